@@ -1,0 +1,1 @@
+"""The pure core: values and functions. No I/O, clock, thread, dice or log."""

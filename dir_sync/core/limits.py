@@ -1,0 +1,74 @@
+"""Every number that bounds something: its unit is in its name, its reason beside it."""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Paths
+PART_BYTES_MAX = 255  # what Linux file systems take for one name
+PATH_BYTES_MAX = 4096  # PATH_MAX
+PATH_DEPTH_MAX = 256  # deeper trees exist only by accident or malice
+RESERVED_NAME = b".dir_sync"  # ours at every depth; never synchronized
+
+# Wire
+HELLO_FRAME_BYTES_MAX = 4 * KIB  # before the hello nobody has proved anything
+FRAME_BYTES_MAX = 4 * MIB  # checked before a byte is reserved
+MESSAGE_BYTES_MAX = 4 * MIB  # inflated JSON; about 100 MB of Python objects at the worst
+PAGE_RECORDS_MAX = 2000  # records in one STATE page: some 100 kB compressed, some 10 ms of work
+PAGE_BYTES_MAX = 512 * KIB  # JSON text of one page, roughly
+CHUNK_BYTES = 256 * KIB  # 2 ms on gigabit: how long a small update may wait behind bulk
+INLINE_BYTES_MAX = 64 * KIB  # content up to here travels inside the update itself
+ATTACHED_BYTES_MAX = 1 * MIB  # all content attached to one update
+CHANGES_MAX = 1000  # changes in one update
+PULLS_MAX = 4096  # pulls in one message, and unanswered pulls of one peer
+PULL_WINDOW_BYTES = 8 * MIB  # asked for and not yet received, per peer
+VECTOR_ENTRIES_MAX = 4096  # one entry for each node that ever changed the path
+NAME_CHARS_MAX = 64  # names of nodes and folders, ids
+TEXT_CHARS_MAX = 400  # reasons shown to people
+FOLDERS_MAX = 64  # folders in one hello
+SIGNATURE_BYTES_MAX = FRAME_BYTES_MAX - 4 * KIB  # fits one attachment
+BEACON_BYTES_MAX = 512  # never fragmented, also with an MTU of 576
+
+# Deltas
+DELTA_FILE_BYTES_MIN = INLINE_BYTES_MAX + 1  # what is smaller travels whole, inside the update
+SIGNATURE_BLOCK_BYTES_MIN = 1 * KIB
+SIGNATURE_BLOCK_BYTES_MAX = 1 * MIB
+DELTA_PAYS_BELOW = 0.6  # of the file's size; above, the whole file is simpler and hardly dearer
+DELTA_CPU_S_MAX = 30.0  # a hostile or unlucky signature ends here: send the whole file
+
+# Links
+HELLO_WITHIN_MS = 5_000
+PING_EVERY_MS = 10_000
+DEAD_AFTER_MS = 30_000
+UNFINISHED_PER_ADDRESS_MAX = 8
+UNFINISHED_MAX = 64
+LINKS_MAX = 256
+OUTBOX_BYTES_MAX = 8 * MIB  # above, announcements wait in the index
+INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # a reader waits for the engine above this
+
+# Stamps
+STAMP_NS_MAX = 2**63 - 1
+SEQUENCE_MAX = 2**62
+SIZE_MAX = 2**60
+MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range
+
+# Local work
+LOOK_ITEMS_MAX = 256  # paths in one look: some 10 ms
+LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small ones, so that those never wait
+APPLY_ITEMS_MAX = 256  # files in one install batch: one syncfs serves all
+APPLY_BYTES_MAX = 8 * MIB
+DIRTY_BACKLOG_MAX = 4096  # paths found by a scan and not yet looked at; above, the scan waits
+TODO_PATHS_MAX = 50_000  # paths to plan kept in memory; above, a sweep of the index finds them again
+SETTLE_MS = 100  # a file that is being written is looked at when quiet for so long ...
+SETTLE_MS_MAX = 1_000  # ... and at the latest after this
+CREATED_MS = 20  # a new name whose close has not been seen yet
+VANISHED_MS = 10  # may be half of a rename or of an atomic save
+ORIGIN_GRACE_MS = 150  # the maker of a change pushes it: ask another holder only after this
+RENAME_HOLD_MS = 2_000  # a removal waits so long for the new name of its content to be made
+
+assert HELLO_FRAME_BYTES_MAX < FRAME_BYTES_MAX
+assert ATTACHED_BYTES_MAX + 64 * KIB < FRAME_BYTES_MAX
+assert INLINE_BYTES_MAX <= ATTACHED_BYTES_MAX
+assert CHUNK_BYTES * 4 <= PULL_WINDOW_BYTES
+assert PAGE_BYTES_MAX + 64 * KIB < MESSAGE_BYTES_MAX
+assert PING_EVERY_MS * 2 < DEAD_AFTER_MS
+assert FRAME_BYTES_MAX * 2 <= INBOX_BYTES_PER_LINK_MAX

@@ -1,0 +1,196 @@
+"""The vocabulary: what a path, a record, a stamp and a version vector are.
+
+Values only. Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
+Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the year 2446).
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from dir_sync.core import limits
+
+__all__ = [
+    "Kind",
+    "PathError",
+    "PeerError",
+    "Record",
+    "Stamp",
+    "Stat",
+    "Vector",
+    "check_path",
+    "concurrent",
+    "fingerprint",
+    "first_scan_record",
+    "is_first_scan",
+    "join",
+    "leq",
+    "parent_of",
+    "same_content",
+    "same_meta",
+    "same_version",
+    "show",
+]
+
+
+class PeerError(Exception):
+    """They are wrong: that peer loses its connection, nobody anything else. The text is one line for people."""
+
+
+class PathError(ValueError):
+    """Not a path that may be used inside a shared folder."""
+
+
+class Kind(IntEnum):
+    """What a path is. ABSENT is a tombstone: it was something, and was deleted. OTHER is never synchronized."""
+
+    ABSENT = 0
+    FILE = 1
+    DIRECTORY = 2
+    SYMLINK = 3
+    OTHER = 9
+
+
+class Stamp(NamedTuple):
+    """When a version was made. Totally ordered: nanoseconds first, then the name of its maker."""
+
+    ns: int
+    node: str
+
+
+Vector = tuple[tuple[str, int], ...]
+"""A version vector: (maker, counter) pairs sorted by maker, each maker once."""
+
+
+class Record(NamedTuple):
+    """One version of one path, the same value on every node that has it."""
+
+    path: bytes
+    kind: Kind
+    size: int  # bytes of a FILE, else 0
+    content: bytes  # FILE: BLAKE3 digest, 32 bytes; SYMLINK: its target; else b""
+    mtime: int  # ns; of a DIRECTORY it is only carried along, never compared
+    mode: int  # rwx bits; 0 for ABSENT, 0o777 for SYMLINK
+    stamp: Stamp
+    vector: Vector
+
+
+class Stat(NamedTuple):
+    """What the disk says about a name (never following a link)."""
+
+    kind: Kind
+    size: int
+    mtime: int  # ns
+    ctime: int  # ns
+    mode: int  # mode & 0o777
+    inode: int
+    device: int
+    links: int
+
+
+def leq(mine: Vector, theirs: Vector) -> bool:
+    """True if every change that `mine` has seen, `theirs` has seen too."""
+    if mine == theirs:
+        return True
+    seen = dict(theirs)
+    return all(seen.get(node, 0) >= counter for node, counter in mine)
+
+
+def join(mine: Vector, theirs: Vector) -> Vector:
+    """The least vector above both."""
+    if mine == theirs:
+        return mine
+    seen = dict(mine)
+    for node, counter in theirs:
+        if seen.get(node, 0) < counter:
+            seen[node] = counter
+    return tuple(sorted(seen.items()))
+
+
+def concurrent(mine: Record, theirs: Record) -> bool:
+    """True if neither was made in knowledge of the other. Equal vectors with different stamps count as concurrent."""
+    below, above = leq(mine.vector, theirs.vector), leq(theirs.vector, mine.vector)
+    if below and above:
+        return mine.stamp != theirs.stamp
+    return not below and not above
+
+
+def same_content(mine: Record, theirs: Record) -> bool:
+    return mine.kind == theirs.kind and mine.content == theirs.content
+
+
+def same_meta(mine: Record, theirs: Record) -> bool:
+    """Equal mode and, but for directories, equal mtime. Only meaningful when the kinds are equal."""
+    if mine.kind == Kind.SYMLINK:
+        return mine.mtime == theirs.mtime
+    return mine.mode == theirs.mode and (mine.kind != Kind.FILE or mine.mtime == theirs.mtime)
+
+
+def same_version(mine: Record, theirs: Record) -> bool:
+    """Stamps name versions: equal stamps mean equal content, on every node and for ever."""
+    return mine.stamp == theirs.stamp and mine.vector == theirs.vector
+
+
+def first_scan_record(record: Record, name: str) -> Record:
+    """The record of something found by the very first scan: named by what it is, not by who found it, so that nodes
+    which start with equal trees hold equal records. `name` is a hex digest over kind, content, mode and mtime."""
+    maker = "=" + name[:24]
+    ns = 1 if record.kind == Kind.DIRECTORY else min(max(record.mtime, 1), limits.STAMP_NS_MAX)
+    return record._replace(stamp=Stamp(ns, maker), vector=((maker, 1),))
+
+
+def is_first_scan(record: Record) -> bool:
+    """True if no node has changed this since first scans found it."""
+    return all(maker.startswith("=") for maker, _ in record.vector)
+
+
+def parent_of(path: bytes) -> bytes:
+    """The folder a path is in; b"" is the shared folder itself."""
+    return path.rpartition(b"/")[0]
+
+
+def check_path(path: bytes) -> bytes:
+    """`path` itself if it may be used inside a shared folder, else PathError with one line of reason."""
+    if not path or len(path) > limits.PATH_BYTES_MAX:
+        raise PathError(f"a path of {len(path)} bytes")
+    if b"\0" in path:
+        raise PathError("a path with a NUL byte")
+    parts = path.split(b"/")
+    if len(parts) > limits.PATH_DEPTH_MAX:
+        raise PathError(f"a path of {len(parts)} parts")
+    for part in parts:
+        if part in (b"", b".", b".."):
+            raise PathError(f"a path with the part {show(part)}")
+        if len(part) > limits.PART_BYTES_MAX:
+            raise PathError(f"a name of {len(part)} bytes")
+        if part == limits.RESERVED_NAME:
+            raise PathError("a path into .dir_sync")
+    return path
+
+
+_FINGERPRINT = struct.Struct("<BHQQqIqI")
+
+
+def fingerprint(stat: Stat) -> bytes:
+    """What a look remembers to see whether anything was touched since. Equal fingerprints: nothing was.
+
+    A directory's times change with every child, so only its mode counts."""
+    if stat.kind == Kind.DIRECTORY:
+        return _FINGERPRINT.pack(stat.kind, stat.mode, 0, 0, 0, 0, 0, 0)
+    mtime_s, mtime_ns = divmod(stat.mtime, 1_000_000_000)
+    ctime_s, ctime_ns = divmod(stat.ctime, 1_000_000_000)
+    return _FINGERPRINT.pack(
+        stat.kind, stat.mode, stat.inode, stat.size, mtime_s, mtime_ns, ctime_s, ctime_ns
+    )
+
+
+def show(path: bytes, width: int = 200) -> str:
+    """A path for people: everything that could forge a log line or move a cursor is escaped, and it is cut at `width`."""
+    text = path.decode("utf-8", "surrogateescape")
+    out = "".join(
+        c if c.isprintable() and c != "\\" else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )
+    return out if len(out) <= width else out[: width - 1] + "…"

@@ -1,0 +1,123 @@
+"""Protocols for the seams: what the engine's helpers need from the world. The simulator replaces these, nothing else.
+
+Every path is relative to the shared folder, bytes, parts joined by ``/``; ``b""`` is the folder itself. Paths into
+``.dir_sync`` are as good as any here: who may name them is decided above. No verb follows a symbolic link, in no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from dir_sync.core.model import Stat
+
+__all__ = ["Disk", "DiskError", "Reader", "Trouble", "Watch", "Writer"]
+
+
+class Trouble(Enum):
+    """Why a verb of Disk failed, as far as anyone above needs to know."""
+
+    ABSENT = "it is not there"
+    EXISTS = "something is there already"
+    NOT_EMPTY = "the folder is not empty"
+    WRONG_TYPE = "it is of another type"
+    FULL = "no room on the disk"
+    DENIED = "no permission"
+    READ_ONLY = "the file system is read-only"
+    BOUNDARY = "a symbolic link or a mount point is in the way"
+    NAME = "this file system cannot hold such a name"
+    LIMIT = "too many open files"
+    IO = "input/output error"
+
+
+class DiskError(Exception):
+    """A verb failed; nothing was changed, unless the verb's docstring says otherwise."""
+
+    def __init__(self, trouble: Trouble, path: bytes, detail: str = "") -> None:
+        super().__init__(f"{trouble.value}{f' ({detail})' if detail else ''}")
+        self.trouble = trouble
+        self.path = path
+
+
+class Reader(Protocol):
+    """A regular file held open."""
+
+    def stat(self) -> Stat: ...
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes at `offset`; fewer only at the end of the file."""
+
+    def fileno(self) -> int:
+        """The descriptor, for copies inside the kernel; -1 where there is none."""
+
+    def close(self) -> None: ...
+
+
+class Writer(Reader, Protocol):
+    """A regular file of ours, held open for reading and writing."""
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """All of `data`, or DiskError."""
+
+    def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
+        """Copy a range of another file here; returns the bytes copied, fewer than asked only at the source's end."""
+
+    def truncate(self, length: int) -> None: ...
+    def set_meta(self, mode: int, mtime: int) -> None:
+        """rwx bits, and mtime in ns; the file system may round or clamp."""
+
+    def start_flush(self, offset: int, length: int) -> None:
+        """Begin to write a range to the medium, without waiting. A hint."""
+
+    def sync(self) -> None:
+        """Wait until content and metadata are on the medium."""
+
+
+class Disk(Protocol):
+    """One shared folder, held open. All verbs raise DiskError."""
+
+    def stat(self, path: bytes) -> Stat | None:
+        """None if there is no such name (or a parent is missing or is not a directory)."""
+
+    def list(self, path: bytes) -> list[tuple[bytes, Stat]] | None:
+        """Names and stats of a directory's entries, unordered; None if it is not there or is not a directory. A name
+        that vanishes while listing is left out. The root's own `.dir_sync` is listed as any name."""
+
+    def read_link(self, path: bytes) -> bytes: ...
+    def open(self, path: bytes) -> Reader:
+        """A regular file, for reading. WRONG_TYPE for anything else; never blocks (fifo) and never triggers a device."""
+
+    def create(self, path: bytes) -> Writer:
+        """A new, empty regular file of mode 0600; EXISTS if the name is taken."""
+
+    def reopen(self, path: bytes) -> Writer:
+        """An existing regular file (ours), for going on."""
+
+    def make_directory(self, path: bytes, mode: int) -> None: ...
+    def make_link(self, path: bytes, target: bytes) -> None: ...
+    def remove_directory(self, path: bytes) -> None: ...
+    def remove_file(self, path: bytes) -> None:
+        """Unlink a non-directory."""
+
+    def rename(self, source: bytes, target: bytes) -> None:
+        """Atomic, never replaces: EXISTS if the target name is taken."""
+
+    def exchange(self, mine: bytes, theirs: bytes) -> None:
+        """Swap two names atomically, whatever they are; ABSENT if one is missing."""
+
+    def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
+        """rwx bits (not of links) and mtime (ns), without following."""
+
+    def sync_directory(self, path: bytes) -> None:
+        """Wait until the names in a directory are on the medium."""
+
+    def sync_all(self) -> None:
+        """Wait until everything written to this file system is on the medium (syncfs)."""
+
+    def free_bytes(self) -> int: ...
+    def is_root_here(self) -> bool:
+        """True while the folder that was opened is still what its path names."""
+
+
+Watch = Callable[[bytes], bool]
+"""Watch a directory for changes, from now on; false if it cannot be watched. Called before the directory is listed."""
