@@ -7,6 +7,7 @@ Every path is relative to the shared folder, bytes, parts joined by ``/``; ``b""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Protocol
 
@@ -76,6 +77,13 @@ class Writer(Reader, Protocol):
 class Disk(Protocol):
     """One shared folder, held open. All verbs raise DiskError."""
 
+    grain_ns: int
+    """Two changes of a file within so many ns may leave the same times behind."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Inside `with disk.batch():` this thread may look up a parent directory once for all verbs below it: faster for
+        many. A parent that another program moves meanwhile may be followed to its new place. May be nested."""
+
     def stat(self, path: bytes) -> Stat | None:
         """None if there is no such name (or a parent is missing or is not a directory)."""
 
@@ -108,6 +116,10 @@ class Disk(Protocol):
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         """rwx bits (not of links) and mtime (ns), without following."""
 
+    def keep_attributes(self, source: bytes, target: bytes) -> None:
+        """Give the file `target` the owner, group, ACL and xattrs of the file `source`, as far as we may; its mode and
+        mtime stay."""
+
     def sync_directory(self, path: bytes) -> None:
         """Wait until the names in a directory are on the medium."""
 
@@ -115,6 +127,13 @@ class Disk(Protocol):
         """Wait until everything written to this file system is on the medium (syncfs)."""
 
     def free_bytes(self) -> int: ...
+    def keep_attributes(self, of: bytes, on: bytes) -> None:
+        """Give the file `on` the owner, group, ACL and extended attributes of the file `of`, as far as we may. Never fails."""
+
+    @property
+    def grain_ns(self) -> int:
+        """Two writes closer together than this may leave the same times behind; 0: never, once the first was looked at."""
+
     def is_root_here(self) -> bool:
         """True while the folder that was opened is still what its path names."""
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dir_sync.core import limits
 
 __all__ = [
+    "FINGERPRINT_BYTES",
     "Kind",
     "PathError",
     "PeerError",
@@ -171,6 +172,7 @@ def check_path(path: bytes) -> bytes:
 
 
 _FINGERPRINT = struct.Struct("<BHQQqIqI")
+FINGERPRINT_BYTES = _FINGERPRINT.size
 
 
 def fingerprint(stat: Stat) -> bytes:
@@ -181,9 +183,7 @@ def fingerprint(stat: Stat) -> bytes:
         return _FINGERPRINT.pack(stat.kind, stat.mode, 0, 0, 0, 0, 0, 0)
     mtime_s, mtime_ns = divmod(stat.mtime, 1_000_000_000)
     ctime_s, ctime_ns = divmod(stat.ctime, 1_000_000_000)
-    return _FINGERPRINT.pack(
-        stat.kind, stat.mode, stat.inode, stat.size, mtime_s, mtime_ns, ctime_s, ctime_ns
-    )
+    return _FINGERPRINT.pack(stat.kind, stat.mode, stat.inode, stat.size, mtime_s, mtime_ns, ctime_s, ctime_ns)
 
 
 def show(path: bytes, width: int = 200) -> str:

@@ -1,0 +1,126 @@
+"""What the user asked for: checked once, then frozen.
+
+In: words from the command line. Out: values that the rest may trust, or ConfigError, one line for the user.
+Rule: nothing here is changed, and nothing is created; parts get the few values they need, not the whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+
+from dir_sync.core import limits
+from dir_sync.core.model import show
+
+__all__ = [
+    "BROADCAST_PORT",
+    "ENVIRONMENT",
+    "FOLDER_NAME",
+    "LISTEN_PORT",
+    "SIGNATURE_DIR",
+    "USAGE",
+    "Config",
+    "ConfigError",
+    "checked_folder",
+    "checked_name",
+    "checked_port",
+    "host_name",
+    "is_shared",
+]
+
+BROADCAST_PORT = 5000
+LISTEN_PORT = 6000
+SIGNATURE_DIR = "/tmp/signatures"
+FOLDER_NAME = "default"
+
+USAGE = 2  # exit code: the command line is wrong
+ENVIRONMENT = 1  # exit code: the command line is fine, the machine does not let us
+
+PORT_MAX = 65535
+
+
+class ConfigError(Exception):
+    """Tell the user, one line, and exit with `exit_code`: USAGE (2) or ENVIRONMENT (1)."""
+
+    def __init__(self, message: str, exit_code: int = ENVIRONMENT) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One run of one node. Paths are absolute; they are str with surrogateescape, for os.fsencode."""
+
+    folder: str  # the shared folder, real: no link in it
+    broadcast_port: int = BROADCAST_PORT  # UDP
+    listen_port: int = LISTEN_PORT  # TCP
+    signature_dir: str = SIGNATURE_DIR  # links not resolved: whoever opens it must see them
+    peers: tuple[tuple[str, int], ...] = ()  # (host or address, port) to dial besides those heard of
+    name: str = "unnamed"  # of this node, for people
+    folder_name: str = FOLDER_NAME  # nodes synchronize the folders whose names they share
+    interface: str | None = None  # address or name; None: all
+    verbosity: int = 0  # -1 only warnings, 0 what happens, 1 how
+    log_file: str | None = None
+
+
+def checked_port(text: str) -> int:
+    """1-65535, decimal digits only."""
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= PORT_MAX:
+        return int(text)
+    raise ConfigError(f"'{_shown(text)}' is not a port (1-{PORT_MAX})", USAGE)
+
+
+def checked_name(text: str) -> str:
+    """1-64 printable characters, no space at either end: two names that look alike should be equal."""
+    if not text:
+        raise ConfigError("a name needs at least one character", USAGE)
+    if len(text) > limits.NAME_CHARS_MAX:
+        raise ConfigError(f"a name of {len(text)} characters; at most {limits.NAME_CHARS_MAX} fit", USAGE)
+    if not text.isprintable():
+        raise ConfigError(f"'{_shown(text)}' has characters that cannot be printed", USAGE)
+    if text != text.strip():
+        raise ConfigError(f"'{_shown(text)}' has a space at an end", USAGE)
+    return text
+
+
+def checked_folder(text: str) -> str:
+    """The real, absolute path of a folder that can be read and written."""
+    if not text:
+        raise ConfigError("DIR is empty: which folder?", USAGE)
+    try:
+        folder = os.path.realpath(text)
+        is_directory = stat.S_ISDIR(os.stat(folder).st_mode)
+    except ValueError:  # a NUL byte
+        raise ConfigError(f"{_shown(text)} cannot be the name of a folder", USAGE) from None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise ConfigError(f"{_shown(text)}: there is no such folder", USAGE) from None
+        raise ConfigError(f"{_shown(text)}: {error.strerror}") from None
+    if not is_directory:
+        raise ConfigError(f"{_shown(text)} is not a folder", USAGE)
+    if os.fsdecode(limits.RESERVED_NAME) in folder.split(os.sep):
+        raise ConfigError(f"{_shown(text)} is inside .dir_sync, which is never shared", USAGE)
+    for way, word in ((os.R_OK | os.X_OK, "read"), (os.W_OK, "written")):
+        if not os.access(folder, way, effective_ids=os.access in os.supports_effective_ids):
+            raise ConfigError(f"{_shown(text)} cannot be {word}: check its permissions and its file system")
+    return folder
+
+
+def is_shared(path: str, folder: str) -> bool:
+    """True if what is written at `path` gets synchronized: in `folder` (a real path), not in .dir_sync."""
+    real = os.path.realpath(path)
+    if real != folder and not real.startswith(folder.rstrip(os.sep) + os.sep):
+        return False
+    return os.fsdecode(limits.RESERVED_NAME) not in real[len(folder) :].split(os.sep)
+
+
+def host_name() -> str:
+    """The name of this machine, made fit for a node's name."""
+    name = "".join(c for c in os.uname().nodename if c.isprintable())
+    return name[: limits.NAME_CHARS_MAX].strip() or "unnamed"
+
+
+def _shown(text: str) -> str:
+    return show(os.fsencode(text))

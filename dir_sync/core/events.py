@@ -1,0 +1,378 @@
+"""Everything that can happen to an engine (events) and everything it can ask for (effects).
+
+In: nothing. Out: frozen values. Rule: nothing else crosses the line between deciding and doing. Events are named in
+the past tense, effects in the imperative. Jobs are effects that a disk worker performs and answers with one event.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from dir_sync.core.messages import Hello, Message, Piece
+from dir_sync.core.model import Kind, Record, Stat
+
+# --- what crosses with the disk workers ------------------------------------------------------------------------------
+
+
+class Hint(NamedTuple):
+    """What was known under another name: a file whose stat still says this need not be read again."""
+
+    fp: bytes
+    size: int
+    content: bytes
+    relaxed: bool  # ctime may differ (a rename changes it)
+
+
+class LookItem(NamedTuple):
+    path: bytes
+    fp: bytes  # what we last saw there; b"" nothing
+    base: bytes  # digest of the version that the peers hold, if a delta from it would be welcome, else b""
+    hint: Hint | None
+    want_bytes: bool  # bring small content along
+    may_be_large: bool  # False: answer TOO_BIG for a large file, so that it does not delay the others
+    growing: bool = False  # it never came to rest: take what stays the same while more is appended
+
+
+class Look(Enum):
+    SAME = "same"  # nothing was touched since `fp`
+    FOUND = "found"
+    ABSENT = "absent"
+    UNSTABLE = "unstable"  # it changed while it was read
+    TOO_BIG = "too big"
+    UNKNOWN = "unknown"  # could not be read: not the same as absent
+
+
+class MadeDelta(NamedTuple):
+    """A delta in our staging folder."""
+
+    name: bytes
+    base: bytes
+    digest: bytes
+    size: int
+
+
+class Seen(NamedTuple):
+    """What a look found at one path."""
+
+    path: bytes
+    look: Look
+    kind: Kind = Kind.ABSENT
+    size: int = 0
+    content: bytes = b""
+    mtime: int = 0
+    mode: int = 0
+    fp: bytes = b""  # longer than FINGERPRINT_BYTES: another write within the clock's grain would not show, look again
+    data: bytes | None = None
+    delta: MadeDelta | None = None
+    problem: str = ""
+    folder_mtime: int | None = None  # of the folder it is in, to be carried along with a change
+
+
+class Listing(NamedTuple):
+    path: bytes
+    entries: list[tuple[bytes, Stat]] | None  # None: not there, or not a directory
+    problem: str = ""
+
+
+class Why(Enum):
+    """Why a version went to the history."""
+
+    REPLACED = "replaced"
+    DELETED = "deleted"
+    CONFLICT = "conflict"
+    RECOVERED = "recovered"
+
+
+class Act(Enum):
+    INSTALL = "install"  # a file, link or folder takes the name
+    REMOVE = "remove"  # what is there goes to the history; an empty folder is just removed
+    MOVE = "move"  # our own file gets a new name
+    META = "meta"  # mode and mtime only
+
+
+class ApplyItem(NamedTuple):
+    """One change of the tree. It does nothing, and says so, if it finds anything but what it expects."""
+
+    path: bytes
+    act: Act
+    target: Record
+    expect: bytes  # fingerprint of what is there now; b"" nothing
+    why: Why
+    data: bytes | None = None  # the content itself ...
+    copy_path: bytes | None = None  # ... or a file of ours (in the tree, or in the history) that has it ...
+    copy_fp: bytes = b""  # (its fingerprint; b"" in the history, where nothing changes)
+    staged: bytes | None = None  # ... or a verified file in the staging folder
+    mtime: int | None = None  # META of a folder: its mtime
+    mode: int | None = None
+
+
+class Result(Enum):
+    DONE = "done"
+    CHANGED = "changed"  # something unexpected is there (or came and went): look again
+    MISSING = "missing"  # the source of the content is not what it was
+    PROBLEM = "problem"  # the world's trouble: try again later
+    REFUSED = "refused"  # this file system cannot hold it
+
+
+class Version(NamedTuple):
+    """One content kept in the history."""
+
+    name: bytes  # its path
+    path: bytes  # where it was
+    kind: Kind
+    size: int
+    content: bytes
+    mtime: int
+    mode: int
+    time_ns: int
+    why: Why
+    node: str  # whose change displaced it
+
+
+class ApplyResult(NamedTuple):
+    path: bytes
+    result: Result
+    fp: bytes = b""
+    version: Version | None = None
+    problem: str = ""
+
+
+class ReadItem(NamedTuple):
+    id: int
+    path: bytes
+    fp: bytes  # b"": ours alone (history, staging), never changes
+    offset: int
+    length: int
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class Urgency(Enum):
+    NOW = "now"  # closed after writing, moved, or mode changed
+    CREATED = "created"
+    WRITING = "writing"
+    VANISHED = "vanished"
+    FOLDER = "folder"  # a folder appeared (made, or moved here): what is in it is unknown
+
+
+class Touched(NamedTuple):
+    path: bytes
+    urgency: Urgency
+
+
+class Moved(NamedTuple):
+    """Both halves of a rename inside the folder were seen."""
+
+    source: bytes
+    target: bytes
+    is_directory: bool
+
+
+class Blind(NamedTuple):
+    """Events were lost or cannot be had below this path: only a scan knows."""
+
+    path: bytes
+    reason: str
+
+
+class Ticked(NamedTuple):
+    """A deadline has come."""
+
+
+class Listed(NamedTuple):
+    listings: tuple[Listing, ...]
+
+
+class Looked(NamedTuple):
+    items: tuple[Seen, ...]
+
+
+class Applied(NamedTuple):
+    items: tuple[ApplyResult, ...]
+
+
+class Staged(NamedTuple):
+    """Bytes were written to a staging file."""
+
+    token: int
+    written: int  # the file's length now
+    verified: bool  # it is complete and its digest is the announced one
+    problem: str = ""
+    full: bool = False
+
+
+class ReadDone(NamedTuple):
+    peer: str
+    pieces: tuple[Piece, ...]
+    refused: tuple[int, ...]
+    asked: int  # bytes
+
+
+class DeltaDone(NamedTuple):
+    peer: str
+    id: int
+    delta: MadeDelta | None
+    need_signature: bool
+
+
+class Signed(NamedTuple):
+    """The signature of a content is in the cache; `data` only if a peer waits for it."""
+
+    peer: str
+    id: int
+    data: bytes | None
+
+
+class PeerUp(NamedTuple):
+    peer: str
+    hello: Hello
+
+
+class PeerDown(NamedTuple):
+    peer: str
+    reason: str
+
+
+class Received(NamedTuple):
+    peer: str
+    message: Message
+
+
+class Drained(NamedTuple):
+    """So many bytes of what we sent have left for the peer."""
+
+    peer: str
+    size: int
+
+
+Event = (
+    Touched | Moved | Blind | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
+    | PeerUp | PeerDown | Received | Drained
+)  # fmt: skip
+
+# --- effects ---------------------------------------------------------------------------------------------------------
+
+
+class ListJob(NamedTuple):
+    """Watch, then list. Answer: Listed."""
+
+    paths: tuple[bytes, ...]
+    bulk: bool = False
+
+
+class LookJob(NamedTuple):
+    """Answer: Looked, one Seen for each item, in order."""
+
+    items: tuple[LookItem, ...]
+    bulk: bool = False
+
+
+class ApplyJob(NamedTuple):
+    """Answer: Applied, one result for each item, in order."""
+
+    items: tuple[ApplyItem, ...]
+    bulk: bool = False
+
+
+class StageJob(NamedTuple):
+    """Append to a staging file; without chunks: open it (again) and tell its length. Answer: Staged."""
+
+    token: int
+    name: bytes
+    chunks: tuple[tuple[int, bytes | memoryview], ...]
+    size: int
+    digest: bytes  # b"": a delta, nothing to verify
+    bulk: bool = True
+
+
+class PatchJob(NamedTuple):
+    """Make a file from a base and a staged delta. Answer: Staged."""
+
+    token: int
+    name: bytes
+    delta_name: bytes
+    base_path: bytes
+    base_fp: bytes
+    size: int
+    digest: bytes
+    bulk: bool = True
+
+
+class ReadJob(NamedTuple):
+    """Answer: ReadDone."""
+
+    peer: str
+    items: tuple[ReadItem, ...]
+    bulk: bool = False
+
+
+class DeltaJob(NamedTuple):
+    """Make a delta from `base` to what is at `path`. Answer: DeltaDone."""
+
+    peer: str
+    id: int
+    path: bytes
+    fp: bytes
+    digest: bytes
+    base: bytes
+    signature: bytes | None
+    bulk: bool = True
+
+
+class SignJob(NamedTuple):
+    """Answer: Signed."""
+
+    peer: str  # "": only for the cache
+    id: int
+    path: bytes
+    fp: bytes
+    digest: bytes
+    bulk: bool = True
+
+
+class DiscardJob(NamedTuple):
+    """Remove staging files of ours. No answer."""
+
+    names: tuple[bytes, ...]
+    bulk: bool = False
+
+
+Job = ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob
+
+
+class Send(NamedTuple):
+    """To be performed after the commit: it may tell what the index knows."""
+
+    peers: tuple[str, ...]
+    message: Message
+    size: int  # roughly, in bytes: what Drained will give back
+
+
+class Drop(NamedTuple):
+    """That peer has lost its connection; `reason` is a word of the protocol, `text` for people."""
+
+    peer: str
+    reason: str
+    text: str
+
+
+class NewIdentity(NamedTuple):
+    """The index has taken new ids: every link has to say hello anew."""
+
+    reason: str
+
+
+class Note(NamedTuple):
+    """Something a person may want to read. `what` selects the sentence; the narrator groups what comes in crowds."""
+
+    what: str
+    path: bytes = b""
+    peer: str = ""
+    size: int = 0
+    wire: int = 0
+    text: str = ""
+
+
+Effect = Job | Send | Drop | NewIdentity | Note

@@ -1,0 +1,125 @@
+"""Bulk on its way to us: which ranges are missing, how much may be asked for, how to go on after a cut.
+
+In:   what is wanted from whom, what has arrived, what the disk has taken.
+Out:  pulls to send, chunks to write. Keeps no bytes but those that wait for the disk.
+Rule: nothing of bulk comes that was not asked for, so the requests are the window: per link, and per transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dir_sync.core import limits
+from dir_sync.core.messages import PullItem
+from dir_sync.core.model import PeerError, Record
+
+__all__ = ["Fetch", "Window"]
+
+_AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room beside it
+
+
+@dataclass(slots=True)
+class Fetch:
+    """One content (or one delta) on its way. Bytes come in order; `received` of `size` are here."""
+
+    token: int
+    target: Record
+    peer: str
+    base: bytes | None  # digest: what comes is a delta from it
+    size: int  # bytes to come: of the content, or of the delta
+    name: bytes  # staging file; b"": small, kept in memory
+    asked: int = 0
+    received: int = 0
+    written: int = 0
+    opened: bool = False  # the staging file's length is known
+    writing: bool = False  # a job for it is out
+    waiting: list[tuple[int, bytes | memoryview]] = field(
+        default_factory=list
+    )  # in order; for the disk, or (small) the rest
+    early: dict[int, bytes | memoryview] = field(default_factory=dict)  # came before what is in front of them
+    moved_ms: int = 0  # when bytes came last
+    started_ms: int = 0
+    began_at: int = 0  # offset at which it went on after a cut
+
+    @property
+    def is_small(self) -> bool:
+        return not self.name
+
+    def take(self, offset: int, data: bytes | memoryview) -> None:
+        """Bytes have come; pulls may be answered in any order."""
+        self.early[offset] = data
+        while (piece := self.early.pop(self.received, None)) is not None:
+            self.waiting.append((self.received, piece))
+            self.received += len(piece)
+            if not piece:
+                return
+
+    def next_ranges(self, window: Window) -> Iterator[tuple[int, int]]:
+        """Offsets and lengths to ask for now; the window's room is taken."""
+        while self.asked < self.size or (self.size == 0 and self.asked == 0):
+            length = min(limits.CHUNK_BYTES, self.size - self.asked)
+            if self.asked - self.written >= _AHEAD_BYTES or not window.has_room(length):
+                return
+            yield self.asked, length
+            self.asked += length
+            if length == 0:
+                return
+
+
+class Window:
+    """What was asked of one peer and is not here yet."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._next_id = 1
+        self._pulls: dict[int, tuple[Fetch, int, int]] = {}  # id -> transfer, next offset, bytes missing
+
+    def __len__(self) -> int:
+        return len(self._pulls)
+
+    def has_room(self, length: int) -> bool:
+        return len(self._pulls) < limits.PULLS_MAX // 2 and self.bytes + length <= limits.PULL_WINDOW_BYTES
+
+    def ask(self, fetch: Fetch, offset: int, length: int) -> PullItem:
+        """The pull for a range of `fetch`."""
+        id_ = self.new_id()
+        self._pulls[id_] = (fetch, offset, length)
+        self.bytes += length
+        return PullItem(id_, fetch.target.path, fetch.target.content, fetch.base, offset, length)
+
+    def new_id(self) -> int:
+        """An id that is not in use (also for requests that are no pulls)."""
+        id_ = self._next_id
+        self._next_id = (self._next_id + 1) % 2**32
+        return id_
+
+    def arrived(self, id_: int, offset: int, length: int) -> Fetch | None:
+        """The transfer that a piece belongs to; None if it is not wanted any more. Raises PeerError for what was never asked."""
+        pull = self._pulls.get(id_)
+        if pull is None:
+            if id_ >= self._next_id:
+                raise PeerError(f"sent bytes that nobody asked for (pull {id_})")
+            return None
+        fetch, expected, missing = pull
+        if offset != expected or length > missing:
+            raise PeerError(f"sent other bytes than were asked for (pull {id_})")
+        self.bytes -= length
+        if length == missing:
+            del self._pulls[id_]
+        else:
+            self._pulls[id_] = (fetch, expected + length, missing - length)
+        return fetch
+
+    def refused(self, id_: int) -> Fetch | None:
+        """The transfer whose pull the peer could not answer."""
+        pull = self._pulls.pop(id_, None)
+        if pull is None:
+            return None
+        self.bytes -= pull[2]
+        return pull[0]
+
+    def cancel(self, fetch: Fetch) -> None:
+        """What still comes for `fetch` is let pass by. Its room is free at once: the peer has long read what it sends."""
+        for id_ in [id_ for id_, pull in self._pulls.items() if pull[0] is fetch]:
+            self.bytes -= self._pulls.pop(id_)[2]

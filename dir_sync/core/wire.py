@@ -1,0 +1,335 @@
+"""Frames: bytes of a connection in, JSON objects and pieces of content out, and back. Sans I/O.
+
+In: whatever a peer sends, cut anywhere. Out: frames in order, or PeerError with one line. Rule: a length is
+checked against the cap before anything is reserved, and memory follows the bytes that really arrive: a frame
+of 4 MiB that is only announced costs half a megabyte.
+
+Small frames are read many at once into one buffer and parsed there; what they carry of content is copied out
+once. The body of a large frame is received directly into a buffer of its own, into which its pieces point.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, NoReturn
+
+from dir_sync.core import limits
+from dir_sync.core.model import PeerError
+
+__all__ = [
+    "ATTACHMENT",
+    "CHUNKS",
+    "Attachment",
+    "Buffer",
+    "Chunks",
+    "Frame",
+    "FrameDecoder",
+    "Json",
+    "LocalError",
+    "Piece",
+    "Unknown",
+    "encode_message",
+    "encode_pieces",
+]
+
+CHUNKS: Final = 0x01  # the first byte of a frame of chunks
+ATTACHMENT: Final = 0x02  # ... of an attachment
+
+Buffer = bytes | bytearray | memoryview
+
+
+class LocalError(AssertionError):
+    """We are wrong: something was about to be sent that no peer may accept. Never caused by a peer."""
+
+
+class Piece(NamedTuple):
+    """Some bytes of content. Of chunks: `key` is the id of the pull; of attachments: see the protocol."""
+
+    key: int
+    offset: int
+    data: memoryview | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """The JSON object of a message. Nothing is known of its fields."""
+
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Answers to pulls."""
+
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Content that belongs to the message before."""
+
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A frame of a kind that is reserved: to be skipped."""
+
+    first: int
+
+
+Frame = Json | Chunks | Attachment | Unknown
+
+_READ_BYTES = 64 * limits.KIB  # what one read may bring of small frames
+_LARGE_BYTES = 16 * limits.KIB  # an unfinished body above this gets a buffer of its own
+_RESERVE_BYTES = 512 * limits.KIB  # reserved at once for a large body, which any chunk fits; then it doubles
+_COPY_BYTES_MAX = 16 * limits.KIB  # content below is copied: sendmsg takes 1,024 buffers at most
+_INFLATE_RATIO_MAX = 64  # honest pages reach some 40; with it one read never makes more JSON than one message
+_DEPTH_MAX = 64  # of nesting; ours is 6
+
+assert _READ_BYTES * _INFLATE_RATIO_MAX <= limits.MESSAGE_BYTES_MAX
+assert limits.HELLO_FRAME_BYTES_MAX <= _LARGE_BYTES < _READ_BYTES // 2
+assert 2 * (limits.FRAME_BYTES_MAX // _COPY_BYTES_MAX) + 1 < 1024
+assert _READ_BYTES < limits.CHUNK_BYTES + 64 * limits.KIB < _RESERVE_BYTES
+
+_NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
+_NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
+_LENGTH = struct.Struct(">Q")
+_PIECE = struct.Struct(">IQI")
+
+
+class FrameDecoder:
+    """The frames of one connection. PeerError from any call means that the connection is over.
+
+    Either `buffer`, a receive into it and `filled`, again and again; or `feed`. Pieces stay valid for as long
+    as they are held.
+    """
+
+    def __init__(self) -> None:
+        self._cap = limits.HELLO_FRAME_BYTES_MAX
+        self._view = memoryview(bytearray(_READ_BYTES))
+        self._start = 0  # of what is not parsed yet in _view
+        self._end = 0
+        self._body: bytearray | None = None  # the large body being received; _view is empty then
+        self._body_length = 0
+        self._body_end = 0
+
+    def open(self) -> None:
+        """The peer has said a valid hello: large frames from the next one on."""
+        self._cap = limits.FRAME_BYTES_MAX
+
+    def buffer(self) -> memoryview:
+        """Where the next bytes belong, never empty; valid until the next call of anything here."""
+        if self._body is not None:
+            if self._body_end == len(self._body):
+                grown = bytearray(min(self._body_length, 2 * len(self._body)))
+                grown[: self._body_end] = self._body
+                self._body = grown
+            return memoryview(self._body)[self._body_end :]
+        if self._start:
+            left = self._end - self._start
+            self._view[:left] = self._view[self._start : self._end]
+            self._start, self._end = 0, left
+        return self._view[self._end :]
+
+    def filled(self, n: int) -> list[Frame]:
+        """The frames that are complete with the `n` bytes just put at the beginning of `buffer()`."""
+        return list(self.frames(n))
+
+    def feed(self, data: Buffer) -> list[Frame]:
+        """The frames that are complete with `data`, of any length."""
+        return list(self.frames_of(data))
+
+    def frames(self, n: int) -> Iterator[Frame]:
+        """Like `filled`, one by one: `open` counts for the very next frame, and only one message at a time is
+        in memory. To be used up before anything but `open` is called."""
+        body = self._body
+        if body is not None:
+            assert 0 <= n <= len(body) - self._body_end
+            self._body_end += n
+            if self._body_end == self._body_length:
+                self._body = None
+                yield _parse(memoryview(body).toreadonly(), lasting=True)
+            return
+        assert 0 <= n <= len(self._view) - self._end
+        self._end += n
+        while self._end - self._start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._view, self._start)
+            if not 1 <= length <= self._cap:
+                raise PeerError(f"a frame of {length} bytes")
+            start = self._start + _LENGTH.size
+            have = self._end - start
+            if have < length:
+                if length > _LARGE_BYTES:
+                    self._body = bytearray(min(length, _RESERVE_BYTES))
+                    self._body[:have] = self._view[start : self._end]
+                    self._body_length, self._body_end = length, have
+                    self._start = self._end = 0
+                return
+            self._start = start + length
+            yield _parse(self._view[start : self._start], lasting=False)
+        if self._start == self._end:
+            self._start = self._end = 0
+
+    def frames_of(self, data: Buffer) -> Iterator[Frame]:
+        """Like `feed`, one by one: see `frames`."""
+        rest = memoryview(data)
+        while rest:
+            room = self.buffer()
+            n = min(len(room), len(rest))
+            room[:n] = rest[:n]
+            rest = rest[n:]
+            yield from self.frames(n)
+
+
+def encode_message(fields: dict[str, Any]) -> bytes:
+    """The whole frame of a message. LocalError if no peer would take it."""
+    text = _to_json(fields).encode("ascii")
+    if len(text) > limits.MESSAGE_BYTES_MAX:
+        raise LocalError(f"a message of {len(text)} bytes")
+    body = zlib.compress(text, 1)
+    if len(body) * _INFLATE_RATIO_MAX < len(text):
+        body = zlib.compress(text, 0)  # too good to be believed
+    if len(body) > limits.FRAME_BYTES_MAX:
+        raise LocalError(f"a frame of {len(body)} bytes")
+    return _LENGTH.pack(len(body)) + body
+
+
+def encode_pieces(kind: int, pieces: Iterable[Piece]) -> list[Buffer]:
+    """The frame of CHUNKS or of an ATTACHMENT as buffers to be sent one after the other, fewer than 1,024;
+    only small content is copied. LocalError if no peer would take it."""
+    buffers: list[Buffer] = []
+    small = bytearray(_LENGTH.size)  # the length is filled in at the end
+    first = small
+    small.append(kind)
+    length = 1
+    count = 0
+    for key, offset, data in pieces:
+        count += 1
+        size = len(data)
+        small += _PIECE.pack(key, offset, size)
+        length += _PIECE.size + size
+        if size < _COPY_BYTES_MAX:
+            small += data
+        else:
+            buffers += (small, data)
+            small = bytearray()
+    if small:
+        buffers.append(small)
+    if not 1 <= count <= limits.PULLS_MAX or length > limits.FRAME_BYTES_MAX:
+        raise LocalError(f"a frame of {count} pieces, {length} bytes")
+    _LENGTH.pack_into(first, 0, length)
+    return buffers
+
+
+def _parse(body: memoryview, *, lasting: bool) -> Frame:
+    """One frame. `lasting`: nobody will write into `body` again, so pieces may point into it."""
+    first = body[0]
+    if first & 0x0F == 8:
+        return Json(_from_json(_inflate(body)))
+    if first not in (CHUNKS, ATTACHMENT):
+        return Unknown(first)
+    pieces = _pieces(body if lasting else memoryview(bytes(body)))
+    return Chunks(pieces) if first == CHUNKS else Attachment(pieces)
+
+
+def _pieces(body: memoryview) -> tuple[Piece, ...]:
+    pieces: list[Piece] = []
+    at, end = 1, len(body)
+    while at < end:
+        if end - at < _PIECE.size:
+            raise PeerError("a piece that is cut off")
+        key, offset, length = _PIECE.unpack_from(body, at)
+        at += _PIECE.size
+        if length > end - at:
+            raise PeerError("a piece that is longer than its frame")
+        if offset > limits.SIZE_MAX:
+            raise PeerError(f"a piece at offset {offset}")
+        if len(pieces) == limits.PULLS_MAX:
+            raise PeerError("a frame of too many pieces")
+        pieces.append(Piece(key, offset, body[at : at + length]))
+        at += length
+    if not pieces:
+        raise PeerError("a frame of no pieces")
+    return tuple(pieces)
+
+
+def _inflate(body: memoryview) -> bytes:
+    cap = min(limits.MESSAGE_BYTES_MAX, _INFLATE_RATIO_MAX * len(body))
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(body, cap + 1)
+    except zlib.error:
+        raise PeerError("a message that is not a zlib stream") from None
+    if len(text) > cap:
+        raise PeerError(f"a message of {len(body)} bytes that inflates to more than {cap}")
+    if not stream.eof:
+        raise PeerError("a message whose zlib stream is cut off")
+    if stream.unused_data:
+        raise PeerError("a message with bytes behind its zlib stream")
+    return text
+
+
+def _from_json(text: bytes) -> dict[str, Any]:
+    try:
+        # Not json.loads(bytes): that would guess UTF-16 and UTF-32 too.
+        value = _json_value(text.decode("utf-8"))
+    except RecursionError:
+        raise PeerError("a message that is nested too deep") from None
+    except UnicodeDecodeError:
+        raise PeerError("a message that is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise PeerError(f"a message that is not JSON: {error.msg}") from None
+    except ValueError:
+        raise PeerError("a message with a number of thousands of digits") from None
+    if type(value) is not dict:
+        raise PeerError("a message that is not an object")
+    if not _is_flat(text):
+        _check_depth(value)
+    return value
+
+
+def _is_flat(text: bytes) -> bool:
+    """True only if the nesting is below the maximum; quick for a page of records, and never true by mistake.
+
+    Of the text only quotes and brackets are looked at. Without a backslash, quotes come in pairs; if all of
+    them can be taken out side by side, then no bracket is inside a string, and each round takes out the
+    innermost brackets."""
+    if b"\\" in text:
+        return False
+    marks = text.translate(None, _NO_MARKS).replace(b'""', b"")
+    for _ in range(8):
+        marks = marks.replace(b"[]", b"").replace(b"{}", b"")
+    return not marks
+
+
+def _check_depth(value: dict[str, Any]) -> None:
+    """Level by level, which costs a fraction of what a hook for each value would."""
+    level: list[Any] = [value]
+    for _ in range(_DEPTH_MAX):
+        inner: list[Any] = []
+        for each in level:
+            inner += each.values() if type(each) is dict else each
+        level = [each for each in inner if type(each) is list or type(each) is dict]
+        if not level:
+            return
+    raise PeerError("a message that is nested too deep")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise PeerError("a message with a key that comes twice")
+    return fields
+
+
+def _no_constants(name: str) -> NoReturn:
+    raise PeerError(f"a message with {name}")
+
+
+_json_value = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constants).decode
+_to_json = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode

@@ -1,0 +1,969 @@
+"""The real disk: one shared folder, held open.
+
+In:   paths relative to the folder, bytes.
+Out:  the verbs of ports.Disk on a Linux file system; every failure is a DiskError, by one table of errno.
+Rule: nothing outside the folder is ever reached. Each verb opens the parent directory from the held handle,
+      without following a link and without crossing a mount, and acts on one name relative to that parent.
+      Whatever another program swaps meanwhile, the act happens in a directory that was inside when opened.
+"""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import errno
+import functools
+import os
+import platform
+import stat as st
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from dir_sync.core.limits import MIB
+from dir_sync.core.model import Kind, Stat, parent_of
+from dir_sync.ports import DiskError, Reader, Trouble
+
+__all__ = ["RealDisk"]
+
+_HANDLES_MAX = 64  # parents one batch keeps open: neighbours in a tree share few, and descriptors are scarce
+_COPY_BYTES = 64 * MIB  # one copy inside the kernel cannot be interrupted: some 50 ms
+_READ_BYTES = 1 * MIB
+_PATH_MAX = 4095  # what one system call takes
+
+_TROUBLES = {
+    errno.ENOENT: Trouble.ABSENT,
+    errno.ENOTDIR: Trouble.ABSENT,  # a part of the path is a file
+    errno.EEXIST: Trouble.EXISTS,
+    errno.ENOTEMPTY: Trouble.NOT_EMPTY,
+    errno.EISDIR: Trouble.WRONG_TYPE,
+    errno.ENXIO: Trouble.WRONG_TYPE,  # a socket, or a fifo without a reader
+    errno.ENOSPC: Trouble.FULL,
+    errno.EDQUOT: Trouble.FULL,
+    errno.EACCES: Trouble.DENIED,
+    errno.EPERM: Trouble.DENIED,
+    errno.EROFS: Trouble.READ_ONLY,
+    errno.ELOOP: Trouble.BOUNDARY,  # a part of the path is a link
+    errno.EXDEV: Trouble.BOUNDARY,
+    errno.EBUSY: Trouble.BOUNDARY,  # renaming or removing a mount point
+    errno.ENAMETOOLONG: Trouble.NAME,
+    errno.EILSEQ: Trouble.NAME,
+    errno.EINVAL: Trouble.NAME,
+    errno.EMFILE: Trouble.LIMIT,
+    errno.ENFILE: Trouble.LIMIT,
+}
+"""The one place where errno becomes Trouble; what is not in it is IO."""
+
+_MISSING = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
+"""A name below a file or below a link is not in the folder. A link is a leaf here: absence, not trouble."""
+
+_NO_KERNEL_COPY = frozenset(
+    (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
+)
+_NO_FLAGS = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES))
+_NO_MODES = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP))
+
+_KINDS = {st.S_IFREG: Kind.FILE, st.S_IFDIR: Kind.DIRECTORY, st.S_IFLNK: Kind.SYMLINK}
+
+_KEPT_ATTRIBUTES = ("system.posix_acl_access", "security.selinux")
+
+_NOREPLACE, _EXCHANGE = 1, 2
+_NO_NAMES = frozenset((b"", b".", b".."))
+_NUL = b"\0"  # find() is five times faster than `in`, which tries its left side as a number first
+
+T = TypeVar("T")
+
+
+class RealDisk:
+    """ports.Disk on the file system.
+
+    Any thread may call any verb. `root` may be reached through links; what it was at that moment is held
+    open, so the verbs go on working on it whatever becomes of its path (see is_root_here). The folder itself,
+    b"", is good for stat, list, set_meta and sync_directory only; for every other verb it is a NAME that
+    cannot be.
+
+    A link in a path: stat and list say None, as for a file in a path; every other verb fails with BOUNDARY.
+    A mount in a path (a bind mount too, where the kernel has openat2): every verb fails with BOUNDARY. An
+    entry that is a mount point of another device is OTHER.
+    """
+
+    def __init__(self, root: str | bytes) -> None:
+        try:
+            # Not abspath(): what ".." means behind a link is for the kernel to say
+            self._path = os.path.join(os.getcwdb(), os.fsencode(root))
+            self._root = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _error(error, b"") from error
+        found = os.fstat(self._root)
+        self._device, self._inode = found.st_dev, found.st_ino
+        self._use_openat2 = _have_openat2()
+        self._use_fchmodat2 = _have_fchmodat2()
+        self._exchanges: bool | None = None
+        self._local = _Local()
+        # A time that is no multiple of 10 ms is not from FAT (2 s), ext3 (1 s) or exFAT (10 ms). Then only
+        # the kernel's own tick is left, 10 ms at most.
+        self.grain_ns = 20_000_000 if found.st_ctime_ns % 10_000_000 else 2_000_000_000
+        """Two changes of a file within so many ns may leave the same times behind."""
+
+    @property
+    def supports_exchange(self) -> bool:
+        """False if exchange() is not atomic here. Tried out, once, on two files in `.dir_sync`; true as long
+        as that folder is not there."""
+        if self._exchanges is None:
+            self._try_exchange()
+        return self._exchanges is not False
+
+    def batch(self) -> _Batch:
+        """Inside `with disk.batch():` a parent is opened once, for this thread, and kept until the end.
+
+        A parent that another program moves meanwhile is followed to its new place, as by a program working in
+        it. But that something is absent is never said of a kept handle whose path has come to name another
+        folder."""
+        return _Batch(self._local)
+
+    def close(self) -> None:
+        """May be called twice. No verb may be called afterwards; files that are open stay open."""
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    # Looking
+
+    def stat(self, path: bytes) -> Stat | None:
+        try:
+            if not path:
+                return _stat(Kind.DIRECTORY, os.fstat(self._root))
+            return self._at(path, self._stat_at)
+        except OSError as error:
+            if error.errno in _MISSING:
+                return None
+            raise _error(error, path) from error
+
+    def list(self, path: bytes) -> builtins.list[tuple[bytes, Stat]] | None:
+        """If one entry cannot be looked at, all fails: left out, it would be taken for deleted."""
+        try:
+            fd = self._open_below(path, _READ)
+            try:
+                return self._list(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno in _MISSING:
+                return None
+            raise _error(error, path) from error
+
+    def read_link(self, path: bytes) -> bytes:
+        try:
+            return self._at(path, lambda parent, leaf: os.readlink(leaf, dir_fd=parent))
+        except OSError as error:
+            raise _error(error, path, wrong_type=errno.EINVAL) from error
+
+    def open(self, path: bytes) -> _File:
+        return _File(self._open_file(path, os.O_RDONLY), path)
+
+    # Making
+
+    def create(self, path: bytes) -> _OwnFile:
+        try:
+            fd = self._at(path, lambda parent, leaf: os.open(leaf, _CREATE, 0o600, dir_fd=parent),
+            making=True) return _OwnFile(fd, path)
+        except OSError as error:
+            raise _error(error, path) from error
+
+    def reopen(self, path: bytes) -> _OwnFile:
+        return _OwnFile(self._open_file(path, os.O_RDWR), path)
+
+    def make_directory(self, path: bytes, mode: int) -> None:
+        """`mode` whatever the umask is, as far as the file system has modes."""
+
+        def make(parent: int, leaf: bytes) -> None:
+            os.mkdir(leaf, mode & 0o777, dir_fd=parent)
+            try:
+                found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+                if st.S_ISDIR(found.st_mode):
+                    self._change_mode(parent, leaf, found, mode)
+            except OSError:
+                pass  # the folder is there in any case
+
+        try:
+            self._at(path, make, making=True)
+        except OSError as error:
+            raise _error(error, path) from error
+
+    def make_link(self, path: bytes, target: bytes) -> None:
+        if not target or b"\0" in target:
+            raise DiskError(Trouble.NAME, path, "no such link target can be")
+        try:
+            self._at(path, lambda parent, leaf: os.symlink(target, leaf, dir_fd=parent), making=True)
+        except OSError as error:
+            raise _error(error, path) from error
+
+    # Removing and moving
+
+    def remove_directory(self, path: bytes) -> None:
+        try:
+            self._at(path, lambda parent, leaf: os.rmdir(leaf, dir_fd=parent))
+        except OSError as error:
+            raise _error(error, path, wrong_type=errno.ENOTDIR) from error
+        self._local.forget(path, path)
+
+    def remove_file(self, path: bytes) -> None:
+        try:
+            self._at(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent))
+        except OSError as error:
+            raise _error(error, path) from error
+
+    def rename(self, source: bytes, target: bytes) -> None:
+        """Where the file system has no RENAME_NOREPLACE it is not atomic, but still never replaces: a file is
+        linked to its new name and its old one removed, so that a crash may leave both; a folder takes the
+        place of an empty one made for it. Only where there are no hard links either it is a look and then a
+        rename: there a file that is made at `target` in between is lost."""
+        self._move(source, target, _NOREPLACE)
+
+    def exchange(self, mine: bytes, theirs: bytes) -> None:
+        """Where the file system has no RENAME_EXCHANGE it is done in steps, none of them undone by a crash:
+        `theirs` is linked away to a spare name beside `mine`, `mine` renamed over it, the spare name renamed
+        to `mine`. Then `theirs` is never missing, but a file saved there between the first two steps is lost.
+        Folders, and files where there are no hard links, are renamed away instead of linked: for a moment
+        `theirs` is missing."""
+        self._move(mine, theirs, _EXCHANGE)
+
+    def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
+        """Setuid, setgid and sticky are never set: a file loses them, a folder keeps those it has. What is as
+        wished already is not touched. On failure the mode may have been set, and the mtime not."""
+
+        def change(parent: int, leaf: bytes) -> None:
+            found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+            kind = _KINDS.get(found.st_mode & 0o170000, Kind.OTHER)
+            if found.st_dev != self._device:
+                kind = self._foreign(kind, parent, leaf)
+            if kind == Kind.OTHER:
+                raise DiskError(Trouble.WRONG_TYPE, path)
+            if mode is not None and kind != Kind.SYMLINK:
+                self._change_mode(parent, leaf, found, mode)
+            if mtime is not None and mtime != found.st_mtime_ns:
+                os.utime(leaf, ns=(found.st_atime_ns, mtime), dir_fd=parent, follow_symlinks=False)
+
+        try:
+            if path:
+                self._at(path, change)
+            else:
+                change(self._root, b".")
+        except OSError as error:
+            raise _error(error, path) from error
+        except OverflowError as error:
+            raise DiskError(Trouble.IO, path, "no such time can be") from error
+
+    def keep_attributes(self, source: bytes, target: bytes) -> None:
+        """Owner, group, ACL, SELinux label and user xattrs. Capabilities stay behind: they were given to the
+        content, which is another now. The mode of `target` stays as it is. What is not permitted is left."""
+
+        def copy(here: int, mine: bytes) -> None:
+            self._at(target, lambda there, theirs: self._copy_attributes(here, mine, there, theirs))
+
+        try:
+            self._at(source, copy)
+        except OSError as error:
+            raise _error(error, source) from error
+
+    # Waiting for the medium
+
+    def sync_directory(self, path: bytes) -> None:
+        try:
+            fd = self._open_below(path, _READ)
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # some network file systems cannot, and need not
+                    raise
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _error(error, path) from error
+
+    def sync_all(self) -> None:
+        try:
+            fd = self._open_below(b"", _READ)
+            try:
+                _check(_syncfs(fd))
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _error(error, b"") from error
+
+    # The folder as a whole
+
+    def free_bytes(self) -> int:
+        """What this user may still write, not counting what is reserved for root."""
+        try:
+            found = os.fstatvfs(self._root)
+        except OSError as error:
+            raise _error(error, b"") from error
+        return found.f_bavail * found.f_frsize
+
+    def is_root_here(self) -> bool:
+        """Also false if the path cannot be looked at."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return False
+        return found.st_ino == self._inode and found.st_dev == self._device
+
+    # Handles of parents
+
+    def _at(self, path: bytes, act: Callable[[int, bytes], T], *, making: bool = False) -> T:
+        """act(handle of the parent, last part); once more if it was a kept handle and proves to be stale.
+        `making`: that nothing is there yet is no sign of it."""
+        while True:
+            parent, leaf = self._parent(path)
+            try:
+                return act(parent, leaf)
+            except OSError as error:
+                if not self._is_stale(error, path, making=making):
+                    raise
+            finally:
+                self._done(parent)
+
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        """An open handle of the folder that `path` is in, and its last part. Give it back with _done()."""
+        directory, slash, leaf = path.rpartition(b"/")
+        if leaf in _NO_NAMES or leaf.find(_NUL) >= 0:
+            raise DiskError(Trouble.NAME, path, "not a name inside the folder")
+        if not directory:
+            if slash:
+                raise DiskError(Trouble.NAME, path, "not a path inside the folder")
+            return self._root, leaf
+        local = self._local
+        handles = local.handles
+        if handles is None:
+            return self._open_below(directory, _HOLD), leaf
+        fd = handles.pop(directory, -1)
+        if fd < 0:
+            fd = self._open_below(directory, _HOLD)
+            local.make_room()
+            local.names.update(_and_above(directory))
+        handles[directory] = fd  # at the end: the one asked for last is the last to be closed
+        return fd, leaf
+
+    def _done(self, parent: int) -> None:
+        if self._local.handles is None and parent != self._root:
+            os.close(parent)
+
+    def _is_stale(self, error: OSError, *paths: bytes, making: bool) -> bool:
+        """True if `error` says that something is missing, but in a kept parent whose path names another
+        folder by now: ask again. OSError if no such folder is there any more."""
+        handles = self._local.handles
+        if handles is None or error.errno not in _MISSING:
+            return False
+        if not making and self._use_openat2 and len(paths[0]) <= _PATH_MAX:
+            try:  # the short way, for the common case that it is absent indeed
+                os.close(_openat2(self._root, paths[0], _PEEK))
+            except OSError as absent:
+                if absent.errno in _MISSING:
+                    return False
+        stale = False
+        for path in paths:
+            directory = parent_of(path)
+            kept = handles.pop(directory, -1)
+            if kept < 0:
+                continue
+            try:
+                handles[directory] = fresh = self._open_below(directory, _HOLD)
+                stale = stale or not os.path.samestat(os.fstat(kept), os.fstat(fresh))
+            finally:
+                os.close(kept)
+        return stale
+
+    def _open_below(self, path: bytes, how: _OpenHow) -> int:
+        """A new handle of a directory. OSError: ENOENT if it is absent or not a directory, ELOOP for a link
+        in the path, EXDEV for a mount."""
+        if path and (path.find(_NUL) >= 0 or not _NO_NAMES.isdisjoint(path.split(b"/"))):
+            raise DiskError(Trouble.NAME, path, "not a path inside the folder")
+        try:
+            if not self._use_openat2:
+                return self._open_by_parts(path, how.flags)
+            if len(path) <= _PATH_MAX:
+                return _openat2(self._root, path or b".", how)
+            return self._open_far_below(path, how)
+        except NotADirectoryError as error:
+            raise _os_error(errno.ENOENT) from error
+
+    def _open_far_below(self, path: bytes, how: _OpenHow) -> int:
+        at = self._root
+        try:
+            while len(path) > _PATH_MAX:
+                cut = path.rfind(b"/", 0, _PATH_MAX)
+                if cut < 0:
+                    raise _os_error(errno.ENAMETOOLONG)
+                above, at = at, _openat2(at, path[:cut], _HOLD)
+                if above != self._root:
+                    os.close(above)
+                path = path[cut + 1 :]
+            return _openat2(at, path, how)
+        finally:
+            if at != self._root:
+                os.close(at)
+
+    def _open_by_parts(self, path: bytes, flags: int) -> int:
+        """For kernels before 5.6, and sandboxes that forbid openat2. A bind mount of this device goes
+        unseen."""
+        parts = path.split(b"/")
+        last = len(parts) - 1
+        at = self._root
+        for index, part in enumerate(parts):
+            wanted = flags if index == last else _HOLD.flags
+            try:
+                below = os.open(part or b".", wanted | os.O_NOFOLLOW, dir_fd=at)
+                if os.fstat(below).st_dev != self._device:
+                    os.close(below)
+                    raise _os_error(errno.EXDEV)
+            except NotADirectoryError:
+                if st.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode):
+                    raise _os_error(errno.ELOOP) from None
+                raise
+            finally:
+                if at != self._root:
+                    os.close(at)
+            at = below
+        return at
+
+    # Steps below an open parent
+
+    def _stat_at(self, parent: int, leaf: bytes) -> Stat:
+        found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+        kind = _KINDS.get(found.st_mode & 0o170000, Kind.OTHER)
+        if found.st_dev != self._device:
+            kind = self._foreign(kind, parent, leaf)
+        return _stat(kind, found)
+
+    def _foreign(self, kind: Kind, parent: int, leaf: bytes) -> Kind:
+        """The kind of an entry whose device is not the folder's: OTHER if it is a boundary. EXDEV if it is
+        below one.
+
+        A directory is one: a mount, or a subvolume, into which nothing can be renamed. A file need not be:
+        overlayfs gives its files the devices of its layers. Of files only a mounted one is."""
+        if kind == Kind.DIRECTORY:
+            return Kind.OTHER
+        if os.fstat(parent).st_dev != self._device:
+            raise _os_error(errno.EXDEV)
+        if self._use_openat2:
+            try:
+                os.close(_openat2(parent, leaf, _PEEK))
+            except OSError as error:
+                if error.errno == errno.EXDEV:
+                    return Kind.OTHER
+                raise
+        return kind
+
+    def _list(self, fd: int) -> builtins.list[tuple[bytes, Stat]]:
+        listing: builtins.list[tuple[bytes, Stat]] = []
+        add, look, kinds, device = listing.append, os.stat, _KINDS, self._device
+        encoding, handler = _ENCODING, _HANDLER
+        for text in os.listdir(fd):
+            name = text.encode(encoding, handler)
+            try:
+                found = look(name, dir_fd=fd, follow_symlinks=False)
+                kind = kinds.get(found.st_mode & 0o170000, Kind.OTHER)
+                if found.st_dev != device:
+                    kind = self._foreign(kind, fd, name)
+            except FileNotFoundError:
+                continue
+            add((name, _stat(kind, found)))
+        return listing
+
+    def _open_file(self, path: bytes, access: int) -> int:
+        """Stat, open, fstat. The first stat keeps us from opening a device, which may act on being opened
+        (rewind a tape, arm a watchdog). The other way to be sure, O_PATH and then /proc/self/fd, needs /proc
+        and costs twice as much. Between the first two steps a fifo may take the name (O_NONBLOCK: nothing
+        waits), a terminal (O_NOCTTY) or a link (O_NOFOLLOW); only who has a device already could move it
+        there. The fstat refuses what is not a file then."""
+
+        def enter(parent: int, leaf: bytes) -> int:
+            if self._stat_at(parent, leaf).kind != Kind.FILE:
+                raise DiskError(Trouble.WRONG_TYPE, path)
+            try:
+                fd = os.open(leaf, access | _SAFELY, dir_fd=parent)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise DiskError(Trouble.WRONG_TYPE, path) from error
+                raise
+            try:
+                if not st.S_ISREG(os.fstat(fd).st_mode):
+                    raise DiskError(Trouble.WRONG_TYPE, path)
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+
+        try:
+            return self._at(path, enter)
+        except OSError as error:
+            raise _error(error, path) from error
+
+    def _change_mode(self, parent: int, leaf: bytes, found: os.stat_result, mode: int) -> None:
+        """`leaf` was a file or a directory just now; if it has become a link, that is left alone."""
+        mode &= 0o777
+        if st.S_ISDIR(found.st_mode):
+            mode |= found.st_mode & 0o7000
+        if found.st_mode & 0o7777 == mode:
+            return
+        if self._use_fchmodat2:
+            _check(_fchmodat2(_FCHMODAT2, parent, leaf, mode, _AT_SYMLINK_NOFOLLOW))
+            return
+        fd = os.open(leaf, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            if not st.S_ISLNK(os.fstat(fd).st_mode):
+                os.chmod(f"/proc/self/fd/{fd}", mode)
+        finally:
+            os.close(fd)
+
+    def _copy_attributes(self, here: int, mine: bytes, there: int, theirs: bytes) -> None:
+        old = os.stat(mine, dir_fd=here, follow_symlinks=False)
+        new = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+        for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # a group one may often give, an owner only
+            root if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
+                try:
+                    os.chown(theirs, uid, gid, dir_fd=there, follow_symlinks=False)
+                except OSError:
+                    pass
+        # Extended attributes have no calls relative to a handle (before Linux 6.13)
+        before, after = (b"/proc/self/fd/%d/%b" % name for name in ((here, mine), (there, theirs)))
+        try:
+            names = os.listxattr(before, follow_symlinks=False)
+        except OSError:
+            return
+        for name in names:
+            if name in _KEPT_ATTRIBUTES or name.startswith("user."):
+                try:
+                    os.setxattr(
+                        after, name, os.getxattr(before, name, follow_symlinks=False), follow_symlinks=False
+                    )
+                except OSError:
+                    pass
+        if names and st.S_ISREG(new.st_mode):
+            found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+            self._change_mode(there, theirs, found, new.st_mode)  # an ACL brings a mode of its own
+
+    def _move(self, source: bytes, target: bytes, flag: int) -> None:
+        try:
+            while True:
+                try:
+                    self._rename(source, target, flag)
+                    break
+                except OSError as error:
+                    if not self._is_stale(error, source, target, making=True):
+                        raise
+        except OSError as error:
+            raise _error(error, target if error.errno == errno.EEXIST else source) from error
+        self._local.forget(source, target)
+
+    def _rename(self, source: bytes, target: bytes, flag: int) -> None:
+        here, mine = self._parent(source)
+        try:
+            there, theirs = self._parent(target)
+            try:
+                if flag == _EXCHANGE and self._exchanges is False:
+                    number = errno.ENOSYS
+                elif _renameat2(here, mine, there, theirs, flag) >= 0:
+                    return
+                else:
+                    number = ctypes.get_errno()
+                # A folder into itself is EINVAL as well
+                if number not in _NO_FLAGS or _one_in_the_other(source, target):
+                    raise _os_error(errno.EINVAL if number == errno.ENOSYS else number)
+                if flag == _EXCHANGE:
+                    self._exchanges = False
+                    _exchange_in_steps(here, mine, there, theirs)
+                else:
+                    _rename_in_steps(here, mine, there, theirs)
+            finally:
+                self._done(there)
+        finally:
+            self._done(here)
+
+    def _try_exchange(self) -> None:
+        mine, theirs = (b".dir_sync/" + _spare_name() for _ in range(2))
+        made = []
+        try:
+            for path in (mine, theirs):
+                self.create(path).close()
+                made.append(path)
+            self._exchanges = None
+            self.exchange(mine, theirs)
+            if self._exchanges is None:
+                self._exchanges = True
+        except DiskError:
+            pass
+        for path in made:
+            try:
+                self.remove_file(path)
+            except DiskError:
+                pass
+
+
+class _File:
+    """ports.Reader."""
+
+    __slots__ = ("_fd", "_path")
+
+    def __init__(self, fd: int, path: bytes) -> None:
+        self._fd = fd
+        self._path = path
+
+    def stat(self) -> Stat:
+        try:
+            return _stat(Kind.FILE, os.fstat(self._fd))
+        except OSError as error:
+            raise _error(error, self._path) from error
+
+    def read(self, offset: int, length: int) -> bytes:
+        try:
+            data = os.pread(self._fd, length, offset)
+            while 0 < len(data) < length:  # short is not yet the end: FUSE, and more than 2 GiB
+                more = os.pread(self._fd, length - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+            return data
+        except OSError as error:
+            raise _error(error, self._path) from error
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        """May be called twice. A network file system may tell only now that a write failed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                os.close(fd)
+            except OSError as error:
+                raise _error(error, self._path) from error
+
+
+class _OwnFile(_File):
+    """ports.Writer. When write or copy_from fails, a part may have been written."""
+
+    __slots__ = ()
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        try:
+            written = os.pwrite(self._fd, data, offset)
+            while written < len(data):
+                more = os.pwrite(self._fd, memoryview(data)[written:], offset + written)
+                if not more:
+                    raise OSError(errno.EIO, "nothing more is taken")
+                written += more
+        except OSError as error:
+            raise _error(error, self._path) from error
+
+    def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
+        """Inside the kernel where it can (shared extents on btrfs and xfs), else through memory. When the
+        kernel copies nothing more, reading decides whether it is the end: some file systems say 0 too
+        early."""
+        copied = 0
+        fd = source.fileno()
+        try:
+            while fd >= 0 and copied < length:
+                count = min(length - copied, _COPY_BYTES)
+                more = os.copy_file_range(fd, self._fd, count, source_offset + copied, offset + copied)
+                if not more:
+                    break
+                copied += more
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_COPY:
+                raise _error(error, self._path) from error
+        while copied < length:
+            data = source.read(source_offset + copied, min(length - copied, _READ_BYTES))
+            if not data:
+                break
+            self.write(offset + copied, data)
+            copied += len(data)
+        return copied
+
+    def truncate(self, length: int) -> None:
+        try:
+            os.ftruncate(self._fd, length)
+        except OSError as error:
+            raise _error(error, self._path) from error
+
+    def set_meta(self, mode: int, mtime: int) -> None:
+        """A file system without modes keeps its own: the file is ours, so nothing else can forbid it."""
+        try:
+            try:
+                os.fchmod(self._fd, mode & 0o777)
+            except OSError as error:
+                if error.errno not in _NO_MODES:
+                    raise
+            # atime: later than mtime, or the first reader would cause a write
+            os.utime(self._fd, ns=(max(mtime, os.fstat(self._fd).st_atime_ns), mtime))
+        except OSError as error:
+            raise _error(error, self._path) from error
+        except OverflowError as error:
+            raise DiskError(Trouble.IO, self._path, "no such time can be") from error
+
+    def start_flush(self, offset: int, length: int) -> None:
+        _sync_file_range(self._fd, offset, length, _SYNC_FILE_RANGE_WRITE)
+
+    def sync(self) -> None:
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise _error(error, self._path) from error
+
+
+class _Local(threading.local):
+    """The handles that the batch of this thread keeps."""
+
+    depth = 0
+    handles: dict[bytes, int] | None = None  # by path, the one used last at the end; None outside a batch
+    names: set[bytes]  # at least the paths of handles, and all folders above them
+
+    def make_room(self) -> None:
+        handles = self.handles
+        if handles is not None and len(handles) >= _HANDLES_MAX:
+            os.close(handles.pop(next(iter(handles))))
+
+    def forget(self, source: bytes, target: bytes) -> None:
+        """They name something else by now: nothing opened through them may be used again."""
+        if self.handles is not None and (source in self.names or target in self.names):
+            self.clear()
+
+    def clear(self) -> None:
+        assert self.handles is not None
+        while self.handles:
+            os.close(self.handles.popitem()[1])
+        self.names.clear()
+
+
+class _Batch:
+    __slots__ = ("_local",)
+
+    def __init__(self, local: _Local) -> None:
+        self._local = local
+
+    def __enter__(self) -> None:
+        local = self._local
+        local.depth += 1
+        if local.handles is None:
+            local.handles, local.names = {}, set()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        local = self._local
+        local.depth -= 1
+        if not local.depth:
+            local.clear()
+            local.handles = None
+
+
+def _stat(kind: Kind, found: os.stat_result) -> Stat:
+    return _new(
+        Stat,
+        (
+            kind,
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+            found.st_mode & 0o777,
+            found.st_ino,
+            found.st_dev,
+            found.st_nlink,
+        ),
+    )
+
+
+_new = tuple.__new__  # Stat(...) takes twice as long, and scans make millions
+
+
+def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
+    """`wrong_type` is the errno with which this one verb says that the name is of another type."""
+    number = error.errno or errno.EIO
+    trouble = Trouble.WRONG_TYPE if number == wrong_type else _TROUBLES.get(number, Trouble.IO)
+    return DiskError(trouble, path, os.strerror(number))
+
+
+def _and_above(path: bytes) -> builtins.list[bytes]:
+    paths = []
+    while path:
+        paths.append(path)
+        path = parent_of(path)
+    return paths
+
+
+def _one_in_the_other(mine: bytes, theirs: bytes) -> bool:
+    return theirs.startswith(mine + b"/") or mine.startswith(theirs + b"/")
+
+
+def _spare_name() -> bytes:
+    return b".dir_sync-" + os.urandom(8).hex().encode("ascii")
+
+
+# Renames for file systems without flags
+
+
+def _rename_in_steps(here: int, mine: bytes, there: int, theirs: bytes) -> None:
+    found = os.stat(mine, dir_fd=here, follow_symlinks=False)
+    if st.S_ISDIR(found.st_mode):
+        os.mkdir(theirs, 0o700, dir_fd=there)  # takes the name, or finds it taken
+        try:
+            os.rename(mine, theirs, src_dir_fd=here, dst_dir_fd=there)
+        except OSError as error:
+            try:
+                os.rmdir(theirs, dir_fd=there)
+            except OSError:
+                pass
+            if error.errno == errno.ENOTEMPTY:
+                raise _os_error(errno.EEXIST) from error
+            raise
+        return
+    try:
+        os.link(mine, theirs, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if _is_taken(there, theirs):
+            raise _os_error(errno.EEXIST) from error
+        os.rename(mine, theirs, src_dir_fd=here, dst_dir_fd=there)
+        return
+    try:
+        # A program that saves by renaming may just have put a new file here: that one stays
+        if os.path.samestat(os.stat(mine, dir_fd=here, follow_symlinks=False), found):
+            os.unlink(mine, dir_fd=here)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        os.unlink(theirs, dir_fd=there)
+        raise
+
+
+def _exchange_in_steps(here: int, mine: bytes, there: int, theirs: bytes) -> None:
+    first = os.stat(mine, dir_fd=here, follow_symlinks=False)
+    second = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+    if os.path.samestat(first, second):
+        return  # two names of one file
+    aside = _spare_name()
+    linked = not st.S_ISDIR(first.st_mode) and not st.S_ISDIR(second.st_mode)
+    if linked:
+        try:
+            os.link(theirs, aside, src_dir_fd=there, dst_dir_fd=here, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            linked = False
+    if not linked:
+        os.rename(theirs, aside, src_dir_fd=there, dst_dir_fd=here)
+    try:
+        os.rename(mine, theirs, src_dir_fd=here, dst_dir_fd=there)
+    except OSError:
+        if linked:
+            os.unlink(aside, dir_fd=here)
+        else:
+            os.rename(aside, theirs, src_dir_fd=here, dst_dir_fd=there)
+        raise
+    os.rename(aside, mine, src_dir_fd=here, dst_dir_fd=here)
+
+
+def _is_taken(parent: int, leaf: bytes) -> bool:
+    try:
+        os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+# System calls that the standard library does not have
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+    flags: int
+
+
+_OPENAT2, _FCHMODAT2 = 437, 452  # the same number on all machines that Debian runs on
+_RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
+_AT_FDCWD = -100
+_AT_SYMLINK_NOFOLLOW = 0x100
+_SYNC_FILE_RANGE_WRITE = 2
+_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 1, 2, 4, 8
+_INSIDE = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
+
+_HOLD = _OpenHow(os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, _INSIDE)
+_READ = _OpenHow(os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, 0, _INSIDE)
+_PEEK = _OpenHow(os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0, _INSIDE)
+_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_ENCODING, _HANDLER = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_syscall_openat2 = _libc["syscall"]
+_syscall_openat2.restype = ctypes.c_long
+_syscall_openat2.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
+
+_fchmodat2 = _libc["syscall"]
+_fchmodat2.restype = ctypes.c_long
+_fchmodat2.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint, ctypes.c_uint)
+
+_syncfs = _libc["syncfs"]
+_syncfs.restype = ctypes.c_int
+_syncfs.argtypes = (ctypes.c_int,)
+
+_sync_file_range = _libc["sync_file_range"]
+_sync_file_range.restype = ctypes.c_int
+_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+_RENAME_ARGUMENTS = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+_renameat2: Callable[[int, bytes, int, bytes, int], int]
+if hasattr(_libc, "renameat2"):
+    _call = _libc["renameat2"]
+    _call.restype = ctypes.c_int
+    _call.argtypes = _RENAME_ARGUMENTS
+    _renameat2 = _call
+else:
+    _call = _libc["syscall"]
+    _call.restype = ctypes.c_long
+    _call.argtypes = (ctypes.c_long, *_RENAME_ARGUMENTS)
+    # An unknown machine asks for a call that no kernel has, and is told ENOSYS
+    _renameat2 = functools.partial(_call, _RENAMEAT2.get(platform.machine(), 1_000_000))
+
+
+def _os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        raise _os_error(ctypes.get_errno())
+
+
+def _openat2(at: int, path: bytes, how: _OpenHow) -> int:
+    while True:
+        fd: int = _syscall_openat2(_OPENAT2, at, path, ctypes.addressof(how), 24)
+        if fd >= 0:
+            return fd
+        number = ctypes.get_errno()
+        if number not in (errno.EINTR, errno.EAGAIN):  # a signal, or a mount made just now
+            raise _os_error(number)
+
+
+@functools.cache
+def _have_openat2() -> bool:
+    """False before Linux 5.6, and in sandboxes that forbid it."""
+    try:
+        os.close(_openat2(_AT_FDCWD, b".", _HOLD))
+    except OSError as error:
+        return error.errno not in (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.E2BIG)
+    return True
+
+
+@functools.cache
+def _have_fchmodat2() -> bool:
+    """False before Linux 6.6. Asked with a handle that cannot be, so that nothing is changed."""
+    _fchmodat2(_FCHMODAT2, -1, b".", 0, _AT_SYMLINK_NOFOLLOW)
+    return ctypes.get_errno() == errno.EBADF

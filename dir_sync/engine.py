@@ -1,0 +1,1699 @@
+"""One node's decisions about one folder. Everything that happens comes in as an event; everything to do goes out as an effect.
+
+In:   `handle(event, now)`, as often as things happen; `end_turn(now)` after one or several of them.
+Out:  effects, to be performed in order after the index was committed.
+Rule: one thread only. Nothing here waits, reads a clock, touches a disk or a socket: bytes first, then the index, then
+      words. A path has at most one job at a time, so a job's answer is true about the row it was made from.
+
+What is to be done is never stored: it is computed again from what we have (rows) and what peers announced (offers).
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.agenda import Agenda, Errand
+from dir_sync.core.events import (
+    Act,
+    Applied,
+    ApplyItem,
+    ApplyJob,
+    ApplyResult,
+    Blind,
+    DeltaDone,
+    DeltaJob,
+    DiscardJob,
+    Drained,
+    Drop,
+    Effect,
+    Event,
+    Hint,
+    Listed,
+    Listing,
+    ListJob,
+    Look,
+    Looked,
+    LookItem,
+    LookJob,
+    MadeDelta,
+    Moved,
+    NewIdentity,
+    Note,
+    PatchJob,
+    PeerDown,
+    PeerUp,
+    ReadDone,
+    ReadItem,
+    ReadJob,
+    Received,
+    Result,
+    Seen,
+    Send,
+    Signed,
+    SignJob,
+    Staged,
+    StageJob,
+    Ticked,
+    Touched,
+    Urgency,
+    Version,
+    Why,
+)
+from dir_sync.core.messages import (
+    Acknowledge,
+    Chunks,
+    Delta,
+    DeltaOffer,
+    DeltaRequest,
+    Message,
+    ModificationUpdate,
+    NeedSignature,
+    Pull,
+    PullItem,
+    Refuse,
+    Signature,
+    State,
+    StateRequest,
+)
+from dir_sync.core.model import (
+    FINGERPRINT_BYTES,
+    Kind,
+    PathError,
+    PeerError,
+    Record,
+    Stamp,
+    check_path,
+    fingerprint,
+    first_scan_record,
+    is_first_scan,
+    join,
+    leq,
+    parent_of,
+    same_content,
+    same_meta,
+    same_version,
+)
+from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
+from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
+from dir_sync.core.transfer import Fetch
+from dir_sync.index import Index, PeerSeen, Row
+
+__all__ = ["Engine", "Now", "content_name"]
+
+_STAGING = limits.RESERVED_NAME + b"/staging/"
+_PLAN_MAX = 2_000  # paths planned in one turn
+_TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
+_LARGE_FETCHES_MAX = 4
+_RETRY_MS = 1_000
+_TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
+_STALLED_MS = 60_000
+_LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
+_CALM_MS = 300  # after the last change: time for what is only nice to have
+_STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
+_READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
+_DELTAS_MAX = 32  # deltas kept for peers that may pull them
+_SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read once, to have their signatures
+_MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
+
+
+class Now(NamedTuple):
+    """The time, as the engine is told it: wall clock for stamps, monotonic for deadlines."""
+
+    wall_ns: int
+    mono_ms: int
+
+
+class _Ready(NamedTuple):
+    """A content that is here and not yet in its place: in memory, or in the staging folder."""
+
+    digest: bytes
+    data: bytes | None
+    staged: bytes | None
+
+
+class Engine:
+    """See the module. Fields: set once; index and memory of what is going on (this thread only)."""
+
+    def __init__(self, index: Index, folder: str, tag: str, deltas: bool = True) -> None:
+        """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them."""
+        self.index = index
+        self.folder = folder
+        self._tag = tag.encode()
+        self._with_deltas = deltas
+        # --- what is going on ---
+        self._now = Now(0, 0)
+        self._out: list[Effect] = []
+        self._peers: dict[str, Peer] = {}
+        self._agenda = Agenda()
+        self._looking: dict[bytes, Errand] = {}
+        self._looks_out = 0
+        self._busy: set[bytes] = set()
+        self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
+        self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
+        self._listings_out = 0
+        self._scan_open = 0  # paths found by the first scan and not yet looked at
+        self._todo: dict[bytes, None] = {}
+        self._sweep: bytes | None = None  # the offers above this path have still to be planned
+        self._waiting: dict[bytes, None] = {}  # for room in a window
+        self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
+        self._timers: list[tuple[int, int, bytes]] = []  # plan this path again at that time
+        self._timer_count = 0
+        self._held_since: dict[bytes, int] = {}
+        self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
+        self._ready: dict[bytes, _Ready] = {}
+        self._ready_bytes = 0
+        self._fetches: dict[bytes, Fetch] = {}
+        self._by_token: dict[int, Fetch] = {}
+        self._large_fetches = 0
+        self._token = 0
+        self._avoid: dict[bytes, set[str]] = {}  # holders that just could not give it
+        self._no_local: set[bytes] = set()  # contents whose local copy was not what the index said
+        self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
+        self._deltas: dict[tuple[bytes, bytes], MadeDelta] = {}
+        self._changed: list[tuple[int, Record]] = []
+        self._fresh: dict[bytes, Fresh] = {}
+        self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
+        self._to_sign: dict[bytes, None] = {}
+        self._sign_after: bytes | None = b"" if deltas else None
+        self._sign_budget = _SIGN_BYTES_MAX
+        self._signing = False
+        self._jobs_out = 0
+        self._moved_ms = 0  # when something last happened
+        self._named: set[bytes] = set()  # skipped things that people were told of
+        self._applies: list[ApplyItem] = []
+        self._applies_bulk: list[ApplyItem] = []
+        self._pulls: dict[str, list[PullItem]] = {}
+        self._again = False
+        self.first_scan = not index.first_scan_done
+        self.scanning = False
+
+    # --- the two ways in ---------------------------------------------------------------------------------------------
+
+    def start(self, now: Now) -> list[Effect]:
+        """Look at everything: what happened while nobody watched?"""
+        self._now, self._out = now, []
+        self.scanning = True
+        self._to_list.append(b"")
+        if self.index.any_offers():
+            self._sweep = b""
+        return self._out + self.end_turn(now)
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        """One event. What it makes necessary comes now or with `end_turn`."""
+        self._now, self._out = now, []
+        match event:
+            case Touched(path, urgency):
+                self._touched(path, urgency)
+            case Moved():
+                self._renamed(event)
+            case Blind(path, reason):
+                if reason:
+                    self._note("blind", path, text=reason)
+                self._to_list.append(path)
+            case Ticked():
+                pass
+            case Listed(listings):
+                self._listings_out -= 1
+                self._jobs_out -= 1
+                for listing in listings:
+                    self._listed(listing)
+            case Looked(items):
+                self._looks_out -= 1
+                self._jobs_out -= 1
+                self.index.fetch(seen.path for seen in items)
+                for seen in items:
+                    self._looked(seen)
+            case Applied(items):
+                self._jobs_out -= 1
+                for result in items:
+                    self._applied(result)
+            case Staged():
+                self._jobs_out -= 1
+                self._staged(event)
+            case ReadDone():
+                self._jobs_out -= 1
+                self._read(event)
+            case DeltaDone():
+                self._jobs_out -= 1
+                self._delta_made(event)
+            case Signed():
+                self._jobs_out -= 1
+                self._signed(event)
+            case PeerUp():
+                self._peer_up(event)
+            case PeerDown(node, _):
+                self._peer_down(node)
+            case Received(node, message):
+                self._received(node, message)
+            case Drained(node, size):
+                peer = self._peers.get(node)
+                if peer is not None:
+                    peer.queued = max(0, peer.queued - size)
+        return self._out
+
+    def end_turn(self, now: Now) -> list[Effect]:
+        """Everything that is due now: looks, plans, words to the peers."""
+        self._now, self._out = now, []
+        self._again = False
+        self._send_looks()
+        self._send_listings()
+        self._run_timers()
+        self._plan_todo()
+        self._flush_jobs()
+        self._publish()
+        for node in sorted(self._peers):
+            self._pump(self._peers[node])
+        self._when_calm()
+        if self._out or self._jobs_out:
+            self._moved_ms = now.mono_ms
+        return self._out
+
+    def next_deadline(self) -> int | None:
+        """The monotonic ms at which `end_turn` has something to do, even if nothing happens; None: never."""
+        if self._again:
+            return self._now.mono_ms
+        due = [when for when in (self._agenda.next_due(),) if when is not None]
+        if self._timers:
+            due.append(self._timers[0][0])
+        if self._calm_work():
+            due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
+        if self._fetches:
+            due.append(self._now.mono_ms + _RETRY_MS)
+        return min(due, default=None)
+
+    # --- for people --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """True while anything is under way or known to be missing here and to be had."""
+        return bool(
+            self._jobs_out or len(self._agenda) or self._todo or self._to_list or self._fetches or self._ready
+            or self._waiting or self.scanning
+        )  # fmt: skip
+
+    def synchronized_with(self) -> list[str]:
+        """Peers that have told us all they had and were told all we had."""
+        return [node for node, peer in sorted(self._peers.items()) if peer.synced and peer.sent >= self.index.sequence]
+
+    def transfers(self) -> list[tuple[bytes, str, int, int, int]]:
+        """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms)."""
+        return [
+            (path, fetch.peer, fetch.received, fetch.size, fetch.started_ms)
+            for path, fetch in sorted(self._fetches.items())
+            if not fetch.is_small
+        ]
+
+    def _note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
+        name = self._peers[peer].name if peer in self._peers else peer
+        self._out.append(Note(what, path, name, size, wire, text))
+
+    # --- looking at our own disk -------------------------------------------------------------------------------------
+
+    def _touched(self, path: bytes, urgency: Urgency) -> None:
+        if not self._is_ours(path):
+            return
+        not_before = 0
+        row = self.index.get(path)
+        if row is not None and row.record.size >= limits.LARGE_FILE_BYTES and urgency == Urgency.WRITING:
+            not_before = self._now.mono_ms + 5 * limits.SETTLE_MS
+        errand = self._agenda.touch(path, urgency, self._now.mono_ms, not_before)
+        if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
+            errand.large = True
+
+    def _renamed(self, event: Moved) -> None:
+        """Both ends are looked at together, so that the peers hear of one rename. What was known under the old name need
+        not be read again."""
+        if not (self._is_ours(event.source) and self._is_ours(event.target)):
+            for path in (event.source, event.target):
+                self._touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)
+            return
+        if event.is_directory:
+            self._touched(event.target, Urgency.FOLDER)
+            rows = self.index.live_below(event.source, _MOVE_ROWS_MAX)
+            rows.sort(key=lambda row: (row.record.kind != Kind.DIRECTORY, row.record.path))
+            for row in rows:
+                path = row.record.path
+                self._pair(path, event.target + path[len(event.source) :], row)
+            self._touched(event.source, Urgency.VANISHED)
+        else:
+            self._pair(event.source, event.target, self.index.get(event.source))
+
+    def _pair(self, source: bytes, target: bytes, row: Row | None) -> None:
+        if not self._is_ours(target):
+            return
+        clean = source not in self._agenda and source not in self._looking
+        self._touched(target, Urgency.NOW)
+        errand = self._agenda.touch(target, Urgency.NOW, self._now.mono_ms)
+        errand.hint = None
+        if row is not None and row.record.kind == Kind.FILE and clean:
+            relaxed = row.record.size >= limits.MIB  # small ones are read again: cheap, and beyond doubt
+            errand.hint = Hint(row.fp, row.record.size, row.record.content, relaxed)
+        self._touched(source, Urgency.NOW)
+
+    def _is_ours(self, path: bytes) -> bool:
+        """True if the path may be synchronized; people are told once of one that never can be."""
+        if not path:
+            return False
+        if limits.RESERVED_NAME in path.split(b"/"):
+            return False
+        try:
+            check_path(path)
+        except PathError as error:
+            self._skip(path, str(error))
+            return False
+        return True
+
+    def _skip(self, path: bytes, reason: str) -> None:
+        if path not in self._named and len(self._named) < 10_000:
+            self._named.add(path)
+            self._note("skipped", path, text=reason)
+
+    def _send_looks(self) -> None:
+        now = self._now.mono_ms
+        most = 1 if len(self._agenda) < _TURN_LOOKS_MAX else 3
+        while self._looks_out < most:
+            errands = self._agenda.take(now, limits.LOOK_ITEMS_MAX)
+            if not errands:
+                return
+            small: list[LookItem] = []
+            for errand in errands:
+                if errand.path in self._busy or errand.path in self._looking:
+                    self._agenda.put_back(errand, now + 10)
+                    continue
+                item = self._look_item(errand)
+                self._looking[errand.path] = errand
+                if errand.large:
+                    self._order(LookJob((item,), bulk=True))
+                    self._looks_out += 1
+                else:
+                    small.append(item)
+            if small:
+                self._order(LookJob(tuple(small)))
+                self._looks_out += 1
+
+    def _look_item(self, errand: Errand) -> LookItem:
+        row = self.index.get(errand.path)
+        fp, base = b"", b""
+        if row is not None:
+            fp = row.fp
+            record = row.record
+            if (
+                record.kind == Kind.FILE
+                and record.size >= limits.DELTA_FILE_BYTES_MIN
+                and self._peers
+                and self._with_deltas
+            ):
+                base = record.content
+        want_bytes = bool(self._peers) and not self.scanning
+        return LookItem(errand.path, fp, base, errand.hint, want_bytes, errand.large, errand.tries >= 4)
+
+    def _send_listings(self) -> None:
+        while self._to_list and self._listings_out < 2 and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
+            some = tuple(self._to_list[-32:])
+            del self._to_list[-32:]
+            self._listings_out += 1
+            self._order(ListJob(some))
+        if self.scanning and not (self._to_list or self._listings_out or self._scan_open):
+            self.scanning = False
+            if self.first_scan:
+                self.first_scan = False
+                self.index.set_first_scan_done()
+            count, size = self.index.count_live()
+            self._note("scanned", size=size, wire=count)
+            if self.index.any_offers():
+                self._sweep = b""
+            self._again = True
+
+    def _listed(self, listing: Listing) -> None:
+        """A folder's entries: whatever differs from the index is looked at. A listing alone never decides anything."""
+        folder = listing.path
+        now = self._now.mono_ms
+        if listing.entries is None:
+            if listing.problem:
+                self._note("unreadable", folder, text=listing.problem)
+            elif folder:
+                self._agenda.add(folder, now, now)
+            return
+        known = self.index.children(folder)
+        prefix = folder + b"/" if folder else b""
+        for name, stat in listing.entries:
+            path = prefix + name
+            row = known.pop(name, None)
+            if name == limits.RESERVED_NAME or not self._is_ours(path):
+                continue
+            if row is not None and row.fp == fingerprint(stat):
+                if stat.kind == Kind.DIRECTORY:
+                    self._to_list.append(path)
+                continue
+            if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
+                self._skip(path, "not a file, a folder or a link")
+                continue
+            if path in self._looking:
+                continue  # the look under way is younger than this listing, or will be followed by one
+            errand = self._add_scanned(path)
+            errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
+            errand.listing |= stat.kind == Kind.DIRECTORY
+        for name, row in known.items():
+            if row.record.kind != Kind.ABSENT or row.fp:
+                self._add_scanned(prefix + name)
+
+    def _add_scanned(self, path: bytes) -> Errand:
+        errand = self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
+        if self.scanning and not errand.scan:
+            errand.scan = True
+            self._scan_open += 1
+        return errand
+
+    def _looked(self, seen: Seen) -> None:
+        path = seen.path
+        errand = self._looking.pop(path)
+        now = self._now.mono_ms
+        self._todo[path] = None
+        again = now
+        match seen.look:
+            case Look.SAME:
+                if errand.listing and seen.kind == Kind.DIRECTORY:
+                    self._to_list.append(path)
+                self._done(errand)
+                return
+            case Look.ABSENT:
+                if self._absent(seen, errand):
+                    self._done(errand)
+                    return
+                again = now + 20
+            case Look.FOUND:
+                if self._found(seen, errand):
+                    self._done(errand)
+                    return
+                again = now + 15
+            case Look.TOO_BIG:
+                errand.large = True
+            case Look.UNSTABLE:
+                errand.tries += 1
+                again = now + min(limits.SETTLE_MS * errand.tries, limits.SETTLE_MS_MAX)
+            case Look.UNKNOWN:
+                errand.tries += 1
+                if errand.tries == 1:
+                    self._note("unreadable", path, text=seen.problem)
+                first, most = _TROUBLE_RETRY_MS
+                again = now + min(first * 2 ** min(errand.tries, 10), most)
+                if errand.scan:  # the scan does not wait for what may never be readable
+                    errand.scan = False
+                    self._scan_open -= 1
+        self._drop_delta(seen.delta)
+        self._agenda.put_back(errand, again)
+
+    def _done(self, errand: Errand) -> None:
+        if errand.scan:
+            self._scan_open -= 1
+
+    def _drop_delta(self, delta: MadeDelta | None) -> None:
+        if delta is not None:
+            self._order_discard((delta.name,))
+
+    def _absent(self, seen: Seen, errand: Errand) -> bool:
+        """Nothing is there. True if that is settled; false: look again, its children come first."""
+        path = seen.path
+        row = self.index.get(path)
+        if row is None:
+            return True
+        mine = row.record
+        if mine.kind == Kind.ABSENT:
+            self.index.set_fp(path, b"")
+            return True
+        if mine.kind == Kind.DIRECTORY:
+            below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
+            if below:
+                for child in below:
+                    if child.record.path not in self._looking:
+                        self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms).live |= errand.live
+                return False
+        stamp_ns = self._now.wall_ns if errand.live else 0
+        gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
+        record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
+        self._record_change(record, mine, b"", seen)
+        self._note("deleted here", path)
+        return True
+
+    def _found(self, seen: Seen, errand: Errand) -> bool:
+        """Something is there. True if that is settled; false: look again, its folder comes first."""
+        path = seen.path
+        row = self.index.get(path)
+        mine = None if row is None else row.record
+        if seen.kind == Kind.OTHER:
+            self._skip(path, "not a file, a folder or a link")
+            if mine is not None and mine.kind != Kind.ABSENT:
+                return self._absent(seen, errand)
+            return True
+        parent = parent_of(path)
+        if parent:
+            above = self.index.get(parent)
+            if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
+                if parent not in self._looking:
+                    if above is not None and above.record.kind == Kind.ABSENT and above.fp:
+                        self._revive_folder(above)
+                        return self._found(seen, errand)
+                    self._agenda.add(parent, self._now.mono_ms, self._now.mono_ms)
+                errand.tries += 1
+                return errand.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
+        if seen.kind == Kind.DIRECTORY and (errand.listing or mine is None or mine.kind != Kind.DIRECTORY):
+            self._to_list.append(path)
+        fp = seen.fp
+        if len(fp) > FINGERPRINT_BYTES:
+            self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4, self._now.mono_ms).live = True
+        now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
+        if row is not None and mine is not None:
+            if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
+                self.index.set_fp(path, fp)  # a folder that stays only because of something in it that is not ours
+                return True
+            if same_content(mine, now) and row.fp and _got_meta(row.fp) == _got_meta(fp):
+                self.index.set_fp(path, fp)
+                return True
+        best = self._announced(now, mine)
+        if best is not None:
+            self._hold(best, fp)  # we installed it and did not live to note it
+            return True
+        if mine is None and self.first_scan:
+            record = first_scan_record(now, content_name(now))
+        else:
+            stamp_ns = min(seen.mtime, self._now.wall_ns)
+            record = changed(mine, now, self.index.node, self.index.next_sequence(), stamp_ns)
+        self._record_change(record, mine, fp, seen)
+        if not self.first_scan and record.kind != Kind.DIRECTORY:
+            self._note("changed here", path, size=seen.size)
+        return True
+
+    def _revive_folder(self, row: Row) -> None:
+        """A folder that was kept only by something unsynchronized now holds something of ours."""
+        _, mode = _got_meta(row.fp)
+        folder = row.record._replace(kind=Kind.DIRECTORY, mode=mode)
+        record = changed(row.record, folder, self.index.node, self.index.next_sequence(), self._now.wall_ns)
+        self._record_change(record, row.record, row.fp, None)
+
+    def _announced(self, now: Record, mine: Record | None) -> Record | None:
+        """A newer record that a peer announced and that is exactly what is there now."""
+        for offer in self.index.offers(now.path):
+            theirs = offer.record
+            if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or theirs.stamp > mine.stamp):
+                return theirs._replace(vector=join(theirs.vector, mine.vector)) if mine is not None else theirs
+        return None
+
+    def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
+        """A change made here: into the index, and to be told."""
+        delta = None
+        if seen is not None and seen.delta is not None:
+            delta = DeltaOffer(seen.delta.base, seen.delta.size)
+            self._keep_delta(seen.delta)
+        row = self._put(record, fp)
+        only_meta = previous is not None and same_content(previous, record)
+        data = None if seen is None or only_meta else seen.data
+        folder_mtime = None if seen is None else seen.folder_mtime
+        self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
+        self._sign_later(record)
+
+    def _put(self, record: Record, fp: bytes) -> Row:
+        """Every change of a row goes through here: it is told to the peers, and what depends on it is planned."""
+        row = self.index.put(record, fp)
+        self._changed.append((row.seq, record))
+        self._todo[record.path] = None
+        if record.kind == Kind.DIRECTORY:
+            for path in self.index.offered_below(record.path, _PLAN_MAX):
+                self._todo[path] = None
+        return row
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def _run_timers(self) -> None:
+        while self._timers and self._timers[0][0] <= self._now.mono_ms:
+            self._todo[heapq.heappop(self._timers)[2]] = None
+        for path, fetch in list(self._fetches.items()):
+            if self._now.mono_ms - fetch.moved_ms > _STALLED_MS:
+                self._give_up(fetch, path)
+                self._plan_later(path, _RETRY_MS)
+
+    def _plan_later(self, path: bytes, wait_ms: int) -> None:
+        self._timer_count += 1
+        heapq.heappush(self._timers, (self._now.mono_ms + wait_ms, self._timer_count, path))
+
+    def _plan_todo(self) -> None:
+        if self.scanning:
+            if len(self._todo) > limits.TODO_PATHS_MAX:
+                self._todo.clear()
+            return  # what is here is not known yet; the end of the scan plans everything
+        if self._sweep is not None and len(self._todo) < _PLAN_MAX:
+            some = self.index.offered_paths(self._sweep or None, _PLAN_MAX)
+            for path in some:
+                self._todo[path] = None
+            self._sweep = some[-1] if len(some) == _PLAN_MAX else None
+        if not self._todo:
+            return
+        if len(self._todo) > limits.TODO_PATHS_MAX:
+            self._sweep = b""
+            keep = list(self._todo)[: limits.TODO_PATHS_MAX // 2]
+            self._todo = dict.fromkeys(keep)
+        paths = list(self._todo)[:_PLAN_MAX]
+        for path in paths:
+            del self._todo[path]
+        offered = [(path, offers) for path in paths if (offers := self.index.offers(path))]
+        self.index.fetch(path for path, _ in offered)
+        live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
+        dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
+        for path, offers in sorted(live, key=_path_of):
+            self._plan(path, offers)
+        for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders
+            self._plan(path, offers)
+        if self._todo or self._sweep is not None:
+            self._again = True
+
+    def _plan(self, path: bytes, offers: list[Offer]) -> None:
+        if path in self._busy or path in self._looking or path in self._agenda:
+            if path in self._agenda or path in self._looking:
+                return  # its look puts it back on the list
+            return
+        row = self.index.get(path)
+        decision = decide(None if row is None else row.record, offers)
+        match decision:
+            case Nothing():
+                self._settled(path, offers)
+            case Join(record):
+                assert row is not None
+                self._hold(record, row.fp)
+            case Answer(top):
+                assert row is not None
+                self._answer(row, top)
+            case Take():
+                self._take(path, row, offers, decision)
+
+    def _settled(self, path: bytes, offers: list[Offer]) -> None:
+        """We hold the best there is: offers that tell nothing new are dropped."""
+        row = self.index.get(path)
+        assert row is not None
+        for offer in offers:
+            if offer.record.stamp <= row.record.stamp and leq(offer.record.vector, row.record.vector):
+                self.index.drop_offer(path, offer.peer)
+        self._blocked.pop(path, None)
+        self._cancel(path)
+        self._unready(path)
+
+    def _answer(self, row: Row, top: Record) -> None:
+        record = answer(row.record, top, self.index.node, self.index.next_sequence())
+        self._put(record, row.fp)
+        self._fresh[record.path] = Fresh(record, row.record, None, None, None, None)
+        self._note("kept", record.path)
+
+    def _take(self, path: bytes, row: Row | None, offers: list[Offer], take: Take) -> None:
+        """Known here: `take.record` is newer than what we hold, and nothing is going on at this path."""
+        target = take.record
+        mine = None if row is None else row.record
+        there = b"" if row is None else row.fp
+        self._blocked.pop(path, None)
+        if len(there) > FINGERPRINT_BYTES:
+            self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS, self._now.mono_ms)
+            return
+        is_folder = mine is not None and mine.kind == Kind.DIRECTORY
+        if is_folder and target.kind != Kind.DIRECTORY and not self._may_leave(path, row, target):
+            return
+        if target.kind == Kind.ABSENT:
+            self._cancel(path)
+            self._unready(path)
+            if mine is None or mine.kind == Kind.ABSENT:
+                self._hold(target, there)
+            elif not self._is_awaited(path, mine):
+                why = Why.CONFLICT if take.conflict else Why.DELETED
+                self._do(ApplyItem(path, Act.REMOVE, target, there, why), take)
+            return
+        parent = parent_of(path)
+        if parent:
+            above = self.index.get(parent)
+            if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
+                self._blocked[path] = target.content  # its folder comes first, and then calls for it
+                return
+        why = Why.CONFLICT if take.conflict else Why.REPLACED
+        if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
+            self._cancel(path)
+            self._unready(path)
+            if same_meta(mine, target):
+                self._hold(target, there)
+            else:
+                mode = target.mode if target.kind == Kind.DIRECTORY else None
+                self._do(ApplyItem(path, Act.META, target, there, why, mode=mode), take)
+            return
+        if target.kind == Kind.DIRECTORY and there and mine is not None and mine.kind == Kind.ABSENT:
+            self._do(ApplyItem(path, Act.META, target, there, why, mode=target.mode), take)  # it had stayed behind
+            return
+        if target.kind != Kind.FILE:
+            self._cancel(path)
+            self._do(ApplyItem(path, Act.INSTALL, target, there, why), take)
+            return
+        self._take_file(path, row, offers, take, ApplyItem(path, Act.INSTALL, target, there, why))
+
+    def _may_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
+        """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
+        assert row is not None
+        pending = False
+        for child in self.index.live_children(path, limits.LOOK_ITEMS_MAX):
+            name = child.record.path
+            if name in self._busy or name in self._looking or name in self._agenda:
+                pending = True
+                continue
+            decision = decide(child.record, self.index.offers(name))
+            if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
+                self._todo[name] = None
+                pending = True
+                continue
+            # Known here: the child lives. Its own tombstone may still be on its way to us, behind the folder's.
+            since = self._held_since.setdefault(path, self._now.mono_ms)
+            if self._now.mono_ms - since < _LINGER_MS or self._is_being_told(path):
+                pending = True
+                continue
+            del self._held_since[path]
+            self._answer(row, target)
+            return False
+        if pending:
+            self._plan_later(path, 50)
+        else:
+            self._held_since.pop(path, None)
+        return not pending
+
+    def _is_being_told(self, path: bytes) -> bool:
+        """True while a peer that announced this path has not yet told us everything."""
+        return any(
+            offer.peer in self._peers and not self._peers[offer.peer].synced for offer in self.index.offers(path)
+        )
+
+    def _is_awaited(self, path: bytes, mine: Record) -> bool:
+        """True while a new name for this content is about to be made here: then it is moved there instead."""
+        if mine.kind != Kind.FILE or not mine.size:
+            return False
+        if mine.content not in self._blocked.values():
+            self._held_since.pop(path, None)
+            return False
+        since = self._held_since.setdefault(path, self._now.mono_ms)
+        if self._now.mono_ms - since > limits.RENAME_HOLD_MS:
+            del self._held_since[path]
+            return False
+        self._plan_later(path, 20)
+        return True
+
+    def _take_file(self, path: bytes, row: Row | None, offers: list[Offer], take: Take, item: ApplyItem) -> None:
+        """The content comes from the cheapest place: here already, elsewhere in the tree or the history, a delta, the whole."""
+        target = take.record
+        ready = self._ready.get(path)
+        if ready is not None and ready.digest == target.content:
+            self._unready(path, keep_file=True)
+            self._cancel(path)
+            self._do(item._replace(data=ready.data, staged=ready.staged), take)
+            return
+        self._unready(path)
+        if target.size == 0:
+            self._cancel(path)
+            self._do(item._replace(data=b""), take)
+            return
+        if target.content not in self._no_local and self._take_locally(item, take):
+            return
+        fetch = self._fetches.get(path)
+        if fetch is not None:
+            if fetch.target.content == target.content:
+                fetch.target = target
+                return
+            self._cancel(path)
+        avoid = self._avoid.get(path, ())
+        holders = [
+            offer.peer
+            for offer in offers
+            if offer.peer in self._peers and offer.peer not in avoid and same_content(offer.record, target)
+        ]
+        if not holders:
+            if avoid:
+                del self._avoid[path]
+                self._plan_later(path, _RETRY_MS)
+            return  # a peer that has it will come, or none ever: the offer stays
+        maker = target.stamp.node
+        if maker in self._peers and maker not in holders and maker not in avoid and self._wait_for_maker(path):
+            return
+        self._fetch(path, row, target, holders)
+
+    def _wait_for_maker(self, path: bytes) -> bool:
+        """The maker of a change pushes it: another holder is asked only after a grace."""
+        since = self._held_since.setdefault(path, self._now.mono_ms)
+        left = since + limits.ORIGIN_GRACE_MS - self._now.mono_ms
+        if left <= 0:
+            del self._held_since[path]
+            return False
+        self._plan_later(path, left)
+        return True
+
+    def _take_locally(self, item: ApplyItem, take: Take) -> bool:
+        target = take.record
+        for row in self.index.by_content(target.content):
+            source = row.record.path
+            if source == item.path or len(row.fp) != FINGERPRINT_BYTES:
+                continue
+            if source in self._busy or source in self._looking or source in self._agenda:
+                continue
+            self._cancel(item.path)
+            decision = decide(row.record, self.index.offers(source))
+            if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
+                self._busy.add(source)
+                moved = item._replace(act=Act.MOVE, copy_path=source, copy_fp=row.fp)
+                self._do(moved, take)
+            else:
+                self._do(item._replace(copy_path=source, copy_fp=row.fp), take)
+            return True
+        version = self.index.version_with(target.content)
+        if version is not None:
+            self._cancel(item.path)
+            self._do(item._replace(copy_path=version.name), take)
+            return True
+        return False
+
+    # --- doing -------------------------------------------------------------------------------------------------------
+
+    def _order(self, job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob) -> None:
+        self._jobs_out += 1
+        self._out.append(job)
+
+    def _order_discard(self, names: tuple[bytes, ...]) -> None:
+        self._out.append(DiscardJob(names))
+
+    def _do(self, item: ApplyItem, take: Take | None) -> None:
+        self._busy.add(item.path)
+        self._doing[item.path] = (item, take)
+        large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
+        if large or item.staged is not None:
+            self._applies_bulk.append(item)
+        else:
+            self._applies.append(item)
+
+    def _flush_jobs(self) -> None:
+        batch: list[ApplyItem] = []
+        size = 0
+        for item in self._applies:
+            batch.append(item)
+            size += item.target.size
+            if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
+                self._order(ApplyJob(tuple(batch)))
+                batch, size = [], 0
+        if batch:
+            self._order(ApplyJob(tuple(batch)))
+        self._applies.clear()
+        for item in self._applies_bulk:
+            self._order(ApplyJob((item,), bulk=True))
+        self._applies_bulk.clear()
+        for node, pulls in self._pulls.items():
+            if node in self._peers:
+                for at in range(0, len(pulls), 1_000):
+                    some = tuple(pulls[at : at + 1_000])
+                    self._send(node, Pull(self.folder, some), 100 * len(some))
+        self._pulls.clear()
+
+    def _applied(self, result: ApplyResult) -> None:
+        path = result.path
+        item, take = self._doing.pop(path)
+        self._busy.discard(path)
+        if item.act == Act.MOVE and item.copy_path is not None:
+            self._busy.discard(item.copy_path)
+        if take is None:
+            self._todo[path] = None
+            if result.result == Result.DONE:
+                self.index.set_fp(path, result.fp)
+            return
+        row = self.index.get(path)
+        match result.result:
+            case Result.DONE:
+                self._troubled.pop(path, None)
+                self._installed(item, take, row, result)
+            case Result.CHANGED:
+                wait = self._troubled.get(path, 0)
+                self._troubled[path] = min(max(20, wait * 2), _TROUBLE_RETRY_MS[1])
+                self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms).listing = True
+                if item.act == Act.REMOVE and row is not None and row.record.kind == Kind.DIRECTORY:
+                    self._stays_behind(path, row, take)
+            case Result.MISSING:
+                if item.copy_path is not None:
+                    if item.copy_fp:
+                        self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+                    else:
+                        self.index.drop_version(item.copy_path)
+                    self._no_local.add(item.target.content)
+                    if len(self._no_local) > 1_000:
+                        self._no_local.clear()
+                self._todo[path] = None
+            case Result.PROBLEM:
+                first, most = _TROUBLE_RETRY_MS
+                wait = min(self._troubled.get(path, first // 2) * 2, most)
+                if path not in self._troubled:
+                    self._note("trouble", path, text=result.problem)
+                self._troubled[path] = max(wait, first)
+                self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms)
+            case Result.REFUSED:
+                self._skip(path, result.problem)
+                self._plan_later(path, _TROUBLE_RETRY_MS[1])
+        if item.act == Act.MOVE and item.copy_path is not None and result.result != Result.DONE:
+            self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+
+    def _stays_behind(self, path: bytes, row: Row, take: Take) -> None:
+        """A folder could not be removed although we know of nothing in it. If a listing finds nothing of ours either, it
+        stays here and is gone for everyone else."""
+        self._to_list.append(path)
+        if not self.index.has_live_child(path):
+            self._hold(take.record, row.fp)
+
+    def _installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
+        path, target = item.path, take.record
+        if row is not None:
+            target = target._replace(vector=join(target.vector, row.record.vector))
+        if result.version is not None and row is not None:
+            self._keep(result.version, row.record, path)
+        source = item.copy_path if item.act == Act.MOVE else None
+        peer = next((offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)), "")
+        self._hold(target, result.fp)
+        if len(result.fp) > FINGERPRINT_BYTES:
+            self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4, self._now.mono_ms)
+        if source is not None:
+            self._moved_away(source, item.expect != b"")
+        if target.kind == Kind.DIRECTORY:
+            self._times[path] = target.mtime
+        self._sign_later(target)
+        match item.act:
+            case Act.REMOVE:
+                self._note("removed", path, peer)
+            case Act.MOVE:
+                self._note("renamed", path, peer, target.size)
+            case Act.META:
+                self._note("meta", path, peer)
+            case Act.INSTALL:
+                local = item.copy_path is not None
+                self._note("copied" if local else "received", path, peer, target.size)
+
+    def _moved_away(self, source: bytes, exchanged: bool) -> None:
+        """The old name of a move: its tombstone is taken now."""
+        row = self.index.get(source)
+        decision = decide(None if row is None else row.record, self.index.offers(source))
+        if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
+            self._hold(decision.record, b"")
+        else:
+            self._agenda.add(source, self._now.mono_ms, self._now.mono_ms)
+
+    def _keep(self, version: Version, displaced: Record, path: bytes) -> None:
+        if version.kind == Kind.FILE:
+            version = version._replace(content=displaced.content)
+        self.index.put_version(version)
+        if version.why == Why.CONFLICT:
+            self._note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
+
+    def _hold(self, record: Record, fp: bytes) -> None:
+        """We now have `record`: into the index, offers that it answers are dropped, who announced it is told in short."""
+        path = record.path
+        for offer in self.index.offers(path):
+            theirs = offer.record
+            if theirs.stamp <= record.stamp and leq(theirs.vector, record.vector):
+                self.index.drop_offer(path, offer.peer)
+                peer = self._peers.get(offer.peer)
+                if peer is not None and same_version(theirs, record):
+                    peer.knows[path] = (theirs.stamp, theirs.vector)
+        self._avoid.pop(path, None)
+        self._blocked.pop(path, None)
+        self._held_since.pop(path, None)
+        self._delta_offers.pop(path, None)
+        self._put(record, fp)
+
+    # --- content on its way here -------------------------------------------------------------------------------------
+
+    def _fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
+        delta = self._delta_offers.get(path)
+        if delta is not None and row is not None and delta[2] == target.content:
+            peer, base, _, size = delta
+            if peer in holders and row.record.kind == Kind.FILE and row.record.content == base:
+                self._begin(path, target, peer, base, size)
+                return
+        choice = min(holders, key=lambda node: (self._peers[node].window.bytes, node))
+        small = target.size <= limits.CHUNK_BYTES
+        peer_state = self._peers[choice]
+        if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
+            self._waiting[path] = None
+            return
+        if not small and self._large_fetches >= _LARGE_FETCHES_MAX:
+            self._waiting[path] = None
+            return
+        if (
+            self._with_deltas
+            and row is not None
+            and row.record.kind == Kind.FILE
+            and len(row.fp) == FINGERPRINT_BYTES
+            and min(row.record.size, target.size) >= limits.DELTA_FILE_BYTES_MIN
+            and min(row.record.size, target.size) * 4 >= max(row.record.size, target.size)
+            and path not in self._avoid
+        ):
+            self._ask_for_delta(path, row.record.content, target, choice)
+            return
+        self._begin(path, target, choice, None, target.size)
+
+    def _ask_for_delta(self, path: bytes, base: bytes, target: Record, node: str) -> None:
+        peer = self._peers[node]
+        if path in peer.requests.values():
+            return
+        id_ = peer.window.new_id()
+        peer.requests[id_] = path
+        self._send(node, DeltaRequest(self.folder, id_, path, target.content, base), 200)
+        self._avoid.setdefault(path, set())  # the next plan asks for the whole, unless the delta comes first
+
+    def _begin(self, path: bytes, target: Record, node: str, base: bytes | None, size: int) -> None:
+        self._token += 1
+        now = self._now.mono_ms
+        small = base is None and size <= limits.CHUNK_BYTES
+        name = b""
+        if base is not None:
+            name = _STAGING + b"delta-in-%s-%d" % (self._tag, self._token)
+        elif not small:
+            name = _STAGING + b"part-" + target.content.hex().encode()
+        fetch = Fetch(self._token, target, node, base, size, name, moved_ms=now, started_ms=now)
+        self._fetches[path] = fetch
+        self._by_token[fetch.token] = fetch
+        if small:
+            self._pull(fetch)
+        else:
+            self._large_fetches += 1
+            fetch.writing = True
+            digest = b"" if base is not None else target.content
+            self._order(StageJob(fetch.token, name, (), size, digest))
+
+    def _pull(self, fetch: Fetch) -> None:
+        peer = self._peers.get(fetch.peer)
+        if peer is None:
+            return
+        pulls = self._pulls.setdefault(fetch.peer, [])
+        for offset, length in fetch.next_ranges(peer.window):
+            pulls.append(peer.window.ask(fetch, offset, length))
+
+    def _chunks(self, peer: Peer, message: Chunks) -> None:
+        for piece in message.pieces:
+            fetch = peer.window.arrived(piece.key, piece.offset, len(piece.data))
+            if fetch is None:
+                continue
+            fetch.moved_ms = self._now.mono_ms
+            fetch.take(piece.offset, piece.data)
+            if not fetch.is_small:
+                self._write(fetch)
+            elif fetch.received == fetch.size:
+                self._arrived_small(fetch)
+        self._wake_waiting()
+
+    def _arrived_small(self, fetch: Fetch) -> None:
+        path = fetch.target.path
+        self._forget(fetch)
+        data = b"".join(data for _, data in fetch.waiting)
+        self._make_ready(path, _Ready(fetch.target.content, data, None))
+        self._todo[path] = None
+
+    def _write(self, fetch: Fetch) -> None:
+        if fetch.writing or not fetch.waiting:
+            return
+        fetch.writing = True
+        chunks = tuple(fetch.waiting)
+        fetch.waiting.clear()
+        digest = b"" if fetch.base is not None else fetch.target.content
+        self._order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest))
+
+    def _staged(self, event: Staged) -> None:
+        fetch = self._by_token.get(event.token)
+        if fetch is None:
+            return
+        path = fetch.target.path
+        fetch.writing = False
+        fetch.moved_ms = self._now.mono_ms
+        if event.problem:
+            self._failed_fetch(fetch, event)
+            return
+        if event.verified and fetch.base is not None and fetch.name.startswith(_STAGING + b"delta-in-"):
+            self._patch(fetch)
+            return
+        if event.verified:
+            self._forget(fetch)
+            took = max(1, self._now.mono_ms - fetch.started_ms)
+            if fetch.base is not None:
+                self._note("delta", path, fetch.peer, fetch.target.size, fetch.size)
+            elif fetch.size >= limits.LARGE_FILE_BYTES:
+                self._note("fetched", path, fetch.peer, fetch.size, took)
+            self._make_ready(path, _Ready(fetch.target.content, None, fetch.name))
+            self._todo[path] = None
+            self._wake_waiting()
+            return
+        fetch.written = event.written
+        if not fetch.opened:
+            fetch.opened = True
+            fetch.asked = fetch.received = fetch.began_at = event.written
+            if event.written:
+                self._note("resumed", path, fetch.peer, fetch.size, event.written)
+        self._pull(fetch)
+        self._write(fetch)
+
+    def _patch(self, fetch: Fetch) -> None:
+        """The delta is here: make the file. A second Staged with the same token tells how it went."""
+        path = fetch.target.path
+        row = self.index.get(path)
+        if row is None or row.record.kind != Kind.FILE or row.record.content != fetch.base:
+            self._forget(fetch)
+            self._order_discard((fetch.name,))
+            self._todo[path] = None
+            return
+        delta_name, fetch.name = fetch.name, _STAGING + b"part-" + fetch.target.content.hex().encode()
+        fetch.writing = True
+        self._order(
+            PatchJob(fetch.token, fetch.name, delta_name, path, row.fp, fetch.target.size, fetch.target.content)
+        )
+
+    def _failed_fetch(self, fetch: Fetch, event: Staged) -> None:
+        path = fetch.target.path
+        peer = self._peers.get(fetch.peer)
+        self._give_up(fetch, path)
+        if event.full:
+            first, most = _TROUBLE_RETRY_MS
+            wait = min(self._troubled.get(path, first // 2) * 2, most)
+            if path not in self._troubled:
+                self._note("trouble", path, text=event.problem)
+            self._troubled[path] = wait
+            self._avoid.pop(path, None)
+            self._plan_later(path, wait)
+            return
+        self._note("bad content", path, fetch.peer, text=event.problem)
+        if fetch.base is None and peer is not None:
+            peer.strikes += 1
+            if peer.strikes >= _STRIKES_MAX:
+                self._drop(peer, "protocol-error", "it sent contents that were not what it announced")
+        self._plan_later(path, _RETRY_MS // 4)
+
+    def _give_up(self, fetch: Fetch, path: bytes) -> None:
+        """This holder, this time: it failed. Another is asked, or the same later."""
+        self._forget(fetch)
+        self._delta_offers.pop(path, None)
+        avoid = self._avoid.setdefault(path, set())
+        if fetch.base is None:
+            avoid.add(fetch.peer)
+        self._wake_waiting()
+
+    def _cancel(self, path: bytes) -> None:
+        fetch = self._fetches.get(path)
+        if fetch is not None:
+            self._forget(fetch)
+            self._wake_waiting()
+
+    def _forget(self, fetch: Fetch) -> None:
+        if self._fetches.get(fetch.target.path) is fetch:
+            del self._fetches[fetch.target.path]
+        if self._by_token.pop(fetch.token, None) is not None and not fetch.is_small:
+            self._large_fetches -= 1
+            if not fetch.writing or fetch.waiting:
+                fetch.waiting.clear()
+        peer = self._peers.get(fetch.peer)
+        if peer is not None:
+            peer.window.cancel(fetch)
+
+    def _wake_waiting(self) -> None:
+        for path in list(self._waiting)[:64]:
+            del self._waiting[path]
+            self._todo[path] = None
+
+    def _make_ready(self, path: bytes, ready: _Ready) -> None:
+        self._unready(path)
+        size = 0 if ready.data is None else len(ready.data)
+        if self._ready_bytes + size > _READY_BYTES_MAX:
+            return  # it will be pulled when its turn comes
+        self._ready[path] = ready
+        self._ready_bytes += size
+
+    def _unready(self, path: bytes, keep_file: bool = False) -> None:
+        ready = self._ready.pop(path, None)
+        if ready is None:
+            return
+        if ready.data is not None:
+            self._ready_bytes -= len(ready.data)
+        if ready.staged is not None and not keep_file:
+            self._order_discard((ready.staged,))
+
+    # --- content on its way to others --------------------------------------------------------------------------------
+
+    def _serve(self, peer: Peer, message: Pull) -> None:
+        refused: list[tuple[int, str]] = []
+        items: list[ReadItem] = []
+        size = 0
+        for pull in message.pulls:
+            peer.serving += pull.length
+            peer.serving_pulls += 1
+            if peer.serving > 2 * limits.PULL_WINDOW_BYTES or peer.serving_pulls > limits.PULLS_MAX:
+                raise PeerError("asked for more than the window allows")
+            source = self._source_of(pull)
+            if source is None:
+                refused.append((pull.id, "gone"))
+                peer.serving -= pull.length
+                peer.serving_pulls -= 1
+                continue
+            items.append(ReadItem(pull.id, *source, pull.offset, pull.length))
+            size += pull.length
+            if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
+                self._order(ReadJob(peer.node, tuple(items)))
+                items, size = [], 0
+        if items:
+            self._order(ReadJob(peer.node, tuple(items)))
+        if refused:
+            self._send(peer.node, Refuse(self.folder, tuple(refused)), 30 * len(refused))
+
+    def _source_of(self, pull: PullItem) -> tuple[bytes, bytes] | None:
+        """Path and fingerprint of a file of ours that has what is asked for."""
+        if pull.base is not None:
+            made = self._deltas.get((pull.base, pull.digest))
+            return None if made is None else (made.name, b"")
+        row = self.index.get(pull.path)
+        if row is None or row.record.kind != Kind.FILE or row.record.content != pull.digest or not row.fp:
+            row = next((other for other in self.index.by_content(pull.digest) if other.fp), None)
+        if row is not None:
+            return row.record.path, row.fp
+        version = self.index.version_with(pull.digest)
+        return None if version is None else (version.name, b"")
+
+    def _read(self, event: ReadDone) -> None:
+        peer = self._peers.get(event.peer)
+        if peer is None:
+            return
+        peer.serving = max(0, peer.serving - event.asked)
+        peer.serving_pulls = max(0, peer.serving_pulls - len(event.pieces) - len(event.refused))
+        if event.pieces:
+            size = sum(len(piece.data) for piece in event.pieces)
+            self._send(peer.node, Chunks(event.pieces), size)
+        if event.refused:
+            self._send(peer.node, Refuse(self.folder, tuple((id_, "gone") for id_ in event.refused)), 50)
+
+    def _keep_delta(self, made: MadeDelta) -> None:
+        """A delta that peers may pull; old ones go."""
+        known = self._deltas.pop((made.base, made.digest), None)
+        if known is not None:
+            self._order_discard((known.name,))
+        self._deltas[(made.base, made.digest)] = made
+        if len(self._deltas) > _DELTAS_MAX:
+            oldest = next(iter(self._deltas))
+            self._order_discard((self._deltas.pop(oldest).name,))
+
+    def _delta_wanted(self, peer: Peer, message: DeltaRequest, signature: bytes | None) -> None:
+        row = self.index.get(message.path)
+        if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
+            self._send(peer.node, Refuse(self.folder, ((message.id, "gone"),)), 50)
+            return
+        made = self._deltas.get((message.base, message.digest))
+        if made is not None:
+            self._send(peer.node, Delta(self.folder, message.id, made.size), 50)
+            return
+        if len(peer.wanted_deltas) >= 64:
+            self._send(peer.node, Refuse(self.folder, ((message.id, "later"),)), 50)
+            return
+        peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
+        self._order(DeltaJob(peer.node, message.id, message.path, row.fp, message.digest, message.base, signature))
+
+    def _delta_made(self, event: DeltaDone) -> None:
+        if event.delta is not None:
+            self._keep_delta(event.delta)
+        peer = self._peers.get(event.peer)
+        if peer is None or event.id not in peer.wanted_deltas:
+            return
+        if event.need_signature:
+            self._send(peer.node, NeedSignature(self.folder, event.id), 50)
+            return
+        del peer.wanted_deltas[event.id]
+        if event.delta is None:
+            self._send(peer.node, Refuse(self.folder, ((event.id, "gone"),)), 50)
+        else:
+            self._send(peer.node, Delta(self.folder, event.id, event.delta.size), 50)
+
+    # --- signatures --------------------------------------------------------------------------------------------------
+
+    def _sign_later(self, record: Record) -> None:
+        if not self._with_deltas or len(self._to_sign) >= 1_000:
+            return
+        if record.kind == Kind.FILE and record.size >= limits.DELTA_FILE_BYTES_MIN:
+            self._to_sign[record.path] = None
+
+    def _calm_work(self) -> bool:
+        return bool(self._times or self._to_sign or self._sign_after is not None) and not self._signing
+
+    def _when_calm(self) -> None:
+        """Folder times and signatures: when nothing else is to be done."""
+        calm = self._now.mono_ms - self._moved_ms >= _CALM_MS
+        due = self._agenda.next_due()
+        soon = due is not None and due < self._now.mono_ms + _CALM_MS
+        if self._out or self._jobs_out or self._todo or self._to_list or self._fetches or self.scanning or soon:
+            return
+        if self._signing or not calm or not self._calm_work():
+            return
+        if self._times:
+            self._set_times()
+            return
+        if not self._to_sign and self._sign_after is not None:
+            rows = self.index.live_rows(self._sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
+            self._sign_after = rows[-1].record.path if rows else None
+            for row in rows:
+                self._sign_budget -= row.record.size
+                if self._sign_budget < 0:
+                    self._sign_after = None
+                    break
+                self._to_sign[row.record.path] = None
+        while self._to_sign:
+            path = next(iter(self._to_sign))
+            del self._to_sign[path]
+            found = self.index.get(path)
+            if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
+                self._signing = True
+                self._order(SignJob("", 0, path, found.fp, found.record.content))
+                return
+
+    def _set_times(self) -> None:
+        items = []
+        for path, mtime in sorted(self._times.items(), reverse=True):
+            row = self.index.get(path)
+            if path in self._busy or row is None or row.record.kind != Kind.DIRECTORY or not row.fp:
+                continue
+            items.append(ApplyItem(path, Act.META, row.record, row.fp, Why.REPLACED, mtime=mtime))
+            self._busy.add(path)
+            self._doing[path] = (items[-1], None)
+        self._times.clear()
+        for at in range(0, len(items), limits.APPLY_ITEMS_MAX):
+            self._order(ApplyJob(tuple(items[at : at + limits.APPLY_ITEMS_MAX])))
+
+    def _signed(self, event: Signed) -> None:
+        if not event.peer:
+            self._signing = False
+            return
+        if event.peer not in self._peers:
+            return
+        if event.data is not None and len(event.data) <= limits.SIGNATURE_BYTES_MAX:
+            self._send(event.peer, Signature(self.folder, event.id, event.data), len(event.data))
+        else:
+            self._no_delta(self._peers[event.peer], event.id)
+
+    def _no_delta(self, peer: Peer, id_: int) -> None:
+        """There will be no delta: the whole file is asked for (`_avoid` has an entry for it already)."""
+        path = peer.requests.pop(id_, None)
+        if path is not None:
+            self._todo[path] = None
+
+    # --- peers -------------------------------------------------------------------------------------------------------
+
+    def _peer_up(self, event: PeerUp) -> None:
+        hello = event.hello
+        theirs = next((folder for folder in hello.folders if folder.name == self.folder), None)
+        if theirs is None:
+            self._out.append(Drop(event.peer, "no-common-folder", f"no folder named {self.folder} there"))
+            return
+        known = self.index.peer(event.peer)
+        if known is None or known.index_id != theirs.index:
+            if known is not None:
+                self.index.forget_offers(event.peer)
+            known = PeerSeen(theirs.index, 0, None)
+            self.index.set_peer(event.peer, known)
+        self._peers[event.peer] = Peer(event.peer, hello.name, theirs.index, known.first is None)
+        self._send(event.peer, StateRequest(self.folder, theirs.index, known.seen), 100)
+        if self.index.any_offers():
+            self._sweep = b""
+
+    def _peer_down(self, node: str) -> None:
+        peer = self._peers.pop(node, None)
+        if peer is None:
+            return
+        for path, fetch in list(self._fetches.items()):
+            if fetch.peer == node:
+                self._forget(fetch)
+                self._todo[path] = None
+        for path in peer.requests.values():
+            self._todo[path] = None
+        self._pulls.pop(node, None)
+        self._wake_waiting()
+
+    def _received(self, node: str, message: Message) -> None:
+        peer = self._peers.get(node)
+        if peer is None:
+            return
+        if getattr(message, "folder", self.folder) != self.folder:
+            return
+        try:
+            self._message(peer, message)
+        except PeerError as error:
+            self._drop(peer, "protocol-error", str(error))
+
+    def _drop(self, peer: Peer, reason: str, text: str) -> None:
+        self._out.append(Drop(peer.node, reason, text))
+        self._peer_down(peer.node)
+
+    def _message(self, peer: Peer, message: Message) -> None:
+        match message:
+            case StateRequest(_, index_id, after):
+                self._state_asked(peer, index_id, after)
+            case State(_, sequence, last, records):
+                self.index.fetch(record.path for record in records)
+                for record in records:
+                    self._told(peer, record, sequence)
+                self._seen(peer, sequence)
+                if last:
+                    self._synchronized(peer, sequence)
+            case Acknowledge(_, sequence, held):
+                for path, stamp in held:
+                    self._acknowledged(peer, path, stamp)
+                self._seen(peer, sequence)
+            case ModificationUpdate(_, sequence, changes, times, _):
+                self.index.fetch(change.record.path for change in changes)
+                for change in changes:
+                    record = change.record
+                    if self._told(peer, record, sequence) and record.kind == Kind.FILE:
+                        if change.content is not None:
+                            self._make_ready(record.path, _Ready(record.content, bytes(change.content), None))
+                        elif change.delta is not None:
+                            offer = (peer.node, change.delta.base, record.content, change.delta.size)
+                            self._delta_offers[record.path] = offer
+                for path, mtime in times:
+                    if path and len(self._times) < 10_000:
+                        self._times[path] = mtime
+                self._seen(peer, sequence)
+            case Chunks():
+                self._chunks(peer, message)
+            case Pull():
+                self._serve(peer, message)
+            case Refuse(_, refused):
+                for id_, reason in refused:
+                    self._refused(peer, id_, reason)
+            case DeltaRequest():
+                self._delta_wanted(peer, message, None)
+            case NeedSignature(_, id_):
+                self._signature_asked(peer, id_)
+            case Signature(_, id_, data):
+                wanted = peer.wanted_deltas.pop(id_, None)
+                if wanted is None:
+                    raise PeerError("sent a signature that nobody asked for")
+                self._delta_wanted(peer, DeltaRequest(self.folder, id_, *wanted), data)
+            case Delta(_, id_, size):
+                self._delta_offered(peer, id_, size)
+            case _:
+                pass
+
+    def _state_asked(self, peer: Peer, index_id: str, after: int) -> None:
+        if index_id == self.index.index_id and after > self.index.sequence:
+            self.index.take_new_ids()
+            self._note("new identity", text="a peer has seen changes of ours that we have lost")
+            for node in list(self._peers):
+                self._peer_down(node)
+            self._out.append(NewIdentity("new-identity"))
+            return
+        peer.asked = True
+        peer.sent = after if index_id == self.index.index_id else 0
+        peer.told_last = False
+
+    def _seen(self, peer: Peer, sequence: int) -> None:
+        known = self.index.peer(peer.node)
+        if known is not None and sequence > known.seen:
+            self.index.set_peer(peer.node, known._replace(seen=sequence))
+
+    def _synchronized(self, peer: Peer, sequence: int) -> None:
+        known = self.index.peer(peer.node)
+        if known is not None and known.first is None:
+            self.index.set_peer(peer.node, known._replace(first=sequence))
+        peer.first_contact = False
+        if not peer.synced:
+            peer.synced = True
+            self._note("synchronized", peer=peer.node)
+
+    def _told(self, peer: Peer, record: Record, sequence: int) -> bool:
+        """A peer announced what it holds. True if that is (or may be) news."""
+        path = record.path
+        row = self.index.get(path)
+        if row is not None:
+            mine = row.record
+            if mine.stamp == record.stamp:
+                peer.acknowledged(path)
+                if leq(record.vector, mine.vector):
+                    self.index.drop_offer(path, peer.node)
+                    if record.vector == mine.vector and row.seq > peer.sent:
+                        peer.knows[path] = (record.stamp, record.vector)
+                    return False
+            elif record.stamp < mine.stamp and leq(record.vector, mine.vector):
+                self.index.drop_offer(path, peer.node)
+                return False
+            else:
+                peer.acknowledged(path)
+        foreign = (
+            record.kind == Kind.ABSENT
+            and peer.first_contact
+            and row is not None
+            and is_first_scan(row.record)
+            and not self._knew_us(record)
+        )
+        self.index.put_offer(Offer(peer.node, record, foreign))
+        self._todo[path] = None
+        avoid = self._avoid.get(path)
+        if avoid is not None:
+            avoid.discard(peer.node)
+        return True
+
+    def _knew_us(self, record: Record) -> bool:
+        """True if a record was made by a node after our first contact with it."""
+        for node, counter in record.vector:
+            known = self.index.peer(node)
+            if known is not None and known.first is not None and counter > known.first:
+                return True
+        return False
+
+    def _acknowledged(self, peer: Peer, path: bytes, stamp: Stamp) -> None:
+        peer.acknowledged(path)
+        row = self.index.get(path)
+        for offer in self.index.offers(path):
+            if offer.peer == peer.node and offer.record.stamp != stamp:
+                self.index.drop_offer(path, peer.node)  # it has moved on from there
+        if row is not None and row.record.stamp < stamp:
+            self._todo[path] = None
+
+    def _refused(self, peer: Peer, id_: int, reason: str) -> None:
+        if id_ in peer.requests:
+            self._no_delta(peer, id_)
+            return
+        fetch = peer.window.refused(id_)
+        if fetch is None or self._fetches.get(fetch.target.path) is not fetch:
+            return
+        path = fetch.target.path
+        self._give_up(fetch, path)
+        self._plan_later(path, _RETRY_MS if reason == "later" else limits.SETTLE_MS)
+
+    def _signature_asked(self, peer: Peer, id_: int) -> None:
+        path = peer.requests.get(id_)
+        if path is None:
+            return
+        row = self.index.get(path)
+        if row is None or row.record.kind != Kind.FILE or len(row.fp) != FINGERPRINT_BYTES:
+            self._no_delta(peer, id_)
+            return
+        self._order(SignJob(peer.node, id_, path, row.fp, row.record.content))
+
+    def _delta_offered(self, peer: Peer, id_: int, size: int) -> None:
+        path = peer.requests.pop(id_, None)
+        if path is None:
+            return
+        row = self.index.get(path)
+        decision = decide(None if row is None else row.record, self.index.offers(path))
+        if row is not None and isinstance(decision, Take) and decision.record.kind == Kind.FILE:
+            offer = (peer.node, row.record.content, decision.record.content, size)
+            self._delta_offers[path] = offer
+        self._todo[path] = None
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def _send(self, node: str, message: Message, size: int) -> None:
+        self._peers[node].queued += size
+        self._out.append(Send((node,), message, size))
+
+    def _publish(self) -> None:
+        """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
+        if not self._changed:
+            return
+        rows = self._changed
+        fresh = self._with_renames()
+        until = rows[-1][0]
+        before = rows[0][0] - 1
+        self._changed, self._fresh = [], {}
+        latest = {record.path: seq for seq, record in rows}
+        rows = [(seq, record) for seq, record in rows if latest[record.path] == seq]
+        for _, record in rows:
+            if record.path in fresh and fresh[record.path].record != record:
+                del fresh[record.path]  # it has changed once more since
+        cache: dict[object, Told] = {}
+        messages: dict[int, tuple[Told, list[str]]] = {}
+        for node in sorted(self._peers):
+            peer = self._peers[node]
+            if not peer.asked or peer.sent != before or peer.queued > limits.OUTBOX_BYTES_MAX:
+                continue
+            for told in tell(self.folder, peer, rows, fresh, until, cache):
+                key = id(told.message)
+                if key in messages:
+                    messages[key][1].append(node)
+                else:
+                    messages[key] = (told, [node])
+                peer.queued += told.size
+            peer.sent = until
+        for told, nodes in messages.values():
+            self._out.append(Send(tuple(nodes), told.message, told.size))
+
+    def _with_renames(self) -> dict[bytes, Fresh]:
+        """The fresh changes of this turn; a new name for a content whose old name went in the same turn is a rename."""
+        gone: dict[bytes, bytes] = {}
+        for path, fresh in self._fresh.items():
+            if fresh.record.kind == Kind.ABSENT and fresh.previous is not None and fresh.previous.kind == Kind.FILE:
+                gone[fresh.previous.content] = path
+        out = {}
+        for path, fresh in self._fresh.items():
+            if fresh.record.kind == Kind.FILE and fresh.record.content in gone:
+                fresh = fresh._replace(source=gone.pop(fresh.record.content), data=None, delta=None)
+            out[path] = fresh
+        return out
+
+    def _pump(self, peer: Peer) -> None:
+        """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""
+        if not peer.asked or peer.queued > limits.OUTBOX_BYTES_MAX // 4:
+            return
+        if peer.sent < self.index.sequence:
+            rows = self.index.rows_after(peer.sent, limits.PAGE_RECORDS_MAX // 2)
+            records = [row.record for row in rows]
+            fit = len(pages(records)[0]) if records else 0
+            rows = rows[:fit]
+            until = rows[-1].seq if rows else self.index.sequence
+            for told in tell(self.folder, peer, [(row.seq, row.record) for row in rows], {}, until, {}):
+                self._send(peer.node, told.message, told.size)
+            peer.sent = until
+            if until < self.index.sequence:
+                self._again = True
+        if peer.sent >= self.index.sequence and not peer.told_last and not self.scanning:
+            peer.told_last = True
+            self._send(peer.node, State(self.folder, peer.sent, True, ()), 50)
+
+
+def content_name(record: Record) -> str:
+    """The hex name of a first-scan record: a hash over everything that distinguishes it (see the protocol, 3.2)."""
+    mtime_s, mtime_ns = (0, 0) if record.kind == Kind.DIRECTORY else divmod(record.mtime, 1_000_000_000)
+    mode = 0 if record.kind == Kind.SYMLINK else record.mode
+    return blake3(_NAMED.pack(record.kind, mode, mtime_s, mtime_ns) + record.content).hexdigest()
+
+
+_NAMED = struct.Struct(">BHqI")
+_META = struct.Struct("<BHQQqI")
+
+
+def _got_meta(fp: bytes) -> tuple[int, int]:
+    """mtime (ns; 0 for folders) and mode that the disk gave when a fingerprint was taken."""
+    _, mode, _, _, mtime_s, mtime_ns = _META.unpack_from(fp)
+    return mtime_s * 1_000_000_000 + mtime_ns, mode
+
+
+def _best_kind(offers: Iterable[Offer]) -> Kind:
+    return max(offers, key=lambda offer: offer.record.stamp).record.kind
+
+
+def _path_of(entry: tuple[bytes, list[Offer]]) -> bytes:
+    return entry[0]

@@ -1,0 +1,776 @@
+"""Effects on bytes: look, read, sign, make deltas, stage, verify, install, keep the old.
+
+In:   one job at a time (dir_sync.core.events), on a disk worker's thread.
+Out:  one event that says what came of it.
+Rule: never replace bytes we have not seen. Every change names what it expects to find; if it finds anything else it
+      does nothing and says so. Nothing gets its final name before its whole digest is the announced one and it is on
+      the medium. What is displaced is not deleted but renamed into the history.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time as _time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from blake3 import blake3
+
+from dir_sync import delta as librsync
+from dir_sync import scanner
+from dir_sync.core import limits
+from dir_sync.core.events import (
+    Act,
+    Applied,
+    ApplyItem,
+    ApplyJob,
+    ApplyResult,
+    DeltaDone,
+    DeltaJob,
+    DiscardJob,
+    Event,
+    Job,
+    ListJob,
+    Look,
+    LookItem,
+    LookJob,
+    MadeDelta,
+    PatchJob,
+    ReadDone,
+    ReadJob,
+    Result,
+    Seen,
+    Signed,
+    SignJob,
+    Staged,
+    StageJob,
+    Version,
+    Why,
+)
+from dir_sync.core.messages import Piece
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch, Writer
+from dir_sync.scanner import Stopped
+
+__all__ = ["HISTORY", "STAGING", "STATE", "FileSync", "Signatures"]
+
+STATE = limits.RESERVED_NAME
+STAGING = STATE + b"/staging"
+HISTORY = STATE + b"/versions"
+
+_FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
+_SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
+
+
+class Signatures(Protocol):
+    """A cache of block signatures by content digest; it may forget anything at any time."""
+
+    def get(self, digest: bytes) -> bytes | None: ...
+    def put(self, digest: bytes, signature: bytes) -> None: ...
+    def has(self, digest: bytes) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Stage:
+    """A staging file that is being written, held open between jobs."""
+
+    writer: Writer
+    hasher: Any
+    length: int
+    flushed: int
+
+
+class _Unexpected(Exception):
+    """Something else than expected is there: look again."""
+
+
+class _Missing(Exception):
+    """The source of the content is not what it was."""
+
+
+class FileSync:
+    """Performs the jobs of one folder. Jobs of different paths and tokens may run on several threads at once."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        watch: Watch,
+        signatures: Signatures,
+        now_ns: Callable[[], int],
+        prefix: str,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`prefix`: part of the names of staging files, different at each start."""
+        self._disk = disk
+        self._watch = watch
+        self._signatures = signatures
+        self._now_ns = now_ns
+        self._stopping = stopping
+        self._prefix = prefix.encode()
+        self._numbers = itertools.count(1)
+        self._stages: dict[int, _Stage] = {}
+
+    def prepare(self) -> list[bytes]:
+        """Make our folders; returns the names left in the staging folder by an earlier run."""
+        for path in (STATE, STAGING, HISTORY):
+            if self._disk.stat(path) is None:
+                self._disk.make_directory(path, 0o700)
+        return sorted(name for name, _ in self._disk.list(STAGING) or [])
+
+    def recover(self, names: list[bytes], known: Callable[[bytes], bool]) -> list[Version]:
+        """Clear what an earlier run left in the staging folder. Partial downloads stay, to be gone on with; what may
+        be a user's bytes (displaced, and not yet filed when the program ended) goes to the history, unless `known`
+        says that this content is safe elsewhere."""
+        versions = []
+        for name in names:
+            path = STAGING + b"/" + name
+            try:
+                stat = self._disk.stat(path)
+                if stat is None or name.startswith(b"part-"):
+                    continue
+                if name.startswith(b"delta-"):
+                    self._disk.remove_file(path)
+                elif stat.kind == Kind.DIRECTORY:
+                    self._disk.remove_directory(path)
+                elif stat.kind == Kind.FILE and not name.startswith(b"new-"):
+                    reader = self._disk.open(path)
+                    try:
+                        digest, _ = scanner.digest_of(reader, stat.size, self._stopping)
+                    finally:
+                        reader.close()
+                    if known(digest):
+                        self._disk.remove_file(path)
+                    else:
+                        versions.append(self._file_away(path, stat, name, digest, Why.RECOVERED, ""))
+                else:
+                    self._disk.remove_file(path)
+            except DiskError:
+                continue  # it stays where it is until the next start
+        return versions
+
+    def perform(self, job: Job) -> Event | None:
+        """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends."""
+        match job:
+            case ListJob(paths):
+                return scanner.list_folders(self._disk, self._watch, paths)
+            case LookJob(items):
+                with self._disk.batch():
+                    return scanner.look(self._disk, items, self._now_ns, self._stopping, self._look_closer)
+            case ApplyJob(items):
+                with self._disk.batch():
+                    return self._apply(items)
+            case StageJob():
+                return self._stage(job)
+            case PatchJob():
+                return self._patch(job)
+            case ReadJob():
+                with self._disk.batch():
+                    return self._read(job)
+            case DeltaJob():
+                return self._delta(job)
+            case SignJob():
+                return self._sign(job)
+            case DiscardJob(names):
+                self._discard(names)
+                return None
+
+    def close(self) -> None:
+        """Let go of the staging files that are open; they stay, to be gone on with."""
+        for stage in self._stages.values():
+            stage.writer.close()
+        self._stages.clear()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _look_closer(self, item: LookItem, reader: Reader, seen: Seen) -> Seen:
+        """While a changed file is open: the delta from the version that the peers hold, if its signature is cached."""
+        if (
+            not item.base
+            or seen.content == item.base
+            or seen.size < limits.DELTA_FILE_BYTES_MIN
+            or len(seen.fp) > FINGERPRINT_BYTES
+        ):
+            return seen
+        signature = self._signatures.get(item.base)
+        if signature is None:
+            return seen
+        made = self._make_delta(signature, reader, seen.size, item.base, seen.content)
+        if made is not None and fingerprint(reader.stat()) != seen.fp:
+            self._discard((made.name,))
+            return Seen(item.path, Look.UNSTABLE, size=seen.size)
+        return seen._replace(delta=made)
+
+    def _make_delta(self, signature: bytes, reader: Reader, size: int, base: bytes, digest: bytes) -> MadeDelta | None:
+        """A delta in the staging folder, or None if it does not pay or there is no room for it."""
+        name = STAGING + b"/delta-%s-%d" % (self._prefix, next(self._numbers))
+        try:
+            writer = self._disk.create(name)
+        except DiskError:
+            return None
+        length = 0
+
+        def write(data: bytes) -> None:
+            nonlocal length
+            writer.write(length, data)
+            length += len(data)
+
+        try:
+            made = librsync.make_delta(
+                signature, reader, size, write, int(size * limits.DELTA_PAYS_BELOW), self._stopping
+            )
+        except (librsync.DeltaError, DiskError):
+            made = None
+        finally:
+            writer.close()
+        if made is None:
+            self._discard((name,))
+            return None
+        return MadeDelta(name, base, digest, made)
+
+    def _read(self, job: ReadJob) -> ReadDone:
+        pieces: list[Piece] = []
+        refused: list[int] = []
+        reader: Reader | None = None
+        opened = b""
+        try:
+            for item in job.items:
+                try:
+                    if reader is None or opened != item.path:
+                        if reader is not None:
+                            reader.close()
+                            reader = None
+                        reader = self._disk.open(item.path)
+                        opened = item.path
+                        if item.fp and fingerprint(reader.stat()) != item.fp[:FINGERPRINT_BYTES]:
+                            refused.append(item.id)
+                            continue
+                    pieces.append(Piece(item.id, item.offset, reader.read(item.offset, item.length)))
+                except DiskError:
+                    refused.append(item.id)
+        finally:
+            if reader is not None:
+                reader.close()
+        return ReadDone(job.peer, tuple(pieces), tuple(refused), sum(item.length for item in job.items))
+
+    def _sign(self, job: SignJob) -> Signed:
+        signature = self._signatures.get(job.digest)
+        if signature is None:
+            try:
+                reader = self._disk.open(job.path)
+                try:
+                    stat = reader.stat()
+                    if fingerprint(stat) == job.fp:
+                        signature = librsync.signature(reader, stat.size, self._stopping)
+                        if fingerprint(reader.stat()) != job.fp:
+                            signature = None
+                finally:
+                    reader.close()
+            except (DiskError, librsync.DeltaError):
+                signature = None
+            if signature is not None:
+                self._signatures.put(job.digest, signature)
+        return Signed(job.peer, job.id, signature if job.peer else None)
+
+    def _delta(self, job: DeltaJob) -> DeltaDone:
+        signature = job.signature if job.signature is not None else self._signatures.get(job.base)
+        if signature is None:
+            return DeltaDone(job.peer, job.id, None, True)
+        made: MadeDelta | None = None
+        try:
+            if job.signature is not None:
+                librsync.check_signature(signature, None)
+            reader = self._disk.open(job.path)
+            try:
+                stat = reader.stat()
+                if fingerprint(stat) == job.fp:
+                    made = self._make_delta(signature, reader, stat.size, job.base, job.digest)
+            finally:
+                reader.close()
+        except (DiskError, librsync.DeltaError):
+            made = None
+        return DeltaDone(job.peer, job.id, made, False)
+
+    # --- staging -----------------------------------------------------------------------------------------------------
+
+    def _stage(self, job: StageJob) -> Staged:
+        try:
+            stage = self._stages.get(job.token)
+            if stage is None:
+                stage = self._open_stage(job)
+                self._stages[job.token] = stage
+            for offset, data in job.chunks:
+                if offset != stage.length or offset + len(data) > job.size:
+                    raise _Unexpected
+                stage.writer.write(offset, data)
+                if job.digest:
+                    stage.hasher.update(data)
+                stage.length += len(data)
+                if stage.length - stage.flushed >= _FLUSH_BYTES:
+                    stage.writer.start_flush(stage.flushed, stage.length - stage.flushed)
+                    stage.flushed = stage.length
+                if self._stopping():
+                    raise Stopped
+            if stage.length < job.size:
+                return Staged(job.token, stage.length, False)
+            verified = not job.digest or stage.hasher.digest() == job.digest
+            self._close_stage(job.token)
+            if not verified:
+                self._discard((job.name,))
+                return Staged(job.token, 0, False, "the content is not what was announced")
+            return Staged(job.token, job.size, True)
+        except _Unexpected:
+            self._close_stage(job.token)
+            self._discard((job.name,))
+            return Staged(job.token, 0, False, "the content came out of order")
+        except DiskError as error:
+            self._close_stage(job.token)
+            full = error.trouble == Trouble.FULL
+            if full:
+                self._discard((job.name,))
+            return Staged(job.token, 0, False, str(error), full)
+
+    def _open_stage(self, job: StageJob) -> _Stage:
+        hasher = blake3()
+        try:
+            writer = self._disk.create(job.name)
+            return _Stage(writer, hasher, 0, 0)
+        except DiskError as error:
+            if error.trouble != Trouble.EXISTS:
+                raise
+        writer = self._disk.reopen(job.name)
+        try:
+            length = writer.stat().size
+            if not job.digest or length > job.size:
+                writer.truncate(0)
+                length = 0
+            offset = 0
+            while offset < length:
+                piece = writer.read(offset, min(limits.MIB, length - offset))
+                hasher.update(piece)
+                offset += len(piece)
+                if self._stopping():
+                    raise Stopped
+        except BaseException:
+            writer.close()
+            raise
+        return _Stage(writer, hasher, length, length)
+
+    def _close_stage(self, token: int) -> None:
+        stage = self._stages.pop(token, None)
+        if stage is not None:
+            stage.writer.close()
+
+    def _patch(self, job: PatchJob) -> Staged:
+        out: Writer | None = None
+        base: Reader | None = None
+        steps: Reader | None = None
+        try:
+            base = self._disk.open(job.base_path)
+            if job.base_fp and fingerprint(base.stat()) != job.base_fp:
+                return Staged(job.token, 0, False, "the base has changed")
+            steps = self._disk.open(job.delta_name)
+            self._discard((job.name,))
+            out = self._disk.create(job.name)
+            librsync.apply_delta(steps, base, out, job.size)
+            out.start_flush(0, job.size)
+            digest, whole = scanner.digest_of(out, job.size, self._stopping)
+            if not whole or digest != job.digest:
+                raise librsync.DeltaError("the patched file is not what was announced")
+            return Staged(job.token, job.size, True)
+        except librsync.DeltaError as error:
+            self._discard((job.name,))
+            return Staged(job.token, 0, False, str(error))
+        except DiskError as error:
+            self._discard((job.name,))
+            return Staged(job.token, 0, False, str(error), error.trouble == Trouble.FULL)
+        finally:
+            for handle in (base, steps, out):
+                if handle is not None:
+                    handle.close()
+            self._discard((job.delta_name,))
+
+    def _discard(self, names: tuple[bytes, ...]) -> None:
+        for name in names:
+            try:
+                self._disk.remove_file(name)
+            except DiskError:
+                pass  # gone already, or cleared at the next start
+
+    def _clear(self, item: ApplyItem, name: bytes, inode: int) -> None:
+        """What was made ready and not installed. If the name holds anything but what we made, it may be a user's: it stays,
+        and the next start files it away."""
+        try:
+            stat = self._disk.stat(name)
+            if stat is None or stat.inode != inode:
+                return
+            if item.staged is not None:
+                self._disk.rename(name, item.staged)  # the bytes need not travel again
+            elif stat.kind == Kind.DIRECTORY:
+                self._disk.remove_directory(name)
+            else:
+                self._disk.remove_file(name)
+        except DiskError:
+            pass  # gone already, or cleared at the next start
+
+    # --- changing the tree -------------------------------------------------------------------------------------------
+
+    def _apply(self, items: tuple[ApplyItem, ...]) -> Applied:
+        results: dict[int, ApplyResult] = {}
+        staged: dict[int, tuple[bytes, int]] = {}
+        unsynced: list[Writer] = []
+        try:
+            for number, item in enumerate(items):
+                try:
+                    name = self._make_ready(item, unsynced)
+                    if name is not None:
+                        ready = self._disk.stat(name)
+                        staged[number] = name, -1 if ready is None else ready.inode
+                except (DiskError, _Missing, _Unexpected) as error:
+                    results[number] = self._failed(item, error)
+            self._sync_files(items, unsynced, staged, results)
+        finally:
+            for writer in unsynced:
+                writer.close()
+        folders: dict[bytes, None] = {}
+        for number, item in enumerate(items):
+            if number in results:
+                continue
+            try:
+                results[number] = self._change(item, staged[number][0] if number in staged else None, folders)
+                if results[number].result == Result.DONE:
+                    staged.pop(number, None)
+            except (DiskError, _Missing, _Unexpected) as error:
+                results[number] = self._failed(item, error)
+        self._sync_folders(folders, items, results)
+        for number, (name, inode) in staged.items():
+            self._clear(items[number], name, inode)
+        return Applied(tuple(results[number] for number in range(len(items))))
+
+    def _failed(self, item: ApplyItem, error: Exception) -> ApplyResult:
+        if isinstance(error, DiskError):
+            if error.trouble in (Trouble.NAME, Trouble.BOUNDARY):
+                return ApplyResult(item.path, Result.REFUSED, problem=str(error))
+            if error.trouble in (Trouble.EXISTS, Trouble.NOT_EMPTY, Trouble.WRONG_TYPE, Trouble.ABSENT):
+                return ApplyResult(item.path, Result.CHANGED)
+            return ApplyResult(item.path, Result.PROBLEM, problem=str(error))
+        if isinstance(error, _Missing):
+            return ApplyResult(item.path, Result.MISSING)
+        return ApplyResult(item.path, Result.CHANGED)
+
+    def _make_ready(self, item: ApplyItem, unsynced: list[Writer]) -> bytes | None:
+        """What will take the name, complete and verified in the staging folder; None if nothing is needed there."""
+        if item.act != Act.INSTALL:
+            return None
+        target = item.target
+        if target.kind == Kind.DIRECTORY and not item.expect:
+            return None  # made in place: a new folder is complete at once
+        # After an exchange this name holds the user's bytes: its prefix tells the next start (see `recover`).
+        prefix = b"swap" if item.expect else b"new"
+        name = STAGING + b"/%s-%s-%d" % (prefix, self._prefix, next(self._numbers))
+        if item.staged is not None:
+            writer = self._disk.reopen(item.staged)
+            unsynced.append(writer)
+            writer.set_meta(target.mode, target.mtime)
+            self._disk.rename(item.staged, name)
+            return name
+        if target.kind == Kind.DIRECTORY:
+            self._disk.make_directory(name, target.mode)
+        elif target.kind == Kind.SYMLINK:
+            self._disk.make_link(name, target.content)
+            self._disk.set_meta(name, None, target.mtime)
+        else:
+            writer = self._disk.create(name)
+            unsynced.append(writer)
+            try:
+                self._fill(item, writer)
+            except (DiskError, _Missing):
+                self._discard((name,))
+                raise
+            writer.set_meta(target.mode, target.mtime)
+        return name
+
+    def _fill(self, item: ApplyItem, writer: Writer) -> None:
+        target = item.target
+        if item.data is not None:
+            if len(item.data) != target.size or blake3(item.data).digest() != target.content:
+                raise _Missing
+            writer.write(0, item.data)
+            return
+        assert item.copy_path is not None
+        try:
+            reader = self._disk.open(item.copy_path)
+        except DiskError as error:
+            raise _Missing from error
+        try:
+            if item.copy_fp and fingerprint(reader.stat()) != item.copy_fp[:FINGERPRINT_BYTES]:
+                raise _Missing
+            if writer.copy_from(reader, 0, 0, target.size) != target.size:
+                raise _Missing
+        finally:
+            reader.close()
+        if scanner.digest_of(writer, target.size, self._stopping) != (target.content, True):
+            raise _Missing
+
+    def _sync_files(
+        self,
+        items: tuple[ApplyItem, ...],
+        unsynced: list[Writer],
+        staged: dict[int, tuple[bytes, int]],
+        results: dict[int, ApplyResult],
+    ) -> None:
+        """Contents reach the medium before they get their names."""
+        try:
+            if len(unsynced) >= _SYNC_ALL_FROM:
+                self._disk.sync_all()
+            else:
+                for writer in unsynced:
+                    writer.sync()
+        except DiskError as error:
+            for number in staged:
+                results[number] = ApplyResult(items[number].path, Result.PROBLEM, problem=str(error))
+
+    def _sync_folders(
+        self, folders: dict[bytes, None], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]
+    ) -> None:
+        """Names reach the medium before anyone is told."""
+        try:
+            if len(folders) >= _SYNC_ALL_FROM:
+                self._disk.sync_all()
+            else:
+                for folder in folders:
+                    try:
+                        self._disk.sync_directory(folder)
+                    except DiskError as error:
+                        if error.trouble != Trouble.ABSENT:
+                            raise
+        except DiskError as error:
+            for number, item in enumerate(items):
+                if results[number].result == Result.DONE:
+                    results[number] = ApplyResult(item.path, Result.PROBLEM, problem=str(error))
+
+    def _change(self, item: ApplyItem, staged: bytes | None, folders: dict[bytes, None]) -> ApplyResult:
+        match item.act:
+            case Act.INSTALL:
+                result = self._install(item, staged)
+            case Act.REMOVE:
+                result = self._remove(item)
+            case Act.MOVE:
+                result = self._move(item)
+                assert item.copy_path is not None
+                folders[parent_of(item.copy_path)] = None
+            case Act.META:
+                result = self._set_meta(item)
+        folders[parent_of(item.path)] = None
+        if result.version is not None:
+            folders[parent_of(result.version.name)] = None
+        return result
+
+    def _expected(self, path: bytes, expect: bytes) -> Stat | None:
+        """The stat of what is there now, known to be what was expected (None: nothing, as expected)."""
+        stat = self._disk.stat(path)
+        if (b"" if stat is None else fingerprint(stat)) != expect[:FINGERPRINT_BYTES]:
+            raise _Unexpected
+        return stat
+
+    def _install(self, item: ApplyItem, staged: bytes | None) -> ApplyResult:
+        path, target = item.path, item.target
+        there = self._expected(path, item.expect)
+        if staged is None:
+            self._disk.make_directory(path, target.mode)
+            return ApplyResult(path, Result.DONE, self._fp_of(path))
+        ready = self._disk.stat(staged)
+        if ready is None:
+            raise _Missing
+        if there is None:
+            self._disk.rename(staged, path)
+            return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready))
+        if there.kind == Kind.FILE and ready.kind == Kind.FILE:
+            self._disk.keep_attributes(path, staged)
+        self._disk.exchange(staged, path)
+        displaced = self._disk.stat(staged)
+        if displaced is None or not _same_inode(displaced, there):
+            self._put_back(staged, path, ready)
+            raise _Unexpected
+        version = None
+        if displaced.kind == Kind.DIRECTORY:
+            try:
+                self._disk.remove_directory(staged)
+            except DiskError as error:
+                self._put_back(staged, path, ready)
+                raise _Unexpected from error
+        else:
+            version = self._file_away(staged, displaced, path, b"", item.why, target.stamp.node)
+        return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready), version)
+
+    def _put_back(self, staged: bytes, path: bytes, ours: Stat) -> None:
+        """Undo an exchange that brought out something nobody has seen. Whoever replaces the name meanwhile is put back in
+        turn, until what comes out is ours."""
+        for _ in range(100):
+            try:
+                self._disk.exchange(staged, path)
+            except DiskError as error:
+                if error.trouble != Trouble.ABSENT:
+                    raise
+                try:
+                    self._disk.rename(staged, path)  # the user removed ours: what we hold is the latest there was
+                except DiskError as taken:
+                    if taken.trouble != Trouble.EXISTS:
+                        raise
+                    continue
+                return
+            out = self._disk.stat(staged)
+            if out is not None and _same_inode(out, ours):
+                return
+        stat = self._disk.stat(staged)
+        if stat is not None and stat.kind != Kind.DIRECTORY:
+            self._file_away(staged, stat, path, b"", Why.RECOVERED, "")
+
+    def _remove(self, item: ApplyItem) -> ApplyResult:
+        path = item.path
+        there = self._expected(path, item.expect)
+        if there is None:
+            return ApplyResult(path, Result.DONE, b"")
+        if there.kind == Kind.DIRECTORY:
+            self._disk.remove_directory(path)
+            return ApplyResult(path, Result.DONE, b"")
+        name = STAGING + b"/old-%s-%d" % (self._prefix, next(self._numbers))
+        self._disk.rename(path, name)
+        displaced = self._disk.stat(name)
+        if displaced is None or not _same_inode(displaced, there):
+            self._return_name(name, path)
+            raise _Unexpected
+        version = self._file_away(name, displaced, path, b"", item.why, item.target.stamp.node)
+        return ApplyResult(path, Result.DONE, b"", version)
+
+    def _return_name(self, name: bytes, path: bytes) -> None:
+        """Undo a rename that took something nobody has seen."""
+        try:
+            self._disk.rename(name, path)
+        except DiskError as error:
+            if error.trouble != Trouble.EXISTS:
+                raise
+            stat = self._disk.stat(name)
+            if stat is not None and stat.kind != Kind.DIRECTORY:
+                self._file_away(name, stat, path, b"", Why.RECOVERED, "")
+
+    def _move(self, item: ApplyItem) -> ApplyResult:
+        path, source, target = item.path, item.copy_path, item.target
+        assert source is not None
+        there = self._expected(path, item.expect)
+        moving = self._disk.stat(source)
+        if moving is None or fingerprint(moving) != item.copy_fp[:FINGERPRINT_BYTES]:
+            raise _Missing
+        version = None
+        if there is None:
+            self._disk.rename(source, path)
+        else:
+            self._disk.exchange(source, path)
+            displaced = self._disk.stat(source)
+            if displaced is None or not _same_inode(displaced, there):
+                self._put_back(source, path, moving)
+                raise _Unexpected
+            version = self._file_away(source, displaced, path, b"", item.why, target.stamp.node)
+        moved = self._disk.stat(path)
+        if moved is None or not _same_inode(moved, moving):
+            if there is None:
+                self._return_name(path, source)
+            raise _Unexpected
+        if moved.mode != target.mode or moved.mtime != target.mtime:
+            self._disk.set_meta(path, target.mode, target.mtime)
+            moved = self._disk.stat(path)
+            if moved is None or moved.inode != moving.inode or moved.size != moving.size:
+                raise _Unexpected
+        return ApplyResult(path, Result.DONE, fingerprint(moved), version)
+
+    def _set_meta(self, item: ApplyItem) -> ApplyResult:
+        path, target = item.path, item.target
+        there = self._expected(path, item.expect)
+        if there is None:
+            raise _Unexpected
+        if there.kind == Kind.DIRECTORY:
+            self._disk.set_meta(path, item.mode, item.mtime)
+            return ApplyResult(path, Result.DONE, self._fp_of(path))
+        self._disk.set_meta(path, None if there.kind == Kind.SYMLINK else target.mode, target.mtime)
+        now = self._disk.stat(path)
+        if now is None or now.inode != there.inode or now.size != there.size:
+            raise _Unexpected
+        # A write between the look and the new mtime would not show any more: the content has to be read again.
+        return ApplyResult(path, Result.DONE, fingerprint(now) + scanner.YOUNG)
+
+    def _fp_of(self, path: bytes) -> bytes:
+        stat = self._disk.stat(path)
+        if stat is None:
+            raise _Unexpected
+        return fingerprint(stat)
+
+    def _fp_after_rename(self, path: bytes, ready: Stat) -> bytes:
+        """The fingerprint of what we just put there; of what we made ready, if someone has touched it since (which
+        the next look will see, because it differs)."""
+        stat = self._disk.stat(path)
+        if stat is None or not _same_inode(stat, ready) or stat.mode != ready.mode:
+            return fingerprint(ready)
+        return fingerprint(stat)
+
+    def _file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
+        """Rename something displaced into the history: the inode itself, so that a program that still has it open goes on
+        writing there and not into the void. With other hard links it is copied: their writes would go on changing it."""
+        now = self._now_ns()
+        day, clock = _calendar(now)
+        folder = HISTORY + b"/" + day
+        base = path.rpartition(b"/")[2][-120:]
+        for number in itertools.count():
+            kept = folder + b"/%s-%s-%d-%s" % (clock, why.value.encode(), number, base)
+            try:
+                if stat.kind == Kind.FILE and stat.links > 1:
+                    self._copy_out(name, kept, stat)
+                else:
+                    self._disk.rename(name, kept)
+                break
+            except DiskError as error:
+                if error.trouble == Trouble.ABSENT and self._disk.stat(folder) is None:
+                    self._make_folder(folder)
+                elif error.trouble != Trouble.EXISTS:
+                    raise
+        content = digest
+        if stat.kind == Kind.SYMLINK:
+            content = self._disk.read_link(kept)
+        return Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
+
+    def _make_folder(self, folder: bytes) -> None:
+        try:
+            self._disk.make_directory(folder, 0o700)
+        except DiskError as error:
+            if error.trouble != Trouble.EXISTS:
+                raise
+
+    def _copy_out(self, name: bytes, kept: bytes, stat: Stat) -> None:
+        writer = self._disk.create(kept)
+        try:
+            reader = self._disk.open(name)
+            try:
+                writer.copy_from(reader, 0, 0, stat.size)
+            finally:
+                reader.close()
+            writer.set_meta(stat.mode, stat.mtime)
+            writer.sync()
+        finally:
+            writer.close()
+        self._disk.remove_file(name)
+
+
+def _same_inode(out: Stat, there: Stat) -> bool:
+    """True if what came out is what was looked at, untouched but for its name (which changes ctime)."""
+    return (
+        out.inode == there.inode
+        and out.kind == there.kind
+        and (out.kind == Kind.DIRECTORY or (out.size == there.size and out.mtime == there.mtime))
+    )
+
+
+def _calendar(now_ns: int) -> tuple[bytes, bytes]:
+    """UTC day and time of day, for names that people can sort and read."""
+    seconds, fraction = divmod(now_ns, 1_000_000_000)
+    moment = _time.gmtime(seconds)
+    day = _time.strftime("%Y-%m-%d", moment).encode()
+    return day, _time.strftime("%H%M%S", moment).encode() + b".%06d" % (fraction // 1000)

@@ -1,0 +1,475 @@
+"""The memory of one node: an SQLite file of rows, offers, peers and versions (schema.sql says what they are).
+
+In:   the engine's reads and writes; nobody else's.
+Out:  the same values again, also after a crash, as of the last commit.
+Rule: reads see every write at once; writes go to the file in bulk, at the next commit or before a query that needs
+      them there. A row gets its sequence here, so that sequences are handed out once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from dir_sync.core.events import Version, Why
+from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.reconcile import Offer
+
+__all__ = ["Index", "IndexDamaged", "PeerSeen", "Row"]
+
+_BILLION = 1_000_000_000
+_KINDS = {int(kind): kind for kind in Kind}
+_ROW_FIELDS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
+_CACHE_MAX = 20_000  # rows, and paths with offers, kept decoded; some 10 MB each at the most
+
+
+class IndexDamaged(Exception):
+    """The file is not a sound index of this version."""
+
+
+class Row(NamedTuple):
+    """What we have at a path. `fp`: fingerprint of what is on the disk, b"" if nothing is there."""
+
+    record: Record
+    seq: int
+    fp: bytes
+
+
+class PeerSeen(NamedTuple):
+    index_id: str
+    seen: int
+    first: int | None
+
+
+class Dice(Protocol):
+    def getrandbits(self, k: int, /) -> int: ...
+
+
+class Index:
+    """One folder's index. Not thread safe: it belongs to the engine."""
+
+    def __init__(self, path: str, dice: Dice, image: bytes | None = None) -> None:
+        """Open or make the index file (":memory:" for one that lives in memory, from `image` if given).
+
+        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        self._dice = dice
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._rows: dict[bytes, Row | None] = {}
+        self._dirty_rows: dict[bytes, Row] = {}
+        self._dirty_content: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
+        self._offers: dict[bytes, dict[str, Offer]] = {}
+        self._dirty_offers: dict[tuple[bytes, str], None] = {}
+        self._dirty_meta: dict[str, str | int] = {}
+        self._dirty_peers: dict[str, PeerSeen] = {}
+        try:
+            if image is not None:
+                self._db.deserialize(image)
+            if path != ":memory:":
+                self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA cache_size=-8000")
+            self._db.execute("PRAGMA temp_store=MEMORY")
+            tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+            self.is_new = "meta" not in tables
+            if self.is_new:
+                schema = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
+                self._db.executescript(f"BEGIN;\n{schema}\nCOMMIT;")
+            self._db.execute("BEGIN")
+            meta = dict(self._db.execute("SELECT key, value FROM meta"))
+            self._peers = {
+                node: PeerSeen(index_id, seen, first)
+                for node, index_id, seen, first in self._db.execute("SELECT node, index_id, seen, first FROM peer")
+            }
+            self._any_offer = self._exists_offer()
+        except sqlite3.OperationalError:
+            self._db.close()
+            raise
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise IndexDamaged(str(error)) from error
+        self.sequence = int(meta.get("sequence", 0))
+        self.node = str(meta.get("node", ""))
+        self.index_id = str(meta.get("index_id", ""))
+        self.first_scan_done = bool(meta.get("first_scan_done", 0))
+        if not self.node or not self.index_id:
+            self.take_new_ids()
+
+    # --- identity ----------------------------------------------------------------------------------------------------
+
+    def take_new_ids(self) -> None:
+        """A new node id and index id: what was told under the old ones is another node's word from now on."""
+        self.node = f"{self._dice.getrandbits(64):016x}"
+        self.index_id = f"{self._dice.getrandbits(64):016x}"
+        self._dirty_meta["node"] = self.node
+        self._dirty_meta["index_id"] = self.index_id
+
+    def note(self, key: str, value: str | int) -> None:
+        self._dirty_meta[key] = value
+
+    def noted(self, key: str) -> str | int | None:
+        if key in self._dirty_meta:
+            return self._dirty_meta[key]
+        found = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return None if found is None else found[0]
+
+    def set_first_scan_done(self) -> None:
+        self.first_scan_done = True
+        self._dirty_meta["first_scan_done"] = 1
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def get(self, path: bytes) -> Row | None:
+        try:
+            return self._rows[path]
+        except KeyError:
+            pass
+        parent, _, name = path.rpartition(b"/")
+        found = self._db.execute(f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE parent=? AND name=?", (parent, name))
+        fields = found.fetchone()
+        row = None if fields is None else _row(fields)
+        self._remember(path, row)
+        return row
+
+    def next_sequence(self) -> int:
+        """The sequence that the next `put` will give: the counter of a change that is about to be recorded."""
+        return self.sequence + 1
+
+    def put(self, record: Record, fp: bytes) -> Row:
+        """Set what we have at a path; the row gets the next sequence."""
+        self.sequence += 1
+        row = Row(record, self.sequence, fp)
+        self._set(record.path, row)
+        self._dirty_meta["sequence"] = self.sequence
+        return row
+
+    def set_fp(self, path: bytes, fp: bytes) -> None:
+        """What is on the disk has another fingerprint; there is nothing to tell anyone."""
+        row = self.get(path)
+        if row is not None and row.fp != fp:
+            self._set(path, row._replace(fp=fp))
+
+    def _set(self, path: bytes, row: Row) -> None:
+        self._remember(path, row)
+        self._dirty_rows[path] = row
+        if row.record.kind == Kind.FILE:
+            self._dirty_content[row.record.content] = path
+
+    def _remember(self, path: bytes, row: Row | None) -> None:
+        if len(self._rows) >= _CACHE_MAX:
+            self._rows.clear()
+            self._rows.update(self._dirty_rows)
+        self._rows[path] = row
+
+    def fetch(self, paths: Iterable[bytes]) -> None:
+        """Read many rows at once, so that `get` finds them decoded."""
+        todo = [path for path in paths if path not in self._rows]
+        for at in range(0, len(todo), 400):
+            some = todo[at : at + 400]
+            keys: list[bytes] = []
+            for path in some:
+                parent, _, name = path.rpartition(b"/")
+                keys += (parent, name)
+            marks = ",".join(["(?,?)"] * len(some))
+            # a row of an earlier write may be in _dirty_rows only; such paths are in _rows and not in `todo`
+            found = {}
+            query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE (parent,name) IN (VALUES {marks})"
+            for fields in self._db.execute(query, keys):
+                row = _row(fields)
+                found[row.record.path] = row
+            for path in some:
+                self._remember(path, found.get(path))
+
+    def children(self, parent: bytes) -> dict[bytes, Row]:
+        """Name -> row of everything we ever knew directly in a folder."""
+        self._flush()
+        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE parent=?"
+        return {fields[1]: _row(fields) for fields in self._db.execute(query, (parent,))}
+
+    def live_below(self, path: bytes, limit: int) -> list[Row]:
+        """Up to `limit` rows below a folder, at any depth, that are live or have something on the disk."""
+        self._flush()
+        low, high = path + b"/", path + b"0"
+        query = (
+            f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE (parent=? OR (parent>=? AND parent<?))"
+            " AND (kind<>0 OR fp<>x'') ORDER BY parent DESC, name LIMIT ?"
+        )
+        return [_row(fields) for fields in self._db.execute(query, (path, low, high, limit))]
+
+    def live_children(self, path: bytes, limit: int) -> list[Row]:
+        """Up to `limit` live rows directly in a folder."""
+        self._flush()
+        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE parent=? AND kind<>0 LIMIT ?"
+        return [_row(fields) for fields in self._db.execute(query, (path, limit))]
+
+    def has_live_child(self, path: bytes) -> bool:
+        self._flush()
+        query = "SELECT 1 FROM row WHERE parent=? AND kind<>0 LIMIT 1"
+        return self._db.execute(query, (path,)).fetchone() is not None
+
+    def by_content(self, digest: bytes) -> list[Row]:
+        """Some live files with this content (at most 8), as far as the index knows."""
+        rows: list[Row] = []
+        path = self._dirty_content.get(digest)
+        if path is not None:
+            row = self._dirty_rows.get(path)
+            if row is not None and row.record.kind == Kind.FILE and row.record.content == digest:
+                rows.append(row)
+        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE kind=1 AND content=? LIMIT 8"
+        for fields in self._db.execute(query, (digest,)):
+            row = _row(fields)
+            row = self._dirty_rows.get(row.record.path, row)
+            if row.record.kind == Kind.FILE and row.record.content == digest and row not in rows:
+                rows.append(row)
+        return rows
+
+    def rows_after(self, sequence: int, limit: int) -> list[Row]:
+        """Rows above a sequence, ascending."""
+        self._flush()
+        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE seq>? ORDER BY seq LIMIT ?"
+        return [_row(fields) for fields in self._db.execute(query, (sequence, limit))]
+
+    def live_rows(self, after: bytes, size_min: int, limit: int) -> list[Row]:
+        """Live files of at least `size_min` bytes whose path is above `after`, in order of (parent, name)."""
+        self._flush()
+        parent, _, name = after.rpartition(b"/")
+        query = (
+            f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE kind=1 AND size>=? AND (parent,name)>(?,?)"
+            " ORDER BY parent,name LIMIT ?"
+        )
+        return [_row(fields) for fields in self._db.execute(query, (size_min, parent, name, limit))]
+
+    def count_live(self) -> tuple[int, int]:
+        """Live files, and their bytes together."""
+        self._flush()
+        count, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size),0) FROM row WHERE kind=1").fetchone()
+        return count, size
+
+    # --- offers ------------------------------------------------------------------------------------------------------
+
+    def offers(self, path: bytes) -> list[Offer]:
+        """What peers announced for a path and we do not hold, ordered by peer."""
+        known = self._offers_of(path)
+        return [known[peer] for peer in sorted(known)] if known else []
+
+    def _offers_of(self, path: bytes) -> dict[str, Offer]:
+        try:
+            return self._offers[path]
+        except KeyError:
+            pass
+        known: dict[str, Offer] = {}
+        if self._any_offer:
+            parent, _, name = path.rpartition(b"/")
+            query = f"SELECT {_ROW_FIELDS},peer,foreign_ FROM offer WHERE parent=? AND name=?"
+            for fields in self._db.execute(query, (parent, name)):
+                known[fields[11]] = Offer(fields[11], _record(fields), bool(fields[12]))
+        if len(self._offers) >= _CACHE_MAX:
+            self._flush()
+            self._offers.clear()
+        self._offers[path] = known
+        return known
+
+    def put_offer(self, offer: Offer) -> None:
+        path = offer.record.path
+        self._offers_of(path)[offer.peer] = offer
+        self._dirty_offers[(path, offer.peer)] = None
+
+    def drop_offer(self, path: bytes, peer: str) -> None:
+        known = self._offers_of(path)
+        if known.pop(peer, None) is not None:
+            self._dirty_offers[(path, peer)] = None
+
+    def offered_paths(self, after: bytes | None, limit: int) -> list[bytes]:
+        """Paths that have offers, in order, above `after` (None: from the start)."""
+        self._flush()
+        parent, _, name = (after or b"").rpartition(b"/")
+        query = "SELECT DISTINCT parent,name FROM offer WHERE (parent,name)>(?,?) ORDER BY parent,name LIMIT ?"
+        return [_join(*key) for key in self._db.execute(query, (parent, name, limit))]
+
+    def offered_below(self, parent: bytes, limit: int) -> list[bytes]:
+        """Paths directly in a folder that have live offers."""
+        self._flush()
+        if not self._any_offer:
+            return []
+        query = "SELECT DISTINCT parent,name FROM offer WHERE parent=? AND kind<>0 LIMIT ?"
+        return [_join(*key) for key in self._db.execute(query, (parent, limit))]
+
+    def any_offers(self) -> bool:
+        self._flush()
+        return self._any_offer
+
+    def count_offers(self) -> int:
+        self._flush()
+        return int(self._db.execute("SELECT COUNT(*) FROM (SELECT DISTINCT parent,name FROM offer)").fetchone()[0])
+
+    def _exists_offer(self) -> bool:
+        return self._db.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
+
+    # --- peers -------------------------------------------------------------------------------------------------------
+
+    def peer(self, node: str) -> PeerSeen | None:
+        return self._peers.get(node)
+
+    def set_peer(self, node: str, seen: PeerSeen) -> None:
+        self._peers[node] = seen
+        self._dirty_peers[node] = seen
+
+    def forget_offers(self, peer: str) -> None:
+        """Everything that a peer announced: its index is another one now."""
+        self._flush()
+        self._offers.clear()
+        self._db.execute("DELETE FROM offer WHERE peer=?", (peer,))
+        self._any_offer = self._exists_offer()
+
+    # --- history -----------------------------------------------------------------------------------------------------
+
+    def put_version(self, version: Version) -> None:
+        mtime_s, mtime_ns = divmod(version.mtime, _BILLION)
+        self._db.execute(
+            "INSERT OR REPLACE INTO version VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                version.name, version.path, int(version.kind), version.size, version.content, mtime_s, mtime_ns,
+                version.mode, version.time_ns, version.why.value, version.node,
+            ),
+        )  # fmt: skip
+        self._dirty_meta["sequence"] = self.sequence
+
+    def version_with(self, digest: bytes) -> Version | None:
+        """A file in the history with this content."""
+        fields = self._db.execute("SELECT * FROM version WHERE kind=1 AND content=? LIMIT 1", (digest,)).fetchone()
+        return None if fields is None else _version(fields)
+
+    def versions(self, path: bytes | None = None) -> Iterator[Version]:
+        """What the history holds (of one path), oldest first."""
+        query, keys = "SELECT * FROM version ORDER BY time_ns", ()
+        if path is not None:
+            query, keys = "SELECT * FROM version WHERE path=? ORDER BY time_ns", (path,)  # type: ignore[assignment]
+        for fields in self._db.execute(query, keys):
+            yield _version(fields)
+
+    def drop_version(self, name: bytes) -> None:
+        self._db.execute("DELETE FROM version WHERE name=?", (name,))
+        self._dirty_meta["sequence"] = self.sequence
+
+    # --- the file ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_dirty(self) -> bool:
+        """True if a commit would write something."""
+        return bool(
+            self._db.total_changes != self._changes_at_commit
+            or self._dirty_rows
+            or self._dirty_offers
+            or self._dirty_meta
+            or self._dirty_peers
+        )
+
+    _changes_at_commit = 0
+
+    def commit(self) -> None:
+        """Everything written so far is durable when this returns. No disk access if there is nothing new."""
+        if not self.is_dirty:
+            return
+        self._flush()
+        if self._dirty_meta:
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", list(self._dirty_meta.items()))
+            self._dirty_meta.clear()
+        if self._dirty_peers:
+            peers = [(node, *seen) for node, seen in self._dirty_peers.items()]
+            self._db.executemany("INSERT OR REPLACE INTO peer VALUES (?,?,?,?)", peers)
+            self._dirty_peers.clear()
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN")
+        self._changes_at_commit = self._db.total_changes
+
+    def _flush(self) -> None:
+        if self._dirty_rows:
+            rows = []
+            for row in self._dirty_rows.values():
+                rows.append((*_fields(row.record), row.seq, row.fp))
+            marks = ",".join("?" * 13)
+            self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
+            self._dirty_rows.clear()
+            self._dirty_content.clear()
+        if self._dirty_offers:
+            gone, there = [], []
+            for path, peer in self._dirty_offers:
+                offer = self._offers.get(path, {}).get(peer)
+                if offer is None:
+                    parent, _, name = path.rpartition(b"/")
+                    gone.append((parent, name, peer))
+                else:
+                    fields = _fields(offer.record)
+                    there.append((*fields[:2], peer, *fields[2:], int(offer.foreign)))
+            if gone and self._any_offer:
+                self._db.executemany("DELETE FROM offer WHERE parent=? AND name=? AND peer=?", gone)
+            if there:
+                marks = ",".join("?" * 13)
+                self._db.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
+            self._dirty_offers.clear()
+            self._any_offer = bool(there) or self._exists_offer()
+
+    def image(self) -> bytes:
+        """The database as bytes, as of the last commit: what a crash leaves. Nothing else may be called after it."""
+        self._db.execute("ROLLBACK")
+        return self._db.serialize()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _join(parent: bytes, name: bytes) -> bytes:
+    return parent + b"/" + name if parent else name
+
+
+def _vector(text: str) -> Vector:
+    entries = []
+    for entry in text.split(" "):
+        maker, _, counter = entry.partition(":")
+        entries.append((maker, int(counter)))
+    return tuple(entries)
+
+
+def _record(fields: tuple[object, ...]) -> Record:
+    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_node, vector = fields[:11]
+    return Record(
+        parent + b"/" + name if parent else name,  # type: ignore[operator,arg-type]
+        _KINDS[kind],  # type: ignore[index]
+        size,  # type: ignore[arg-type]
+        content,  # type: ignore[arg-type]
+        mtime_s * _BILLION + mtime_ns,  # type: ignore[operator]
+        mode,  # type: ignore[arg-type]
+        Stamp(stamp_ns, stamp_node),  # type: ignore[arg-type]
+        _vector(vector),  # type: ignore[arg-type]
+    )
+
+
+def _row(fields: tuple[object, ...]) -> Row:
+    return Row(_record(fields), fields[11], fields[12])  # type: ignore[arg-type]
+
+
+def _fields(record: Record) -> tuple[object, ...]:
+    parent, _, name = record.path.rpartition(b"/")
+    mtime_s, mtime_ns = divmod(record.mtime, _BILLION)
+    vector = " ".join(f"{maker}:{counter}" for maker, counter in record.vector)
+    return (
+        parent, name, int(record.kind), record.size, record.content, mtime_s, mtime_ns, record.mode,
+        record.stamp.ns, record.stamp.node, vector,
+    )  # fmt: skip
+
+
+def _version(fields: tuple[object, ...]) -> Version:
+    name, path, kind, size, content, mtime_s, mtime_ns, mode, time_ns, why, node = fields
+    return Version(
+        name,  # type: ignore[arg-type]
+        path,  # type: ignore[arg-type]
+        _KINDS[kind],  # type: ignore[index]
+        size,  # type: ignore[arg-type]
+        content,  # type: ignore[arg-type]
+        mtime_s * _BILLION + mtime_ns,  # type: ignore[operator]
+        mode,  # type: ignore[arg-type]
+        time_ns,  # type: ignore[arg-type]
+        Why(why),
+        node,  # type: ignore[arg-type]
+    )

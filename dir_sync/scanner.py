@@ -1,0 +1,167 @@
+"""Look at the disk: what is there?
+
+In:   names to list, paths to look at.
+Out:  listings, and for each path what a look found (Seen).
+Rule: a look is the truth, but only about one moment: content is what was read between two equal stats. What cannot be
+      read is unknown, which is not the same as absent. Nothing is changed, remembered or decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.events import Listed, Listing, Look, Looked, LookItem, Seen
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
+
+__all__ = ["YOUNG", "Stopped", "digest_of", "list_folders", "look"]
+
+YOUNG = b"?"
+"""Appended to the fingerprint of a file that was written within the clock's grain of being read."""
+
+_READ_BYTES = 1 * limits.MIB
+
+
+class Stopped(Exception):
+    """The program is ending: the job is given up half-way, which is safe at any point."""
+
+
+def list_folders(disk: Disk, watch: Watch, paths: tuple[bytes, ...]) -> Listed:
+    """Watch each folder, then list it: what appears in between is seen twice, never missed."""
+    listings = []
+    for path in paths:
+        try:
+            watch(path)
+            listings.append(Listing(path, disk.list(path)))
+        except DiskError as error:
+            listings.append(Listing(path, None, str(error)))
+    return Listed(tuple(listings))
+
+
+def look(
+    disk: Disk,
+    items: tuple[LookItem, ...],
+    now_ns: Callable[[], int],
+    stopping: Callable[[], bool],
+    on_file: Callable[[LookItem, Reader, Seen], Seen],
+) -> Looked:
+    """Look at each path. `on_file` may add to what was found while the file is still open (and is known not to have
+    changed since)."""
+    found = []
+    for item in items:
+        seen = _look(disk, item, now_ns, stopping, on_file)
+        if seen.look == Look.ABSENT and not disk.is_root_here():
+            seen = Seen(item.path, Look.UNKNOWN, problem="the shared folder itself is gone")
+        if item.want_bytes and seen.look in (Look.FOUND, Look.ABSENT):
+            seen = seen._replace(folder_mtime=_mtime_of(disk, parent_of(item.path)))
+        found.append(seen)
+    return Looked(tuple(found))
+
+
+def _mtime_of(disk: Disk, path: bytes) -> int | None:
+    try:
+        stat = disk.stat(path)
+    except DiskError:
+        return None
+    return None if stat is None else stat.mtime
+
+
+def _look(
+    disk: Disk,
+    item: LookItem,
+    now_ns: Callable[[], int],
+    stopping: Callable[[], bool],
+    on_file: Callable[[LookItem, Reader, Seen], Seen],
+) -> Seen:
+    path = item.path
+    try:
+        stat = disk.stat(path)
+        if stat is None:
+            return Seen(path, Look.ABSENT)
+        fp = fingerprint(stat)
+        if fp == item.fp:
+            return Seen(path, Look.SAME, stat.kind)
+        if stat.kind == Kind.DIRECTORY:
+            return Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp)
+        if stat.kind == Kind.SYMLINK:
+            target = disk.read_link(path)
+            if disk.stat(path) != stat:
+                return Seen(path, Look.UNSTABLE)
+            return Seen(path, Look.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp)
+        if stat.kind == Kind.OTHER:
+            return Seen(path, Look.FOUND, stat.kind)
+        if item.hint is not None and _is_hinted(stat, fp, item):
+            hint = item.hint
+            return Seen(path, Look.FOUND, stat.kind, hint.size, hint.content, stat.mtime, stat.mode, fp)
+        if stat.size >= limits.LARGE_FILE_BYTES and not item.may_be_large:
+            return Seen(path, Look.TOO_BIG, size=stat.size)
+        return _look_at_file(disk, item, now_ns, stopping, on_file)
+    except DiskError as error:
+        if error.trouble in (Trouble.ABSENT, Trouble.WRONG_TYPE):
+            return Seen(path, Look.UNSTABLE)  # it was replaced between two steps
+        return Seen(path, Look.UNKNOWN, problem=str(error))
+
+
+def _is_hinted(stat: Stat, fp: bytes, item: LookItem) -> bool:
+    hint = item.hint
+    assert hint is not None
+    if fp == hint.fp:
+        return True
+    # ctime (the last 12 bytes) changes with a rename; mode, inode, size and mtime do not
+    return hint.relaxed and len(hint.fp) == FINGERPRINT_BYTES and fp[:-12] == hint.fp[:-12]
+
+
+def _look_at_file(
+    disk: Disk,
+    item: LookItem,
+    now_ns: Callable[[], int],
+    stopping: Callable[[], bool],
+    on_file: Callable[[LookItem, Reader, Seen], Seen],
+) -> Seen:
+    reader = disk.open(item.path)
+    try:
+        before = reader.stat()
+        young = now_ns() - before.ctime < disk.grain_ns
+        data: bytes | None = None
+        if before.size <= limits.INLINE_BYTES_MAX:
+            data = reader.read(0, before.size)
+            digest = blake3(data).digest()
+            whole = len(data) == before.size
+            if not item.want_bytes:
+                data = None
+        else:
+            digest, whole = digest_of(reader, before.size, stopping)
+        after = reader.stat()
+        fp = fingerprint(before)
+        if not whole or fingerprint(after) != fp:
+            if not (item.growing and whole and after.size > before.size):
+                return Seen(item.path, Look.UNSTABLE, size=after.size)
+            # Known here: it is longer than it was. If what was there reads the same twice, it was only appended to.
+            if digest_of(reader, before.size, stopping) != (digest, True):
+                return Seen(item.path, Look.UNSTABLE, size=after.size)
+            young = True
+        seen = Seen(
+            item.path, Look.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
+            fp + YOUNG if young else fp, data,
+        )  # fmt: skip
+        return on_file(item, reader, seen)
+    finally:
+        reader.close()
+
+
+def digest_of(reader: Reader, size: int, stopping: Callable[[], bool]) -> tuple[bytes, bool]:
+    """BLAKE3 of the first `size` bytes, and whether there were as many."""
+    hasher = blake3()
+    offset = 0
+    while offset < size:
+        piece = reader.read(offset, min(_READ_BYTES, size - offset))
+        if not piece:
+            return hasher.digest(), False
+        hasher.update(piece)
+        offset += len(piece)
+        if stopping():
+            raise Stopped
+    return hasher.digest(), True

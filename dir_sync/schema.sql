@@ -1,0 +1,37 @@
+-- What this node has, what its peers announced, what it kept. One writer: the engine.
+-- A path is stored as (parent, name), so that the children of a folder lie side by side.
+
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- What this node has: one row for each path it ever knew. fp: fingerprint of what is on the disk there, '' if nothing is.
+CREATE TABLE row (
+    parent BLOB NOT NULL, name BLOB NOT NULL,
+    kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
+    stamp_ns INTEGER NOT NULL, stamp_node TEXT NOT NULL, vector TEXT NOT NULL,
+    seq INTEGER NOT NULL, fp BLOB NOT NULL,
+    PRIMARY KEY (parent, name)
+) WITHOUT ROWID;
+CREATE INDEX row_seq ON row (seq);
+CREATE INDEX row_content ON row (content) WHERE kind = 1;
+
+-- What peers announced and we do not hold (yet). What is to be done is always computed from these.
+CREATE TABLE offer (
+    parent BLOB NOT NULL, name BLOB NOT NULL, peer TEXT NOT NULL,
+    kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
+    stamp_ns INTEGER NOT NULL, stamp_node TEXT NOT NULL, vector TEXT NOT NULL,
+    foreign_ INTEGER NOT NULL,
+    PRIMARY KEY (parent, name, peer)
+) WITHOUT ROWID;
+
+-- How far we have seen each peer's index, and where it stood when the first contact was over (NULL: not yet).
+CREATE TABLE peer (node TEXT PRIMARY KEY, index_id TEXT NOT NULL, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
+
+-- What the history holds. name: its path below the folder.
+CREATE TABLE version (
+    name BLOB PRIMARY KEY, path BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL, why TEXT NOT NULL, node TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX version_content ON version (content) WHERE kind = 1;

@@ -1,0 +1,35 @@
+"""For all tests: no test leaves a thread alive; how hard hypothesis looks.
+
+HYPOTHESIS_PROFILE=thorough (or pytest --hypothesis-profile=thorough) looks twenty times harder than "ci".
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+END_WITHIN_S = 2.0  # what was told to stop at the end of a test is given so long to do it
+
+# A busy machine is no fault of a test.
+_patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("ci", _patient, max_examples=100)
+settings.register_profile("thorough", _patient, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Fails a test that left a thread alive."""
+    before = set(threading.enumerate())
+    yield
+    end_s = time.monotonic() + END_WITHIN_S
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(max(0.0, end_s - time.monotonic()))
+    alive = [thread.name for thread in left if thread.is_alive()]
+    assert not alive, f"threads left alive: {', '.join(alive)}"

@@ -1,0 +1,1 @@
+"""The deterministic mesh: python -m tests.sim runs it from seeds."""

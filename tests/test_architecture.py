@@ -1,0 +1,220 @@
+"""The shape of the house: who may import whom, what the core may touch, and that nothing lies about unused.
+
+Imports are read from the source, wherever they stand: at the top, in a function, under TYPE_CHECKING.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "dir_sync"
+
+# Who may import whom. Everyone may import core.*, which imports only core.*. What stands in one group
+# does not know its siblings: they meet in daemon. A module that is not here may not exist.
+MAY_IMPORT: dict[str, set[str]] = {
+    # words
+    "": set(),
+    "config": set(),
+    "log": {"config"},
+    "utils": set(),
+    "ports": set(),
+    # decisions and memory
+    "index": set(),
+    "engine": {"index"},
+    "status": set(),
+    # bytes on disk
+    "disk": {"ports"},
+    "delta": {"ports"},
+    "signatures": {"ports", "delta", "log"},
+    "scanner": {"ports", "disk", "delta", "log"},
+    "file_sync": {"ports", "disk", "delta", "log"},
+    "history": {"ports", "disk", "delta", "log"},
+    "event_handler": {"ports", "log"},
+    # threads and sockets
+    "security": {"log"},
+    "node": {"security", "log", "utils"},
+    "node_manager": {"node", "security", "log", "utils"},
+    "discovery": {"log", "utils"},
+    "web": {"status", "log", "utils"},
+    # where all of them meet
+    "daemon": {
+        *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
+        *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
+        *("discovery", "web", ""),
+    },
+    "cli": {"", "config", "log", "utils", "daemon"},
+}
+
+# Siblings that do know each other, and why.
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    (
+        "file_sync",
+        "scanner",
+    ): "a look is one of the jobs of a disk worker, and what is staged is hashed as it hashes"
+}
+
+IMPURE = {
+    *("asyncio", "concurrent", "ctypes", "datetime", "logging", "mmap", "multiprocessing", "os", "pathlib"),
+    *("queue", "random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl"),
+    *("subprocess", "sys", "tempfile", "threading", "time", "uuid"),
+}
+"""What the core must not import: I/O, clocks, threads, dice, logs."""
+
+TIMELESS = {"asyncio", "logging", "random", "secrets", "socket", "threading", "time", "uuid"}
+"""What the deciding modules must not import: time is an argument, chance is handed in."""
+
+MACHINE_PATHS = re.compile(r"/(?:home|Users)/(?!you\b|user\b|anna\b)[a-z]|(?<![\w.])/roo[t]/|[A-Z]:\\Users\\")
+TEXT = {".py", ".md", ".toml", ".txt", ".sql", ".sh", ".cfg", ".yml", ".yaml", ".json", ""}
+
+
+def module_of(path: Path) -> str:
+    """dir_sync/core/wire.py -> "core.wire"; a package is told by its folder, dir_sync itself by ""."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {
+    module_of(path): ast.parse(path.read_text("utf-8"), str(path)) for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def is_core(module: str) -> bool:
+    return module == "core" or module.startswith("core.")
+
+
+def imports(module: str, tree: ast.AST) -> set[str]:
+    """Full names of all that a module imports: "os.path", "dir_sync.core.wire"."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import in line {node.lineno}"
+            assert node.module is not None
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def ours(module: str, tree: ast.AST) -> set[str]:
+    """The modules of dir_sync that one imports, by the names of MAY_IMPORT; those that do not exist, too."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in names if name.removeprefix("dir_sync.") in TREES}
+            found |= modules if modules == names else modules | {node.module or ""}
+    here = {
+        name.removeprefix("dir_sync").removeprefix(".") for name in found if name.split(".")[0] == "dir_sync"
+    }
+    return here - {module}
+
+
+GRAPH = {module: ours(module, tree) for module, tree in TREES.items()}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_imports_go_one_way(module: str) -> None:
+    if is_core(module):
+        strangers = {other for other in GRAPH[module] if not is_core(other)}
+        assert not strangers, "core imports only core"
+        return
+    assert module in MAY_IMPORT, f"dir_sync/{module}.py is not in the table: who may it import?"
+    allowed = MAY_IMPORT[module] | {there for here, there in EXCEPTIONS if here == module}
+    strangers = {other for other in GRAPH[module] if not is_core(other)} - allowed
+    assert not strangers, f"dir_sync/{module}.py may not import these"
+
+
+def test_the_table_holds_no_circle() -> None:
+    """What may be imported is an order: each row is reached after the rows that it names."""
+    settled: set[str] = set()
+    edges = {module: set(row) for module, row in MAY_IMPORT.items()}
+    for here, there in EXCEPTIONS:
+        edges[here].add(there)
+    while ready := {module for module, row in edges.items() if row <= settled} - settled:
+        settled |= ready
+    assert settled == set(edges)
+
+
+def test_no_exception_is_unused() -> None:
+    unused = [pair for pair in EXCEPTIONS if pair[0] in GRAPH and pair[1] not in GRAPH[pair[0]]]
+    assert not unused
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if is_core(module)])
+def test_the_core_is_pure(module: str) -> None:
+    impure = {name for name in imports(module, TREES[module]) if name.partition(".")[0] in IMPURE}
+    assert not impure
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("open", "print", "input", "__import__"), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("module", [module for module in ("engine", "index", "ports") if module in TREES])
+def test_what_decides_knows_no_time_and_no_chance(module: str) -> None:
+    impure = {name for name in imports(module, TREES[module]) if name.partition(".")[0] in TIMELESS}
+    assert not impure
+
+
+def test_main_reaches_every_module() -> None:
+    if "daemon" not in TREES:
+        pytest.skip("there is no daemon yet that would import the others")
+    door = ast.parse((ROOT / "main.py").read_text("utf-8"))
+    reached: set[str] = set()
+    ahead = ours("main", door)
+    while ahead:
+        module = ahead.pop()
+        if module not in reached:
+            reached.add(module)
+            reached |= {module.rpartition(".")[0]}  # a package is imported with its modules
+            ahead |= GRAPH.get(module, set())
+    assert not set(TREES) - reached - {""}, "nobody imports these"
+    assert not reached - set(TREES), "these are imported and do not exist"
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_every_module_says_what_it_is(module: str) -> None:
+    words = ast.get_docstring(TREES[module])
+    assert words
+    assert words.splitlines()[0].endswith((".", ":", "?")), "the first line is a sentence"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_every_test_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
+
+
+def test_files_name_no_folder_of_a_developers_machine() -> None:
+    command = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    here = re.compile(rf"(?<![\w.~-]){re.escape(str(ROOT))}(?![\w-])") if len(ROOT.parts) > 2 else None
+    guilty = []
+    for name in listed.decode("utf-8", "surrogateescape").split("\0"):
+        path = ROOT / name
+        if not name or path.suffix not in TEXT or not path.is_file():
+            continue
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+            if MACHINE_PATHS.search(line) or (here is not None and here.search(line)):
+                guilty.append(f"{name}:{number}")
+    assert not guilty

@@ -1,0 +1,525 @@
+"""The command line: right words become a Config, wrong ones one line and an exit code; the door before it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dir_sync import __version__, cli, config, log
+from dir_sync.config import Config, ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Run = Callable[[Config], int]
+
+
+class Daemon(types.ModuleType):
+    """Stands where dir_sync.daemon will be imported; remembers what it was asked to run."""
+
+    def __init__(self) -> None:
+        super().__init__("dir_sync.daemon")
+        self.asked: list[Config] = []
+        self.does: Run = lambda asked: 0
+
+    def run(self, asked: Config) -> int:
+        self.asked.append(asked)
+        return self.does(asked)
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    fake = Daemon()
+    monkeypatch.setitem(sys.modules, "dir_sync.daemon", fake)
+    return fake
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder to share, in a folder where we stand."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shared").mkdir()
+    return str((tmp_path / "shared").resolve())
+
+
+def main_py(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "main.py"), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_defaults(daemon: Daemon, folder: str) -> None:
+    assert cli.main([folder]) == 0
+    assert daemon.asked == [
+        Config(
+            folder=folder,
+            broadcast_port=5000,
+            listen_port=6000,
+            signature_dir="/tmp/signatures",
+            peers=(),
+            name=config.host_name(),
+            folder_name="default",
+            interface=None,
+            verbosity=0,
+            log_file=None,
+        )
+    ]
+
+
+def test_all_options(daemon: Daemon, folder: str, tmp_path: Path) -> None:
+    words = "shared -b 5001 -l 6001 -s cache --peer anna --peer 10.0.0.7:7000 --peer anna:6000 --name Böb"
+    assert cli.main([*words.split(), "--folder", "x", "--interface", "eth0", "-vv", "--log-file", "log"]) == 0
+    assert daemon.asked == [
+        Config(
+            folder=folder,
+            broadcast_port=5001,
+            listen_port=6001,
+            signature_dir=str(tmp_path / "cache"),
+            peers=(("anna", 6000), ("10.0.0.7", 7000)),
+            name="Böb",
+            folder_name="x",
+            interface="eth0",
+            verbosity=2,
+            log_file=str(tmp_path / "log"),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run shared -b 1 -l 2 -s x",
+        "shared --broadcast-port 1 --listen-port 2 --signature-dir x",
+        "--signature_dir x --broadcast-port=1 shared --listen-port=2",
+        "run -b1 -l2 -sx shared",
+        "-b 9 -l 2 -s x -b 1 -- shared",
+    ],
+)
+def test_ways_to_say_the_same(daemon: Daemon, folder: str, tmp_path: Path, words: str) -> None:
+    assert cli.main(words.split()) == 0
+    (asked,) = daemon.asked
+    assert (asked.folder, asked.broadcast_port, asked.listen_port) == (folder, 1, 2)
+    assert asked.signature_dir == str(tmp_path / "x")
+
+
+def test_a_command_only_if_it_is_one_of_ours(daemon: Daemon, folder: str, tmp_path: Path) -> None:
+    for name in ("run", "history"):
+        (tmp_path / name).mkdir()
+    assert [cli.main([word]) for word in ("history", "./run", "run/", "--", "run")] == [0, 0, 0, 2, 2]
+    assert cli.main(["run", "run"]) == 0
+    assert cli.main(["--", "run"]) == 0
+    assert [os.path.basename(asked.folder) for asked in daemon.asked] == ["history", *["run"] * 4]
+
+
+def test_a_folder_is_told_by_its_real_path(daemon: Daemon, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("shared")
+    assert cli.main(["link/../link/."]) == 0
+    assert daemon.asked[0].folder == folder
+
+
+def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff\n -x")
+    assert cli.main([os.fsdecode(b"./\xff\n -x")]) == 0
+    assert os.fsencode(daemon.asked[0].folder).endswith(b"/\xff\n -x")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "no DIR: which folder?"),
+        (["run"], "no DIR: which folder?"),
+        (["-b", "5000"], "no DIR: which folder?"),
+        ([""], "DIR is empty: which folder?"),
+        (["missing"], "missing: there is no such folder"),
+        (["file"], "file is not a folder"),
+        (["file/x"], "file/x: there is no such folder"),
+        (["loop"], "loop: "),
+        (["x" * 300], "x…: File name too long"),
+        (["a\0b"], r"a\x00b cannot be the name of a folder"),
+        (["a\x1b[2Jb"], r"a\x1b[2Jb: there is no such folder"),
+        (
+            ["shared/.dir_sync/versions"],
+            "shared/.dir_sync/versions is inside .dir_sync, which is never shared",
+        ),
+        (["shared", "other"], "unrecognized arguments: other"),
+        (["shared", "--peers", "x"], "unrecognized arguments: --peers x"),
+        (["shared", "--broad", "5000"], "unrecognized arguments: --broad 5000"),
+        (["shared", "-b"], "-b/--broadcast-port: expected one argument"),
+        (["shared", "-b", "0"], "-b/--broadcast-port: '0' is not a port (1-65535)"),
+        (["shared", "-b", "65536"], "-b/--broadcast-port: '65536' is not a port (1-65535)"),
+        (["shared", "-l", "-1"], "-l/--listen-port: "),
+        (["shared", "-l", "6 000"], "-l/--listen-port: '6 000' is not a port (1-65535)"),
+        (["shared", "-l", "6_0"], "-l/--listen-port: '6_0' is not a port (1-65535)"),
+        (["shared", "-l", "٣"], "-l/--listen-port: '٣' is not a port (1-65535)"),
+        (["shared", "-l", "9" * 5000], "-l/--listen-port: '999"),
+        (["shared", "-l", ""], "-l/--listen-port: '' is not a port (1-65535)"),
+        (["shared", "-s", ""], "--signature-dir: this is not a path"),
+        (["shared", "--log-file", ""], "--log-file: this is not a path"),
+        (["shared", "--log-file", "shared/log"], "--log-file is inside DIR"),
+        (["shared", "--log-file", "missing/log"], "cannot write the log file "),
+        (["shared", "--log-file", "."], "cannot write the log file "),
+        (["shared", "--peer", ""], "--peer: "),
+        (["shared", "--peer", "a b"], "--peer: "),
+        (["shared", "--peer", "anna:"], "--peer: "),
+        (["shared", "--peer", "anna:x"], "--peer: "),
+        (["shared", "--peer", "anna:70000"], "--peer: "),
+        (["shared", "--peer", "6000"], "--peer: "),
+        (["shared", "--peer", "1.2.3.400"], "--peer: "),
+        (["shared", "--peer", "an\nna"], "--peer: "),
+        (["shared", *["--peer", "a"] * 257], "more than 256 peers"),
+        (["shared", "--name", ""], "--name: a name needs at least one character"),
+        (["shared", "--name", "x" * 65], "--name: a name of 65 characters; at most 64 fit"),
+        (["shared", "--name", "a\nb"], r"--name: 'a\nb' has characters that cannot be printed"),
+        (
+            ["shared", "--name", os.fsdecode(b"\xff")],
+            r"--name: '\udcff' has characters that cannot be printed",
+        ),
+        (["shared", "--name", "anna "], "--name: 'anna ' has a space at an end"),
+        (["shared", "--folder", ""], "--folder: a name needs at least one character"),
+        (["shared", "--interface", ""], "--interface: a name needs at least one character"),
+        (["shared", "-q", "-v"], "-v/--verbose: not allowed with argument -q/--quiet"),
+        (["shared", "-x\x1b\n"], r"unrecognized arguments: -x\x1b\n"),
+    ],
+)
+def test_bad_words(
+    daemon: Daemon,
+    folder: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    reason: str,
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "shared/.dir_sync/versions").mkdir(parents=True)
+    assert cli.main(words) in (1, 2)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("dir_sync: ")
+    assert reason in err
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert daemon.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [([], 2), (["missing"], 2), (["shared", "-b", "0"], 2), (["shared", "--log-file", "missing/log"], 1)],
+)
+def test_exit_codes(daemon: Daemon, folder: str, words: list[str], code: int) -> None:
+    assert cli.main(words) == code
+
+
+@pytest.mark.parametrize(
+    ("mode", "word"), [(0o000, "read"), (0o300, "read"), (0o600, "read"), (0o500, "written")]
+)
+def test_a_folder_without_permission(
+    daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str], mode: int, word: str
+) -> None:
+    os.chmod(folder, mode)
+    is_root = os.geteuid() == 0
+    if is_root:  # root may do anything: be somebody else for a moment
+        for outer in Path(folder).parents:
+            if outer.stat().st_uid == 0 and outer.is_relative_to("/tmp") and outer != Path("/tmp"):
+                outer.chmod(0o755)
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        assert cli.main(["shared"]) == 1
+    finally:
+        if is_root:
+            os.seteuid(0)
+    assert capsys.readouterr().err.startswith(f"dir_sync: shared cannot be {word}: check its permissions")
+    assert daemon.asked == []
+
+
+def test_log_file_where_it_is_not_synchronized(daemon: Daemon, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "shared/.dir_sync").mkdir()
+    (tmp_path / "shared.old").mkdir()
+    (tmp_path / "way").symlink_to("shared")
+    assert cli.main(["shared", "--log-file", "shared/.dir_sync/log"]) == 0
+    assert cli.main(["shared", "--log-file", "shared.old/log"]) == 0
+    assert cli.main(["shared", "--log-file", "way/log"]) == 2
+
+
+@pytest.mark.parametrize("words", [["--version"], ["run", "--version"], ["nowhere", "--version"]])
+def test_version(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out == f"dir_sync {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["run", "--help"], ["nowhere", "-b", "5000", "-h"]])
+def test_help(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.main(words) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "example" in out
+    assert "main.py ~/shared -b 5000 -l 6000 -s /tmp/signatures" in out
+    for option in (
+        *(
+            "--broadcast-port",
+            "--listen-port",
+            "--signature-dir",
+            "--peer",
+            "--name",
+            "--folder",
+            "--interface",
+        ),
+        *("--verbose", "--quiet", "--log-file", "--version", "--help"),
+    ):
+        assert option in out
+    assert "signature_dir" not in out
+
+
+def test_the_daemons_words_are_the_last_ones(
+    daemon: Daemon, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def taken(asked: Config) -> int:
+        raise ConfigError("port 6000 is taken: another program, or another node on this machine (-l)")
+
+    daemon.does = taken
+    assert cli.main([folder, "-q", "--log-file", "log"]) == 1
+    reason = "port 6000 is taken: another program, or another node on this machine (-l)"
+    assert capsys.readouterr().err == f"dir_sync: {reason}\n"
+    assert reason in (tmp_path / "log").read_text()
+
+
+def test_the_daemons_exit_code(daemon: Daemon, folder: str) -> None:
+    daemon.does = lambda asked: 7
+    assert cli.main([folder]) == 7
+
+
+def test_interrupted_before_it_began(daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(asked: Config) -> int:
+        raise KeyboardInterrupt
+
+    daemon.does = interrupted
+    assert cli.main([folder]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def fault(asked: Config) -> int:
+    raise ZeroDivisionError("by\nnothing")
+
+
+def test_a_fault_of_ours_is_one_line(daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.does = fault
+    assert cli.main([folder]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(r"dir_sync: stopped by ZeroDivisionError: by\nnothing (dir_sync/cli.py:")
+    assert "a fault of dir_sync" in line
+
+
+def test_a_fault_of_ours_in_full(
+    daemon: Daemon, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.does = fault
+    assert cli.main([folder, "-v", "--log-file", "log"]) == 1
+    for text in (capsys.readouterr().err, (tmp_path / "log").read_text()):
+        assert "| Traceback" in text
+        assert "stopped by ZeroDivisionError" in text.splitlines()[-1]
+
+
+def test_logging_is_set_up_for_the_daemon_and_ended_after_it(
+    daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def says(asked: Config) -> int:
+        log.logger.info("here")
+        return 0
+
+    daemon.does = says
+    assert cli.main([folder]) == 0
+    assert cli.main([folder, "-q"]) == 0
+    log.logger.info("after")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("  here")
+
+
+@given(
+    st.lists(
+        st.one_of(st.text(), st.sampled_from(["-b", "-l", "--peer", "--name", "-s", "run", "--", "-", "/"]))
+    )
+)
+def test_no_words_raise(words: list[str]) -> None:
+    """Whatever is said: a Config, or one line for the user."""
+    answer: Config | BaseException
+    try:
+        answer = cli.read_config(words)
+    except (ConfigError, SystemExit) as end:
+        answer = end
+    match answer:
+        case SystemExit():
+            assert answer.code == 0
+        case ConfigError():
+            assert answer.exit_code in (1, 2)
+            assert log.escape(str(answer)).isprintable()
+
+
+@given(st.text())
+def test_checked_name(text: str) -> None:
+    try:
+        name = config.checked_name(text)
+    except ConfigError:
+        return
+    assert name == text
+    assert 1 <= len(name) <= 64
+    assert name.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("nodename", "name"),
+    [("anna", "anna"), ("", "unnamed"), ("a\nb", "ab"), ("x" * 80, "x" * 64), ("x" * 63 + " y", "x" * 63)],
+)
+def test_host_name(monkeypatch: pytest.MonkeyPatch, nodename: str, name: str) -> None:
+    monkeypatch.setattr(os, "uname", lambda: types.SimpleNamespace(nodename=nodename))
+    assert config.host_name() == name
+    assert config.checked_name(name) == name
+
+
+# --- the door, as a program ---
+
+
+def test_program_says_one_line(tmp_path: Path) -> None:
+    for words, code in ((["missing"], 2), ([], 2), ([".", "-b", "0"], 2), ([".", "--log-file", "/a/b"], 1)):
+        ended = main_py(*words, cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (code, "")
+        assert ended.stderr.startswith("dir_sync: ")
+        assert ended.stderr.count("\n") == 1
+
+
+def test_program_version_and_help() -> None:
+    assert main_py("--version").stdout == f"dir_sync {__version__}\n"
+    ended = main_py("--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_program_whose_reader_has_gone() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, str(ROOT / "main.py"), "--help"]
+        ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False)
+    finally:
+        os.close(writer)
+    assert ended.stderr == b""
+
+
+def test_program_with_nothing_open() -> None:
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$1" missing <&- >&- 2>&-', sys.executable, str(ROOT / "main.py")],
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+
+
+def test_start_imports_little() -> None:
+    """What costs time is imported when the words are right, not before."""
+    code = (
+        "import sys; from dir_sync import cli; cli.main(['missing']);"
+        "late = {'psutil', 'watchdog', 'blake3', 'sqlite3', 'ssl', 'shutil', 'dir_sync.daemon'};"
+        "print(*sorted(late & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.stdout == "\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the program without a .venv."""
+    shutil.copy(ROOT / "main.py", tmp_path)
+    shutil.copytree(ROOT / "dir_sync", tmp_path / "dir_sync", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def start(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """With a Python that sees no installed package."""
+    return subprocess.run(
+        [sys.executable, "-S", str(checkout / "main.py"), *words],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_door_without_packages(checkout: Path) -> None:
+    ended = start(checkout, "--help")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "dir_sync: missing Python packages: watchdog, psutil, blake3; to set everything up, run: "
+        f"{checkout.resolve()}/scripts/setup\n"
+    )
+
+
+def test_door_without_one_package(checkout: Path) -> None:
+    for name in ("watchdog", "blake3"):
+        (checkout / f"{name}.py").touch()
+    assert "missing Python package: psutil;" in start(checkout).stderr
+
+
+@pytest.mark.parametrize("version", [(3, 10, 12), (2, 7, 18)])
+def test_door_of_an_old_python(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    version: tuple[int, ...],
+) -> None:
+    door: dict[str, object] = {"__name__": "door", "__file__": str(tmp_path / "main.py")}
+    exec((ROOT / "main.py").read_text(), door)
+    monkeypatch.setattr(sys, "version_info", version)
+    begin = door["start"]
+    assert callable(begin)
+    code = begin()
+    monkeypatch.undo()
+    assert code == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"dir_sync: it needs Python 3.11 or newer, and this is {version[0]}.{version[1]}; ")
+    assert err.count("\n") == 1
+
+
+def test_door_has_no_new_syntax() -> None:
+    """An old Python must be able to read the file before it can say that it is too old."""
+    text = (ROOT / "main.py").read_text()
+    compile(text, "main.py", "exec", dont_inherit=True)
+    assert text.isascii()
+    assert not any(new in text for new in (' f"', '(f"', ":=", "->", "match "))
+
+
+def test_door_hands_over_to_the_venv(checkout: Path) -> None:
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@" "/ $DIR_SYNC_HANDED_OVER"\nexit 5\n')
+    python.chmod(0o755)
+    ended = start(checkout, "a b", "-l", "6001")
+    assert (ended.returncode, ended.stderr) == (5, "")
+    assert ended.stdout == f"{checkout.resolve()}/main.py a b -l 6001 / 1\n"
+
+
+def test_door_does_not_turn_for_ever(checkout: Path) -> None:
+    """A .venv that lacks the packages too."""
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    ended = start(checkout, "x")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("dir_sync: missing Python packages")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_door_with_a_broken_venv(checkout: Path) -> None:
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/nowhere/python\n")
+    python.chmod(0o755)
+    assert start(checkout, "x").stderr.startswith("dir_sync: missing Python packages")

@@ -1,0 +1,181 @@
+"""The shell scripts: they parse, explain themselves, pass on words and exit codes. Nothing gets installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ["scripts/setup", "scripts/run", "scripts/test", "scripts/check", ".ci/run"]
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | environment
+    )
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the scripts, in a folder whose name has a space."""
+    root = tmp_path / "a copy"
+    for script in SCRIPTS:
+        (root / script).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / script, root / script)
+    return root
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> str:
+    """A PATH on which there is next to nothing: no Python, no package manager, no sudo."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("dirname", "mktemp", "rm", "id", "sed", "tail", "cmp", "cp"):
+        found = shutil.which(name)
+        assert found is not None
+        (tools / name).symlink_to(found)
+    return str(tools)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_is_plain_shell(script: str) -> None:
+    path = ROOT / script
+    assert os.access(path, os.X_OK)
+    assert run("sh", "-n", path).stderr == ""
+    text = path.read_text()
+    assert text.startswith("#!/bin/sh\n# " + script)
+    assert "://" not in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck")
+def test_shellcheck() -> None:
+    assert run("shellcheck", *(ROOT / script for script in SCRIPTS)).stdout == ""
+
+
+@pytest.mark.parametrize("script", ["scripts/setup", "scripts/check"])
+def test_help(script: str) -> None:
+    ended = run(ROOT / script, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"usage: {script}")
+
+
+def test_setup_knows_its_words() -> None:
+    ended = run(ROOT / "scripts/setup", "--all")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "dir_sync: scripts/setup knows no '--all' (--help tells more)\n"
+
+
+def test_setup_without_python(checkout: Path, bare: str) -> None:
+    ended = run(checkout / "scripts/setup", PATH=bare)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "dir_sync: Python 3.11 or newer is needed, and there is none on this machine\n"
+
+
+def test_setup_with_an_old_python(checkout: Path, bare: str) -> None:
+    write(Path(bare) / "python3", "exit 1\n")
+    ended = run(checkout / "scripts/setup", PATH=bare)
+    assert ended.returncode == 1
+    assert "Python 3.11 or newer is needed" in ended.stderr
+
+
+def test_setup_without_venv(checkout: Path, bare: str) -> None:
+    """A Python 3.11 without the venv module, and nobody to install it."""
+    answers = (
+        "case $2 in *version_info*3,\\ 11*) exit 0 ;; *print*) echo python3.11-venv ;; *) exit 1 ;; esac\n"
+    )
+    write(Path(bare) / "python3", answers)
+    ended = run(checkout / "scripts/setup", PATH=bare)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "dir_sync: Python's venv module is missing; install the package python3.11-venv and run this again\n"
+    )
+
+
+def test_setup_has_nothing_to_do(checkout: Path, bare: str) -> None:
+    """Everything there, requirements as they were installed: no word, and only one question to Python."""
+    write(checkout / ".venv/bin/python", 'echo asked >>"$0.log"; printf "complete\\nlibrsync\\n"\n')
+    for path in (checkout / "requirements.txt", checkout / ".venv/installed-requirements.txt"):
+        path.write_text("blake3\n")
+    ended = run(checkout / "scripts/setup", PATH=bare)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (checkout / ".venv/bin/python.log").read_text() == "asked\n"
+
+
+def test_setup_installs_changed_requirements(checkout: Path, bare: str) -> None:
+    write(
+        checkout / ".venv/bin/python",
+        'case $* in *pip*) echo "$@" >>"$0.log" ;; *) printf "complete\\nlibrsync\\n" ;; esac\n',
+    )
+    (checkout / "requirements.txt").write_text("blake3\n")
+    for _ in range(2):
+        ended = run(checkout / "scripts/setup", PATH=bare)
+        assert ended.returncode == 0
+    assert ended.stderr == ""
+    (call,) = (checkout / ".venv/bin/python.log").read_text().splitlines()
+    assert call == f"-m pip install --quiet -r {checkout}/requirements.txt"
+
+
+def test_setup_goes_on_without_librsync(checkout: Path, bare: str) -> None:
+    write(checkout / ".venv/bin/python", "echo complete\n")
+    for path in (checkout / "requirements.txt", checkout / ".venv/installed-requirements.txt"):
+        path.write_text("blake3\n")
+    ended = run(checkout / "scripts/setup", PATH=bare)
+    assert ended.returncode == 0
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("dir_sync: without librsync changed files travel whole")
+
+
+@pytest.mark.parametrize(
+    ("script", "setup", "begin"),
+    [("scripts/run", "--quick", ["{root}/main.py"]), ("scripts/test", "--dev --quick", ["-m", "pytest"])],
+)
+def test_words_and_exit_code_are_passed_on(checkout: Path, script: str, setup: str, begin: list[str]) -> None:
+    write(checkout / "scripts/setup", 'echo "setup $*"\n')
+    write(checkout / ".venv/bin/python", "printf '%s\\n' \"$@\"\nexit 7\n")
+    words = ["one", "two three", "-l", "6001", ""]
+    ended = run(checkout / script, *words)
+    assert ended.returncode == 7
+    begin = [word.format(root=checkout) for word in begin]
+    assert ended.stdout.splitlines() == [f"setup {setup}", *begin, *words]
+
+
+@pytest.mark.parametrize("script", ["scripts/run", "scripts/test"])
+def test_nothing_starts_when_setup_failed(checkout: Path, script: str) -> None:
+    write(checkout / "scripts/setup", "exit 1\n")
+    write(checkout / ".venv/bin/python", "echo started\n")
+    ended = run(checkout / script)
+    assert (ended.returncode, ended.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(("tests", "check"), [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_ci_runs_both_and_tells(checkout: Path, tests: int, check: int) -> None:
+    write(checkout / "scripts/test", f"echo '...'\necho '3 passed in 0.1s'\nexit {tests}\n")
+    write(checkout / "scripts/check", f"echo 'check: all'\nexit {check}\n")
+    ended = run(checkout / ".ci/run")
+    assert ended.returncode == (1 if tests or check else 0)
+    assert ended.stdout == "...\n3 passed in 0.1s\ncheck: all\ntests: 3 passed in 0.1s\n"
+
+
+@pytest.mark.parametrize("fails", ["ruff check", "ruff format", "mypy", None])
+def test_check_goes_through_all(checkout: Path, fails: str | None) -> None:
+    write(checkout / "scripts/setup", "exit 0\n")
+    for tool in ("ruff", "mypy"):
+        write(checkout / ".venv/bin" / tool, f'case "{tool} $*" in "{fails}"*) exit 1 ;; esac\n')
+    tools = checkout / "tools"
+    write(tools / "shellcheck", "exit 0\n")
+    ended = run(checkout / "scripts/check", PATH=f"{tools}:{os.environ['PATH']}")
+    assert ended.returncode == (1 if fails else 0)
+    assert [line.split()[1].rpartition("/")[2] for line in ended.stdout.splitlines()] == [
+        *("ruff", "ruff", "mypy", "shellcheck")
+    ]
