@@ -7,11 +7,12 @@ Out: signatures and deltas in librsync's formats, which the program `rdiff` unde
 Rule: the library gets no foreign bytes but a signature that passed `check_signature`; a delta carries no
 checksum, so whoever applies one compares the digest of the whole result afterwards.
 
-A signature, all numbers big-endian: magic (4 bytes), block length (4), 32 (4), then of each block the weak sum
-(4, Rabin-Karp) and the strong sum (32, BLAKE2b). This is librsync's. After it may stand our own appendix: of
-each 8 blocks the first 16 bytes of their BLAKE3, then the file's size (8) and five bytes of magic. BLAKE3 is
-several times faster than the strong sum, so what did not change is found at some 2 GB/s. The appendix has an
-odd length and the sums of a block an even one, so neither form can be taken for the other.
+A signature, numbers big-endian: magic (4 bytes), block length (4), 32 (4), then of each block the weak sum (4,
+Rabin-Karp) and the strong sum (32, BLAKE2b). This is librsync's. After it may stand our own appendix: of each
+8 blocks the first 16 bytes of their BLAKE3, then the file's size (8) and five bytes of magic. BLAKE3 is several
+times faster than the strong sums and than librsync, so what did not change is found at some 2 GB/s. Without the
+appendix all is left to librsync. The appendix has an odd length and the sums of a block an even one, so neither
+form can be taken for the other.
 
 Sources: A. Tridgell, Efficient Algorithms for Sorting and Synchronization (1999), chapter 3; librsync 2.3:
 librsync.h, delta.c, prototab.c.
@@ -26,7 +27,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Protocol, Self
 
@@ -60,16 +61,13 @@ _SEARCH_BLOCKS_MIN = 2  # shorter unknown content goes as it is: a changed page 
 _SAMPLE_ABOVE_BYTES = 32 * limits.MIB  # up to here all is searched: half a second where nothing matches
 _SAMPLES = 32
 _SAMPLE_BLOCKS = 32
+_NEW_ABOVE = 0.95  # of the samples are found nowhere: a search would take seconds to save little
 
-_SAME_WEAK_MAX = (
-    16  # different blocks with one weak sum: 100,000 honest ones have 3, and the cost is quadratic
-)
-_STEP_WORK_BYTES = 1024 * limits.MIB  # hashed at the worst between two looks at the clock: some 3 s
+_SAME_WEAK_MAX = 16  # different blocks with one weak sum: 100,000 honest ones have 3, and the cost is quadratic
+_STEP_WORK_BYTES = 2048 * limits.MIB  # hashed at the worst between two looks at the clock: some 6 s
 _STEP_BYTES_MAX = 64 * limits.KIB
 _CPU_S_MIN = 1.0
-_CPU_BYTES_PER_S = (
-    5_000_000  # the smallest computers are faster; what is slower is an unlucky or hostile case
-)
+_CPU_BYTES_PER_S = 5_000_000  # the smallest computers are faster; what is slower is an unlucky or hostile case
 _COPY_BYTES = 16 * limits.MIB  # copied between two looks at should_stop
 
 _SIGNATURE_MAGIC = 0x72730147  # Rabin-Karp and BLAKE2; librsync would also take MD4 and shorter sums
@@ -101,16 +99,16 @@ class Readable(Protocol):
 
 
 def available() -> bool:
-    """True if librsync is here and works. If not, MISSING is the line for people, and DeltaError has it too."""
+    """True if librsync is here and works. If not, MISSING is the line for people; DeltaError has it too."""
     return _library() is not None
 
 
 def block_bytes(size: int) -> int:
-    """The block length for a file of `size` bytes: a power of two, about sqrt(size) / 2, at least 1 KiB; more if
-    the signature would not fit SIGNATURE_BYTES_MAX. DeltaError above some 100 GiB: no permitted length would do.
+    """The block length for a file of `size` bytes: a power of two, about sqrt(size) / 2, at least 1 KiB; more
+    if the signature would not fit SIGNATURE_BYTES_MAX. DeltaError above some 100 GiB: no length would do.
 
-    Half the usual root, because signatures mostly wait in a cache and do not travel, and most changes are small:
-    4 KiB (a page) for 64 MiB; 8 KiB for 256 MiB, with a signature of 0.5 % of the file.
+    Half the usual root, because signatures mostly wait in a cache and do not travel, and most changes are
+    small: 4 KiB (a page) for 64 MiB; 8 KiB for 256 MiB, with a signature of 0.5 % of the file.
     """
     block = limits.SIGNATURE_BLOCK_BYTES_MIN
     while 4 * block * block < size or _signature_bytes(size, block) > limits.SIGNATURE_BYTES_MAX:
@@ -122,13 +120,11 @@ def block_bytes(size: int) -> int:
     return block
 
 
-def signature(
-    reader: Readable, size: int, should_stop: Stop | None = None, *, earlier: bytes | None = None
-) -> bytes:
+def signature(reader: Readable, size: int, should_stop: Stop | None = None, *, earlier: bytes | None = None) -> bytes:
     """The signature, with appendix, of the `size` bytes of `reader`.
 
-    `earlier` is the signature of another version of the file, from our own cache: the sums of chunks that are in
-    both are taken from it, which is several times faster than to make them. An unusable one is ignored.
+    `earlier` is the signature of another version of the file, from our own cache: the sums of chunks that are
+    in both are taken from it, several times faster than they are made. An unusable one is ignored.
     DeltaError if the file is shorter than `size`, on `should_stop`, and where the library is missing.
     """
     library = _need_library()
@@ -173,7 +169,7 @@ def plain_signature(data: bytes) -> bytes:
 
 def check_signature(data: bytes, base_size: int | None = None) -> None:
     """DeltaError unless `data` is a signature, plain or with appendix, that is safe to use, and of a file of
-    `base_size` bytes if that is known: magic, lengths of sums and blocks, total length, repeated weak sums."""
+    `base_size` bytes if that is known. Looks at magic, lengths, total length and repeated weak sums."""
     sums = _parse(data, base_size)
     words = array("I", data[_HEADER.size : sums.plain_bytes])
     weak = words[:: _BLOCK_SUM_BYTES // words.itemsize]
@@ -196,40 +192,40 @@ def make_delta(
     write: Callable[[bytes], object],
     limit_bytes: int,
     should_stop: Stop | None = None,
-    *,
-    base_size: int | None = None,
 ) -> int | None:
     """Write the delta that makes the `size` bytes of `reader` out of the base; returns its number of bytes.
 
     None if it would exceed `limit_bytes` or take too long: send the whole, and forget what was written. The
-    signature may be anybody's: it is checked. `base_size` matters only for a signature without appendix.
-    DeltaError if the signature is refused, if the file is shorter than `size`, on `should_stop`, and where the
-    library is needed and missing. It may take DELTA_CPU_S_MAX and more.
+    signature may be anybody's: it is checked. DeltaError if it is refused, if the file is shorter than `size`,
+    on `should_stop`, and where the library is needed and missing. It may take DELTA_CPU_S_MAX and more.
 
     What kept its place, counted from the front or from the end, is found by plain hashes: of chunks, then of
-    blocks around the changes. Only what remains is searched by librsync (below 100 MB/s where nothing matches),
-    and not even that if samples of it say that a delta will not pay.
+    blocks around the changes. Only what remains is searched by librsync (below 100 MB/s where nothing
+    matches), and a large part not even that if samples of it say that it will not pay.
     """
-    sums = _parse(base_signature, base_size)
-    if sums.size is None and sums.count == -(-size // sums.block):
-        sums = replace(sums, size=size)  # a guess; a wrong one only makes the last block unequal
+    sums = _parse(base_signature, None)
     window = _Window(reader, should_stop)
     parts = _unmoved(sums, size, window)
     gaps = list(_gaps(parts, size))
     unknown = sum(end - begin for begin, end in gaps)
     search_bytes_min = _SEARCH_BLOCKS_MIN * sums.block if sums.count else size + 1
-    searched = [gap for gap in gaps if gap[1] - gap[0] >= search_bytes_min]
-    if unknown > limit_bytes and not searched:
+    if unknown > limit_bytes and all(end - begin < search_bytes_min for begin, end in gaps):
         return None
     out = _Output(write, limit_bytes)
     try:
         with _Search(sums, window, unknown) as search:
-            if unknown > max(limit_bytes, _SAMPLE_ABOVE_BYTES) and search.estimate(searched) > limit_bytes:
+            sampled = {
+                begin: (end - begin, search.estimate(begin, end))
+                for begin, end in gaps
+                if end - begin >= max(search_bytes_min, _SAMPLE_ABOVE_BYTES)
+            }
+            if sum(needed for _, needed in sampled.values()) > limit_bytes:
                 return None
+            new = {begin for begin, (length, needed) in sampled.items() if needed > _NEW_ABOVE * length}
             out.put(_DELTA_MAGIC)
             at = 0
             for begin, end, shift in [*parts, _Part(size, size, 0)]:
-                if begin - at >= search_bytes_min:
+                if begin - at >= search_bytes_min and at not in new:
                     for piece in search.commands(at, begin):
                         out.put(piece)
                 elif begin > at:
@@ -248,8 +244,8 @@ def apply_delta(delta: Reader, base: Reader, out: Writer, size: int, should_stop
 
     The delta may be anybody's. DeltaError on anything odd: an unknown or empty command, a copy from beyond the
     end of the base, more or less than `size` bytes of output, no end, bytes after it, more commands than an
-    honest delta has; and on `should_stop`. Never writes beyond `size`. DiskError passes through. After an error
-    `out` holds something useless, and without one it is not verified either: compare its digest.
+    honest delta has; and on `should_stop`. Never writes beyond `size`. DiskError passes through. After an
+    error `out` holds something useless, and without one it is not verified: compare its digest.
     """
     commands = _Commands(delta)
     base_size = base.stat().size
@@ -310,17 +306,11 @@ class _Sums:
     data: bytes
     block: int
     count: int  # blocks
-    size: int | None  # of the base
-    has_chunks: bool
+    size: int | None  # of the base; None without the appendix
 
     @property
     def plain_bytes(self) -> int:
         return _HEADER.size + self.count * _BLOCK_SUM_BYTES
-
-    @property
-    def comparable(self) -> int:
-        """The base's bytes under sums of known length: without its size the last block's length is unknown."""
-        return max(self.count - 1, 0) * self.block if self.size is None else self.size
 
     @property
     def chunk(self) -> int:
@@ -358,25 +348,25 @@ def _parse(data: bytes, base_size: int | None) -> _Sums:
     if not limits.SIGNATURE_BLOCK_BYTES_MIN <= block <= limits.SIGNATURE_BLOCK_BYTES_MAX:
         raise DeltaError(f"a signature with blocks of {block} bytes")
     count, rest = divmod(len(data) - _HEADER.size, _BLOCK_SUM_BYTES)
-    size = base_size
+    size = None
     if rest:
         size, ending = _APPENDIX.unpack(data[-_APPENDIX.size :].rjust(_APPENDIX.size, b"\0"))
         if ending != _APPENDIX_MAGIC or size > limits.SIZE_MAX or _signature_bytes(size, block) != len(data):
             raise DeltaError("a signature of an impossible length")
         count = -(-size // block)
-    if base_size is not None and (size != base_size or count != -(-base_size // block)):
+    if base_size is not None and (size not in (None, base_size) or count != -(-base_size // block)):
         raise DeltaError("a signature of a file of another size")
-    return _Sums(data, block, count, size, bool(rest))
+    return _Sums(data, block, count, size)
 
 
 def _reusable(earlier: bytes | None, size: int, block: int) -> tuple[int, dict[bytes, bytes]]:
-    """The block length to take for a file of `size` bytes, `block` or near it, and known sums by chunk sum."""
+    """The block length for a file of `size` bytes, `block` or near it, and known sums of blocks by chunk sum."""
     try:
         sums = _parse(earlier or b"", None)
     except DeltaError:
         return block, {}
     near = block // 2 <= sums.block <= block * 2  # a file that grows keeps its block length for a while
-    if not near or not sums.has_chunks or _signature_bytes(size, sums.block) > limits.SIGNATURE_BYTES_MAX:
+    if sums.size is None or not near or _signature_bytes(size, sums.block) > limits.SIGNATURE_BYTES_MAX:
         return block, {}
     chunks = range(-(-sums.count // _CHUNK_BLOCKS))
     return sums.block, {sums.chunk_sum(chunk): sums.block_sums(chunk) for chunk in chunks}
@@ -438,11 +428,13 @@ class _Window:
 def _unmoved(sums: _Sums, size: int, window: _Window) -> list[_Part]:
     """What kept its offset, counted from the file's front or (shifted by the growth) from its end: ascending,
     disjoint and joined. Chunks first, then single blocks in the gaps between them."""
-    growth = 0 if sums.size is None else size - sums.size
-    parts = _equal_chunks(sums, size, growth, window) if sums.has_chunks else []
+    if sums.size is None:
+        return []  # to compare all strong sums is no faster than librsync
+    parts = _equal_chunks(sums, sums.size, size, window)
     blocks: list[_Part] = []
     for begin, end in _gaps(parts, size):
-        blocks += _equal_blocks(sums, begin, end, growth if end == size else 0, window)
+        growth = size - sums.size if end == size else 0
+        blocks += _equal_blocks(sums, sums.size, begin, end, growth, window)
     joined: list[_Part] = []
     for part in sorted(parts + blocks):
         last = joined[-1] if joined else None
@@ -453,9 +445,9 @@ def _unmoved(sums: _Sums, size: int, window: _Window) -> list[_Part]:
     return joined
 
 
-def _equal_chunks(sums: _Sums, size: int, growth: int, window: _Window) -> list[_Part]:
+def _equal_chunks(sums: _Sums, base_size: int, size: int, window: _Window) -> list[_Part]:
     """From the front to the first change, from the end to the last one, and what kept its offset between."""
-    chunk, base_size = sums.chunk, sums.comparable
+    chunk, growth = sums.chunk, size - base_size
     count = -(-base_size // chunk)
 
     def kept(number: int, until: int) -> bool:
@@ -483,10 +475,10 @@ def _equal_chunks(sums: _Sums, size: int, growth: int, window: _Window) -> list[
     return sorted(parts)
 
 
-def _equal_blocks(sums: _Sums, begin: int, end: int, growth: int, window: _Window) -> list[_Part]:
+def _equal_blocks(sums: _Sums, base_size: int, begin: int, end: int, growth: int, window: _Window) -> list[_Part]:
     """Equal blocks in a gap: from its begin at their offset, then from its end shifted by `growth`; each way
     until many in a row differ."""
-    block, base_size = sums.block, sums.comparable
+    block = sums.block
     parts: list[_Part] = []
     misses = 0
     done = begin
@@ -570,7 +562,7 @@ def _put_literal(out: _Output, window: _Window, begin: int, end: int) -> None:
 
 class _Search:
     """librsync's search for blocks of the base at any offset, in ranges of the new file. The library is given
-    the signature at the first use. Raises _GivenUpError when the CPU time for `search_bytes` is used up."""
+    the signature at the first use. _GivenUpError when the CPU time granted for `search_bytes` is used up."""
 
     def __init__(self, sums: _Sums, window: _Window, search_bytes: int) -> None:
         self._sums = sums
@@ -611,21 +603,15 @@ class _Search:
         if tail != _END:
             raise DeltaError("librsync made a delta without an end")
 
-    def estimate(self, ranges: list[tuple[int, int]]) -> int:
-        """How many bytes the commands for these ranges will need, judged by samples of them."""
-        total = sum(end - begin for begin, end in ranges)
+    def estimate(self, begin: int, end: int) -> int:
+        """How many bytes the commands for this range will need, judged by samples of it."""
         sample_bytes = _SAMPLE_BLOCKS * self._sums.block
         made = sampled = 0
-        passed = wanted = 0  # bytes of the ranges before this one, and before the next sample
-        for begin, end in ranges:
-            while wanted < passed + end - begin:
-                start = begin + wanted - passed
-                stop = min(start + sample_bytes, end)
-                made += sum(map(len, self.commands(start, stop)))
-                sampled += stop - start
-                wanted += max(total // _SAMPLES, stop - start)
-            passed += end - begin
-        return made * total // max(sampled, 1)
+        for start in range(begin, end, max(sample_bytes, (end - begin) // _SAMPLES)):
+            stop = min(start + sample_bytes, end)
+            made += sum(map(len, self.commands(start, stop)))
+            sampled += stop - start
+        return made * (end - begin) // sampled
 
     def _load(self) -> ctypes.CDLL:
         library = _need_library()
@@ -647,7 +633,7 @@ class _Search:
 
 
 class _Commands:
-    """Reads a delta of `size` bytes; `at` is the offset of the next one. Known once made: the magic is right."""
+    """Reads a delta of `size` bytes; `at` is the offset of the next. Known once made: the magic is right."""
 
     def __init__(self, delta: Reader) -> None:
         self._delta = delta

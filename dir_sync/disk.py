@@ -18,6 +18,7 @@ import platform
 import stat as st
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
@@ -59,9 +60,7 @@ _TROUBLES = {
 _MISSING = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 """A name below a file or below a link is not in the folder. A link is a leaf here: absence, not trouble."""
 
-_NO_KERNEL_COPY = frozenset(
-    (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
-)
+_NO_KERNEL_COPY = frozenset((errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF))
 _NO_FLAGS = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES))
 _NO_MODES = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP))
@@ -103,10 +102,7 @@ class RealDisk:
         self._use_fchmodat2 = _have_fchmodat2()
         self._exchanges: bool | None = None
         self._local = _Local()
-        # A time that is no multiple of 10 ms is not from FAT (2 s), ext3 (1 s) or exFAT (10 ms). Then only
-        # the kernel's own tick is left, 10 ms at most.
-        self.grain_ns = 20_000_000 if found.st_ctime_ns % 10_000_000 else 2_000_000_000
-        """Two changes of a file within so many ns may leave the same times behind."""
+        self._grain_ns: int | None = None
 
     @property
     def supports_exchange(self) -> bool:
@@ -168,8 +164,8 @@ class RealDisk:
 
     def create(self, path: bytes) -> _OwnFile:
         try:
-            fd = self._at(path, lambda parent, leaf: os.open(leaf, _CREATE, 0o600, dir_fd=parent),
-            making=True) return _OwnFile(fd, path)
+            fd = self._at(path, _create, making=True)
+            return _OwnFile(fd, path)
         except OSError as error:
             raise _error(error, path) from error
 
@@ -257,17 +253,17 @@ class RealDisk:
         except OverflowError as error:
             raise DiskError(Trouble.IO, path, "no such time can be") from error
 
-    def keep_attributes(self, source: bytes, target: bytes) -> None:
-        """Owner, group, ACL, SELinux label and user xattrs. Capabilities stay behind: they were given to the
-        content, which is another now. The mode of `target` stays as it is. What is not permitted is left."""
+    def keep_attributes(self, of: bytes, on: bytes) -> None:
+        """Of the extended attributes: ACL, SELinux label and what is the user's. Capabilities stay behind: they
+        were given to the content, which is another now. The mode of `on` stays as it is."""
 
         def copy(here: int, mine: bytes) -> None:
-            self._at(target, lambda there, theirs: self._copy_attributes(here, mine, there, theirs))
+            self._at(on, lambda there, theirs: self._copy_attributes(here, mine, there, theirs))
 
         try:
-            self._at(source, copy)
-        except OSError as error:
-            raise _error(error, source) from error
+            self._at(of, copy)
+        except (OSError, DiskError):
+            pass
 
     # Waiting for the medium
 
@@ -303,6 +299,13 @@ class RealDisk:
         except OSError as error:
             raise _error(error, b"") from error
         return found.f_bavail * found.f_frsize
+
+    @property
+    def grain_ns(self) -> int:
+        """Tried out, once, on a file without a name."""
+        if self._grain_ns is None:
+            self._grain_ns = self._try_grain()
+        return self._grain_ns
 
     def is_root_here(self) -> bool:
         """Also false if the path cannot be looked at."""
@@ -523,8 +526,8 @@ class RealDisk:
     def _copy_attributes(self, here: int, mine: bytes, there: int, theirs: bytes) -> None:
         old = os.stat(mine, dir_fd=here, follow_symlinks=False)
         new = os.stat(theirs, dir_fd=there, follow_symlinks=False)
-        for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # a group one may often give, an owner only
-            root if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
+        for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # each for itself: an owner only root may give
+            if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
                 try:
                     os.chown(theirs, uid, gid, dir_fd=there, follow_symlinks=False)
                 except OSError:
@@ -538,9 +541,7 @@ class RealDisk:
         for name in names:
             if name in _KEPT_ATTRIBUTES or name.startswith("user."):
                 try:
-                    os.setxattr(
-                        after, name, os.getxattr(before, name, follow_symlinks=False), follow_symlinks=False
-                    )
+                    os.setxattr(after, name, os.getxattr(before, name, follow_symlinks=False), follow_symlinks=False)
                 except OSError:
                     pass
         if names and st.S_ISREG(new.st_mode):
@@ -602,6 +603,31 @@ class RealDisk:
                 self.remove_file(path)
             except DiskError:
                 pass
+
+    def _try_grain(self) -> int:
+        times = [os.fstat(self._root).st_ctime_ns]
+        try:
+            fd = os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=self._root)
+        except OSError:
+            pass  # not every file system has such files
+        else:
+            try:
+                for _ in range(3):
+                    start_ns = time.monotonic_ns()
+                    times = []
+                    for mode in (0o700, 0o600) * 4:
+                        os.fchmod(fd, mode)
+                        times.append(os.fstat(fd).st_ctime_ns)
+                    # Ticks are 1 ms at least: in 4 ms not eight of them
+                    if len(set(times)) == len(times) and time.monotonic_ns() - start_ns < 4_000_000:
+                        return 0
+            except OSError:
+                pass
+            finally:
+                os.close(fd)
+        # A time that is no multiple of 10 ms is not from FAT (2 s), ext3 (1 s) or exFAT (10 ms). Then only the
+        # kernel's tick is left: 10 ms at most.
+        return 20_000_000 if any(ns % 10_000_000 for ns in times) else 2_000_000_000
 
 
 class _File:
@@ -785,6 +811,10 @@ def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
     number = error.errno or errno.EIO
     trouble = Trouble.WRONG_TYPE if number == wrong_type else _TROUBLES.get(number, Trouble.IO)
     return DiskError(trouble, path, os.strerror(number))
+
+
+def _create(parent: int, leaf: bytes) -> int:
+    return os.open(leaf, _CREATE, 0o600, dir_fd=parent)
 
 
 def _and_above(path: bytes) -> builtins.list[bytes]:

@@ -301,10 +301,10 @@ class Engine:
         """Peers that have told us all they had and were told all we had."""
         return [node for node, peer in sorted(self._peers.items()) if peer.synced and peer.sent >= self.index.sequence]
 
-    def transfers(self) -> list[tuple[bytes, str, int, int, int]]:
-        """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms)."""
+    def transfers(self) -> list[tuple[bytes, str, int, int, int, int]]:
+        """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
         return [
-            (path, fetch.peer, fetch.received, fetch.size, fetch.started_ms)
+            (path, self._peers[fetch.peer].name if fetch.peer in self._peers else fetch.peer, fetch.received, fetch.size, fetch.started_ms, fetch.began_at)
             for path, fetch in sorted(self._fetches.items())
             if not fetch.is_small
         ]
@@ -1409,13 +1409,13 @@ class Engine:
             self._out.append(Drop(event.peer, "no-common-folder", f"no folder named {self.folder} there"))
             return
         known = self.index.peer(event.peer)
-        if known is None or known.index_id != theirs.index:
+        if known is None or known.index_id != theirs.index_id:
             if known is not None:
                 self.index.forget_offers(event.peer)
-            known = PeerSeen(theirs.index, 0, None)
+            known = PeerSeen(theirs.index_id, 0, None)
             self.index.set_peer(event.peer, known)
-        self._peers[event.peer] = Peer(event.peer, hello.name, theirs.index, known.first is None)
-        self._send(event.peer, StateRequest(self.folder, theirs.index, known.seen), 100)
+        self._peers[event.peer] = Peer(event.peer, hello.name, theirs.index_id, known.first is None)
+        self._send(event.peer, StateRequest(self.folder, theirs.index_id, known.seen), 100)
         if self.index.any_offers():
             self._sweep = b""
 

@@ -77,9 +77,6 @@ class Writer(Reader, Protocol):
 class Disk(Protocol):
     """One shared folder, held open. All verbs raise DiskError."""
 
-    grain_ns: int
-    """Two changes of a file within so many ns may leave the same times behind."""
-
     def batch(self) -> AbstractContextManager[None]:
         """Inside `with disk.batch():` this thread may look up a parent directory once for all verbs below it: faster for
         many. A parent that another program moves meanwhile may be followed to its new place. May be nested."""
@@ -115,10 +112,6 @@ class Disk(Protocol):
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         """rwx bits (not of links) and mtime (ns), without following."""
-
-    def keep_attributes(self, source: bytes, target: bytes) -> None:
-        """Give the file `target` the owner, group, ACL and xattrs of the file `source`, as far as we may; its mode and
-        mtime stay."""
 
     def sync_directory(self, path: bytes) -> None:
         """Wait until the names in a directory are on the medium."""

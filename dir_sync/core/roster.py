@@ -62,9 +62,7 @@ DIALS_MAX = 16  # at the same time
 STRANGER_DIALS_MAX = 12  # of these: forged beacons may not keep us from those whom we know
 DIAL_AGAIN_MS = 1_000  # one address and port
 HOST_DIALS_BURST, HOST_DIALS_PER_S = 8, 1.0  # one host, all ports: no beacons make us flood a victim
-HOPELESS = frozenset(
-    {"protocol-version", "overload", "no-common-folder"}
-)  # soon again would end the same way
+HOPELESS = frozenset({"protocol-version", "overload", "no-common-folder"})  # soon again would end the same way
 
 assert ANSWER_WITHIN_MS < 50
 assert STRANGER_DIALS_MAX < DIALS_MAX <= limits.UNFINISHED_MAX
@@ -395,9 +393,7 @@ class Roster:
             return Accept(closing=old_id)
         return Refuse("duplicate", keeping=old_id)
 
-    def _learn(
-        self, node: str, instance: str, spot: _Address | None, dialled: _Goal | None, now_ms: int
-    ) -> None:
+    def _learn(self, node: str, instance: str, spot: _Address | None, dialled: _Goal | None, now_ms: int) -> None:
         """Known here: that node has a link, this one or an older one."""
         goal = self._touch(node)
         if goal is None or node in self._strangers:
@@ -419,11 +415,14 @@ class Roster:
         if is_new:
             for known in self._goals_of(node):
                 known.step = 0
-        if dialled is not None and dialled.node != node and dialled.node is not None:
-            # Somebody else lives at that address now.
-            if spot is not None:
-                dialled.addresses.pop(spot, None)
-            self._retry(dialled, now_ms)
+        if dialled is not None and spot is not None:
+            # Proved: whoever else was there before is there no more.
+            for book in (self._met, self._strangers):
+                for other in book.values():
+                    if other is not goal:
+                        other.addresses.pop(spot, None)
+            if dialled.node != node:
+                self._retry(dialled, now_ms)
 
     # --- dials ----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -58,9 +58,7 @@ def dials(actions: Iterable[Action]) -> list[Dial]:
     return [action for action in actions if isinstance(action, Dial)]
 
 
-def run(
-    mine: Roster, until_ms: int, ok: Callable[[Dial], bool] = lambda dial: False
-) -> list[tuple[int, Dial]]:
+def run(mine: Roster, until_ms: int, ok: Callable[[Dial], bool] = lambda dial: False) -> list[tuple[int, Dial]]:
     """Let time pass; dials fail at once unless `ok`. What was dialled, and when."""
     out = []
     while (at_ms := mine.next_deadline()) <= until_ms:
@@ -71,9 +69,7 @@ def run(
     return out
 
 
-def linked(
-    mine: Roster, node: str, now_ms: int, link_id: int = 1, instance: str = "aa", ours: bool = False
-) -> None:
+def linked(mine: Roster, node: str, now_ms: int, link_id: int = 1, instance: str = "aa", ours: bool = False) -> None:
     assert mine.hello(link_id, node, instance, ours, HOST, PORT, now_ms) == Accept()
 
 
@@ -337,7 +333,7 @@ def test_another_address_is_tried_at_once() -> None:
     mine = started()
     mine.tick(0)
     assert mine.heard(beacon(LARGER), "10.0.0.1", 0) == [Dial("10.0.0.1", PORT)]
-    assert mine.heard(beacon(LARGER), "10.1.0.1", 5) == []
+    assert dials(mine.heard(beacon(LARGER), "10.1.0.1", 5)) == []
     mine.dialled("10.0.0.1", PORT, None, 1_000)
     assert mine.next_deadline() == 1_000
     assert Dial("10.1.0.1", PORT) in mine.tick(1_000)
@@ -370,9 +366,7 @@ def test_many_addresses_of_one_node() -> None:
     for number in range(200):
         mine.heard(beacon(SMALLER), f"10.0.0.{number}", number)
     dialled = run(mine, 550)
-    assert sorted(dial.address for _, dial in dialled) == sorted(
-        f"10.0.0.{number}" for number in range(192, 200)
-    )
+    assert sorted(dial.address for _, dial in dialled) == sorted(f"10.0.0.{number}" for number in range(192, 200))
 
 
 def test_a_restarted_peer_is_dialled_though_its_old_link_lives() -> None:
@@ -408,7 +402,7 @@ def test_fixed_peers_are_dialled_from_the_start_until_they_are_there() -> None:
     dialled = run(mine, 3_600_000)
     assert dialled[:2] == [(0, Dial("far.example", 7000)), (0, Dial("10.9.9.9", 6000))]
     one = [at_ms for at_ms, dial in dialled if dial.port == 7000]
-    assert one[:6] == [0, 1_000, 2_000, 4_000, 8_000, 16_000]
+    assert one[:6] == [0, 1_000, 2_000, 3_000, 5_000, 9_000]  # one a second at the most
     assert len(one) == pytest.approx(3_600 / 30, abs=7)
 
 
@@ -463,9 +457,7 @@ def test_one_address_given_and_heard_is_dialled_once() -> None:
 @pytest.mark.parametrize("new_is_ours", [True, False])
 @pytest.mark.parametrize("gap_ms", [0, 1_999, 2_000, 100_000])
 @pytest.mark.parametrize("instance", ["aa", "bb"])
-def test_which_of_two_links_stays(
-    peer: str, old_is_ours: bool, new_is_ours: bool, gap_ms: int, instance: str
-) -> None:
+def test_which_of_two_links_stays(peer: str, old_is_ours: bool, new_is_ours: bool, gap_ms: int, instance: str) -> None:
     mine = started()
     mine.tick(0)
     linked(mine, peer, 0, link_id=1, ours=old_is_ours)
@@ -496,8 +488,7 @@ def test_ourselves_are_not_dialled_again() -> None:
     assert mine.hello(3, ME, "50", True, HOST, PORT, 5) == Refuse("self")
     assert run(mine, 600_000) == []
     # Now somebody else has that address.
-    mine.heard(beacon(LARGER), HOST, 600_000)
-    assert {dial for _, dial in run(mine, 605_000)} == {Dial(HOST, PORT)}
+    assert Dial(HOST, PORT) in mine.heard(beacon(LARGER), HOST, 600_000)
 
 
 def test_a_forged_address_that_is_ours_makes_no_haste() -> None:
@@ -564,9 +555,7 @@ def test_strangers_are_1024_and_never_push_out_who_is_connected() -> None:
     now_ms = 0
     for number in range(20_000):
         now_ms += 20
-        mine.heard(
-            beacon(f"b{number:x}", instance=f"{number:x}"), f"10.0.{number % 9}.{number % 251}", now_ms
-        )
+        mine.heard(beacon(f"b{number:x}", instance=f"{number:x}"), f"10.0.{number % 9}.{number % 251}", now_ms)
         assert len(mine._strangers) <= roster.STRANGERS_MAX
     assert len(mine._strangers) == roster.STRANGERS_MAX
     assert len(mine.connected_nodes()) == 50
@@ -596,9 +585,7 @@ def test_dials_wait_for_their_turn_and_strangers_leave_room() -> None:
     assert len(dialled) == roster.STRANGER_DIALS_MAX
     assert mine.next_deadline() > 10
     mine.closed(1, 20, "eof")
-    assert (300, Dial(HOST, PORT)) not in run(mine, 290, ok=lambda dial: True)
-    known = run(mine, 1_500, ok=lambda dial: True)
-    assert known == [(270, Dial(HOST, PORT))]
+    assert run(mine, 1_500, ok=lambda dial: True) == [(270, Dial(HOST, PORT))]
     mine.dialled(HOST, PORT, None, 1_500)
     # One ends, the next one goes.
     mine.dialled(*dialled[0], None, 1_500)
@@ -1023,9 +1010,7 @@ class Pair(RuleBasedStateMachine):
         world = self.world
         world.is_cut, world.delay_ms, world.loss = False, 20, 0.05
         # Somebody must be able to know of the other, and to reach it.
-        knows = [
-            fixed or self.world.people[who].host not in world.deaf for who, fixed in enumerate(self.fixed)
-        ]
+        knows = [fixed or self.world.people[who].host not in world.deaf for who, fixed in enumerate(self.fixed)]
         reaches = [world.people[1 - who].host not in world.walled for who in (0, 1)]
         if not any(know and reach for know, reach in zip(knows, reaches, strict=True)):
             world.deaf.clear()
@@ -1048,6 +1033,4 @@ class Pair(RuleBasedStateMachine):
 
 
 TestPair = Pair.TestCase
-TestPair.settings = settings(
-    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestPair.settings = settings(stateful_step_count=25, deadline=None)

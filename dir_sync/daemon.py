@@ -1,0 +1,533 @@
+"""One running node: everything is built here, the engine's loop turns here, and everything ends here.
+
+In:   a Config. Out: the exit code of the process.
+Rule: the engine thread waits for its inbox and for nothing else (but for the commit of its index). All other threads
+      carry news to the inbox or orders away from it. Bytes, then index, then words: effects are performed after the
+      commit that covers them.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import queue
+import random
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from dir_sync import delta
+from dir_sync.config import ENVIRONMENT, Config, ConfigError
+from dir_sync.core.events import (
+    ApplyJob,
+    Blind,
+    DiscardJob,
+    Drained,
+    Drop,
+    Effect,
+    Job,
+    NewIdentity,
+    Note,
+    PeerDown,
+    PeerUp,
+    Received,
+    Send,
+)
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core.model import show
+from dir_sync.core.roster import (
+    Accept,
+    Action,
+    Announce,
+    Beacon,
+    Dial,
+    Refuse,
+    Roster,
+)
+from dir_sync.core.roster import NewIdentity as ClashingIdentity
+from dir_sync.discovery import Discovery
+from dir_sync.disk import RealDisk
+from dir_sync.engine import Engine, Now
+from dir_sync.event_handler import ChangeHandler
+from dir_sync.file_sync import STATE, FileSync
+from dir_sync.index import Index, IndexDamaged
+from dir_sync.log import Once, logger
+from dir_sync.narrator import Narrator
+from dir_sync.node import Node, Parcel
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager
+from dir_sync.ports import DiskError
+from dir_sync.scanner import Stopped
+from dir_sync.signatures import SignatureCache
+
+__all__ = ["run"]
+
+_TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
+_TURN_S_MAX = 0.02  # a turn ends after so long even if more events wait
+_COMMIT_EVERY_S = 0.3  # what nobody waits for is written at the latest after this
+_WORKERS = 2  # of each pool: small jobs never wait behind large ones
+_RESCAN_S = 900.0  # a look at everything now and then, for what no event told
+_POLL_S = 20.0  # folders that cannot be watched are listed so often
+_PROGRESS_S = 5.0
+_SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
+
+
+class _Heard:
+    """A beacon came."""
+
+    __slots__ = ("address", "beacon")
+
+    def __init__(self, beacon: Beacon, address: str) -> None:
+        self.beacon = beacon
+        self.address = address
+
+
+class _Stop:
+    """The end."""
+
+
+def run(config: Config) -> int:
+    """Share the folder until SIGINT or SIGTERM. Raises ConfigError, one line for the user."""
+    sys.setswitchinterval(_SWITCH_S)
+    stop = threading.Event()
+    signals = 0
+
+    def on_signal(_number: int, _frame: object) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            os._exit(130)
+        stop.set()
+
+    daemon = Daemon(config)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, on_signal)
+        daemon.start()
+        while not stop.wait(0.5 if sys.platform == "win32" else None) and not daemon.failed:
+            pass
+    finally:
+        daemon.stop()
+    if daemon.failed is not None:
+        raise daemon.failed
+    return 0
+
+
+class Daemon:
+    """Fields: set once; engine thread only; any thread."""
+
+    def __init__(self, config: Config) -> None:
+        """Opens and locks everything. Raises ConfigError if something cannot be had."""
+        self._config = config
+        self._dice = random.Random()
+        self._instance = f"{self._dice.getrandbits(64):016x}"
+        self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._small: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._bulk: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._ending = False
+        self.failed: Exception | None = None
+        self._once = Once()
+        self._closers: list[Callable[[], None]] = []
+        self._threads: list[threading.Thread] = []
+        try:
+            self._open()
+        except BaseException:
+            self._close()
+            raise
+        # --- engine thread only ---
+        self._links: dict[str, Node] = {}  # node id -> its link
+        self._narrator = Narrator()
+        self._last_commit = time.monotonic()
+        self._next_scan = time.monotonic() + _RESCAN_S
+        self._next_poll = time.monotonic() + _POLL_S
+        self._next_progress = time.monotonic() + _PROGRESS_S
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        config = self._config
+        root = os.fsencode(config.folder)
+        try:
+            self._disk = RealDisk(root)
+        except OSError as error:
+            raise ConfigError(f"{show(root)} cannot be opened: {error.strerror}") from error
+        self._closers.append(self._disk.close)
+        self._lock(root)
+        self._index = self._open_index(root)
+        self._closers.append(self._index.close)
+        cache = SignatureCache(config.signature_dir)
+        if cache.warning:
+            logger.warning("%s", cache.warning)
+        self._closers.append(cache.close)
+        try:
+            self._watcher = ChangeHandler(root, self._inbox.put, self._inbox.qsize)
+        except OSError as error:
+            raise ConfigError(
+                f"changes cannot be watched ({error.strerror}): raise fs.inotify.max_user_instances"
+            ) from error
+        tag = self._instance[:8]
+        self._file_sync = FileSync(self._disk, self._watcher.watch, cache, time.time_ns, tag, lambda: self._ending)
+        self._closers.append(self._file_sync.close)
+        deltas = delta.available()
+        if not deltas:
+            logger.warning("%s", delta.MISSING)
+        self._engine = Engine(self._index, config.folder_name, tag, deltas)
+        trusted = frozenset(address for address, _ in config.peers)
+        try:
+            self._manager = NodeManager(
+                config.listen_port, self._bind_address(), self._hello, self._inbox.put, self._warn_once, trusted
+            )
+        except OSError as error:
+            raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
+        self._closers.append(self._manager.stop)
+        self._roster = Roster(self._index.node, self._instance, self._dice, _mono_ms(), config.peers)
+
+    def _lock(self, root: bytes) -> None:
+        """One daemon per folder."""
+        path = root + b"/" + STATE
+        try:
+            os.makedirs(path, 0o700, exist_ok=True)
+            handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise ConfigError(f"{show(path)} cannot be made: {error.strerror}") from error
+        self._closers.append(lambda: os.close(handle))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise ConfigError(f"{show(path)} cannot be locked: {error.strerror}") from error
+            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+            who = f" (process {owner})" if owner.isdigit() else ""
+            raise ConfigError(f"another dir_sync{who} is already running on {show(root)}") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+
+    def _open_index(self, root: bytes) -> Index:
+        path = root + b"/" + STATE + b"/index.db"
+        try:
+            try:
+                return Index(os.fsdecode(path), self._dice)
+            except IndexDamaged as error:
+                aside = path + b".damaged-%d" % int(time.time())
+                os.rename(path, aside)
+                for suffix in (b"-wal", b"-shm"):
+                    if os.path.exists(path + suffix):
+                        os.rename(path + suffix, aside + suffix)
+                logger.warning("the index was damaged (%s): set aside, and made anew from the folder", error)
+                return Index(os.fsdecode(path), self._dice)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
+
+    def _bind_address(self) -> str:
+        if self._config.interface is None:
+            return ""
+        from dir_sync.utils import interfaces
+
+        try:
+            return interfaces(self._config.interface)[0].address
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+    def _hello(self) -> Hello:
+        """Any thread: what we say of ourselves on a new link."""
+        folder = FolderIndex(self._config.folder_name, self._index.index_id, self._index.sequence)
+        return Hello(PROTOCOL, self._index.node, self._config.name, self._instance, self._manager.port, (folder,))
+
+    # --- starting and ending -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        config = self._config
+        try:
+            for version in self._file_sync.recover(self._file_sync.prepare(), self._is_known):
+                self._index.put_version(version)
+        except DiskError as error:
+            raise ConfigError(f"{show(error.path)} in {config.folder}: {error}", ENVIRONMENT) from error
+        try:
+            self._discovery = Discovery(config.broadcast_port, config.interface, self._on_beacon, self._warn_once)
+        except OSError as error:
+            raise ConfigError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
+        self._closers.append(self._discovery.stop)
+        self._watcher.start()
+        self._closers.append(self._watcher.stop)
+        self._manager.start()
+        where = config.interface or "all interfaces"
+        logger.info(
+            "%s (node %s) shares %s on %s, port %d; presence on port %d",
+            config.name, self._index.node[:8], show(os.fsencode(config.folder)), where, self._manager.port,
+            config.broadcast_port,
+        )  # fmt: skip
+        logger.info("the mesh is open: anyone on this LAN can join the folder '%s'", config.folder_name)
+        for pool, name in ((self._small, "disk"), (self._bulk, "bulk")):
+            for number in range(_WORKERS):
+                self._thread(f"{name}-{number + 1}", self._work, pool)
+        self._thread("engine", self._turn_forever)
+
+    def _thread(self, name: str, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=self._guarded, args=(target, *args), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _guarded(self, target: Callable[..., None], *args: object) -> None:
+        """The one top handler of each thread of ours: a fault of ours ends the program, with one line."""
+        try:
+            target(*args)
+        except Exception as error:
+            logger.debug("a fault in %s", threading.current_thread().name, exc_info=True)
+            if not self._ending:
+                self.failed = error
+                main = threading.main_thread()
+                signal.pthread_kill(main.ident or 0, signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End every thread, close everything. Takes less than two seconds."""
+        self._ending = True
+        self._inbox.put(_Stop())
+        for _ in range(_WORKERS):
+            self._small.put(None)
+            self._bulk.put(None)
+        deadline = time.monotonic() + 1.5
+        for thread in self._threads:
+            thread.join(max(0.05, deadline - time.monotonic()))
+        self._close()
+
+    def _close(self) -> None:
+        for close in reversed(self._closers):
+            close()
+        self._closers.clear()
+
+    # --- news to the inbox (any thread) ------------------------------------------------------------------------------
+
+    def _on_beacon(self, beacon: Beacon, address: str) -> None:
+        self._inbox.put(_Heard(beacon, address))
+
+    def _warn_once(self, line: str) -> None:
+        if self._once.first(line):
+            logger.warning("%s", line)
+
+    def _is_known(self, digest: bytes) -> bool:
+        return bool(self._index.by_content(digest)) or self._index.version_with(digest) is not None
+
+    def _work(self, jobs: queue.SimpleQueue[Job | None]) -> None:
+        """A disk worker."""
+        while (job := jobs.get()) is not None and not self._ending:
+            try:
+                event = self._file_sync.perform(job)
+            except Stopped:
+                return
+            if event is not None:
+                self._inbox.put(event)
+
+    # --- the engine's thread -----------------------------------------------------------------------------------------
+
+    def _turn_forever(self) -> None:
+        self._perform(self._engine.start(self._now()))
+        while True:
+            news = self._wait()
+            now = self._now()
+            effects: list[Effect] = []
+            limit = time.monotonic() + _TURN_S_MAX
+            count = 0
+            while news is not None:
+                if isinstance(news, _Stop):
+                    self._perform_last()
+                    return
+                if isinstance(news, list):
+                    for event in news:
+                        effects += self._engine.handle(event, now)
+                    count += len(news)
+                else:
+                    effects += self._handle(news, now)
+                    count += 1
+                if count >= _TURN_EVENTS_MAX or time.monotonic() > limit:
+                    break
+                try:
+                    news = self._inbox.get_nowait()
+                except queue.Empty:
+                    break
+            now = self._now()
+            effects += self._engine.end_turn(now)
+            self._act(self._roster.tick(now.mono_ms))
+            self._perform(effects)
+            self._now_and_then()
+
+    def _wait(self) -> object | None:
+        """The next news; None if a deadline came first."""
+        try:
+            return self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+        mono = time.monotonic()
+        due = [self._roster.next_deadline() / 1000, self._next_scan]
+        engine = self._engine.next_deadline()
+        if engine is not None:
+            due.append(engine / 1000)
+        if self._index.is_dirty:
+            due.append(self._last_commit + _COMMIT_EVERY_S)
+        if self._watcher.unwatched:
+            due.append(self._next_poll)
+        crowd = self._narrator.breathe(mono)
+        if crowd is not None:
+            due.append(crowd + 1.0)
+        try:
+            return self._inbox.get(timeout=max(0.0, min(due) - mono))
+        except queue.Empty:
+            return None
+
+    def _now(self) -> Now:
+        return Now(time.time_ns(), _mono_ms())
+
+    def _handle(self, news: object, now: Now) -> list[Effect]:
+        match news:
+            case Came(node, message, cost):
+                node.consumed(cost)
+                return self._engine.handle(Received(node.id, message), now) if self._is_link(node) else []
+            case Left(node, size):
+                return self._engine.handle(Drained(node.id, size), now) if self._is_link(node) else []
+            case Greeted(node, hello):
+                return self._greeted(node, hello, now)
+            case Ended(node, reason, text):
+                return self._ended(node, reason, text, now)
+            case Dialled(address, port, link, text):
+                self._roster.dialled(address, port, link, now.mono_ms)
+                if link is None and (address, port) in self._config.peers and self._once.first((address, port, text)):
+                    logger.info("no connection to %s:%d yet (%s); trying again", address, port, text)
+                return []
+            case _Heard():
+                self._act(self._roster.heard(news.beacon, news.address, now.mono_ms))
+                return []
+            case _:
+                return self._engine.handle(news, now)  # type: ignore[arg-type]
+
+    def _is_link(self, node: Node) -> bool:
+        return self._links.get(node.id) is node
+
+    def _greeted(self, node: Node, hello: Hello, now: Now) -> list[Effect]:
+        verdict = self._roster.hello(
+            node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms
+        )
+        match verdict:
+            case Accept(closing):
+                effects: list[Effect] = []
+                if closing is not None:
+                    self._manager.drop(closing, "duplicate")
+                    if self._links.pop(hello.node, None) is not None:
+                        effects += self._engine.handle(PeerDown(hello.node, "duplicate"), now)
+                node.id = hello.node
+                self._links[hello.node] = node
+                logger.info("found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
+                return effects + self._engine.handle(PeerUp(hello.node, hello), now)
+            case Refuse(reason, keeping, actions):
+                self._manager.drop(node.link, reason)
+                if keeping is not None:
+                    self._manager.ping(keeping)
+                self._act(list(actions))
+                return []
+
+    def _ended(self, node: Node, reason: str, text: str, now: Now) -> list[Effect]:
+        self._roster.closed(node.link, now.mono_ms, reason)
+        if not self._is_link(node):
+            if reason in ("protocol-version", "protocol-error") and self._once.first((node.address, reason, text)):
+                logger.warning("closed the connection with %s: %s", node.address, text)
+            return []
+        del self._links[node.id]
+        words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected anew"}
+        logger.info("lost node %s at %s: %s", node.id[:8], node.address, words.get(reason, text or reason))
+        return self._engine.handle(PeerDown(node.id, reason), now)
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Dial(address, port):
+                    self._manager.dial(address, port)
+                case Announce(ask):
+                    self._discovery.announce(Beacon(self._index.node, self._instance, self._manager.port, ask))
+                case ClashingIdentity():
+                    self._index.take_new_ids()
+                    self._index.commit()
+                    logger.warning(
+                        "another machine has the same identity (a copied folder?): this node takes a new one"
+                    )
+                    self._rename()
+
+    def _rename(self) -> None:
+        """The index has a new node id: every link says hello anew."""
+        for node in list(self._links.values()):
+            self._manager.drop(node.link, "new-identity")
+        self._roster.rename(self._index.node, _mono_ms())
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Commit what the effects rely on, then do them."""
+        if any(isinstance(effect, (Send, ApplyJob, NewIdentity)) for effect in effects):
+            self._commit()
+        for effect in effects:
+            match effect:
+                case Send(peers, message, size):
+                    parcel = Parcel(message, size)
+                    for peer in peers:
+                        node = self._links.get(peer)
+                        if node is not None:
+                            node.send(parcel)
+                case Note():
+                    self._narrator.tell(effect, time.monotonic())
+                case Drop(peer, reason, text):
+                    node = self._links.get(peer)
+                    if node is not None:
+                        logger.warning("closing the connection with %s: %s", node.address, text)
+                        self._manager.drop(node.link, reason, text)
+                case NewIdentity():
+                    self._rename()
+                case DiscardJob():
+                    self._small.put(effect)
+                case _:
+                    (self._bulk if effect.bulk else self._small).put(effect)
+
+    def _commit(self) -> None:
+        self._index.commit()
+        self._last_commit = time.monotonic()
+
+    def _perform_last(self) -> None:
+        self._narrator.breathe(time.monotonic(), all_of_it=True)
+        self._index.commit()
+        logger.info("stopped")
+
+    def _now_and_then(self) -> None:
+        mono = time.monotonic()
+        if mono - self._last_commit > _COMMIT_EVERY_S and self._index.is_dirty:
+            self._commit()
+        if mono >= self._next_scan:
+            self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)
+            self._inbox.put(Blind(b"", ""))
+        if self._watcher.unwatched and mono >= self._next_poll:
+            self._next_poll = mono + _POLL_S
+            path, reason = next(iter(self._watcher.unwatched.items()))
+            self._warn_once(
+                f"{len(self._watcher.unwatched)} folder(s) cannot be watched, {show(path)} first ({reason}): looked at"
+                f" every {_POLL_S:.0f} s instead; raise fs.inotify.max_user_watches"
+            )
+            for path in list(self._watcher.unwatched):
+                self._inbox.put(Blind(path, ""))
+        if mono >= self._next_progress:
+            self._next_progress = mono + _PROGRESS_S
+            for path, peer, here, size, since_ms, began in self._engine.transfers():
+                since = mono - since_ms / 1000
+                if since > 2.0:
+                    self._narrator.progress(path, peer, here, size, since, began)
+
+
+def _name(hello: Hello) -> str:
+    return show(hello.name.encode("utf-8", "surrogateescape"))
+
+
+def _mono_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{kind} port {port} is taken by another program: choose another one with {option}"
+    if error.errno == errno.EACCES:
+        return f"{kind} port {port} may not be used by this user: choose one above 1023 with {option}"
+    return f"{kind} port {port} cannot be used: {error.strerror}"

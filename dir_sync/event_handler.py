@@ -1,0 +1,220 @@
+"""ChangeHandler: watchdog's callbacks become "look at this path"; nothing more.
+
+In:   what inotify says, through watchdog's reader (`watchdog.observers.inotify_c.InotifyFD`).
+Out:  Touched, Moved and Blind events, as they come, in batches.
+Rule: nothing is looked at, remembered or decided here. A folder is watched when somebody is about to list it (`watch`),
+      so that what appears in between is told or listed, and no watch is ever added on the strength of an event.
+
+Watchdog's higher layers are left out on purpose: they hold every event back for half a second after a file was moved out
+of the tree, and add watches without listing what is below them (docs/decisions.md has the figures).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections.abc import Callable
+
+from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+
+from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
+from dir_sync.core.limits import RESERVED_NAME
+
+__all__ = ["ChangeHandler"]
+
+_PAIR_WITHIN_MS = 2  # both halves of a rename are queued by one system call
+_BACKLOG_MAX = 2_000  # batches that nobody has taken yet; above, a scan is cheaper
+_CALLBACK = CallbackId(1)
+
+_WATCHED = Mask(
+    InotifyConstants.IN_CREATE
+    | InotifyConstants.IN_DELETE
+    | InotifyConstants.IN_MOVED_FROM
+    | InotifyConstants.IN_MOVED_TO
+    | InotifyConstants.IN_CLOSE_WRITE
+    | InotifyConstants.IN_MODIFY
+    | InotifyConstants.IN_ATTRIB
+    | InotifyConstants.IN_ONLYDIR
+    | InotifyConstants.IN_DONT_FOLLOW
+)
+_IS_DIRECTORY = InotifyConstants.IN_ISDIR
+_CREATE = InotifyConstants.IN_CREATE
+_DELETE = InotifyConstants.IN_DELETE
+_FROM = InotifyConstants.IN_MOVED_FROM
+_TO = InotifyConstants.IN_MOVED_TO
+_NOW = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_ATTRIB
+_MODIFY = InotifyConstants.IN_MODIFY
+
+
+class _Reader(InotifyFD):
+    """Watchdog's inotify thread, handing over whole reads instead of single events."""
+
+    def __init__(self, handler: ChangeHandler) -> None:
+        super().__init__()
+        self.name = "watcher"
+        self._handler = handler
+
+    def add(self, path: bytes) -> int:
+        """The watch descriptor of a directory, watched from now on. Raises OSError."""
+        with self._lock:
+            if self._closed:
+                raise OSError("the watcher has ended")
+            watch = self._get_or_create_watch(path, _WATCHED)
+            watch.callbacks[_CALLBACK] = self._handler
+            return int(watch.wd)
+
+    def remove(self, wd: int) -> None:
+        with self._lock:
+            if not self._closed and wd in self._watch_for_wd:
+                self._remove_callback(WatchDescriptor(wd), _CALLBACK)
+
+    def run(self) -> None:
+        while self.should_keep_running():
+            for event in self.read_events():
+                self.handle_event(event)
+            while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
+                for event in self.read_events():
+                    self.handle_event(event)
+            self._handler.end_of_batch()
+
+    def _is_readable(self, wait_ms: int) -> bool:
+        with self._lock:
+            if self._closed:
+                return False
+        readable, _, _ = select.select([self._inotify_fd], [], [], wait_ms / 1000)
+        return bool(readable)
+
+
+class ChangeHandler:
+    """Watches the folders of one tree. `watch` may be called from any thread; all else runs on watchdog's."""
+
+    def __init__(self, root: bytes, post: Callable[[list[Event]], None], backlog: Callable[[], int]) -> None:
+        """`post` must not wait; `backlog()` is how many batches nobody has taken yet. Raises OSError if the system's
+        number of inotify instances is used up."""
+        logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # what it would say, we say better
+        self._root = root
+        self._post = post
+        self._backlog = backlog
+        self._paths: dict[int, bytes] = {}
+        self._descriptors: dict[bytes, int] = {}
+        self._batch: dict[Event, None] = {}
+        self._half: tuple[int, bytes, bool] | None = None  # cookie, path, is directory: a rename's first half
+        self._lost = False
+        self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by anyone
+        self._reader = _Reader(self)
+
+    def start(self) -> None:
+        self._reader.start()
+
+    def stop(self) -> None:
+        self._reader.stop()
+        if self._reader.is_alive():
+            self._reader.join(2)
+
+    def watch(self, path: bytes) -> bool:
+        """Tell of everything that happens directly in a folder from now on; false if that cannot be had."""
+        full = self._root + b"/" + path if path else self._root
+        try:
+            wd = self._reader.add(full)
+        except OSError as error:
+            if error.errno is not None and os.path.isdir(full):
+                self.unwatched[path] = error.strerror or str(error)
+            return False
+        self.unwatched.pop(path, None)
+        self._paths[wd] = path
+        self._descriptors[path] = wd
+        return True
+
+    # --- watchdog's thread -------------------------------------------------------------------------------------------
+
+    @property
+    def awaits_other_half(self) -> bool:
+        return self._half is not None
+
+    def on_event(self, event: InotifyEvent) -> None:
+        folder = self._paths.get(event.wd)
+        mask = event.mask
+        name = event.name
+        if folder is None or not name or name == RESERVED_NAME:
+            if name or not mask & InotifyConstants.IN_ATTRIB:
+                return
+            if not folder:
+                return
+            path = folder
+        else:
+            path = folder + b"/" + name if folder else name
+        is_directory = bool(mask & _IS_DIRECTORY)
+        if self._half is not None and not (mask & _TO and event.cookie == self._half[0]):
+            self._left()
+        if mask & _FROM:
+            self._half = (event.cookie, path, is_directory)
+        elif mask & _TO:
+            if self._half is not None:
+                source = self._half[1]
+                self._half = None
+                if is_directory:
+                    self._move_watches(source, path)
+                self._add(Moved(source, path, is_directory))
+            else:
+                self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.NOW))
+        elif mask & _CREATE:
+            self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.CREATED))
+        elif mask & _DELETE:
+            self._add(Touched(path, Urgency.VANISHED))
+        elif mask & _NOW:
+            self._add(Touched(path, Urgency.NOW))
+        elif mask & _MODIFY:
+            self._add(Touched(path, Urgency.WRITING))
+
+    def on_watch_deleted(self, wd: int) -> None:
+        path = self._paths.pop(wd, None)
+        if path is not None and self._descriptors.get(path) == wd:
+            del self._descriptors[path]
+
+    def on_queue_overflow(self) -> None:
+        self._half = None
+        self._add(Blind(b"", "more changed at once than the system could tell"))
+
+    def end_of_batch(self) -> None:
+        """Everything that could be read was read."""
+        if self._half is not None:
+            self._left()
+        if self._backlog() > _BACKLOG_MAX:
+            self._lost = True
+            self._batch.clear()
+            return
+        if self._lost:
+            self._lost = False
+            self._batch[Blind(b"", "more changed at once than could be followed")] = None
+        if self._batch:
+            self._post(list(self._batch))
+            self._batch.clear()
+
+    def _add(self, event: Event) -> None:
+        # Said twice in one read, once is enough; but the order is that of the last time.
+        self._batch.pop(event, None)
+        self._batch[event] = None
+
+    def _left(self) -> None:
+        """A name was moved out of the tree."""
+        assert self._half is not None
+        _, path, is_directory = self._half
+        self._half = None
+        self._add(Touched(path, Urgency.VANISHED))
+        if is_directory:
+            for wd in self._below(path):
+                self._reader.remove(wd)
+                self.on_watch_deleted(wd)
+
+    def _below(self, path: bytes) -> list[int]:
+        prefix = path + b"/"
+        return [wd for known, wd in list(self._descriptors.items()) if known == path or known.startswith(prefix)]
+
+    def _move_watches(self, source: bytes, target: bytes) -> None:
+        for wd in self._below(source):
+            old = self._paths[wd]
+            new = target + old[len(source) :]
+            self._descriptors.pop(old, None)
+            self._paths[wd] = new
+            self._descriptors[new] = wd

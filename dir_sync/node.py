@@ -1,0 +1,316 @@
+"""Node: one peer's socket, its reader and writer thread, its session.
+
+In:   messages to send. Out: the peer's messages, to a callback, in order; last of all the news that it is over.
+Rule: the reader never waits for the writer, so two nodes that both push before they read cannot stop each other. What
+      waits to be read is bounded in bytes, what waits to be sent is bounded by the engine, which is told what has left.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from typing import Protocol
+
+from dir_sync.core import limits
+from dir_sync.core.messages import (
+    Chunks,
+    Close,
+    Hello,
+    Message,
+    ModificationUpdate,
+    Ping,
+    Pong,
+    ProtocolVersion,
+    State,
+)
+from dir_sync.core.model import PeerError
+from dir_sync.core.session import Session, encode
+from dir_sync.core.wire import Buffer
+
+__all__ = ["Listener", "Node", "Parcel"]
+
+_NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may have to wait behind
+_BUFFERS_MAX = 512  # of one sendmsg
+_SIP_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
+_PARTING_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
+_RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
+
+
+class Parcel:
+    """A message that may go to several peers: encoded once, by the first writer that needs it."""
+
+    __slots__ = ("_encoded", "message", "size")
+
+    def __init__(self, message: Message, size: int) -> None:
+        self.message = message
+        self.size = size  # what the engine is told when it has left
+        self._encoded: list[Buffer] | None = None
+
+    def encoded(self) -> list[Buffer]:
+        buffers = self._encoded
+        if buffers is None:
+            buffers = self._encoded = encode(self.message)
+        return buffers
+
+
+class Listener(Protocol):
+    """Who is told what happens on a link. Called on the reader's and writer's threads; must not wait."""
+
+    def said_hello(self, node: Node, hello: Hello) -> None: ...
+    def received(self, node: Node, message: Message, cost: int) -> None:
+        """`cost` is given back with `consumed` when the message has been dealt with."""
+
+    def left(self, node: Node, size: int) -> None: ...
+    def ended(self, node: Node, reason: str, text: str) -> None:
+        """The last call. `reason`: the word of the CLOSE that ended it, or "lost"."""
+
+
+class Node:
+    """One connection, from the moment its socket is connected. Fields: set once; writer; reader; any thread."""
+
+    def __init__(
+        self, link: int, sock: socket.socket, address: str, dialled: bool, hello: Hello, listener: Listener
+    ) -> None:
+        self.link = link
+        self.address = address
+        self.dialled = dialled
+        self.id = ""  # of the peer, set by whoever accepts its hello
+        self._socket = sock
+        self._listener = listener
+        self._session = Session()
+        self._began = time.monotonic()
+        # --- any thread ---
+        self._control: deque[Parcel] = deque()
+        self._bulk: deque[Parcel] = deque()
+        self._ready = threading.Semaphore(0)
+        self._reason = ""
+        self._text = ""
+        self._said_close = 0.0
+        self._consumed = 0
+        self._starved = threading.Condition()
+        self._posted = 0  # reader only
+        _tune(sock)
+        self.send(Parcel(hello, 0))
+        self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
+        self._writer = threading.Thread(target=self._write, name=f"write-{link}", daemon=True)
+
+    def start(self) -> None:
+        self._writer.start()
+        self._reader.start()
+
+    def send(self, parcel: Parcel) -> None:
+        """Any thread; never waits. Chunks give way to everything else."""
+        (self._bulk if isinstance(parcel.message, Chunks) else self._control).append(parcel)
+        self._ready.release()
+
+    def close(self, reason: str, text: str) -> None:
+        """Say CLOSE and end. Any thread; never waits."""
+        if not self._reason:
+            self._reason, self._text = reason, text
+            self.send(Parcel(Close(reason, text[: limits.TEXT_CHARS_MAX]), 0))
+
+    def ping(self) -> None:
+        """Find out whether the peer is still there; if not, the kernel will tell."""
+        self.send(Parcel(Ping(int(time.monotonic() * 1000)), 0))
+
+    def abort(self) -> None:
+        """End at once, without a word."""
+        if not self._reason:
+            self._reason = "lost"
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has ended by itself
+
+    def consumed(self, cost: int) -> None:
+        """The engine has dealt with a message of that cost."""
+        with self._starved:
+            self._consumed += cost
+            self._starved.notify()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until both threads have ended."""
+        deadline = time.monotonic() + timeout_s
+        for thread in (self._reader, self._writer):
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not (self._reader.is_alive() or self._writer.is_alive())
+
+    # --- the reader's thread -----------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        reason, text = "lost", "the connection broke"
+        try:
+            reason, text = self._read_all()
+        except ProtocolVersion as error:
+            reason, text = "protocol-version", str(error)
+        except PeerError as error:
+            reason, text = "protocol-error", str(error)
+        except OSError as error:
+            text = error.strerror or str(error)
+        mine = self._reason
+        if reason in ("protocol-version", "protocol-error", "timeout"):
+            self.close(reason, text)
+            self._writer.join(1.0)
+        else:
+            self._reason = self._reason or reason
+        self.abort()
+        self._ready.release()
+        self._writer.join(5.0)
+        self._socket.close()
+        self._listener.ended(self, mine or reason, self._text if mine else text)
+
+    def _read_all(self) -> tuple[str, str]:
+        session = self._session
+        timeouts = 0
+        while True:
+            buffer = session.buffer()
+            try:
+                n = self._socket.recv_into(buffer)
+            except (BlockingIOError, TimeoutError):
+                timeouts += 1
+                if self._said_close:
+                    return self._reason, self._text
+                if session.hello is None:
+                    return "timeout", "it said no hello"
+                if timeouts * limits.PING_EVERY_MS >= limits.DEAD_AFTER_MS:
+                    return "timeout", "it was silent for too long"
+                self.send(Parcel(Ping(timeouts), 0))
+                continue
+            finally:
+                buffer.release()
+            if n == 0:
+                return self._reason or "lost", "it closed the connection"
+            timeouts = 0
+            if self._said_close and (time.monotonic() - self._said_close) * 1000 > _PARTING_MS:
+                return self._reason, self._text
+            unknown = session.hello is None
+            cost = n
+            for message in session.filled(n):
+                match message:
+                    case Hello():
+                        self._patience(limits.PING_EVERY_MS)
+                        self._listener.said_hello(self, message)
+                    case Ping(token):
+                        if len(self._control) < 10_000:
+                            self.send(Parcel(Pong(token), 0))
+                    case Pong():
+                        pass
+                    case Close(reason, text):
+                        return reason, text
+                    case _:
+                        cost += _memory_of(message)
+                        self._posted += cost
+                        self._listener.received(self, message, cost)
+                        cost = 0
+            if unknown and session.hello is None and self._is_overdue():
+                return "timeout", "it said no hello in time"
+            if self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX:
+                self._wait_for_engine()
+
+    def _is_overdue(self) -> bool:
+        left_ms = limits.HELLO_WITHIN_MS - (time.monotonic() - self._began) * 1000
+        if left_ms > 0:
+            self._patience(max(1, int(left_ms)))
+        return left_ms <= 0
+
+    def _patience(self, ms: int) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(ms))
+
+    def _wait_for_engine(self) -> None:
+        with self._starved:
+            while self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX and not self._reason:
+                self._starved.wait(0.5)
+
+    # --- the writer's thread -----------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        left = 0
+        try:
+            while True:
+                self._ready.acquire()
+                parcels = self._next_parcels()
+                if not parcels:
+                    if self._reason and not self._control:
+                        return
+                    continue
+                buffers: list[Buffer] = []
+                closing = False
+                for parcel in parcels:
+                    encoded = None if isinstance(parcel.message, (Hello, Close)) else parcel.encoded()
+                    buffers += self._session.send(parcel.message, encoded)
+                    left += parcel.size
+                    closing |= isinstance(parcel.message, Close)
+                self._send_all(buffers)
+                if left >= _SIP_BYTES or (left and not self._control and not self._bulk):
+                    self._listener.left(self, left)
+                    left = 0
+                if closing or self._session.closed:
+                    self._part(socket.SHUT_WR)
+                    return
+        except OSError:
+            self._part(socket.SHUT_RDWR)  # the reader sees it too, and says so
+
+    def _part(self, how: int) -> None:
+        """End our side. What we said last still arrives, and the peer has a moment to end its own."""
+        self._said_close = time.monotonic()
+        try:
+            self._patience(_PARTING_MS)
+            self._socket.shutdown(how)
+        except OSError:
+            pass  # it has ended by itself
+
+    def _next_parcels(self) -> list[Parcel]:
+        parcels: list[Parcel] = []
+        size = 0
+        while self._control and len(parcels) < 64 and size < limits.MIB:
+            parcel = self._control.popleft()
+            parcels.append(parcel)
+            size += parcel.size
+        if not parcels and self._bulk:
+            parcels.append(self._bulk.popleft())
+        for _ in parcels[1:]:
+            self._ready.acquire(blocking=False)
+        return parcels
+
+    def _send_all(self, buffers: list[Buffer]) -> None:
+        views = [memoryview(buffer) for buffer in buffers if len(buffer)]
+        while views:
+            sent = self._socket.sendmsg(views[:_BUFFERS_MAX])
+            while sent:
+                first = views[0]
+                if sent >= len(first):
+                    sent -= len(first)
+                    del views[0]
+                else:
+                    views[0] = first[sent:]
+                    sent = 0
+
+
+def _memory_of(message: Message) -> int:
+    match message:
+        case State(records=records):
+            return len(records) * _RECORD_COST
+        case ModificationUpdate(changes=changes):
+            return len(changes) * _RECORD_COST
+    return 100
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.setblocking(True)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.HELLO_WITHIN_MS))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.DEAD_AFTER_MS))
+    for option, value in (("TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS), ("TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)):
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        except (AttributeError, OSError):
+            pass  # a system without it: pings find a dead peer too, only later
+
+
+def _timeval(ms: int) -> bytes:
+    seconds, rest = divmod(ms, 1000)
+    return struct.pack("ll", seconds, rest * 1000)

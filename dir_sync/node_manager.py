@@ -1,0 +1,216 @@
+"""NodeManager: all Nodes: accept, dial, send, drop.
+
+In:   orders from the engine's thread. Out: news to one callback (`post`): what was dialled, who said hello, what was
+      received, who left.
+Rule: nothing here decides who stays: that is the roster's. Strangers get few places, few bytes and little time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dir_sync.core import limits
+from dir_sync.core.messages import Hello, Message
+from dir_sync.node import Node, Parcel
+
+__all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager"]
+
+_DIAL_S = 5.0
+_BACKLOG = 128
+
+
+class Dialled(NamedTuple):
+    """A dial has ended: in a link, or in nothing."""
+
+    address: str
+    port: int
+    link: int | None
+    text: str
+
+
+class Greeted(NamedTuple):
+    """A link has said hello."""
+
+    node: Node
+    hello: Hello
+
+
+class Came(NamedTuple):
+    node: Node
+    message: Message
+    cost: int
+
+
+class Left(NamedTuple):
+    node: Node
+    size: int
+
+
+class Ended(NamedTuple):
+    node: Node
+    reason: str
+    text: str
+
+
+Link = Dialled | Greeted | Came | Left | Ended
+
+
+class NodeManager:
+    """Owns the listening socket and every Node."""
+
+    def __init__(
+        self,
+        port: int,
+        address: str,
+        our_hello: Callable[[], Hello],
+        post: Callable[[Link], None],
+        report: Callable[[str], None],
+        trusted: frozenset[str] = frozenset(),
+    ) -> None:
+        """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `trusted`: addresses of
+        the user's own choice, which may lie outside this LAN. Raises OSError if the port cannot be had."""
+        self._our_hello = our_hello
+        self._post = post
+        self._report = report
+        self._trusted = trusted
+        self._lock = threading.Lock()
+        # Under _lock.
+        self._nodes: dict[int, Node] = {}
+        self._strangers: dict[int, str] = {}  # links without a hello, and their addresses
+        self._next_link = 1
+        self._stopping = False
+        self._listener = socket.create_server((address, port), backlog=_BACKLOG)
+        self.port: int = self._listener.getsockname()[1]
+        self._acceptor = threading.Thread(target=self._accept, name="accept", daemon=True)
+
+    def start(self) -> None:
+        self._acceptor.start()
+
+    # --- orders ------------------------------------------------------------------------------------------------------
+
+    def dial(self, address: str, port: int) -> None:
+        """Connect; Dialled tells how it went."""
+        threading.Thread(target=self._dial, args=(address, port), name="dial", daemon=True).start()
+
+    def send(self, link: int, parcel: Parcel) -> None:
+        """Nothing happens if the link has ended."""
+        node = self._nodes.get(link)
+        if node is not None:
+            node.send(parcel)
+
+    def drop(self, link: int, reason: str, text: str = "") -> None:
+        """Say CLOSE and end that link."""
+        node = self._nodes.get(link)
+        if node is not None:
+            node.close(reason, text)
+
+    def ping(self, link: int) -> None:
+        node = self._nodes.get(link)
+        if node is not None:
+            node.ping()
+
+    def stop(self) -> None:
+        """Say good-bye to everybody and wait, not long, for all threads."""
+        with self._lock:
+            self._stopping = True
+            nodes = list(self._nodes.values())
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # not every system lets one shut down a listener; closing it does
+        self._listener.close()
+        for node in nodes:
+            node.close("bye", "")
+        for node in nodes:
+            if not node.join(0.3):
+                node.abort()
+        for node in nodes:
+            node.join(0.5)
+        if self._acceptor.ident is not None:
+            self._acceptor.join(1.0)
+
+    # --- accepting and dialling --------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, (address, _) = self._listener.accept()
+            except OSError:
+                if self._stopping:
+                    return
+                # Out of descriptors, or the peer was gone before it was accepted: the next one may do better.
+                if self._wait_a_moment():
+                    return
+                continue
+            if not self._is_welcome(address) or not self._take_in(sock, address, False):
+                sock.close()
+
+    def _wait_a_moment(self) -> bool:
+        threading.Event().wait(0.2)
+        return self._stopping
+
+    def _is_welcome(self, address: str) -> bool:
+        if address in self._trusted or not ipaddress.ip_address(address).is_global:
+            return True
+        self._report(f"refused a connection from {address}: it is not on this LAN (name it with --peer to allow it)")
+        return False
+
+    def _take_in(self, sock: socket.socket, address: str, dialled: bool) -> Node | None:
+        with self._lock:
+            if self._stopping or len(self._nodes) >= limits.LINKS_MAX + limits.UNFINISHED_MAX:
+                return None
+            if not dialled:
+                places = list(self._strangers.values())
+                full = len(places) >= limits.UNFINISHED_MAX
+                if full or places.count(address) >= limits.UNFINISHED_PER_ADDRESS_MAX:
+                    return None
+            link = self._next_link
+            self._next_link += 1
+            try:
+                node = Node(link, sock, address, dialled, self._our_hello(), self)
+            except OSError:
+                return None
+            self._nodes[link] = node
+            if not dialled:
+                self._strangers[link] = address
+        if not dialled:
+            node.start()
+        return node
+
+    def _dial(self, address: str, port: int) -> None:
+        text = ""
+        node: Node | None = None
+        try:
+            sock = socket.create_connection((address, port), timeout=_DIAL_S)
+            node = self._take_in(sock, sock.getpeername()[0], True)
+            if node is None:
+                sock.close()
+        except (OSError, UnicodeError) as error:
+            text = getattr(error, "strerror", None) or str(error)
+        # Told before anything else of that link can be: its threads start after this.
+        self._post(Dialled(address, port, None if node is None else node.link, text))
+        if node is not None:
+            node.start()
+
+    # --- what nodes tell (on their threads) --------------------------------------------------------------------------
+
+    def said_hello(self, node: Node, hello: Hello) -> None:
+        with self._lock:
+            self._strangers.pop(node.link, None)
+        self._post(Greeted(node, hello))
+
+    def received(self, node: Node, message: Message, cost: int) -> None:
+        self._post(Came(node, message, cost))
+
+    def left(self, node: Node, size: int) -> None:
+        self._post(Left(node, size))
+
+    def ended(self, node: Node, reason: str, text: str) -> None:
+        with self._lock:
+            self._strangers.pop(node.link, None)
+            self._nodes.pop(node.link, None)
+        self._post(Ended(node, reason, text))
