@@ -59,9 +59,7 @@ def main(argv: list[str]) -> int:
     except Exception as error:
         log.logger.debug("the fault in full:", exc_info=True)
         what = f"{type(error).__name__}: {error}".rstrip(": ")
-        log.complain(
-            f"stopped by {what} ({_where(error)}). This is a fault of dir_sync, not yours; -v tells more"
-        )
+        log.complain(f"stopped by {what} ({_where(error)}). This is a fault of dir_sync, not yours; -v tells more")
         return FAULT
     finally:
         log.close()
@@ -82,7 +80,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {"run": run}
 
 def read_config(argv: list[str]) -> Config:
     """The words after a command. ConfigError if one is wrong; SystemExit after --help or --version."""
-    words = _parser().parse_args(argv)
+    try:
+        words = _parser().parse_args(argv)
+    except BrokenPipeError:  # whoever asked for --help or --version has read enough
+        raise SystemExit(0) from None
     folder = config.checked_folder(words.folder)
     log_file = _absolute("--log-file", words.log_file) if words.log_file is not None else None
     if log_file is not None and config.is_shared(log_file, folder):
@@ -216,7 +217,9 @@ def _said(end: SystemExit) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        sys.stdout = None  # or the interpreter flushes it again at exit
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer is flushed again at exit
+        os.close(nowhere)
     return end.code if isinstance(end.code, int) else 0
 
 

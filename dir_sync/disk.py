@@ -572,9 +572,12 @@ class RealDisk:
                     return
                 else:
                     number = ctypes.get_errno()
-                # A folder into itself is EINVAL as well
-                if number not in _NO_FLAGS or _one_in_the_other(source, target):
-                    raise _os_error(errno.EINVAL if number == errno.ENOSYS else number)
+                if number not in _NO_FLAGS:
+                    raise _os_error(number)
+                if _one_in_the_other(source, target):  # that is EINVAL on any file system
+                    if not _is_taken(here, mine) or (flag == _EXCHANGE and not _is_taken(there, theirs)):
+                        raise _os_error(errno.ENOENT)
+                    raise _os_error(errno.EEXIST if flag != _EXCHANGE and _is_taken(there, theirs) else errno.EINVAL)
                 if flag == _EXCHANGE:
                     self._exchanges = False
                     _exchange_in_steps(here, mine, there, theirs)

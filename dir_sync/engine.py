@@ -110,6 +110,7 @@ _STAGING = limits.RESERVED_NAME + b"/staging/"
 _PLAN_MAX = 2_000  # paths planned in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4
+_WAKE_MAX = 512  # of those who wait for a window, at once
 _RETRY_MS = 1_000
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
 _STALLED_MS = 60_000
@@ -224,7 +225,7 @@ class Engine:
                 for listing in listings:
                     self._listed(listing)
             case Looked(items):
-                self._looks_out -= 1
+                self._looks_out -= not self._looking[items[0].path].large
                 self._jobs_out -= 1
                 self.index.fetch(seen.path for seen in items)
                 for seen in items:
@@ -278,7 +279,9 @@ class Engine:
         """The monotonic ms at which `end_turn` has something to do, even if nothing happens; None: never."""
         if self._again:
             return self._now.mono_ms
-        due = [when for when in (self._agenda.next_due(),) if when is not None]
+        due: list[int] = []
+        if not self._looks_out and (when := self._agenda.next_due()) is not None:
+            due.append(when)  # while looks are out, the next ones are sent when they come back
         if self._timers:
             due.append(self._timers[0][0])
         if self._calm_work():
@@ -389,8 +392,7 @@ class Engine:
                 item = self._look_item(errand)
                 self._looking[errand.path] = errand
                 if errand.large:
-                    self._order(LookJob((item,), bulk=True))
-                    self._looks_out += 1
+                    self._order(LookJob((item,), bulk=True))  # not counted: nobody waits for it
                 else:
                     small.append(item)
             if small:
@@ -651,6 +653,8 @@ class Engine:
             for path in some:
                 self._todo[path] = None
             self._sweep = some[-1] if len(some) == _PLAN_MAX else None
+        if self._waiting and not self._fetches:
+            self._wake_waiting()
         if not self._todo:
             return
         if len(self._todo) > limits.TODO_PATHS_MAX:
@@ -660,7 +664,12 @@ class Engine:
         paths = list(self._todo)[:_PLAN_MAX]
         for path in paths:
             del self._todo[path]
-        offered = [(path, offers) for path in paths if (offers := self.index.offers(path))]
+        offered = []
+        for path in paths:
+            if offers := self.index.offers(path):
+                offered.append((path, offers))
+            elif path not in self._busy:
+                self._nothing_wanted(path)
         self.index.fetch(path for path, _ in offered)
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
@@ -697,6 +706,10 @@ class Engine:
         for offer in offers:
             if offer.record.stamp <= row.record.stamp and leq(offer.record.vector, row.record.vector):
                 self.index.drop_offer(path, offer.peer)
+        self._nothing_wanted(path)
+
+    def _nothing_wanted(self, path: bytes) -> None:
+        """Whatever was on its way here is not needed any more."""
         self._blocked.pop(path, None)
         self._cancel(path)
         self._unready(path)
@@ -1216,9 +1229,15 @@ class Engine:
             peer.window.cancel(fetch)
 
     def _wake_waiting(self) -> None:
-        for path in list(self._waiting)[:64]:
-            del self._waiting[path]
-            self._todo[path] = None
+        """Room in a window: some of those who wait for it are planned again; in bulk, not one by one."""
+        if not self._waiting:
+            return
+        for peer in self._peers.values():
+            if peer.window.is_half_empty():
+                for path in list(self._waiting)[:_WAKE_MAX]:
+                    del self._waiting[path]
+                    self._todo[path] = None
+                return
 
     def _make_ready(self, path: bytes, ready: _Ready) -> None:
         self._unready(path)
@@ -1625,20 +1644,22 @@ class Engine:
             if record.path in fresh and fresh[record.path].record != record:
                 del fresh[record.path]  # it has changed once more since
         cache: dict[object, Told] = {}
-        messages: dict[int, tuple[Told, list[str]]] = {}
+        sends: list[tuple[Told, list[str]]] = []
         for node in sorted(self._peers):
             peer = self._peers[node]
             if not peer.asked or peer.sent != before or peer.queued > limits.OUTBOX_BYTES_MAX:
                 continue
+            at = 0  # what is said to one peer keeps its order, also where others are told the same
             for told in tell(self.folder, peer, rows, fresh, until, cache):
-                key = id(told.message)
-                if key in messages:
-                    messages[key][1].append(node)
-                else:
-                    messages[key] = (told, [node])
+                same = (n for n in range(at, len(sends)) if sends[n][0].message is told.message)
+                at = next(same, len(sends))
+                if at == len(sends):
+                    sends.append((told, []))
+                sends[at][1].append(node)
+                at += 1
                 peer.queued += told.size
             peer.sent = until
-        for told, nodes in messages.values():
+        for told, nodes in sends:
             self._out.append(Send(tuple(nodes), told.message, told.size))
 
     def _with_renames(self) -> dict[bytes, Fresh]:

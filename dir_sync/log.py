@@ -51,9 +51,7 @@ def setup(verbosity: int, log_file: str | None) -> None:
         handlers.append(_Lines(_open(log_file), "utf-8", _Full(), wanted))
     if sys.stderr is not None:
         level = logging.WARNING if verbosity < 0 else wanted
-        handlers.insert(
-            0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, _wants_colour(sys.stderr))
-        )
+        handlers.insert(0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, _wants_colour(sys.stderr)))
     for source in (logger, _FOREIGN):
         source.propagate = False
         source.setLevel(wanted if source is logger else logging.WARNING)
@@ -88,9 +86,7 @@ def escape(text: str) -> str:
     Backslashes stay: paths were escaped by `show` before."""
     if text.isprintable():
         return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 def human_bytes(n: int) -> str:
@@ -155,9 +151,7 @@ class RateLimiter:
         assert per_s > 0
         self._per_s = per_s
         self._causes_max = causes_max
-        self._causes: dict[
-            Hashable, tuple[float, float, int]
-        ] = {}  # (tokens, at, held back), longest unused first
+        self._causes: dict[Hashable, tuple[float, float, int]] = {}  # (tokens, at, held back), longest unused first
 
     def allow(self, cause: Hashable, now_s: float) -> bool:
         """`now_s` is of any clock; one that goes backwards gives no line away."""

@@ -60,9 +60,7 @@ def parts() -> st.SearchStrategy[bytes]:
         st.text(max_size=8).map(lambda text: text.encode("utf-8", "replace")),
         st.text('"\\[]{}\n\x1b\u202e\u00e9\U0001f600', max_size=6).map(str.encode),
         st.binary(max_size=8),
-        st.sampled_from(
-            [b"...", b".dir_sync2", b"..a", b".git", b"\xff\xfe", b"\xed\xb2\x80", b"\xc3", b"~"]
-        ),
+        st.sampled_from([b"...", b".dir_sync2", b"..a", b".git", b"\xff\xfe", b"\xed\xb2\x80", b"\xc3", b"~"]),
         st.sampled_from([b"x" * limits.PART_BYTES_MAX, b"\xff" * limits.PART_BYTES_MAX]),
     ).map(_cleaned)
 
@@ -216,9 +214,7 @@ def hellos() -> st.SearchStrategy[Hello]:
     folders = st.lists(
         st.builds(FolderIndex, names(), ids(), sequences()), max_size=3, unique_by=lambda folder: folder.name
     )
-    return st.builds(
-        Hello, st.just(PROTOCOL), ids(), names(), ids(), st.integers(0, 65535), folders.map(tuple)
-    )
+    return st.builds(Hello, st.just(PROTOCOL), ids(), names(), ids(), st.integers(0, 65535), folders.map(tuple))
 
 
 @cache
@@ -253,9 +249,7 @@ def pulls() -> st.SearchStrategy[Pull]:
 
 @cache
 def refusals() -> st.SearchStrategy[Refuse]:
-    return st.builds(
-        Refuse, names(), _some(st.tuples(pull_ids(), st.sampled_from(["gone", "later"])), least=1)
-    )
+    return st.builds(Refuse, names(), _some(st.tuples(pull_ids(), st.sampled_from(["gone", "later"])), least=1))
 
 
 @cache
@@ -312,9 +306,7 @@ def json_values() -> st.SearchStrategy[Any]:
     )
     return st.recursive(
         leaves,
-        lambda inner: st.one_of(
-            st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
-        ),
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
         max_leaves=8,
     )
 

@@ -217,9 +217,7 @@ def test_exit_codes(daemon: Daemon, folder: str, words: list[str], code: int) ->
     assert cli.main(words) == code
 
 
-@pytest.mark.parametrize(
-    ("mode", "word"), [(0o000, "read"), (0o300, "read"), (0o600, "read"), (0o500, "written")]
-)
+@pytest.mark.parametrize(("mode", "word"), [(0o000, "read"), (0o300, "read"), (0o600, "read"), (0o500, "written")])
 def test_a_folder_without_permission(
     daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str], mode: int, word: str
 ) -> None:
@@ -342,11 +340,7 @@ def test_logging_is_set_up_for_the_daemon_and_ended_after_it(
     assert line.endswith("  here")
 
 
-@given(
-    st.lists(
-        st.one_of(st.text(), st.sampled_from(["-b", "-l", "--peer", "--name", "-s", "run", "--", "-", "/"]))
-    )
-)
+@given(st.lists(st.one_of(st.text(), st.sampled_from(["-b", "-l", "--peer", "--name", "-s", "run", "--", "-", "/"]))))
 def test_no_words_raise(words: list[str]) -> None:
     """Whatever is said: a Config, or one line for the user."""
     answer: Config | BaseException
@@ -400,15 +394,17 @@ def test_program_version_and_help() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_program_whose_reader_has_gone() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_program_whose_reader_has_gone(unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
         command = [sys.executable, str(ROOT / "main.py"), "--help"]
-        ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False)
+        environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=30, check=False)
     finally:
         os.close(writer)
-    assert ended.stderr == b""
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_program_with_nothing_open() -> None:

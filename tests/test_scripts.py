@@ -91,9 +91,7 @@ def test_setup_with_an_old_python(checkout: Path, bare: str) -> None:
 
 def test_setup_without_venv(checkout: Path, bare: str) -> None:
     """A Python 3.11 without the venv module, and nobody to install it."""
-    answers = (
-        "case $2 in *version_info*3,\\ 11*) exit 0 ;; *print*) echo python3.11-venv ;; *) exit 1 ;; esac\n"
-    )
+    answers = "case $2 in *version_info*3,\\ 11*) exit 0 ;; *print*) echo python3.11-venv ;; *) exit 1 ;; esac\n"
     write(Path(bare) / "python3", answers)
     ended = run(checkout / "scripts/setup", PATH=bare)
     assert ended.returncode == 1

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import psutil
+import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -81,6 +81,9 @@ class Window:
     def has_room(self, length: int) -> bool:
         return len(self._pulls) < limits.PULLS_MAX // 2 and self.bytes + length <= limits.PULL_WINDOW_BYTES
 
+    def is_half_empty(self) -> bool:
+        return len(self._pulls) < limits.PULLS_MAX // 4 and self.bytes <= limits.PULL_WINDOW_BYTES // 2
+
     def ask(self, fetch: Fetch, offset: int, length: int) -> PullItem:
         """The pull for a range of `fetch`."""
         id_ = self.new_id()

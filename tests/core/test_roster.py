@@ -846,7 +846,12 @@ class World:
 
     def say_hello(self, pipe: Pipe, side: Person) -> None:
         node, instance, other = side.node, side.instance, pipe.other(side)
-        self.after(self.some_ms(), other, lambda: self.is_cut or other.greet(pipe, node, instance))
+
+        def arrive() -> None:
+            if not self.is_cut:
+                other.greet(pipe, node, instance)
+
+        self.after(self.some_ms(), other, arrive)
 
     def hang_up(self, pipe: Pipe, side: Person, reason: str) -> None:
         """The other end hears of it, or times out."""

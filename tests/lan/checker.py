@@ -157,19 +157,24 @@ def holds(predicate: Callable[[], object], for_s: float, what: str) -> None:
 
 
 def wait_equal(
-    roots: Sequence[Path], limit_s: float, *, like: Survey | None = None, only: str = ""
+    roots: Sequence[Path],
+    limit_s: float,
+    *,
+    like: Survey | None = None,
+    only: str = "",
+    contents: bool = True,
 ) -> dict[bytes, Entry]:
     """Wait until all folders are equal (and equal to `like`); the survey that they have in common.
 
-    `only`: a folder in each of them that counts, and nothing else.
+    `only`: a folder in each of them that counts, and nothing else. Without `contents` it is quicker, and less.
 
     While it waits it looks at everything but content, which is read, of all of them, before the verdict.
     """
     end = time.monotonic() + limit_s
     while True:
         begun = time.monotonic()
-        for contents in (False, True):
-            trees = [survey(root, only=only, contents=contents) for root in roots]
+        for read in (False, True)[: 1 + contents]:
+            trees = [survey(root, only=only, contents=read) for root in roots]
             expected = {} if like is None else {"what is expected": like}
             named = expected | dict(zip(map(str, roots), trees, strict=True))
             found = differences(*named.values(), labels=list(named))
@@ -180,7 +185,5 @@ def wait_equal(
         now = time.monotonic()
         if now >= end:
             text = "\n".join(found[:SHOWN_DIFFERENCES])
-            raise AssertionError(
-                f"not equal within {limit_s:g} s, {len(found)} differences, such as:\n{text}"
-            )
+            raise AssertionError(f"not equal within {limit_s:g} s, {len(found)} differences, such as:\n{text}")
         time.sleep(max(POLL_S, min(1.0, now - begun)))

@@ -30,6 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from .checker import wait_for
+
 PREFIX = "dsl"
 NETWORK = f"10.77.{os.getpid() % 250}"
 NETNS = Path("/run/netns")
@@ -400,6 +402,7 @@ class Node:
     def heal(self) -> None:
         """Undo isolate, unplug and every cut of this node."""
         ip("-n", self.lan.switch, "link", "set", self.switch_port, "master", "br0", "up")
+        self.lan.settle()
         for other in self.lan.nodes:
             if frozenset((self.index, other.index)) in self.lan.cuts:
                 self.lan.join(self, other)
@@ -477,6 +480,17 @@ class Lan:
             ip("-n", node.ns, "link", "set", "eth0", "up")
             if self.default_route:
                 ip("-n", node.ns, "route", "add", "default", "via", f"{NETWORK}.254")
+        self.settle()
+
+    def settle(self) -> None:
+        """Every port that has a cable forwards (which is so a moment after its link is up)."""
+
+        def forwarding() -> bool:
+            ports = json.loads(ip("-n", self.switch, "-j", "-d", "link", "show", "master", "br0"))
+            states = [port["linkinfo"]["info_slave_data"]["state"] for port in ports if "UP" in port["flags"]]
+            return all(state == "forwarding" for state in states)
+
+        wait_for(forwarding, 5, "the switch forwards")
 
     @staticmethod
     def _add_namespace(name: str) -> None:
@@ -514,6 +528,17 @@ class Lan:
         for node in self.nodes:
             if node.process is not None:
                 node.stop()
+
+    def meet(self, token: str, limit_s: float = 60.0) -> None:
+        """Each node gets a file (in `met/`) from each other one: all first exchanges are through."""
+        for node in self.nodes:
+            path = node.dir / "met" / f"{token} {node}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(token)
+        for node in self.nodes:
+            for other in self.nodes:
+                path = node.dir / "met" / f"{token} {other}"
+                wait_for(path.exists, limit_s, f"{node} gets what {other} has written")
 
     def reset(self) -> None:
         """Every node as on its first day."""

@@ -159,9 +159,7 @@ def ready(node: Node) -> Node:
     return node
 
 
-def test_a_program_that_ends_well_is_accepted(
-    new_lan: Callable[..., Lan], program: Callable[[str], None]
-) -> None:
+def test_a_program_that_ends_well_is_accepted(new_lan: Callable[..., Lan], program: Callable[[str], None]) -> None:
     lan = new_lan(1)
     program(patient())
     node = ready(lan[0].start("--more"))
@@ -176,9 +174,7 @@ def test_a_program_that_ends_well_is_accepted(
     assert (ended.code, ended.out, ended.errors) == (1, "out\n", ["one line"])
 
 
-def test_what_a_program_must_not_do_is_noticed(
-    new_lan: Callable[..., Lan], program: Callable[[str], None]
-) -> None:
+def test_what_a_program_must_not_do_is_noticed(new_lan: Callable[..., Lan], program: Callable[[str], None]) -> None:
     node = new_lan(1)[0]
     program(patient(code=3))
     with pytest.raises(AssertionError, match="ended with exit code 3"):
@@ -239,7 +235,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(patient())
     script = (
         "import time\n"
-        "from lan import Lan\n"
+        "from lan.lan import Lan\n"
         "with Lan(1) as lan:\n"
         "    lan[0].start()\n"
         "    while not lan[0].log(): pass\n"
@@ -248,7 +244,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     )
     other = subprocess.Popen(
         [sys.executable, "-c", script],
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[1],
         env=os.environ | {"DIR_SYNC_MAIN": str(tmp_path / "main.py")},
         stdout=subprocess.PIPE,
         text=True,
@@ -266,9 +262,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     assert not Path(work).exists()
 
 
-def test_the_clock_of_a_node_can_be_wrong(
-    new_lan: Callable[..., Lan], program: Callable[[str], None]
-) -> None:
+def test_the_clock_of_a_node_can_be_wrong(new_lan: Callable[..., Lan], program: Callable[[str], None]) -> None:
     if not lans.faketime_library():
         pytest.skip("libfaketime is not installed")
     node = new_lan(1)[0]

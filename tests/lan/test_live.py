@@ -42,7 +42,7 @@ def lan(running: Lan) -> Lan:
     """Three nodes that run and are equal; made anew if an earlier test has left them otherwise."""
     try:
         assert all(node.running for node in running)
-        wait_equal(running.roots, 10)
+        wait_equal(running.roots, 10, contents=False)
     except AssertionError:
         running.reset()
         start(running)

@@ -47,8 +47,8 @@ class _Inode:
     """`entries` of a directory, `data` of a file and `target` of a link, nothing else of the others."""
 
     __slots__ = (
-        "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kind", "links", "mode", "mtime", "number",
-        "target",
+        "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kind", "links", "mode",
+        "mtime", "number", "target",
     )  # fmt: skip
 
     def __init__(self, number: int, kind: Kind, mode: int, now: int) -> None:

@@ -1,0 +1,68 @@
+"""python -m tests.sim --seeds N [--from K] [--jobs J] | --seed N [--trace]: try many worlds, or look at one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.sim.world import Broken, run
+
+
+def attempt(seed: int) -> tuple[int, str, float]:
+    """Seed, what broke ("": nothing), seconds."""
+    began = time.perf_counter()
+    try:
+        run(seed)
+        return seed, "", time.perf_counter() - began
+    except Broken as error:
+        return seed, str(error), time.perf_counter() - began
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})"
+        return seed, text, time.perf_counter() - began
+
+
+def attempts(seeds: list[int], jobs: int) -> list[tuple[int, str, float]]:
+    if jobs == 1:
+        return [attempt(seed) for seed in seeds]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(attempt, seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs)))))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=300)
+    parser.add_argument("--from", type=int, default=0, dest="first")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--trace", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.seed is not None:
+        try:
+            world = run(arguments.seed, print if arguments.trace else None)
+        except Broken as error:
+            print(f"seed {arguments.seed}: {error}")
+            return 1
+        print(f"seed {arguments.seed}: good, log {world.log_hash[:16]}, {dict(world.stats)}")
+        return 0
+    began = time.perf_counter()
+    seeds = list(range(arguments.first, arguments.first + arguments.seeds))
+    results = attempts(seeds, arguments.jobs)
+    failed = [(seed, text) for seed, text, _ in results if text]
+    for seed, text in failed[:40]:
+        print(f"seed {seed}: {text[:400]}")
+    kinds = Counter(" ".join(text.split()[:6]) for _, text in failed)
+    for kind, count in kinds.most_common(12) if len(failed) > 8 else ():
+        print(f"{count:5} x {kind}")
+    took = time.perf_counter() - began
+    print(f"{len(seeds)} seeds in {took:.1f} s ({len(seeds) / took:.1f} a second), {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

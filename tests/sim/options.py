@@ -1,0 +1,164 @@
+"""What one world is like: everything is drawn from its seed, so that each seed tries another mixture (swarm testing).
+
+In:   a seed. Out: frozen Options, and the bounds of `limits` made small enough for small files to meet them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from types import ModuleType
+
+from dir_sync import engine
+from dir_sync.core import limits, peers, transfer
+
+__all__ = ["OPERATIONS", "Options", "bounded", "draw"]
+
+OPERATIONS = (
+    "write", "save", "append", "slow write", "delete", "delete folder", "move", "move folder", "swap", "change type",
+    "chmod", "touch", "copy", "copy old", "make folder", "make link", "hard link", "move tree out",
+)  # fmt: skip
+
+_SECOND = 1_000_000_000
+_YEAR = 365 * 24 * 3600 * _SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    seed: int
+    nodes: int
+    links: tuple[tuple[int, int], ...]
+    trees: str  # "empty", "equal", "overlapping"
+    steps: int
+    pause_ms: int  # between two steps, at the most
+    weights: tuple[int, ...]  # of OPERATIONS
+    crowded: bool  # few names, much contention
+    large: float  # share of writes that are larger than what travels inside an update
+    skews: tuple[int, ...]  # ns that each wall clock is off
+    grain_ns: int
+    latency_us: int
+    disk_us: int
+    meddling: float  # a user acts between two verbs of a job
+    lost: float  # watcher events
+    repeated: float
+    late: float
+    cut: float  # each of these: chance in a step
+    crash: float
+    crash_in_job: float  # chance at each verb of a job
+    lose_index: float  # chance at a crash
+    old_index: float
+    full: float
+    trouble: float  # chance at each verb of a job
+    jump: float
+    rescan: float
+    users_sync: bool  # what users wrote survives a power cut
+    late_joiner: bool
+    deltas: bool
+    small_pages: bool
+
+    @property
+    def is_calm(self) -> bool:
+        """No fault of any kind: content may cross each link once."""
+        return not (
+            self.meddling or self.lost or self.cut or self.crash or self.crash_in_job or self.full or self.trouble
+        )
+
+    @property
+    def keeps_memory(self) -> bool:
+        """No node ever forgets what it knew."""
+        return not (self.lose_index or self.old_index)
+
+
+def draw(seed: int) -> Options:
+    """The world of a seed. The simplest ones (no faults, two nodes) come often enough to be caught first."""
+    dice = Random(f"options {seed}")
+    nodes = dice.choice([2, 2, 2, 3, 3, 3, 4, 5])
+    full_mesh = [(a, b) for a in range(nodes) for b in range(a + 1, nodes)]
+    line = [(a, a + 1) for a in range(nodes - 1)]
+    star = [(0, a) for a in range(1, nodes)]
+    links = dice.choice([full_mesh, full_mesh, line, star])
+    faulty = dice.random() < 0.75
+
+    def fault(share: float, strength: float) -> float:
+        """This kind of fault happens in some of the faulty worlds."""
+        strikes = dice.random() < share
+        size = strength * dice.choice([0.3, 1.0, 2.0])
+        return size if strikes and faulty else 0.0
+
+    skew = dice.choice([0, 0, _SECOND, 3 * _YEAR])
+    weights = tuple(0 if dice.random() < 0.35 else dice.choice([1, 2, 5]) for _ in OPERATIONS)
+    if not any(weights[:3]):
+        weights = (3, *weights[1:])
+    return Options(
+        seed=seed,
+        nodes=nodes,
+        links=tuple(links),
+        trees=dice.choice(["empty", "equal", "overlapping", "overlapping"]),
+        steps=dice.choice([5, 12, 25, 50]),
+        pause_ms=dice.choice([3, 30, 300, 1500]),
+        weights=weights,
+        crowded=dice.random() < 0.5,
+        large=dice.choice([0.0, 0.1, 0.4]),
+        skews=tuple(dice.randint(-skew, skew) for _ in range(nodes)),
+        grain_ns=dice.choice([0, 0, 0, 4_000_000, 2 * _SECOND]),
+        latency_us=dice.choice([200, 2_000, 80_000]),
+        disk_us=dice.choice([300, 3_000, 60_000]),
+        meddling=fault(0.4, 0.02),
+        lost=fault(0.3, 0.15),
+        repeated=fault(0.3, 0.2),
+        late=fault(0.3, 0.2),
+        cut=fault(0.5, 0.08),
+        crash=fault(0.4, 0.05),
+        crash_in_job=fault(0.25, 0.003),
+        lose_index=fault(0.15, 0.3),
+        old_index=fault(0.1, 0.2),
+        full=fault(0.2, 0.05),
+        trouble=fault(0.2, 0.02),
+        jump=fault(0.3, 0.05),
+        rescan=fault(0.4, 0.05),
+        users_sync=dice.random() < 0.7,
+        late_joiner=dice.random() < 0.25,
+        deltas=dice.random() < 0.7,
+        small_pages=dice.random() < 0.4,
+    )
+
+
+@contextmanager
+def bounded(options: Options) -> Iterator[None]:
+    """The bounds made small, in all modules that know them; as they were, afterwards."""
+    small: dict[ModuleType, dict[str, int]] = {
+        limits: {
+            "INLINE_BYTES_MAX": 256,
+            "ATTACHED_BYTES_MAX": 1024,
+            "DELTA_FILE_BYTES_MIN": 257,
+            "CHUNK_BYTES": 1024,
+            "LARGE_FILE_BYTES": 4096,
+            "PULL_WINDOW_BYTES": 4096,
+            "APPLY_BYTES_MAX": 4096,
+        },
+        transfer: {"_AHEAD_BYTES": 2048},
+        peers: {"_UNACKED_BYTES_MAX": 4096},
+    }
+    if options.small_pages:
+        small[limits] |= {
+            "PAGE_RECORDS_MAX": 4,
+            "CHANGES_MAX": 3,
+            "LOOK_ITEMS_MAX": 3,
+            "APPLY_ITEMS_MAX": 3,
+            "DIRTY_BACKLOG_MAX": 4,
+            "TODO_PATHS_MAX": 12,
+            "OUTBOX_BYTES_MAX": 3000,
+        }
+        small[engine] = {"_PLAN_MAX": 4, "_TURN_LOOKS_MAX": 6, "_READY_BYTES_MAX": 2048, "_LARGE_FETCHES_MAX": 2}
+    before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
+    try:
+        for module, names in small.items():
+            for name, value in names.items():
+                setattr(module, name, value)
+        yield
+    finally:
+        for module, names in before.items():
+            for name, value in names.items():
+                setattr(module, name, value)

@@ -1,0 +1,250 @@
+"""People and programs on the nodes: they know nothing of the synchronisation, and act when they like.
+
+In:   a world, a node. Out: changes on the node's disk, each write with a token of its own; the world is told of each act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dir_sync.core.events import Touched, Urgency
+from dir_sync.core.model import Kind, parent_of
+from dir_sync.ports import DiskError
+from tests.sim.memory_disk import MemoryFile
+from tests.sim.options import OPERATIONS
+
+if TYPE_CHECKING:
+    from tests.sim.world import Node, World
+
+__all__ = ["User"]
+
+_FEW = (b"a", b"d/a", b"d")
+_MANY = (b"a", b"b", b"c", b"d/a", b"d/b", b"d/e/a", b"d/e/b", b"f/\xffx", b"f/g/h", b"a/b", b"k")
+_FOLDERS = (b"d", b"d/e", b"f", b"f/g", b"a", b"k/l")
+_DAY_NS = 86_400 * 1_000_000_000
+
+
+class User:
+    """The users of one node."""
+
+    def __init__(self, world: World, node: Node) -> None:
+        self._world = world
+        self._node = node
+        self._acting = False
+        self._names = _FEW if world.options.crowded else _MANY
+
+    def act(self, at_once: bool = False) -> None:
+        """One thing that people do. `at_once`: it is over when this returns."""
+        dice = self._world.dice
+        what = dice.choices(OPERATIONS, self._world.options.weights)[0]
+        if at_once and what == "slow write":
+            what = "write"
+        self._try(what, getattr(self, "_" + what.replace(" ", "_")))
+
+    def meddle(self, path: bytes) -> None:
+        """Between two verbs of a job: something happens, most likely to the very file."""
+        dice = self._world.dice
+        if path.startswith(b".dir_sync") or dice.random() < 0.2:
+            self.act(at_once=True)
+            return
+        acts: list[Callable[[], None]] = [
+            lambda: self._put(path),
+            lambda: self._put(path, replace=True),
+            lambda: self._node.disk.delete(path),
+            lambda: self._add(path),
+            lambda: self._node.disk.move(path, dice.choice(self._names)),
+            lambda: self._node.disk.touch(path),
+            lambda: self._node.disk.mkdir(path),
+        ]
+        self._try(f"meddle {path!r}", dice.choice(acts))
+
+    # --- how -----------------------------------------------------------------------------------------------------
+
+    def _try(self, what: str, act: Callable[[], None]) -> None:
+        if self._acting:
+            return
+        node, world = self._node, self._world
+        with self._as_user():
+            before = node.disk.tree()
+            try:
+                act()
+                world.note(f"{node.name} user: {what}")
+            except DiskError as error:
+                world.note(f"{node.name} user: {what} fails: {error}")
+            world.acted(node, before)
+
+    @contextmanager
+    def _as_user(self) -> Iterator[None]:
+        disk = self._node.disk
+        program, disk.program = disk.program, False
+        self._acting = True
+        try:
+            yield
+        finally:
+            disk.program = program
+            self._acting = False
+
+    def _name(self) -> bytes:
+        return self._world.dice.choice(self._names)
+
+    def _existing(self, *kinds: Kind) -> bytes:
+        tree = self._node.disk.tree()
+        names = [path for path, entry in tree.items() if entry[0] in kinds and not path.startswith(b"still")]
+        return self._world.dice.choice(names) if names else self._name()
+
+    def _content(self, what: str) -> bytes:
+        dice = self._world.dice
+        token = self._world.token(self._node, what)
+        if dice.random() < self._world.options.large:
+            size = dice.choice([300, 900, 3_000, 9_000])
+            block = bytes(dice.randrange(256) for _ in range(16)).hex().encode()
+            return token + b"".join(b"%04d" % n + block for n in range(size // len(block)))
+        return token + b"." * dice.randint(0, 20)
+
+    def _put(self, path: bytes, replace: bool = False) -> None:
+        disk = self._node.disk
+        if parent_of(path):
+            disk.mkdir(parent_of(path))
+        disk.write(path, self._content(f"write {path!r}"), replace=replace)
+
+    def _add(self, path: bytes) -> None:
+        content = self._node.disk.content(path)
+        if content is not None:
+            self._node.disk.write(path, content + self._world.token(self._node, f"append {path!r}"))
+
+    # --- what ----------------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        dice = self._world.dice
+        path = self._existing(Kind.FILE) if dice.random() < 0.5 else self._name()
+        content = self._node.disk.content(path)
+        if content is not None and len(content) > 500 and dice.random() < 0.6:
+            at = dice.randrange(len(content))
+            changed = content[:at] + self._world.token(self._node, f"patch {path!r}") + content[at:]
+            self._node.disk.write(path, changed)
+            return
+        self._put(path)
+
+    def _save(self) -> None:
+        """As editors do: a new file beside it, renamed over it."""
+        path = self._existing(Kind.FILE) if self._world.dice.random() < 0.7 else self._name()
+        if parent_of(path):
+            self._node.disk.mkdir(parent_of(path))
+        beside = path + b"~"
+        self._node.disk.write(beside, self._content(f"save {path!r}"))
+        self._node.disk.move(beside, path)
+
+    def _append(self) -> None:
+        self._add(self._existing(Kind.FILE))
+
+    def _slow_write(self) -> None:
+        """A program that writes for a while, and has the file open meanwhile."""
+        path = self._name()
+        self._put(path)
+        self._go_on(self._node.disk.hold(path), path, self._world.dice.randint(1, 6))
+
+    def _go_on(self, file: MemoryFile, path: bytes, left: int) -> None:
+        world, node = self._world, self._node
+        if file._generation != node.disk.generation:
+            return
+        with self._as_user():
+            before = node.disk.tree()
+            if left == 0 or not world.faults:
+                file.close()
+                node.heard(Touched(path, Urgency.NOW))
+            else:
+                try:
+                    file.write(file.stat().size, world.token(node, f"go on with {path!r}"))
+                    node.heard(Touched(path, Urgency.WRITING))
+                except DiskError:
+                    left = 1
+                world.at(world.dice.randint(1_000, 150_000), self._go_on, file, path, left - 1)
+            world.note(f"{node.name} user: goes on with {path!r}")
+            world.acted(node, before)
+
+    def _delete(self) -> None:
+        self._node.disk.delete(self._existing(Kind.FILE, Kind.SYMLINK))
+
+    def _delete_folder(self) -> None:
+        self._node.disk.delete(self._existing(Kind.DIRECTORY))
+
+    def _move(self) -> None:
+        target = self._name()
+        if parent_of(target):
+            self._node.disk.mkdir(parent_of(target))
+        self._node.disk.move(self._existing(Kind.FILE, Kind.SYMLINK), target)
+
+    def _move_folder(self) -> None:
+        self._node.disk.move(self._existing(Kind.DIRECTORY), self._world.dice.choice(_FOLDERS))
+
+    def _move_tree_out(self) -> None:
+        """A folder leaves, and another one comes from outside: a new tree, at once."""
+        disk = self._node.disk
+        source = self._existing(Kind.DIRECTORY)
+        disk.delete(source)
+        disk.mkdir(source + b"/in")
+        disk.write(source + b"/in/x", self._content("a tree from outside"))
+
+    def _swap(self) -> None:
+        disk = self._node.disk
+        mine, theirs = self._existing(Kind.FILE, Kind.DIRECTORY), self._existing(Kind.FILE, Kind.DIRECTORY)
+        if mine == theirs or mine.startswith(theirs + b"/") or theirs.startswith(mine + b"/"):
+            return
+        disk.move(mine, b"swap~")
+        disk.move(theirs, mine)
+        disk.move(b"swap~", theirs)
+
+    def _change_type(self) -> None:
+        disk, dice = self._node.disk, self._world.dice
+        path = self._existing(Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)
+        disk.delete(path)
+        match dice.randrange(3):
+            case 0:
+                self._put(path)
+            case 1:
+                disk.mkdir(path)
+                if dice.random() < 0.7:
+                    self._put(path + b"/x")
+            case _:
+                disk.symlink(path, dice.choice([b"a", b"/nowhere", b"../x"]))
+
+    def _chmod(self) -> None:
+        path = self._existing(Kind.FILE, Kind.FILE, Kind.DIRECTORY)
+        self._node.disk.chmod(path, self._world.dice.choice([0o600, 0o644, 0o755, 0o700]))
+
+    def _touch(self) -> None:
+        dice = self._world.dice
+        now = self._node.wall_ns()
+        self._node.disk.touch(
+            self._existing(Kind.FILE, Kind.SYMLINK),
+            dice.choice([None, now - _DAY_NS * dice.randint(1, 5_000), now + _DAY_NS * dice.randint(1, 5_000)]),
+        )
+
+    def _copy(self, old: bool = False) -> None:
+        disk = self._node.disk
+        source, target = self._existing(Kind.FILE), self._name()
+        content = disk.content(source)
+        stat = disk.tree().get(source)
+        if content is None or stat is None:
+            return
+        if parent_of(target):
+            disk.mkdir(parent_of(target))
+        disk.write(target, content, stat[3] if old else None)
+
+    def _copy_old(self) -> None:
+        """cp -p: a new file with an old time."""
+        self._copy(old=True)
+
+    def _make_folder(self) -> None:
+        self._node.disk.mkdir(self._world.dice.choice(_FOLDERS))
+
+    def _make_link(self) -> None:
+        path = self._name()
+        if parent_of(path):
+            self._node.disk.mkdir(parent_of(path))
+        self._node.disk.symlink(path, self._world.dice.choice([b"a", b"d", b"/etc/passwd", b"\xff"]))
+
+    def _hard_link(self) -> None:
+        self._node.disk.link(self._existing(Kind.FILE), self._name())

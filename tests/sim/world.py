@@ -1,0 +1,1233 @@
+"""A whole mesh in one thread, from one seed: the real engines, indexes, disks jobs, sessions and bytes on the wire.
+
+In:   a seed (or Options). Out: nothing, or a Broken that says which promise was broken, and when.
+Rule: everything is an action in one heap, ordered by time and number. Replaced are only the seams: time, the disk
+      (MemoryDisk), the sockets, the workers and the watcher. The checkers stand where things happen, not only at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.events import (
+    Act,
+    Applied,
+    ApplyItem,
+    ApplyJob,
+    Blind,
+    DiscardJob,
+    Drained,
+    Drop,
+    Effect,
+    Event,
+    Job,
+    Look,
+    Looked,
+    Moved,
+    NewIdentity,
+    Note,
+    PeerDown,
+    PeerUp,
+    Received,
+    Result,
+    Seen,
+    Send,
+    Ticked,
+    Touched,
+    Urgency,
+    Why,
+)
+from dir_sync.core.messages import (
+    PROTOCOL,
+    Acknowledge,
+    Chunks,
+    Close,
+    FolderIndex,
+    Hello,
+    Message,
+    ModificationUpdate,
+    Pull,
+    State,
+    StateRequest,
+)
+from dir_sync.core.model import Kind, PeerError, Record, Stat, leq
+from dir_sync.core.session import Session, encode
+from dir_sync.engine import Engine, Now
+from dir_sync.file_sync import HISTORY, STAGING, FileSync
+from dir_sync.index import Index, Row
+from dir_sync.ports import DiskError, Trouble
+from tests.sim.memory_disk import MemoryDisk, _Inode
+from tests.sim.options import Options, bounded, draw
+from tests.sim.users import User
+
+__all__ = ["Broken", "World", "run"]
+
+FOLDER = "default"
+_BIRTH_NS = 1_700_000_000 * 1_000_000_000
+_REST_WITHIN_US = 400_000_000  # after the last fault
+_ACTIONS_MAX = 120_000
+_TOKEN = b"<T"
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+class PowerCut(BaseException):
+    """The power fails in the middle of a job."""
+
+
+# --- the parts of one node -------------------------------------------------------------------------------------------
+
+
+class SimIndex(Index):
+    """The real index; a commit can be seen."""
+
+    on_commit: Callable[[], None] | None = None
+
+    def commit(self) -> None:
+        super().commit()
+        if self.on_commit is not None:
+            self.on_commit()
+
+
+class SimEngine(Engine):
+    """The real engine; what it records as made here can be seen."""
+
+    on_local: Callable[[Record, Record | None, str], None] | None = None
+
+    def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
+        super()._record_change(record, previous, fp, seen)
+        if self.on_local is not None:
+            self.on_local(record, previous, "user" if seen is not None else "engine")
+
+    def _answer(self, row: Row, top: Record) -> None:
+        super()._answer(row, top)
+        after = self.index.get(row.record.path)
+        assert after is not None
+        if self.on_local is not None:
+            self.on_local(after.record, row.record, "engine")
+
+
+class SimDisk(MemoryDisk):
+    """A memory disk that knows who acts, tells a watcher, and does not let the program harm what a user made."""
+
+    def __init__(self, node: Node, clock: Callable[[], int], dice: Random, grain_ns: int) -> None:
+        super().__init__(clock, dice, grain_ns=grain_ns)
+        self.node = node
+        self.program = False  # a job of the program is running, not a user
+        self.users: set[int] = set()  # inodes that users ever saw
+        self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
+        self.before = self._hook
+        self.fail = self._trouble
+
+    def _hook(self, verb: str, path: bytes) -> None:
+        self.node.world.at_verb(self.node, verb, path)
+
+    def _trouble(self, verb: str, path: bytes) -> Trouble | None:
+        return self.node.world.trouble(self.node, verb, path)
+
+    def _is_users(self, path: bytes) -> bool:
+        return path.split(b"/", 1)[0] != limits.RESERVED_NAME
+
+    def _heard(self, path: bytes, urgency: Urgency) -> None:
+        if self._is_users(path) and self._is_watched(path):
+            self.node.heard(Touched(path, urgency))
+
+    def _is_watched(self, path: bytes) -> bool:
+        folder = self._find(path.rpartition(b"/")[0])
+        return folder is not None and folder.number in self.node.watched
+
+    def _make(self, path: bytes, kind: Kind, mode: int) -> _Inode:
+        inode = super()._make(path, kind, mode)
+        if self._is_users(path):
+            self.users.add(inode.number)
+            self._heard(path, Urgency.FOLDER if kind == Kind.DIRECTORY else Urgency.CREATED)
+        return inode
+
+    def write(
+        self, path: bytes, data: bytes, mtime: int | None = None, *, replace: bool = False, mode: int = 0o644
+    ) -> None:
+        is_new = self._find(path) is None
+        super().write(path, data, mtime, replace=replace, mode=mode)
+        inode = self._find(path)
+        assert inode is not None
+        self.users.add(inode.number)
+        if is_new:
+            self._heard(path, Urgency.CREATED)
+        self._heard(path, Urgency.NOW)
+
+    def link(self, source: bytes, target: bytes) -> None:
+        super().link(source, target)
+        self._heard(target, Urgency.CREATED)
+
+    def touch(self, path: bytes, mtime: int | None = None) -> None:
+        super().touch(path, mtime)
+        self._heard(path, Urgency.NOW)
+
+    def exchange(self, mine: bytes, theirs: bytes) -> None:
+        self._may_appear(mine, theirs)
+        self._may_appear(theirs, mine)
+        super().exchange(mine, theirs)
+        for source, target in ((mine, theirs), (theirs, mine)):
+            self._moved(source, target)
+
+    def _rename(self, source: bytes, target: bytes, replace: bool = False) -> None:
+        self._may_appear(source, target)
+        super()._rename(source, target, replace)
+        self._moved(source, target)
+
+    def _moved(self, source: bytes, target: bytes) -> None:
+        inode = self._find(target)
+        assert inode is not None
+        is_directory = inode.kind == Kind.DIRECTORY
+        seen_from = self._is_users(source) and self._is_watched(source)
+        seen_to = self._is_users(target) and self._is_watched(target)
+        if self._is_users(target):
+            ahead = [inode]
+            while ahead:
+                each = ahead.pop()
+                self.users.add(each.number)
+                ahead += each.entries.values()
+        if seen_from and seen_to:
+            self.node.heard(Moved(source, target, is_directory))
+        elif seen_from:
+            self._heard(source, Urgency.VANISHED)
+        elif seen_to:
+            self._heard(target, Urgency.FOLDER if is_directory else Urgency.NOW)
+
+    def _remove_directory(self, path: bytes) -> None:
+        super()._remove_directory(path)
+        self._heard(path, Urgency.VANISHED)
+
+    def _remove_file(self, path: bytes) -> None:
+        inode = self._find(path)
+        if self.program and inode is not None and inode.number in self.users and inode.links == 1 and inode.data:
+            self._must_be_elsewhere(path, inode)
+        super()._remove_file(path)
+        self._heard(path, Urgency.VANISHED)
+
+    def _set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
+        super()._set_meta(path, mode, mtime)
+        self._heard(path, Urgency.NOW)
+
+    def _soil(self, inode: _Inode) -> None:
+        if self.program and inode.number in self.users:
+            raise Broken(f"{self.node.name} writes into a file of a user")
+        super()._soil(inode)
+
+    def _may_appear(self, source: bytes, target: bytes) -> None:
+        """Nothing partial, unverified or unsynced gets a name that users see."""
+        if not self.program or self._is_users(source) or not self._is_users(target):
+            return
+        inode = self._find(source)
+        if inode is None or inode.kind != Kind.FILE or inode.number in self.users:
+            return
+        digest = blake3(bytes(inode.data)).digest()
+        if digest not in self.expected.get(target, ()):
+            raise Broken(f"{self.node.name} puts an unverified content at {target!r}")
+        if inode.number in self._unsynced:
+            raise Broken(f"{self.node.name} puts a content at {target!r} that is not on the medium")
+
+    def _must_be_elsewhere(self, path: bytes, inode: _Inode) -> None:
+        for other in self._walk(self._root):
+            if other is not inode and other.kind == Kind.FILE and other.data == inode.data:
+                return
+        raise Broken(f"{self.node.name} removes the last copy of what a user had: {path!r}")
+
+    def contents(self) -> Counter[bytes]:
+        """All contents, history and staging too."""
+        return Counter(bytes(inode.data) for inode in self._walk(self._root) if inode.kind == Kind.FILE)
+
+    def tokens(self, everywhere: bool) -> set[bytes]:
+        found: set[bytes] = set()
+        for inode in self._walk(self._root):
+            if inode.kind == Kind.FILE:
+                found |= tokens_of(bytes(inode.data))
+        if not everywhere:
+            found = set()
+            for kind, content, _, _ in self.tree().values():
+                if kind == Kind.FILE:
+                    found |= tokens_of(content)
+        return found
+
+    def writes(self) -> int:
+        """How many verbs of the program changed anything so far."""
+        quiet = ("stat", "list", "read_link", "open", "file.stat", "file.read", "file.close", "is_root_here", "free_bytes")
+        return sum(count for verb, count in self.counts.items() if verb not in quiet)
+
+
+def tokens_of(data: bytes) -> set[bytes]:
+    """Each write of a user carries one: `<T` number `>`."""
+    return {piece.split(b">", 1)[0] for piece in data.split(_TOKEN)[1:] if b">" in piece[:12]}
+
+
+class Signatures:
+    """The cache of signatures: memory only."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, bytes] = {}
+
+    def get(self, digest: bytes) -> bytes | None:
+        return self._known.get(digest)
+
+    def put(self, digest: bytes, signature: bytes) -> None:
+        self._known[digest] = signature
+
+    def has(self, digest: bytes) -> bool:
+        return digest in self._known
+
+
+class Link:
+    """One connection: two sessions, and bytes on their way. Each direction keeps its order."""
+
+    def __init__(self, number: int, ends: tuple[Node, Node]) -> None:
+        self.number = number
+        self.ends = ends
+        self.dead = False
+        self.sessions = {node.name: Session() for node in ends}
+        self.arrives = {node.name: 0 for node in ends}  # when the last byte to that node arrives
+        self.peer_of: dict[str, str] = {}  # node name -> the id that its peer said
+        self.sequence = {node.name: 0 for node in ends}  # last one said by that node
+        self.pulls: dict[str, dict[int, bytes]] = {node.name: {} for node in ends}  # asked by that node: id -> digest
+
+    def other(self, node: Node) -> Node:
+        return self.ends[0] if node is self.ends[1] else self.ends[1]
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.ends[0].name, self.ends[1].name
+
+
+@dataclass(slots=True)
+class Local:
+    """A record that a node made: the history against which the end is judged."""
+
+    record: Record
+    origin: str  # "user", "engine" (an answer), "scan"
+
+
+@dataclass
+class Node:
+    world: World
+    number: int
+    skew_ns: int
+    dice: Random
+    name: str = ""
+    alive: bool = False
+    epoch: int = 0
+    watched: set[int] = field(default_factory=set)
+    inbox: list[Event] = field(default_factory=list)
+    turn_due: bool = False
+    tick_us: int | None = None
+    links: dict[str, Link] = field(default_factory=dict)  # id of the peer -> link that is up
+    seen: set[bytes] = field(default_factory=set)  # digests that a look has read, or that were installed
+    touched: dict[bytes, int] = field(default_factory=dict)  # paths that a user changed and no record tells of yet
+    fresh_locals: list[Local] = field(default_factory=list)  # not committed yet
+    committed: int = 0  # sequence at the last commit
+    told: int = 0  # sequence that some peer has been sent
+    heard_of: dict[tuple[str, str], int] = field(default_factory=dict)  # (peer, its index) -> sequence handled
+    heard_kept: dict[tuple[str, str], int] = field(default_factory=dict)  # ... and committed
+    image: bytes | None = None
+    older_images: list[bytes] = field(default_factory=list)
+    forgot: bool = False  # it has lost its index once
+    bystanders: dict[bytes, int] = field(default_factory=dict)
+    instance: int = 0
+
+    def __post_init__(self) -> None:
+        self.name = "ABCDE"[self.number]
+        self.disk = SimDisk(self, self.wall_ns, self.dice, self.world.options.grain_ns)
+        self.signatures = Signatures()
+        self.user = User(self.world, self)
+        self.index: SimIndex
+        self.engine: SimEngine
+        self.sync: FileSync
+
+    def wall_ns(self) -> int:
+        return _BIRTH_NS + self.world.us * 1000 + self.skew_ns
+
+    def now(self) -> Now:
+        return Now(self.wall_ns(), self.world.us // 1000)
+
+    def heard(self, event: Event) -> None:
+        self.world.watcher(self, event)
+
+    def watch(self, path: bytes) -> bool:
+        stat = self.disk.stat(path)
+        if stat is None or stat.kind != Kind.DIRECTORY:
+            return False
+        self.watched.add(stat.inode)
+        return True
+
+
+# --- the world -------------------------------------------------------------------------------------------------------
+
+
+class World:
+    """See the module. `trace`: called with one line for each thing that happens."""
+
+    def __init__(self, options: Options, trace: Callable[[str], None] | None = None, bug: str = "") -> None:
+        self.options = options
+        self.bug = bug  # of the loop: "words before commit"
+        self.dice = Random(f"world {options.seed}")
+        self.us = 1_000_000
+        self.faults = True
+        self.actions = 0
+        self._heap: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
+        self._count = 0
+        self._trace = trace
+        self._log = hashlib.sha256()
+        self._link_count = 0
+        self.links: dict[tuple[int, int], Link] = {}
+        self.cut_for_long: set[tuple[int, int]] = set()
+        self.tokens: dict[bytes, str] = {}  # token -> who wrote what
+        self.excused: set[bytes] = set()  # tokens that a user destroyed
+        self.locals: dict[bytes, list[Local]] = {}
+        self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()
+        self.sizes: dict[bytes, int] = {}
+        self.sent_messages = 0
+        self.stats: Counter[str] = Counter()
+        self.nodes = [
+            Node(self, number, options.skews[number], Random(f"node {options.seed} {number}"))
+            for number in range(options.nodes)
+        ]
+        self._plant()
+
+    # --- time and log --------------------------------------------------------------------------------------------
+
+    def at(self, delay_us: int, act: Callable[..., None], *arguments: object) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (self.us + delay_us, self._count, act, arguments))
+
+    def note(self, text: str) -> None:
+        line = f"{self.us / 1_000_000:.6f} {text}"
+        self._log.update(line.encode("utf-8", "surrogateescape"))
+        if self._trace is not None:
+            self._trace(line)
+
+    @property
+    def log_hash(self) -> str:
+        return self._log.hexdigest()
+
+    def chance(self, share: float) -> bool:
+        return self.faults and share > 0 and self.dice.random() < share
+
+    def run_until(self, us: int) -> None:
+        while self._heap and self._heap[0][0] <= us:
+            self._step()
+        self.us = us
+
+    def run_to_rest(self, what: str) -> None:
+        end = self.us + _REST_WITHIN_US
+        while self._heap:
+            if self._heap[0][0] > end:
+                raise Broken(f"{what}: not at rest in time: {self._why_busy()}")
+            self._step()
+
+    def _step(self) -> None:
+        self.us, _, act, arguments = heapq.heappop(self._heap)
+        self.actions += 1
+        if self.actions > _ACTIONS_MAX:
+            raise Broken(f"it runs on and on: {self._why_busy()}")
+        act(*arguments)
+
+    def _why_busy(self) -> str:
+        words = []
+        for node in self.nodes:
+            engine = node.engine
+            words.append(
+                f"{node.name}: jobs {engine._jobs_out}, agenda {len(engine._agenda)}, todo {len(engine._todo)},"
+                f" timers {len(engine._timers)}, fetches {sorted(engine._fetches)}, busy {sorted(engine._busy)},"
+                f" offers {node.index.count_offers()}, doing {sorted(engine._doing)}, to list {len(engine._to_list)},"
+                f" ready {sorted(engine._ready)}, waiting {sorted(engine._waiting)}, scanning {engine.scanning}"
+                f" {engine._scan_open}"
+            )
+        return "; ".join(words)
+
+    # --- life and death of a node --------------------------------------------------------------------------------
+
+    def boot(self, node: Node) -> None:
+        if node.alive:
+            return
+        node.alive = True
+        node.epoch += 1
+        node.instance += 1
+        node.watched.clear()
+        node.inbox.clear()
+        node.turn_due, node.tick_us = False, None
+        node.index = SimIndex(":memory:", node.dice, node.image)
+        node.index.on_commit = lambda: self._committed(node)
+        tag = f"{node.instance:x}"
+        node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas)
+        node.engine.on_local = lambda record, previous, origin: self._made_here(node, record, previous, origin)
+        node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
+        node.committed = node.index.sequence
+        self.note(f"{node.name} starts as {node.index.node} at {node.index.sequence}")
+        try:
+            node.disk.program = True
+            try:
+                for version in node.sync.recover(node.sync.prepare(), lambda digest: _is_known(node.index, digest)):
+                    node.index.put_version(version)
+            finally:
+                node.disk.program = False
+        except DiskError as error:
+            self.note(f"{node.name} cannot start: {error}")
+            self._die(node)
+            return
+        except PowerCut:
+            self.crash(node)
+            return
+        self._after_turn(node, node.engine.start(node.now()))
+        for pair in self.options.links:
+            if node.number in pair:
+                self.at(self.dice.randint(1, 50_000), self.connect, pair)
+
+    def crash(self, node: Node, power: bool = True) -> None:
+        """The power fails; or only the process is killed."""
+        if not node.alive:
+            return
+        self.note(f"{node.name} {'loses power' if power else 'is killed'}")
+        self.stats["crashes"] += 1
+        before = node.disk.tree() if power else {}
+        image = node.index.image()
+        node.index.close()
+        if power:
+            node.disk.crash()
+            self._after_power_cut(node, before, image)
+        else:
+            node.disk.generation += 1
+        node.older_images.append(image)
+        node.image = image
+        node.fresh_locals.clear()
+        node.heard_of = dict(node.heard_kept)
+        self._die(node)
+
+    def _die(self, node: Node) -> None:
+        node.alive = False
+        node.epoch += 1
+        for pair, link in list(self.links.items()):
+            if node.number in pair:
+                self.cut(link)
+        node.links.clear()
+        self.at(self.dice.choice([1_000, 300_000, 3_000_000]), self.restart, node)
+
+    def restart(self, node: Node) -> None:
+        if node.alive:
+            return
+        if self.chance(self.options.lose_index):
+            self.note(f"{node.name} has lost its index")
+            self.stats["lost indexes"] += 1
+            node.image = None
+            node.forgot = True
+            node.heard_of.clear()
+            node.heard_kept.clear()
+        elif self.chance(self.options.old_index) and node.older_images:
+            self.note(f"{node.name} gets an old index")
+            self.stats["old indexes"] += 1
+            node.image = self.dice.choice(node.older_images)
+            node.forgot = True
+            node.heard_of.clear()
+            node.heard_kept.clear()
+        self.boot(node)
+
+    def _after_power_cut(self, node: Node, before: dict[bytes, tuple[Kind, bytes, int, int]], image: bytes) -> None:
+        after = node.disk.tree()
+        for path in {**before, **after}:
+            old, new = before.get(path), after.get(path)
+            if old == new:
+                continue
+            if path in node.touched or not self.options.users_sync:
+                node.touched[path] = self.us
+        lost = set().union(*(tokens_of(old[1]) for old in before.values() if old[0] == Kind.FILE), set())
+        if not self.options.users_sync:
+            self.excused |= lost - node.disk.tokens(everywhere=True)
+            return
+        index = Index(":memory:", Random(1), image)
+        for row in index.rows_after(0, 100_000):
+            record = row.record
+            if row.seq > node.told or record.path in node.touched:
+                continue
+            found = after.get(record.path)
+            if record.kind == Kind.FILE and row.fp and (found is None or found[1] != _content_of(before, record)):
+                raise Broken(f"{node.name} told of {record.path!r}, and after a power cut it is not on its disk")
+            if record.kind == Kind.ABSENT and not row.fp and found is not None and record.path not in before:
+                raise Broken(f"{node.name} told that {record.path!r} is gone, and after a power cut it is back")
+        index.close()
+
+    # --- the loop, like the daemon's -----------------------------------------------------------------------------
+
+    def post(self, node: Node, epoch: int, event: Event, link: Link | None = None) -> None:
+        if not node.alive or node.epoch != epoch:
+            return
+        if link is not None and link.dead and not isinstance(event, PeerDown):
+            return
+        node.inbox.append(event)
+        if not node.turn_due:
+            node.turn_due = True
+            self.at(self.dice.randint(0, 1_500), self._turn, node, epoch)
+
+    def _turn(self, node: Node, epoch: int) -> None:
+        if not node.alive or node.epoch != epoch:
+            return
+        node.turn_due = False
+        events, node.inbox = node.inbox, []
+        effects: list[Effect] = []
+        now = node.now()
+        for event in events:
+            self.note(f"{node.name} < {describe(event)}")
+            self._before_event(node, event)
+            effects += node.engine.handle(event, now)
+            self._after_event(node, event)
+        effects += node.engine.end_turn(now)
+        self._after_turn(node, effects)
+
+    def _after_turn(self, node: Node, effects: list[Effect]) -> None:
+        epoch = node.epoch
+        if self.chance(self.options.crash / 20):
+            self.crash(node)
+            return
+        if self.bug == "words before commit":
+            for effect in effects:
+                if isinstance(effect, Send):
+                    self._perform(node, effect)
+            effects = [effect for effect in effects if not isinstance(effect, Send)]
+        due = any(isinstance(effect, (Send, ApplyJob, NewIdentity)) for effect in effects)
+        if due or self.dice.random() < 0.2:
+            node.index.commit()
+        if self.chance(self.options.crash / 20):
+            self.crash(node)
+            return
+        for effect in effects:
+            self._perform(node, effect)
+            if node.epoch != epoch:
+                return
+        deadline = node.engine.next_deadline()
+        if deadline is not None:
+            due_us = max(self.us + 100, deadline * 1000)
+            if node.tick_us is None or due_us < node.tick_us:
+                node.tick_us = due_us
+                self.at(due_us - self.us, self._tick, node, epoch, due_us)
+        elif node.index.is_dirty:
+            self.at(300_000, self._commit_later, node, epoch)
+
+    def _commit_later(self, node: Node, epoch: int) -> None:
+        if node.alive and node.epoch == epoch:
+            node.index.commit()
+
+    def _tick(self, node: Node, epoch: int, due_us: int) -> None:
+        if node.alive and node.epoch == epoch and node.tick_us == due_us:
+            node.tick_us = None
+            self.post(node, epoch, Ticked())
+
+    def _perform(self, node: Node, effect: Effect) -> None:
+        match effect:
+            case Note(what, path, peer, size, wire, text):
+                self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
+                if what == "bad content":
+                    self.stats["bad contents"] += 1
+            case Send(peers, message, size):
+                self._send(node, peers, message, size)
+            case Drop(peer, reason, text):
+                raise Broken(f"{node.name} drops an honest peer {peer}: {reason}, {text}")
+            case NewIdentity():
+                self.note(f"{node.name} is {node.index.node} from now on")
+                self.stats["new identities"] += 1
+                node.forgot = True
+                for link in list(node.links.values()):
+                    self.cut(link)
+                for pair, other in list(self.links.items()):
+                    if node.number in pair:
+                        self.cut(other)
+            case _:
+                self.note(f"{node.name} > {describe_job(effect)}")
+                delay = self.options.disk_us
+                if effect.bulk:
+                    delay *= 5
+                self.at(self.dice.randint(50, 50 + delay), self._do, node, node.epoch, effect)
+
+    def _do(self, node: Node, epoch: int, job: Job) -> None:
+        """A worker performs a job, all of it now; but users, power cuts and trouble come in between its verbs."""
+        if not node.alive or node.epoch != epoch:
+            return
+        disk = node.disk
+        if isinstance(job, ApplyJob):
+            disk.expected = {}
+            for item in job.items:
+                disk.expected.setdefault(item.path, set()).add(item.target.content)
+        disk.program = True
+        try:
+            event = node.sync.perform(job)
+        except PowerCut:
+            self.crash(node)
+            return
+        finally:
+            disk.program = False
+        if isinstance(job, ApplyJob):
+            assert isinstance(event, Applied)
+            self._after_apply(node, job, event)
+        if event is not None:
+            self.at(self.dice.randint(0, self.options.disk_us // 2), self.post, node, epoch, event)
+
+    # --- the seams under a job -----------------------------------------------------------------------------------
+
+    def at_verb(self, node: Node, verb: str, path: bytes) -> None:
+        if not node.disk.program:
+            return
+        if self.chance(self.options.crash_in_job):
+            raise PowerCut
+        if self.chance(self.options.meddling):
+            node.user.meddle(path)
+
+    def trouble(self, node: Node, verb: str, path: bytes) -> Trouble | None:
+        if node.disk.program and self.chance(self.options.trouble):
+            return self.dice.choice([Trouble.IO, Trouble.DENIED, Trouble.LIMIT])
+        return None
+
+    def watcher(self, node: Node, event: Event) -> None:
+        """An event of the file system, on its way to the engine."""
+        options = self.options
+        if not node.alive or self.chance(options.lost):
+            return
+        delay = self.dice.randint(0, 800)
+        if self.chance(options.late):
+            delay = self.dice.randint(0, 400_000)
+        self.at(delay, self.post, node, node.epoch, event)
+        if self.chance(options.repeated):
+            self.at(delay + self.dice.randint(0, 50_000), self.post, node, node.epoch, event)
+
+    # --- the network ---------------------------------------------------------------------------------------------
+
+    def connect(self, pair: tuple[int, int]) -> None:
+        ends = self.nodes[pair[0]], self.nodes[pair[1]]
+        if pair in self.links or pair in self.cut_for_long or not (ends[0].alive and ends[1].alive):
+            return
+        self._link_count += 1
+        link = Link(self._link_count, ends)
+        self.links[pair] = link
+        self.note(f"{ends[0].name}-{ends[1].name} connect")
+        for node in ends:
+            folder = FolderIndex(FOLDER, node.index.index_id, node.committed)
+            hello = Hello(PROTOCOL, node.index.node, node.name, f"{node.instance:x}", 6000, (folder,))
+            self._transmit(link, node, b"".join(bytes(part) for part in link.sessions[node.name].send(hello)))
+
+    def cut(self, link: Link) -> None:
+        """What is in flight is lost; both ends hear of it, not at the same time."""
+        if link.dead:
+            return
+        link.dead = True
+        self.stats["cuts"] += 1
+        self.note(f"{link.ends[0].name}-{link.ends[1].name} is cut")
+        last = 0
+        for node in link.ends:
+            delay = self.dice.choice([10, 2_000, 30_000])
+            last = max(last, delay)
+            self.at(delay, self._down, link, node, node.epoch)
+        self.at(last + 1, self._gone, link)
+
+    def _down(self, link: Link, node: Node, epoch: int) -> None:
+        peer = link.peer_of.get(node.name)
+        if peer is not None and node.links.get(peer) is link:
+            del node.links[peer]
+            self.post(node, epoch, PeerDown(peer, "lost"), link)
+
+    def _gone(self, link: Link) -> None:
+        pair = link.ends[0].number, link.ends[1].number
+        if self.links.get(pair) is link:
+            del self.links[pair]
+        self.at(self.dice.choice([1_000, 50_000, 800_000]), self.connect, pair)
+
+    def _send(self, node: Node, peers: tuple[str, ...], message: Message, size: int) -> None:
+        encoded = encode(message)
+        for peer in peers:
+            link = node.links.get(peer)
+            if link is None or link.dead:
+                continue
+            self.note(f"{node.name} -> {link.other(node).name} {describe_message(message)}")
+            self.sent_messages += 1
+            self._check_words(node, link, message)
+            parts = link.sessions[node.name].send(message, encoded)
+            self._transmit(link, node, b"".join(bytes(part) for part in parts))
+            self.at(self.dice.randint(10, 2_000), self._drained, node, node.epoch, link, Drained(peer, size))
+
+    def _drained(self, node: Node, epoch: int, link: Link, event: Event) -> None:
+        if not link.dead:
+            self.post(node, epoch, event, link)
+
+    def _transmit(self, link: Link, sender: Node, data: bytes) -> None:
+        receiver = link.other(sender)
+        cut = self.dice.randint(0, len(data)) if len(data) and self.dice.random() < 0.2 else len(data)
+        for piece in (data[:cut], data[cut:]):
+            if piece:
+                arrives = max(link.arrives[receiver.name], self.us + self.dice.randint(50, self.options.latency_us))
+                link.arrives[receiver.name] = arrives
+                self.at(arrives - self.us, self._arrive, link, receiver, receiver.epoch, piece)
+
+    def _arrive(self, link: Link, node: Node, epoch: int, data: bytes) -> None:
+        if link.dead or not node.alive or node.epoch != epoch:
+            return
+        try:
+            messages = link.sessions[node.name].feed(data)
+        except PeerError as error:
+            raise Broken(f"{node.name} does not understand {link.other(node).name}: {error}") from error
+        for message in messages:
+            if isinstance(message, Hello):
+                link.peer_of[node.name] = message.node
+                assert message.node not in node.links
+                node.links[message.node] = link
+                self.post(node, epoch, PeerUp(message.node, message), link)
+            elif isinstance(message, Close):
+                self.cut(link)
+                return
+            else:
+                self.post(node, epoch, Received(link.peer_of[node.name], message), link)
+
+    # --- checkers, where things happen ---------------------------------------------------------------------------
+
+    def _check_words(self, node: Node, link: Link, message: Message) -> None:
+        """What is told is committed, and in order."""
+        receiver = link.other(node)
+        match message:
+            case State(sequence=sequence) | Acknowledge(sequence=sequence) | ModificationUpdate(sequence=sequence):
+                if sequence > node.committed:
+                    raise Broken(f"{node.name} tells what is not committed: {sequence} > {node.committed}")
+                if sequence < link.sequence[node.name]:
+                    raise Broken(f"{node.name} tells sequence {sequence} after {link.sequence[node.name]}")
+                link.sequence[node.name] = sequence
+                node.told = max(node.told, sequence)
+                if isinstance(message, ModificationUpdate):
+                    for change in message.changes:
+                        if change.content is not None:
+                            self._cross(link, change.record.content, len(change.content))
+            case StateRequest(_, index, after):
+                known = node.heard_of.get((link.peer_of[node.name], index), 0)
+                if after < known:
+                    raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
+            case Pull(_, pulls):
+                for pull in pulls:
+                    if pull.base is None:
+                        link.pulls[node.name][pull.id] = pull.digest
+            case Chunks(pieces):
+                for piece in pieces:
+                    digest = link.pulls[receiver.name].get(piece.key)
+                    if digest is not None:
+                        self._cross(link, digest, len(piece.data))
+            case _:
+                pass
+
+    def _cross(self, link: Link, digest: bytes, size: int) -> None:
+        self.crossed[(link.pair, digest)] += size
+
+    def _before_event(self, node: Node, event: Event) -> None:
+        if isinstance(event, Looked):
+            for seen in event.items:
+                if seen.look == Look.FOUND and seen.kind == Kind.FILE:
+                    node.seen.add(seen.content)
+                    self.sizes[seen.content] = seen.size
+
+    def _after_event(self, node: Node, event: Event) -> None:
+        match event:
+            case Received(peer, State(sequence=sequence)) | Received(peer, Acknowledge(sequence=sequence)) | Received(
+                peer, ModificationUpdate(sequence=sequence)
+            ):
+                known = node.engine._peers.get(peer)
+                if known is not None:
+                    key = peer, known.index_id
+                    node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
+            case _:
+                pass
+
+    def _committed(self, node: Node) -> None:
+        node.committed = node.index.sequence
+        node.heard_kept = dict(node.heard_of)
+        for local in node.fresh_locals:
+            self.locals.setdefault(local.record.path, []).append(local)
+        node.fresh_locals.clear()
+
+    def _after_apply(self, node: Node, job: ApplyJob, event: Applied) -> None:
+        items: dict[bytes, ApplyItem] = {item.path: item for item in job.items}
+        for result in event.items:
+            item = items[result.path]
+            if result.result == Result.DONE and item.act in (Act.INSTALL, Act.MOVE) and item.target.kind == Kind.FILE:
+                node.seen.add(item.target.content)
+                self.sizes[item.target.content] = item.target.size
+            version = result.version
+            if version is None or version.kind != Kind.FILE or version.why == Why.RECOVERED:
+                continue
+            content = node.disk.content(version.name)
+            if content is None:
+                raise Broken(f"{node.name} says it kept {version.name!r}, and it is not there")
+            if blake3(content).digest() not in node.seen:
+                raise Broken(f"{node.name} replaced bytes it has not seen at {result.path!r}: {content[:20]!r}")
+
+    def _made_here(self, node: Node, record: Record, previous: Record | None, origin: str) -> None:
+        """The engine records a change as made on this node. Did a user make one?"""
+        path = record.path
+        if origin == "user" and record.stamp.node.startswith("="):
+            origin = "scan"
+        self.note(f"{node.name} records {origin} {describe_record(record)}")
+        if origin == "user":
+            if path not in node.touched and not node.forgot:
+                raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
+            there = node.disk.tree().get(path)
+            if _tells(record, there):
+                node.touched.pop(path, None)
+        node.fresh_locals.append(Local(record, origin))
+
+    # --- users ---------------------------------------------------------------------------------------------------
+
+    def acted(self, node: Node, before: dict[bytes, tuple[Kind, bytes, int, int]]) -> None:
+        """A user has done something on a node: what was it?"""
+        after = node.disk.tree()
+        lost: set[bytes] = set()
+        for path in {**before, **after}:
+            old, new = before.get(path), after.get(path)
+            if old == new or (old and new and old[:3] == new[:3] and old[0] == Kind.DIRECTORY):
+                continue
+            node.touched[path] = self.us
+            if old is not None and old[0] == Kind.FILE:
+                lost |= tokens_of(old[1])
+        for kind, content, _, _ in after.values():
+            if kind == Kind.FILE and lost:
+                lost -= tokens_of(content)
+        self.excused |= lost
+        if self.options.users_sync:
+            node.disk.settle()
+
+    def token(self, node: Node, what: str) -> bytes:
+        number = f"{len(self.tokens):05d}"
+        self.tokens[number.encode()] = f"{what} by {node.name} at {self.us / 1e6:.6f}"
+        return f"<T{number}>".encode()
+
+    def _plant(self) -> None:
+        """The trees to begin with."""
+        options = self.options
+        if options.trees == "empty":
+            return
+        shared = Random(f"trees {options.seed}")
+        names = [b"a", b"b", b"d/a", b"d/b", b"d/e/a", b"f/\xffx"]
+        common = {name: b"<T" + b"%05d" % (90000 + n) + b">" + shared.randbytes(3).hex().encode() for n, name in enumerate(names)}
+        for node in self.nodes:
+            disk = node.disk
+            disk.mkdir(b"still/deep")
+            for name in (b"still/one", b"still/deep/two"):
+                disk.write(name, b"a bystander: " + name, _BIRTH_NS - 10**15)
+            for name, content in common.items():
+                if options.trees == "overlapping":
+                    if shared.random() < 0.3:
+                        continue
+                    if shared.random() < 0.5:
+                        content = self.token(node, f"initial {name!r}")
+                if name.rpartition(b"/")[0]:
+                    disk.mkdir(name.rpartition(b"/")[0])
+                mtime = _BIRTH_NS - 10**14
+                if options.trees == "overlapping":
+                    mtime += shared.choice([0, shared.randint(-(10**13), 10**13)])
+                disk.write(name, content, mtime)
+            disk.settle()
+            node.bystanders = {
+                name: disk.stat(name).inode for name in (b"still", b"still/deep", b"still/one", b"still/deep/two")  # type: ignore[union-attr]
+            }
+
+    # --- the course of a world -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        options = self.options
+        order = list(self.nodes)
+        late = order.pop() if options.late_joiner and len(order) > 1 else None
+        for node in order:
+            self.at(self.dice.randint(0, 30_000), self.boot, node)
+        for step in range(options.steps):
+            self.run_until(self.us + self.dice.randint(0, options.pause_ms * 1000))
+            if late is not None and step >= options.steps // 2:
+                self.boot(late)
+                late = None
+            self._something_happens()
+        if late is not None:
+            self.boot(late)
+        self._heal()
+        self.run_to_rest("after the last fault")
+        self._check_rest("after the last fault")
+        self._check_history()
+        self._check_quiet()
+        self._one_after_the_other()
+
+    def _something_happens(self) -> None:
+        options, dice = self.options, self.dice
+        node = dice.choice(self.nodes)
+        if self.chance(options.cut) and self.links:
+            pair = dice.choice(sorted(self.links))
+            if dice.random() < 0.5:
+                self.cut_for_long.add(pair)
+            self.cut(self.links[pair])
+        elif self.cut_for_long and dice.random() < 0.2:
+            pair = dice.choice(sorted(self.cut_for_long))
+            self.cut_for_long.discard(pair)
+            self.connect(pair)
+        elif self.chance(options.crash):
+            self.crash(node, power=dice.random() < 0.7)
+        elif self.chance(options.full):
+            node.disk.capacity = node.disk._used + dice.randint(0, 300)
+            self.note(f"{node.name} has a full disk")
+        elif self.chance(options.full):
+            node.disk.capacity = None
+        elif self.chance(options.jump):
+            node.skew_ns += dice.choice([-1, 1]) * dice.choice([10**9, 10**13, 10**17])
+            self.note(f"{node.name} has its clock set to {node.skew_ns}")
+        elif self.chance(options.rescan) and node.alive:
+            self.post(node, node.epoch, Blind(b"", "events were lost"))
+        else:
+            node.user.act()
+
+    def _heal(self) -> None:
+        self.note("no more faults")
+        self.faults = False
+        self.cut_for_long.clear()
+        for node in self.nodes:
+            node.disk.capacity = None
+            self.boot(node)
+            node.disk.settle()
+            self.post(node, node.epoch, Blind(b"", "healed"))
+        for pair in self.options.links:
+            self.connect(pair)
+
+    def _one_after_the_other(self) -> None:
+        """In a mesh at rest users act one at a time: everyone must get exactly what that user sees."""
+        for _ in range(3):
+            node = self.dice.choice(self.nodes)
+            node.user.act(at_once=True)
+            wanted = _plain(node.disk.tree())
+            self.run_to_rest("after one act of one user")
+            self._check_rest("after one act of one user")
+            if _plain(node.disk.tree()) != wanted:
+                raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, _plain(node.disk.tree()))}")
+
+    # --- checkers, at the end ------------------------------------------------------------------------------------
+
+    def _check_rest(self, when: str) -> None:
+        best = _plain(self.nodes[0].disk.tree())
+        for node in self.nodes:
+            tree = _plain(node.disk.tree())
+            if tree != best:
+                raise Broken(f"{when}: {self.nodes[0].name} and {node.name} differ: {_difference(best, tree)}")
+            if node.engine.is_busy:
+                raise Broken(f"{when}: {node.name} is busy at rest: {self._why_busy()}")
+            expected = sum(node.number in pair for pair in self.options.links)
+            if len(node.engine.synchronized_with()) != expected:
+                raise Broken(f"{when}: {node.name} is not synchronized with all its peers")
+            if node.index.count_offers():
+                raise Broken(f"{when}: {node.name} has offers left: {node.index.offered_paths(None, 5)}")
+            staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
+            if staged:
+                self.stats["left in staging"] += len(staged)
+            for path, inode in node.bystanders.items():
+                stat = node.disk.stat(path)
+                if stat is None or stat.inode != inode:
+                    raise Broken(f"{when}: {node.name} has touched {path!r}, which concerned nobody")
+        rows = [_rows(node.index) for node in self.nodes]
+        for node, mine in zip(self.nodes, rows, strict=True):
+            if mine != rows[0]:
+                raise Broken(f"{when}: the indexes of A and {node.name} differ: {_difference(rows[0], mine)}")
+            on_disk = _plain(node.disk.tree())
+            live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
+            if live != set(on_disk):
+                raise Broken(f"{when}: index and disk of {node.name} differ: {sorted(live ^ set(on_disk))}")
+
+    def _check_history(self) -> None:
+        """Nothing is lost: every write is in some tree or some history, unless a user who had it took it away."""
+        kept: set[bytes] = set()
+        for node in self.nodes:
+            kept |= node.disk.tokens(everywhere=True)
+        lost = set(self.tokens) - kept - self.excused
+        if lost:
+            raise Broken(f"lost: {[(token, self.tokens[token]) for token in sorted(lost)[:3]]}")
+        self._check_lives()
+        if self.options.is_calm:
+            for (pair, digest), size in sorted(self.crossed.items()):
+                if size > self.sizes.get(digest, size):
+                    raise Broken(f"{size} bytes of a content of {self.sizes[digest]} crossed {pair[0]}-{pair[1]}")
+
+    def _check_lives(self) -> None:
+        """An edit that nobody knowingly superseded is alive; what was knowingly deleted stays deleted."""
+        tree = self.nodes[0].disk.tree()
+        forgetful = any(node.forgot for node in self.nodes)
+        for path, locals_ in sorted(self.locals.items()):
+            made = [local for local in locals_ if local.origin != "engine"]
+            last = [
+                local
+                for local in made
+                if not any(
+                    other.record != local.record and leq(local.record.vector, other.record.vector) for other in made
+                )
+            ]
+            files = any(local.record.kind in (Kind.FILE, Kind.SYMLINK) for local in last)
+            if files and path not in tree and not self.options.old_index:
+                raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
+            scanned = any(local.origin == "scan" for local in made)
+            if (
+                path in tree
+                and tree[path][0] != Kind.DIRECTORY
+                and not scanned
+                and not forgetful
+                and last
+                and all(local.record.kind == Kind.ABSENT for local in last)
+            ):
+                raise Broken(f"{path!r} was deleted and is back")
+
+    def _check_quiet(self) -> None:
+        """At rest a further look at everything says nothing, changes nothing, writes nothing."""
+        before = [(node.disk.writes(), node.index.sequence) for node in self.nodes]
+        sent = self.sent_messages
+        self.note("a further look")
+        for node in self.nodes:
+            self.post(node, node.epoch, Blind(b"", ""))
+        self.run_to_rest("a further look")
+        if self.sent_messages != sent:
+            raise Broken("a further look at rest has made them talk")
+        for node, (writes, sequence) in zip(self.nodes, before, strict=True):
+            if node.index.sequence != sequence:
+                raise Broken(f"a further look at rest has changed the index of {node.name}")
+            if node.disk.writes() != writes:
+                raise Broken(f"a further look at rest has made {node.name} write")
+
+
+def run(seed: int, trace: Callable[[str], None] | None = None, bug: str = "") -> World:
+    """One world, from beginning to end. Raises Broken."""
+    options = draw(seed)
+    with bounded(options):
+        world = World(options, trace, bug)
+        if trace is not None:
+            trace(repr(options))
+        world.run()
+        return world
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _is_known(index: Index, digest: bytes) -> bool:
+    return bool(index.by_content(digest)) or index.version_with(digest) is not None
+
+
+def _plain(tree: dict[bytes, tuple[Kind, bytes, int, int]]) -> dict[bytes, tuple[object, ...]]:
+    """What must be equal everywhere."""
+    return {
+        path: (kind, content, mode if kind != Kind.SYMLINK else 0, 0 if kind == Kind.DIRECTORY else mtime)
+        for path, (kind, content, mode, mtime) in tree.items()
+    }
+
+
+def _rows(index: Index) -> dict[bytes, tuple[object, ...]]:
+    rows = index.rows_after(0, 1_000_000)
+    return {row.record.path: (row.record.kind, row.record.content, row.record.stamp, row.record.vector) for row in rows}
+
+
+def _difference(mine: dict[bytes, tuple[object, ...]], theirs: dict[bytes, tuple[object, ...]]) -> str:
+    words = [
+        f"{path!r}: {_short(mine.get(path))} / {_short(theirs.get(path))}"
+        for path in sorted({**mine, **theirs})
+        if mine.get(path) != theirs.get(path)
+    ]
+    return "; ".join(words[:4])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 160 else text[:160] + "..."
+
+
+def _content_of(tree: dict[bytes, tuple[Kind, bytes, int, int]], record: Record) -> bytes | None:
+    found = tree.get(record.path)
+    if found is None or blake3(found[1]).digest() != record.content:
+        return None
+    return found[1]
+
+
+def _tells(record: Record, there: tuple[Kind, bytes, int, int] | None) -> bool:
+    """True if a record is what is on the disk."""
+    if there is None:
+        return record.kind == Kind.ABSENT
+    kind, content, mode, mtime = there
+    if kind != record.kind:
+        return False
+    if kind == Kind.DIRECTORY:
+        return mode == record.mode
+    if kind == Kind.FILE:
+        return blake3(content).digest() == record.content and mode == record.mode and mtime == record.mtime
+    return content == record.content and mtime == record.mtime
+
+
+def describe_record(record: Record) -> str:
+    content = record.content.hex()[:6] if record.kind == Kind.FILE else record.content[:20]
+    vector = " ".join(f"{maker[:4]}:{counter}" for maker, counter in record.vector)
+    return f"{record.path!r} {record.kind.name} {content!r} {record.stamp.ns}@{record.stamp.node[:4]} [{vector}]"
+
+
+def describe_message(message: Message) -> str:
+    match message:
+        case State(_, sequence, last, records):
+            return f"STATE {sequence} {last} " + ", ".join(describe_record(record) for record in records)
+        case ModificationUpdate(_, sequence, changes, times, _):
+            words = [
+                f"{change.action} {describe_record(change.record)}{' +' if change.attached else ''}" for change in changes
+            ]
+            return f"UPDATE {sequence} " + ", ".join(words) + f" {len(times)} times"
+        case Chunks(pieces):
+            return f"CHUNKS {[(piece.key, piece.offset, len(piece.data)) for piece in pieces]}"
+        case Acknowledge(_, sequence, held):
+            return f"ACK {sequence} {[(path, stamp.ns, stamp.node[:4]) for path, stamp in held]}"
+        case Pull(_, pulls):
+            words = [
+                f"{pull.id} {pull.path!r} {pull.digest.hex()[:6]} {'delta' if pull.base else ''} {pull.offset}+{pull.length}"
+                for pull in pulls
+            ]
+            return f"PULL {words}"
+        case _:
+            return repr(message)[:200]
+
+
+def describe(event: Event) -> str:
+    match event:
+        case Received(peer, message):
+            return f"from {peer[:4]} {describe_message(message)}"
+        case Looked(items):
+            return "Looked " + ", ".join(
+                f"{seen.path!r} {seen.look.value} {seen.kind.name} {seen.content.hex()[:6]} {seen.mtime} {len(seen.fp)}"
+                for seen in items
+            )
+        case Applied(items):
+            return "Applied " + ", ".join(
+                f"{result.path!r} {result.result.value}{' kept' if result.version else ''} {result.problem}"
+                for result in items
+            )
+        case PeerUp(peer, _):
+            return f"PeerUp {peer[:4]}"
+        case _:
+            text = repr(event)
+            return text if len(text) < 300 else text[:300] + "..."
+
+
+def describe_job(job: Job) -> str:
+    match job:
+        case ApplyJob(items):
+            return "Apply " + ", ".join(
+                f"{item.act.value} {describe_record(item.target)} expect {item.expect.hex()[-8:]} {item.why.value}"
+                f"{' copy ' + repr(item.copy_path) if item.copy_path else ''}{' staged' if item.staged else ''}"
+                for item in items
+            )
+        case _:
+            names = getattr(job, "items", None) or getattr(job, "paths", None) or getattr(job, "names", None)
+            if names is not None:
+                return f"{type(job).__name__} {[getattr(name, 'path', name) for name in names]}"
+            token = getattr(job, "token", getattr(job, "path", ""))
+            return f"{type(job).__name__} {token} {getattr(job, 'name', b'')!r}"
+
+
+_ = (Stat, DiscardJob, HISTORY)
