@@ -454,8 +454,7 @@ class Daemon:
 
     def _rename(self) -> None:
         """The index has a new node id: every link says hello anew."""
-        for node in list(self._links.values()):
-            self._manager.drop(node.link, "new-identity")
+        self._manager.drop_all("new-identity")  # also those that have said the old name and were not greeted yet
         self._roster.rename(self._index.node, _mono_ms())
 
     def _perform(self, effects: list[Effect]) -> None:

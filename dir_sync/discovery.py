@@ -145,7 +145,7 @@ class Discovery:
         self._post(beacon, source)
 
     def _is_near(self, source: str) -> bool:
-        # With one interface only that one counts, without also a loopback that is not listed.
+        # Of one interface only its own network counts; else loopback too, even where it is not listed.
         check = is_local_address if self._interface is None else is_on_link
         if check(source, self._networks):
             return True

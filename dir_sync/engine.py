@@ -151,6 +151,7 @@ class Engine:
         self._now = Now(0, 0)
         self._out: list[Effect] = []
         self._peers: dict[str, Peer] = {}
+        self._links = 0  # connections so far
         self._agenda = Agenda()
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
@@ -173,6 +174,8 @@ class Engine:
         self._by_token: dict[int, Fetch] = {}
         self._large_fetches = 0
         self._token = 0
+        self._coming: dict[bytes, bytes] = {}  # content -> path that it is on its way to
+        self._copies: dict[bytes, dict[bytes, None]] = {}  # that path -> others that want the same, and wait for it
         self._avoid: dict[bytes, set[str]] = {}  # holders that just could not give it
         self._no_local: set[bytes] = set()  # contents whose local copy was not what the index said
         self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
@@ -615,9 +618,14 @@ class Engine:
         row = self._put(record, fp)
         only_meta = previous is not None and same_content(previous, record)
         data = None if seen is None or only_meta else seen.data
+        if data and self._is_elsewhere(record):
+            data = None  # whoever holds the other one makes a copy of it
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
         self._sign_later(record)
+
+    def _is_elsewhere(self, record: Record) -> bool:
+        return any(row.record.path != record.path for row in self.index.by_content(record.content))
 
     def _put(self, record: Record, fp: bytes) -> Row:
         """Every change of a row goes through here: it is told to the peers, and what depends on it is planned."""
@@ -830,6 +838,9 @@ class Engine:
             return
         if target.content not in self._no_local and self._take_locally(item, take):
             return
+        if self._comes_to_another(path, target.content):
+            self._cancel(path)
+            return
         fetch = self._fetches.get(path)
         if fetch is not None:
             if fetch.target.content == target.content:
@@ -840,7 +851,7 @@ class Engine:
         holders = [
             offer.peer
             for offer in offers
-            if offer.peer in self._peers and offer.peer not in avoid and same_content(offer.record, target)
+            if self._may_be_asked(offer.peer) and offer.peer not in avoid and same_content(offer.record, target)
         ]
         if not holders:
             if avoid:
@@ -848,9 +859,32 @@ class Engine:
                 self._plan_later(path, _RETRY_MS)
             return  # a peer that has it will come, or none ever: the offer stays
         maker = target.stamp.node
-        if maker in self._peers and maker not in holders and maker not in avoid and self._wait_for_maker(path):
+        if self._may_be_asked(maker) and maker not in holders and maker not in avoid and self._wait_for_maker(path):
             return
         self._fetch(path, row, target, holders)
+
+    def _comes_to_another(self, path: bytes, content: bytes) -> bool:
+        """True while the same content is on its way to another path: then it is copied from there."""
+        other = self._coming.get(content)
+        if other is None or other == path or content in self._no_local:
+            return False
+        fetch, ready, doing = self._fetches.get(other), self._ready.get(other), self._doing.get(other)
+        if (
+            (fetch is not None and fetch.target.content == content)
+            or (ready is not None and ready.digest == content)
+            or (doing is not None and doing[0].target.content == content)
+        ):
+            self._copies.setdefault(other, {})[path] = None
+            return True
+        del self._coming[content]
+        return False
+
+    def _wake_copies(self, path: bytes) -> None:
+        self._todo.update(self._copies.pop(path, {}))
+
+    def _may_be_asked(self, node: str) -> bool:
+        peer = self._peers.get(node)
+        return peer is not None and peer.asked
 
     def _wait_for_maker(self, path: bytes) -> bool:
         """The maker of a change pushes it: another holder is asked only after a grace."""
@@ -930,6 +964,7 @@ class Engine:
         path = result.path
         item, take = self._doing.pop(path)
         self._busy.discard(path)
+        self._wake_copies(path)
         if item.act == Act.MOVE and item.copy_path is not None:
             self._busy.discard(item.copy_path)
         if take is None:
@@ -1089,6 +1124,7 @@ class Engine:
         fetch = Fetch(self._token, target, node, base, size, name, moved_ms=now, started_ms=now)
         self._fetches[path] = fetch
         self._by_token[fetch.token] = fetch
+        self._coming[target.content] = path
         if small:
             self._pull(fetch)
         else:
@@ -1220,6 +1256,7 @@ class Engine:
     def _forget(self, fetch: Fetch) -> None:
         if self._fetches.get(fetch.target.path) is fetch:
             del self._fetches[fetch.target.path]
+            self._wake_copies(fetch.target.path)
         if self._by_token.pop(fetch.token, None) is not None and not fetch.is_small:
             self._large_fetches -= 1
             if not fetch.writing or fetch.waiting:
@@ -1246,11 +1283,13 @@ class Engine:
             return  # it will be pulled when its turn comes
         self._ready[path] = ready
         self._ready_bytes += size
+        self._coming[ready.digest] = path
 
     def _unready(self, path: bytes, keep_file: bool = False) -> None:
         ready = self._ready.pop(path, None)
         if ready is None:
             return
+        self._wake_copies(path)
         if ready.data is not None:
             self._ready_bytes -= len(ready.data)
         if ready.staged is not None and not keep_file:
@@ -1276,10 +1315,10 @@ class Engine:
             items.append(ReadItem(pull.id, *source, pull.offset, pull.length))
             size += pull.length
             if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
-                self._order(ReadJob(peer.node, tuple(items)))
+                self._order(ReadJob(peer.node, peer.link, tuple(items)))
                 items, size = [], 0
         if items:
-            self._order(ReadJob(peer.node, tuple(items)))
+            self._order(ReadJob(peer.node, peer.link, tuple(items)))
         if refused:
             self._send(peer.node, Refuse(self.folder, tuple(refused)), 30 * len(refused))
 
@@ -1296,8 +1335,13 @@ class Engine:
         version = self.index.version_with(pull.digest)
         return None if version is None else (version.name, b"")
 
-    def _read(self, event: ReadDone) -> None:
+    def _asker(self, event: ReadDone | DeltaDone | Signed) -> Peer | None:
+        """The peer that waits for this; None if its link is another one by now."""
         peer = self._peers.get(event.peer)
+        return peer if peer is not None and peer.link == event.link else None
+
+    def _read(self, event: ReadDone) -> None:
+        peer = self._asker(event)
         if peer is None:
             return
         peer.serving = max(0, peer.serving - event.asked)
@@ -1331,12 +1375,12 @@ class Engine:
             self._send(peer.node, Refuse(self.folder, ((message.id, "later"),)), 50)
             return
         peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
-        self._order(DeltaJob(peer.node, message.id, message.path, row.fp, message.digest, message.base, signature))
+        self._order(DeltaJob(peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature))
 
     def _delta_made(self, event: DeltaDone) -> None:
         if event.delta is not None:
             self._keep_delta(event.delta)
-        peer = self._peers.get(event.peer)
+        peer = self._asker(event)
         if peer is None or event.id not in peer.wanted_deltas:
             return
         if event.need_signature:
@@ -1386,7 +1430,7 @@ class Engine:
             found = self.index.get(path)
             if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
                 self._signing = True
-                self._order(SignJob("", 0, path, found.fp, found.record.content))
+                self._order(SignJob("", 0, 0, path, found.fp, found.record.content))
                 return
 
     def _set_times(self) -> None:
@@ -1406,12 +1450,13 @@ class Engine:
         if not event.peer:
             self._signing = False
             return
-        if event.peer not in self._peers:
+        peer = self._asker(event)
+        if peer is None:
             return
         if event.data is not None and len(event.data) <= limits.SIGNATURE_BYTES_MAX:
             self._send(event.peer, Signature(self.folder, event.id, event.data), len(event.data))
         else:
-            self._no_delta(self._peers[event.peer], event.id)
+            self._no_delta(peer, event.id)
 
     def _no_delta(self, peer: Peer, id_: int) -> None:
         """There will be no delta: the whole file is asked for (`_avoid` has an entry for it already)."""
@@ -1433,10 +1478,9 @@ class Engine:
                 self.index.forget_offers(event.peer)
             known = PeerSeen(theirs.index_id, 0, None)
             self.index.set_peer(event.peer, known)
-        self._peers[event.peer] = Peer(event.peer, hello.name, theirs.index_id, known.first is None)
+        self._links += 1
+        self._peers[event.peer] = Peer(event.peer, hello.name, self._links, theirs.index_id, known.first is None)
         self._send(event.peer, StateRequest(self.folder, theirs.index_id, known.seen), 100)
-        if self.index.any_offers():
-            self._sweep = b""
 
     def _peer_down(self, node: str) -> None:
         peer = self._peers.pop(node, None)
@@ -1527,6 +1571,8 @@ class Engine:
         peer.asked = True
         peer.sent = after if index_id == self.index.index_id else 0
         peer.told_last = False
+        if self.index.any_offers():
+            self._sweep = b""  # from now on it may be asked for what it has
 
     def _seen(self, peer: Peer, sequence: int) -> None:
         known = self.index.peer(peer.node)
@@ -1610,7 +1656,7 @@ class Engine:
         if row is None or row.record.kind != Kind.FILE or len(row.fp) != FINGERPRINT_BYTES:
             self._no_delta(peer, id_)
             return
-        self._order(SignJob(peer.node, id_, path, row.fp, row.record.content))
+        self._order(SignJob(peer.node, peer.link, id_, path, row.fp, row.record.content))
 
     def _delta_offered(self, peer: Peer, id_: int, size: int) -> None:
         path = peer.requests.pop(id_, None)

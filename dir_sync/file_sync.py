@@ -251,7 +251,7 @@ class FileSync:
         finally:
             if reader is not None:
                 reader.close()
-        return ReadDone(job.peer, tuple(pieces), tuple(refused), sum(item.length for item in job.items))
+        return ReadDone(job.peer, job.link, tuple(pieces), tuple(refused), sum(item.length for item in job.items))
 
     def _sign(self, job: SignJob) -> Signed:
         signature = self._signatures.get(job.digest)
@@ -270,12 +270,12 @@ class FileSync:
                 signature = None
             if signature is not None:
                 self._signatures.put(job.digest, signature)
-        return Signed(job.peer, job.id, signature if job.peer else None)
+        return Signed(job.peer, job.link, job.id, signature if job.peer else None)
 
     def _delta(self, job: DeltaJob) -> DeltaDone:
         signature = job.signature if job.signature is not None else self._signatures.get(job.base)
         if signature is None:
-            return DeltaDone(job.peer, job.id, None, True)
+            return DeltaDone(job.peer, job.link, job.id, None, True)
         made: MadeDelta | None = None
         try:
             if job.signature is not None:
@@ -289,7 +289,7 @@ class FileSync:
                 reader.close()
         except (DiskError, librsync.DeltaError):
             made = None
-        return DeltaDone(job.peer, job.id, made, False)
+        return DeltaDone(job.peer, job.link, job.id, made, False)
 
     # --- staging -----------------------------------------------------------------------------------------------------
 

@@ -108,6 +108,13 @@ class NodeManager:
         if node is not None:
             node.close(reason, text)
 
+    def drop_all(self, reason: str) -> None:
+        """Say CLOSE on every link there is, greeted or not."""
+        with self._lock:
+            nodes = list(self._nodes.values())
+        for node in nodes:
+            node.close(reason, "")
+
     def ping(self, link: int) -> None:
         node = self._nodes.get(link)
         if node is not None:

@@ -28,7 +28,7 @@ from dir_sync.core import limits
 
 __all__ = ["SignatureCache"]
 
-_BYTES_MAX = 256 * limits.MIB  # /tmp may be RAM; enough for the files of some 50 GB
+_BYTES_MAX = 256 * limits.MIB  # /tmp may be RAM; enough for 7 GB of small files, 50 GB of large ones
 _DIGEST_BYTES = 32
 _MAGIC = b"dsynsig\x01"
 _HEADER_BYTES = len(_MAGIC) + _DIGEST_BYTES + _DIGEST_BYTES

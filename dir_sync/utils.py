@@ -118,13 +118,13 @@ def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
         number = _number(host)
         if number is None or not 1 <= number >> 24 < 224:
             raise ValueError(f"{text!r}: {host!r} is not the IPv4 address of a host")
-    elif len(host) > 253 or not _HOST.fullmatch(host):
+    elif len(host) > 253 or not re.fullmatch(_HOST, host):
         raise ValueError(f"{text!r}: not a host name or IPv4 address")
     return host, port
 
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # `_`: not in DNS, but in many a hosts file
-_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?")
+_HOST = rf"(?:{_LABEL}\.)*{_LABEL}\.?"
 
 
 def _network(name: str, address: str, netmask: str | None) -> Interface | None:

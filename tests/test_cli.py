@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from dir_sync import __version__, cli, config, log
 from dir_sync.config import Config, ConfigError
 
+NOBODY = 65534
 ROOT = Path(__file__).resolve().parent.parent
 
 Run = Callable[[Config], int]
@@ -217,24 +219,33 @@ def test_exit_codes(daemon: Daemon, folder: str, words: list[str], code: int) ->
     assert cli.main(words) == code
 
 
+@pytest.fixture
+def nobody_folder() -> Iterator[str]:
+    """A folder whose permissions count: root may do anything, so for the test we are somebody else."""
+    with tempfile.TemporaryDirectory() as outer:  # not tmp_path, which nobody else may enter
+        os.chmod(outer, 0o755)
+        folder = os.path.join(os.path.realpath(outer), "shared")
+        os.mkdir(folder)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            if is_root:
+                os.seteuid(0)
+            os.chmod(folder, 0o700)
+
+
 @pytest.mark.parametrize(("mode", "word"), [(0o000, "read"), (0o300, "read"), (0o600, "read"), (0o500, "written")])
 def test_a_folder_without_permission(
-    daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str], mode: int, word: str
+    daemon: Daemon, nobody_folder: str, capsys: pytest.CaptureFixture[str], mode: int, word: str
 ) -> None:
-    os.chmod(folder, mode)
-    is_root = os.geteuid() == 0
-    if is_root:  # root may do anything: be somebody else for a moment
-        for outer in Path(folder).parents:
-            if outer.stat().st_uid == 0 and outer.is_relative_to("/tmp") and outer != Path("/tmp"):
-                outer.chmod(0o755)
-        os.chown(folder, 65534, 65534)
-        os.seteuid(65534)
-    try:
-        assert cli.main(["shared"]) == 1
-    finally:
-        if is_root:
-            os.seteuid(0)
-    assert capsys.readouterr().err.startswith(f"dir_sync: shared cannot be {word}: check its permissions")
+    os.chmod(nobody_folder, mode)
+    assert cli.main([nobody_folder]) == 1
+    reason = f"dir_sync: {nobody_folder} cannot be {word}: check its permissions and its file system\n"
+    assert capsys.readouterr().err == reason
     assert daemon.asked == []
 
 

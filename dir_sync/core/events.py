@@ -205,6 +205,7 @@ class Staged(NamedTuple):
 
 class ReadDone(NamedTuple):
     peer: str
+    link: int
     pieces: tuple[Piece, ...]
     refused: tuple[int, ...]
     asked: int  # bytes
@@ -212,6 +213,7 @@ class ReadDone(NamedTuple):
 
 class DeltaDone(NamedTuple):
     peer: str
+    link: int
     id: int
     delta: MadeDelta | None
     need_signature: bool
@@ -221,6 +223,7 @@ class Signed(NamedTuple):
     """The signature of a content is in the cache; `data` only if a peer waits for it."""
 
     peer: str
+    link: int
     id: int
     data: bytes | None
 
@@ -301,9 +304,10 @@ class PatchJob(NamedTuple):
 
 
 class ReadJob(NamedTuple):
-    """Answer: ReadDone."""
+    """Answer: ReadDone. `link`, here and below: which of the peer's links asked; an answer is for no later one."""
 
     peer: str
+    link: int
     items: tuple[ReadItem, ...]
     bulk: bool = False
 
@@ -312,6 +316,7 @@ class DeltaJob(NamedTuple):
     """Make a delta from `base` to what is at `path`. Answer: DeltaDone."""
 
     peer: str
+    link: int
     id: int
     path: bytes
     fp: bytes
@@ -325,6 +330,7 @@ class SignJob(NamedTuple):
     """Answer: Signed."""
 
     peer: str  # "": only for the cache
+    link: int
     id: int
     path: bytes
     fp: bytes

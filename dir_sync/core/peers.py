@@ -53,6 +53,7 @@ class Peer:
 
     node: str
     name: str
+    link: int  # number of this connection
     index_id: str
     first_contact: bool  # what it tells now was decided without knowledge of us
     asked: bool = False  # it has told where our state should begin

@@ -46,7 +46,7 @@ class User:
     def meddle(self, path: bytes) -> None:
         """Between two verbs of a job: something happens, most likely to the very file."""
         dice = self._world.dice
-        if path.startswith(b".dir_sync") or dice.random() < 0.2:
+        if path.startswith((b".dir_sync", b"still")) or not path or dice.random() < 0.2:
             self.act(at_once=True)
             return
         acts: list[Callable[[], None]] = [
@@ -68,12 +68,13 @@ class User:
         node, world = self._node, self._world
         with self._as_user():
             before = node.disk.tree()
+            first = len(world.tokens)
             try:
                 act()
                 world.note(f"{node.name} user: {what}")
             except DiskError as error:
                 world.note(f"{node.name} user: {what} fails: {error}")
-            world.acted(node, before)
+            world.acted(node, before, first)
 
     @contextmanager
     def _as_user(self) -> Iterator[None]:
@@ -151,6 +152,7 @@ class User:
             return
         with self._as_user():
             before = node.disk.tree()
+            first = len(world.tokens)
             if left == 0 or not world.faults:
                 file.close()
                 node.heard(Touched(path, Urgency.NOW))
@@ -162,7 +164,7 @@ class User:
                     left = 1
                 world.at(world.dice.randint(1_000, 150_000), self._go_on, file, path, left - 1)
             world.note(f"{node.name} user: goes on with {path!r}")
-            world.acted(node, before)
+            world.acted(node, before, first)
 
     def _delete(self) -> None:
         self._node.disk.delete(self._existing(Kind.FILE, Kind.SYMLINK))

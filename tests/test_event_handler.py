@@ -1,0 +1,174 @@
+"""ChangeHandler on a real inotify: what it tells, and the parts of watchdog it relies on."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from watchdog.observers.inotify_c import InotifyEvent, InotifyFD, Mask, WatchDescriptor
+
+from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
+from dir_sync.event_handler import ChangeHandler
+
+
+class Heard:
+    """A handler on a folder, and everything it has posted."""
+
+    def __init__(self, root: Path) -> None:
+        self.events: list[Event] = []
+        self.backlog = 0
+        self._news = threading.Condition()
+        self.handler = ChangeHandler(os.fsencode(root), self._post, lambda: self.backlog)
+        self.handler.start()
+
+    def _post(self, events: list[Event]) -> None:
+        with self._news:
+            self.events += events
+            self._news.notify_all()
+
+    def until(self, test: Callable[[list[Event]], bool], limit_s: float = 5.0) -> list[Event]:
+        with self._news:
+            assert self._news.wait_for(lambda: test(self.events), limit_s), self.events
+            return list(self.events)
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> Iterator[Heard]:
+    it = Heard(tmp_path)
+    assert it.handler.watch(b"")
+    yield it
+    it.handler.stop()
+
+
+def test_a_file_that_is_closed_after_writing_is_told_at_once(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+    heard.until(lambda events: Touched(b"f", Urgency.NOW) in events)
+
+
+def test_a_name_that_is_not_utf8(heard: Heard, tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/bad\xff\n", "wb"):
+        pass
+    heard.until(lambda events: Touched(b"bad\xff\n", Urgency.NOW) in events)
+
+
+def test_both_halves_of_a_rename_are_one_event(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "a").rename(tmp_path / "b")
+    heard.until(lambda events: Moved(b"a", b"b", False) in events)
+
+
+def test_a_name_that_leaves_the_tree_has_vanished_and_holds_nothing_up(
+    heard: Heard, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (tmp_path / "a").write_bytes(b"x")
+    heard.until(lambda events: Touched(b"a", Urgency.NOW) in events)
+    began = time.monotonic()
+    (tmp_path / "a").rename(outside / "a")
+    (tmp_path / "b").write_bytes(b"x")
+    events = heard.until(lambda events: Touched(b"b", Urgency.NOW) in events)
+    assert Touched(b"a", Urgency.VANISHED) in events
+    assert time.monotonic() - began < 5
+
+
+def test_a_new_folder_is_told_and_not_watched_by_itself(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    heard.until(lambda events: Touched(b"d", Urgency.FOLDER) in events)
+    (tmp_path / "d" / "unseen").write_bytes(b"x")
+    assert heard.handler.watch(b"d")
+    (tmp_path / "d" / "seen").write_bytes(b"x")
+    events = heard.until(lambda events: Touched(b"d/seen", Urgency.NOW) in events)
+    assert not any(isinstance(event, Touched) and event.path == b"d/unseen" for event in events)
+
+
+def test_watches_follow_a_folder_that_is_renamed(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    heard.until(lambda events: Touched(b"d", Urgency.FOLDER) in events)
+    assert heard.handler.watch(b"d")
+    assert heard.handler.watch(b"d/e")
+    (tmp_path / "d").rename(tmp_path / "n")
+    heard.until(lambda events: Moved(b"d", b"n", True) in events)
+    (tmp_path / "n" / "e" / "f").write_bytes(b"x")
+    heard.until(lambda events: Touched(b"n/e/f", Urgency.NOW) in events)
+
+
+def test_a_folder_that_leaves_the_tree_is_no_longer_watched(
+    heard: Heard, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (tmp_path / "d").mkdir()
+    assert heard.handler.watch(b"d")
+    (tmp_path / "d").rename(outside / "d")
+    heard.until(lambda events: Touched(b"d", Urgency.VANISHED) in events)
+    (outside / "d" / "f").write_bytes(b"x")
+    (tmp_path / "last").write_bytes(b"x")
+    events = heard.until(lambda events: Touched(b"last", Urgency.NOW) in events)
+    assert not any(isinstance(event, Touched) and event.path.startswith(b"d/") for event in events)
+
+
+def test_our_own_folder_is_never_told(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / ".dir_sync").mkdir()
+    (tmp_path / ".dir_sync" / "x").write_bytes(b"x")
+    (tmp_path / "f").write_bytes(b"x")
+    events = heard.until(lambda events: Touched(b"f", Urgency.NOW) in events)
+    assert all(isinstance(event, Touched) and event.path == b"f" for event in events)
+
+
+def test_chmod_of_a_file_and_of_a_folder(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    assert heard.handler.watch(b"d")
+    (tmp_path / "d").chmod(0o700)
+    heard.until(lambda events: Touched(b"d", Urgency.NOW) in events)
+
+
+def test_a_link_is_not_watched(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "l").symlink_to("/")
+    assert not heard.handler.watch(b"l")
+
+
+def test_what_cannot_be_watched_is_remembered(heard: Heard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+
+    def full(_path: bytes) -> int:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr(heard.handler._reader, "add", full)
+    assert not heard.handler.watch(b"d")
+    assert b"d" in heard.handler.unwatched
+
+
+def test_lost_events_become_a_scan(heard: Heard) -> None:
+    overflow = InotifyEvent(WatchDescriptor(-1), Mask(0x4000), 0, b"")
+    heard.handler._reader.handle_event(overflow)
+    heard.handler.end_of_batch()
+    heard.until(lambda events: any(isinstance(event, Blind) and event.path == b"" for event in events))
+
+
+def test_a_backlog_becomes_one_scan(heard: Heard, tmp_path: Path) -> None:
+    heard.backlog = 1_000_000
+    (tmp_path / "f").write_bytes(b"x")
+    deadline = time.monotonic() + 5
+    while not heard.handler._lost and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    heard.backlog = 0
+    (tmp_path / "g").write_bytes(b"x")
+    events = heard.until(lambda events: any(isinstance(event, Blind) for event in events))
+    assert Touched(b"f", Urgency.NOW) not in events
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_get_or_create_watch", "_remove_callback", "_inotify_fd", "_lock", "_closed", "_watch_for_wd", "read_events"],
+)
+def test_watchdog_still_has_what_we_use(name: str) -> None:
+    reader = InotifyFD()
+    try:
+        assert hasattr(reader, name)
+    finally:
+        reader.start()
+        reader.stop()
+        reader.join(5)
