@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 
 from dir_sync import delta
-from dir_sync.config import ENVIRONMENT, Config, ConfigError
+from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.core.events import (
     ApplyJob,
     Blind,
@@ -158,7 +158,11 @@ class Daemon:
         self._lock(root)
         self._index = self._open_index(root)
         self._closers.append(self._index.close)
-        cache = SignatureCache(config.signature_dir)
+        signature_dir = config.signature_dir
+        if is_shared(signature_dir, config.folder):
+            signature_dir = os.path.join(config.folder, os.fsdecode(STATE), "signatures")
+            logger.warning("-s is inside DIR, where everything is synchronized: signatures are kept in %s", signature_dir)
+        cache = SignatureCache(signature_dir)
         if cache.warning:
             logger.warning("%s", cache.warning)
         self._closers.append(cache.close)

@@ -89,6 +89,7 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     check_path,
+    concurrent,
     fingerprint,
     first_scan_record,
     is_first_scan,
@@ -539,6 +540,10 @@ class Engine:
                     if child.record.path not in self._looking:
                         self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms).live |= errand.live
                 return False
+        best = self._announced_gone(mine)
+        if best is not None:
+            self._hold(best, b"")  # we removed it and did not live to note it
+            return True
         stamp_ns = self._now.wall_ns if errand.live else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
@@ -607,6 +612,14 @@ class Engine:
             theirs = offer.record
             if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or theirs.stamp > mine.stamp):
                 return theirs._replace(vector=join(theirs.vector, mine.vector)) if mine is not None else theirs
+        return None
+
+    def _announced_gone(self, mine: Record) -> Record | None:
+        """A newer tombstone that a peer announced, made in knowledge of what we held."""
+        for offer in self.index.offers(mine.path):
+            theirs = offer.record
+            if theirs.kind == Kind.ABSENT and theirs.stamp > mine.stamp and not concurrent(mine, theirs):
+                return theirs._replace(vector=join(theirs.vector, mine.vector))
         return None
 
     def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:

@@ -121,7 +121,8 @@ class FileSync:
     def recover(self, names: list[bytes], known: Callable[[bytes], bool]) -> list[Version]:
         """Clear what an earlier run left in the staging folder. Partial downloads stay, to be gone on with; what may
         be a user's bytes (displaced, and not yet filed when the program ended) goes to the history, unless `known`
-        says that this content is safe elsewhere."""
+        says that the history has this content. (What the index says of the tree proves nothing: the displaced content
+        is exactly what the index still says.)"""
         versions = []
         for name in names:
             path = STAGING + b"/" + name
@@ -465,9 +466,7 @@ class FileSync:
         target = item.target
         if target.kind == Kind.DIRECTORY and not item.expect:
             return None  # made in place: a new folder is complete at once
-        # After an exchange this name holds the user's bytes: its prefix tells the next start (see `recover`).
-        prefix = b"swap" if item.expect else b"new"
-        name = STAGING + b"/%s-%s-%d" % (prefix, self._prefix, next(self._numbers))
+        name = STAGING + b"/new-%s-%d" % (self._prefix, next(self._numbers))
         if item.staged is not None:
             writer = self._disk.reopen(item.staged)
             unsynced.append(writer)
@@ -587,21 +586,34 @@ class FileSync:
             return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready))
         if there.kind == Kind.FILE and ready.kind == Kind.FILE:
             self._disk.keep_attributes(path, staged)
-        self._disk.exchange(staged, path)
-        displaced = self._disk.stat(staged)
-        if displaced is None or not _same_inode(displaced, there):
-            self._put_back(staged, path, ready)
-            raise _Unexpected
-        version = None
-        if displaced.kind == Kind.DIRECTORY:
-            try:
-                self._disk.remove_directory(staged)
-            except DiskError as error:
-                self._put_back(staged, path, ready)
-                raise _Unexpected from error
-        else:
-            version = self._file_away(staged, displaced, path, b"", item.why, target.stamp.node)
+        # From now on this name may hold the user's bytes: its prefix tells the next start (see `recover`).
+        swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
+        self._disk.rename(staged, swap)
+        try:
+            version = self._exchange(item, swap, there, ready)
+        except (DiskError, _Unexpected):
+            out = self._disk.stat(swap)
+            if out is not None and out.inode == ready.inode:
+                self._disk.rename(swap, staged)
+            raise
         return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready), version)
+
+    def _exchange(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
+        """What is ready takes the name; what comes out, if it is what was expected, goes to the history."""
+        path = item.path
+        self._disk.exchange(swap, path)
+        displaced = self._disk.stat(swap)
+        if displaced is None or not _same_inode(displaced, there):
+            self._put_back(swap, path, ready)
+            raise _Unexpected
+        if displaced.kind != Kind.DIRECTORY:
+            return self._file_away(swap, displaced, path, b"", item.why, item.target.stamp.node)
+        try:
+            self._disk.remove_directory(swap)
+        except DiskError as error:
+            self._put_back(swap, path, ready)
+            raise _Unexpected from error
+        return None
 
     def _put_back(self, staged: bytes, path: bytes, ours: Stat) -> None:
         """Undo an exchange that brought out something nobody has seen. Whoever replaces the name meanwhile is put back in

@@ -165,7 +165,7 @@ class Node:
 
     def _read_all(self) -> tuple[str, str]:
         session = self._session
-        timeouts = 0
+        timeouts = cost = 0
         while True:
             buffer = session.buffer()
             try:
@@ -188,7 +188,7 @@ class Node:
             if self._said_close and (time.monotonic() - self._said_close) * 1000 > _PARTING_MS:
                 return self._reason, self._text
             unknown = session.hello is None
-            cost = n
+            cost += n
             for message in session.filled(n):
                 match message:
                     case Hello():

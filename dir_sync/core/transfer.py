@@ -38,6 +38,7 @@ class Fetch:
         default_factory=list
     )  # in order; for the disk, or (small) the rest
     early: dict[int, bytes | memoryview] = field(default_factory=dict)  # came before what is in front of them
+    pulls: set[int] = field(default_factory=set)  # ids of what was asked for and is not here yet
     moved_ms: int = 0  # when bytes came last
     started_ms: int = 0
     began_at: int = 0  # offset at which it went on after a cut
@@ -88,6 +89,7 @@ class Window:
         """The pull for a range of `fetch`."""
         id_ = self.new_id()
         self._pulls[id_] = (fetch, offset, length)
+        fetch.pulls.add(id_)
         self.bytes += length
         return PullItem(id_, fetch.target.path, fetch.target.content, fetch.base, offset, length)
 
@@ -110,6 +112,7 @@ class Window:
         self.bytes -= length
         if length == missing:
             del self._pulls[id_]
+            fetch.pulls.discard(id_)
         else:
             self._pulls[id_] = (fetch, expected + length, missing - length)
         return fetch
@@ -120,9 +123,13 @@ class Window:
         if pull is None:
             return None
         self.bytes -= pull[2]
+        pull[0].pulls.discard(id_)
         return pull[0]
 
     def cancel(self, fetch: Fetch) -> None:
         """What still comes for `fetch` is let pass by. Its room is free at once: the peer has long read what it sends."""
-        for id_ in [id_ for id_, pull in self._pulls.items() if pull[0] is fetch]:
-            self.bytes -= self._pulls.pop(id_)[2]
+        for id_ in sorted(fetch.pulls):
+            pull = self._pulls.pop(id_, None)
+            if pull is not None:
+                self.bytes -= pull[2]
+        fetch.pulls.clear()

@@ -54,16 +54,10 @@ class Options:
     jump: float
     rescan: float
     users_sync: bool  # what users wrote survives a power cut
+    rest_first: bool  # the first contact is over before anyone acts
     late_joiner: bool
     deltas: bool
     small_pages: bool
-
-    @property
-    def is_calm(self) -> bool:
-        """No fault of any kind: content may cross each link once."""
-        return not (
-            self.meddling or self.lost or self.cut or self.crash or self.crash_in_job or self.full or self.trouble
-        )
 
     @property
     def keeps_memory(self) -> bool:
@@ -119,6 +113,7 @@ def draw(seed: int) -> Options:
         jump=fault(0.3, 0.05),
         rescan=fault(0.4, 0.05),
         users_sync=dice.random() < 0.7,
+        rest_first=dice.random() < 0.4,
         late_joiner=dice.random() < 0.25,
         deltas=dice.random() < 0.7,
         small_pages=dice.random() < 0.4,

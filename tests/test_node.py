@@ -1,0 +1,318 @@
+"""Node and NodeManager on real sockets (loopback): links, orders, and peers that behave badly."""
+
+from __future__ import annotations
+
+import queue
+import random
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dir_sync.core import limits
+from dir_sync.core.messages import (
+    PROTOCOL,
+    Chunks,
+    FolderIndex,
+    Hello,
+    Message,
+    NeedSignature,
+    Ping,
+    State,
+    StateRequest,
+)
+from dir_sync.core.session import encode
+from dir_sync.core.wire import Piece, encode_message
+from dir_sync.node import Node, Parcel
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager
+
+LOCAL = "127.0.0.1"
+
+
+def hello(node: str, instance: str = "aa", port: int = 1) -> Hello:
+    return Hello(PROTOCOL, node, f"name of {node}", instance, port, (FolderIndex("default", "1d", 0),))
+
+
+class Place:
+    """A NodeManager and everything it has posted."""
+
+    def __init__(self, node: str) -> None:
+        self.news: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.seen: list[object] = []
+        self.reports: list[str] = []
+        self.manager = NodeManager(0, LOCAL, lambda: hello(node), self.news.put, self.reports.append)
+        self.manager.start()
+
+    def until(self, test: Callable[[object], bool], limit_s: float = 10.0) -> object:
+        for item in self.seen:
+            if test(item):
+                self.seen.remove(item)
+                return item
+        deadline = time.monotonic() + limit_s
+        while True:
+            try:
+                item = self.news.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"it never came; what came: {self.seen[-5:]}") from None
+            if isinstance(item, Came):
+                item.node.consumed(item.cost)
+            if test(item):
+                return item
+            self.seen.append(item)
+
+    def connect(self) -> socket.socket:
+        sock = socket.create_connection((LOCAL, self.manager.port), timeout=10)
+        return sock
+
+
+@pytest.fixture
+def one() -> Iterator[Place]:
+    place = Place("01")
+    yield place
+    place.manager.stop()
+
+
+@pytest.fixture
+def two() -> Iterator[Place]:
+    place = Place("02")
+    yield place
+    place.manager.stop()
+
+
+def is_a(kind: type) -> Callable[[object], bool]:
+    return lambda item: isinstance(item, kind)
+
+
+def came(message: Message) -> Callable[[object], bool]:
+    return lambda item: isinstance(item, Came) and item.message == message
+
+
+def link(one: Place, two: Place) -> tuple[Node, Node]:
+    one.manager.dial(LOCAL, two.manager.port)
+    dialled = one.until(is_a(Dialled))
+    assert isinstance(dialled, Dialled)
+    assert dialled.link is not None
+    here, there = one.until(is_a(Greeted)), two.until(is_a(Greeted))
+    assert isinstance(here, Greeted)
+    assert isinstance(there, Greeted)
+    assert (here.hello.node, there.hello.node) == ("02", "01")
+    assert here.node.dialled
+    assert not there.node.dialled
+    return here.node, there.node
+
+
+def said(sock: socket.socket) -> bytes:
+    """Everything until the other side closes."""
+    data = b""
+    while True:
+        try:
+            more = sock.recv(65536)
+        except ConnectionError:
+            return data
+        if not more:
+            return data
+        data += more
+
+
+def test_two_managers_meet_talk_and_part(one: Place, two: Place) -> None:
+    here, there = link(one, two)
+    request = StateRequest("default", "1d", 0)
+    here.send(Parcel(request, 100))
+    two.until(came(request))
+    there.send(Parcel(request, 100))
+    one.until(came(request))
+    left = one.until(is_a(Left))
+    assert isinstance(left, Left)
+    assert left.size == 100
+    page = State("default", 5, True, ())
+    there.send(Parcel(page, 50))
+    one.until(came(page))
+    here.close("bye", "")
+    ended = two.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert ended.reason == "bye"
+    mine = one.until(is_a(Ended))
+    assert isinstance(mine, Ended)
+    assert mine.reason == "bye"
+
+
+def test_a_dial_to_nobody_tells_so(one: Place) -> None:
+    with socket.create_server((LOCAL, 0)) as server:
+        port = server.getsockname()[1]
+    one.manager.dial(LOCAL, port)
+    dialled = one.until(is_a(Dialled))
+    assert isinstance(dialled, Dialled)
+    assert dialled.link is None
+    assert dialled.text
+
+
+def test_a_ping_is_answered_and_not_told(one: Place, two: Place) -> None:
+    here, there = link(one, two)
+    here.send(Parcel(Ping(7), 0))
+    request = StateRequest("default", "1d", 0)
+    there.send(Parcel(request, 0))
+    one.until(came(request))
+    assert not any(isinstance(item, Came) for item in two.seen)
+
+
+def test_both_push_50_mb_before_either_reads(one: Place, two: Place) -> None:
+    """Reader and writer of a link do not wait for each other: no circle of full buffers."""
+    here, there = link(one, two)
+    for node in (here, there):
+        node.send(Parcel(StateRequest("default", "1d", 0), 0))
+    for place in (one, two):
+        place.until(lambda item: isinstance(item, Came) and isinstance(item.message, StateRequest))
+    data = random.Random(1).randbytes(limits.CHUNK_BYTES)
+    for node in (here, there):
+        for number in range(200):
+            node.send(Parcel(Chunks((Piece(number, 0, data),)), len(data)))
+    for place in (one, two):
+        for _ in range(200):
+            item = place.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 60)
+            assert isinstance(item, Came)
+            assert isinstance(item.message, Chunks)
+            assert item.message.pieces[0].data == data
+
+
+def test_words_overtake_bulk(one: Place, two: Place) -> None:
+    here, there = link(one, two)
+    request = StateRequest("default", "1d", 0)
+    there.send(Parcel(request, 0))
+    here.send(Parcel(request, 0))
+    one.until(came(request))
+    two.until(came(request))
+    data = bytes(limits.CHUNK_BYTES)
+    for number in range(400):
+        here.send(Parcel(Chunks((Piece(number, 0, data),)), len(data)))
+    word = NeedSignature("default", 1)
+    here.send(Parcel(word, 0))
+    before = 0
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        item = two.until(is_a(Came), 60)
+        assert isinstance(item, Came)
+        if item.message == word:
+            break
+        before += 1
+    assert before < 200
+
+
+def test_a_peer_that_is_never_read_from_is_bounded(one: Place, two: Place) -> None:
+    """What waits for the engine is bounded: the reader stops, and goes on when it is told."""
+    here, there = link(one, two)
+    request = StateRequest("default", "1d", 0)
+    there.send(Parcel(request, 0))
+    here.send(Parcel(request, 0))
+    one.until(came(request))
+    two.until(came(request))
+    data = bytes(limits.CHUNK_BYTES)
+    for number in range(400):
+        here.send(Parcel(Chunks((Piece(number, 0, data),)), len(data)))
+    deadline = time.monotonic() + 20
+    reached = 0
+    while time.monotonic() < deadline:
+        now = two.news.qsize()
+        if now and now == reached and there._posted - there._consumed > limits.INBOX_BYTES_PER_LINK_MAX:
+            break
+        reached = now
+        threading.Event().wait(0.2)
+    assert reached * limits.CHUNK_BYTES < limits.INBOX_BYTES_PER_LINK_MAX + 4 * limits.MIB
+    for _ in range(400):
+        two.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 30)
+
+
+BAD = {
+    "a length of 2^63": struct.pack(">Q", 2**63) + b"x",
+    "a length of 2^64-1": struct.pack(">Q", 2**64 - 1) + b"x",
+    "a length of 0": struct.pack(">Q", 0) + b"x",
+    "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "random bytes": random.Random(3).randbytes(4096),
+    "a hello that is too long": struct.pack(">Q", 5000) + bytes(5000),
+    "a bomb": (lambda body: struct.pack(">Q", len(body)) + body)(zlib.compress(b"[" * 1_000_000, 9)),
+    "another version": encode_message({"type": "HELLO", "protocol": 99}),
+    "no hello": b"".join(bytes(part) for part in encode(Ping(1))),
+    "chunks before a hello": b"".join(bytes(part) for part in encode(Chunks((Piece(1, 0, b"x"),)))),
+    "a bad hello": encode_message({"type": "HELLO", "protocol": PROTOCOL, "node": "../x"}),
+}
+
+
+@pytest.mark.parametrize("what", sorted(BAD))
+def test_a_bad_peer_loses_its_connection_and_nobody_else_notices(one: Place, two: Place, what: str) -> None:
+    here, there = link(one, two)
+    with one.connect() as sock:
+        sock.sendall(BAD[what])
+        said(sock)
+    ended = one.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert ended.reason == ("protocol-version" if what == "another version" else "protocol-error")
+    assert "\n" not in ended.text
+    assert len(ended.text) < 500
+    request = StateRequest("default", "1d", 0)
+    there.send(Parcel(request, 0))
+    one.until(came(request))
+    assert not any(isinstance(item, Ended) for item in two.seen)
+    assert here.link != ended.node.link
+
+
+def test_a_silent_stranger_has_five_seconds(one: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HELLO_WITHIN_MS", 300)
+    with one.connect() as sock:
+        said(sock)
+    ended = one.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert ended.reason == "timeout"
+
+
+def test_a_stranger_that_drips_has_no_longer(one: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HELLO_WITHIN_MS", 500)
+    whole = b"".join(bytes(part) for part in encode(hello("03")))
+    with one.connect() as sock:
+        for at in range(len(whole) - 1):
+            try:
+                sock.sendall(whole[at : at + 1])
+            except OSError:
+                break
+            threading.Event().wait(0.05)
+        said(sock)
+    ended = one.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert ended.reason == "timeout"
+
+
+def test_strangers_get_few_places(one: Place) -> None:
+    socks = [one.connect() for _ in range(30)]
+    try:
+        closed = 0
+        deadline = time.monotonic() + 10
+        while closed < 30 - limits.UNFINISHED_PER_ADDRESS_MAX and time.monotonic() < deadline:
+            closed = 0
+            for sock in socks:
+                sock.settimeout(0.01)
+                try:
+                    while sock.recv(4096):
+                        pass
+                    closed += 1
+                except TimeoutError:
+                    pass
+                except ConnectionError:
+                    closed += 1
+        assert closed == 30 - limits.UNFINISHED_PER_ADDRESS_MAX
+    finally:
+        for sock in socks:
+            sock.close()
+
+
+def test_stop_ends_everything_quickly(one: Place, two: Place) -> None:
+    link(one, two)
+    sock = one.connect()
+    began = time.monotonic()
+    one.manager.stop()
+    assert time.monotonic() - began < 2
+    ended = two.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert ended.reason == "bye"
+    sock.close()
