@@ -204,7 +204,6 @@ class RealDisk:
             self._at(path, lambda parent, leaf: os.rmdir(leaf, dir_fd=parent))
         except OSError as error:
             raise _error(error, path, wrong_type=errno.ENOTDIR) from error
-        self._local.forget(path, path)
 
     def remove_file(self, path: bytes) -> None:
         try:

@@ -160,7 +160,7 @@ class Engine:
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
         self._listings_out = 0
-        self._scan_open = 0  # paths found by the first scan and not yet looked at
+        self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
         self._todo: dict[bytes, None] = {}
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
         self._waiting: dict[bytes, None] = {}  # for room in a window
@@ -425,7 +425,7 @@ class Engine:
             del self._to_list[-32:]
             self._listings_out += 1
             self._order(ListJob(some))
-        if self.scanning and not (self._to_list or self._listings_out or self._scan_open):
+        if self.scanning and not (self._to_list or self._listings_out or self._scanned):
             self.scanning = False
             if self.first_scan:
                 self.first_scan = False
@@ -470,11 +470,9 @@ class Engine:
                 self._add_scanned(prefix + name)
 
     def _add_scanned(self, path: bytes) -> Errand:
-        errand = self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
-        if self.scanning and not errand.scan:
-            errand.scan = True
-            self._scan_open += 1
-        return errand
+        if self.scanning:
+            self._scanned.add(path)
+        return self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
 
     def _looked(self, seen: Seen) -> None:
         path = seen.path
@@ -486,16 +484,16 @@ class Engine:
             case Look.SAME:
                 if errand.listing and seen.kind == Kind.DIRECTORY:
                     self._to_list.append(path)
-                self._done(errand)
+                self._done(path)
                 return
             case Look.ABSENT:
                 if self._absent(seen, errand):
-                    self._done(errand)
+                    self._done(path)
                     return
                 again = now + 20
             case Look.FOUND:
                 if self._found(seen, errand):
-                    self._done(errand)
+                    self._done(path)
                     return
                 again = now + 15
             case Look.TOO_BIG:
@@ -509,15 +507,13 @@ class Engine:
                     self._note("unreadable", path, text=seen.problem)
                 first, most = _TROUBLE_RETRY_MS
                 again = now + min(first * 2 ** min(errand.tries, 10), most)
-                if errand.scan:  # the scan does not wait for what may never be readable
-                    errand.scan = False
-                    self._scan_open -= 1
+                self._scanned.discard(path)  # the scan does not wait for what may never be readable
         self._drop_delta(seen.delta)
         self._agenda.put_back(errand, again)
 
-    def _done(self, errand: Errand) -> None:
-        if errand.scan:
-            self._scan_open -= 1
+    def _done(self, path: bytes) -> None:
+        if path not in self._agenda:
+            self._scanned.discard(path)
 
     def _drop_delta(self, delta: MadeDelta | None) -> None:
         if delta is not None:
@@ -1348,12 +1344,19 @@ class Engine:
         version = self.index.version_with(pull.digest)
         return None if version is None else (version.name, b"")
 
+    def _differs(self, path: bytes) -> None:
+        """A job found something else at a path than the index says."""
+        if not path.startswith(limits.RESERVED_NAME + b"/"):
+            self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
+
     def _asker(self, event: ReadDone | DeltaDone | Signed) -> Peer | None:
         """The peer that waits for this; None if its link is another one by now."""
         peer = self._peers.get(event.peer)
         return peer if peer is not None and peer.link == event.link else None
 
     def _read(self, event: ReadDone) -> None:
+        for _, path in event.refused:
+            self._differs(path)
         peer = self._asker(event)
         if peer is None:
             return
@@ -1363,7 +1366,7 @@ class Engine:
             size = sum(len(piece.data) for piece in event.pieces)
             self._send(peer.node, Chunks(event.pieces), size)
         if event.refused:
-            self._send(peer.node, Refuse(self.folder, tuple((id_, "gone") for id_ in event.refused)), 50)
+            self._send(peer.node, Refuse(self.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50)
 
     def _keep_delta(self, made: MadeDelta) -> None:
         """A delta that peers may pull; old ones go."""

@@ -231,7 +231,7 @@ class FileSync:
 
     def _read(self, job: ReadJob) -> ReadDone:
         pieces: list[Piece] = []
-        refused: list[int] = []
+        refused: list[tuple[int, bytes]] = []
         reader: Reader | None = None
         opened = b""
         try:
@@ -244,11 +244,11 @@ class FileSync:
                         reader = self._disk.open(item.path)
                         opened = item.path
                         if item.fp and fingerprint(reader.stat()) != item.fp[:FINGERPRINT_BYTES]:
-                            refused.append(item.id)
+                            refused.append((item.id, item.path))
                             continue
                     pieces.append(Piece(item.id, item.offset, reader.read(item.offset, item.length)))
                 except DiskError:
-                    refused.append(item.id)
+                    refused.append((item.id, item.path))
         finally:
             if reader is not None:
                 reader.close()

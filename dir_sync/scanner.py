@@ -124,7 +124,7 @@ def _look_at_file(
     reader = disk.open(item.path)
     try:
         before = reader.stat()
-        young = now_ns() - before.ctime < disk.grain_ns
+        young = abs(now_ns() - before.ctime) < disk.grain_ns  # a time far ahead: the clock was set back since
         data: bytes | None = None
         if before.size <= limits.INLINE_BYTES_MAX:
             data = reader.read(0, before.size)

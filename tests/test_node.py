@@ -65,8 +65,7 @@ class Place:
             self.seen.append(item)
 
     def connect(self) -> socket.socket:
-        sock = socket.create_connection((LOCAL, self.manager.port), timeout=10)
-        return sock
+        return socket.create_connection((LOCAL, self.manager.port), timeout=10)
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ class Errand:
     first_ms: int
     live: bool = False  # seen to happen, not found by a scan
     listing: bool = False  # a folder: list it, whatever the look says
-    scan: bool = False  # the first scan waits for it
     large: bool = False  # known to be a large file: look at it apart from the others
     tries: int = 0
     hint: Hint | None = None
@@ -89,7 +88,6 @@ class Agenda:
             return
         newer.live |= errand.live
         newer.listing |= errand.listing
-        newer.scan |= errand.scan
         newer.large |= errand.large
         newer.tries = max(newer.tries, errand.tries)
         self._move(newer, min(newer.due_ms, due_ms))

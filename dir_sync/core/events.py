@@ -207,7 +207,7 @@ class ReadDone(NamedTuple):
     peer: str
     link: int
     pieces: tuple[Piece, ...]
-    refused: tuple[int, ...]
+    refused: tuple[tuple[int, bytes], ...]  # id, path: what is there is not what the index says
     asked: int  # bytes
 
 

@@ -460,7 +460,7 @@ class World:
                 f" timers {len(engine._timers)}, fetches {sorted(engine._fetches)}, busy {sorted(engine._busy)},"
                 f" offers {node.index.count_offers()}, doing {sorted(engine._doing)}, to list {len(engine._to_list)},"
                 f" ready {sorted(engine._ready)}, waiting {sorted(engine._waiting)}, scanning {engine.scanning}"
-                f" {engine._scan_open}"
+                f" {sorted(engine._scanned)}"
             )
         return "; ".join(words)
 
