@@ -726,8 +726,7 @@ class _OwnFile(_File):
             except OSError as error:
                 if error.errno not in _NO_MODES:
                     raise
-            # atime: later than mtime, or the first reader would cause a write
-            os.utime(self._fd, ns=(max(mtime, os.fstat(self._fd).st_atime_ns), mtime))
+            os.utime(self._fd, ns=(mtime, mtime))  # nobody has read it yet
         except OSError as error:
             raise _error(error, self._path) from error
         except OverflowError as error:

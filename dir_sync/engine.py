@@ -108,6 +108,7 @@ from dir_sync.index import Index, PeerSeen, Row
 __all__ = ["Engine", "Now", "content_name"]
 
 _STAGING = limits.RESERVED_NAME + b"/staging/"
+_NOBODY = ""  # whose offers are those that their peer has replaced
 _PLAN_MAX = 2_000  # paths planned in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4
@@ -173,7 +174,7 @@ class Engine:
         self._ready_bytes = 0
         self._fetches: dict[bytes, Fetch] = {}
         self._by_token: dict[int, Fetch] = {}
-        self._large_fetches = 0
+        self._large: dict[int, Fetch] = {}  # those of _fetches that go through the staging folder
         self._token = 0
         self._coming: dict[bytes, bytes] = {}  # content -> path that it is on its way to
         self._copies: dict[bytes, dict[bytes, None]] = {}  # that path -> others that want the same, and wait for it
@@ -529,13 +530,8 @@ class Engine:
         if mine.kind == Kind.ABSENT:
             self.index.set_fp(path, b"")
             return True
-        if mine.kind == Kind.DIRECTORY:
-            below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
-            if below:
-                for child in below:
-                    if child.record.path not in self._looking:
-                        self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms).live |= errand.live
-                return False
+        if mine.kind == Kind.DIRECTORY and self._look_below(path, errand):
+            return False
         best = self._announced_gone(mine)
         if best is not None:
             self._hold(best, b"")  # we removed it and did not live to note it
@@ -546,6 +542,14 @@ class Engine:
         self._record_change(record, mine, b"", seen)
         self._note("deleted here", path)
         return True
+
+    def _look_below(self, path: bytes, errand: Errand) -> bool:
+        """A folder is one no more: true if there are rows below it, which are looked at first."""
+        below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
+        for child in below:
+            if child.record.path not in self._looking:
+                self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms).live |= errand.live
+        return bool(below)
 
     def _found(self, seen: Seen, errand: Errand) -> bool:
         """Something is there. True if that is settled; false: look again, its folder comes first."""
@@ -570,6 +574,9 @@ class Engine:
                 return errand.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
         if seen.kind == Kind.DIRECTORY and (errand.listing or mine is None or mine.kind != Kind.DIRECTORY):
             self._to_list.append(path)
+        elif seen.kind != Kind.DIRECTORY and mine is not None and mine.kind == Kind.DIRECTORY:
+            if self._look_below(path, errand):
+                return False
         fp = seen.fp
         if len(fp) > FINGERPRINT_BYTES:
             self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4, self._now.mono_ms).live = True
@@ -1096,7 +1103,7 @@ class Engine:
         if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
             self._waiting[path] = None
             return
-        if not small and self._large_fetches >= _LARGE_FETCHES_MAX:
+        if not small and len(self._large) >= _LARGE_FETCHES_MAX:
             self._waiting[path] = None
             return
         if (
@@ -1137,7 +1144,7 @@ class Engine:
         if small:
             self._pull(fetch)
         else:
-            self._large_fetches += 1
+            self._large[fetch.token] = fetch
             fetch.writing = True
             digest = b"" if base is not None else target.content
             self._order(StageJob(fetch.token, name, (), size, digest))
@@ -1267,15 +1274,17 @@ class Engine:
             del self._fetches[fetch.target.path]
             self._wake_copies(fetch.target.path)
         if self._by_token.pop(fetch.token, None) is not None and not fetch.is_small:
-            self._large_fetches -= 1
-            if not fetch.writing or fetch.waiting:
-                fetch.waiting.clear()
+            del self._large[fetch.token]
+            fetch.waiting.clear()
         peer = self._peers.get(fetch.peer)
         if peer is not None:
             peer.window.cancel(fetch)
 
     def _wake_waiting(self) -> None:
         """Room in a window: some of those who wait for it are planned again; in bulk, not one by one."""
+        for fetch in self._large.values():
+            if fetch.opened:
+                self._pull(fetch)
         if not self._waiting:
             return
         for peer in self._peers.values():
@@ -1629,12 +1638,21 @@ class Engine:
             and is_first_scan(row.record)
             and not self._knew_us(record)
         )
+        self._keep_offer(path, peer.node)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None
         avoid = self._avoid.get(path)
         if avoid is not None:
             avoid.discard(peer.node)
         return True
+
+    def _keep_offer(self, path: bytes, node: str) -> None:
+        """What a peer announced before: if it may just be being installed, or may have been when we ended, it must still
+        be known when it is found on the disk."""
+        if self.scanning or path in self._doing or path in self._troubled:
+            offer = self.index.offer(path, node)
+            if offer is not None and self.index.offer(path, _NOBODY) is None:
+                self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))
 
     def _knew_us(self, record: Record) -> bool:
         """True if a record was made by a node after our first contact with it."""
@@ -1649,6 +1667,7 @@ class Engine:
         row = self.index.get(path)
         for offer in self.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
+                self._keep_offer(path, peer.node)
                 self.index.drop_offer(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None

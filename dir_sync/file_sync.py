@@ -148,6 +148,11 @@ class FileSync:
                     self._disk.remove_file(path)
             except DiskError:
                 continue  # it stays where it is until the next start
+        if versions:
+            try:
+                self._disk.sync_all()
+            except DiskError:
+                return []  # they are in the history all the same, and nobody says so
         return versions
 
     def perform(self, job: Job) -> Event | None:
@@ -752,6 +757,7 @@ class FileSync:
     def _make_folder(self, folder: bytes) -> None:
         try:
             self._disk.make_directory(folder, 0o700)
+            self._disk.sync_directory(parent_of(folder))
         except DiskError as error:
             if error.trouble != Trouble.EXISTS:
                 raise

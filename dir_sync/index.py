@@ -253,6 +253,9 @@ class Index:
         known = self._offers_of(path)
         return [known[peer] for peer in sorted(known)] if known else []
 
+    def offer(self, path: bytes, peer: str) -> Offer | None:
+        return self._offers_of(path).get(peer)
+
     def _offers_of(self, path: bytes) -> dict[str, Offer]:
         try:
             return self._offers[path]

@@ -78,11 +78,11 @@ class Disk(Protocol):
     """One shared folder, held open. All verbs raise DiskError."""
 
     def batch(self) -> AbstractContextManager[None]:
-        """Inside `with disk.batch():` this thread may look up a parent directory once for all verbs below it: faster for
-        many. A parent that another program moves meanwhile may be followed to its new place. May be nested."""
+        """Inside `with disk.batch():` this thread may look up a parent directory once for all verbs below it: faster
+        for many. A parent that another program moves meanwhile may be followed to its new place. May be nested."""
 
     def stat(self, path: bytes) -> Stat | None:
-        """None if there is no such name (or a parent is missing or is not a directory)."""
+        """None if there is no such name (or a parent is missing or is not a directory; a link is none)."""
 
     def list(self, path: bytes) -> list[tuple[bytes, Stat]] | None:
         """Names and stats of a directory's entries, unordered; None if it is not there or is not a directory. A name
@@ -90,7 +90,7 @@ class Disk(Protocol):
 
     def read_link(self, path: bytes) -> bytes: ...
     def open(self, path: bytes) -> Reader:
-        """A regular file, for reading. WRONG_TYPE for anything else; never blocks (fifo) and never triggers a device."""
+        """A regular file, for reading. WRONG_TYPE for anything else; never blocks (fifo), never triggers a device."""
 
     def create(self, path: bytes) -> Writer:
         """A new, empty regular file of mode 0600; EXISTS if the name is taken."""
@@ -121,11 +121,13 @@ class Disk(Protocol):
 
     def free_bytes(self) -> int: ...
     def keep_attributes(self, of: bytes, on: bytes) -> None:
-        """Give the file `on` the owner, group, ACL and extended attributes of the file `of`, as far as we may. Never fails."""
+        """Give the file `on` the owner, group, ACL and extended attributes of the file `of`, as far as we may. Never
+        fails."""
 
     @property
     def grain_ns(self) -> int:
-        """Two writes closer together than this may leave the same times behind; 0: never, once the first was looked at."""
+        """Two writes closer together than this may leave the same times behind; 0: never, once the first was looked
+        at."""
 
     def is_root_here(self) -> bool:
         """True while the folder that was opened is still what its path names."""

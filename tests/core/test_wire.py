@@ -444,7 +444,16 @@ def test_depth_is_bounded_whatever_strings_say(depth: int, arrays: int, filler: 
         assert strategies.as_json(frame.fields) == json.loads(nested(depth, arrays, filler))
 
 
-@pytest.mark.parametrize("around", [("[", "]"), ('["]",', ',"["]'), ('{"]":', ',"[":1}'), ('{"\\"":', "}")])
+@pytest.mark.parametrize(
+    "around",
+    [
+        ("[", "]"),
+        ('["]",', ',"["]'),
+        ('{"]":', ',"[":1}'),
+        ('{"\\"":', "}"),
+        ('["\\"]","\\"",', ',"\\"[","\\""]'),
+    ],
+)
 @pytest.mark.parametrize("depth", [63, 64])
 def test_depth_is_counted_and_not_guessed(around: tuple[str, str], depth: int) -> None:
     left, right = around

@@ -18,6 +18,7 @@ import builtins
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from random import Random
 
 from dir_sync.core.model import Kind, Stat
@@ -424,19 +425,17 @@ class MemoryDisk:
 
     def _parent(self, path: bytes) -> tuple[_Inode, bytes]:
         """The folder that `path` is in, and its last part. DiskError unless it is a folder of ours."""
-        parts = path.split(b"/")
-        name = parts.pop()
-        at = self._root
-        if not _NO_NAMES.isdisjoint(parts) or name in _NO_NAMES or b"\0" in path:
+        parts = _parts(path)
+        if not parts:
             raise DiskError(Trouble.NAME, path)
-        for part in parts:
-            if len(part) > _PART_BYTES_MAX:
-                raise DiskError(Trouble.NAME, path)
+        name = parts[-1]
+        at = self._root
+        for part in parts[:-1]:
             below = at.entries.get(part)
             if below is None:
-                raise DiskError(Trouble.ABSENT, path)
-            if below.kind != Kind.DIRECTORY:
-                raise DiskError(Trouble.BOUNDARY if below.kind == Kind.SYMLINK else Trouble.ABSENT, path)
+                raise DiskError(Trouble.NAME if len(part) > _PART_BYTES_MAX else Trouble.ABSENT, path)
+            if below.kind is not Kind.DIRECTORY:
+                raise DiskError(Trouble.BOUNDARY if below.kind is Kind.SYMLINK else Trouble.ABSENT, path)
             if below.foreign:
                 raise DiskError(Trouble.BOUNDARY, path)
             at = below
@@ -448,19 +447,19 @@ class MemoryDisk:
         """None if it is not there, also if a part of the path is a file or a link."""
         if not path:
             return self._root
-        parts = path.split(b"/")
-        if not _NO_NAMES.isdisjoint(parts) or b"\0" in path:
+        parts = _parts(path)
+        if not parts:
             raise DiskError(Trouble.NAME, path)
         at = self._root
         for part in parts:
             if at.foreign:
                 raise DiskError(Trouble.BOUNDARY, path)
-            if at.kind != Kind.DIRECTORY:
+            if at.kind is not Kind.DIRECTORY:
                 return None
-            if len(part) > _PART_BYTES_MAX:
-                raise DiskError(Trouble.NAME, path)
             below = at.entries.get(part)
             if below is None:
+                if len(part) > _PART_BYTES_MAX:
+                    raise DiskError(Trouble.NAME, path)
                 return None
             at = below
         return at
@@ -777,6 +776,13 @@ def _stat(inode: _Inode) -> Stat:
     if inode.foreign:
         kind, device = Kind.OTHER, _FOREIGN_DEVICE
     return _new(Stat, (kind, size, inode.mtime, inode.ctime, inode.mode, inode.number, device, inode.links))
+
+
+@lru_cache(maxsize=1 << 16)
+def _parts(path: bytes) -> tuple[bytes, ...]:
+    """Empty if it is not a path inside the folder. Remembered: a mesh has few paths and asks for them often."""
+    parts = tuple(path.split(b"/"))
+    return parts if _NO_NAMES.isdisjoint(parts) and path.find(b"\0") < 0 else ()
 
 
 def _is_below(path: bytes, folder: bytes) -> bool:

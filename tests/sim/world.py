@@ -258,6 +258,9 @@ class SimDisk(MemoryDisk):
         """All contents, history and staging too."""
         return Counter(bytes(inode.data) for inode in self._walk(self._root) if inode.kind == Kind.FILE)
 
+    def has_hard_links(self) -> bool:
+        return any(inode.links > 1 for inode in self._walk(self._root) if inode.kind == Kind.FILE)
+
     def tokens(self, everywhere: bool) -> set[bytes]:
         found: set[bytes] = set()
         for inode in self._walk(self._root):
@@ -351,6 +354,7 @@ class Node:
     image: bytes | None = None
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
+    moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way
     bystanders: dict[bytes, int] = field(default_factory=dict)
     instance: int = 0
 
@@ -510,10 +514,13 @@ class World:
         self.note(f"{node.name} {'loses power' if power else 'is killed'}")
         self.stats["crashes"] += 1
         before = node.disk.tree() if power else {}
+        had = node.disk.tokens(everywhere=True)
         image = node.index.image()
         node.index.close()
         if power:
             node.disk.crash()
+            if not self.options.users_sync:
+                self.excused |= had - node.disk.tokens(everywhere=True)
             self._after_power_cut(node, before, image)
         else:
             node.disk.generation += 1
@@ -559,9 +566,7 @@ class World:
                 continue
             if path in node.touched or not self.options.users_sync:
                 node.touched[path] = self.us
-        lost = set().union(*(tokens_of(old[1]) for old in before.values() if old[0] == Kind.FILE), set())
         if not self.options.users_sync:
-            self.excused |= lost - node.disk.tokens(everywhere=True)
             return
         index = Index(":memory:", Random(1), image)
         for row in index.rows_after(0, 100_000):
@@ -569,11 +574,13 @@ class World:
             if row.seq > node.told or record.path in node.touched:
                 continue
             found = after.get(record.path)
-            installing = found is not None and blake3(found[1]).digest() in node.disk.expected.get(record.path, ())
-            if record.kind == Kind.FILE and row.fp and not installing and not _tells(record, found, only_content=True):
+            if record.path in node.disk.expected:
+                continue  # it was being replaced or removed; nothing of it was told
+            if record.kind == Kind.FILE and row.fp and not _tells(record, found, only_content=True):
                 raise Broken(f"{node.name} told of {record.path!r}, and after a power cut it is not on its disk")
             if record.kind == Kind.ABSENT and not row.fp and found is not None and record.path not in before:
                 raise Broken(f"{node.name} told that {record.path!r} is gone, and after a power cut it is back")
+        node.disk.expected = {}
         index.close()
 
     # --- the loop, like the daemon's -----------------------------------------------------------------------------
@@ -676,6 +683,9 @@ class World:
             disk.expected = {}
             for item in job.items:
                 disk.expected.setdefault(item.path, set()).add(item.target.content)
+                if item.act == Act.MOVE and item.copy_path is not None:
+                    disk.expected.setdefault(item.copy_path, set())
+                    node.moves[item.path], node.moves[item.copy_path] = item.copy_path, item.path
         disk.program = True
         try:
             event = node.sync.perform(job)
@@ -855,6 +865,10 @@ class World:
                 if known is not None:
                     key = peer, known.index_id
                     node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
+            case Applied(items):
+                for result in items:
+                    node.disk.expected.pop(result.path, None)
+                    node.disk.expected.pop(node.moves.get(result.path, b""), None)
             case _:
                 pass
 
@@ -892,7 +906,7 @@ class World:
             origin = "scan"
         self.note(f"{node.name} records {origin} {describe_record(record)}")
         if origin == "user":
-            if path not in node.touched and not node.forgot:
+            if path not in node.touched and node.moves.get(path) not in node.touched and not node.forgot:
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
             there = node.disk.tree().get(path)
             if _tells(record, there):
@@ -1033,12 +1047,13 @@ class World:
             node = self.dice.choice(self.nodes)
             node.user.act(at_once=True)
             wanted = _plain(node.disk.tree())
-            if any(inode.links > 1 for inode in node.disk._walk(node.disk._root) if inode.kind == Kind.FILE):
-                self.post(node, node.epoch, Blind(b"", ""))  # the other names of a file are not told of
+            linked = any(other.disk.has_hard_links() for other in self.nodes)
+            for other in self.nodes if linked else ():
+                self.post(other, other.epoch, Blind(b"", ""))  # a change under one name is not told of the others
             self.run_to_rest("after one act of one user")
             self._check_rest("after one act of one user")
             self._check_crossed("after one act of one user")
-            if _plain(node.disk.tree()) != wanted:
+            if _plain(node.disk.tree()) != wanted and not linked:
                 raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, _plain(node.disk.tree()))}")
 
     # --- checkers, at the end ------------------------------------------------------------------------------------
@@ -1057,8 +1072,11 @@ class World:
             expected = sum(node.number in pair and running.issuperset(pair) for pair in self.options.links)
             if len(node.engine.synchronized_with()) != expected:
                 raise Broken(f"{when}: {node.name} is not synchronized with all its peers")
-            if node.index.count_offers():
-                raise Broken(f"{when}: {node.name} has offers left: {node.index.offered_paths(None, 5)}")
+            here = {other.index.node for other in nodes}
+            for path in node.index.offered_paths(None, 1_000):
+                left = [offer for offer in node.index.offers(path) if offer.peer in here]
+                if left:  # what an identity announced that is no more stays, in case it comes back
+                    raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
                 self.stats["left in staging"] += len(staged)
@@ -1106,7 +1124,7 @@ class World:
                 )
             ]
             files = any(local.record.kind in (Kind.FILE, Kind.SYMLINK) for local in last)
-            if files and path not in tree and not self.options.old_index:
+            if files and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             scanned = any(local.origin == "scan" for local in made)
             if (
