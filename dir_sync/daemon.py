@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import queue
 import random
@@ -72,6 +73,7 @@ _WORKERS = 2  # of each pool: small jobs never wait behind large ones
 _RESCAN_S = 900.0  # a look at everything now and then, for what no event told
 _POLL_S = 20.0  # folders that cannot be watched are listed so often
 _PROGRESS_S = 5.0
+_GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
 _SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
 
 
@@ -92,6 +94,8 @@ class _Stop:
 def run(config: Config) -> int:
     """Share the folder until SIGINT or SIGTERM. Raises ConfigError, one line for the user."""
     sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what the imports made lives as long as we do
+    gc.set_threshold(*_GC_THRESHOLD)
     stop = threading.Event()
     signals = 0
 

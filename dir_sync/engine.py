@@ -112,7 +112,7 @@ _NOBODY = ""  # whose offers are those that their peer has replaced
 _PLAN_MAX = 2_000  # paths planned in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4
-_WAKE_MAX = 512  # of those who wait for a window, at once
+_PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
 _STALLED_MS = 60_000
@@ -164,7 +164,7 @@ class Engine:
         self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
         self._todo: dict[bytes, None] = {}
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
-        self._waiting: dict[bytes, None] = {}  # for room in a window
+        self._waiting: dict[bytes, int] = {}  # for so much room in a window
         self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
         self._timers: list[tuple[int, int, bytes]] = []  # plan this path again at that time
         self._timer_count = 0
@@ -185,7 +185,7 @@ class Engine:
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
         self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
-        self._to_sign: dict[bytes, None] = {}
+        self._to_sign: dict[bytes, bytes] = {}  # path -> content it had before, whose signature helps to make the new one
         self._sign_after: bytes | None = b"" if deltas else None
         self._sign_budget = _SIGN_BYTES_MAX
         self._signing = False
@@ -638,7 +638,7 @@ class Engine:
             data = None  # whoever holds the other one makes a copy of it
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
-        self._sign_later(record)
+        self._sign_later(record, previous)
 
     def _is_elsewhere(self, record: Record) -> bool:
         return any(row.record.path != record.path for row in self.index.by_content(record.content))
@@ -1044,7 +1044,7 @@ class Engine:
             self._moved_away(source, item.expect != b"")
         if target.kind == Kind.DIRECTORY:
             self._times[path] = target.mtime
-        self._sign_later(target)
+        self._sign_later(target, None if row is None else row.record)
         match item.act:
             case Act.REMOVE:
                 self._note("removed", path, peer)
@@ -1101,10 +1101,10 @@ class Engine:
         small = target.size <= limits.CHUNK_BYTES
         peer_state = self._peers[choice]
         if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
-            self._waiting[path] = None
+            self._waiting[path] = target.size if small else limits.CHUNK_BYTES
             return
         if not small and len(self._large) >= _LARGE_FETCHES_MAX:
-            self._waiting[path] = None
+            self._waiting[path] = limits.CHUNK_BYTES
             return
         if (
             self._with_deltas
@@ -1287,12 +1287,18 @@ class Engine:
                 self._pull(fetch)
         if not self._waiting:
             return
-        for peer in self._peers.values():
-            if peer.window.is_half_empty():
-                for path in list(self._waiting)[:_WAKE_MAX]:
-                    del self._waiting[path]
-                    self._todo[path] = None
-                return
+        room = max((peer.window.room() for peer in self._peers.values()), default=0)
+        if room < limits.PULL_WINDOW_BYTES // 4:
+            return
+        woken = []
+        for path, size in self._waiting.items():
+            room -= max(size, _PULL_COST_BYTES)
+            if room < 0:
+                break
+            woken.append(path)
+        for path in woken:
+            del self._waiting[path]
+            self._todo[path] = None
 
     def _make_ready(self, path: bytes, ready: _Ready) -> None:
         self._unready(path)
@@ -1419,11 +1425,14 @@ class Engine:
 
     # --- signatures --------------------------------------------------------------------------------------------------
 
-    def _sign_later(self, record: Record) -> None:
+    def _sign_later(self, record: Record, previous: Record | None) -> None:
         if not self._with_deltas or len(self._to_sign) >= 1_000:
             return
         if record.kind == Kind.FILE and record.size >= limits.DELTA_FILE_BYTES_MIN:
-            self._to_sign[record.path] = None
+            earlier = self._to_sign.pop(record.path, b"")
+            if previous is not None and previous.kind == Kind.FILE:
+                earlier = earlier or previous.content
+            self._to_sign[record.path] = earlier
 
     def _calm_work(self) -> bool:
         return bool(self._times or self._to_sign or self._sign_after is not None) and not self._signing
@@ -1448,14 +1457,14 @@ class Engine:
                 if self._sign_budget < 0:
                     self._sign_after = None
                     break
-                self._to_sign[row.record.path] = None
+                self._to_sign[row.record.path] = b""
         while self._to_sign:
             path = next(iter(self._to_sign))
-            del self._to_sign[path]
+            earlier = self._to_sign.pop(path)
             found = self.index.get(path)
             if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
                 self._signing = True
-                self._order(SignJob("", 0, 0, path, found.fp, found.record.content))
+                self._order(SignJob("", 0, 0, path, found.fp, found.record.content, earlier))
                 return
 
     def _set_times(self) -> None:

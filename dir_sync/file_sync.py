@@ -267,7 +267,8 @@ class FileSync:
                 try:
                     stat = reader.stat()
                     if fingerprint(stat) == job.fp:
-                        signature = librsync.signature(reader, stat.size, self._stopping)
+                        earlier = self._signatures.get(job.earlier) if job.earlier else None
+                        signature = librsync.signature(reader, stat.size, self._stopping, earlier=earlier)
                         if fingerprint(reader.stat()) != job.fp:
                             signature = None
                 finally:
@@ -698,7 +699,7 @@ class FileSync:
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
                 raise _Unexpected
-        return ApplyResult(path, Result.DONE, fingerprint(moved), version)
+        return ApplyResult(path, Result.DONE, self._aged(moved), version)
 
     def _set_meta(self, item: ApplyItem) -> ApplyResult:
         path, target = item.path, item.target
@@ -727,7 +728,14 @@ class FileSync:
         stat = self._disk.stat(path)
         if stat is None or not _same_inode(stat, ready) or stat.mode != ready.mode:
             return fingerprint(ready)
-        return fingerprint(stat)
+        return self._aged(stat)
+
+    def _aged(self, stat: Stat) -> bytes:
+        """The fingerprint of a file that has just got its name and its mtime. Where times are rounded, someone who writes
+        into it within the same grain leaves the same times behind: then the content has to be read again."""
+        grain = self._disk.grain_ns
+        young = grain and not stat.mtime % grain and abs(self._now_ns() - stat.mtime) < 2 * grain
+        return fingerprint(stat) + scanner.YOUNG if young and stat.kind == Kind.FILE else fingerprint(stat)
 
     def _file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
         """Rename something displaced into the history: the inode itself, so that a program that still has it open goes on

@@ -335,6 +335,7 @@ class SignJob(NamedTuple):
     path: bytes
     fp: bytes
     digest: bytes
+    earlier: bytes = b""  # a content whose signature, if it is in the cache, says much of this one
     bulk: bool = True
 
 

@@ -230,8 +230,7 @@ def to_wire(message: Message) -> dict[str, Any]:
                 "folder": folder,
                 "sequence": sequence,
                 "held": [
-                    [_text_of(path), stamp.ns, stamp.node]
-                    for path, stamp in _bounded(held, 0, limits.PAGE_RECORDS_MAX)
+                    [_text_of(path), stamp.ns, stamp.node] for path, stamp in _bounded(held, 0, limits.PAGE_RECORDS_MAX)
                 ],
             }
         case ModificationUpdate(folder, sequence, changes, times, attached):
@@ -243,8 +242,7 @@ def to_wire(message: Message) -> dict[str, Any]:
                 "sequence": sequence,
                 "changes": [_change_fields(change) for change in _bounded(changes, 0, limits.CHANGES_MAX)],
                 "times": [
-                    [_text_of(path), *divmod(mtime, _SECOND)]
-                    for path, mtime in _bounded(times, 0, limits.CHANGES_MAX)
+                    [_text_of(path), *divmod(mtime, _SECOND)] for path, mtime in _bounded(times, 0, limits.CHANGES_MAX)
                 ],
                 "attached": attached,
             }
@@ -566,9 +564,7 @@ def _hello(fields: dict[str, Any]) -> Hello:
     names = set()
     for row in _array(fields.get("folders"), "folders", 0, limits.FOLDERS_MAX):
         name, index, sequence = _array(row, "folder", 3, 3)
-        folder = FolderIndex(
-            _name(name, "folder"), _id(index, "index"), _int(sequence, "sequence", 0, _SEQUENCE_MAX)
-        )
+        folder = FolderIndex(_name(name, "folder"), _id(index, "index"), _int(sequence, "sequence", 0, _SEQUENCE_MAX))
         if folder.name in names:
             raise PeerError("a folder that comes twice")
         names.add(folder.name)

@@ -82,8 +82,9 @@ class Window:
     def has_room(self, length: int) -> bool:
         return len(self._pulls) < limits.PULLS_MAX // 2 and self.bytes + length <= limits.PULL_WINDOW_BYTES
 
-    def is_half_empty(self) -> bool:
-        return len(self._pulls) < limits.PULLS_MAX // 4 and self.bytes <= limits.PULL_WINDOW_BYTES // 2
+    def room(self) -> int:
+        """Bytes that may be asked for now; 0 if there are many pulls already."""
+        return 0 if len(self._pulls) >= limits.PULLS_MAX // 4 else max(0, limits.PULL_WINDOW_BYTES - self.bytes)
 
     def ask(self, fetch: Fetch, offset: int, length: int) -> PullItem:
         """The pull for a range of `fetch`."""

@@ -223,6 +223,7 @@ class Node:
                 "FAKETIME": f"{clock_offset:+d}",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                 "NO_FAKE_STAT": "1",
+                "PYTHONPATH": str(Path(__file__).parent / "faketime"),
             }
         args = [
             *(sys.executable, MAIN, self.dir),

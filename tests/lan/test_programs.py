@@ -300,7 +300,7 @@ def test_tar_x(lan: Lan) -> None:
     arrives(lan, lan[0], "tar")
     run("tar", "xpf", archive, cwd=lan[1].dir)
     arrives(lan, lan[1], "tar")
-    assert (lan[2].dir / "tar/d1/e1/file1").stat().st_mtime_ns == 1_200_000_000_123_456_790
+    assert int((lan[2].dir / "tar/d1/e1/file1").stat().st_mtime) == 1_200_000_000
 
 
 @pytest.mark.long

@@ -1,0 +1,104 @@
+"""One gigabyte in one file, and ten thousand files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .changes import append, write
+from .checker import sha256_of, survey, wait_equal, wait_for
+from .lan import Lan, free_bytes
+
+pytestmark = [pytest.mark.lan, pytest.mark.long]
+
+MIB = 1 << 20
+GIB = 1 << 30
+LONG_S = 180.0
+
+
+def fill(path: Path, size: int, seed: int) -> None:
+    """Bytes that do not compress, written block by block, without holes."""
+    dice = random.Random(seed)
+    with path.open("wb") as file:
+        for _ in range(size // (4 * MIB)):
+            file.write(dice.randbytes(4 * MIB))
+
+
+def test_a_file_of_one_gibibyte(new_lan: Callable[..., Lan]) -> None:
+    """It arrives whole, is edited in place, gets longer, and its daemon stays small."""
+    lan = new_lan(2)
+    a, b = lan
+    if free_bytes(lan.work) < 6 * GIB:
+        pytest.skip("less than 6 GiB free")
+    fill(a.dir / "big", GIB, 1)
+    digest = sha256_of(a.dir / "big")
+    lan.start()
+    sizes = set()
+
+    def there() -> bool:
+        try:
+            sizes.add((b.dir / "big").stat().st_size)
+        except FileNotFoundError:
+            return False
+        return True
+
+    wait_for(there, LONG_S, "the file")
+    assert sizes == {GIB}, "seen half made"
+    assert sha256_of(b.dir / "big") == digest
+    wait_equal(lan.roots, LONG_S)
+    memory = [node.memory_bytes() for node in lan]
+    assert max(memory) < 300 * MIB, memory
+
+    before = sum(lan.wire_bytes())
+    with (b.dir / "big").open("r+b") as file:
+        file.seek(700 * MIB)
+        file.write(random.Random(2).randbytes(MIB))
+    append(b.dir / "big", b"the end")
+    wait_equal(lan.roots, LONG_S, like=survey(b.dir))
+    assert sum(lan.wire_bytes()) - before < 64 * MIB, "a small edit sent much of the file"
+
+
+def test_ten_thousand_small_files(new_lan: Callable[..., Lan]) -> None:
+    """They arrive, then some are edited on both sides while both are down, then some live."""
+    lan = new_lan(2)
+    a, b = lan
+    dice = random.Random(3)
+    for folder in range(200):
+        (a.dir / f"folder{folder}").mkdir()
+    names = [f"folder{at % 200}/file{at}" for at in range(10_000)]
+    for name in names:
+        (a.dir / name).write_bytes(dice.randbytes(min(60_000, int(dice.lognormvariate(8.3, 1)))))
+    lan.start()
+    wait_equal(lan.roots, LONG_S, like=survey(a.dir))
+    lan.meet("start", LONG_S)
+    lan.stop()
+
+    picked = dice.sample(names, 240)
+    for at, name in enumerate(picked[:200]):
+        node = lan[at % 2]
+        append(node.dir / name, b"edited while down")
+    for name in picked[200:220]:
+        (a.dir / name).unlink()
+    for name in picked[220:240]:
+        (b.dir / name).rename(b.dir / f"{name} renamed")
+    expected = survey(a.dir)
+    for name in (*picked[1:200:2], *picked[220:240]):
+        expected.pop(os.fsencode(name))
+    there = survey(b.dir)
+    for name in (*picked[1:200:2], *(f"{name} renamed" for name in picked[220:240])):
+        expected[os.fsencode(name)] = there[os.fsencode(name)]
+    lan.start()
+    wait_equal(lan.roots, LONG_S, like=expected)
+
+    for at, name in enumerate(dice.sample(names, 100)):
+        write(lan[at % 2].dir / name, b"edited live")
+    (a.dir / "folder7").rename(a.dir / "renamed")
+    wait_equal(lan.roots, LONG_S)
+    edited = hashlib.sha256(b"edited live").hexdigest()
+    assert sum(entry.sha256 == edited for entry in survey(b.dir).values()) == 100
+    assert not (b.dir / "folder7").exists()
