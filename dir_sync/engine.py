@@ -164,6 +164,8 @@ class Engine:
         self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
         self._todo: dict[bytes, None] = {}
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
+        self._next_stall_check = 0
+        self._wake = False  # room came free in a window
         self._waiting: dict[bytes, int] = {}  # for so much room in a window
         self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
         self._timers: list[tuple[int, int, bytes]] = []  # plan this path again at that time
@@ -658,6 +660,9 @@ class Engine:
     def _run_timers(self) -> None:
         while self._timers and self._timers[0][0] <= self._now.mono_ms:
             self._todo[heapq.heappop(self._timers)[2]] = None
+        if self._now.mono_ms < self._next_stall_check:
+            return
+        self._next_stall_check = self._now.mono_ms + _RETRY_MS
         for path, fetch in list(self._fetches.items()):
             if self._now.mono_ms - fetch.moved_ms > _STALLED_MS:
                 self._give_up(fetch, path)
@@ -677,7 +682,8 @@ class Engine:
             for path in some:
                 self._todo[path] = None
             self._sweep = some[-1] if len(some) == _PLAN_MAX else None
-        if self._waiting and not self._fetches:
+        if self._wake or (self._waiting and not self._fetches):
+            self._wake = False
             self._wake_waiting()
         if not self._todo:
             return
@@ -697,12 +703,30 @@ class Engine:
         self.index.fetch(path for path, _ in offered)
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
+        room = self._room()
         for path, offers in sorted(live, key=_path_of):
+            if room < limits.CHUNK_BYTES and path not in self._ready and self._is_new_file(path, offers):
+                self._waiting[path] = min(offers[0].record.size, limits.CHUNK_BYTES)  # it could only wait
+                continue
             self._plan(path, offers)
+            room = self._room()
         for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders
             self._plan(path, offers)
         if self._todo or self._sweep is not None:
             self._again = True
+
+    def _room(self) -> int:
+        """Bytes that may be asked of the least busy peer."""
+        return max((peer.window.room() for peer in self._peers.values()), default=0)
+
+    def _is_new_file(self, path: bytes, offers: list[Offer]) -> bool:
+        return (
+            len(offers) == 1
+            and offers[0].record.kind == Kind.FILE
+            and offers[0].record.size > 0
+            and self._may_be_asked(offers[0].peer)
+            and self.index.get(path) is None
+        )
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
         if path in self._busy or path in self._looking or path in self._agenda:
@@ -878,6 +902,9 @@ class Engine:
         if self._may_be_asked(maker) and maker not in holders and maker not in avoid and self._wait_for_maker(path):
             return
         self._fetch(path, row, target, holders)
+        fetch = self._fetches.get(path)
+        if fetch is not None and fetch.is_small:
+            fetch.plan = (row, offers, item, take)
 
     def _comes_to_another(self, path: bytes, content: bytes) -> bool:
         """True while the same content is on its way to another path: then it is copied from there."""
@@ -1168,14 +1195,27 @@ class Engine:
                 self._write(fetch)
             elif fetch.received == fetch.size:
                 self._arrived_small(fetch)
-        self._wake_waiting()
+        self._wake = True
 
     def _arrived_small(self, fetch: Fetch) -> None:
         path = fetch.target.path
         self._forget(fetch)
         data = b"".join(data for _, data in fetch.waiting)
+        if fetch.plan is not None and path not in self._busy and path not in self._looking and path not in self._agenda:
+            row, offers, item, take = fetch.plan
+            if self.index.get(path) is row and self.index.offers(path) == offers and self._is_unblocked(path):
+                self._do(item._replace(data=data), take)  # nothing has changed since it was planned
+                return
         self._make_ready(path, _Ready(fetch.target.content, data, None))
         self._todo[path] = None
+
+    def _is_unblocked(self, path: bytes) -> bool:
+        """True if the folder of a path is here, to take a new name."""
+        parent = parent_of(path)
+        if not parent:
+            return True
+        above = self.index.get(parent)
+        return above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b""
 
     def _write(self, fetch: Fetch) -> None:
         if fetch.writing or not fetch.waiting:
@@ -1208,7 +1248,7 @@ class Engine:
                 self._note("fetched", path, fetch.peer, fetch.size, took)
             self._make_ready(path, _Ready(fetch.target.content, None, fetch.name))
             self._todo[path] = None
-            self._wake_waiting()
+            self._wake = True
             return
         fetch.written = event.written
         if not fetch.opened:
@@ -1261,13 +1301,13 @@ class Engine:
         avoid = self._avoid.setdefault(path, set())
         if fetch.base is None:
             avoid.add(fetch.peer)
-        self._wake_waiting()
+        self._wake = True
 
     def _cancel(self, path: bytes) -> None:
         fetch = self._fetches.get(path)
         if fetch is not None:
             self._forget(fetch)
-            self._wake_waiting()
+            self._wake = True
 
     def _forget(self, fetch: Fetch) -> None:
         if self._fetches.get(fetch.target.path) is fetch:
@@ -1287,7 +1327,7 @@ class Engine:
                 self._pull(fetch)
         if not self._waiting:
             return
-        room = max((peer.window.room() for peer in self._peers.values()), default=0)
+        room = self._room()
         if room < limits.PULL_WINDOW_BYTES // 4:
             return
         woken = []
@@ -1527,7 +1567,7 @@ class Engine:
         for path in peer.requests.values():
             self._todo[path] = None
         self._pulls.pop(node, None)
-        self._wake_waiting()
+        self._wake = True
 
     def _received(self, node: str, message: Message) -> None:
         peer = self._peers.get(node)

@@ -61,6 +61,7 @@ class Index:
         self._dirty_content: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
         self._offers: dict[bytes, dict[str, Offer]] = {}
         self._dirty_offers: dict[tuple[bytes, str], None] = {}
+        self._contents: _Bloom | None = None  # of rows and versions; made when first asked
         self._dirty_meta: dict[str, str | int] = {}
         self._dirty_peers: dict[str, PeerSeen] = {}
         try:
@@ -155,6 +156,8 @@ class Index:
         self._dirty_rows[path] = row
         if row.record.kind == Kind.FILE:
             self._dirty_content[row.record.content] = path
+            if self._contents is not None:
+                self._contents.add(row.record.content)
 
     def _remember(self, path: bytes, row: Row | None) -> None:
         if len(self._rows) >= _CACHE_MAX:
@@ -211,6 +214,8 @@ class Index:
     def by_content(self, digest: bytes) -> list[Row]:
         """Some live files with this content (at most 8), as far as the index knows."""
         rows: list[Row] = []
+        if not self._may_have(digest):
+            return rows
         path = self._dirty_content.get(digest)
         if path is not None:
             row = self._dirty_rows.get(path)
@@ -223,6 +228,16 @@ class Index:
             if row.record.kind == Kind.FILE and row.record.content == digest and row not in rows:
                 rows.append(row)
         return rows
+
+    def _may_have(self, digest: bytes) -> bool:
+        """False: no row and no version ever had this content. True: look."""
+        if self._contents is None:
+            self._flush()
+            self._contents = _Bloom()
+            query = "SELECT content FROM row WHERE kind=1 UNION ALL SELECT content FROM version WHERE kind=1"
+            for (content,) in self._db.execute(query):
+                self._contents.add(content)
+        return self._contents.may_have(digest)
 
     def rows_after(self, sequence: int, limit: int) -> list[Row]:
         """Rows above a sequence, ascending."""
@@ -329,6 +344,8 @@ class Index:
 
     def put_version(self, version: Version) -> None:
         mtime_s, mtime_ns = divmod(version.mtime, _BILLION)
+        if self._contents is not None:
+            self._contents.add(version.content)
         self._db.execute(
             "INSERT OR REPLACE INTO version VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -340,6 +357,8 @@ class Index:
 
     def version_with(self, digest: bytes) -> Version | None:
         """A file in the history with this content."""
+        if not self._may_have(digest):
+            return None
         fields = self._db.execute("SELECT * FROM version WHERE kind=1 AND content=? LIMIT 1", (digest,)).fetchone()
         return None if fields is None else _version(fields)
 
@@ -420,6 +439,28 @@ class Index:
 
     def close(self) -> None:
         self._db.close()
+
+
+class _Bloom:
+    """A set of digests that may err on the side of yes: some 3 % of the time with 100,000 of them, in 128 KiB."""
+
+    _BITS = 20
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << (self._BITS - 3))
+
+    def add(self, digest: bytes) -> None:
+        number = int.from_bytes(digest[:5], "little")  # digests are random already
+        for _ in range(2):
+            at = number & ((1 << self._BITS) - 1)
+            self._bits[at >> 3] |= 1 << (at & 7)
+            number >>= self._BITS
+
+    def may_have(self, digest: bytes) -> bool:
+        number = int.from_bytes(digest[:5], "little")
+        mask = (1 << self._BITS) - 1
+        first, second = number & mask, number >> self._BITS
+        return bool(self._bits[first >> 3] & 1 << (first & 7) and self._bits[second >> 3] & 1 << (second & 7))
 
 
 def _join(parent: bytes, name: bytes) -> bytes:

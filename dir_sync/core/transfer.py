@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from dir_sync.core import limits
 from dir_sync.core.messages import PullItem
@@ -39,6 +40,7 @@ class Fetch:
     )  # in order; for the disk, or (small) the rest
     early: dict[int, bytes | memoryview] = field(default_factory=dict)  # came before what is in front of them
     pulls: set[int] = field(default_factory=set)  # ids of what was asked for and is not here yet
+    plan: Any = None  # of a small one: what it was planned from, and what is to be done with it
     moved_ms: int = 0  # when bytes came last
     started_ms: int = 0
     began_at: int = 0  # offset at which it went on after a cut
