@@ -169,6 +169,25 @@ class RealDisk:
         except OSError as error:
             raise _error(error, path) from error
 
+    def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
+        file = self.create(path)
+        try:
+            if data:
+                file.write(0, data)
+            file.set_meta(mode, mtime)
+            if sync:
+                file.sync()
+            made = file.stat()
+            file.close()
+            return made
+        except BaseException:
+            file.close()
+            try:
+                self.remove_file(path)
+            except DiskError:
+                pass  # the first trouble is the one to tell
+            raise
+
     def reopen(self, path: bytes) -> _OwnFile:
         return _OwnFile(self._open_file(path, os.O_RDWR), path)
 

@@ -1288,7 +1288,7 @@ class Engine:
             self._plan_later(path, wait)
             return
         self._note("bad content", path, fetch.peer, text=event.problem)
-        if fetch.base is None and peer is not None:
+        if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
             peer.strikes += 1
             if peer.strikes >= _STRIKES_MAX:
                 self._drop(peer, "protocol-error", "it sent contents that were not what it announced")

@@ -424,18 +424,18 @@ class FileSync:
 
     def _apply(self, items: tuple[ApplyItem, ...]) -> Applied:
         results: dict[int, ApplyResult] = {}
-        staged: dict[int, tuple[bytes, int]] = {}
+        staged: dict[int, tuple[bytes, Stat]] = {}
         unsynced: list[Writer] = []
+        together = len(items) >= _SYNC_ALL_FROM
         try:
             for number, item in enumerate(items):
                 try:
-                    name = self._make_ready(item, unsynced)
-                    if name is not None:
-                        ready = self._disk.stat(name)
-                        staged[number] = name, -1 if ready is None else ready.inode
+                    ready = self._make_ready(item, unsynced, together)
+                    if ready is not None:
+                        staged[number] = ready
                 except (DiskError, _Missing, _Unexpected) as error:
                     results[number] = self._failed(item, error)
-            self._sync_files(items, unsynced, staged, results)
+            self._sync_files(items, unsynced, staged, results, together)
         finally:
             for writer in unsynced:
                 writer.close()
@@ -444,14 +444,14 @@ class FileSync:
             if number in results:
                 continue
             try:
-                results[number] = self._change(item, staged[number][0] if number in staged else None, folders)
+                results[number] = self._change(item, staged.get(number), folders)
                 if results[number].result == Result.DONE:
                     staged.pop(number, None)
             except (DiskError, _Missing, _Unexpected) as error:
                 results[number] = self._failed(item, error)
         self._sync_folders(folders, items, results)
-        for number, (name, inode) in staged.items():
-            self._clear(items[number], name, inode)
+        for number, (name, made) in staged.items():
+            self._clear(items[number], name, made.inode)
         return Applied(tuple(results[number] for number in range(len(items))))
 
     def _failed(self, item: ApplyItem, error: Exception) -> ApplyResult:
@@ -465,8 +465,12 @@ class FileSync:
             return ApplyResult(item.path, Result.MISSING)
         return ApplyResult(item.path, Result.CHANGED)
 
-    def _make_ready(self, item: ApplyItem, unsynced: list[Writer]) -> bytes | None:
-        """What will take the name, complete and verified in the staging folder; None if nothing is needed there."""
+    def _make_ready(
+        self, item: ApplyItem, unsynced: list[Writer], together: bool
+    ) -> tuple[bytes, Stat] | None:
+        """What will take the name, complete and verified in the staging folder; None if nothing is needed there.
+
+        `together`: one syncfs will follow for all."""
         if item.act != Act.INSTALL:
             return None
         target = item.target
@@ -477,31 +481,36 @@ class FileSync:
             writer = self._disk.reopen(item.staged)
             unsynced.append(writer)
             writer.set_meta(target.mode, target.mtime)
+            ready = writer.stat()
             self._disk.rename(item.staged, name)
-            return name
-        if target.kind == Kind.DIRECTORY:
-            self._disk.make_directory(name, target.mode)
-        elif target.kind == Kind.SYMLINK:
-            self._disk.make_link(name, target.content)
-            self._disk.set_meta(name, None, target.mtime)
-        else:
+            return name, ready
+        if item.data is not None and target.kind == Kind.FILE:
+            if len(item.data) != target.size or blake3(item.data).digest() != target.content:
+                raise _Missing
+            return name, self._disk.create_whole(name, item.data, target.mode, target.mtime, not together)
+        if target.kind == Kind.FILE:
             writer = self._disk.create(name)
             unsynced.append(writer)
             try:
-                self._fill(item, writer)
+                self._copy(item, writer)
             except (DiskError, _Missing):
                 self._discard((name,))
                 raise
             writer.set_meta(target.mode, target.mtime)
-        return name
+            return name, writer.stat()
+        if target.kind == Kind.DIRECTORY:
+            self._disk.make_directory(name, target.mode)
+        else:
+            self._disk.make_link(name, target.content)
+            self._disk.set_meta(name, None, target.mtime)
+        made = self._disk.stat(name)
+        if made is None:
+            raise _Missing
+        return name, made
 
-    def _fill(self, item: ApplyItem, writer: Writer) -> None:
+    def _copy(self, item: ApplyItem, writer: Writer) -> None:
+        """The content of a file of ours that is said to have it, verified."""
         target = item.target
-        if item.data is not None:
-            if len(item.data) != target.size or blake3(item.data).digest() != target.content:
-                raise _Missing
-            writer.write(0, item.data)
-            return
         assert item.copy_path is not None
         try:
             reader = self._disk.open(item.copy_path)
@@ -521,13 +530,15 @@ class FileSync:
         self,
         items: tuple[ApplyItem, ...],
         unsynced: list[Writer],
-        staged: dict[int, tuple[bytes, int]],
+        staged: dict[int, tuple[bytes, Stat]],
         results: dict[int, ApplyResult],
+        together: bool,
     ) -> None:
         """Contents reach the medium before they get their names."""
         try:
-            if len(unsynced) >= _SYNC_ALL_FROM:
-                self._disk.sync_all()
+            if together:
+                if staged:
+                    self._disk.sync_all()
             else:
                 for writer in unsynced:
                     writer.sync()
@@ -554,7 +565,7 @@ class FileSync:
                 if results[number].result == Result.DONE:
                     results[number] = ApplyResult(item.path, Result.PROBLEM, problem=str(error))
 
-    def _change(self, item: ApplyItem, staged: bytes | None, folders: dict[bytes, None]) -> ApplyResult:
+    def _change(self, item: ApplyItem, staged: tuple[bytes, Stat] | None, folders: dict[bytes, None]) -> ApplyResult:
         match item.act:
             case Act.INSTALL:
                 result = self._install(item, staged)
@@ -578,18 +589,18 @@ class FileSync:
             raise _Unexpected
         return stat
 
-    def _install(self, item: ApplyItem, staged: bytes | None) -> ApplyResult:
+    def _install(self, item: ApplyItem, made: tuple[bytes, Stat] | None) -> ApplyResult:
         path, target = item.path, item.target
+        if not item.expect:  # neither of these replaces anything
+            if made is None:
+                self._disk.make_directory(path, target.mode)
+                return ApplyResult(path, Result.DONE, self._fp_of(path))
+            self._disk.rename(made[0], path)
+            return ApplyResult(path, Result.DONE, self._fp_after_rename(path, made[1]))
         there = self._expected(path, item.expect)
-        if staged is None:
-            self._disk.make_directory(path, target.mode)
-            return ApplyResult(path, Result.DONE, self._fp_of(path))
-        ready = self._disk.stat(staged)
-        if ready is None:
-            raise _Missing
-        if there is None:
-            self._disk.rename(staged, path)
-            return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready))
+        if made is None or there is None:
+            raise _Unexpected
+        staged, ready = made
         if there.kind == Kind.FILE and ready.kind == Kind.FILE:
             self._disk.keep_attributes(path, staged)
         # From now on this name may hold the user's bytes: its prefix tells the next start (see `recover`).

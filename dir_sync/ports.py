@@ -95,6 +95,10 @@ class Disk(Protocol):
     def create(self, path: bytes) -> Writer:
         """A new, empty regular file of mode 0600; EXISTS if the name is taken."""
 
+    def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
+        """A new regular file, written, with rwx bits and mtime (ns), on the medium if `sync`, and closed: create, write,
+        set_meta, sync, stat and close in one. If it fails, nothing is left."""
+
     def reopen(self, path: bytes) -> Writer:
         """An existing regular file (ours), for going on."""
 

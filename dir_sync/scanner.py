@@ -81,8 +81,8 @@ def _look(
         stat = disk.stat(path)
         if stat is None:
             return Seen(path, Look.ABSENT)
-        fp = fingerprint(stat)
-        if fp == item.fp:
+        fp = fingerprint(stat) if item.fp or stat.kind != Kind.FILE or item.hint is not None else b""
+        if fp and fp == item.fp:
             return Seen(path, Look.SAME, stat.kind)
         if stat.kind == Kind.DIRECTORY:
             return Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp)
@@ -136,7 +136,7 @@ def _look_at_file(
             digest, whole = digest_of(reader, before.size, stopping)
         after = reader.stat()
         fp = fingerprint(before)
-        if not whole or fingerprint(after) != fp:
+        if not whole or after != before:
             if not (item.growing and whole and after.size > before.size):
                 return Seen(item.path, Look.UNSTABLE, size=after.size)
             # Known here: it is longer than it was. If what was there reads the same twice, it was only appended to.

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,17 +231,31 @@ class Node:
             *("-s", signatures or self.signatures),
             *extra_args,
         ]
+        self._launch(args, more)
+        return self
+
+    @contextmanager
+    def running_as(self, *args: str | os.PathLike[str]) -> Iterator[None]:
+        """The daemon runs, started with exactly these arguments; in the end it is stopped as by stop()."""
+        assert not self.running, f"{self} runs already"
+        self._launch([sys.executable, MAIN, *args], {})
+        try:
+            yield
+            self.stop()
+        finally:
+            self.kill()
+
+    def _launch(self, args: Sequence[str | os.PathLike[str]], env: dict[str, str]) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.within(*args),
-                env=self.environment(more),
+                env=self.environment(env),
                 cwd=self.base,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        return self
 
     def run_to_end(
         self,

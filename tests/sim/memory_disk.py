@@ -144,6 +144,24 @@ class MemoryDisk:
         self._enter("create", path)
         return MemoryFile(self, self._make(path, Kind.FILE, 0o600), path, hooked=True)
 
+    def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
+        file = self.create(path)
+        try:
+            if data:
+                file.write(0, data)
+            file.set_meta(mode, mtime)
+            if sync:
+                file.sync()
+            return file.stat()
+        except DiskError:
+            try:
+                self.remove_file(path)
+            except DiskError:
+                pass  # the first trouble is the one to tell
+            raise
+        finally:
+            file.close()
+
     def reopen(self, path: bytes) -> MemoryFile:
         self._enter("reopen", path)
         return MemoryFile(self, self._file(path), path, hooked=True)

@@ -355,6 +355,7 @@ class Node:
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
     linked: bool = False  # files with two names: what is done to one is done to the other
+    handled: list[bytes] = field(default_factory=list)  # paths of jobs whose answer is not committed yet
     moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way
     bystanders: dict[bytes, int] = field(default_factory=dict)
     instance: int = 0
@@ -528,6 +529,7 @@ class World:
         node.older_images.append(image)
         node.image = image
         node.fresh_locals.clear()
+        node.handled.clear()
         node.heard_of = dict(node.heard_kept)
         self._die(node)
 
@@ -866,14 +868,16 @@ class World:
                     key = peer, known.index_id
                     node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
             case Applied(items):
-                for result in items:
-                    node.disk.expected.pop(result.path, None)
-                    node.disk.expected.pop(node.moves.get(result.path, b""), None)
+                node.handled += [result.path for result in items]
             case _:
                 pass
 
     def _committed(self, node: Node) -> None:
         node.committed = node.index.sequence
+        for path in node.handled:
+            node.disk.expected.pop(path, None)
+            node.disk.expected.pop(node.moves.get(path, b""), None)
+        node.handled.clear()
         node.heard_kept = dict(node.heard_of)
         for local in node.fresh_locals:
             path = local.record.path
