@@ -160,6 +160,12 @@ class RealDisk:
     def open(self, path: bytes) -> _File:
         return _File(self._open_file(path, os.O_RDONLY), path)
 
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes, Stat] | None:
+        try:
+            return self._at(path, lambda parent, leaf: _read_small(parent, leaf, size_max))
+        except OSError as error:
+            raise _error(error, path, wrong_type=errno.ELOOP) from error
+
     # Making
 
     def create(self, path: bytes) -> _OwnFile:
@@ -177,16 +183,15 @@ class RealDisk:
             file.set_meta(mode, mtime)
             if sync:
                 file.sync()
-            made = file.stat()
-            file.close()
-            return made
+            return file.stat()
         except BaseException:
-            file.close()
             try:
                 self.remove_file(path)
             except DiskError:
                 pass  # the first trouble is the one to tell
             raise
+        finally:
+            file.close()
 
     def reopen(self, path: bytes) -> _OwnFile:
         return _OwnFile(self._open_file(path, os.O_RDWR), path)
@@ -831,6 +836,26 @@ def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
     number = error.errno or errno.EIO
     trouble = Trouble.WRONG_TYPE if number == wrong_type else _TROUBLES.get(number, Trouble.IO)
     return DiskError(trouble, path, os.strerror(number))
+
+
+def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes, Stat] | None:
+    """The first stat keeps us from opening a device; OSError ELOOP for what is no regular file."""
+    if not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
+        raise _os_error(errno.ELOOP)
+    fd = os.open(leaf, _READ_FILE, dir_fd=parent)
+    try:
+        before = os.fstat(fd)
+        if not st.S_ISREG(before.st_mode):
+            raise _os_error(errno.ELOOP)
+        if before.st_size > size_max:
+            return None
+        data = os.read(fd, before.st_size + 1)  # one more shows that it has grown
+        return _stat(Kind.FILE, before), data, _stat(Kind.FILE, os.fstat(fd))
+    finally:
+        os.close(fd)
+
+
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def _create(parent: int, leaf: bytes) -> int:

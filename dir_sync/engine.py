@@ -89,9 +89,9 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     check_path,
-    concurrent,
     fingerprint,
     first_scan_record,
+    has_seen,
     is_first_scan,
     join,
     leq,
@@ -623,7 +623,7 @@ class Engine:
         """A newer tombstone that a peer announced, made in knowledge of what we held."""
         for offer in self.index.offers(mine.path):
             theirs = offer.record
-            if theirs.kind == Kind.ABSENT and theirs.stamp > mine.stamp and not concurrent(mine, theirs):
+            if theirs.kind == Kind.ABSENT and theirs.stamp > mine.stamp and has_seen(theirs, mine):
                 return theirs._replace(vector=join(theirs.vector, mine.vector))
         return None
 
@@ -1278,7 +1278,7 @@ class Engine:
         path = fetch.target.path
         peer = self._peers.get(fetch.peer)
         self._give_up(fetch, path)
-        if event.full:
+        if event.ours:
             first, most = _TROUBLE_RETRY_MS
             wait = min(self._troubled.get(path, first // 2) * 2, most)
             if path not in self._troubled:
@@ -1698,7 +1698,7 @@ class Engine:
     def _keep_offer(self, path: bytes, node: str) -> None:
         """What a peer announced before: if it may just be being installed, or may have been when we ended, it must still
         be known when it is found on the disk."""
-        if self.scanning or path in self._doing or path in self._troubled:
+        if self.scanning or path in self._busy or path in self._troubled:
             offer = self.index.offer(path, node)
             if offer is not None and self.index.offer(path, _NOBODY) is None:
                 self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))

@@ -332,10 +332,9 @@ class FileSync:
             return Staged(job.token, 0, False, "the content came out of order")
         except DiskError as error:
             self._close_stage(job.token)
-            full = error.trouble == Trouble.FULL
-            if full:
+            if error.trouble == Trouble.FULL:
                 self._discard((job.name,))
-            return Staged(job.token, 0, False, str(error), full)
+            return Staged(job.token, 0, False, str(error), True)
 
     def _open_stage(self, job: StageJob) -> _Stage:
         hasher = blake3()
@@ -390,7 +389,7 @@ class FileSync:
             return Staged(job.token, 0, False, str(error))
         except DiskError as error:
             self._discard((job.name,))
-            return Staged(job.token, 0, False, str(error), error.trouble == Trouble.FULL)
+            return Staged(job.token, 0, False, str(error), True)
         finally:
             for handle in (base, steps, out):
                 if handle is not None:

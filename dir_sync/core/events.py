@@ -200,7 +200,7 @@ class Staged(NamedTuple):
     written: int  # the file's length now
     verified: bool  # it is complete and its digest is the announced one
     problem: str = ""
-    full: bool = False
+    ours: bool = False  # the problem is our disk's, not the content's
 
 
 class ReadDone(NamedTuple):

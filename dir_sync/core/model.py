@@ -25,6 +25,7 @@ __all__ = [
     "concurrent",
     "fingerprint",
     "first_scan_record",
+    "has_seen",
     "is_first_scan",
     "join",
     "leq",
@@ -116,6 +117,20 @@ def concurrent(mine: Record, theirs: Record) -> bool:
     if below and above:
         return mine.stamp != theirs.stamp
     return not below and not above
+
+
+def has_seen(mine: Record, theirs: Record) -> bool:
+    """True if `mine` was made in knowledge of the change that made `theirs`.
+
+    That change is the entry of `theirs`' own maker; the rest of its vector may have come from losers it was joined with,
+    and says nothing about its content. (Nothing with a higher entry of that maker can have lost to it: stamps rise.)"""
+    maker = theirs.stamp.node
+    made = next((counter for node, counter in theirs.vector if node == maker), None)
+    if made is None:
+        return leq(theirs.vector, mine.vector)
+    if mine.vector == theirs.vector and mine.stamp != theirs.stamp:
+        return False
+    return any(node == maker and counter >= made for node, counter in mine.vector)
 
 
 def same_content(mine: Record, theirs: Record) -> bool:

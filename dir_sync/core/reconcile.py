@@ -3,7 +3,7 @@
 In:   our record, the records that peers announced.
 Out:  one decision. Nothing is read, written or remembered here.
 Rule: the record with the larger stamp wins, vectors are joined; so merging is a join, and the order in which
-      messages arrive cannot matter. The vector decides one thing only: whether two records were concurrent.
+      messages arrive cannot matter. The vector decides one thing only: whether the winner's maker knew the loser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     Vector,
-    concurrent,
+    has_seen,
     is_first_scan,
     join,
     same_content,
@@ -73,14 +73,14 @@ def decide(mine: Record | None, offers: Iterable[Offer]) -> Decision:
         return Nothing()
     if mine is not None and mine.kind != Kind.ABSENT and best.kind == Kind.ABSENT:
         # Known here: the tombstone has the larger stamp. Did its maker know our content?
-        if concurrent(mine, best) or (foreign and is_first_scan(mine)):
+        if not has_seen(best, mine) or (foreign and is_first_scan(mine)):
             return Answer(best)
     vector = best.vector
     if mine is not None:
         vector = join(vector, mine.vector)
     for offer in offers:
         theirs = offer.record
-        if best.kind == Kind.ABSENT and theirs.kind != Kind.ABSENT and concurrent(theirs, best):
+        if best.kind == Kind.ABSENT and theirs.kind != Kind.ABSENT and not has_seen(best, theirs):
             continue  # whoever holds that content will answer; joining now would let it die
         vector = join(vector, theirs.vector)
     if mine is not None and mine.stamp == best.stamp:
@@ -90,7 +90,7 @@ def decide(mine: Record | None, offers: Iterable[Offer]) -> Decision:
     conflict = (
         mine is not None
         and mine.kind not in (Kind.ABSENT, Kind.DIRECTORY)
-        and concurrent(mine, best)
+        and not has_seen(best, mine)
         and not same_content(mine, best)
     )
     return Take(best._replace(vector=vector), conflict)

@@ -152,6 +152,7 @@ class Node:
         self.signatures = self.base / "signatures"
         self.log_path = self.base / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
+        self._log_at_start = 0
 
     def __repr__(self) -> str:
         return self.name
@@ -247,6 +248,7 @@ class Node:
 
     def _launch(self, args: Sequence[str | os.PathLike[str]], env: dict[str, str]) -> None:
         with self.log_path.open("ab") as log:
+            self._log_at_start = log.tell()
             self.process = subprocess.Popen(
                 self.within(*args),
                 env=self.environment(env),
@@ -298,6 +300,15 @@ class Node:
         assert self.process is not None, f"{self} was not started"
         self.process.send_signal(number)
 
+    def catches(self, number: signal.Signals) -> bool:
+        """The program has set up a handler. (An interpreter that just starts dies of a signal, unasked.)"""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except FileNotFoundError:
+            return False
+        caught = re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
+        return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+
     def ends(self, limit_s: float) -> int:
         """Wait for the daemon's end; its exit code."""
         assert self.process is not None, f"{self} was not started"
@@ -313,6 +324,7 @@ class Node:
     def stop(self, limit_s: float = STOP_LIMIT_S, by: signal.Signals = signal.SIGTERM) -> float:
         """End the daemon as a user would: it must exit with 0 in time. The seconds that it took."""
         self.must_run()
+        wait_for(lambda: not self.running or self.catches(by), 10, f"{self} catches signals")
         begun = time.monotonic()
         self.send_signal(by)
         code = self.ends(limit_s)
@@ -335,11 +347,13 @@ class Node:
 
     # --- what it says and uses
 
-    def log(self) -> str:
+    def log(self, *, this_run: bool = False) -> str:
+        """What it has said since it exists; or just in this run."""
         try:
-            return self.log_path.read_bytes().decode(errors="backslashreplace")
+            said = self.log_path.read_bytes()
         except FileNotFoundError:
             return ""
+        return said[self._log_at_start if this_run else 0 :].decode(errors="backslashreplace")
 
     def tail(self, lines: int = LOG_TAIL_LINES) -> str:
         shown = self.log().splitlines()[-lines:]

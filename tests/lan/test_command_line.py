@@ -55,14 +55,17 @@ BAD_OPTIONS = {
     "a folder name that is too long": (["--folder", "x" * 65], ""),
     "an empty folder name": (["--folder", ""], ""),
     "a name that is too long": (["--name", "x" * 65], ""),
+    "a name with an escape": (["--name", "\x1b[31mred"], "name"),
+    "a name of two lines": (["--name", "one\ntwo"], "name"),
 }
 
 
 @pytest.mark.parametrize("what", BAD_OPTIONS)
 def test_bad_options(machine: Node, what: str) -> None:
     options, word = BAD_OPTIONS[what]
+    before = survey(machine.dir)
     refused(machine.run_to_end(machine.dir, "-s", machine.signatures, *options), word)
-    assert os.listdir(machine.dir) == ["file"]
+    assert survey(machine.dir) == before
 
 
 def test_no_folder_given(machine: Node) -> None:
@@ -170,7 +173,7 @@ def test_it_ends_in_time(new_lan: Callable[..., Lan], by: signal.Signals) -> Non
         took = node.stop(by=by)
         assert took < END_S, f"{node} took {took:.1f} s to end"
     lan.start()
-    wait_for(lambda: a.log().count("\n") > 1, SOON_S, "it has begun")
+    wait_for(lambda: a.log(this_run=True), SOON_S, "it has begun")
     for node in lan:
         node.stop(END_S, by=by)
 
@@ -230,7 +233,7 @@ def test_run_is_the_same_and_a_folder_is_a_folder(new_lan: Callable[..., Lan]) -
     a, b = lan
     write(a.dir / "file", b"1")
     a.start()
-    for turn, words in enumerate((["run", "history"], ["./history"], ["run", "run"], ["./run"], ["--", "./run"])):
+    for turn, words in enumerate((["run", "history"], ["./history"], ["run", "run"], ["./run"])):
         folder = b.base / Path(words[-1]).name
         folder.mkdir(exist_ok=True)
         write(a.dir / "file", f"turn {turn}".encode())
@@ -347,7 +350,7 @@ def test_names_are_escaped_in_the_log(new_lan: Callable[..., Lan]) -> None:
         node.start("-v", "--name", f"node {node.index}")
     lan.meet("start")
     forged = b"x\n2026-01-01 00:00:00 FORGED LINE"
-    names = [*every_odd_name(), forged, b"\x1b[2J\x1b[H", b"\r\x1b[K", b"\xc2\x9b31m"]
+    names = [*dict.fromkeys(every_odd_name()), forged, b"\x1b[2J\x1b[H", b"\r\x1b[K", b"\xc2\x9b31m"]
     top = os.fsencode(lan[0].dir)
     for name in names:
         os.mkdir(os.path.join(top, name))
@@ -369,7 +372,7 @@ def test_names_are_escaped_in_the_log(new_lan: Callable[..., Lan]) -> None:
 
 def test_a_name_for_people_is_escaped_too(new_lan: Callable[..., Lan]) -> None:
     lan = new_lan(2)
-    lan[0].start("--name", "caf\u00e9 \u202eexe.txt")
+    lan[0].start("--name", "caf\u00e9 & the <b>rest</b>; $(true)")
     lan[1].start()
     lan.meet("start")
     for node in lan:

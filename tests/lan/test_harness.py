@@ -186,6 +186,8 @@ def test_what_a_program_must_not_do_is_noticed(new_lan: Callable[..., Lan], prog
     with pytest.raises(AssertionError, match="did not end within"):
         node.run_to_end("x", limit_s=0.3)
 
+    program("import time; time.sleep(0.5); " + patient().replace("import os", "import os", 1).strip())
+    node.start().stop()  # in good order, though it was not ready for a signal at first
     program("raise SystemExit(5)")
     node.start()
     wait_for(lambda: not node.running, 10, "it ends")

@@ -144,6 +144,17 @@ class MemoryDisk:
         self._enter("create", path)
         return MemoryFile(self, self._make(path, Kind.FILE, 0o600), path, hooked=True)
 
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes, Stat] | None:
+        reader = self.open(path)
+        try:
+            before = reader.stat()
+            if before.size > size_max:
+                return None
+            data = reader.read(0, before.size + 1)
+            return before, data, reader.stat()
+        finally:
+            reader.close()
+
     def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
         file = self.create(path)
         try:

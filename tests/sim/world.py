@@ -58,7 +58,7 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stat, leq
+from dir_sync.core.model import Kind, PeerError, Record, Stat, has_seen
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
@@ -1132,7 +1132,7 @@ class World:
                 local
                 for local in made
                 if not any(
-                    other.record != local.record and leq(local.record.vector, other.record.vector) for other in made
+                    other.record != local.record and has_seen(other.record, local.record) for other in made
                 )
             ]
             files = any(local.record.kind in (Kind.FILE, Kind.SYMLINK) for local in last)
