@@ -293,7 +293,7 @@ class Engine:
             due.append(self._timers[0][0])
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
-        if self._fetches:
+        if self._fetches or any(peer.given is not None and peer.unacked for peer in self._peers.values()):
             due.append(self._now.mono_ms + _RETRY_MS)
         return min(due, default=None)
 
@@ -419,7 +419,7 @@ class Engine:
                 and self._with_deltas
             ):
                 base = record.content
-        want_bytes = bool(self._peers) and not self.scanning
+        want_bytes = bool(self._peers) and (not self.scanning or any(self._gives(peer) for peer in self._peers.values()))
         return LookItem(errand.path, fp, base, errand.hint, want_bytes, errand.large, errand.tries >= 4)
 
     def _send_listings(self) -> None:
@@ -1415,6 +1415,9 @@ class Engine:
         peer = self._asker(event)
         if peer is None:
             return
+        if event.push:
+            self._give(peer, {piece.key: bytes(piece.data) for piece in event.pieces})
+            return
         peer.serving = max(0, peer.serving - event.asked)
         peer.serving_pulls = max(0, peer.serving_pulls - len(event.pieces) - len(event.refused))
         if event.pieces:
@@ -1657,14 +1660,18 @@ class Engine:
         known = self.index.peer(peer.node)
         if known is not None and known.first is None:
             self.index.set_peer(peer.node, known._replace(first=sequence))
-        peer.first_contact = False
+        first_contact, peer.first_contact = peer.first_contact, False
         if not peer.synced:
             peer.synced = True
+            if not peer.told_us and first_contact:
+                peer.given = set()
+                peer.acked_ms = self._now.mono_ms
             self._note("synchronized", peer=peer.node)
 
     def _told(self, peer: Peer, record: Record, sequence: int) -> bool:
         """A peer announced what it holds. True if that is (or may be) news."""
         path = record.path
+        peer.told_us = True
         row = self.index.get(path)
         if row is not None:
             mine = row.record
@@ -1713,6 +1720,7 @@ class Engine:
 
     def _acknowledged(self, peer: Peer, path: bytes, stamp: Stamp) -> None:
         peer.acknowledged(path)
+        peer.acked_ms = self._now.mono_ms
         row = self.index.get(path)
         for offer in self.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
@@ -1779,6 +1787,14 @@ class Engine:
             peer = self._peers[node]
             if not peer.asked or peer.sent != before or peer.queued > limits.OUTBOX_BYTES_MAX:
                 continue
+            if self._gives(peer):
+                assert peer.given is not None
+                for path, change in fresh.items():
+                    if change.data is not None and change.record.content in peer.given:
+                        fresh[path] = change._replace(data=None)  # it makes a copy of what it was given before
+                if not peer.may_be_pushed(sum(len(one.data) for one in fresh.values() if one.data is not None)):
+                    continue
+                peer.given.update(one.record.content for one in fresh.values() if one.data is not None)
             at = 0  # what is said to one peer keeps its order, also where others are told the same
             for told in tell(self.folder, peer, rows, fresh, until, cache):
                 same = (n for n in range(at, len(sends)) if sends[n][0].message is told.message)
@@ -1791,6 +1807,60 @@ class Engine:
             peer.sent = until
         for told, nodes in sends:
             self._out.append(Send(tuple(nodes), told.message, told.size))
+
+    def _gives(self, peer: Peer) -> bool:
+        """True if that peer is sent contents unasked: it came with nothing, and there is no other who could give them."""
+        if peer.given is None or len(self._peers) > 1 or peer.told_us:
+            peer.given = None
+            return False
+        return True
+
+    def _give_page(self, peer: Peer) -> None:
+        """Read the contents of the next page of the index for a peer that has nothing, a window's worth at a time."""
+        assert peer.given is not None
+        if peer.page:
+            return
+        rows: list[tuple[int, Record]] = []
+        items: list[ReadItem] = []
+        size = 0
+        for row in self.index.rows_after(peer.sent, limits.LOOK_ITEMS_MAX):
+            record = row.record
+            if record.kind == Kind.FILE and record.size <= limits.INLINE_BYTES_MAX and record.content not in peer.given:
+                if size + record.size > limits.ATTACHED_BYTES_MAX:
+                    break
+                size += record.size
+                items.append(ReadItem(len(rows), record.path, row.fp, 0, record.size))
+            rows.append((row.seq, record))
+        if not peer.may_be_pushed(size):
+            if self._now.mono_ms - peer.acked_ms > _STALLED_MS // 20:
+                peer.given = None  # it does not keep up: it is told what there is, and asks when it can
+            return
+        peer.page = rows
+        if items:
+            self._order(ReadJob(peer.node, peer.link, tuple(items), push=True))
+        else:
+            self._give(peer, {})
+
+    def _give(self, peer: Peer, contents: dict[int, bytes]) -> None:
+        """Tell a page with the contents that were read for it."""
+        fresh: dict[bytes, Fresh] = {}
+        rows = []
+        for number, (seq, record) in enumerate(peer.page):
+            row = self.index.get(record.path)
+            if row is None or row.seq != seq:
+                continue  # it has changed since, and will be told with its new sequence
+            rows.append((seq, record))
+            data = contents.get(number)
+            if data is not None and len(data) == record.size:
+                fresh[record.path] = Fresh(record, None, data, None, None, None)
+                if peer.given is not None:
+                    peer.given.add(record.content)
+        until = peer.page[-1][0]
+        peer.page = []
+        for told in tell(self.folder, peer, rows, fresh, until, {}):
+            self._send(peer.node, told.message, told.size)
+        peer.sent = until
+        self._again = True
 
     def _with_renames(self) -> dict[bytes, Fresh]:
         """The fresh changes of this turn; a new name for a content whose old name went in the same turn is a rename."""
@@ -1809,7 +1879,9 @@ class Engine:
         """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""
         if not peer.asked or peer.queued > limits.OUTBOX_BYTES_MAX // 4:
             return
-        if peer.sent < self.index.sequence:
+        if peer.sent < self.index.sequence and self._gives(peer):
+            self._give_page(peer)
+        elif peer.sent < self.index.sequence and not peer.page:
             rows = self.index.rows_after(peer.sent, limits.PAGE_RECORDS_MAX // 2)
             records = [row.record for row in rows]
             fit = len(pages(records)[0]) if records else 0

@@ -257,7 +257,8 @@ class FileSync:
         finally:
             if reader is not None:
                 reader.close()
-        return ReadDone(job.peer, job.link, tuple(pieces), tuple(refused), sum(item.length for item in job.items))
+        asked = sum(item.length for item in job.items)
+        return ReadDone(job.peer, job.link, tuple(pieces), tuple(refused), asked, job.push)
 
     def _sign(self, job: SignJob) -> Signed:
         signature = self._signatures.get(job.digest)

@@ -209,6 +209,7 @@ class ReadDone(NamedTuple):
     pieces: tuple[Piece, ...]
     refused: tuple[tuple[int, bytes], ...]  # id, path: what is there is not what the index says
     asked: int  # bytes
+    push: bool = False
 
 
 class DeltaDone(NamedTuple):
@@ -309,6 +310,7 @@ class ReadJob(NamedTuple):
     peer: str
     link: int
     items: tuple[ReadItem, ...]
+    push: bool = False  # nobody asked: the contents of a page that the peer lacks
     bulk: bool = False
 
 

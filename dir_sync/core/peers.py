@@ -64,6 +64,10 @@ class Peer:
     serving: int = 0  # bytes it asked for that have not been read yet
     serving_pulls: int = 0
     strikes: int = 0
+    told_us: bool = False  # it has announced something that is no answer to what we told
+    given: set[bytes] | None = None  # contents it was sent unasked, since it had nothing; None: it is asked what it wants
+    page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
+    acked_ms: int = 0  # when it last acknowledged something
     knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
     unacked: dict[bytes, int] = field(default_factory=dict)  # path -> bytes pushed
     unacked_bytes: int = 0

@@ -349,8 +349,12 @@ def test_names_are_escaped_in_the_log(new_lan: Callable[..., Lan]) -> None:
     for node in lan:
         node.start("-v", "--name", f"node {node.index}")
     lan.meet("start")
-    forged = b"x\n2026-01-01 00:00:00 FORGED LINE"
-    names = [*dict.fromkeys(every_odd_name()), forged, b"\x1b[2J\x1b[H", b"\r\x1b[K", b"\xc2\x9b31m"]
+    write(lan[0].dir / "x\n2026-01-01 00:00:00 FORGED LINE", b"x")
+    wait_equal(lan.roots, SOON_S)
+    for node in lan:
+        wait_for(lambda node=node: "FORGED" in node.log(), SOON_S, f"a line about the file on {node}")
+        assert "\n2026-01-01 00:00:00 FORGED" not in node.log()
+    names = [*dict.fromkeys(every_odd_name()), b"\x1b[2J\x1b[H", b"\r\x1b[K", b"\xc2\x9b31m"]
     top = os.fsencode(lan[0].dir)
     for name in names:
         os.mkdir(os.path.join(top, name))
@@ -364,8 +368,6 @@ def test_names_are_escaped_in_the_log(new_lan: Callable[..., Lan]) -> None:
         os.remove(os.path.join(top, name, name))
     wait_equal(lan.roots, SOON_S)
     for node in lan:
-        assert not re.search("^.{0,40}FORGED", node.log(), re.MULTILINE)
-        assert "FORGED" in node.log()
         assert node.complaints() == []
     lan.stop()
 

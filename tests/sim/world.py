@@ -1135,8 +1135,11 @@ class World:
                     other.record != local.record and has_seen(other.record, local.record) for other in made
                 )
             ]
-            files = any(local.record.kind in (Kind.FILE, Kind.SYMLINK) for local in last)
-            if files and path not in tree and not forgetful:
+            # An edit that lost against a newer edit is in a history, whatever becomes of the newer one.
+            edits = [local.record for local in made if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
+            newest = max(edits, key=lambda record: record.stamp, default=None)
+            survives = newest in [local.record for local in last]
+            if survives and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             scanned = any(local.origin == "scan" for local in made)
             if (
