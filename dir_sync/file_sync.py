@@ -251,7 +251,11 @@ class FileSync:
                         if item.fp and fingerprint(reader.stat()) != item.fp[:FINGERPRINT_BYTES]:
                             refused.append((item.id, item.path))
                             continue
-                    pieces.append(Piece(item.id, item.offset, reader.read(item.offset, item.length)))
+                    data = reader.read(item.offset, item.length)
+                    if len(data) == item.length:
+                        pieces.append(Piece(item.id, item.offset, data))
+                    else:
+                        refused.append((item.id, item.path))
                 except DiskError:
                     refused.append((item.id, item.path))
         finally:

@@ -28,7 +28,7 @@ class Fetch:
     target: Record
     peer: str
     base: bytes | None  # digest: what comes is a delta from it
-    size: int  # bytes to come: of the content, or of the delta
+    size: int  # bytes to come: of the content, or of the delta; at least 1
     name: bytes  # staging file; b"": small, kept in memory
     asked: int = 0
     received: int = 0
@@ -55,19 +55,15 @@ class Fetch:
         while (piece := self.early.pop(self.received, None)) is not None:
             self.waiting.append((self.received, piece))
             self.received += len(piece)
-            if not piece:
-                return
 
     def next_ranges(self, window: Window) -> Iterator[tuple[int, int]]:
         """Offsets and lengths to ask for now; the window's room is taken."""
-        while self.asked < self.size or (self.size == 0 and self.asked == 0):
+        while self.asked < self.size:
             length = min(limits.CHUNK_BYTES, self.size - self.asked)
             if self.asked - self.written >= _AHEAD_BYTES or not window.has_room(length):
                 return
             yield self.asked, length
             self.asked += length
-            if length == 0:
-                return
 
 
 class Window:
@@ -110,7 +106,7 @@ class Window:
                 raise PeerError(f"sent bytes that nobody asked for (pull {id_})")
             return None
         fetch, expected, missing = pull
-        if offset != expected or length > missing:
+        if offset != expected or not 0 < length <= missing:
             raise PeerError(f"sent other bytes than were asked for (pull {id_})")
         self.bytes -= length
         if length == missing:

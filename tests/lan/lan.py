@@ -383,6 +383,13 @@ class Node:
         """Resident memory now."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def memory_peak_bytes(self) -> int:
+        """The most that was ever resident since the start."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        peak = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+        assert peak
+        return int(peak[1]) << 10
+
     def disk_written_bytes(self) -> int:
         """What the daemon has caused to be written to disk since its start."""
         fields = dict(line.split(": ") for line in Path(f"/proc/{self.pid}/io").read_text().splitlines())
