@@ -161,6 +161,7 @@ class Engine:
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
         self._listings_out = 0
+        self._to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
         self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
         self._todo: dict[bytes, None] = {}
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
@@ -291,6 +292,8 @@ class Engine:
             due.append(when)  # while looks are out, the next ones are sent when they come back
         if self._timers:
             due.append(self._timers[0][0])
+        if self._to_list_again and not self._listings_out and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
+            due.append(min(when for when, _ in self._to_list_again.values()))
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
         if self._fetches or any(peer.given is not None and peer.unacked for peer in self._peers.values()):
@@ -423,12 +426,16 @@ class Engine:
         return LookItem(errand.path, fp, base, errand.hint, want_bytes, errand.large, errand.tries >= 4)
 
     def _send_listings(self) -> None:
+        for path, (due, _) in list(self._to_list_again.items()):
+            if due <= self._now.mono_ms and path not in self._to_list:
+                self._to_list.append(path)
         while self._to_list and self._listings_out < 2 and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
             some = tuple(self._to_list[-32:])
             del self._to_list[-32:]
             self._listings_out += 1
             self._order(ListJob(some))
-        if self.scanning and not (self._to_list or self._listings_out or self._scanned):
+        unfinished = self._to_list or self._listings_out or self._scanned or b"" in self._to_list_again
+        if self.scanning and not unfinished:
             self.scanning = False
             if self.first_scan:
                 self.first_scan = False
@@ -445,10 +452,12 @@ class Engine:
         now = self._now.mono_ms
         if listing.entries is None:
             if listing.problem:
-                self._note("unreadable", folder, text=listing.problem)
+                self._list_later(folder, listing.problem)
             elif folder:
+                self._to_list_again.pop(folder, None)
                 self._agenda.add(folder, now, now)
             return
+        self._to_list_again.pop(folder, None)
         known = self.index.children(folder)
         prefix = folder + b"/" if folder else b""
         for name, stat in listing.entries:
@@ -456,7 +465,9 @@ class Engine:
             row = known.pop(name, None)
             if name == limits.RESERVED_NAME or not self._is_ours(path):
                 continue
-            if row is not None and row.fp == fingerprint(stat):
+            if row is None:
+                self.index.is_new(path)
+            elif row.fp == fingerprint(stat):
                 if stat.kind == Kind.DIRECTORY:
                     self._to_list.append(path)
                 continue
@@ -471,6 +482,15 @@ class Engine:
         for name, row in known.items():
             if row.record.kind != Kind.ABSENT or row.fp:
                 self._add_scanned(prefix + name)
+
+    def _list_later(self, folder: bytes, problem: str) -> None:
+        """What is in a folder is unknown: try again."""
+        first, most = _TROUBLE_RETRY_MS
+        known = self._to_list_again.get(folder)
+        if known is None:
+            self._note("unreadable", folder, text=problem)
+        wait = first if known is None else min(2 * known[1], most)
+        self._to_list_again[folder] = (self._now.mono_ms + wait, wait)
 
     def _add_scanned(self, path: bytes) -> Errand:
         if self.scanning:
@@ -1820,10 +1840,14 @@ class Engine:
         assert peer.given is not None
         if peer.page:
             return
+        if not peer.may_be_pushed(limits.ATTACHED_BYTES_MAX):
+            if self._now.mono_ms - peer.acked_ms > _STALLED_MS // 20:
+                peer.given = None  # it does not keep up: it is told what there is, and asks when it can
+            return
         rows: list[tuple[int, Record]] = []
         items: list[ReadItem] = []
         size = 0
-        for row in self.index.rows_after(peer.sent, limits.LOOK_ITEMS_MAX):
+        for row in self.index.rows_after(peer.sent, limits.LOOK_ITEMS_MAX // 2):
             record = row.record
             if record.kind == Kind.FILE and record.size <= limits.INLINE_BYTES_MAX and record.content not in peer.given:
                 if size + record.size > limits.ATTACHED_BYTES_MAX:
@@ -1831,10 +1855,6 @@ class Engine:
                 size += record.size
                 items.append(ReadItem(len(rows), record.path, row.fp, 0, record.size))
             rows.append((row.seq, record))
-        if not peer.may_be_pushed(size):
-            if self._now.mono_ms - peer.acked_ms > _STALLED_MS // 20:
-                peer.given = None  # it does not keep up: it is told what there is, and asks when it can
-            return
         peer.page = rows
         if items:
             self._order(ReadJob(peer.node, peer.link, tuple(items), push=True))

@@ -73,8 +73,7 @@ class Index:
             self._db.execute("PRAGMA cache_size=-8000")
             self._db.execute("PRAGMA temp_store=MEMORY")
             tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-            self.is_new = "meta" not in tables
-            if self.is_new:
+            if "meta" not in tables:
                 schema = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
                 self._db.executescript(f"BEGIN;\n{schema}\nCOMMIT;")
             self._db.execute("BEGIN")
@@ -184,6 +183,11 @@ class Index:
             for path in some:
                 self._remember(path, found.get(path))
 
+    def is_new(self, path: bytes) -> None:
+        """The caller has just seen, among the children of its folder, that there is no row at this path."""
+        if path not in self._rows:
+            self._remember(path, None)
+
     def children(self, parent: bytes) -> dict[bytes, Row]:
         """Name -> row of everything we ever knew directly in a folder."""
         self._flush()
@@ -242,8 +246,10 @@ class Index:
     def rows_after(self, sequence: int, limit: int) -> list[Row]:
         """Rows above a sequence, ascending."""
         self._flush()
-        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE seq>? ORDER BY seq LIMIT ?"
-        return [_row(fields) for fields in self._db.execute(query, (sequence, limit))]
+        query = "SELECT parent,name FROM row WHERE seq>? ORDER BY seq LIMIT ?"
+        paths = [_join(*key) for key in self._db.execute(query, (sequence, limit))]
+        self.fetch(paths)  # most are decoded already
+        return [row for path in paths if (row := self.get(path)) is not None]
 
     def live_rows(self, after: bytes, size_min: int, limit: int) -> list[Row]:
         """Live files of at least `size_min` bytes whose path is above `after`, in order of (parent, name)."""

@@ -88,6 +88,7 @@ class Stranger:
         self.node, self.instance, self.index = new_id(), new_id(), new_id()
         self.sequence = 0
         self.hello: Message = {}
+        self.served = 0  # bytes that were asked for and sent by serve()
         self._buffer = b""
         if accepted is not None:
             self.socket = accepted
@@ -232,10 +233,9 @@ class Stranger:
                 return got.message
         raise AssertionError(f"no {kind} within {limit_s:g} s")
 
-    def serve(self, contents: dict[str, bytes], until: Callable[[], object], limit_s: float = 30.0) -> int:
-        """Answer PULLs from these contents (by digest), until it is so; how many bytes were asked for."""
+    def serve(self, contents: dict[str, bytes], until: Callable[[], object], limit_s: float = 30.0) -> None:
+        """Answer PULLs until it is so. The contents are by digest, deltas by "base digest"."""
         end = time.monotonic() + limit_s
-        served = 0
         while not until():
             assert time.monotonic() < end, "it did not come to that in time"
             try:
@@ -251,11 +251,10 @@ class Stranger:
                     self.send({"type": "REFUSE", "folder": "default", "refused": refused})
                     continue
                 part = content[offset : offset + length]
-                served += len(part)
+                self.served += len(part)
                 for at in range(0, max(1, len(part)), 256 << 10):
                     piece = (pull, offset + at, part[at : at + (256 << 10)])
                     self.send_bytes(pieces_frame(CHUNKS, [piece]))
-        return served
 
     def closed(self, limit_s: float) -> str | None:
         """Wait until the daemon has closed the connection: the reason that it gave, if any."""

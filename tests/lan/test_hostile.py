@@ -53,6 +53,7 @@ class Victims:
         for node in self.pair:
             write(node.dir / f"from {node}", b"1")
             node.start()
+        wait_equal(self.roots, SOON_S)
         self.work()
 
     def work(self) -> None:
@@ -96,7 +97,7 @@ def victims(running: Victims) -> Iterator[Victims]:
         growth = node.memory_peak_bytes() - memory[node]
         assert growth < MEMORY_GROWTH_BYTES, f"{node} has grown by {growth >> 20} MiB"
         new = node.log().splitlines()[lines[node] :]
-        said = [line for line in new if not re.search(r"\b(from|new) (n\d|\d)", line)]
+        said = [line for line in new if not re.search(r"\b(from|new) (n\d|\d)|found|synchronized|lost", line)]
         assert len(said) < LOG_LINES, f"{node} has said {len(said)} lines, such as {said[:10]}"
     assert running.outside() == names
 
@@ -236,7 +237,7 @@ def test_paths_that_lead_elsewhere(victims: Victims, kind: str) -> None:
 
 def test_through_a_link_to_the_outside(victims: Victims) -> None:
     """A link is made, then something "below" it; or the other way round; or both at once."""
-    outside = victims.a.base / "outside"
+    outside = victims.a.base / "tmp/outside"
     write(outside / "canary", b"alive")
     before = survey(outside)
     target = os.fsencode(outside)
@@ -294,6 +295,7 @@ def test_lies_about_content_are_not_installed(victims: Victims) -> None:
                 stranger.serve({digest_of(honest): lie}, lambda: False, limit_s=1.5)
             except (Closed, AssertionError):
                 pass
+            assert stranger.served or not lie, "it was asked for"
         for root in victims.roots:
             assert not (root / "lie").exists()
             assert (root / "precious").read_bytes() == blob(200_000)
@@ -315,6 +317,7 @@ def test_an_offer_of_more_than_any_disk_holds(victims: Victims) -> None:
             stranger.serve({digest_of(b"vast"): b"vast"}, lambda: False, limit_s=1.0)
         except (Closed, AssertionError):
             pass
+        print("served", stranger.served)
         victims.work()
         assert free - lans.free_bytes(victims.lan.work) < 500 * MIB, "reserved on disk"
     assert not any((root / "vast 0").exists() for root in victims.roots)
@@ -345,11 +348,12 @@ def test_a_delta_that_never_ends(victims: Victims) -> None:
         stranger.update(changes=[change])
         key = f"{digest_of(old)} {digest_of(new)}"
         try:
-            served = stranger.serve({key: delta}, lambda: False, limit_s=4)
+            stranger.serve({key: delta}, lambda: False, limit_s=4)
         except (Closed, AssertionError):
-            served = -1
+            pass
+        assert stranger.served >= len(delta), "the delta was asked for"
         victims.work()
-        assert free - lans.free_bytes(victims.lan.work) < 200 * MIB, f"it was written out ({served})"
+        assert free - lans.free_bytes(victims.lan.work) < 200 * MIB, "it was written out"
         assert all((root / "delta").read_bytes() == old for root in victims.roots)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dir_sync.core.events import Touched, Urgency
+from dir_sync.core.events import Urgency
 from dir_sync.core.model import Kind, parent_of
 from dir_sync.ports import DiskError
 from tests.sim.memory_disk import MemoryFile
@@ -155,16 +155,23 @@ class User:
             first = len(world.tokens)
             if left == 0 or not world.faults:
                 file.close()
-                node.heard(Touched(path, Urgency.NOW))
+                self._written(file, Urgency.NOW)
             else:
                 try:
                     file.write(file.stat().size, world.token(node, f"go on with {path!r}"))
-                    node.heard(Touched(path, Urgency.WRITING))
+                    self._written(file, Urgency.WRITING)
                 except DiskError:
                     left = 1
                 world.at(world.dice.randint(1_000, 150_000), self._go_on, file, path, left - 1)
             world.note(f"{node.name} user: goes on with {path!r}")
             world.acted(node, before, first)
+
+    def _written(self, file: MemoryFile, urgency: Urgency) -> None:
+        """The watcher tells the name that the file has by now, if it has one."""
+        disk = self._node.disk
+        for path in disk.tree():
+            if disk._find(path) is file._inode:
+                disk._heard(path, urgency)
 
     def _delete(self) -> None:
         self._node.disk.delete(self._existing(Kind.FILE, Kind.SYMLINK))

@@ -1,0 +1,256 @@
+"""Faults planted on purpose: each takes one promise out of the program. A simulator that does not notice is worth nothing.
+
+Each is a context manager by name in SABOTAGES; WITHIN says how many seeds (from 0) it takes at the most to be noticed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from dir_sync import engine, file_sync, scanner
+from dir_sync.core import peers, reconcile
+from dir_sync.core.agenda import Errand
+from dir_sync.core.events import Listing, Look, Seen, Touched, Urgency
+from dir_sync.core.model import Kind, Record, Stamp, join
+from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
+from dir_sync.index import Index
+
+__all__ = ["LOOPS", "SABOTAGES"]
+
+Plant = Callable[[], AbstractContextManager[object]]
+
+_Engine, _FileSync = engine.Engine, file_sync.FileSync
+
+
+def _no_answer() -> AbstractContextManager[object]:
+    def decide(mine: Record | None, offers: Iterable[Offer]) -> Decision:
+        decision = reconcile.decide(mine, offers)
+        return Take(decision.top, False) if isinstance(decision, Answer) else decision
+
+    return patch.object(engine, "decide", decide)
+
+
+def _joined_tombstones() -> AbstractContextManager[object]:
+    def decide(mine: Record | None, offers: Iterable[Offer]) -> Decision:
+        offers = list(offers)
+        decision = reconcile.decide(mine, offers)
+        if mine is None or mine.kind != Kind.ABSENT or not isinstance(decision, (Nothing, Join)):
+            return decision
+        vector = mine.vector
+        for offer in offers:
+            vector = join(vector, offer.record.vector)
+        return Nothing() if vector == mine.vector else Join(mine._replace(vector=vector))
+
+    return patch.object(engine, "decide", decide)
+
+
+def _mtime_decides() -> AbstractContextManager[object]:
+    def changed(previous: Record | None, now: Record, node: str, sequence: int, stamp_ns: int) -> Record:
+        record = reconcile.changed(previous, now, node, sequence, stamp_ns)
+        return record._replace(stamp=Stamp(max(1, stamp_ns), node))
+
+    return patch.object(engine, "changed", changed)
+
+
+@contextmanager
+def _unverified() -> Iterator[None]:
+    def fill(self: Any, item: Any, writer: Any) -> None:
+        if item.data is not None:
+            writer.write(0, item.data)
+            return
+        reader = self._disk.open(item.copy_path)
+        writer.copy_from(reader, 0, 0, item.target.size)
+        reader.close()
+
+    with patch.object(_FileSync, "_fill", fill):
+        yield
+
+
+def _unexpected_is_fine() -> AbstractContextManager[object]:
+    return patch.object(_FileSync, "_expected", lambda self, path, expect: self._disk.stat(path))
+
+
+def _any_inode_will_do() -> AbstractContextManager[object]:
+    return patch.object(file_sync, "_same_inode", lambda out, there: True)
+
+
+def _content_unsynced() -> AbstractContextManager[object]:
+    return patch.object(_FileSync, "_sync_files", lambda *arguments: None)
+
+
+def _names_unsynced() -> AbstractContextManager[object]:
+    return patch.object(_FileSync, "_sync_folders", lambda *arguments: None)
+
+
+def _no_history() -> AbstractContextManager[object]:
+    def file_away(self: Any, name: bytes, *rest: object) -> None:
+        self._disk.remove_file(name)
+
+    return patch.object(_FileSync, "_file_away", file_away)
+
+
+@contextmanager
+def _offers_forgotten() -> Iterator[None]:
+    original = Index.__init__
+
+    def start(self: Any, *arguments: Any, **names: Any) -> None:
+        original(self, *arguments, **names)
+        self._db.execute("DELETE FROM offer")
+        self._any_offer = False
+
+    with patch.object(Index, "__init__", start):
+        yield
+
+
+@contextmanager
+def _listings_believed() -> Iterator[None]:
+    original = _Engine._listed
+
+    def listed(self: Any, listing: Listing) -> None:
+        if listing.entries is not None:
+            prefix = listing.path + b"/" if listing.path else b""
+            gone = set(self.index.children(listing.path)) - {name for name, _ in listing.entries}
+            for name in sorted(gone):
+                self._absent(Seen(prefix + name, Look.ABSENT), Errand(prefix + name, 0, 0))
+        original(self, listing)
+
+    with patch.object(_Engine, "_listed", listed):
+        yield
+
+
+def _seen_forgotten() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_seen", lambda self, peer, sequence: None)
+
+
+def _echo_is_an_edit() -> AbstractContextManager[object]:
+    class Never(tuple[int, int]):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    original = engine._got_meta
+    return patch.object(engine, "_got_meta", lambda fp: Never(original(fp)))
+
+
+def _scan_named_by_node() -> AbstractContextManager[object]:
+    numbers = itertools.count()
+    return patch.object(engine, "content_name", lambda record: f"{next(numbers):032x}")
+
+
+@contextmanager
+def _own_writes_ignored() -> Iterator[None]:
+    touched, applied = _Engine._touched, _Engine._applied
+
+    def installed(self: Any, result: Any) -> None:
+        applied(self, result)
+        self.__dict__.setdefault("own", {})[result.path] = self._now.mono_ms
+
+    def seen(self: Any, path: bytes, urgency: Urgency) -> None:
+        if self._now.mono_ms - self.__dict__.get("own", {}).get(path, -10_000) > 1_000:
+            touched(self, path, urgency)
+
+    with patch.object(_Engine, "_touched", seen), patch.object(_Engine, "_applied", installed):
+        yield
+
+
+@contextmanager
+def _unknown_is_absent() -> Iterator[None]:
+    original = _Engine._looked
+
+    def looked(self: Any, seen: Seen) -> None:
+        original(self, seen._replace(look=Look.ABSENT) if seen.look == Look.UNKNOWN else seen)
+
+    with patch.object(_Engine, "_looked", looked):
+        yield
+
+
+def _moved_on_too_soon() -> AbstractContextManager[object]:
+    original = peers.tell
+
+    def tell(folder: str, peer: Any, rows: Any, fresh: Any, until: int, cache: Any) -> Any:
+        told = original(folder, peer, rows, fresh, until, cache)
+        return [peers.Told(peers._moved_on(each.message, until), each.size) for each in told]
+
+    return patch.object(engine, "tell", tell)
+
+
+def _folders_leave_at_once() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_may_leave", lambda *arguments: True)
+
+
+def _resumed_unread() -> AbstractContextManager[object]:
+    original = _FileSync._open_stage
+
+    def open_stage(self: Any, job: Any) -> Any:
+        stage = original(self, job)
+        if stage.length:
+            stage.hasher.reset()
+        return stage
+
+    return patch.object(_FileSync, "_open_stage", open_stage)
+
+
+def _index_trusted_after_a_crash() -> AbstractContextManager[object]:
+    def version_with(self: Any, digest: bytes) -> Any:
+        found = self._db.execute("SELECT 1 FROM row WHERE kind=1 AND content=?", (digest,)).fetchone()
+        return found or original(self, digest)
+
+    original = Index.version_with
+    return patch.object(Index, "version_with", version_with)
+
+
+@contextmanager
+def _young_trusted() -> Iterator[None]:
+    with patch.object(scanner, "YOUNG", b""):
+        yield
+
+
+@contextmanager
+def _vanished_is_renamed_away() -> Iterator[None]:
+    """A removal is believed without a look."""
+    original = _Engine.handle
+
+    def handle(self: Any, event: Any, now: Any) -> Any:
+        if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.index.get(event.path):
+            self._now, self._out = now, []
+            self._absent(Seen(event.path, Look.ABSENT), Errand(event.path, 0, 0, live=True))
+        return original(self, event, now)
+
+    with patch.object(_Engine, "handle", handle):
+        yield
+
+
+SABOTAGES: dict[str, tuple[Plant, int]] = {
+    "a tombstone wins against an edit it did not know": (_no_answer, 60),
+    "tombstones are joined with what they did not know": (_joined_tombstones, 400),
+    "the mtime decides": (_mtime_decides, 60),
+    "contents are not verified": (_unverified, 400),
+    "what is found is not compared with what was expected": (_unexpected_is_fine, 100),
+    "what comes out of an exchange is not looked at": (_any_inode_will_do, 300),
+    "contents are not synced": (_content_unsynced, 60),
+    "names are not synced": (_names_unsynced, 100),
+    "what is displaced is deleted": (_no_history, 60),
+    "offers do not survive a crash": (_offers_forgotten, 200),
+    "a listing is believed": (_listings_believed, 200),
+    "what was seen of a peer is forgotten": (_seen_forgotten, 60),
+    "an echo is an edit": (_echo_is_an_edit, 60),
+    "a first scan is named by its node": (_scan_named_by_node, 100),
+    "own writes are ignored for a while": (_own_writes_ignored, 200),
+    "unknown is absent": (_unknown_is_absent, 100),
+    "the sequence moves on with the first message": (_moved_on_too_soon, 400),
+    "a folder leaves before its children": (_folders_leave_at_once, 200),
+    "a resumed transfer is not read again": (_resumed_unread, 300),
+    "the index is believed after a crash": (_index_trusted_after_a_crash, 300),
+    "a file of the same moment is believed": (_young_trusted, 300),
+    "a removal is believed without a look": (_vanished_is_renamed_away, 200),
+}
+
+LOOPS: dict[str, int] = {"words before commit": 60}
+"""Faults of the loop around the engine, which the world itself plants."""
