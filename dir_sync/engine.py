@@ -88,6 +88,7 @@ from dir_sync.core.model import (
     PeerError,
     Record,
     Stamp,
+    Stat,
     check_path,
     fingerprint,
     first_scan_record,
@@ -158,6 +159,7 @@ class Engine:
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
         self._busy: set[bytes] = set()
+        self._leaving: set[bytes] = set()  # folders that should go, and were not empty
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
         self._listings_out = 0
@@ -444,6 +446,8 @@ class Engine:
             self._note("scanned", size=size, wire=count)
             if self.index.any_offers():
                 self._sweep = b""
+            for node in sorted(self._peers):
+                self._ask_state(self._peers[node])
             self._again = True
 
     def _listed(self, listing: Listing) -> None:
@@ -482,6 +486,11 @@ class Engine:
         for name, row in known.items():
             if row.record.kind != Kind.ABSENT or row.fp:
                 self._add_scanned(prefix + name)
+        if folder:
+            here = self.index.get(folder)
+            if folder in self._leaving or (here is not None and here.record.kind == Kind.ABSENT and here.fp):
+                self._leaving.discard(folder)
+                self._left_over(folder, listing.entries)
 
     def _list_later(self, folder: bytes, problem: str) -> None:
         """What is in a folder is unknown: try again."""
@@ -626,6 +635,9 @@ class Engine:
 
     def _revive_folder(self, row: Row) -> None:
         """A folder that was kept only by something unsynchronized now holds something of ours."""
+        above = self.index.get(parent_of(row.record.path))
+        if above is not None and above.record.kind == Kind.ABSENT and above.fp:
+            self._revive_folder(above)
         _, mode = _got_meta(row.fp)
         folder = row.record._replace(kind=Kind.DIRECTORY, mode=mode)
         record = changed(row.record, folder, self.index.node, self.index.next_sequence(), self._now.wall_ns)
@@ -671,8 +683,10 @@ class Engine:
         self._changed.append((row.seq, record))
         self._todo[record.path] = None
         if record.kind == Kind.DIRECTORY:
-            for path in self.index.offered_below(record.path, _PLAN_MAX):
-                self._todo[path] = None
+            waiting = self.index.offered_below(record.path, _PLAN_MAX)
+            self._todo.update(dict.fromkeys(waiting))
+            if len(waiting) == _PLAN_MAX:
+                self._sweep = b""  # and more of them
         return row
 
     # --- deciding ----------------------------------------------------------------------------------------------------
@@ -946,8 +960,7 @@ class Engine:
         self._todo.update(self._copies.pop(path, {}))
 
     def _may_be_asked(self, node: str) -> bool:
-        peer = self._peers.get(node)
-        return peer is not None and peer.asked
+        return node in self._peers
 
     def _wait_for_maker(self, path: bytes) -> bool:
         """The maker of a change pushes it: another holder is asked only after a grace."""
@@ -1045,7 +1058,7 @@ class Engine:
                 self._troubled[path] = min(max(20, wait * 2), _TROUBLE_RETRY_MS[1])
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms).listing = True
                 if item.act == Act.REMOVE and row is not None and row.record.kind == Kind.DIRECTORY:
-                    self._stays_behind(path, row, take)
+                    self._leaving.add(path)
             case Result.MISSING:
                 if item.copy_path is not None:
                     if item.copy_fp:
@@ -1069,12 +1082,26 @@ class Engine:
         if item.act == Act.MOVE and item.copy_path is not None and result.result != Result.DONE:
             self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
 
-    def _stays_behind(self, path: bytes, row: Row, take: Take) -> None:
-        """A folder could not be removed although we know of nothing in it. If a listing finds nothing of ours either, it
-        stays here and is gone for everyone else."""
-        self._to_list.append(path)
-        if not self.index.has_live_child(path):
-            self._hold(take.record, row.fp)
+    def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
+        """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone
+        else; if nothing is in it at all any more, it goes here, too."""
+        row = self.index.get(folder)
+        if row is None or not row.fp or folder in self._busy:
+            return
+        prefix = folder + b"/"
+        if any(stat.kind != Kind.OTHER and self._is_ours(prefix + name) for name, stat in entries):
+            return  # looked at by now; it will keep its folder
+        if row.record.kind == Kind.ABSENT:
+            if not entries:
+                item = ApplyItem(folder, Act.REMOVE, row.record, row.fp, Why.DELETED)
+                self._do(item, None)
+            return
+        decision = decide(row.record, self.index.offers(folder))
+        wanted = isinstance(decision, Take) and decision.record.kind == Kind.ABSENT
+        if entries and isinstance(decision, Take) and wanted and not self.index.has_live_child(folder):
+            self._hold(decision.record, row.fp)
+        else:
+            self._todo[folder] = None
 
     def _installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record
@@ -1577,7 +1604,16 @@ class Engine:
             self.index.set_peer(event.peer, known)
         self._links += 1
         self._peers[event.peer] = Peer(event.peer, hello.name, self._links, theirs.index_id, known.first is None)
-        self._send(event.peer, StateRequest(self.folder, theirs.index_id, known.seen), 100)
+        if not self.scanning:
+            self._ask_state(self._peers[event.peer])
+
+    def _ask_state(self, peer: Peer) -> None:
+        """Ask for a peer's state. While we do not know what is here, much of it would only have to be kept until we do."""
+        if not peer.was_asked:
+            peer.was_asked = True
+            known = self.index.peer(peer.node)
+            after = 0 if known is None else known.seen
+            self._send(peer.node, StateRequest(self.folder, peer.index_id, after, self.index.sequence), 100)
 
     def _peer_down(self, node: str) -> None:
         peer = self._peers.pop(node, None)
@@ -1609,8 +1645,8 @@ class Engine:
 
     def _message(self, peer: Peer, message: Message) -> None:
         match message:
-            case StateRequest(_, index_id, after):
-                self._state_asked(peer, index_id, after)
+            case StateRequest(_, index_id, after, sequence):
+                self._state_asked(peer, index_id, after, sequence)
             case State(_, sequence, last, records):
                 self.index.fetch(record.path for record in records)
                 for record in records:
@@ -1657,7 +1693,7 @@ class Engine:
             case _:
                 pass
 
-    def _state_asked(self, peer: Peer, index_id: str, after: int) -> None:
+    def _state_asked(self, peer: Peer, index_id: str, after: int, sequence: int) -> None:
         if index_id == self.index.index_id and after > self.index.sequence:
             self.index.take_new_ids()
             self._note("new identity", text="a peer has seen changes of ours that we have lost")
@@ -1668,6 +1704,11 @@ class Engine:
         peer.asked = True
         peer.sent = after if index_id == self.index.index_id else 0
         peer.told_last = False
+        if sequence == 0 and not after and peer.first_contact:
+            peer.given = set()
+            peer.acked_ms = self._now.mono_ms
+        if sequence <= limits.PAGE_RECORDS_MAX:
+            self._ask_state(peer)  # it has little to tell
         if self.index.any_offers():
             self._sweep = b""  # from now on it may be asked for what it has
 
@@ -1680,12 +1721,9 @@ class Engine:
         known = self.index.peer(peer.node)
         if known is not None and known.first is None:
             self.index.set_peer(peer.node, known._replace(first=sequence))
-        first_contact, peer.first_contact = peer.first_contact, False
+        peer.first_contact = False
         if not peer.synced:
             peer.synced = True
-            if not peer.told_us and first_contact:
-                peer.given = set()
-                peer.acked_ms = self._now.mono_ms
             self._note("synchronized", peer=peer.node)
 
     def _told(self, peer: Peer, record: Record, sequence: int) -> bool:

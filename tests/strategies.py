@@ -219,7 +219,7 @@ def hellos() -> st.SearchStrategy[Hello]:
 
 @cache
 def state_requests() -> st.SearchStrategy[StateRequest]:
-    return st.builds(StateRequest, names(), ids(), sequences())
+    return st.builds(StateRequest, names(), ids(), sequences(), sequences())
 
 
 @cache

@@ -81,6 +81,7 @@ class StateRequest:
     folder: str
     index: str
     after: int
+    sequence: int = 0  # the sender's own last one: 0, it has nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +277,14 @@ def to_wire(message: Message) -> dict[str, Any]:
             return {"type": "SIGNATURE", "folder": folder, "id": id_, "attached": True}
         case Delta(folder, id_, size):
             return {"type": "DELTA", "folder": folder, "id": id_, "size": size}
-        case StateRequest(folder, index, after):
-            return {"type": "STATE_REQUEST", "folder": folder, "index": index, "after": after}
+        case StateRequest(folder, index, after, sequence):
+            return {
+                "type": "STATE_REQUEST",
+                "folder": folder,
+                "index": index,
+                "after": after,
+                "sequence": sequence,
+            }
         case Hello(protocol, node, name, instance, port, folders):
             return {
                 "type": "HELLO",
@@ -593,7 +600,7 @@ def _pull_id(fields: dict[str, Any]) -> int:
 
 def _state_request(fields: dict[str, Any]) -> StateRequest:
     after = _int(fields.get("after"), "after", 0, _SEQUENCE_MAX)
-    return StateRequest(_folder(fields), _id(fields.get("index"), "index"), after)
+    return StateRequest(_folder(fields), _id(fields.get("index"), "index"), after, _sequence(fields))
 
 
 def _state(fields: dict[str, Any]) -> State:

@@ -57,6 +57,7 @@ class Peer:
     index_id: str
     first_contact: bool  # what it tells now was decided without knowledge of us
     asked: bool = False  # it has told where our state should begin
+    was_asked: bool = False  # and we have told it where its state should
     sent: int = 0  # our sequence up to which it was told
     told_last: bool = False
     synced: bool = False  # it has told us all it had

@@ -18,12 +18,14 @@ from dir_sync.core.messages import (
     Change,
     Chunks,
     Close,
+    DeltaRequest,
     Hello,
     Message,
     ModificationUpdate,
     Ping,
     Pong,
     ProtocolVersion,
+    Pull,
     Signature,
     StateRequest,
     from_wire,
@@ -59,7 +61,7 @@ class Phase(Enum):
 
 LEGAL: Final[dict[Phase, frozenset[type]]] = {
     Phase.HELLO: frozenset({Hello, Close}),
-    Phase.OPEN: frozenset({StateRequest, Ping, Pong, Close}),
+    Phase.OPEN: frozenset({StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close}),
     Phase.ASKED: frozenset(get_args(Message)) - {Hello},
     Phase.CLOSED: frozenset(),
 }

@@ -73,8 +73,8 @@ EXAMPLES: list[tuple[dict[str, Any], Message]] = [
         Hello(1, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
     ),
     (
-        {"type": "STATE_REQUEST", "folder": "docs", "index": "cd", "after": 12},
-        StateRequest("docs", "cd", 12),
+        {"type": "STATE_REQUEST", "folder": "docs", "index": "cd", "after": 12, "sequence": 3},
+        StateRequest("docs", "cd", 12, 3),
     ),
     (
         {"type": "STATE", "folder": "docs", "sequence": 5, "last": True, "records": [FILE, FOLDER, LINK, GONE]},

@@ -57,7 +57,7 @@ def gone(path: bytes, mtime: int, ns: int, node: str, counter: int) -> Record:
 # What the vectors mean, by the numbers of their headings.
 MEANING: dict[str, list[Message]] = {
     "4.1": [Hello(1, HERE, "kitchen", "0f", 45454, (FolderIndex("docs", "77aa", 12), FolderIndex("music", "88bb", 0)))],
-    "4.2": [StateRequest("docs", "99cc", 7)],
+    "4.2": [StateRequest("docs", "99cc", 7, 12)],
     "4.3": [
         State(
             "docs",

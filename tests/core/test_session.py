@@ -115,7 +115,7 @@ def raw_message(**fields: Any) -> bytes:
 
 # What is legal when: the table of the protocol, written by hand.
 
-ALWAYS_ONCE_OPEN = {StateRequest, Ping, Pong, Close}
+ALWAYS_ONCE_OPEN = {StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close}
 EXPECTED = {
     Phase.HELLO: {Hello, Close},
     Phase.OPEN: ALWAYS_ONCE_OPEN,

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -222,16 +222,21 @@ class Stranger:
             self.send({"type": "PONG", "token": message["token"]})
         return Got(message)
 
-    def expect(self, kind: str, limit_s: float = 20.0, *, that: Callable[[Message], object] | None = None) -> Message:
-        """The next message of that type (for which `that` is true); others are passed over."""
+    def frames(self, limit_s: float) -> Iterator[Got]:
+        """What comes, until it is enough; fails after so long."""
         end = time.monotonic() + limit_s
         while (left := end - time.monotonic()) > 0:
-            got = self.receive(left)
+            yield self.receive(left)
+        raise AssertionError(f"not within {limit_s:g} s: what was asked for")
+
+    def expect(self, kind: str, limit_s: float = 20.0, *, that: Callable[[Message], object] | None = None) -> Message:
+        """The next message of that type (for which `that` is true); others are passed over."""
+        for got in self.frames(limit_s):
             if got.message.get("type") == "CLOSE" and kind != "CLOSE":
                 raise Closed(got.message["reason"])
             if got.message.get("type") == kind and (that is None or that(got.message)):
                 return got.message
-        raise AssertionError(f"no {kind} within {limit_s:g} s")
+        raise AssertionError("unreachable")
 
     def serve(self, contents: dict[str, bytes], until: Callable[[], object], limit_s: float = 30.0) -> None:
         """Answer PULLs until it is so. The contents are by digest, deltas by "base digest"."""

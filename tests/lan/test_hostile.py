@@ -285,21 +285,21 @@ def test_lies_about_content_are_not_installed(victims: Victims) -> None:
     wait_equal(victims.roots, SOON_S)
     honest = blob(50_000, "honest")
     for lie in (blob(50_000, "lie"), honest[:-1], honest + b"x", b""):
-        with Stranger(victims.place, victims.a) as stranger:
-            stranger.open().state()
-            record = stranger.record("lie", FILE, honest)
-            stranger.update(("create", record, lie))
-            offered = stranger.record("precious", FILE, honest)
-            stranger.update(("modify", offered, None))
-            try:
-                stranger.serve({digest_of(honest): lie}, lambda: False, limit_s=1.5)
-            except (Closed, AssertionError):
-                pass
-            assert stranger.served or not lie, "it was asked for"
-        for root in victims.roots:
-            assert not (root / "lie").exists()
-            assert (root / "precious").read_bytes() == blob(200_000)
-        victims.work()
+        # Of a longer one just the honest part would be pulled.
+        for attached in (True, False) if len(lie) <= len(honest) else (True,):
+            with Stranger(victims.place, victims.a) as stranger:
+                stranger.open().state()
+                stranger.update(("create", stranger.record("lie", FILE, honest), lie if attached else None))
+                stranger.update(("modify", stranger.record("precious", FILE, honest), None))
+                try:
+                    stranger.serve({digest_of(honest): lie}, lambda: False, limit_s=1.0)
+                except (Closed, AssertionError):
+                    pass
+                assert attached or stranger.served or not lie, "it was asked for"
+            for root in victims.roots:
+                assert not (root / "lie").exists()
+                assert (root / "precious").read_bytes() == blob(200_000)
+    victims.work()
     append(victims.a.dir / "precious", b"edited")
     victims.work()
 
@@ -317,7 +317,7 @@ def test_an_offer_of_more_than_any_disk_holds(victims: Victims) -> None:
             stranger.serve({digest_of(b"vast"): b"vast"}, lambda: False, limit_s=1.0)
         except (Closed, AssertionError):
             pass
-        print("served", stranger.served)
+        assert stranger.served > 0, "it was asked for"
         victims.work()
         assert free - lans.free_bytes(victims.lan.work) < 500 * MIB, "reserved on disk"
     assert not any((root / "vast 0").exists() for root in victims.roots)

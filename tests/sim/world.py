@@ -157,13 +157,15 @@ class SimDisk(MemoryDisk):
         self, path: bytes, data: bytes, mtime: int | None = None, *, replace: bool = False, mode: int = 0o644
     ) -> None:
         is_new = self._find(path) is None
-        super().write(path, data, mtime, replace=replace, mode=mode)
-        inode = self._find(path)
-        assert inode is not None
-        self.users.add(inode.number)
-        if is_new:
-            self._heard(path, Urgency.CREATED)
-        self._heard(path, Urgency.NOW)
+        try:
+            super().write(path, data, mtime, replace=replace, mode=mode)
+        finally:  # a full disk may have taken a part
+            inode = self._find(path)
+            if inode is not None:
+                self.users.add(inode.number)
+                if is_new:
+                    self._heard(path, Urgency.CREATED)
+                self._heard(path, Urgency.NOW)
 
     def link(self, source: bytes, target: bytes) -> None:
         super().link(source, target)
@@ -355,7 +357,7 @@ class Node:
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
     linked: bool = False  # files with two names: what is done to one is done to the other
-    handled: list[bytes] = field(default_factory=list)  # paths of jobs whose answer is not committed yet
+    unsettled: set[bytes] = field(default_factory=set)  # a job has been there, and no committed row tells of it yet
     moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way
     bystanders: dict[bytes, int] = field(default_factory=dict)
     instance: int = 0
@@ -529,7 +531,6 @@ class World:
         node.older_images.append(image)
         node.image = image
         node.fresh_locals.clear()
-        node.handled.clear()
         node.heard_of = dict(node.heard_kept)
         self._die(node)
 
@@ -577,13 +578,12 @@ class World:
             if row.seq > node.told or record.path in node.touched:
                 continue
             found = after.get(record.path)
-            if record.path in node.disk.expected:
+            if record.path in node.unsettled:
                 continue  # it was being replaced or removed; nothing of it was told
             if record.kind == Kind.FILE and row.fp and not _tells(record, found, only_content=True):
                 raise Broken(f"{node.name} told of {record.path!r}, and after a power cut it is not on its disk")
             if record.kind == Kind.ABSENT and not row.fp and found is not None and record.path not in before:
                 raise Broken(f"{node.name} told that {record.path!r} is gone, and after a power cut it is back")
-        node.disk.expected = {}
         index.close()
 
     # --- the loop, like the daemon's -----------------------------------------------------------------------------
@@ -683,10 +683,12 @@ class World:
             return
         disk = node.disk
         if isinstance(job, ApplyJob):
+            disk.expected = {}
             for item in job.items:
                 disk.expected.setdefault(item.path, set()).add(item.target.content)
+                node.unsettled.add(item.path)
                 if item.act == Act.MOVE and item.copy_path is not None:
-                    disk.expected.setdefault(item.copy_path, set())
+                    node.unsettled.add(item.copy_path)
                     node.moves[item.path], node.moves[item.copy_path] = item.copy_path, item.path
         disk.program = True
         try:
@@ -867,17 +869,13 @@ class World:
                 if known is not None:
                     key = peer, known.index_id
                     node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
-            case Applied(items):
-                node.handled += [result.path for result in items]
             case _:
                 pass
 
     def _committed(self, node: Node) -> None:
         node.committed = node.index.sequence
-        for path in node.handled:
-            node.disk.expected.pop(path, None)
-            node.disk.expected.pop(node.moves.get(path, b""), None)
-        node.handled.clear()
+        if node.unsettled:
+            self._settle(node)
         node.heard_kept = dict(node.heard_of)
         for local in node.fresh_locals:
             path = local.record.path
@@ -885,6 +883,13 @@ class World:
             if local.settles is not None and node.touched.get(path) == local.settles:
                 del node.touched[path]
         node.fresh_locals.clear()
+
+    def _settle(self, node: Node) -> None:
+        there = node.disk.tree()
+        for path in sorted(node.unsettled):
+            row = node.index.get(path)
+            if row is not None and path not in node.engine._busy and _tells(row.record, there.get(path), True):
+                node.unsettled.discard(path)
 
     def _after_apply(self, node: Node, job: ApplyJob, event: Applied) -> None:
         items: dict[bytes, ApplyItem] = {item.path: item for item in job.items}
@@ -1121,9 +1126,10 @@ class World:
         self._check_lives()
 
     def _check_crossed(self, when: str) -> None:
-        """No content crosses a link twice, where nobody acts meanwhile."""
+        """No content crosses a link twice, where nobody acts meanwhile. (A small one that moves on twice may be told twice.)"""
         for (pair, digest), size in sorted(self.crossed.items()):
-            if size > self.sizes.get(digest, size):
+            allowed = self.sizes.get(digest, size)
+            if size > (2 * allowed if allowed <= limits.INLINE_BYTES_MAX else allowed):
                 raise Broken(f"{when}: {size} bytes of a content of {self.sizes[digest]} crossed {pair[0]}-{pair[1]}")
         self.crossed.clear()
 
@@ -1146,12 +1152,18 @@ class World:
             survives = newest in [local.record for local in last]
             if survives and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
+            answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for
+                gone.record.kind == Kind.ABSENT
+                and gone.record.stamp > edit.stamp
+                and not has_seen(gone.record, edit)
+                for gone in made
+                for edit in edits
+            )
             scanned = any(local.origin == "scan" for local in made)
             if (
                 path in tree
                 and tree[path][0] != Kind.DIRECTORY
-                and not scanned
-                and not forgetful
+                and not (scanned or answered or forgetful)
                 and last
                 and all(local.record.kind == Kind.ABSENT for local in last)
             ):
