@@ -299,6 +299,7 @@ FIELDS: list[tuple[str, Way, str]] = [
     ("STATE_REQUEST", ("folder",), "name"),
     ("STATE_REQUEST", ("index",), "id"),
     ("STATE_REQUEST", ("after",), "sequence"),
+    ("STATE_REQUEST", ("sequence",), "sequence"),
     ("STATE", ("folder",), "name"),
     ("STATE", ("sequence",), "sequence"),
     ("STATE", ("last",), "boolean"),

@@ -130,7 +130,16 @@ def _fields(path: bytes, one: Entry, two: Entry, here: str, there: str) -> list[
     return found
 
 
+ALARMS: list[Callable[[], str]] = []
+"""What makes waiting pointless: each says what has gone wrong, or ""."""
+
 # --- waiting --------------------------------------------------------------------------------------
+
+
+def _hear_alarms() -> None:
+    for alarm in ALARMS:
+        wrong = alarm()
+        assert not wrong, wrong
 
 
 def wait_for(predicate: Callable[[], T], limit_s: float, what: str) -> T:
@@ -140,6 +149,7 @@ def wait_for(predicate: Callable[[], T], limit_s: float, what: str) -> T:
         begun = time.monotonic()
         if result := predicate():
             return result
+        _hear_alarms()
         now = time.monotonic()
         if now >= end:
             raise AssertionError(f"not within {limit_s:g} s: {what}")
@@ -151,6 +161,7 @@ def holds(predicate: Callable[[], object], for_s: float, what: str) -> None:
     end = time.monotonic() + for_s
     while True:
         assert predicate(), f"no longer true: {what}"
+        _hear_alarms()
         if time.monotonic() >= end:
             return
         time.sleep(POLL_S)
@@ -182,6 +193,7 @@ def wait_equal(
                 break
         else:
             return trees[0]
+        _hear_alarms()
         now = time.monotonic()
         if now >= end:
             text = "\n".join(found[:SHOWN_DIFFERENCES])

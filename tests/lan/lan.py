@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from .checker import wait_for
+from .checker import ALARMS, wait_for
 
 PREFIX = "dsl"
 NETWORK = f"10.77.{os.getpid() % 250}"
@@ -152,6 +152,7 @@ class Node:
         self.signatures = self.base / "signatures"
         self.log_path = self.base / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
+        self.may_end = False  # nobody complains if the daemon ends by itself
         self._log_at_start = 0
 
     def __repr__(self) -> str:
@@ -360,11 +361,15 @@ class Node:
         state = f"runs, pid {self.pid}" if self.running else "does not run"
         return "\n".join([f"--- {self} ({state}), end of its log:", *(ascii(line)[1:-1] for line in shown)])
 
+    def has_died(self) -> str:
+        """It was started and has ended, though nobody has asked it to: that, in words. Else ""."""
+        if self.process is None or self.process.poll() is None or self.may_end:
+            return ""
+        return f"{self} ended by itself with exit code {self.process.returncode}"
+
     def complaints(self) -> list[str]:
         """What must never happen to a daemon: it crashed, it logged a traceback or raw control characters."""
-        found = []
-        if self.process is not None and self.process.poll() is not None:
-            found.append(f"{self} ended by itself with exit code {self.process.returncode}")
+        found = [self.has_died()] if self.has_died() else []
         raw = self.log_path.read_bytes() if self.log_path.exists() else b""
         if b"Traceback (most recent call last)" in raw:
             found.append(f"{self} logged a traceback")
@@ -482,6 +487,7 @@ class Lan:
             self.close()
             raise
         OPEN.append(self)
+        ALARMS.append(self._alarm)
         return self
 
     def __exit__(
@@ -537,6 +543,7 @@ class Lan:
         """Kill what still runs, remove every namespace and folder of this LAN."""
         if self in OPEN:
             OPEN.remove(self)
+            ALARMS.remove(self._alarm)
         for node in self.nodes:
             node.kill()
         for name in {node.ns for node in self.nodes} | {self.switch}:
@@ -587,6 +594,9 @@ class Lan:
 
     def complaints(self) -> list[str]:
         return [complaint for node in self.nodes for complaint in node.complaints()]
+
+    def _alarm(self) -> str:
+        return "\n".join(node.has_died() for node in self.nodes if node.has_died())
 
     def tails(self) -> str:
         return "\n".join(node.tail() for node in self.nodes)

@@ -332,6 +332,7 @@ def test_a_signature_folder_inside_the_shared_one_is_not_shared(new_lan: Callabl
     lan = new_lan(2)
     a, b = lan
     write(a.dir / "file", blob(3 << 20))
+    a.may_end = True
     a.start(signatures=a.dir / "signatures")
     b.start()
     wait_for(lambda: (b.dir / "file").exists() or not a.running, SOON_S, "the file, or a refusal")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from . import lan as lans
-from .checker import wait_for
+from .checker import holds, wait_for
 from .lan import NETNS, Lan, Node, remove_leftovers
 
 pytestmark = pytest.mark.lan
@@ -192,6 +192,10 @@ def test_what_a_program_must_not_do_is_noticed(new_lan: Callable[..., Lan], prog
     node.start()
     wait_for(lambda: not node.running, 10, "it ends")
     assert node.complaints() == ["n0 ended by itself with exit code 5"]
+    with pytest.raises(AssertionError, match="ended by itself"):
+        wait_for(lambda: False, 30, "what can no longer come")
+    with pytest.raises(AssertionError, match="ended by itself"):
+        holds(lambda: True, 30, "what does not matter any more")
     with pytest.raises(AssertionError, match="ended by itself with exit code 5"):
         node.stop()
     node.kill()

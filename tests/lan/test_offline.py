@@ -201,6 +201,7 @@ def test_an_emptied_folder_without_state_deletes_nothing(new_lan: Callable[..., 
     b.stop()
     b.dir.rename(b.base / "the disk")
     b.dir.mkdir()
+    b.may_end = True
     b.start()
     write(a.dir / "new", b"goes on")
     before |= survey(a.dir, only="new")
@@ -216,6 +217,7 @@ def test_a_folder_that_vanishes_under_its_daemon_deletes_nothing(new_lan: Callab
     lan = pair_with(new_lan, 2, {f"folder/{at}": blob(1000, at) for at in range(20)})
     a, b = lan
     before = survey(a.dir)
+    b.may_end = True
     b.dir.rename(b.base / "elsewhere")
     holds(lambda: survey(a.dir) == before, 2.0, "nobody loses a file")
     write(a.dir / "new", b"goes on")
