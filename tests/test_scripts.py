@@ -105,6 +105,7 @@ def test_setup_has_nothing_to_do(checkout: Path, bare: str) -> None:
     write(checkout / ".venv/bin/python", 'echo asked >>"$0.log"; printf "complete\\nlibrsync\\n"\n')
     for path in (checkout / "requirements.txt", checkout / ".venv/installed-requirements.txt"):
         path.write_text("blake3\n")
+    (checkout / ".venv/compiled").touch()
     ended = run(checkout / "scripts/setup", PATH=bare)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert (checkout / ".venv/bin/python.log").read_text() == "asked\n"
