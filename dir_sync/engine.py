@@ -478,8 +478,9 @@ class Engine:
             if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
                 self._skip(path, "not a file, a folder or a link")
                 continue
-            if path in self._looking:
-                continue  # the look under way is younger than this listing, or will be followed by one
+            if path in self._looking:  # that look is younger than this listing, or will be followed by one
+                self._looking[path].listing |= stat.kind == Kind.DIRECTORY
+                continue
             errand = self._add_scanned(path)
             errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
             errand.listing |= stat.kind == Kind.DIRECTORY
@@ -1049,6 +1050,8 @@ class Engine:
                 self.index.set_fp(path, result.fp)
             return
         row = self.index.get(path)
+        if result.version is not None and row is not None:
+            self._keep(result.version, row.record, path)
         match result.result:
             case Result.DONE:
                 self._troubled.pop(path, None)
@@ -1107,8 +1110,6 @@ class Engine:
         path, target = item.path, take.record
         if row is not None:
             target = target._replace(vector=join(target.vector, row.record.vector))
-        if result.version is not None and row is not None:
-            self._keep(result.version, row.record, path)
         source = item.copy_path if item.act == Act.MOVE else None
         peer = next((offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)), "")
         self._hold(target, result.fp)
@@ -1763,7 +1764,7 @@ class Engine:
     def _keep_offer(self, path: bytes, node: str) -> None:
         """What a peer announced before: if it may just be being installed, or may have been when we ended, it must still
         be known when it is found on the disk."""
-        if self.scanning or path in self._busy or path in self._troubled:
+        if self.scanning or any(path in some for some in (self._busy, self._troubled, self._looking, self._agenda)):
             offer = self.index.offer(path, node)
             if offer is not None and self.index.offer(path, _NOBODY) is None:
                 self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))

@@ -614,8 +614,10 @@ class FileSync:
             version = self._exchange(item, swap, there, ready)
         except (DiskError, _Unexpected):
             out = self._disk.stat(swap)
-            if out is not None and out.inode == ready.inode:
+            if out is not None and _same_inode(out, ready):
                 self._disk.rename(swap, staged)
+            elif out is not None and out.inode == ready.inode:
+                self._file_away(swap, out, path, b"", Why.RECOVERED, "")  # someone wrote into it while it had the name
             raise
         return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready), version)
 
@@ -653,7 +655,7 @@ class FileSync:
                     continue
                 return
             out = self._disk.stat(staged)
-            if out is not None and _same_inode(out, ours):
+            if out is not None and out.inode == ours.inode:
                 return
         stat = self._disk.stat(staged)
         if stat is not None and stat.kind != Kind.DIRECTORY:
@@ -698,22 +700,26 @@ class FileSync:
         if there is None:
             self._disk.rename(source, path)
         else:
-            self._disk.exchange(source, path)
-            displaced = self._disk.stat(source)
-            if displaced is None or not _same_inode(displaced, there):
-                self._put_back(source, path, moving)
-                raise _Unexpected
-            version = self._file_away(source, displaced, path, b"", item.why, target.stamp.node)
+            swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
+            self._disk.rename(source, swap)
+            try:
+                version = self._exchange(item, swap, there, moving)
+            except (DiskError, _Unexpected):
+                out = self._disk.stat(swap)
+                if out is not None and out.inode == moving.inode:
+                    self._return_name(swap, source)
+                raise
         moved = self._disk.stat(path)
         if moved is None or not _same_inode(moved, moving):
             if there is None:
                 self._return_name(path, source)
-            raise _Unexpected
+                raise _Unexpected
+            return ApplyResult(path, Result.CHANGED, b"", version)
         if moved.mode != target.mode or moved.mtime != target.mtime:
             self._disk.set_meta(path, target.mode, target.mtime)
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
-                raise _Unexpected
+                return ApplyResult(path, Result.CHANGED, b"", version)
         return ApplyResult(path, Result.DONE, self._aged(moved), version)
 
     def _set_meta(self, item: ApplyItem) -> ApplyResult:

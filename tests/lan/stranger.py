@@ -132,11 +132,15 @@ class Stranger:
         self.send(self.my_hello(**changed))
         self.hello = self.expect("HELLO")
         index = next(index for name, index, _ in self.hello["folders"] if name == "default")
-        self.send({"type": "STATE_REQUEST", "folder": "default", "index": index, "after": 0})
+        self.ask_for_state(index, 0)
         asked = self.expect("STATE_REQUEST")
         assert asked["index"] == self.index
         self.send({"type": "STATE", "folder": "default", "sequence": 0, "last": True, "records": []})
         return self
+
+    def ask_for_state(self, index: str, after: int) -> None:
+        asked = {"folder": "default", "index": index, "after": after, "sequence": self.sequence}
+        self.send({"type": "STATE_REQUEST"} | asked)
 
     def state(self) -> dict[str, list[Any]]:
         """All records of the state that was asked for in open()."""

@@ -134,6 +134,7 @@ def test_a_peer_that_is_named_before_it_is_there(new_lan: Callable[..., Lan]) ->
     wait_equal(lan.roots, SOON_S, like=expected)
 
 
+@pytest.mark.long
 def test_an_address_that_comes_after_the_start(new_lan: Callable[..., Lan]) -> None:
     """Interfaces are listed anew at each beat: a laptop joins the network, and then another address of it."""
     lan = new_lan(2)

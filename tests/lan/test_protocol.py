@@ -160,7 +160,7 @@ def test_only_what_is_new_is_told_the_next_time(lan: Lan) -> None:
         _, index, sequence = again.expect("HELLO")["folders"][0]
         assert index == stranger.hello["folders"][0][1], "the same index as before"
         assert sequence > seen
-        again.send({"type": "STATE_REQUEST", "folder": "default", "index": index, "after": seen})
+        again.ask_for_state(index, seen)
         records = again.state()
     assert "folder/file" in records
     assert "link" not in records

@@ -564,6 +564,8 @@ class World:
 
     def _after_power_cut(self, node: Node, before: dict[bytes, tuple[Kind, bytes, int, int]], image: bytes) -> None:
         after = node.disk.tree()
+        # Where new content keeps old times, no look can tell: what is there counts as seen.
+        node.seen |= {blake3(content).digest() for kind, content, _, _ in after.values() if kind == Kind.FILE}
         for path in {**before, **after}:
             old, new = before.get(path), after.get(path)
             if old == new:
@@ -1146,10 +1148,15 @@ class World:
                     other.record != local.record and has_seen(other.record, local.record) for other in made
                 )
             ]
-            # An edit that lost against a newer edit is in a history, whatever becomes of the newer one.
-            edits = [local.record for local in made if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
+            # An edit that lost against a newer one, or against a folder, is in a history, whatever becomes of the winner.
+            edits = [
+                local.record
+                for local in locals_
+                if local.record.kind == Kind.DIRECTORY
+                or (local.origin != "engine" and local.record.kind in (Kind.FILE, Kind.SYMLINK))
+            ]
             newest = max(edits, key=lambda record: record.stamp, default=None)
-            survives = newest in [local.record for local in last]
+            survives = newest in [local.record for local in last if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
             if survives and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for

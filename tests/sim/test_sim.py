@@ -1,0 +1,64 @@
+"""Many small meshes, each from one seed; and whether the simulator would notice if something were wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sim.__main__ import attempts
+from tests.sim.sabotage import LOOPS, SABOTAGES
+from tests.sim.world import Broken, run
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = int(os.environ.get("SIM_SEEDS", "300"))
+
+
+def test_many_worlds() -> None:
+    results = attempts(list(range(SEEDS)), jobs=2)
+    failed = [f"seed {seed}: {text[:300]}" for seed, text, _ in results if text]
+    assert not failed, "\n".join(failed)
+    assert len(results) == SEEDS
+
+
+def test_one_seed_is_one_course_of_events() -> None:
+    """Also in another process, with other hashes."""
+    code = (
+        "from tests.sim.world import run\n"
+        "print([run(seed).log_hash for seed in (2, 5, 9, 18)])"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hashseed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashseed in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert said[0].strip() == str([run(seed).log_hash for seed in (2, 5, 9, 18)])
+
+
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_a_planted_fault_is_noticed(name: str) -> None:
+    plant, within = SABOTAGES[name]
+    for seed in range(within):
+        with plant():
+            try:
+                run(seed)
+            except Broken:
+                return
+    pytest.fail(f"not noticed in {within} worlds")
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_fault_of_the_loop_is_noticed(name: str) -> None:
+    with pytest.raises(Broken):
+        for seed in range(LOOPS[name]):
+            run(seed, bug=name)
