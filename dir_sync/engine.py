@@ -1426,6 +1426,8 @@ class Engine:
                 continue
             items.append(ReadItem(pull.id, *source, pull.offset, pull.length))
             size += pull.length
+            if not pull.offset:
+                self._sent(peer, pull)
             if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
                 self._order(ReadJob(peer.node, peer.link, tuple(items)))
                 items, size = [], 0
@@ -1433,6 +1435,16 @@ class Engine:
             self._order(ReadJob(peer.node, peer.link, tuple(items)))
         if refused:
             self._send(peer.node, Refuse(self.folder, tuple(refused)), 30 * len(refused))
+
+    def _sent(self, peer: Peer, pull: PullItem) -> None:
+        """For people: the first bytes of a content, or of a delta, go to a peer."""
+        row = self.index.get(pull.path)
+        size = pull.length if row is None else row.record.size
+        made = None if pull.base is None else self._deltas.get((pull.base, pull.digest))
+        if made is None:
+            self._note("sent", pull.path, peer.node, size)
+        else:
+            self._note("sent delta", pull.path, peer.node, size, made.size)
 
     def _source_of(self, pull: PullItem) -> tuple[bytes, bytes] | None:
         """Path and fingerprint of a file of ours that has what is asked for."""
@@ -1912,6 +1924,7 @@ class Engine:
             data = contents.get(number)
             if data is not None and len(data) == record.size:
                 fresh[record.path] = Fresh(record, None, data, None, None, None)
+                self._note("sent", record.path, peer.node, record.size)
                 if peer.given is not None:
                     peer.given.add(record.content)
         until = peer.page[-1][0]

@@ -46,7 +46,8 @@ class Narrator:
         if crowd.count <= _SINGLE_MAX:
             single, _ = words
             size = f" ({human_bytes(note.size)})" if note.size else ""
-            logger.info("%s", single.format(path=show(note.path), peer=_by(note.peer), size=size, text=note.text))
+            text = single.format(path=show(note.path), peer=_by(note.peer), name=note.peer, size=size, text=note.text)
+            logger.info("%s", text)
         else:
             crowd.size += note.size
 
@@ -60,7 +61,7 @@ class Narrator:
             if more > 0:
                 _, plural = _WORDS[key[0]]
                 size = f" ({human_bytes(crowd.size)})" if crowd.size else ""
-                logger.info("%s", plural.format(count=f"{more:,}", peer=_by(key[1]), size=size))
+                logger.info("%s", plural.format(count=f"{more:,}", peer=_by(key[1]), name=key[1], size=size))
                 continue
         return min((crowd.since_s for crowd in self._crowds.values()), default=None)
 
@@ -86,6 +87,14 @@ class Narrator:
                     "delta for %s from %s: %s instead of %s (%d %% saved)",
                     path, peer, human_bytes(note.wire), human_bytes(note.size), saved,
                 )  # fmt: skip
+            case "sent delta":
+                logger.info(
+                    "sent a delta for %s to %s: %s instead of %s",
+                    path,
+                    peer,
+                    human_bytes(note.wire),
+                    human_bytes(note.size),
+                )
             case "fetched":
                 rate = human_bytes(note.size * 1000 // max(note.wire, 1))
                 logger.info("%s came whole from %s: %s at %s/s", path, peer, human_bytes(note.size), rate)
@@ -119,6 +128,7 @@ _WORDS = {
     "received": ("received {path}{peer}{size}", "received {count} more{peer}{size}"),
     "copied": ("made {path} from what was here{size}", "made {count} more from what was here{size}"),
     "renamed": ("renamed to {path}{peer}", "renamed {count} more{peer}"),
+    "sent": ("sent {path} to {name}{size}", "sent {count} more to {name}{size}"),
     "removed": ("removed {path}{peer}", "removed {count} more{peer}"),
     "meta": ("new times or permissions: {path}{peer}", "new times or permissions: {count} more{peer}"),
     "kept": (
