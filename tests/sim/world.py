@@ -313,6 +313,7 @@ class Link:
         self.arrives = {node.name: 0 for node in ends}  # when the last byte to that node arrives
         self.peer_of: dict[str, str] = {}  # node name -> the id that its peer said
         self.sequence = {node.name: 0 for node in ends}  # last one said by that node
+        self.said: dict[str, set[bytes]] = {node.name: set() for node in ends}  # by that node since then
         self.pulls: dict[str, dict[int, bytes]] = {node.name: {} for node in ends}  # asked by that node: id -> digest
 
     def other(self, node: Node) -> Node:
@@ -830,6 +831,7 @@ class World:
                     raise Broken(f"{node.name} tells what is not committed: {sequence} > {node.committed}")
                 if sequence < link.sequence[node.name]:
                     raise Broken(f"{node.name} tells sequence {sequence} after {link.sequence[node.name]}")
+                self._check_complete(node, link, message, sequence)
                 link.sequence[node.name] = sequence
                 node.told = max(node.told, sequence)
                 if isinstance(message, ModificationUpdate):
@@ -838,6 +840,7 @@ class World:
                             self._cross(link, change.record.content, len(change.content))
             case StateRequest(_, index, after):
                 known = node.heard_of.get((link.peer_of[node.name], index), 0)
+                link.sequence[receiver.name] = after if index == receiver.index.index_id else 0
                 if after < known:
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
             case Pull(_, pulls):
@@ -851,6 +854,23 @@ class World:
                         self._cross(link, digest, len(piece.data))
             case _:
                 pass
+
+    def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
+        """Who has heard of a sequence has heard of every row up to it."""
+        said = link.said[node.name]
+        match message:
+            case State(records=records):
+                said |= {record.path for record in records}
+            case Acknowledge(held=held):
+                said |= {path for path, _ in held}
+            case ModificationUpdate(changes=changes):
+                said |= {change.record.path for change in changes}
+        before = link.sequence[node.name]
+        if sequence > before:
+            for row in node.index.rows_after(before, 1_000):
+                if row.seq <= sequence and row.record.path not in said:
+                    raise Broken(f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}")
+            said.clear()
 
     def _cross(self, link: Link, digest: bytes, size: int) -> None:
         self.crossed[(link.pair, digest)] += size
