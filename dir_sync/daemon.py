@@ -165,7 +165,9 @@ class Daemon:
         signature_dir = config.signature_dir
         if is_shared(signature_dir, config.folder):
             signature_dir = os.path.join(config.folder, os.fsdecode(STATE), "signatures")
-            logger.warning("-s is inside DIR, where everything is synchronized: signatures are kept in %s", signature_dir)
+            logger.warning(
+                "-s is inside DIR, where everything is synchronized: signatures are kept in %s", signature_dir
+            )
         cache = SignatureCache(signature_dir)
         if cache.warning:
             logger.warning("%s", cache.warning)

@@ -190,7 +190,9 @@ class Engine:
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
         self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
-        self._to_sign: dict[bytes, bytes] = {}  # path -> content it had before, whose signature helps to make the new one
+        self._to_sign: dict[
+            bytes, bytes
+        ] = {}  # path -> content it had before, whose signature helps to make the new one
         self._sign_after: bytes | None = b"" if deltas else None
         self._sign_budget = _SIGN_BYTES_MAX
         self._signing = False
@@ -319,7 +321,14 @@ class Engine:
     def transfers(self) -> list[tuple[bytes, str, int, int, int, int]]:
         """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
         return [
-            (path, self._peers[fetch.peer].name if fetch.peer in self._peers else fetch.peer, fetch.received, fetch.size, fetch.started_ms, fetch.began_at)
+            (
+                path,
+                self._peers[fetch.peer].name if fetch.peer in self._peers else fetch.peer,
+                fetch.received,
+                fetch.size,
+                fetch.started_ms,
+                fetch.began_at,
+            )
             for path, fetch in sorted(self._fetches.items())
             if not fetch.is_small
         ]
@@ -424,7 +433,9 @@ class Engine:
                 and self._with_deltas
             ):
                 base = record.content
-        want_bytes = bool(self._peers) and (not self.scanning or any(self._gives(peer) for peer in self._peers.values()))
+        want_bytes = bool(self._peers) and (
+            not self.scanning or any(self._gives(peer) for peer in self._peers.values())
+        )
         return LookItem(errand.path, fp, base, errand.hint, want_bytes, errand.large, errand.tries >= 4)
 
     def _send_listings(self) -> None:
@@ -1509,7 +1520,9 @@ class Engine:
             self._send(peer.node, Refuse(self.folder, ((message.id, "later"),)), 50)
             return
         peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
-        self._order(DeltaJob(peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature))
+        self._order(
+            DeltaJob(peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature)
+        )
 
     def _delta_made(self, event: DeltaDone) -> None:
         if event.delta is not None:

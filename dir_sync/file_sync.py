@@ -469,9 +469,7 @@ class FileSync:
             return ApplyResult(item.path, Result.MISSING)
         return ApplyResult(item.path, Result.CHANGED)
 
-    def _make_ready(
-        self, item: ApplyItem, unsynced: list[Writer], together: bool
-    ) -> tuple[bytes, Stat] | None:
+    def _make_ready(self, item: ApplyItem, unsynced: list[Writer], together: bool) -> tuple[bytes, Stat] | None:
         """What will take the name, complete and verified in the staging folder; None if nothing is needed there.
 
         `together`: one syncfs will follow for all."""

@@ -413,9 +413,7 @@ class Index:
 
     def _flush(self) -> None:
         if self._dirty_rows:
-            rows = []
-            for row in self._dirty_rows.values():
-                rows.append((*_fields(row.record), row.seq, row.fp))
+            rows = [(*_fields(row.record), row.seq, row.fp) for row in self._dirty_rows.values()]
             marks = ",".join("?" * 13)
             self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
             self._dirty_rows.clear()

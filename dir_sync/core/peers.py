@@ -66,7 +66,9 @@ class Peer:
     serving_pulls: int = 0
     strikes: int = 0
     told_us: bool = False  # it has announced something that is no answer to what we told
-    given: set[bytes] | None = None  # contents it was sent unasked, since it had nothing; None: it is asked what it wants
+    given: set[bytes] | None = (
+        None  # contents it was sent unasked, since it had nothing; None: it is asked what it wants
+    )
     page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
     acked_ms: int = 0  # when it last acknowledged something
     knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
@@ -118,8 +120,7 @@ def tell(
     for at in range(0, len(held), limits.PAGE_RECORDS_MAX):
         some = tuple(held[at : at + limits.PAGE_RECORDS_MAX])
         told.append(Told(Acknowledge(folder, before, some), 60 * len(some)))
-    for page in pages(others):
-        told.append(Told(State(folder, before, False, page), 100 * len(page)))
+    told += [Told(State(folder, before, False, page), 100 * len(page)) for page in pages(others)]
     for group, attach in _groups(peer, changes):
         key = (before, until, attach, tuple(change.record.path for change in group))
         update = cache.get(key)

@@ -26,10 +26,7 @@ def test_many_worlds() -> None:
 
 def test_one_seed_is_one_course_of_events() -> None:
     """Also in another process, with other hashes."""
-    code = (
-        "from tests.sim.world import run\n"
-        "print([run(seed).log_hash for seed in (2, 5, 9, 18)])"
-    )
+    code = "from tests.sim.world import run\nprint([run(seed).log_hash for seed in (2, 5, 9, 18)])"
     said = [
         subprocess.run(
             [sys.executable, "-c", code],

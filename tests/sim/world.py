@@ -277,7 +277,17 @@ class SimDisk(MemoryDisk):
 
     def writes(self) -> int:
         """How many verbs of the program changed anything so far."""
-        quiet = ("stat", "list", "read_link", "open", "file.stat", "file.read", "file.close", "is_root_here", "free_bytes")
+        quiet = (
+            "stat",
+            "list",
+            "read_link",
+            "open",
+            "file.stat",
+            "file.read",
+            "file.close",
+            "is_root_here",
+            "free_bytes",
+        )
         return sum(count for verb, count in self.counts.items() if verb not in quiet)
 
 
@@ -869,7 +879,9 @@ class World:
         if sequence > before:
             for row in node.index.rows_after(before, 1_000):
                 if row.seq <= sequence and row.record.path not in said:
-                    raise Broken(f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}")
+                    raise Broken(
+                        f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
+                    )
             said.clear()
 
     def _cross(self, link: Link, digest: bytes, size: int) -> None:
@@ -884,8 +896,10 @@ class World:
 
     def _after_event(self, node: Node, event: Event) -> None:
         match event:
-            case Received(peer, State(sequence=sequence)) | Received(peer, Acknowledge(sequence=sequence)) | Received(
-                peer, ModificationUpdate(sequence=sequence)
+            case (
+                Received(peer, State(sequence=sequence))
+                | Received(peer, Acknowledge(sequence=sequence))
+                | Received(peer, ModificationUpdate(sequence=sequence))
             ):
                 known = node.engine._peers.get(peer)
                 if known is not None:
@@ -937,7 +951,11 @@ class World:
             origin = "scan"
         self.note(f"{node.name} records {origin} {describe_record(record)}")
         if origin == "user":
-            if path not in node.touched and node.moves.get(path) not in node.touched and not (node.forgot or node.linked):
+            if (
+                path not in node.touched
+                and node.moves.get(path) not in node.touched
+                and not (node.forgot or node.linked)
+            ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
             there = node.disk.tree().get(path)
             if _tells(record, there):
@@ -980,7 +998,10 @@ class World:
             return
         shared = Random(f"trees {options.seed}")
         names = [b"a", b"b", b"d/a", b"d/b", b"d/e/a", b"f/\xffx"]
-        common = {name: b"<T" + b"%05d" % (90000 + n) + b">" + shared.randbytes(3).hex().encode() for n, name in enumerate(names)}
+        common = {
+            name: b"<T" + b"%05d" % (90000 + n) + b">" + shared.randbytes(3).hex().encode()
+            for n, name in enumerate(names)
+        }
         for node in self.nodes:
             disk = node.disk
             disk.mkdir(b"still/deep")
@@ -1001,7 +1022,8 @@ class World:
             disk.settle()
             node.touched = dict.fromkeys(disk.tree(), 0)
             node.bystanders = {
-                name: disk.stat(name).inode for name in (b"still", b"still/deep", b"still/one", b"still/deep/two")  # type: ignore[union-attr]
+                name: disk.stat(name).inode
+                for name in (b"still", b"still/deep", b"still/one", b"still/deep/two")  # type: ignore[union-attr]
             }
 
     # --- the course of a world -----------------------------------------------------------------------------------
@@ -1098,7 +1120,9 @@ class World:
             if not linked:
                 self._check_crossed("after one act of one user")
             if _plain(node.disk.tree()) != wanted and not linked:
-                raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, _plain(node.disk.tree()))}")
+                raise Broken(
+                    f"what {node.name} did alone was not kept: {_difference(wanted, _plain(node.disk.tree()))}"
+                )
 
     # --- checkers, at the end ------------------------------------------------------------------------------------
 
@@ -1164,27 +1188,19 @@ class World:
             last = [
                 local
                 for local in made
-                if not any(
-                    other.record != local.record and has_seen(other.record, local.record) for other in made
-                )
+                if not any(other.record != local.record and has_seen(other.record, local.record) for other in made)
             ]
             # An edit that lost against a newer one, or against a folder, is in a history, whatever becomes of the winner.
-            edits = [
-                local.record
-                for local in locals_
-                if local.record.kind == Kind.DIRECTORY
-                or (local.origin != "engine" and local.record.kind in (Kind.FILE, Kind.SYMLINK))
-            ]
+            edits = [local.record for local in locals_ if local.record.kind != Kind.ABSENT]
             newest = max(edits, key=lambda record: record.stamp, default=None)
             survives = newest in [local.record for local in last if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
             if survives and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for
-                gone.record.kind == Kind.ABSENT
-                and gone.record.stamp > edit.stamp
-                and not has_seen(gone.record, edit)
+                gone.record.kind == Kind.ABSENT and gone.record.stamp > edit.stamp and not has_seen(gone.record, edit)
                 for gone in made
                 for edit in edits
+                if edit.kind != Kind.DIRECTORY
             )
             scanned = any(local.origin == "scan" for local in made)
             if (
@@ -1265,7 +1281,7 @@ def _tells(record: Record, there: tuple[Kind, bytes, int, int] | None, only_cont
         return mode == record.mode
     if kind == Kind.FILE:
         same = blake3(content).digest() == record.content
-        return same and only_content or same and mode == record.mode and mtime == record.mtime
+        return (same and only_content) or (same and mode == record.mode and mtime == record.mtime)
     return content == record.content and mtime == record.mtime
 
 
@@ -1281,7 +1297,8 @@ def describe_message(message: Message) -> str:
             return f"STATE {sequence} {last} " + ", ".join(describe_record(record) for record in records)
         case ModificationUpdate(_, sequence, changes, times, _):
             words = [
-                f"{change.action} {describe_record(change.record)}{' +' if change.attached else ''}" for change in changes
+                f"{change.action} {describe_record(change.record)}{' +' if change.attached else ''}"
+                for change in changes
             ]
             return f"UPDATE {sequence} " + ", ".join(words) + f" {len(times)} times"
         case Chunks(pieces):
