@@ -15,6 +15,12 @@ from tests.sim.world import Broken, run
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("SIM_SEEDS", "300"))
+RARE = {  # each needs some hundred worlds until the right moment comes
+    "a file of the same moment is believed",
+    "a resumed transfer is not read again",
+    "the index is believed after a crash",
+    "copies are not verified",
+}
 
 
 def test_many_worlds() -> None:
@@ -44,6 +50,8 @@ def test_one_seed_is_one_course_of_events() -> None:
 
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_a_planted_fault_is_noticed(name: str) -> None:
+    if name in RARE and "SIM_SEEDS" not in os.environ:
+        pytest.skip("takes minutes: set SIM_SEEDS to run it")
     plant, within = SABOTAGES[name]
     for seed in range(within):
         with plant():
@@ -56,6 +64,9 @@ def test_a_planted_fault_is_noticed(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_a_fault_of_the_loop_is_noticed(name: str) -> None:
-    with pytest.raises(Broken):
-        for seed in range(LOOPS[name]):
+    for seed in range(LOOPS[name]):
+        try:
             run(seed, bug=name)
+        except Broken:
+            return
+    pytest.fail(f"not noticed in {LOOPS[name]} worlds")
