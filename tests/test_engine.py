@@ -1,0 +1,393 @@
+"""The engine by hand: one event, one look at what it asks for. Whole meshes are tests/sim's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import TypeVar
+
+import pytest
+from blake3 import blake3
+
+from dir_sync import engine as engine_module
+from dir_sync.core import limits
+from dir_sync.core.events import (
+    Act,
+    Applied,
+    ApplyJob,
+    ApplyResult,
+    Drop,
+    Effect,
+    Event,
+    Listed,
+    Listing,
+    ListJob,
+    Look,
+    Looked,
+    LookJob,
+    Note,
+    PeerDown,
+    PeerUp,
+    ReadDone,
+    ReadJob,
+    Received,
+    Result,
+    Seen,
+    Send,
+    Staged,
+    StageJob,
+    Ticked,
+    Touched,
+    Urgency,
+)
+from dir_sync.core.messages import (
+    PROTOCOL,
+    Acknowledge,
+    Chunks,
+    FolderIndex,
+    Hello,
+    Message,
+    ModificationUpdate,
+    Piece,
+    Pull,
+    PullItem,
+    State,
+    StateRequest,
+)
+from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint, has_seen
+from dir_sync.engine import Engine, Now
+from dir_sync.index import Index
+
+T = TypeVar("T")
+
+FOLDER = "default"
+PEER, OTHER = "aa", "bb"
+WALL_NS = 1_700_000_000 * 10**9
+
+
+class Bench:
+    """An engine, a clock, and what it has asked for."""
+
+    def __init__(self, scanned: bool = True) -> None:
+        self.index = Index(":memory:", Random(1))
+        self.engine = Engine(self.index, FOLDER, "t")
+        self.ms = 1_000
+        self.effects: list[Effect] = self.engine.start(self.now)
+        if scanned:
+            self.feed(Listed((Listing(b"", []),)))
+
+    @property
+    def now(self) -> Now:
+        return Now(WALL_NS + self.ms * 10**6, self.ms)
+
+    def feed(self, *events: Event) -> list[Effect]:
+        """One turn."""
+        self.effects = []
+        for event in events:
+            self.effects += self.engine.handle(event, self.now)
+        self.effects += self.engine.end_turn(self.now)
+        while self.engine.next_deadline() is not None and self.engine.next_deadline() <= self.ms:  # type: ignore[operator]
+            more = self.engine.end_turn(self.now)
+            if not more:
+                break
+            self.effects += more
+        return self.effects
+
+    def wait(self, ms: int) -> list[Effect]:
+        self.ms += ms
+        return self.feed(Ticked())
+
+    def all(self, kind: type[T]) -> list[T]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def said(self, node: str = PEER) -> list[Message]:
+        return [send.message for send in self.all(Send) if node in send.peers]
+
+    def connect(self, node: str = PEER, *, asks: bool = True, after: int = 0) -> None:
+        hello = Hello(PROTOCOL, node, node, "1", 6000, (FolderIndex(FOLDER, node * 2, 0),))
+        self.feed(PeerUp(node, hello))
+        if asks:
+            self.hear(StateRequest(FOLDER, self.index.index_id, after), node)
+
+    def hear(self, message: Message, node: str = PEER) -> list[Effect]:
+        return self.feed(Received(node, message))
+
+    def found(self, path: bytes, content: bytes = b"", kind: Kind = Kind.FILE) -> list[Effect]:
+        """A user changed something, and it is looked at."""
+        self.feed(Touched(path, Urgency.NOW))
+        assert [item.path for job in self.all(LookJob) for item in job.items] == [path]
+        return self.feed(Looked((seen(path, content, kind),)))
+
+    def apply(self, *results: ApplyResult) -> list[Effect]:
+        return self.feed(Applied(results))
+
+
+def stat(content: bytes = b"", kind: Kind = Kind.FILE) -> Stat:
+    return Stat(kind, len(content), WALL_NS, WALL_NS, 0o644, 1, 1, 1)
+
+
+def seen(path: bytes, content: bytes = b"", kind: Kind = Kind.FILE) -> Seen:
+    digest = blake3(content).digest() if kind == Kind.FILE else b""
+    fp = fingerprint(stat(content, kind))
+    return Seen(
+        path, Look.FOUND, kind, len(content), digest, WALL_NS, 0o644, fp, content if kind == Kind.FILE else None
+    )
+
+
+def record(path: bytes, content: bytes | None = b"", ns: int = WALL_NS, node: str = PEER, count: int = 1) -> Record:
+    """A file made by a peer; None: gone."""
+    if content is None:
+        return Record(path, Kind.ABSENT, 0, b"", 0, 0, Stamp(ns, node), ((node, count),))
+    digest = blake3(content).digest()
+    return Record(path, Kind.FILE, len(content), digest, WALL_NS, 0o644, Stamp(ns, node), ((node, count),))
+
+
+def folder(path: bytes, node: str = PEER, count: int = 1) -> Record:
+    return Record(path, Kind.DIRECTORY, 0, b"", WALL_NS, 0o755, Stamp(WALL_NS, node), ((node, count),))
+
+
+def state(*records: Record, sequence: int = 1) -> State:
+    return State(FOLDER, sequence, False, records)
+
+
+def paths(items: Iterable[object]) -> list[bytes]:
+    return [item.path for item in items]  # type: ignore[attr-defined]
+
+
+def test_a_change_is_told_at_once_with_its_content() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"new")
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.record.path, change.content) for change in update.changes] == [
+        ("create", b"a", b"new")
+    ]
+
+
+def test_a_copy_is_told_without_its_content() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"same")
+    bench.found(b"b", b"same")
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [change.content for change in update.changes] == [None]
+
+
+def test_an_echo_says_nothing() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"new")
+    bench.found(b"a", b"new")
+    assert bench.said() == []
+
+
+def test_each_peer_hears_in_ascending_sequence() -> None:
+    """One of two is told in short of what it announced, and both share the update."""
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    bench.hear(state(record(b"theirs", None, node=OTHER)), OTHER)
+    bench.feed(Touched(b"mine", Urgency.NOW), Touched(b"mine too", Urgency.NOW))
+    events = [Looked((seen(b"mine", b"1"), seen(b"mine too", b"2")))]
+    bench.feed(*events, Received(OTHER, state(record(b"x", None, node=OTHER, count=2), sequence=2)))
+    for node in (PEER, OTHER):
+        sequences = [message.sequence for message in bench.said(node) if not isinstance(message, StateRequest)]  # type: ignore[union-attr]
+        assert sequences == sorted(sequences)
+        assert sequences[-1] == bench.index.sequence
+    assert any(isinstance(message, Acknowledge) for message in bench.said(OTHER))
+
+
+def test_an_answer_to_a_peer_is_for_the_link_that_asked() -> None:
+    bench = Bench()
+    bench.found(b"a", b"mine")
+    bench.connect()
+    digest = blake3(b"mine").digest()
+    bench.hear(Pull(FOLDER, (PullItem(1, b"a", digest, None, 0, 4),)))
+    (job,) = bench.all(ReadJob)
+    bench.feed(PeerDown(PEER, "lost"))
+    bench.connect()
+    bench.feed(ReadDone(PEER, job.link, (Piece(1, 0, b"mine"),), (), 4))
+    assert not [message for message in bench.said() if isinstance(message, Chunks)]
+
+
+def test_a_file_that_cannot_be_read_as_known_is_looked_at() -> None:
+    bench = Bench()
+    bench.found(b"a", b"mine")
+    bench.connect()
+    bench.hear(Pull(FOLDER, (PullItem(1, b"a", blake3(b"mine").digest(), None, 0, 4),)))
+    (job,) = bench.all(ReadJob)
+    bench.feed(ReadDone(PEER, job.link, (), ((1, b"a"),), 4))
+    assert paths(item for look in bench.all(LookJob) for item in look.items) == [b"a"]
+
+
+def test_no_deadline_while_looks_are_out() -> None:
+    """The next looks are sent when those come back: until then the loop must not spin."""
+    bench = Bench()
+    bench.feed(Touched(b"a", Urgency.NOW))
+    bench.feed(Touched(b"b", Urgency.NOW))
+    assert bench.all(LookJob) == []
+    deadline = bench.engine.next_deadline()
+    assert deadline is None or deadline > bench.ms
+
+
+def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
+    bench = Bench(scanned=False)
+    bench.feed(Listed((Listing(b"", None, "input/output error"),)))
+    assert bench.engine.scanning, "what is here is unknown"
+    asked: list[tuple[bytes, ...]] = []
+    for _ in range(40):
+        if not asked:
+            asked += [job.paths for job in bench.wait(100) if isinstance(job, ListJob)]
+    assert asked == [(b"",)]
+    bench.feed(Listed((Listing(b"", []),)))
+    assert not bench.engine.scanning
+
+
+def test_the_scan_ends_though_a_path_was_found_twice() -> None:
+    bench = Bench(scanned=False)
+    entries = [(b"a", stat(b"1"))]
+    bench.feed(Listed((Listing(b"", entries),)))
+    bench.engine._to_list.append(b"")
+    bench.feed(Looked((Seen(b"a", Look.UNSTABLE),)), Ticked())
+    bench.feed(Listed((Listing(b"", entries),)))
+    for _ in range(5):
+        if bench.all(LookJob):
+            bench.feed(Looked((seen(b"a", b"1"),)))
+        else:
+            bench.wait(500)
+    assert not bench.engine.scanning
+
+
+def test_what_became_a_file_is_no_folder_for_its_children() -> None:
+    bench = Bench()
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.feed(Listed((Listing(b"d", []),)))
+    bench.found(b"d/a", b"1")
+    bench.feed(Touched(b"d", Urgency.NOW))
+    bench.feed(Looked((seen(b"d", b"now a file"),)))
+    assert paths(item for job in bench.all(LookJob) for item in job.items) == [b"d/a"]
+    bench.feed(Looked((Seen(b"d/a", Look.ABSENT),)))
+    bench.wait(50)
+    bench.feed(Looked((seen(b"d", b"now a file"),)))
+    row, child = bench.index.get(b"d"), bench.index.get(b"d/a")
+    assert row is not None
+    assert child is not None
+    assert (row.record.kind, child.record.kind) == (Kind.FILE, Kind.ABSENT)
+
+
+def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"mine")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    gone = mine.record._replace(
+        kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, stamp=Stamp(WALL_NS * 2, PEER),
+        vector=tuple(sorted((*mine.record.vector, (PEER, 7)))),
+    )  # fmt: skip
+    bench.hear(state(gone))
+    (job,) = bench.all(ApplyJob)
+    assert [item.act for item in job.items] == [Act.REMOVE]
+    bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
+    bench.wait(5_000)
+    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    row = bench.index.get(b"a")
+    assert row is not None
+    assert row.record.stamp == gone.stamp
+
+
+def test_what_was_being_installed_is_adopted_though_its_peer_went_on() -> None:
+    bench = Bench()
+    bench.connect()
+    first, second = record(b"a", b"first"), record(b"a", b"second", ns=WALL_NS + 5, count=2)
+    bench.hear(ModificationUpdate(FOLDER, 1, (change(first, b"first"),), (), True))
+    assert bench.all(ApplyJob)
+    bench.hear(ModificationUpdate(FOLDER, 2, (change(second, None),), (), False))
+    bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
+    bench.wait(5_000)
+    bench.feed(Looked((seen(b"a", b"first"),)))
+    row = bench.index.get(b"a")
+    assert row is not None
+    assert row.record.stamp == first.stamp
+
+
+def change(record: Record, content: bytes | None) -> object:
+    from dir_sync.core.messages import Change
+
+    return Change("modify", record, None, content is not None, None, content)
+
+
+def test_all_that_waits_for_a_folder_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_PLAN_MAX", 4)
+    bench = Bench()
+    bench.connect()
+    names = [b"d/%d" % number for number in range(11)]
+    gone = [record(name, b"", node=PEER, count=number + 2) for number, name in enumerate(names)]
+    bench.hear(State(FOLDER, 1, False, tuple(gone)))
+    bench.hear(state(folder(b"d", count=50), sequence=2))
+    bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
+    assert sorted(paths(item for job in bench.all(ApplyJob) for item in job.items)) == sorted(names)
+
+
+def test_one_content_for_two_paths_is_fetched_once() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(record(b"a", b"same"), record(b"b", b"same", count=2)))
+    pulls = [pull for message in bench.said() if isinstance(message, Pull) for pull in message.pulls]
+    assert paths(pulls) == [b"a"]
+    bench.hear(Chunks((Piece(pulls[0].id, 0, b"same"),)))
+    assert paths(item for job in bench.all(ApplyJob) for item in job.items) == [b"a"]
+    bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"same"))))
+    (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
+    assert (item.path, item.copy_path) == (b"b", b"a")
+
+
+def test_trouble_with_our_own_disk_is_no_fault_of_the_peer() -> None:
+    bench = Bench()
+    bench.connect()
+    large = record(b"a", b"x" * (limits.CHUNK_BYTES + 1))
+    bench.hear(state(large))
+    for _ in range(8):
+        jobs = bench.all(StageJob)
+        if jobs:
+            bench.feed(Staged(jobs[0].token, 0, False, "input/output error", True))
+            assert not bench.all(Drop)
+        bench.wait(31_000)
+
+
+def test_a_folder_that_holds_only_what_is_not_ours_stays_here_alone() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(folder(b"d")))
+    bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
+    gone = record(b"d", None, ns=WALL_NS + 9, count=9)
+    bench.hear(state(gone, sequence=2))
+    bench.wait(1_000)
+    bench.apply(ApplyResult(b"d", Result.CHANGED))
+    fifo = (b"pipe", stat(kind=Kind.OTHER))
+    for _ in range(12):
+        if bench.all(LookJob):
+            bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+        elif bench.all(ListJob):
+            bench.feed(Listed((Listing(b"d", [fifo]),)))
+        else:
+            bench.wait(100)
+    row = bench.index.get(b"d")
+    assert row is not None
+    assert row.record.kind == Kind.ABSENT
+    assert row.fp
+    assert not [note for note in bench.all(Note) if note.what == "removed"]
+
+
+def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"mine")
+    bench.hear(state(record(b"a", None, ns=WALL_NS * 2)))
+    row = bench.index.get(b"a")
+    assert row is not None
+    assert row.record.kind == Kind.FILE
+    assert row.record.stamp.ns == WALL_NS * 2 + 1
+    assert has_seen(row.record, record(b"a", None, ns=WALL_NS * 2))
