@@ -159,9 +159,6 @@ class Engine:
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
         self._busy: set[bytes] = set()
-        self._obstructed: set[bytes] = (
-            set()
-        )  # names that something has which is never synchronized: nothing can go there
         self._leaving: set[bytes] = set()  # folders that should go, and were not empty
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
@@ -178,7 +175,6 @@ class Engine:
         self._timer_count = 0
         self._held_since: dict[bytes, int] = {}
         self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
-        self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
         self._ready_bytes = 0
         self._fetches: dict[bytes, Fetch] = {}
@@ -300,7 +296,7 @@ class Engine:
             due.append(when)  # while looks are out, the next ones are sent when they come back
         if self._timers:
             due.append(self._timers[0][0])
-        if self._to_list_again:
+        if self._to_list_again and not self._listings_out and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
             due.append(min(when for when, _ in self._to_list_again.values()))
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
@@ -443,9 +439,8 @@ class Engine:
         return LookItem(errand.path, fp, base, errand.hint, want_bytes, errand.large, errand.tries >= 4)
 
     def _send_listings(self) -> None:
-        for path, (due, wait) in list(self._to_list_again.items()):
-            if due <= self._now.mono_ms:
-                self._to_list_again[path] = (self._now.mono_ms + wait, wait)
+        for path, (due, _) in list(self._to_list_again.items()):
+            if due <= self._now.mono_ms and path not in self._to_list:
                 self._to_list.append(path)
         while self._to_list and self._listings_out < 2 and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
             some = tuple(self._to_list[-32:])
@@ -475,7 +470,6 @@ class Engine:
                 self._list_later(folder, listing.problem)
             elif folder:
                 self._to_list_again.pop(folder, None)
-                self._leaving.discard(folder)
                 self._agenda.add(folder, now, now)
             return
         self._to_list_again.pop(folder, None)
@@ -506,10 +500,8 @@ class Engine:
                 self._add_scanned(prefix + name)
         if folder:
             here = self.index.get(folder)
-            left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
-            if left_over or folder in self._leaving or folder in self._obstructed:
+            if folder in self._leaving or (here is not None and here.record.kind == Kind.ABSENT and here.fp):
                 self._leaving.discard(folder)
-                self._obstructed.pop(folder, None)
                 self._left_over(folder, listing.entries)
 
     def _list_later(self, folder: bytes, problem: str) -> None:
@@ -531,8 +523,6 @@ class Engine:
         errand = self._looking.pop(path)
         now = self._now.mono_ms
         self._todo[path] = None
-        if seen.look in (Look.FOUND, Look.ABSENT) and self._obstructed.get(path, seen.kind) != seen.kind:
-            del self._obstructed[path]
         again = now
         match seen.look:
             case Look.SAME:
@@ -577,13 +567,6 @@ class Engine:
         """Nothing is there. True if that is settled; false: look again, its children come first."""
         path = seen.path
         row = self.index.get(path)
-        for other in [other for other in self._obstructed if other.startswith(path + b"/")]:
-            del self._obstructed[other]
-            self._todo[other] = None
-        if row is None or row.record.kind == Kind.ABSENT:
-            above = self.index.get(parent_of(path))
-            if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent_of(path) in self._obstructed):
-                self._to_list.append(parent_of(path))  # it may have been what kept its folder here
         if row is None:
             return True
         mine = row.record
@@ -618,7 +601,6 @@ class Engine:
         mine = None if row is None else row.record
         if seen.kind == Kind.OTHER:
             self._skip(path, "not a file, a folder or a link")
-            self._obstructed[path] = Kind.OTHER
             if mine is not None and mine.kind != Kind.ABSENT:
                 return self._absent(seen, errand)
             return True
@@ -793,13 +775,6 @@ class Engine:
         )
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
-        if path in self._obstructed:
-            self._nothing_wanted(path)
-            return  # whoever sees that it is gone looks there
-        again_ms = self._not_before.get(path, 0) - self._now.mono_ms
-        if again_ms > 0:
-            self._plan_later(path, again_ms)
-            return
         if path in self._busy or path in self._looking or path in self._agenda:
             if path in self._agenda or path in self._looking:
                 return  # its look puts it back on the list
@@ -888,8 +863,6 @@ class Engine:
     def _may_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
         assert row is not None
-        if path in self._leaving:
-            return False  # it was not empty: its listing decides what comes next
         pending = False
         for child in self.index.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
@@ -1093,15 +1066,12 @@ class Engine:
         match result.result:
             case Result.DONE:
                 self._troubled.pop(path, None)
-                self._not_before.pop(path, None)
                 self._installed(item, take, row, result)
             case Result.CHANGED:
                 wait = self._troubled.get(path, 0)
                 self._troubled[path] = min(max(20, wait * 2), _TROUBLE_RETRY_MS[1])
-                self._not_before[path] = self._now.mono_ms + wait
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms).listing = True
-                is_folder = row is not None and row.record.kind == Kind.DIRECTORY
-                if is_folder and item.target.kind != Kind.DIRECTORY:
+                if item.act == Act.REMOVE and row is not None and row.record.kind == Kind.DIRECTORY:
                     self._leaving.add(path)
             case Result.MISSING:
                 if item.copy_path is not None:
@@ -1140,14 +1110,12 @@ class Engine:
                 item = ApplyItem(folder, Act.REMOVE, row.record, row.fp, Why.DELETED)
                 self._do(item, None)
             return
-        self._todo[folder] = None
         decision = decide(row.record, self.index.offers(folder))
-        if not entries or not isinstance(decision, Take) or self.index.has_live_child(folder):
-            return
-        if decision.record.kind == Kind.ABSENT:
+        wanted = isinstance(decision, Take) and decision.record.kind == Kind.ABSENT
+        if entries and isinstance(decision, Take) and wanted and not self.index.has_live_child(folder):
             self._hold(decision.record, row.fp)
-        elif decision.record.kind != Kind.DIRECTORY:
-            self._obstructed[folder] = Kind.DIRECTORY
+        else:
+            self._todo[folder] = None
 
     def _installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record

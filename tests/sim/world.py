@@ -1109,7 +1109,7 @@ class World:
         for _ in range(3):
             node = self.dice.choice(self.nodes)
             node.user.act(at_once=True)
-            wanted = _common(node)
+            wanted = _plain(node.disk.tree())
             linked = any(other.linked for other in self.nodes)
             self.run_to_rest("after one act of one user")
             for _ in range(3 if linked else 0):
@@ -1119,17 +1119,19 @@ class World:
             self._check_rest("after one act of one user")
             if not linked:
                 self._check_crossed("after one act of one user")
-            if _common(node) != wanted and not linked:
-                raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, _common(node))}")
+            if _plain(node.disk.tree()) != wanted and not linked:
+                raise Broken(
+                    f"what {node.name} did alone was not kept: {_difference(wanted, _plain(node.disk.tree()))}"
+                )
 
     # --- checkers, at the end ------------------------------------------------------------------------------------
 
     def _check_rest(self, when: str, numbers: set[int] | None = None) -> None:
         """Everyone has the same, and knows it. `numbers`: of the nodes that run."""
         nodes = [node for node in self.nodes if numbers is None or node.number in numbers]
-        best = _common(nodes[0])
+        best = _plain(nodes[0].disk.tree())
         for node in nodes:
-            tree = _common(node)
+            tree = _plain(node.disk.tree())
             if tree != best:
                 raise Broken(f"{when}: {nodes[0].name} and {node.name} differ: {_difference(best, tree)}")
             if node.engine.is_busy:
@@ -1141,9 +1143,7 @@ class World:
             here = {other.index.node for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                if left and not self.is_obstructed(
-                    path
-                ):  # what an identity announced that is no more stays, in case it comes back
+                if left:  # what an identity announced that is no more stays, in case it comes back
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
@@ -1152,25 +1152,14 @@ class World:
                 stat = node.disk.stat(path)
                 if stat is None or stat.inode != inode:
                     raise Broken(f"{when}: {node.name} has touched {path!r}, which concerned nobody")
-        others = self._others()
-        rows = [
-            {path: row for path, row in _rows(node.index).items() if not others or not self.is_obstructed(path)}
-            for node in nodes
-        ]
+        rows = [_rows(node.index) for node in nodes]
         for node, mine in zip(nodes, rows, strict=True):
             if mine != rows[0]:
                 raise Broken(f"{when}: the indexes of A and {node.name} differ: {_difference(rows[0], mine)}")
-            on_disk = _common(node)
+            on_disk = _plain(node.disk.tree())
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
             if live != set(on_disk):
                 raise Broken(f"{when}: index and disk of {node.name} differ: {sorted(live ^ set(on_disk))}")
-
-    def is_obstructed(self, path: bytes) -> bool:
-        """True if some node has something at this name, or above it, that is never synchronized."""
-        return any(path == other or path.startswith(other + b"/") for other in self._others())
-
-    def _others(self) -> list[bytes]:
-        return [path for node in self.nodes for path, entry in node.disk.tree().items() if entry[0] == Kind.OTHER]
 
     def _check_history(self) -> None:
         """Nothing is lost: every write is in some tree or some history, unless a user who had it took it away."""
@@ -1195,8 +1184,6 @@ class World:
         tree = self.nodes[0].disk.tree()
         forgetful = any(node.forgot for node in self.nodes)
         for path, locals_ in sorted(self.locals.items()):
-            if self.is_obstructed(path):
-                continue
             made = [local for local in locals_ if local.origin != "engine"]
             last = [
                 local
@@ -1261,18 +1248,6 @@ def _plain(tree: dict[bytes, tuple[Kind, bytes, int, int]]) -> dict[bytes, tuple
     return {
         path: (kind, content, mode if kind != Kind.SYMLINK else 0, 0 if kind == Kind.DIRECTORY else mtime)
         for path, (kind, content, mode, mtime) in tree.items()
-    }
-
-
-def _common(node: Node) -> dict[bytes, tuple[object, ...]]:
-    """What of a node's tree must be equal everywhere: not fifos, nor a folder that only such a thing keeps alive."""
-    left_over = {
-        row.record.path for row in node.index.rows_after(0, 100_000) if row.fp and row.record.kind == Kind.ABSENT
-    }
-    return {
-        path: entry
-        for path, entry in _plain(node.disk.tree()).items()
-        if not node.world.is_obstructed(path) and not (entry[0] == Kind.DIRECTORY and path in left_over)
     }
 
 
