@@ -25,7 +25,6 @@ from dir_sync.core.events import (
     Look,
     Looked,
     LookJob,
-    Note,
     PeerDown,
     PeerUp,
     ReadDone,
