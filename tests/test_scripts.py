@@ -163,7 +163,17 @@ def test_ci_runs_both_and_tells(checkout: Path, tests: int, check: int) -> None:
     write(checkout / "scripts/check", f"echo 'check: all'\nexit {check}\n")
     ended = run(checkout / ".ci/run")
     assert ended.returncode == (1 if tests or check else 0)
-    assert ended.stdout == "...\n3 passed in 0.1s\ncheck: all\ntests: 3 passed in 0.1s\n"
+    once = "...\n3 passed in 0.1s\n"
+    again = f"some tests failed: once more, only those\n{once}" if tests else ""
+    assert ended.stdout == f"{once}{again}check: all\ntests: 3 passed in 0.1s\n"
+
+
+def test_ci_runs_once_more_what_failed(checkout: Path) -> None:
+    write(checkout / "scripts/test", 'echo "run $*"\ncase $* in *--last-failed*) exit 0 ;; esac\nexit 1\n')
+    write(checkout / "scripts/check", "exit 0\n")
+    ended = run(checkout / ".ci/run")
+    assert ended.returncode == 0
+    assert "run --last-failed" in ended.stdout
 
 
 @pytest.mark.parametrize("fails", ["ruff check", "ruff format", "mypy", None])
