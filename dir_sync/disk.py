@@ -160,7 +160,7 @@ class RealDisk:
     def open(self, path: bytes) -> _File:
         return _File(self._open_file(path, os.O_RDONLY), path)
 
-    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes, Stat] | None:
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
         try:
             return self._at(path, lambda parent, leaf: _read_small(parent, leaf, size_max))
         except OSError as error:
@@ -838,7 +838,7 @@ def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
     return DiskError(trouble, path, os.strerror(number))
 
 
-def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes, Stat] | None:
+def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | None:
     """The first stat keeps us from opening a device; OSError ELOOP for what is no regular file."""
     if not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
         raise _os_error(errno.ELOOP)
@@ -850,7 +850,15 @@ def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes, S
         if before.st_size > size_max:
             return None
         data = os.read(fd, before.st_size + 1)  # one more shows that it has grown
-        return _stat(Kind.FILE, before), data, _stat(Kind.FILE, os.fstat(fd))
+        after = os.fstat(fd)
+        if (
+            len(data) != before.st_size
+            or after.st_size != before.st_size
+            or after.st_mtime_ns != before.st_mtime_ns
+            or after.st_ctime_ns != before.st_ctime_ns
+        ):
+            return None
+        return _stat(Kind.FILE, before), data
     finally:
         os.close(fd)
 

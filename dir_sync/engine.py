@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -33,6 +33,7 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
+    Folder,
     Hint,
     Listed,
     Listing,
@@ -89,6 +90,7 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     Stat,
+    bucket_of,
     check_path,
     fingerprint,
     first_scan_record,
@@ -164,6 +166,7 @@ class Engine:
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
         self._listings_out = 0
         self._to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
+        self._listed_busy: dict[bytes, bytes] = {}  # path -> fingerprint that a listing saw while a job was out there
         self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
         self._todo: dict[bytes, None] = {}
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
@@ -231,9 +234,10 @@ class Engine:
                 self._to_list.append(path)
             case Ticked():
                 pass
-            case Listed(listings):
+            case Listed(listings, left):
                 self._listings_out -= 1
                 self._jobs_out -= 1
+                self._to_list += left
                 for listing in listings:
                     self._listed(listing)
             case Looked(items):
@@ -433,20 +437,24 @@ class Engine:
                 and self._with_deltas
             ):
                 base = record.content
-        want_bytes = bool(self._peers) and (
-            not self.scanning or any(self._gives(peer) for peer in self._peers.values())
-        )
-        return LookItem(errand.path, fp, base, errand.hint, want_bytes, errand.large, errand.tries >= 4)
+        return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, errand.tries >= 4)
+
+    def _want_bytes(self) -> bool:
+        """True if the content of small files that are looked at now will be told at once."""
+        if self.scanning:
+            return any(self._gives(peer) for peer in self._peers.values())
+        return bool(self._peers)
 
     def _send_listings(self) -> None:
         for path, (due, _) in list(self._to_list_again.items()):
             if due <= self._now.mono_ms and path not in self._to_list:
                 self._to_list.append(path)
-        while self._to_list and self._listings_out < 2 and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
-            some = tuple(self._to_list[-32:])
+        while self._to_list and not self._listings_out and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
+            some = self._to_list[-32:]
             del self._to_list[-32:]
             self._listings_out += 1
-            self._order(ListJob(some))
+            folders = tuple([self._folder(path) for path in dict.fromkeys(some)])
+            self._order(ListJob(folders, self._want_bytes()))
         unfinished = self._to_list or self._listings_out or self._scanned or b"" in self._to_list_again
         if self.scanning and not unfinished:
             self.scanning = False
@@ -473,16 +481,34 @@ class Engine:
                 self._agenda.add(folder, now, now)
             return
         self._to_list_again.pop(folder, None)
-        known = self.index.children(folder)
         prefix = folder + b"/" if folder else b""
-        for name, stat in listing.entries:
+        self._to_list += [prefix + name for name in listing.folders]
+        if listing.seen:
+            self._found_new(folder, listing.seen, listing.mtime)
+        if listing.entries:
+            self._entered(folder, prefix, listing.entries, listing.mtime)
+        for name in listing.gone:
+            row = self.index.get(prefix + name)
+            if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
+                self._add_scanned(prefix + name)
+        if folder:
+            here = self.index.get(folder)
+            if folder in self._leaving or (here is not None and here.record.kind == Kind.ABSENT and here.fp):
+                self._leaving.discard(folder)
+                self._left_over(folder, listing.entries)
+
+    def _entered(
+        self, folder: bytes, prefix: bytes, entries: list[tuple[bytes, Stat]], folder_mtime: int | None
+    ) -> None:
+        """Entries that are not as known when their folder was to be listed: some of them are by now."""
+        self.index.fetch([prefix + name for name, _ in entries])
+        new_folders: list[Seen] = []
+        for name, stat in entries:
             path = prefix + name
-            row = known.pop(name, None)
             if name == limits.RESERVED_NAME or not self._is_ours(path):
                 continue
-            if row is None:
-                self.index.is_new(path)
-            elif row.fp == fingerprint(stat):
+            row = self.index.get(path)
+            if row is not None and row.fp == fingerprint(stat):
                 if stat.kind == Kind.DIRECTORY:
                     self._to_list.append(path)
                 continue
@@ -492,17 +518,45 @@ class Engine:
             if path in self._looking:  # that look is younger than this listing, or will be followed by one
                 self._looking[path].listing |= stat.kind == Kind.DIRECTORY
                 continue
+            if row is None and stat.kind == Kind.DIRECTORY:
+                fp = fingerprint(stat)
+                new_folders.append(Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
+                continue
             errand = self._add_scanned(path)
             errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
             errand.listing |= stat.kind == Kind.DIRECTORY
-        for name, row in known.items():
-            if row.record.kind != Kind.ABSENT or row.fp:
-                self._add_scanned(prefix + name)
-        if folder:
-            here = self.index.get(folder)
-            if folder in self._leaving or (here is not None and here.record.kind == Kind.ABSENT and here.fp):
-                self._leaving.discard(folder)
-                self._left_over(folder, listing.entries)
+        if new_folders:
+            self._found_new(folder, new_folders, folder_mtime)
+
+    def _found_new(self, folder: bytes, found: Sequence[Seen], folder_mtime: int | None) -> None:
+        """Files and folders that a listing found, and that were not known when it was ordered."""
+        above = self.index.get(folder) if folder else None
+        is_here = not folder or (above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b"")
+        errand = Errand(b"", 0, 0)
+        for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
+            path = seen.path
+            is_folder = seen.kind == Kind.DIRECTORY
+            if path in self._looking:
+                self._looking[path].listing |= is_folder
+            elif path in self._busy and not self.scanning:
+                self._listed_busy[path] = seen.fp
+            elif not is_here or path in self._agenda or path in self._busy or self.index.get(path) is not None:
+                self._add_scanned(path).listing |= is_folder
+            elif not self._is_ours(path) or self._found(seen, errand):
+                self._plan_if_offered(path)
+            else:
+                self._add_scanned(path).listing |= is_folder
+
+    def _plan_if_offered(self, path: bytes) -> None:
+        if self.index.offers(path):
+            self._todo[path] = None
+
+    def _folder(self, path: bytes) -> Folder:
+        """What a listing of a folder may leave out."""
+        row = self.index.get(path) if path else None
+        if path in self._leaving or (row is not None and row.record.kind == Kind.ABSENT):
+            return Folder(path, {})  # all of it counts
+        return Folder(path, self.index.known_in(path))
 
     def _list_later(self, folder: bytes, problem: str) -> None:
         """What is in a folder is unknown: try again."""
@@ -1055,6 +1109,11 @@ class Engine:
         self._wake_copies(path)
         if item.act == Act.MOVE and item.copy_path is not None:
             self._busy.discard(item.copy_path)
+            if self._listed_busy.pop(item.copy_path, None) is not None:
+                self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+        listed = self._listed_busy.pop(path, None)
+        if listed is not None and not (result.result == Result.DONE and result.fp == listed):
+            self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
         if take is None:
             self._todo[path] = None
             if result.result == Result.DONE:
@@ -1639,7 +1698,9 @@ class Engine:
             peer.was_asked = True
             known = self.index.peer(peer.node)
             after = 0 if known is None else known.seen
-            self._send(peer.node, StateRequest(self.folder, peer.index_id, after, self.index.sequence), 100)
+            sequence = self.index.sequence
+            summary = b"" if after or not sequence else self.index.summary()
+            self._send(peer.node, StateRequest(self.folder, peer.index_id, after, sequence, summary), 100)
 
     def _peer_down(self, node: str) -> None:
         peer = self._peers.pop(node, None)
@@ -1671,8 +1732,8 @@ class Engine:
 
     def _message(self, peer: Peer, message: Message) -> None:
         match message:
-            case StateRequest(_, index_id, after, sequence):
-                self._state_asked(peer, index_id, after, sequence)
+            case StateRequest():
+                self._state_asked(peer, message)
             case State(_, sequence, last, records):
                 self.index.fetch(record.path for record in records)
                 for record in records:
@@ -1719,8 +1780,10 @@ class Engine:
             case _:
                 pass
 
-    def _state_asked(self, peer: Peer, index_id: str, after: int, sequence: int) -> None:
-        if index_id == self.index.index_id and after > self.index.sequence:
+    def _state_asked(self, peer: Peer, message: StateRequest) -> None:
+        after = message.after
+        is_known = message.index == self.index.index_id
+        if is_known and after > self.index.sequence:
             self.index.take_new_ids()
             self._note("new identity", text="a peer has seen changes of ours that we have lost")
             for node in list(self._peers):
@@ -1728,13 +1791,12 @@ class Engine:
             self._out.append(NewIdentity("new-identity"))
             return
         peer.asked = True
-        peer.sent = after if index_id == self.index.index_id else 0
+        peer.sent = after if is_known else 0
         peer.told_last = False
-        if sequence == 0 and not after and peer.first_contact:
+        if message.sequence == 0 and not after and peer.first_contact:
             peer.given = set()
             peer.acked_ms = self._now.mono_ms
-        if sequence <= limits.PAGE_RECORDS_MAX:
-            self._ask_state(peer)  # it has little to tell
+        peer.summary = b"" if peer.sent else message.summary
         if self.index.any_offers():
             self._sweep = b""  # from now on it may be asked for what it has
 
@@ -1947,6 +2009,18 @@ class Engine:
         peer.sent = until
         self._again = True
 
+    def _compare(self, peer: Peer) -> None:
+        """Known here: the summary of what a peer holds, which never saw our index. Where the sums are the same, it holds
+        what we hold, and need not be told."""
+        ours, theirs = self.index.summary(), peer.summary
+        peer.summary = b""
+        peer.equal = frozenset(
+            number for number in range(limits.SUMMARY_BUCKETS) if ours[8 * number :][:8] == theirs[8 * number :][:8]
+        )
+        peer.equal_until = self.index.sequence
+        if len(peer.equal) == limits.SUMMARY_BUCKETS:
+            peer.sent = self.index.sequence
+
     def _with_renames(self) -> dict[bytes, Fresh]:
         """The fresh changes of this turn; a new name for a content whose old name went in the same turn is a rename."""
         gone: dict[bytes, bytes] = {}
@@ -1964,6 +2038,10 @@ class Engine:
         """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""
         if not peer.asked or peer.queued > limits.OUTBOX_BYTES_MAX // 4:
             return
+        if peer.summary:
+            if self.scanning:
+                return  # to compare, we have to know what we have
+            self._compare(peer)
         if peer.sent < self.index.sequence and self._gives(peer):
             self._give_page(peer)
         elif peer.sent < self.index.sequence and not peer.page:
@@ -1972,8 +2050,12 @@ class Engine:
             fit = len(pages(records)[0]) if records else 0
             rows = rows[:fit]
             until = rows[-1].seq if rows else self.index.sequence
-            for told in tell(self.folder, peer, [(row.seq, row.record) for row in rows], {}, until, {}):
-                self._send(peer.node, told.message, told.size)
+            if peer.equal and peer.sent < peer.equal_until:
+                equal, last = peer.equal, peer.equal_until
+                rows = [row for row in rows if row.seq > last or bucket_of(row.record.path) not in equal]
+            if rows or until == self.index.sequence:
+                for told in tell(self.folder, peer, [(row.seq, row.record) for row in rows], {}, until, {}):
+                    self._send(peer.node, told.message, told.size)
             peer.sent = until
             if until < self.index.sequence:
                 self._again = True

@@ -158,8 +158,9 @@ class FileSync:
     def perform(self, job: Job) -> Event | None:
         """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends."""
         match job:
-            case ListJob(paths):
-                return scanner.list_folders(self._disk, self._watch, paths)
+            case ListJob():
+                with self._disk.batch():
+                    return scanner.list_folders(self._disk, self._watch, job, self._now_ns)
             case LookJob(items):
                 with self._disk.batch():
                     return scanner.look(self._disk, items, self._now_ns, self._stopping, self._look_closer)

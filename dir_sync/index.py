@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from dir_sync.core.events import Version, Why
-from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.model import Kind, Record, Stamp, Vector, summarize
 from dir_sync.core.reconcile import Offer
 
 __all__ = ["Index", "IndexDamaged", "PeerSeen", "Row"]
@@ -22,6 +22,7 @@ __all__ = ["Index", "IndexDamaged", "PeerSeen", "Row"]
 _BILLION = 1_000_000_000
 _KINDS = {int(kind): kind for kind in Kind}
 _ROW_FIELDS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
+_new = tuple.__new__  # half the cost of a named tuple's own
 _CACHE_MAX = 20_000  # rows, and paths with offers, kept decoded; some 10 MB each at the most
 
 
@@ -62,6 +63,8 @@ class Index:
         self._offers: dict[bytes, dict[str, Offer]] = {}
         self._dirty_offers: dict[tuple[bytes, str], None] = {}
         self._contents: _Bloom | None = None  # of rows and versions; made when first asked
+        self._paths: _Bloom | None = None  # of rows; only if there were none at the start
+        self._summary: tuple[int, bytes] | None = None  # as of this sequence
         self._dirty_meta: dict[str, str | int] = {}
         self._dirty_peers: dict[str, PeerSeen] = {}
         try:
@@ -83,6 +86,8 @@ class Index:
                 for node, index_id, seen, first in self._db.execute("SELECT node, index_id, seen, first FROM peer")
             }
             self._any_offer = self._exists_offer()
+            if self._db.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
+                self._paths = _Bloom()
         except sqlite3.OperationalError:
             self._db.close()
             raise
@@ -125,6 +130,8 @@ class Index:
             return self._rows[path]
         except KeyError:
             pass
+        if self._paths is not None and not self._paths.may_have(hash(path)):
+            return None
         parent, _, name = path.rpartition(b"/")
         found = self._db.execute(f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE parent=? AND name=?", (parent, name))
         fields = found.fetchone()
@@ -139,9 +146,10 @@ class Index:
     def put(self, record: Record, fp: bytes) -> Row:
         """Set what we have at a path; the row gets the next sequence."""
         self.sequence += 1
-        row = Row(record, self.sequence, fp)
+        row = _new(Row, (record, self.sequence, fp))
+        if self._paths is not None:
+            self._paths.add(hash(record.path))
         self._set(record.path, row)
-        self._dirty_meta["sequence"] = self.sequence
         return row
 
     def set_fp(self, path: bytes, fp: bytes) -> None:
@@ -156,7 +164,7 @@ class Index:
         if row.record.kind == Kind.FILE:
             self._dirty_content[row.record.content] = path
             if self._contents is not None:
-                self._contents.add(row.record.content)
+                self._contents.add(int.from_bytes(row.record.content[:5], "little"))
 
     def _remember(self, path: bytes, row: Row | None) -> None:
         if len(self._rows) >= _CACHE_MAX:
@@ -167,6 +175,8 @@ class Index:
     def fetch(self, paths: Iterable[bytes]) -> None:
         """Read many rows at once, so that `get` finds them decoded."""
         todo = [path for path in paths if path not in self._rows]
+        if self._paths is not None:
+            todo = [path for path in todo if self._paths.may_have(hash(path))]
         for at in range(0, len(todo), 400):
             some = todo[at : at + 400]
             keys: list[bytes] = []
@@ -183,16 +193,11 @@ class Index:
             for path in some:
                 self._remember(path, found.get(path))
 
-    def is_new(self, path: bytes) -> None:
-        """The caller has just seen, among the children of its folder, that there is no row at this path."""
-        if path not in self._rows:
-            self._remember(path, None)
-
-    def children(self, parent: bytes) -> dict[bytes, Row]:
-        """Name -> row of everything we ever knew directly in a folder."""
+    def known_in(self, parent: bytes) -> dict[bytes, bytes]:
+        """Name -> fingerprint of everything that is directly in a folder, as far as we know."""
         self._flush()
-        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE parent=?"
-        return {fields[1]: _row(fields) for fields in self._db.execute(query, (parent,))}
+        query = "SELECT name,fp FROM row WHERE parent=? AND (kind<>0 OR fp<>x'')"
+        return dict(self._db.execute(query, (parent,)))
 
     def live_below(self, path: bytes, limit: int) -> list[Row]:
         """Up to `limit` rows below a folder, at any depth, that are live or have something on the disk."""
@@ -240,8 +245,8 @@ class Index:
             self._contents = _Bloom()
             query = "SELECT content FROM row WHERE kind=1 UNION ALL SELECT content FROM version WHERE kind=1"
             for (content,) in self._db.execute(query):
-                self._contents.add(content)
-        return self._contents.may_have(digest)
+                self._contents.add(int.from_bytes(content[:5], "little"))
+        return self._contents.may_have(int.from_bytes(digest[:5], "little"))
 
     def rows_after(self, sequence: int, limit: int) -> list[Row]:
         """Rows above a sequence, ascending."""
@@ -250,6 +255,15 @@ class Index:
         paths = [_join(*key) for key in self._db.execute(query, (sequence, limit))]
         self.fetch(paths)  # most are decoded already
         return [row for path in paths if (row := self.get(path)) is not None]
+
+    def summary(self) -> bytes:
+        """The summary of all rows (see `model.summarize`); kept until a row changes."""
+        if self._summary is None or self._summary[0] != self.sequence:
+            self._flush()
+            query = "SELECT parent,name,stamp_ns,stamp_node,vector FROM row"
+            rows = self._db.execute(query)
+            self._summary = self.sequence, summarize((_join(parent, name), *rest) for parent, name, *rest in rows)
+        return self._summary[1]
 
     def live_rows(self, after: bytes, size_min: int, limit: int) -> list[Row]:
         """Live files of at least `size_min` bytes whose path is above `after`, in order of (parent, name)."""
@@ -351,7 +365,7 @@ class Index:
     def put_version(self, version: Version) -> None:
         mtime_s, mtime_ns = divmod(version.mtime, _BILLION)
         if self._contents is not None:
-            self._contents.add(version.content)
+            self._contents.add(int.from_bytes(version.content[:5], "little"))
         self._db.execute(
             "INSERT OR REPLACE INTO version VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -413,6 +427,7 @@ class Index:
 
     def _flush(self) -> None:
         if self._dirty_rows:
+            self._dirty_meta["sequence"] = self.sequence
             rows = [(*_fields(row.record), row.seq, row.fp) for row in self._dirty_rows.values()]
             marks = ",".join("?" * 13)
             self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
@@ -446,25 +461,25 @@ class Index:
 
 
 class _Bloom:
-    """A set of digests that may err on the side of yes: some 3 % of the time with 100,000 of them, in 128 KiB."""
+    """A set of random numbers that may err on the side of yes: some 3 % of the time with 100,000 of them, in 128 KiB.
 
-    _BITS = 20
+    Of each number the lowest 40 bits count."""
 
     def __init__(self) -> None:
-        self._bits = bytearray(1 << (self._BITS - 3))
+        self._bits = bytearray(1 << 17)
 
-    def add(self, digest: bytes) -> None:
-        number = int.from_bytes(digest[:5], "little")  # digests are random already
-        for _ in range(2):
-            at = number & ((1 << self._BITS) - 1)
-            self._bits[at >> 3] |= 1 << (at & 7)
-            number >>= self._BITS
+    def add(self, number: int) -> None:
+        bits = self._bits
+        bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
+        number >>= 20
+        bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
 
-    def may_have(self, digest: bytes) -> bool:
-        number = int.from_bytes(digest[:5], "little")
-        mask = (1 << self._BITS) - 1
-        first, second = number & mask, number >> self._BITS
-        return bool(self._bits[first >> 3] & 1 << (first & 7) and self._bits[second >> 3] & 1 << (second & 7))
+    def may_have(self, number: int) -> bool:
+        bits = self._bits
+        if not bits[number >> 3 & 0x1FFFF] & 1 << (number & 7):
+            return False
+        number >>= 20
+        return bits[number >> 3 & 0x1FFFF] & 1 << (number & 7) != 0
 
 
 def _join(parent: bytes, name: bytes) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import Listed, Listing, Look, Looked, LookItem, Seen
+from dir_sync.core.events import Folder, Listed, Listing, ListJob, Look, Looked, LookItem, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
@@ -23,22 +23,57 @@ YOUNG = b"?"
 """Appended to the fingerprint of a file that was written within the clock's grain of being read."""
 
 _READ_BYTES = 1 * limits.MIB
+_OURS = limits.RESERVED_NAME
 
 
 class Stopped(Exception):
     """The program is ending: the job is given up half-way, which is safe at any point."""
 
 
-def list_folders(disk: Disk, watch: Watch, paths: tuple[bytes, ...]) -> Listed:
+def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int]) -> Listed:
     """Watch each folder, then list it: what appears in between is seen twice, never missed."""
-    listings = []
-    for path in paths:
+    listings: list[Listing] = []
+    room = limits.LISTING_LOOKS_MAX
+    for number, folder in enumerate(job.folders):
+        if room <= 0:
+            return Listed(tuple(listings), tuple(folder.path for folder in job.folders[number:]))
         try:
-            watch(path)
-            listings.append(Listing(path, disk.list(path)))
+            watch(folder.path)
+            listing = _list(disk, folder, now_ns, job.want_bytes, room)
         except DiskError as error:
-            listings.append(Listing(path, None, str(error)))
+            listing = Listing(folder.path, None, str(error))
+        room -= 1 + len(listing.seen)
+        listings.append(listing)
     return Listed(tuple(listings))
+
+
+def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool, room: int) -> Listing:
+    """What is not as known. The first `room` small files that are new are looked at on the spot."""
+    found = disk.list(folder.path)
+    if found is None:
+        return Listing(folder.path, None)
+    prefix = folder.path + b"/" if folder.path else b""
+    known = dict(folder.known)
+    entries: list[tuple[bytes, Stat]] = []
+    folders: list[bytes] = []
+    seen: list[Seen] = []
+    for entry in found:
+        name, stat = entry
+        before = known.pop(name, None)
+        if before is None:
+            if stat.kind is Kind.FILE and stat.size <= limits.INLINE_BYTES_MAX and room > 0 and name != _OURS:
+                room -= 1
+                file = _look_at_small_file(disk, prefix + name, want_bytes, now_ns)
+                if file is not None:
+                    seen.append(file)
+                    continue
+        elif before == fingerprint(stat):
+            if stat.kind is Kind.DIRECTORY:
+                folders.append(name)
+            continue
+        entries.append(entry)
+    mtime = _mtime_of(disk, folder.path) if want_bytes else None
+    return Listing(folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime)
 
 
 def look(
@@ -79,7 +114,7 @@ def _look(
     path = item.path
     try:
         if not item.fp and item.hint is None:
-            seen = _look_at_small_file(disk, item, now_ns)
+            seen = _look_at_small_file(disk, path, item.want_bytes, now_ns)
             if seen is not None:
                 return seen
         stat = disk.stat(path)
@@ -109,20 +144,20 @@ def _look(
         return Seen(path, Look.UNKNOWN, problem=str(error))
 
 
-def _look_at_small_file(disk: Disk, item: LookItem, now_ns: Callable[[], int]) -> Seen | None:
+def _look_at_small_file(disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int]) -> Seen | None:
     """The short way, for what is unknown and mostly turns out to be a small file; None: take the long one."""
     try:
-        found = disk.read_small(item.path, limits.INLINE_BYTES_MAX)
+        found = disk.read_small(path, limits.INLINE_BYTES_MAX)
     except DiskError:
         return None
     if found is None:
         return None
-    before, data, after = found
-    if after != before or len(data) != before.size or abs(now_ns() - before.ctime) < disk.grain_ns:
+    stat, data = found
+    if abs(now_ns() - stat.ctime) < disk.grain_ns:
         return None
     return Seen(
-        item.path, Look.FOUND, Kind.FILE, before.size, blake3(data).digest(), before.mtime, before.mode,
-        fingerprint(before), data if item.want_bytes else None,
+        path, Look.FOUND, Kind.FILE, stat.size, blake3(data).digest(), stat.mtime, stat.mode, fingerprint(stat),
+        data if want_bytes else None,
     )  # fmt: skip
 
 

@@ -238,7 +238,7 @@ def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
     asked: list[tuple[bytes, ...]] = []
     for _ in range(40):
         if not asked:
-            asked += [job.paths for job in bench.wait(100) if isinstance(job, ListJob)]
+            asked += [tuple(folder.path for folder in job.folders) for job in bench.wait(100) if isinstance(job, ListJob)]
     assert asked == [(b"",)]
     bench.feed(Listed((Listing(b"", []),)))
     assert not bench.engine.scanning

@@ -69,10 +69,21 @@ class Seen(NamedTuple):
     folder_mtime: int | None = None  # of the folder it is in, to be carried along with a change
 
 
+class Folder(NamedTuple):
+    """A folder to list, and the fingerprints of what we hold in it, by name: what still has its own need not be told."""
+
+    path: bytes
+    known: dict[bytes, bytes]
+
+
 class Listing(NamedTuple):
     path: bytes
-    entries: list[tuple[bytes, Stat]] | None  # None: not there, or not a directory
+    entries: list[tuple[bytes, Stat]] | None  # what is not as known; None: not there, or not a directory
     problem: str = ""
+    folders: tuple[bytes, ...] = ()  # names of folders that are as known
+    gone: tuple[bytes, ...] = ()  # known names that are not there
+    seen: tuple[Seen, ...] = ()  # new small files, looked at on the spot: they are not among the entries
+    mtime: int | None = None  # of the folder, if wanted
 
 
 class Why(Enum):
@@ -183,6 +194,7 @@ class Ticked(NamedTuple):
 
 class Listed(NamedTuple):
     listings: tuple[Listing, ...]
+    left: tuple[bytes, ...] = ()  # folders that have still to be listed: there was enough in the others
 
 
 class Looked(NamedTuple):
@@ -260,9 +272,10 @@ Event = (
 
 
 class ListJob(NamedTuple):
-    """Watch, then list. Answer: Listed."""
+    """Watch, then list, and look at small files that are new. Answer: Listed."""
 
-    paths: tuple[bytes, ...]
+    folders: tuple[Folder, ...]
+    want_bytes: bool = False  # bring their content along
     bulk: bool = False
 
 

@@ -15,6 +15,8 @@ FRAME_BYTES_MAX = 4 * MIB  # checked before a byte is reserved
 MESSAGE_BYTES_MAX = 4 * MIB  # inflated JSON; about 100 MB of Python objects at the worst
 PAGE_RECORDS_MAX = 2000  # records in one STATE page: some 100 kB compressed, some 10 ms of work
 PAGE_BYTES_MAX = 512 * KIB  # JSON text of one page, roughly
+SUMMARY_BUCKETS = 1024  # of a state summary: with 100,000 rows, one difference costs a hundred records
+SUMMARY_BYTES = 8 * SUMMARY_BUCKETS
 CHUNK_BYTES = 256 * KIB  # 2 ms on gigabit: how long a small update may wait behind bulk
 INLINE_BYTES_MAX = 64 * KIB  # content up to here travels inside the update itself
 ATTACHED_BYTES_MAX = 1 * MIB  # all content attached to one update
@@ -53,6 +55,7 @@ MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range
 
 # Local work
 LOOK_ITEMS_MAX = 256  # paths in one look: some 10 ms
+LISTING_LOOKS_MAX = 512  # new files that one listing job looks at: some 20 ms
 LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small ones, so that those never wait
 APPLY_ITEMS_MAX = 256  # files in one install batch: one syncfs serves all
 APPLY_BYTES_MAX = 8 * MIB

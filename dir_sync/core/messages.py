@@ -82,6 +82,7 @@ class StateRequest:
     index: str
     after: int
     sequence: int = 0  # the sender's own last one: 0, it has nothing
+    summary: bytes = b""  # at first contact: sums of the tags of its records, by bucket (protocol, 3.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,14 +278,17 @@ def to_wire(message: Message) -> dict[str, Any]:
             return {"type": "SIGNATURE", "folder": folder, "id": id_, "attached": True}
         case Delta(folder, id_, size):
             return {"type": "DELTA", "folder": folder, "id": id_, "size": size}
-        case StateRequest(folder, index, after, sequence):
-            return {
+        case StateRequest(folder, index, after, sequence, summary):
+            fields: dict[str, Any] = {
                 "type": "STATE_REQUEST",
                 "folder": folder,
                 "index": index,
                 "after": after,
                 "sequence": sequence,
             }
+            if summary:
+                fields["summary"] = summary.hex()
+            return fields
         case Hello(protocol, node, name, instance, port, folders):
             return {
                 "type": "HELLO",
@@ -453,13 +457,17 @@ def _array(value: Any, what: str, least: int, most: int) -> list[Any]:
 
 
 def _digest(value: Any, what: str) -> bytes:
-    if type(value) is str and len(value) == 64:
+    return _hex(value, what, 32)
+
+
+def _hex(value: Any, what: str, size: int) -> bytes:
+    if type(value) is str and len(value) == 2 * size:
         try:
-            digest = bytes.fromhex(value)
+            raw = bytes.fromhex(value)
         except ValueError:
             raise _wrong(what) from None
-        if digest.hex() == value:  # fromhex takes blanks and capitals
-            return digest
+        if raw.hex() == value:  # fromhex takes blanks and capitals
+            return raw
     raise _wrong(what)
 
 
@@ -600,7 +608,10 @@ def _pull_id(fields: dict[str, Any]) -> int:
 
 def _state_request(fields: dict[str, Any]) -> StateRequest:
     after = _int(fields.get("after"), "after", 0, _SEQUENCE_MAX)
-    return StateRequest(_folder(fields), _id(fields.get("index"), "index"), after, _sequence(fields))
+    summary = b""
+    if "summary" in fields:
+        summary = _hex(fields["summary"], "summary", limits.SUMMARY_BYTES)
+    return StateRequest(_folder(fields), _id(fields.get("index"), "index"), after, _sequence(fields), summary)
 
 
 def _state(fields: dict[str, Any]) -> State:

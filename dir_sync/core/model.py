@@ -7,8 +7,12 @@ Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
+from zlib import crc32
+
+from blake3 import blake3
 
 from dir_sync.core import limits
 
@@ -21,6 +25,7 @@ __all__ = [
     "Stamp",
     "Stat",
     "Vector",
+    "bucket_of",
     "check_path",
     "concurrent",
     "fingerprint",
@@ -34,6 +39,7 @@ __all__ = [
     "same_meta",
     "same_version",
     "show",
+    "summarize",
 ]
 
 
@@ -160,6 +166,26 @@ def first_scan_record(record: Record, name: str) -> Record:
 def is_first_scan(record: Record) -> bool:
     """True if no node has changed this since first scans found it."""
     return all(maker.startswith("=") for maker, _ in record.vector)
+
+
+def summarize(versions: Iterable[tuple[bytes, int, str, str]]) -> bytes:
+    """The summary of a state: for each bucket, the sum of the tags of its records modulo 2**64, big-endian.
+
+    `versions`: path, stamp (ns, maker) and vector (as "maker:counter maker:counter"). Stamps name versions, so these say
+    everything. Two states with the same sum in a bucket hold the same records in it."""
+    sums = [0] * limits.SUMMARY_BUCKETS
+    unpack = _TAG.unpack_from
+    for path, ns, maker, vector in versions:
+        (tag,) = unpack(blake3(b"%b\0%d %b %b" % (path, ns, maker.encode(), vector.encode())).digest())
+        sums[bucket_of(path)] += tag
+    return struct.pack(f">{limits.SUMMARY_BUCKETS}Q", *(one & 0xFFFF_FFFF_FFFF_FFFF for one in sums))
+
+
+def bucket_of(path: bytes) -> int:
+    return crc32(path) % limits.SUMMARY_BUCKETS
+
+
+_TAG = struct.Struct(">Q")
 
 
 def parent_of(path: bytes) -> bytes:

@@ -60,6 +60,9 @@ class Peer:
     was_asked: bool = False  # and we have told it where its state should
     sent: int = 0  # our sequence up to which it was told
     told_last: bool = False
+    summary: bytes = b""  # of its state, as it asked for ours; b"" once the two were compared
+    equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
+    equal_until: int = 0  # ... up to this sequence of ours
     synced: bool = False  # it has told us all it had
     queued: int = 0  # bytes in its outbox, roughly
     serving: int = 0  # bytes it asked for that have not been read yet

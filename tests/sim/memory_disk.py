@@ -144,14 +144,14 @@ class MemoryDisk:
         self._enter("create", path)
         return MemoryFile(self, self._make(path, Kind.FILE, 0o600), path, hooked=True)
 
-    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes, Stat] | None:
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
         reader = self.open(path)
         try:
             before = reader.stat()
             if before.size > size_max:
                 return None
             data = reader.read(0, before.size + 1)
-            return before, data, reader.stat()
+            return (before, data) if len(data) == before.size and reader.stat() == before else None
         finally:
             reader.close()
 

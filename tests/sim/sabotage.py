@@ -108,8 +108,7 @@ def _listings_believed() -> Iterator[None]:
     def listed(self: Any, listing: Listing) -> None:
         if listing.entries is not None:
             prefix = listing.path + b"/" if listing.path else b""
-            gone = set(self.index.children(listing.path)) - {name for name, _ in listing.entries}
-            for name in sorted(gone):
+            for name in sorted(listing.gone):
                 self._absent(Seen(prefix + name, Look.ABSENT), Errand(prefix + name, 0, 0))
         original(self, listing)
 

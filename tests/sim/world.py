@@ -30,6 +30,7 @@ from dir_sync.core.events import (
     Event,
     Job,
     Look,
+    Listed,
     Looked,
     Moved,
     NewIdentity,
@@ -58,7 +59,7 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stat, has_seen
+from dir_sync.core.model import Kind, PeerError, Record, Stat, has_seen, leq
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
@@ -878,7 +879,7 @@ class World:
         before = link.sequence[node.name]
         if sequence > before:
             for row in node.index.rows_after(before, 1_000):
-                if row.seq <= sequence and row.record.path not in said:
+                if row.seq <= sequence and row.record.path not in said and not _holds(link.other(node), row.record):
                     raise Broken(
                         f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
                     )
@@ -888,8 +889,9 @@ class World:
         self.crossed[(link.pair, digest)] += size
 
     def _before_event(self, node: Node, event: Event) -> None:
-        if isinstance(event, Looked):
-            for seen in event.items:
+        if isinstance(event, (Looked, Listed)):
+            some = event.items if isinstance(event, Looked) else [one for listing in event.listings for one in listing.seen]
+            for seen in some:
                 if seen.look == Look.FOUND and seen.kind == Kind.FILE:
                     node.seen.add(seen.content)
                     self.sizes[seen.content] = seen.size
@@ -1313,6 +1315,12 @@ def describe_message(message: Message) -> str:
             return f"PULL {words}"
         case _:
             return repr(message)[:200]
+
+
+def _holds(node: Node, record: Record) -> bool:
+    """True if a node has that record, or has moved on from it: then it need not be told (it sent a summary)."""
+    row = node.index.get(record.path)
+    return row is not None and row.record.stamp >= record.stamp and leq(record.vector, row.record.vector)
 
 
 def describe(event: Event) -> str:
