@@ -160,9 +160,9 @@ class RealDisk:
     def open(self, path: bytes) -> _File:
         return _File(self._open_file(path, os.O_RDONLY), path)
 
-    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+    def read_small(self, path: bytes, size_max: int, is_file: bool = False) -> tuple[Stat, bytes] | None:
         try:
-            return self._at(path, lambda parent, leaf: _read_small(parent, leaf, size_max))
+            return self._at(path, lambda parent, leaf: _read_small(parent, leaf, size_max, is_file))
         except OSError as error:
             raise _error(error, path, wrong_type=errno.ELOOP) from error
 
@@ -838,9 +838,9 @@ def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
     return DiskError(trouble, path, os.strerror(number))
 
 
-def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+def _read_small(parent: int, leaf: bytes, size_max: int, is_file: bool) -> tuple[Stat, bytes] | None:
     """The first stat keeps us from opening a device; OSError ELOOP for what is no regular file."""
-    if not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
+    if not is_file and not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
         raise _os_error(errno.ELOOP)
     fd = os.open(leaf, _READ_FILE, dir_fd=parent)
     try:

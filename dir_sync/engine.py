@@ -108,7 +108,7 @@ from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, 
 from dir_sync.core.transfer import Fetch
 from dir_sync.index import Index, PeerSeen, Row
 
-__all__ = ["Engine", "Now", "content_name"]
+__all__ = ["Engine", "Now"]
 
 _STAGING = limits.RESERVED_NAME + b"/staging/"
 _NOBODY = ""  # whose offers are those that their peer has replaced
@@ -532,24 +532,49 @@ class Engine:
         """Files and folders that a listing found, and that were not known when it was ordered."""
         above = self.index.get(folder) if folder else None
         is_here = not folder or (above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b"")
+        is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
+            folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
+        )
+        looking, busy, agenda, index = self._looking, self._busy, self._agenda, self.index
+        told = any(peer.asked for peer in self._peers.values())
         errand = Errand(b"", 0, 0)
         for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
             path = seen.path
-            is_folder = seen.kind == Kind.DIRECTORY
-            if path in self._looking:
-                self._looking[path].listing |= is_folder
-            elif path in self._busy and not self.scanning:
+            is_folder = seen.kind is Kind.DIRECTORY
+            if path in looking:
+                looking[path].listing |= is_folder
+            elif path in busy and not self.scanning:
                 self._listed_busy[path] = seen.fp
-            elif not is_here or path in self._agenda or path in self._busy or self.index.get(path) is not None:
+            elif not is_here or path in agenda or path in busy or index.get(path) is not None:
                 self._add_scanned(path).listing |= is_folder
-            elif not self._is_ours(path) or self._found(seen, errand):
-                self._plan_if_offered(path)
+            elif is_deep and not self._is_ours(path):
+                pass
+            elif index.offers(path) or len(seen.fp) > FINGERPRINT_BYTES:
+                if self._found(seen, errand):
+                    self._todo[path] = None
+                else:
+                    self._add_scanned(path).listing |= is_folder
             else:
-                self._add_scanned(path).listing |= is_folder
+                self._new(seen, told)
 
-    def _plan_if_offered(self, path: bytes) -> None:
-        if self.index.offers(path):
-            self._todo[path] = None
+    def _new(self, seen: Seen, told: bool) -> None:
+        """Known here: what was seen is new, to us and as far as we know to everyone. `told`: there is a peer to tell."""
+        path, _, kind, size, content, mtime, mode, fp, *_ = seen
+        if self.first_scan:
+            record = first_scan_record(path, kind, size, content, mtime, mode)
+        else:
+            now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            stamp_ns = min(mtime, self._now.wall_ns)
+            record = changed(None, now, self.index.node, self.index.next_sequence(), stamp_ns)
+            if kind is not Kind.DIRECTORY:
+                self._note("changed here", path, size=size)
+        if kind is Kind.DIRECTORY:
+            self._to_list.append(path)
+        if told or kind is Kind.DIRECTORY:
+            self._record_change(record, None, fp, seen)
+        else:
+            self.index.put(record, fp)
+            self._sign_later(record, None)
 
     def _folder(self, path: bytes) -> Folder:
         """What a listing of a folder may leave out."""
@@ -690,7 +715,7 @@ class Engine:
             self._hold(best, fp)  # we installed it and did not live to note it
             return True
         if mine is None and self.first_scan:
-            record = first_scan_record(now, content_name(now))
+            record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         else:
             stamp_ns = min(seen.mtime, self._now.wall_ns)
             record = changed(mine, now, self.index.node, self.index.next_sequence(), stamp_ns)
@@ -1917,6 +1942,9 @@ class Engine:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
         if not self._changed:
             return
+        if not any(peer.asked for peer in self._peers.values()):
+            self._changed, self._fresh = [], {}
+            return
         rows = self._changed
         fresh = self._with_renames()
         until = rows[-1][0]
@@ -2064,14 +2092,6 @@ class Engine:
             self._send(peer.node, State(self.folder, peer.sent, True, ()), 50)
 
 
-def content_name(record: Record) -> str:
-    """The hex name of a first-scan record: a hash over everything that distinguishes it (see the protocol, 3.2)."""
-    mtime_s, mtime_ns = (0, 0) if record.kind == Kind.DIRECTORY else divmod(record.mtime, 1_000_000_000)
-    mode = 0 if record.kind == Kind.SYMLINK else record.mode
-    return blake3(_NAMED.pack(record.kind, mode, mtime_s, mtime_ns) + record.content).hexdigest()
-
-
-_NAMED = struct.Struct(">BHqI")
 _META = struct.Struct("<BHQQqI")
 
 

@@ -327,14 +327,15 @@ class Index:
 
     def offered_below(self, parent: bytes, limit: int) -> list[bytes]:
         """Paths directly in a folder that have live offers."""
-        self._flush()
-        if not self._any_offer:
+        if not self._any_offer and not self._dirty_offers:
             return []
+        self._flush()
         query = "SELECT DISTINCT parent,name FROM offer WHERE parent=? AND kind<>0 LIMIT ?"
         return [_join(*key) for key in self._db.execute(query, (parent, limit))]
 
     def any_offers(self) -> bool:
-        self._flush()
+        if self._dirty_offers:
+            self._flush()
         return self._any_offer
 
     def count_offers(self) -> int:
@@ -513,12 +514,11 @@ def _row(fields: tuple[object, ...]) -> Row:
 
 
 def _fields(record: Record) -> tuple[object, ...]:
-    parent, _, name = record.path.rpartition(b"/")
-    mtime_s, mtime_ns = divmod(record.mtime, _BILLION)
-    vector = " ".join(f"{maker}:{counter}" for maker, counter in record.vector)
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector = record
+    parent, _, name = path.rpartition(b"/")
+    text = " ".join([f"{maker}:{counter}" for maker, counter in vector])
     return (
-        parent, name, int(record.kind), record.size, record.content, mtime_s, mtime_ns, record.mode,
-        record.stamp.ns, record.stamp.node, vector,
+        parent, name, int(kind), size, content, mtime // _BILLION, mtime % _BILLION, mode, stamp_ns, stamp_node, text
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
         if before is None:
             if stat.kind is Kind.FILE and stat.size <= limits.INLINE_BYTES_MAX and room > 0 and name != _OURS:
                 room -= 1
-                file = _look_at_small_file(disk, prefix + name, want_bytes, now_ns)
+                file = _look_at_small_file(disk, prefix + name, want_bytes, now_ns, True)
                 if file is not None:
                     seen.append(file)
                     continue
@@ -144,21 +144,22 @@ def _look(
         return Seen(path, Look.UNKNOWN, problem=str(error))
 
 
-def _look_at_small_file(disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int]) -> Seen | None:
+def _look_at_small_file(
+    disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int], is_file: bool = False
+) -> Seen | None:
     """The short way, for what is unknown and mostly turns out to be a small file; None: take the long one."""
     try:
-        found = disk.read_small(path, limits.INLINE_BYTES_MAX)
+        found = disk.read_small(path, limits.INLINE_BYTES_MAX, is_file)
     except DiskError:
         return None
     if found is None:
         return None
     stat, data = found
-    if abs(now_ns() - stat.ctime) < disk.grain_ns:
+    _, size, mtime, ctime, mode, *_ = stat
+    if disk.grain_ns and abs(now_ns() - ctime) < disk.grain_ns:
         return None
-    return Seen(
-        path, Look.FOUND, Kind.FILE, stat.size, blake3(data).digest(), stat.mtime, stat.mode, fingerprint(stat),
-        data if want_bytes else None,
-    )  # fmt: skip
+    kept = data if want_bytes else None
+    return Seen(path, Look.FOUND, Kind.FILE, size, blake3(data).digest(), mtime, mode, fingerprint(stat), kept)
 
 
 def _is_hinted(stat: Stat, fp: bytes, item: LookItem) -> bool:

@@ -155,12 +155,21 @@ def same_version(mine: Record, theirs: Record) -> bool:
     return mine.stamp == theirs.stamp and mine.vector == theirs.vector
 
 
-def first_scan_record(record: Record, name: str) -> Record:
-    """The record of something found by the very first scan: named by what it is, not by who found it, so that nodes
-    which start with equal trees hold equal records. `name` is a hex digest over kind, content, mode and mtime."""
-    maker = "=" + name[:24]
-    ns = 1 if record.kind == Kind.DIRECTORY else min(max(record.mtime, 1), limits.STAMP_NS_MAX)
-    return record._replace(stamp=Stamp(ns, maker), vector=((maker, 1),))
+def first_scan_record(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
+    """The record of something found by the very first scan: named by what it is, not by who found it (a hash over kind,
+    content, mode and mtime: the protocol, 3.2), so that nodes which start with equal trees hold equal records."""
+    if kind is Kind.DIRECTORY:
+        named, ns = _NAMED.pack(kind, mode, 0, 0), 1
+    else:
+        named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // _BILLION, mtime % _BILLION)
+        ns = min(max(mtime, 1), limits.STAMP_NS_MAX)
+    maker = "=" + blake3(named + content).hexdigest(12)
+    return _new(Record, (path, kind, size, content, mtime, mode, _new(Stamp, (ns, maker)), ((maker, 1),)))
+
+
+_BILLION = 1_000_000_000
+_NAMED = struct.Struct(">BHqI")
+_new = tuple.__new__  # half the cost of a named tuple's own
 
 
 def is_first_scan(record: Record) -> bool:
@@ -220,11 +229,12 @@ def fingerprint(stat: Stat) -> bytes:
     """What a look remembers to see whether anything was touched since. Equal fingerprints: nothing was.
 
     A directory's times change with every child, so only its mode counts."""
-    if stat.kind == Kind.DIRECTORY:
-        return _FINGERPRINT.pack(stat.kind, stat.mode, 0, 0, 0, 0, 0, 0)
-    mtime_s, mtime_ns = divmod(stat.mtime, 1_000_000_000)
-    ctime_s, ctime_ns = divmod(stat.ctime, 1_000_000_000)
-    return _FINGERPRINT.pack(stat.kind, stat.mode, stat.inode, stat.size, mtime_s, mtime_ns, ctime_s, ctime_ns)
+    kind, size, mtime, ctime, mode, inode, _, _ = stat
+    if kind is Kind.DIRECTORY:
+        return _FINGERPRINT.pack(kind, mode, 0, 0, 0, 0, 0, 0)
+    return _FINGERPRINT.pack(
+        kind, mode, inode, size, mtime // _BILLION, mtime % _BILLION, ctime // _BILLION, ctime % _BILLION
+    )
 
 
 def show(path: bytes, width: int = 200) -> str:

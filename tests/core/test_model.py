@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -334,8 +335,13 @@ def test_what_is_the_same() -> None:
     ],
 )
 def test_first_scans_name_a_record_by_what_it_is(kind: Kind, mtime: int, ns: int) -> None:
-    record = first_scan_record(of((("a", 7),), kind=kind, mtime=mtime), "0123456789abcdef" * 4)
-    maker = "=0123456789abcdef01234567"
+    mode = 0o777 if kind == Kind.SYMLINK else 0o640
+    record = first_scan_record(b"p", kind, 0, b"c", mtime, mode)
+    seconds, fraction = (0, 0) if kind == Kind.DIRECTORY else divmod(mtime, 10**9)
+    named_mode = 0 if kind == Kind.SYMLINK else mode
+    said = bytes([kind]) + named_mode.to_bytes(2) + seconds.to_bytes(8, signed=True) + fraction.to_bytes(4) + b"c"
+    maker = "=" + blake3(said).hexdigest()[:24]
+    assert record._replace(stamp=Stamp(1, "a"), vector=()) == Record(b"p", kind, 0, b"c", mtime, mode, Stamp(1, "a"), ())
     assert record.stamp == Stamp(ns, maker)
     assert record.vector == ((maker, 1),)
     assert record.mtime == mtime

@@ -144,7 +144,7 @@ class MemoryDisk:
         self._enter("create", path)
         return MemoryFile(self, self._make(path, Kind.FILE, 0o600), path, hooked=True)
 
-    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+    def read_small(self, path: bytes, size_max: int, is_file: bool = False) -> tuple[Stat, bytes] | None:
         reader = self.open(path)
         try:
             before = reader.stat()

@@ -135,7 +135,14 @@ def _echo_is_an_edit() -> AbstractContextManager[object]:
 
 def _scan_named_by_node() -> AbstractContextManager[object]:
     numbers = itertools.count()
-    return patch.object(engine, "content_name", lambda record: f"{next(numbers):032x}")
+    original = engine.first_scan_record
+
+    def named(*arguments: Any) -> Record:
+        maker = f"={next(numbers):024x}"
+        record = original(*arguments)
+        return record._replace(stamp=Stamp(record.stamp.ns, maker), vector=((maker, 1),))
+
+    return patch.object(engine, "first_scan_record", named)
 
 
 @contextmanager
