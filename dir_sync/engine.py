@@ -1942,8 +1942,9 @@ class Engine:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
         if not self._changed:
             return
-        if not any(peer.asked for peer in self._peers.values()):
-            self._changed, self._fresh = [], {}
+        first, last = self._changed[0][0], self._changed[-1][0]
+        if last - first >= len(self._changed) or not any(peer.asked for peer in self._peers.values()):
+            self._changed, self._fresh = [], {}  # not all of what changed is here: the index tells it
             return
         rows = self._changed
         fresh = self._with_renames()

@@ -110,6 +110,13 @@ class SimEngine(Engine):
         if self.on_local is not None:
             self.on_local(record, previous, "user" if seen is not None else "engine")
 
+    def _new(self, seen: Seen, told: bool) -> None:
+        super()._new(seen, told)
+        row = self.index.get(seen.path)
+        assert row is not None
+        if self.on_local is not None and not told and seen.kind != Kind.DIRECTORY:  # else it was recorded as a change
+            self.on_local(row.record, None, "user")
+
     def _answer(self, row: Row, top: Record) -> None:
         super()._answer(row, top)
         after = self.index.get(row.record.path)
