@@ -19,7 +19,7 @@ import stat as st
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TypeVar
 
@@ -160,11 +160,35 @@ class RealDisk:
     def open(self, path: bytes) -> _File:
         return _File(self._open_file(path, os.O_RDONLY), path)
 
-    def read_small(self, path: bytes, size_max: int, is_file: bool = False) -> tuple[Stat, bytes] | None:
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+        def read(parent: int, leaf: bytes) -> tuple[Stat, bytes] | None:
+            # The first stat keeps us from opening a device
+            if not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise _os_error(errno.ELOOP)
+            return _read_small(parent, leaf, size_max)
+
         try:
-            return self._at(path, lambda parent, leaf: _read_small(parent, leaf, size_max, is_file))
+            return self._at(path, read)
         except OSError as error:
             raise _error(error, path, wrong_type=errno.ELOOP) from error
+
+    def read_many(
+        self, path: bytes, names: Iterable[bytes], size_max: int
+    ) -> builtins.list[tuple[Stat, bytes] | None]:
+        found: builtins.list[tuple[Stat, bytes] | None] = []
+        try:
+            fd = self._open_below(path, _HOLD)
+        except OSError:
+            return [None for _ in names]
+        try:
+            for name in names:
+                try:
+                    found.append(_read_small(fd, name, size_max))
+                except OSError:
+                    found.append(None)
+            return found
+        finally:
+            os.close(fd)
 
     # Making
 
@@ -838,10 +862,8 @@ def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
     return DiskError(trouble, path, os.strerror(number))
 
 
-def _read_small(parent: int, leaf: bytes, size_max: int, is_file: bool) -> tuple[Stat, bytes] | None:
-    """The first stat keeps us from opening a device; OSError ELOOP for what is no regular file."""
-    if not is_file and not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
-        raise _os_error(errno.ELOOP)
+def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+    """OSError ELOOP for what is no regular file."""
     fd = os.open(leaf, _READ_FILE, dir_fd=parent)
     try:
         before = os.fstat(fd)

@@ -756,16 +756,18 @@ class Engine:
         if seen is not None and seen.delta is not None:
             delta = DeltaOffer(seen.delta.base, seen.delta.size)
             self._keep_delta(seen.delta)
-        row = self._put(record, fp)
         only_meta = previous is not None and same_content(previous, record)
         data = None if seen is None or only_meta else seen.data
         if data and self._is_elsewhere(record):
             data = None  # whoever holds the other one makes a copy of it
+        row = self._put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
         self._sign_later(record, previous)
 
     def _is_elsewhere(self, record: Record) -> bool:
+        if self.first_scan:
+            return self.index.may_have(record.content)  # that it is not, is asked later if need be
         return any(row.record.path != record.path for row in self.index.by_content(record.content))
 
     def _put(self, record: Record, fp: bytes) -> Row:

@@ -6,7 +6,7 @@ Every path is relative to the shared folder, bytes, parts joined by ``/``; ``b""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Protocol
@@ -92,10 +92,13 @@ class Disk(Protocol):
     def open(self, path: bytes) -> Reader:
         """A regular file, for reading. WRONG_TYPE for anything else; never blocks (fifo), never triggers a device."""
 
-    def read_small(self, path: bytes, size_max: int, is_file: bool = False) -> tuple[Stat, bytes] | None:
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
         """A regular file of at most `size_max` bytes, whole: open, stat, read, stat and close in one. None if it is
-        larger, or the two stats or the length differ; WRONG_TYPE for anything else, as `open`. `is_file`: it was one
-        a moment ago, as the caller has seen, so that it may be opened without another look."""
+        larger, or the two stats or the length differ; WRONG_TYPE for anything else, as `open`."""
+
+    def read_many(self, path: bytes, names: Iterable[bytes], size_max: int) -> Sequence[tuple[Stat, bytes] | None]:
+        """read_small for names in a directory that were regular files a moment ago, as the caller has seen. None also for
+        any trouble."""
 
     def create(self, path: bytes) -> Writer:
         """A new, empty regular file of mode 0600; EXISTS if the name is taken."""

@@ -39,7 +39,7 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
             return Listed(tuple(listings), tuple(folder.path for folder in job.folders[number:]))
         try:
             watch(folder.path)
-            listing = _list(disk, folder, now_ns, job.want_bytes, room)
+            listing = _list(disk, folder, now_ns, job.want_bytes)
         except DiskError as error:
             listing = Listing(folder.path, None, str(error))
         room -= 1 + len(listing.seen)
@@ -47,33 +47,51 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
     return Listed(tuple(listings))
 
 
-def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool, room: int) -> Listing:
-    """What is not as known. The first `room` small files that are new are looked at on the spot."""
+def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool) -> Listing:
+    """What is not as known. Small files that are new are looked at on the spot, unless there are very many."""
     found = disk.list(folder.path)
     if found is None:
         return Listing(folder.path, None)
-    prefix = folder.path + b"/" if folder.path else b""
     known = dict(folder.known)
     entries: list[tuple[bytes, Stat]] = []
     folders: list[bytes] = []
-    seen: list[Seen] = []
+    new: list[tuple[bytes, Stat]] = []
     for entry in found:
         name, stat = entry
         before = known.pop(name, None)
         if before is None:
-            if stat.kind is Kind.FILE and stat.size <= limits.INLINE_BYTES_MAX and room > 0 and name != _OURS:
-                room -= 1
-                file = _look_at_small_file(disk, prefix + name, want_bytes, now_ns, True)
-                if file is not None:
-                    seen.append(file)
-                    continue
+            if stat.kind is Kind.FILE and stat.size <= limits.INLINE_BYTES_MAX and len(new) < limits.LISTING_LOOKS_MAX and name != _OURS:
+                new.append(entry)
+                continue
         elif before == fingerprint(stat):
             if stat.kind is Kind.DIRECTORY:
                 folders.append(name)
             continue
         entries.append(entry)
+    seen: list[Seen] = []
+    if new:
+        prefix = folder.path + b"/" if folder.path else b""
+        now = now_ns()
+        files = disk.read_many(folder.path, [name for name, _ in new], limits.INLINE_BYTES_MAX)
+        for entry, file in zip(new, files, strict=True):
+            small = None if file is None else _seen_small(prefix + entry[0], file, want_bytes, disk.grain_ns, now)
+            if small is not None:
+                seen.append(small)
+            else:
+                entries.append(entry)
     mtime = _mtime_of(disk, folder.path) if want_bytes else None
     return Listing(folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime)
+
+
+def _seen_small(path: bytes, file: tuple[Stat, bytes], want_bytes: bool, grain_ns: int, now_ns: int) -> Seen | None:
+    """A small file that was read whole; None: so soon after it was written that another write might not show.
+    `now_ns`: before it was read."""
+    stat, data = file
+    _, size, mtime, ctime, mode, *_ = stat
+    if grain_ns and abs(now_ns - ctime) < grain_ns:
+        return None
+    kept = data if want_bytes else None
+    return Seen(path, Look.FOUND, Kind.FILE, size, blake3(data).digest(), mtime, mode, fingerprint(stat), kept)
 
 
 def look(
@@ -144,22 +162,14 @@ def _look(
         return Seen(path, Look.UNKNOWN, problem=str(error))
 
 
-def _look_at_small_file(
-    disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int], is_file: bool = False
-) -> Seen | None:
+def _look_at_small_file(disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int]) -> Seen | None:
     """The short way, for what is unknown and mostly turns out to be a small file; None: take the long one."""
+    now = now_ns()
     try:
-        found = disk.read_small(path, limits.INLINE_BYTES_MAX, is_file)
+        found = disk.read_small(path, limits.INLINE_BYTES_MAX)
     except DiskError:
         return None
-    if found is None:
-        return None
-    stat, data = found
-    _, size, mtime, ctime, mode, *_ = stat
-    if disk.grain_ns and abs(now_ns() - ctime) < disk.grain_ns:
-        return None
-    kept = data if want_bytes else None
-    return Seen(path, Look.FOUND, Kind.FILE, size, blake3(data).digest(), mtime, mode, fingerprint(stat), kept)
+    return None if found is None else _seen_small(path, found, want_bytes, disk.grain_ns, now)
 
 
 def _is_hinted(stat: Stat, fp: bytes, item: LookItem) -> bool:

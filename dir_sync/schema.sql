@@ -13,7 +13,7 @@ CREATE TABLE row (
     PRIMARY KEY (parent, name)
 ) WITHOUT ROWID;
 CREATE INDEX row_seq ON row (seq);
-CREATE INDEX row_content ON row (content) WHERE kind = 1;
+-- and, made when the first scan is over: row_content ON row (content) WHERE kind = 1
 
 -- What peers announced and we do not hold (yet). What is to be done is always computed from these.
 CREATE TABLE offer (

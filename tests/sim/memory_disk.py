@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from random import Random
@@ -144,7 +144,7 @@ class MemoryDisk:
         self._enter("create", path)
         return MemoryFile(self, self._make(path, Kind.FILE, 0o600), path, hooked=True)
 
-    def read_small(self, path: bytes, size_max: int, is_file: bool = False) -> tuple[Stat, bytes] | None:
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
         reader = self.open(path)
         try:
             before = reader.stat()
@@ -154,6 +154,15 @@ class MemoryDisk:
             return (before, data) if len(data) == before.size and reader.stat() == before else None
         finally:
             reader.close()
+
+    def read_many(self, path: bytes, names: Iterable[bytes], size_max: int) -> list[tuple[Stat, bytes] | None]:
+        found: list[tuple[Stat, bytes] | None] = []
+        for name in names:
+            try:
+                found.append(self.read_small(path + b"/" + name if path else name, size_max))
+            except DiskError:
+                found.append(None)
+        return found
 
     def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
         file = self.create(path)
