@@ -19,13 +19,13 @@ import stat as st
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
 from dir_sync.core.limits import MIB
 from dir_sync.core.model import Kind, Stat, parent_of
-from dir_sync.ports import DiskError, Reader, Trouble
+from dir_sync.ports import DiskError, NewFile, Reader, Trouble
 
 __all__ = ["RealDisk"]
 
@@ -217,6 +217,22 @@ class RealDisk:
         finally:
             file.close()
 
+    def create_many(self, path: bytes, files: Sequence[NewFile]) -> builtins.list[Stat | DiskError]:
+        made: builtins.list[Stat | DiskError] = []
+        try:
+            parent = self._open_below(path, _HOLD)
+        except OSError as error:
+            return [_error(error, path) for _ in files]
+        try:
+            for file in files:
+                try:
+                    made.append(_create_whole(parent, file))
+                except OSError as error:
+                    made.append(_error(error, path + b"/" + file.name))
+            return made
+        finally:
+            os.close(parent)
+
     def reopen(self, path: bytes) -> _OwnFile:
         return _OwnFile(self._open_file(path, os.O_RDWR), path)
 
@@ -265,6 +281,33 @@ class RealDisk:
         place of an empty one made for it. Only where there are no hard links either it is a look and then a
         rename: there a file that is made at `target` in between is lost."""
         self._move(source, target, _NOREPLACE)
+
+    def rename_many(
+        self, moves: Sequence[tuple[bytes, bytes]]
+    ) -> builtins.list[Stat | None | DiskError]:
+        moved: builtins.list[Stat | None | DiskError] = []
+        for source, target in moves:
+            try:
+                if not self._rename_new(source, target):
+                    self.rename(source, target)  # the long way knows what to do, or says what is wrong
+                moved.append(self.stat(target))
+            except DiskError as error:
+                moved.append(error)
+        return moved
+
+    def _rename_new(self, source: bytes, target: bytes) -> bool:
+        try:
+            here, mine = self._parent(source)
+            try:
+                there, theirs = self._parent(target)
+                try:
+                    return _renameat2(here, mine, there, theirs, _NOREPLACE) >= 0
+                finally:
+                    self._done(there)
+            finally:
+                self._done(here)
+        except OSError:
+            return False
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         """Where the file system has no RENAME_EXCHANGE it is done in steps, none of them undone by a crash:
@@ -881,6 +924,37 @@ def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] |
         ):
             return None
         return _stat(Kind.FILE, before), data
+    finally:
+        os.close(fd)
+
+
+def _create_whole(parent: int, file: NewFile) -> Stat:
+    name, data, mode, mtime = file
+    mode &= 0o777
+    fd = os.open(name, _CREATE, mode & 0o700 | 0o600, dir_fd=parent)
+    try:
+        written = os.write(fd, data) if data else 0
+        while written < len(data):
+            more = os.write(fd, memoryview(data)[written:])
+            if not more:
+                raise _os_error(errno.EIO)
+            written += more
+        try:
+            os.fchmod(fd, mode)
+        except OSError as error:
+            if error.errno not in _NO_MODES:
+                raise
+        try:
+            os.utime(fd, ns=(mtime, mtime))
+        except OverflowError:
+            raise _os_error(errno.EOVERFLOW) from None
+        return _stat(Kind.FILE, os.fstat(fd))
+    except BaseException:
+        try:
+            os.unlink(name, dir_fd=parent)
+        except OSError:
+            pass  # the first trouble is the one to tell
+        raise
     finally:
         os.close(fd)
 

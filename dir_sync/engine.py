@@ -68,6 +68,7 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.messages import (
     Acknowledge,
+    Change,
     Chunks,
     Delta,
     DeltaOffer,
@@ -121,6 +122,8 @@ _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's 
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
 _CALM_MS = 300  # after the last change: time for what is only nice to have
+_ECHOES_MIN = 16  # so many new files at once are a bulk
+_ECHO_MS = 2_000  # an event that comes later is looked at
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them
@@ -143,6 +146,14 @@ class _Ready(NamedTuple):
     staged: bytes | None
 
 
+class _Gift(NamedTuple):
+    """A new file that came with its content, and is being installed without further ado."""
+
+    intent: int
+    peer: str
+    record: Record
+
+
 class Engine:
     """See the module. Fields: set once; index and memory of what is going on (this thread only)."""
 
@@ -163,6 +174,10 @@ class Engine:
         self._busy: set[bytes] = set()
         self._leaving: set[bytes] = set()  # folders that should go, and were not empty
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
+        self._gifts: dict[bytes, _Gift] = {}
+        self._intents: dict[int, int] = {}  # how many gifts of an intent are still being installed
+        self._echoes: dict[bytes, int | None] = {}  # new names we make -> until when (ms) their events are ours
+        self._check_again: set[bytes] = set()  # folders in which such events were believed to be ours
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
         self._listings_out = 0
         self._to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
@@ -231,6 +246,7 @@ class Engine:
             case Blind(path, reason):
                 if reason:
                     self._note("blind", path, text=reason)
+                    self._echoes.clear()
                 self._to_list.append(path)
             case Ticked():
                 pass
@@ -346,6 +362,8 @@ class Engine:
     def _touched(self, path: bytes, urgency: Urgency) -> None:
         if not self._is_ours(path):
             return
+        if urgency is Urgency.ARRIVED and self._is_echo(path):
+            return
         not_before = 0
         row = self.index.get(path)
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES and urgency == Urgency.WRITING:
@@ -353,6 +371,17 @@ class Engine:
         errand = self._agenda.touch(path, urgency, self._now.mono_ms, not_before)
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
             errand.large = True
+
+    def _is_echo(self, path: bytes) -> bool:
+        """True if this is (most probably) our own doing. Such events come by the thousand with a bulk of new files; their
+        folders are listed once more when all is calm, which costs less than a look at each of them."""
+        until = self._echoes.pop(path, 0)
+        if until is not None and until <= self._now.mono_ms:
+            return False
+        if len(self._echoes) < _ECHOES_MIN and not self._check_again:
+            return False
+        self._check_again.add(parent_of(path))
+        return True
 
     def _renamed(self, event: Moved) -> None:
         """Both ends are looked at together, so that the peers hear of one rename. What was known under the old name need
@@ -1101,6 +1130,8 @@ class Engine:
     def _do(self, item: ApplyItem, take: Take | None) -> None:
         self._busy.add(item.path)
         self._doing[item.path] = (item, take)
+        if item.act is Act.INSTALL and not item.expect:
+            self._echoes[item.path] = None
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
         if large or item.staged is not None:
             self._applies_bulk.append(item)
@@ -1131,6 +1162,14 @@ class Engine:
 
     def _applied(self, result: ApplyResult) -> None:
         path = result.path
+        if path in self._echoes:
+            if result.result is Result.DONE:
+                self._echoes[path] = self._now.mono_ms + _ECHO_MS
+            else:
+                del self._echoes[path]
+        gift = self._gifts.pop(path, None)
+        if gift is not None and self._given(gift, result):
+            return
         item, take = self._doing.pop(path)
         self._busy.discard(path)
         self._wake_copies(path)
@@ -1181,6 +1220,80 @@ class Engine:
                 self._plan_later(path, _TROUBLE_RETRY_MS[1])
         if item.act == Act.MOVE and item.copy_path is not None and result.result != Result.DONE:
             self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+
+    def _take_gifts(self, peer: Peer, changes: tuple[Change, ...]) -> list[Change]:
+        """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
+        the end. Returns the other changes."""
+        index, busy = self.index, self._busy
+        others: list[Change] = []
+        gifts: list[Record] = []
+        here: dict[bytes, bool] = {}
+        index.fetch(change.record.path for change in changes)
+        for change in changes:
+            record, content = change.record, change.content
+            path = record.path
+            if (
+                content is None
+                or path in busy
+                or path in self._looking
+                or path in self._agenda
+                or index.get(path) is not None
+                or index.offers(path)
+                or record.content in self._coming
+                or index.may_have(record.content)
+                or limits.RESERVED_NAME in path
+            ):
+                others.append(change)
+                continue
+            parent = parent_of(path)
+            if parent not in here:
+                here[parent] = self._is_unblocked(path)
+            if not here[parent]:
+                others.append(change)
+                continue
+            gifts.append(record)
+            self._coming[record.content] = path
+            item = ApplyItem(path, Act.INSTALL, record, b"", Why.REPLACED, bytes(content))
+            self._do(item, Take(record, False))
+        if gifts:
+            peer.told_us = True
+            intent = index.put_intent(peer.node, gifts)
+            self._intents[intent] = len(gifts)
+            for record in gifts:
+                self._gifts[record.path] = _Gift(intent, peer.node, record)
+        return others
+
+    def _given(self, gift: _Gift, result: ApplyResult) -> bool:
+        """A gift was (or was not) installed. True if all is done; false: it is an offer like any other again."""
+        intent, node, record = gift
+        path = record.path
+        left = self._intents[intent] - 1
+        if left:
+            self._intents[intent] = left
+        else:
+            del self._intents[intent]
+            self.index.drop_intent(intent)
+        if (
+            result.result is Result.DONE
+            and len(result.fp) == FINGERPRINT_BYTES
+            and path not in self._listed_busy
+            and self.index.get(path) is None
+            and not self.index.offers(path)
+        ):
+            self._busy.discard(path)
+            del self._doing[path]
+            row = self.index.put(record, result.fp)
+            self._changed.append((row.seq, record))
+            peer = self._peers.get(node)
+            if peer is not None:
+                peer.knows[path] = (record.stamp, record.vector)
+            self._wake_copies(path)
+            self._sign_later(record, None)
+            self._note("received", path, node, record.size)
+            return True
+        if self.index.offer(path, node) is None:
+            self.index.put_offer(Offer(node, record, False))
+        return False
 
     def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
         """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone
@@ -1637,7 +1750,7 @@ class Engine:
             self._to_sign[record.path] = earlier
 
     def _calm_work(self) -> bool:
-        return bool(self._times or self._to_sign or self._sign_after is not None) and not self._signing
+        return bool(self._check_again or self._times or self._to_sign or self._sign_after is not None) and not self._signing
 
     def _when_calm(self) -> None:
         """Folder times and signatures: when nothing else is to be done."""
@@ -1647,6 +1760,12 @@ class Engine:
         if self._out or self._jobs_out or self._todo or self._to_list or self._fetches or self.scanning or soon:
             return
         if self._signing or not calm or not self._calm_work():
+            return
+        if self._check_again:
+            self._to_list += self._check_again
+            self._check_again.clear()
+            self._echoes.clear()
+            self._again = True
             return
         if self._times:
             self._set_times()
@@ -1772,7 +1891,10 @@ class Engine:
                 for path, stamp in held:
                     self._acknowledged(peer, path, stamp)
                 self._seen(peer, sequence)
-            case ModificationUpdate(_, sequence, changes, times, _):
+            case ModificationUpdate(_, sequence, told, times, attached):
+                changes: Sequence[Change] = told
+                if attached and not self.scanning:
+                    changes = self._take_gifts(peer, told)
                 self.index.fetch(change.record.path for change in changes)
                 for change in changes:
                     record = change.record
@@ -1824,6 +1946,8 @@ class Engine:
             peer.given = set()
             peer.acked_ms = self._now.mono_ms
         peer.summary = b"" if peer.sent else message.summary
+        if message.sequence <= limits.PAGE_RECORDS_MAX:
+            self._ask_state(peer)  # it has little to tell, and may acknowledge only what we have asked for
         if self.index.any_offers():
             self._sweep = b""  # from now on it may be asked for what it has
 
@@ -1878,6 +2002,9 @@ class Engine:
     def _keep_offer(self, path: bytes, node: str) -> None:
         """What a peer announced before: if it may just be being installed, or may have been when we ended, it must still
         be known when it is found on the disk."""
+        gift = self._gifts.get(path)
+        if gift is not None and self.index.offer(path, _NOBODY) is None:
+            self.index.put_offer(Offer(_NOBODY, gift.record, False))
         if self.scanning or any(path in some for some in (self._busy, self._troubled, self._looking, self._agenda)):
             offer = self.index.offer(path, node)
             if offer is not None and self.index.offer(path, _NOBODY) is None:

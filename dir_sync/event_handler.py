@@ -157,7 +157,7 @@ class ChangeHandler:
                     self._move_watches(source, path)
                 self._add(Moved(source, path, is_directory))
             else:
-                self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.NOW))
+                self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.ARRIVED))
         elif mask & _CREATE:
             self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.CREATED))
         elif mask & _DELETE:

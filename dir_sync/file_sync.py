@@ -50,7 +50,7 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.messages import Piece
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
-from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch, Writer
+from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Watch, Writer
 from dir_sync.scanner import Stopped
 
 __all__ = ["HISTORY", "STAGING", "STATE", "FileSync", "Signatures"]
@@ -432,8 +432,12 @@ class FileSync:
         staged: dict[int, tuple[bytes, Stat]] = {}
         unsynced: list[Writer] = []
         together = len(items) >= _SYNC_ALL_FROM
+        new = [number for number, item in enumerate(items) if _is_new_file(item)] if together else []
+        self._stage_new(items, new, staged, results)
         try:
             for number, item in enumerate(items):
+                if number in staged or number in results:
+                    continue
                 try:
                     ready = self._make_ready(item, unsynced, together)
                     if ready is not None:
@@ -445,6 +449,7 @@ class FileSync:
             for writer in unsynced:
                 writer.close()
         folders: dict[bytes, None] = {}
+        self._name_new(items, new, staged, results, folders)
         for number, item in enumerate(items):
             if number in results:
                 continue
@@ -458,6 +463,49 @@ class FileSync:
         for number, (name, made) in staged.items():
             self._clear(items[number], name, made.inode)
         return Applied(tuple(results[number] for number in range(len(items))))
+
+    def _stage_new(
+        self,
+        items: tuple[ApplyItem, ...],
+        new: list[int],
+        staged: dict[int, tuple[bytes, Stat]],
+        results: dict[int, ApplyResult],
+    ) -> None:
+        """The many new files of a batch, complete and verified in the staging folder."""
+        files = []
+        for number in new:
+            _, _, target, _, _, data, *_ = items[number]
+            name = b"new-%s-%d" % (self._prefix, next(self._numbers))
+            if data is None or len(data) != target.size or blake3(data).digest() != target.content:
+                results[number] = ApplyResult(target.path, Result.MISSING)
+            else:
+                files.append((number, NewFile(name, data, target.mode, target.mtime)))
+        made = self._disk.create_many(STAGING, [file for _, file in files])
+        for (number, file), ready in zip(files, made, strict=True):
+            if isinstance(ready, DiskError):
+                results[number] = self._failed(items[number], ready)
+            else:
+                staged[number] = (STAGING + b"/" + file.name, ready)
+
+    def _name_new(
+        self,
+        items: tuple[ApplyItem, ...],
+        new: list[int],
+        staged: dict[int, tuple[bytes, Stat]],
+        results: dict[int, ApplyResult],
+        folders: dict[bytes, None],
+    ) -> None:
+        """The new files of a batch take their names; none of these replaces anything."""
+        ready = [number for number in new if number in staged and number not in results]
+        moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
+        for number, stat in zip(ready, moved, strict=True):
+            path = items[number].path
+            if isinstance(stat, DiskError):
+                results[number] = self._failed(items[number], stat)
+                continue
+            _, made = staged.pop(number)
+            results[number] = ApplyResult(path, Result.DONE, self._fp_of_new(stat, made))
+            folders[parent_of(path)] = None
 
     def _failed(self, item: ApplyItem, error: Exception) -> ApplyResult:
         if isinstance(error, DiskError):
@@ -745,7 +793,9 @@ class FileSync:
     def _fp_after_rename(self, path: bytes, ready: Stat) -> bytes:
         """The fingerprint of what we just put there; of what we made ready, if someone has touched it since (which
         the next look will see, because it differs)."""
-        stat = self._disk.stat(path)
+        return self._fp_of_new(self._disk.stat(path), ready)
+
+    def _fp_of_new(self, stat: Stat | None, ready: Stat) -> bytes:
         if stat is None or not _same_inode(stat, ready) or stat.mode != ready.mode:
             return fingerprint(ready)
         return self._aged(stat)
@@ -803,6 +853,11 @@ class FileSync:
         finally:
             writer.close()
         self._disk.remove_file(name)
+
+
+def _is_new_file(item: ApplyItem) -> bool:
+    """True for a file that came with its content and replaces nothing."""
+    return item.data is not None and not item.expect and item.act is Act.INSTALL and item.target.kind is Kind.FILE
 
 
 def _same_inode(out: Stat, there: Stat) -> bool:

@@ -8,6 +8,7 @@ Rule: reads see every write at once; writes go to the file in bulk, at the next 
 
 from __future__ import annotations
 
+import ast
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -100,6 +101,11 @@ class Index:
         self.first_scan_done = bool(meta.get("first_scan_done", 0))
         if not self.node or not self.index_id:
             self.take_new_ids()
+        try:
+            self._recover_intents()
+        except (ValueError, SyntaxError, TypeError, KeyError, sqlite3.DatabaseError) as error:
+            self._db.close()
+            raise IndexDamaged(f"an intent cannot be read: {error}") from error
 
     # --- identity ----------------------------------------------------------------------------------------------------
 
@@ -299,6 +305,8 @@ class Index:
             return self._offers[path]
         except KeyError:
             pass
+        if not self._any_offer and not self._offers:
+            return {}
         known: dict[str, Offer] = {}
         if self._any_offer:
             parent, _, name = path.rpartition(b"/")
@@ -313,13 +321,35 @@ class Index:
 
     def put_offer(self, offer: Offer) -> None:
         path = offer.record.path
-        self._offers_of(path)[offer.peer] = offer
+        known = self._offers_of(path)
+        known[offer.peer] = offer
+        self._offers[path] = known
         self._dirty_offers[(path, offer.peer)] = None
 
     def drop_offer(self, path: bytes, peer: str) -> None:
         known = self._offers_of(path)
         if known.pop(peer, None) is not None:
             self._dirty_offers[(path, peer)] = None
+
+    def put_intent(self, peer: str, records: Iterable[Record]) -> int:
+        """Records that a peer announced and that are being installed now: cheaper than as many offers, and as durable.
+        Returns what `drop_intent` wants to hear."""
+        fields = [(path, int(kind), *rest, tuple(stamp), vector) for path, kind, *rest, stamp, vector in records]
+        values = (peer, repr(fields))
+        id_ = self._db.execute("INSERT INTO intent (peer, records) VALUES (?,?)", values).lastrowid
+        assert id_ is not None
+        return id_
+
+    def drop_intent(self, id_: int) -> None:
+        """All of them are rows or offers by now."""
+        self._db.execute("DELETE FROM intent WHERE id=?", (id_,))
+
+    def _recover_intents(self) -> None:
+        for peer, text in self._db.execute("SELECT peer, records FROM intent").fetchall():
+            for path, kind, size, content, mtime, mode, stamp, vector in ast.literal_eval(text):
+                record = Record(path, _KINDS[kind], size, content, mtime, mode, Stamp(*stamp), vector)
+                self.put_offer(Offer(peer, record, False))
+        self._db.execute("DELETE FROM intent")
 
     def offered_paths(self, after: bytes | None, limit: int) -> list[bytes]:
         """Paths that have offers, in order, above `after` (None: from the start)."""
@@ -454,6 +484,8 @@ class Index:
                 self._db.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
             self._dirty_offers.clear()
             self._any_offer = bool(there) or self._exists_offer()
+            if not self._any_offer:
+                self._offers.clear()  # all of them empty
 
     def image(self) -> bytes:
         """The database as bytes, as of the last commit: what a crash leaves. Nothing else may be called after it."""

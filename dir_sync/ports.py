@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dir_sync.core.model import Stat
 
@@ -74,6 +74,13 @@ class Writer(Reader, Protocol):
         """Wait until content and metadata are on the medium."""
 
 
+class NewFile(NamedTuple):
+    name: bytes
+    data: bytes
+    mode: int
+    mtime: int  # ns
+
+
 class Disk(Protocol):
     """One shared folder, held open. All verbs raise DiskError."""
 
@@ -107,6 +114,9 @@ class Disk(Protocol):
         """A new regular file, written, with rwx bits and mtime (ns), on the medium if `sync`, and closed: create, write,
         set_meta, sync, stat and close in one. If it fails, nothing is left."""
 
+    def create_many(self, path: bytes, files: Sequence[NewFile]) -> Sequence[Stat | DiskError]:
+        """create_whole for each, in one directory, not yet on the medium."""
+
     def reopen(self, path: bytes) -> Writer:
         """An existing regular file (ours), for going on."""
 
@@ -118,6 +128,9 @@ class Disk(Protocol):
 
     def rename(self, source: bytes, target: bytes) -> None:
         """Atomic, never replaces: EXISTS if the target name is taken."""
+
+    def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> Sequence[Stat | None | DiskError]:
+        """rename for each, and the stat of its new name then (None: it is gone again)."""
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         """Swap two names atomically, whatever they are; ABSENT if one is missing."""

@@ -18,6 +18,7 @@ __all__ = ["Agenda", "Errand"]
 
 _DELAYS_MS = {
     Urgency.NOW: 0,
+    Urgency.ARRIVED: 0,
     Urgency.FOLDER: 0,
     Urgency.CREATED: limits.CREATED_MS,
     Urgency.WRITING: limits.SETTLE_MS,

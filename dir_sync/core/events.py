@@ -162,6 +162,7 @@ class ReadItem(NamedTuple):
 
 class Urgency(Enum):
     NOW = "now"  # closed after writing, moved, or mode changed
+    ARRIVED = "arrived"  # a file got this name, and had none in the folder before: also what we install does
     CREATED = "created"
     WRITING = "writing"
     VANISHED = "vanished"

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from random import Random
 
 from dir_sync.core.model import Kind, Stat
-from dir_sync.ports import DiskError, Reader, Trouble
+from dir_sync.ports import DiskError, NewFile, Reader, Trouble
 
 __all__ = ["Before", "Fail", "MemoryDisk", "MemoryFile", "Tree"]
 
@@ -182,6 +182,15 @@ class MemoryDisk:
         finally:
             file.close()
 
+    def create_many(self, path: bytes, files: Sequence[NewFile]) -> list[Stat | DiskError]:
+        made: list[Stat | DiskError] = []
+        for name, data, mode, mtime in files:
+            try:
+                made.append(self.create_whole(path + b"/" + name, data, mode, mtime, False))
+            except DiskError as error:
+                made.append(error)
+        return made
+
     def reopen(self, path: bytes) -> MemoryFile:
         self._enter("reopen", path)
         return MemoryFile(self, self._file(path), path, hooked=True)
@@ -205,6 +214,16 @@ class MemoryDisk:
     def rename(self, source: bytes, target: bytes) -> None:
         self._enter("rename", source, target)
         self._rename(source, target)
+
+    def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> list[Stat | None | DiskError]:
+        moved: list[Stat | None | DiskError] = []
+        for source, target in moves:
+            try:
+                self.rename(source, target)
+                moved.append(self.stat(target))
+            except DiskError as error:
+                moved.append(error)
+        return moved
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         self._enter("exchange", mine, theirs)
