@@ -196,6 +196,7 @@ class Node:
             "XDG_CACHE_HOME": str(self.home / ".cache"),
             "XDG_RUNTIME_DIR": str(self.home / ".run"),
             "TMPDIR": str(self.base / "tmp"),
+            "PYTHONFAULTHANDLER": "1",  # see abort()
             **(more or {}),
         }
 
@@ -302,7 +303,7 @@ class Node:
         self.process.send_signal(number)
 
     def catches(self, number: signal.Signals) -> bool:
-        """The program has set up a handler. (An interpreter that just starts dies of a signal, unasked.)"""
+        """The program has set up a handler of its own."""
         try:
             status = Path(f"/proc/{self.pid}/status").read_text()
         except FileNotFoundError:
@@ -316,16 +317,15 @@ class Node:
         try:
             code = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
-            stacks = self.stacks()
-            self.kill()
-            raise AssertionError(f"{self} did not end within {limit_s} s; its threads:\n{stacks}") from None
+            raise AssertionError(f"{self} did not end within {limit_s} s:\n{self.abort()}") from None
         self.process = None
         return code
 
     def stop(self, limit_s: float = STOP_LIMIT_S, by: signal.Signals = signal.SIGTERM) -> float:
         """End the daemon as a user would: it must exit with 0 in time. The seconds that it took."""
         self.must_run()
-        wait_for(lambda: not self.running or self.catches(by), 10, f"{self} catches signals")
+        # An interpreter that has just been started dies of a SIGTERM, and knows SIGINT in its own way only.
+        wait_for(lambda: not self.running or self.catches(signal.SIGTERM), 10, f"{self} catches signals")
         begun = time.monotonic()
         self.send_signal(by)
         code = self.ends(limit_s)
@@ -400,16 +400,17 @@ class Node:
         fields = dict(line.split(": ") for line in Path(f"/proc/{self.pid}/io").read_text().splitlines())
         return int(fields["write_bytes"])
 
-    def stacks(self) -> str:
-        """Where the daemon's threads wait in the kernel."""
-        shown = []
-        for task in sorted(Path(f"/proc/{self.pid}/task").glob("*")):
-            try:
-                name, place = (task / "comm").read_text().strip(), (task / "wchan").read_text()
-                shown.append(f"{task.name} {name}: {place}")
-            except OSError:
-                continue
-        return "\n".join(shown)
+    def abort(self) -> str:
+        """End a daemon that hangs; where its threads were."""
+        assert self.process is not None
+        before = len(self.log())
+        self.send_signal(signal.SIGABRT)  # faulthandler writes down all stacks
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+        return self.log()[before:]
 
     # --- its place on the network
 

@@ -83,7 +83,8 @@ def test_offline_work_of_the_slowest_clock_arrives(skewed: Lan, request: pytest.
         save(ahead, name, f"{name} by {ahead}")
     wait_equal(skewed.roots, SOON_S, like=survey(ahead.dir))
     for node in (behind, right):
-        node.stop()
+        # Under libfaketime a signal may reach a thread that does not see to it: no test of stopping.
+        node.kill() if how == "clocks" else node.stop()
         save(node, "edited", f"edited by {node} while down")
         (node.dir / "deleted").unlink(missing_ok=True)
         if node is behind:

@@ -180,7 +180,7 @@ def test_it_ends_in_time(new_lan: Callable[..., Lan], by: signal.Signals) -> Non
     lan.start()
     lan.meet("again")
     a.limit_rate("200mbit")
-    size = 64 << 20
+    size = 32 << 20
     before = a.wire_bytes()
     content = blob(size)
     write(a.base / "large", content).rename(a.dir / "large")

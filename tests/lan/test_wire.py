@@ -24,8 +24,8 @@ KIB = 1 << 10
 def running() -> Iterator[Lan]:
     with Lan(2) as lan:
         for at in range(200):
-            write(lan[0].dir / f"folder/d{at % 10}/file{at}", blob(100 * KIB, at))
-        write(lan[0].dir / "large", blob(32 * MIB))
+            write(lan[0].dir / f"folder/d{at % 10}/file{at}", blob(50 * KIB, at))
+        write(lan[0].dir / "large", blob(16 * MIB))
         lan.start()
         wait_equal(lan.roots, SOON_S, like=survey(lan[0].dir))
         lan.meet("start")
@@ -34,7 +34,7 @@ def running() -> Iterator[Lan]:
 
 @pytest.fixture
 def lan(running: Lan) -> Lan:
-    """Two nodes that are equal, with 200 files of 100 KiB and a large one, and nothing to say."""
+    """Two nodes that are equal, with 200 files of 50 KiB and a large one, and nothing to say."""
     wait_equal(running.roots, SOON_S)
     quiet(running)
     return running
@@ -76,7 +76,7 @@ def test_the_measure_measures(lan: Lan) -> None:
 
 
 def test_renaming_a_folder_sends_no_content(lan: Lan) -> None:
-    """200 files, 20 MB; away, and back by the other node."""
+    """200 files, 10 MB; away, and back by the other node."""
     with at_most(lan, 400 * KIB, "renaming a folder"):
         (lan[0].dir / "folder").rename(lan[0].dir / "renamed")
         arrives(lan, lan[0])
@@ -153,7 +153,7 @@ def test_a_small_edit_of_a_large_file_sends_little(lan: Lan, kind: str) -> None:
     path = lan[0].dir / "large"
     with at_most(lan, 400 * KIB, kind):
         if kind == "overwrite":
-            overwrite(path, 16 * MIB, blob(64 * KIB, kind))
+            overwrite(path, 8 * MIB, blob(64 * KIB, kind))
         elif kind == "append":
             append(path, blob(KIB, kind))
         elif kind == "truncate":
@@ -238,7 +238,7 @@ def test_equal_folders_have_little_to_tell(new_lan: Callable[..., Lan]) -> None:
 @pytest.mark.long
 def test_a_newcomer_gets_one_copy_and_a_change_goes_out_once(new_lan: Callable[..., Lan]) -> None:
     lan = new_lan(4)
-    size = 20 * MIB
+    size = 12 * MIB
     write(lan[0].dir / "large", blob(size))
     for node in lan.nodes[:3]:
         node.start()
@@ -263,7 +263,7 @@ def test_a_large_transfer_does_not_hold_up_a_small_one(new_lan: Callable[..., La
     lan.start()
     lan.meet("start")
     a.limit_rate("200mbit")
-    size = 64 * MIB
+    size = 40 * MIB
     before = a.wire_bytes()
     write(a.base / "large", blob(size)).rename(a.dir / "large")
     wait_for(lambda: a.wire_bytes() - before > size // 8, SOON_S, "the large one is on its way")
