@@ -172,6 +172,8 @@ class Engine:
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
         self._busy: set[bytes] = set()
+        # Names that cannot be had: something never synchronized has them (OTHER), or is in the folder that has them
+        self._obstructed: dict[bytes, Kind] = {}
         self._leaving: set[bytes] = set()  # folders that should go, and were not empty
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
         self._gifts: dict[bytes, _Gift] = {}
@@ -193,6 +195,7 @@ class Engine:
         self._timer_count = 0
         self._held_since: dict[bytes, int] = {}
         self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
+        self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
         self._ready_bytes = 0
         self._fetches: dict[bytes, Fetch] = {}
@@ -316,7 +319,7 @@ class Engine:
             due.append(when)  # while looks are out, the next ones are sent when they come back
         if self._timers:
             due.append(self._timers[0][0])
-        if self._to_list_again and not self._listings_out and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
+        if self._to_list_again:
             due.append(min(when for when, _ in self._to_list_again.values()))
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
@@ -475,8 +478,9 @@ class Engine:
         return bool(self._peers)
 
     def _send_listings(self) -> None:
-        for path, (due, _) in list(self._to_list_again.items()):
-            if due <= self._now.mono_ms and path not in self._to_list:
+        for path, (due, wait) in list(self._to_list_again.items()):
+            if due <= self._now.mono_ms:
+                self._to_list_again[path] = (self._now.mono_ms + wait, wait)
                 self._to_list.append(path)
         while self._to_list and not self._listings_out and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
             some = self._to_list[-32:]
@@ -507,6 +511,7 @@ class Engine:
                 self._list_later(folder, listing.problem)
             elif folder:
                 self._to_list_again.pop(folder, None)
+                self._leaving.discard(folder)
                 self._agenda.add(folder, now, now)
             return
         self._to_list_again.pop(folder, None)
@@ -522,8 +527,10 @@ class Engine:
                 self._add_scanned(prefix + name)
         if folder:
             here = self.index.get(folder)
-            if folder in self._leaving or (here is not None and here.record.kind == Kind.ABSENT and here.fp):
+            left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
+            if folder not in self._busy and (left_over or folder in self._leaving or folder in self._obstructed):
                 self._leaving.discard(folder)
+                self._obstructed.pop(folder, None)
                 self._left_over(folder, listing.entries)
 
     def _entered(
@@ -608,7 +615,11 @@ class Engine:
     def _folder(self, path: bytes) -> Folder:
         """What a listing of a folder may leave out."""
         row = self.index.get(path) if path else None
-        if path in self._leaving or (row is not None and row.record.kind == Kind.ABSENT):
+        if (
+            path in self._leaving
+            or path in self._obstructed
+            or (row is not None and row.record.kind == Kind.ABSENT)
+        ):
             return Folder(path, {})  # all of it counts
         return Folder(path, self.index.known_in(path))
 
@@ -631,6 +642,8 @@ class Engine:
         errand = self._looking.pop(path)
         now = self._now.mono_ms
         self._todo[path] = None
+        if seen.look in (Look.FOUND, Look.ABSENT) and self._obstructed.get(path, seen.kind) != seen.kind:
+            del self._obstructed[path]
         again = now
         match seen.look:
             case Look.SAME:
@@ -675,6 +688,14 @@ class Engine:
         """Nothing is there. True if that is settled; false: look again, its children come first."""
         path = seen.path
         row = self.index.get(path)
+        for other in [other for other in self._obstructed if other.startswith(path + b"/")]:
+            del self._obstructed[other]
+            self._todo[other] = None
+        if row is None or row.record.kind == Kind.ABSENT:
+            parent = parent_of(path)
+            above = self.index.get(parent)
+            if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent in self._obstructed):
+                self._to_list.append(parent)  # it may have been what kept its folder here
         if row is None:
             return True
         mine = row.record
@@ -709,6 +730,7 @@ class Engine:
         mine = None if row is None else row.record
         if seen.kind == Kind.OTHER:
             self._skip(path, "not a file, a folder or a link")
+            self._obstruct(path, Kind.OTHER)
             if mine is not None and mine.kind != Kind.ABSENT:
                 return self._absent(seen, errand)
             return True
@@ -804,6 +826,8 @@ class Engine:
         row = self.index.put(record, fp)
         self._changed.append((row.seq, record))
         self._todo[record.path] = None
+        if self._obstructed and parent_of(record.path) in self._obstructed:
+            self._todo[parent_of(record.path)] = None
         if record.kind == Kind.DIRECTORY:
             waiting = self.index.offered_below(record.path, _PLAN_MAX)
             self._todo.update(dict.fromkeys(waiting))
@@ -885,6 +909,13 @@ class Engine:
         )
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
+        if self._obstructed.get(path) == Kind.DIRECTORY and self.index.has_live_child(path):
+            del self._obstructed[path]  # now something of ours keeps it, and everyone has to know
+        if path in self._obstructed:
+            self._nothing_wanted(path)
+            return  # whoever sees that it is gone looks there
+        if self._not_before.get(path, 0) > self._now.mono_ms:
+            return  # its timer is set
         if path in self._busy or path in self._looking or path in self._agenda:
             if path in self._agenda or path in self._looking:
                 return  # its look puts it back on the list
@@ -950,6 +981,8 @@ class Engine:
             above = self.index.get(parent)
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
                 self._blocked[path] = target.content  # its folder comes first, and then calls for it
+                if self._is_obstructed(parent):
+                    self._nothing_wanted(path)
                 return
         why = Why.CONFLICT if take.conflict else Why.REPLACED
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
@@ -973,6 +1006,8 @@ class Engine:
     def _may_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
         assert row is not None
+        if path in self._leaving:
+            return False  # it was not empty: its listing decides what comes next
         pending = False
         for child in self.index.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
@@ -1191,12 +1226,17 @@ class Engine:
         match result.result:
             case Result.DONE:
                 self._troubled.pop(path, None)
+                self._not_before.pop(path, None)
+                self._leaving.discard(path)
                 self._installed(item, take, row, result)
             case Result.CHANGED:
                 wait = self._troubled.get(path, 0)
                 self._troubled[path] = min(max(20, wait * 2), _TROUBLE_RETRY_MS[1])
+                self._not_before[path] = self._now.mono_ms + wait
+                self._plan_later(path, wait)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms).listing = True
-                if item.act == Act.REMOVE and row is not None and row.record.kind == Kind.DIRECTORY:
+                is_folder = row is not None and row.record.kind == Kind.DIRECTORY
+                if is_folder and item.target.kind != Kind.DIRECTORY:
                     self._leaving.add(path)
             case Result.MISSING:
                 if item.copy_path is not None:
@@ -1241,7 +1281,7 @@ class Engine:
                 or index.offers(path)
                 or record.content in self._coming
                 or index.may_have(record.content)
-                or limits.RESERVED_NAME in path
+                or path in self._obstructed
             ):
                 others.append(change)
                 continue
@@ -1299,22 +1339,35 @@ class Engine:
         """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone
         else; if nothing is in it at all any more, it goes here, too."""
         row = self.index.get(folder)
-        if row is None or not row.fp or folder in self._busy:
+        if row is None or not row.fp:
             return
         prefix = folder + b"/"
+        self._todo[folder] = None
         if any(stat.kind != Kind.OTHER and self._is_ours(prefix + name) for name, stat in entries):
             return  # looked at by now; it will keep its folder
-        if row.record.kind == Kind.ABSENT:
-            if not entries:
-                item = ApplyItem(folder, Act.REMOVE, row.record, row.fp, Why.DELETED)
-                self._do(item, None)
-            return
         decision = decide(row.record, self.index.offers(folder))
-        wanted = isinstance(decision, Take) and decision.record.kind == Kind.ABSENT
-        if entries and isinstance(decision, Take) and wanted and not self.index.has_live_child(folder):
+        wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
+        if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries:
+            self._do(ApplyItem(folder, Act.REMOVE, row.record, row.fp, Why.DELETED), None)
+        elif not entries or wanted == Kind.DIRECTORY or self.index.has_live_child(folder):
+            return
+        elif wanted != Kind.ABSENT:
+            self._obstruct(folder, Kind.DIRECTORY)
+        elif isinstance(decision, Take):
             self._hold(decision.record, row.fp)
-        else:
-            self._todo[folder] = None
+
+    def _obstruct(self, path: bytes, kind: Kind) -> None:
+        self._obstructed[path] = kind
+        for below in [other for other in self._ready if other.startswith(path + b"/")]:
+            self._unready(below)
+
+    def _is_obstructed(self, path: bytes) -> bool:
+        """True if nothing can be had at or below this path for the time being."""
+        while path and self._obstructed:
+            if path in self._obstructed:
+                return True
+            path = parent_of(path)
+        return False
 
     def _installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record

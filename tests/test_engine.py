@@ -25,6 +25,7 @@ from dir_sync.core.events import (
     Look,
     Looked,
     LookJob,
+    Note,
     PeerDown,
     PeerUp,
     ReadDone,
@@ -354,6 +355,30 @@ def test_trouble_with_our_own_disk_is_no_fault_of_the_peer() -> None:
             bench.feed(Staged(jobs[0].token, 0, False, "input/output error", True))
             assert not bench.all(Drop)
         bench.wait(31_000)
+
+
+def test_a_folder_that_holds_only_what_is_not_ours_stays_here_alone() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(folder(b"d")))
+    bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
+    gone = record(b"d", None, ns=WALL_NS + 9, count=9)
+    bench.hear(state(gone, sequence=2))
+    bench.wait(1_000)
+    bench.apply(ApplyResult(b"d", Result.CHANGED))
+    fifo = (b"pipe", stat(kind=Kind.OTHER))
+    for _ in range(12):
+        if bench.all(LookJob):
+            bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+        elif bench.all(ListJob):
+            bench.feed(Listed((Listing(b"d", [fifo]),)))
+        else:
+            bench.wait(100)
+    row = bench.index.get(b"d")
+    assert row is not None
+    assert row.record.kind == Kind.ABSENT
+    assert row.fp
+    assert not [note for note in bench.all(Note) if note.what == "removed"]
 
 
 def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:

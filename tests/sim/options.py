@@ -19,6 +19,7 @@ __all__ = ["OPERATIONS", "Options", "bounded", "draw"]
 OPERATIONS = (
     "write", "save", "append", "slow write", "delete", "delete folder", "move", "move folder", "swap", "change type",
     "chmod", "touch", "copy", "copy old", "make folder", "make link", "hard link", "move tree out",
+    "make fifo",
 )  # fmt: skip
 
 _SECOND = 1_000_000_000

@@ -174,7 +174,7 @@ class User:
                 disk._heard(path, urgency)
 
     def _delete(self) -> None:
-        self._node.disk.delete(self._existing(Kind.FILE, Kind.SYMLINK))
+        self._node.disk.delete(self._existing(Kind.FILE, Kind.SYMLINK, Kind.OTHER))
 
     def _delete_folder(self) -> None:
         self._node.disk.delete(self._existing(Kind.DIRECTORY))
@@ -254,6 +254,13 @@ class User:
         if parent_of(path):
             self._node.disk.mkdir(parent_of(path))
         self._node.disk.symlink(path, self._world.dice.choice([b"a", b"d", b"/etc/passwd", b"\xff"]))
+
+    def _make_fifo(self) -> None:
+        """Something that is never synchronized; it keeps its folder alive, here only."""
+        path = self._name()
+        if parent_of(path):
+            self._node.disk.mkdir(parent_of(path))
+        self._node.disk.mkfifo(path)
 
     def _hard_link(self) -> None:
         self._node.disk.link(self._existing(Kind.FILE), self._name())

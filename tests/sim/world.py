@@ -75,6 +75,7 @@ FOLDER = "default"
 _BIRTH_NS = 1_700_000_000 * 1_000_000_000
 _REST_WITHIN_US = 400_000_000  # after the last fault
 _ACTIONS_MAX = 120_000
+_MEDDLED_MAX = 300  # each makes more jobs, with more verbs
 _TOKEN = b"<T"
 
 
@@ -677,7 +678,7 @@ class World:
             case Note(what, path, peer, size, wire, text):
                 self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
                 if what == "bad content":
-                    self.stats["bad contents"] += 1
+                    self._bad_content(node, path)
             case Send(peers, message, size):
                 self._send(node, peers, message, size)
             case Drop(peer, reason, text):
@@ -697,6 +698,13 @@ class World:
                 if effect.bulk:
                     delay *= 5
                 self.at(self.dice.randint(50, 50 + delay), self._do, node, node.epoch, effect)
+
+    def _bad_content(self, node: Node, path: bytes) -> None:
+        self.stats["bad contents"] += 1
+        options = self.options
+        faults = options.meddling, options.trouble, options.full, options.crash, options.crash_in_job, options.grain_ns
+        if not any(faults):
+            raise Broken(f"{node.name} was sent a content for {path!r} that was not what was announced")
 
     def _do(self, node: Node, epoch: int, job: Job) -> None:
         """A worker performs a job, all of it now; but users, power cuts and trouble come in between its verbs."""
@@ -732,7 +740,8 @@ class World:
             return
         if self.chance(self.options.crash_in_job):
             raise PowerCut
-        if self.chance(self.options.meddling):
+        if self.stats["meddled"] < _MEDDLED_MAX and self.chance(self.options.meddling):
+            self.stats["meddled"] += 1
             node.user.meddle(path)
 
     def trouble(self, node: Node, verb: str, path: bytes) -> Trouble | None:
@@ -1117,8 +1126,9 @@ class World:
         self.crossed.clear()
         for _ in range(3):
             node = self.dice.choice(self.nodes)
+            left_over = _left_over(node)
             node.user.act(at_once=True)
-            wanted = _plain(node.disk.tree())
+            wanted = _wanted(node, left_over)
             linked = any(other.linked for other in self.nodes)
             self.run_to_rest("after one act of one user")
             for _ in range(3 if linked else 0):
@@ -1128,19 +1138,17 @@ class World:
             self._check_rest("after one act of one user")
             if not linked:
                 self._check_crossed("after one act of one user")
-            if _plain(node.disk.tree()) != wanted and not linked:
-                raise Broken(
-                    f"what {node.name} did alone was not kept: {_difference(wanted, _plain(node.disk.tree()))}"
-                )
+            if _common(node) != wanted and not linked and not self._others():
+                raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, _common(node))}")
 
     # --- checkers, at the end ------------------------------------------------------------------------------------
 
     def _check_rest(self, when: str, numbers: set[int] | None = None) -> None:
         """Everyone has the same, and knows it. `numbers`: of the nodes that run."""
         nodes = [node for node in self.nodes if numbers is None or node.number in numbers]
-        best = _plain(nodes[0].disk.tree())
+        best = _common(nodes[0])
         for node in nodes:
-            tree = _plain(node.disk.tree())
+            tree = _common(node)
             if tree != best:
                 raise Broken(f"{when}: {nodes[0].name} and {node.name} differ: {_difference(best, tree)}")
             if node.engine.is_busy:
@@ -1152,7 +1160,8 @@ class World:
             here = {other.index.node for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                if left:  # what an identity announced that is no more stays, in case it comes back
+                if left and not self.is_obstructed(path):
+                    # (what an identity announced that is no more stays, in case it comes back)
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
@@ -1161,14 +1170,26 @@ class World:
                 stat = node.disk.stat(path)
                 if stat is None or stat.inode != inode:
                     raise Broken(f"{when}: {node.name} has touched {path!r}, which concerned nobody")
-        rows = [_rows(node.index) for node in nodes]
+        others = self._others()
+        rows = [
+            {path: row for path, row in _rows(node.index).items() if not others or not self.is_obstructed(path)}
+            for node in nodes
+        ]
         for node, mine in zip(nodes, rows, strict=True):
             if mine != rows[0]:
                 raise Broken(f"{when}: the indexes of A and {node.name} differ: {_difference(rows[0], mine)}")
-            on_disk = _plain(node.disk.tree())
+            on_disk = _common(node)
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
             if live != set(on_disk):
                 raise Broken(f"{when}: index and disk of {node.name} differ: {sorted(live ^ set(on_disk))}")
+
+    def is_obstructed(self, path: bytes) -> bool:
+        """True if some node has something at this name, or above it, that is never synchronized."""
+        return any(path == other or path.startswith(other + b"/") for other in self._others())
+
+    def _others(self) -> list[bytes]:
+        found = [path for node in self.nodes for path, entry in node.disk.tree().items() if entry[0] == Kind.OTHER]
+        return found + [path for node in self.nodes if node.alive for path in node.engine._obstructed]
 
     def _check_history(self) -> None:
         """Nothing is lost: every write is in some tree or some history, unless a user who had it took it away."""
@@ -1193,6 +1214,8 @@ class World:
         tree = self.nodes[0].disk.tree()
         forgetful = any(node.forgot for node in self.nodes)
         for path, locals_ in sorted(self.locals.items()):
+            if self.is_obstructed(path):
+                continue
             made = [local for local in locals_ if local.origin != "engine"]
             last = [
                 local
@@ -1257,6 +1280,32 @@ def _plain(tree: dict[bytes, tuple[Kind, bytes, int, int]]) -> dict[bytes, tuple
     return {
         path: (kind, content, mode if kind != Kind.SYMLINK else 0, 0 if kind == Kind.DIRECTORY else mtime)
         for path, (kind, content, mode, mtime) in tree.items()
+    }
+
+
+def _common(node: Node) -> dict[bytes, tuple[object, ...]]:
+    """What of a node's tree must be equal everywhere: not fifos, nor a folder that only such a thing keeps alive."""
+    left_over = _left_over(node)
+    return {
+        path: entry
+        for path, entry in _plain(node.disk.tree()).items()
+        if not node.world.is_obstructed(path) and not (entry[0] == Kind.DIRECTORY and path in left_over)
+    }
+
+
+def _left_over(node: Node) -> set[bytes]:
+    """Folders that are gone for everyone, and stay here for something in them that is never synchronized."""
+    return {row.record.path for row in node.index.rows_after(0, 100_000) if row.fp and row.record.kind == Kind.ABSENT}
+
+
+def _wanted(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]]:
+    """What a user sees and everyone should get, now that the engine has not looked yet. `left_over`: before the act."""
+    tree = {path: entry for path, entry in _plain(node.disk.tree()).items() if entry[0] != Kind.OTHER}
+    kept = tree.keys() - left_over
+    return {
+        path: entry
+        for path, entry in tree.items()
+        if path in kept or any(other.startswith(path + b"/") for other in kept)
     }
 
 
