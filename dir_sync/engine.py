@@ -1343,7 +1343,7 @@ class Engine:
             return
         prefix = folder + b"/"
         self._todo[folder] = None
-        if any(stat.kind != Kind.OTHER and self._is_ours(prefix + name) for name, stat in entries):
+        if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
             return  # looked at by now; it will keep its folder
         decision = decide(row.record, self.index.offers(folder))
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
@@ -1355,6 +1355,12 @@ class Engine:
             self._obstruct(folder, Kind.DIRECTORY)
         elif isinstance(decision, Take):
             self._hold(decision.record, row.fp)
+
+    def _keeps_folder(self, path: bytes, stat: Stat) -> bool:
+        """True if what was listed is synchronized. A folder that itself only stayed behind here is not."""
+        row = self.index.get(path)
+        left_over = stat.kind == Kind.DIRECTORY and row is not None and row.record.kind == Kind.ABSENT and row.fp != b""
+        return stat.kind != Kind.OTHER and not left_over and self._is_ours(path)
 
     def _obstruct(self, path: bytes, kind: Kind) -> None:
         self._obstructed[path] = kind
