@@ -525,6 +525,11 @@ class Engine:
             row = self.index.get(prefix + name)
             if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
                 self._add_scanned(prefix + name)
+        if self._obstructed:
+            there = {prefix + name for name, _ in listing.entries}
+            for path in self._obstructed.keys() - there:
+                if parent_of(path) == folder:
+                    self._agenda.add(path, now, now)  # of what is not synchronized the index cannot tell that it went
         if folder:
             here = self.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp

@@ -1166,6 +1166,9 @@ class World:
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
                 self.stats["left in staging"] += len(staged)
+            for path, kind in node.engine._obstructed.items():
+                if not _is_in_the_way(node.disk.tree(), path, kind):
+                    raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")
             for path, inode in node.bystanders.items():
                 stat = node.disk.stat(path)
                 if stat is None or stat.inode != inode:
@@ -1291,6 +1294,13 @@ def _common(node: Node) -> dict[bytes, tuple[object, ...]]:
         for path, entry in _plain(node.disk.tree()).items()
         if not node.world.is_obstructed(path) and not (entry[0] == Kind.DIRECTORY and path in left_over)
     }
+
+
+def _is_in_the_way(tree: dict[bytes, tuple[Kind, bytes, int, int]], path: bytes, kind: Kind) -> bool:
+    """True if something that is never synchronized has this name, or is in the folder that has it."""
+    below = path + b"/"
+    inside = any(entry[0] == Kind.OTHER and other.startswith(below) for other, entry in tree.items())
+    return path in tree and tree[path][0] == kind and (inside or kind == Kind.OTHER)
 
 
 def _left_over(node: Node) -> set[bytes]:
