@@ -323,7 +323,8 @@ class Engine:
             due.append(min(when for when, _ in self._to_list_again.values()))
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
-        if self._fetches or any(peer.given is not None and peer.unacked for peer in self._peers.values()):
+        behind = [peer for peer in self._peers.values() if peer.sent < self.index.sequence]
+        if self._fetches or any(peer.given is not None and peer.unacked for peer in behind):
             due.append(self._now.mono_ms + _RETRY_MS)
         return min(due, default=None)
 
