@@ -648,8 +648,12 @@ class Engine:
         errand = self._looking.pop(path)
         now = self._now.mono_ms
         self._todo[path] = None
-        if seen.look in (Look.FOUND, Look.ABSENT) and self._obstructed.get(path, seen.kind) != seen.kind:
-            del self._obstructed[path]
+        if self._obstructed and seen.look in (Look.FOUND, Look.ABSENT):
+            no_folder = seen.kind != Kind.DIRECTORY
+            for other, kind in list(self._obstructed.items()):
+                if (other == path and kind != seen.kind) or (no_folder and other.startswith(path + b"/")):
+                    del self._obstructed[other]
+                    self._todo[other] = None
         again = now
         match seen.look:
             case Look.SAME:
@@ -694,9 +698,6 @@ class Engine:
         """Nothing is there. True if that is settled; false: look again, its children come first."""
         path = seen.path
         row = self.index.get(path)
-        for other in [other for other in self._obstructed if other.startswith(path + b"/")]:
-            del self._obstructed[other]
-            self._todo[other] = None
         if row is None or row.record.kind == Kind.ABSENT:
             parent = parent_of(path)
             above = self.index.get(parent)
