@@ -1142,8 +1142,10 @@ class World:
             if linked or self._others():
                 continue
             # Known here: nothing is in anyone's way any more. Where something was, users did not see what others had.
-            got = {path: entry for path, entry in _common(node).items() if not _is_below(path, others)}
-            wanted = {path: entry for path, entry in wanted.items() if not _is_below(path, others)}
+            got = _common(node)
+            for path in [path for path in {**wanted, **got} if _is_below(path, others) or _has_below(path, others)]:
+                wanted.pop(path, None)
+                got.pop(path, None)
             if got != wanted:
                 raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, got)}")
 
@@ -1327,6 +1329,10 @@ def _wanted(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]
 
 def _is_below(path: bytes, others: list[bytes]) -> bool:
     return any(path == other or path.startswith(other + b"/") for other in others)
+
+
+def _has_below(path: bytes, others: list[bytes]) -> bool:
+    return any(other.startswith(path + b"/") for other in others)
 
 
 def _rows(index: Index) -> dict[bytes, tuple[object, ...]]:
