@@ -916,11 +916,6 @@ class Engine:
         )
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
-        if self._obstructed.get(path) == Kind.DIRECTORY and self.index.has_live_child(path):
-            del self._obstructed[path]  # now something of ours keeps it, and everyone has to know
-        if path in self._obstructed:
-            self._nothing_wanted(path)
-            return  # whoever sees that it is gone looks there
         if self._not_before.get(path, 0) > self._now.mono_ms:
             return  # its timer is set
         if path in self._busy or path in self._looking or path in self._agenda:
@@ -929,6 +924,14 @@ class Engine:
             return
         row = self.index.get(path)
         decision = decide(None if row is None else row.record, offers)
+        if path in self._obstructed:
+            wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
+            may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self.index.has_live_child(path)
+            if self._obstructed[path] == Kind.DIRECTORY and may_be_folder:
+                del self._obstructed[path]  # it may stay, or its listing decides; everyone has to know
+            elif wanted != Kind.ABSENT:
+                self._nothing_wanted(path)
+                return  # whoever sees that the way is free plans it again
         match decision:
             case Nothing():
                 self._settled(path, offers)
