@@ -1605,6 +1605,9 @@ class Engine:
         path = fetch.target.path
         peer = self._peers.get(fetch.peer)
         self._give_up(fetch, path)
+        if event.base_changed:
+            self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)  # what it is now decides what comes next
+            return
         if event.ours:
             first, most = _TROUBLE_RETRY_MS
             wait = min(self._troubled.get(path, first // 2) * 2, most)

@@ -380,7 +380,7 @@ class FileSync:
         try:
             base = self._disk.open(job.base_path)
             if job.base_fp and fingerprint(base.stat()) != job.base_fp:
-                return Staged(job.token, 0, False, "the base has changed")
+                return Staged(job.token, 0, False, "the base has changed", base_changed=True)
             steps = self._disk.open(job.delta_name)
             self._discard((job.name,))
             out = self._disk.create(job.name)
@@ -388,6 +388,9 @@ class FileSync:
             out.start_flush(0, job.size)
             digest, whole = scanner.digest_of(out, job.size, self._stopping)
             if not whole or digest != job.digest:
+                if job.base_fp and fingerprint(base.stat()) != job.base_fp:
+                    self._discard((job.name,))
+                    return Staged(job.token, 0, False, "the base has changed", base_changed=True)
                 raise librsync.DeltaError("the patched file is not what was announced")
             return Staged(job.token, job.size, True)
         except librsync.DeltaError as error:

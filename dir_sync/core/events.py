@@ -214,6 +214,7 @@ class Staged(NamedTuple):
     verified: bool  # it is complete and its digest is the announced one
     problem: str = ""
     ours: bool = False  # the problem is our disk's, not the content's
+    base_changed: bool = False  # the file that a delta was made for is not what it was: nobody's problem
 
 
 class ReadDone(NamedTuple):
