@@ -924,6 +924,11 @@ class Engine:
             return
         row = self.index.get(path)
         decision = decide(None if row is None else row.record, offers)
+        if isinstance(decision, Take) and not self._is_within_reach(decision.record, offers):
+            near = [offer for offer in offers if self._may_be_asked(offer.peer)]
+            second = decide(None if row is None else row.record, near)
+            if isinstance(second, Take):
+                decision, offers = second, near  # until whoever has the best comes, if ever
         if path in self._obstructed:
             wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
             may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self.index.has_live_child(path)
@@ -943,6 +948,17 @@ class Engine:
                 self._answer(row, top)
             case Take():
                 self._take(path, row, offers, decision)
+
+    def _is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
+        """False if nobody who is here has what is wanted, and we have it nowhere else."""
+        if wanted.kind != Kind.FILE or not wanted.size:
+            return True
+        if any(self._may_be_asked(offer.peer) and same_content(offer.record, wanted) for offer in offers):
+            return True
+        ready = self._ready.get(wanted.path)
+        if ready is not None and ready.digest == wanted.content:
+            return True
+        return bool(self.index.by_content(wanted.content)) or self.index.version_with(wanted.content) is not None
 
     def _settled(self, path: bytes, offers: list[Offer]) -> None:
         """We hold the best there is: offers that tell nothing new are dropped."""
