@@ -251,7 +251,7 @@ class Daemon:
     def start(self) -> None:
         config = self._config
         try:
-            for version in self._file_sync.recover(self._file_sync.prepare(), self._is_known):
+            for version in self._file_sync.recover(self._file_sync.prepare(), self._index.version_with):
                 self._index.put_version(version)
         except DiskError as error:
             raise ConfigError(f"{show(error.path)} in {config.folder}: {error}", ENVIRONMENT) from error
@@ -316,9 +316,6 @@ class Daemon:
     def _warn_once(self, line: str) -> None:
         if self._once.first(line):
             logger.warning("%s", line)
-
-    def _is_known(self, digest: bytes) -> bool:
-        return bool(self._index.by_content(digest)) or self._index.version_with(digest) is not None
 
     def _work(self, jobs: queue.SimpleQueue[Job | None]) -> None:
         """A disk worker."""

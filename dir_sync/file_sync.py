@@ -118,11 +118,11 @@ class FileSync:
                 self._disk.make_directory(path, 0o700)
         return sorted(name for name, _ in self._disk.list(STAGING) or [])
 
-    def recover(self, names: list[bytes], known: Callable[[bytes], bool]) -> list[Version]:
+    def recover(self, names: list[bytes], known: Callable[[bytes], Version | None]) -> list[Version]:
         """Clear what an earlier run left in the staging folder. Partial downloads stay, to be gone on with; what may
-        be a user's bytes (displaced, and not yet filed when the program ended) goes to the history, unless `known`
-        says that the history has this content. (What the index says of the tree proves nothing: the displaced content
-        is exactly what the index still says.)"""
+        be a user's bytes (displaced, and not yet filed when the program ended) goes to the history, unless the history
+        has this content, in the version that `known` names. (What the index says proves nothing: the displaced content
+        is exactly what it still says of the tree, and what a user had not synced may be lost from the history.)"""
         versions = []
         for name in names:
             path = STAGING + b"/" + name
@@ -135,12 +135,8 @@ class FileSync:
                 elif stat.kind == Kind.DIRECTORY:
                     self._disk.remove_directory(path)
                 elif stat.kind == Kind.FILE and not name.startswith(b"new-"):
-                    reader = self._disk.open(path)
-                    try:
-                        digest, _ = scanner.digest_of(reader, stat.size, self._stopping)
-                    finally:
-                        reader.close()
-                    if known(digest):
+                    digest = self._digest_of(path, stat)
+                    if self._has_kept(known(digest), digest):
                         self._disk.remove_file(path)
                     else:
                         versions.append(self._file_away(path, stat, name, digest, Why.RECOVERED, ""))
@@ -154,6 +150,19 @@ class FileSync:
             except DiskError:
                 return []  # they are in the history all the same, and nobody says so
         return versions
+
+    def _digest_of(self, path: bytes, stat: Stat) -> bytes:
+        reader = self._disk.open(path)
+        try:
+            return scanner.digest_of(reader, stat.size, self._stopping)[0]
+        finally:
+            reader.close()
+
+    def _has_kept(self, version: Version | None, digest: bytes) -> bool:
+        stat = None if version is None else self._disk.stat(version.name)
+        if version is None or stat is None or stat.kind != Kind.FILE:
+            return False
+        return self._digest_of(version.name, stat) == digest
 
     def perform(self, job: Job) -> Event | None:
         """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends."""

@@ -514,8 +514,7 @@ class World:
         try:
             node.disk.program = True
             try:
-                kept = node.index.version_with
-                for version in node.sync.recover(node.sync.prepare(), lambda digest: kept(digest) is not None):
+                for version in node.sync.recover(node.sync.prepare(), node.index.version_with):
                     node.index.put_version(version)
             finally:
                 node.disk.program = False
