@@ -700,7 +700,9 @@ class FileSync:
     def _put_back(self, staged: bytes, path: bytes, ours: Stat) -> None:
         """Undo an exchange that brought out something nobody has seen. Whoever replaces the name meanwhile is put back in
         turn, until what comes out is ours."""
+        given: set[int] = set()
         for _ in range(100):
+            held = self._disk.stat(staged)
             try:
                 self._disk.exchange(staged, path)
             except DiskError as error:
@@ -716,8 +718,17 @@ class FileSync:
             out = self._disk.stat(staged)
             if out is not None and out.inode == ours.inode:
                 return
+            if out is None or out.inode in given:
+                break  # known here: ours was replaced, and is no more
+            if held is not None:
+                given.add(held.inode)
         stat = self._disk.stat(staged)
-        if stat is not None and stat.kind != Kind.DIRECTORY:
+        if stat is not None and stat.kind == Kind.DIRECTORY:  # there is no history for folders: it gets the name
+            self._disk.exchange(staged, path)
+            stat = self._disk.stat(staged)
+        if stat is not None and stat.kind == Kind.DIRECTORY:
+            self._disk.remove_directory(staged)
+        elif stat is not None:
             self._file_away(staged, stat, path, b"", Why.RECOVERED, "")
 
     def _remove(self, item: ApplyItem) -> ApplyResult:
