@@ -61,6 +61,7 @@ HISTORY = STATE + b"/versions"
 
 _FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
 _SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
+_COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
 
 
 class Signatures(Protocol):
@@ -825,9 +826,11 @@ class FileSync:
 
     def _aged(self, stat: Stat) -> bytes:
         """The fingerprint of a file that has just got its name and its mtime. Where times are rounded, someone who writes
-        into it within the same grain leaves the same times behind: then the content has to be read again."""
+        into it within the same grain leaves the same times behind: then the content has to be read again. Where they are
+        rounded to seconds there is time enough to copy an old time with it, too."""
         grain = self._disk.grain_ns
-        young = grain and not stat.mtime % grain and abs(self._now_ns() - stat.mtime) < 2 * grain
+        since = stat.mtime if grain < _COARSE_NS else stat.ctime
+        young = grain and (grain >= _COARSE_NS or not stat.mtime % grain) and abs(self._now_ns() - since) < 2 * grain
         return fingerprint(stat) + scanner.YOUNG if young and stat.kind == Kind.FILE else fingerprint(stat)
 
     def _file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
