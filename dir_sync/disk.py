@@ -172,9 +172,7 @@ class RealDisk:
         except OSError as error:
             raise _error(error, path, wrong_type=errno.ELOOP) from error
 
-    def read_many(
-        self, path: bytes, names: Iterable[bytes], size_max: int
-    ) -> builtins.list[tuple[Stat, bytes] | None]:
+    def read_many(self, path: bytes, names: Iterable[bytes], size_max: int) -> builtins.list[tuple[Stat, bytes] | None]:
         found: builtins.list[tuple[Stat, bytes] | None] = []
         try:
             fd = self._open_below(path, _HOLD)
@@ -282,9 +280,7 @@ class RealDisk:
         rename: there a file that is made at `target` in between is lost."""
         self._move(source, target, _NOREPLACE)
 
-    def rename_many(
-        self, moves: Sequence[tuple[bytes, bytes]]
-    ) -> builtins.list[Stat | None | DiskError]:
+    def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> builtins.list[Stat | None | DiskError]:
         moved: builtins.list[Stat | None | DiskError] = []
         for source, target in moves:
             try:

@@ -15,8 +15,6 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from blake3 import blake3
-
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
 from dir_sync.core.events import (
@@ -621,11 +619,7 @@ class Engine:
     def _folder(self, path: bytes) -> Folder:
         """What a listing of a folder may leave out."""
         row = self.index.get(path) if path else None
-        if (
-            path in self._leaving
-            or path in self._obstructed
-            or (row is not None and row.record.kind == Kind.ABSENT)
-        ):
+        if path in self._leaving or path in self._obstructed or (row is not None and row.record.kind == Kind.ABSENT):
             return Folder(path, {})  # all of it counts
         return Folder(path, self.index.known_in(path))
 
@@ -713,7 +707,8 @@ class Engine:
             return False
         best = self._announced_gone(mine)
         if best is not None:
-            self._hold(best, b"")  # we removed it and did not live to note it
+            # We removed it and did not live to note it, or to see it on the medium.
+            self._do(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED), Take(best, False))
             return True
         stamp_ns = self._now.wall_ns if errand.live else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
@@ -770,7 +765,11 @@ class Engine:
                 return True
         best = self._announced(now, mine)
         if best is not None:
-            self._hold(best, fp)  # we installed it and did not live to note it
+            # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
+            mode = best.mode if best.kind == Kind.DIRECTORY else None
+            self._do(
+                ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode), Take(best, False)
+            )
             return True
         if mine is None and self.first_scan:
             record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
@@ -1838,7 +1837,10 @@ class Engine:
             self._to_sign[record.path] = earlier
 
     def _calm_work(self) -> bool:
-        return bool(self._check_again or self._times or self._to_sign or self._sign_after is not None) and not self._signing
+        return (
+            bool(self._check_again or self._times or self._to_sign or self._sign_after is not None)
+            and not self._signing
+        )
 
     def _when_calm(self) -> None:
         """Folder times and signatures: when nothing else is to be done."""

@@ -60,6 +60,7 @@ STAGING = STATE + b"/staging"
 HISTORY = STATE + b"/versions"
 
 _FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
+_PUT_BACK_TRIES = 4  # what we took out by mistake is a user's: an error is not the last word
 _SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
 _COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
 
@@ -622,8 +623,8 @@ class FileSync:
                     try:
                         self._disk.sync_directory(folder)
                     except DiskError as error:
-                        if error.trouble != Trouble.ABSENT:
-                            raise
+                        if error.trouble not in (Trouble.ABSENT, Trouble.BOUNDARY, Trouble.WRONG_TYPE):
+                            raise  # else it is a folder no more, and holds no names of ours
         except DiskError as error:
             for number, item in enumerate(items):
                 if results[number].result == Result.DONE:
@@ -700,15 +701,19 @@ class FileSync:
 
     def _put_back(self, staged: bytes, path: bytes, ours: Stat) -> None:
         """Undo an exchange that brought out something nobody has seen. Whoever replaces the name meanwhile is put back in
-        turn, until what comes out is ours."""
+        turn, until what comes out is ours. Trouble that passes is waited out, if it passes at once."""
         given: set[int] = set()
+        troubles = 0
         for _ in range(100):
             held = self._disk.stat(staged)
             try:
                 self._disk.exchange(staged, path)
             except DiskError as error:
                 if error.trouble != Trouble.ABSENT:
-                    raise
+                    troubles += 1
+                    if troubles > _PUT_BACK_TRIES:
+                        raise
+                    continue
                 try:
                     self._disk.rename(staged, path)  # the user removed ours: what we hold is the latest there was
                 except DiskError as taken:

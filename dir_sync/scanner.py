@@ -60,7 +60,12 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
         name, stat = entry
         before = known.pop(name, None)
         if before is None:
-            if stat.kind is Kind.FILE and stat.size <= limits.INLINE_BYTES_MAX and len(new) < limits.LISTING_LOOKS_MAX and name != _OURS:
+            if (
+                stat.kind is Kind.FILE
+                and stat.size <= limits.INLINE_BYTES_MAX
+                and len(new) < limits.LISTING_LOOKS_MAX
+                and name != _OURS
+            ):
                 new.append(entry)
                 continue
         elif before == fingerprint(stat):

@@ -239,7 +239,9 @@ def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
     asked: list[tuple[bytes, ...]] = []
     for _ in range(40):
         if not asked:
-            asked += [tuple(folder.path for folder in job.folders) for job in bench.wait(100) if isinstance(job, ListJob)]
+            asked += [
+                tuple(folder.path for folder in job.folders) for job in bench.wait(100) if isinstance(job, ListJob)
+            ]
     assert asked == [(b"",)]
     bench.feed(Listed((Listing(b"", []),)))
     assert not bench.engine.scanning
@@ -293,6 +295,9 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
     bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
     bench.wait(5_000)
     bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    (job,) = bench.all(ApplyJob)
+    assert [(item.act, item.expect) for item in job.items] == [(Act.REMOVE, b"")], "its folder is not on the medium yet"
+    bench.apply(ApplyResult(b"a", Result.DONE))
     row = bench.index.get(b"a")
     assert row is not None
     assert row.record.stamp == gone.stamp

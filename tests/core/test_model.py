@@ -341,7 +341,9 @@ def test_first_scans_name_a_record_by_what_it_is(kind: Kind, mtime: int, ns: int
     named_mode = 0 if kind == Kind.SYMLINK else mode
     said = bytes([kind]) + named_mode.to_bytes(2) + seconds.to_bytes(8, signed=True) + fraction.to_bytes(4) + b"c"
     maker = "=" + blake3(said).hexdigest()[:24]
-    assert record._replace(stamp=Stamp(1, "a"), vector=()) == Record(b"p", kind, 0, b"c", mtime, mode, Stamp(1, "a"), ())
+    assert record._replace(stamp=Stamp(1, "a"), vector=()) == Record(
+        b"p", kind, 0, b"c", mtime, mode, Stamp(1, "a"), ()
+    )
     assert record.stamp == Stamp(ns, maker)
     assert record.vector == ((maker, 1),)
     assert record.mtime == mtime

@@ -29,8 +29,8 @@ from dir_sync.core.events import (
     Effect,
     Event,
     Job,
-    Look,
     Listed,
+    Look,
     Looked,
     Moved,
     NewIdentity,
@@ -905,7 +905,11 @@ class World:
 
     def _before_event(self, node: Node, event: Event) -> None:
         if isinstance(event, (Looked, Listed)):
-            some = event.items if isinstance(event, Looked) else [one for listing in event.listings for one in listing.seen]
+            some = (
+                event.items
+                if isinstance(event, Looked)
+                else [one for listing in event.listings for one in listing.seen]
+            )
             for seen in some:
                 if seen.look == Look.FOUND and seen.kind == Kind.FILE:
                     node.seen.add(seen.content)
