@@ -219,7 +219,8 @@ def hellos() -> st.SearchStrategy[Hello]:
 
 @cache
 def state_requests() -> st.SearchStrategy[StateRequest]:
-    return st.builds(StateRequest, names(), ids(), sequences(), sequences())
+    summaries = st.sampled_from([b"", bytes(limits.SUMMARY_BYTES), bytes(range(256)) * (limits.SUMMARY_BYTES // 256)])
+    return st.builds(StateRequest, names(), ids(), sequences(), sequences(), summaries)
 
 
 @cache

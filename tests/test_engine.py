@@ -43,6 +43,7 @@ from dir_sync.core.events import (
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
+    Change,
     Chunks,
     FolderIndex,
     Hello,
@@ -54,7 +55,17 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint, has_seen
+from dir_sync.core.model import (
+    FINGERPRINT_BYTES,
+    Kind,
+    Record,
+    Stamp,
+    Stat,
+    bucket_of,
+    fingerprint,
+    first_scan_record,
+    has_seen,
+)
 from dir_sync.engine import Engine, Now
 from dir_sync.index import Index
 
@@ -396,3 +407,88 @@ def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
     assert row.record.kind == Kind.FILE
     assert row.record.stamp.ns == WALL_NS * 2 + 1
     assert has_seen(row.record, record(b"a", None, ns=WALL_NS * 2))
+
+
+def test_whoever_holds_the_same_is_told_nothing() -> None:
+    bench, other = Bench(), Bench()
+    for one in (bench, other):
+        one.index.put(of_first_scan(b"a"), b"fp")
+        one.index.put(of_first_scan(b"b"), b"fp")
+    bench.connect(asks=False)
+    bench.hear(StateRequest(FOLDER, bench.index.index_id, 0, 2, other.index.summary()))
+    (said,) = [message for message in bench.said() if isinstance(message, State)]
+    assert said.last
+    assert said.sequence == bench.index.sequence
+    assert said.records == ()
+
+
+def test_only_buckets_that_differ_are_told() -> None:
+    bench, other = Bench(), Bench()
+    names = [b"%d" % number for number in range(100)]
+    for one in (bench, other):
+        for name in names:
+            one.index.put(of_first_scan(name), b"fp")
+    bench.index.put(of_first_scan(b"7", b"another"), b"fp")
+    bench.connect(asks=False)
+    bench.hear(StateRequest(FOLDER, bench.index.index_id, 0, 100, other.index.summary()))
+    told = [record.path for message in bench.said() if isinstance(message, State) for record in message.records]
+    assert b"7" in told
+    assert set(told) == {name for name in names if bucket_of(name) == bucket_of(b"7")}
+    bench.found(b"new", b"1")
+    told = [change.record.path for update in bench.said() for change in getattr(update, "changes", ())]
+    assert told == [b"new"], "what changes later is told, whatever its bucket"
+
+
+def of_first_scan(path: bytes, content: bytes = b"") -> Record:
+    return first_scan_record(path, Kind.FILE, len(content), blake3(content).digest(), 5, 0o644)
+
+
+def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_there() -> None:
+    bench = Bench()
+    bench.connect()
+    one = of_first_scan(b"a", b"1")
+    other = of_first_scan(b"b", b"2")
+    changes = (Change("create", one, attached=True, content=b"1"), Change("create", other, attached=True, content=b"2"))
+    bench.hear(ModificationUpdate(FOLDER, 9, changes, (), True))
+    (job,) = bench.all(ApplyJob)
+    assert [(item.path, item.data) for item in job.items] == [(b"a", b"1"), (b"b", b"2")]
+    assert not bench.index.any_offers()
+    bench.index.commit()
+    again = Index(":memory:", Random(1), bench.index._db.serialize())
+    assert [offer.record for path in again.offered_paths(None, 9) for offer in again.offers(path)] == [one, other]
+    bench.apply(
+        ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES), ApplyResult(b"b", Result.PROBLEM, problem="full")
+    )
+    assert bench.index.get(b"a") is not None
+    assert [offer.record for offer in bench.index.offers(b"b")] == [other], "what failed is an offer again"
+    bench.index.commit()
+    again = Index(":memory:", Random(1), bench.index._db.serialize())
+    assert again.offered_paths(None, 9) == [b"b"]
+
+
+def test_the_event_of_a_new_name_of_ours_is_an_echo_in_a_bulk_and_its_folder_is_listed_once_more() -> None:
+    bench = Bench()
+    bench.connect()
+    records = [of_first_scan(b"%d" % number, b"%d" % number) for number in range(40)]
+    changes = tuple(
+        Change("create", record, attached=True, content=b"%d" % number) for number, record in enumerate(records)
+    )
+    bench.hear(ModificationUpdate(FOLDER, 90, changes, (), True))
+    bench.feed(*(Touched(record.path, Urgency.ARRIVED) for record in records[:20]))
+    assert bench.all(LookJob) == []
+    bench.apply(*(ApplyResult(record.path, Result.DONE, b"f" * FINGERPRINT_BYTES) for record in records))
+    assert bench.all(LookJob) == []
+    asked: list[bytes] = []
+    for _ in range(20):
+        asked += [folder.path for job in bench.wait(100) if isinstance(job, ListJob) for folder in job.folders]
+    assert asked == [b""]
+
+
+def test_a_single_new_name_is_looked_at() -> None:
+    bench = Bench()
+    bench.connect()
+    one = of_first_scan(b"a", b"1")
+    bench.hear(ModificationUpdate(FOLDER, 9, (Change("create", one, attached=True, content=b"1"),), (), True))
+    bench.apply(ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES))
+    bench.feed(Touched(b"a", Urgency.ARRIVED))
+    assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"a"]

@@ -286,7 +286,17 @@ GOOD: dict[str, list[Any]] = {
     "true": [True],
 }
 
+
 # Where each of them is: the type of the message, the way into it, the kind of value.
+def test_a_state_request_may_carry_a_summary() -> None:
+    summary = bytes(range(256)) * (limits.SUMMARY_BYTES // 256)
+    fields = to_wire(StateRequest("docs", "cd", 0, 3, summary))
+    assert fields["summary"] == summary.hex()
+    assert from_wire(fields) == StateRequest("docs", "cd", 0, 3, summary)
+    for wrong in ("", "00", summary.hex().upper(), summary.hex()[:-1] + "g", summary.hex() + "00", 7, None):
+        assert "summary" in refused({**fields, "summary": wrong})
+
+
 Way = tuple[str | int, ...]
 FIELDS: list[tuple[str, Way, str]] = [
     ("HELLO", ("node",), "id"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from blake3 import blake3
 from hypothesis import given
@@ -14,6 +16,7 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     Vector,
+    bucket_of,
     check_path,
     concurrent,
     first_scan_record,
@@ -25,6 +28,7 @@ from dir_sync.core.model import (
     same_meta,
     same_version,
     show,
+    summarize,
 )
 from tests import strategies
 
@@ -349,3 +353,24 @@ def test_first_scans_name_a_record_by_what_it_is(kind: Kind, mtime: int, ns: int
     assert record.mtime == mtime
     assert is_first_scan(record)
     assert not is_first_scan(record._replace(vector=join(record.vector, (("a", 1),))))
+
+
+def test_a_summary_is_the_sum_of_tags_by_bucket() -> None:
+    """The example of the protocol, 3.4; and what is in the same bucket is added."""
+    one = (b"caf\xe9/a", 1_700_000_000_000_000_005, "99cc", "77aa:3 99cc:7")
+    assert bucket_of(one[0]) == 249
+    tag = 0x8CA0606A736E5D5F
+    sums = struct.unpack(">1024Q", summarize([one]))
+    assert sums[249] == tag
+    assert sum(sums) == tag
+    twice = struct.unpack(">1024Q", summarize([one, one]))
+    assert twice[249] == 2 * tag % 2**64
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1), st.integers(1, 2**63), st.text("0123456789abcdef"), st.just("a:1"))))
+def test_a_summary_does_not_depend_on_the_order(versions: list[tuple[bytes, int, str, str]]) -> None:
+    assert summarize(versions) == summarize(reversed(versions))
+    if versions:
+        path, ns, maker, vector = versions[0]
+        assert summarize(versions) != summarize([(path, ns + 1, maker, vector), *versions[1:]])
+        assert len(summarize(versions)) == limits.SUMMARY_BYTES
