@@ -54,7 +54,7 @@ from dir_sync.discovery import Discovery
 from dir_sync.disk import RealDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
-from dir_sync.file_sync import STATE, FileSync
+from dir_sync.file_sync import STATE, SYNC_ALL_FROM, FileSync, is_new_file
 from dir_sync.index import Index, IndexDamaged
 from dir_sync.log import Once, logger
 from dir_sync.narrator import Narrator
@@ -466,8 +466,10 @@ class Daemon:
 
     def _perform(self, effects: list[Effect]) -> None:
         """Commit what the effects rely on, then do them."""
-        if any(isinstance(effect, (Send, ApplyJob, NewIdentity)) for effect in effects):
+        if any(isinstance(effect, (Send, NewIdentity)) or _wants_durable(effect) for effect in effects):
             self._commit()
+        elif any(isinstance(effect, ApplyJob) for effect in effects):
+            self._commit(durable=False)
         for effect in effects:
             match effect:
                 case Send(peers, message, size):
@@ -490,8 +492,8 @@ class Daemon:
                 case _:
                     (self._bulk if effect.bulk else self._small).put(effect)
 
-    def _commit(self) -> None:
-        self._index.commit()
+    def _commit(self, durable: bool = True) -> None:
+        self._index.commit(durable)
         self._last_commit = time.monotonic()
 
     def _perform_last(self) -> None:
@@ -502,7 +504,7 @@ class Daemon:
     def _now_and_then(self) -> None:
         mono = time.monotonic()
         if mono - self._last_commit > _COMMIT_EVERY_S and self._index.is_dirty:
-            self._commit()
+            self._commit(durable=False)
         if mono >= self._next_scan:
             self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)
             self._inbox.put(Blind(b"", ""))
@@ -521,6 +523,14 @@ class Daemon:
                 since = mono - since_ms / 1000
                 if since > 2.0:
                     self._narrator.progress(path, peer, here, size, since, began)
+
+
+def _wants_durable(effect: Effect) -> bool:
+    """True for changes of the tree whose intent must be on the medium before they begin. A batch of new files syncs the
+    whole file system before it names any of them, and the index with it."""
+    return isinstance(effect, ApplyJob) and not (
+        len(effect.items) >= SYNC_ALL_FROM and all(is_new_file(item) for item in effect.items)
+    )
 
 
 def _name(hello: Hello) -> str:

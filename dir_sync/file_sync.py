@@ -53,7 +53,7 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, pare
 from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Watch, Writer
 from dir_sync.scanner import Stopped
 
-__all__ = ["HISTORY", "STAGING", "STATE", "FileSync", "Signatures"]
+__all__ = ["HISTORY", "STAGING", "STATE", "SYNC_ALL_FROM", "FileSync", "Signatures", "is_new_file"]
 
 STATE = limits.RESERVED_NAME
 STAGING = STATE + b"/staging"
@@ -61,7 +61,7 @@ HISTORY = STATE + b"/versions"
 
 _FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
 _PUT_BACK_TRIES = 4  # what we took out by mistake is a user's: an error is not the last word
-_SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
+SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
 _COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
 
 
@@ -445,8 +445,8 @@ class FileSync:
         results: dict[int, ApplyResult] = {}
         staged: dict[int, tuple[bytes, Stat]] = {}
         unsynced: list[Writer] = []
-        together = len(items) >= _SYNC_ALL_FROM
-        new = [number for number, item in enumerate(items) if _is_new_file(item)] if together else []
+        together = len(items) >= SYNC_ALL_FROM
+        new = [number for number, item in enumerate(items) if is_new_file(item)] if together else []
         self._stage_new(items, new, staged, results)
         try:
             for number, item in enumerate(items):
@@ -616,7 +616,7 @@ class FileSync:
     ) -> None:
         """Names reach the medium before anyone is told."""
         try:
-            if len(folders) >= _SYNC_ALL_FROM:
+            if len(folders) >= SYNC_ALL_FROM:
                 self._disk.sync_all()
             else:
                 for folder in folders:
@@ -886,7 +886,7 @@ class FileSync:
         self._disk.remove_file(name)
 
 
-def _is_new_file(item: ApplyItem) -> bool:
+def is_new_file(item: ApplyItem) -> bool:
     """True for a file that came with its content and replaces nothing."""
     return item.data is not None and not item.expect and item.act is Act.INSTALL and item.target.kind is Kind.FILE
 

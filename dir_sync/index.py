@@ -9,6 +9,7 @@ Rule: reads see every write at once; writes go to the file in bulk, at the next 
 from __future__ import annotations
 
 import ast
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -71,9 +72,10 @@ class Index:
         try:
             if image is not None:
                 self._db.deserialize(image)
-            if path != ":memory:":
-                self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._log: Path | None = None  # the write-ahead log, if commits are made durable by syncing it
+            if path != ":memory:" and self._db.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
+                self._log = Path(path + "-wal")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if self._log is None else 'NORMAL'}")
             self._db.execute("PRAGMA cache_size=-8000")
             self._db.execute("PRAGMA temp_store=MEMORY")
             tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
@@ -442,11 +444,27 @@ class Index:
         )
 
     _changes_at_commit = 0
+    _unsynced = False
+    _log_handle: int | None = None
 
-    def commit(self) -> None:
-        """Everything written so far is durable when this returns. No disk access if there is nothing new."""
-        if not self.is_dirty:
-            return
+    def commit(self, durable: bool = True) -> None:
+        """Everything written so far survives the end of the program when this returns, and if `durable` also a power cut.
+        (If not: from the next sync of the whole file system on.) No disk access if there is nothing new."""
+        if self.is_dirty:
+            self._commit()
+            self._unsynced = True
+        if durable and self._unsynced:
+            self._sync()
+            self._unsynced = False
+
+    def _sync(self) -> None:
+        """What SQLite itself does at each commit with synchronous=FULL."""
+        if self._log is not None:
+            if self._log_handle is None:
+                self._log_handle = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._log_handle)
+
+    def _commit(self) -> None:
         self._flush()
         if self._dirty_meta:
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", list(self._dirty_meta.items()))
@@ -493,6 +511,9 @@ class Index:
         return self._db.serialize()
 
     def close(self) -> None:
+        if self._log_handle is not None:
+            os.close(self._log_handle)
+            self._log_handle = None
         self._db.close()
 
 

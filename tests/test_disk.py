@@ -31,7 +31,7 @@ from hypothesis import strategies as some
 import dir_sync.disk
 from dir_sync.core.model import Kind, Stat
 from dir_sync.disk import RealDisk
-from dir_sync.ports import Disk, DiskError, Trouble
+from dir_sync.ports import Disk, DiskError, NewFile, Trouble
 from tests.sim.memory_disk import MemoryDisk, MemoryFile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -329,6 +329,25 @@ def test_only_files_are_opened(world: World, verb: str) -> None:
         assert trouble(act, b"link/inner") == Trouble.BOUNDARY
 
 
+def test_small_files_are_read_one_or_many_at_a_time(world: World) -> None:
+    fill(world)
+    world.write(b"folder/large", b"x" * 101)
+    world.write(b"folder/empty", b"")
+    assert world.disk.read_small(b"folder/inner", 100) == (world.seen(b"folder/inner"), b"inner content")
+    assert world.disk.read_small(b"folder/large", 100) is None
+    world.symlink(b"folder/link", b"inner")
+    world.mkfifo(b"folder/fifo")
+    names = [b"inner", b"large", b"absent", b"link", b"fifo", b"empty"]
+    with within(5):
+        found = world.disk.read_many(b"folder", names, 100)
+    assert list(found) == [
+        (world.seen(b"folder/inner"), b"inner content"), None, None, None, None, (world.seen(b"folder/empty"), b""),
+    ]  # fmt: skip
+    assert list(world.disk.read_many(b"", [b"file"], 100)) == [(world.seen(b"file"), world.read(b"file"))]
+    for folder in (b"absent", b"file", b"link", b"absent/x"):
+        assert list(world.disk.read_many(folder, [b"inner"], 100)) == [None]
+
+
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
@@ -352,6 +371,32 @@ def test_create_write_and_go_on(world: World) -> None:
     assert writer.stat().size == 9
     writer.close()
     assert world.read(b"new") == b"heLL\0\0x\0\0"
+
+
+def test_many_files_are_made_and_named(world: World) -> None:
+    fill(world)
+    files = [
+        NewFile(b"new1", b"one", 0o640, T0 + 7),
+        NewFile(b"inner", b"taken", 0o600, T0),
+        NewFile(b"new2", b"", 0o444, T0 - 9),
+    ]
+    one, taken, two = world.disk.create_many(b"folder", files)
+    assert one == world.seen(b"folder/new1")
+    assert two == world.seen(b"folder/new2")
+    assert isinstance(taken, DiskError)
+    assert taken.trouble == Trouble.EXISTS
+    assert world.read(b"folder/inner") == b"inner content"
+    assert (world.seen(b"folder/new1").mode, world.seen(b"folder/new1").mtime) == (0o640, T0 + 7)
+    assert world.read(b"folder/new1") == b"one"
+    moves = [(b"folder/new1", b"a"), (b"folder/new2", b"file"), (b"folder/new2", b"absent/x"), (b"folder/new2", b"b")]
+    named = world.disk.rename_many(moves)
+    assert named[0] == world.seen(b"a")
+    assert [error.trouble for error in named[1:3] if isinstance(error, DiskError)] == [Trouble.EXISTS, Trouble.ABSENT]
+    assert named[3] == world.seen(b"b")
+    assert world.disk.stat(b"folder/new1") is None
+    for folder in (b"absent", b"file", b"link"):
+        (failed,) = world.disk.create_many(folder, files[:1])
+        assert isinstance(failed, DiskError)
 
 
 def test_create_takes_only_free_names(world: World) -> None:

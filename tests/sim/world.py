@@ -95,8 +95,8 @@ class SimIndex(Index):
 
     on_commit: Callable[[], None] | None = None
 
-    def commit(self) -> None:
-        super().commit()
+    def commit(self, durable: bool = True) -> None:
+        super().commit(durable)
         if self.on_commit is not None:
             self.on_commit()
 
