@@ -284,26 +284,36 @@ class RealDisk:
         moved: builtins.list[Stat | None | DiskError] = []
         for source, target in moves:
             try:
-                if not self._rename_new(source, target):
+                named = self._rename_new(source, target)
+                if named is None:
                     self.rename(source, target)  # the long way knows what to do, or says what is wrong
-                moved.append(self.stat(target))
+                    moved.append(self.stat(target))
+                else:
+                    moved.append(named[0])
             except DiskError as error:
                 moved.append(error)
         return moved
 
-    def _rename_new(self, source: bytes, target: bytes) -> bool:
+    def _rename_new(self, source: bytes, target: bytes) -> tuple[Stat | None] | None:
+        """The new name's stat (None: it is gone again); None if it could not be named."""
         try:
             here, mine = self._parent(source)
             try:
                 there, theirs = self._parent(target)
                 try:
-                    return _renameat2(here, mine, there, theirs, _NOREPLACE) >= 0
+                    if _renameat2(here, mine, there, theirs, _NOREPLACE) < 0:
+                        return None
+                    try:
+                        found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+                    except OSError:
+                        return (None,)
+                    return (_stat(_KINDS.get(found.st_mode & 0o170000, Kind.OTHER), found),)
                 finally:
                     self._done(there)
             finally:
                 self._done(here)
         except OSError:
-            return False
+            return None
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         """Where the file system has no RENAME_EXCHANGE it is done in steps, none of them undone by a crash:

@@ -8,7 +8,7 @@ Rule: reads see every write at once; writes go to the file in bulk, at the next 
 
 from __future__ import annotations
 
-import ast
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -64,6 +64,7 @@ class Index:
         self._dirty_content: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
         self._offers: dict[bytes, dict[str, Offer]] = {}
         self._dirty_offers: dict[tuple[bytes, str], None] = {}
+        self._offered: set[bytes] | None = None  # all paths that have offers in the file, and maybe some more
         self._contents: _Bloom | None = None  # of rows and versions; made when first asked
         self._paths: _Bloom | None = None  # of rows; only if there were none at the start
         self._summary: tuple[int, bytes] | None = None  # as of this sequence
@@ -89,6 +90,8 @@ class Index:
                 for node, index_id, seen, first in self._db.execute("SELECT node, index_id, seen, first FROM peer")
             }
             self._any_offer = self._exists_offer()
+            if not self._any_offer:
+                self._offered = set()
             if self._db.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
                 self._paths = _Bloom()
         except sqlite3.OperationalError:
@@ -105,7 +108,7 @@ class Index:
             self.take_new_ids()
         try:
             self._recover_intents()
-        except (ValueError, SyntaxError, TypeError, KeyError, sqlite3.DatabaseError) as error:
+        except (ValueError, TypeError, sqlite3.DatabaseError) as error:
             self._db.close()
             raise IndexDamaged(f"an intent cannot be read: {error}") from error
 
@@ -310,7 +313,7 @@ class Index:
         if not self._any_offer and not self._offers:
             return {}
         known: dict[str, Offer] = {}
-        if self._any_offer:
+        if self._any_offer and (self._offered is None or path in self._offered):
             parent, _, name = path.rpartition(b"/")
             query = f"SELECT {_ROW_FIELDS},peer,foreign_ FROM offer WHERE parent=? AND name=?"
             for fields in self._db.execute(query, (parent, name)):
@@ -334,10 +337,13 @@ class Index:
             self._dirty_offers[(path, peer)] = None
 
     def put_intent(self, peer: str, records: Iterable[Record]) -> int:
-        """Records that a peer announced and that are being installed now: cheaper than as many offers, and as durable.
+        """Files that a peer announced and that are being installed now: cheaper than as many offers, and as durable.
         Returns what `drop_intent` wants to hear."""
-        fields = [(path, int(kind), *rest, tuple(stamp), vector) for path, kind, *rest, stamp, vector in records]
-        values = (peer, repr(fields))
+        fields = [
+            (path.decode("utf-8", "surrogateescape"), size, content.hex(), mtime, mode, ns, maker, vector)
+            for path, _, size, content, mtime, mode, (ns, maker), vector in records
+        ]
+        values = (peer, json.dumps(fields))
         id_ = self._db.execute("INSERT INTO intent (peer, records) VALUES (?,?)", values).lastrowid
         assert id_ is not None
         return id_
@@ -348,8 +354,10 @@ class Index:
 
     def _recover_intents(self) -> None:
         for peer, text in self._db.execute("SELECT peer, records FROM intent").fetchall():
-            for path, kind, size, content, mtime, mode, stamp, vector in ast.literal_eval(text):
-                record = Record(path, _KINDS[kind], size, content, mtime, mode, Stamp(*stamp), vector)
+            for path, size, content, mtime, mode, ns, maker, vector in json.loads(text):
+                raw = path.encode("utf-8", "surrogateescape")
+                entries = tuple((node, counter) for node, counter in vector)
+                record = Record(raw, Kind.FILE, size, bytes.fromhex(content), mtime, mode, Stamp(ns, maker), entries)
                 self.put_offer(Offer(peer, record, False))
         self._db.execute("DELETE FROM intent")
 
@@ -500,10 +508,15 @@ class Index:
             if there:
                 marks = ",".join("?" * 13)
                 self._db.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
+                if self._offered is not None:
+                    self._offered.update(path for path, _ in self._dirty_offers)
+                    if len(self._offered) > _CACHE_MAX:
+                        self._offered = None
             self._dirty_offers.clear()
             self._any_offer = bool(there) or self._exists_offer()
             if not self._any_offer:
                 self._offers.clear()  # all of them empty
+                self._offered = set()
 
     def image(self) -> bytes:
         """The database as bytes, as of the last commit: what a crash leaves. Nothing else may be called after it."""
