@@ -481,7 +481,12 @@ class Engine:
             if due <= self._now.mono_ms:
                 self._to_list_again[path] = (self._now.mono_ms + wait, wait)
                 self._to_list.append(path)
-        while self._to_list and not self._listings_out and len(self._agenda) < limits.DIRTY_BACKLOG_MAX:
+        while (
+            self._to_list
+            and not self._listings_out
+            and len(self._agenda) < limits.DIRTY_BACKLOG_MAX
+            and not (self.scanning and self._gives_enough())
+        ):
             some = self._to_list[-32:]
             del self._to_list[-32:]
             self._listings_out += 1
@@ -2208,6 +2213,16 @@ class Engine:
             peer.given = None
             return False
         return True
+
+    def _gives_enough(self) -> bool:
+        """True while a peer that is given everything has still much to install: so each file is read once, not once for the
+        scan and once for the peer."""
+        for peer in self._peers.values():
+            if self._gives(peer) and peer.unacked_bytes > limits.PULL_WINDOW_BYTES // 2:
+                if self._now.mono_ms - peer.acked_ms <= _STALLED_MS // 20:
+                    return True
+                peer.given = None  # it does not keep up
+        return False
 
     def _give_page(self, peer: Peer) -> None:
         """Read the contents of the next page of the index for a peer that has nothing, a window's worth at a time."""
