@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import time
 from collections.abc import Callable
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
@@ -24,6 +25,9 @@ from dir_sync.core.limits import RESERVED_NAME
 __all__ = ["ChangeHandler"]
 
 _PAIR_WITHIN_MS = 2  # both halves of a rename are queued by one system call
+_FLOOD = 100  # so many events ...
+_FLOOD_S = 0.1  # ... within this are a flood, as a bulk of new files makes one
+_BREATH_S = 0.01
 _BACKLOG_MAX = 2_000  # batches that nobody has taken yet; above, a scan is cheaper
 _CALLBACK = CallbackId(1)
 
@@ -77,6 +81,8 @@ class _Reader(InotifyFD):
                 for event in self.read_events():
                     self.handle_event(event)
             self._handler.end_of_batch()
+            if self._handler.is_flooded():
+                time.sleep(_BREATH_S)  # the next read brings many at once, which costs a fraction of one by one
 
     def _is_readable(self, wait_ms: int) -> bool:
         with self._lock:
@@ -101,6 +107,8 @@ class ChangeHandler:
         self._batch: dict[Event, None] = {}
         self._half: tuple[int, bytes, bool] | None = None  # cookie, path, is directory: a rename's first half
         self._lost = False
+        self._counted = 0  # events since _counting_from
+        self._counting_from = 0.0
         self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by anyone
         self._reader = _Reader(self)
 
@@ -128,11 +136,20 @@ class ChangeHandler:
 
     # --- watchdog's thread -------------------------------------------------------------------------------------------
 
+    def is_flooded(self) -> bool:
+        """True while events come by the hundred."""
+        flooded = self._counted > _FLOOD
+        now = time.monotonic()
+        if now - self._counting_from > _FLOOD_S:
+            self._counting_from, self._counted = now, 0
+        return flooded
+
     @property
     def awaits_other_half(self) -> bool:
         return self._half is not None
 
     def on_event(self, event: InotifyEvent) -> None:
+        self._counted += 1
         folder = self._paths.get(event.wd)
         mask = event.mask
         name = event.name

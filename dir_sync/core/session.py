@@ -252,7 +252,7 @@ def _with_attachment(message: Message, pieces: tuple[Piece, ...]) -> Message:
             for position, offset, data in pieces:
                 if offset != 0 or len(data) != filled[position].record.size:
                     raise PeerError("an attached content that is not as long as its record says")
-                filled[position] = filled[position]._replace(content=bytes(data))
+                filled[position] = Change(*filled[position][:5], bytes(data))
             return ModificationUpdate(folder, sequence, tuple(filled), times, attached)
         case Signature(folder, id_, _):
             (key, offset, data), *more = pieces
