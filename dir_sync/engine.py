@@ -588,7 +588,7 @@ class Engine:
             is_folder = seen.kind is Kind.DIRECTORY
             if path in looking:
                 looking[path].listing |= is_folder
-            elif path in busy and not self.scanning:
+            elif path in busy and not self.scanning and not is_folder:  # a folder has to be listed, and so watched
                 self._listed_busy[path] = seen.fp
             elif not is_here or path in agenda or path in busy or index.get(path) is not None:
                 self._add_scanned(path).listing |= is_folder

@@ -492,3 +492,23 @@ def test_a_single_new_name_is_looked_at() -> None:
     bench.apply(ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES))
     bench.feed(Touched(b"a", Urgency.ARRIVED))
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"a"]
+
+
+def test_a_folder_that_is_listed_while_it_is_being_made_is_listed_itself() -> None:
+    """Whoever lists a folder watches it: nothing that happens in it later may go unseen."""
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(folder(b"d")))
+    assert [item.path for job in bench.all(ApplyJob) for item in job.items] == [b"d"]
+    bench.engine._listings_out += 1
+    bench.engine._jobs_out += 1
+    bench.feed(Listed((Listing(b"", [(b"d", stat(kind=Kind.DIRECTORY))]),)))
+    bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
+    listed: list[bytes] = []
+    for _ in range(10):
+        listed += [folder.path for job in bench.all(ListJob) for folder in job.folders]
+        looks = bench.all(LookJob)
+        bench.wait(50)
+        for look in looks:
+            bench.feed(Looked(tuple(Seen(item.path, Look.SAME, Kind.DIRECTORY) for item in look.items)))
+    assert b"d" in listed
