@@ -685,6 +685,8 @@ class FileSync:
     def _exchange(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
         """What is ready takes the name; what comes out, if it is what was expected, goes to the history."""
         path = item.path
+        if there.kind == Kind.DIRECTORY and self._disk.list(path) != []:
+            raise _Unexpected  # it could only be put back
         self._disk.exchange(swap, path)
         displaced = self._disk.stat(swap)
         if displaced is None or not _same_inode(displaced, there):
@@ -849,7 +851,8 @@ class FileSync:
             kept = folder + b"/%s-%s-%d-%s" % (clock, why.value.encode(), number, base)
             try:
                 if stat.kind == Kind.FILE and stat.links > 1:
-                    self._copy_out(name, kept, stat)
+                    if not self._copy_out(name, kept, stat):
+                        why = Why.RECOVERED  # it is not what was replaced: its user went on, under another name of it
                 else:
                     self._disk.rename(name, kept)
                 break
@@ -871,12 +874,14 @@ class FileSync:
             if error.trouble != Trouble.EXISTS:
                 raise
 
-    def _copy_out(self, name: bytes, kept: bytes, stat: Stat) -> None:
+    def _copy_out(self, name: bytes, kept: bytes, stat: Stat) -> bool:
+        """False if somebody wrote into it meanwhile."""
         writer = self._disk.create(kept)
         try:
             reader = self._disk.open(name)
             try:
                 writer.copy_from(reader, 0, 0, stat.size)
+                now = reader.stat()
             finally:
                 reader.close()
             writer.set_meta(stat.mode, stat.mtime)
@@ -884,6 +889,7 @@ class FileSync:
         finally:
             writer.close()
         self._disk.remove_file(name)
+        return now.size == stat.size and now.mtime == stat.mtime
 
 
 def is_new_file(item: ApplyItem) -> bool:
