@@ -713,8 +713,7 @@ class Engine:
         best = self._announced_gone(mine)
         if best is not None:
             # We removed it and did not live to note it, or to see it on the medium.
-            self._do(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED), Take(best, False))
-            return True
+            return self._redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
         stamp_ns = self._now.wall_ns if errand.live else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
@@ -772,10 +771,7 @@ class Engine:
         if best is not None:
             # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
-            self._do(
-                ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode), Take(best, False)
-            )
-            return True
+            return self._redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
         if mine is None and self.first_scan:
             record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         else:
@@ -784,6 +780,13 @@ class Engine:
         self._record_change(record, mine, fp, seen)
         if not self.first_scan and record.kind != Kind.DIRECTORY:
             self._note("changed here", path, size=seen.size)
+        return True
+
+    def _redo(self, item: ApplyItem) -> bool:
+        """Once more what is done already, so that it is on the medium. False: something else is being done there."""
+        if item.path in self._busy:
+            return False
+        self._do(item, Take(item.target, False))
         return True
 
     def _revive_folder(self, row: Row) -> None:

@@ -217,7 +217,7 @@ class SimDisk(MemoryDisk):
         elif seen_from:
             self._heard(source, Urgency.VANISHED)
         elif seen_to:
-            self._heard(target, Urgency.FOLDER if is_directory else Urgency.NOW)
+            self._heard(target, Urgency.FOLDER if is_directory else Urgency.ARRIVED)
 
     def _remove_directory(self, path: bytes) -> None:
         super()._remove_directory(path)
