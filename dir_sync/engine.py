@@ -120,7 +120,6 @@ _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's 
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
 _CALM_MS = 300  # after the last change: time for what is only nice to have
-_ECHOES_MIN = 16  # so many new files at once are a bulk
 _ECHO_MS = 2_000  # an event that comes later is looked at
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
@@ -154,6 +153,8 @@ class _Gift(NamedTuple):
 
 class Engine:
     """See the module. Fields: set once; index and memory of what is going on (this thread only)."""
+
+    echoes_min = 16  # so many new files at once are a bulk
 
     def __init__(self, index: Index, folder: str, tag: str, deltas: bool = True) -> None:
         """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them."""
@@ -380,7 +381,7 @@ class Engine:
         until = self._echoes.pop(path, 0)
         if until is not None and until <= self._now.mono_ms:
             return False
-        if len(self._echoes) < _ECHOES_MIN and not self._check_again:
+        if len(self._echoes) < self.echoes_min and not self._check_again:
             return False
         self._check_again.add(parent_of(path))
         return True
@@ -590,7 +591,9 @@ class Engine:
                 looking[path].listing |= is_folder
             elif path in busy and not self.scanning and not is_folder:  # a folder has to be listed, and so watched
                 self._listed_busy[path] = seen.fp
-            elif not is_here or path in agenda or path in busy or index.get(path) is not None:
+            elif (
+                not is_here or path in agenda or path in busy or path in self._obstructed or index.get(path) is not None
+            ):
                 self._add_scanned(path).listing |= is_folder
             elif is_deep and not self._is_ours(path):
                 pass

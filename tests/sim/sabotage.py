@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from dir_sync import engine, file_sync, scanner
-from dir_sync.core import peers, reconcile
+from dir_sync.core import limits, peers, reconcile
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Folder, Listing, Look, Seen, Touched, Urgency
 from dir_sync.core.model import Kind, Record, Stamp, join
@@ -99,6 +99,10 @@ def _offers_forgotten() -> Iterator[None]:
 
     with patch.object(Index, "__init__", start):
         yield
+
+
+def _summaries_agree() -> AbstractContextManager[object]:
+    return patch.object(Index, "summary", lambda self: bytes(limits.SUMMARY_BYTES))
 
 
 @contextmanager
@@ -242,6 +246,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "names are not synced": (_names_unsynced, 100),
     "what is displaced is deleted": (_no_history, 60),
     "offers do not survive a crash": (_offers_forgotten, 200),
+    "different states have equal summaries": (_summaries_agree, 60),
     "a listing is believed": (_listings_believed, 200),
     "what was seen of a peer is forgotten": (_seen_forgotten, 60),
     "an echo is an edit": (_echo_is_an_edit, 60),

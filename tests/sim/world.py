@@ -104,6 +104,8 @@ class SimIndex(Index):
 class SimEngine(Engine):
     """The real engine; what it records as made here can be seen."""
 
+    echoes_min = 1  # a bulk is rare here
+
     on_local: Callable[[Record, Record | None, str], None] | None = None
 
     def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
