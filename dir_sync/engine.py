@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
+from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
     Act,
     Applied,
@@ -89,10 +90,8 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     Stat,
-    bucket_of,
     check_path,
     fingerprint,
-    first_scan_record,
     has_seen,
     is_first_scan,
     join,

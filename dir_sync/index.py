@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from dir_sync.core.content import summarize
 from dir_sync.core.events import Version, Why
-from dir_sync.core.model import Kind, Record, Stamp, Vector, summarize
+from dir_sync.core.model import Kind, Record, Stamp, Vector
 from dir_sync.core.reconcile import Offer
 
 __all__ = ["Index", "IndexDamaged", "PeerSeen", "Row"]
@@ -271,7 +272,7 @@ class Index:
         return [row for path in paths if (row := self.get(path)) is not None]
 
     def summary(self) -> bytes:
-        """The summary of all rows (see `model.summarize`); kept until a row changes."""
+        """The summary of all rows (see `content.summarize`); kept until a row changes."""
         if self._summary is None or self._summary[0] != self.sequence:
             self._flush()
             query = "SELECT parent,name,stamp_ns,stamp_node,vector FROM row"

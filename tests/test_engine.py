@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from dir_sync import engine as engine_module
 from dir_sync.core import limits
+from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
     Act,
     Applied,
@@ -61,9 +62,7 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     Stat,
-    bucket_of,
     fingerprint,
-    first_scan_record,
     has_seen,
 )
 from dir_sync.engine import Engine, Now

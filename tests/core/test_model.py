@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
+from dir_sync.core.content import bucket_of, first_scan_record, summarize
 from dir_sync.core.model import (
     Kind,
     PathError,
     Record,
     Stamp,
     Vector,
-    bucket_of,
     check_path,
     concurrent,
-    first_scan_record,
     is_first_scan,
     join,
     leq,
@@ -28,7 +27,6 @@ from dir_sync.core.model import (
     same_meta,
     same_version,
     show,
-    summarize,
 )
 from tests import strategies
 

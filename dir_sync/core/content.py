@@ -1,0 +1,54 @@
+"""What is named by hashing it: records of first scans, and the summary of a state.
+
+In:   what a scan found; what an index holds.
+Out:  records and sums that are the same on every node that has the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from zlib import crc32
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.model import Kind, Record, Stamp
+
+__all__ = ["bucket_of", "first_scan_record", "summarize"]
+
+_BILLION = 1_000_000_000
+_NAMED = struct.Struct(">BHqI")
+_new = tuple.__new__  # half the cost of a named tuple's own
+
+
+def first_scan_record(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
+    """The record of something found by the very first scan: named by what it is, not by who found it (a hash over kind,
+    content, mode and mtime: the protocol, 3.2), so that nodes which start with equal trees hold equal records."""
+    if kind is Kind.DIRECTORY:
+        named, ns = _NAMED.pack(kind, mode, 0, 0), 1
+    else:
+        named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // _BILLION, mtime % _BILLION)
+        ns = min(max(mtime, 1), limits.STAMP_NS_MAX)
+    maker = "=" + blake3(named + content).hexdigest(12)
+    return _new(Record, (path, kind, size, content, mtime, mode, _new(Stamp, (ns, maker)), ((maker, 1),)))
+
+
+def summarize(versions: Iterable[tuple[bytes, int, str, str]]) -> bytes:
+    """The summary of a state: for each bucket, the sum of the tags of its records modulo 2**64, big-endian.
+
+    `versions`: path, stamp (ns, maker) and vector (as "maker:counter maker:counter"). Stamps name versions, so these say
+    everything. Two states with the same sum in a bucket hold the same records in it."""
+    sums = [0] * limits.SUMMARY_BUCKETS
+    unpack = _TAG.unpack_from
+    for path, ns, maker, vector in versions:
+        (tag,) = unpack(blake3(b"%b\0%d %b %b" % (path, ns, maker.encode(), vector.encode())).digest())
+        sums[bucket_of(path)] += tag
+    return struct.pack(f">{limits.SUMMARY_BUCKETS}Q", *(one & 0xFFFF_FFFF_FFFF_FFFF for one in sums))
+
+
+def bucket_of(path: bytes) -> int:
+    return crc32(path) % limits.SUMMARY_BUCKETS
+
+
+_TAG = struct.Struct(">Q")
