@@ -1171,6 +1171,10 @@ class Engine:
             if source == item.path or len(row.fp) != FINGERPRINT_BYTES:
                 continue
             if source in self._busy or source in self._looking or source in self._agenda:
+                doing = self._doing.get(source)
+                if doing is not None and doing[0].act is Act.REMOVE:
+                    self._plan_later(item.path, 20)  # it is on its way into the history, and is taken from there
+                    return True
                 continue
             self._cancel(item.path)
             decision = decide(row.record, self.index.offers(source))
