@@ -1866,7 +1866,7 @@ class Engine:
         if self._signing or not calm or not self._calm_work():
             return
         if self._check_again:
-            self._to_list += self._check_again
+            self._to_list += sorted(self._check_again)
             self._check_again.clear()
             self._echoes.clear()
             self._again = True

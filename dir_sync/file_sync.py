@@ -692,12 +692,16 @@ class FileSync:
         if displaced is None or not _same_inode(displaced, there):
             self._put_back(swap, path, ready)
             raise _Unexpected
-        if displaced.kind != Kind.DIRECTORY:
-            return self._file_away(swap, displaced, path, b"", item.why, item.target.stamp.node)
         try:
+            if displaced.kind != Kind.DIRECTORY:
+                return self._file_away(swap, displaced, path, b"", item.why, item.target.stamp.node)
             self._disk.remove_directory(swap)
         except DiskError as error:
-            self._put_back(swap, path, ready)
+            out = self._disk.stat(swap)
+            if out is not None and out.inode == displaced.inode:
+                self._put_back(swap, path, ready)
+            if displaced.kind != Kind.DIRECTORY:
+                raise
             raise _Unexpected from error
         return None
 
@@ -753,7 +757,12 @@ class FileSync:
         if displaced is None or not _same_inode(displaced, there):
             self._return_name(name, path)
             raise _Unexpected
-        version = self._file_away(name, displaced, path, b"", item.why, item.target.stamp.node)
+        try:
+            version = self._file_away(name, displaced, path, b"", item.why, item.target.stamp.node)
+        except DiskError:
+            if self._disk.stat(name) is not None:
+                self._return_name(name, path)
+            raise
         return ApplyResult(path, Result.DONE, b"", version)
 
     def _return_name(self, name: bytes, path: bytes) -> None:
@@ -857,8 +866,8 @@ class FileSync:
                     self._disk.rename(name, kept)
                 break
             except DiskError as error:
-                if error.trouble == Trouble.ABSENT and self._disk.stat(folder) is None:
-                    self._make_folder(folder)
+                if error.trouble == Trouble.ABSENT and self._disk.stat(name) is not None and number < _PUT_BACK_TRIES:
+                    self._make_folder(folder)  # unless another thread has just made it
                 elif error.trouble != Trouble.EXISTS:
                     raise
         content = digest
@@ -876,18 +885,23 @@ class FileSync:
 
     def _copy_out(self, name: bytes, kept: bytes, stat: Stat) -> bool:
         """False if somebody wrote into it meanwhile."""
-        writer = self._disk.create(kept)
         try:
-            reader = self._disk.open(name)
+            writer = self._disk.create(kept)
             try:
-                writer.copy_from(reader, 0, 0, stat.size)
-                now = reader.stat()
+                reader = self._disk.open(name)
+                try:
+                    writer.copy_from(reader, 0, 0, stat.size)
+                    now = reader.stat()
+                finally:
+                    reader.close()
+                writer.set_meta(stat.mode, stat.mtime)
+                writer.sync()
             finally:
-                reader.close()
-            writer.set_meta(stat.mode, stat.mtime)
-            writer.sync()
-        finally:
-            writer.close()
+                writer.close()
+        except DiskError as error:
+            if error.trouble != Trouble.EXISTS:
+                self._discard((kept,))  # half a copy
+            raise
         self._disk.remove_file(name)
         return now.size == stat.size and now.mtime == stat.mtime
 

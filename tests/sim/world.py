@@ -1179,6 +1179,9 @@ class World:
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
                 self.stats["left in staging"] += len(staged)
+            displaced = [name for name in staged if name.startswith((b"swap-", b"old-"))]
+            if displaced and not self.options.trouble:
+                raise Broken(f"{when}: {node.name} has not filed away {displaced[0]!r}")
             for path, kind in node.engine._obstructed.items():
                 if not _is_in_the_way(node.disk.tree(), path, kind):
                     raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")

@@ -1,0 +1,184 @@
+"""Changes of the tree: what they displace is in the history or where it was, whatever the disk does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from blake3 import blake3
+
+from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Result, Why
+from dir_sync.core.model import Kind, Record, Stamp, fingerprint
+from dir_sync.disk import RealDisk
+from dir_sync.file_sync import HISTORY, STAGING, FileSync
+from dir_sync.ports import Disk, Trouble
+from tests.sim.memory_disk import MemoryDisk
+
+THEIRS = Stamp(5, "their node")
+MTIME = 1_700_000_000_000_000_000
+
+
+class NoSignatures:
+    def get(self, digest: bytes) -> bytes | None:
+        return None
+
+    def put(self, digest: bytes, signature: bytes) -> None: ...
+
+    def has(self, digest: bytes) -> bool:
+        return False
+
+
+def file_sync(disk: Disk) -> FileSync:
+    sync = FileSync(disk, lambda _: True, NoSignatures(), time.time_ns, "test")
+    sync.prepare()
+    return sync
+
+
+def record(path: bytes, data: bytes | None) -> Record:
+    if data is None:
+        return Record(path, Kind.ABSENT, 0, b"", 0, 0, THEIRS, ())
+    return Record(path, Kind.FILE, len(data), blake3(data).digest(), MTIME, 0o644, THEIRS, ())
+
+
+def change(disk: Disk, path: bytes, data: bytes | None) -> ApplyItem:
+    """`data` takes the place of what is there now; None: nothing does."""
+    stat = disk.stat(path)
+    expect = b"" if stat is None else fingerprint(stat)
+    return ApplyItem(path, Act.REMOVE if data is None else Act.INSTALL, record(path, data), expect, Why.REPLACED, data)
+
+
+def apply(sync: FileSync, *items: ApplyItem) -> tuple[ApplyResult, ...]:
+    done = sync.perform(ApplyJob(items))
+    assert isinstance(done, Applied)
+    return done.items
+
+
+def kept(disk: MemoryDisk) -> list[bytes | None]:
+    """The contents in the history."""
+    days = [HISTORY + b"/" + day for day, _ in disk.list(HISTORY) or []]
+    return [disk.content(day + b"/" + name) for day in days for name, _ in disk.list(day) or []]
+
+
+@pytest.fixture
+def disk() -> MemoryDisk:
+    return MemoryDisk(time.time_ns, Random(1))
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+def test_the_day_of_the_history_may_be_made_by_somebody_else_just_now(disk: MemoryDisk, data: bytes | None) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "make_directory" and path.startswith(HISTORY):
+            disk.before = None
+            disk.make_directory(path, 0o700)  # another thread was faster
+
+    disk.before = before
+    (result,) = apply(sync, change(disk, b"file", data))
+    assert disk.before is None
+    assert result.result == Result.DONE
+    assert result.version is not None
+    assert kept(disk) == [b"old"]
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+def test_the_day_of_the_history_may_appear_after_it_was_missed(disk: MemoryDisk, data: bytes | None) -> None:
+    """Between the rename that fails and whatever comes next."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        if verb == "rename" and path.startswith(HISTORY):
+            disk.fail = None
+            disk.make_directory(path.rpartition(b"/")[0], 0o700)
+            return Trouble.ABSENT
+        return None
+
+    disk.fail = fail
+    (result,) = apply(sync, change(disk, b"file", data))
+    assert disk.fail is None
+    assert result.result == Result.DONE
+    assert kept(disk) == [b"old"]
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("trouble", [Trouble.FULL, Trouble.IO, Trouble.DENIED, Trouble.READ_ONLY])
+@pytest.mark.parametrize("data", [b"new", None])
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_the_history_cannot_take_stays_where_it_was(
+    disk: MemoryDisk, trouble: Trouble, data: bytes | None, linked: bool
+) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    if linked:
+        disk.link(b"file", b"its other name")
+
+    def fail(_: str, path: bytes) -> Trouble | None:
+        return trouble if path.startswith(HISTORY + b"/") else None
+
+    disk.fail = fail
+    (result,) = apply(sync, change(disk, b"file", data))
+    disk.fail = None
+    assert result.result == Result.PROBLEM
+    assert result.version is None
+    assert disk.content(b"file") == b"old"
+    assert [name for name, _ in disk.list(STAGING) or []] == []
+    assert kept(disk) == []
+    (result,) = apply(sync, change(disk, b"file", data))  # the trouble has passed
+    assert result.result == Result.DONE
+    assert kept(disk) == [b"old"]
+
+
+def test_half_a_copy_does_not_stay_in_the_history(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    disk.link(b"file", b"its other name")
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        return Trouble.FULL if verb == "file.sync" and path.startswith(HISTORY) else None
+
+    disk.fail = fail
+    (result,) = apply(sync, change(disk, b"file", b"new"))
+    assert result.result == Result.PROBLEM
+    assert disk.content(b"file") == b"old"
+    assert kept(disk) == []
+
+
+def run(sync: FileSync, start: threading.Barrier, item: ApplyItem, results: list[ApplyResult]) -> None:
+    start.wait(10)
+    results += apply(sync, item)
+
+
+@pytest.mark.parametrize("act", ["replace", "remove"])
+def test_many_threads_displace_at_once_with_no_history_yet(tmp_path: Path, act: str) -> None:
+    """The first of the day makes its folder, and all find it."""
+    threads_at_once, rounds = 8, 20
+    data = b"new" if act == "replace" else None
+    for turn in range(rounds):
+        root = tmp_path / f"{turn}"
+        root.mkdir()
+        for number in range(threads_at_once):
+            (root / f"{number}").write_bytes(b"old %d" % number)
+        disk = RealDisk(bytes(root))
+        try:
+            sync = file_sync(disk)
+            start = threading.Barrier(threads_at_once)
+            results: list[ApplyResult] = []
+
+            items = [change(disk, b"%d" % number, data) for number in range(threads_at_once)]
+            workers = [threading.Thread(target=run, args=(sync, start, item, results)) for item in items]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join(30)
+        finally:
+            disk.close()
+        assert [result.result for result in results] == [Result.DONE] * threads_at_once
+        contents = sorted(path.read_bytes() for path in (root / HISTORY.decode()).rglob("*") if path.is_file())
+        assert contents == [b"old %d" % number for number in range(threads_at_once)]
+        assert not list((root / STAGING.decode()).iterdir())
