@@ -445,6 +445,8 @@ def test_only_one_interface(lab: Lab, only: str) -> None:
     say_until_heard(three, "33", neighbour, "10.77.2.2")
     say_until_heard(neighbour, "44", one, "10.77.1.1")
     say_until_heard(two, "22", one, "10.77.1.2")
+    say_until_heard(two, "22", neighbour, "10.77.1.2")
+    say_until_heard(one, "11", neighbour, "10.77.1.1")
     assert one.heard() == {("22", "10.77.1.2"), ("44", "10.77.1.1")}
     assert {name for name, _ in three.heard()} == {"44"}
     assert neighbour.heard() == {("11", "10.77.1.1"), ("22", "10.77.1.2"), ("33", "10.77.2.2")}
