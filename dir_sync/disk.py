@@ -282,38 +282,27 @@ class RealDisk:
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> builtins.list[Stat | None | DiskError]:
         moved: builtins.list[Stat | None | DiskError] = []
-        for source, target in moves:
-            try:
-                named = self._rename_new(source, target)
-                if named is None:
-                    self.rename(source, target)  # the long way knows what to do, or says what is wrong
-                    moved.append(self.stat(target))
-                else:
-                    moved.append(named[0])
-            except DiskError as error:
-                moved.append(error)
-        return moved
-
-    def _rename_new(self, source: bytes, target: bytes) -> tuple[Stat | None] | None:
-        """The new name's stat (None: it is gone again); None if it could not be named."""
-        try:
-            here, mine = self._parent(source)
-            try:
-                there, theirs = self._parent(target)
+        with self.batch():
+            for source, target in moves:
                 try:
+                    here, mine = self._parent(source)
+                    there, theirs = self._parent(target)
                     if _renameat2(here, mine, there, theirs, _NOREPLACE) < 0:
-                        return None
-                    try:
-                        found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
-                    except OSError:
-                        return (None,)
-                    return (_stat(_KINDS.get(found.st_mode & 0o170000, Kind.OTHER), found),)
-                finally:
-                    self._done(there)
-            finally:
-                self._done(here)
-        except OSError:
-            return None
+                        self.rename(source, target)  # the long way knows what to do, or says what is wrong
+                        moved.append(self.stat(target))
+                        continue
+                except OSError as error:
+                    moved.append(_error(error, target))
+                    continue
+                except DiskError as error:
+                    moved.append(error)
+                    continue
+                try:
+                    found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+                    moved.append(_stat(_KINDS.get(found.st_mode & 0o170000, Kind.OTHER), found))
+                except OSError:
+                    moved.append(None)
+        return moved
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         """Where the file system has no RENAME_EXCHANGE it is done in steps, none of them undone by a crash:
@@ -937,7 +926,7 @@ def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] |
 def _create_whole(parent: int, file: NewFile) -> Stat:
     name, data, mode, mtime = file
     mode &= 0o777
-    fd = os.open(name, _CREATE, mode & 0o700 | 0o600, dir_fd=parent)
+    fd = os.open(name, _CREATE, mode | 0o600, dir_fd=parent)
     try:
         written = os.write(fd, data) if data else 0
         while written < len(data):
@@ -946,15 +935,18 @@ def _create_whole(parent: int, file: NewFile) -> Stat:
                 raise _os_error(errno.EIO)
             written += more
         try:
-            os.fchmod(fd, mode)
-        except OSError as error:
-            if error.errno not in _NO_MODES:
-                raise
-        try:
             os.utime(fd, ns=(mtime, mtime))
         except OverflowError:
             raise _os_error(errno.EOVERFLOW) from None
-        return _stat(Kind.FILE, os.fstat(fd))
+        found = os.fstat(fd)
+        if found.st_mode & 0o777 != mode:  # an odd mode, or the umask
+            try:
+                os.fchmod(fd, mode)
+            except OSError as error:
+                if error.errno not in _NO_MODES:
+                    raise
+            found = os.fstat(fd)
+        return _stat(Kind.FILE, found)
     except BaseException:
         try:
             os.unlink(name, dir_fd=parent)

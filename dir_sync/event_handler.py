@@ -26,8 +26,8 @@ __all__ = ["ChangeHandler"]
 
 _PAIR_WITHIN_MS = 2  # both halves of a rename are queued by one system call
 _FLOOD = 100  # so many events ...
-_FLOOD_S = 0.1  # ... within this are a flood, as a bulk of new files makes one
-_BREATH_S = 0.01
+_FLOOD_S = 0.2  # ... within this are a flood, as a bulk of new files makes one; it is over when as long was calm
+_BREATH_S = 0.02
 _BACKLOG_MAX = 2_000  # batches that nobody has taken yet; above, a scan is cheaper
 _CALLBACK = CallbackId(1)
 
@@ -109,6 +109,7 @@ class ChangeHandler:
         self._lost = False
         self._counted = 0  # events since _counting_from
         self._counting_from = 0.0
+        self._flooded = False
         self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by anyone
         self._reader = _Reader(self)
 
@@ -138,11 +139,11 @@ class ChangeHandler:
 
     def is_flooded(self) -> bool:
         """True while events come by the hundred."""
-        flooded = self._counted > _FLOOD
         now = time.monotonic()
         if now - self._counting_from > _FLOOD_S:
+            self._flooded = self._counted > _FLOOD and now - self._counting_from < 2 * _FLOOD_S
             self._counting_from, self._counted = now, 0
-        return flooded
+        return self._flooded or self._counted > _FLOOD
 
     @property
     def awaits_other_half(self) -> bool:

@@ -845,8 +845,10 @@ class FileSync:
         into it within the same grain leaves the same times behind: then the content has to be read again. Where they are
         rounded to seconds there is time enough to copy an old time with it, too."""
         grain = self._disk.grain_ns
+        if not grain:
+            return fingerprint(stat)
         since = stat.mtime if grain < _COARSE_NS else stat.ctime
-        young = grain and (grain >= _COARSE_NS or not stat.mtime % grain) and abs(self._now_ns() - since) < 2 * grain
+        young = (grain >= _COARSE_NS or not stat.mtime % grain) and abs(self._now_ns() - since) < 2 * grain
         return fingerprint(stat) + scanner.YOUNG if young and stat.kind == Kind.FILE else fingerprint(stat)
 
     def _file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
