@@ -33,7 +33,7 @@ class Stopped(Exception):
 def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int]) -> Listed:
     """Watch each folder, then list it: what appears in between is seen twice, never missed."""
     listings: list[Listing] = []
-    room = limits.LISTING_LOOKS_MAX
+    room = limits.GIVEN_LOOKS_MAX if job.want_bytes else limits.LISTING_LOOKS_MAX
     for number, folder in enumerate(job.folders):
         if room <= 0:
             return Listed(tuple(listings), tuple(folder.path for folder in job.folders[number:]))
