@@ -7,14 +7,17 @@ wrong) or 1 (anything else). Rule: no traceback reaches the user; nothing starts
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from dir_sync import __version__, config, log, utils
+from dir_sync import __version__, config, log, root, utils
 from dir_sync.config import Config, ConfigError
+from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
+from dir_sync.status import render
 
 __all__ = ["COMMANDS", "main", "read_config"]
 
@@ -41,6 +44,11 @@ two nodes on one machine need two ports:
   python main.py two -l 6001
 
 Ctrl-C ends it. The mesh is open: anyone on this LAN can join the folder.
+
+other commands, each with --help:
+  python main.py status DIR     how the node that runs on DIR is doing
+  python main.py approve DIR    delete everywhere what the brake holds ...
+  python main.py reject DIR     ... or bring it back
 """
 
 
@@ -74,7 +82,49 @@ def run(argv: list[str]) -> int:
     return run_daemon(asked)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"run": run}
+def status(argv: list[str]) -> int:
+    """``status DIR``: what the node that runs on a folder says of itself."""
+    parser = _command_parser(
+        "status", "Tell how the node that runs on DIR is doing: its peers, what is under way, what it holds."
+    )
+    parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+    words = parser.parse_args(argv)
+    answer = _ask(words.folder, {"command": "status"})
+    if words.json:
+        print(json.dumps(answer))
+    else:
+        print("\n".join(render(answer)))
+    return 0
+
+
+def approve(argv: list[str]) -> int:
+    """``approve DIR``: what the brake holds was meant."""
+    parser = _command_parser(
+        "approve", "Files that the brake holds as missing in DIR were deleted on purpose: delete them on all machines."
+    )
+    files = _ask(parser.parse_args(argv).folder, {"command": "approve"})["files"]
+    print(f"{files:,} files: their deletion is told to the others now" if files else _NOTHING_HELD)
+    return 0
+
+
+def reject(argv: list[str]) -> int:
+    """``reject DIR``: what the brake holds is to come back."""
+    parser = _command_parser(
+        "reject", "Files that the brake holds as missing in DIR were lost: bring them back from the other machines."
+    )
+    files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
+    print(f"{files:,} files: they come back from the other nodes that have them" if files else _NOTHING_HELD)
+    return 0
+
+
+_NOTHING_HELD = "nothing is held: there was nothing to decide"
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "run": run,
+    "status": status,
+    "approve": approve,
+    "reject": reject,
+}
 """The first word is a command only if it stands here; a folder of such a name is written ./run."""
 
 
@@ -84,7 +134,7 @@ def read_config(argv: list[str]) -> Config:
         words = _parser().parse_args(argv)
     except BrokenPipeError:  # whoever asked for --help or --version has read enough
         raise SystemExit(0) from None
-    folder = config.checked_folder(words.folder)
+    folder = _folder(words.folder)
     log_file = _absolute("--log-file", words.log_file) if words.log_file is not None else None
     if log_file is not None and config.is_shared(log_file, folder):
         raise ConfigError(
@@ -103,7 +153,21 @@ def read_config(argv: list[str]) -> Config:
         interface=words.interface,
         verbosity=-1 if words.quiet else words.verbose,
         log_file=log_file,
+        fresh=words.fresh,
+        brake_files=words.brake_files,
+        brake_percent=words.brake_percent,
     )
+
+
+def _folder(text: str) -> str:
+    """The folder to share. One that was shared before may be missing: its disk is not there yet."""
+    try:
+        return config.checked_folder(text)
+    except ConfigError:
+        folder = os.path.realpath(text) if text and "\0" not in text else ""
+        if folder and root.is_known(folder) and not os.path.exists(folder):
+            return folder
+        raise
 
 
 class _Parser(argparse.ArgumentParser):
@@ -182,8 +246,49 @@ def _parser() -> _Parser:
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="say more")
     loudness.add_argument("-q", "--quiet", action="store_true", help="say only what needs attention")
     add("--log-file", metavar="FILE", help="also write the log there, with dates")
+    add("--new", dest="fresh", action="store_true", help="begin with an empty DIR, though it was shared before")
+    add(
+        "--brake-files",
+        metavar="N",
+        type=_type(_count),
+        default=config.BRAKE_FILES,
+        help="ask before deletions that nobody saw are told, if it is so many files or more ... (default: %(default)s;"
+        " 0: never ask)",
+    )
+    add(
+        "--brake-percent",
+        metavar="P",
+        type=_type(_percent),
+        default=config.BRAKE_PERCENT,
+        help="... and more than so much of all files (default: %(default)s)",
+    )
     add("--version", action="version", version=f"dir_sync {__version__}")
     return parser
+
+
+def _command_parser(name: str, description: str) -> _Parser:
+    parser = _Parser(
+        prog=f"main.py {name}",
+        description=description,
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=WIDTH),
+    )
+    parser.add_argument("folder", metavar="DIR", help="the shared folder")
+    return parser
+
+
+def _ask(text: str, question: Answer) -> Answer:
+    """The answer of the node that runs on a folder; ConfigError if there is none."""
+    folder = config.checked_folder(text)
+    try:
+        answer = ask(folder, question)
+    except NoDaemon:
+        raise ConfigError(f"no node is running on {text}: start it with 'main.py {text}'") from None
+    except OSError as error:
+        raise ConfigError(f"the node that runs on {text} does not answer: {error.strerror or error}") from None
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]))
+    return answer
 
 
 def _type(check: Callable[[str], T]) -> Callable[[str], T]:
@@ -196,6 +301,18 @@ def _type(check: Callable[[str], T]) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 12:
+        return int(text)
+    raise ConfigError("a whole number is needed", config.USAGE)
+
+
+def _percent(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 100:
+        return int(text)
+    raise ConfigError("a whole number from 0 to 100 is needed", config.USAGE)
 
 
 def _peer(text: str) -> tuple[str, int]:

@@ -15,6 +15,8 @@ from dir_sync.core import limits
 from dir_sync.core.model import show
 
 __all__ = [
+    "BRAKE_FILES",
+    "BRAKE_PERCENT",
     "BROADCAST_PORT",
     "ENVIRONMENT",
     "FOLDER_NAME",
@@ -34,6 +36,8 @@ BROADCAST_PORT = 5000
 LISTEN_PORT = 6000
 SIGNATURE_DIR = "/tmp/signatures"
 FOLDER_NAME = "default"
+BRAKE_FILES = 100
+BRAKE_PERCENT = 50
 
 USAGE = 2  # exit code: the command line is wrong
 ENVIRONMENT = 1  # exit code: the command line is fine, the machine does not let us
@@ -63,6 +67,9 @@ class Config:
     interface: str | None = None  # address or name; None: all
     verbosity: int = 0  # -1 only warnings, 0 what happens, 1 how
     log_file: str | None = None
+    fresh: bool = False  # DIR is meant to be empty, though it was shared before
+    brake_files: int = BRAKE_FILES  # so many files missing at once are a disaster; 0: nothing is
+    brake_percent: int = BRAKE_PERCENT  # if they are more than this of all files
 
 
 def checked_port(text: str) -> int:

@@ -21,11 +21,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from dir_sync import delta
+from dir_sync import delta, root
 from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
+from dir_sync.control import Answer, ControlServer
+from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
     ApplyJob,
     Blind,
+    Decided,
     DiscardJob,
     Drained,
     Drop,
@@ -73,6 +76,8 @@ _WORKERS = 2  # of each pool: small jobs never wait behind large ones
 _RESCAN_S = 900.0  # a look at everything now and then, for what no event told
 _POLL_S = 20.0  # folders that cannot be watched are listed so often
 _PROGRESS_S = 5.0
+_ROOT_POLL_S = 2.0  # is the folder still there? is it here again?
+_ANSWER_WITHIN_S = 30.0
 _GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
 _SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
 
@@ -87,16 +92,27 @@ class _Heard:
         self.address = address
 
 
+class _Asked:
+    """Somebody asks something by the control socket."""
+
+    __slots__ = ("question", "reply")
+
+    def __init__(self, question: Answer) -> None:
+        self.question = question
+        self.reply: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+
+
 class _Stop:
     """The end."""
 
 
 def run(config: Config) -> int:
-    """Share the folder until SIGINT or SIGTERM. Raises ConfigError, one line for the user."""
+    """Share the folder until SIGINT or SIGTERM; while it is not there, wait for it. Raises ConfigError, one line for the
+    user."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what the imports made lives as long as we do
     gc.set_threshold(*_GC_THRESHOLD)
-    stop = threading.Event()
+    wake = threading.Event()
     signals = 0
 
     def on_signal(_number: int, _frame: object) -> None:
@@ -104,27 +120,47 @@ def run(config: Config) -> int:
         signals += 1
         if signals > 1:
             os._exit(130)
-        stop.set()
+        wake.set()
 
-    daemon = Daemon(config)
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, on_signal)
-        daemon.start()
-        while not stop.wait(0.5 if sys.platform == "win32" else None) and not daemon.failed:
-            pass
-    finally:
-        daemon.stop()
-    if daemon.failed is not None:
-        raise daemon.failed
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    was_here = False
+    while not signals:
+        if not _wait_for_root(config, was_here, wake):
+            break
+        daemon = Daemon(config, wake.set)
+        try:
+            daemon.start()
+            was_here = True
+            wake.wait()
+        finally:
+            daemon.stop()
+        if daemon.failed is not None:
+            raise daemon.failed
+        wake.clear()
     return 0
+
+
+def _wait_for_root(config: Config, was_here: bool, wake: threading.Event) -> bool:
+    """True when the folder is there; false if a signal came first."""
+    said = ""
+    while reason := root.reason_to_wait(config.folder, was_here, config.fresh):
+        if reason != said:
+            logger.warning("paused: %s; waiting for it", reason)
+            said = reason
+        if wake.wait(_ROOT_POLL_S):
+            return False
+    if said:
+        logger.warning("%s is here again", show(os.fsencode(config.folder)))
+    return True
 
 
 class Daemon:
     """Fields: set once; engine thread only; any thread."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, on_root_gone: Callable[[], None]) -> None:
         """Opens and locks everything. Raises ConfigError if something cannot be had."""
+        self._on_root_gone = on_root_gone
         self._config = config
         self._dice = random.Random()
         self._instance = f"{self._dice.getrandbits(64):016x}"
@@ -148,6 +184,7 @@ class Daemon:
         self._next_scan = time.monotonic() + _RESCAN_S
         self._next_poll = time.monotonic() + _POLL_S
         self._next_progress = time.monotonic() + _PROGRESS_S
+        self._next_root = time.monotonic() + _ROOT_POLL_S
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -184,7 +221,8 @@ class Daemon:
         deltas = delta.available()
         if not deltas:
             logger.warning("%s", delta.MISSING)
-        self._engine = Engine(self._index, config.folder_name, tag, deltas)
+        brake = Limits(config.brake_files, config.brake_percent)
+        self._engine = Engine(self._index, config.folder_name, tag, deltas, brake)
         trusted = frozenset(address for address, _ in config.peers)
         try:
             self._manager = NodeManager(
@@ -262,6 +300,8 @@ class Daemon:
         self._closers.append(self._discovery.stop)
         self._watcher.start()
         self._closers.append(self._watcher.stop)
+        self._open_control()
+        root.remember(config.folder)
         self._manager.start()
         where = config.interface or "all interfaces"
         logger.info(
@@ -274,6 +314,16 @@ class Daemon:
             for number in range(_WORKERS):
                 self._thread(f"{name}-{number + 1}", self._work, pool)
         self._thread("engine", self._turn_forever)
+
+    def _open_control(self) -> None:
+        state = os.path.join(self._config.folder, os.fsdecode(STATE))
+        try:
+            control = ControlServer(state, self._ask)
+        except OSError as error:
+            logger.warning("no other command can reach this node: no socket in %s (%s)", state, error.strerror)
+            return
+        self._closers.append(control.stop)
+        control.start()
 
     def _thread(self, name: str, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=self._guarded, args=(target, *args), name=name, daemon=True)
@@ -316,6 +366,15 @@ class Daemon:
     def _warn_once(self, line: str) -> None:
         if self._once.first(line):
             logger.warning("%s", line)
+
+    def _ask(self, question: Answer) -> Answer:
+        """The control socket's thread: what the engine's thread says to it."""
+        asked = _Asked(question)
+        self._inbox.put(asked)
+        try:
+            return asked.reply.get(timeout=_ANSWER_WITHIN_S)
+        except queue.Empty:
+            return {"error": "the node is busy or ending, and has not answered"}
 
     def _work(self, jobs: queue.SimpleQueue[Job | None]) -> None:
         """A disk worker."""
@@ -367,7 +426,7 @@ class Daemon:
         except queue.Empty:
             pass
         mono = time.monotonic()
-        due = [self._roster.next_deadline() / 1000, self._next_scan]
+        due = [self._roster.next_deadline() / 1000, self._next_scan, self._next_root]
         engine = self._engine.next_deadline()
         if engine is not None:
             due.append(engine / 1000)
@@ -402,11 +461,59 @@ class Daemon:
                 if link is None and (address, port) in self._config.peers and self._once.first((address, port, text)):
                     logger.info("no connection to %s:%d yet (%s); trying again", address, port, text)
                 return []
+            case _Asked():
+                return self._asked(news, now)
             case _Heard():
                 self._act(self._roster.heard(news.beacon, news.address, now.mono_ms))
                 return []
             case _:
                 return self._engine.handle(news, now)  # type: ignore[arg-type]
+
+    def _asked(self, asked: _Asked, now: Now) -> list[Effect]:
+        held = self._engine.brake.held_files
+        match asked.question["command"]:
+            case "status":
+                asked.reply.put(self._status())
+            case "approve" | "reject" as word:
+                asked.reply.put({"files": held})
+                return self._engine.handle(Decided(word == "approve"), now) if self._engine.brake.held else []
+            case other:
+                asked.reply.put({"error": f"this node does not know the command {other!r}"})
+        return []
+
+    def _status(self) -> Answer:
+        config, index, engine = self._config, self._index, self._engine
+        synchronized = set(engine.synchronized_with())
+        files, size = index.count_live()
+        held = next(iter(engine.brake.held), b"")
+        return {
+            "folder": show(os.fsencode(config.folder)),
+            "folder_name": config.folder_name,
+            "name": show(os.fsencode(config.name)),
+            "node": index.node,
+            "port": self._manager.port,
+            "process": os.getpid(),
+            "files": files,
+            "bytes": size,
+            "peers": [
+                {
+                    "name": show(engine.name_of(node_id).encode("utf-8", "surrogateescape")),
+                    "node": node_id,
+                    "address": node.address,
+                    "synchronized": node_id in synchronized,
+                }
+                for node_id, node in sorted(self._links.items())
+            ],
+            "scanning": engine.scanning,
+            "busy": engine.is_busy,
+            "wanted": index.count_offers(),
+            "unwatched": len(self._watcher.unwatched),
+            "transfers": [
+                {"path": show(path), "peer": peer, "here": here, "size": size}
+                for path, peer, here, size, _, _ in engine.transfers()
+            ],
+            "held": {"files": engine.brake.held_files, "path": show(held)},
+        }
 
     def _is_link(self, node: Node) -> bool:
         return self._links.get(node.id) is node
@@ -517,6 +624,10 @@ class Daemon:
             )
             for path in list(self._watcher.unwatched):
                 self._inbox.put(Blind(path, ""))
+        if mono >= self._next_root:
+            self._next_root = mono + _ROOT_POLL_S
+            if not self._disk.is_root_here():
+                self._on_root_gone()
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
             for path, peer, here, size, since_ms, began in self._engine.transfers():

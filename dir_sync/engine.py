@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
+from dir_sync.core.brake import Brake, covers
+from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
     Act,
@@ -25,6 +27,7 @@ from dir_sync.core.events import (
     ApplyJob,
     ApplyResult,
     Blind,
+    Decided,
     DeltaDone,
     DeltaJob,
     DiscardJob,
@@ -155,7 +158,9 @@ class Engine:
 
     echoes_min = 16  # so many new files at once are a bulk
 
-    def __init__(self, index: Index, folder: str, tag: str, deltas: bool = True) -> None:
+    def __init__(
+        self, index: Index, folder: str, tag: str, deltas: bool = True, brake: BrakeLimits | None = None
+    ) -> None:
         """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them."""
         self.index = index
         self.folder = folder
@@ -224,6 +229,7 @@ class Engine:
         self._again = False
         self.first_scan = not index.first_scan_done
         self.scanning = False
+        self.brake = Brake(brake or BrakeLimits())
 
     # --- the two ways in ---------------------------------------------------------------------------------------------
 
@@ -249,6 +255,8 @@ class Engine:
                     self._note("blind", path, text=reason)
                     self._echoes.clear()
                 self._to_list.append(path)
+            case Decided(approve):
+                self._decided(approve)
             case Ticked():
                 pass
             case Listed(listings, left):
@@ -333,12 +341,16 @@ class Engine:
         """True while anything is under way or known to be missing here and to be had."""
         return bool(
             self._jobs_out or len(self._agenda) or self._todo or self._to_list or self._fetches or self._ready
-            or self._waiting or self.scanning
+            or self._waiting or self.scanning or self.brake.missed
         )  # fmt: skip
 
     def synchronized_with(self) -> list[str]:
         """Peers that have told us all they had and were told all we had."""
         return [node for node, peer in sorted(self._peers.items()) if peer.synced and peer.sent >= self.index.sequence]
+
+    def name_of(self, node: str) -> str:
+        """What a connected peer calls itself."""
+        return self._peers[node].name if node in self._peers else node[:8]
 
     def transfers(self) -> list[tuple[bytes, str, int, int, int, int]]:
         """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
@@ -492,6 +504,8 @@ class Engine:
             self._listings_out += 1
             folders = tuple([self._folder(path) for path in dict.fromkeys(some)])
             self._order(ListJob(folders, self._want_bytes()))
+        if self.brake.missed and not self._to_list and not self._listings_out and not self._scanned:
+            self._judge()
         unfinished = self._to_list or self._listings_out or self._scanned or b"" in self._to_list_again
         if self.scanning and not unfinished:
             self.scanning = False
@@ -529,6 +543,10 @@ class Engine:
             row = self.index.get(prefix + name)
             if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
                 self._add_scanned(prefix + name)
+        if self.brake.held:
+            gone = {prefix + name for name in listing.gone}
+            for path in [path for path in self.brake.held if parent_of(path) == folder and path not in gone]:
+                self._no_longer_held(path)
         if self._obstructed:
             there = {prefix + name for name, _ in listing.entries}
             for path in self._obstructed.keys() - there:
@@ -710,6 +728,14 @@ class Engine:
         if mine.kind == Kind.ABSENT:
             self.index.set_fp(path, b"")
             return True
+        if not errand.live and not errand.judged:
+            is_wanted = bool(self.index.offers(path))  # then it comes back, or is gone elsewhere as well
+            if self.brake.holds(path):
+                if path not in self.brake.held or not is_wanted:
+                    return True
+            elif not is_wanted:
+                self.brake.missed[path] = None
+                return True
         if mine.kind == Kind.DIRECTORY and self._look_below(path, errand):
             return False
         best = self._announced_gone(mine)
@@ -728,8 +754,67 @@ class Engine:
         below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
         for child in below:
             if child.record.path not in self._looking:
-                self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms).live |= errand.live
+                found = self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms)
+                found.live |= errand.live
+                found.judged |= errand.judged
         return bool(below)
+
+    # --- the brake ---------------------------------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        """The scan is over: what it missed was deleted, or is held because it is too much to be believed."""
+        missed = self.brake.missed
+        if self._is_disaster():
+            files = self._count_files(missed)
+            self.brake.hold(files)
+            self._note("braked", next(iter(self.brake.held)), wire=files, size=len(self.brake.held))
+            return
+        self._let_go(list(missed))
+        missed.clear()
+
+    def _is_disaster(self) -> bool:
+        limits_, missed = self.brake.limits, self.brake.missed
+        if not limits_.files:
+            return False
+        gone = self._count_files(missed)
+        if gone < limits_.files:
+            return False
+        before, _ = self.index.count_live()
+        if not limits_.is_disaster(gone, before):
+            return False
+        moved = sum(self._is_moved(row.record) for path in missed for row in self.index.live_files(path))
+        return limits_.is_disaster(gone - moved, before - moved)
+
+    def _count_files(self, paths: Iterable[bytes]) -> int:
+        return sum(self.index.count_files(path) for path in paths)
+
+    def _is_moved(self, record: Record) -> bool:
+        """True if a content that is missing at its old name is at another one."""
+        others = self.index.by_content(record.content)
+        return any(row.record.path != record.path and not covers(self.brake.missed, row.record.path) for row in others)
+
+    def _let_go(self, paths: list[bytes]) -> None:
+        for path in paths:
+            self._add_scanned(path).judged = True
+
+    def _no_longer_held(self, path: bytes) -> None:
+        if self.brake.is_back(path):
+            self._note("unbraked")
+
+    def _decided(self, approve: bool) -> None:
+        """What is held was meant, and is told; or it was not, and comes back from whoever has it."""
+        paths = self.brake.let_go()
+        if approve:
+            self._let_go(paths)
+            return
+        for path in paths:
+            for lost in self.index.live_paths(path):
+                self.index.forget(lost)
+        for node in sorted(self._peers):
+            self._peers[node].was_asked = self._peers[node].synced = False
+        self.index.ask_anew()
+        for node in sorted(self._peers):
+            self._ask_state(self._peers[node])
 
     def _found(self, seen: Seen, errand: Errand) -> bool:
         """Something is there. True if that is settled; false: look again, its folder comes first."""
@@ -842,6 +927,8 @@ class Engine:
         row = self.index.put(record, fp)
         self._changed.append((row.seq, record))
         self._todo[record.path] = None
+        if self.brake.held:
+            self._no_longer_held(record.path)
         if self._obstructed and parent_of(record.path) in self._obstructed:
             self._todo[parent_of(record.path)] = None
         if record.kind == Kind.DIRECTORY:

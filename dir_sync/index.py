@@ -230,6 +230,48 @@ class Index:
         query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE parent=? AND kind<>0 LIMIT ?"
         return [_row(fields) for fields in self._db.execute(query, (path, limit))]
 
+    def live_files(self, path: bytes) -> Iterator[Row]:
+        """The file at a path, or all files below it, as far as they are live."""
+        row = self.get(path)
+        if row is not None and row.record.kind == Kind.FILE:
+            yield row
+        self._flush()
+        query = f"SELECT {_ROW_FIELDS},seq,fp FROM row WHERE kind=1 AND (parent=? OR (parent>=? AND parent<?))"
+        for fields in self._db.execute(query, (path, path + b"/", path + b"0")).fetchall():
+            yield _row(fields)
+
+    def count_files(self, path: bytes) -> int:
+        """How many `live_files` there are."""
+        row = self.get(path)
+        if row is not None and row.record.kind != Kind.DIRECTORY:
+            return int(row.record.kind == Kind.FILE)
+        self._flush()
+        query = "SELECT COUNT(*) FROM row WHERE kind=1 AND (parent=? OR (parent>=? AND parent<?))"
+        count: int = self._db.execute(query, (path, path + b"/", path + b"0")).fetchone()[0]
+        return count
+
+    def live_paths(self, path: bytes) -> list[bytes]:
+        """A path and all that is below it, as far as it is live."""
+        self._flush()
+        query = "SELECT parent,name FROM row WHERE kind<>0 AND (parent=? OR (parent>=? AND parent<?))"
+        below = [_join(*key) for key in self._db.execute(query, (path, path + b"/", path + b"0"))]
+        row = self.get(path)
+        return [path, *below] if row is not None and row.record.kind != Kind.ABSENT else below
+
+    def forget(self, path: bytes) -> None:
+        """As if nothing had ever been at a path."""
+        self._flush()
+        parent, _, name = path.rpartition(b"/")
+        self._db.execute("DELETE FROM row WHERE parent=? AND name=?", (parent, name))
+        self._rows.pop(path, None)
+        self._summary = None
+        self._dirty_meta["sequence"] = self.sequence
+
+    def ask_anew(self) -> None:
+        """As if no peer had told anything yet: each will be asked for all it has."""
+        for node, known in self._peers.items():
+            self.set_peer(node, known._replace(seen=0))
+
     def has_live_child(self, path: bytes) -> bool:
         self._flush()
         query = "SELECT 1 FROM row WHERE parent=? AND kind<>0 LIMIT 1"

@@ -116,6 +116,14 @@ class Narrator:
                 logger.warning("%s from %s was not accepted: %s", path, peer, note.text)
             case "blind":
                 logger.warning("looking at everything in %s again: %s", path or "the folder", note.text)
+            case "braked":
+                logger.warning(
+                    "BRAKE: %s files are missing here since this node last looked (%s first). Nobody is told until you"
+                    " decide: 'main.py approve DIR' deletes them everywhere, 'main.py reject DIR' brings them back",
+                    f"{note.wire:,}", path,
+                )  # fmt: skip
+            case "unbraked":
+                logger.warning("what was missing is settled: nothing is held any more")
             case "new identity":
                 logger.warning("this node takes a new identity: %s", note.text)
             case _:

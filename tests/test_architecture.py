@@ -27,7 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     # decisions and memory
     "index": set(),
     "engine": {"index"},
-    "status": set(),
+    "status": {"log"},
+    "control": set(),
+    "root": set(),
     # bytes on disk
     "disk": {"ports"},
     "delta": {"ports"},
@@ -47,9 +49,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon": {
         *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
         *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
-        *("discovery", "web", "narrator", ""),
+        *("discovery", "web", "narrator", "control", "root", ""),
     },
-    "cli": {"", "config", "log", "utils", "daemon"},
+    "cli": {"", "config", "log", "utils", "control", "root", "status", "daemon"},
 }
 
 # Siblings that do know each other, and why.

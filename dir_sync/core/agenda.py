@@ -35,6 +35,7 @@ class Errand:
     first_ms: int
     live: bool = False  # seen to happen, not found by a scan
     listing: bool = False  # a folder: list it, whatever the look says
+    judged: bool = False  # a scan missed it, and may say so (see core.brake)
     large: bool = False  # known to be a large file: look at it apart from the others
     tries: int = 0
     hint: Hint | None = None
@@ -89,6 +90,7 @@ class Agenda:
             return
         newer.live |= errand.live
         newer.listing |= errand.listing
+        newer.judged |= errand.judged
         newer.large |= errand.large
         newer.tries = max(newer.tries, errand.tries)
         self._move(newer, min(newer.due_ms, due_ms))

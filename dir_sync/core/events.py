@@ -189,6 +189,12 @@ class Blind(NamedTuple):
     reason: str
 
 
+class Decided(NamedTuple):
+    """Somebody has decided about what the brake holds: it is meant (`approve`), or it is to come back from the others."""
+
+    approve: bool
+
+
 class Ticked(NamedTuple):
     """A deadline has come."""
 
@@ -266,7 +272,7 @@ class Drained(NamedTuple):
 
 
 Event = (
-    Touched | Moved | Blind | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
+    Touched | Moved | Blind | Decided | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
     | PeerUp | PeerDown | Received | Drained
 )  # fmt: skip
 

@@ -1,0 +1,138 @@
+"""The control socket: what other commands ask of a daemon that is running.
+
+In:   one connection, one line of JSON: {"command": ...}.
+Out:  one line of JSON: the answer, or {"error": words for the user}.
+Rule: the socket lies in `.dir_sync`, only its owner may connect, and nobody who asks can hold up the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Answer", "ControlServer", "NoDaemon", "ask"]
+
+Answer = dict[str, Any]
+
+_NAME = "control"
+_LINE_BYTES_MAX = 64 * 1024  # a question
+_ANSWER_BYTES_MAX = 64 * 1024 * 1024
+_PATIENCE_S = 2.0  # for the question, once connected
+_ANSWER_WITHIN_S = 60.0
+
+
+class NoDaemon(Exception):
+    """Nobody is running on that folder."""
+
+
+class ControlServer:
+    """Takes questions, one at a time, on a thread of its own."""
+
+    def __init__(self, state: str, answer: Callable[[Answer], Answer]) -> None:
+        """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the server's thread.
+        Raises OSError where the file system has no sockets."""
+        self._state = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._answer = answer
+        self._ending = False
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            try:
+                os.unlink(_NAME, dir_fd=self._state)  # of a daemon that was killed
+            except FileNotFoundError:
+                pass
+            self._socket.bind(_path(self._state))
+            os.chmod(_NAME, 0o600, dir_fd=self._state)
+            self._socket.listen(8)
+        except OSError:
+            self._socket.close()
+            os.close(self._state)
+            raise
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """May be called whether or not it was started."""
+        self._ending = True
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        except OSError:
+            pass
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+        self._socket.close()
+        try:
+            os.unlink(_NAME, dir_fd=self._state)
+        except OSError:
+            pass  # the folder is gone, or another one is there
+        os.close(self._state)
+
+    def _serve(self) -> None:
+        while not self._ending:
+            try:
+                link, _ = self._socket.accept()
+            except OSError:
+                return
+            with link:
+                try:
+                    link.settimeout(_PATIENCE_S)
+                    link.sendall(_line(self._answer_to(_read_line(link, _LINE_BYTES_MAX))))
+                except OSError:
+                    pass  # whoever asked has gone
+
+    def _answer_to(self, line: bytes) -> Answer:
+        try:
+            question = json.loads(line)
+        except (ValueError, RecursionError):
+            question = None
+        if not isinstance(question, dict) or not isinstance(question.get("command"), str):
+            return {"error": "this is no question"}
+        return self._answer(question)
+
+
+def ask(folder: str, question: Answer) -> Answer:
+    """Ask the daemon that runs on a folder. Raises NoDaemon; OSError if it does not answer."""
+    try:
+        state = os.open(os.path.join(folder, ".dir_sync"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NoDaemon from error
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(_ANSWER_WITHIN_S)
+            try:
+                link.connect(_path(state))
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                raise NoDaemon from error
+            link.sendall(_line(question))
+            answer = json.loads(_read_line(link, _ANSWER_BYTES_MAX))
+    except ValueError as error:
+        raise OSError("an answer that cannot be read") from error
+    finally:
+        os.close(state)
+    if not isinstance(answer, dict):
+        raise OSError("an answer that cannot be read")
+    return answer
+
+
+def _path(state: int) -> str:
+    """The address of a socket may have 107 bytes, and a folder's path may be longer."""
+    return f"/proc/self/fd/{state}/{_NAME}"
+
+
+def _line(words: Answer) -> bytes:
+    return json.dumps(words).encode("ascii") + b"\n"
+
+
+def _read_line(link: socket.socket, most: int) -> bytes:
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        piece = link.recv(65536)
+        if not piece or len(data) + len(piece) > most:
+            raise OSError("no whole line")
+        data += piece
+    return bytes(data)

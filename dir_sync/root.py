@@ -1,0 +1,77 @@
+"""Is the folder there? A disk that is not mounted looks like an empty folder, and must not be taken for one.
+
+In:   the folder's path. Out: why it cannot be used now, in words, or "".
+Rule: a folder that was shared from this machine before is not begun anew only because it is empty today.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+from dir_sync.core.model import show
+
+__all__ = ["is_known", "reason_to_wait", "remember"]
+
+_FILE = "folders.json"
+_FOLDERS_MAX = 1_000
+
+
+def reason_to_wait(folder: str, was_here: bool, fresh: bool = False) -> str:
+    """`was_here`: it was shared a moment ago, by this very run. `fresh`: the user says that it is meant to be empty."""
+    name = show(os.fsencode(folder))
+    try:
+        if not stat.S_ISDIR(os.stat(folder).st_mode):
+            return f"{name} is not a folder any more"
+        entries = os.listdir(folder)
+    except OSError as error:
+        return f"{name} is gone: {error.strerror}"
+    if ".dir_sync" in entries or (fresh and not was_here):
+        return ""
+    if was_here:
+        return f"{name} is another folder now: it has no .dir_sync"
+    if not entries and is_known(folder):
+        return (
+            f"{name} is empty, and was shared from here before: is its disk mounted? (if it is meant to be empty, start"
+            " with --new)"
+        )
+    return ""
+
+
+def is_known(folder: str) -> bool:
+    """True if a folder of this path was shared before, by this user on this machine."""
+    return folder in _known()
+
+
+def remember(folder: str) -> None:
+    """This folder is shared from here. Where nothing can be noted, nothing is."""
+    known = _known()
+    if folder in known:
+        return
+    path = _path()
+    new = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        with open(new, "w", encoding="utf-8") as file:
+            json.dump([*known, folder][-_FOLDERS_MAX:], file)
+        os.replace(new, path)
+    except (OSError, ValueError):
+        pass  # then an unmounted disk cannot be told from a new folder before the start
+
+
+def _known() -> list[str]:
+    try:
+        with open(_path(), encoding="utf-8") as file:
+            known = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [folder for folder in known if isinstance(folder, str)] if isinstance(known, list) else []
+
+
+def _path() -> str:
+    """In the user's state folder, as the XDG base directory specification has it."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.expanduser("~/.local/state")
+    return os.path.join(base, "dir_sync", _FILE)

@@ -1,0 +1,149 @@
+"""The folder itself goes, or is found empty: nobody else loses anything, and people are told and asked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from .changes import write
+from .checker import holds, survey, wait_equal, wait_for
+from .lan import Lan, Node
+
+pytestmark = pytest.mark.lan
+
+SOON_S = 60.0
+FILES = 150
+
+
+def fill(node: Node) -> None:
+    for number in range(FILES):
+        write(node.dir / "tree" / f"{number}", b"content %d" % number)
+
+
+def count(node: Node) -> int:
+    return len(list((node.dir / "tree").glob("*")))
+
+
+def empty(node: Node) -> None:
+    """As if another disk had been there; `.dir_sync` stays."""
+    for path in node.dir.iterdir():
+        if path.name != ".dir_sync":
+            shutil.rmtree(path)
+
+
+def say(node: Node, word: str, *more: str) -> str:
+    ended = node.run_to_end(word, node.dir, *more)
+    assert ended.code == 0, ended.err
+    assert not ended.errors
+    return ended.out
+
+
+@pytest.fixture
+def pair(new_lan: Callable[..., Lan]) -> Lan:
+    lan = new_lan(2)
+    fill(lan[0])
+    lan.start()
+    wait_equal(lan.roots, SOON_S)
+    lan.meet("start")
+    return lan
+
+
+@pytest.mark.parametrize("word", ["approve", "reject"])
+def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> None:
+    a, b = pair
+    before = survey(b.dir)
+    a.stop()
+    empty(a)
+    a.start()
+    wait_for(lambda: "BRAKE" in a.log(this_run=True), SOON_S, "the brake is said")
+    wait_for(lambda: "synchronized with" in a.log(this_run=True), SOON_S, "they meet")
+    holds(lambda: survey(b.dir) == before, 1.0, "nothing is deleted")
+    status = json.loads(say(a, "status", "--json"))
+    assert status["held"]["files"] == FILES + 2
+    assert "BRAKE" in say(a, "status")
+    write(a.dir / "new", b"all else goes on")
+    wait_for((b.dir / "new").exists, SOON_S, "a new file arrives")
+    assert count(b) == FILES
+    say(a, word)
+    if word == "approve":
+        wait_for(lambda: count(b) == 0, SOON_S, "it is deleted there, too")
+        wait_for(
+            lambda: all(b.keeps(b"content %d" % number) for number in range(FILES)), SOON_S, "all is in the history"
+        )
+    else:
+        wait_for(lambda: count(a) == FILES, SOON_S, "it comes back")
+        assert count(b) == FILES
+    wait_equal(pair.roots, SOON_S)
+    assert json.loads(say(a, "status", "--json"))["held"]["files"] == 0
+    assert "nothing is held" in say(a, word)
+
+
+def test_a_folder_that_goes_is_waited_for(pair: Lan) -> None:
+    a, b = pair
+    aside = a.base / "aside"
+    a.dir.rename(aside)
+    wait_for(lambda: "paused" in a.log(), SOON_S, "it is said")
+    wait_for(lambda: "lost node" in b.log(), SOON_S, "the other sees it leave")
+    write(b.dir / "meanwhile", b"written meanwhile")
+    a.dir.mkdir()
+    wait_for(lambda: "another folder" in a.log(), SOON_S, "an empty folder is not the folder")
+    holds(lambda: not list(a.dir.iterdir()) and count(b) == FILES, 1.0, "nothing happens in either")
+    a.dir.rmdir()
+    write(aside / "tree" / "3", b"edited while it was away")
+    aside.rename(a.dir)
+    wait_for(lambda: (b.dir / "tree/3").read_bytes() == b"edited while it was away", SOON_S, "it goes on by itself")
+    wait_equal(pair.roots, SOON_S)
+    assert (a.dir / "meanwhile").read_bytes() == b"written meanwhile"
+    a.stop()
+
+
+def test_a_disk_that_is_not_mounted_at_the_start_is_waited_for(pair: Lan) -> None:
+    a, b = pair
+    a.stop()
+    aside = a.base / "aside"
+    a.dir.rename(aside)
+    a.dir.mkdir()
+    a.start()
+    wait_for(lambda: "is its disk mounted" in a.log(this_run=True), SOON_S, "it is said")
+    holds(lambda: not list(a.dir.iterdir()) and count(b) == FILES, 1.0, "nothing happens in either")
+    a.dir.rmdir()
+    wait_for(lambda: "is gone" in a.log(this_run=True), SOON_S, "it is said")
+    aside.rename(a.dir)
+    write(b.dir / "tree/3", b"edited there")
+    wait_for(lambda: (a.dir / "tree/3").read_bytes() == b"edited there", SOON_S, "it goes on by itself")
+    wait_equal(pair.roots, SOON_S)
+
+
+def test_an_empty_folder_that_is_meant(pair: Lan) -> None:
+    a, b = pair
+    a.stop()
+    shutil.rmtree(a.dir)
+    a.dir.mkdir()
+    a.start("--new")
+    wait_equal(pair.roots, SOON_S)
+    assert count(a) == FILES == count(b)
+
+
+def test_waiting_ends_with_a_signal(pair: Lan) -> None:
+    a, _ = pair
+    a.dir.rename(a.base / "aside")
+    wait_for(lambda: "paused" in a.log(), SOON_S, "it is said")
+    a.stop()
+    a.start()
+    wait_for(lambda: "paused" in a.log(this_run=True), SOON_S, "it is said")
+    a.stop()
+
+
+@pytest.mark.parametrize("word", ["status", "approve", "reject"])
+def test_without_a_node_a_command_says_so(new_lan: Callable[..., Lan], word: str) -> None:
+    (node,) = new_lan(1)
+    node.make_folders()
+    ended = node.run_to_end(word, node.dir)
+    assert ended.code == 1
+    assert len(ended.errors) == 1
+    assert "no node is running" in ended.errors[0]
+    assert node.run_to_end(word).code == 2
+    assert node.run_to_end(word, "--help").code == 0
