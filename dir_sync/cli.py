@@ -156,6 +156,10 @@ def read_config(argv: list[str]) -> Config:
         fresh=words.fresh,
         brake_files=words.brake_files,
         brake_percent=words.brake_percent,
+        history_days=words.history_days,
+        history_share=words.history_share,
+        history_min=words.history_min,
+        history_max=words.history_max,
     )
 
 
@@ -246,6 +250,34 @@ def _parser() -> _Parser:
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="say more")
     loudness.add_argument("-q", "--quiet", action="store_true", help="say only what needs attention")
     add("--log-file", metavar="FILE", help="also write the log there, with dates")
+    add(
+        "--history-days",
+        metavar="N",
+        type=_type(_count),
+        default=config.HISTORY_DAYS,
+        help="keep what was replaced or deleted so long (default: %(default)s) ...",
+    )
+    add(
+        "--history-share",
+        metavar="P",
+        type=_type(_percent),
+        default=config.HISTORY_SHARE,
+        help="... and as long as it takes no more than so many percent of the disk (default: %(default)s),",
+    )
+    add(
+        "--history-min",
+        metavar="SIZE",
+        type=_type(config.checked_size),
+        default=config.HISTORY_MIN,
+        help="but at least this (default: 1G; it gives way when the disk is full)",
+    )
+    add(
+        "--history-max",
+        metavar="SIZE",
+        type=_type(config.checked_size),
+        default=config.HISTORY_MAX,
+        help="and at most this (default: 50G)",
+    )
     add("--new", dest="fresh", action="store_true", help="begin with an empty DIR, though it was shared before")
     add(
         "--brake-files",

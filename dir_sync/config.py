@@ -20,6 +20,10 @@ __all__ = [
     "BROADCAST_PORT",
     "ENVIRONMENT",
     "FOLDER_NAME",
+    "HISTORY_DAYS",
+    "HISTORY_MAX",
+    "HISTORY_MIN",
+    "HISTORY_SHARE",
     "LISTEN_PORT",
     "SIGNATURE_DIR",
     "USAGE",
@@ -28,6 +32,7 @@ __all__ = [
     "checked_folder",
     "checked_name",
     "checked_port",
+    "checked_size",
     "host_name",
     "is_shared",
 ]
@@ -38,6 +43,10 @@ SIGNATURE_DIR = "/tmp/signatures"
 FOLDER_NAME = "default"
 BRAKE_FILES = 100
 BRAKE_PERCENT = 50
+HISTORY_DAYS = 30
+HISTORY_SHARE = 10
+HISTORY_MIN = 10**9
+HISTORY_MAX = 50 * 10**9
 
 USAGE = 2  # exit code: the command line is wrong
 ENVIRONMENT = 1  # exit code: the command line is fine, the machine does not let us
@@ -70,6 +79,10 @@ class Config:
     fresh: bool = False  # DIR is meant to be empty, though it was shared before
     brake_files: int = BRAKE_FILES  # so many files missing at once are a disaster; 0: nothing is
     brake_percent: int = BRAKE_PERCENT  # if they are more than this of all files
+    history_days: int = HISTORY_DAYS  # what was replaced is kept so long ...
+    history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
+    history_min: int = HISTORY_MIN  # but at least so many bytes
+    history_max: int = HISTORY_MAX  # and at most so many
 
 
 def checked_port(text: str) -> int:
@@ -77,6 +90,16 @@ def checked_port(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= PORT_MAX:
         return int(text)
     raise ConfigError(f"'{_shown(text)}' is not a port (1-{PORT_MAX})", USAGE)
+
+
+def checked_size(text: str) -> int:
+    """Bytes: 1500, 20k, 1.5M, 10G, 2T (decimal, as disks are sold)."""
+    number, unit = (text[:-1], text[-1]) if text and not text[-1].isdigit() else (text, "")
+    factor = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}.get(unit.lower())
+    digits = number.replace(".", "", 1)
+    if factor is None or not digits.isascii() or not digits.isdigit() or len(number) > 15:
+        raise ConfigError(f"'{_shown(text)}' is not a size: 500M, 10G", USAGE)
+    return int(float(number) * factor)
 
 
 def checked_name(text: str) -> str:

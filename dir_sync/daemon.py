@@ -43,6 +43,7 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.model import show
+from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.roster import (
     Accept,
     Action,
@@ -222,7 +223,7 @@ class Daemon:
         if not deltas:
             logger.warning("%s", delta.MISSING)
         brake = Limits(config.brake_files, config.brake_percent)
-        self._engine = Engine(self._index, config.folder_name, tag, deltas, brake)
+        self._engine = Engine(self._index, config.folder_name, tag, deltas, brake, self._retention())
         trusted = frozenset(address for address, _ in config.peers)
         try:
             self._manager = NodeManager(
@@ -232,6 +233,16 @@ class Daemon:
             raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
         self._closers.append(self._manager.stop)
         self._roster = Roster(self._index.node, self._instance, self._dice, _mono_ms(), config.peers)
+
+    def _retention(self) -> Retention:
+        config = self._config
+        try:
+            disk = os.statvfs(config.folder)
+            share = disk.f_blocks * disk.f_frsize * config.history_share // 100
+        except OSError:
+            share = 0
+        most = min(max(share, config.history_min), config.history_max)
+        return Retention(config.history_days * DAY_NS, most)
 
     def _lock(self, root: bytes) -> None:
         """One daemon per folder."""

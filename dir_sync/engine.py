@@ -51,6 +51,8 @@ from dir_sync.core.events import (
     PatchJob,
     PeerDown,
     PeerUp,
+    Pruned,
+    PruneJob,
     ReadDone,
     ReadItem,
     ReadJob,
@@ -106,6 +108,7 @@ from dir_sync.core.model import (
 )
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
+from dir_sync.core.retention import Retention, enough
 from dir_sync.core.transfer import Fetch
 from dir_sync.index import Index, PeerSeen, Row
 
@@ -121,6 +124,9 @@ _RETRY_MS = 1_000
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
+_PRUNE_EVERY_MS = 3_600_000
+_PRUNE_AFTER_MS = 10_000  # something was kept: is it too much now?
+_YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
 _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
@@ -159,9 +165,16 @@ class Engine:
     echoes_min = 16  # so many new files at once are a bulk
 
     def __init__(
-        self, index: Index, folder: str, tag: str, deltas: bool = True, brake: BrakeLimits | None = None
+        self,
+        index: Index,
+        folder: str,
+        tag: str,
+        deltas: bool = True,
+        brake: BrakeLimits | None = None,
+        retention: Retention | None = None,
     ) -> None:
-        """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them."""
+        """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them.
+        `retention`: how long the history keeps things; None: for ever."""
         self.index = index
         self.folder = folder
         self._tag = tag.encode()
@@ -230,6 +243,10 @@ class Engine:
         self.first_scan = not index.first_scan_done
         self.scanning = False
         self.brake = Brake(brake or BrakeLimits())
+        self._retention = retention
+        self._prune_at = 0  # (ms) the history is looked at again
+        self._pruning = False
+        self._short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
 
     # --- the two ways in ---------------------------------------------------------------------------------------------
 
@@ -257,6 +274,9 @@ class Engine:
                 self._to_list.append(path)
             case Decided(approve):
                 self._decided(approve)
+            case Pruned(names):
+                self._jobs_out -= 1
+                self._pruned(names)
             case Ticked():
                 pass
             case Listed(listings, left):
@@ -311,6 +331,7 @@ class Engine:
         self._publish()
         for node in sorted(self._peers):
             self._pump(self._peers[node])
+        self._prune()
         self._when_calm()
         if self._out or self._jobs_out:
             self._moved_ms = now.mono_ms
@@ -327,6 +348,8 @@ class Engine:
             due.append(self._timers[0][0])
         if self._to_list_again:
             due.append(min(when for when, _ in self._to_list_again.values()))
+        if self._retention is not None and not self._pruning:
+            due.append(self._prune_at)
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
         behind = [peer for peer in self._peers.values() if peer.sent < self.index.sequence]
@@ -1281,7 +1304,9 @@ class Engine:
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
-    def _order(self, job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob) -> None:
+    def _order(
+        self, job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob
+    ) -> None:
         self._jobs_out += 1
         self._out.append(job)
 
@@ -1379,6 +1404,8 @@ class Engine:
                 wait = min(self._troubled.get(path, first // 2) * 2, most)
                 if path not in self._troubled:
                     self._note("trouble", path, text=result.problem)
+                if result.full:
+                    self._short[path] = item.target.size
                 self._troubled[path] = max(wait, first)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms)
             case Result.REFUSED:
@@ -1539,6 +1566,7 @@ class Engine:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
         self.index.put_version(version)
+        self._prune_at = min(self._prune_at, self._now.mono_ms + _PRUNE_AFTER_MS)
         if version.why == Why.CONFLICT:
             self._note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
 
@@ -1557,6 +1585,41 @@ class Engine:
         self._held_since.pop(path, None)
         self._delta_offers.pop(path, None)
         self._put(record, fp)
+
+    # --- the history gives way ---------------------------------------------------------------------------------------
+
+    def _prune(self) -> None:
+        """What is too old goes, and what is too much; and where the disk is full, as much as is wanted now."""
+        now = self._now
+        if self._retention is None or self._pruning or (now.mono_ms < self._prune_at and not self._short):
+            return
+        wanted = sum(self._short.values())
+        over = self.index.history_bytes() - self._retention.bytes_max
+        young = now.wall_ns + 1 if self._short else now.wall_ns - _YOUNG_VERSION_NS
+        chosen = {
+            version.name: version for version in self.index.old_versions(now.wall_ns - self._retention.keep_ns, 256)
+        }
+        more = enough(self.index.least_versions(young, 256), max(over, wanted))
+        chosen.update((version.name, version) for version in more)
+        if not chosen:
+            self._short.clear()
+            self._prune_at = now.mono_ms + _PRUNE_EVERY_MS
+            return
+        self._pruning = True
+        self._note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
+        self._order(PruneJob(tuple(chosen)))
+
+    def _pruned(self, names: tuple[bytes, ...]) -> None:
+        self._pruning = False
+        for name in names:
+            self.index.drop_version(name)
+        self._prune_at = self._now.mono_ms + (100 if names else _PRUNE_EVERY_MS)
+        for path in self._short:  # there is room now
+            self._troubled.pop(path, None)
+            self._not_before.pop(path, None)
+            self._todo[path] = None
+        self._short.clear()
+        self._again = True
 
     # --- content on its way here -------------------------------------------------------------------------------------
 
@@ -1677,6 +1740,8 @@ class Engine:
         fetch.writing = False
         fetch.moved_ms = self._now.mono_ms
         if event.problem:
+            if event.full:
+                self._short[path] = fetch.target.size
             self._failed_fetch(fetch, event)
             return
         if event.verified and fetch.base is not None and fetch.name.startswith(_STAGING + b"delta-in-"):

@@ -37,6 +37,8 @@ from dir_sync.core.events import (
     LookJob,
     MadeDelta,
     PatchJob,
+    Pruned,
+    PruneJob,
     ReadDone,
     ReadJob,
     Result,
@@ -192,6 +194,8 @@ class FileSync:
             case DiscardJob(names):
                 self._discard(names)
                 return None
+            case PruneJob(names):
+                return self._prune(names)
 
     def close(self) -> None:
         """Let go of the staging files that are open; they stay, to be gone on with."""
@@ -349,9 +353,10 @@ class FileSync:
             return Staged(job.token, 0, False, "the content came out of order")
         except DiskError as error:
             self._close_stage(job.token)
-            if error.trouble == Trouble.FULL:
+            full = error.trouble == Trouble.FULL
+            if full:
                 self._discard((job.name,))
-            return Staged(job.token, 0, False, str(error), True)
+            return Staged(job.token, 0, False, str(error), True, full=full)
 
     def _open_stage(self, job: StageJob) -> _Stage:
         hasher = blake3()
@@ -409,7 +414,7 @@ class FileSync:
             return Staged(job.token, 0, False, str(error))
         except DiskError as error:
             self._discard((job.name,))
-            return Staged(job.token, 0, False, str(error), True)
+            return Staged(job.token, 0, False, str(error), True, full=error.trouble == Trouble.FULL)
         finally:
             for handle in (base, steps, out):
                 if handle is not None:
@@ -527,7 +532,8 @@ class FileSync:
                 return ApplyResult(item.path, Result.REFUSED, problem=str(error))
             if error.trouble in (Trouble.EXISTS, Trouble.NOT_EMPTY, Trouble.WRONG_TYPE, Trouble.ABSENT):
                 return ApplyResult(item.path, Result.CHANGED)
-            return ApplyResult(item.path, Result.PROBLEM, problem=str(error))
+            full = error.trouble == Trouble.FULL
+            return ApplyResult(item.path, Result.PROBLEM, problem=str(error), full=full)
         if isinstance(error, _Missing):
             return ApplyResult(item.path, Result.MISSING)
         return ApplyResult(item.path, Result.CHANGED)
@@ -609,7 +615,8 @@ class FileSync:
                     writer.sync()
         except DiskError as error:
             for number in staged:
-                results[number] = ApplyResult(items[number].path, Result.PROBLEM, problem=str(error))
+                full = error.trouble == Trouble.FULL
+                results[number] = ApplyResult(items[number].path, Result.PROBLEM, problem=str(error), full=full)
 
     def _sync_folders(
         self, folders: dict[bytes, None], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]
@@ -876,6 +883,25 @@ class FileSync:
         if stat.kind == Kind.SYMLINK:
             content = self._disk.read_link(kept)
         return Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
+
+    def _prune(self, names: tuple[bytes, ...]) -> Pruned:
+        """Versions leave the history, and a day's folder with its last one."""
+        gone: list[bytes] = []
+        days: dict[bytes, None] = {}
+        for name in names:
+            try:
+                self._disk.remove_file(name)
+            except DiskError as error:
+                if error.trouble != Trouble.ABSENT:
+                    continue  # another time
+            gone.append(name)
+            days[parent_of(name)] = None
+        for day in days:
+            try:
+                self._disk.remove_directory(day)
+            except DiskError:
+                pass  # there are others of that day
+        return Pruned(tuple(gone))
 
     def _make_folder(self, folder: bytes) -> None:
         try:

@@ -477,6 +477,21 @@ class Index:
         for fields in self._db.execute(query, keys):
             yield _version(fields)
 
+    def history_bytes(self) -> int:
+        """What the history holds, together."""
+        size: int = self._db.execute("SELECT COALESCE(SUM(size),0) FROM version").fetchone()[0]
+        return size
+
+    def old_versions(self, before_ns: int, limit: int) -> list[Version]:
+        """Up to `limit` versions that were displaced before a time, oldest first."""
+        query = "SELECT * FROM version WHERE time_ns<? ORDER BY time_ns LIMIT ?"
+        return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
+
+    def least_versions(self, before_ns: int, limit: int) -> list[Version]:
+        """The same, but losers of conflicts come last."""
+        query = "SELECT * FROM version WHERE time_ns<? ORDER BY why='conflict', time_ns LIMIT ?"
+        return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
+
     def drop_version(self, name: bytes) -> None:
         self._db.execute("DELETE FROM version WHERE name=?", (name,))
         self._dirty_meta["sequence"] = self.sequence

@@ -116,6 +116,8 @@ class Narrator:
                 logger.warning("%s from %s was not accepted: %s", path, peer, note.text)
             case "blind":
                 logger.warning("looking at everything in %s again: %s", path or "the folder", note.text)
+            case "pruned":
+                logger.info("old versions leave the history: %s of them (%s)", f"{note.wire:,}", human_bytes(note.size))
             case "braked":
                 logger.warning(
                     "BRAKE: %s files are missing here since this node last looked (%s first). Nobody is told until you"

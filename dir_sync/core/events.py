@@ -147,6 +147,7 @@ class ApplyResult(NamedTuple):
     fp: bytes = b""
     version: Version | None = None
     problem: str = ""
+    full: bool = False  # there was no room on the disk
 
 
 class ReadItem(NamedTuple):
@@ -221,6 +222,13 @@ class Staged(NamedTuple):
     problem: str = ""
     ours: bool = False  # the problem is our disk's, not the content's
     base_changed: bool = False  # the file that a delta was made for is not what it was: nobody's problem
+    full: bool = False  # there was no room on the disk
+
+
+class Pruned(NamedTuple):
+    """These versions are no more in the history."""
+
+    names: tuple[bytes, ...]
 
 
 class ReadDone(NamedTuple):
@@ -273,7 +281,7 @@ class Drained(NamedTuple):
 
 Event = (
     Touched | Moved | Blind | Decided | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
-    | PeerUp | PeerDown | Received | Drained
+    | PeerUp | PeerDown | Received | Drained | Pruned
 )  # fmt: skip
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -369,7 +377,14 @@ class DiscardJob(NamedTuple):
     bulk: bool = False
 
 
-Job = ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob
+class PruneJob(NamedTuple):
+    """Remove versions from the history. Answer: Pruned."""
+
+    names: tuple[bytes, ...]
+    bulk: bool = True
+
+
+Job = ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob | PruneJob
 
 
 class Send(NamedTuple):

@@ -1,0 +1,151 @@
+"""Two nodes without sockets, threads and clocks: engine, index and file_sync on memory disks, wired together."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from random import Random
+
+from dir_sync.core.brake import Limits
+from dir_sync.core.events import (
+    Drained,
+    Drop,
+    Effect,
+    Event,
+    NewIdentity,
+    Note,
+    PeerDown,
+    PeerUp,
+    Received,
+    Send,
+)
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core.retention import Retention
+from dir_sync.engine import Engine, Now
+from dir_sync.file_sync import FileSync
+from dir_sync.index import Index
+from tests.sim.memory_disk import MemoryDisk
+
+FOLDER = "default"
+WALL_NS = 1_700_000_000 * 10**9
+LIMITS = Limits(files=10, percent=50)
+
+
+class Clock:
+    """Wall and monotonic time go on together."""
+
+    def __init__(self) -> None:
+        self.ns = itertools.count(WALL_NS, 1000)
+        self.ms = 1_000
+
+    def now(self) -> Now:
+        return Now(next(self.ns) + self.ms * 10**6, self.ms)
+
+
+class NoSignatures:
+    """A cache that forgets at once."""
+
+    def get(self, digest: bytes) -> bytes | None:
+        return None
+
+    def put(self, digest: bytes, signature: bytes) -> None: ...
+
+    def has(self, digest: bytes) -> bool:
+        return False
+
+
+class OneNode:
+    """A node without sockets and threads; its disk and its index outlive its engine."""
+
+    def __init__(self, name: str, clock: Clock, limits: Limits, retention: Retention | None) -> None:
+        self.name, self.clock, self.limits, self.retention = name, clock, limits, retention
+        self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
+        self.index = Index(":memory:", Random(name))
+        self.starts = 0
+        self.boot()
+
+    def boot(self) -> None:
+        self.starts += 1
+        self.inbox: deque[Event] = deque()
+        self.notes: list[Note] = []
+        self.sends: list[Send] = []
+        tag = f"{self.starts}"
+        self.sync = FileSync(self.disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
+        self.sync.prepare()
+        self.engine = Engine(self.index, FOLDER, tag, False, self.limits, self.retention)
+        self._do(self.engine.start(self.clock.now()))
+
+    def _do(self, effects: list[Effect]) -> None:
+        self.index.commit()
+        for effect in effects:
+            if isinstance(effect, Note):
+                self.notes.append(effect)
+            elif isinstance(effect, Send):
+                self.sends.append(effect)
+            elif not isinstance(effect, Drop | NewIdentity):
+                done = self.sync.perform(effect)
+                if done is not None:
+                    self.inbox.append(done)
+
+    def turn(self) -> bool:
+        """One turn. True if anything happened."""
+        effects: list[Effect] = []
+        busy = bool(self.inbox)
+        while self.inbox:
+            effects += self.engine.handle(self.inbox.popleft(), self.clock.now())
+        effects += self.engine.end_turn(self.clock.now())
+        self._do(effects)
+        return busy or bool(effects)
+
+    def said(self, what: str) -> bool:
+        return any(note.what == what for note in self.notes)
+
+
+class Pair:
+    def __init__(self, limits: Limits = LIMITS, retention: Retention | None = None) -> None:
+        self.clock = Clock()
+        self.one, self.two = (OneNode(name, self.clock, limits, retention) for name in ("one", "two"))
+        self.linked = False
+        self.run()
+
+    def hello(self, node: OneNode) -> Hello:
+        folder = FolderIndex(FOLDER, node.index.index_id, node.index.sequence)
+        return Hello(PROTOCOL, node.index.node, node.name, f"{node.starts}", 6000, (folder,))
+
+    def link(self) -> None:
+        self.linked = True
+        for here, there in ((self.one, self.two), (self.two, self.one)):
+            here.inbox.append(PeerUp(there.index.node, self.hello(there)))
+        self.run()
+
+    def cut(self) -> None:
+        self.linked = False
+        for here, there in ((self.one, self.two), (self.two, self.one)):
+            here.sends.clear()
+            here.inbox.append(PeerDown(there.index.node, "lost"))
+        self.run()
+
+    def restart(self, node: OneNode) -> None:
+        if self.linked:
+            self.cut()
+        node.boot()
+        self.run()
+        self.link()
+
+    def run(self) -> None:
+        """Until nothing happens for three seconds."""
+        calm = 0
+        for _ in range(20_000):
+            busy = False
+            for here, there in ((self.one, self.two), (self.two, self.one)):
+                busy |= here.turn()
+                for send in here.sends:
+                    if self.linked:
+                        there.inbox.append(Received(here.index.node, send.message))
+                        here.inbox.append(Drained(there.index.node, send.size))
+                here.sends.clear()
+            calm = 0 if busy else calm + 1
+            if calm > 30:
+                return
+            self.clock.ms += 100 if calm else 1
+        raise AssertionError("it runs on and on")

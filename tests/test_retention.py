@@ -1,0 +1,126 @@
+"""The history gives way: to age, to its own size, and at once to a full disk."""
+
+from __future__ import annotations
+
+from dir_sync.core.events import Blind, Touched, Urgency, Version, Why
+from dir_sync.core.model import Kind
+from dir_sync.core.retention import DAY_NS, Retention, enough
+from dir_sync.file_sync import HISTORY
+from tests.pair import LIMITS, OneNode, Pair
+
+LARGE = 10**12
+
+
+def edit(node: OneNode, path: bytes, data: bytes) -> None:
+    node.disk.write(path, data)
+    node.inbox.append(Touched(path, Urgency.NOW))
+
+
+def on_disk(node: OneNode) -> list[bytes]:
+    """The contents in the history, sorted."""
+    days = [HISTORY + b"/" + day for day, _ in node.disk.list(HISTORY) or []]
+    return sorted(node.disk.content(day + b"/" + name) or b"" for day in days for name, _ in node.disk.list(day) or [])
+
+
+def linked(retention: Retention) -> Pair:
+    pair = Pair(LIMITS, retention)
+    pair.link()
+    return pair
+
+
+def replace(pair: Pair, path: bytes, *contents: bytes) -> None:
+    """At the first node; the second keeps all but the last."""
+    for content in contents:
+        edit(pair.one, path, content)
+        pair.run()
+
+
+def test_what_is_old_goes() -> None:
+    pair = linked(Retention(30 * DAY_NS, LARGE))
+    replace(pair, b"file", b"first", b"second")
+    assert on_disk(pair.two) == [b"first"]
+    pair.clock.ms += 29 * 86_400_000
+    replace(pair, b"file", b"third")
+    assert on_disk(pair.two) == [b"first", b"second"]
+    pair.clock.ms += 2 * 86_400_000
+    pair.run()
+    assert on_disk(pair.two) == [b"second"]
+    assert [version.size for version in pair.two.index.versions()] == [6]
+    assert pair.two.said("pruned")
+    assert len(pair.two.disk.list(HISTORY) or []) == 1, "a day goes with its last version"
+
+
+def test_what_is_too_much_goes_oldest_first() -> None:
+    pair = linked(Retention(30 * DAY_NS, 2_500))
+    for number in range(5):
+        replace(pair, b"file", b"%d" % number * 1000)
+        pair.clock.ms += 300_000
+    pair.clock.ms += 300_000
+    pair.run()
+    assert on_disk(pair.two) == [b"2" * 1000, b"3" * 1000]
+    assert pair.two.index.history_bytes() == 2_000
+
+
+def test_what_was_kept_just_now_is_not_too_much_yet() -> None:
+    """Somebody may still be writing into it."""
+    pair = linked(Retention(30 * DAY_NS, 0))
+    replace(pair, b"file", b"first", b"second")
+    pair.clock.ms += 20_000
+    pair.run()
+    assert on_disk(pair.two) == [b"first"]
+    pair.clock.ms += 2 * 3_600_000
+    pair.run()
+    assert on_disk(pair.two) == []
+
+
+def test_losers_of_conflicts_go_last() -> None:
+    def version(number: int, why: Why) -> Version:
+        return Version(b"%d" % number, b"path", Kind.FILE, 10, b"", 0, 0o644, number, why, "")
+
+    pair = linked(Retention())
+    for number, why in enumerate([Why.CONFLICT, Why.REPLACED, Why.DELETED]):
+        pair.one.index.put_version(version(number, why))
+    least = pair.one.index.least_versions(10, 10)
+    assert [one.why for one in least] == [Why.REPLACED, Why.DELETED, Why.CONFLICT]
+    assert [one.why for one in pair.one.index.old_versions(10, 10)] == [Why.CONFLICT, Why.REPLACED, Why.DELETED]
+    assert enough(least, 15) == least[:2]
+    assert enough(least, 0) == []
+
+
+def test_a_full_disk_takes_from_the_history_at_once() -> None:
+    pair = linked(Retention(30 * DAY_NS, LARGE))
+    replace(pair, b"file", b"a" * 400_000, b"b" * 400_000)
+    assert on_disk(pair.two) == [b"a" * 400_000]
+    pair.two.disk.capacity = 1_000_000
+    replace(pair, b"new", b"n" * 500_000)
+    assert pair.two.disk.content(b"new") == b"n" * 500_000
+    assert pair.two.disk.content(b"file") == b"b" * 400_000
+    assert on_disk(pair.two) == []
+
+
+def test_a_disk_that_is_full_of_other_things_is_waited_for() -> None:
+    pair = linked(Retention(30 * DAY_NS, LARGE))
+    replace(pair, b"file", b"old")
+    pair.two.disk.capacity = 100_000
+    edit(pair.one, b"new", b"n" * 500_000)
+    edit(pair.one, b"small", b"goes on")
+    try:
+        pair.run()
+    except AssertionError:
+        pass  # it tries again and again
+    assert pair.two.disk.content(b"small") == b"goes on"
+    assert pair.two.disk.content(b"new") is None
+    pair.two.disk.capacity = None
+    pair.clock.ms += 120_000
+    pair.run()
+    assert pair.two.disk.content(b"new") == b"n" * 500_000
+
+
+def test_without_rules_nothing_goes() -> None:
+    pair = Pair()
+    pair.link()
+    replace(pair, b"file", b"first", b"second")
+    pair.clock.ms += 400 * 86_400_000
+    pair.two.inbox.append(Blind(b"", ""))
+    pair.run()
+    assert on_disk(pair.two) == [b"first"]
