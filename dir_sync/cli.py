@@ -10,13 +10,16 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TextIO, TypeVar
 
 from dir_sync import __version__, config, log, root, utils
 from dir_sync.config import Config, ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
+from dir_sync.core.events import Why
+from dir_sync.core.model import show
 from dir_sync.status import render
 
 __all__ = ["COMMANDS", "main", "read_config"]
@@ -49,6 +52,9 @@ other commands, each with --help:
   python main.py status DIR     how the node that runs on DIR is doing
   python main.py approve DIR    delete everywhere what the brake holds ...
   python main.py reject DIR     ... or bring it back
+  python main.py history DIR    what was replaced or deleted
+  python main.py restore DIR PATH     bring it back
+  python main.py conflicts DIR  what lost against a change made at the same time
 """
 
 
@@ -56,7 +62,10 @@ def main(argv: list[str]) -> int:
     """Run one command. Returns the exit code and never raises; ends the process only through its caller."""
     try:
         command = COMMANDS[argv[0]] if argv and argv[0] in COMMANDS else None
-        return command(argv[1:]) if command else run(argv)
+        code = command(argv[1:]) if command else run(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except ConfigError as error:
         log.complain(str(error))
         return error.exit_code
@@ -64,6 +73,9 @@ def main(argv: list[str]) -> int:
         return _said(end)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # whoever reads us has read enough
+        _throw_away(sys.stdout)
+        return 0
     except Exception as error:
         log.logger.debug("the fault in full:", exc_info=True)
         what = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -117,6 +129,111 @@ def reject(argv: list[str]) -> int:
     return 0
 
 
+def history_(argv: list[str]) -> int:
+    """``history DIR [PATH]``: what was replaced or deleted."""
+    parser = _command_parser(
+        "history",
+        "What synchronization replaced or deleted in DIR, newest first. Each content is kept on the machine where it was"
+        "\nreplaced: the machine where somebody made the change kept nothing, the others did.",
+    )
+    parser.add_argument("path", metavar="PATH", nargs="?", help="only of this file, or of all in this folder")
+    parser.add_argument("--limit", metavar="N", type=_type(_count), default=50, help="so many (default: 50; 0: all)")
+    words = parser.parse_args(argv)
+    from dir_sync import history
+
+    with history.open_book(config.checked_folder(words.folder)) as book:
+        entries = book.entries()
+        if words.path is not None:
+            entries = book.of(book.path_of(words.path), entries)
+        if not entries:
+            print("nothing was replaced or deleted")
+            return 0
+        shown = entries[: words.limit or None]
+        print("\n".join(history.table(shown)))
+        if len(shown) < len(entries):
+            print(f"and {len(entries) - len(shown):,} older ones (--limit 0 shows all)")
+    return 0
+
+
+def restore(argv: list[str]) -> int:
+    """``restore DIR PATH``: an old version comes back."""
+    parser = _command_parser(
+        "restore",
+        "Bring back what DIR/PATH was: the newest version in the history, the one that --version names, or what it was at a"
+        "\ntime. For a folder: all that is missing in it. What is there now is kept in the history in turn.",
+    )
+    parser.add_argument("path", metavar="PATH", help="a file or folder in DIR")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", metavar="ID", help="this version, as 'history' names it")
+    which.add_argument("--at", metavar="TIME", help="as it was then: 10m (ago), 14:30, 2026-11-21, '2026-11-21 14:30'")
+    parser.add_argument("--to", metavar="FILE", help="write it there instead, and leave DIR alone")
+    words = parser.parse_args(argv)
+    from dir_sync import history
+
+    with history.open_book(config.checked_folder(words.folder)) as book:
+        path = book.path_of(words.path)
+        entries = book.of(path, book.entries())
+        if words.version is not None:
+            entries = [entry for entry in entries if entry.id == words.version]
+        if words.at is not None:
+            at_ns = history.moment(words.at, time.time_ns())
+            entries = [entry for entry in entries if entry.version.time_ns > at_ns]
+            entries.reverse()  # the first that was displaced after that time is what was there then
+        first: dict[bytes, history.Entry] = {}
+        for entry in entries:
+            first.setdefault(entry.version.path, entry)
+        if path not in first and words.version is None:  # a folder: what is there now was not asked for
+            first = {name: entry for name, entry in first.items() if words.at is not None or not book.is_there(name)}
+        if not first:
+            raise ConfigError(f"the history of this machine has no such version of {words.path}: see 'main.py history'")
+        if words.to is not None:
+            if len(first) > 1:
+                raise ConfigError("--to takes one file, and this is a folder", config.USAGE)
+            (entry,) = first.values()
+            book.copy_out(entry.version, words.to)
+            print(f"{words.to}: as {words.path} was until {history.local(entry.version.time_ns)}")
+            return 0
+        for entry in first.values():
+            name = show(entry.version.path)
+            if book.restore(entry.version):
+                print(f"{name}: as it was until {history.local(entry.version.time_ns)}")
+            else:
+                print(f"{name}: is already what it was then")
+    return 0
+
+
+def conflicts(argv: list[str]) -> int:
+    """``conflicts DIR [keep|restore ID ...]``: what lost against a concurrent change."""
+    parser = _command_parser(
+        "conflicts",
+        "Versions that lost against a change made on another machine at the same time. Without more words they are listed;"
+        "\n'restore ID' brings one back (what won is kept in turn), 'keep ID' leaves it as it is and forgets the conflict.",
+    )
+    parser.add_argument("what", choices=("keep", "restore"), nargs="?", help="what to do with ...")
+    parser.add_argument("ids", metavar="ID", nargs="*", help="... these ('all': all of them)")
+    words = parser.parse_args(argv)
+    if words.what is not None and not words.ids:
+        raise ConfigError(f"{words.what} which? Name their IDs, or 'all'", config.USAGE)
+    from dir_sync import history
+
+    with history.open_book(config.checked_folder(words.folder)) as book:
+        entries = [entry for entry in book.entries() if entry.version.why == Why.CONFLICT]
+        known = {entry.id: entry for entry in entries}
+        ids = list(known) if words.ids == ["all"] else words.ids
+        if unknown := [one for one in ids if one not in known]:
+            raise ConfigError(f"there is no conflict {unknown[0]}: see 'main.py conflicts {words.folder}'")
+        if words.what is None:
+            print("\n".join(history.table(entries)) if entries else "no conflicts")
+            return 0
+        for one in ids if words.what == "restore" else ():
+            book.restore(known[one].version)
+            print(f"{show(known[one].version.path)}: as it was here until {history.local(known[one].version.time_ns)}")
+        count = book.settle(ids)
+        if words.what == "keep":
+            print(f"{count:,} settled; the versions stay in the history for the usual time")
+    return 0
+
+
 _NOTHING_HELD = "nothing is held: there was nothing to decide"
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
@@ -124,6 +241,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "status": status,
     "approve": approve,
     "reject": reject,
+    "history": history_,
+    "restore": restore,
+    "conflicts": conflicts,
 }
 """The first word is a command only if it stands here; a folder of such a name is written ./run."""
 
@@ -366,10 +486,15 @@ def _said(end: SystemExit) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer is flushed again at exit
-        os.close(nowhere)
+        _throw_away(sys.stdout)
     return end.code if isinstance(end.code, int) else 0
+
+
+def _throw_away(stream: TextIO) -> None:
+    """What is left in its buffer is flushed again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _where(error: BaseException) -> str:

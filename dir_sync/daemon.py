@@ -9,19 +9,17 @@ Rule: the engine thread waits for its inbox and for nothing else (but for the co
 from __future__ import annotations
 
 import errno
-import fcntl
 import gc
 import os
 import queue
 import random
 import signal
-import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-from dir_sync import delta, root
+from dir_sync import delta, history, root, state
 from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.control import Answer, ControlServer
 from dir_sync.core.brake import Limits
@@ -40,6 +38,8 @@ from dir_sync.core.events import (
     PeerUp,
     Received,
     Send,
+    Touched,
+    Urgency,
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.model import show
@@ -59,7 +59,6 @@ from dir_sync.disk import RealDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import STATE, SYNC_ALL_FROM, FileSync, is_new_file
-from dir_sync.index import Index, IndexDamaged
 from dir_sync.log import Once, logger
 from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
@@ -191,14 +190,15 @@ class Daemon:
 
     def _open(self) -> None:
         config = self._config
-        root = os.fsencode(config.folder)
+        folder = os.fsencode(config.folder)
         try:
-            self._disk = RealDisk(root)
+            self._disk = RealDisk(folder)
         except OSError as error:
-            raise ConfigError(f"{show(root)} cannot be opened: {error.strerror}") from error
+            raise ConfigError(f"{show(folder)} cannot be opened: {error.strerror}") from error
         self._closers.append(self._disk.close)
-        self._lock(root)
-        self._index = self._open_index(root)
+        handle = state.lock(folder)
+        self._closers.append(lambda: os.close(handle))
+        self._index = state.open_index(folder, self._dice)
         self._closers.append(self._index.close)
         signature_dir = config.signature_dir
         if is_shared(signature_dir, config.folder):
@@ -211,7 +211,7 @@ class Daemon:
             logger.warning("%s", cache.warning)
         self._closers.append(cache.close)
         try:
-            self._watcher = ChangeHandler(root, self._inbox.put, self._inbox.qsize)
+            self._watcher = ChangeHandler(folder, self._inbox.put, self._inbox.qsize)
         except OSError as error:
             raise ConfigError(
                 f"changes cannot be watched ({error.strerror}): raise fs.inotify.max_user_instances"
@@ -243,42 +243,6 @@ class Daemon:
             share = 0
         most = min(max(share, config.history_min), config.history_max)
         return Retention(config.history_days * DAY_NS, most)
-
-    def _lock(self, root: bytes) -> None:
-        """One daemon per folder."""
-        path = root + b"/" + STATE
-        try:
-            os.makedirs(path, 0o700, exist_ok=True)
-            handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise ConfigError(f"{show(path)} cannot be made: {error.strerror}") from error
-        self._closers.append(lambda: os.close(handle))
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise ConfigError(f"{show(path)} cannot be locked: {error.strerror}") from error
-            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-            who = f" (process {owner})" if owner.isdigit() else ""
-            raise ConfigError(f"another dir_sync{who} is already running on {show(root)}") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
-
-    def _open_index(self, root: bytes) -> Index:
-        path = root + b"/" + STATE + b"/index.db"
-        try:
-            try:
-                return Index(os.fsdecode(path), self._dice)
-            except IndexDamaged as error:
-                aside = path + b".damaged-%d" % int(time.time())
-                os.rename(path, aside)
-                for suffix in (b"-wal", b"-shm"):
-                    if os.path.exists(path + suffix):
-                        os.rename(path + suffix, aside + suffix)
-                logger.warning("the index was damaged (%s): set aside, and made anew from the folder", error)
-                return Index(os.fsdecode(path), self._dice)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
 
     def _bind_address(self) -> str:
         if self._config.interface is None:
@@ -485,6 +449,14 @@ class Daemon:
         match asked.question["command"]:
             case "status":
                 asked.reply.put(self._status())
+            case "versions":
+                asked.reply.put(history.listed(self._index))
+            case "keep":
+                asked.reply.put(history.keep(self._index, asked.question))
+                for path in history.touched(asked.question):
+                    self._inbox.put(Touched(path, Urgency.NOW))
+            case "settle":
+                asked.reply.put(history.settle(self._index, asked.question))
             case "approve" | "reject" as word:
                 asked.reply.put({"files": held})
                 return self._engine.handle(Decided(word == "approve"), now) if self._engine.brake.held else []
@@ -543,6 +515,8 @@ class Daemon:
                 node.id = hello.node
                 self._links[hello.node] = node
                 logger.info("found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
+                if self._index.noted(f"name {hello.node}") != hello.name:
+                    self._index.note(f"name {hello.node}", hello.name)  # for the history, when it is here no more
                 return effects + self._engine.handle(PeerUp(hello.node, hello), now)
             case Refuse(reason, keeping, actions):
                 self._manager.drop(node.link, reason)

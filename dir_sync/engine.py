@@ -211,6 +211,7 @@ class Engine:
         self._timer_count = 0
         self._held_since: dict[bytes, int] = {}
         self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
+        self._unaware: dict[bytes, Stamp] = {}  # newer changes that were made without knowledge of ours
         self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
         self._ready_bytes = 0
@@ -1118,7 +1119,7 @@ class Engine:
             if mine is None or mine.kind == Kind.ABSENT:
                 self._hold(target, there)
             elif not self._is_awaited(path, mine):
-                why = Why.CONFLICT if take.conflict else Why.DELETED
+                why = Why.CONFLICT if self._is_conflict(mine, take) else Why.DELETED
                 self._do(ApplyItem(path, Act.REMOVE, target, there, why), take)
             return
         parent = parent_of(path)
@@ -1129,7 +1130,7 @@ class Engine:
                 if self._is_obstructed(parent):
                     self._nothing_wanted(path)
                 return
-        why = Why.CONFLICT if take.conflict else Why.REPLACED
+        why = Why.CONFLICT if self._is_conflict(mine, take) else Why.REPLACED
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
             self._cancel(path)
             self._unready(path)
@@ -1147,6 +1148,23 @@ class Engine:
             self._do(ApplyItem(path, Act.INSTALL, target, there, why), take)
             return
         self._take_file(path, row, offers, take, ApplyItem(path, Act.INSTALL, target, there, why))
+
+    def _is_conflict(self, mine: Record | None, take: Take) -> bool:
+        """True if what is taken was made without knowledge of what we hold. Its vector alone does not tell: its maker may
+        have heard of ours since, and joined the two."""
+        best = take.record
+        if mine is None or mine.kind not in (Kind.FILE, Kind.SYMLINK) or same_content(mine, best):
+            return False
+        if take.conflict or self._unaware.get(mine.path) == best.stamp or is_first_scan(best):
+            return True
+        maker = self._peers.get(best.stamp.node)
+        made = next((counter for node, counter in best.vector if node == best.stamp.node), None)
+        if maker is None or made is None or made > maker.began:
+            return False  # it was made on this connection, where we have heard of it first as it was made
+        if is_first_scan(mine):
+            return maker.knew == 0
+        ours = next((counter for node, counter in mine.vector if node == self.index.node), 0)
+        return mine.stamp.node == self.index.node and ours > maker.knew
 
     def _may_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
@@ -1584,6 +1602,7 @@ class Engine:
         self._blocked.pop(path, None)
         self._held_since.pop(path, None)
         self._delta_offers.pop(path, None)
+        self._unaware.pop(path, None)
         self._put(record, fp)
 
     # --- the history gives way ---------------------------------------------------------------------------------------
@@ -2090,7 +2109,9 @@ class Engine:
             known = PeerSeen(theirs.index_id, 0, None)
             self.index.set_peer(event.peer, known)
         self._links += 1
-        self._peers[event.peer] = Peer(event.peer, hello.name, self._links, theirs.index_id, known.first is None)
+        self._peers[event.peer] = Peer(
+            event.peer, hello.name, self._links, theirs.index_id, known.first is None, theirs.sequence
+        )
         if not self.scanning:
             self._ask_state(self._peers[event.peer])
 
@@ -2195,6 +2216,8 @@ class Engine:
                 self._peer_down(node)
             self._out.append(NewIdentity("new-identity"))
             return
+        if not peer.asked:
+            peer.knew = after if is_known else 0
         peer.asked = True
         peer.sent = after if is_known else 0
         peer.told_last = False
@@ -2247,6 +2270,14 @@ class Engine:
             and is_first_scan(row.record)
             and not self._knew_us(record)
         )
+        if row is not None and record.stamp > row.record.stamp:
+            earlier = self.index.offer(path, peer.node)
+            if not has_seen(record, row.record) or (
+                earlier is not None
+                and earlier.record.stamp == record.stamp
+                and not has_seen(earlier.record, row.record)
+            ):
+                self._unaware[path] = record.stamp
         self._keep_offer(path, peer.node)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None

@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "signatures": {"ports", "delta", "log"},
     "scanner": {"ports", "disk", "delta", "log"},
     "file_sync": {"ports", "disk", "delta", "log"},
-    "history": {"ports", "disk", "delta", "log"},
+    "state": {"config", "index", "log"},
+    "history": {"config", "control", "state", "index", "ports", "disk", "file_sync", "log"},
     "event_handler": {"ports", "log"},
     # threads and sockets
     "security": {"log"},
@@ -49,9 +50,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon": {
         *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
         *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
-        *("discovery", "web", "narrator", "control", "root", ""),
+        *("discovery", "web", "narrator", "control", "root", "state", ""),
     },
-    "cli": {"", "config", "log", "utils", "control", "root", "status", "daemon"},
+    "cli": {"", "config", "log", "utils", "control", "root", "status", "history", "daemon"},
 }
 
 # Siblings that do know each other, and why.

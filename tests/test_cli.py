@@ -114,7 +114,7 @@ def test_ways_to_say_the_same(daemon: Daemon, folder: str, tmp_path: Path, words
 def test_a_command_only_if_it_is_one_of_ours(daemon: Daemon, folder: str, tmp_path: Path) -> None:
     for name in ("run", "history"):
         (tmp_path / name).mkdir()
-    assert [cli.main([word]) for word in ("history", "./run", "run/", "--", "run")] == [0, 0, 0, 2, 2]
+    assert [cli.main([word]) for word in ("./history", "./run", "run/", "--", "run")] == [0, 0, 0, 2, 2]
     assert cli.main(["run", "run"]) == 0
     assert cli.main(["--", "run"]) == 0
     assert [os.path.basename(asked.folder) for asked in daemon.asked] == ["history", *["run"] * 4]

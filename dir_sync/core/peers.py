@@ -56,6 +56,8 @@ class Peer:
     link: int  # number of this connection
     index_id: str
     first_contact: bool  # what it tells now was decided without knowledge of us
+    began: int = 0  # its sequence when this connection began
+    knew: int = 0  # our sequence up to which it had heard of us by then
     asked: bool = False  # it has told where our state should begin
     was_asked: bool = False  # and we have told it where its state should
     sent: int = 0  # our sequence up to which it was told

@@ -1,0 +1,65 @@
+"""The folder's own state, `.dir_sync`: who holds it, and the index in it.
+
+In:   the folder's path. Out: a lock that is held until it is closed, and the index.
+Rule: one program at a time writes the index of a folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import random
+import sqlite3
+import time
+
+from dir_sync.config import ConfigError
+from dir_sync.core import limits
+from dir_sync.core.model import show
+from dir_sync.index import Index, IndexDamaged
+from dir_sync.log import logger
+
+__all__ = ["lock", "open_index"]
+
+
+def lock(root: bytes) -> int:
+    """A handle that holds the folder until it is closed. ConfigError if another program holds it, or it cannot be had."""
+    path = root + b"/" + limits.RESERVED_NAME
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)
+        handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{show(path)} cannot be made: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        os.close(handle)
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise ConfigError(f"{show(path)} cannot be locked: {error.strerror}") from error
+        who = f" (process {owner})" if owner.isdigit() else ""
+        raise ConfigError(f"another dir_sync{who} is already running on {show(root)}") from None
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+    except OSError:
+        pass  # a full disk: the process id is only for people
+    return handle
+
+
+def open_index(root: bytes, dice: random.Random) -> Index:
+    """The index of a folder whose lock is held. A damaged one is set aside. ConfigError if there can be none."""
+    path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
+    try:
+        try:
+            return Index(os.fsdecode(path), dice)
+        except IndexDamaged as error:
+            aside = path + b".damaged-%d" % int(time.time())
+            os.rename(path, aside)
+            for suffix in (b"-wal", b"-shm"):
+                if os.path.exists(path + suffix):
+                    os.rename(path + suffix, aside + suffix)
+            logger.warning("the index was damaged (%s): set aside, and made anew from the folder", error)
+            return Index(os.fsdecode(path), dice)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"{show(path)} cannot be opened: {error}") from error

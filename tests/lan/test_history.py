@@ -1,0 +1,144 @@
+"""The history as people use it: listed, restored, settled; with a node running and without."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .changes import write
+from .checker import wait_equal, wait_for
+from .lan import Lan, Node
+
+pytestmark = pytest.mark.lan
+
+SOON_S = 60.0
+
+
+def say(node: Node, *words: str) -> list[str]:
+    ended = node.run_to_end(words[0], node.dir, *words[1:])
+    assert ended.code == 0, ended.err
+    assert not ended.errors
+    return ended.out.splitlines()
+
+
+def complaint(node: Node, *words: str) -> str:
+    ended = node.run_to_end(words[0], node.dir, *words[1:])
+    assert ended.code in (1, 2)
+    assert not ended.out
+    (line,) = ended.errors
+    return line
+
+
+def ids(node: Node, *words: str) -> list[str]:
+    return [line.split()[0] for line in say(node, *words)[1:]]
+
+
+def edit(lan: Lan, name: str, *contents: bytes) -> None:
+    """At the first node, and seen to arrive at the second."""
+    for content in contents:
+        write(lan[0].dir / name, content)
+        path = lan[1].dir / name
+        wait_for(lambda path=path, content=content: path.exists() and path.read_bytes() == content, SOON_S, name)
+
+
+@pytest.fixture
+def pair(new_lan: Callable[..., Lan]) -> Lan:
+    lan = new_lan(2)
+    lan.start()
+    lan.meet("start")
+    return lan
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_an_old_version_comes_back_and_can_itself_be_undone(pair: Lan, runs: bool) -> None:
+    a, b = pair
+    edit(pair, "file", b"first", b"second", b"third")
+    if not runs:
+        b.stop()
+    heading, newest, oldest = say(b, "history", "file")
+    assert heading.split() == ["ID", "UNTIL", "WHY", "SIZE", "BY", "PATH"]
+    assert "replaced" in newest
+    assert newest.endswith("file")
+    say(b, "restore", "file", "--version", oldest.split()[0])
+    assert (b.dir / "file").read_bytes() == b"first"
+    if runs:
+        wait_for(lambda: (a.dir / "file").read_bytes() == b"first", SOON_S, "it spreads")
+    assert len(ids(b, "history", "file")) == 3, "what was there is kept in turn"
+    say(b, "restore", "file")
+    assert (b.dir / "file").read_bytes() == b"third"
+    if not runs:
+        b.start()
+    wait_equal(pair.roots, SOON_S)
+    assert (a.dir / "file").read_bytes() == b"third"
+
+
+def test_a_folder_comes_back(pair: Lan) -> None:
+    a, b = pair
+    for number in range(10):
+        write(a.dir / "tree" / f"{number}", b"%d" % number)
+    wait_equal(pair.roots, SOON_S)
+    shutil.rmtree(a.dir / "tree")
+    wait_for(lambda: not (b.dir / "tree").exists(), SOON_S, "it is gone there, too")
+    write(a.dir / "tree" / "3", b"another one")
+    wait_equal(pair.roots, SOON_S)
+    say(b, "restore", "tree")
+    wait_for(lambda: len(list((a.dir / "tree").iterdir())) == 10, SOON_S, "it spreads")
+    wait_equal(pair.roots, SOON_S)
+    assert (a.dir / "tree/3").read_bytes() == b"another one", "what is there is left alone"
+    assert (a.dir / "tree/4").read_bytes() == b"4"
+
+
+def test_as_it_was_at_a_time(pair: Lan) -> None:
+    _, b = pair
+    edit(pair, "file", b"first")
+    time_between = time.time() + 1.0
+    wait_for(lambda: time.time() > time_between + 1.0, 10, "the clock goes on by two seconds")
+    edit(pair, "file", b"second", b"third")
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_between))
+    out = b.base / "out"
+    say(b, "restore", "file", "--at", when, "--to", str(out))
+    assert out.read_bytes() == b"first"
+    assert (b.dir / "file").read_bytes() == b"third", "--to leaves the folder alone"
+    say(b, "restore", str(b.dir / "file"), "--at", when)
+    assert (b.dir / "file").read_bytes() == b"first"
+
+
+@pytest.mark.parametrize("word", ["restore", "keep"])
+def test_a_conflict_is_listed_and_settled(pair: Lan, word: str) -> None:
+    a, b = pair
+    edit(pair, "file", b"base")
+    b.stop()
+    write(b.dir / "file", b"the loser")
+    wait_for(lambda: a.log().count("lost node") > 0, SOON_S, "it is seen to leave")
+    write(a.dir / "file", b"the winner")
+    wait_for(lambda: "changed here: file" in a.log(), SOON_S, "it is seen")
+    b.start()
+    wait_for(lambda: "two nodes at once" in b.log(this_run=True), SOON_S, "it is said")
+    wait_equal(pair.roots, SOON_S)
+    (loser,) = ids(b, "conflicts")
+    assert say(a, "conflicts") == ["no conflicts"]
+    say(b, "conflicts", word, loser)
+    wait_for(lambda: say(b, "conflicts") == ["no conflicts"], SOON_S, "it is settled")
+    wait_equal(pair.roots, SOON_S)
+    assert (a.dir / "file").read_bytes() == (b"the loser" if word == "restore" else b"the winner")
+    assert (a.dir / "file").read_bytes() == b"the loser" or b.keeps(b"the loser")
+
+
+def test_what_cannot_be_had_is_said_in_one_line(pair: Lan) -> None:
+    _, b = pair
+    edit(pair, "file", b"first", b"second")
+    assert "no such version" in complaint(b, "restore", "file", "--version", "00000000")
+    assert "no such version" in complaint(b, "restore", "nothing")
+    assert "is no path" in complaint(b, "restore", "../file")
+    assert "is not in" in complaint(b, "restore", "/etc/passwd")
+    assert "is no path" in complaint(b, "history", ".dir_sync/lock")
+    assert "is no time" in complaint(b, "restore", "file", "--at", "soon")
+    assert "there already" in complaint(b, "restore", "file", "--to", str(b.dir / "file"))
+    assert "no conflict" in complaint(b, "conflicts", "keep", "00000000")
+    (b.dir / "file").unlink()
+    (b.dir / "file").mkdir()
+    assert "is a folder now" in complaint(b, "restore", "file", "--version", ids(b, "history", "file")[0])
+    assert "was never shared" in b.run_to_end("history", b.home).err
