@@ -64,6 +64,7 @@ from dir_sync.core.events import (
     SignJob,
     Staged,
     StageJob,
+    SweepJob,
     Ticked,
     Touched,
     Urgency,
@@ -217,6 +218,9 @@ class Engine:
         self._ready_bytes = 0
         self._fetches: dict[bytes, Fetch] = {}
         self._by_token: dict[int, Fetch] = {}
+        self._orphans: dict[int, tuple[Fetch, bool]] = {}  # given up while their files were written; remove them?
+        self._discarded: dict[bytes, None] = {}  # staging files that were ordered away, the last of them
+        self._part_left = True  # there may be partial downloads that nobody wants any more
         self._large: dict[int, Fetch] = {}  # those of _fetches that go through the staging folder
         self._token = 0
         self._coming: dict[bytes, bytes] = {}  # content -> path that it is on its way to
@@ -752,17 +756,20 @@ class Engine:
         if mine.kind == Kind.ABSENT:
             self.index.set_fp(path, b"")
             return True
-        if not errand.live and not errand.judged:
-            is_wanted = bool(self.index.offers(path))  # then it comes back, or is gone elsewhere as well
-            if self.brake.holds(path):
-                if path not in self.brake.held or not is_wanted:
-                    return True
-            elif not is_wanted:
+        best = self._announced_gone(mine)
+        is_known_gone = best is not None and mine.kind != Kind.DIRECTORY
+        if not errand.live and not errand.judged and not is_known_gone:
+            if not self.brake.holds(path):
                 self.brake.missed[path] = None
+                return True
+            is_wanted = mine.kind != Kind.DIRECTORY and path in self.brake.held and bool(self.index.offers(path))
+            if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
                 return True
         if mine.kind == Kind.DIRECTORY and self._look_below(path, errand):
             return False
-        best = self._announced_gone(mine)
+        if best is not None and seen.kind == Kind.OTHER:
+            self._hold(best, b"")  # nothing of ours is there any more
+            return True
         if best is not None:
             # We removed it and did not live to note it, or to see it on the medium.
             return self._redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
@@ -773,14 +780,15 @@ class Engine:
         self._note("deleted here", path)
         return True
 
-    def _look_below(self, path: bytes, errand: Errand) -> bool:
-        """A folder is one no more: true if there are rows below it, which are looked at first."""
+    def _look_below(self, path: bytes, errand: Errand, replaced: bool = False) -> bool:
+        """A folder is one no more: true if there are rows below it, which are looked at first. If something else was put
+        in its place, somebody meant it."""
         below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
         for child in below:
             if child.record.path not in self._looking:
                 found = self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms)
                 found.live |= errand.live
-                found.judged |= errand.judged
+                found.judged |= errand.judged or replaced
         return bool(below)
 
     # --- the brake ---------------------------------------------------------------------------------------------------
@@ -865,7 +873,7 @@ class Engine:
         if seen.kind == Kind.DIRECTORY and (errand.listing or mine is None or mine.kind != Kind.DIRECTORY):
             self._to_list.append(path)
         elif seen.kind != Kind.DIRECTORY and mine is not None and mine.kind == Kind.DIRECTORY:
-            if self._look_below(path, errand):
+            if self._look_below(path, errand, replaced=True):
                 return False
         fp = seen.fp
         if len(fp) > FINGERPRINT_BYTES:
@@ -1328,8 +1336,12 @@ class Engine:
         self._jobs_out += 1
         self._out.append(job)
 
-    def _order_discard(self, names: tuple[bytes, ...]) -> None:
-        self._out.append(DiscardJob(names))
+    def _order_discard(self, names: tuple[bytes, ...], tokens: tuple[int, ...] = ()) -> None:
+        for name in names:
+            self._discarded[name] = None
+            if len(self._discarded) > 1_000:
+                del self._discarded[next(iter(self._discarded))]
+        self._out.append(DiscardJob(names, tokens=tokens))
 
     def _do(self, item: ApplyItem, take: Take | None) -> None:
         self._busy.add(item.path)
@@ -1688,7 +1700,7 @@ class Engine:
         if base is not None:
             name = _STAGING + b"delta-in-%s-%d" % (self._tag, self._token)
         elif not small:
-            name = _STAGING + b"part-" + target.content.hex().encode()
+            name = self._part_name(target.content)
         fetch = Fetch(self._token, target, node, base, size, name, moved_ms=now, started_ms=now)
         self._fetches[path] = fetch
         self._by_token[fetch.token] = fetch
@@ -1700,6 +1712,11 @@ class Engine:
             fetch.writing = True
             digest = b"" if base is not None else target.content
             self._order(StageJob(fetch.token, name, (), size, digest))
+
+    def _part_name(self, content: bytes) -> bytes:
+        """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed."""
+        name = _STAGING + b"part-" + content.hex().encode()
+        return name if name not in self._discarded else name + b"-%s-%d" % (self._tag, self._token)
 
     def _pull(self, fetch: Fetch) -> None:
         peer = self._peers.get(fetch.peer)
@@ -1752,6 +1769,13 @@ class Engine:
         self._order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest))
 
     def _staged(self, event: Staged) -> None:
+        orphan = self._orphans.pop(event.token, None)
+        if orphan is not None:
+            self._part_left = True
+            given_up, remove = orphan
+            given_up.writing = False
+            self._drop_stage(given_up, remove)
+            return
         fetch = self._by_token.get(event.token)
         if fetch is None:
             return
@@ -1795,7 +1819,7 @@ class Engine:
             self._order_discard((fetch.name,))
             self._todo[path] = None
             return
-        delta_name, fetch.name = fetch.name, _STAGING + b"part-" + fetch.target.content.hex().encode()
+        delta_name, fetch.name = fetch.name, self._part_name(fetch.target.content)
         fetch.writing = True
         self._order(
             PatchJob(fetch.token, fetch.name, delta_name, path, row.fp, fetch.target.size, fetch.target.content)
@@ -1827,6 +1851,7 @@ class Engine:
     def _give_up(self, fetch: Fetch, path: bytes) -> None:
         """This holder, this time: it failed. Another is asked, or the same later."""
         self._forget(fetch)
+        self._drop_stage(fetch, fetch.base is not None)
         self._delta_offers.pop(path, None)
         avoid = self._avoid.setdefault(path, set())
         if fetch.base is None:
@@ -1837,7 +1862,25 @@ class Engine:
         fetch = self._fetches.get(path)
         if fetch is not None:
             self._forget(fetch)
+            self._drop_stage(fetch, True)
             self._wake = True
+
+    def _drop_stage(self, fetch: Fetch, remove: bool) -> None:
+        """Its staging file is let go of when nothing is out that writes it, and removed if nobody will go on with it."""
+        if fetch.is_small:
+            return
+        if fetch.writing:
+            self._orphans[fetch.token] = (fetch, remove)
+            return
+        name = fetch.name
+        used = any(ready.staged == name for ready in self._ready.values())
+        used = used or any(item.staged == name for item, _ in self._doing.values())
+        used = used or any(other.name == name for other in self._large.values())
+        self._part_left = True
+        if remove and not used:
+            self._order_discard((name,), (fetch.token,))
+        else:
+            self._order_discard((), (fetch.token,))
 
     def _forget(self, fetch: Fetch) -> None:
         if self._fetches.get(fetch.target.path) is fetch:
@@ -2023,7 +2066,7 @@ class Engine:
 
     def _calm_work(self) -> bool:
         return (
-            bool(self._check_again or self._times or self._to_sign or self._sign_after is not None)
+            bool(self._check_again or self._times or self._to_sign or self._sign_after is not None or self._part_left)
             and not self._signing
         )
 
@@ -2042,6 +2085,10 @@ class Engine:
             self._echoes.clear()
             self._again = True
             return
+        if self._part_left:
+            self._part_left = False
+            wanted = {_STAGING + b"part-" + content.hex().encode() for content in self.index.offered_contents()}
+            self._out.append(SweepJob(frozenset(wanted)))
         if self._times:
             self._set_times()
             return
@@ -2132,6 +2179,7 @@ class Engine:
         for path, fetch in list(self._fetches.items()):
             if fetch.peer == node:
                 self._forget(fetch)
+                self._drop_stage(fetch, fetch.base is not None)
                 self._todo[path] = None
         for path in peer.requests.values():
             self._todo[path] = None
@@ -2292,7 +2340,8 @@ class Engine:
         gift = self._gifts.get(path)
         if gift is not None and self.index.offer(path, _NOBODY) is None:
             self.index.put_offer(Offer(_NOBODY, gift.record, False))
-        if self.scanning or any(path in some for some in (self._busy, self._troubled, self._looking, self._agenda)):
+        unseen = self.scanning or bool(self._to_list_again)  # not every folder has been listed
+        if unseen or any(path in some for some in (self._busy, self._troubled, self._looking, self._agenda)):
             offer = self.index.offer(path, node)
             if offer is not None and self.index.offer(path, _NOBODY) is None:
                 self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))

@@ -47,6 +47,7 @@ from dir_sync.core.events import (
     SignJob,
     Staged,
     StageJob,
+    SweepJob,
     Version,
     Why,
 )
@@ -191,8 +192,13 @@ class FileSync:
                 return self._delta(job)
             case SignJob():
                 return self._sign(job)
-            case DiscardJob(names):
+            case DiscardJob(names, _, tokens):
+                for token in tokens:
+                    self._close_stage(token)
                 self._discard(names)
+                return None
+            case SweepJob(keep):
+                self._sweep(keep)
                 return None
             case PruneJob(names):
                 return self._prune(names)
@@ -420,6 +426,13 @@ class FileSync:
                 if handle is not None:
                     handle.close()
             self._discard((job.delta_name,))
+
+    def _sweep(self, keep: frozenset[bytes]) -> None:
+        try:
+            names = [STAGING + b"/" + name for name, _ in self._disk.list(STAGING) or [] if name.startswith(b"part-")]
+        except DiskError:
+            return
+        self._discard(tuple(name for name in names if name not in keep))
 
     def _discard(self, names: tuple[bytes, ...]) -> None:
         for name in names:

@@ -411,6 +411,11 @@ class Index:
         query = "SELECT DISTINCT parent,name FROM offer WHERE (parent,name)>(?,?) ORDER BY parent,name LIMIT ?"
         return [_join(*key) for key in self._db.execute(query, (parent, name, limit))]
 
+    def offered_contents(self) -> list[bytes]:
+        """Contents of files that have offers."""
+        self._flush()
+        return [content for (content,) in self._db.execute("SELECT DISTINCT content FROM offer WHERE kind=1")]
+
     def offered_below(self, parent: bytes, limit: int) -> list[bytes]:
         """Paths directly in a folder that have live offers."""
         if not self._any_offer and not self._dirty_offers:

@@ -371,9 +371,17 @@ class SignJob(NamedTuple):
 
 
 class DiscardJob(NamedTuple):
-    """Remove staging files of ours. No answer."""
+    """Let go of stages and remove staging files of ours. No answer."""
 
     names: tuple[bytes, ...]
+    bulk: bool = False
+    tokens: tuple[int, ...] = ()
+
+
+class SweepJob(NamedTuple):
+    """Remove all partial downloads but these. No answer."""
+
+    keep: frozenset[bytes]  # names of staging files
     bulk: bool = False
 
 
@@ -384,7 +392,9 @@ class PruneJob(NamedTuple):
     bulk: bool = True
 
 
-Job = ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob | PruneJob
+Job = (
+    ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob | PruneJob | SweepJob
+)
 
 
 class Send(NamedTuple):
