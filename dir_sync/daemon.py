@@ -58,7 +58,7 @@ from dir_sync.discovery import Discovery
 from dir_sync.disk import RealDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
-from dir_sync.file_sync import STATE, SYNC_ALL_FROM, FileSync, is_new_file
+from dir_sync.file_sync import HISTORY, STAGING, STATE, SYNC_ALL_FROM, FileSync, is_new_file
 from dir_sync.log import Once, logger
 from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
@@ -124,14 +124,16 @@ def run(config: Config) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    was_here = False
+    was: tuple[int, int] | None = None
     while not signals:
-        if not _wait_for_root(config, was_here, wake):
+        if not _wait_for_root(config, was, wake):
             break
+        if reason := root.reason_against(config.folder):
+            raise ConfigError(f"this folder cannot be shared: {reason}")
         daemon = Daemon(config, wake.set)
         try:
             daemon.start()
-            was_here = True
+            was = daemon.identity
             wake.wait()
         finally:
             daemon.stop()
@@ -141,10 +143,10 @@ def run(config: Config) -> int:
     return 0
 
 
-def _wait_for_root(config: Config, was_here: bool, wake: threading.Event) -> bool:
+def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: threading.Event) -> bool:
     """True when the folder is there; false if a signal came first."""
     said = ""
-    while reason := root.reason_to_wait(config.folder, was_here, config.fresh):
+    while reason := root.reason_to_wait(config.folder, was, config.fresh):
         if reason != said:
             logger.warning("paused: %s; waiting for it", reason)
             said = reason
@@ -193,11 +195,12 @@ class Daemon:
         folder = os.fsencode(config.folder)
         try:
             self._disk = RealDisk(folder)
-        except OSError as error:
-            raise ConfigError(f"{show(folder)} cannot be opened: {error.strerror}") from error
+        except DiskError as error:
+            raise ConfigError(f"{show(folder)} cannot be opened: {error}") from error
         self._closers.append(self._disk.close)
-        handle = state.lock(folder)
-        self._closers.append(lambda: os.close(handle))
+        self.identity = self._disk.identity
+        self._lock = state.lock(folder)
+        self._closers.append(lambda: os.close(self._lock))
         self._index = state.open_index(folder, self._dice)
         self._closers.append(self._index.close)
         signature_dir = config.signature_dir
@@ -611,14 +614,29 @@ class Daemon:
                 self._inbox.put(Blind(path, ""))
         if mono >= self._next_root:
             self._next_root = mono + _ROOT_POLL_S
-            if not self._disk.is_root_here():
-                self._on_root_gone()
+            self._check_root()
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
             for path, peer, here, size, since_ms, began in self._engine.transfers():
                 since = mono - since_ms / 1000
                 if since > 2.0:
                     self._narrator.progress(path, peer, here, size, since, began)
+
+    def _check_root(self) -> None:
+        """The folder, and in it what is ours, may be taken away at any time."""
+        if not self._disk.is_root_here():
+            self._on_root_gone()
+            return
+        try:
+            held, there = os.fstat(self._lock), self._disk.stat(STATE + b"/lock")
+            if there is None or there.inode != held.st_ino:
+                logger.warning("%s was removed: this node begins anew, as at a first contact", show(STATE))
+                self._on_root_gone()
+            elif self._disk.stat(STAGING) is None or self._disk.stat(HISTORY) is None:
+                self._file_sync.prepare()
+                logger.warning("folders in %s were removed: they are made anew", show(STATE))
+        except DiskError as error:
+            self._warn_once(f"{show(STATE)} cannot be used: {error}")
 
 
 def _wants_durable(effect: Effect) -> bool:

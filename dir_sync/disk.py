@@ -392,6 +392,11 @@ class RealDisk:
             self._grain_ns = self._try_grain()
         return self._grain_ns
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the folder."""
+        return self._device, self._inode
+
     def is_root_here(self) -> bool:
         """Also false if the path cannot be looked at."""
         try:

@@ -240,6 +240,7 @@ class Engine:
         self._signing = False
         self._jobs_out = 0
         self._moved_ms = 0  # when something last happened
+        self._blocked_told: set[bytes] = set()
         self._named: set[bytes] = set()  # skipped things that people were told of
         self._applies: list[ApplyItem] = []
         self._applies_bulk: list[ApplyItem] = []
@@ -596,7 +597,11 @@ class Engine:
         new_folders: list[Seen] = []
         for name, stat in entries:
             path = prefix + name
-            if name == limits.RESERVED_NAME or not self._is_ours(path):
+            if name == limits.RESERVED_NAME:
+                if folder:
+                    self._skip(path, "the name is reserved")
+                continue
+            if not self._is_ours(path):
                 continue
             row = self.index.get(path)
             if row is not None and row.fp == fingerprint(stat):
@@ -1064,6 +1069,7 @@ class Engine:
                 del self._obstructed[path]  # it may stay, or its listing decides; everyone has to know
             elif wanted != Kind.ABSENT:
                 self._nothing_wanted(path)
+                self._block(path)
                 return  # whoever sees that the way is free plans it again
         match decision:
             case Nothing():
@@ -1076,6 +1082,12 @@ class Engine:
                 self._answer(row, top)
             case Take():
                 self._take(path, row, offers, decision)
+
+    def _block(self, path: bytes) -> None:
+        """Something newer cannot be had here: people are told once."""
+        if path not in self._blocked_told:
+            self._blocked_told.add(path)
+            self._note("blocked", path)
 
     def _is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
         """False if nobody who is here has what is wanted, and we have it nowhere else."""
@@ -1538,6 +1550,7 @@ class Engine:
             self._obstruct(folder, Kind.DIRECTORY)
         elif isinstance(decision, Take):
             self._hold(decision.record, row.fp)
+            self._block(folder)
 
     def _keeps_folder(self, path: bytes, stat: Stat) -> bool:
         """True if what was listed is synchronized. A folder that itself only stayed behind here is not."""

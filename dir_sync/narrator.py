@@ -108,6 +108,8 @@ class Narrator:
                 )  # fmt: skip
             case "skipped":
                 logger.warning("not synchronized: %s (%s)", path, note.text)
+            case "blocked":
+                logger.warning("stays as it is here: %s (something in it or in its place is not synchronized)", path)
             case "unreadable":
                 logger.warning("cannot be read, taken for unknown: %s (%s)", path or "the folder", note.text)
             case "trouble":

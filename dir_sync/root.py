@@ -12,24 +12,26 @@ import stat
 
 from dir_sync.core.model import show
 
-__all__ = ["is_known", "reason_to_wait", "remember"]
+__all__ = ["is_known", "reason_against", "reason_to_wait", "remember"]
 
 _FILE = "folders.json"
 _FOLDERS_MAX = 1_000
 
 
-def reason_to_wait(folder: str, was_here: bool, fresh: bool = False) -> str:
-    """`was_here`: it was shared a moment ago, by this very run. `fresh`: the user says that it is meant to be empty."""
+def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False) -> str:
+    """`was`: device and inode that it had a moment ago, when this very run shared it. `fresh`: the user says that it is
+    meant to be empty."""
     name = show(os.fsencode(folder))
     try:
-        if not stat.S_ISDIR(os.stat(folder).st_mode):
+        found = os.stat(folder)
+        if not stat.S_ISDIR(found.st_mode):
             return f"{name} is not a folder any more"
         entries = os.listdir(folder)
     except OSError as error:
         return f"{name} is gone: {error.strerror}"
-    if ".dir_sync" in entries or (fresh and not was_here):
+    if ".dir_sync" in entries or (found.st_dev, found.st_ino) == was or (fresh and was is None):
         return ""
-    if was_here:
+    if was is not None:
         return f"{name} is another folder now: it has no .dir_sync"
     if not entries and is_known(folder):
         return (
@@ -37,6 +39,26 @@ def reason_to_wait(folder: str, was_here: bool, fresh: bool = False) -> str:
             " with --new)"
         )
     return ""
+
+
+def reason_against(folder: str) -> str:
+    """Why this folder cannot be shared: one that is shared itself is above it, or in it."""
+    name = show(os.fsencode(folder))
+    above = os.path.dirname(folder)
+    while True:
+        if _is_shared(above):
+            return f"{name} is in {show(os.fsencode(above))}, which is shared itself (it has a .dir_sync)"
+        if above == os.path.dirname(above):
+            break
+        above = os.path.dirname(above)
+    for other in _known():
+        if other.startswith(folder.rstrip("/") + "/") and _is_shared(other):
+            return f"{show(os.fsencode(other))}, in it, is shared itself (it has a .dir_sync)"
+    return ""
+
+
+def _is_shared(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, ".dir_sync", "index.db"))
 
 
 def is_known(folder: str) -> bool:

@@ -147,3 +147,47 @@ def test_without_a_node_a_command_says_so(new_lan: Callable[..., Lan], word: str
     assert "no node is running" in ended.errors[0]
     assert node.run_to_end(word).code == 2
     assert node.run_to_end(word, "--help").code == 0
+
+
+def test_our_own_folder_may_be_removed(pair: Lan) -> None:
+    """What is in .dir_sync goes while the node runs: it begins anew, and says so; nothing is deleted anywhere."""
+    a, b = pair
+    shutil.rmtree(a.dir / ".dir_sync")
+    wait_for(lambda: "begins anew" in a.log(), SOON_S, "it is said")
+    write(b.dir / "after", b"written after")
+    wait_for((a.dir / "after").exists, SOON_S, "it goes on")
+    wait_equal(pair.roots, SOON_S)
+    assert count(a) == FILES == count(b)
+    ended = a.run_to_end(a.dir, "-l", "6001")
+    assert ended.code == 1
+    assert "already running" in ended.err
+
+
+@pytest.mark.parametrize("name", ["staging", "versions"])
+def test_a_folder_in_ours_may_be_removed(pair: Lan, name: str) -> None:
+    a, b = pair
+    shutil.rmtree(a.dir / ".dir_sync" / name)
+    wait_for((a.dir / ".dir_sync" / name).exists, SOON_S, "it is made anew")
+    write(b.dir / "tree/3", b"edited")
+    wait_equal(pair.roots, SOON_S)
+    assert a.keeps(b"content 3")
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_a_folder_in_a_shared_folder_is_not_shared(new_lan: Callable[..., Lan], inner_first: bool) -> None:
+    """Each would copy the other into itself, again and again."""
+    (node,) = new_lan(1)
+    inner = node.dir / "inner"
+    node.make_folders()
+    inner.mkdir()
+    if inner_first:
+        with node.running_as(inner, "-s", node.signatures):
+            wait_for(lambda: "shares" in node.log(), SOON_S, "it runs")
+            ended = node.run_to_end(node.dir, "-l", "6001")
+    else:
+        node.start()
+        wait_for(lambda: "shares" in node.log(), SOON_S, "it runs")
+        ended = node.run_to_end(inner, "-l", "6001")
+    assert ended.code == 1
+    assert "is shared itself" in ended.errors[0]
+    assert len(ended.errors) == 1
