@@ -231,6 +231,13 @@ class Pruned(NamedTuple):
     names: tuple[bytes, ...]
 
 
+class Rechecked(NamedTuple):
+    """Versions that are not what they were, as they are now; and those that are gone."""
+
+    changed: tuple[Version, ...]
+    gone: tuple[bytes, ...]
+
+
 class ReadDone(NamedTuple):
     peer: str
     link: int
@@ -281,7 +288,7 @@ class Drained(NamedTuple):
 
 Event = (
     Touched | Moved | Blind | Decided | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
-    | PeerUp | PeerDown | Received | Drained | Pruned
+    | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
 )  # fmt: skip
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -378,6 +385,14 @@ class DiscardJob(NamedTuple):
     tokens: tuple[int, ...] = ()
 
 
+class RecheckJob(NamedTuple):
+    """Look at versions again: a program that had one open may have gone on writing into it. Answer: Rechecked."""
+
+    versions: tuple[Version, ...]
+    closely: bool = False  # read them, whatever their times say
+    bulk: bool = True
+
+
 class SweepJob(NamedTuple):
     """Remove all partial downloads but these. No answer."""
 
@@ -393,7 +408,18 @@ class PruneJob(NamedTuple):
 
 
 Job = (
-    ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob | PruneJob | SweepJob
+    ListJob
+    | LookJob
+    | ApplyJob
+    | StageJob
+    | PatchJob
+    | ReadJob
+    | DeltaJob
+    | SignJob
+    | DiscardJob
+    | PruneJob
+    | SweepJob
+    | RecheckJob
 )
 
 
