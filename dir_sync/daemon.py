@@ -24,6 +24,7 @@ from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.control import Answer, ControlServer
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
+    Applied,
     ApplyJob,
     Blind,
     Decided,
@@ -374,7 +375,9 @@ class Daemon:
             effects: list[Effect] = []
             limit = time.monotonic() + _TURN_S_MAX
             count = 0
+            applied = False
             while news is not None:
+                applied = applied or isinstance(news, Applied)
                 if isinstance(news, _Stop):
                     self._perform_last()
                     return
@@ -395,6 +398,8 @@ class Daemon:
             effects += self._engine.end_turn(now)
             self._act(self._roster.tick(now.mono_ms))
             self._perform(effects)
+            if applied and self._index.is_dirty:
+                self._commit(durable=False)  # what is on the disk is noted at once, also if nobody is told
             self._now_and_then()
 
     def _wait(self) -> object | None:

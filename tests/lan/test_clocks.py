@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
 import pytest
 
 from .changes import put, remove, write
-from .checker import holds, survey, wait_equal
+from .checker import holds, survey, wait_equal, wait_for
 from .lan import Lan, Node, faketime_library
 
 pytestmark = pytest.mark.lan
@@ -61,6 +62,12 @@ def test_an_edit_made_after_seeing_another_wins(skewed: Lan) -> None:
         wait_equal(lan.roots, SOON_S, like=survey(lan[index].dir))
 
 
+def is_at_rest(node: Node) -> bool:
+    """What is on its disk is in its index, too: a kill -9 before that would make a later removal unknown to it."""
+    ended = node.run_to_end("status", node.dir, "--json")
+    return ended.code == 0 and not json.loads(ended.out)["busy"]
+
+
 def test_a_delete_made_after_seeing_an_edit_wins(skewed: Lan) -> None:
     behind, right, ahead = skewed
     for maker, deleter in ((ahead, behind), (behind, ahead), (ahead, right)):
@@ -83,6 +90,7 @@ def test_offline_work_of_the_slowest_clock_arrives(skewed: Lan, request: pytest.
         save(ahead, name, f"{name} by {ahead}")
     wait_equal(skewed.roots, SOON_S, like=survey(ahead.dir))
     for node in (behind, right):
+        wait_for(lambda node=node: is_at_rest(node), SOON_S, f"{node} has noted what it received")
         # Under libfaketime a signal may reach a thread that does not see to it: no test of stopping.
         node.kill() if how == "clocks" else node.stop()
         save(node, "edited", f"edited by {node} while down")
