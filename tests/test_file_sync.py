@@ -15,20 +15,11 @@ from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.ports import Disk, Trouble
+from tests.pair import NoSignatures
 from tests.sim.memory_disk import MemoryDisk
 
 THEIRS = Stamp(5, "their node")
 MTIME = 1_700_000_000_000_000_000
-
-
-class NoSignatures:
-    def get(self, digest: bytes) -> bytes | None:
-        return None
-
-    def put(self, digest: bytes, signature: bytes) -> None: ...
-
-    def has(self, digest: bytes) -> bool:
-        return False
 
 
 def file_sync(disk: Disk) -> FileSync:
