@@ -350,10 +350,13 @@ class Daemon:
         """The control socket's thread: what the engine's thread says to it."""
         asked = _Asked(question)
         self._inbox.put(asked)
-        try:
-            return asked.reply.get(timeout=_ANSWER_WITHIN_S)
-        except queue.Empty:
-            return {"error": "the node is busy or ending, and has not answered"}
+        deadline = time.monotonic() + _ANSWER_WITHIN_S
+        while not self._ending and time.monotonic() < deadline:
+            try:
+                return asked.reply.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        return {"error": "the node is busy or ending, and has not answered"}
 
     def _work(self, jobs: queue.SimpleQueue[Job | None]) -> None:
         """A disk worker."""
