@@ -2365,8 +2365,8 @@ class Engine:
             and is_first_scan(row.record)
             and not self._knew_us(record)
         )
+        earlier = self.index.offer(path, peer.node)
         if row is not None and record.stamp > row.record.stamp:
-            earlier = self.index.offer(path, peer.node)
             if not has_seen(record, row.record) or (
                 earlier is not None
                 and earlier.record.stamp == record.stamp
@@ -2378,7 +2378,10 @@ class Engine:
         self._todo[path] = None
         avoid = self._avoid.get(path)
         if avoid is not None:
-            avoid.discard(peer.node)
+            if earlier is not None and earlier.record.content != record.content:
+                del self._avoid[path]  # what failed was another content
+            else:
+                avoid.discard(peer.node)
         return True
 
     def _keep_offer(self, path: bytes, node: str) -> None:

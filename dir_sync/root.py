@@ -1,7 +1,8 @@
 """Is the folder there? A disk that is not mounted looks like an empty folder, and must not be taken for one.
 
 In:   the folder's path. Out: why it cannot be used now, in words, or "".
-Rule: a folder that was shared from this machine before is not begun anew only because it is empty today.
+Rule: a folder that was shared from this machine before is not begun anew because it is empty today and on another file
+      system: the disk is not mounted.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False
         return ""
     if was is not None:
         return f"{name} is another folder now: it has no .dir_sync"
-    if not entries and is_known(folder):
+    if not entries and _known().get(folder, found.st_dev) != found.st_dev:
         return (
             f"{name} is empty, and was shared from here before: is its disk mounted? (if it is meant to be empty, start"
             " with --new)"
@@ -67,28 +68,34 @@ def is_known(folder: str) -> bool:
 
 
 def remember(folder: str) -> None:
-    """This folder is shared from here. Where nothing can be noted, nothing is."""
+    """This folder is shared from here, and on which file system it is."""
     known = _known()
-    if folder in known:
-        return
     path = _path()
     new = f"{path}.{os.getpid()}"
     try:
+        device = os.stat(folder).st_dev
+        if known.get(folder) == device:
+            return
+        known.pop(folder, None)
+        known[folder] = device
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         with open(new, "w", encoding="utf-8") as file:
-            json.dump([*known, folder][-_FOLDERS_MAX:], file)
+            json.dump(dict(list(known.items())[-_FOLDERS_MAX:]), file)
         os.replace(new, path)
     except (OSError, ValueError):
         pass  # then an unmounted disk cannot be told from a new folder before the start
 
 
-def _known() -> list[str]:
+def _known() -> dict[str, int]:
+    """Folders that were shared, and the devices that they were on."""
     try:
         with open(_path(), encoding="utf-8") as file:
             known = json.load(file)
     except (OSError, ValueError, RecursionError):
-        return []
-    return [folder for folder in known if isinstance(folder, str)] if isinstance(known, list) else []
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {folder: device for folder, device in known.items() if isinstance(device, int)}
 
 
 def _path() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -100,29 +101,78 @@ def test_a_folder_that_goes_is_waited_for(pair: Lan) -> None:
     a.stop()
 
 
-def test_a_disk_that_is_not_mounted_at_the_start_is_waited_for(pair: Lan) -> None:
+@pytest.fixture
+def on_a_disk(new_lan: Callable[..., Lan]) -> Iterator[Lan]:
+    """Two nodes; the first one's folder is a file system of its own."""
+    lan = new_lan(2)
+    a = lan[0]
+    a.make_folders()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", a.dir], check=False, capture_output=True).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        fill(a)
+        lan.start()
+        wait_equal(lan.roots, SOON_S)
+        yield lan
+    finally:
+        a.kill()
+        while subprocess.run(["umount", "-l", a.dir], check=False, capture_output=True).returncode == 0:
+            pass  # it may have been mounted there more than once
+
+
+def test_a_disk_that_is_not_mounted_at_the_start_is_waited_for(on_a_disk: Lan) -> None:
+    a, b = on_a_disk
+    a.stop()
+    there = a.base / "there"
+    there.mkdir()
+    subprocess.run(["mount", "--move", a.dir, there], check=False)
+    if not list(there.iterdir()):
+        subprocess.run(["mount", "--bind", a.dir, there], check=True)
+        subprocess.run(["umount", "-l", a.dir], check=True)
+    try:
+        a.start()
+        wait_for(lambda: "is its disk mounted" in a.log(this_run=True), SOON_S, "it is said")
+        holds(lambda: not list(a.dir.iterdir()) and count(b) == FILES, 1.0, "nothing happens in either")
+        write(b.dir / "tree/3", b"edited there")
+        a.stop()
+        subprocess.run(["mount", "--bind", there, a.dir], check=True)  # (a namespace that runs does not see it)
+        a.start()
+        wait_for(lambda: (a.dir / "tree/3").read_bytes() == b"edited there", SOON_S, "it goes on")
+        wait_equal(on_a_disk.roots, SOON_S)
+    finally:
+        a.kill()
+        subprocess.run(["umount", "-l", there], check=False)
+
+
+def test_an_empty_folder_on_another_disk_that_is_meant(on_a_disk: Lan) -> None:
+    a, b = on_a_disk
+    a.stop()
+    subprocess.run(["umount", "-l", a.dir], check=True)
+    a.start("--new")
+    wait_equal(on_a_disk.roots, SOON_S)
+    assert count(a) == FILES == count(b)
+
+
+def test_a_folder_that_is_missing_at_the_start_is_waited_for(pair: Lan) -> None:
     a, b = pair
     a.stop()
     aside = a.base / "aside"
     a.dir.rename(aside)
-    a.dir.mkdir()
-    a.start()
-    wait_for(lambda: "is its disk mounted" in a.log(this_run=True), SOON_S, "it is said")
-    holds(lambda: not list(a.dir.iterdir()) and count(b) == FILES, 1.0, "nothing happens in either")
-    a.dir.rmdir()
-    wait_for(lambda: "is gone" in a.log(this_run=True), SOON_S, "it is said")
-    aside.rename(a.dir)
-    write(b.dir / "tree/3", b"edited there")
-    wait_for(lambda: (a.dir / "tree/3").read_bytes() == b"edited there", SOON_S, "it goes on by itself")
-    wait_equal(pair.roots, SOON_S)
+    with a.running_as(a.dir, "-s", a.signatures):
+        wait_for(lambda: "is gone" in a.log(this_run=True), SOON_S, "it is said")
+        aside.rename(a.dir)
+        write(b.dir / "tree/3", b"edited there")
+        wait_for(lambda: (a.dir / "tree/3").read_bytes() == b"edited there", SOON_S, "it goes on by itself")
+    assert count(b) == FILES
 
 
-def test_an_empty_folder_that_is_meant(pair: Lan) -> None:
+def test_a_folder_that_was_made_anew_is_a_new_one(pair: Lan) -> None:
+    """Removed with all that is in it, `.dir_sync` as well, and made again: that is no disk that is not mounted."""
     a, b = pair
     a.stop()
     shutil.rmtree(a.dir)
     a.dir.mkdir()
-    a.start("--new")
+    a.start()
     wait_equal(pair.roots, SOON_S)
     assert count(a) == FILES == count(b)
 
@@ -132,9 +182,8 @@ def test_waiting_ends_with_a_signal(pair: Lan) -> None:
     a.dir.rename(a.base / "aside")
     wait_for(lambda: "paused" in a.log(), SOON_S, "it is said")
     a.stop()
-    a.start()
-    wait_for(lambda: "paused" in a.log(this_run=True), SOON_S, "it is said")
-    a.stop()
+    with a.running_as(a.dir, "-s", a.signatures):
+        wait_for(lambda: "paused" in a.log(this_run=True), SOON_S, "it is said")
 
 
 @pytest.mark.parametrize("word", ["status", "approve", "reject"])
