@@ -105,3 +105,24 @@ def test_ten_thousand_small_files(new_lan: Callable[..., Lan]) -> None:
     edited = hashlib.sha256(b"edited live").hexdigest()
     assert sum(entry.sha256 == edited for entry in survey(b.dir).values()) == 100
     assert not (b.dir / "folder7").exists()
+
+
+def test_a_large_file_that_changes_while_it_comes_leaves_nothing_behind(new_lan: Callable[..., Lan]) -> None:
+    """Each change makes what was on its way worthless: it is removed, and no handle to it stays open."""
+    lan = new_lan(2)
+    a, b = lan
+    fill(a.dir / "big", 64 * MIB, 1)
+    lan.start()
+    wait_equal(lan.roots, LONG_S)
+    dice = random.Random(2)
+    staging = b.dir / ".dir_sync" / "staging"
+    for _ in range(12):
+        with (a.dir / "big").open("r+b") as file:
+            file.seek(dice.randrange(60 * MIB))
+            file.write(dice.randbytes(10))
+        was = len(b.log())
+        wait_for(lambda was=was: len(b.log()) > was or any(staging.iterdir()), LONG_S, "it begins to come")
+    wait_equal(lan.roots, LONG_S)
+    wait_for(lambda: not any(path.name.startswith("part-") for path in staging.iterdir()), LONG_S, "nothing is left")
+    open_files = [os.readlink(path) for path in Path(f"/proc/{b.pid}/fd").iterdir() if path.exists()]
+    assert not [name for name in open_files if "/staging/" in name]
