@@ -111,18 +111,21 @@ def test_a_large_file_that_changes_while_it_comes_leaves_nothing_behind(new_lan:
     """Each change makes what was on its way worthless: it is removed, and no handle to it stays open."""
     lan = new_lan(2)
     a, b = lan
-    fill(a.dir / "big", 64 * MIB, 1)
+    write(a.dir / "small", b"here")
     lan.start()
     wait_equal(lan.roots, LONG_S)
-    dice = random.Random(2)
     staging = b.dir / ".dir_sync" / "staging"
-    for _ in range(12):
-        with (a.dir / "big").open("r+b") as file:
-            file.seek(dice.randrange(60 * MIB))
-            file.write(dice.randbytes(10))
-        was = len(b.log())
-        wait_for(lambda was=was: len(b.log()) > was or any(staging.iterdir()), LONG_S, "it begins to come")
+
+    def parts() -> set[str]:
+        return {path.name for path in staging.iterdir() if path.name.startswith("part-")}
+
+    seen: set[str] = set()
+    for seed in range(4):
+        fill(a.dir / "big", 192 * MIB, seed)
+        wait_for(lambda seen=seen: parts() - seen or (b.dir / "big").exists(), LONG_S, "it begins to come")
+        seen |= parts()
     wait_equal(lan.roots, LONG_S)
-    wait_for(lambda: not any(path.name.startswith("part-") for path in staging.iterdir()), LONG_S, "nothing is left")
+    assert len(seen) > 1, "it never changed while it came"
+    wait_for(lambda: not parts(), LONG_S, "nothing is left")
     open_files = [os.readlink(path) for path in Path(f"/proc/{b.pid}/fd").iterdir() if path.exists()]
     assert not [name for name in open_files if "/staging/" in name]
