@@ -57,8 +57,6 @@ from dir_sync.core.events import (
     ReadItem,
     ReadJob,
     Received,
-    Rechecked,
-    RecheckJob,
     Result,
     Seen,
     Send,
@@ -129,8 +127,6 @@ _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
 _PRUNE_EVERY_MS = 3_600_000
 _PRUNE_AFTER_MS = 10_000  # something was kept: is it too much now?
-_RECHECK_MAX = 500
-_RECHECK_MS = (5_000, 60_000)  # after it was displaced, a version is looked at again
 _YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
 _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
@@ -256,7 +252,6 @@ class Engine:
         self._retention = retention
         self._prune_at = 0  # (ms) the history is looked at again
         self._pruning = False
-        self._rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
         self._short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
 
     # --- the two ways in ---------------------------------------------------------------------------------------------
@@ -288,9 +283,6 @@ class Engine:
             case Pruned(names):
                 self._jobs_out -= 1
                 self._pruned(names)
-            case Rechecked(changed_versions, gone):
-                self._jobs_out -= 1
-                self._rechecked(changed_versions, gone)
             case Ticked():
                 pass
             case Listed(listings, left):
@@ -346,7 +338,6 @@ class Engine:
         for node in sorted(self._peers):
             self._pump(self._peers[node])
         self._prune()
-        self._recheck()
         self._when_calm()
         if self._out or self._jobs_out:
             self._moved_ms = now.mono_ms
@@ -363,8 +354,6 @@ class Engine:
             due.append(self._timers[0][0])
         if self._to_list_again:
             due.append(min(when for when, _ in self._to_list_again.values()))
-        if self._rechecks:
-            due.append(self._rechecks[0][0])
         if self._retention is not None and not self._pruning:
             due.append(self._prune_at)
         if self._calm_work():
@@ -1354,8 +1343,7 @@ class Engine:
     # --- doing -------------------------------------------------------------------------------------------------------
 
     def _order(
-        self,
-        job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob | RecheckJob,
+        self, job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob
     ) -> None:
         self._jobs_out += 1
         self._out.append(job)
@@ -1447,8 +1435,8 @@ class Engine:
                 if item.copy_path is not None:
                     if item.copy_fp:
                         self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
-                    elif (version := self.index.version(item.copy_path)) is not None:
-                        self._order(RecheckJob((version,), closely=True))
+                    else:
+                        self.index.drop_version(item.copy_path)
                     self._no_local.add(item.target.content)
                     if len(self._no_local) > 1_000:
                         self._no_local.clear()
@@ -1622,9 +1610,6 @@ class Engine:
             version = version._replace(content=displaced.content)
         self.index.put_version(version)
         self._prune_at = min(self._prune_at, self._now.mono_ms + _PRUNE_AFTER_MS)
-        if version.kind == Kind.FILE:
-            for wait in _RECHECK_MS:
-                heapq.heappush(self._rechecks, (self._now.mono_ms + wait, version.name))
         if version.why == Why.CONFLICT:
             self._note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
 
@@ -1667,25 +1652,6 @@ class Engine:
         self._pruning = True
         self._note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
         self._order(PruneJob(tuple(chosen)))
-
-    def _recheck(self) -> None:
-        """Whoever had a file open when it was displaced may have gone on writing into it."""
-        names: dict[bytes, None] = {}
-        while self._rechecks and self._rechecks[0][0] <= self._now.mono_ms and len(names) < _RECHECK_MAX:
-            names[heapq.heappop(self._rechecks)[1]] = None
-        versions = [version for name in names if (version := self.index.version(name)) is not None]
-        if versions:
-            self._order(RecheckJob(tuple(versions)))
-            self._again = True
-
-    def _rechecked(self, versions: tuple[Version, ...], gone: tuple[bytes, ...]) -> None:
-        for name in gone:
-            self.index.drop_version(name)
-        for version in versions:
-            if self.index.version(version.name) is not None:
-                self.index.put_version(version._replace(why=Why.CONFLICT))
-                self._note("written late", version.path, text=version.name.decode("utf-8", "surrogateescape"))
-                heapq.heappush(self._rechecks, (self._now.mono_ms + _RECHECK_MS[-1], version.name))
 
     def _pruned(self, names: tuple[bytes, ...]) -> None:
         self._pruning = False

@@ -41,8 +41,6 @@ from dir_sync.core.events import (
     PruneJob,
     ReadDone,
     ReadJob,
-    Rechecked,
-    RecheckJob,
     Result,
     Seen,
     Signed,
@@ -204,8 +202,6 @@ class FileSync:
                 return None
             case PruneJob(names):
                 return self._prune(names)
-            case RecheckJob(versions, closely):
-                return self._recheck(versions, closely)
 
     def close(self) -> None:
         """Let go of the staging files that are open; they stay, to be gone on with."""
@@ -900,26 +896,6 @@ class FileSync:
         if stat.kind == Kind.SYMLINK:
             content = self._disk.read_link(kept)
         return Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
-
-    def _recheck(self, versions: tuple[Version, ...], closely: bool) -> Rechecked:
-        """Which versions are not what they were. One that is being written is told as it is now, and looked at again."""
-        changed: list[Version] = []
-        gone: list[bytes] = []
-        for version in versions:
-            try:
-                stat = self._disk.stat(version.name)
-                if stat is None:
-                    gone.append(version.name)
-                    continue
-                if stat.kind != Kind.FILE or (not closely and (stat.size, stat.mtime) == (version.size, version.mtime)):
-                    continue
-                digest = self._digest_of(version.name, stat)
-            except DiskError:
-                continue  # another time
-            now = version._replace(size=stat.size, mtime=stat.mtime, content=digest)
-            if now != version:
-                changed.append(now)
-        return Rechecked(tuple(changed), tuple(gone))
 
     def _prune(self, names: tuple[bytes, ...]) -> Pruned:
         """Versions leave the history, and a day's folder with its last one."""

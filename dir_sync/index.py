@@ -467,10 +467,6 @@ class Index:
         )  # fmt: skip
         self._dirty_meta["sequence"] = self.sequence
 
-    def version(self, name: bytes) -> Version | None:
-        fields = self._db.execute("SELECT * FROM version WHERE name=?", (name,)).fetchone()
-        return None if fields is None else _version(fields)
-
     def version_with(self, digest: bytes) -> Version | None:
         """A file in the history with this content."""
         if not self.may_have(digest):

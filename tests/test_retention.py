@@ -124,37 +124,3 @@ def test_without_rules_nothing_goes() -> None:
     pair.two.inbox.append(Blind(b"", ""))
     pair.run()
     assert on_disk(pair.two) == [b"first"]
-
-
-def test_a_program_that_goes_on_writing_into_what_was_replaced() -> None:
-    """It has the old file open; what it writes is in the history, and somebody says so."""
-    pair = linked(Retention())
-    replace(pair, b"log", b"first line\n")
-    program = pair.two.disk.hold(b"log")
-    replace(pair, b"log", b"a new file\n")
-    program.write(11, b"second line\n")
-    pair.clock.ms += 6_000
-    pair.run()
-    assert pair.two.disk.content(b"log") == b"a new file\n"
-    assert on_disk(pair.two) == [b"first line\nsecond line\n"]
-    (version,) = pair.two.index.versions()
-    assert version.size == 23
-    assert version.why == Why.CONFLICT
-    assert pair.two.said("written late")
-    program.write(23, b"third line\n")
-    program.close()
-    pair.clock.ms += 70_000
-    pair.run()
-    (version,) = pair.two.index.versions()
-    assert version.size == 34
-
-
-def test_an_old_version_that_is_not_what_it_was_is_not_taken_for_it() -> None:
-    pair = linked(Retention())
-    replace(pair, b"file", b"first version", b"second version")
-    (version,) = pair.two.index.versions()
-    pair.two.disk.write(version.name, b"somebody's doing", version.mtime)
-    replace(pair, b"copy", b"first version")
-    assert pair.two.disk.content(b"copy") == b"first version"
-    (version,) = pair.two.index.versions()
-    assert version.size == 16, "it is still listed, as it is"

@@ -231,13 +231,6 @@ class Pruned(NamedTuple):
     names: tuple[bytes, ...]
 
 
-class Rechecked(NamedTuple):
-    """Versions that are not what they were, as they are now; and those that are gone."""
-
-    changed: tuple[Version, ...]
-    gone: tuple[bytes, ...]
-
-
 class ReadDone(NamedTuple):
     peer: str
     link: int
@@ -288,7 +281,7 @@ class Drained(NamedTuple):
 
 Event = (
     Touched | Moved | Blind | Decided | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
-    | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
+    | PeerUp | PeerDown | Received | Drained | Pruned
 )  # fmt: skip
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -385,14 +378,6 @@ class DiscardJob(NamedTuple):
     tokens: tuple[int, ...] = ()
 
 
-class RecheckJob(NamedTuple):
-    """Look at versions again: a program that had one open may have gone on writing into it. Answer: Rechecked."""
-
-    versions: tuple[Version, ...]
-    closely: bool = False  # read them, whatever their times say
-    bulk: bool = True
-
-
 class SweepJob(NamedTuple):
     """Remove all partial downloads but these. No answer."""
 
@@ -408,18 +393,7 @@ class PruneJob(NamedTuple):
 
 
 Job = (
-    ListJob
-    | LookJob
-    | ApplyJob
-    | StageJob
-    | PatchJob
-    | ReadJob
-    | DeltaJob
-    | SignJob
-    | DiscardJob
-    | PruneJob
-    | SweepJob
-    | RecheckJob
+    ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob | PruneJob | SweepJob
 )
 
 
