@@ -545,8 +545,7 @@ class FileSync:
                 return ApplyResult(item.path, Result.REFUSED, problem=str(error))
             if error.trouble in (Trouble.EXISTS, Trouble.NOT_EMPTY, Trouble.WRONG_TYPE, Trouble.ABSENT):
                 return ApplyResult(item.path, Result.CHANGED)
-            full = error.trouble == Trouble.FULL
-            return ApplyResult(item.path, Result.PROBLEM, problem=str(error), full=full)
+            return _problem(item.path, error)
         if isinstance(error, _Missing):
             return ApplyResult(item.path, Result.MISSING)
         return ApplyResult(item.path, Result.CHANGED)
@@ -628,8 +627,7 @@ class FileSync:
                     writer.sync()
         except DiskError as error:
             for number in staged:
-                full = error.trouble == Trouble.FULL
-                results[number] = ApplyResult(items[number].path, Result.PROBLEM, problem=str(error), full=full)
+                results[number] = _problem(items[number].path, error)
 
     def _sync_folders(
         self, folders: dict[bytes, None], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]
@@ -945,6 +943,10 @@ class FileSync:
             raise
         self._disk.remove_file(name)
         return now.size == stat.size and now.mtime == stat.mtime
+
+
+def _problem(path: bytes, error: DiskError) -> ApplyResult:
+    return ApplyResult(path, Result.PROBLEM, problem=str(error), full=error.trouble == Trouble.FULL)
 
 
 def is_new_file(item: ApplyItem) -> bool:

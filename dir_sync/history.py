@@ -42,7 +42,6 @@ __all__ = [
     "touched",
 ]
 
-_WHY = {"replaced": "replaced", "deleted": "deleted", "conflict": "conflict", "recovered": "recovered"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _TRIES = 3  # somebody may be writing the very file
@@ -164,7 +163,7 @@ class Book:
 
     def of(self, path: bytes, entries: Iterable[Entry]) -> list[Entry]:
         """Those of a path, and of all that was below it."""
-        below = path + b"/" if path else b""
+        below = path + b"/"
         return [entry for entry in entries if entry.version.path == path or entry.version.path.startswith(below)]
 
     def path_of(self, text: str) -> bytes:
@@ -363,7 +362,7 @@ def table(entries: list[Entry]) -> list[str]:
         version = entry.version
         by = show(entry.by.encode("utf-8", "surrogateescape"))
         size = "link" if version.kind == Kind.SYMLINK else human_bytes(version.size)
-        rows.append((entry.id, local(version.time_ns), _WHY[version.why.value], size, by, show(version.path)))
+        rows.append((entry.id, local(version.time_ns), version.why.value, size, by, show(version.path)))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return [
         "  ".join([*(word.ljust(width) for word, width in zip(row[:5], widths, strict=True)), row[5]]) for row in rows

@@ -56,10 +56,10 @@ MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range
 # Local work
 LOOK_ITEMS_MAX = 256  # paths in one look: some 10 ms
 LISTING_LOOKS_MAX = 512  # new files that one listing job looks at: some 20 ms
+GIVEN_LOOKS_MAX = 128  # the same where their content is told at once: what does not fit the window is read again
 LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small ones, so that those never wait
 APPLY_ITEMS_MAX = 256  # files in one install batch: one syncfs serves all
 APPLY_BYTES_MAX = 8 * MIB
-GIVEN_LOOKS_MAX = 128  # the same where their content is told at once: what does not fit the window is read again
 DIRTY_BACKLOG_MAX = 4096  # paths found by a scan and not yet looked at; above, the scan waits
 TODO_PATHS_MAX = 50_000  # paths to plan kept in memory; above, a sweep of the index finds them again
 SETTLE_MS = 100  # a file that is being written is looked at when quiet for so long ...
