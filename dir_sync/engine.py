@@ -226,7 +226,7 @@ class Engine:
         self._coming: dict[bytes, bytes] = {}  # content -> path that it is on its way to
         self._copies: dict[bytes, dict[bytes, None]] = {}  # that path -> others that want the same, and wait for it
         self._avoid: dict[bytes, set[str]] = {}  # holders that just could not give it
-        self._no_local: set[bytes] = set()  # contents whose local copy was not what the index said
+        self._no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
         self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
         self._deltas: dict[tuple[bytes, bytes], MadeDelta] = {}
         self._changed: list[tuple[int, Record]] = []
@@ -1250,7 +1250,7 @@ class Engine:
             self._cancel(path)
             self._do(item._replace(data=b""), take)
             return
-        if target.content not in self._no_local and self._take_locally(item, take):
+        if self._take_locally(item, take):
             return
         if self._comes_to_another(path, target.content):
             self._cancel(path)
@@ -1283,7 +1283,7 @@ class Engine:
     def _comes_to_another(self, path: bytes, content: bytes) -> bool:
         """True while the same content is on its way to another path: then it is copied from there."""
         other = self._coming.get(content)
-        if other is None or other == path or content in self._no_local:
+        if other is None or other == path:
             return False
         fetch, ready, doing = self._fetches.get(other), self._ready.get(other), self._doing.get(other)
         if (
@@ -1316,7 +1316,7 @@ class Engine:
         target = take.record
         for row in self.index.by_content(target.content):
             source = row.record.path
-            if source == item.path or len(row.fp) != FINGERPRINT_BYTES:
+            if source == item.path or len(row.fp) != FINGERPRINT_BYTES or (source, row.fp) in self._no_source:
                 continue
             if source in self._busy or source in self._looking or source in self._agenda:
                 doing = self._doing.get(source)
@@ -1435,11 +1435,11 @@ class Engine:
                 if item.copy_path is not None:
                     if item.copy_fp:
                         self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+                        if len(self._no_source) > 1_000:
+                            self._no_source.clear()
+                        self._no_source.add((item.copy_path, item.copy_fp))
                     else:
                         self.index.drop_version(item.copy_path)
-                    self._no_local.add(item.target.content)
-                    if len(self._no_local) > 1_000:
-                        self._no_local.clear()
                 self._todo[path] = None
             case Result.PROBLEM:
                 first, most = _TROUBLE_RETRY_MS
