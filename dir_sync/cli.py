@@ -54,6 +54,7 @@ other commands, each with --help:
   python main.py reject DIR     ... or bring it back
   python main.py history DIR    what was replaced or deleted
   python main.py restore DIR PATH     bring it back
+  python main.py undo DIR --since 10m     have all of DIR as it was ten minutes ago
   python main.py conflicts DIR  what lost against a change made at the same time
 """
 
@@ -112,20 +113,22 @@ def status(argv: list[str]) -> int:
 def approve(argv: list[str]) -> int:
     """``approve DIR``: what the brake holds was meant."""
     parser = _command_parser(
-        "approve", "Files that the brake holds as missing in DIR were deleted on purpose: delete them on all machines."
+        "approve",
+        "What the brake holds was done on purpose: it happens, on all machines. May be said on any of them.",
     )
     files = _ask(parser.parse_args(argv).folder, {"command": "approve"})["files"]
-    print(f"{files:,} files: their deletion is told to the others now" if files else _NOTHING_HELD)
+    print(f"{files:,} files: what was held happens now, on all machines" if files else _NOTHING_HELD)
     return 0
 
 
 def reject(argv: list[str]) -> int:
     """``reject DIR``: what the brake holds is to come back."""
     parser = _command_parser(
-        "reject", "Files that the brake holds as missing in DIR were lost: bring them back from the other machines."
+        "reject",
+        "What the brake holds was a mistake: the files are again what they were, on all machines. May be said on any of them.",
     )
     files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
-    print(f"{files:,} files: they come back from the other nodes that have them" if files else _NOTHING_HELD)
+    print(f"{files:,} files: they are again what they were, on all machines" if files else _NOTHING_HELD)
     return 0
 
 
@@ -133,8 +136,9 @@ def history_(argv: list[str]) -> int:
     """``history DIR [PATH]``: what was replaced or deleted."""
     parser = _command_parser(
         "history",
-        "What synchronization replaced or deleted in DIR, newest first. Each content is kept on the machine where it was"
-        "\nreplaced: the machine where somebody made the change kept nothing, the others did.",
+        "What synchronization replaced or deleted in DIR, newest first. Each content is kept on the machines where it was"
+        "\nreplaced: the machine where somebody made the change kept nothing, the others did; while a node runs on DIR, those"
+        "\nthat are connected are asked, too.",
     )
     parser.add_argument("path", metavar="PATH", nargs="?", help="only of this file, or of all in this folder")
     parser.add_argument("--limit", metavar="N", type=_type(_count), default=50, help="so many (default: 50; 0: all)")
@@ -142,9 +146,10 @@ def history_(argv: list[str]) -> int:
     from dir_sync import history
 
     with history.open_book(config.checked_folder(words.folder)) as book:
-        entries = book.entries()
-        if words.path is not None:
-            entries = book.of(book.path_of(words.path), entries)
+        path = b"" if words.path is None else book.path_of(words.path)
+        entries = book.entries(path)
+        if path:
+            entries = book.of(path, entries)
         if not entries:
             print("nothing was replaced or deleted")
             return 0
@@ -172,7 +177,7 @@ def restore(argv: list[str]) -> int:
 
     with history.open_book(config.checked_folder(words.folder)) as book:
         path = book.path_of(words.path)
-        entries = book.of(path, book.entries())
+        entries = book.of(path, book.entries(path))
         if words.version is not None:
             entries = [entry for entry in entries if entry.id == words.version]
         if words.at is not None:
@@ -185,17 +190,17 @@ def restore(argv: list[str]) -> int:
         if path not in first and words.version is None:  # a folder: what is there now was not asked for
             first = {name: entry for name, entry in first.items() if words.at is not None or not book.is_there(name)}
         if not first:
-            raise ConfigError(f"the history of this machine has no such version of {words.path}: see 'main.py history'")
+            raise ConfigError(f"{book.whose} has no such version of {words.path}: see 'main.py history'")
         if words.to is not None:
             if len(first) > 1:
                 raise ConfigError("--to takes one file, and this is a folder", config.USAGE)
             (entry,) = first.values()
-            book.copy_out(entry.version, words.to)
+            book.copy_out(entry, words.to)
             print(f"{words.to}: as {words.path} was until {history.local(entry.version.time_ns)}")
             return 0
         for entry in first.values():
             name = show(entry.version.path)
-            if book.restore(entry.version):
+            if book.restore(entry):
                 print(f"{name}: as it was until {history.local(entry.version.time_ns)}")
             else:
                 print(f"{name}: is already what it was then")
@@ -217,7 +222,7 @@ def conflicts(argv: list[str]) -> int:
     from dir_sync import history
 
     with history.open_book(config.checked_folder(words.folder)) as book:
-        entries = [entry for entry in book.entries() if entry.version.why == Why.CONFLICT]
+        entries = [entry for entry in book.entries(None) if entry.version.why == Why.CONFLICT]
         known = {entry.id: entry for entry in entries}
         ids = list(known) if words.ids == ["all"] else words.ids
         if unknown := [one for one in ids if one not in known]:
@@ -226,11 +231,37 @@ def conflicts(argv: list[str]) -> int:
             print("\n".join(history.table(entries)) if entries else "no conflicts")
             return 0
         for one in ids if words.what == "restore" else ():
-            book.restore(known[one].version)
+            book.restore(known[one])
             print(f"{show(known[one].version.path)}: as it was here until {history.local(known[one].version.time_ns)}")
         count = book.settle(ids)
         if words.what == "keep":
             print(f"{count:,} settled; the versions stay in the history for the usual time")
+    return 0
+
+
+def undo(argv: list[str]) -> int:
+    """``undo DIR --since TIME``: the whole folder, or what one node did, is again as it was."""
+    parser = _command_parser(
+        "undo",
+        "Have all of DIR as it was at a time, on all machines; or with --by, undo what one node did since then. What is there"
+        "\nnow is kept in the history, and an undo can itself be undone.",
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", required=True, help="10m (ago; s, m, h, d, w), 14:30, 2026-11-21, '2026-11-21 14:30'"
+    )
+    parser.add_argument("--by", metavar="NODE", help="only what this node did: its name, or the beginning of its id")
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would happen")
+    words = parser.parse_args(argv)
+    from dir_sync import history
+
+    with history.open_book(config.checked_folder(words.folder)) as book:
+        since_ns = history.moment(words.since, time.time_ns())
+        answer = book.undo(since_ns, words.by, words.dry_run)
+        print("\n".join(history.told(answer, since_ns, words.dry_run)))
+        if not words.dry_run and answer["changes"]:
+            left = book.wait()
+            if left:
+                print(f"{left:,} are still on their way: see 'main.py status {words.folder}'")
     return 0
 
 
@@ -243,6 +274,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "reject": reject,
     "history": history_,
     "restore": restore,
+    "undo": undo,
     "conflicts": conflicts,
 }
 """The first word is a command only if it stands here; a folder of such a name is written ./run."""
@@ -276,6 +308,8 @@ def read_config(argv: list[str]) -> Config:
         fresh=words.fresh,
         brake_files=words.brake_files,
         brake_percent=words.brake_percent,
+        brake_rewrites=words.brake_rewrites,
+        brake_rewrite_percent=words.brake_rewrite_percent,
         history_days=words.history_days,
         history_share=words.history_share,
         history_min=words.history_min,
@@ -404,8 +438,8 @@ def _parser() -> _Parser:
         metavar="N",
         type=_type(_count),
         default=config.BRAKE_FILES,
-        help="ask before deletions that nobody saw are told, if it is so many files or more ... (default: %(default)s;"
-        " 0: never ask)",
+        help="ask first, if so many files or more are missing at a look, or are removed by one node within a minute ..."
+        " (default: %(default)s; 0: never ask)",
     )
     add(
         "--brake-percent",
@@ -413,6 +447,20 @@ def _parser() -> _Parser:
         type=_type(_percent),
         default=config.BRAKE_PERCENT,
         help="... and more than so much of all files (default: %(default)s)",
+    )
+    add(
+        "--brake-rewrites",
+        metavar="N",
+        type=_type(_count),
+        default=config.BRAKE_REWRITES,
+        help="the same for files that one node rewrites within a minute (default: %(default)s; 0: never ask) ...",
+    )
+    add(
+        "--brake-rewrite-percent",
+        metavar="P",
+        type=_type(_percent),
+        default=config.BRAKE_REWRITE_PERCENT,
+        help="... if they are more than so much of all files (default: %(default)s)",
     )
     add("--version", action="version", version=f"dir_sync {__version__}")
     return parser

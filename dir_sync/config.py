@@ -43,6 +43,8 @@ SIGNATURE_DIR = "/tmp/signatures"
 FOLDER_NAME = "default"
 BRAKE_FILES = 100
 BRAKE_PERCENT = 50
+BRAKE_REWRITES = 1_000
+BRAKE_REWRITE_PERCENT = 80
 HISTORY_DAYS = 30
 HISTORY_SHARE = 10
 HISTORY_MIN = 10**9
@@ -79,6 +81,8 @@ class Config:
     fresh: bool = False  # DIR is meant to be empty, though it was shared before
     brake_files: int = BRAKE_FILES  # so many files missing at once are a disaster; 0: nothing is
     brake_percent: int = BRAKE_PERCENT  # if they are more than this of all files
+    brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
+    brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
     history_days: int = HISTORY_DAYS  # what was replaced is kept so long ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
     history_min: int = HISTORY_MIN  # but at least so many bytes

@@ -19,9 +19,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from dir_sync import delta, history, root, state
+from dir_sync import delta, history, root, state, undo
 from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.control import Answer, ControlServer
+from dir_sync.core import limits
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
     Applied,
@@ -32,17 +33,20 @@ from dir_sync.core.events import (
     Drained,
     Drop,
     Effect,
+    Inquired,
     Job,
     NewIdentity,
     Note,
     PeerDown,
     PeerUp,
+    Recalled,
     Received,
+    Report,
     Send,
     Touched,
     Urgency,
 )
-from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core.messages import PROTOCOL, FolderIndex, HaveRequest, Hello, HistoryRequest
 from dir_sync.core.model import show
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.roster import (
@@ -60,6 +64,7 @@ from dir_sync.disk import RealDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import HISTORY, STAGING, STATE, SYNC_ALL_FROM, FileSync, is_new_file
+from dir_sync.index import JOURNAL_SINCE
 from dir_sync.log import Once, logger
 from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
@@ -183,6 +188,8 @@ class Daemon:
         # --- engine thread only ---
         self._links: dict[str, Node] = {}  # node id -> its link
         self._narrator = Narrator()
+        self._reports: dict[int, Callable[[Report], None]] = {}  # who waits for what the peers say
+        self._inquiry = 0
         self._last_commit = time.monotonic()
         self._next_scan = time.monotonic() + _RESCAN_S
         self._next_poll = time.monotonic() + _POLL_S
@@ -226,7 +233,7 @@ class Daemon:
         deltas = delta.available()
         if not deltas:
             logger.warning("%s", delta.MISSING)
-        brake = Limits(config.brake_files, config.brake_percent)
+        brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
         self._engine = Engine(self._index, config.folder_name, tag, deltas, brake, self._retention())
         trusted = frozenset(address for address, _ in config.peers)
         try:
@@ -456,30 +463,87 @@ class Daemon:
                 return self._engine.handle(news, now)  # type: ignore[arg-type]
 
     def _asked(self, asked: _Asked, now: Now) -> list[Effect]:
-        held = self._engine.brake.held_files
-        match asked.question["command"]:
-            case "status":
-                asked.reply.put(self._status())
-            case "versions":
-                asked.reply.put(history.listed(self._index))
-            case "keep":
-                asked.reply.put(history.keep(self._index, asked.question))
-                for path in history.touched(asked.question):
-                    self._inbox.put(Touched(path, Urgency.NOW))
-            case "settle":
-                asked.reply.put(history.settle(self._index, asked.question))
-            case "approve" | "reject" as word:
-                asked.reply.put({"files": held})
-                return self._engine.handle(Decided(word == "approve"), now) if self._engine.brake.held else []
-            case other:
-                asked.reply.put({"error": f"this node does not know the command {other!r}"})
+        question = asked.question
+        try:
+            match question["command"]:
+                case "status":
+                    asked.reply.put(self._status())
+                case "versions":
+                    return self._ask_for_versions(asked, now)
+                case "undo":
+                    return self._undo(asked, now)
+                case "recall":
+                    wanted = undo.with_parents(self._index, history.recalled(question))
+                    asked.reply.put({})
+                    holder = (str(question.get("holder")),)
+                    return self._engine.handle(
+                        Recalled(tuple(wanted), {one.content: holder for one in wanted if one.content}), now
+                    )
+                case "pending":
+                    asked.reply.put({"count": self._engine.recalled()})
+                case "keep":
+                    asked.reply.put(history.keep(self._index, question))
+                    for path in history.touched(question):
+                        self._inbox.put(Touched(path, Urgency.NOW))
+                case "settle":
+                    asked.reply.put(history.settle(self._index, question))
+                case "approve" | "reject" as word:
+                    held = [
+                        *self._engine.braked(),
+                        *(one for some in self._engine.held_elsewhere.values() for one in some),
+                    ]
+                    files: dict[str, int] = {}
+                    for one in held:
+                        files[one.maker] = max(files.get(one.maker, 0), one.files)
+                    asked.reply.put({"files": sum(files.values())})
+                    return self._engine.handle(Decided(word == "approve"), now)
+                case other:
+                    asked.reply.put({"error": f"this node does not know the command {other!r}"})
+        except ConfigError as error:
+            asked.reply.put({"error": str(error)})
         return []
+
+    def _inquire(
+        self, questions: tuple[HistoryRequest | HaveRequest, ...], then: Callable[[Report], None], now: Now
+    ) -> list[Effect]:
+        """Ask all peers. `then` is called on the engine's thread when they have answered."""
+        self._inquiry += 1
+        self._reports[self._inquiry] = then
+        return self._engine.handle(Inquired(self._inquiry, questions), now)
+
+    def _ask_for_versions(self, asked: _Asked, now: Now) -> list[Effect]:
+        own = history.listed(self._index)
+
+        def then(report: Report) -> None:
+            asked.reply.put(own | {"peers": history.listed_there(self._index, report.answers)})
+
+        path = history.path_asked(asked.question)
+        if asked.question.get("peers") is not True:
+            asked.reply.put(own)
+            return []
+        return self._inquire((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX),), then, now)
+
+    def _undo(self, asked: _Asked, now: Now) -> list[Effect]:
+        wish = history.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))
+        plan = undo.plan(self._index, wish.since_ns, wish.by)
+        questions = undo.questions(undo.missing(self._index, plan.wanted))
+
+        def then(report: Report) -> None:
+            found = undo.holders(questions, report.answers)
+            lost = {content for request in questions for content in request.digests if content not in found}
+            wanted = tuple(one for one in plan.wanted if one.content not in lost)
+            asked.reply.put(history.described(self._index, plan, lost))
+            if not wish.dry_run and wanted:
+                self._inbox.put(Recalled(wanted, found))
+
+        return self._inquire(questions, then, now)
 
     def _status(self) -> Answer:
         config, index, engine = self._config, self._index, self._engine
         synchronized = set(engine.synchronized_with())
         files, size = index.count_live()
-        held = next(iter(engine.brake.held), b"")
+        held = [("", one) for one in engine.braked()]
+        held += [(node, one) for node, some in sorted(engine.held_elsewhere.items()) for one in some]
         return {
             "folder": show(os.fsencode(config.folder)),
             "folder_name": config.folder_name,
@@ -506,8 +570,25 @@ class Daemon:
                 {"path": show(path), "peer": peer, "here": here, "size": size}
                 for path, peer, here, size, _, _ in engine.transfers()
             ],
-            "held": {"files": engine.brake.held_files, "path": show(held)},
+            "held": [
+                {
+                    "at": show(engine.name_of(at).encode("utf-8", "surrogateescape")) if at else "",
+                    "by": show(self._name_of(one.maker)),
+                    "here": one.maker == index.node,
+                    "missing": one.maker == (at or index.node),
+                    "files": one.files,
+                    "path": show(one.path),
+                }
+                for at, one in held
+            ],
         }
+
+    def _name_of(self, node: str) -> bytes:
+        """What people call a node, whether it is connected or not."""
+        if node == self._index.node:
+            return self._config.name.encode("utf-8", "surrogateescape")
+        name = self._index.noted(f"name {node}") or node[:8]
+        return str(name).encode("utf-8", "surrogateescape")
 
     def _is_link(self, node: Node) -> bool:
         return self._links.get(node.id) is node
@@ -590,6 +671,8 @@ class Daemon:
                         self._manager.drop(node.link, reason, text)
                 case NewIdentity():
                     self._rename()
+                case Report(id_, _):
+                    self._reports.pop(id_)(effect)
                 case DiscardJob():
                     self._small.put(effect)
                 case _:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
-from dir_sync.core.brake import Brake, covers
+from dir_sync.core.brake import Brake, PeerBrake, Verdict, covers
 from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
@@ -26,6 +26,7 @@ from dir_sync.core.events import (
     ApplyItem,
     ApplyJob,
     ApplyResult,
+    Before,
     Blind,
     Decided,
     DeltaDone,
@@ -37,6 +38,7 @@ from dir_sync.core.events import (
     Event,
     Folder,
     Hint,
+    Inquired,
     Listed,
     Listing,
     ListJob,
@@ -56,7 +58,9 @@ from dir_sync.core.events import (
     ReadDone,
     ReadItem,
     ReadJob,
+    Recalled,
     Received,
+    Report,
     Result,
     Seen,
     Send,
@@ -71,13 +75,21 @@ from dir_sync.core.events import (
     Version,
     Why,
 )
+from dir_sync.core.inquiry import Inquiries
 from dir_sync.core.messages import (
     Acknowledge,
     Change,
     Chunks,
+    Decision,
     Delta,
     DeltaOffer,
     DeltaRequest,
+    Have,
+    HaveRequest,
+    Held,
+    History,
+    HistoryRequest,
+    Kept,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -88,6 +100,7 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
+from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.model import (
     FINGERPRINT_BYTES,
     Kind,
@@ -111,12 +124,15 @@ from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.retention import Retention, enough
 from dir_sync.core.transfer import Fetch
-from dir_sync.index import Index, PeerSeen, Row
+from dir_sync.index import JOURNAL_SINCE, Index, PeerSeen, Row
 
 __all__ = ["Engine", "Now"]
 
 _STAGING = limits.RESERVED_NAME + b"/staging/"
 _NOBODY = ""  # whose offers are those that their peer has replaced
+_OURS = "~"  # whose offers are what was here once and is wanted again; before the name of a peer: it has the content
+_KEPT_PAGE = 500  # versions in one message: a few kB each at the most
+_CHANGES_MAX = 1_000_000  # entries of the journal
 _PLAN_MAX = 2_000  # paths planned in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4
@@ -249,6 +265,14 @@ class Engine:
         self.first_scan = not index.first_scan_done
         self.scanning = False
         self.brake = Brake(brake or BrakeLimits())
+        self.peer_brake = PeerBrake(self.brake.limits)
+        self.peer_brake.approved = {
+            maker: counter for maker, counter in index.noted_below("approved ").items() if isinstance(counter, int)
+        }
+        self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
+        self._removing = 0  # files that are just being removed
+        self._approved = False  # some of what changed in this turn was approved by a person: no peer need ask again
+        self._inquiries = Inquiries()
         self._retention = retention
         self._prune_at = 0  # (ms) the history is looked at again
         self._pruning = False
@@ -263,6 +287,12 @@ class Engine:
         self._to_list.append(b"")
         if self.index.any_offers():
             self._sweep = b""
+        for maker, kind in self.index.noted_below("braked ").items():
+            if kind:
+                self.peer_brake.go_on(maker, kind == "rewrites", now.mono_ms)
+                self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
+        if self.index.first_scan_done and self.index.noted(JOURNAL_SINCE) is None:
+            self.index.note(JOURNAL_SINCE, now.wall_ns)
         return self._out + self.end_turn(now)
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
@@ -280,6 +310,10 @@ class Engine:
                 self._to_list.append(path)
             case Decided(approve):
                 self._decided(approve)
+            case Recalled(wanted, holders):
+                self._recalled(wanted, holders)
+            case Inquired(id_, questions):
+                self._inquire(id_, questions)
             case Pruned(names):
                 self._jobs_out -= 1
                 self._pruned(names)
@@ -332,6 +366,7 @@ class Engine:
         self._send_looks()
         self._send_listings()
         self._run_timers()
+        self._judge_peers()
         self._plan_todo()
         self._flush_jobs()
         self._publish()
@@ -339,6 +374,8 @@ class Engine:
             self._pump(self._peers[node])
         self._prune()
         self._when_calm()
+        for id_, answers in self._inquiries.over(now.mono_ms):
+            self._out.append(Report(id_, tuple(answers)))
         if self._out or self._jobs_out:
             self._moved_ms = now.mono_ms
         return self._out
@@ -356,6 +393,8 @@ class Engine:
             due.append(min(when for when, _ in self._to_list_again.values()))
         if self._retention is not None and not self._pruning:
             due.append(self._prune_at)
+        others = (self.peer_brake.due_ms(), self._inquiries.due_ms())
+        due += [when for when in others if when is not None]
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
         behind = [peer for peer in self._peers.values() if peer.sent < self.index.sequence]
@@ -397,6 +436,7 @@ class Engine:
         ]
 
     def _note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
+        peer = _holder(peer)
         name = self._peers[peer].name if peer in self._peers else peer
         self._out.append(Note(what, path, name, size, wire, text))
 
@@ -541,6 +581,7 @@ class Engine:
             if self.first_scan:
                 self.first_scan = False
                 self.index.set_first_scan_done()
+                self.index.note(JOURNAL_SINCE, self._now.wall_ns)
             count, size = self.index.count_live()
             self._note("scanned", size=size, wire=count)
             if self.index.any_offers():
@@ -782,6 +823,7 @@ class Engine:
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
         self._record_change(record, mine, b"", seen)
+        self._approved |= errand.approved
         self._note("deleted here", path)
         return True
 
@@ -794,6 +836,7 @@ class Engine:
                 found = self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms)
                 found.live |= errand.live
                 found.judged |= errand.judged or replaced
+                found.approved |= errand.approved
         return bool(below)
 
     # --- the brake ---------------------------------------------------------------------------------------------------
@@ -805,6 +848,7 @@ class Engine:
             files = self._count_files(missed)
             self.brake.hold(files)
             self._note("braked", next(iter(self.brake.held)), wire=files, size=len(self.brake.held))
+            self._tell_brake()
             return
         self._let_go(list(missed))
         missed.clear()
@@ -830,19 +874,66 @@ class Engine:
         others = self.index.by_content(record.content)
         return any(row.record.path != record.path and not covers(self.brake.missed, row.record.path) for row in others)
 
-    def _let_go(self, paths: list[bytes]) -> None:
+    def _let_go(self, paths: list[bytes], approved: bool = False) -> None:
         for path in paths:
-            self._add_scanned(path).judged = True
+            errand = self._add_scanned(path)
+            errand.judged = True
+            errand.approved = approved
 
     def _no_longer_held(self, path: bytes) -> None:
         if self.brake.is_back(path):
             self._note("unbraked")
+            self._tell_brake()
 
     def _decided(self, approve: bool) -> None:
-        """What is held was meant, and is told; or it was not, and comes back from whoever has it."""
+        """Somebody at this node has decided about all that is held, here and by the peers."""
+        open_: dict[str, int] = {}
+        for maker, held in self.peer_brake.held().items():
+            open_[maker] = max(held.values())
+        for news in self.held_elsewhere.values():
+            for maker, counter, _, _ in news:
+                open_[maker] = max(open_.get(maker, 0), counter)
+        for maker, counter in sorted(open_.items()):
+            self._decide_on(maker, counter, approve, "")
+        if self.brake.held:
+            self._decided_here(approve)
+
+    def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
+        """What that node did up to `counter` was meant; or it was not. Others are told if it is news."""
+        is_news = False
+        if maker == self.index.node and self.brake.held:
+            is_news = True
+            self._decided_here(approve)
+        if approve and counter > self.peer_brake.approved.get(maker, 0):
+            is_news = True
+            self.peer_brake.approved[maker] = counter
+            self.index.note(f"approved {maker}", counter)
+        held = self.peer_brake.let_go(maker)
+        if held:
+            self.index.note(f"braked {maker}", "")
+            is_news = True
+            self._sweep = b""
+            self._todo.update(dict.fromkeys(held))
+            self._note("decided", held[0], peer=maker, wire=len(held), text="approved" if approve else "rejected")
+        if not approve:
+            for path in held:
+                row = self.index.get(path)
+                decision = decide(None if row is None else row.record, self.index.offers(path))
+                if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
+                    self._answer(row, decision.record)
+        if is_news or not said_by:
+            for node in sorted(self._peers):
+                if node != said_by and self._peers[node].asked:
+                    self._send(node, Decision(self.folder, maker, counter, approve), 100)
+        if held:
+            self._tell_brake()
+
+    def _decided_here(self, approve: bool) -> None:
+        """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
         paths = self.brake.let_go()
+        self._tell_brake()
         if approve:
-            self._let_go(paths)
+            self._let_go(paths, approved=True)
             return
         for path in paths:
             for lost in self.index.live_paths(path):
@@ -852,6 +943,72 @@ class Engine:
         self.index.ask_anew()
         for node in sorted(self._peers):
             self._ask_state(self._peers[node])
+
+    def _is_braked(self, mine: Record, target: Record) -> bool:
+        """True if what another node did to a file of ours is not done here now: there is too much of it."""
+        maker = target.stamp.node
+        limits_ = self.brake.limits
+        if mine.kind != Kind.FILE or not limits_.files or maker == self.index.node or maker.startswith("="):
+            return False
+        counter = next((count for node, count in target.vector if node == maker), 0)
+        files = self.index.files() - self._removing
+        is_removal = target.kind == Kind.ABSENT
+        was_on = bool(self.peer_brake.held())
+        verdict = self.peer_brake.ask(maker, counter, mine.path, is_removal, files, self._now.mono_ms)
+        if verdict is Verdict.HOLD and not was_on:
+            self._tell_brake()
+        return verdict is not Verdict.PASS
+
+    def _judge_peers(self) -> None:
+        due = self.peer_brake.due_ms()
+        if due is None or due > self._now.mono_ms:
+            return
+        files = self.index.files() - self._removing
+        for maker, paths, held in self.peer_brake.judge(self._is_being_moved, files, self._now.mono_ms):
+            if held:
+                kind = "rewrites" if self.peer_brake.holds_rewrites(maker) else "removals"
+                self.index.note(f"braked {maker}", kind)
+                self._note("peer braked", paths[0], peer=maker, wire=len(paths), size=files)
+                self._tell_brake()
+            else:
+                self._todo.update(dict.fromkeys(paths))
+                self._sweep = b""  # and the folders that waited for them
+
+    def _is_being_moved(self, path: bytes) -> bool:
+        """True if the content of a path that should go has another name, or is about to get one."""
+        row = self.index.get(path)
+        if row is None:
+            return False
+        content = row.record.content
+        if self._coming_to(content) not in (None, path) or content in self._blocked.values():
+            return True
+        others = self.index.by_content(content)
+        return any(one.record.path != path and not self.peer_brake.holds(one.record.path) for one in others)
+
+    def _settled_peers(self, path: bytes) -> None:
+        free = self.peer_brake.settled(path)
+        if free:
+            for maker in free:
+                self.index.note(f"braked {maker}", "")
+            self._note("unbraked")
+            self._tell_brake()
+
+    def braked(self) -> tuple[Held, ...]:
+        """What is held here, by who did it; our own side under our own name."""
+        held = [
+            Held(maker, max(paths.values()), len(paths), next(iter(paths)))
+            for maker, paths in sorted(self.peer_brake.held().items())
+        ]
+        if self.brake.held:
+            first = next(iter(self.brake.held))
+            held.append(Held(self.index.node, self.index.sequence, self.brake.held_files, first))
+        return tuple(held[: limits.LINKS_MAX])
+
+    def _tell_brake(self) -> None:
+        news = BrakeNews(self.folder, self.braked())
+        for node in sorted(self._peers):
+            if self._peers[node].asked:
+                self._send(node, news, 100 * (1 + len(news.held)))
 
     def _found(self, seen: Seen, errand: Errand) -> bool:
         """Something is there. True if that is settled; false: look again, its folder comes first."""
@@ -961,11 +1118,14 @@ class Engine:
 
     def _put(self, record: Record, fp: bytes) -> Row:
         """Every change of a row goes through here: it is told to the peers, and what depends on it is planned."""
+        self._journal(record)
         row = self.index.put(record, fp)
         self._changed.append((row.seq, record))
         self._todo[record.path] = None
         if self.brake.held:
             self._no_longer_held(record.path)
+        if self.peer_brake.is_on:
+            self._settled_peers(record.path)
         if self._obstructed and parent_of(record.path) in self._obstructed:
             self._todo[parent_of(record.path)] = None
         if record.kind == Kind.DIRECTORY:
@@ -974,6 +1134,17 @@ class Engine:
             if len(waiting) == _PLAN_MAX:
                 self._sweep = b""  # and more of them
         return row
+
+    def _journal(self, record: Record) -> None:
+        """Note how the path was, if that changes."""
+        if self.first_scan:
+            return
+        row = self.index.get(record.path)
+        if row is None or row.record.kind == Kind.ABSENT:
+            if record.kind != Kind.ABSENT:
+                self.index.journal(record, None, self._now.wall_ns)
+        elif not (same_content(row.record, record) and same_meta(row.record, record)):
+            self.index.journal(record, row.record, self._now.wall_ns)
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
@@ -1058,6 +1229,10 @@ class Engine:
         row = self.index.get(path)
         decision = decide(None if row is None else row.record, offers)
         if isinstance(decision, Take) and not self._is_within_reach(decision.record, offers):
+            if decision.record.stamp.node == self.index.node and self.index.offer(path, _OURS) is not None:
+                self.index.drop_offer(path, _OURS)  # what should come back was in the history, and is no more
+                self._note("lost", path)
+                offers = self.index.offers(path)
             near = [offer for offer in offers if self._may_be_asked(offer.peer)]
             second = decide(None if row is None else row.record, near)
             if isinstance(second, Take):
@@ -1111,6 +1286,8 @@ class Engine:
 
     def _nothing_wanted(self, path: bytes) -> None:
         """Whatever was on its way here is not needed any more."""
+        if self.peer_brake.is_on:
+            self._settled_peers(path)
         self._blocked.pop(path, None)
         self._cancel(path)
         self._unready(path)
@@ -1138,7 +1315,7 @@ class Engine:
             self._unready(path)
             if mine is None or mine.kind == Kind.ABSENT:
                 self._hold(target, there)
-            elif not self._is_awaited(path, mine):
+            elif not self._is_awaited(path, mine) and not self._is_braked(mine, target):
                 why = Why.CONFLICT if self._is_conflict(mine, take) else Why.DELETED
                 self._do(ApplyItem(path, Act.REMOVE, target, there, why), take)
             return
@@ -1159,6 +1336,9 @@ class Engine:
             else:
                 mode = target.mode if target.kind == Kind.DIRECTORY else None
                 self._do(ApplyItem(path, Act.META, target, there, why, mode=mode), take)
+            return
+        if mine is not None and self._is_braked(mine, target):
+            self._cancel(path)
             return
         if target.kind == Kind.DIRECTORY and there and mine is not None and mine.kind == Kind.ABSENT:
             self._do(ApplyItem(path, Act.META, target, there, why, mode=target.mode), take)  # it had stayed behind
@@ -1194,6 +1374,8 @@ class Engine:
         pending = False
         for child in self.index.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
+            if self.peer_brake.holds(name):
+                return False  # once it is decided, everything is planned again
             if name in self._busy or name in self._looking or name in self._agenda:
                 pending = True
                 continue
@@ -1263,9 +1445,11 @@ class Engine:
             self._cancel(path)
         avoid = self._avoid.get(path, ())
         holders = [
-            offer.peer
+            _holder(offer.peer)
             for offer in offers
-            if self._may_be_asked(offer.peer) and offer.peer not in avoid and same_content(offer.record, target)
+            if self._may_be_asked(offer.peer)
+            and _holder(offer.peer) not in avoid
+            and same_content(offer.record, target)
         ]
         if not holders:
             if avoid:
@@ -1282,25 +1466,32 @@ class Engine:
 
     def _comes_to_another(self, path: bytes, content: bytes) -> bool:
         """True while the same content is on its way to another path: then it is copied from there."""
-        other = self._coming.get(content)
+        other = self._coming_to(content)
         if other is None or other == path:
             return False
-        fetch, ready, doing = self._fetches.get(other), self._ready.get(other), self._doing.get(other)
+        self._copies.setdefault(other, {})[path] = None
+        return True
+
+    def _coming_to(self, content: bytes) -> bytes | None:
+        """The path that a content is on its way to."""
+        path = self._coming.get(content)
+        if path is None:
+            return None
+        fetch, ready, doing = self._fetches.get(path), self._ready.get(path), self._doing.get(path)
         if (
             (fetch is not None and fetch.target.content == content)
             or (ready is not None and ready.digest == content)
             or (doing is not None and doing[0].target.content == content)
         ):
-            self._copies.setdefault(other, {})[path] = None
-            return True
+            return path
         del self._coming[content]
-        return False
+        return None
 
     def _wake_copies(self, path: bytes) -> None:
         self._todo.update(self._copies.pop(path, {}))
 
     def _may_be_asked(self, node: str) -> bool:
-        return node in self._peers
+        return _holder(node) in self._peers
 
     def _wait_for_maker(self, path: bytes) -> bool:
         """The maker of a change pushes it: another holder is asked only after a grace."""
@@ -1358,6 +1549,7 @@ class Engine:
     def _do(self, item: ApplyItem, take: Take | None) -> None:
         self._busy.add(item.path)
         self._doing[item.path] = (item, take)
+        self._removing += item.act is Act.REMOVE
         if item.act is Act.INSTALL and not item.expect:
             self._echoes[item.path] = None
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
@@ -1399,6 +1591,7 @@ class Engine:
         if gift is not None and self._given(gift, result):
             return
         item, take = self._doing.pop(path)
+        self._removing -= item.act is Act.REMOVE
         self._busy.discard(path)
         self._wake_copies(path)
         if item.act == Act.MOVE and item.copy_path is not None:
@@ -1517,6 +1710,7 @@ class Engine:
         ):
             self._busy.discard(path)
             del self._doing[path]
+            self.index.journal(record, None, self._now.wall_ns)
             row = self.index.put(record, result.fp)
             self._changed.append((row.seq, record))
             peer = self._peers.get(node)
@@ -1630,6 +1824,60 @@ class Engine:
         self._unaware.pop(path, None)
         self._put(record, fp)
 
+    # --- what was here once ------------------------------------------------------------------------------------------
+
+    def _recalled(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
+        """Each of them becomes a new change of ours, which is taken like one of a peer: from wherever its content is."""
+        for path, kind, size, content, mtime, mode, _, _ in wanted:
+            row = self.index.get(path)
+            mine = None if row is None else row.record
+            now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            if mine is None and kind == Kind.ABSENT:
+                continue
+            if mine is not None and same_content(mine, now) and same_meta(mine, now):
+                continue
+            record = changed(mine, now, self.index.node, self.index.next_sequence(), self._now.wall_ns)
+            is_here = kind != Kind.FILE or not size or self.index.has_content(content)
+            for peer in [""] if is_here else holders.get(content, ()):
+                self.index.put_offer(Offer(_OURS + peer, record, False))
+            self._todo[path] = None
+
+    def recalled(self) -> int:
+        """How many paths are still on their way back to what they were."""
+        return len(self.index.offered_by(self.index.node))
+
+    def _inquire(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
+        self._inquiries.begin(id_, self._now.mono_ms)
+        for node in sorted(self._peers):
+            if not self._peers[node].asked:
+                continue
+            for number, question in enumerate(questions):
+                wire_id = self._inquiries.asked(id_, node, number)
+                if isinstance(question, HistoryRequest):
+                    self._send(node, HistoryRequest(self.folder, wire_id, question.path, question.limit), 200)
+                else:
+                    size = 70 * len(question.digests)
+                    self._send(node, HaveRequest(self.folder, wire_id, question.digests), size)
+        self._again = True
+
+    def _history_asked(self, peer: Peer, request: HistoryRequest) -> None:
+        versions = []
+        if peer.queued < limits.OUTBOX_BYTES_MAX:
+            versions = self.index.newest_versions(request.path, request.limit)
+        kept = [
+            Kept(path, kind, size, content, mtime, mode, time_ns, why.value, node)
+            for _, path, kind, size, content, mtime, mode, time_ns, why, node in versions
+            if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
+        ]
+        for at in range(0, max(len(kept), 1), _KEPT_PAGE):
+            page = tuple(kept[at : at + _KEPT_PAGE])
+            last = at + _KEPT_PAGE >= len(kept)
+            self._send(peer.node, History(self.folder, request.id, last, page), 50 + 250 * len(page))
+
+    def _have_asked(self, peer: Peer, request: HaveRequest) -> None:
+        which = tuple(number for number, digest in enumerate(request.digests) if self.index.has_content(digest))
+        self._send(peer.node, Have(self.folder, request.id, which), 50 + 6 * len(which))
+
     # --- the history gives way ---------------------------------------------------------------------------------------
 
     def _prune(self) -> None:
@@ -1646,6 +1894,7 @@ class Engine:
         more = enough(self.index.least_versions(young, 256), max(over, wanted))
         chosen.update((version.name, version) for version in more)
         if not chosen:
+            self.index.forget_changes(now.wall_ns - self._retention.keep_ns, _CHANGES_MAX)
             self._short.clear()
             self._prune_at = now.mono_ms + _PRUNE_EVERY_MS
             return
@@ -2197,6 +2446,8 @@ class Engine:
         for path in peer.requests.values():
             self._todo[path] = None
         self._pulls.pop(node, None)
+        self.held_elsewhere.pop(node, None)
+        self._inquiries.gone(node)
         self._wake = True
 
     def _received(self, node: str, message: Message) -> None:
@@ -2264,6 +2515,18 @@ class Engine:
                 self._delta_wanted(peer, DeltaRequest(self.folder, id_, *wanted), data)
             case Delta(_, id_, size):
                 self._delta_offered(peer, id_, size)
+            case HistoryRequest():
+                self._history_asked(peer, message)
+            case HaveRequest():
+                self._have_asked(peer, message)
+            case History(_, id_, last, _):
+                self._inquiries.answered(peer.node, id_, message, last, self._now.mono_ms)
+            case Have(_, id_, _):
+                self._inquiries.answered(peer.node, id_, message, True, self._now.mono_ms)
+            case BrakeNews(_, held):
+                self._held_there(peer, held)
+            case Decision(_, maker, counter, approve):
+                self._decide_on(maker, counter, approve, peer.node)
             case _:
                 pass
 
@@ -2279,6 +2542,10 @@ class Engine:
             return
         if not peer.asked:
             peer.knew = after if is_known else 0
+            for maker, counter in sorted(self.peer_brake.approved.items()):
+                self._send(peer.node, Decision(self.folder, maker, counter, True), 100)
+            if held := self.braked():
+                self._send(peer.node, BrakeNews(self.folder, held), 100 * (1 + len(held)))
         peer.asked = True
         peer.sent = after if is_known else 0
         peer.told_last = False
@@ -2290,6 +2557,15 @@ class Engine:
             self._ask_state(peer)  # it has little to tell, and may acknowledge only what we have asked for
         if self.index.any_offers():
             self._sweep = b""  # from now on it may be asked for what it has
+
+    def _held_there(self, peer: Peer, held: tuple[Held, ...]) -> None:
+        """A peer's brake holds something, or no more."""
+        if held:
+            self.held_elsewhere[peer.node] = held
+            maker, _, files, path = held[0]
+            self._note("held there", path, peer=peer.node, wire=files, text=self.name_of(maker))
+        else:
+            self.held_elsewhere.pop(peer.node, None)
 
     def _seen(self, peer: Peer, sequence: int) -> None:
         known = self.index.peer(peer.node)
@@ -2389,6 +2665,8 @@ class Engine:
         if fetch is None or self._fetches.get(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
+        if reason == "gone":
+            self.index.drop_offer(path, _OURS + peer.node)
         self._give_up(fetch, path)
         self._plan_later(path, _RETRY_MS if reason == "later" else limits.SETTLE_MS)
 
@@ -2423,6 +2701,9 @@ class Engine:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
         if not self._changed:
             return
+        if self._approved:
+            self._approved = False
+            self._decide_on(self.index.node, self.index.sequence, True, "")
         first, last = self._changed[0][0], self._changed[-1][0]
         if last - first >= len(self._changed) or not any(peer.asked for peer in self._peers.values()):
             self._changed, self._fresh = [], {}  # not all of what changed is here: the index tells it
@@ -2591,6 +2872,11 @@ def _got_meta(fp: bytes) -> tuple[int, int]:
     """mtime (ns; 0 for folders) and mode that the disk gave when a fingerprint was taken."""
     _, mode, _, _, mtime_s, mtime_ns = _META.unpack_from(fp)
     return mtime_s * 1_000_000_000 + mtime_ns, mode
+
+
+def _holder(peer: str) -> str:
+    """Who has the content of an offer."""
+    return peer.removeprefix(_OURS)
 
 
 def _best_kind(offers: Iterable[Offer]) -> Kind:

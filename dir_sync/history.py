@@ -13,37 +13,55 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from dir_sync import state
+from dir_sync import state, undo
 from dir_sync.config import ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
-from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Result, Version, Why
-from dir_sync.core.model import Kind, Record, Stamp, fingerprint, parent_of, show
+from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
+from dir_sync.core.messages import Have, History
+from dir_sync.core.model import (
+    FINGERPRINT_BYTES,
+    Kind,
+    PathError,
+    Record,
+    Stamp,
+    check_path,
+    fingerprint,
+    parent_of,
+    show,
+)
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
-from dir_sync.index import Index
+from dir_sync.index import JOURNAL_SINCE, Index
 from dir_sync.log import human_bytes
 from dir_sync.ports import DiskError
 
 __all__ = [
     "Book",
     "Entry",
+    "described",
     "keep",
     "listed",
+    "listed_there",
     "moment",
     "open_book",
+    "path_asked",
+    "recalled",
     "settle",
     "table",
+    "told",
     "touched",
+    "wish_of",
 ]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_TOLD_MAX = 20  # paths of an undo that are named
 _TRIES = 3  # somebody may be writing the very file
 
 
@@ -54,6 +72,8 @@ class Entry:
     id: str
     version: Version
     by: str  # whose change displaced it
+    on: str = "here"  # whose history has it
+    holder: str = ""  # the id of that node; "": ours
 
 
 # --- both ends of the control socket ---------------------------------------------------------------------------------
@@ -68,6 +88,94 @@ def listed(index: Index) -> Answer:
         if version.node not in names:
             names[version.node] = str(index.noted(f"name {version.node}") or "")
     return {"versions": versions, "names": names, "node": index.node}
+
+
+def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
+    """What the histories of peers hold, as they said it."""
+    found = []
+    for peer, _, answer in answers:
+        if isinstance(answer, History):
+            name = str(index.noted(f"name {peer}") or peer[:8])
+            versions = []
+            for path, kind, size, content, mtime, mode, until, why, node in answer.kept:
+                versions.append(_packed(Version(b"", path, kind, size, content, mtime, mode, until, Why(why), node)))
+            names = {node: str(index.noted(f"name {node}") or "") for node in {kept.node for kept in answer.kept}}
+            found.append({"node": peer, "name": name, "versions": versions, "names": names})
+    return found
+
+
+def path_asked(question: Answer) -> bytes:
+    """The path that a question is about; b"": all of the folder."""
+    path = question.get("path")
+    raw = _bytes(path) if isinstance(path, str) else b""
+    try:
+        return check_path(raw) if raw else b""
+    except PathError:
+        raise ConfigError(f"{show(raw)} is no path") from None
+
+
+def recalled(question: Answer) -> list[Before]:
+    """What should be again, from the question that asks for it."""
+    try:
+        version = _unpacked(question["version"])
+        check_path(version.path)
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError("this is no version") from None
+    _, path, kind, size, content, mtime, mode, _, _, _ = version
+    return [Before(path, kind, size, content, mtime, mode, 0, "")]
+
+
+class Wish(NamedTuple):
+    """An undo, as somebody asked for it."""
+
+    since_ns: int
+    by: str | None
+    dry_run: bool
+
+
+def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
+    """`begin`: the note of when the journal begins. ConfigError for what cannot be."""
+    since, by = question.get("since_ns"), question.get("by")
+    if not isinstance(since, int):
+        raise ConfigError("since when?")
+    if since > now_ns:
+        raise ConfigError("that time is still to come", 2)
+    if not isinstance(begin, int) or since < begin:
+        when = local(begin) if isinstance(begin, int) else "now"
+        raise ConfigError(f"what changed is known here since {when} only: --since must not be earlier")
+    return Wish(since, None if by is None else _node_of(index, str(by)), question.get("dry_run") is True)
+
+
+def _node_of(index: Index, text: str) -> str:
+    """A node by its name, or by the beginning of its id. ConfigError if there is none, or more than one."""
+    nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
+    nodes[index.node] = "this node"
+    named = [node for node, name in nodes.items() if name == text]
+    found = named or [node for node in nodes if len(text) >= 4 and node.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{show(name.encode('utf-8', 'surrogateescape'))} ({node[:8]})" for node, name in nodes.items())
+    what = "no node of that name or id" if not found else "more than one node of that name: say the beginning of its id"
+    raise ConfigError(f"{what}; known here: {known}", 2)
+
+
+def described(index: Index, plan: undo.Plan, lost: set[bytes]) -> Answer:
+    """An undo for people."""
+    changes = []
+    for one in plan.wanted:
+        row = index.get(one.path)
+        is_there = row is not None and row.record.kind != Kind.ABSENT
+        changes.append(
+            {
+                "path": _text(one.path),
+                "kind": int(one.kind),
+                "size": one.size,
+                "replaces": is_there,
+                "lost": one.content in lost,
+            }
+        )
+    left = [{"path": _text(path), "by": str(index.noted(f"name {node}") or node[:8])} for path, node in plan.left]
+    return {"changes": changes, "left": left}
 
 
 def keep(index: Index, question: Answer) -> Answer:
@@ -128,6 +236,12 @@ def _unpacked(fields: dict[str, Any]) -> Version:
     )
 
 
+def _id_of_remote(version: Version) -> str:
+    parts = (version.path, version.content, b"%d" % version.time_ns)
+    digest: str = blake3(b"\0".join(parts)).hexdigest(4)
+    return digest
+
+
 def _text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
@@ -153,13 +267,37 @@ class Book:
     def close(self) -> None:
         self._disk.close()
 
-    def entries(self) -> list[Entry]:
-        """Newest first."""
-        answer = self._asked({"command": "versions"})
+    @property
+    def whose(self) -> str:
+        """Whose history this is, for people."""
+        return "the history of this machine" if self._index is not None else "no history that can be reached"
+
+    def entries(self, path: bytes | None = b"") -> list[Entry]:
+        """Newest first. `path`: what the peers are asked for (b"": everything, None: nothing)."""
+        question: Answer = {"command": "versions"}
+        if path is not None:
+            question |= {"path": _text(path), "peers": True}
+        answer = self._asked(question)
         self._node = answer["node"]
         names = answer["names"] | {self._node: "this node"}
-        versions = [_unpacked(fields) for fields in answer["versions"]]
-        return [Entry(id_of(one), one, names.get(one.node) or one.node[:8]) for one in reversed(versions)]
+        entries: dict[object, Entry] = {}
+        for fields in answer["versions"]:
+            one = _unpacked(fields)
+            entries[(one.path, one.content, len(entries))] = Entry(id_of(one), one, names.get(one.node) or one.node[:8])
+        here = {(entry.version.path, entry.version.content) for entry in entries.values()}
+        for peer in answer.get("peers", []):
+            for fields in peer["versions"]:
+                one = _unpacked(fields)
+                key = (one.path, one.content)
+                if key in here:
+                    continue
+                known = entries.get(key)
+                if known is None:
+                    by = names.get(one.node) or peer["names"].get(one.node) or one.node[:8]
+                    entries[key] = Entry(_id_of_remote(one), one, by, peer["name"], peer["node"])
+                elif peer["name"] not in known.on.split(", "):
+                    entries[key] = replace(known, on=f"{known.on}, {peer['name']}")
+        return sorted(entries.values(), key=lambda entry: -entry.version.time_ns)
 
     def of(self, path: bytes, entries: Iterable[Entry]) -> list[Entry]:
         """Those of a path, and of all that was below it."""
@@ -182,8 +320,11 @@ class Book:
     def is_there(self, path: bytes) -> bool:
         return self._disk.stat(path) is not None
 
-    def restore(self, version: Version) -> bool:
+    def restore(self, entry: Entry) -> bool:
         """The version gets its name back. False if exactly this is there already. ConfigError if it cannot be had."""
+        version = entry.version
+        if entry.holder:
+            return self._recall(entry)
         try:
             for _ in range(_TRIES):
                 done = self._restore(version)
@@ -192,6 +333,83 @@ class Book:
         except DiskError as error:
             raise ConfigError(f"{show(version.path)} cannot be restored: {error}") from None
         raise ConfigError(f"{show(version.path)} is being changed by somebody: try again")
+
+    def _recall(self, entry: Entry) -> bool:
+        """From the history of a peer, by the node that runs here."""
+        version = entry.version
+        self._asked({"command": "recall", "version": _packed(version), "holder": entry.holder})
+        name = show(version.path)
+        if self.wait():
+            raise ConfigError(f"{name} is still on its way from {show(os.fsencode(entry.on))}: it comes by itself")
+        there = self._disk.stat(version.path)
+        if there is None or there.kind != version.kind:
+            raise ConfigError(f"{name} could not be had from {show(os.fsencode(entry.on))}: its log tells why")
+        return True
+
+    def wait(self) -> int:
+        """Until what comes back is back, or for a minute. Returns how many paths are still on their way."""
+        left = 0
+        for _ in range(600):
+            left = 0 if self._index is not None else int(self._asked({"command": "pending"})["count"])
+            if not left:
+                break
+            time.sleep(0.1)
+        return left
+
+    def undo(self, since_ns: int, by: str | None, dry_run: bool) -> Answer:
+        """Have the folder as it was. Returns what happens (or would), as `told` takes it. ConfigError."""
+        question: Answer = {"command": "undo", "since_ns": since_ns, "by": by, "dry_run": dry_run}
+        index = self._index
+        if index is None:
+            return self._asked(question)
+        wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
+        plan = undo.plan(index, wish.since_ns, wish.by)
+        lost = set(undo.missing(index, plan.wanted))
+        answer = described(index, plan, lost)
+        if not dry_run:
+            wanted = [one for one in plan.wanted if one.content not in lost]
+            gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
+            for one in [*undo.with_parents(index, [one for one in wanted if one.kind != Kind.ABSENT]), *gone]:
+                self._put_back(index, one)
+        return answer
+
+    def _put_back(self, index: Index, one: Before) -> None:
+        """One path is again what it was, without a node: the next one to start takes it for an ordinary change."""
+        path, kind, size, content, mtime, mode, _, _ = one
+        try:
+            there = self._disk.stat(path)
+            expect = b"" if there is None else fingerprint(there)
+            target = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            if kind == Kind.ABSENT:
+                item = ApplyItem(path, Act.REMOVE, target, expect, Why.DELETED)
+            else:
+                item = ApplyItem(path, Act.INSTALL, target, expect, Why.REPLACED)
+            if kind == Kind.DIRECTORY and there is not None and there.kind == Kind.DIRECTORY:
+                item = ApplyItem(path, Act.META, target, expect, Why.REPLACED, mode=mode)
+            elif kind == Kind.FILE and size == 0:
+                item = item._replace(data=b"")
+            elif kind == Kind.FILE:
+                row = next((row for row in index.by_content(content) if len(row.fp) == FINGERPRINT_BYTES), None)
+                version = index.version_with(content)
+                if row is not None and row.record.path == path:
+                    item = item._replace(act=Act.META, mode=mode, mtime=mtime)
+                elif row is not None:
+                    item = item._replace(copy_path=row.record.path, copy_fp=row.fp)
+                elif version is not None:
+                    item = item._replace(copy_path=version.name)
+            if there is None and kind == Kind.ABSENT:
+                return
+            done = self._sync.perform(ApplyJob((item,)))
+            assert isinstance(done, Applied)
+            (result,) = done.items
+        except DiskError as error:
+            raise ConfigError(f"{show(path)} cannot be changed: {error}") from None
+        if result.version is not None:
+            self._asked(
+                {"command": "keep", "version": _packed(result.version._replace(node=index.node)), "path": _text(path)}
+            )
+        if result.result in (Result.PROBLEM, Result.REFUSED):
+            raise ConfigError(f"{show(path)} cannot be changed: {result.problem}")
 
     def _restore(self, version: Version) -> bool | None:
         path = version.path
@@ -241,8 +459,12 @@ class Book:
         finally:
             reader.close()
 
-    def copy_out(self, version: Version, to: str) -> None:
-        """A copy outside of the history; what has that name already stays."""
+    def copy_out(self, entry: Entry, to: str) -> None:
+        """A copy outside of the history; what has that name already stays. ConfigError."""
+        version = entry.version
+        if entry.holder and version.kind == Kind.FILE:
+            on = show(os.fsencode(entry.on))
+            raise ConfigError(f"that version is kept on {on} only: use --to there, or restore it here without --to")
         try:
             if version.kind == Kind.SYMLINK:
                 os.symlink(version.content, os.fsencode(to))
@@ -357,13 +579,45 @@ def local(time_ns: int) -> str:
 
 def table(entries: list[Entry]) -> list[str]:
     """One line for each version, under a heading; names are escaped."""
-    rows = [("ID", "UNTIL", "WHY", "SIZE", "BY", "PATH")]
+    rows = [("ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH")]
     for entry in entries:
         version = entry.version
         by = show(entry.by.encode("utf-8", "surrogateescape"))
         size = "link" if version.kind == Kind.SYMLINK else human_bytes(version.size)
-        rows.append((entry.id, local(version.time_ns), version.why.value, size, by, show(version.path)))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        on = show(entry.on.encode("utf-8", "surrogateescape"))
+        rows.append((entry.id, local(version.time_ns), version.why.value, size, by, on, show(version.path)))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     return [
-        "  ".join([*(word.ljust(width) for word, width in zip(row[:5], widths, strict=True)), row[5]]) for row in rows
+        "  ".join([*(word.ljust(width) for word, width in zip(row[:6], widths, strict=True)), row[6]]) for row in rows
     ]
+
+
+def told(answer: Answer, since_ns: int, dry_run: bool) -> list[str]:
+    """What an undo does, a line for each path, up to a number."""
+    changes, left = answer["changes"], answer["left"]
+    lost = [one for one in changes if one["lost"]]
+    wanted = [one for one in changes if not one["lost"]]
+    if not changes and not left:
+        return [f"nothing has changed since {local(since_ns)}"]
+    will = "would be" if dry_run else "are"
+    lines = [f"{len(wanted):,} paths {will} again as they were at {local(since_ns)}"] if wanted else []
+    for one in wanted[:_TOLD_MAX]:
+        name = show(_bytes(one["path"]))
+        if one["kind"] == Kind.ABSENT:
+            lines.append(f"  {name}: goes, it was not there")
+        elif one["kind"] == Kind.FILE:
+            lines.append(f"  {name}: {'as it was' if one['replaces'] else 'comes back'} ({human_bytes(one['size'])})")
+        else:
+            lines.append(f"  {name}: {'as it was' if one['replaces'] else 'comes back'}")
+    if len(wanted) > _TOLD_MAX:
+        lines.append(f"  and {len(wanted) - _TOLD_MAX:,} more")
+    for some, words in (
+        (lost, "what it was is in no history that can be reached"),
+        (left, "left: changed since by {}"),
+    ):
+        for one in some[:_TOLD_MAX]:
+            by = show(one.get("by", "").encode("utf-8", "surrogateescape"))
+            lines.append(f"  {show(_bytes(one['path']))}: {words.format(by)}")
+        if len(some) > _TOLD_MAX:
+            lines.append(f"  and {len(some) - _TOLD_MAX:,} more: {words.format('others')}")
+    return lines

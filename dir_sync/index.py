@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from dir_sync.core.content import summarize
-from dir_sync.core.events import Version, Why
+from dir_sync.core.events import Before, Version, Why
 from dir_sync.core.model import Kind, Record, Stamp, Vector
 from dir_sync.core.reconcile import Offer
 
-__all__ = ["Index", "IndexDamaged", "PeerSeen", "Row"]
+__all__ = ["JOURNAL_SINCE", "Index", "IndexDamaged", "PeerSeen", "Row"]
+
+JOURNAL_SINCE = "journal since"  # a note: from when on (wall clock, ns) the journal knows every change
 
 _BILLION = 1_000_000_000
 _KINDS = {int(kind): kind for kind in Kind}
@@ -69,6 +71,8 @@ class Index:
         self._contents: _Bloom | None = None  # of rows and versions; made when first asked
         self._paths: _Bloom | None = None  # of rows; only if there were none at the start
         self._summary: tuple[int, bytes] | None = None  # as of this sequence
+        self._dirty_changes: list[tuple[object, ...]] = []
+        self._files: int | None = None  # live files, once somebody has asked
         self._dirty_meta: dict[str, str | int] = {}
         self._dirty_peers: dict[str, PeerSeen] = {}
         try:
@@ -81,7 +85,7 @@ class Index:
             self._db.execute("PRAGMA cache_size=-8000")
             self._db.execute("PRAGMA temp_store=MEMORY")
             tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-            if "meta" not in tables:
+            if not {"meta", "change"} <= tables:
                 schema = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
                 self._db.executescript(f"BEGIN;\n{schema}\nCOMMIT;")
             self._db.execute("BEGIN")
@@ -124,6 +128,12 @@ class Index:
 
     def note(self, key: str, value: str | int) -> None:
         self._dirty_meta[key] = value
+
+    def noted_below(self, prefix: str) -> dict[str, str | int]:
+        """All notes whose key begins like this, by the rest of their keys."""
+        found = dict(self._db.execute("SELECT key, value FROM meta WHERE substr(key,1,?)=?", (len(prefix), prefix)))
+        found.update((key, value) for key, value in self._dirty_meta.items() if key.startswith(prefix))
+        return {key[len(prefix) :]: value for key, value in found.items()}
 
     def noted(self, key: str) -> str | int | None:
         if key in self._dirty_meta:
@@ -174,6 +184,9 @@ class Index:
             self._set(path, row._replace(fp=fp))
 
     def _set(self, path: bytes, row: Row) -> None:
+        if self._files is not None:
+            was = self.get(path)
+            self._files += (row.record.kind is Kind.FILE) - (was is not None and was.record.kind is Kind.FILE)
         self._remember(path, row)
         self._dirty_rows[path] = row
         if row.record.kind == Kind.FILE:
@@ -264,7 +277,7 @@ class Index:
         parent, _, name = path.rpartition(b"/")
         self._db.execute("DELETE FROM row WHERE parent=? AND name=?", (parent, name))
         self._rows.pop(path, None)
-        self._summary = None
+        self._summary = self._files = None
         self._dirty_meta["sequence"] = self.sequence
 
     def ask_anew(self) -> None:
@@ -331,6 +344,12 @@ class Index:
             " ORDER BY parent,name LIMIT ?"
         )
         return [_row(fields) for fields in self._db.execute(query, (size_min, parent, name, limit))]
+
+    def files(self) -> int:
+        """How many live files there are: counted once, then kept up to date."""
+        if self._files is None:
+            self._files = self.count_live()[0]
+        return self._files
 
     def count_live(self) -> tuple[int, int]:
         """Live files, and their bytes together."""
@@ -433,6 +452,12 @@ class Index:
         self._flush()
         return int(self._db.execute("SELECT COUNT(*) FROM (SELECT DISTINCT parent,name FROM offer)").fetchone()[0])
 
+    def offered_by(self, maker: str) -> list[bytes]:
+        """Paths that have an offer of a record by this maker."""
+        self._flush()
+        query = "SELECT DISTINCT parent,name FROM offer WHERE stamp_node=?"
+        return [_join(*key) for key in self._db.execute(query, (maker,))]
+
     def _exists_offer(self) -> bool:
         return self._db.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
 
@@ -482,6 +507,19 @@ class Index:
         for fields in self._db.execute(query, keys):
             yield _version(fields)
 
+    def newest_versions(self, path: bytes, limit: int) -> list[Version]:
+        """Up to `limit` versions of a path and of all below it (b"": of all), newest first."""
+        query, keys = "SELECT * FROM version", []
+        if path:
+            query, keys = f"{query} WHERE path=? OR (path>=? AND path<?)", [path, path + b"/", path + b"0"]
+        return [
+            _version(fields) for fields in self._db.execute(f"{query} ORDER BY time_ns DESC LIMIT ?", (*keys, limit))
+        ]
+
+    def has_content(self, digest: bytes) -> bool:
+        """True if a file of ours, or one in the history, has this content."""
+        return any(row.fp for row in self.by_content(digest)) or self.version_with(digest) is not None
+
     def history_bytes(self) -> int:
         """What the history holds, together."""
         size: int = self._db.execute("SELECT COALESCE(SUM(size),0) FROM version").fetchone()[0]
@@ -501,6 +539,31 @@ class Index:
         self._db.execute("DELETE FROM version WHERE name=?", (name,))
         self._dirty_meta["sequence"] = self.sequence
 
+    # --- the journal -------------------------------------------------------------------------------------------------
+
+    def journal(self, record: Record, previous: Record | None, time_ns: int) -> None:
+        """Note how a path was (`previous`; None: nothing was there) before the change that `record` is."""
+        if previous is None:
+            was: tuple[object, ...] = (0, 0, b"", 0, 0, 0)
+        else:
+            _, kind, size, content, mtime, mode, _, _ = previous
+            was = (int(kind), size, content, mtime // _BILLION, mtime % _BILLION, mode)
+        self._dirty_changes.append((time_ns, record.stamp.node, record.path, *was))
+
+    def changes_since(self, time_ns: int) -> Iterator[Before]:
+        """The journal from a time on, oldest first."""
+        self._flush()
+        query = (
+            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,node FROM change WHERE time_ns>=? ORDER BY id"
+        )
+        for path, kind, size, content, mtime_s, mtime_ns, mode, when, node in self._db.execute(query, (time_ns,)):
+            yield Before(path, _KINDS[kind], size, content, mtime_s * _BILLION + mtime_ns, mode, when, node)
+
+    def forget_changes(self, before_ns: int, most: int) -> None:
+        """Drop what the journal has from before a time, and all but the last `most` entries."""
+        self._flush()
+        self._db.execute("DELETE FROM change WHERE time_ns<? OR id<=(SELECT MAX(id) FROM change)-?", (before_ns, most))
+
     # --- the file ----------------------------------------------------------------------------------------------------
 
     @property
@@ -510,6 +573,7 @@ class Index:
             self._db.total_changes != self._changes_at_commit
             or self._dirty_rows
             or self._dirty_offers
+            or self._dirty_changes
             or self._dirty_meta
             or self._dirty_peers
         )
@@ -549,6 +613,10 @@ class Index:
         self._changes_at_commit = self._db.total_changes
 
     def _flush(self) -> None:
+        if self._dirty_changes:
+            query = "INSERT INTO change (time_ns,node,path,kind,size,content,mtime_s,mtime_ns,mode) VALUES (?,?,?,?,?,?,?,?,?)"
+            self._db.executemany(query, self._dirty_changes)
+            self._dirty_changes.clear()
         if self._dirty_rows:
             self._dirty_meta["sequence"] = self.sequence
             rows = [(*_fields(row.record), row.seq, row.fp) for row in self._dirty_rows.values()]

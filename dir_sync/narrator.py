@@ -126,8 +126,29 @@ class Narrator:
                     " decide: 'main.py approve DIR' deletes them everywhere, 'main.py reject DIR' brings them back",
                     f"{note.wire:,}", path,
                 )  # fmt: skip
+            case "peer braked":
+                logger.warning(
+                    "BRAKE: %s has removed or rewritten %s of the %s files here (%s first). That is held until you decide, on"
+                    " any machine: 'main.py approve DIR' lets it happen, 'main.py reject DIR' undoes it everywhere",
+                    peer, f"{note.wire:,}", f"{note.size:,}", path,
+                )  # fmt: skip
+            case "still braked":
+                logger.warning(
+                    "BRAKE: what %s did is still held: 'main.py status DIR' tells more",
+                    show(note.text.encode("utf-8", "surrogateescape")),
+                )
+            case "held there":
+                logger.warning(
+                    "BRAKE on %s: what %s did to %s files is held there (%s first) until somebody decides, on any machine:"
+                    " 'main.py approve DIR' or 'main.py reject DIR'",
+                    peer, show(note.text.encode("utf-8", "surrogateescape")), f"{note.wire:,}", path,
+                )  # fmt: skip
+            case "decided":
+                logger.warning("%s: what %s did to %s files", note.text, peer, f"{note.wire:,}")
+            case "lost":
+                logger.warning("cannot come back, its content is in no history that can be reached: %s", path)
             case "unbraked":
-                logger.warning("what was missing is settled: nothing is held any more")
+                logger.warning("what was held is settled: nothing is held any more")
             case "new identity":
                 logger.warning("this node takes a new identity: %s", note.text)
             case _:

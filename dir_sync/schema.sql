@@ -1,10 +1,10 @@
 -- What this node has, what its peers announced, what it kept. One writer: the engine.
 -- A path is stored as (parent, name), so that the children of a folder lie side by side.
 
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What this node has: one row for each path it ever knew. fp: fingerprint of what is on the disk there, '' if nothing is.
-CREATE TABLE row (
+CREATE TABLE IF NOT EXISTS row (
     parent BLOB NOT NULL, name BLOB NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
@@ -12,11 +12,11 @@ CREATE TABLE row (
     seq INTEGER NOT NULL, fp BLOB NOT NULL,
     PRIMARY KEY (parent, name)
 ) WITHOUT ROWID;
-CREATE INDEX row_seq ON row (seq);
+CREATE INDEX IF NOT EXISTS row_seq ON row (seq);
 -- and, made when the first scan is over: row_content ON row (content) WHERE kind = 1
 
 -- What peers announced and we do not hold (yet). What is to be done is always computed from these.
-CREATE TABLE offer (
+CREATE TABLE IF NOT EXISTS offer (
     parent BLOB NOT NULL, name BLOB NOT NULL, peer TEXT NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
@@ -27,15 +27,22 @@ CREATE TABLE offer (
 
 -- New files that are being installed with the content that came along: offers, many in one row. What is left of them when
 -- the program starts becomes offers. records: JSON, see index.py.
-CREATE TABLE intent (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, records TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS intent (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, records TEXT NOT NULL);
 
 -- How far we have seen each peer's index, and where it stood when the first contact was over (NULL: not yet).
-CREATE TABLE peer (node TEXT PRIMARY KEY, index_id TEXT NOT NULL, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS peer (node TEXT PRIMARY KEY, index_id TEXT NOT NULL, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
 
 -- What the history holds. name: its path below the folder.
-CREATE TABLE version (
+CREATE TABLE IF NOT EXISTS version (
     name BLOB PRIMARY KEY, path BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
     time_ns INTEGER NOT NULL, why TEXT NOT NULL, node TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX version_content ON version (content) WHERE kind = 1;
+CREATE INDEX IF NOT EXISTS version_content ON version (content) WHERE kind = 1;
+
+-- What was at a path before each change of the folder, whoever made it: from that it can be told how it was at a time.
+CREATE TABLE IF NOT EXISTS change (
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, path BLOB NOT NULL,
+    kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL
+);

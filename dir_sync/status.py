@@ -35,14 +35,28 @@ def render(answer: dict[str, Any]) -> list[str]:
         lines.append(f"{answer['wanted']:,} paths are newer elsewhere and not here yet")
     if answer["unwatched"]:
         lines.append(f"{answer['unwatched']:,} folders cannot be watched: looked at from time to time")
-    held = answer["held"]
-    if held["files"]:
-        lines.append(
-            f"BRAKE: {held['files']:,} files are missing here ({held['path']} first), and nobody is told until you decide:"
-            " 'main.py approve DIR' deletes them everywhere, 'main.py reject DIR' brings them back"
-        )
-    elif answer["busy"]:
+    lines += [
+        f"BRAKE{_where(held)}: {_what(held)}; 'main.py approve DIR' lets it happen, 'main.py reject DIR' undoes it"
+        for held in answer["held"]
+    ]
+    if answer["busy"]:
         lines.append("at work")
     else:
         lines.append("at rest")
     return lines
+
+
+def _where(held: dict[str, Any]) -> str:
+    return f" on {held['at']}" if held["at"] else ""
+
+
+def _what(held: dict[str, Any]) -> str:
+    files = f"{held['files']:,} files ({held['path']} first)"
+    if held["missing"]:
+        return (
+            f"{files} are missing there, and nobody is told"
+            if held["at"]
+            else f"{files} are missing here, and nobody is told"
+        )
+    by = "this node" if held["here"] else held["by"]
+    return f"what {by} did to {files} is held until somebody decides"

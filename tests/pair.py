@@ -17,6 +17,7 @@ from dir_sync.core.events import (
     PeerDown,
     PeerUp,
     Received,
+    Report,
     Send,
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
@@ -69,6 +70,7 @@ class OneNode:
         self.inbox: deque[Event] = deque()
         self.notes: list[Note] = []
         self.sends: list[Send] = []
+        self.reports: list[Report] = []
         tag = f"{self.starts}"
         self.sync = FileSync(self.disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
         self.sync.prepare()
@@ -82,6 +84,8 @@ class OneNode:
                 self.notes.append(effect)
             elif isinstance(effect, Send):
                 self.sends.append(effect)
+            elif isinstance(effect, Report):
+                self.reports.append(effect)
             elif not isinstance(effect, Drop | NewIdentity):
                 done = self.sync.perform(effect)
                 if done is not None:

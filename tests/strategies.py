@@ -16,14 +16,22 @@ from dir_sync.core import limits
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
+    Brake,
     Change,
     Chunks,
     Close,
+    Decision,
     Delta,
     DeltaOffer,
     DeltaRequest,
     FolderIndex,
+    Have,
+    HaveRequest,
+    Held,
     Hello,
+    History,
+    HistoryRequest,
+    Kept,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -271,6 +279,20 @@ def chunks() -> st.SearchStrategy[Chunks]:
 
 
 @cache
+def kept() -> st.SearchStrategy[Kept]:
+    """A version in a history: of a file or of a link."""
+    whys = st.sampled_from(["replaced", "deleted", "conflict", "recovered"])
+
+    def of(record: Record) -> st.SearchStrategy[Kept]:
+        path, kind, size, content, mtime, mode, (until, _), _ = record
+        return st.builds(
+            Kept, *map(st.just, (path, kind, size, content, mtime, mode, until)), whys, st.one_of(st.just(""), ids())
+        )
+
+    return records().filter(lambda record: record.kind in (Kind.FILE, Kind.SYMLINK)).flatmap(of)
+
+
+@cache
 def messages() -> st.SearchStrategy[Message]:
     """Every message but HELLO and CLOSE, which come first and last."""
     return st.one_of(
@@ -284,6 +306,12 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(NeedSignature, names(), pull_ids()),
         signatures(),
         st.builds(Delta, names(), pull_ids(), sizes()),
+        st.builds(HistoryRequest, names(), pull_ids(), st.one_of(st.just(b""), paths()), st.integers(1, 10_000)),
+        st.builds(History, names(), pull_ids(), st.booleans(), _some(kept())),
+        st.builds(HaveRequest, names(), pull_ids(), _some(digests(), least=1)),
+        st.builds(Have, names(), pull_ids(), st.sets(st.integers(0, 4095), max_size=4).map(sorted).map(tuple)),
+        st.builds(Brake, names(), _some(st.builds(Held, ids(), sequences(), sequences(), paths()))),
+        st.builds(Decision, names(), ids(), sequences(), st.booleans()),
         st.builds(Ping, sequences()),
         st.builds(Pong, sequences()),
         chunks(),

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # decisions and memory
     "index": set(),
     "engine": {"index"},
+    "undo": {"index"},
     "status": {"log"},
     "control": set(),
     "root": set(),
@@ -37,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scanner": {"ports", "disk", "delta", "log"},
     "file_sync": {"ports", "disk", "delta", "log"},
     "state": {"config", "index", "log"},
-    "history": {"config", "control", "state", "index", "ports", "disk", "file_sync", "log"},
+    "history": {"config", "control", "state", "undo", "index", "ports", "disk", "file_sync", "log"},
     "event_handler": {"ports", "log"},
     # threads and sockets
     "security": {"log"},
@@ -50,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon": {
         *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
         *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
-        *("discovery", "web", "narrator", "control", "root", "state", ""),
+        *("discovery", "web", "narrator", "control", "root", "state", "undo", ""),
     },
     "cli": {"", "config", "log", "utils", "control", "root", "status", "history", "daemon"},
 }

@@ -6,7 +6,7 @@ import pytest
 
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import Blind, Decided, Touched, Urgency
-from tests.pair import Pair
+from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -156,7 +156,8 @@ def test_what_was_seen_to_go_is_never_held(pair: Pair) -> None:
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
     assert not pair.one.said("braked")
-    assert files(pair.two.disk) == [b"beside"]
+    assert not pair.one.engine.brake.held
+    assert pair.two.said("peer braked"), "that is for the others to judge"
 
 
 def test_a_few_are_not_held(pair: Pair) -> None:
@@ -194,3 +195,137 @@ def test_without_a_limit_nothing_is_held() -> None:
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
     assert files(pair.two.disk) == []
+
+
+# --- what another node does --------------------------------------------------------------------------------------------
+
+
+def assert_equal(pair: Pair) -> None:
+    """Equal but for the times of folders, which are only carried along with a change made in them."""
+    one, two = (
+        {path: what for path, what in node.disk.tree().items() if what[0] == 1} for node in (pair.one, pair.two)
+    )
+    assert one == two
+    assert pair.one.disk.tree().keys() == pair.two.disk.tree().keys()
+
+
+def remove_live(pair: Pair, node: OneNode, count: int = 20) -> None:
+    for number in range(count):
+        node.disk.delete(b"d/%d" % number)
+        node.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+    pair.run()
+
+
+def rewrite_live(pair: Pair, node: OneNode, count: int) -> None:
+    for number in range(count):
+        node.disk.write(b"d/%d" % number, b"scrambled %d" % number)
+        node.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
+    pair.run()
+
+
+def test_what_a_node_removes_in_a_burst_is_held_by_the_others(pair: Pair) -> None:
+    remove_live(pair, pair.one)
+    assert pair.two.said("peer braked")
+    assert pair.one.said("held there")
+    assert len(files(pair.two.disk)) >= 19, "it is held before much is gone"
+    assert not pair.two.engine.is_busy
+    pair.one.disk.write(b"beside", b"all else goes on")
+    pair.one.inbox.append(Touched(b"beside", Urgency.NOW))
+    pair.run()
+    assert pair.two.disk.content(b"beside") == b"all else goes on"
+    for _ in range(5):
+        pair.restart(pair.two)
+        assert pair.two.engine.braked(), "a restart decides nothing"
+        assert len(files(pair.two.disk)) >= 19
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_approved_anywhere_it_happens(pair: Pair, here: bool) -> None:
+    remove_live(pair, pair.one)
+    decider = pair.two if here else pair.one
+    decider.inbox.append(Decided(True))
+    pair.run()
+    assert files(pair.two.disk) == [b"beside"]
+    assert not pair.two.engine.braked()
+    assert not pair.one.engine.held_elsewhere
+    pair.restart(pair.one)
+    pair.restart(pair.two)
+    assert_equal(pair)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_rejected_anywhere_it_is_undone_everywhere(pair: Pair, here: bool) -> None:
+    before = {path: pair.two.disk.content(path) for path in files(pair.two.disk)}
+    remove_live(pair, pair.one)
+    kept = len(files(pair.two.disk))
+    decider = pair.two if here else pair.one
+    decider.inbox.append(Decided(False))
+    pair.run()
+    assert_equal(pair)
+    now = files(pair.one.disk)
+    assert len(now) == kept
+    assert all(pair.one.disk.content(path) == before[path] for path in now)
+    assert not pair.two.engine.braked()
+
+
+def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair) -> None:
+    pair.one.disk.delete(b"d")
+    pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert pair.two.said("peer braked")
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert_equal(pair)
+    assert len(files(pair.one.disk)) >= 19
+
+
+def test_rewriting_nearly_all_is_held(pair: Pair) -> None:
+    pair.two.engine.brake.limits = pair.two.engine.peer_brake.limits = Limits(10, 50, 10, 80)
+    rewrite_live(pair, pair.one, 20)
+    assert pair.two.said("peer braked")
+    old = [path for path in files(pair.two.disk) if pair.two.disk.content(path).startswith(b"content")]
+    assert len(old) >= 16
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert all(pair.one.disk.content(path) == pair.two.disk.content(path) for path in files(pair.two.disk))
+    assert all(pair.one.disk.content(path).startswith(b"content") for path in old)
+
+
+def test_an_ordinary_amount_is_not_held(pair: Pair) -> None:
+    remove_live(pair, pair.one, 10)
+    assert not pair.two.said("peer braked")
+    assert len(files(pair.two.disk)) == 11
+
+
+def test_moving_a_folder_is_no_disaster(pair: Pair) -> None:
+    pair.one.disk.move(b"d", b"elsewhere")
+    pair.one.inbox.append(Touched(b"elsewhere", Urgency.FOLDER))
+    pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert_equal(pair)
+    assert not pair.two.said("peer braked")
+
+
+def test_what_comes_and_goes_all_the_time_is_no_disaster(pair: Pair) -> None:
+    for number in range(60):
+        pair.one.disk.write(b"passing %d" % number, b"by %d" % number)
+        pair.one.inbox.append(Touched(b"passing %d" % number, Urgency.NOW))
+        pair.run()
+        pair.one.disk.delete(b"passing %d" % number)
+        pair.one.inbox.append(Touched(b"passing %d" % number, Urgency.VANISHED))
+        pair.run()
+    assert not pair.two.said("peer braked")
+    assert_equal(pair)
+
+
+def test_what_its_maker_makes_again_is_held_no_more(pair: Pair) -> None:
+    contents = {number: pair.one.disk.content(b"d/%d" % number) for number in range(20)}
+    remove_live(pair, pair.one)
+    assert pair.two.engine.braked()
+    for number, content in contents.items():
+        pair.one.disk.write(b"d/%d" % number, content)
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
+    pair.run()
+    assert not pair.two.engine.braked()
+    assert pair.two.said("unbraked")
+    assert_equal(pair)

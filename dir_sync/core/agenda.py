@@ -36,6 +36,7 @@ class Errand:
     live: bool = False  # seen to happen, not found by a scan
     listing: bool = False  # a folder: list it, whatever the look says
     judged: bool = False  # a scan missed it, and may say so (see core.brake)
+    approved: bool = False  # ... because a person said so
     large: bool = False  # known to be a large file: look at it apart from the others
     tries: int = 0
     hint: Hint | None = None
@@ -91,6 +92,7 @@ class Agenda:
         newer.live |= errand.live
         newer.listing |= errand.listing
         newer.judged |= errand.judged
+        newer.approved |= errand.approved
         newer.large |= errand.large
         newer.tries = max(newer.tries, errand.tries)
         self._move(newer, min(newer.due_ms, due_ms))

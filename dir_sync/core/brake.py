@@ -1,29 +1,46 @@
-"""The brake: what a scan misses is not believed at once if it is most of the folder.
+"""The brake: what looks like a disaster is held until somebody decides, while all else goes on.
 
-In:   paths of ours that are not there any more, though nobody was seen to remove them.
-Out:  which of them may be told to the others as deleted, and which are held until somebody decides.
-Rule: what was seen to happen is never held, and what is held is neither deleted nor forgotten.
+In:   paths of ours that a scan misses, though nobody was seen to remove them (Brake); and what other nodes remove and
+      rewrite (PeerBrake).
+Out:  what may happen at once, and what is held.
+Rule: what is held is neither done nor forgotten.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
 from dir_sync.core.model import parent_of
 
-__all__ = ["Brake", "Limits", "covers"]
+__all__ = ["Brake", "Judged", "Limits", "PeerBrake", "Verdict", "covers"]
+
+_WINDOW_MS = 60_000  # what one node does within this is judged together
+_SETTLE_MS = 250  # a burst is over when nothing more has come for so long ...
+_SETTLE_MS_MAX = 2_000  # ... and is judged at the latest after this
+_SUSPICIOUS = 5  # a fifth of a disaster is enough to wait and see how it goes on
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """More than `percent` of the files, and at least `files` of them, are a disaster. `files` 0: nothing is."""
+    """More than `percent` of the files, and at least `files` of them, gone; or more than `rewrite_percent` of them, and
+    at least `rewrites`, with new content: that is a disaster. `files` or `rewrites` 0: nothing of the kind is."""
 
     files: int = 100
     percent: int = 50
+    rewrites: int = 1_000
+    rewrite_percent: int = 80
 
     def is_disaster(self, gone: int, before: int) -> bool:
         """`gone` of `before` files are not there any more."""
         return 0 < self.files <= gone and gone * 100 > before * self.percent
+
+    def is_rewritten(self, changed: int, files: int) -> bool:
+        """`changed` of `files` files have new content."""
+        return 0 < self.rewrites <= changed and changed * 100 > files * self.rewrite_percent
 
 
 @dataclass(slots=True)
@@ -69,3 +86,180 @@ def covers(paths: dict[bytes, None], path: bytes) -> bool:
             return True
         path = parent_of(path)
     return False
+
+
+class Verdict(Enum):
+    PASS = "pass"
+    WAIT = "wait"  # for its judgement
+    HOLD = "hold"
+
+
+class Judged(NamedTuple):
+    """The burst of one node is over: these paths may be changed, or all of them are held."""
+
+    maker: str
+    paths: list[bytes]
+    held: bool
+
+
+@dataclass(slots=True)
+class _Burst:
+    """What one node has been doing lately. Paths are those of files that we hold."""
+
+    removed: deque[int] = field(default_factory=deque)  # when (ms) removals were let through
+    rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
+    waiting: dict[bytes, tuple[bool, int]] = field(default_factory=dict)  # is it removed? counter of the change
+    held: dict[bytes, int] = field(default_factory=dict)  # counter of the change
+    braked_ms: int | None = None  # since when; None: not
+    holds_rewrites: bool = False  # not only removals: new contents, too
+    judged: dict[bytes, None] = field(default_factory=dict)  # found harmless: let through when asked for again
+    since_ms: int = 0
+    last_ms: int = 0
+
+    def expire(self, before_ms: int) -> None:
+        while self.removed and self.removed[0] < before_ms:
+            self.removed.popleft()
+        while self.rewritten and (path := next(iter(self.rewritten))) and self.rewritten[path] < before_ms:
+            del self.rewritten[path]
+
+    @property
+    def leaving(self) -> int:
+        return sum(is_removal for is_removal, _ in self.waiting.values())
+
+    @property
+    def due_ms(self) -> int:
+        return min(self.last_ms + _SETTLE_MS, self.since_ms + _SETTLE_MS_MAX)
+
+
+class PeerBrake:
+    """What other nodes do to the files that are here: judged by who has made the changes, not by who told of them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.approved: dict[str, int] = {}  # maker -> counter up to which its changes are meant
+        self._bursts: dict[str, _Burst] = {}
+        self._counts: deque[tuple[int, int]] = deque()  # when (ms), how many files there were
+
+    def go_on(self, maker: str, holds_rewrites: bool, now_ms: int) -> None:
+        """That maker was braked when the program ended; what it did is asked for again."""
+        self._bursts[maker] = _Burst(braked_ms=now_ms, holds_rewrites=holds_rewrites)
+
+    def holds_rewrites(self, maker: str) -> bool:
+        return maker in self._bursts and self._bursts[maker].holds_rewrites
+
+    def ask(self, maker: str, counter: int, path: bytes, is_removal: bool, files: int, now_ms: int) -> Verdict:
+        """May this change be made here? `files`: how many there are now, this one included, but not those that are just
+        being removed."""
+        if counter <= self.approved.get(maker, 0):
+            return Verdict.PASS
+        burst = self._bursts.get(maker)
+        if burst is None:
+            burst = self._bursts[maker] = _Burst()
+        if burst.braked_ms is not None and not burst.held and now_ms - burst.braked_ms > _WINDOW_MS:
+            burst.braked_ms = None  # as of an earlier run, and there was nothing left of it
+        if burst.braked_ms is not None and (is_removal or burst.holds_rewrites or path in burst.held):
+            burst.held[path] = counter
+            return Verdict.HOLD
+        if path in burst.waiting:
+            burst.waiting[path] = (is_removal, counter)
+            return Verdict.WAIT
+        if path in burst.judged or (path in burst.rewritten and not is_removal):
+            burst.judged.pop(path, None)
+            return Verdict.PASS
+        burst.expire(now_ms - _WINDOW_MS)
+        if self._is_suspicious(burst, is_removal, files, now_ms):
+            if not burst.waiting:
+                burst.since_ms = now_ms
+            burst.waiting[path] = (is_removal, counter)
+            burst.last_ms = now_ms
+            return Verdict.WAIT
+        self._let_through(burst, path, is_removal, now_ms)
+        return Verdict.PASS
+
+    def _is_suspicious(self, burst: _Burst, is_removal: bool, files: int, now_ms: int) -> bool:
+        limits = self.limits
+        if is_removal:
+            most = self._most_files(files, now_ms)
+            gone = min(len(burst.removed) + 1, most - files + 1)
+            gone = max(gone, 1) + burst.leaving
+            return 0 < limits.files <= gone * _SUSPICIOUS and gone * 100 * _SUSPICIOUS > most * limits.percent
+        changed = len(burst.rewritten) + len(burst.waiting) + 1
+        is_much = changed * 100 * _SUSPICIOUS > files * limits.rewrite_percent
+        return 0 < limits.rewrites <= changed * _SUSPICIOUS and is_much
+
+    def _most_files(self, files: int, now_ms: int) -> int:
+        """How many files there were at most, of late."""
+        counts = self._counts
+        while counts and counts[0][0] < now_ms - _WINDOW_MS:
+            counts.popleft()
+        while counts and counts[-1][1] <= files:
+            counts.pop()
+        counts.append((now_ms, files))
+        return counts[0][1]
+
+    @staticmethod
+    def _let_through(burst: _Burst, path: bytes, is_removal: bool, now_ms: int) -> None:
+        if is_removal:
+            burst.removed.append(now_ms)
+            burst.rewritten.pop(path, None)
+        else:
+            burst.rewritten[path] = now_ms
+
+    def due_ms(self) -> int | None:
+        """When `judge` has something to do."""
+        return min((burst.due_ms for burst in self._bursts.values() if burst.waiting), default=None)
+
+    def judge(self, is_moved: Callable[[bytes], bool], files: int, now_ms: int) -> list[Judged]:
+        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `files`: now."""
+        done = []
+        for maker, burst in self._bursts.items():
+            if not burst.waiting or burst.due_ms > now_ms:
+                continue
+            paths = list(burst.waiting)
+            burst.expire(now_ms - _WINDOW_MS)
+            most = self._most_files(files, now_ms)
+            leaving = [path for path, (is_removal, _) in burst.waiting.items() if is_removal]
+            moved = sum(map(is_moved, leaving))
+            gone = min(len(burst.removed), most - files) + len(leaving) - moved
+            changed = len(burst.rewritten) + len(paths) - len(leaving)
+            is_rewritten = self.limits.is_rewritten(changed, files)
+            if is_rewritten or self.limits.is_disaster(gone, most - moved):
+                burst.braked_ms = now_ms
+                burst.holds_rewrites |= is_rewritten
+                burst.held.update({path: counter for path, (_, counter) in burst.waiting.items()})
+                done.append(Judged(maker, paths, True))
+            else:
+                for path, (is_removal, _) in burst.waiting.items():
+                    self._let_through(burst, path, is_removal, now_ms)
+                burst.judged.update(dict.fromkeys(paths))
+                done.append(Judged(maker, paths, False))
+            burst.waiting = {}
+        return done
+
+    @property
+    def is_on(self) -> bool:
+        """True if anything waits or is held."""
+        return any(burst.held or burst.waiting for burst in self._bursts.values())
+
+    def holds(self, path: bytes) -> bool:
+        """True if a change of this file waits or is held."""
+        return any(path in burst.held or path in burst.waiting for burst in self._bursts.values())
+
+    def settled(self, path: bytes) -> list[str]:
+        """The change of a path is not wanted any more, or was made. Returns makers of whose changes nothing is held now."""
+        free = []
+        for maker, burst in self._bursts.items():
+            burst.waiting.pop(path, None)
+            if burst.held.pop(path, None) is not None and not burst.held:
+                burst.braked_ms = None
+                free.append(maker)
+        return free
+
+    def held(self) -> dict[str, dict[bytes, int]]:
+        """By maker: the paths, and the counters of their changes."""
+        return {maker: burst.held for maker, burst in self._bursts.items() if burst.held}
+
+    def let_go(self, maker: str) -> list[bytes]:
+        """Somebody has decided about that maker. Returns what was held."""
+        burst = self._bursts.pop(maker, None)
+        return [] if burst is None else [*burst.held, *burst.waiting]

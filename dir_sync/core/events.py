@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from dir_sync.core.messages import Hello, Message, Piece
+from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Message, Piece
 from dir_sync.core.model import Kind, Record, Stat
 
 # --- what crosses with the disk workers ------------------------------------------------------------------------------
@@ -141,6 +141,19 @@ class Version(NamedTuple):
     node: str  # whose change displaced it
 
 
+class Before(NamedTuple):
+    """How a path was before a change, which `node` made and we heard of (or saw) at `time_ns`."""
+
+    path: bytes
+    kind: Kind
+    size: int
+    content: bytes
+    mtime: int
+    mode: int
+    time_ns: int
+    node: str
+
+
 class ApplyResult(NamedTuple):
     path: bytes
     result: Result
@@ -194,6 +207,20 @@ class Decided(NamedTuple):
     """Somebody has decided about what the brake holds: it is meant (`approve`), or it is to come back from the others."""
 
     approve: bool
+
+
+class Recalled(NamedTuple):
+    """Somebody wants paths to be again what they were. `holders`: which peers have a content that is not here."""
+
+    wanted: tuple[Before, ...]
+    holders: dict[bytes, tuple[str, ...]]
+
+
+class Inquired(NamedTuple):
+    """Somebody wants to know something of all peers. Answer: Report with the same id."""
+
+    id: int
+    questions: tuple[HistoryRequest | HaveRequest, ...]
 
 
 class Ticked(NamedTuple):
@@ -280,8 +307,8 @@ class Drained(NamedTuple):
 
 
 Event = (
-    Touched | Moved | Blind | Decided | Ticked | Listed | Looked | Applied | Staged | ReadDone | DeltaDone | Signed
-    | PeerUp | PeerDown | Received | Drained | Pruned
+    Touched | Moved | Blind | Decided | Recalled | Inquired | Ticked | Listed | Looked | Applied | Staged | ReadDone
+    | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned
 )  # fmt: skip
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -413,6 +440,13 @@ class Drop(NamedTuple):
     text: str
 
 
+class Report(NamedTuple):
+    """What the peers said to a question: who, and the number of the question among those that were asked together."""
+
+    id: int
+    answers: tuple[tuple[str, int, History | Have], ...]
+
+
 class NewIdentity(NamedTuple):
     """The index has taken new ids: every link has to say hello anew."""
 
@@ -430,4 +464,4 @@ class Note(NamedTuple):
     text: str = ""
 
 
-Effect = Job | Send | Drop | NewIdentity | Note
+Effect = Job | Send | Drop | NewIdentity | Note | Report

@@ -24,6 +24,7 @@ CHANGES_MAX = 1000  # changes in one update
 PULLS_MAX = 4096  # pulls in one message, and unanswered pulls of one peer
 PULL_WINDOW_BYTES = 8 * MIB  # asked for and not yet received, per peer
 VECTOR_ENTRIES_MAX = 4096  # one entry for each node that ever changed the path
+HISTORY_ANSWER_MAX = 10_000  # versions that one question about the history is answered with
 NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people
 FOLDERS_MAX = 64  # folders in one hello

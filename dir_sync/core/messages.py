@@ -20,14 +20,22 @@ from dir_sync.core.wire import Chunks, LocalError, Piece
 __all__ = [
     "PROTOCOL",
     "Acknowledge",
+    "Brake",
     "Change",
     "Chunks",
     "Close",
+    "Decision",
     "Delta",
     "DeltaOffer",
     "DeltaRequest",
     "FolderIndex",
+    "Have",
+    "HaveRequest",
+    "Held",
     "Hello",
+    "History",
+    "HistoryRequest",
+    "Kept",
     "LocalError",
     "Message",
     "ModificationUpdate",
@@ -180,6 +188,75 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    folder: str
+    id: int
+    path: bytes  # this path and all below it; b"": all of the folder
+    limit: int
+
+
+class Kept(NamedTuple):
+    """A content in the sender's history: what was at `path` until `until` (ns), when a change by `node` displaced it."""
+
+    path: bytes
+    kind: Kind  # FILE or SYMLINK
+    size: int
+    content: bytes
+    mtime: int
+    mode: int
+    until: int
+    why: str
+    node: str  # "": nobody knows
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    folder: str
+    id: int
+    last: bool
+    kept: tuple[Kept, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HaveRequest:
+    folder: str
+    id: int
+    digests: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    folder: str
+    id: int
+    which: tuple[int, ...]  # positions in the request, ascending
+
+
+class Held(NamedTuple):
+    """What the sender's brake holds of the changes that `maker` made, up to its `counter`: `files` files, `path` is one."""
+
+    maker: str
+    counter: int
+    files: int
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    folder: str
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Somebody has decided: changes by `maker` up to its `counter` are meant (`approve`), or are to be undone."""
+
+    folder: str
+    maker: str
+    counter: int
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     token: int
 
@@ -207,6 +284,12 @@ Message = (
     | NeedSignature
     | Signature
     | Delta
+    | HistoryRequest
+    | History
+    | HaveRequest
+    | Have
+    | Brake
+    | Decision
     | Ping
     | Pong
     | Close
@@ -289,6 +372,32 @@ def to_wire(message: Message) -> dict[str, Any]:
             if summary:
                 fields["summary"] = summary.hex()
             return fields
+        case HistoryRequest(folder, id_, path, limit):
+            return {"type": "HISTORY_REQUEST", "folder": folder, "id": id_, "path": _text_of(path), "limit": limit}
+        case History(folder, id_, last, kept):
+            return {
+                "type": "HISTORY",
+                "folder": folder,
+                "id": id_,
+                "last": last,
+                "kept": [_kept_row(one) for one in _bounded(kept, 0, limits.PAGE_RECORDS_MAX)],
+            }
+        case HaveRequest(folder, id_, digests):
+            some = _bounded(digests, 1, limits.PULLS_MAX)
+            return {"type": "HAVE_REQUEST", "folder": folder, "id": id_, "digests": [one.hex() for one in some]}
+        case Have(folder, id_, which):
+            return {"type": "HAVE", "folder": folder, "id": id_, "which": list(_bounded(which, 0, limits.PULLS_MAX))}
+        case Brake(folder, held):
+            return {
+                "type": "BRAKE",
+                "folder": folder,
+                "held": [
+                    [maker, counter, files, _text_of(path)]
+                    for maker, counter, files, path in _bounded(held, 0, limits.LINKS_MAX)
+                ],
+            }
+        case Decision(folder, maker, counter, approve):
+            return {"type": "DECISION", "folder": folder, "maker": maker, "counter": counter, "approve": approve}
         case Hello(protocol, node, name, instance, port, folders):
             return {
                 "type": "HELLO",
@@ -342,6 +451,7 @@ _SECOND: Final = 1_000_000_000
 _KINDS: Final = {int(kind): kind for kind in (Kind.ABSENT, Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)}
 _ACTIONS: Final = frozenset({"create", "modify", "delete", "rename"})
 _REASONS: Final = frozenset({"gone", "later"})
+_WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
 _PULL_ID_MAX: Final = 2**32 - 1
 _TARGET_BYTES_MAX: Final = limits.PATH_BYTES_MAX - 1
 _MODE_MAX: Final = 0o777
@@ -396,6 +506,12 @@ def _row(record: Record) -> list[Any]:
         stamp_node,
         [[maker, counter] for maker, counter in vector],
     ]
+
+
+def _kept_row(kept: Kept) -> list[Any]:
+    path, kind, size, content, mtime, mode, until, why, node = kept
+    text = content.hex() if kind == _FILE else _text_of(content)
+    return [_text_of(path), int(kind), size, text, *divmod(mtime, _SECOND), mode, *divmod(until, _SECOND), why, node]
 
 
 def _change_fields(change: Change) -> dict[str, Any]:
@@ -730,6 +846,83 @@ def _delta(fields: dict[str, Any]) -> Delta:
     return Delta(_folder(fields), _pull_id(fields), _int(fields.get("size"), "size", 0, _SIZE_MAX))
 
 
+def _path_or_folder(value: Any, what: str) -> bytes:
+    return b"" if value == "" else _path(value, what)
+
+
+def _history_request(fields: dict[str, Any]) -> HistoryRequest:
+    path = _path_or_folder(fields.get("path"), "path")
+    limit = _int(fields.get("limit"), "limit", 1, limits.HISTORY_ANSWER_MAX)
+    return HistoryRequest(_folder(fields), _pull_id(fields), path, limit)
+
+
+def _history(fields: dict[str, Any]) -> History:
+    rows = _array(fields.get("kept"), "kept", 0, limits.PAGE_RECORDS_MAX)
+    makers: dict[str, str] = {"": ""}
+    last = _bool(fields.get("last"), "last")
+    return History(_folder(fields), _pull_id(fields), last, tuple([_kept(row, makers) for row in rows]))
+
+
+def _kept(row: Any, makers: dict[str, str]) -> Kept:
+    text, number, size, content, mtime_s, mtime_ns, mode, until_s, until_ns, why, node = _array(row, "kept", 11, 11)
+    kind = _KINDS.get(_int(number, "kind", 1, 3))
+    if kind is _FILE:
+        body = _digest(content, "content")
+    elif kind is _SYMLINK:
+        body = _encoded(content, "target")
+        if not 1 <= len(body) <= _TARGET_BYTES_MAX or 0 in body:
+            raise _wrong("target")
+    else:
+        raise _wrong("kind")
+    if type(why) is not str or why not in _WHYS:
+        raise _wrong("why")
+    return Kept(
+        _path(text, "path"),
+        kind,
+        _int(size, "size", 0, _SIZE_MAX if kind is _FILE else 0),
+        body,
+        _time(mtime_s, mtime_ns, "mtime"),
+        _int(mode, "mode", 0, _MODE_MAX),
+        _time(until_s, until_ns, "until"),
+        why,
+        _maker(node, makers),
+    )
+
+
+def _time(seconds: Any, ns: Any, what: str) -> int:
+    return _int(seconds, what, _MTIME_S_MIN, _MTIME_S_MAX) * _SECOND + _int(ns, what, 0, _SECOND - 1)
+
+
+def _have_request(fields: dict[str, Any]) -> HaveRequest:
+    digests = _array(fields.get("digests"), "digests", 1, limits.PULLS_MAX)
+    return HaveRequest(_folder(fields), _pull_id(fields), tuple([_digest(one, "digest") for one in digests]))
+
+
+def _have(fields: dict[str, Any]) -> Have:
+    before = -1
+    which = []
+    for one in _array(fields.get("which"), "which", 0, limits.PULLS_MAX):
+        before = _int(one, "position", before + 1, limits.PULLS_MAX - 1)
+        which.append(before)
+    return Have(_folder(fields), _pull_id(fields), tuple(which))
+
+
+def _brake(fields: dict[str, Any]) -> Brake:
+    held = []
+    for row in _array(fields.get("held"), "held", 0, limits.LINKS_MAX):
+        maker, number, files, path = _array(row, "held", 4, 4)
+        counter = _int(number, "counter", 0, _SEQUENCE_MAX)
+        held.append(Held(_id(maker, "maker"), counter, _int(files, "files", 0, _SEQUENCE_MAX), _path(path, "path")))
+    return Brake(_folder(fields), tuple(held))
+
+
+def _decision(fields: dict[str, Any]) -> Decision:
+    counter = _int(fields.get("counter"), "counter", 0, _SEQUENCE_MAX)
+    return Decision(
+        _folder(fields), _id(fields.get("maker"), "maker"), counter, _bool(fields.get("approve"), "approve")
+    )
+
+
 def _ping(fields: dict[str, Any]) -> Ping:
     return Ping(_int(fields.get("token"), "token", 0, _SEQUENCE_MAX))
 
@@ -755,6 +948,12 @@ _DECODERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "NEED_SIGNATURE": _need_signature,
     "SIGNATURE": _signature,
     "DELTA": _delta,
+    "HISTORY_REQUEST": _history_request,
+    "HISTORY": _history,
+    "HAVE_REQUEST": _have_request,
+    "HAVE": _have,
+    "BRAKE": _brake,
+    "DECISION": _decision,
     "PING": _ping,
     "PONG": _pong,
     "CLOSE": _close,

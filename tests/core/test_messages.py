@@ -14,14 +14,22 @@ from dir_sync.core import limits
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
+    Brake,
     Change,
     Chunks,
     Close,
+    Decision,
     Delta,
     DeltaOffer,
     DeltaRequest,
     FolderIndex,
+    Have,
+    HaveRequest,
+    Held,
     Hello,
+    History,
+    HistoryRequest,
+    Kept,
     LocalError,
     Message,
     ModificationUpdate,
@@ -135,6 +143,54 @@ EXAMPLES: list[tuple[dict[str, Any], Message]] = [
     ({"type": "NEED_SIGNATURE", "folder": "docs", "id": 3}, NeedSignature("docs", 3)),
     ({"type": "SIGNATURE", "folder": "docs", "id": 3, "attached": True}, Signature("docs", 3, b"")),
     ({"type": "DELTA", "folder": "docs", "id": 3, "size": 99}, Delta("docs", 3, 99)),
+    (
+        {"type": "HISTORY_REQUEST", "folder": "docs", "id": 4, "path": "a/b", "limit": 10},
+        HistoryRequest("docs", 4, b"a/b", 10),
+    ),
+    (
+        {
+            "type": "HISTORY",
+            "folder": "docs",
+            "id": 4,
+            "last": True,
+            "kept": [
+                ["a/b", 1, 5, DIGEST, 1_700_000_000, 7, 0o644, 1_700_000_009, 8, "replaced", "ab"],
+                ["l", 3, 0, "../\udcff", -1, 0, 0o777, 0, 0, "conflict", ""],
+            ],
+        },
+        History(
+            "docs",
+            4,
+            True,
+            (
+                Kept(
+                    b"a/b",
+                    Kind.FILE,
+                    5,
+                    RAW,
+                    1_700_000_000_000_000_007,
+                    0o644,
+                    1_700_000_009_000_000_008,
+                    "replaced",
+                    "ab",
+                ),
+                Kept(b"l", Kind.SYMLINK, 0, b"../\xff", -1_000_000_000, 0o777, 0, "conflict", ""),
+            ),
+        ),
+    ),
+    (
+        {"type": "HAVE_REQUEST", "folder": "docs", "id": 4, "digests": [DIGEST, BASE]},
+        HaveRequest("docs", 4, (RAW, RAW_BASE)),
+    ),
+    ({"type": "HAVE", "folder": "docs", "id": 4, "which": [0, 3]}, Have("docs", 4, (0, 3))),
+    (
+        {"type": "BRAKE", "folder": "docs", "held": [["ab", 7, 120, "a/b"]]},
+        Brake("docs", (Held("ab", 7, 120, b"a/b"),)),
+    ),
+    (
+        {"type": "DECISION", "folder": "docs", "maker": "ab", "counter": 7, "approve": True},
+        Decision("docs", "ab", 7, True),
+    ),
     ({"type": "PING", "token": 1}, Ping(1)),
     ({"type": "PONG", "token": 1}, Pong(1)),
     ({"type": "CLOSE", "reason": "bye", "text": "see you"}, Close("bye", "see you")),
@@ -263,6 +319,9 @@ BAD: dict[str, list[Any]] = {
     "reason": [*NOT_STRINGS, "", "GONE", "never"],
     "action": [*NOT_STRINGS, "", "Create", "move"],
     "true": [None, False, 0, 1, "true", []],
+    "history limit": not_between(1, 10_000),
+    "why": [*NOT_STRINGS, "", "Replaced", "moved"],
+    "positions": [[0, 0], [1, 0], [-1], [4096], [True], ["0"], [None], 0, {}],
 }
 GOOD: dict[str, list[Any]] = {
     "id": ["0", "f" * 64],
@@ -284,6 +343,9 @@ GOOD: dict[str, list[Any]] = {
     "reason": ["gone", "later"],
     "action": [],
     "true": [True],
+    "history limit": [1, 10_000],
+    "why": ["replaced", "deleted", "conflict", "recovered"],
+    "positions": [[], [0], list(range(4096))],
 }
 
 
@@ -361,13 +423,49 @@ FIELDS: list[tuple[str, Way, str]] = [
     ("DELTA", ("folder",), "name"),
     ("DELTA", ("id",), "pull id"),
     ("DELTA", ("size",), "size"),
+    ("HISTORY_REQUEST", ("folder",), "name"),
+    ("HISTORY_REQUEST", ("id",), "pull id"),
+    ("HISTORY_REQUEST", ("path",), "path"),
+    ("HISTORY_REQUEST", ("limit",), "history limit"),
+    ("HISTORY", ("folder",), "name"),
+    ("HISTORY", ("id",), "pull id"),
+    ("HISTORY", ("last",), "boolean"),
+    ("HISTORY", ("kept", 0, 0), "path"),
+    ("HISTORY", ("kept", 0, 2), "size"),
+    ("HISTORY", ("kept", 0, 3), "digest"),
+    ("HISTORY", ("kept", 0, 4), "seconds"),
+    ("HISTORY", ("kept", 0, 5), "nanoseconds"),
+    ("HISTORY", ("kept", 0, 7), "seconds"),
+    ("HISTORY", ("kept", 0, 8), "nanoseconds"),
+    ("HISTORY", ("kept", 0, 9), "why"),
+    ("HISTORY", ("kept", 0, 10), "maker"),
+    ("HAVE_REQUEST", ("folder",), "name"),
+    ("HAVE_REQUEST", ("id",), "pull id"),
+    ("HAVE_REQUEST", ("digests", 0), "digest"),
+    ("HAVE", ("folder",), "name"),
+    ("HAVE", ("id",), "pull id"),
+    ("HAVE", ("which",), "positions"),
+    ("BRAKE", ("folder",), "name"),
+    ("BRAKE", ("held", 0, 0), "id"),
+    ("BRAKE", ("held", 0, 1), "sequence"),
+    ("BRAKE", ("held", 0, 2), "sequence"),
+    ("BRAKE", ("held", 0, 3), "path"),
+    ("DECISION", ("folder",), "name"),
+    ("DECISION", ("maker",), "id"),
+    ("DECISION", ("counter",), "sequence"),
+    ("DECISION", ("approve",), "boolean"),
     ("PING", ("token",), "sequence"),
     ("PONG", ("token",), "sequence"),
     ("CLOSE", ("reason",), "name"),
     ("CLOSE", ("text",), "text"),
 ]
-# What is wrong elsewhere and right here: the shared folder itself; no base. Both are in the examples, too.
-ALSO_GOOD: list[tuple[Way, Any]] = [(("times", 1, 0), ""), (("pulls", 1, 3), None)]
+# What is wrong elsewhere and right here: the shared folder itself; no base; nobody knows who. Both are in the examples, too.
+ALSO_GOOD: list[tuple[Way, Any]] = [
+    (("times", 1, 0), ""),
+    (("pulls", 1, 3), None),
+    (("path",), ""),
+    (("kept", 0, 10), ""),
+]
 
 
 def changed(kind: str, way: Way, value: Any) -> dict[str, Any]:
@@ -423,6 +521,11 @@ ARRAYS: list[tuple[str, Way, int, int]] = [
     ("PULL", ("pulls", 0), 6, 6),
     ("REFUSE", ("refused",), 1, 4096),
     ("REFUSE", ("refused", 0), 2, 2),
+    ("HISTORY", ("kept",), 0, 2000),
+    ("HISTORY", ("kept", 0), 11, 11),
+    ("HAVE_REQUEST", ("digests",), 1, 4096),
+    ("BRAKE", ("held",), 0, 256),
+    ("BRAKE", ("held", 0), 4, 4),
 ]
 
 

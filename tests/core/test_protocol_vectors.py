@@ -11,14 +11,22 @@ import pytest
 
 from dir_sync.core.messages import (
     Acknowledge,
+    Brake,
     Change,
     Chunks,
     Close,
+    Decision,
     Delta,
     DeltaOffer,
     DeltaRequest,
     FolderIndex,
+    Have,
+    HaveRequest,
+    Held,
     Hello,
+    History,
+    HistoryRequest,
+    Kept,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -115,6 +123,27 @@ MEANING: dict[str, list[Message]] = {
     "4.12": [Ping(2**62), Pong(2**62)],
     "4.13": [Ping(1)],
     "4.14": [Close("bye", "stopped by its user")],
+    "4.15": [
+        HistoryRequest("docs", 8, b"", 50),
+        History(
+            "docs",
+            9,
+            True,
+            (
+                Kept(b"a.txt", Kind.FILE, 5, FIRST, T + 7, 0o640, T + 60 * S, "replaced", THERE),
+                Kept(b"l", Kind.SYMLINK, 0, b"../\xff", -S, 0o777, T + 61 * S + 1, "conflict", ""),
+            ),
+        ),
+    ],
+    "4.16": [
+        HaveRequest("docs", 10, (FIRST, SECOND)),
+        Have("docs", 10, (1,)),
+    ],
+    "4.17": [
+        Brake("docs", (Held(HERE, 412, 5000, b"b/new"),)),
+        Brake("docs", ()),
+        Decision("docs", HERE, 412, False),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -166,7 +195,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 15  # each message there is
+    assert len(said) == 21  # each message there is
     assert len(REFUSED) >= 25
 
 

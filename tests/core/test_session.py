@@ -16,13 +16,20 @@ from dir_sync.core import limits
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
+    Brake,
     Change,
     Chunks,
     Close,
+    Decision,
     Delta,
     DeltaRequest,
     FolderIndex,
+    Have,
+    HaveRequest,
+    Held,
     Hello,
+    History,
+    HistoryRequest,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -70,6 +77,12 @@ ONE_OF_EACH: list[Message] = [
     NeedSignature("docs", 1),
     Signature("docs", 1, b"sig"),
     Delta("docs", 1, 5),
+    HistoryRequest("docs", 1, b"a", 5),
+    History("docs", 1, True, ()),
+    HaveRequest("docs", 1, (b"d" * 32,)),
+    Have("docs", 1, (0,)),
+    Brake("docs", (Held("ab", 1, 2, b"a"),)),
+    Decision("docs", "ab", 1, False),
     Ping(1),
     Pong(1),
     Chunks((Piece(1, 0, b"abc"),)),
@@ -126,7 +139,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 15
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 21
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

@@ -1,0 +1,61 @@
+"""Questions that are put to all peers at once, and their answers.
+
+In:   who was asked what; what came back; who has gone; the time.
+Out:  what was said, as soon as nobody is left to answer, or patience is over.
+Rule: an answer that nobody waits for is nothing: it may have come too late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dir_sync.core.messages import Have, History
+
+__all__ = ["Inquiries"]
+
+_PATIENCE_MS = 3_000
+
+Answers = list[tuple[str, int, History | Have]]
+
+
+@dataclass(slots=True)
+class _Inquiry:
+    until_ms: int
+    waiting: dict[tuple[str, int], int] = field(default_factory=dict)  # peer, wire id -> number of the question
+    answers: Answers = field(default_factory=list)
+
+
+class Inquiries:
+    def __init__(self) -> None:
+        self._open: dict[int, _Inquiry] = {}
+        self._wire_id = 0
+
+    def begin(self, id_: int, now_ms: int) -> None:
+        self._open[id_] = _Inquiry(now_ms + _PATIENCE_MS)
+
+    def asked(self, id_: int, peer: str, number: int) -> int:
+        """One peer is being asked the `number`-th question. Returns the id that the message has to carry."""
+        self._wire_id += 1
+        self._open[id_].waiting[(peer, self._wire_id)] = number
+        return self._wire_id
+
+    def answered(self, peer: str, wire_id: int, answer: History | Have, last: bool, now_ms: int) -> None:
+        for inquiry in self._open.values():
+            number = inquiry.waiting.get((peer, wire_id))
+            if number is not None:
+                inquiry.answers.append((peer, number, answer))
+                inquiry.until_ms = now_ms + _PATIENCE_MS
+                if last:
+                    del inquiry.waiting[(peer, wire_id)]
+
+    def gone(self, peer: str) -> None:
+        for inquiry in self._open.values():
+            inquiry.waiting = {key: number for key, number in inquiry.waiting.items() if key[0] != peer}
+
+    def due_ms(self) -> int | None:
+        return min((one.until_ms if one.waiting else 0 for one in self._open.values()), default=None)
+
+    def over(self, now_ms: int) -> list[tuple[int, Answers]]:
+        """Those that have ended, with all that was said."""
+        done = [id_ for id_, one in self._open.items() if not one.waiting or one.until_ms <= now_ms]
+        return [(id_, self._open.pop(id_).answers) for id_ in done]

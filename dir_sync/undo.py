@@ -1,0 +1,95 @@
+"""What it takes to have the folder as it was: a plan, made from the journal.
+
+In:   the index, a time, and maybe the one node whose changes are meant.
+Out:  how paths should be again. Nothing is changed here.
+Rule: what somebody else has changed since is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dir_sync.core import limits
+from dir_sync.core.events import Before
+from dir_sync.core.messages import Have, HaveRequest, History
+from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content, same_meta
+from dir_sync.index import Index
+
+__all__ = ["Plan", "holders", "missing", "plan", "questions", "with_parents"]
+
+
+class Plan(NamedTuple):
+    wanted: list[Before]  # parents before what is in them
+    left: list[tuple[bytes, str]]  # paths that `by` has changed, and another node after it
+
+
+def plan(index: Index, since_ns: int, by: str | None) -> Plan:
+    """How paths were before they were changed for the first time since `since_ns` (wall clock, by this node's journal); with
+    `by` (a node id) only those that this node has changed last, as they were before the last changes it made in a row."""
+    first: dict[bytes, Before] = {}
+    last: dict[bytes, str] = {}
+    for entry in index.changes_since(since_ns):
+        if by is None:
+            first.setdefault(entry.path, entry)
+        elif entry.node == by and last.get(entry.path) != by:
+            first[entry.path] = entry
+        last[entry.path] = entry.node
+    wanted = []
+    left = []
+    for path, entry in sorted(first.items()):
+        if by is not None and last[path] != by:
+            left.append((path, last[path]))
+        elif not _is_so(index, entry):
+            wanted.append(entry)
+    return Plan(wanted, left)
+
+
+def _is_so(index: Index, entry: Before) -> bool:
+    row = index.get(entry.path)
+    if row is None:
+        return entry.kind == Kind.ABSENT
+    path, kind, size, content, mtime, mode, _, _ = entry
+    was = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+    return same_content(row.record, was) and (kind == Kind.ABSENT or same_meta(row.record, was))
+
+
+def missing(index: Index, wanted: Iterable[Before]) -> list[bytes]:
+    """The contents that are nowhere in our folder or its history."""
+    contents = dict.fromkeys(one.content for one in wanted if one.kind == Kind.FILE and one.size)
+    return [content for content in contents if not index.has_content(content)]
+
+
+def questions(digests: list[bytes]) -> tuple[HaveRequest, ...]:
+    """What to ask the peers, to learn which of them have these contents."""
+    most = limits.PULLS_MAX
+    return tuple(HaveRequest("", 0, tuple(digests[at : at + most])) for at in range(0, len(digests), most))
+
+
+def holders(
+    asked: tuple[HaveRequest, ...], answers: Iterable[tuple[str, int, History | Have]]
+) -> dict[bytes, tuple[str, ...]]:
+    """Content -> the peers that said they have it."""
+    found: dict[bytes, tuple[str, ...]] = {}
+    for peer, number, answer in answers:
+        if isinstance(answer, Have):
+            digests = asked[number].digests
+            for position in answer.which:
+                if position < len(digests):
+                    found[digests[position]] = (*found.get(digests[position], ()), peer)
+    return found
+
+
+def with_parents(index: Index, wanted: Iterable[Before]) -> list[Before]:
+    """The same, after those folders that they need and that are not there."""
+    out: dict[bytes, Before] = {}
+    for one in wanted:
+        above = []
+        path = one.path
+        while one.kind != Kind.ABSENT and (path := parent_of(path)) and path not in out:
+            row = index.get(path)
+            if row is None or row.record.kind != Kind.DIRECTORY:
+                above.append(Before(path, Kind.DIRECTORY, 0, b"", 0, 0o755, one.time_ns, ""))
+        out.update((folder.path, folder) for folder in reversed(above))
+        out[one.path] = one
+    return list(out.values())
