@@ -204,6 +204,7 @@ def restore(argv: list[str]) -> int:
                 print(f"{name}: as it was until {history.local(entry.version.time_ns)}")
             else:
                 print(f"{name}: is already what it was then")
+        book.finish()
     return 0
 
 

@@ -30,6 +30,7 @@ from dir_sync.core.model import (
     PathError,
     Record,
     Stamp,
+    Stat,
     check_path,
     fingerprint,
     parent_of,
@@ -260,6 +261,7 @@ class Book:
         self._folder = folder
         self._index = index  # None: a node runs, and is asked
         self._node = ""
+        self._recalled: list[Entry] = []
         self._disk = RealDisk(folder)
         tag = f"{random.SystemRandom().getrandbits(32):08x}"
         self._sync = FileSync(self._disk, lambda _: True, _NoSignatures(), time.time_ns, tag)
@@ -335,16 +337,25 @@ class Book:
         raise ConfigError(f"{show(version.path)} is being changed by somebody: try again")
 
     def _recall(self, entry: Entry) -> bool:
-        """From the history of a peer, by the node that runs here."""
-        version = entry.version
-        self._asked({"command": "recall", "version": _packed(version), "holder": entry.holder})
-        name = show(version.path)
-        if self.wait():
-            raise ConfigError(f"{name} is still on its way from {show(os.fsencode(entry.on))}: it comes by itself")
-        there = self._disk.stat(version.path)
-        if there is None or there.kind != version.kind:
-            raise ConfigError(f"{name} could not be had from {show(os.fsencode(entry.on))}: its log tells why")
+        """From the history of a peer, by the node that runs here: `finish` waits for it."""
+        _may_be_replaced(entry.version.path, self._disk.stat(entry.version.path))
+        self._asked({"command": "recall", "version": _packed(entry.version), "holder": entry.holder})
+        self._recalled.append(entry)
         return True
+
+    def finish(self) -> None:
+        """Wait for what comes from peers. ConfigError if something does not."""
+        if not self._recalled:
+            return
+        left = self.wait()
+        for entry in self._recalled:
+            version = entry.version
+            there = self._disk.stat(version.path)
+            if there is None or there.kind != version.kind:
+                name, on = show(version.path), show(os.fsencode(entry.on))
+                if left:
+                    raise ConfigError(f"{name} is still on its way from {on}: it comes by itself")
+                raise ConfigError(f"{name} could not be had from {on}: the log of the node here tells why")
 
     def wait(self) -> int:
         """Until what comes back is back, or for a minute. Returns how many paths are still on their way."""
@@ -417,10 +428,7 @@ class Book:
         if version.kind == Kind.FILE:
             size, content = self._digest(version.name)
         there = self._disk.stat(path)
-        if there is not None and there.kind == Kind.DIRECTORY:
-            raise ConfigError(f"{show(path)} is a folder now: restore it elsewhere with --to FILE")
-        if there is not None and there.kind == Kind.OTHER:
-            raise ConfigError(f"{show(path)} is no file now: restore it elsewhere with --to FILE")
+        _may_be_replaced(path, there)
         if there is not None and there.kind == version.kind:
             same = (
                 self._digest(path) == (size, content)
@@ -532,6 +540,13 @@ def open_book(folder: str) -> Iterator[Book]:
         if index is not None:
             index.close()
             os.close(handle)
+
+
+def _may_be_replaced(path: bytes, there: Stat | None) -> None:
+    """ConfigError if what has the name of a file now is no file."""
+    if there is not None and there.kind in (Kind.DIRECTORY, Kind.OTHER):
+        what = "a folder" if there.kind == Kind.DIRECTORY else "no file"
+        raise ConfigError(f"{show(path)} is {what} now: restore it elsewhere with --to FILE")
 
 
 class _NoSignatures:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from .changes import write
-from .checker import wait_equal, wait_for
+from .checker import survey, wait_equal, wait_for
 from .lan import Lan, Node
 
 pytestmark = pytest.mark.lan
@@ -59,14 +59,15 @@ def test_an_old_version_comes_back_and_can_itself_be_undone(pair: Lan, runs: boo
     if not runs:
         b.stop()
     heading, newest, oldest = say(b, "history", "file")
-    assert heading.split() == ["ID", "UNTIL", "WHY", "SIZE", "BY", "PATH"]
+    assert heading.split() == ["ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH"]
     assert "replaced" in newest
     assert newest.endswith("file")
     say(b, "restore", "file", "--version", oldest.split()[0])
     assert (b.dir / "file").read_bytes() == b"first"
     if runs:
         wait_for(lambda: (a.dir / "file").read_bytes() == b"first", SOON_S, "it spreads")
-    assert len(ids(b, "history", "file")) == 3, "what was there is kept in turn"
+    here = [line for line in say(b, "history", "file") if "  here  " in line]
+    assert len(here) == 3, "what was there is kept in turn"
     say(b, "restore", "file")
     assert (b.dir / "file").read_bytes() == b"third"
     if not runs:
@@ -142,3 +143,67 @@ def test_what_cannot_be_had_is_said_in_one_line(pair: Lan) -> None:
     (b.dir / "file").mkdir()
     assert "is a folder now" in complaint(b, "restore", "file", "--version", ids(b, "history", "file")[0])
     assert "was never shared" in b.run_to_end("history", b.home).err
+
+
+def test_the_machine_where_it_was_deleted_asks_the_others(pair: Lan) -> None:
+    a, b = pair
+    for number in range(10):
+        write(a.dir / f"tree/{number}", b"%d" % number)
+    edit(pair, "file", b"first", b"second")
+    wait_equal(pair.roots, SOON_S)
+    (a.dir / "file").unlink()
+    shutil.rmtree(a.dir / "tree")
+    wait_for(lambda: not (b.dir / "file").exists() and not (b.dir / "tree").exists(), SOON_S, "it is gone there, too")
+    listed = say(a, "history", "file")
+    assert len(listed) == 3
+    assert all("here" not in line for line in listed[1:])
+    assert "kept on" in complaint(a, "restore", "file", "--to", str(a.base / "out"))
+    say(a, "restore", "file")
+    say(a, "restore", "tree")
+    assert (a.dir / "file").read_bytes() == b"second"
+    assert sorted(path.name for path in (a.dir / "tree").iterdir()) == [f"{number}" for number in range(10)]
+    wait_equal(pair.roots, SOON_S)
+    assert "no history that can be reached" in complaint(a, "restore", "nothing")
+
+
+@pytest.mark.parametrize("at", ["maker", "other", "other, stopped"])
+def test_the_folder_is_again_as_it_was(pair: Lan, at: str) -> None:
+    a, b = pair
+    edit(pair, "file", b"first")
+    for number in range(10):
+        write(a.dir / f"tree/{number}", b"%d" % number)
+    wait_equal(pair.roots, SOON_S)
+    before = {path: entry.sha256 for path, entry in survey(a.dir).items()}
+    since = time.time() + 1.0
+    wait_for(lambda: time.time() > since + 0.1, 10, "the clock goes on")
+    edit(pair, "file", b"second")
+    write(a.dir / "new/file", b"new")
+    wait_equal(pair.roots, SOON_S)
+    shutil.rmtree(a.dir / "tree")
+    (a.dir / "file").rename(a.dir / "renamed")
+    wait_for(lambda: not (b.dir / "tree").exists() and (b.dir / "renamed").exists(), SOON_S, "it arrives")
+    wait_equal(pair.roots, SOON_S)
+    changed = survey(a.dir)
+    node = a if at == "maker" else b
+    if at == "other, stopped":
+        b.stop()
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    told = say(node, "undo", "--since", when, "--dry-run")
+    assert "would be again" in told[0]
+    assert survey(node.dir) == changed
+    assert len(say(node, "undo", "--since", when)) == len(told)
+    if at == "other, stopped":
+        b.start()
+    assert {path: entry.sha256 for path, entry in survey(node.dir).items()} == before
+    wait_equal(pair.roots, SOON_S)
+    assert {path: entry.sha256 for path, entry in survey(a.dir).items()} == before
+
+
+def test_an_undo_that_cannot_be_is_said_in_one_line(pair: Lan) -> None:
+    _, b = pair
+    assert "is no time" in complaint(b, "undo", "--since", "soon")
+    assert "must not be earlier" in complaint(b, "undo", "--since", "2d")
+    assert "still to come" in complaint(b, "undo", "--since", "2101-01-01")
+    assert "no node of that name" in complaint(b, "undo", "--since", "0s", "--by", "nobody")
+    assert "--since" in b.run_to_end("undo", b.dir).err
+    assert "nothing has changed" in say(b, "undo", "--since", "0s")[0]
