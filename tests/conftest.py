@@ -1,6 +1,7 @@
-"""For all tests: no test leaves a thread alive; how hard hypothesis looks.
+"""For all tests: no test leaves a thread alive; how hard hypothesis looks; what runs only when asked for.
 
 HYPOTHESIS_PROFILE=thorough (or pytest --hypothesis-profile=thorough) looks twenty times harder than "ci".
+--patient runs what takes minutes, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,22 @@ _patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow],
 settings.register_profile("ci", _patient, max_examples=100)
 settings.register_profile("thorough", _patient, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--patient", action="store_true", help="also what takes minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "patient: takes minutes; runs only with --patient")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--patient"):
+        return
+    for item in items:
+        if item.get_closest_marker("patient"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: runs with --patient"))
 
 
 @pytest.fixture(autouse=True)

@@ -135,6 +135,39 @@ def test_setup_goes_on_without_librsync(checkout: Path, bare: str) -> None:
     assert line.startswith("dir_sync: without librsync changed files travel whole")
 
 
+def test_setup_installs_what_it_can_for_the_tests(checkout: Path, bare: str) -> None:
+    """One package that cannot be had does not keep the others away; what is missing in the end is said."""
+    write(checkout / ".venv/bin/python", 'printf "complete\\nlibrsync\\n"\n')
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for path in (checkout / name, checkout / f".venv/installed-{name}"):
+            path.write_text("blake3\n")
+    (checkout / ".venv/compiled").touch()
+    calls = checkout / "calls"
+    write(
+        Path(bare) / "apt-get",
+        f'echo "$@" >>"{calls}"\ncase $* in *dbench*) echo "no dbench" >&2; exit 1 ;; esac\n'
+        f"for word in \"$@\"; do echo '#!/bin/sh' >{bare}/$word; chmod +x {bare}/$word; done\n",
+    )
+    write(Path(bare) / "sudo", '[ "$1" != -n ] || shift\nexec "$@"\n')
+    for name in ("env", "chmod"):
+        found = shutil.which(name)
+        assert found is not None
+        (Path(bare) / name).symlink_to(found)
+    commands = ("ip", "rdiff", "faketime", "strace", "git", "sqlite3", "npm")
+    for name in commands:
+        write(Path(bare) / name, "")
+    ended = run(checkout / "scripts/setup", "--dev", PATH=bare)
+    assert ended.returncode == 0
+    lines = ended.stderr.splitlines()
+    assert lines[-1] == "dir_sync: tests that need one of these will be skipped, until it is installed: vim-tiny dbench"
+    assert lines[1:-1] == ["    no dbench"]
+    assert (Path(bare) / "rsync").exists()
+    before = calls.read_text()
+    ended = run(checkout / "scripts/setup", "--dev", "--quick", PATH=bare)
+    assert ended.stderr.splitlines() == lines[-1:]
+    assert calls.read_text() == before, "what failed is not tried again"
+
+
 @pytest.mark.parametrize(
     ("script", "setup", "begin"),
     [("scripts/run", "--quick", ["{root}/main.py"]), ("scripts/test", "--dev --quick", ["-m", "pytest"])],
