@@ -151,6 +151,7 @@ class Node:
         self.home = self.base / "home"
         self.signatures = self.base / "signatures"
         self.log_path = self.base / "log.txt"
+        self.main = MAIN  # the program that start() starts
         self.process: subprocess.Popen[bytes] | None = None
         self.may_end = False  # nobody complains if the daemon ends by itself
         self._log_at_start = 0
@@ -229,7 +230,7 @@ class Node:
                 "PYTHONPATH": str(Path(__file__).parent / "faketime"),
             }
         args = [
-            *(sys.executable, MAIN, self.dir),
+            *(sys.executable, self.main, self.dir),
             *("-b", str(broadcast_port), "-l", str(self.port if listen_port is None else listen_port)),
             *("-s", signatures or self.signatures),
             *extra_args,
