@@ -215,20 +215,23 @@ class User(threading.Thread):
     # --- what it does
 
     def discard(self, path: Path, where: str) -> None:
-        """What was moved out of the folder is looked at and removed; what still comes in meanwhile as well."""
-        if path.is_dir() and not path.is_symlink():
-            while True:
+        """What was moved out of the folder is looked at and removed. Whoever still works in there (a daemon that had
+        begun before it was moved) may add and take away."""
+        try:
+            if path.is_dir() and not path.is_symlink():
                 for name in os.listdir(path):
                     self.discard(path / name, where)
-                try:
-                    path.rmdir()
-                    return
-                except OSError as error:
-                    if error.errno != errno.ENOTEMPTY:
-                        raise
-        if not path.is_symlink():
-            self.ledger.took(path.read_bytes(), where)
-        path.unlink()
+                path.rmdir()
+                return
+            if not path.is_symlink():
+                self.ledger.took(path.read_bytes(), where)
+            path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            self.discard(path, where)
 
     def desk(self) -> Path:
         return self._beside / f"{self.dice.getrandbits(64):x}"

@@ -187,7 +187,7 @@ def test_users_lose_nothing_by_themselves(tmp_path: Path) -> None:
         root = tmp_path / f"{turn}" / "user" / "shared"
         root.mkdir(parents=True)
         ledger = Ledger(3)
-        user = User(ledger, root, 3, times=1500, pause_s=1e-9)
+        user = User(ledger, root, 3, times=700, pause_s=1e-9)
         done = work_together([user], user.join)
         assert ledger.missing([root]) == []
         assert not any((root.parent / "desk").iterdir())
