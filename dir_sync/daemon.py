@@ -275,8 +275,7 @@ class Daemon:
     def start(self) -> None:
         config = self._config
         try:
-            for version in self._file_sync.recover(self._file_sync.prepare(), self._index.version_with):
-                self._index.put_version(version)
+            self._recover_history()
         except DiskError as error:
             raise ConfigError(f"{show(error.path)} in {config.folder}: {error}", ENVIRONMENT) from error
         try:
@@ -300,6 +299,15 @@ class Daemon:
             for number in range(_WORKERS):
                 self._thread(f"{name}-{number + 1}", self._work, pool)
         self._thread("engine", self._turn_forever)
+
+    def _recover_history(self) -> None:
+        """What the last run could not note of what it displaced."""
+        index, sync = self._index, self._file_sync
+        names = sync.prepare()
+        found = [] if index.noted(state.AT_REST) else sync.unlisted(index.has_version, index.path_with)
+        index.note(state.AT_REST, 0)
+        for version in [*found, *sync.recover(names, index.version_with, index.path_with)]:
+            index.put_version(version)
 
     def _open_control(self) -> None:
         state = os.path.join(self._config.folder, os.fsdecode(STATE))
@@ -684,6 +692,7 @@ class Daemon:
 
     def _perform_last(self) -> None:
         self._narrator.breathe(time.monotonic(), all_of_it=True)
+        self._index.note(state.AT_REST, int(not self._engine.has_jobs_out))
         self._index.commit()
         logger.info("stopped")
 

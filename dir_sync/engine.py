@@ -237,6 +237,7 @@ class Engine:
         self._orphans: dict[int, tuple[Fetch, bool]] = {}  # given up while their files were written; remove them?
         self._discarded: dict[bytes, None] = {}  # staging files that were ordered away, the last of them
         self._part_left = True  # there may be partial downloads that nobody wants any more
+        self._part_kept = False  # ... or will not want when what is announced changes
         self._large: dict[int, Fetch] = {}  # those of _fetches that go through the staging folder
         self._token = 0
         self._coming: dict[bytes, bytes] = {}  # content -> path that it is on its way to
@@ -411,6 +412,11 @@ class Engine:
             self._jobs_out or len(self._agenda) or self._todo or self._to_list or self._fetches or self._ready
             or self._waiting or self.scanning or self.brake.missed
         )  # fmt: skip
+
+    @property
+    def has_jobs_out(self) -> bool:
+        """True while a worker may be at something whose outcome is not noted yet."""
+        return bool(self._jobs_out)
 
     def synchronized_with(self) -> list[str]:
         """Peers that have told us all they had and were told all we had."""
@@ -2328,9 +2334,13 @@ class Engine:
 
     def _calm_work(self) -> bool:
         return (
-            bool(self._check_again or self._times or self._to_sign or self._sign_after is not None or self._part_left)
+            bool(self._check_again or self._times or self._to_sign or self._sign_after is not None or self._must_sweep)
             and not self._signing
         )
+
+    @property
+    def _must_sweep(self) -> bool:
+        return self._part_left or (self._part_kept and self.index.offers_went)
 
     def _when_calm(self) -> None:
         """Folder times and signatures: when nothing else is to be done."""
@@ -2347,9 +2357,10 @@ class Engine:
             self._echoes.clear()
             self._again = True
             return
-        if self._part_left:
-            self._part_left = False
+        if self._must_sweep:
+            self._part_left = self.index.offers_went = False
             wanted = {_STAGING + b"part-" + content.hex().encode() for content in self.index.offered_contents()}
+            self._part_kept = bool(wanted)
             self._out.append(SweepJob(frozenset(wanted)))
         if self._times:
             self._set_times()

@@ -9,7 +9,9 @@ Rule: never replace bytes we have not seen. Every change names what it expects t
 
 from __future__ import annotations
 
+import calendar
 import itertools
+import re
 import time as _time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,6 +68,8 @@ _FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it gr
 _PUT_BACK_TRIES = 4  # what we took out by mistake is a user's: an error is not the last word
 SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
 _COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
+_KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Why), re.DOTALL)
+"""What `_file_away` calls a version: time of day, why, and the last part of its path."""
 
 
 class Signatures(Protocol):
@@ -123,11 +127,18 @@ class FileSync:
                 self._disk.make_directory(path, 0o700)
         return sorted(name for name, _ in self._disk.list(STAGING) or [])
 
-    def recover(self, names: list[bytes], known: Callable[[bytes], Version | None]) -> list[Version]:
+    def recover(
+        self,
+        names: list[bytes],
+        known: Callable[[bytes], Version | None],
+        path_of: Callable[[bytes, bytes], bytes | None] = lambda digest, base: None,
+    ) -> list[Version]:
         """Clear what an earlier run left in the staging folder. Partial downloads stay, to be gone on with; what may
         be a user's bytes (displaced, and not yet filed when the program ended) goes to the history, unless the history
         has this content, in the version that `known` names. (What the index says proves nothing: the displaced content
-        is exactly what it still says of the tree, and what a user had not synced may be lost from the history.)"""
+        is exactly what it still says of the tree, and what a user had not synced may be lost from the history.)
+
+        `path_of`: where the index says that this content is, at best under that last part of a path ("" for any)."""
         versions = []
         for name in names:
             path = STAGING + b"/" + name
@@ -144,7 +155,8 @@ class FileSync:
                     if self._has_kept(known(digest), digest):
                         self._disk.remove_file(path)
                     else:
-                        versions.append(self._file_away(path, stat, name, digest, Why.RECOVERED, ""))
+                        was = path_of(digest, b"") or name
+                        versions.append(self._file_away(path, stat, was, digest, Why.RECOVERED, ""))
                 else:
                     self._disk.remove_file(path)
             except DiskError:
@@ -154,6 +166,37 @@ class FileSync:
                 self._disk.sync_all()
             except DiskError:
                 return []  # they are in the history all the same, and nobody says so
+        return versions
+
+    def unlisted(
+        self, is_listed: Callable[[bytes], bool], path_of: Callable[[bytes, bytes], bytes | None]
+    ) -> list[Version]:
+        """What is in the history though the index does not say so: the program ended between the rename and its note.
+        `path_of` as in `recover`; what it does not know gets the last part of its path for its path."""
+        versions = []
+        for day, _ in self._disk.list(HISTORY) or []:
+            for name, stat in self._disk.list(HISTORY + b"/" + day) or []:
+                kept = HISTORY + b"/" + day + b"/" + name
+                match = _KEPT_NAME.fullmatch(name)
+                if match is None or stat.kind not in (Kind.FILE, Kind.SYMLINK) or is_listed(kept):
+                    continue
+                clock, fraction, why, base = match.groups()
+                try:
+                    moment = calendar.timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
+                    if stat.kind == Kind.FILE:
+                        content = self._digest_of(kept, stat)
+                        path = path_of(content, base) or base
+                    else:
+                        content, path = self._disk.read_link(kept), base
+                except (ValueError, DiskError):
+                    continue
+                time_ns = moment * 1_000_000_000 + int(fraction) * 1000
+                reason = Why(why.decode("ascii"))
+                versions.append(
+                    Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, time_ns, reason, "")
+                )
+        if versions:
+            self._disk.sync_all()
         return versions
 
     def _digest_of(self, path: bytes, stat: Stat) -> bytes:
@@ -923,9 +966,10 @@ class FileSync:
                 raise
 
     def _copy_out(self, name: bytes, kept: bytes, stat: Stat) -> bool:
-        """False if somebody wrote into it meanwhile."""
+        """False if somebody wrote into it meanwhile. Whoever dies here leaves no half of a copy in the history."""
+        made = STAGING + b"/new-%s-%d" % (self._prefix, next(self._numbers))
+        writer = self._disk.create(made)
         try:
-            writer = self._disk.create(kept)
             try:
                 reader = self._disk.open(name)
                 try:
@@ -937,9 +981,9 @@ class FileSync:
                 writer.sync()
             finally:
                 writer.close()
-        except DiskError as error:
-            if error.trouble != Trouble.EXISTS:
-                self._discard((kept,))  # half a copy
+            self._disk.rename(made, kept)
+        except DiskError:
+            self._discard((made,))
             raise
         self._disk.remove_file(name)
         return now.size == stat.size and now.mtime == stat.mtime

@@ -443,6 +443,9 @@ class Book:
         target = Record(path, version.kind, size, content, version.mtime, version.mode, Stamp(1, ""), ())
         expect = b"" if there is None else fingerprint(there)
         item = ApplyItem(path, Act.INSTALL, target, expect, Why.REPLACED, copy_path=version.name)
+        if self._index is not None:
+            self._index.note(state.AT_REST, 0)
+            self._index.commit()
         done = self._sync.perform(ApplyJob((item,)))
         assert isinstance(done, Applied)
         (result,) = done.items

@@ -68,6 +68,7 @@ class Index:
         self._offers: dict[bytes, dict[str, Offer]] = {}
         self._dirty_offers: dict[tuple[bytes, str], None] = {}
         self._offered: set[bytes] | None = None  # all paths that have offers in the file, and maybe some more
+        self.offers_went = False  # some that there were are dropped or replaced, since somebody set this to false
         self._contents: _Bloom | None = None  # of rows and versions; made when first asked
         self._paths: _Bloom | None = None  # of rows; only if there were none at the start
         self._summary: tuple[int, bytes] | None = None  # as of this sequence
@@ -389,6 +390,7 @@ class Index:
     def put_offer(self, offer: Offer) -> None:
         path = offer.record.path
         known = self._offers_of(path)
+        self.offers_went = self.offers_went or offer.peer in known
         known[offer.peer] = offer
         self._offers[path] = known
         self._dirty_offers[(path, offer.peer)] = None
@@ -396,6 +398,7 @@ class Index:
     def drop_offer(self, path: bytes, peer: str) -> None:
         known = self._offers_of(path)
         if known.pop(peer, None) is not None:
+            self.offers_went = True
             self._dirty_offers[(path, peer)] = None
 
     def put_intent(self, peer: str, records: Iterable[Record]) -> int:
@@ -474,6 +477,7 @@ class Index:
         """Everything that a peer announced: its index is another one now."""
         self._flush()
         self._offers.clear()
+        self.offers_went = True
         self._db.execute("DELETE FROM offer WHERE peer=?", (peer,))
         self._any_offer = self._exists_offer()
 
@@ -498,6 +502,15 @@ class Index:
             return None
         fields = self._db.execute("SELECT * FROM version WHERE kind=1 AND content=? LIMIT 1", (digest,)).fetchone()
         return None if fields is None else _version(fields)
+
+    def has_version(self, name: bytes) -> bool:
+        """The history is known to hold this file."""
+        return self._db.execute("SELECT 1 FROM version WHERE name=?", (name,)).fetchone() is not None
+
+    def path_with(self, digest: bytes, base: bytes) -> bytes | None:
+        """Where a file with this content is said to be; if at several paths, at best one that ends with `base`."""
+        paths = [row.record.path for row in self.by_content(digest)]
+        return next((path for path in paths if path.rpartition(b"/")[2].endswith(base)), paths[0] if paths else None)
 
     def versions(self, path: bytes | None = None) -> Iterator[Version]:
         """What the history holds (of one path), oldest first."""

@@ -19,7 +19,10 @@ from dir_sync.core.model import show
 from dir_sync.index import Index, IndexDamaged
 from dir_sync.log import logger
 
-__all__ = ["lock", "open_index"]
+__all__ = ["AT_REST", "lock", "open_index"]
+
+AT_REST = "at rest"
+"""Note of the index: it knows all that is in the history. 0 while anything is displaced whose note may be missing."""
 
 
 def lock(root: bytes) -> int:

@@ -131,13 +131,14 @@ def test_half_a_copy_does_not_stay_in_the_history(disk: MemoryDisk) -> None:
     disk.link(b"file", b"its other name")
 
     def fail(verb: str, path: bytes) -> Trouble | None:
-        return Trouble.FULL if verb == "file.sync" and path.startswith(HISTORY) else None
+        return Trouble.FULL if verb == "file.sync" and disk.counts["file.copy_from"] else None
 
     disk.fail = fail
     (result,) = apply(sync, change(disk, b"file", b"new"))
     assert result.result == Result.PROBLEM
     assert disk.content(b"file") == b"old"
     assert kept(disk) == []
+    assert disk.list(STAGING) == []
 
 
 def run(sync: FileSync, start: threading.Barrier, item: ApplyItem, results: list[ApplyResult]) -> None:
@@ -173,3 +174,70 @@ def test_many_threads_displace_at_once_with_no_history_yet(tmp_path: Path, act: 
         contents = sorted(path.read_bytes() for path in (root / HISTORY.decode()).rglob("*") if path.is_file())
         assert contents == [b"old %d" % number for number in range(threads_at_once)]
         assert not list((root / STAGING.decode()).iterdir())
+
+
+def nowhere(_digest: bytes, _base: bytes) -> None:
+    """Of an index that knows nothing."""
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+def test_what_was_displaced_and_not_noted_is_known_after_the_next_start(disk: MemoryDisk, data: bytes | None) -> None:
+    sync = file_sync(disk)
+    disk.make_directory(b"folder", 0o755)
+    disk.write(b"folder/file", b"old")
+    (result,) = apply(sync, change(disk, b"folder/file", data))
+    assert result.version is not None  # and the program ends
+    paths = {blake3(b"old").digest(): b"folder/file"}
+    again = file_sync(disk)
+    (found,) = again.unlisted(lambda name: False, lambda digest, base: paths[digest] if base == b"file" else None)
+    assert found._replace(content=b"", time_ns=0, node="") == result.version._replace(content=b"", time_ns=0, node="")
+    assert found.content == blake3(b"old").digest()
+    assert abs(found.time_ns - result.version.time_ns) < 1000
+    assert again.unlisted(lambda name: name == found.name, nowhere) == []
+    (found,) = again.unlisted(lambda name: False, nowhere)
+    assert found.path == b"file"
+
+
+def test_names_in_the_history_that_are_not_ours_are_left_alone(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.make_directory(HISTORY + b"/2020-01-02", 0o700)
+    disk.make_directory(HISTORY + b"/photos", 0o700)
+    for name in (
+        b"note",
+        b"2020-01-02/note",
+        b"2020-01-02/120000.000000-kept-0-x",
+        b"photos/120000.000000-deleted-0-x",
+    ):
+        disk.write(HISTORY + b"/" + name, b"a user's")
+    disk.write(HISTORY + b"/2020-01-02/120000.000500-conflict-3-a-b\n", b"ours")
+    (found,) = sync.unlisted(lambda name: False, nowhere)
+    assert (found.path, found.why, found.time_ns) == (b"a-b\n", Why.CONFLICT, 1_577_966_400_000_500_000)
+
+
+def test_what_is_recovered_is_listed_under_the_path_that_it_had(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.write(STAGING + b"/swap-old-1", b"displaced")
+    paths = {blake3(b"displaced").digest(): b"folder/file"}
+    (version,) = sync.recover(sync.prepare(), lambda digest: None, lambda digest, base: paths[digest])
+    assert version.path == b"folder/file"
+    assert version.name.endswith(b"-file")
+
+
+def test_half_a_copy_is_never_in_the_history(disk: MemoryDisk) -> None:
+    """What has other names is copied there; whoever dies meanwhile leaves the rest in the staging folder."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    disk.link(b"file", b"other")
+    seen = []
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "file.sync" and disk.counts["file.copy_from"]:
+            seen.append(kept(disk))
+
+    disk.before = before
+    (result,) = apply(sync, change(disk, b"file", b"new"))
+    assert result.result == Result.DONE
+    assert kept(disk) == [b"old"]
+    assert seen
+    assert not any(seen)
+    assert disk.list(STAGING) == []

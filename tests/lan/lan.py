@@ -235,21 +235,22 @@ class Node:
             *("-s", signatures or self.signatures),
             *extra_args,
         ]
-        self._launch(args, more)
+        self.launch(args, more)
         return self
 
     @contextmanager
     def running_as(self, *args: str | os.PathLike[str]) -> Iterator[None]:
         """The daemon runs, started with exactly these arguments; in the end it is stopped as by stop()."""
         assert not self.running, f"{self} runs already"
-        self._launch([sys.executable, MAIN, *args], {})
+        self.launch([sys.executable, self.main or MAIN, *args])
         try:
             yield
             self.stop()
         finally:
             self.kill()
 
-    def _launch(self, args: Sequence[str | os.PathLike[str]], env: dict[str, str]) -> None:
+    def launch(self, args: Sequence[str | os.PathLike[str]], env: dict[str, str] | None = None) -> None:
+        """Start exactly this as the daemon."""
         with self.log_path.open("ab") as log:
             self._log_at_start = log.tell()
             self.process = subprocess.Popen(
@@ -273,7 +274,7 @@ class Node:
         """Run the program with exactly these arguments until it ends by itself."""
         self.make_folders()
         process = subprocess.Popen(
-            self.within(*before, sys.executable, MAIN, *args),
+            self.within(*before, sys.executable, self.main or MAIN, *args),
             env=self.environment(env),
             cwd=cwd or self.base,
             stdin=subprocess.DEVNULL,
