@@ -60,6 +60,8 @@ from dir_sync.core.events import (
     ReadJob,
     Recalled,
     Received,
+    Rechecked,
+    RecheckJob,
     Report,
     Result,
     Seen,
@@ -143,6 +145,8 @@ _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
 _PRUNE_EVERY_MS = 3_600_000
 _PRUNE_AFTER_MS = 10_000  # something was kept: is it too much now?
+_RECHECK_MAX = 500
+_RECHECK_MS = (5_000, 60_000)  # after it was displaced, a version is looked at again
 _YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
 _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
@@ -228,6 +232,7 @@ class Engine:
         self._timer_count = 0
         self._held_since: dict[bytes, int] = {}
         self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
+        self._tried: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
         self._unaware: dict[bytes, Stamp] = {}  # newer changes that were made without knowledge of ours
         self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
@@ -277,6 +282,7 @@ class Engine:
         self._retention = retention
         self._prune_at = 0  # (ms) the history is looked at again
         self._pruning = False
+        self._rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
         self._short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
 
     # --- the two ways in ---------------------------------------------------------------------------------------------
@@ -294,6 +300,8 @@ class Engine:
                 self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
         if self.index.first_scan_done and self.index.noted(JOURNAL_SINCE) is None:
             self.index.note(JOURNAL_SINCE, now.wall_ns)
+        for version in self.index.versions_since(now.wall_ns - _RECHECK_MS[-1] * 1_000_000, _RECHECK_MAX):
+            self._recheck_later(version)
         return self._out + self.end_turn(now)
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
@@ -318,6 +326,9 @@ class Engine:
             case Pruned(names):
                 self._jobs_out -= 1
                 self._pruned(names)
+            case Rechecked(versions, gone):
+                self._jobs_out -= 1
+                self._rechecked(versions, gone)
             case Ticked():
                 pass
             case Listed(listings, left):
@@ -374,6 +385,7 @@ class Engine:
         for node in sorted(self._peers):
             self._pump(self._peers[node])
         self._prune()
+        self._recheck()
         self._when_calm()
         for id_, answers in self._inquiries.over(now.mono_ms):
             self._out.append(Report(id_, tuple(answers)))
@@ -392,6 +404,8 @@ class Engine:
             due.append(self._timers[0][0])
         if self._to_list_again:
             due.append(min(when for when, _ in self._to_list_again.values()))
+        if self._rechecks:
+            due.append(self._rechecks[0][0])
         if self._retention is not None and not self._pruning:
             due.append(self._prune_at)
         others = (self.peer_brake.due_ms(), self._inquiries.due_ms())
@@ -788,6 +802,8 @@ class Engine:
     def _done(self, path: bytes) -> None:
         if path not in self._agenda:
             self._scanned.discard(path)
+            if path not in self._busy:
+                self._tried.pop(path, None)
 
     def _drop_delta(self, delta: MadeDelta | None) -> None:
         if delta is not None:
@@ -1531,7 +1547,7 @@ class Engine:
                 self._do(item._replace(copy_path=source, copy_fp=row.fp), take)
             return True
         version = self.index.version_with(target.content)
-        if version is not None:
+        if version is not None and (version.name, b"") not in self._no_source:
             self._cancel(item.path)
             self._do(item._replace(copy_path=version.name), take)
             return True
@@ -1540,7 +1556,8 @@ class Engine:
     # --- doing -------------------------------------------------------------------------------------------------------
 
     def _order(
-        self, job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob
+        self,
+        job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob | RecheckJob,
     ) -> None:
         self._jobs_out += 1
         self._out.append(job)
@@ -1556,6 +1573,8 @@ class Engine:
         self._busy.add(item.path)
         self._doing[item.path] = (item, take)
         self._removing += item.act is Act.REMOVE
+        if take is not None:
+            self._try(item.path, take.record.stamp)
         if item.act is Act.INSTALL and not item.expect:
             self._echoes[item.path] = None
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
@@ -1563,6 +1582,13 @@ class Engine:
             self._applies_bulk.append(item)
         else:
             self._applies.append(item)
+
+    def _try(self, path: bytes, stamp: Stamp) -> None:
+        """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
+        self._tried[path] = stamp
+        earlier = self.index.offer(path, _NOBODY)
+        if earlier is not None and earlier.record.stamp != stamp:
+            self.index.drop_offer(path, _NOBODY)
 
     def _flush_jobs(self) -> None:
         batch: list[ApplyItem] = []
@@ -1618,6 +1644,7 @@ class Engine:
         match result.result:
             case Result.DONE:
                 self._troubled.pop(path, None)
+                self._tried.pop(path, None)
                 self._not_before.pop(path, None)
                 self._leaving.discard(path)
                 self._installed(item, take, row, result)
@@ -1631,14 +1658,13 @@ class Engine:
                 if is_folder and item.target.kind != Kind.DIRECTORY:
                     self._leaving.add(path)
             case Result.MISSING:
+                self._tried.pop(path, None)
                 if item.copy_path is not None:
                     if item.copy_fp:
                         self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
-                        if len(self._no_source) > 1_000:
-                            self._no_source.clear()
-                        self._no_source.add((item.copy_path, item.copy_fp))
-                    else:
-                        self.index.drop_version(item.copy_path)
+                        self._avoid_source(item.copy_path, item.copy_fp)
+                    elif (version := self.index.version(item.copy_path)) is not None:
+                        self._doubt(version)
                 self._todo[path] = None
             case Result.PROBLEM:
                 first, most = _TROUBLE_RETRY_MS
@@ -1654,6 +1680,17 @@ class Engine:
                 self._plan_later(path, _TROUBLE_RETRY_MS[1])
         if item.act == Act.MOVE and item.copy_path is not None and result.result != Result.DONE:
             self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+
+    def _avoid_source(self, path: bytes, fp: bytes) -> None:
+        """Nothing is copied from there, as long as it is as it is."""
+        if len(self._no_source) > 1_000:
+            self._no_source.clear()
+        self._no_source.add((path, fp))
+
+    def _doubt(self, version: Version) -> None:
+        """A version does not hold what it is said to hold: until it was looked at again, nothing is taken from it."""
+        self._avoid_source(version.name, b"")
+        self._order(RecheckJob((version,), closely=True))
 
     def _take_gifts(self, peer: Peer, changes: tuple[Change, ...]) -> list[Change]:
         """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
@@ -1717,6 +1754,7 @@ class Engine:
             self._busy.discard(path)
             del self._doing[path]
             self.index.journal(record, None, self._now.wall_ns)
+            self._tried.pop(path, None)
             row = self.index.put(record, result.fp)
             self._changed.append((row.seq, record))
             peer = self._peers.get(node)
@@ -1810,6 +1848,7 @@ class Engine:
             version = version._replace(content=displaced.content)
         self.index.put_version(version)
         self._prune_at = min(self._prune_at, self._now.mono_ms + _PRUNE_AFTER_MS)
+        self._recheck_later(version)
         if version.why == Why.CONFLICT:
             self._note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
 
@@ -1907,6 +1946,35 @@ class Engine:
         self._pruning = True
         self._note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
         self._order(PruneJob(tuple(chosen)))
+
+    def _recheck_later(self, version: Version) -> None:
+        if version.kind == Kind.FILE:
+            for wait in _RECHECK_MS:
+                heapq.heappush(self._rechecks, (self._now.mono_ms + wait, version.name))
+
+    def _recheck(self) -> None:
+        """Whoever had a file open when it was displaced may have gone on writing into it."""
+        names: dict[bytes, None] = {}
+        while self._rechecks and self._rechecks[0][0] <= self._now.mono_ms and len(names) < _RECHECK_MAX:
+            names[heapq.heappop(self._rechecks)[1]] = None
+        versions = [version for name in names if (version := self.index.version(name)) is not None]
+        if versions:
+            self._order(RecheckJob(tuple(versions)))
+            self._again = True
+
+    def _rechecked(self, versions: tuple[Version, ...], gone: tuple[bytes, ...]) -> None:
+        """Versions as they are now: those that changed are listed so, and kept as long as losers of conflicts."""
+        for name in gone:
+            self.index.drop_version(name)
+        for version in versions:
+            known = self.index.version(version.name)
+            if known is None:
+                continue
+            self._no_source.discard((version.name, b""))
+            if version != known._replace(why=version.why):
+                self.index.put_version(version._replace(why=Why.CONFLICT))
+                self._note("written late", version.path, text=version.name.decode("utf-8", "surrogateescape"))
+                heapq.heappush(self._rechecks, (self._now.mono_ms + _RECHECK_MS[-1], version.name))
 
     def _pruned(self, names: tuple[bytes, ...]) -> None:
         self._pruning = False
@@ -2217,7 +2285,8 @@ class Engine:
                 peer.serving -= pull.length
                 peer.serving_pulls -= 1
                 continue
-            items.append(ReadItem(pull.id, *source, pull.offset, pull.length))
+            path, fp, kept = source
+            items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept))
             size += pull.length
             if not pull.offset:
                 self._sent(peer, pull)
@@ -2239,23 +2308,27 @@ class Engine:
         else:
             self._note("sent delta", pull.path, peer.node, size, made.size)
 
-    def _source_of(self, pull: PullItem) -> tuple[bytes, bytes] | None:
-        """Path and fingerprint of a file of ours that has what is asked for."""
+    def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
+        """Path and fingerprint of a file of ours that has what is asked for; of a version, size and mtime."""
         if pull.base is not None:
             made = self._deltas.get((pull.base, pull.digest))
-            return None if made is None else (made.name, b"")
+            return None if made is None else (made.name, b"", None)
         row = self.index.get(pull.path)
         if row is None or row.record.kind != Kind.FILE or row.record.content != pull.digest or not row.fp:
             row = next((other for other in self.index.by_content(pull.digest) if other.fp), None)
         if row is not None:
-            return row.record.path, row.fp
+            return row.record.path, row.fp, None
         version = self.index.version_with(pull.digest)
-        return None if version is None else (version.name, b"")
+        if version is None or (version.name, b"") in self._no_source:
+            return None
+        return version.name, b"", (version.size, version.mtime)
 
     def _differs(self, path: bytes) -> None:
         """A job found something else at a path than the index says."""
         if not path.startswith(limits.RESERVED_NAME + b"/"):
             self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
+        elif (version := self.index.version(path)) is not None:
+            self._doubt(version)
 
     def _asker(self, event: ReadDone | DeltaDone | Signed) -> Peer | None:
         """The peer that waits for this; None if its link is another one by now."""
@@ -2626,7 +2699,7 @@ class Engine:
                 and not has_seen(earlier.record, row.record)
             ):
                 self._unaware[path] = record.stamp
-        self._keep_offer(path, peer.node)
+        self._keep_offer(path, peer.node, record.stamp)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None
         avoid = self._avoid.get(path)
@@ -2637,17 +2710,25 @@ class Engine:
                 avoid.discard(peer.node)
         return True
 
-    def _keep_offer(self, path: bytes, node: str) -> None:
-        """What a peer announced before: if it may just be being installed, or may have been when we ended, it must still
-        be known when it is found on the disk."""
+    def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
+        """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
+        is what is just being installed, or may have been installed by a job that failed, or by one that we did not
+        live to see the end of."""
         gift = self._gifts.get(path)
         if gift is not None and self.index.offer(path, _NOBODY) is None:
             self.index.put_offer(Offer(_NOBODY, gift.record, False))
-        unseen = self.scanning or bool(self._to_list_again)  # not every folder has been listed
-        if unseen or any(path in some for some in (self._busy, self._troubled, self._looking, self._agenda)):
+        tried = self._tried.get(path)
+        if tried is not None:
+            offer = next((offer for offer in self.index.offers(path) if offer.record.stamp == tried != stamp), None)
+        else:
+            unseen = self.scanning or bool(self._to_list_again)  # not every folder has been listed
+            if not unseen and not any(path in some for some in (self._busy, self._looking, self._agenda)):
+                return
             offer = self.index.offer(path, node)
-            if offer is not None and self.index.offer(path, _NOBODY) is None:
-                self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))
+            if self.index.offer(path, _NOBODY) is not None:
+                return
+        if offer is not None:
+            self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))
 
     def _knew_us(self, record: Record) -> bool:
         """True if a record was made by a node after our first contact with it."""
@@ -2663,7 +2744,7 @@ class Engine:
         row = self.index.get(path)
         for offer in self.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
-                self._keep_offer(path, peer.node)
+                self._keep_offer(path, peer.node, stamp)
                 self.index.drop_offer(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None

@@ -42,7 +42,10 @@ from dir_sync.core.events import (
     Pruned,
     PruneJob,
     ReadDone,
+    ReadItem,
     ReadJob,
+    Rechecked,
+    RecheckJob,
     Result,
     Seen,
     Signed,
@@ -245,6 +248,8 @@ class FileSync:
                 return None
             case PruneJob(names):
                 return self._prune(names)
+            case RecheckJob(versions, closely):
+                return self._recheck(versions, closely)
 
     def close(self) -> None:
         """Let go of the staging files that are open; they stay, to be gone on with."""
@@ -313,7 +318,7 @@ class FileSync:
                             reader = None
                         reader = self._disk.open(item.path)
                         opened = item.path
-                        if item.fp and fingerprint(reader.stat()) != item.fp[:FINGERPRINT_BYTES]:
+                        if not _is_as_known(reader, item):
                             refused.append((item.id, item.path))
                             continue
                     data = reader.read(item.offset, item.length)
@@ -868,6 +873,8 @@ class FileSync:
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
                 return ApplyResult(path, Result.CHANGED, b"", version)
+            if not self._has_meta(moved, target.mode, target.mtime):
+                return ApplyResult(path, Result.CHANGED, b"", version)
         return ApplyResult(path, Result.DONE, self._aged(moved), version)
 
     def _set_meta(self, item: ApplyItem) -> ApplyResult:
@@ -877,13 +884,46 @@ class FileSync:
             raise _Unexpected
         if there.kind == Kind.DIRECTORY:
             self._disk.set_meta(path, item.mode, item.mtime)
-            return ApplyResult(path, Result.DONE, self._fp_of(path))
-        self._disk.set_meta(path, None if there.kind == Kind.SYMLINK else target.mode, target.mtime)
+            now = self._disk.stat(path)
+            if now is None or not self._has_meta(now, item.mode, None):
+                raise _Unexpected
+            return ApplyResult(path, Result.DONE, fingerprint(now))
+        mode = None if there.kind == Kind.SYMLINK else target.mode
+        self._disk.set_meta(path, mode, target.mtime)
         now = self._disk.stat(path)
         if now is None or now.inode != there.inode or now.size != there.size:
             raise _Unexpected
+        if not self._has_meta(now, mode, target.mtime):
+            raise _Unexpected
         # A write between the look and the new mtime would not show any more: the content has to be read again.
         return ApplyResult(path, Result.DONE, fingerprint(now) + scanner.YOUNG)
+
+    def _has_meta(self, now: Stat, mode: int | None, mtime: int | None) -> bool:
+        """True if mode and mtime are what they have just been set to, as far as this file system can hold them. What it
+        makes of them is tried on a file of ours; if that gets something else, a user has changed them since."""
+
+        def is_as(mode: int | None, mtime: int | None) -> bool:
+            return mode in (None, now.mode) and mtime in (None, now.mtime)
+
+        if is_as(mode, mtime):
+            return True
+        name = STAGING + b"/new-%s-%d" % (self._prefix, next(self._numbers))
+        match now.kind:
+            case Kind.FILE:
+                self._disk.create(name).close()
+            case Kind.DIRECTORY:
+                self._disk.make_directory(name, 0o700)
+            case _:
+                self._disk.make_link(name, b"x")
+        try:
+            self._disk.set_meta(name, mode, mtime)
+            tried = self._disk.stat(name)
+        finally:
+            if now.kind == Kind.DIRECTORY:
+                self._disk.remove_directory(name)
+            else:
+                self._disk.remove_file(name)
+        return tried is not None and is_as(None if mode is None else tried.mode, None if mtime is None else tried.mtime)
 
     def _fp_of(self, path: bytes) -> bytes:
         stat = self._disk.stat(path)
@@ -937,6 +977,22 @@ class FileSync:
         if stat.kind == Kind.SYMLINK:
             content = self._disk.read_link(kept)
         return Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
+
+    def _recheck(self, versions: tuple[Version, ...], closely: bool) -> Rechecked:
+        """What versions are now: somebody who had one open when it was displaced may have gone on writing into it."""
+        there: list[Version] = []
+        gone: list[bytes] = []
+        for version in versions:
+            try:
+                stat = self._disk.stat(version.name)
+                if stat is None or stat.kind != version.kind:
+                    gone.append(version.name)
+                elif stat.kind == Kind.FILE and (closely or (stat.size, stat.mtime) != (version.size, version.mtime)):
+                    digest = self._digest_of(version.name, stat)
+                    there.append(version._replace(size=stat.size, mtime=stat.mtime, content=digest))
+            except DiskError:
+                continue  # another time
+        return Rechecked(tuple(there), tuple(gone))
 
     def _prune(self, names: tuple[bytes, ...]) -> Pruned:
         """Versions leave the history, and a day's folder with its last one."""
@@ -1005,6 +1061,13 @@ def _same_inode(out: Stat, there: Stat) -> bool:
         and out.kind == there.kind
         and (out.kind == Kind.DIRECTORY or (out.size == there.size and out.mtime == there.mtime))
     )
+
+
+def _is_as_known(reader: Reader, item: ReadItem) -> bool:
+    if item.kept is not None:
+        stat = reader.stat()
+        return (stat.size, stat.mtime) == item.kept
+    return not item.fp or fingerprint(reader.stat()) == item.fp[:FINGERPRINT_BYTES]
 
 
 def _calendar(now_ns: int) -> tuple[bytes, bytes]:

@@ -496,6 +496,10 @@ class Index:
         )  # fmt: skip
         self._dirty_meta["sequence"] = self.sequence
 
+    def version(self, name: bytes) -> Version | None:
+        fields = self._db.execute("SELECT * FROM version WHERE name=?", (name,)).fetchone()
+        return None if fields is None else _version(fields)
+
     def version_with(self, digest: bytes) -> Version | None:
         """A file in the history with this content."""
         if not self.may_have(digest):
@@ -547,6 +551,11 @@ class Index:
         """The same, but losers of conflicts come last."""
         query = "SELECT * FROM version WHERE time_ns<? ORDER BY why='conflict', time_ns LIMIT ?"
         return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
+
+    def versions_since(self, time_ns: int, limit: int) -> list[Version]:
+        """Up to `limit` versions that were displaced at a time or later, the latest first."""
+        query = "SELECT * FROM version WHERE time_ns>=? ORDER BY time_ns DESC LIMIT ?"
+        return [_version(fields) for fields in self._db.execute(query, (time_ns, limit))]
 
     def drop_version(self, name: bytes) -> None:
         self._db.execute("DELETE FROM version WHERE name=?", (name,))

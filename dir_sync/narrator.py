@@ -108,6 +108,11 @@ class Narrator:
                 )  # fmt: skip
             case "skipped":
                 logger.warning("not synchronized: %s (%s)", path, note.text)
+            case "written late":
+                logger.warning(
+                    "a program went on writing into %s after it was replaced: what it wrote is kept as %s",
+                    path, show(note.text.encode("utf-8", "surrogateescape")),
+                )  # fmt: skip
             case "blocked":
                 logger.warning("stays as it is here: %s (something in it or in its place is not synchronized)", path)
             case "unreadable":

@@ -15,6 +15,7 @@ from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
     Act,
     Applied,
+    ApplyItem,
     ApplyJob,
     ApplyResult,
     Drop,
@@ -514,3 +515,36 @@ def test_a_folder_that_is_listed_while_it_is_being_made_is_listed_itself() -> No
         for look in looks:
             bench.feed(Looked(tuple(Seen(item.path, Look.SAME, Kind.DIRECTORY) for item in look.items)))
     assert b"d" in listed
+
+
+def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> None:
+    """Its job failed at the end, its peer has moved on, and so has another, whose older announcement nobody tried."""
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    bench.hear(state(record(b"a", b"older", WALL_NS)), OTHER)
+    bench.hear(state(record(b"a", b"newer", WALL_NS + 1)))
+    assert pulled(bench, b"newer").path == b"a"
+    bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
+    bench.hear(state(record(b"a", b"even newer", WALL_NS + 2, OTHER, 2), sequence=2), OTHER)
+    bench.hear(state(record(b"a", b"even newer", WALL_NS + 2, OTHER, 2), sequence=2))
+    bench.wait(3_000)
+    assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"a"]
+    bench.feed(Looked((seen(b"a", b"newer"),)))
+    assert bench.index.get(b"a") is None, "it is no edit of a user"
+    (redo,) = bench.all(ApplyJob)
+    assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(Act.META, WALL_NS + 1)]
+
+
+def pulled(bench: Bench, content: bytes) -> ApplyItem:
+    """What is done with a content that was asked for, once it has come."""
+    pulls = [
+        (send.peers[0], pull)
+        for send in bench.all(Send)
+        if isinstance(send.message, Pull)
+        for pull in send.message.pulls
+    ]
+    ((peer, pull),) = [each for each in pulls if each[1].digest == blake3(content).digest()]
+    bench.hear(Chunks((Piece(pull.id, 0, content),)), peer)
+    ((item,),) = [job.items for job in bench.all(ApplyJob)]
+    return item

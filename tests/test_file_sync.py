@@ -10,7 +10,20 @@ from random import Random
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Result, Why
+from dir_sync.core.events import (
+    Act,
+    Applied,
+    ApplyItem,
+    ApplyJob,
+    ApplyResult,
+    ReadDone,
+    ReadItem,
+    ReadJob,
+    Rechecked,
+    RecheckJob,
+    Result,
+    Why,
+)
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
@@ -241,3 +254,60 @@ def test_half_a_copy_is_never_in_the_history(disk: MemoryDisk) -> None:
     assert seen
     assert not any(seen)
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("change_meta", ["touch", "chmod"])
+def test_whoever_touches_a_file_while_its_times_are_set_is_not_taken_for_ourselves(
+    disk: MemoryDisk, change_meta: str
+) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"data")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "stat" and path == b"file" and disk.counts["set_meta"]:
+            disk.before = None
+            if change_meta == "touch":
+                disk.touch(b"file")
+            else:
+                disk.chmod(b"file", 0o600)
+
+    item = change(disk, b"file", b"data")._replace(act=Act.META, data=None)
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert disk.before is None
+    assert result.result == Result.CHANGED
+    assert disk.list(STAGING) == []
+
+
+def test_times_that_the_file_system_cannot_hold_are_nobodys_touch() -> None:
+    disk = MemoryDisk(time.time_ns, Random(1), mtimes=(MTIME + 1, MTIME + 2))
+    sync = file_sync(disk)
+    disk.write(b"file", b"data", MTIME + 2)
+    (result,) = apply(sync, change(disk, b"file", b"data")._replace(act=Act.META, data=None))
+    assert result.result == Result.DONE
+    assert disk.stat(b"file").mtime == MTIME + 1  # type: ignore[union-attr]
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("written", [b"goes on", b"12"])
+def test_what_was_written_into_a_version_is_not_given_for_what_it_was(disk: MemoryDisk, written: bytes) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"12")
+    program = disk.hold(b"file")
+    (result,) = apply(sync, change(disk, b"file", b"new"))
+    version = result.version
+    assert version is not None
+    read = ReadJob("peer", 1, (ReadItem(1, version.name, b"", 0, 2, (version.size, version.mtime)),))
+    done = sync.perform(read)
+    assert isinstance(done, ReadDone)
+    assert [piece.data for piece in done.pieces] == [b"12"]
+    program.write(0, written)
+    done = sync.perform(read)
+    assert isinstance(done, ReadDone)
+    assert done.pieces == ()
+    looked = sync.perform(RecheckJob((version,)))
+    assert isinstance(looked, Rechecked)
+    (now,) = looked.versions
+    assert (now.size, now.content) == (len(written), blake3(written).digest())
+    disk.delete(version.name)
+    assert sync.perform(RecheckJob((version,))) == Rechecked((), (version.name,))

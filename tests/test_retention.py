@@ -6,6 +6,7 @@ from dir_sync.core.events import Blind, Touched, Urgency, Version, Why
 from dir_sync.core.model import Kind
 from dir_sync.core.retention import DAY_NS, Retention, enough
 from dir_sync.file_sync import HISTORY
+from dir_sync.ports import Trouble
 from tests.pair import LIMITS, OneNode, Pair
 
 LARGE = 10**12
@@ -124,3 +125,71 @@ def test_without_rules_nothing_goes() -> None:
     pair.two.inbox.append(Blind(b"", ""))
     pair.run()
     assert on_disk(pair.two) == [b"first"]
+
+
+def test_a_program_that_goes_on_writing_into_what_was_replaced() -> None:
+    """It has the old file open; what it writes is in the history, and somebody says so."""
+    pair = linked(Retention())
+    replace(pair, b"log", b"first line\n")
+    program = pair.two.disk.hold(b"log")
+    replace(pair, b"log", b"a new file\n")
+    program.write(11, b"second line\n")
+    pair.clock.ms += 6_000
+    pair.run()
+    assert pair.two.disk.content(b"log") == b"a new file\n"
+    assert on_disk(pair.two) == [b"first line\nsecond line\n"]
+    (version,) = pair.two.index.versions()
+    assert version.size == 23
+    assert version.why == Why.CONFLICT
+    assert pair.two.said("written late")
+    program.write(23, b"third line\n")
+    program.close()
+    pair.clock.ms += 70_000
+    pair.run()
+    (version,) = pair.two.index.versions()
+    assert version.size == 34
+
+
+def test_an_old_version_that_is_not_what_it_was_is_not_taken_for_it() -> None:
+    pair = linked(Retention())
+    replace(pair, b"file", b"first version", b"second version")
+    (version,) = pair.two.index.versions()
+    pair.two.disk.write(version.name, b"somebody's doing", version.mtime)
+    replace(pair, b"copy", b"first version")
+    assert pair.two.disk.content(b"copy") == b"first version"
+    (version,) = pair.two.index.versions()
+    assert version.size == 16, "it is still listed, as it is"
+
+
+def test_a_program_that_went_on_writing_while_the_node_was_down() -> None:
+    pair = linked(Retention())
+    replace(pair, b"log", b"first line\n")
+    program = pair.two.disk.hold(b"log")
+    replace(pair, b"log", b"a new file\n")
+    program.write(11, b"second line\n")
+    program.close()
+    pair.restart(pair.two)
+    pair.clock.ms += 6_000
+    pair.run()
+    (version,) = pair.two.index.versions()
+    assert version.size == 23
+
+
+def test_an_old_version_that_is_gone_is_listed_no_more() -> None:
+    pair = linked(Retention())
+    replace(pair, b"file", b"first version", b"second version")
+    (version,) = pair.two.index.versions()
+    pair.two.disk.delete(version.name)
+    replace(pair, b"copy", b"first version")
+    assert pair.two.disk.content(b"copy") == b"first version"
+    assert list(pair.two.index.versions()) == []
+
+
+def test_an_old_version_that_cannot_be_read_is_not_tried_again_and_again() -> None:
+    pair = linked(Retention())
+    replace(pair, b"file", b"first version", b"second version")
+    (version,) = pair.two.index.versions()
+    pair.two.disk.fail = lambda _, path: Trouble.IO if path == version.name else None
+    replace(pair, b"copy", b"first version")
+    assert pair.two.disk.content(b"copy") == b"first version", "it came from the other node"
+    assert list(pair.two.index.versions()) == [version]

@@ -166,9 +166,10 @@ class ApplyResult(NamedTuple):
 class ReadItem(NamedTuple):
     id: int
     path: bytes
-    fp: bytes  # b"": ours alone (history, staging), never changes
+    fp: bytes  # b"": ours alone (history, staging)
     offset: int
     length: int
+    kept: tuple[int, int] | None = None  # in the history: size and mtime; whoever has it open may go on writing
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -258,6 +259,13 @@ class Pruned(NamedTuple):
     names: tuple[bytes, ...]
 
 
+class Rechecked(NamedTuple):
+    """Versions as they are now, and those that are gone; nothing of those that could not be read."""
+
+    versions: tuple[Version, ...]
+    gone: tuple[bytes, ...]
+
+
 class ReadDone(NamedTuple):
     peer: str
     link: int
@@ -308,7 +316,7 @@ class Drained(NamedTuple):
 
 Event = (
     Touched | Moved | Blind | Decided | Recalled | Inquired | Ticked | Listed | Looked | Applied | Staged | ReadDone
-    | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned
+    | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
 )  # fmt: skip
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -405,6 +413,14 @@ class DiscardJob(NamedTuple):
     tokens: tuple[int, ...] = ()
 
 
+class RecheckJob(NamedTuple):
+    """Look at versions again: a program that had one open may have gone on writing into it. Answer: Rechecked."""
+
+    versions: tuple[Version, ...]
+    closely: bool = False  # read them, whatever their times say
+    bulk: bool = True
+
+
 class SweepJob(NamedTuple):
     """Remove all partial downloads but these. No answer."""
 
@@ -420,7 +436,18 @@ class PruneJob(NamedTuple):
 
 
 Job = (
-    ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | DiscardJob | PruneJob | SweepJob
+    ListJob
+    | LookJob
+    | ApplyJob
+    | StageJob
+    | PatchJob
+    | ReadJob
+    | DeltaJob
+    | SignJob
+    | DiscardJob
+    | PruneJob
+    | SweepJob
+    | RecheckJob
 )
 
 
