@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar, assert_never
 
 from dir_sync.core import limits
@@ -466,6 +469,7 @@ _MTIME_S_MIN, _MTIME_S_MAX = limits.MTIME_S_MIN, limits.MTIME_S_MAX
 
 _is_id = re.compile("[0-9a-f]{1,64}").fullmatch
 _is_maker = re.compile("[0-9a-f]{1,64}|=[0-9a-f]{1,63}").fullmatch
+_are_makers = re.compile("(?:(?:[0-9a-f]{1,64}|=[0-9a-f]{1,63})\n)*").fullmatch
 
 _T = TypeVar("_T")
 
@@ -684,6 +688,82 @@ def _maker(value: Any, makers: dict[str, str]) -> str:
     return known
 
 
+# In: many new files at once. Column by column, so that the work is done by functions that are not Python's; what is
+# unusual in any way goes one by one, which also says what is wrong.
+
+_COLUMNS_MIN: Final = 8  # below, columns cost more than they save
+_action_of, _content_of, _record_of = itemgetter("action"), itemgetter("content"), itemgetter("record")
+_to_stamp, _to_record, _to_change = partial(_new, Stamp), partial(_new, Record), partial(_new, Change)
+
+
+def _new_files(rows: list[Any], makers: dict[str, str]) -> tuple[Change, ...] | None:
+    """The changes, if all of them are new files with their content; None: decode them one by one."""
+    if len(rows) < _COLUMNS_MIN or set(map(type, rows)) != {dict} or set(map(len, rows)) != {3}:
+        return None
+    try:
+        if set(map(_action_of, rows)) != {"create"} or set(map(_content_of, rows)) != {"attached"}:
+            return None
+        records = _file_records(list(map(_record_of, rows)), makers)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if records is None:
+        return None
+    nothing = repeat(None)
+    return tuple(map(_to_change, zip(repeat("create"), records, nothing, repeat(True), nothing, nothing, strict=False)))
+
+
+def _file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | None:
+    """Records of files with short ASCII paths that one node has changed each; None if that is not all of them.
+    TypeError or ValueError for what cannot be compared or is no number."""
+    count = len(rows)
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {10}:
+        return None
+    texts, kinds, sizes, digests, mtime_s, mtime_ns, modes, stamp_ns, nodes, vectors = zip(*rows, strict=True)
+    if set(map(type, chain(kinds, sizes, mtime_s, mtime_ns, modes, stamp_ns))) != {int}:
+        return None
+    if set(kinds) != {int(_FILE)} or set(map(type, vectors)) != {list} or set(map(len, vectors)) != {1}:
+        return None
+    entries = [entry for (entry,) in vectors]
+    if set(map(type, entries)) != {list} or set(map(len, entries)) != {2}:
+        return None
+    changers, counters = zip(*entries, strict=True)
+    if set(map(type, counters)) != {int} or set(map(type, chain(texts, digests, nodes, changers))) != {str}:
+        return None
+    if (
+        not 0 <= min(sizes) <= max(sizes) <= _SIZE_MAX
+        or not _MTIME_S_MIN <= min(mtime_s) <= max(mtime_s) <= _MTIME_S_MAX
+        or not 0 <= min(mtime_ns) <= max(mtime_ns) < _SECOND
+        or not 0 <= min(modes) <= max(modes) <= _MODE_MAX
+        or not 1 <= min(stamp_ns) <= max(stamp_ns) <= _STAMP_NS_MAX
+        or not 1 <= min(counters) <= max(counters) <= _SEQUENCE_MAX
+    ):
+        return None
+    around = "/" + "/\0/".join(texts) + "/"
+    if not around.isascii() or "/." in around or "//" in around or around.count("\0") != count - 1:
+        return None
+    lines = "\n".join((*nodes, *changers, ""))
+    if lines.count("\n") != 2 * count or not _are_makers(lines):
+        return None
+    text = "".join(digests)
+    raw = bytes.fromhex(text)
+    if set(map(len, digests)) != {64} or raw.hex() != text or max(map(len, texts)) > limits.PART_BYTES_MAX:
+        return None
+    share = makers.setdefault
+    shared = list(map(share, changers, changers))
+    columns = zip(
+        map(str.encode, texts),
+        repeat(_FILE),
+        sizes,
+        [raw[at : at + 32] for at in range(0, 32 * count, 32)],
+        [seconds * _SECOND + rest for seconds, rest in zip(mtime_s, mtime_ns, strict=True)],
+        modes,
+        map(_to_stamp, zip(stamp_ns, map(share, nodes, nodes), strict=True)),
+        zip(zip(shared, counters, strict=True), strict=True),
+        strict=False,
+    )
+    return list(map(_to_record, columns))
+
+
 # In: messages
 
 
@@ -782,7 +862,7 @@ def _change(fields: Any, makers: dict[str, str]) -> Change:
 def _modification_update(fields: dict[str, Any]) -> ModificationUpdate:
     makers: dict[str, str] = {}
     rows = _array(fields.get("changes"), "changes", 0, limits.CHANGES_MAX)
-    changes = tuple([_change(row, makers) for row in rows])
+    changes = _new_files(rows, makers) or tuple([_change(row, makers) for row in rows])
     times = []
     for row in _array(fields.get("times"), "times", 0, limits.CHANGES_MAX):
         path, mtime_s, mtime_ns = _array(row, "times", 3, 3)

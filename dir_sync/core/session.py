@@ -47,6 +47,8 @@ from dir_sync.core.wire import (
     encode_pieces,
 )
 
+_new: Final = tuple.__new__  # half the cost of a named tuple's own
+
 __all__ = ["LEGAL", "LocalError", "Phase", "ProtocolVersion", "Session", "encode"]
 
 
@@ -250,9 +252,10 @@ def _with_attachment(message: Message, pieces: tuple[Piece, ...]) -> Message:
             if [piece.key for piece in pieces] != wanted:
                 raise PeerError("an attachment of other contents than its update names")
             for position, offset, data in pieces:
-                if offset != 0 or len(data) != filled[position].record.size:
+                action, record, source, with_content, delta, _ = filled[position]
+                if offset != 0 or len(data) != record.size:
                     raise PeerError("an attached content that is not as long as its record says")
-                filled[position] = Change(*filled[position][:5], bytes(data))
+                filled[position] = _new(Change, (action, record, source, with_content, delta, bytes(data)))
             return ModificationUpdate(folder, sequence, tuple(filled), times, attached)
         case Signature(folder, id_, _):
             (key, offset, data), *more = pieces

@@ -763,3 +763,36 @@ def test_makers_of_a_page_are_shared() -> None:
     assert isinstance(got, State)
     assert len({id(record.stamp.node) for record in got.records}) == 1
     assert {id(record.vector[0][0]) for record in got.records} == {id(got.records[0].stamp.node)}
+
+
+NEW_FILE = ["a/b", 1, 5, DIGEST, 1_700_000_000, 7, 0o644, 9, "ab", [["ab", 3]]]
+AS_OTHERS = {"action": "create", "record": NEW_FILE, "content": "attached"}
+ODD = [
+    *NOT_INTEGERS, *NOT_STRINGS, *SURROGATES, -1, 0, 1, 2, 9, 0o777, 0o1000, 2**62, 2**63, 10**400, DIGEST, DIGEST.upper(),
+    DIGEST[:-1], DIGEST[:-2] + "\n\n", "", ".", "..", "a/", "/a", "a//b", "a/./b", "a\0b", "a\nb", "\u00e9", "x" * 255,
+    "x" * 256, "a/.dir_sync", ".hidden", "ab\ncd", "=ab", "=", "AB", [["ab", 1], ["cd", 2]], [["=ab", 1]], [["a\nb", 1]],
+    [[1, "ab"]], [["ab", 0]], [["ab", True]], [[["ab"], 1]], ["ab", 1], [], {}, [{}], [[]], "attached", "modify", "rename",
+]  # fmt: skip
+
+
+@given(st.one_of(st.sampled_from(ODD), strategies.json_values()), st.integers(-3, 9), st.integers(0, 11))
+def test_one_among_many_new_files_means_what_it_means_alone(value: Any, position: int, place: int) -> None:
+    odd: dict[str, Any] = dict(AS_OTHERS)
+    if position >= 0:
+        odd["record"] = [*NEW_FILE[:position], value, *NEW_FILE[position + 1 :]]
+    else:
+        odd[("action", "record", "content")[position]] = value
+    outcomes: list[Any] = []
+    for crowd in (0, 11):
+        changes = [AS_OTHERS] * crowd
+        changes.insert(place, odd)
+        attached = any("content" in change for change in changes)
+        try:
+            got = over_the_wire({**WIRE["MODIFICATION_UPDATE"], "changes": changes, "attached": attached})
+        except PeerError as error:
+            outcomes.append(str(error))
+        else:
+            assert isinstance(got, ModificationUpdate)
+            outcomes.append(got.changes[min(place, len(changes) - 1)])
+            assert all(type(each) is Change and type(each.record) is Record for each in got.changes)
+    assert outcomes[0] == outcomes[1]

@@ -348,6 +348,8 @@ def test_what_deflates_too_well_is_sent_so_that_it_is_believed() -> None:
         '{"type":"PING","inner":{"key":1,"key":1}}',
         '{"type":"PING","inner":[[{"":1,"":2}]]}',
         '{"a":1,"\\u0061":2}',
+        '{"a":1,"a" :2,"b":":"}',
+        '{"type":"x","changes":[{"a":1},{"a":1,"a":2,"b":":"}]}',
         '{"token":NaN}',
         '{"token":Infinity}',
         '{"token":-Infinity}',
