@@ -154,7 +154,11 @@ _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them
 _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read once, to have their signatures
+_TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
 _MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
+
+
+_new = tuple.__new__  # half the cost of a named tuple's own
 
 
 class Now(NamedTuple):
@@ -345,7 +349,7 @@ class Engine:
                     self._looked(seen)
             case Applied(items):
                 self._jobs_out -= 1
-                for result in items:
+                for result in self._given_all(items) if self._gifts else items:
                     self._applied(result)
             case Staged():
                 self._jobs_out -= 1
@@ -455,10 +459,12 @@ class Engine:
             if not fetch.is_small
         ]
 
-    def _note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
+    def _note(
+        self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "", crowd: int = 1
+    ) -> None:
         peer = _holder(peer)
         name = self._peers[peer].name if peer in self._peers else peer
-        self._out.append(Note(what, path, name, size, wire, text))
+        self._out.append(Note(what, path, name, size, wire, text, crowd))
 
     # --- looking at our own disk -------------------------------------------------------------------------------------
 
@@ -1620,8 +1626,11 @@ class Engine:
             else:
                 del self._echoes[path]
         gift = self._gifts.pop(path, None)
-        if gift is not None and self._given(gift, result):
-            return
+        if gift is not None:  # something is not as it should be: it is an offer like any other again
+            self._no_longer_intended(gift.intent)
+            self._tried[path] = gift.record.stamp
+            if self.index.offer(path, gift.peer) is None:
+                self.index.put_offer(Offer(gift.peer, gift.record, False))
         item, take = self._doing.pop(path)
         self._removing -= item.act is Act.REMOVE
         self._busy.discard(path)
@@ -1695,78 +1704,97 @@ class Engine:
     def _take_gifts(self, peer: Peer, changes: tuple[Change, ...]) -> list[Change]:
         """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
         the end. Returns the other changes."""
-        index, busy = self.index, self._busy
+        index, busy, looking, agenda, coming = self.index, self._busy, self._looking, self._agenda, self._coming
         others: list[Change] = []
-        gifts: list[Record] = []
+        gifts: dict[bytes, Record] = {}
         here: dict[bytes, bool] = {}
-        index.fetch(change.record.path for change in changes)
+        unknown = index.unknown([change.record.path for change in changes])
+        new = index.may_not_have([change.record.content for change in changes])
         for change in changes:
             record, content = change.record, change.content
-            path = record.path
+            path, _, _, digest, *_ = record
             if (
                 content is None
+                or path not in unknown
+                or digest not in new
+                or path in gifts
                 or path in busy
-                or path in self._looking
-                or path in self._agenda
-                or index.get(path) is not None
-                or index.offers(path)
-                or record.content in self._coming
-                or index.may_have(record.content)
+                or path in looking
+                or path in agenda
+                or digest in coming
                 or path in self._obstructed
             ):
                 others.append(change)
                 continue
-            parent = parent_of(path)
-            if parent not in here:
-                here[parent] = self._is_unblocked(path)
-            if not here[parent]:
+            parent = path.rpartition(b"/")[0]
+            is_here = here.get(parent)
+            if is_here is None:
+                is_here = here[parent] = self._is_unblocked(path)
+            if not is_here:
                 others.append(change)
                 continue
-            gifts.append(record)
-            self._coming[record.content] = path
-            item = ApplyItem(path, Act.INSTALL, record, b"", Why.REPLACED, bytes(content))
-            self._do(item, Take(record, False))
+            gifts[path] = record
+            coming[digest] = path
+            item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
+            self._doing[path] = (item, _new(Take, (record, False)))
+            self._applies.append(item)
         if gifts:
             peer.told_us = True
-            intent = index.put_intent(peer.node, gifts)
+            busy.update(gifts)
+            self._echoes.update(dict.fromkeys(gifts))
+            intent = index.put_intent(peer.node, gifts.values())
             self._intents[intent] = len(gifts)
-            for record in gifts:
-                self._gifts[record.path] = _Gift(intent, peer.node, record)
+            self._gifts.update((path, _new(_Gift, (intent, peer.node, record))) for path, record in gifts.items())
         return others
 
-    def _given(self, gift: _Gift, result: ApplyResult) -> bool:
-        """A gift was (or was not) installed. True if all is done; false: it is an offer like any other again."""
-        intent, node, record = gift
-        path = record.path
+    def _given_all(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
+        """`_applied` for all gifts that were installed as they should be. Returns the other results."""
+        gifts, listed = self._gifts, self._listed_busy
+        others: list[ApplyResult] = []
+        given: dict[str, tuple[list[Record], list[bytes]]] = {}
+        unknown = self.index.unknown([result.path for result in results])
+        for result in results:
+            path, outcome, fp, *_ = result
+            gift = gifts.get(path)
+            is_done = outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES
+            if gift is None or not is_done or path not in unknown or path in listed:
+                others.append(result)
+                continue
+            del gifts[path], self._doing[path]
+            intent, node, record = gift
+            self._no_longer_intended(intent)
+            records, fps = given.setdefault(node, ([], []))
+            records.append(record)
+            fps.append(fp)
+        for node, (records, fps) in given.items():
+            paths = [record.path for record in records]
+            self._busy.difference_update(paths)
+            self._echoes.update(dict.fromkeys(self._echoes.keys() & paths, self._now.mono_ms + _ECHO_MS))
+            if not self.first_scan:
+                self.index.journal_new(records, self._now.wall_ns)
+            rows = self.index.put_new(records, fps)
+            self._changed += [(row.seq, row.record) for row in rows]
+            peer = self._peers.get(node)
+            if peer is not None:
+                peer.knows.update((record.path, (record.stamp, record.vector)) for record in records)
+            for record in records:
+                if self._copies:
+                    self._wake_copies(record.path)
+                if record.size >= limits.DELTA_FILE_BYTES_MIN:
+                    self._sign_later(record, None)
+            for record in records[:_TOLD_SINGLY]:
+                self._note("received", record.path, node, record.size)
+            if more := records[_TOLD_SINGLY:]:
+                self._note("received", peer=node, size=sum(record.size for record in more), crowd=len(more))
+        return others
+
+    def _no_longer_intended(self, intent: int) -> None:
         left = self._intents[intent] - 1
         if left:
             self._intents[intent] = left
         else:
             del self._intents[intent]
             self.index.drop_intent(intent)
-        if (
-            result.result is Result.DONE
-            and len(result.fp) == FINGERPRINT_BYTES
-            and path not in self._listed_busy
-            and self.index.get(path) is None
-            and not self.index.offers(path)
-        ):
-            self._busy.discard(path)
-            del self._doing[path]
-            self.index.journal(record, None, self._now.wall_ns)
-            self._tried.pop(path, None)
-            row = self.index.put(record, result.fp)
-            self._changed.append((row.seq, record))
-            peer = self._peers.get(node)
-            if peer is not None:
-                peer.knows[path] = (record.stamp, record.vector)
-            self._wake_copies(path)
-            self._sign_later(record, None)
-            self._note("received", path, node, record.size)
-            return True
-        if self.index.offer(path, node) is None:
-            self.index.put_offer(Offer(node, record, False))
-        return False
 
     def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
         """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -178,6 +179,27 @@ class Index:
         self._set(record.path, row)
         return row
 
+    def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
+        """`put` for many files of which nothing was known."""
+        first = self.sequence + 1
+        self.sequence += len(records)
+        if self._files is not None:
+            self._files += len(records)
+        rows = list(map(partial(_new, Row), zip(records, range(first, self.sequence + 1), fps, strict=True)))
+        paths = [record.path for record in records]
+        contents = [record.content for record in records]
+        if self._paths is not None:
+            self._paths.add_all(map(hash, paths))
+        if self._contents is not None:
+            self._contents.add_all(map(_low_bits, contents))
+        if len(self._rows) + len(rows) > _CACHE_MAX:
+            self._rows.clear()
+            self._rows.update(self._dirty_rows)
+        self._rows.update(zip(paths, rows, strict=True))
+        self._dirty_rows.update(zip(paths, rows, strict=True))
+        self._dirty_content.update(zip(contents, paths, strict=True))
+        return rows
+
     def set_fp(self, path: bytes, fp: bytes) -> None:
         """What is on the disk has another fingerprint; there is nothing to tell anyone."""
         row = self.get(path)
@@ -193,7 +215,7 @@ class Index:
         if row.record.kind == Kind.FILE:
             self._dirty_content[row.record.content] = path
             if self._contents is not None:
-                self._contents.add(int.from_bytes(row.record.content[:5], "little"))
+                self._contents.add(_low_bits(row.record.content))
 
     def _remember(self, path: bytes, row: Row | None) -> None:
         if len(self._rows) >= _CACHE_MAX:
@@ -204,8 +226,8 @@ class Index:
     def fetch(self, paths: Iterable[bytes]) -> None:
         """Read many rows at once, so that `get` finds them decoded."""
         todo = [path for path in paths if path not in self._rows]
-        if self._paths is not None:
-            todo = [path for path in todo if self._paths.may_have(hash(path))]
+        if self._paths is not None and todo:
+            todo = [path for path, is_new in zip(todo, self._paths.lack(map(hash, todo)), strict=True) if not is_new]
         for at in range(0, len(todo), 400):
             some = todo[at : at + 400]
             keys: list[bytes] = []
@@ -221,6 +243,13 @@ class Index:
                 found[row.record.path] = row
             for path in some:
                 self._remember(path, found.get(path))
+
+    def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
+        """Those of some paths of which there is neither a row nor an offer."""
+        self.fetch(paths)
+        lacking = [False] * len(paths) if self._paths is None else self._paths.lack(map(hash, paths))
+        new = {path for path, is_new in zip(paths, lacking, strict=True) if is_new or self.get(path) is None}
+        return {path for path in new if not self._offers_of(path)} if self._any_offer or self._offers else new
 
     def known_in(self, parent: bytes) -> dict[bytes, bytes]:
         """Name -> fingerprint of everything that is directly in a folder, as far as we know."""
@@ -311,13 +340,20 @@ class Index:
 
     def may_have(self, digest: bytes) -> bool:
         """False: no row and no version ever had this content. True: look."""
+        return self._all_contents().may_have(_low_bits(digest))
+
+    def may_not_have(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Those for which `may_have` is false."""
+        lacking = self._all_contents().lack(map(_low_bits, digests))
+        return {digest for digest, is_new in zip(digests, lacking, strict=True) if is_new}
+
+    def _all_contents(self) -> _Bloom:
         if self._contents is None:
             self._flush()
             self._contents = _Bloom()
             query = "SELECT content FROM row WHERE kind=1 UNION ALL SELECT content FROM version WHERE kind=1"
-            for (content,) in self._db.execute(query):
-                self._contents.add(int.from_bytes(content[:5], "little"))
-        return self._contents.may_have(int.from_bytes(digest[:5], "little"))
+            self._contents.add_all(_low_bits(content) for (content,) in self._db.execute(query))
+        return self._contents
 
     def rows_after(self, sequence: int, limit: int) -> list[Row]:
         """Rows above a sequence, ascending."""
@@ -486,7 +522,7 @@ class Index:
     def put_version(self, version: Version) -> None:
         mtime_s, mtime_ns = divmod(version.mtime, _BILLION)
         if self._contents is not None:
-            self._contents.add(int.from_bytes(version.content[:5], "little"))
+            self._contents.add(_low_bits(version.content))
         self._db.execute(
             "INSERT OR REPLACE INTO version VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -571,6 +607,10 @@ class Index:
             _, kind, size, content, mtime, mode, _, _ = previous
             was = (int(kind), size, content, mtime // _BILLION, mtime % _BILLION, mode)
         self._dirty_changes.append((time_ns, record.stamp.node, record.path, *was))
+
+    def journal_new(self, records: Iterable[Record], time_ns: int) -> None:
+        """`journal` for many files where nothing was."""
+        self._dirty_changes += [(time_ns, record.stamp.node, record.path, 0, 0, b"", 0, 0, 0) for record in records]
 
     def changes_since(self, time_ns: int) -> Iterator[Before]:
         """The journal from a time on, oldest first."""
@@ -697,12 +737,33 @@ class _Bloom:
         number >>= 20
         bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
 
+    def add_all(self, numbers: Iterable[int]) -> None:
+        bits = self._bits
+        for number in numbers:
+            bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
+            bits[number >> 23 & 0x1FFFF] |= 1 << (number >> 20 & 7)
+
+    def lack(self, numbers: Iterable[int]) -> list[bool]:
+        """For each of them: true if it is not in the set."""
+        bits = self._bits
+        return [
+            not (
+                bits[number >> 3 & 0x1FFFF] & 1 << (number & 7)
+                and bits[number >> 23 & 0x1FFFF] & 1 << (number >> 20 & 7)
+            )
+            for number in numbers
+        ]
+
     def may_have(self, number: int) -> bool:
         bits = self._bits
         if not bits[number >> 3 & 0x1FFFF] & 1 << (number & 7):
             return False
         number >>= 20
         return bits[number >> 3 & 0x1FFFF] & 1 << (number & 7) != 0
+
+
+def _low_bits(digest: bytes) -> int:
+    return int.from_bytes(digest[:5], "little")
 
 
 def _join(parent: bytes, name: bytes) -> bytes:

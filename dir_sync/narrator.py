@@ -23,6 +23,7 @@ _QUIET = frozenset({"meta", "copied"})
 class _Crowd:
     since_s: float
     count: int = 0
+    hidden: int = 0  # of these, not told one by one
     size: int = 0
 
 
@@ -42,13 +43,14 @@ class Narrator:
         crowd = self._crowds.get(key)
         if crowd is None:
             crowd = self._crowds[key] = _Crowd(now_s)
-        crowd.count += 1
-        if crowd.count <= _SINGLE_MAX:
+        crowd.count += note.crowd
+        if crowd.count <= _SINGLE_MAX and note.crowd == 1:
             single, _ = words
             size = f" ({human_bytes(note.size)})" if note.size else ""
             text = single.format(path=show(note.path), peer=_by(note.peer), name=note.peer, size=size, text=note.text)
             logger.info("%s", text)
         else:
+            crowd.hidden += note.crowd
             crowd.size += note.size
 
     def breathe(self, now_s: float, all_of_it: bool = False) -> float | None:
@@ -57,7 +59,7 @@ class Narrator:
             if not all_of_it and now_s - crowd.since_s < _BREATH_S:
                 continue
             del self._crowds[key]
-            more = crowd.count - _SINGLE_MAX
+            more = crowd.hidden
             if more > 0:
                 _, plural = _WORDS[key[0]]
                 size = f" ({human_bytes(crowd.size)})" if crowd.size else ""

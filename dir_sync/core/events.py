@@ -489,6 +489,7 @@ class Note(NamedTuple):
     size: int = 0
     wire: int = 0
     text: str = ""
+    crowd: int = 1  # so many of the same kind, together `size` bytes
 
 
 Effect = Job | Send | Drop | NewIdentity | Note | Report

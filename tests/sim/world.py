@@ -676,7 +676,7 @@ class World:
 
     def _perform(self, node: Node, effect: Effect) -> None:
         match effect:
-            case Note(what, path, peer, size, wire, text):
+            case Note(what, path, peer, size, wire, text, _):
                 self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
                 if what == "bad content":
                     self._bad_content(node, path)
