@@ -400,8 +400,7 @@ class Daemon:
                     self._perform_last()
                     return
                 if isinstance(news, list):
-                    for event in news:
-                        effects += self._engine.handle(event, now)
+                    effects += self._engine.heard(news, now)
                     count += len(news)
                 else:
                     effects += self._handle(news, now)

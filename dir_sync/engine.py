@@ -308,6 +308,16 @@ class Engine:
             self._recheck_later(version)
         return self._out + self.end_turn(now)
 
+    def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
+        """`handle` for what the watcher tells, which comes by the thousand."""
+        self._now = now
+        effects: list[Effect] = []
+        for event in events:
+            if type(event) is Touched and event.urgency is Urgency.ARRIVED and self._is_echo(event.path):
+                continue
+            effects += self.handle(event, now)
+        return effects
+
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """One event. What it makes necessary comes now or with `end_turn`."""
         self._now, self._out = now, []

@@ -164,7 +164,15 @@ def test_a_backlog_becomes_one_scan(heard: Heard, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["_get_or_create_watch", "_remove_callback", "_inotify_fd", "_lock", "_closed", "_watch_for_wd", "read_events"],
+    [
+        "_get_or_create_watch",
+        "_remove_callback",
+        "_inotify_fd",
+        "_lock",
+        "_closed",
+        "_watch_for_wd",
+        "_read_event_buffer",
+    ],
 )
 def test_watchdog_still_has_what_we_use(name: str) -> None:
     reader = InotifyFD()

@@ -176,6 +176,8 @@ class ReadItem(NamedTuple):
 
 
 class Urgency(Enum):
+    __hash__ = object.__hash__  # events are kept in dicts, by the thousand
+
     NOW = "now"  # closed after writing, moved, or mode changed
     ARRIVED = "arrived"  # a file got this name, and had none in the folder before: also what we install does
     CREATED = "created"
