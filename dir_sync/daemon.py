@@ -283,6 +283,13 @@ class Daemon:
         except OSError as error:
             raise ConfigError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
         self._closers.append(self._discovery.stop)
+        if self._index.noted(f"name {self._index.node}") != config.name:
+            self._index.note(f"name {self._index.node}", config.name)
+        if not self._disk.supports_exchange:
+            logger.warning(
+                "the file system of %s cannot exchange two names in one step: what is replaced is linked into the history first",
+                show(os.fsencode(config.folder)),
+            )
         self._watcher.start()
         self._closers.append(self._watcher.stop)
         self._open_control()
@@ -539,7 +546,7 @@ class Daemon:
             found = undo.holders(questions, report.answers)
             lost = {content for request in questions for content in request.digests if content not in found}
             wanted = tuple(one for one in plan.wanted if one.content not in lost)
-            asked.reply.put(history.described(self._index, plan, lost))
+            asked.reply.put(history.described(self._index, wish, plan, lost))
             if not wish.dry_run and wanted:
                 self._inbox.put(Recalled(wanted, found))
 
@@ -632,7 +639,8 @@ class Daemon:
             return []
         del self._links[node.id]
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected anew"}
-        logger.info("lost node %s at %s: %s", node.id[:8], node.address, words.get(reason, text or reason))
+        name = show(self._name_of(node.id))
+        logger.info("lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason))
         return self._engine.handle(PeerDown(node.id, reason), now)
 
     def _act(self, actions: list[Action]) -> None:

@@ -283,6 +283,7 @@ class Engine:
         self._removing = 0  # files that are just being removed
         self._approved = False  # some of what changed in this turn was approved by a person: no peer need ask again
         self._inquiries = Inquiries()
+        self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
         self._retention = retention
         self._prune_at = 0  # (ms) the history is looked at again
         self._pruning = False
@@ -302,8 +303,6 @@ class Engine:
             if kind:
                 self.peer_brake.go_on(maker, kind == "rewrites", now.mono_ms)
                 self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
-        if self.index.first_scan_done and self.index.noted(JOURNAL_SINCE) is None:
-            self.index.note(JOURNAL_SINCE, now.wall_ns)
         for version in self.index.versions_since(now.wall_ns - _RECHECK_MS[-1] * 1_000_000, _RECHECK_MAX):
             self._recheck_later(version)
         return self._out + self.end_turn(now)
@@ -398,6 +397,8 @@ class Engine:
         self._publish()
         for node in sorted(self._peers):
             self._pump(self._peers[node])
+        if not self._journals:
+            self._begin_journal()
         self._prune()
         self._recheck()
         self._when_calm()
@@ -617,7 +618,6 @@ class Engine:
             if self.first_scan:
                 self.first_scan = False
                 self.index.set_first_scan_done()
-                self.index.note(JOURNAL_SINCE, self._now.wall_ns)
             count, size = self.index.count_live()
             self._note("scanned", size=size, wire=count)
             if self.index.any_offers():
@@ -1173,9 +1173,18 @@ class Engine:
                 self._sweep = b""  # and more of them
         return row
 
+    def _begin_journal(self) -> None:
+        """Once we have all that the first peer had: to undo what came by meeting it would undo the meeting."""
+        if not any(peer.synced for peer in self._peers.values()) or self.scanning or self._todo:
+            return
+        if self._gifts or self._jobs_out or self._fetches or self._ready or self.index.any_offers():
+            return
+        self._journals = True
+        self.index.note(JOURNAL_SINCE, self._now.wall_ns)
+
     def _journal(self, record: Record) -> None:
         """Note how the path was, if that changes."""
-        if self.first_scan:
+        if not self._journals:
             return
         row = self.index.get(record.path)
         if row is None or row.record.kind == Kind.ABSENT:
@@ -1780,7 +1789,7 @@ class Engine:
             paths = [record.path for record in records]
             self._busy.difference_update(paths)
             self._echoes.update(dict.fromkeys(self._echoes.keys() & paths, self._now.mono_ms + _ECHO_MS))
-            if not self.first_scan:
+            if self._journals:
                 self.index.journal_new(records, self._now.wall_ns)
             rows = self.index.put_new(records, fps)
             self._changed += [(row.seq, row.record) for row in rows]

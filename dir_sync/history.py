@@ -129,7 +129,7 @@ def recalled(question: Answer) -> list[Before]:
 class Wish(NamedTuple):
     """An undo, as somebody asked for it."""
 
-    since_ns: int
+    since_ns: int  # not before the journal begins
     by: str | None
     dry_run: bool
 
@@ -141,16 +141,15 @@ def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
         raise ConfigError("since when?")
     if since > now_ns:
         raise ConfigError("that time is still to come", 2)
-    if not isinstance(begin, int) or since < begin:
-        when = local(begin) if isinstance(begin, int) else "now"
-        raise ConfigError(f"what changed is known here since {when} only: --since must not be earlier")
-    return Wish(since, None if by is None else _node_of(index, str(by)), question.get("dry_run") is True)
+    if not isinstance(begin, int):
+        raise ConfigError("what changed is not known here yet: this node has not met another one")
+    return Wish(max(since, begin), None if by is None else _node_of(index, str(by)), question.get("dry_run") is True)
 
 
 def _node_of(index: Index, text: str) -> str:
     """A node by its name, or by the beginning of its id. ConfigError if there is none, or more than one."""
     nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
-    nodes[index.node] = "this node"
+    nodes.setdefault(index.node, "this node")
     named = [node for node, name in nodes.items() if name == text]
     found = named or [node for node in nodes if len(text) >= 4 and node.startswith(text)]
     if len(found) == 1:
@@ -160,7 +159,7 @@ def _node_of(index: Index, text: str) -> str:
     raise ConfigError(f"{what}; known here: {known}", 2)
 
 
-def described(index: Index, plan: undo.Plan, lost: set[bytes]) -> Answer:
+def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes]) -> Answer:
     """An undo for people."""
     changes = []
     for one in plan.wanted:
@@ -176,7 +175,7 @@ def described(index: Index, plan: undo.Plan, lost: set[bytes]) -> Answer:
             }
         )
     left = [{"path": _text(path), "by": str(index.noted(f"name {node}") or node[:8])} for path, node in plan.left]
-    return {"changes": changes, "left": left}
+    return {"changes": changes, "left": left, "since_ns": wish.since_ns}
 
 
 def keep(index: Index, question: Answer) -> Answer:
@@ -376,7 +375,7 @@ class Book:
         wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
         plan = undo.plan(index, wish.since_ns, wish.by)
         lost = set(undo.missing(index, plan.wanted))
-        answer = described(index, plan, lost)
+        answer = described(index, wish, plan, lost)
         if not dry_run:
             wanted = [one for one in plan.wanted if one.content not in lost]
             gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
@@ -610,13 +609,16 @@ def table(entries: list[Entry]) -> list[str]:
     ]
 
 
-def told(answer: Answer, since_ns: int, dry_run: bool) -> list[str]:
-    """What an undo does, a line for each path, up to a number."""
-    changes, left = answer["changes"], answer["left"]
+def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
+    """What an undo does (`asked_ns`: since when it should), a line for each path, up to a number."""
+    changes, left, since_ns = answer["changes"], answer["left"], answer["since_ns"]
     lost = [one for one in changes if one["lost"]]
     wanted = [one for one in changes if not one["lost"]]
     if not changes and not left:
         return [f"nothing has changed since {local(since_ns)}"]
+    if since_ns > asked_ns:
+        until = f"what changed before {local(since_ns)}, when this node began to share the folder, is not known here"
+        return [*told(answer, since_ns, dry_run), until]
     will = "would be" if dry_run else "are"
     lines = [f"{len(wanted):,} paths {will} again as they were at {local(since_ns)}"] if wanted else []
     for one in wanted[:_TOLD_MAX]:

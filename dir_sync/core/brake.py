@@ -20,7 +20,8 @@ __all__ = ["Brake", "Judged", "Limits", "PeerBrake", "Verdict", "covers"]
 
 _WINDOW_MS = 60_000  # what one node does within this is judged together
 _SETTLE_MS = 250  # a burst is over when nothing more has come for so long ...
-_SETTLE_MS_MAX = 2_000  # ... and is judged at the latest after this
+_SETTLE_MS_MAX = 2_000  # ... and is judged at the latest after this ...
+_GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
 _SUSPICIOUS = 5  # a fifth of a disaster is enough to wait and see how it goes on
 
 
@@ -115,6 +116,7 @@ class _Burst:
     judged: dict[bytes, None] = field(default_factory=dict)  # found harmless: let through when asked for again
     since_ms: int = 0
     last_ms: int = 0
+    grows: bool = False  # half a disaster, and more keeps coming
 
     def expire(self, before_ms: int) -> None:
         while self.removed and self.removed[0] < before_ms:
@@ -128,7 +130,7 @@ class _Burst:
 
     @property
     def due_ms(self) -> int:
-        return min(self.last_ms + _SETTLE_MS, self.since_ms + _SETTLE_MS_MAX)
+        return min(self.last_ms + _SETTLE_MS, self.since_ms + (_GROWING_MS_MAX if self.grows else _SETTLE_MS_MAX))
 
 
 class PeerBrake:
@@ -222,6 +224,14 @@ class PeerBrake:
             moved = sum(map(is_moved, leaving))
             gone = min(len(burst.removed), most - files) + len(leaving) - moved
             changed = len(burst.rewritten) + len(paths) - len(leaving)
+            if not burst.grows and now_ms - burst.last_ms < _SETTLE_MS:
+                is_half = self.limits.is_disaster(2 * gone, most - moved) or self.limits.is_rewritten(
+                    2 * changed, files
+                )
+                burst.grows = is_half
+                if is_half:
+                    continue
+            burst.grows = False
             is_rewritten = self.limits.is_rewritten(changed, files)
             if is_rewritten or self.limits.is_disaster(gone, most - moved):
                 burst.braked_ms = now_ms

@@ -87,7 +87,7 @@ def test_a_folder_that_goes_is_waited_for(pair: Lan) -> None:
     aside = a.base / "aside"
     a.dir.rename(aside)
     wait_for(lambda: "paused" in a.log(), SOON_S, "it is said")
-    wait_for(lambda: "lost node" in b.log(), SOON_S, "the other sees it leave")
+    wait_for(lambda: "lost " in b.log(), SOON_S, "the other sees it leave")
     write(b.dir / "meanwhile", b"written meanwhile")
     a.dir.mkdir()
     wait_for(lambda: "another folder" in a.log(), SOON_S, "an empty folder is not the folder")
