@@ -959,6 +959,7 @@ class Engine:
                 decision = decide(None if row is None else row.record, self.index.offers(path))
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._answer(row, decision.record)
+                    self._approved = True  # nobody asks again whether that was meant
         if is_news or not said_by:
             for node in sorted(self._peers):
                 if node != said_by and self._peers[node].asked:
@@ -991,10 +992,14 @@ class Engine:
         counter = next((count for node, count in target.vector if node == maker), 0)
         files = self.index.files() - self._removing
         is_removal = target.kind == Kind.ABSENT
+        if is_removal and self._is_being_moved(mine.path):
+            return False
         was_on = bool(self.peer_brake.held())
         verdict = self.peer_brake.ask(maker, counter, mine.path, is_removal, files, self._now.mono_ms)
-        if verdict is Verdict.HOLD and not was_on:
-            self._tell_brake()
+        if verdict is Verdict.HOLD:
+            self._unready(mine.path)
+            if not was_on:
+                self._tell_brake()
         return verdict is not Verdict.PASS
 
     def _judge_peers(self) -> None:
@@ -1002,8 +1007,12 @@ class Engine:
         if due is None or due > self._now.mono_ms:
             return
         files = self.index.files() - self._removing
-        for maker, paths, held in self.peer_brake.judge(self._is_being_moved, files, self._now.mono_ms):
+        for maker, paths, held in self.peer_brake.judge(
+            self._is_being_moved, self._is_being_told, files, self._now.mono_ms
+        ):
             if held:
+                for path in paths:
+                    self._unready(path)
                 kind = "rewrites" if self.peer_brake.holds_rewrites(maker) else "removals"
                 self.index.note(f"braked {maker}", kind)
                 self._note("peer braked", paths[0], peer=maker, wire=len(paths), size=files)
@@ -1600,6 +1609,8 @@ class Engine:
         self._removing += item.act is Act.REMOVE
         if take is not None:
             self._try(item.path, take.record.stamp)
+        if item.copy_path is not None and item.target.kind is Kind.FILE:
+            self._coming[item.target.content] = item.path
         if item.act is Act.INSTALL and not item.expect:
             self._echoes[item.path] = None
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
@@ -1933,6 +1944,7 @@ class Engine:
             for peer in [""] if is_here else holders.get(content, ()):
                 self.index.put_offer(Offer(_OURS + peer, record, False))
             self._todo[path] = None
+        self._decide_on(self.index.node, self.index.next_sequence(), True, "")  # nobody asks whether that is meant
 
     def recalled(self) -> int:
         """How many paths are still on their way back to what they were."""
@@ -2694,7 +2706,13 @@ class Engine:
         if held:
             self.held_elsewhere[peer.node] = held
             maker, _, files, path = held[0]
-            self._note("held there", path, peer=peer.node, wire=files, text=self.name_of(maker))
+            self._note(
+                "held there",
+                path,
+                peer=peer.node,
+                wire=files,
+                text="this node" if maker == self.index.node else self.name_of(maker),
+            )
         else:
             self.held_elsewhere.pop(peer.node, None)
 

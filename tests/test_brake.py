@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dir_sync import undo
 from dir_sync.core.brake import Limits
-from dir_sync.core.events import Blind, Decided, Touched, Urgency
+from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
 
@@ -285,10 +286,27 @@ def test_rewriting_nearly_all_is_held(pair: Pair) -> None:
     assert pair.two.said("peer braked")
     old = [path for path in files(pair.two.disk) if pair.two.disk.content(path).startswith(b"content")]
     assert len(old) >= 16
+    assert not pair.two.engine.is_busy
+    pair.one.engine.brake.limits = pair.one.engine.peer_brake.limits = Limits(10, 50, 10, 80)
     pair.two.inbox.append(Decided(False))
     pair.run()
+    assert not pair.one.said("peer braked"), "what was rejected comes back without being asked for"
     assert all(pair.one.disk.content(path) == pair.two.disk.content(path) for path in files(pair.two.disk))
     assert all(pair.one.disk.content(path).startswith(b"content") for path in old)
+
+
+def test_an_undo_is_not_held(pair: Pair) -> None:
+    pair.clock.ms += 60_000
+    since = pair.clock.now().wall_ns
+    fill(pair.one.disk, 60, b"e")
+    pair.one.inbox.append(Touched(b"e", Urgency.FOLDER))
+    pair.run()
+    assert len(files(pair.two.disk)) == 81
+    pair.one.inbox.append(Recalled(tuple(undo.plan(pair.one.index, since, None).wanted), {}))
+    pair.run()
+    assert len(files(pair.two.disk)) == 21
+    assert_equal(pair)
+    assert not pair.two.said("peer braked")
 
 
 def test_an_ordinary_amount_is_not_held(pair: Pair) -> None:

@@ -211,21 +211,27 @@ class PeerBrake:
         """When `judge` has something to do."""
         return min((burst.due_ms for burst in self._bursts.values() if burst.waiting), default=None)
 
-    def judge(self, is_moved: Callable[[bytes], bool], files: int, now_ms: int) -> list[Judged]:
-        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `files`: now."""
+    def judge(
+        self, is_moved: Callable[[bytes], bool], is_being_told: Callable[[bytes], bool], files: int, now_ms: int
+    ) -> list[Judged]:
+        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `is_being_told`: who
+        announced its change has more to say, such as a new name; `files`: now."""
         done = []
         for maker, burst in self._bursts.items():
             if not burst.waiting or burst.due_ms > now_ms:
                 continue
             paths = list(burst.waiting)
+            if now_ms - burst.since_ms < _GROWING_MS_MAX and any(map(is_being_told, paths)):
+                burst.last_ms, burst.grows = now_ms, True
+                continue
             burst.expire(now_ms - _WINDOW_MS)
             most = self._most_files(files, now_ms)
             leaving = [path for path, (is_removal, _) in burst.waiting.items() if is_removal]
-            moved = sum(map(is_moved, leaving))
-            gone = min(len(burst.removed), most - files) + len(leaving) - moved
+            moved = {path for path in leaving if is_moved(path)}
+            gone = min(len(burst.removed), most - files) + len(leaving) - len(moved)
             changed = len(burst.rewritten) + len(paths) - len(leaving)
             if not burst.grows and now_ms - burst.last_ms < _SETTLE_MS:
-                is_half = self.limits.is_disaster(2 * gone, most - moved) or self.limits.is_rewritten(
+                is_half = self.limits.is_disaster(2 * gone, most - len(moved)) or self.limits.is_rewritten(
                     2 * changed, files
                 )
                 burst.grows = is_half
@@ -233,13 +239,15 @@ class PeerBrake:
                     continue
             burst.grows = False
             is_rewritten = self.limits.is_rewritten(changed, files)
-            if is_rewritten or self.limits.is_disaster(gone, most - moved):
+            if is_rewritten or self.limits.is_disaster(gone, most - len(moved)):
                 burst.braked_ms = now_ms
                 burst.holds_rewrites |= is_rewritten
                 burst.held.update({path: counter for path, (_, counter) in burst.waiting.items()})
                 done.append(Judged(maker, paths, True))
             else:
                 for path, (is_removal, _) in burst.waiting.items():
+                    if path in moved:
+                        continue
                     self._let_through(burst, path, is_removal, now_ms)
                 burst.judged.update(dict.fromkeys(paths))
                 done.append(Judged(maker, paths, False))
