@@ -150,6 +150,7 @@ _RECHECK_MS = (5_000, 60_000)  # after it was displaced, a version is looked at 
 _YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
 _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
+_UNAWARE_MAX = 100  # of one path
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them
@@ -237,7 +238,7 @@ class Engine:
         self._held_since: dict[bytes, int] = {}
         self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
         self._tried: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
-        self._unaware: dict[bytes, Stamp] = {}  # newer changes that were made without knowledge of ours
+        self._unaware: dict[bytes, set[Stamp]] = {}  # newer changes that were made without knowledge of ours
         self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
         self._ready_bytes = 0
@@ -846,7 +847,8 @@ class Engine:
             if not self.brake.holds(path):
                 self.brake.missed[path] = None
                 return True
-            is_wanted = mine.kind != Kind.DIRECTORY and path in self.brake.held and bool(self.index.offers(path))
+            newer = any(offer.record.stamp > mine.stamp for offer in self.index.offers(path))
+            is_wanted = mine.kind != Kind.DIRECTORY and path in self.brake.held and newer
             if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
                 return True
         if mine.kind == Kind.DIRECTORY and self._look_below(path, errand):
@@ -919,6 +921,8 @@ class Engine:
             errand.approved = approved
 
     def _no_longer_held(self, path: bytes) -> None:
+        if path in self.brake.held:
+            self._sweep = b""  # what waited for it
         if self.brake.is_back(path):
             self._note("unbraked")
             self._tell_brake()
@@ -971,6 +975,7 @@ class Engine:
         """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
         paths = self.brake.let_go()
         self._tell_brake()
+        self._sweep = b""  # what waited for it
         if approve:
             self._let_go(paths, approved=True)
             return
@@ -1166,11 +1171,13 @@ class Engine:
     def _put(self, record: Record, fp: bytes) -> Row:
         """Every change of a row goes through here: it is told to the peers, and what depends on it is planned."""
         self._journal(record)
+        if self.brake.held:
+            before = self.index.get(record.path)
+            if before is None or fp != before.fp or record.kind == Kind.ABSENT:  # else only its vector or stamp is new
+                self._no_longer_held(record.path)
         row = self.index.put(record, fp)
         self._changed.append((row.seq, record))
         self._todo[record.path] = None
-        if self.brake.held:
-            self._no_longer_held(record.path)
         if self.peer_brake.is_on:
             self._settled_peers(record.path)
         if self._obstructed and parent_of(record.path) in self._obstructed:
@@ -1278,6 +1285,8 @@ class Engine:
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
         if self._not_before.get(path, 0) > self._now.mono_ms:
             return  # its timer is set
+        if self.brake.held and path not in self.brake.held and self.brake.holds(path):
+            return  # its folder is missing; what becomes of that is not decided
         if path in self._busy or path in self._looking or path in self._agenda:
             if path in self._agenda or path in self._looking:
                 return  # its look puts it back on the list
@@ -1411,16 +1420,18 @@ class Engine:
         best = take.record
         if mine is None or mine.kind not in (Kind.FILE, Kind.SYMLINK) or same_content(mine, best):
             return False
-        if take.conflict or self._unaware.get(mine.path) == best.stamp or is_first_scan(best):
+        if take.conflict or best.stamp in self._unaware.get(mine.path, ()) or is_first_scan(best):
             return True
         maker = self._peers.get(best.stamp.node)
-        made = next((counter for node, counter in best.vector if node == best.stamp.node), None)
-        if maker is None or made is None or made > maker.began:
+        if maker is None or _counter(best, best.stamp.node) > maker.began:
             return False  # it was made on this connection, where we have heard of it first as it was made
+        return self._is_unheard_of(mine, maker)
+
+    def _is_unheard_of(self, mine: Record, peer: Peer) -> bool:
+        """True if a peer had not heard of what we hold when this connection began."""
         if is_first_scan(mine):
-            return maker.knew == 0
-        ours = next((counter for node, counter in mine.vector if node == self.index.node), 0)
-        return mine.stamp.node == self.index.node and ours > maker.knew
+            return peer.knew == 0
+        return mine.stamp.node == self.index.node and _counter(mine, self.index.node) > peer.knew
 
     def _may_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
@@ -2758,12 +2769,19 @@ class Engine:
         )
         earlier = self.index.offer(path, peer.node)
         if row is not None and record.stamp > row.record.stamp:
-            if not has_seen(record, row.record) or (
-                earlier is not None
-                and earlier.record.stamp == record.stamp
-                and not has_seen(earlier.record, row.record)
+            if (
+                not has_seen(record, row.record)
+                or (
+                    earlier is not None
+                    and earlier.record.stamp == record.stamp
+                    and not has_seen(earlier.record, row.record)
+                )
+                # What a peer made since this connection began, and tells with the rest, may have been joined meanwhile.
+                or (not peer.synced and record.stamp.node == peer.node and self._is_unheard_of(row.record, peer))
             ):
-                self._unaware[path] = record.stamp
+                unaware = self._unaware.setdefault(path, set())
+                if len(unaware) < _UNAWARE_MAX:
+                    unaware.add(record.stamp)
         self._keep_offer(path, peer.node, record.stamp)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None
@@ -3034,6 +3052,11 @@ def _got_meta(fp: bytes) -> tuple[int, int]:
 def _holder(peer: str) -> str:
     """Who has the content of an offer."""
     return peer.removeprefix(_OURS)
+
+
+def _counter(record: Record, node: str) -> int:
+    """The last change of a node's that a record has seen."""
+    return next((counter for maker, counter in record.vector if maker == node), 0)
 
 
 def _best_kind(offers: Iterable[Offer]) -> Kind:

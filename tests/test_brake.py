@@ -347,3 +347,39 @@ def test_what_its_maker_makes_again_is_held_no_more(pair: Pair) -> None:
     assert not pair.two.engine.braked()
     assert pair.two.said("unbraked")
     assert_equal(pair)
+
+
+def test_what_is_held_stays_so_when_an_older_change_of_it_is_heard_of() -> None:
+    """Made elsewhere at the same time, it loses; the node only notes that it has heard of it."""
+    pair = Pair()
+    pair.two.disk.write(b"7", b"somebody's, and older", 1)
+    for number in range(20):
+        pair.one.disk.write(b"%d" % number, b"content %d" % number)
+    pair.one.inbox.append(Blind(b"", ""))
+    pair.two.inbox.append(Blind(b"", ""))
+    pair.run()
+    for number in range(20):
+        pair.one.disk.delete(b"%d" % number)
+    pair.one.boot()
+    pair.run()
+    with pytest.raises(AssertionError, match="on and on"):
+        pair.link()  # the other one asks for all of it, again and again
+    assert len(pair.one.engine.brake.held) == 20
+    assert pair.two.disk.content(b"7") == b"somebody's, and older"
+
+
+def test_an_edit_elsewhere_in_a_folder_that_is_held_waits_quietly(pair: Pair) -> None:
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    pair.two.disk.chmod(b"d/7", 0o600)
+    pair.two.inbox.append(Touched(b"d/7", Urgency.NOW))
+    pair.run()
+    tried = pair.one.disk.counts["stat"]
+    pair.clock.ms += 120_000
+    pair.run()
+    assert pair.one.disk.counts["stat"] - tried < 10
+    pair.one.inbox.append(Decided(False))
+    pair.run()
+    assert pair.one.disk.tree() == pair.two.disk.tree()
+    assert pair.one.disk.tree()[b"d/7"][2] == 0o600

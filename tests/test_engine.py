@@ -41,6 +41,7 @@ from dir_sync.core.events import (
     Ticked,
     Touched,
     Urgency,
+    Why,
 )
 from dir_sync.core.messages import (
     PROTOCOL,
@@ -65,6 +66,7 @@ from dir_sync.core.model import (
     Stat,
     fingerprint,
     has_seen,
+    join,
 )
 from dir_sync.engine import Engine, Now
 from dir_sync.index import Index
@@ -534,6 +536,22 @@ def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> N
     assert bench.index.get(b"a") is None, "it is no edit of a user"
     (redo,) = bench.all(ApplyJob)
     assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(Act.META, WALL_NS + 1)]
+
+
+def test_one_of_several_that_were_made_without_knowledge_of_ours_stays_so() -> None:
+    """Whoever holds it has heard of ours meanwhile; and another has told of one that loses against both."""
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    bench.found(b"a", b"ours")
+    ours = bench.index.get(b"a")
+    assert ours is not None
+    best = record(b"a", b"best", ours.record.stamp.ns + 2, PEER)
+    pulls = bench.hear(state(best))
+    bench.hear(state(record(b"a", b"second", ours.record.stamp.ns + 1, OTHER)), OTHER)
+    bench.hear(state(best._replace(vector=join(best.vector, ours.record.vector)), sequence=2))
+    bench.effects = pulls
+    assert pulled(bench, b"best").why == Why.CONFLICT
 
 
 def pulled(bench: Bench, content: bytes) -> ApplyItem:
