@@ -128,6 +128,14 @@ class Index:
         self._dirty_meta["node"] = self.node
         self._dirty_meta["index_id"] = self.index_id
 
+    def leap(self) -> None:
+        """To be called once after an index that may be a backup was opened. Sequences that its later self has given out are
+        not given out again for something else, most probably: then whoever has heard of them would miss what is new,
+        and take it for known. (Where it comes to lie below them, a peer says so; see `take_new_ids`.)"""
+        if self.sequence:
+            self.sequence += 1 + self._dice.getrandbits(32)
+            self._dirty_meta["sequence"] = self.sequence
+
     def note(self, key: str, value: str | int) -> None:
         self._dirty_meta[key] = value
 

@@ -55,7 +55,9 @@ def open_index(root: bytes, dice: random.Random) -> Index:
     path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
     try:
         try:
-            return Index(os.fsdecode(path), dice)
+            index = Index(os.fsdecode(path), dice)
+            index.leap()
+            return index
         except IndexDamaged as error:
             aside = path + b".damaged-%d" % int(time.time())
             os.rename(path, aside)

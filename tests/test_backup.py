@@ -1,0 +1,67 @@
+"""An old backup of the index is put back, and nobody notices: what is new must not be taken for what was known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dir_sync import state
+from dir_sync.core.events import Touched, Urgency
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.index import Index
+from tests.pair import OneNode, Pair
+
+
+def edit(node: OneNode, path: bytes, data: bytes) -> None:
+    node.disk.write(path, data)
+    node.inbox.append(Touched(path, Urgency.NOW))
+
+
+@pytest.mark.parametrize("alone", [0, 3, 20])
+def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) -> None:
+    """`alone`: so many changes are made with the backup until the other is met; as many as were lost, or more, or fewer."""
+    pair = Pair()
+    pair.link()
+    edit(pair.one, b"before", b"the backup")
+    pair.run()
+    pair.one.index.commit()
+    backup = pair.one.index._db.serialize()
+    for number in range(8):
+        edit(pair.one, b"after", b"the backup %d" % number)
+        pair.run()
+    pair.cut()
+    pair.one.index.close()
+    pair.one.index = Index(":memory:", Random("one, later"), backup)
+    pair.one.index.leap()
+    pair.one.boot()
+    pair.run()
+    for number in range(alone):
+        edit(pair.one, b"alone %d" % number, b"with the backup %d" % number)
+        pair.run()
+    edit(pair.one, b"before", b"edited alone")
+    edit(pair.two, b"after", b"edited elsewhere meanwhile")
+    pair.run()
+    pair.link()
+    tree = pair.one.disk.tree()
+    assert tree == pair.two.disk.tree()
+    assert len(tree) == 2 + alone
+    assert tree[b"before"][1] == b"edited alone"
+    assert tree[b"after"][1] == b"edited elsewhere meanwhile"
+
+
+def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) -> None:
+    (tmp_path / ".dir_sync").mkdir()
+    index = state.open_index(bytes(tmp_path), Random(1))
+    assert index.sequence == 0, "an empty one has nothing to tell"
+    index.put(Record(b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, index.node), ((index.node, 1),)), b"")
+    index.commit()
+    assert index.sequence == 1
+    index.close()
+    index = state.open_index(bytes(tmp_path), Random(2))
+    try:
+        assert index.sequence > 1
+        assert index.is_dirty
+    finally:
+        index.close()
