@@ -102,6 +102,9 @@ class MemoryDisk:
         self.root_here = True
         self.supports_exchange = True
         self.generation = 0  # one more at each crash; files opened before are gone
+        self.unreadable: set[int] = set()  # inodes whose content the program cannot read
+        self._never_synced: set[int] = set()  # of ours: their sync failed, and no later one makes up for it
+        self._away: _Inode | None = None  # the root, while it is gone
 
         self._used = 0
         self._numbers = 1
@@ -268,7 +271,13 @@ class MemoryDisk:
         self._journal.clear()
 
     def sync_all(self) -> None:
-        self._enter("sync_all", b"")
+        try:
+            self._enter("sync_all", b"")
+        except DiskError:
+            staging = self._find(_RESERVED + b"/staging")
+            ours = staging.entries.values() if staging is not None else ()
+            self._never_synced.update(inode.number for inode in ours if inode.number in self._unsynced)
+            raise
         self.settle()
 
     def free_bytes(self) -> int:
@@ -412,8 +421,20 @@ class MemoryDisk:
 
     def settle(self) -> None:
         """All that was written reaches the medium, as it does by itself after half a minute."""
-        self._unsynced.clear()
+        self._unsynced = {number: self._unsynced[number] for number in self._never_synced & self._unsynced.keys()}
         self._journal.clear()
+
+    def go_away(self) -> None:
+        """The folder is gone: what is there instead is empty."""
+        if self._away is None:
+            self._away, self._root = self._root, self._inode(Kind.DIRECTORY, 0o755)
+            self._root.links = 2
+            self.root_here = False
+
+    def come_back(self) -> None:
+        if self._away is not None:
+            self._root, self._away = self._away, None
+            self.root_here = True
 
     # --- the power cut ----------------------------------------------------------------------------------------------
 
@@ -439,6 +460,7 @@ class MemoryDisk:
                     del inode.data[dice.randint(0, len(inode.data)) :]
                 case _:
                     pass
+        self._never_synced.clear()
         self.settle()
         self.generation += 1
         self._count_again()
@@ -740,6 +762,8 @@ class MemoryFile:
 
     def read(self, offset: int, length: int) -> bytes:
         self._enter("file.read")
+        if self._hooked and self._inode.number in self._disk.unreadable:
+            raise DiskError(Trouble.IO, self._path, "a bad sector")
         return bytes(self._inode.data[offset : offset + length])
 
     def fileno(self) -> int:
@@ -769,8 +793,13 @@ class MemoryFile:
         self._enter("file.start_flush")
 
     def sync(self) -> None:
-        self._enter("file.sync")
-        self._disk._unsynced.pop(self._inode.number, None)
+        try:
+            self._enter("file.sync")
+        except DiskError:
+            self._disk._never_synced.add(self._inode.number)  # its pages count as clean now
+            raise
+        if self._inode.number not in self._disk._never_synced:
+            self._disk._unsynced.pop(self._inode.number, None)
         self._disk._journal.clear()
 
     def close(self) -> None:

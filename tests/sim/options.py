@@ -59,6 +59,15 @@ class Options:
     late_joiner: bool
     deltas: bool
     small_pages: bool
+    retention: tuple[int, int] | None  # how long (ns) and how much (bytes) the history keeps
+    brake: bool  # a few files are a disaster
+    worst: float  # chance that a user saves between the last check of a file and the exchange
+    late_writes: float  # chance that a program has what is displaced open, and writes into it later
+    unreadable: float  # each of these, chance in a step: a file cannot be read any more
+    disaster: float  # most files go, or all get other names, while the program does not run
+    root_gone: float
+    old_state: float  # a backup of the index is made, or put back
+    sync_fails: float  # chance at each sync
 
     @property
     def keeps_memory(self) -> bool:
@@ -118,6 +127,19 @@ def draw(seed: int) -> Options:
         late_joiner=dice.random() < 0.25,
         deltas=dice.random() < 0.7,
         small_pages=dice.random() < 0.4,
+        retention=(
+            (dice.choice([3, 3600, 30 * 86_400]) * _SECOND, dice.choice([0, 100, 1_000, 10**9]))
+            if dice.random() < 0.25
+            else None
+        ),
+        brake=(brake := dice.random() < 0.3),
+        worst=fault(0.25, 0.2),
+        late_writes=fault(0.3, 0.1),
+        unreadable=fault(0.15, 0.04),
+        disaster=fault(0.5, 0.04) if brake else 0.0,
+        root_gone=fault(0.15, 0.03),
+        old_state=fault(0.12, 0.08),
+        sync_fails=fault(0.12, 0.01),
     )
 
 
@@ -136,6 +158,7 @@ def bounded(options: Options) -> Iterator[None]:
         },
         transfer: {"_AHEAD_BYTES": 2048},
         peers: {"_UNACKED_BYTES_MAX": 4096},
+        engine: {"_YOUNG_VERSION_NS": 2 * _SECOND, "_PRUNE_AFTER_MS": 1_000},
     }
     if options.small_pages:
         small[limits] |= {
@@ -147,7 +170,7 @@ def bounded(options: Options) -> Iterator[None]:
             "TODO_PATHS_MAX": 12,
             "OUTBOX_BYTES_MAX": 3000,
         }
-        small[engine] = {"_PLAN_MAX": 4, "_TURN_LOOKS_MAX": 6, "_READY_BYTES_MAX": 2048, "_LARGE_FETCHES_MAX": 2}
+        small[engine] |= {"_PLAN_MAX": 4, "_TURN_LOOKS_MAX": 6, "_READY_BYTES_MAX": 2048, "_LARGE_FETCHES_MAX": 2}
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
     try:
         for module, names in small.items():

@@ -1,6 +1,7 @@
 """Faults planted on purpose: each takes one promise out of the program. A simulator that does not notice is worth nothing.
 
-Each is a context manager by name in SABOTAGES; WITHIN says how many seeds (from 0) it takes at the most to be noticed.
+Each is a context manager by name in SABOTAGES, with how many worlds (seeds from 0) it takes at the most to be noticed. Of
+those in NEEDS only worlds with that fault count: nothing else could show them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from unittest.mock import patch
 from dir_sync import engine, file_sync, scanner
 from dir_sync.core import limits, peers, reconcile
 from dir_sync.core.agenda import Errand
-from dir_sync.core.events import Folder, Listing, Look, Seen, Touched, Urgency
+from dir_sync.core.events import Folder, Listing, Look, Seen, Touched, Urgency, Why
 from dir_sync.core.model import Kind, Record, Stamp, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.index import Index
+from tests.sim.memory_disk import MemoryDisk
+from tests.sim.options import draw
 
-__all__ = ["LOOPS", "SABOTAGES"]
+__all__ = ["LOOPS", "SABOTAGES", "seeds_for"]
 
 Plant = Callable[[], AbstractContextManager[object]]
 
@@ -235,6 +238,63 @@ def _vanished_is_renamed_away() -> Iterator[None]:
         yield
 
 
+def _brake_never_holds() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_is_disaster", lambda self: False)
+
+
+def _brake_holds_moves() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_is_moved", lambda self, record: False)
+
+
+def _losers_go_first() -> AbstractContextManager[object]:
+    def least(self: Any, before_ns: int, limit: int) -> Any:
+        versions = [version for version in self.versions() if version.time_ns < before_ns]
+        return sorted(versions, key=lambda version: version.why != Why.CONFLICT)[:limit]
+
+    return patch.object(Index, "least_versions", least)
+
+
+def _age_of_the_content() -> AbstractContextManager[object]:
+    """How long ago it was written counts, not how long ago it was displaced."""
+
+    def old(self: Any, before_ns: int, limit: int) -> Any:
+        return [version for version in self.versions() if version.mtime < before_ns][:limit]
+
+    return patch.object(Index, "old_versions", old)
+
+
+def _no_conflicts() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_is_conflict", lambda *arguments: False)
+
+
+def _only_vectors_tell_conflicts() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_is_conflict", lambda self, mine, take: take.conflict)
+
+
+def _intents_forgotten() -> AbstractContextManager[object]:
+    return patch.object(Index, "_recover_intents", lambda self: self._db.execute("DELETE FROM intent"))
+
+
+def _no_second_look() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_recheck", lambda self: self._rechecks.clear())
+
+
+def _tried_forgotten() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_keep_offer", lambda *arguments: None)
+
+
+def _touch_taken_for_rounding() -> AbstractContextManager[object]:
+    return patch.object(_FileSync, "_has_meta", lambda *arguments: True)
+
+
+def _root_always_here() -> AbstractContextManager[object]:
+    return patch.object(MemoryDisk, "is_root_here", lambda self: True)
+
+
+def _sequences_given_twice() -> AbstractContextManager[object]:
+    return patch.object(Index, "leap", lambda self: None)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
@@ -259,7 +319,39 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "the index is believed after a crash": (_index_trusted_after_a_crash, 300),
     "a file of the same moment is believed": (_young_trusted, 300),
     "a removal is believed without a look": (_vanished_is_renamed_away, 200),
+    "the brake holds nothing": (_brake_never_holds, 40),
+    "the brake holds moves": (_brake_holds_moves, 100),
+    "losers of conflicts leave the history first": (_losers_go_first, 60),
+    "the history goes by the age of the content": (_age_of_the_content, 40),
+    "no loser is a conflict": (_no_conflicts, 60),
+    "joined vectors tell no conflict": (_only_vectors_tell_conflicts, 100),
+    "intents do not survive a crash": (_intents_forgotten, 300),
+    "nobody looks again at what was displaced": (_no_second_look, 40),
+    "what was tried is forgotten": (_tried_forgotten, 100),
+    "a touch is taken for rounding": (_touch_taken_for_rounding, 300),
+    "a folder that is gone is empty": (_root_always_here, 60),
+    "a backup gives sequences out again": (_sequences_given_twice, 100),
 }
+
+NEEDS = {
+    "the brake holds nothing": "disaster",
+    "the brake holds moves": "disaster",
+    "losers of conflicts leave the history first": "retention",
+    "the history goes by the age of the content": "retention",
+    "intents do not survive a crash": "crash_in_job",
+    "nobody looks again at what was displaced": "late_writes",
+    "a touch is taken for rounding": "meddling",
+    "a folder that is gone is empty": "root_gone",
+    "a backup gives sequences out again": "old_state",
+}
+
+
+def seeds_for(name: str) -> Iterator[int]:
+    """The worlds in which a planted fault should be noticed."""
+    need = NEEDS.get(name)
+    seeds = (seed for seed in itertools.count() if need is None or getattr(draw(seed), need))
+    return itertools.islice(seeds, SABOTAGES[name][1])
+
 
 LOOPS: dict[str, int] = {"words before commit": 60}
 """Faults of the loop around the engine, which the world itself plants."""

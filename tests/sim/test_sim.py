@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sim.__main__ import attempts
-from tests.sim.sabotage import LOOPS, SABOTAGES
+from tests.sim.sabotage import LOOPS, SABOTAGES, seeds_for
 from tests.sim.world import Broken, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ def test_a_planted_fault_is_noticed(name: str) -> None:
     if name in RARE and "SIM_SEEDS" not in os.environ:
         pytest.skip("takes minutes: set SIM_SEEDS to run it")
     plant, within = SABOTAGES[name]
-    for seed in range(within):
+    for seed in seeds_for(name):
         with plant():
             try:
                 run(seed)

@@ -60,12 +60,37 @@ class User:
         ]
         self._try(f"meddle {path!r}", dice.choice(acts))
 
+    def save_now(self, path: bytes) -> None:
+        """The worst moment: between the last check of a file and its exchange."""
+        replace = self._world.dice.random() < 0.5
+        self._try(f"saves {path!r} at the worst moment", lambda: self._put(path, replace))
+
+    def write_later(self, path: bytes) -> None:
+        """A program has the file open, and writes into it after a while, whatever its name is by then."""
+        later = self._world.dice.choice([2_000, 1_000_000, 4_000_000, 40_000_000])
+        self._world.at(later, self._go_on, self._node.disk.hold(path), path, 1)
+
+    def wipe(self, moves: bool) -> None:
+        """Behind the back of the program, which does not run: all that is not still goes, or gets another name."""
+        disk = self._node.disk
+
+        def act() -> None:
+            for path in [path for path, entry in disk.tree().items() if entry[0] == Kind.FILE]:
+                if path.startswith(b"still"):
+                    continue
+                if moves:
+                    disk.move(path, path[:20] + b".moved")
+                else:
+                    disk.delete(path)
+
+        self._try("renames everything" if moves else "wipes everything", act)
+
     # --- how -----------------------------------------------------------------------------------------------------
 
     def _try(self, what: str, act: Callable[[], None]) -> None:
-        if self._acting:
-            return
         node, world = self._node, self._world
+        if self._acting or not node.disk.root_here:
+            return
         with self._as_user():
             before = node.disk.tree()
             first = len(world.tokens)
@@ -148,7 +173,7 @@ class User:
 
     def _go_on(self, file: MemoryFile, path: bytes, left: int) -> None:
         world, node = self._world, self._node
-        if file._generation != node.disk.generation:
+        if file._generation != node.disk.generation or not node.disk.root_here:
             return
         with self._as_user():
             before = node.disk.tree()

@@ -16,13 +16,16 @@ from random import Random
 
 from blake3 import blake3
 
+from dir_sync import engine as engine_module
 from dir_sync.core import limits
+from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
     Act,
     Applied,
     ApplyItem,
     ApplyJob,
     Blind,
+    Decided,
     DiscardJob,
     Drained,
     Drop,
@@ -37,6 +40,7 @@ from dir_sync.core.events import (
     Note,
     PeerDown,
     PeerUp,
+    PruneJob,
     Received,
     Result,
     Seen,
@@ -59,13 +63,14 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stat, has_seen, leq
+from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, has_seen, leq
+from dir_sync.core.retention import Retention
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.index import Index, Row
 from dir_sync.ports import DiskError, Trouble
-from tests.sim.memory_disk import MemoryDisk, _Inode
+from tests.sim.memory_disk import MemoryDisk, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
 from tests.sim.users import User
 
@@ -77,6 +82,8 @@ _REST_WITHIN_US = 400_000_000  # after the last fault
 _ACTIONS_MAX = 120_000
 _MEDDLED_MAX = 300  # each makes more jobs, with more verbs
 _TOKEN = b"<T"
+_HOUR_MS = 3_600_000
+_BRAKE = Limits(files=3, percent=50)
 
 
 class Broken(AssertionError):
@@ -137,6 +144,7 @@ class SimDisk(MemoryDisk):
         self.program = False  # a job of the program is running, not a user
         self.users: set[int] = set()  # inodes that users ever saw
         self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
+        self.pruned: frozenset[bytes] = frozenset()  # versions that the running job may remove
         self.before = self._hook
         self.fail = self._trouble
 
@@ -228,7 +236,8 @@ class SimDisk(MemoryDisk):
     def _remove_file(self, path: bytes) -> None:
         inode = self._find(path)
         if self.program and inode is not None and inode.number in self.users and inode.links == 1 and inode.data:
-            self._must_be_elsewhere(path, inode)
+            if path not in self.pruned:
+                self._must_be_elsewhere(path, inode)
         super()._remove_file(path)
         self._heard(path, Urgency.VANISHED)
 
@@ -276,8 +285,10 @@ class SimDisk(MemoryDisk):
 
     def tokens(self, everywhere: bool) -> set[bytes]:
         found: set[bytes] = set()
+        staging = self._find(STAGING)
+        ours = () if staging is None else [inode for name, inode in staging.entries.items() if name.startswith(b"new-")]
         for inode in self._walk(self._root):
-            if inode.kind == Kind.FILE:
+            if inode.kind == Kind.FILE and inode not in ours:
                 found |= tokens_of(bytes(inode.data))
         if not everywhere:
             found = set()
@@ -383,6 +394,11 @@ class Node:
     moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way
     bystanders: dict[bytes, int] = field(default_factory=dict)
     instance: int = 0
+    backup: bytes | None = None  # of its index
+    lost_power: bool = False
+    first_told: dict[tuple[bytes, Stamp], int] = field(default_factory=dict)  # when it told anybody of a record
+    wiped: set[bytes] = field(default_factory=set)  # missing since the program did not run, and to be held by the brake
+    may_brake: bool = True  # the scan at the start may find that so much is missing
 
     def __post_init__(self) -> None:
         self.name = "ABCDE"[self.number]
@@ -435,6 +451,7 @@ class World:
         self.locals: dict[bytes, list[Local]] = {}
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()
         self.sizes: dict[bytes, int] = {}
+        self.made_at: dict[tuple[bytes, Stamp], tuple[int, str]] = {}  # when a user's change was recorded, and where
         self.sent_messages = 0
         self.stats: Counter[str] = Counter()
         self.nodes = [
@@ -466,6 +483,28 @@ class World:
         while self._heap and self._heap[0][0] <= us:
             self._step()
         self.us = us
+
+    def rest(self, what: str) -> None:
+        """Until nothing happens any more; what a brake holds is decided on the way."""
+        for node in self.nodes:
+            if node.alive and node.engine.brake.held:
+                self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, self.dice.random() < 0.5)
+        self.run_to_rest(what)
+
+    def _decide(self, node: Node, epoch: int, approve: bool) -> None:
+        if not node.alive or node.epoch != epoch or not node.engine.brake.held:
+            return
+        self.note(f"{node.name}: what is held is {'approved' if approve else 'rejected'}")
+        if not approve:
+            for held in node.engine.brake.held:
+                for path in node.index.live_paths(held):
+                    others = (other.index.get(path) for other in self.nodes if other is not node and other.alive)
+                    if not any(row is not None and row.record.kind != Kind.ABSENT for row in others):
+                        self.locals.pop(path, None)  # only this node knew of it, and forgets
+            node.heard_of.clear()
+            node.heard_kept.clear()
+        node.wiped.clear()
+        self.post(node, node.epoch, Decided(approve))
 
     def run_to_rest(self, what: str) -> None:
         end = self.us + _REST_WITHIN_US
@@ -506,9 +545,12 @@ class World:
         node.inbox.clear()
         node.turn_due, node.tick_us = False, None
         node.index = SimIndex(":memory:", node.dice, node.image)
+        node.index.leap()
         node.index.on_commit = lambda: self._committed(node)
         tag = f"{node.instance:x}"
-        node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas)
+        brake = _BRAKE if self.options.brake else None
+        retention = None if self.options.retention is None else Retention(*self.options.retention)
+        node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
         node.engine.on_local = lambda record, previous, origin: self._made_here(node, record, previous, origin)
         node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
@@ -527,6 +569,7 @@ class World:
         except PowerCut:
             self.crash(node)
             return
+        self._foresee(node)
         self._after_turn(node, node.engine.start(node.now()))
         for pair in self.options.links:
             if node.number in pair:
@@ -536,6 +579,8 @@ class World:
         """The power fails; or only the process is killed."""
         if not node.alive:
             return
+        node.disk.come_back()
+        node.lost_power |= power
         self.note(f"{node.name} {'loses power' if power else 'is killed'}")
         self.stats["crashes"] += 1
         before = node.disk.tree() if power else {}
@@ -555,17 +600,100 @@ class World:
         node.heard_of = dict(node.heard_kept)
         self._die(node)
 
-    def _die(self, node: Node) -> None:
+    def _root_goes(self, node: Node) -> None:
+        """Its folder is gone for a while: unmounted, or cut off from its server."""
+        if not node.alive or not node.disk.root_here:
+            return
+        self.note(f"{node.name} has lost its folder")
+        self.stats["roots gone"] += 1
+        if self.dice.random() < 0.5:
+            node.disk.go_away()
+        else:
+            node.disk.root_here = False  # and every verb fails
+        self.at(self.dice.randint(0, 2_000_000), self._root_missed, node, node.epoch)
+        self.at(self.dice.choice([500_000, 3_000_000, 30_000_000]), self._root_returns, node)
+
+    def _root_missed(self, node: Node, epoch: int) -> None:
+        """What the daemon does when it looks whether its folder is still there: it ends, and waits."""
+        if not node.alive or node.epoch != epoch or node.disk.root_here:
+            return
+        self.note(f"{node.name} pauses")
+        node.index.commit()
+        node.image = node.index.image()
+        node.index.close()
+        node.disk.generation += 1
+        node.fresh_locals.clear()
+        self._die(node, restarts=False)
+
+    def _root_returns(self, node: Node) -> None:
+        if node.disk.root_here:
+            return
+        self.note(f"{node.name} has its folder again")
+        node.disk.come_back()
+        node.disk.root_here = True
+        self.boot(node)
+
+    def _back_up(self, node: Node) -> None:
+        """The index is backed up; or such a backup is put back, maybe on a machine that is alone for a while."""
+        if not node.alive:
+            return
+        if node.backup is None or self.dice.random() < 0.3:
+            self.note(f"{node.name} is backed up")
+            node.index.commit()
+            node.backup = node.index._db.serialize()
+            return
+        if self.dice.random() < 0.6:
+            for pair, link in sorted(self.links.items()):
+                if node.number in pair:
+                    self.cut_for_long.add(pair)
+                    self.cut(link)
+        self.crash(node, power=False)
+        self.note(f"{node.name} gets a backup of its index")
+        self.stats["backups"] += 1
+        node.image = node.backup
+        node.forgot = True
+        node.heard_of.clear()
+        node.heard_kept.clear()
+
+    def _disaster(self, node: Node) -> None:
+        """Most files are deleted, or all renamed, while the program does not run."""
+        if not node.alive or not node.disk.root_here:
+            return
+        self.crash(node, power=False)
+        self.stats["disasters"] += 1
+        node.user.wipe(self.dice.random() < 0.4)
+
+    def _foresee(self, node: Node) -> None:
+        """What should the brake do about what the scan at the start will find? (Nothing is known where looks may fail.)"""
+        node.wiped.clear()
+        node.may_brake = True
+        options = self.options
+        if not options.brake or options.trouble or options.unreadable or not node.disk.root_here:
+            return
+        tree = node.disk.tree()
+        there = {blake3(content).digest() for kind, content, _, _ in tree.values() if kind == Kind.FILE}
+        files = [row.record for row in node.index.rows_after(0, 100_000) if row.record.kind == Kind.FILE]
+        gone = [record for record in files if record.path not in tree]
+        sure = {record.path for record in gone if not node.index.offers(record.path)}
+        moved = sum(record.content in there for record in gone)
+        count = len({record.path for record in files} | {path for path, entry in tree.items() if entry[0] == Kind.FILE})
+        if not moved and _BRAKE.is_disaster(len(sure), count):
+            node.wiped = sure
+        if len(gone) == moved:
+            node.may_brake = False
+
+    def _die(self, node: Node, restarts: bool = True) -> None:
         node.alive = False
         node.epoch += 1
         for pair, link in list(self.links.items()):
             if node.number in pair:
                 self.cut(link)
         node.links.clear()
-        self.at(self.dice.choice([1_000, 300_000, 3_000_000]), self.restart, node)
+        if restarts:
+            self.at(self.dice.choice([1_000, 300_000, 3_000_000]), self.restart, node)
 
     def restart(self, node: Node) -> None:
-        if node.alive:
+        if node.alive or not node.disk.root_here:
             return
         if self.chance(self.options.lose_index):
             self.note(f"{node.name} has lost its index")
@@ -638,6 +766,7 @@ class World:
 
     def _after_turn(self, node: Node, effects: list[Effect]) -> None:
         epoch = node.epoch
+        now_ms = self.us // 1000
         if self.chance(self.options.crash / 20):
             self.crash(node)
             return
@@ -657,6 +786,8 @@ class World:
             if node.epoch != epoch:
                 return
         deadline = node.engine.next_deadline()
+        if deadline is not None and deadline > now_ms + _HOUR_MS // 2:
+            deadline = None  # the history is looked at now and then: that is rest
         if deadline is not None:
             due_us = max(self.us + 100, deadline * 1000)
             if node.tick_us is None or due_us < node.tick_us:
@@ -680,6 +811,14 @@ class World:
                 self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
                 if what == "bad content":
                     self._bad_content(node, path)
+                elif what == "braked":
+                    if not node.may_brake:
+                        raise Broken(f"{node.name} holds what has only moved: {path!r}")
+                    if not self.faults or self.dice.random() < 0.5:
+                        approve = self.dice.random() < 0.5
+                        self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, approve)
+                elif what == "scanned":
+                    node.may_brake = True
             case Send(peers, message, size):
                 self._send(node, peers, message, size)
             case Drop(peer, reason, text):
@@ -695,6 +834,8 @@ class World:
                         self.cut(other)
             case _:
                 self.note(f"{node.name} > {describe_job(effect)}")
+                if isinstance(effect, PruneJob):
+                    self._check_pruned(node, effect.names)
                 delay = self.options.disk_us
                 if effect.bulk:
                     delay *= 5
@@ -703,7 +844,11 @@ class World:
     def _bad_content(self, node: Node, path: bytes) -> None:
         self.stats["bad contents"] += 1
         options = self.options
-        faults = options.meddling, options.trouble, options.full, options.crash, options.crash_in_job, options.grain_ns
+        faults = (
+            options.meddling, options.trouble, options.full, options.crash, options.crash_in_job, options.grain_ns,
+            options.worst, options.late_writes, options.sync_fails, options.disaster, options.root_gone,
+            options.old_state,
+        )  # fmt: skip
         if not any(faults):
             raise Broken(f"{node.name} was sent a content for {path!r} that was not what was announced")
 
@@ -720,6 +865,11 @@ class World:
                 if item.act == Act.MOVE and item.copy_path is not None:
                     node.unsettled.add(item.copy_path)
                     node.moves[item.path], node.moves[item.copy_path] = item.copy_path, item.path
+                displaces = item.expect and item.act != Act.META and disk.content(item.path) is not None
+                if displaces and self.chance(self.options.late_writes):
+                    node.user.write_later(item.path)
+        before = disk.tokens(everywhere=True) if isinstance(job, PruneJob) else set()
+        disk.pruned = frozenset(job.names) if isinstance(job, PruneJob) else frozenset()
         disk.program = True
         try:
             event = node.sync.perform(job)
@@ -728,6 +878,8 @@ class World:
             return
         finally:
             disk.program = False
+            if before:
+                self.excused |= before - disk.tokens(everywhere=True)  # the history has given way
         if isinstance(job, ApplyJob):
             assert isinstance(event, Applied)
             self._after_apply(node, job, event)
@@ -741,11 +893,21 @@ class World:
             return
         if self.chance(self.options.crash_in_job):
             raise PowerCut
+        if verb in ("exchange", "rename") and not path.startswith((b".dir_sync", b"still")) and path:
+            if self.stats["meddled"] < _MEDDLED_MAX and self.chance(self.options.worst):
+                self.stats["meddled"] += 1
+                node.user.save_now(path)
         if self.stats["meddled"] < _MEDDLED_MAX and self.chance(self.options.meddling):
             self.stats["meddled"] += 1
             node.user.meddle(path)
 
     def trouble(self, node: Node, verb: str, path: bytes) -> Trouble | None:
+        if not node.disk.root_here and verb not in ("is_root_here", "stat", "list"):
+            return Trouble.IO if node.disk._away is None else Trouble.ABSENT
+        if not node.disk.root_here and node.disk._away is None and verb != "is_root_here":
+            return Trouble.IO
+        if verb in ("file.sync", "sync_all", "sync_directory") and self.chance(self.options.sync_fails):
+            return Trouble.IO
         if verb != "is_root_here" and node.disk.program and self.chance(self.options.trouble):
             return self.dice.choice([Trouble.IO, Trouble.DENIED, Trouble.LIMIT])
         return None
@@ -862,6 +1024,7 @@ class World:
                 self._check_complete(node, link, message, sequence)
                 link.sequence[node.name] = sequence
                 node.told = max(node.told, sequence)
+                self._note_told(node, message)
                 if isinstance(message, ModificationUpdate):
                     for change in message.changes:
                         if change.content is not None:
@@ -882,6 +1045,33 @@ class World:
                         self._cross(link, digest, len(piece.data))
             case _:
                 pass
+
+    def _note_told(self, node: Node, message: Message) -> None:
+        records: list[Record] = []
+        match message:
+            case State(records=told):
+                records = list(told)
+            case ModificationUpdate(changes=changes):
+                records = [change.record for change in changes]
+        for record in records:
+            if record.stamp.node == node.index.node:
+                node.first_told.setdefault((record.path, record.stamp), self.us)
+
+    def _check_conflict(self, node: Node, item: ApplyItem, why: Why) -> None:
+        """What was changed here and nobody had heard of when the winner was made elsewhere, is filed as a conflict."""
+        row = node.index.get(item.path)
+        if row is None or row.record.kind != Kind.FILE or item.target.kind == Kind.ABSENT or why == Why.CONFLICT:
+            return
+        mine, theirs = row.record, item.target
+        if mine.content == theirs.content or self.options.crash or self.options.crash_in_job or node.instance > 1:
+            return
+        here, there = self.made_at.get((item.path, mine.stamp)), self.made_at.get((item.path, theirs.stamp))
+        if here is None or there is None or here[1] != node.name or there[1] == node.name:
+            return
+        pair = sorted((node.number, "ABCDE".index(there[1])))
+        told = node.first_told.get((item.path, mine.stamp))
+        if (told is None or there[0] < told) and (pair[0], pair[1]) in self.options.links:
+            raise Broken(f"{node.name} keeps what lost at {item.path!r}, and does not say that it is a conflict")
 
     def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
         """Who has heard of a sequence has heard of every row up to it."""
@@ -960,11 +1150,44 @@ class World:
             version = result.version
             if version is None or version.kind != Kind.FILE or version.why == Why.RECOVERED:
                 continue
+            self._check_conflict(node, item, version.why)
             content = node.disk.content(version.name)
             if content is None:
                 raise Broken(f"{node.name} says it kept {version.name!r}, and it is not there")
             if blake3(content).digest() not in node.seen:
                 raise Broken(f"{node.name} replaced bytes it has not seen at {result.path!r}: {content[:20]!r}")
+
+    def _check_pruned(self, node: Node, names: tuple[bytes, ...]) -> None:
+        """The history gives way to age, or to room that is wanted: the oldest first, and losers of conflicts last."""
+        assert self.options.retention is not None
+        keep_ns, bytes_max = self.options.retention
+        now = node.wall_ns()
+        versions = list(node.index.versions())
+        chosen = [version for version in versions if version.name in names and version.time_ns >= now - keep_ns]
+        if not chosen:
+            return
+        is_full = bool(node.engine._short)
+        if sum(version.size for version in versions) <= bytes_max and not is_full:
+            raise Broken(f"{node.name} takes {chosen[0].name!r} out of the history, which is neither old nor too much")
+        young = now if is_full else now - engine_module._YOUNG_VERSION_NS
+        stays = [version for version in versions if version.name not in names and version.time_ns < young]
+        for version in chosen:
+            for other in stays:
+                is_loser = version.why == Why.CONFLICT, other.why == Why.CONFLICT
+                if is_loser == (True, False) or (is_loser[0] == is_loser[1] and other.time_ns < version.time_ns):
+                    raise Broken(f"{node.name} takes {version.name!r} out of the history before {other.name!r}")
+
+    def _check_versions(self) -> None:
+        """What the history is said to hold it holds: whoever went on writing into it has been noticed."""
+        for node in self.nodes:
+            if node.forgot or node.linked or self.options.jump or (node.lost_power and not self.options.users_sync):
+                continue
+            for version in node.index.versions():
+                content = node.disk.content(version.name)
+                if version.kind != Kind.FILE or (content is None and self.options.retention is not None):
+                    continue
+                if content is None or (len(content), blake3(content).digest()) != (version.size, version.content):
+                    raise Broken(f"{node.name} lists {version.name!r} in its history, which is not as listed")
 
     def _made_here(self, node: Node, record: Record, previous: Record | None, origin: str) -> None:
         """The engine records a change as made on this node. Did a user make one?"""
@@ -973,6 +1196,11 @@ class World:
         if origin == "user" and record.stamp.node.startswith("="):
             origin = "scan"
         self.note(f"{node.name} records {origin} {describe_record(record)}")
+        newer = previous is not None and any(
+            offer.record.stamp > previous.stamp for offer in node.index.offers(path)
+        )  # which takes its place at once
+        if record.kind == Kind.ABSENT and path in node.wiped and not newer:
+            raise Broken(f"{node.name} tells of {path!r}, which is gone with most others")
         if origin == "user":
             if (
                 path not in node.touched
@@ -980,6 +1208,7 @@ class World:
                 and not (node.forgot or node.linked)
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
+            self.made_at[(path, record.stamp)] = self.us, node.name
             there = node.disk.tree().get(path)
             if _tells(record, there):
                 settles = node.touched.get(path)
@@ -991,6 +1220,12 @@ class World:
         """A user has done something on a node: what was it? `first`: number of the first token made in this act."""
         after = node.disk.tree()
         lost: set[bytes] = set()
+        if node.alive and node.engine.scanning:
+            node.wiped.clear()
+            node.may_brake = True
+        if node.wiped:
+            away = [path for path, entry in before.items() if entry[0] == Kind.DIRECTORY != _kind(after, path)]
+            node.wiped = {path for path in node.wiped if path not in after and not _is_below(path, away)}
         for path in {**before, **after}:
             old, new = before.get(path), after.get(path)
             if old == new or (old and new and old[:3] == new[:3] and old[0] == Kind.DIRECTORY):
@@ -1076,13 +1311,14 @@ class World:
         if late is not None:
             self.boot(late)
         self._heal()
-        self.run_to_rest("after the last fault")
+        self.rest("after the last fault")
         for _ in range(2 if any(node.linked for node in self.nodes) else 0):
             for node in self.nodes:
                 self.post(node, node.epoch, Blind(b"", ""))
-            self.run_to_rest("after the last fault")
+            self.rest("after the last fault")
         self._check_rest("after the last fault")
         self._check_history()
+        self._check_versions()
         self._check_quiet()
         self._one_after_the_other()
 
@@ -1105,6 +1341,17 @@ class World:
             self.note(f"{node.name} has a full disk")
         elif self.chance(options.full):
             node.disk.capacity = None
+        elif self.chance(options.root_gone):
+            self._root_goes(node)
+        elif self.chance(options.old_state):
+            self._back_up(node)
+        elif self.chance(options.disaster):
+            self._disaster(node)
+        elif self.chance(options.unreadable):
+            files = [path for path, entry in node.disk.tree().items() if entry[0] == Kind.FILE]
+            if files and (inode := node.disk._find(dice.choice(files))) is not None:
+                node.disk.unreadable.add(inode.number)
+                self.note(f"{node.name} cannot read a file")
         elif self.chance(options.jump):
             node.skew_ns += dice.choice([-1, 1]) * dice.choice([10**9, 10**13, 10**17])
             self.note(f"{node.name} has its clock set to {node.skew_ns}")
@@ -1119,6 +1366,8 @@ class World:
         self.cut_for_long.clear()
         for node in self.nodes:
             node.disk.capacity = None
+            node.disk.unreadable.clear()
+            self._root_returns(node)
             self.boot(node)
             node.disk.settle()
             if self.options.lost or node.linked:
@@ -1136,11 +1385,11 @@ class World:
             node.user.act(at_once=True)
             wanted = _wanted(node, left_over)
             linked = any(other.linked for other in self.nodes)
-            self.run_to_rest("after one act of one user")
+            self.rest("after one act of one user")
             for _ in range(3 if linked else 0):
                 for other in self.nodes:  # a change under one name is not told of the others
                     self.post(other, other.epoch, Blind(b"", ""))
-                self.run_to_rest("after one act of one user")
+                self.rest("after one act of one user")
             self._check_rest("after one act of one user")
             if not linked:
                 self._check_crossed("after one act of one user")
@@ -1333,6 +1582,10 @@ def _wanted(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]
         for path, entry in tree.items()
         if path in kept or any(other.startswith(path + b"/") for other in kept)
     }
+
+
+def _kind(tree: Tree, path: bytes) -> Kind:
+    return tree[path][0] if path in tree else Kind.ABSENT
 
 
 def _is_below(path: bytes, others: list[bytes]) -> bool:
