@@ -13,7 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.crash.faults import plant
-from tests.crash.points import Point, Stage, chosen, why_not
+from tests.crash.images import storm
+from tests.crash.images import why_not as why_no_images
+from tests.crash.points import Point, Stage, chosen
+from tests.crash.points import why_not as why_no_points
 from tests.crash.story import SCENES
 from tests.lan.lan import Lan
 
@@ -52,6 +55,24 @@ def points(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def images(arguments: argparse.Namespace) -> int:
+    begun = time.monotonic()
+    done, wrong = 0, 0
+    with storm(arguments.seed) as running:
+        for cut in running.cuts(arguments.count):
+            done += 1
+            wrong += bool(cut.wrong)
+            verdict = "WRONG" if cut.wrong else "good"
+            print("\n".join(cut.wrong), end="\n" if cut.wrong else "")
+            print(
+                f"{done}/{arguments.count}: {verdict}, cut {cut.after_s:.2f} s after the last look, {cut.files} files on the"
+                f" disk, {cut.told} contents to be had, {cut.took_s:.1f} s",
+                flush=True,
+            )
+    print(f"seed {arguments.seed}: {done} images in {time.monotonic() - begun:.0f} s, {wrong} violations")
+    return 1 if wrong else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -61,12 +82,15 @@ def main() -> int:
     one.add_argument("--log-every", type=int, default=10, help="of the writes into the log of the index, each N-th")
     one.add_argument("--two-workers", action="store_true", help="in each pool, as usual: points differ from run to run")
     one.add_argument("--point", action="append", help="'ROLE KIND NUMBER', as it was printed; repeatable")
+    other = commands.add_parser("images", help="the disk loses its power at random moments")
+    other.add_argument("--count", type=int, default=200)
+    other.add_argument("--seed", type=int, default=1, help="of what the users do; the moments are as chance has it")
     arguments = parser.parse_args()
-    reason = why_not()
+    reason = why_no_points() if arguments.command == "points" else why_no_images()
     if reason:
         print(f"cannot be tried here: {reason}")
         return 2
-    return points(arguments)
+    return points(arguments) if arguments.command == "points" else images(arguments)
 
 
 if __name__ == "__main__":
