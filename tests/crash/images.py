@@ -172,7 +172,7 @@ class Storm:
                 self.loses.start()
                 wrong = self._meet()
             if wrong:
-                wrong.append(self.lan.tails())
+                wrong = [*wrong[: stories.SHOWN], self.lan.tails()]
             yield Cut(number, after_s, files, told, wrong, time.monotonic() - begun)
             if wrong:
                 return

@@ -156,7 +156,7 @@ class Stage:
                 wrong += stories.own_state(node)
             wrong += self.lan.complaints()
         if wrong:
-            wrong.append(self.lan.tails())
+            wrong = [*wrong[: stories.SHOWN], self.lan.tails()]
         return Outcome(None, reached, scene_name, wrong, time.monotonic() - begun)
 
     @contextmanager

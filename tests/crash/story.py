@@ -195,7 +195,7 @@ class Story:
             f"{'AB'[at]}: {path!r} is {self._named(found.get(path))}, not {self._named(self.tree.get(path))}"
             for path in sorted(found.keys() | self.tree.keys())
             if found.get(path) != self.tree.get(path)
-        ][:SHOWN]
+        ]
 
     def _named(self, what: str | None) -> str:
         return "absent" if what is None else self.written.get(what, what)
