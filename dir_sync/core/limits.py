@@ -50,6 +50,9 @@ INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # a reader waits for the engine above this
 
 # Stamps
 STAMP_NS_MAX = 2**63 - 1
+STAMP_NS_MADE_MAX = (
+    2**62
+)  # the year 2116: no mtime and no clock makes a larger one, so that what replaces it has room above
 SEQUENCE_MAX = 2**62
 SIZE_MAX = 2**60
 MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range

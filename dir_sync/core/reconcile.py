@@ -101,10 +101,10 @@ def changed(previous: Record | None, now: Record, node: str, sequence: int, stam
 
     `now` carries path, kind, size, content, mtime and mode; `stamp_ns` is when it was made, as far as anyone knows."""
     vector: Vector = ((node, sequence),)
+    stamp_ns = min(max(stamp_ns, 1), limits.STAMP_NS_MADE_MAX)
     if previous is not None:
-        stamp_ns = max(stamp_ns, previous.stamp.ns + 1)
+        stamp_ns = min(max(stamp_ns, previous.stamp.ns + 1), limits.STAMP_NS_MAX)
         vector = join(previous.vector, vector)
-    stamp_ns = min(max(stamp_ns, 1), limits.STAMP_NS_MAX)
     return now._replace(stamp=Stamp(stamp_ns, node), vector=vector)
 
 

@@ -331,7 +331,7 @@ def test_what_is_the_same() -> None:
         (Kind.FILE, 1_700_000_000_000_000_005, 1_700_000_000_000_000_005),
         (Kind.FILE, -5, 1),
         (Kind.FILE, 0, 1),
-        (Kind.FILE, 2**80, limits.STAMP_NS_MAX),
+        (Kind.FILE, 2**80, limits.STAMP_NS_MADE_MAX),
         (Kind.SYMLINK, 77, 77),
         (Kind.DIRECTORY, 77, 1),
     ],

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from dir_sync.core import limits
+from dir_sync.core.content import first_scan_record
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join, leq
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 
@@ -105,6 +107,17 @@ def test_a_change_is_newer_than_what_it_replaces(previous: Record, now: Record, 
     assert after.stamp > previous.stamp
     assert has_seen(after, previous)
     assert not has_seen(previous, after)
+
+
+@pytest.mark.parametrize("far", [limits.STAMP_NS_MADE_MAX, limits.STAMP_NS_MAX, 2**80])
+def test_a_change_of_what_comes_from_beyond_all_clocks_is_newer(far: int) -> None:
+    """A file of the year 2446, found by a first scan; one changed while the clock stood there."""
+    found = first_scan_record(b"x", Kind.FILE, 1, b"f" * 32, far, 0o644)
+    made = changed(None, found, "fff", 1, far)
+    for before in (found, made):
+        after = changed(before, found._replace(content=b"e" * 32), "000", 1, 10**18)
+        assert after.stamp > before.stamp
+        assert isinstance(decide(before, offers(after)), Take)
 
 
 def test_a_loser_in_the_vector_says_nothing_about_the_content() -> None:
