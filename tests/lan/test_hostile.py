@@ -360,6 +360,73 @@ def test_a_delta_that_never_ends(victims: Victims) -> None:
         assert all((root / "delta").read_bytes() == old for root in victims.roots)
 
 
+def test_a_delta_that_fits_nothing(victims: Victims) -> None:
+    """For a base that nobody has; well-formed, and of other bytes than were announced: the old version stays."""
+    old, new = blob(MIB, "fits nothing"), blob(MIB, "what it should become")
+    write(victims.a.dir / "misfit", old)
+    wait_equal(victims.roots, SOON_S)
+    wrong = copying_delta(1, MIB)  # makes the old content again, which is just as long
+    for base in (digest_of(b"a base that is nowhere"), digest_of(old)):
+        with Stranger(victims.place, victims.a) as stranger:
+            record = stranger.open().state()["misfit"]
+            vector = sorted([*record[9], [stranger.node, 1]])
+            change = {
+                "action": "modify",
+                "record": stranger.record("misfit", FILE, new, vector=vector),
+                "delta": {"base": base, "size": len(wrong)},
+            }
+            stranger.update(changes=[change])
+            try:
+                stranger.serve({f"{base} {digest_of(new)}": wrong}, lambda: False, limit_s=1.5)
+            except (Closed, AssertionError):
+                pass
+            assert bool(stranger.served) == (base == digest_of(old)), "it is asked for where there is such a base"
+        victims.work()
+        assert all((root / "misfit").read_bytes() == old for root in victims.roots)
+
+
+def test_a_name_below_a_file(victims: Victims) -> None:
+    """A live record makes its parents folders: what was a file there is kept."""
+    write(victims.a.dir / "plain", b"a file, not a folder")
+    wait_equal(victims.roots, SOON_S)
+    with Stranger(victims.place, victims.a) as stranger:
+        stranger.open().state()
+        for path in ("plain/child", "plain/deep/child", "no/such/folder/child"):
+            stranger.update(("create", stranger.record(path, FILE, b"child"), b"child"))
+        stranger.update(("delete", stranger.record("plain/other", ABSENT), None))
+        stranger.update(("create", stranger.record("last", FILE, b"last one"), b"last one"))
+        wait_for((victims.b.dir / "last").exists, SOON_S, "the last one")
+    wait_equal(victims.roots, SOON_S)
+    text = b"a file, not a folder"
+    kept = [node for node in victims.pair if node.keeps(text) or (node.dir / "plain").is_file()]
+    assert kept, "it is lost"
+
+
+def test_a_member_deletes_everything(new_lan: Callable[..., Lan]) -> None:
+    """Whoever is in the mesh may delete; dated 150 years ahead, all of it is in the histories and can be made again."""
+    victims = Victims(new_lan(3))
+    victims.start()
+    contents = {f"folder/{at}": blob(300, at) for at in range(50)}
+    for name, content in contents.items():
+        write(victims.a.dir / name, content)
+    wait_equal(victims.roots, SOON_S)
+    far_ns = time.time_ns() + 150 * 365 * 86_400 * 10**9
+    with Stranger(victims.place, victims.a) as stranger:
+        records = stranger.open().state()
+        for name in contents:
+            vector = sorted([*records[name][9], [stranger.node, 1]])
+            gone = stranger.record(name, ABSENT, stamp_ns=far_ns, vector=vector)
+            stranger.update(("delete", gone, None))
+        wait_for(lambda: not list((victims.b.dir / "folder").glob("*")), SOON_S, "all is deleted")
+    for node in victims.pair:
+        assert all(node.keeps(content) for content in contents.values()), f"not recoverable on {node}"
+    ended = victims.b.run_to_end("restore", victims.b.dir, "folder")
+    assert ended.code == 0, ended.err
+    wait_for(lambda: len(list((victims.a.dir / "folder").glob("*"))) == 50, SOON_S, "it comes back")
+    wait_equal(victims.roots, SOON_S)
+    assert {name: (victims.a.dir / name).read_bytes() for name in contents} == contents
+
+
 def test_bombs_after_the_hello(victims: Victims) -> None:
     """Frames that inflate to gigabytes, or to millions of objects."""
     many = b'{"type": "STATE", "records": [' + b"[]," * 1_300_000 + b"[]]}"
