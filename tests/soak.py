@@ -245,7 +245,7 @@ def main() -> int:
             evidence=arguments.evidence,
         )
         report = soak.run(arguments.minutes * 60)
-    print("\n".join(report.lines()))
+        print("\n".join(report.lines()), flush=True)  # to remove all that was made may take a while
     return 1 if report.violations else 0
 
 

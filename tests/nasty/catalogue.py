@@ -33,6 +33,7 @@ UNIT_EVENTS, UNIT_ENGINE, UNIT_FILES = (f"tests/test_{name}.py::" for name in ("
 CORE_WIRE, CORE_ROSTER, CORE_MESSAGES, CORE_SESSION = (
     f"tests/core/test_{name}.py::" for name in ("wire", "roster", "messages", "session")
 )
+POINTS = "tests/crash/test_points.py::test_a_daemon_that_dies_at_some_of_its_calls"
 WORLDS = "tests/sim/test_sim.py::test_many_worlds"
 SOAK = "tests/lan/test_soak.py::test_a_piece_of_the_soak"
 LEDGER = "tests/lan/test_ledger.py::test_every_token_that_nobody_replaced_is_somewhere"
@@ -98,7 +99,7 @@ CASES = (
     Case(56, "disk", "fsync fails", (WORLDS,)),
     Case(58, "disk", "stopped by a signal for a while", (STATES + "test_disk_058_one_is_stopped_by_a_signal_and_goes_on[2.0]",)),
     Case(59, "disk", "files and folders without permission", (UNIT_DISK + "test_no_permission", CHANGE + "[edit_read_only_files]")),
-    Case(60, "disk", "a file system that is read-only for a while", (DISKS + "test_disk_060_read_only_for_a_while", UNIT_DISK + "test_a_read_only_disk")),
+    Case(60, "disk", "what is read-only for a while: a file, a folder, a file system", (DISKS + "test_disk_060_what_cannot_be_written_for_a_while", UNIT_DISK + "test_a_read_only_disk")),
     Case(61, "disk", "the folder is removed, unmounted, replaced", (ROOT + "test_a_folder_that_goes_is_waited_for", ROOT + "test_a_disk_that_is_not_mounted_at_the_start_is_waited_for", UNIT_DISK + "test_an_unmounted_root_is_gone")),
     Case(62, "disk", "everything is deleted by its user", (DISKS + "test_disk_062_everything_is_deleted_by_its_user", ROOT + "test_a_folder_emptied_while_nobody_looked_is_held")),
     Case(64, "disk", "a mount inside the folder", (UNIT_DISK + "test_a_bind_mount_is_a_boundary", UNIT_DISK + "test_a_mount_in_the_folder_is_a_boundary")),
@@ -155,10 +156,10 @@ CASES = (
     Case(116, "protocol", "answers to what was never asked", ("tests/core/test_transfer.py::test_bytes_that_nobody_asked_for_cost_the_connection", CORE_SESSION + "test_only_what_is_legal_is_received")),
     Case(118, "protocol", "an object of a million keys", (HOSTILE + "test_bombs_after_the_hello",)),
     # --- crashes and lost state
-    Case(119, "state", "kill -9 at any call that changes something", (WORLDS, CRASH + "test_killed_again_and_again", LEDGER + "[1-5-2.0]")),
+    Case(119, "state", "kill -9 at any call that changes something", (POINTS, WORLDS, CRASH + "test_killed_again_and_again", LEDGER + "[1-5-2.0]")),
     Case(120, "state", "after the rename, before the index knows", (UNIT_ENGINE + "test_what_was_being_installed_is_adopted_though_its_peer_went_on", WORLDS)),
     Case(121, "state", "a torn index", (STATES + "test_state_121_a_torn_index",)),
-    Case(122, "state", "between the exchange and the history", (WORLDS, UNIT_FILES + "test_what_the_history_cannot_take_stays_where_it_was")),
+    Case(122, "state", "between the exchange and the history", (POINTS, WORLDS, UNIT_FILES + "test_what_the_history_cannot_take_stays_where_it_was")),
     Case(123, "state", "the power is cut", (WORLDS, UNIT_DISK + "test_what_was_synced_is_never_lost")),
     Case(124, "state", "all nodes are killed at once, again and again", (STATES + "test_state_124_all_are_killed_at_once[5]", CRASH + "test_all_are_killed_in_a_storm_of_small_files")),
     Case(125, "state", "killed again and again in the first scan", (STATES + "test_state_125_killed_again_and_again_in_the_first_scan",)),
