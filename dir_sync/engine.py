@@ -403,6 +403,8 @@ class Engine:
         self._prune()
         self._recheck()
         self._when_calm()
+        if self._coming and not (self._fetches or self._ready or self._doing):
+            self._coming.clear()  # all has come: else each content would be remembered for good
         for id_, answers in self._inquiries.over(now.mono_ms):
             self._out.append(Report(id_, tuple(answers)))
         if self._out or self._jobs_out:

@@ -365,6 +365,19 @@ def test_one_content_for_two_paths_is_fetched_once() -> None:
     assert (item.path, item.copy_path) == (b"b", b"a")
 
 
+def test_what_has_come_is_not_on_its_way_for_ever() -> None:
+    """Pulled or attached, installed or refused: nothing is remembered of it when all is done."""
+    bench = Bench()
+    bench.connect()
+    for at in range(20):
+        path, content = b"file%d" % at, b"content %d" % at
+        bench.hear(state(record(path, content, count=at + 1), sequence=at + 1))
+        (pull,) = (pull for message in bench.said() if isinstance(message, Pull) for pull in message.pulls)
+        bench.hear(Chunks((Piece(pull.id, 0, content),)))
+        bench.apply(ApplyResult(path, Result.DONE, fingerprint(stat(content))))
+    assert not bench.engine._coming
+
+
 def test_trouble_with_our_own_disk_is_no_fault_of_the_peer() -> None:
     bench = Bench()
     bench.connect()
