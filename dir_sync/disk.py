@@ -282,12 +282,22 @@ class RealDisk:
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> builtins.list[Stat | None | DiskError]:
         moved: builtins.list[Stat | None | DiskError] = []
+        at: tuple[bytes, bytes] | None = None  # the folders that `here` and `there` are open for
+        here = there = -1
         with self.batch():
             for source, target in moves:
+                before, _, mine = source.rpartition(b"/")
+                after, _, theirs = target.rpartition(b"/")
                 try:
-                    here, mine = self._parent(source)
-                    there, theirs = self._parent(target)
-                    if _renameat2(here, mine, there, theirs, _NOREPLACE) < 0:
+                    if (before, after) != at:
+                        here, there = self._parent(source)[0], self._parent(target)[0]
+                        at = before, after
+                    if (
+                        theirs in _NO_NAMES
+                        or theirs.find(_NUL) >= 0
+                        or _renameat2(here, mine, there, theirs, _NOREPLACE) < 0
+                    ):
+                        at = None
                         self.rename(source, target)  # the long way knows what to do, or says what is wrong
                         moved.append(self.stat(target))
                         continue

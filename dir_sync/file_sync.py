@@ -67,6 +67,8 @@ STATE = limits.RESERVED_NAME
 STAGING = STATE + b"/staging"
 HISTORY = STATE + b"/versions"
 
+_new = tuple.__new__  # half the cost of a named tuple's own
+
 _FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
 _PUT_BACK_TRIES = 4  # what we took out by mistake is a user's: an error is not the last word
 SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
@@ -559,7 +561,7 @@ class FileSync:
             if data is None or len(data) != target.size or blake3(data).digest() != target.content:
                 results[number] = ApplyResult(target.path, Result.MISSING)
             else:
-                files.append((number, NewFile(name, data, target.mode, target.mtime)))
+                files.append((number, _new(NewFile, (name, data, target.mode, target.mtime))))
         made = self._disk.create_many(STAGING, [file for _, file in files])
         for (number, file), ready in zip(files, made, strict=True):
             if isinstance(ready, DiskError):
@@ -578,13 +580,18 @@ class FileSync:
         """The new files of a batch take their names; none of these replaces anything."""
         ready = [number for number in new if number in staged and number not in results]
         moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
+        rounded = self._disk.grain_ns
         for number, stat in zip(ready, moved, strict=True):
             path = items[number].path
             if isinstance(stat, DiskError):
                 results[number] = self._failed(items[number], stat)
                 continue
             _, made = staged.pop(number)
-            results[number] = ApplyResult(path, Result.DONE, self._fp_of_new(stat, made))
+            if not rounded and stat is not None and stat[:3] == made[:3] and stat[4:] == made[4:]:
+                fp = fingerprint(stat)  # nobody has touched it
+            else:
+                fp = self._fp_of_new(stat, made)
+            results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False))
             folders[parent_of(path)] = None
 
     def _failed(self, item: ApplyItem, error: Exception) -> ApplyResult:

@@ -28,6 +28,7 @@ JOURNAL_SINCE = "journal since"  # a note: from when on (wall clock, ns) the jou
 _BILLION = 1_000_000_000
 _KINDS = {int(kind): kind for kind in Kind}
 _ROW_FIELDS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
+_to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 _new = tuple.__new__  # half the cost of a named tuple's own
 _CACHE_MAX = 20_000  # rows, and paths with offers, kept decoded; some 10 MB each at the most
 
@@ -448,11 +449,9 @@ class Index:
     def put_intent(self, peer: str, records: Iterable[Record]) -> int:
         """Files that a peer announced and that are being installed now: cheaper than as many offers, and as durable.
         Returns what `drop_intent` wants to hear."""
-        fields = [
-            (path.decode("utf-8", "surrogateescape"), size, content.hex(), mtime, mode, ns, maker, vector)
-            for path, _, size, content, mtime, mode, (ns, maker), vector in records
-        ]
-        values = (peer, json.dumps(fields))
+        paths, _, sizes, contents, mtimes, modes, stamps, vectors = zip(*records, strict=True)
+        names = b"\0".join(paths).decode("utf-8", "surrogateescape")
+        values = (peer, _to_json([names, sizes, b"".join(contents).hex(), mtimes, modes, stamps, vectors]))
         id_ = self._db.execute("INSERT INTO intent (peer, records) VALUES (?,?)", values).lastrowid
         assert id_ is not None
         return id_
@@ -463,10 +462,14 @@ class Index:
 
     def _recover_intents(self) -> None:
         for peer, text in self._db.execute("SELECT peer, records FROM intent").fetchall():
-            for path, size, content, mtime, mode, ns, maker, vector in json.loads(text):
-                raw = path.encode("utf-8", "surrogateescape")
+            names, sizes, contents, *rest = json.loads(text)
+            if type(names) is not str:
+                raise ValueError("names are not text")
+            paths = names.encode("utf-8", "surrogateescape").split(b"\0")
+            digests = [bytes.fromhex(contents[at : at + 64]) for at in range(0, len(contents), 64)]
+            for path, size, digest, mtime, mode, stamp, vector in zip(paths, sizes, digests, *rest, strict=True):
                 entries = tuple((node, counter) for node, counter in vector)
-                record = Record(raw, Kind.FILE, size, bytes.fromhex(content), mtime, mode, Stamp(ns, maker), entries)
+                record = Record(path, Kind.FILE, size, digest, mtime, mode, Stamp(*stamp), entries)
                 self.put_offer(Offer(peer, record, False))
         self._db.execute("DELETE FROM intent")
 
@@ -807,7 +810,11 @@ def _row(fields: tuple[object, ...]) -> Row:
 def _fields(record: Record) -> tuple[object, ...]:
     path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector = record
     parent, _, name = path.rpartition(b"/")
-    text = " ".join([f"{maker}:{counter}" for maker, counter in vector])
+    if len(vector) == 1:
+        ((maker, counter),) = vector
+        text = f"{maker}:{counter}"
+    else:
+        text = " ".join([f"{maker}:{counter}" for maker, counter in vector])
     return (
         parent, name, int(kind), size, content, mtime // _BILLION, mtime % _BILLION, mode, stamp_ns, stamp_node, text
     )  # fmt: skip

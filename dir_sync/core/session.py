@@ -78,7 +78,7 @@ def encode(message: Message) -> list[Buffer]:
             return encode_pieces(CHUNKS, pieces)
         case ModificationUpdate(changes=changes):
             contents = _attached(changes)
-            frame = encode_message(to_wire(message))
+            frame = encode_message(to_wire(message), sum(len(piece.data) for piece in contents))
             return [frame, *encode_pieces(ATTACHMENT, contents)] if contents else [frame]
         case Signature(_, id_, data):
             if len(data) > limits.SIGNATURE_BYTES_MAX:
@@ -238,7 +238,7 @@ def _attached(changes: tuple[Change, ...]) -> list[Piece]:
         if content is not None:
             if record.kind != Kind.FILE or len(content) != record.size:
                 raise LocalError(f"content of {len(content)} bytes for a record of size {record.size}")
-            pieces.append(Piece(position, 0, content))
+            pieces.append(_new(Piece, (position, 0, content)))
     return pieces
 
 

@@ -90,6 +90,7 @@ _RESERVE_BYTES = (
     544 * limits.KIB
 )  # reserved at once for a large body: any chunk fits, and twice it any attachment to updates
 _COPY_BYTES_MAX = 16 * limits.KIB  # content below is copied: sendmsg takes 1,024 buffers at most
+_BESIDE_MUCH = 16
 _INFLATE_RATIO_MAX = 64  # honest pages reach some 40; with it one read never makes more JSON than one message
 _DEPTH_MAX = 64  # of nesting; ours is 6
 
@@ -191,12 +192,13 @@ class FrameDecoder:
             yield from self.frames(n)
 
 
-def encode_message(fields: dict[str, Any]) -> bytes:
-    """The whole frame of a message. LocalError if no peer would take it."""
+def encode_message(fields: dict[str, Any], beside: int = 0) -> bytes:
+    """The whole frame of a message. `beside`: bytes that are sent along with it; where they are many times its own,
+    deflating it costs more than it saves. LocalError if no peer would take it."""
     text = _to_json(fields).encode("ascii")
     if len(text) > limits.MESSAGE_BYTES_MAX:
         raise LocalError(f"a message of {len(text)} bytes")
-    body = zlib.compress(text, 1)
+    body = zlib.compress(text, 1 if len(text) * _BESIDE_MUCH > beside else 0)
     if len(body) * _INFLATE_RATIO_MAX < len(text):
         body = zlib.compress(text, 0)  # too good to be believed
     if len(body) > limits.FRAME_BYTES_MAX:
