@@ -491,15 +491,15 @@ class FileSync:
             except DiskError:
                 pass  # gone already, or cleared at the next start
 
-    def _clear(self, item: ApplyItem, name: bytes, inode: int) -> None:
-        """What was made ready and not installed. If the name holds anything but what we made, it may be a user's: it stays,
-        and the next start files it away."""
+    def _clear(self, staged: bytes | None, name: bytes, inode: int) -> None:
+        """What was made ready and not installed gets its name `staged` again, if it is of use. If it is anything but what
+        we made, it may be a user's: it stays, and the next start files it away."""
         try:
             stat = self._disk.stat(name)
             if stat is None or stat.inode != inode:
                 return
-            if item.staged is not None:
-                self._disk.rename(name, item.staged)  # the bytes need not travel again
+            if staged is not None:
+                self._disk.rename(name, staged)  # the bytes need not travel again
             elif stat.kind == Kind.DIRECTORY:
                 self._disk.remove_directory(name)
             else:
@@ -526,7 +526,7 @@ class FileSync:
                         staged[number] = ready
                 except (DiskError, _Missing, _Unexpected) as error:
                     results[number] = self._failed(item, error)
-            self._sync_files(items, unsynced, staged, results, together)
+            synced = self._sync_files(items, unsynced, staged, results, together)
         finally:
             for writer in unsynced:
                 writer.close()
@@ -543,7 +543,7 @@ class FileSync:
                 results[number] = self._failed(item, error)
         self._sync_folders(folders, items, results)
         for number, (name, made) in staged.items():
-            self._clear(items[number], name, made.inode)
+            self._clear(items[number].staged if synced else None, name, made.inode)
         return Applied(tuple(results[number] for number in range(len(items))))
 
     def _stage_new(
@@ -617,10 +617,14 @@ class FileSync:
         name = STAGING + b"/new-%s-%d" % (self._prefix, next(self._numbers))
         if item.staged is not None:
             writer = self._disk.reopen(item.staged)
+            try:
+                writer.set_meta(target.mode, target.mtime)
+                ready = writer.stat()
+                self._disk.rename(item.staged, name)
+            except DiskError:
+                writer.close()  # it stays as it is, and is not synced either (see `_sync_files`)
+                raise
             unsynced.append(writer)
-            writer.set_meta(target.mode, target.mtime)
-            ready = writer.stat()
-            self._disk.rename(item.staged, name)
             return name, ready
         if item.data is not None and target.kind == Kind.FILE:
             if len(item.data) != target.size or blake3(item.data).digest() != target.content:
@@ -671,8 +675,9 @@ class FileSync:
         staged: dict[int, tuple[bytes, Stat]],
         results: dict[int, ApplyResult],
         together: bool,
-    ) -> None:
-        """Contents reach the medium before they get their names."""
+    ) -> bool:
+        """Contents reach the medium before they get their names. False: they did not, and nothing makes up for it: another
+        sync may say that all is well, since what could not be written counts as clean."""
         try:
             if together:
                 if staged:
@@ -683,6 +688,8 @@ class FileSync:
         except DiskError as error:
             for number in staged:
                 results[number] = _problem(items[number].path, error)
+            return False
+        return True
 
     def _sync_folders(
         self, folders: dict[bytes, None], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]

@@ -311,3 +311,18 @@ def test_what_was_written_into_a_version_is_not_given_for_what_it_was(disk: Memo
     assert (now.size, now.content) == (len(written), blake3(written).digest())
     disk.delete(version.name)
     assert sync.perform(RecheckJob((version,))) == Rechecked((), (version.name,))
+
+
+def test_what_could_not_be_synced_is_not_used_again(disk: MemoryDisk) -> None:
+    """The next sync of the same file would say that all is well."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    staged = STAGING + b"/part-1"
+    disk.write(staged, b"new")
+    disk.fail = lambda verb, path: Trouble.IO if verb == "file.sync" else None
+    item = change(disk, b"file", b"new")._replace(data=None, staged=staged)
+    (result,) = apply(sync, item)
+    disk.fail = None
+    assert result.result == Result.PROBLEM
+    assert disk.content(b"file") == b"old"
+    assert disk.list(STAGING) == []

@@ -271,20 +271,8 @@ def _only_vectors_tell_conflicts() -> AbstractContextManager[object]:
     return patch.object(_Engine, "_is_conflict", lambda self, mine, take: take.conflict)
 
 
-def _intents_forgotten() -> AbstractContextManager[object]:
-    return patch.object(Index, "_recover_intents", lambda self: self._db.execute("DELETE FROM intent"))
-
-
 def _no_second_look() -> AbstractContextManager[object]:
     return patch.object(_Engine, "_recheck", lambda self: self._rechecks.clear())
-
-
-def _tried_forgotten() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_keep_offer", lambda *arguments: None)
-
-
-def _touch_taken_for_rounding() -> AbstractContextManager[object]:
-    return patch.object(_FileSync, "_has_meta", lambda *arguments: True)
 
 
 def _root_always_here() -> AbstractContextManager[object]:
@@ -325,10 +313,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "the history goes by the age of the content": (_age_of_the_content, 40),
     "no loser is a conflict": (_no_conflicts, 60),
     "joined vectors tell no conflict": (_only_vectors_tell_conflicts, 100),
-    "intents do not survive a crash": (_intents_forgotten, 300),
     "nobody looks again at what was displaced": (_no_second_look, 40),
-    "what was tried is forgotten": (_tried_forgotten, 100),
-    "a touch is taken for rounding": (_touch_taken_for_rounding, 300),
     "a folder that is gone is empty": (_root_always_here, 60),
     "a backup gives sequences out again": (_sequences_given_twice, 100),
 }
@@ -338,9 +323,7 @@ NEEDS = {
     "the brake holds moves": "disaster",
     "losers of conflicts leave the history first": "retention",
     "the history goes by the age of the content": "retention",
-    "intents do not survive a crash": "crash_in_job",
     "nobody looks again at what was displaced": "late_writes",
-    "a touch is taken for rounding": "meddling",
     "a folder that is gone is empty": "root_gone",
     "a backup gives sequences out again": "old_state",
 }

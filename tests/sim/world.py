@@ -398,6 +398,7 @@ class Node:
     lost_power: bool = False
     first_told: dict[tuple[bytes, Stamp], int] = field(default_factory=dict)  # when it told anybody of a record
     wiped: set[bytes] = field(default_factory=set)  # missing since the program did not run, and to be held by the brake
+    rejected: bool = False  # and so has asked all others for all they have
     may_brake: bool = True  # the scan at the start may find that so much is missing
 
     def __post_init__(self) -> None:
@@ -501,8 +502,7 @@ class World:
                     others = (other.index.get(path) for other in self.nodes if other is not node and other.alive)
                     if not any(row is not None and row.record.kind != Kind.ABSENT for row in others):
                         self.locals.pop(path, None)  # only this node knew of it, and forgets
-            node.heard_of.clear()
-            node.heard_kept.clear()
+            node.rejected = True
         node.wiped.clear()
         self.post(node, node.epoch, Decided(approve))
 
@@ -1032,7 +1032,7 @@ class World:
             case StateRequest(_, index, after):
                 known = node.heard_of.get((link.peer_of[node.name], index), 0)
                 link.sequence[receiver.name] = after if index == receiver.index.index_id else 0
-                if after < known:
+                if after < known and not (node.rejected and not after):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
             case Pull(_, pulls):
                 for pull in pulls:
