@@ -127,6 +127,13 @@ class SimEngine(Engine):
         if self.on_local is not None and not told and seen.kind != Kind.DIRECTORY:  # else it was recorded as a change
             self.on_local(row.record, None, "user")
 
+    on_decided: Callable[[bool], None] | None = None
+
+    def _decided_here(self, approve: bool) -> None:
+        if self.on_decided is not None:
+            self.on_decided(approve)
+        super()._decided_here(approve)
+
     def _answer(self, row: Row, top: Record) -> None:
         super()._answer(row, top)
         after = self.index.get(row.record.path)
@@ -488,13 +495,17 @@ class World:
     def rest(self, what: str) -> None:
         """Until nothing happens any more; what a brake holds is decided on the way."""
         for node in self.nodes:
-            if node.alive and node.engine.brake.held:
+            if node.alive and _holds_something(node):
                 self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, self.dice.random() < 0.5)
         self.run_to_rest(what)
 
     def _decide(self, node: Node, epoch: int, approve: bool) -> None:
-        if not node.alive or node.epoch != epoch or not node.engine.brake.held:
+        if not node.alive or node.epoch != epoch or not _holds_something(node):
             return
+        self.post(node, node.epoch, Decided(approve))
+
+    def _decided(self, node: Node, approve: bool) -> None:
+        """What a node holds of its own losses is approved or rejected, by its user or by that of another node."""
         self.note(f"{node.name}: what is held is {'approved' if approve else 'rejected'}")
         if not approve:
             for held in node.engine.brake.held:
@@ -504,7 +515,6 @@ class World:
                         self.locals.pop(path, None)  # only this node knew of it, and forgets
             node.rejected = True
         node.wiped.clear()
-        self.post(node, node.epoch, Decided(approve))
 
     def run_to_rest(self, what: str) -> None:
         end = self.us + _REST_WITHIN_US
@@ -551,6 +561,7 @@ class World:
         brake = _BRAKE if self.options.brake else None
         retention = None if self.options.retention is None else Retention(*self.options.retention)
         node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
+        node.engine.on_decided = lambda approve: self._decided(node, approve)
         node.engine.on_local = lambda record, previous, origin: self._made_here(node, record, previous, origin)
         node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
@@ -811,8 +822,8 @@ class World:
                 self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
                 if what == "bad content":
                     self._bad_content(node, path)
-                elif what == "braked":
-                    if not node.may_brake:
+                elif what in ("braked", "peer braked"):
+                    if what == "braked" and not node.may_brake:
                         raise Broken(f"{node.name} holds what has only moved: {path!r}")
                     if not self.faults or self.dice.random() < 0.5:
                         approve = self.dice.random() < 0.5
@@ -1586,6 +1597,10 @@ def _wanted(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]
 
 def _kind(tree: Tree, path: bytes) -> Kind:
     return tree[path][0] if path in tree else Kind.ABSENT
+
+
+def _holds_something(node: Node) -> bool:
+    return bool(node.engine.brake.held or node.engine.peer_brake.held())
 
 
 def _is_below(path: bytes, others: list[bytes]) -> bool:
