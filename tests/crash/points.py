@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lan.checker import POLL_S, differences, survey, wait_for
-from tests.lan.lan import Lan, Node, why_impossible
+from tests.lan.lan import MAIN, Lan, Node, why_impossible
 
 from . import story as stories
 from .story import SCENES, A, B, Scene, Story
@@ -86,7 +86,7 @@ class Stage:
         self.roles = FEWER if one_worker else ROLES
         self.stays, self.dies = lan.nodes
         self.dies.may_end = True
-        self.dies.main = one_worker
+        self.dies.main = one_worker or MAIN
         self.trace = lan.work / "trace"
 
     # --- running

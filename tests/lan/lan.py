@@ -151,7 +151,7 @@ class Node:
         self.home = self.base / "home"
         self.signatures = self.base / "signatures"
         self.log_path = self.base / "log.txt"
-        self.main = MAIN  # the program that start() starts
+        self.main = MAIN  # the program that is run
         self.process: subprocess.Popen[bytes] | None = None
         self.may_end = False  # nobody complains if the daemon ends by itself
         self._log_at_start = 0
@@ -242,7 +242,7 @@ class Node:
     def running_as(self, *args: str | os.PathLike[str]) -> Iterator[None]:
         """The daemon runs, started with exactly these arguments; in the end it is stopped as by stop()."""
         assert not self.running, f"{self} runs already"
-        self.launch([sys.executable, self.main or MAIN, *args])
+        self.launch([sys.executable, self.main, *args])
         try:
             yield
             self.stop()
@@ -274,7 +274,7 @@ class Node:
         """Run the program with exactly these arguments until it ends by itself."""
         self.make_folders()
         process = subprocess.Popen(
-            self.within(*before, sys.executable, self.main or MAIN, *args),
+            self.within(*before, sys.executable, self.main, *args),
             env=self.environment(env),
             cwd=cwd or self.base,
             stdin=subprocess.DEVNULL,
