@@ -25,16 +25,16 @@ from pathlib import Path
 
 from tests.lan.changes import KIB, MIB, blob
 from tests.lan.checker import POLL_S, differences, survey, wait_for
-from tests.lan.lan import Lan, Node, command, why_impossible
+from tests.lan.lan import FITHAW, Lan, Node, command, why_impossible
 
 from . import story as stories
 from .points import CLEAR_S, SOON_S
 from .story import A, B, Story, digest_of
 
 DISK_BYTES = 64 * MIB
-TOOLS = ("losetup", "mount", "umount", "mkfs.ext4")
+TOOLS = ("mount", "umount", "mkfs.ext4")
 
-_FIFREEZE, _FITHAW = 0xC0045877, 0xC0045878
+_FIFREEZE = 0xC0045877
 
 
 class Disk:
@@ -83,9 +83,7 @@ class Disk:
 
     @staticmethod
     def _mount(stack: ExitStack, image: Path, at: Path) -> None:
-        device = command("losetup", "--find", "--show", image).strip()
-        stack.callback(command, "losetup", "--detach", device)
-        command("mount", device, at)
+        command("mount", "-o", "loop", image, at)  # the loop device goes with the mount
         stack.callback(command, "umount", at)
 
     def _put_in(self, image: Path) -> None:
@@ -103,7 +101,7 @@ class Disk:
             node.send_signal(signal.SIGKILL)  # what waits for the disk dies as soon as it need not wait any more
             kept.write_bytes(self._image().read_bytes())
         finally:
-            fcntl.ioctl(handle, _FITHAW, 0)
+            fcntl.ioctl(handle, FITHAW, 0)
             os.close(handle)
         node.kill()
         self._life.close()

@@ -13,6 +13,7 @@ folder to work in (default: the system's temporary folder).
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
 import json
 import os
@@ -41,6 +42,7 @@ STOP_LIMIT_S = 5.0
 LOG_TAIL_LINES = 40
 
 _CLONE_NEWNET = 0x40000000
+FITHAW = 0xC0045878
 _libc = ctypes.CDLL(None, use_errno=True)
 
 OPEN: list[Lan] = []
@@ -115,9 +117,26 @@ def remove_leftovers() -> list[str]:
                 os.kill(int(pid), signal.SIGKILL)
             ip("netns", "del", path.name)
         elif path.lstat().st_uid == os.geteuid():
+            _unmount_below(path)
             shutil.rmtree(path, ignore_errors=True)
         removed.append(path.name)
     return removed
+
+
+def _unmount_below(folder: Path) -> None:
+    """Disks of a run that is no more, frozen ones too (see tests/crash/images.py)."""
+    paths = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mounted = [path for path in paths if folder in path.parents]
+    for path in mounted:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(handle, FITHAW, 0)
+        except OSError:
+            pass  # it is not frozen
+        finally:
+            os.close(handle)
+    for path in reversed(mounted):
+        command("umount", path)
 
 
 # --- one machine ----------------------------------------------------------------------------------
