@@ -146,6 +146,7 @@ class Storm:
         self.dice = random.Random(seed)
         self.story = Story(node.dir for node in lan)
         self.story.durably = True
+        self.busy_there = 0.04  # how often it is the user of the disk that loses its power who changes something
         self._names = itertools.count()
         self.stays, self.loses = lan.nodes
         self.loses.may_end = True
@@ -182,7 +183,7 @@ class Storm:
         with each change that he waits for, all that was written before is on the medium, too."""
         begun = time.monotonic()
         for _ in range(self.dice.randint(2, 14)):
-            at = B if self.dice.random() < 0.04 else A
+            at = B if self.dice.random() < self.busy_there else A
             self._change(at)
             if self.dice.random() < 0.3:
                 pause(self.dice.expovariate(30))
