@@ -1041,6 +1041,7 @@ class Engine:
 
     def _settled_peers(self, path: bytes) -> None:
         free = self.peer_brake.settled(path)
+        self._todo[parent_of(path)] = None  # which may have waited for it
         if free:
             for maker in free:
                 self.index.note(f"braked {maker}", "")
@@ -1462,7 +1463,7 @@ class Engine:
             self._answer(row, target)
             return False
         if pending:
-            self._plan_later(path, 50)
+            self._plan_later(path, _RETRY_MS if self.peer_brake.is_on else 50)
         else:
             self._held_since.pop(path, None)
         return not pending

@@ -1210,6 +1210,10 @@ class World:
         newer = previous is not None and any(
             offer.record.stamp > previous.stamp for offer in node.index.offers(path)
         )  # which takes its place at once
+        above = [node.disk.stat(path[:at]) for at, c in enumerate(path) if c == b"/"[0]]
+        replaced = any(stat is not None and stat.kind != Kind.DIRECTORY for stat in above)
+        if replaced:
+            node.wiped.clear()  # what was put in the place of a folder was meant, and the rest may be no disaster
         if record.kind == Kind.ABSENT and path in node.wiped and not newer:
             raise Broken(f"{node.name} tells of {path!r}, which is gone with most others")
         if origin == "user":
