@@ -275,7 +275,7 @@ def storm(seed: int, program: Path | None = None) -> Iterator[Storm]:
         shutil.rmtree(node.dir)
         disk = stack.enter_context(Disk(lan.work))
         node.dir = disk.at / "shared"
-        node.program = program
+        node.main = program or node.main
         node.make_folders()
         stack.callback(node.kill)
         made = Storm(lan, disk, seed)
