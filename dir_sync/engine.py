@@ -1040,8 +1040,9 @@ class Engine:
         return any(one.record.path != path and not self.peer_brake.holds(one.record.path) for one in others)
 
     def _settled_peers(self, path: bytes) -> None:
+        if self.peer_brake.holds(path):
+            self._todo[parent_of(path)] = None  # which may have waited for it
         free = self.peer_brake.settled(path)
-        self._todo[parent_of(path)] = None  # which may have waited for it
         if free:
             for maker in free:
                 self.index.note(f"braked {maker}", "")
