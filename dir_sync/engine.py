@@ -1162,6 +1162,9 @@ class Engine:
         data = None if seen is None or only_meta else seen.data
         if data and self._is_elsewhere(record):
             data = None  # whoever holds the other one makes a copy of it
+        for offer in self.index.offers(record.path):  # that came before our own change was seen
+            if offer.record.stamp > record.stamp and not has_seen(offer.record, record):
+                self._note_unaware(offer.record)
         row = self._put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
@@ -1320,7 +1323,10 @@ class Engine:
                 self._settled(path, offers)
             case Join(record):
                 assert row is not None
-                self._hold(record, row.fp)
+                if path in self._fresh:
+                    self._plan_later(path, 1)  # first it is told as it was made: in ignorance of the other
+                else:
+                    self._hold(record, row.fp)
             case Answer(top):
                 assert row is not None
                 self._answer(row, top)
@@ -2783,9 +2789,7 @@ class Engine:
                 # What a peer made since this connection began, and tells with the rest, may have been joined meanwhile.
                 or (not peer.synced and record.stamp.node == peer.node and self._is_unheard_of(row.record, peer))
             ):
-                unaware = self._unaware.setdefault(path, set())
-                if len(unaware) < _UNAWARE_MAX:
-                    unaware.add(record.stamp)
+                self._note_unaware(record)
         self._keep_offer(path, peer.node, record.stamp)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None
@@ -2796,6 +2800,12 @@ class Engine:
             else:
                 avoid.discard(peer.node)
         return True
+
+    def _note_unaware(self, record: Record) -> None:
+        """A newer record was made without knowledge of ours, whatever is joined to it later."""
+        unaware = self._unaware.setdefault(record.path, set())
+        if len(unaware) < _UNAWARE_MAX:
+            unaware.add(record.stamp)
 
     def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
         """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
