@@ -771,6 +771,7 @@ class FileSync:
         displaced = self._disk.stat(swap)
         if displaced is None or not _same_inode(displaced, there):
             self._put_back(swap, path, ready)
+            self._sync_names(path)
             raise _Unexpected
         try:
             if displaced.kind != Kind.DIRECTORY:
@@ -780,6 +781,7 @@ class FileSync:
             out = self._disk.stat(swap)
             if out is not None and out.inode == displaced.inode:
                 self._put_back(swap, path, ready)
+                self._sync_names(path)
             if displaced.kind != Kind.DIRECTORY:
                 raise
             raise _Unexpected from error
@@ -823,6 +825,14 @@ class FileSync:
         elif stat is not None:
             self._file_away(staged, stat, path, b"", Why.RECOVERED, "")
 
+    def _sync_names(self, path: bytes) -> None:
+        """What a user had on the medium and we gave back is there again, under its name, before anybody is told of it."""
+        for folder in (parent_of(path), STAGING):
+            try:
+                self._disk.sync_directory(folder)
+            except DiskError:
+                pass  # then its name may be lost with the power; what it held is in the staging folder
+
     def _remove(self, item: ApplyItem) -> ApplyResult:
         path = item.path
         there = self._expected(path, item.expect)
@@ -849,6 +859,7 @@ class FileSync:
         """Undo a rename that took something nobody has seen."""
         try:
             self._disk.rename(name, path)
+            self._sync_names(path)
         except DiskError as error:
             if error.trouble != Trouble.EXISTS:
                 raise
