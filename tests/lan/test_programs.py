@@ -23,12 +23,13 @@ from .lan import MAIN, Lan, Node
 pytestmark = pytest.mark.lan
 
 SOON_S = 60.0
+OPTIONS = ("--brake-files", "0")  # `git gc` and `npm uninstall` remove most of what is in so small a folder
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Lan]:
     with Lan(3) as lan:
-        lan.start()
+        lan.start(*OPTIONS)
         yield lan
 
 
@@ -40,7 +41,7 @@ def lan(running: Lan) -> Lan:
         wait_equal(running.roots, 10, contents=False)
     except AssertionError:
         running.reset()
-        running.start()
+        running.start(*OPTIONS)
     return running
 
 
