@@ -383,6 +383,8 @@ class FileSync:
             if stage is None:
                 stage = self._open_stage(job)
                 self._stages[job.token] = stage
+                if job.digest and job.size - stage.length > self._disk.free_bytes():
+                    raise DiskError(Trouble.FULL, job.name)  # before any of it is asked for
             for offset, data in job.chunks:
                 if offset != stage.length or offset + len(data) > job.size:
                     raise _Unexpected

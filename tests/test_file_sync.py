@@ -22,6 +22,8 @@ from dir_sync.core.events import (
     Rechecked,
     RecheckJob,
     Result,
+    Staged,
+    StageJob,
     Why,
 )
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
@@ -326,3 +328,17 @@ def test_what_could_not_be_synced_is_not_used_again(disk: MemoryDisk) -> None:
     assert result.result == Result.PROBLEM
     assert disk.content(b"file") == b"old"
     assert disk.list(STAGING) == []
+
+
+def test_what_finds_no_room_is_not_even_begun(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    name = STAGING + b"/part-x"
+    disk.capacity = 10_000
+    begun = sync.perform(StageJob(1, name, (), 1_000_000, blake3(b"").digest()))
+    assert isinstance(begun, Staged)
+    assert begun.full
+    assert disk.stat(name) is None
+    begun = sync.perform(StageJob(2, name, (), 1_000, blake3(b"").digest()))
+    assert isinstance(begun, Staged)
+    assert (begun.written, begun.problem) == (0, "")
+    sync.close()
