@@ -49,8 +49,14 @@ def test_a_daemon_that_dies_at_some_of_its_calls(lan: Lan) -> None:
     ("fault", "scene", "kind", "touching", "wrong"),
     [
         ("written under the final name", stories.they_take_turns_1, "copy_file_range", "", "half made"),
-        ("what was displaced is cleared at the next start", stories.edit, "renameat2", "versions/", "lost"),
-        ("what was displaced and not noted is forgotten", stories.edit, "fsync", "versions/", "does not know it"),
+        pytest.param(
+            *("what was displaced is cleared at the next start", stories.edit, "renameat2", "versions/", "lost"),
+            marks=pytest.mark.patient,
+        ),
+        pytest.param(
+            *("what was displaced and not noted is forgotten", stories.edit, "fsync", "versions/", "does not know it"),
+            marks=pytest.mark.patient,
+        ),
     ],
 )
 def test_a_planted_fault_is_found(

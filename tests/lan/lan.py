@@ -170,10 +170,19 @@ class Node:
         self.home = self.base / "home"
         self.signatures = self.base / "signatures"
         self.log_path = self.base / "log.txt"
-        self.main = MAIN  # the program that is run
+        self._main: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.may_end = False  # nobody complains if the daemon ends by itself
         self._log_at_start = 0
+
+    @property
+    def main(self) -> Path:
+        """The program that is run."""
+        return self._main or MAIN
+
+    @main.setter
+    def main(self, program: Path) -> None:
+        self._main = program
 
     def __repr__(self) -> str:
         return self.name

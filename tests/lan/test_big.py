@@ -120,10 +120,11 @@ def test_a_large_file_that_changes_while_it_comes_leaves_nothing_behind(new_lan:
         return {path.name for path in staging.iterdir() if path.name.startswith("part-")}
 
     seen: set[str] = set()
-    a.limit_rate("400mbit")
     for seed in range(4):
-        fill(a.base / "big", 64 * MIB, seed)
-        (a.base / "big").rename(a.dir / "big")
+        fill(a.base / f"big{seed}", 64 * MIB, seed)
+    a.limit_rate("100mbit")
+    for seed in range(4):
+        (a.base / f"big{seed}").rename(a.dir / "big")
         wait_for(lambda seen=seen: parts() - seen, LONG_S, "it begins to come")
         assert not (b.dir / "big").exists(), "it did not change while it came"
         seen |= parts()
