@@ -136,18 +136,28 @@ class Pair:
         self.run()
         self.link()
 
+    def turn(self) -> bool:
+        """One turn of both. True if anything happened."""
+        busy = False
+        for here, there in ((self.one, self.two), (self.two, self.one)):
+            busy |= here.turn()
+            for send in here.sends:
+                if self.linked:
+                    there.inbox.append(Received(here.index.node, send.message))
+                    here.inbox.append(Drained(there.index.node, send.size))
+            here.sends.clear()
+        return busy
+
+    def step(self) -> None:
+        """One turn of both, and ten milliseconds."""
+        self.turn()
+        self.clock.ms += 10
+
     def run(self) -> None:
         """Until nothing happens for three seconds."""
         calm = 0
         for _ in range(20_000):
-            busy = False
-            for here, there in ((self.one, self.two), (self.two, self.one)):
-                busy |= here.turn()
-                for send in here.sends:
-                    if self.linked:
-                        there.inbox.append(Received(here.index.node, send.message))
-                        here.inbox.append(Drained(there.index.node, send.size))
-                here.sends.clear()
+            busy = self.turn()
             calm = 0 if busy else calm + 1
             if calm > 30:
                 return

@@ -22,7 +22,9 @@ _WINDOW_MS = 60_000  # what one node does within this is judged together
 _SETTLE_MS = 250  # a burst is over when nothing more has come for so long ...
 _SETTLE_MS_MAX = 2_000  # ... and is judged at the latest after this ...
 _GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
-_SUSPICIOUS = 5  # a fifth of a disaster is enough to wait and see how it goes on
+_SUSPICIOUS = 5  # a fifth of a disaster, in a burst, is enough to wait and see how it goes on; without one it is half
+_BURST = 5  # so many changes ...
+_BURST_MS = 1_000  # ... within this
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class _Burst:
     braked_ms: int | None = None  # since when; None: not
     holds_rewrites: bool = False  # not only removals: new contents, too
     judged: dict[bytes, None] = field(default_factory=dict)  # found harmless: let through when asked for again
+    lately: deque[int] = field(default_factory=lambda: deque(maxlen=_BURST))  # when it was asked for the last of them
     since_ms: int = 0
     last_ms: int = 0
     grows: bool = False  # half a disaster, and more keeps coming
@@ -169,6 +172,7 @@ class PeerBrake:
             burst.judged.pop(path, None)
             return Verdict.PASS
         burst.expire(now_ms - _WINDOW_MS)
+        burst.lately.append(now_ms)
         if self._is_suspicious(burst, is_removal, files, now_ms):
             if not burst.waiting:
                 burst.since_ms = now_ms
@@ -180,14 +184,16 @@ class PeerBrake:
 
     def _is_suspicious(self, burst: _Burst, is_removal: bool, files: int, now_ms: int) -> bool:
         limits = self.limits
+        in_burst = len(burst.lately) == _BURST and burst.lately[0] > now_ms - _BURST_MS
+        part = _SUSPICIOUS if in_burst else 2
         if is_removal:
             most = self._most_files(files, now_ms)
             gone = min(len(burst.removed) + 1, most - files + 1)
             gone = max(gone, 1) + burst.leaving
-            return 0 < limits.files <= gone * _SUSPICIOUS and gone * 100 * _SUSPICIOUS > most * limits.percent
+            return 0 < limits.files <= gone * part and gone * 100 * part > most * limits.percent
         changed = len(burst.rewritten) + len(burst.waiting) + 1
-        is_much = changed * 100 * _SUSPICIOUS > files * limits.rewrite_percent
-        return 0 < limits.rewrites <= changed * _SUSPICIOUS and is_much
+        is_much = changed * 100 * part > files * limits.rewrite_percent
+        return 0 < limits.rewrites <= changed * part and is_much
 
     def _most_files(self, files: int, now_ms: int) -> int:
         """How many files there were at most, of late."""
