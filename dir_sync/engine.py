@@ -140,6 +140,7 @@ _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4
 _PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
+_RETRY_MS_MAX = 60_000
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
@@ -253,6 +254,7 @@ class Engine:
         self._coming: dict[bytes, bytes] = {}  # content -> path that it is on its way to
         self._copies: dict[bytes, dict[bytes, None]] = {}  # that path -> others that want the same, and wait for it
         self._avoid: dict[bytes, set[str]] = {}  # holders that just could not give it
+        self._in_vain: dict[bytes, int] = {}  # how often none of its holders could
         self._no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
         self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
         self._deltas: dict[tuple[bytes, bytes], MadeDelta] = {}
@@ -281,6 +283,7 @@ class Engine:
             maker: counter for maker, counter in index.noted_below("approved ").items() if isinstance(counter, int)
         }
         self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
+        self._brake_told = True  # peers know what is held here
         self._removing = 0  # files that are just being removed
         self._approved = False  # some of what changed in this turn was approved by a person: no peer need ask again
         self._inquiries = Inquiries()
@@ -300,10 +303,7 @@ class Engine:
         self._to_list.append(b"")
         if self.index.any_offers():
             self._sweep = b""
-        for maker, kind in self.index.noted_below("braked ").items():
-            if kind:
-                self.peer_brake.go_on(maker, kind == "rewrites", now.mono_ms)
-                self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
+        self._brake_again()
         for version in self.index.versions_since(now.wall_ns - _RECHECK_MS[-1] * 1_000_000, _RECHECK_MAX):
             self._recheck_later(version)
         return self._out + self.end_turn(now)
@@ -396,6 +396,8 @@ class Engine:
         self._plan_todo()
         self._flush_jobs()
         self._publish()
+        if not self._brake_told:
+            self._tell_brake()
         for node in sorted(self._peers):
             self._pump(self._peers[node])
         if not self._journals:
@@ -844,8 +846,9 @@ class Engine:
             self.index.set_fp(path, b"")
             return True
         best = self._announced_gone(mine)
-        is_known_gone = best is not None and mine.kind != Kind.DIRECTORY
-        if not errand.live and not errand.judged and not is_known_gone:
+        is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
+        is_seen_gone = errand.live and path not in self.brake.held  # of what is held, there was nothing left to remove
+        if not is_seen_gone and not errand.judged and not is_known_gone:
             if not self.brake.holds(path):
                 self.brake.missed[path] = None
                 return True
@@ -868,6 +871,11 @@ class Engine:
         self._approved |= errand.approved
         self._note("deleted here", path)
         return True
+
+    def _is_all_known_gone(self, folder: bytes) -> bool:
+        """True if peers have announced that all (of the first) that we know below a folder are gone."""
+        below = self.index.live_below(folder, limits.LOOK_ITEMS_MAX)
+        return all(self._announced_gone(child.record) is not None for child in below)
 
     def _look_below(self, path: bytes, errand: Errand, replaced: bool = False) -> bool:
         """A folder is one no more: true if there are rows below it, which are looked at first. If something else was put
@@ -925,9 +933,9 @@ class Engine:
     def _no_longer_held(self, path: bytes) -> None:
         if path in self.brake.held:
             self._sweep = b""  # what waited for it
+            self._brake_told = False
         if self.brake.is_back(path):
             self._note("unbraked")
-            self._tell_brake()
 
     def _decided(self, approve: bool) -> None:
         """Somebody at this node has decided about all that is held, here and by the peers."""
@@ -996,7 +1004,7 @@ class Engine:
         limits_ = self.brake.limits
         if mine.kind != Kind.FILE or not limits_.files or maker == self.index.node or maker.startswith("="):
             return False
-        counter = next((count for node, count in target.vector if node == maker), 0)
+        counter = _counter(target, maker)
         files = self.index.files() - self._removing
         is_removal = target.kind == Kind.ABSENT
         if is_removal and self._is_being_moved(mine.path):
@@ -1008,6 +1016,29 @@ class Engine:
             if not was_on:
                 self._tell_brake()
         return verdict is not Verdict.PASS
+
+    def _brake_again(self) -> None:
+        """What was held when the program ended is held again."""
+        kinds = {maker: kind for maker, kind in self.index.noted_below("braked ").items() if kind}
+        held: dict[str, dict[bytes, int]] = {maker: {} for maker in kinds}
+        after: bytes | None = None
+        while held and (paths := self.index.offered_paths(after, _PLAN_MAX)):
+            after = paths[-1]
+            for path in paths:
+                row = self.index.get(path)
+                decision = decide(None if row is None else row.record, self.index.offers(path))
+                if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
+                    continue
+                target = decision.record
+                maker = target.stamp.node
+                if maker in held and (target.kind == Kind.ABSENT or kinds[maker] == "rewrites"):
+                    held[maker][path] = _counter(target, maker)
+        for maker, paths_held in held.items():
+            if not paths_held:
+                self.index.note(f"braked {maker}", "")
+                continue
+            self.peer_brake.go_on(maker, paths_held, kinds[maker] == "rewrites")
+            self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
 
     def _judge_peers(self) -> None:
         due = self.peer_brake.due_ms()
@@ -1061,6 +1092,7 @@ class Engine:
         return tuple(held[: limits.LINKS_MAX])
 
     def _tell_brake(self) -> None:
+        self._brake_told = True
         news = BrakeNews(self.folder, self.braked())
         for node in sorted(self._peers):
             if self._peers[node].asked:
@@ -1285,7 +1317,7 @@ class Engine:
             len(offers) == 1
             and offers[0].record.kind == Kind.FILE
             and offers[0].record.size > 0
-            and self._may_be_asked(offers[0].peer)
+            and self._may_be_asked(offers[0].peer, offers[0].record.content)
             and self.index.get(path) is None
         )
 
@@ -1305,7 +1337,7 @@ class Engine:
                 self.index.drop_offer(path, _OURS)  # what should come back was in the history, and is no more
                 self._note("lost", path)
                 offers = self.index.offers(path)
-            near = [offer for offer in offers if self._may_be_asked(offer.peer)]
+            near = [offer for offer in offers if self._may_be_asked(offer.peer, offer.record.content)]
             second = decide(None if row is None else row.record, near)
             if isinstance(second, Take):
                 decision, offers = second, near  # until whoever has the best comes, if ever
@@ -1343,7 +1375,7 @@ class Engine:
         """False if nobody who is here has what is wanted, and we have it nowhere else."""
         if wanted.kind != Kind.FILE or not wanted.size:
             return True
-        if any(self._may_be_asked(offer.peer) and same_content(offer.record, wanted) for offer in offers):
+        if any(self._has(offer, wanted) for offer in offers):
             return True
         ready = self._ready.get(wanted.path)
         if ready is not None and ready.digest == wanted.content:
@@ -1522,19 +1554,21 @@ class Engine:
             self._cancel(path)
         avoid = self._avoid.get(path, ())
         holders = [
-            _holder(offer.peer)
-            for offer in offers
-            if self._may_be_asked(offer.peer)
-            and _holder(offer.peer) not in avoid
-            and same_content(offer.record, target)
+            _holder(offer.peer) for offer in offers if self._has(offer, target) and _holder(offer.peer) not in avoid
         ]
         if not holders:
             if avoid:
                 del self._avoid[path]
-                self._plan_later(path, _RETRY_MS)
+                tries = self._in_vain[path] = self._in_vain.get(path, -1) + 1
+                self._plan_later(path, min(_RETRY_MS << min(tries, 10), _RETRY_MS_MAX))
             return  # a peer that has it will come, or none ever: the offer stays
         maker = target.stamp.node
-        if self._may_be_asked(maker) and maker not in holders and maker not in avoid and self._wait_for_maker(path):
+        if (
+            self._may_be_asked(maker, target.content)
+            and maker not in holders
+            and maker not in avoid
+            and self._wait_for_maker(path)
+        ):
             return
         self._fetch(path, row, target, holders)
         fetch = self._fetches.get(path)
@@ -1567,8 +1601,13 @@ class Engine:
     def _wake_copies(self, path: bytes) -> None:
         self._todo.update(self._copies.pop(path, {}))
 
-    def _may_be_asked(self, node: str) -> bool:
-        return _holder(node) in self._peers
+    def _may_be_asked(self, node: str, content: bytes) -> bool:
+        peer = self._peers.get(_holder(node))
+        return peer is not None and content not in peer.lacks
+
+    def _has(self, offer: Offer, wanted: Record) -> bool:
+        """True if the content that is wanted may be asked for where this offer comes from."""
+        return same_content(offer.record, wanted) and self._may_be_asked(offer.peer, wanted.content)
 
     def _wait_for_maker(self, path: bytes) -> bool:
         """The maker of a change pushes it: another holder is asked only after a grace."""
@@ -1942,6 +1981,7 @@ class Engine:
                 if peer is not None and same_version(theirs, record):
                     peer.knows[path] = (theirs.stamp, theirs.vector)
         self._avoid.pop(path, None)
+        self._in_vain.pop(path, None)
         self._blocked.pop(path, None)
         self._held_since.pop(path, None)
         self._delta_offers.pop(path, None)
@@ -2361,7 +2401,8 @@ class Engine:
                 raise PeerError("asked for more than the window allows")
             source = self._source_of(pull)
             if source is None:
-                refused.append((pull.id, "gone"))
+                is_known = pull.base is not None or self.index.get(pull.path) is not None
+                refused.append((pull.id, "gone" if is_known else "forgotten"))
                 peer.serving -= pull.length
                 peer.serving_pulls -= 1
                 continue
@@ -2724,9 +2765,15 @@ class Engine:
 
     def _held_there(self, peer: Peer, held: tuple[Held, ...]) -> None:
         """A peer's brake holds something, or no more."""
+        if peer.lacks:
+            peer.lacks.clear()
+            self._sweep = b""  # it may have again what it missed
+        known = self.held_elsewhere.get(peer.node, ())
         if held:
             self.held_elsewhere[peer.node] = held
             maker, _, files, path = held[0]
+            if {one.maker for one in held} <= {one.maker for one in known}:
+                return
             self._note(
                 "held there",
                 path,
@@ -2793,6 +2840,7 @@ class Engine:
         self._keep_offer(path, peer.node, record.stamp)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None
+        self._in_vain.pop(path, None)
         avoid = self._avoid.get(path)
         if avoid is not None:
             if earlier is not None and earlier.record.content != record.content:
@@ -2854,8 +2902,12 @@ class Engine:
         if fetch is None or self._fetches.get(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
-        if reason == "gone":
+        if reason == "forgotten":
+            self.index.drop_offer(path, peer.node)
+        if reason != "later":
             self.index.drop_offer(path, _OURS + peer.node)
+            if any(held.maker == peer.node for held in self.held_elsewhere.get(peer.node, ())):
+                peer.lacks.add(fetch.target.content)  # until it tells more of what it misses
         self._give_up(fetch, path)
         self._plan_later(path, _RETRY_MS if reason == "later" else limits.SETTLE_MS)
 

@@ -110,6 +110,7 @@ class Pair:
         self.clock = Clock()
         self.one, self.two = (OneNode(name, self.clock, limits, retention) for name in ("one", "two"))
         self.linked = False
+        self.delivered = 0  # messages
         self.run()
 
     def hello(self, node: OneNode) -> Hello:
@@ -143,6 +144,7 @@ class Pair:
             busy |= here.turn()
             for send in here.sends:
                 if self.linked:
+                    self.delivered += 1
                     there.inbox.append(Received(here.index.node, send.message))
                     here.inbox.append(Drained(there.index.node, send.size))
             here.sends.clear()

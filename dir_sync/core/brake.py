@@ -113,7 +113,7 @@ class _Burst:
     rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
     waiting: dict[bytes, tuple[bool, int]] = field(default_factory=dict)  # is it removed? counter of the change
     held: dict[bytes, int] = field(default_factory=dict)  # counter of the change
-    braked_ms: int | None = None  # since when; None: not
+    braked: bool = False
     holds_rewrites: bool = False  # not only removals: new contents, too
     judged: dict[bytes, None] = field(default_factory=dict)  # found harmless: let through when asked for again
     lately: deque[int] = field(default_factory=lambda: deque(maxlen=_BURST))  # when it was asked for the last of them
@@ -145,9 +145,9 @@ class PeerBrake:
         self._bursts: dict[str, _Burst] = {}
         self._counts: deque[tuple[int, int]] = deque()  # when (ms), how many files there were
 
-    def go_on(self, maker: str, holds_rewrites: bool, now_ms: int) -> None:
-        """That maker was braked when the program ended; what it did is asked for again."""
-        self._bursts[maker] = _Burst(braked_ms=now_ms, holds_rewrites=holds_rewrites)
+    def go_on(self, maker: str, held: dict[bytes, int], holds_rewrites: bool) -> None:
+        """That maker was braked when the program ended. `held`: its changes that are not made yet, and their counters."""
+        self._bursts[maker] = _Burst(held=held, braked=True, holds_rewrites=holds_rewrites)
 
     def holds_rewrites(self, maker: str) -> bool:
         return maker in self._bursts and self._bursts[maker].holds_rewrites
@@ -160,9 +160,7 @@ class PeerBrake:
         burst = self._bursts.get(maker)
         if burst is None:
             burst = self._bursts[maker] = _Burst()
-        if burst.braked_ms is not None and not burst.held and now_ms - burst.braked_ms > _WINDOW_MS:
-            burst.braked_ms = None  # as of an earlier run, and there was nothing left of it
-        if burst.braked_ms is not None and (is_removal or burst.holds_rewrites or path in burst.held):
+        if burst.braked and (is_removal or burst.holds_rewrites or path in burst.held):
             burst.held[path] = counter
             return Verdict.HOLD
         if path in burst.waiting:
@@ -246,7 +244,7 @@ class PeerBrake:
             burst.grows = False
             is_rewritten = self.limits.is_rewritten(changed, files)
             if is_rewritten or self.limits.is_disaster(gone, most - len(moved)):
-                burst.braked_ms = now_ms
+                burst.braked = True
                 burst.holds_rewrites |= is_rewritten
                 burst.held.update({path: counter for path, (_, counter) in burst.waiting.items()})
                 done.append(Judged(maker, paths, True))
@@ -275,7 +273,7 @@ class PeerBrake:
         for maker, burst in self._bursts.items():
             burst.waiting.pop(path, None)
             if burst.held.pop(path, None) is not None and not burst.held:
-                burst.braked_ms = None
+                burst.braked = False
                 free.append(maker)
         return free
 

@@ -158,7 +158,7 @@ class Pull:
 @dataclass(frozen=True, slots=True)
 class Refuse:
     folder: str
-    refused: tuple[tuple[int, str], ...]  # (pull id, "gone" or "later")
+    refused: tuple[tuple[int, str], ...]  # (pull id, one of _REASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,7 +453,7 @@ def page_size(record: Record) -> int:
 _SECOND: Final = 1_000_000_000
 _KINDS: Final = {int(kind): kind for kind in (Kind.ABSENT, Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)}
 _ACTIONS: Final = frozenset({"create", "modify", "delete", "rename"})
-_REASONS: Final = frozenset({"gone", "later"})
+_REASONS: Final = frozenset({"gone", "later", "forgotten"})
 _WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
 _PULL_ID_MAX: Final = 2**32 - 1
 _TARGET_BYTES_MAX: Final = limits.PATH_BYTES_MAX - 1

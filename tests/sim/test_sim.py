@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -50,15 +51,18 @@ def test_one_seed_is_one_course_of_events() -> None:
 
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_a_planted_fault_is_noticed(name: str) -> None:
-    if name in RARE and "SIM_SEEDS" not in os.environ:
-        pytest.skip("takes minutes: set SIM_SEEDS to run it")
     plant, within = SABOTAGES[name]
-    for seed in seeds_for(name):
+    is_short = name in RARE and "SIM_SEEDS" not in os.environ
+    for seed in itertools.islice(seeds_for(name), 1 if is_short else None):
         with plant():
             try:
                 run(seed)
             except Broken:
                 return
+    if is_short:
+        pytest.skip(
+            "not in the world where it was noticed last time, and to look for another takes minutes: set SIM_SEEDS"
+        )
     pytest.fail(f"not noticed in {within} worlds")
 
 

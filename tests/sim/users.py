@@ -71,14 +71,14 @@ class User:
         self._world.at(later, self._go_on, self._node.disk.hold(path), path, 1)
 
     def wipe(self, moves: bool) -> None:
-        """Behind the back of the program, which does not run: all that is not still goes, or gets another name."""
+        """Behind the back of the program, which does not run: all that is not still goes; or half of it, and the rest
+        gets other names."""
         disk = self._node.disk
 
         def act() -> None:
-            for path in [path for path, entry in disk.tree().items() if entry[0] == Kind.FILE]:
-                if path.startswith(b"still"):
-                    continue
-                if moves:
+            paths = [path for path, entry in disk.tree().items() if entry[0] == Kind.FILE]
+            for number, path in enumerate(path for path in paths if not path.startswith(b"still")):
+                if moves and number % 2:
                     disk.move(path, path[:20] + b".moved")
                 else:
                     disk.delete(path)

@@ -128,11 +128,17 @@ class SimEngine(Engine):
             self.on_local(row.record, None, "user")
 
     on_decided: Callable[[bool], None] | None = None
+    on_rejected: Callable[[list[bytes]], None] | None = None
 
     def _decided_here(self, approve: bool) -> None:
         if self.on_decided is not None:
             self.on_decided(approve)
         super()._decided_here(approve)
+
+    def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
+        if not approve and self.on_rejected is not None:
+            self.on_rejected(list(self.peer_brake.held().get(maker, ())))
+        super()._decide_on(maker, counter, approve, said_by)
 
     def _answer(self, row: Row, top: Record) -> None:
         super()._answer(row, top)
@@ -456,6 +462,7 @@ class World:
         self.cut_for_long: set[tuple[int, int]] = set()
         self.tokens: dict[bytes, str] = {}  # token -> who wrote what
         self.excused: set[bytes] = set()  # tokens that a user destroyed
+        self.rejected: set[bytes] = set()  # paths of which somebody said that what a node did to them was not meant
         self.locals: dict[bytes, list[Local]] = {}
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()
         self.sizes: dict[bytes, int] = {}
@@ -562,6 +569,7 @@ class World:
         retention = None if self.options.retention is None else Retention(*self.options.retention)
         node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
         node.engine.on_decided = lambda approve: self._decided(node, approve)
+        node.engine.on_rejected = self.rejected.update
         node.engine.on_local = lambda record, previous, origin: self._made_here(node, record, previous, origin)
         node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
@@ -672,7 +680,7 @@ class World:
             return
         self.crash(node, power=False)
         self.stats["disasters"] += 1
-        node.user.wipe(self.dice.random() < 0.4)
+        node.user.wipe(self.dice.random() < 0.7)
 
     def _foresee(self, node: Node) -> None:
         """What should the brake do about what the scan at the start will find? (Nothing is known where looks may fail.)"""
@@ -690,7 +698,7 @@ class World:
         count = len({record.path for record in files} | {path for path, entry in tree.items() if entry[0] == Kind.FILE})
         if not moved and _BRAKE.is_disaster(len(sure), count):
             node.wiped = sure
-        if len(gone) == moved:
+        if not _BRAKE.is_disaster(len(gone) - moved, count - moved):
             node.may_brake = False
 
     def _die(self, node: Node, restarts: bool = True) -> None:
@@ -1214,7 +1222,7 @@ class World:
         replaced = any(stat is not None and stat.kind != Kind.DIRECTORY for stat in above)
         if replaced:
             node.wiped.clear()  # what was put in the place of a folder was meant, and the rest may be no disaster
-        if record.kind == Kind.ABSENT and path in node.wiped and not newer:
+        if record.kind == Kind.ABSENT and path in node.wiped and not newer and not _is_gone_elsewhere(node):
             raise Broken(f"{node.name} tells of {path!r}, which is gone with most others")
         if origin == "user":
             if (
@@ -1240,7 +1248,8 @@ class World:
             node.may_brake = True
         if node.wiped:
             away = [path for path, entry in before.items() if entry[0] == Kind.DIRECTORY != _kind(after, path)]
-            node.wiped = {path for path in node.wiped if path not in after and not _is_below(path, away)}
+            there = before.keys() | after.keys()
+            node.wiped = {path for path in node.wiped if path not in there and not _is_below(path, away)}
         for path in {**before, **after}:
             old, new = before.get(path), after.get(path)
             if old == new or (old and new and old[:3] == new[:3] and old[0] == Kind.DIRECTORY):
@@ -1521,7 +1530,7 @@ class World:
             if (
                 path in tree
                 and tree[path][0] != Kind.DIRECTORY
-                and not (scanned or answered or forgetful)
+                and not (scanned or answered or forgetful or path in self.rejected)
                 and last
                 and all(local.record.kind == Kind.ABSENT for local in last)
             ):
@@ -1601,6 +1610,14 @@ def _wanted(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]
 
 def _kind(tree: Tree, path: bytes) -> Kind:
     return tree[path][0] if path in tree else Kind.ABSENT
+
+
+def _is_gone_elsewhere(node: Node) -> bool:
+    """True if others have removed some of what is gone with most others; the rest may be no disaster."""
+    rows = [node.index.get(path) for path in node.wiped]
+    return any(
+        row is not None and row.record.kind == Kind.ABSENT and row.record.stamp.node != node.index.node for row in rows
+    )
 
 
 def _holds_something(node: Node) -> bool:
