@@ -7,6 +7,7 @@ Rule: the reader never waits for the writer, so two nodes that both push before 
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -92,6 +93,7 @@ class Node:
         self._consumed = 0
         self._starved = threading.Condition()
         self._posted = 0  # reader only
+        self._is_doubted = False  # a peer that has dialled anew is asked whether this link lives
         _tune(sock)
         self.send(Parcel(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
@@ -113,7 +115,9 @@ class Node:
             self.send(Parcel(Close(reason, text[: limits.TEXT_CHARS_MAX]), 0))
 
     def ping(self) -> None:
-        """Find out whether the peer is still there; if not, the kernel will tell."""
+        """Find out soon whether the peer is still there; if not, the kernel will tell."""
+        self._is_doubted = True
+        self._give_up_after(limits.DOUBT_MS)
         self.send(Parcel(Ping(int(time.monotonic() * 1000)), 0))
 
     def abort(self) -> None:
@@ -178,6 +182,8 @@ class Node:
                     return "timeout", "it said no hello"
                 if timeouts * limits.PING_EVERY_MS >= limits.DEAD_AFTER_MS:
                     return "timeout", "it was silent for too long"
+                if not _is_ours(self._socket.getsockname()[0]):
+                    return "lost", "this machine does not have the address any more that it used"
                 self.send(Parcel(Ping(timeouts), 0))
                 continue
             finally:
@@ -198,7 +204,9 @@ class Node:
                         if len(self._control) < 10_000:
                             self.send(Parcel(Pong(token), 0))
                     case Pong():
-                        pass
+                        if self._is_doubted:
+                            self._is_doubted = False
+                            self._give_up_after(limits.DEAD_AFTER_MS)
                     case Close(reason, text):
                         return reason, text
                     case _:
@@ -219,6 +227,10 @@ class Node:
 
     def _patience(self, ms: int) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(ms))
+
+    def _give_up_after(self, ms: int) -> None:
+        """What is sent has to be acknowledged within that time, or the connection is broken."""
+        _try_option(self._socket, "TCP_USER_TIMEOUT", ms)
 
     def _wait_for_engine(self) -> None:
         with self._starved:
@@ -299,16 +311,30 @@ def _memory_of(message: Message) -> int:
     return 100
 
 
+def _is_ours(address: str) -> bool:
+    """True if this machine has that IPv4 address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def _tune(sock: socket.socket) -> None:
     sock.setblocking(True)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.HELLO_WITHIN_MS))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.DEAD_AFTER_MS))
-    for option, value in (("TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS), ("TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)):
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        except (AttributeError, OSError):
-            pass  # a system without it: pings find a dead peer too, only later
+    _try_option(sock, "TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS)
+    _try_option(sock, "TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)
+
+
+def _try_option(sock: socket.socket, option: str, value: int) -> None:
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    except (AttributeError, OSError):
+        pass  # a system without it (pings find a dead peer too, only later), or the connection has ended
 
 
 def _timeval(ms: int) -> bytes:

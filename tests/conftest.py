@@ -13,8 +13,6 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 END_WITHIN_S = 2.0  # what was told to stop at the end of a test is given so long to do it
 
@@ -31,17 +29,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "patient: takes minutes; runs only with --patient")
-
-
-class ByKind(LoadScopeScheduling):
-    """Two processes (-n 2): in one the tests with daemons, which mostly wait and leave room for what only computes."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "daemons" if nodeid.startswith(("tests/lan/", "tests/crash/")) else "rest"
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByKind:
-    return ByKind(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

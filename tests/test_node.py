@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dir_sync import node as node_module
 from dir_sync.core import limits
 from dir_sync.core.messages import (
     PROTOCOL,
@@ -158,6 +159,23 @@ def test_a_ping_is_answered_and_not_told(one: Place, two: Place) -> None:
     assert not any(isinstance(item, Came) for item in two.seen)
 
 
+def test_a_link_that_is_doubted_has_to_answer_soon(one: Place, two: Place) -> None:
+    here, _ = link(one, two)
+
+    def given_up_after_ms() -> int:
+        return here._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    assert given_up_after_ms() == limits.DEAD_AFTER_MS
+    here._is_doubted = True
+    here._give_up_after(limits.DOUBT_MS)
+    assert given_up_after_ms() == limits.DOUBT_MS
+    here.ping()
+    end_s = time.monotonic() + 5
+    while given_up_after_ms() != limits.DEAD_AFTER_MS:
+        assert time.monotonic() < end_s, "its answer has not ended the doubt"
+        time.sleep(0.01)
+
+
 def test_both_push_50_mb_before_either_reads(one: Place, two: Place) -> None:
     """Reader and writer of a link do not wait for each other: no circle of full buffers."""
     here, there = link(one, two)
@@ -255,6 +273,18 @@ def test_a_bad_peer_loses_its_connection_and_nobody_else_notices(one: Place, two
     one.until(came(request))
     assert not any(isinstance(item, Ended) for item in two.seen)
     assert here.link != ended.node.link
+
+
+def test_an_address_that_this_machine_has_no_more_ends_its_links(
+    one: Place, two: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PING_EVERY_MS", 100)
+    assert node_module._is_ours("127.0.0.1")
+    assert not node_module._is_ours("192.0.2.1"), "an address of documents, which nobody has"
+    link(one, two)
+    monkeypatch.setattr(node_module, "_is_ours", lambda address: False)
+    ended = [place.until(is_a(Ended)) for place in (one, two)]
+    assert any(isinstance(item, Ended) and item.reason == "lost" and "address" in item.text for item in ended)
 
 
 def test_a_silent_stranger_has_five_seconds(one: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,10 @@ def test_setup_installs_what_it_can_for_the_tests(checkout: Path, bare: str) -> 
 
 @pytest.mark.parametrize(
     ("script", "setup", "begin"),
-    [("scripts/run", "--quick", ["{root}/main.py"]), ("scripts/test", "--dev --quick", ["-m", "pytest"])],
+    [
+        ("scripts/run", "--quick", ["{root}/main.py"]),
+        ("scripts/test", "--dev --quick", ["-m", "pytest", "-n", "2", "--dist", "loadfile"]),
+    ],
 )
 def test_words_and_exit_code_are_passed_on(checkout: Path, script: str, setup: str, begin: list[str]) -> None:
     write(checkout / "scripts/setup", 'echo "setup $*"\n')
@@ -206,7 +209,7 @@ def test_ci_runs_once_more_what_failed(checkout: Path) -> None:
     write(checkout / "scripts/check", "exit 0\n")
     ended = run(checkout / ".ci/run")
     assert ended.returncode == 0
-    assert "run --last-failed" in ended.stdout
+    assert "run -n 0 --last-failed" in ended.stdout
 
 
 @pytest.mark.parametrize("fails", ["ruff check", "ruff format", "mypy", None])

@@ -41,6 +41,7 @@ DELTA_CPU_S_MAX = 30.0  # a hostile or unlucky signature ends here: send the who
 # Links
 HELLO_WITHIN_MS = 5_000
 PING_EVERY_MS = 10_000
+DOUBT_MS = 3_000  # a link whose peer dials anew is broken if it acknowledges nothing for so long
 DEAD_AFTER_MS = 30_000
 UNFINISHED_PER_ADDRESS_MAX = 8
 UNFINISHED_MAX = 64

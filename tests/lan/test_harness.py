@@ -263,9 +263,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
         other.send_signal(signal.SIGKILL)
         other.communicate()
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), 5, "its daemons die with it")
-    assert {ns, switch, Path(work).name} <= set(remove_leftovers())
-    assert not (NETNS / ns).exists()
-    assert not Path(work).exists()
+    remove_leftovers()  # or another process of this run has done it already
+    wait_for(lambda: not any(path.exists() for path in (NETNS / ns, NETNS / switch, Path(work))), 10, "all is removed")
 
 
 def test_the_clock_of_a_node_can_be_wrong(new_lan: Callable[..., Lan], program: Callable[[str], None]) -> None:
