@@ -2184,7 +2184,7 @@ class Engine:
 
     def _chunks(self, peer: Peer, message: Chunks) -> None:
         for piece in message.pieces:
-            fetch = peer.window.arrived(piece.key, piece.offset, len(piece.data))
+            fetch = peer.window.arrived(piece.key, piece.offset, len(piece.data), self._now.mono_ms)
             if fetch is None:
                 continue
             fetch.moved_ms = self._now.mono_ms
@@ -2395,6 +2395,8 @@ class Engine:
         items: list[ReadItem] = []
         size = 0
         for pull in message.pulls:
+            if pull.length > limits.PULL_BYTES_MAX:
+                raise PeerError("asked for too much in one pull")
             peer.serving += pull.length
             peer.serving_pulls += 1
             if peer.serving > 2 * limits.PULL_WINDOW_BYTES or peer.serving_pulls > limits.PULLS_MAX:

@@ -17,7 +17,10 @@ PAGE_RECORDS_MAX = 2000  # records in one STATE page: some 100 kB compressed, so
 PAGE_BYTES_MAX = 512 * KIB  # JSON text of one page, roughly
 SUMMARY_BUCKETS = 1024  # of a state summary: with 100,000 rows, one difference costs a hundred records
 SUMMARY_BYTES = 8 * SUMMARY_BUCKETS
-CHUNK_BYTES = 256 * KIB  # 2 ms on gigabit: how long a small update may wait behind bulk
+CHUNK_BYTES = 256 * KIB  # as long as nothing is known of how fast a peer is ...
+CHUNK_BYTES_MIN = 64 * KIB  # ... then by that, between these two
+PULL_BYTES_MAX = 1 * MIB  # in one pull
+CHUNK_MS = 4  # how long a small update may wait behind bulk
 INLINE_BYTES_MAX = 64 * KIB  # content up to here travels inside the update itself
 ATTACHED_BYTES_MAX = 1 * MIB  # all content attached to one update
 CHANGES_MAX = 1000  # changes in one update
@@ -77,7 +80,8 @@ RENAME_HOLD_MS = 2_000  # a removal waits so long for the new name of its conten
 assert HELLO_FRAME_BYTES_MAX < FRAME_BYTES_MAX
 assert ATTACHED_BYTES_MAX + 64 * KIB < FRAME_BYTES_MAX
 assert INLINE_BYTES_MAX <= ATTACHED_BYTES_MAX
-assert CHUNK_BYTES * 4 <= PULL_WINDOW_BYTES
+assert PULL_BYTES_MAX * 4 <= PULL_WINDOW_BYTES
+assert CHUNK_BYTES_MIN <= CHUNK_BYTES <= PULL_BYTES_MAX
 assert PAGE_BYTES_MAX + 64 * KIB < MESSAGE_BYTES_MAX
 assert PING_EVERY_MS * 2 < DEAD_AFTER_MS
 assert FRAME_BYTES_MAX * 2 <= INBOX_BYTES_PER_LINK_MAX

@@ -17,6 +17,7 @@ from dir_sync.core.model import PeerError, Record
 
 __all__ = ["Fetch", "Window"]
 
+_MEASURE_MS = 50
 _AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room beside it
 
 
@@ -59,7 +60,7 @@ class Fetch:
     def next_ranges(self, window: Window) -> Iterator[tuple[int, int]]:
         """Offsets and lengths to ask for now; the window's room is taken."""
         while self.asked < self.size:
-            length = min(limits.CHUNK_BYTES, self.size - self.asked)
+            length = min(window.chunk, self.size - self.asked)
             if self.asked - self.written >= _AHEAD_BYTES or not window.has_room(length):
                 return
             yield self.asked, length
@@ -71,6 +72,9 @@ class Window:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.chunk = limits.CHUNK_BYTES  # how much the next pull of a large content asks for
+        self._since_ms: int | None = None  # since when bytes come without a pause
+        self._came = 0  # bytes, since then
         self._next_id = 1
         self._pulls: dict[int, tuple[Fetch, int, int]] = {}  # id -> transfer, next offset, bytes missing
 
@@ -98,7 +102,19 @@ class Window:
         self._next_id = (self._next_id + 1) % 2**32
         return id_
 
-    def arrived(self, id_: int, offset: int, length: int) -> Fetch | None:
+    def _measure(self, length: int, now_ms: int) -> None:
+        """Bytes have come, and more are to come if there is room for nothing else: how fast do they?"""
+        if self._since_ms is None:
+            self._since_ms, self._came = now_ms, 0
+            return
+        self._came += length
+        took_ms = now_ms - self._since_ms
+        if took_ms >= _MEASURE_MS:
+            chunk = self._came * limits.CHUNK_MS // took_ms // limits.CHUNK_BYTES_MIN * limits.CHUNK_BYTES_MIN
+            self.chunk = max(limits.CHUNK_BYTES_MIN, min(chunk, limits.PULL_BYTES_MAX))
+            self._since_ms, self._came = now_ms, 0
+
+    def arrived(self, id_: int, offset: int, length: int, now_ms: int) -> Fetch | None:
         """The transfer that a piece belongs to; None if it is not wanted any more. Raises PeerError for what was never asked."""
         pull = self._pulls.get(id_)
         if pull is None:
@@ -109,6 +125,9 @@ class Window:
         if offset != expected or not 0 < length <= missing:
             raise PeerError(f"sent other bytes than were asked for (pull {id_})")
         self.bytes -= length
+        self._measure(length, now_ms)
+        if not self.bytes:
+            self._since_ms = None  # what comes next was asked for after a pause
         if length == missing:
             del self._pulls[id_]
             fetch.pulls.discard(id_)

@@ -86,9 +86,7 @@ Frame = Json | Chunks | Attachment | Unknown
 
 _READ_BYTES = 64 * limits.KIB  # what one read may bring of small frames
 _LARGE_BYTES = 16 * limits.KIB  # an unfinished body above this gets a buffer of its own
-_RESERVE_BYTES = (
-    544 * limits.KIB
-)  # reserved at once for a large body: any chunk fits, and twice it any attachment to updates
+_RESERVE_BYTES = limits.PULL_BYTES_MAX + 64 * limits.KIB  # reserved at once for a large body: any chunk fits
 _COPY_BYTES_MAX = 16 * limits.KIB  # content below is copied: sendmsg takes 1,024 buffers at most
 _BESIDE_MUCH = 16
 _INFLATE_RATIO_MAX = 64  # honest pages reach some 40; with it one read never makes more JSON than one message
@@ -97,7 +95,7 @@ _DEPTH_MAX = 64  # of nesting; ours is 6
 assert _READ_BYTES * _INFLATE_RATIO_MAX <= limits.MESSAGE_BYTES_MAX
 assert limits.HELLO_FRAME_BYTES_MAX <= _LARGE_BYTES < _READ_BYTES // 2
 assert 2 * (limits.FRAME_BYTES_MAX // _COPY_BYTES_MAX) + 1 < 1024
-assert _READ_BYTES < limits.CHUNK_BYTES + 64 * limits.KIB < _RESERVE_BYTES
+assert _READ_BYTES < limits.CHUNK_BYTES_MIN + 64 * limits.KIB
 assert limits.ATTACHED_BYTES_MAX + 32 * limits.KIB < 2 * _RESERVE_BYTES
 
 _NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))

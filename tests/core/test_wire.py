@@ -249,7 +249,7 @@ def test_memory_follows_what_arrives() -> None:
         decoder.buffer()
         return decoder
 
-    assert peak_of(wait) < 700 * limits.KIB
+    assert peak_of(wait) < limits.PULL_BYTES_MAX + 256 * limits.KIB
     whole = framed(b"\xf0" * limits.FRAME_BYTES_MAX)
     assert peak_of(lambda: received(opened(), whole, 65_536)) < 3 * limits.FRAME_BYTES_MAX + limits.MIB
 

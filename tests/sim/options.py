@@ -152,6 +152,8 @@ def bounded(options: Options) -> Iterator[None]:
             "ATTACHED_BYTES_MAX": 1024,
             "DELTA_FILE_BYTES_MIN": 257,
             "CHUNK_BYTES": 1024,
+            "CHUNK_BYTES_MIN": 256,
+            "PULL_BYTES_MAX": 1024,
             "LARGE_FILE_BYTES": 4096,
             "PULL_WINDOW_BYTES": 4096,
             "APPLY_BYTES_MAX": 4096,
