@@ -75,7 +75,7 @@ class Index:
         self._paths: _Bloom | None = None  # of rows; only if there were none at the start
         self._summary: tuple[int, bytes] | None = None  # as of this sequence
         self._dirty_changes: list[tuple[object, ...]] = []
-        self._files: int | None = None  # live files, once somebody has asked
+        self._live: tuple[int, int] | None = None  # live files and their bytes; None: to be counted
         self._dirty_meta: dict[str, str | int] = {}
         self._dirty_peers: dict[str, PeerSeen] = {}
         try:
@@ -102,6 +102,7 @@ class Index:
                 self._offered = set()
             if self._db.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
                 self._paths = _Bloom()
+                self._live = (0, 0)
         except sqlite3.OperationalError:
             self._db.close()
             raise
@@ -112,6 +113,8 @@ class Index:
         self.node = str(meta.get("node", ""))
         self.index_id = str(meta.get("index_id", ""))
         self.first_scan_done = bool(meta.get("first_scan_done", 0))
+        if self._live is None and len(live := str(meta.get("live", "")).split()) == 2:
+            self._live = int(live[0]), int(live[1])
         if not self.node or not self.index_id:
             self.take_new_ids()
         try:
@@ -192,8 +195,9 @@ class Index:
         """`put` for many files of which nothing was known."""
         first = self.sequence + 1
         self.sequence += len(records)
-        if self._files is not None:
-            self._files += len(records)
+        if self._live is not None:
+            files, size = self._live
+            self._live = files + len(records), size + sum(record.size for record in records)
         rows = list(map(partial(_new, Row), zip(records, range(first, self.sequence + 1), fps, strict=True)))
         paths = [record.path for record in records]
         contents = [record.content for record in records]
@@ -216,9 +220,14 @@ class Index:
             self._set(path, row._replace(fp=fp))
 
     def _set(self, path: bytes, row: Row) -> None:
-        if self._files is not None:
+        if self._live is not None:
             was = self.get(path)
-            self._files += (row.record.kind is Kind.FILE) - (was is not None and was.record.kind is Kind.FILE)
+            files, size = self._live
+            if row.record.kind is Kind.FILE:
+                files, size = files + 1, size + row.record.size
+            if was is not None and was.record.kind is Kind.FILE:
+                files, size = files - 1, size - was.record.size
+            self._live = files, size
         self._remember(path, row)
         self._dirty_rows[path] = row
         if row.record.kind == Kind.FILE:
@@ -316,8 +325,8 @@ class Index:
         parent, _, name = path.rpartition(b"/")
         self._db.execute("DELETE FROM row WHERE parent=? AND name=?", (parent, name))
         self._rows.pop(path, None)
-        self._summary = self._files = None
-        self._dirty_meta["sequence"] = self.sequence
+        self._summary = self._live = None
+        self._dirty_meta |= {"sequence": self.sequence, "live": ""}
 
     def ask_anew(self) -> None:
         """As if no peer had told anything yet: each will be asked for all it has."""
@@ -392,13 +401,18 @@ class Index:
         return [_row(fields) for fields in self._db.execute(query, (size_min, parent, name, limit))]
 
     def files(self) -> int:
-        """How many live files there are: counted once, then kept up to date."""
-        if self._files is None:
-            self._files = self.count_live()[0]
-        return self._files
+        """How many live files there are."""
+        return self.count_live()[0]
 
     def count_live(self) -> tuple[int, int]:
-        """Live files, and their bytes together."""
+        """Live files, and their bytes together: counted once, then kept up to date."""
+        if self._live is None:
+            self._live = self.counted_live()
+            self._dirty_meta["live"] = f"{self._live[0]} {self._live[1]}"
+        return self._live
+
+    def counted_live(self) -> tuple[int, int]:
+        """`count_live`, by looking at every row."""
         self._flush()
         count, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size),0) FROM row WHERE kind=1").fetchone()
         return count, size
@@ -692,6 +706,7 @@ class Index:
             self._dirty_changes.clear()
         if self._dirty_rows:
             self._dirty_meta["sequence"] = self.sequence
+            self._dirty_meta["live"] = "" if self._live is None else f"{self._live[0]} {self._live[1]}"
             rows = [(*_fields(row.record), row.seq, row.fp) for row in self._dirty_rows.values()]
             marks = ",".join("?" * 13)
             self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)

@@ -1470,6 +1470,8 @@ class World:
         for node, mine in zip(nodes, rows, strict=True):
             if mine != rows[0]:
                 raise Broken(f"{when}: the indexes of A and {node.name} differ: {_difference(rows[0], mine)}")
+            if node.index.count_live() != node.index.counted_live():
+                raise Broken(f"{when}: {node.name} has counted its files wrong")
             on_disk = _common(node)
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
             if live != set(on_disk):

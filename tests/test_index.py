@@ -1,0 +1,45 @@
+"""What an index knows without looking at every row, it knows rightly, also after it was closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.index import Index
+
+
+def record(path: bytes, kind: Kind, size: int) -> Record:
+    return Record(path, kind, size, bytes(32) if kind == Kind.FILE else b"", 0, 0o644, Stamp(1, "ab"), (("ab", 1),))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
+    dice = Random(seed)
+    name = str(tmp_path / "index.db")
+    index = Index(name, dice)
+    for step in range(200):
+        path = b"%d" % dice.randrange(12)
+        match dice.randrange(6):
+            case 0 | 1:
+                index.put(record(path, Kind.FILE, dice.randrange(1_000)), b"fp")
+            case 2:
+                index.put(record(path, dice.choice([Kind.ABSENT, Kind.DIRECTORY]), 0), b"")
+            case 3:
+                new = [record(b"new %d %d" % (step, number), Kind.FILE, number) for number in range(3)]
+                index.put_new(new, [b"fp"] * 3)
+            case 4 if dice.random() < 0.2:
+                index.forget(path)
+            case _:
+                index.set_fp(path, b"%d" % step)
+        if dice.random() < 0.1:
+            if dice.random() < 0.7:
+                index.commit()
+            index.close()
+            index = Index(name, dice)
+        if dice.random() < 0.3:
+            assert index.count_live() == index.counted_live()
+    assert index.count_live() == index.counted_live()
+    index.close()
