@@ -1395,6 +1395,7 @@ class Engine:
         """Whatever was on its way here is not needed any more."""
         if self.peer_brake.is_on:
             self._settled_peers(path)
+        self._in_vain.pop(path, None)
         self._blocked.pop(path, None)
         self._cancel(path)
         self._unready(path)
