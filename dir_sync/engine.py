@@ -1339,7 +1339,7 @@ class Engine:
                 offers = self.index.offers(path)
             near = [offer for offer in offers if self._may_be_asked(offer.peer, offer.record.content)]
             second = decide(None if row is None else row.record, near)
-            if isinstance(second, Take):
+            if not isinstance(second, Nothing):
                 decision, offers = second, near  # until whoever has the best comes, if ever
         if path in self._obstructed:
             wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
@@ -1466,7 +1466,11 @@ class Engine:
         if take.conflict or best.stamp in self._unaware.get(mine.path, ()) or is_first_scan(best):
             return True
         maker = self._peers.get(best.stamp.node)
-        if maker is None or _counter(best, best.stamp.node) > maker.began:
+        if maker is None:
+            return False
+        counter = _counter(best, maker.node)
+        told = self.index.peer(maker.node)
+        if counter > maker.began and told is not None and counter <= told.seen:
             return False  # it was made on this connection, where we have heard of it first as it was made
         return self._is_unheard_of(mine, maker)
 
@@ -2438,8 +2442,11 @@ class Engine:
             made = self._deltas.get((pull.base, pull.digest))
             return None if made is None else (made.name, b"", None)
         row = self.index.get(pull.path)
-        if row is None or row.record.kind != Kind.FILE or row.record.content != pull.digest or not row.fp:
-            row = next((other for other in self.index.by_content(pull.digest) if other.fp), None)
+        missing = self.brake.holds
+        is_it = row is not None and row.record.kind == Kind.FILE and row.record.content == pull.digest and row.fp
+        if not is_it or missing(pull.path):
+            rows = self.index.by_content(pull.digest)
+            row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
         if row is not None:
             return row.record.path, row.fp, None
         version = self.index.version_with(pull.digest)
@@ -2805,6 +2812,9 @@ class Engine:
         """A peer announced what it holds. True if that is (or may be) news."""
         path = record.path
         peer.told_us = True
+        if record.content in peer.lacks:
+            peer.lacks.remove(record.content)
+            self._sweep = b""
         row = self.index.get(path)
         if row is not None:
             mine = row.record

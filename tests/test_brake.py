@@ -424,6 +424,17 @@ def test_what_is_missing_at_its_only_holder_comes_when_it_is_there_again() -> No
     pair.one.inbox.append(Blind(b"", ""))
     pair.run()
     assert files(pair.two.disk) == [b"7"], "one of them is there again"
+    pair.one.disk.write(b"another", b"content 3")
+    pair.one.inbox.append(Touched(b"another", Urgency.NOW))
+    pair.run()
+    assert pair.two.disk.content(b"another") == b"content 3", "what is announced again is there again"
+    pair.one.disk.delete(b"another")
+    pair.two.disk.delete(b"another")
+    pair.two.disk.delete(b"3")
+    for node in (pair.one, pair.two):
+        node.inbox.append(Touched(b"another", Urgency.VANISHED))
+    pair.two.inbox.append(Touched(b"3", Urgency.VANISHED))
+    pair.run()
     pair.one.inbox.append(Decided(False))
     pair.run()
     assert files(pair.two.disk) == files(pair.one.disk) == [b"7"]

@@ -294,7 +294,7 @@ class SimDisk(MemoryDisk):
         return Counter(bytes(inode.data) for inode in self._walk(self._root) if inode.kind == Kind.FILE)
 
     def has_hard_links(self) -> bool:
-        return any(inode.links > 1 for inode in self._walk(self._root) if inode.kind == Kind.FILE)
+        return any(inode.links > 1 for inode in self._walk(self._root) if inode.kind != Kind.DIRECTORY)
 
     def tokens(self, everywhere: bool) -> set[bytes]:
         found: set[bytes] = set()
@@ -1089,7 +1089,7 @@ class World:
             return
         pair = sorted((node.number, "ABCDE".index(there[1])))
         told = node.first_told.get((item.path, mine.stamp))
-        if (told is None or there[0] < told) and (pair[0], pair[1]) in self.options.links:
+        if (told is None or there[0] < told) and (pair[0], pair[1]) in self.links:  # else only others tell it of theirs
             raise Broken(f"{node.name} keeps what lost at {item.path!r}, and does not say that it is a conflict")
 
     def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
@@ -1218,8 +1218,9 @@ class World:
         newer = previous is not None and any(
             offer.record.stamp > previous.stamp for offer in node.index.offers(path)
         )  # which takes its place at once
-        above = [node.disk.stat(path[:at]) for at, c in enumerate(path) if c == b"/"[0]]
-        replaced = any(stat is not None and stat.kind != Kind.DIRECTORY for stat in above)
+        there = node.disk.tree()
+        above = [there[path[:at]] for at, c in enumerate(path) if c == b"/"[0] and path[:at] in there]
+        replaced = any(kind != Kind.DIRECTORY for kind, *_ in above)
         if replaced:
             node.wiped.clear()  # what was put in the place of a folder was meant, and the rest may be no disaster
         if record.kind == Kind.ABSENT and path in node.wiped and not newer and not _is_gone_elsewhere(node):
@@ -1232,8 +1233,7 @@ class World:
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
             self.made_at[(path, record.stamp)] = self.us, node.name
-            there = node.disk.tree().get(path)
-            if _tells(record, there):
+            if _tells(record, there.get(path)):
                 settles = node.touched.get(path)
         node.fresh_locals.append(Local(record, origin, settles))
 
