@@ -78,6 +78,11 @@ def main(argv: list[str]) -> int:
         _throw_away(sys.stdout)
         return 0
     except Exception as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            log.complain(
+                "there is no room left on the disk of that folder, not even for a note: free some and try again"
+            )
+            return config.ENVIRONMENT
         log.logger.debug("the fault in full:", exc_info=True)
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         log.complain(f"stopped by {what} ({_where(error)}). This is a fault of dir_sync, not yours; -v tells more")

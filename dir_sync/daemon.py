@@ -14,6 +14,7 @@ import os
 import queue
 import random
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -82,6 +83,8 @@ _WORKERS = 2  # of each pool: small jobs never wait behind large ones
 _RESCAN_S = 900.0  # a look at everything now and then, for what no event told
 _POLL_S = 20.0  # folders that cannot be watched are listed so often
 _PROGRESS_S = 5.0
+_PAUSE_S = (2.0, 30.0)  # first and longest wait when the index cannot be written
+_ROOM_BYTES = 4 * limits.MIB
 _ROOT_POLL_S = 2.0  # is the folder still there? is it here again?
 _ANSWER_WITHIN_S = 30.0
 _GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
@@ -131,22 +134,63 @@ def run(config: Config) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     was: tuple[int, int] | None = None
+    pause_s = _PAUSE_S[0]
     while not signals:
         if not _wait_for_root(config, was, wake):
             break
         if reason := root.reason_against(config.folder):
             raise ConfigError(f"this folder cannot be shared: {reason}")
-        daemon = Daemon(config, wake.set)
+        began = time.monotonic()
+        trouble: sqlite3.Error | None = None
         try:
-            daemon.start()
-            was = daemon.identity
-            wake.wait()
-        finally:
-            daemon.stop()
-        if daemon.failed is not None:
-            raise daemon.failed
+            daemon = Daemon(config, wake.set)
+            try:
+                daemon.start()
+                was = daemon.identity
+                wake.wait()
+            finally:
+                daemon.stop()
+            trouble = daemon.trouble
+            if daemon.failed is not None:
+                raise daemon.failed
+        except sqlite3.Error as error:
+            if not _may_pass(error):
+                raise
+            trouble = error
+        if signals:
+            break
         wake.clear()
+        if trouble is not None:
+            pause_s = _PAUSE_S[0] if time.monotonic() - began > 60 else min(2 * pause_s, _PAUSE_S[1])
+            if not _wait_for_room(config, trouble, pause_s, wake):
+                break
     return 0
+
+
+def _may_pass(error: Exception) -> bool:
+    """True for what the disk under the index does when it is full, sick or read-only."""
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"))
+
+
+def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: threading.Event) -> bool:
+    """True when the index may be written again, as far as can be seen; false if a signal came first. Everything is as
+    after a power cut: what was not noted is looked at and asked for again."""
+    logger.warning(
+        "paused: the index of %s cannot be written (%s); it goes on by itself when there is room",
+        show(os.fsencode(config.folder)),
+        trouble,
+    )
+    while True:
+        if wake.wait(pause_s):
+            return False
+        try:
+            found = os.statvfs(config.folder)
+        except OSError:
+            return True  # the folder itself is waited for
+        if found.f_bavail * found.f_frsize >= min(_ROOM_BYTES, found.f_blocks * found.f_frsize // 50):
+            logger.warning("there is room again: going on")
+            return True
 
 
 def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: threading.Event) -> bool:
@@ -177,6 +221,7 @@ class Daemon:
         self._bulk: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ending = False
         self.failed: Exception | None = None
+        self.trouble: sqlite3.Error | None = None  # of the index, which may pass
         self._once = Once()
         self._closers: list[Callable[[], None]] = []
         self._threads: list[threading.Thread] = []
@@ -338,6 +383,10 @@ class Daemon:
         except Exception as error:
             logger.debug("a fault in %s", threading.current_thread().name, exc_info=True)
             if not self._ending:
+                if isinstance(error, sqlite3.Error) and _may_pass(error):
+                    self.trouble = error
+                    self._on_root_gone()
+                    return
                 self.failed = error
                 main = threading.main_thread()
                 signal.pthread_kill(main.ident or 0, signal.SIGTERM)

@@ -29,6 +29,7 @@ from dir_sync.ports import DiskError, NewFile, Reader, Trouble
 
 __all__ = ["RealDisk"]
 
+_LEFT_ALONE_BYTES = 4 * MIB  # at most, and a fiftieth of a small disk
 _HANDLES_MAX = 64  # parents one batch keeps open: neighbours in a tree share few, and descriptors are scarce
 _COPY_BYTES = 64 * MIB  # one copy inside the kernel cannot be interrupted: some 50 ms
 _READ_BYTES = 1 * MIB
@@ -388,12 +389,13 @@ class RealDisk:
     # The folder as a whole
 
     def free_bytes(self) -> int:
-        """What this user may still write, not counting what is reserved for root."""
+        """What this user may still write, not counting what is reserved for root, and a little that is left for the index."""
         try:
             found = os.fstatvfs(self._root)
         except OSError as error:
             raise _error(error, b"") from error
-        return found.f_bavail * found.f_frsize
+        left_alone = min(_LEFT_ALONE_BYTES, found.f_blocks * found.f_frsize // 50)
+        return max(0, found.f_bavail * found.f_frsize - left_alone)
 
     @property
     def grain_ns(self) -> int:

@@ -399,6 +399,8 @@ class Engine:
         if not self._brake_told:
             self._tell_brake()
         for node in sorted(self._peers):
+            if self._peers[node].ask_again and self._peers[node].synced:
+                self._ask_again(self._peers[node])
             self._pump(self._peers[node])
         if not self._journals:
             self._begin_journal()
@@ -2761,6 +2763,8 @@ class Engine:
                 self._send(peer.node, Decision(self.folder, maker, counter, True), 100)
             if held := self.braked():
                 self._send(peer.node, BrakeNews(self.folder, held), 100 * (1 + len(held)))
+        if not message.after:
+            peer.knows.clear()  # it has lost what it told us itself, or never told
         peer.asked = True
         peer.sent = after if is_known else 0
         peer.told_last = False
@@ -2906,6 +2910,18 @@ class Engine:
                 self.index.drop_offer(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None
+        if (row is None or row.record.stamp < stamp) and all(
+            offer.record.stamp != stamp for offer in self.index.offers(path)
+        ):
+            peer.ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
+
+    def _ask_again(self, peer: Peer) -> None:
+        """Ask a peer for all it has, as if it had told nothing yet."""
+        known = self.index.peer(peer.node)
+        if known is not None:
+            self.index.set_peer(peer.node, known._replace(seen=0))
+        peer.ask_again = peer.was_asked = peer.synced = False
+        self._ask_state(peer)
 
     def _refused(self, peer: Peer, id_: int, reason: str) -> None:
         if id_ in peer.requests:

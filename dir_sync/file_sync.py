@@ -516,7 +516,8 @@ class FileSync:
         staged: dict[int, tuple[bytes, Stat]] = {}
         unsynced: list[Writer] = []
         together = len(items) >= SYNC_ALL_FROM
-        new = [number for number, item in enumerate(items) if is_new_file(item)] if together else []
+        self._refuse_what_has_no_room(items, results)
+        new = [n for n, item in enumerate(items) if n not in results and is_new_file(item)] if together else []
         self._stage_new(items, new, staged, results)
         try:
             for number, item in enumerate(items):
@@ -547,6 +548,21 @@ class FileSync:
         for number, (name, made) in staged.items():
             self._clear(items[number].staged if synced else None, name, made.inode)
         return Applied(tuple(results[number] for number in range(len(items))))
+
+    def _refuse_what_has_no_room(self, items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]) -> None:
+        """The last of a disk is for the index: without it nothing can be noted, and so nothing be done."""
+        if not any(item.data for item in items):
+            return
+        try:
+            room = self._disk.free_bytes()
+        except DiskError:
+            return  # what is tried will tell
+        for number, item in enumerate(items):
+            size = len(item.data or b"")
+            if size > room:
+                results[number] = self._failed(item, DiskError(Trouble.FULL, item.path))
+            else:
+                room -= size
 
     def _stage_new(
         self,

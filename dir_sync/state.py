@@ -67,4 +67,6 @@ def open_index(root: bytes, dice: random.Random) -> Index:
             logger.warning("the index was damaged (%s): set aside, and made anew from the folder", error)
             return Index(os.fsdecode(path), dice)
     except (OSError, sqlite3.Error) as error:
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
+            raise
         raise ConfigError(f"{show(path)} cannot be opened: {error}") from error

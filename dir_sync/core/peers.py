@@ -75,6 +75,7 @@ class Peer:
         None  # contents it was sent unasked, since it had nothing; None: it is asked what it wants
     )
     page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
+    ask_again: bool = False  # it has heard from us what we have lost: all it has is wanted anew
     lacks: set[bytes] = field(default_factory=set)  # contents that it misses itself, and does not know why
     acked_ms: int = 0  # when it last acknowledged something
     knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over

@@ -68,6 +68,31 @@ def test_disk_052_no_room_is_left(on_a_disk: Callable[[str], Lan]) -> None:
     assert (b.dir / "large").read_bytes() == blob(10 * MIB, "new")
 
 
+def test_disk_052_no_room_is_left_even_for_the_index(on_a_disk: Callable[[str], Lan]) -> None:
+    """A user fills the disk to its last byte: the node pauses, says so, and goes on by itself when there is room."""
+    lan = on_a_disk("size=6m")
+    a, b = lan
+    for at in range(40):
+        write(a.dir / f"old{at}", b"%d" % at)
+    wait_equal(lan.roots, SOON_S)
+    with open(b.dir / ".dir_sync" / "hog", "wb", buffering=0) as hog:
+        try:
+            while hog.write(bytes(4096)):
+                pass
+        except OSError:
+            pass  # now it is full
+    for at in range(60):
+        write(a.dir / f"new{at}", b"%d" % at)
+    write(a.dir / "first", b"changed")
+    (a.dir / "old7").unlink()
+    (a.dir / "old8").rename(a.dir / "renamed")
+    wait_for(lambda: "paused: the index of" in b.log(), SOON_S, "it pauses")
+    holds(lambda: b.running, 3.0, "it does not end")
+    (b.dir / ".dir_sync" / "hog").unlink()
+    wait_equal(lan.roots, 60)
+    assert "there is room again" in b.log()
+
+
 def test_disk_053_no_inodes_are_left(on_a_disk: Callable[[str], Lan]) -> None:
     """What finds none waits, edits of what is there go on; with some free again the rest comes by itself."""
     lan = on_a_disk("size=64m,nr_inodes=200")

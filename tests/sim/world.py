@@ -680,7 +680,7 @@ class World:
             return
         self.crash(node, power=False)
         self.stats["disasters"] += 1
-        node.user.wipe(self.dice.random() < 0.7)
+        node.user.wipe(self.dice.random() < 0.5)
 
     def _foresee(self, node: Node) -> None:
         """What should the brake do about what the scan at the start will find? (Nothing is known where looks may fail.)"""
@@ -1050,8 +1050,8 @@ class World:
                             self._cross(link, change.record.content, len(change.content))
             case StateRequest(_, index, after):
                 known = node.heard_of.get((link.peer_of[node.name], index), 0)
-                link.sequence[receiver.name] = after if index == receiver.index.index_id else 0
-                if after < known and not (node.rejected and not after):
+                may_ask_anew = node.rejected or node.forgot or node.lost_power
+                if after < known and not (may_ask_anew and not after):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
             case Pull(_, pulls):
                 for pull in pulls:
@@ -1115,6 +1115,12 @@ class World:
         self.crossed[(link.pair, digest)] += size
 
     def _before_event(self, node: Node, event: Event) -> None:
+        if isinstance(event, Received) and isinstance(event.message, StateRequest):
+            link = node.links.get(event.peer)
+            if link is not None:
+                request = event.message
+                link.sequence[node.name] = request.after if request.index == node.index.index_id else 0
+                link.said[node.name].clear()
         if isinstance(event, (Looked, Listed)):
             some = (
                 event.items
