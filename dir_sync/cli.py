@@ -130,10 +130,15 @@ def reject(argv: list[str]) -> int:
     """``reject DIR``: what the brake holds is to come back."""
     parser = _command_parser(
         "reject",
-        "What the brake holds was a mistake: the files are again what they were, on all machines. May be said on any of them.",
+        "What the brake holds was a mistake: those files are again what they were, on all machines. May be said on any of them."
+        " What was gone before it was held is brought back by undo.",
     )
     files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
-    print(f"{files:,} files: they are again what they were, on all machines" if files else _NOTHING_HELD)
+    if not files:
+        print(_NOTHING_HELD)
+        return 0
+    print(f"{files:,} files: they are again what they were, on all machines")
+    print("What was gone before it was held is in the history: 'main.py undo DIR --since 10m' brings that back, too")
     return 0
 
 
