@@ -994,11 +994,9 @@ class Engine:
         for path in paths:
             for lost in self.index.live_paths(path):
                 self.index.forget(lost)
-        for node in sorted(self._peers):
-            self._peers[node].was_asked = self._peers[node].synced = False
         self.index.ask_anew()
         for node in sorted(self._peers):
-            self._ask_state(self._peers[node])
+            self._ask_again(self._peers[node])
 
     def _is_braked(self, mine: Record, target: Record) -> bool:
         """True if what another node did to a file of ours is not done here now: there is too much of it."""

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -41,13 +42,13 @@ T0 = 1_700_000_000 * NS
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount and make devices")
 
 
-class World:
+class World(ABC):
     """A disk, and the hands of a user on the same folder."""
 
     disk: Disk
 
-    def write(self, path: bytes, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def write(self, path: bytes, data: bytes) -> None: ...
 
     def read(self, path: bytes) -> bytes:
         reader = self.disk.open(path)
@@ -56,23 +57,23 @@ class World:
         finally:
             reader.close()
 
-    def mkdir(self, path: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def mkdir(self, path: bytes) -> None: ...
 
-    def symlink(self, path: bytes, target: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def symlink(self, path: bytes, target: bytes) -> None: ...
 
-    def mkfifo(self, path: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def mkfifo(self, path: bytes) -> None: ...
 
-    def chmod(self, path: bytes, mode: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def chmod(self, path: bytes, mode: int) -> None: ...
 
-    def link(self, source: bytes, target: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def link(self, source: bytes, target: bytes) -> None: ...
 
-    def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> None: ...
 
     def seen(self, path: bytes) -> Stat:
         found = self.disk.stat(path)
