@@ -898,6 +898,10 @@ class FileSync:
         else:
             swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
             self._disk.rename(source, swap)
+            came = self._disk.stat(swap)
+            if came is None or not _same_inode(came, moving):
+                self._return_name(swap, source)
+                raise _Unexpected
             try:
                 version = self._exchange(item, swap, there, moving)
             except (DiskError, _Unexpected):

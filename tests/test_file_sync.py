@@ -342,3 +342,39 @@ def test_what_finds_no_room_is_not_even_begun(disk: MemoryDisk) -> None:
     assert isinstance(begun, Staged)
     assert (begun.written, begun.problem) == (0, "")
     sync.close()
+
+
+@pytest.mark.parametrize("there", [b"old", None])
+def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it(
+    disk: MemoryDisk, there: bytes | None
+) -> None:
+    """Between the last look at the source and its rename."""
+    sync = file_sync(disk)
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"new")
+    disk.mkdir(b"folder")
+    disk.write(b"folder/in", b"a user's")
+
+    swaps = [None]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "rename" and path == b"source" and swaps:
+            swaps.pop()
+            disk.move(b"source", b"elsewhere")
+            disk.move(b"folder", b"source")
+
+    source = disk.stat(b"source")
+    assert source is not None
+    item = change(disk, b"file", b"new")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert not swaps
+    assert result.result == Result.CHANGED
+    assert disk.content(b"source/in") == b"a user's"
+    assert disk.content(b"elsewhere") == b"new"
+    assert disk.content(b"file") == there
+    assert kept(disk) == []
+    assert disk.list(STAGING) == []
