@@ -769,23 +769,30 @@ class FileSync:
         # From now on this name may hold the user's bytes: its prefix tells the next start (see `recover`).
         swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
         self._disk.rename(staged, swap)
+        was_seen = False
         try:
-            version = self._exchange(item, swap, there, ready)
+            self._exchange(path, swap, there)
+            was_seen = True
+            version = self._take_out(item, swap, there, ready)
         except (DiskError, _Unexpected):
             out = self._disk.stat(swap)
-            if out is not None and _same_inode(out, ready):
-                self._disk.rename(swap, staged)
-            elif out is not None and out.inode == ready.inode:
-                self._file_away(swap, out, path, b"", Why.RECOVERED, "")  # someone wrote into it while it had the name
+            if out is not None and out.inode == ready.inode:
+                if was_seen and ready.kind == Kind.FILE and not self._is_still(swap, out, target.content):
+                    self._file_away(swap, out, path, b"", Why.RECOVERED, "")
+                else:
+                    self._disk.rename(swap, staged)
             raise
         return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready), version)
 
-    def _exchange(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
-        """What is ready takes the name; what comes out, if it is what was expected, goes to the history."""
-        path = item.path
+    def _exchange(self, path: bytes, swap: bytes, there: Stat) -> None:
+        """What is ready takes the name of what is there."""
         if there.kind == Kind.DIRECTORY and self._disk.list(path) != []:
             raise _Unexpected  # it could only be put back
         self._disk.exchange(swap, path)
+
+    def _take_out(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
+        """What came out of an exchange, if it is what was expected, goes to the history; if not, it is put back."""
+        path = item.path
         displaced = self._disk.stat(swap)
         if displaced is None or not _same_inode(displaced, there):
             self._put_back(swap, path, ready)
@@ -804,6 +811,14 @@ class FileSync:
                 raise
             raise _Unexpected from error
         return None
+
+    def _is_still(self, name: bytes, stat: Stat, digest: bytes) -> bool:
+        """False if someone wrote into it while it had a name in the tree: maybe without a change of size, and within one
+        tick of the clock, so that its times do not tell."""
+        try:
+            return self._digest_of(name, stat) == digest
+        except DiskError:
+            return False
 
     def _put_back(self, staged: bytes, path: bytes, ours: Stat) -> None:
         """Undo an exchange that brought out something nobody has seen. Whoever replaces the name meanwhile is put back in
@@ -903,7 +918,8 @@ class FileSync:
                 self._return_name(swap, source)
                 raise _Unexpected
             try:
-                version = self._exchange(item, swap, there, moving)
+                self._exchange(path, swap, there)
+                version = self._take_out(item, swap, there, moving)
             except (DiskError, _Unexpected):
                 out = self._disk.stat(swap)
                 if out is not None and out.inode == moving.inode:

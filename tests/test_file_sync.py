@@ -378,3 +378,34 @@ def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it
     assert disk.content(b"file") == there
     assert kept(disk) == []
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("trouble", [False, True])
+def test_what_was_written_into_ours_while_it_had_the_name_is_kept(trouble: bool) -> None:
+    """The exchange brought out a save that nobody has seen. Before it is put back, its user saves again: into our file,
+    as long as it was, within one tick of the clock."""
+    now = MTIME // 10**10 * 10**10
+    disk = MemoryDisk(lambda: now, Random(1), grain_ns=2 * 10**9)
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file":
+            data = b"save" if disk.counts["exchange"] == 1 else b"six by"
+            disk.write(path, data, replace=False)
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        looks_again = verb == "stat" and b"/swap-" in path and disk.counts["exchange"] == 2
+        if trouble and looks_again:
+            disk.fail = None
+            return Trouble.LIMIT
+        return None
+
+    item = change(disk, b"file", b"sixsix")
+    item = item._replace(target=item.target._replace(mtime=now))
+    disk.before, disk.fail = before, fail
+    (result,) = apply(sync, item)
+    assert result.result == (Result.PROBLEM if trouble else Result.CHANGED)
+    assert disk.content(b"file") == b"save"
+    assert kept(disk) == [b"six by"]
+    assert disk.list(STAGING) == []
