@@ -292,6 +292,28 @@ def test_what_became_a_file_is_no_folder_for_its_children() -> None:
     assert (row.record.kind, child.record.kind) == (Kind.FILE, Kind.ABSENT)
 
 
+def test_what_came_and_went_in_a_folder_while_a_file_took_its_place_is_gone() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.feed(Listed((Listing(b"d", []),)))
+    mine = bench.index.get(b"d")
+    assert mine is not None
+    theirs = record(b"d", b"a file", WALL_NS * 2, count=7)
+    bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
+    (pull,) = [message for message in bench.said() if isinstance(message, Pull)]
+    bench.hear(Chunks((Piece(pull.pulls[0].id, 0, b"a file"),)))
+    (job,) = bench.all(ApplyJob)
+    bench.found(b"d/a", b"1")
+    bench.apply(ApplyResult(job.items[0].path, Result.DONE, fingerprint(stat(b"a file"))))  # and nobody saw d/a go
+    looked = paths(item for job in bench.all(LookJob) for item in job.items)
+    assert b"d/a" in looked
+    bench.feed(Looked(tuple(Seen(path, Look.ABSENT if path == b"d/a" else Look.SAME) for path in looked)))
+    child = bench.index.get(b"d/a")
+    assert child is not None
+    assert child.record.kind == Kind.ABSENT
+
+
 def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
     bench = Bench()
     bench.connect()
