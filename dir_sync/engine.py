@@ -1937,7 +1937,9 @@ class Engine:
         if row is not None:
             target = target._replace(vector=join(target.vector, row.record.vector))
         if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
-            now = self._now.mono_ms  # what came and went in it while the job was under way was seen to come, maybe not to go
+            now = (
+                self._now.mono_ms
+            )  # what came and went in it while the job was under way was seen to come, maybe not to go
             self._look_below(path, self._agenda.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
         peer = next((offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)), "")

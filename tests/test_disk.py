@@ -1866,19 +1866,21 @@ def test_a_removed_tree_comes_back_whole_or_in_part() -> None:
 
 @pytest.mark.parametrize("cruel", [False, True])
 def test_lost_content_shows_in_a_stat_unless_the_disk_is_cruel(cruel: bool) -> None:
-    seen = []
+    old, new = [], []
 
     def story(disk: MemoryDisk) -> None:
         disk.write(b"x", b"old")
         disk.sync_all()
+        old.append(disk.stat(b"x"))
         disk.write(b"x", b"new")
-        seen.append(disk.stat(b"x"))
+        new.append(disk.stat(b"x"))
 
-    hidden = sum(
-        disk.stat(b"x") == stat and disk.content(b"x") != b"new"
-        for disk, stat in zip(_crashes(story, cruel=cruel), seen, strict=True)
-    )
-    assert bool(hidden) == cruel
+    disks = list(_crashes(story, cruel=cruel))
+    hidden = [
+        sum(disk.stat(b"x") == stat and disk.content(b"x") != content for disk, stat in zip(disks, stats, strict=True))
+        for content, stats in ((b"old", old), (b"new", new))
+    ]
+    assert [bool(count) for count in hidden] == [cruel, cruel]
 
 
 def test_modes_and_times_are_in_the_journal() -> None:

@@ -441,9 +441,10 @@ class MemoryDisk:
     def crash(self) -> None:
         """The power fails: what was not synced may be lost (see the top of this module). The disk is used on.
 
-        Where old content comes back, its times come back. A `cruel` disk may leave the new times on it, as ext4 may:
-        then, if the size is the same, no stat can tell, and only reading does."""
+        Where old content comes back, its times come back; where it does not, nor do they. A `cruel` disk may mix them, as
+        ext4 may: then, if the size is the same, no stat can tell, and only reading does."""
         dice = self.dice
+        written = {number: (inode.mtime, inode.ctime) for number, inode in self._unsynced.items()}
         kept = dice.randint(0, len(self._journal))
         while len(self._journal) > kept:
             self._journal.pop().undo()
@@ -460,6 +461,8 @@ class MemoryDisk:
                     del inode.data[dice.randint(0, len(inode.data)) :]
                 case _:
                     pass
+            if inode.data != inode.durable and not self.cruel:
+                inode.mtime, inode.ctime = written[number]
         self._never_synced.clear()
         self.settle()
         self.generation += 1

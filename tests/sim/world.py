@@ -403,6 +403,9 @@ class Node:
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
     linked: bool = False  # files with two names: what is done to one is done to the other
+    alike: set[tuple[bytes, bytes]] = field(
+        default_factory=set
+    )  # (path, content) put there with size and time of another
     unsettled: set[bytes] = field(default_factory=set)  # a job has been there, and no committed row tells of it yet
     moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way
     bystanders: dict[bytes, int] = field(default_factory=dict)
@@ -1211,6 +1214,8 @@ class World:
                 content = node.disk.content(version.name)
                 if version.kind != Kind.FILE or (content is None and self.options.retention is not None):
                     continue
+                if (version.path, content) in node.alike:
+                    continue  # between the last look at it and its exchange: only its ctime told, and that changes with names
                 if content is None or (len(content), blake3(content).digest()) != (version.size, version.content):
                     raise Broken(f"{node.name} lists {version.name!r} in its history, which is not as listed")
 
@@ -1261,6 +1266,9 @@ class World:
             if old == new or (old and new and old[:3] == new[:3] and old[0] == Kind.DIRECTORY):
                 continue
             node.touched[path] = self.us
+            if old and new and old[0] == new[0] == Kind.FILE and old[1] != new[1]:
+                if len(old[1]) == len(new[1]) and old[3] == new[3]:
+                    node.alike.add((path, new[1]))
             if old is not None and old[0] == Kind.FILE:
                 lost |= tokens_of(old[1])
         for kind, content, _, _ in after.values():
