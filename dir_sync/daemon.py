@@ -46,6 +46,7 @@ from dir_sync.core.events import (
     Send,
     Touched,
     Urgency,
+    Version,
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, HaveRequest, Hello, HistoryRequest
 from dir_sync.core.model import show
@@ -273,6 +274,7 @@ class Daemon:
                 f"changes cannot be watched ({error.strerror}): raise fs.inotify.max_user_instances"
             ) from error
         tag = self._instance[:8]
+        self._found: list[Version] = []  # what the last run displaced and did not note
         self._file_sync = FileSync(self._disk, self._watcher.watch, cache, time.time_ns, tag, lambda: self._ending)
         self._closers.append(self._file_sync.close)
         deltas = delta.available()
@@ -358,7 +360,8 @@ class Daemon:
         names = sync.prepare()
         found = [] if index.noted(state.AT_REST) else sync.unlisted(index.has_version, index.path_with)
         index.note(state.AT_REST, 0)
-        for version in [*found, *sync.recover(names, index.version_with, index.path_with)]:
+        self._found = [*found, *sync.recover(names, index.version_with, index.path_with)]
+        for version in self._found:
             index.put_version(version)
 
     def _open_control(self) -> None:
@@ -442,7 +445,7 @@ class Daemon:
     # --- the engine's thread -----------------------------------------------------------------------------------------
 
     def _turn_forever(self) -> None:
-        self._perform(self._engine.start(self._now()))
+        self._perform(self._engine.start(self._now(), self._found))
         while True:
             news = self._wait()
             now = self._now()

@@ -293,20 +293,47 @@ class Engine:
         self._pruning = False
         self._rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
         self._short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
+        self._not_noted: dict[bytes, tuple[Record, Record]] = {}  # path -> what its row says, what had taken its place
 
     # --- the two ways in ---------------------------------------------------------------------------------------------
 
-    def start(self, now: Now) -> list[Effect]:
-        """Look at everything: what happened while nobody watched?"""
+    def start(self, now: Now, found: Sequence[Version] = ()) -> list[Effect]:
+        """Look at everything: what happened while nobody watched? `found`: what the last run displaced and did not live
+        to note, under the paths where the index says that these contents still are."""
         self._now, self._out = now, []
         self.scanning = True
         self._to_list.append(b"")
         if self.index.any_offers():
             self._sweep = b""
         self._brake_again()
+        self._find_not_noted(found)
         for version in self.index.versions_since(now.wall_ns - _RECHECK_MS[-1] * 1_000_000, _RECHECK_MAX):
             self._recheck_later(version)
         return self._out + self.end_turn(now)
+
+    def _find_not_noted(self, found: Sequence[Version]) -> None:
+        """What was displaced was displaced by what is wanted there: so that is what a user has seen who then removed or
+        changed it. Only where nothing else can have been meant."""
+        index = self.index
+        wanted = set(index.offered_contents()) if found else set()
+        for version in found:
+            row = index.get(version.path)
+            if (
+                row is None
+                or row.record.kind != Kind.FILE
+                or row.record.content != version.content
+                or version.content in wanted  # it may have been on its way to a name
+                or len(index.by_content(version.content)) != 1
+            ):
+                continue
+            decision = decide(row.record, index.offers(version.path))
+            if isinstance(decision, Take) and decision.record.kind != Kind.ABSENT:
+                self._not_noted[version.path] = row.record, decision.record
+
+    def _as_installed(self, mine: Record) -> Record:
+        """What was at a path before a user's change: not what its row says, if something had taken its place unnoted."""
+        said, installed = self._not_noted.get(mine.path, (None, mine))
+        return installed if said == mine else mine
 
     def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
         """`handle` for what the watcher tells, which comes by the thousand."""
@@ -793,6 +820,7 @@ class Engine:
         again = now
         match seen.look:
             case Look.SAME:
+                self._not_noted.pop(path, None)
                 if errand.listing and seen.kind == Kind.DIRECTORY:
                     self._to_list.append(path)
                 self._done(path)
@@ -804,6 +832,7 @@ class Engine:
                 again = now + 20
             case Look.FOUND:
                 if self._found(seen, errand):
+                    self._not_noted.pop(path, None)
                     self._done(path)
                     return
                 again = now + 15
@@ -866,6 +895,7 @@ class Engine:
         if best is not None:
             # We removed it and did not live to note it, or to see it on the medium.
             return self._redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
+        mine = self._as_installed(mine)
         stamp_ns = self._now.wall_ns if errand.live else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
@@ -1141,6 +1171,8 @@ class Engine:
             # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
             return self._redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
+        if mine is not None:
+            mine = self._as_installed(mine)
         if mine is None and self.first_scan:
             record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         else:

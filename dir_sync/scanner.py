@@ -24,6 +24,7 @@ YOUNG = b"?"
 
 _READ_BYTES = 1 * limits.MIB
 _OURS = limits.RESERVED_NAME
+_ROOT_GONE = "the shared folder itself is gone"
 
 
 class Stopped(Exception):
@@ -52,6 +53,8 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
     found = disk.list(folder.path)
     if found is None:
         return Listing(folder.path, None)
+    if not found and not disk.is_root_here():
+        return Listing(folder.path, None, _ROOT_GONE)
     known = dict(folder.known)
     entries: list[tuple[bytes, Stat]] = []
     folders: list[bytes] = []
@@ -112,7 +115,7 @@ def look(
     for item in items:
         seen = _look(disk, item, now_ns, stopping, on_file)
         if seen.look == Look.ABSENT and not disk.is_root_here():
-            seen = Seen(item.path, Look.UNKNOWN, problem="the shared folder itself is gone")
+            seen = Seen(item.path, Look.UNKNOWN, problem=_ROOT_GONE)
         if item.want_bytes and seen.look in (Look.FOUND, Look.ABSENT):
             seen = seen._replace(folder_mtime=_mtime_of(disk, parent_of(item.path)))
         found.append(seen)

@@ -41,6 +41,7 @@ from dir_sync.core.events import (
     Ticked,
     Touched,
     Urgency,
+    Version,
     Why,
 )
 from dir_sync.core.messages import (
@@ -130,6 +131,9 @@ class Bench:
         self.feed(Touched(path, Urgency.NOW))
         assert [item.path for job in self.all(LookJob) for item in job.items] == [path]
         return self.feed(Looked((seen(path, content, kind),)))
+
+    def pulls(self) -> tuple[PullItem, ...]:
+        return tuple(item for message in self.said() if isinstance(message, Pull) for item in message.pulls)
 
     def apply(self, *results: ApplyResult) -> list[Effect]:
         return self.feed(Applied(results))
@@ -301,8 +305,7 @@ def test_what_came_and_went_in_a_folder_while_a_file_took_its_place_is_gone() ->
     assert mine is not None
     theirs = record(b"d", b"a file", WALL_NS * 2, count=7)
     bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
-    (pull,) = [message for message in bench.said() if isinstance(message, Pull)]
-    bench.hear(Chunks((Piece(pull.pulls[0].id, 0, b"a file"),)))
+    bench.hear(Chunks((Piece(bench.pulls()[0].id, 0, b"a file"),)))
     (job,) = bench.all(ApplyJob)
     bench.found(b"d/a", b"1")
     bench.apply(ApplyResult(job.items[0].path, Result.DONE, fingerprint(stat(b"a file"))))  # and nobody saw d/a go
@@ -336,6 +339,39 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
     row = bench.index.get(b"a")
     assert row is not None
     assert row.record.stamp == gone.stamp
+
+
+@pytest.mark.parametrize("there", [None, b"a user's"])
+@pytest.mark.parametrize("filed", [True, False])
+def test_who_changes_what_was_installed_and_not_noted_has_seen_it(there: bytes | None, filed: bool) -> None:
+    """The program died after the exchange. `filed`: what came out was in the history by then; else it is as if it had
+    never been in the tree."""
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"old")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    theirs = record(b"a", b"new", WALL_NS * 2, count=7)
+    theirs = theirs._replace(vector=join(theirs.vector, mine.record.vector))
+    bench.hear(state(theirs))
+    bench.hear(Chunks((Piece(bench.pulls()[0].id, 0, b"new"),)))
+    assert bench.all(ApplyJob)
+    bench.engine = Engine(bench.index, FOLDER, "u")
+    displaced = Version(
+        b"history/old", b"a", Kind.FILE, 3, mine.record.content, WALL_NS, 0o644, WALL_NS, Why.REPLACED, ""
+    )
+    bench.engine.start(bench.now, [displaced] if filed else [])
+    look = [(b"a", stat(there))] if there is not None else []
+    bench.feed(Listed((Listing(b"", look, gone=() if look else (b"a",)),)))
+    for _ in range(5):
+        if bench.all(LookJob):
+            bench.feed(Looked((seen(b"a", there) if there is not None else Seen(b"a", Look.ABSENT),)))
+        else:
+            bench.wait(500)
+    row = bench.index.get(b"a")
+    assert row is not None
+    assert row.record.kind == (Kind.ABSENT if there is None else Kind.FILE)
+    assert has_seen(row.record, theirs) == filed
 
 
 def test_what_was_being_installed_is_adopted_though_its_peer_went_on() -> None:

@@ -580,8 +580,11 @@ class World:
         try:
             node.disk.program = True
             try:
-                for version in node.sync.recover(node.sync.prepare(), node.index.version_with):
-                    node.index.put_version(version)
+                index, names = node.index, node.sync.prepare()
+                found = node.sync.unlisted(index.has_version, index.path_with)
+                found += node.sync.recover(names, index.version_with, index.path_with)
+                for version in found:
+                    index.put_version(version)
             finally:
                 node.disk.program = False
         except DiskError as error:
@@ -592,7 +595,7 @@ class World:
             self.crash(node)
             return
         self._foresee(node)
-        self._after_turn(node, node.engine.start(node.now()))
+        self._after_turn(node, node.engine.start(node.now(), found))
         for pair in self.options.links:
             if node.number in pair:
                 self.at(self.dice.randint(1, 50_000), self.connect, pair)
