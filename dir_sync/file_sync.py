@@ -70,6 +70,7 @@ HISTORY = STATE + b"/versions"
 _new = tuple.__new__  # half the cost of a named tuple's own
 
 _FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
+_NO_SUCH_NAME = (Trouble.ABSENT, Trouble.WRONG_TYPE, Trouble.BOUNDARY)  # there is none, or no folder for it
 _PUT_BACK_TRIES = 4  # what we took out by mistake is a user's: an error is not the last word
 SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
 _COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
@@ -830,7 +831,7 @@ class FileSync:
             try:
                 self._disk.exchange(staged, path)
             except DiskError as error:
-                if error.trouble != Trouble.ABSENT:
+                if error.trouble not in _NO_SUCH_NAME:
                     troubles += 1
                     if troubles > _PUT_BACK_TRIES:
                         raise
@@ -838,6 +839,8 @@ class FileSync:
                 try:
                     self._disk.rename(staged, path)  # the user removed ours: what we hold is the latest there was
                 except DiskError as taken:
+                    if taken.trouble in _NO_SUCH_NAME:
+                        break  # its folder went as well
                     if taken.trouble != Trouble.EXISTS:
                         raise
                     continue
@@ -894,7 +897,7 @@ class FileSync:
             self._disk.rename(name, path)
             self._sync_names(path)
         except DiskError as error:
-            if error.trouble != Trouble.EXISTS:
+            if error.trouble != Trouble.EXISTS and error.trouble not in _NO_SUCH_NAME:
                 raise
             stat = self._disk.stat(name)
             if stat is not None and stat.kind != Kind.DIRECTORY:

@@ -409,3 +409,31 @@ def test_what_was_written_into_ours_while_it_had_the_name_is_kept(trouble: bool)
     assert disk.content(b"file") == b"save"
     assert kept(disk) == [b"six by"]
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_cannot_be_put_back_because_its_folder_went_is_in_the_history(
+    disk: MemoryDisk, data: bytes | None, replaced: bool
+) -> None:
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.write(b"folder/file", b"old")
+    saves = [b"saved"]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb in ("exchange", "rename") and path == b"folder/file" and saves:
+            disk.write(path, saves.pop(), replace=True)
+        elif verb == "stat" and path.startswith((STAGING + b"/swap-", STAGING + b"/old-")):
+            disk.delete(b"folder")
+            if replaced:
+                disk.symlink(b"folder", b"nowhere")
+            disk.before = None
+
+    item = change(disk, b"folder/file", data)
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert disk.before is None
+    assert result.result in (Result.CHANGED, Result.PROBLEM)
+    assert kept(disk) == [b"saved"]
+    assert disk.list(STAGING) == []
