@@ -26,6 +26,7 @@ __all__ = ["JOURNAL_SINCE", "Index", "IndexDamaged", "PeerSeen", "Row"]
 JOURNAL_SINCE = "journal since"  # a note: from when on (wall clock, ns) the journal knows every change
 
 _BILLION = 1_000_000_000
+_LEAP_MAX = 2**52  # microseconds since 1970 until the year 2112; sequences end far above
 _KINDS = {int(kind): kind for kind in Kind}
 _ROW_FIELDS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
 _to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
@@ -132,12 +133,14 @@ class Index:
         self._dirty_meta["node"] = self.node
         self._dirty_meta["index_id"] = self.index_id
 
-    def leap(self) -> None:
+    def leap(self, now_ns: int) -> None:
         """To be called once after an index that may be a backup was opened. Sequences that its later self has given out are
-        not given out again for something else, most probably: then whoever has heard of them would miss what is new,
-        and take it for known. (Where it comes to lie below them, a peer says so; see `take_new_ids`.)"""
+        not given out again for something else: then whoever has heard of them would miss what is new, and take it for
+        known. As long as clocks go right, microseconds since 1970 are above all that was given out before; if not, a
+        random distance makes it unlikely. (Where it comes to lie below them, a peer says so; see `take_new_ids`.)"""
         if self.sequence:
-            self.sequence += 1 + self._dice.getrandbits(32)
+            random = self.sequence + 1 + self._dice.getrandbits(32)
+            self.sequence = max(random, min(now_ns // 1000, _LEAP_MAX))
             self._dirty_meta["sequence"] = self.sequence
 
     def note(self, key: str, value: str | int) -> None:

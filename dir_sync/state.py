@@ -56,7 +56,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
     try:
         try:
             index = Index(os.fsdecode(path), dice)
-            index.leap()
+            index.leap(time.time_ns())
             return index
         except IndexDamaged as error:
             aside = path + b".damaged-%d" % int(time.time())

@@ -34,7 +34,7 @@ def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) ->
     pair.cut()
     pair.one.index.close()
     pair.one.index = Index(":memory:", Random("one, later"), backup)
-    pair.one.index.leap()
+    pair.one.index.leap(pair.clock.now().wall_ns)
     pair.one.boot()
     pair.run()
     for number in range(alone):
@@ -49,6 +49,35 @@ def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) ->
     assert len(tree) == 2 + alone
     assert tree[b"before"][1] == b"edited alone"
     assert tree[b"after"][1] == b"edited elsewhere meanwhile"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
+    """Its later self had leapt, too: far beyond the first of the two starts, maybe not beyond the second."""
+    pair = Pair()
+    pair.link()
+    edit(pair.one, b"before", b"the backup")
+    pair.run()
+    pair.one.index.commit()
+    backup: bytes | None = pair.one.index._db.serialize()
+    dice = Random(seed)
+    for start in range(3):
+        pair.cut()
+        if start == 1:
+            pair.one.index.close()
+            pair.one.index = Index(":memory:", dice, backup)
+        pair.one.index._dice = dice
+        pair.clock.ms += 1_000
+        pair.one.index.leap(pair.clock.now().wall_ns)
+        pair.one.boot()
+        pair.run()
+        edit(pair.one, b"start %d" % start, b"%d" % start)
+        pair.run()
+        if start != 1:
+            pair.link()
+    tree = pair.one.disk.tree()
+    assert tree == pair.two.disk.tree()
+    assert len(tree) == 4
 
 
 def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) -> None:

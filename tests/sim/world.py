@@ -565,7 +565,7 @@ class World:
         node.inbox.clear()
         node.turn_due, node.tick_us = False, None
         node.index = SimIndex(":memory:", node.dice, node.image)
-        node.index.leap()
+        node.index.leap(node.wall_ns())
         node.index.on_commit = lambda: self._committed(node)
         tag = f"{node.instance:x}"
         brake = _BRAKE if self.options.brake else None
