@@ -701,7 +701,8 @@ class World:
         gone = [record for record in files if record.path not in tree]
         sure = {record.path for record in gone if not node.index.offers(record.path)}
         moved = sum(record.content in there for record in gone)
-        count = len({record.path for record in files} | {path for path, entry in tree.items() if entry[0] == Kind.FILE})
+        # (What is a file no more, but something else, is no file that was there before.)
+        count = len({record.path for record in gone} | {path for path, entry in tree.items() if entry[0] == Kind.FILE})
         if not moved and _BRAKE.is_disaster(len(sure), count):
             node.wiped = sure
         if not _BRAKE.is_disaster(len(gone) - moved, count - moved):
