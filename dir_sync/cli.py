@@ -130,15 +130,14 @@ def reject(argv: list[str]) -> int:
     """``reject DIR``: what the brake holds is to come back."""
     parser = _command_parser(
         "reject",
-        "What the brake holds was a mistake: those files are again what they were, on all machines. May be said on any of them."
-        " What was gone before it was held is brought back by undo.",
+        "What the brake holds was a mistake: the files are again what they were, on all machines, also those that went in the"
+        " minute before. May be said on any of them.",
     )
     files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
     if not files:
         print(_NOTHING_HELD)
         return 0
-    print(f"{files:,} files: they are again what they were, on all machines")
-    print("What was gone before it was held is in the history: 'main.py undo DIR --since 10m' brings that back, too")
+    print(f"{files:,} files: they are again what they were, on all machines; so is what went in the minute before")
     return 0
 
 

@@ -15,9 +15,10 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from dir_sync import undo
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
-from dir_sync.core.brake import Brake, PeerBrake, Verdict, covers
+from dir_sync.core.brake import BRAKE_WINDOW_MS, Brake, PeerBrake, Verdict, covers
 from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
@@ -141,6 +142,8 @@ _LARGE_FETCHES_MAX = 4
 _PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
 _RETRY_MS_MAX = 60_000
+_BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
+_BRAKED_AT = "brake time "  # ... and since when (wall clock, ns)
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
@@ -992,9 +995,12 @@ class Engine:
             is_news = True
             self.peer_brake.approved[maker] = counter
             self.index.note(f"approved {maker}", counter)
+        rewrites = self.peer_brake.holds_rewrites(maker)
         held = self.peer_brake.let_go(maker)
         if held:
-            self.index.note(f"braked {maker}", "")
+            if not approve:
+                self._bring_back(maker, rewrites)
+            self._no_longer_braked(maker)
             is_news = True
             self._sweep = b""
             self._todo.update(dict.fromkeys(held))
@@ -1012,6 +1018,25 @@ class Engine:
                     self._send(node, Decision(self.folder, maker, counter, approve), 100)
         if held:
             self._tell_brake()
+
+    def _bring_back(self, maker: str, rewrites: bool) -> None:
+        """What a maker did within the minute before it was braked, and was let through: it was not meant either."""
+        since = self.index.noted(_BRAKED_AT + maker)
+        if not isinstance(since, int):
+            return
+        plan = undo.plan(self.index, since - BRAKE_WINDOW_MS * 1_000_000, maker)
+        wanted = []
+        for before in plan.wanted:
+            row = self.index.get(before.path)
+            is_gone = row is None or row.record.kind == Kind.ABSENT
+            if before.kind != Kind.ABSENT and (is_gone or rewrites):
+                wanted.append(before)
+        if wanted:
+            self._recalled(undo.with_parents(self.index, wanted), {})
+
+    def _no_longer_braked(self, maker: str) -> None:
+        self.index.note(_BRAKED + maker, "")
+        self.index.note(_BRAKED_AT + maker, "")
 
     def _decided_here(self, approve: bool) -> None:
         """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
@@ -1049,7 +1074,7 @@ class Engine:
 
     def _brake_again(self) -> None:
         """What was held when the program ended is held again."""
-        kinds = {maker: kind for maker, kind in self.index.noted_below("braked ").items() if kind}
+        kinds = {maker: kind for maker, kind in self.index.noted_below(_BRAKED).items() if kind}
         held: dict[str, dict[bytes, int]] = {maker: {} for maker in kinds}
         after: bytes | None = None
         while held and (paths := self.index.offered_paths(after, _PLAN_MAX)):
@@ -1065,7 +1090,7 @@ class Engine:
                     held[maker][path] = _counter(target, maker)
         for maker, paths_held in held.items():
             if not paths_held:
-                self.index.note(f"braked {maker}", "")
+                self._no_longer_braked(maker)
                 continue
             self.peer_brake.go_on(maker, paths_held, kinds[maker] == "rewrites")
             self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
@@ -1082,7 +1107,9 @@ class Engine:
                 for path in paths:
                     self._unready(path)
                 kind = "rewrites" if self.peer_brake.holds_rewrites(maker) else "removals"
-                self.index.note(f"braked {maker}", kind)
+                self.index.note(_BRAKED + maker, kind)
+                if not self.index.noted(_BRAKED_AT + maker):
+                    self.index.note(_BRAKED_AT + maker, self._now.wall_ns)
                 self._note("peer braked", paths[0], peer=maker, wire=len(paths), size=files)
                 self._tell_brake()
             else:
@@ -1106,7 +1133,7 @@ class Engine:
         free = self.peer_brake.settled(path)
         if free:
             for maker in free:
-                self.index.note(f"braked {maker}", "")
+                self._no_longer_braked(maker)
             self._note("unbraked")
             self._tell_brake()
 
@@ -3079,7 +3106,10 @@ class Engine:
         rows: list[tuple[int, Record]] = []
         items: list[ReadItem] = []
         size = 0
-        for row in self.index.rows_after(peer.sent, limits.LOOK_ITEMS_MAX // 2):
+        page = self.index.rows_after(peer.sent, limits.LOOK_ITEMS_MAX // 2)
+        if not page:  # sequences have leapt since the last row
+            peer.sent = self.index.sequence
+        for row in page:
             record = row.record
             if record.kind == Kind.FILE and record.size <= limits.INLINE_BYTES_MAX and record.content not in peer.given:
                 if size + record.size > limits.ATTACHED_BYTES_MAX:
@@ -3090,7 +3120,7 @@ class Engine:
         peer.page = rows
         if items:
             self._order(ReadJob(peer.node, peer.link, tuple(items), push=True))
-        else:
+        elif rows:
             self._give(peer, {})
 
     def _give(self, peer: Peer, contents: dict[int, bytes]) -> None:

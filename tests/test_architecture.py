@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": set(),
     # decisions and memory
     "index": set(),
-    "engine": {"index"},
+    "engine": {"index", "undo"},
     "undo": {"index"},
     "status": {"log"},
     "control": set(),

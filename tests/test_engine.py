@@ -637,3 +637,19 @@ def pulled(bench: Bench, content: bytes) -> ApplyItem:
     bench.hear(Chunks((Piece(pull.id, 0, content),)), peer)
     ((item,),) = [job.items for job in bench.all(ApplyJob)]
     return item
+
+
+def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:
+    bench = Bench()
+    bench.found(b"a", b"1")
+    bench.index.leap(WALL_NS)
+    bench.connect()
+    (job,) = bench.all(ReadJob)
+    assert job.push
+    piece = Piece(0, 0, b"1")
+    bench.feed(ReadDone(PEER, job.link, (piece,), (), 1, True))
+    bench.wait(10)
+    assert bench.engine._peers[PEER].told_last
+    assert bench.engine._peers[PEER].sent == bench.index.sequence
+    bench.found(b"b", b"2")
+    assert [message for message in bench.said() if isinstance(message, ModificationUpdate)]

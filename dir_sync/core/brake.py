@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from dir_sync.core.model import parent_of
 
-__all__ = ["Brake", "Judged", "Limits", "PeerBrake", "Verdict", "covers"]
+__all__ = ["BRAKE_WINDOW_MS", "Brake", "Judged", "Limits", "PeerBrake", "Verdict", "covers"]
 
-_WINDOW_MS = 60_000  # what one node does within this is judged together
+BRAKE_WINDOW_MS = 60_000  # what one node does within this is judged together
 _SETTLE_MS = 1_000  # a burst is over when nothing more has come for so long ...
 _SETTLE_MS_MAX = 4_000  # ... and is judged at the latest after this ...
 _GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
@@ -169,7 +169,7 @@ class PeerBrake:
         if path in burst.judged or (path in burst.rewritten and not is_removal):
             burst.judged.pop(path, None)
             return Verdict.PASS
-        burst.expire(now_ms - _WINDOW_MS)
+        burst.expire(now_ms - BRAKE_WINDOW_MS)
         burst.lately.append(now_ms)
         if self._is_suspicious(burst, is_removal, files, now_ms):
             if not burst.waiting:
@@ -196,7 +196,7 @@ class PeerBrake:
     def _most_files(self, files: int, now_ms: int) -> int:
         """How many files there were at most, of late."""
         counts = self._counts
-        while counts and counts[0][0] < now_ms - _WINDOW_MS:
+        while counts and counts[0][0] < now_ms - BRAKE_WINDOW_MS:
             counts.popleft()
         while counts and counts[-1][1] <= files:
             counts.pop()
@@ -228,7 +228,7 @@ class PeerBrake:
             if now_ms - burst.since_ms < _GROWING_MS_MAX and any(map(is_being_told, paths)):
                 burst.last_ms, burst.grows = now_ms, True
                 continue
-            burst.expire(now_ms - _WINDOW_MS)
+            burst.expire(now_ms - BRAKE_WINDOW_MS)
             most = self._most_files(files, now_ms)
             leaving = [path for path, (is_removal, _) in burst.waiting.items() if is_removal]
             moved = {path for path in leaving if is_moved(path)}
