@@ -1011,6 +1011,7 @@ class Engine:
                 decision = decide(None if row is None else row.record, self.index.offers(path))
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._answer(row, decision.record)
+                    self._note("spared", path)
                     self._approved = True  # nobody asks again whether that was meant
         if is_news or not said_by:
             for node in sorted(self._peers):
@@ -1024,13 +1025,12 @@ class Engine:
         since = self.index.noted(_BRAKED_AT + maker)
         if not isinstance(since, int):
             return
-        plan = undo.plan(self.index, since - BRAKE_WINDOW_MS * 1_000_000, maker)
-        wanted = []
-        for before in plan.wanted:
-            row = self.index.get(before.path)
-            is_gone = row is None or row.record.kind == Kind.ABSENT
-            if before.kind != Kind.ABSENT and (is_gone or rewrites):
-                wanted.append(before)
+        since -= BRAKE_WINDOW_MS * 1_000_000
+        wanted = undo.removed(self.index, since, maker)
+        if rewrites:
+            gone = {before.path for before in wanted}
+            rewritten = undo.plan(self.index, since, maker).wanted
+            wanted += [before for before in rewritten if before.kind != Kind.ABSENT and before.path not in gone]
         if wanted:
             self._recalled(undo.with_parents(self.index, wanted), {})
 
@@ -1421,6 +1421,7 @@ class Engine:
             case Answer(top):
                 assert row is not None
                 self._answer(row, top)
+                self._note("kept", path)
             case Take():
                 self._take(path, row, offers, decision)
 
@@ -1463,7 +1464,6 @@ class Engine:
         record = answer(row.record, top, self.index.node, self.index.next_sequence())
         self._put(record, row.fp)
         self._fresh[record.path] = Fresh(record, row.record, None, None, None, None)
-        self._note("kept", record.path)
 
     def _take(self, path: bytes, row: Row | None, offers: list[Offer], take: Take) -> None:
         """Known here: `take.record` is newer than what we hold, and nothing is going on at this path."""
@@ -1564,6 +1564,7 @@ class Engine:
                 continue
             del self._held_since[path]
             self._answer(row, target)
+            self._note("kept", path)
             return False
         if pending:
             self._plan_later(path, _RETRY_MS if self.peer_brake.is_on else 50)

@@ -175,6 +175,7 @@ _WORDS = {
         "kept {path}: it was changed here while it was deleted elsewhere",
         "kept {count} more that were changed here while they were deleted elsewhere",
     ),
+    "spared": ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
 }
 
 

@@ -16,7 +16,7 @@ from dir_sync.core.messages import Have, HaveRequest, History
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content, same_meta
 from dir_sync.index import Index
 
-__all__ = ["Plan", "holders", "missing", "plan", "questions", "with_parents"]
+__all__ = ["Plan", "holders", "missing", "plan", "questions", "removed", "with_parents"]
 
 
 class Plan(NamedTuple):
@@ -43,6 +43,21 @@ def plan(index: Index, since_ns: int, by: str | None) -> Plan:
         elif not _is_so(index, entry):
             wanted.append(entry)
     return Plan(wanted, left)
+
+
+def removed(index: Index, since_ns: int, by: str) -> list[Before]:
+    """What that node has removed since, as it was then: also what it had made only just before."""
+    last = {entry.path: entry for entry in index.changes_since(since_ns)}
+    return [
+        entry
+        for path, entry in sorted(last.items())
+        if entry.node == by and entry.kind != Kind.ABSENT and _is_gone(index, path)
+    ]
+
+
+def _is_gone(index: Index, path: bytes) -> bool:
+    row = index.get(path)
+    return row is None or row.record.kind == Kind.ABSENT
 
 
 def _is_so(index: Index, entry: Before) -> bool:

@@ -246,6 +246,7 @@ def test_a_folder_in_a_shared_folder_is_not_shared(new_lan: Callable[..., Lan], 
 @pytest.mark.parametrize("here", [True, False])
 def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, here: bool) -> None:
     a, b = pair
+    before = count(b)
     shutil.rmtree(a.dir / "tree")
     wait_for(lambda: "BRAKE: " in b.log(), SOON_S, "it is held")
     wait_for(lambda: "BRAKE on " in a.log(), SOON_S, "and told")
@@ -263,7 +264,7 @@ def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, h
     if word == "approve":
         wait_for(lambda: not (b.dir / "tree").exists(), SOON_S, "it happens")
     else:
-        wait_for(lambda: count(a) == held, SOON_S, "it comes back")
+        wait_for(lambda: count(a) == before, SOON_S, "it comes back, also what went before it was held")
     wait_equal(pair.roots, SOON_S)
     for node in pair:
         assert "BRAKE" not in say(node, "status")

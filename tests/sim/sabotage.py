@@ -280,7 +280,7 @@ def _root_always_here() -> AbstractContextManager[object]:
 
 
 def _sequences_given_twice() -> AbstractContextManager[object]:
-    return patch.object(Index, "leap", lambda self: None)
+    return patch.object(Index, "leap", lambda self, now_ns: None)
 
 
 SABOTAGES: dict[str, tuple[Plant, int]] = {

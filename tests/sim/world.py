@@ -698,7 +698,7 @@ class World:
         tree = node.disk.tree()
         there = {blake3(content).digest() for kind, content, _, _ in tree.values() if kind == Kind.FILE}
         files = [row.record for row in node.index.rows_after(0, 100_000) if row.record.kind == Kind.FILE]
-        gone = [record for record in files if record.path not in tree]
+        gone = [record for record in files if tree.get(record.path, (Kind.OTHER,))[0] == Kind.OTHER]
         sure = {record.path for record in gone if not node.index.offers(record.path)}
         moved = sum(record.content in there for record in gone)
         # (What is a file no more, but something else, is no file that was there before.)
