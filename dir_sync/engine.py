@@ -2888,12 +2888,14 @@ class Engine:
             if mine.stamp == record.stamp:
                 peer.acknowledged(path)
                 if leq(record.vector, mine.vector):
-                    self.index.drop_offer(path, peer.node)
+                    if self.index.drop_offer(path, peer.node):
+                        self._todo[path] = None  # nothing may be wanted there any more
                     if record.vector == mine.vector and row.seq > peer.sent:
                         peer.knows[path] = (record.stamp, record.vector)
                     return False
             elif record.stamp < mine.stamp and leq(record.vector, mine.vector):
-                self.index.drop_offer(path, peer.node)
+                if self.index.drop_offer(path, peer.node):
+                    self._todo[path] = None
                 return False
             else:
                 peer.acknowledged(path)
@@ -2971,6 +2973,7 @@ class Engine:
             if offer.peer == peer.node and offer.record.stamp != stamp:
                 self._keep_offer(path, peer.node, stamp)
                 self.index.drop_offer(path, peer.node)  # it has moved on from there
+                self._todo[path] = None
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None
         if (row is None or row.record.stamp < stamp) and all(

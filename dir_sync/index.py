@@ -457,11 +457,13 @@ class Index:
         self._offers[path] = known
         self._dirty_offers[(path, offer.peer)] = None
 
-    def drop_offer(self, path: bytes, peer: str) -> None:
-        known = self._offers_of(path)
-        if known.pop(peer, None) is not None:
-            self.offers_went = True
-            self._dirty_offers[(path, peer)] = None
+    def drop_offer(self, path: bytes, peer: str) -> bool:
+        """True if there was one."""
+        if self._offers_of(path).pop(peer, None) is None:
+            return False
+        self.offers_went = True
+        self._dirty_offers[(path, peer)] = None
+        return True
 
     def put_intent(self, peer: str, records: Iterable[Record]) -> int:
         """Files that a peer announced and that are being installed now: cheaper than as many offers, and as durable.

@@ -1461,11 +1461,13 @@ class World:
             expected = sum(node.number in pair and running.issuperset(pair) for pair in self.options.links)
             if len(node.engine.synchronized_with()) != expected:
                 raise Broken(f"{when}: {node.name} is not synchronized with all its peers")
-            here = {other.index.node for other in nodes}
+            here = {other.index.node: other for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                if left and not self.is_obstructed(path):
-                    # (what an identity announced that is no more stays, in case it comes back)
+                forgotten = all(here[one.peer].forgot and here[one.peer].index.get(path) is None for one in left)
+                if left and not forgotten and not self.is_obstructed(path):
+                    # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
+                    # asked for, and dropped then; unless it waits for a folder.)
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
