@@ -155,7 +155,7 @@ class FileSync:
                 if name.startswith(b"delta-"):
                     self._disk.remove_file(path)
                 elif stat.kind == Kind.DIRECTORY:
-                    self._disk.remove_directory(path)
+                    self._return_folder(path, b"folder")
                 elif stat.kind == Kind.FILE and not name.startswith(b"new-"):
                     digest = self._digest_of(path, stat)
                     if self._has_kept(known(digest), digest):
@@ -853,13 +853,39 @@ class FileSync:
             if held is not None:
                 given.add(held.inode)
         stat = self._disk.stat(staged)
-        if stat is not None and stat.kind == Kind.DIRECTORY:  # there is no history for folders: it gets the name
-            self._disk.exchange(staged, path)
-            stat = self._disk.stat(staged)
         if stat is not None and stat.kind == Kind.DIRECTORY:
-            self._disk.remove_directory(staged)
+            there = self._disk.stat(path)
+            if there is not None and there.kind != Kind.DIRECTORY:
+                self._disk.exchange(staged, path)  # there is no history for folders: it gets the name
+                stat = self._disk.stat(staged)
+        if stat is not None and stat.kind == Kind.DIRECTORY:
+            self._return_folder(staged, path)
         elif stat is not None:
             self._file_away(staged, stat, path, b"", Why.RECOVERED, "")
+
+    def _return_folder(self, name: bytes, path: bytes) -> None:
+        """A folder of a user whose name has been taken, or whose own folder is gone: it gets another name in the tree."""
+        try:
+            self._disk.remove_directory(name)
+        except DiskError as error:
+            if error.trouble != Trouble.NOT_EMPTY:
+                raise
+        else:
+            return
+        folder, base = parent_of(path), path.rpartition(b"/")[2][: limits.PART_BYTES_MAX - 20]
+        number = 0
+        while True:
+            number += 1
+            other = (folder + b"/" if folder else b"") + base + b".recovered-%d" % number
+            try:
+                self._disk.rename(name, other)
+            except DiskError as error:
+                if error.trouble in _NO_SUCH_NAME and folder:
+                    folder, number = b"", 0
+                elif error.trouble != Trouble.EXISTS:
+                    raise
+            else:
+                return
 
     def _sync_names(self, path: bytes) -> None:
         """What a user had on the medium and we gave back is there again, under its name, before anybody is told of it."""
@@ -900,7 +926,9 @@ class FileSync:
             if error.trouble != Trouble.EXISTS and error.trouble not in _NO_SUCH_NAME:
                 raise
             stat = self._disk.stat(name)
-            if stat is not None and stat.kind != Kind.DIRECTORY:
+            if stat is not None and stat.kind == Kind.DIRECTORY:
+                self._return_folder(name, path)
+            elif stat is not None:
                 self._file_away(name, stat, path, b"", Why.RECOVERED, "")
 
     def _move(self, item: ApplyItem) -> ApplyResult:

@@ -1245,6 +1245,7 @@ class World:
                 path not in node.touched
                 and node.moves.get(path) not in node.touched
                 and not (node.forgot or node.linked)
+                and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
             self.made_at[(path, record.stamp)] = self.us, node.name
