@@ -481,7 +481,7 @@ def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
     row = bench.index.get(b"a")
     assert row is not None
     assert row.record.kind == Kind.FILE
-    assert row.record.stamp.ns == WALL_NS * 2 + 1
+    assert 0 < row.record.stamp.ns - WALL_NS * 2 < 1_025
     assert has_seen(row.record, record(b"a", None, ns=WALL_NS * 2))
 
 

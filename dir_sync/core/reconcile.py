@@ -27,6 +27,9 @@ from dir_sync.core.model import (
 __all__ = ["Answer", "Decision", "Join", "Nothing", "Offer", "Take", "answer", "changed", "decide"]
 
 
+_STAMP_STEP = 1024  # ns
+
+
 class Offer(NamedTuple):
     """A record that a peer announced and that we do not hold (yet)."""
 
@@ -103,14 +106,20 @@ def changed(previous: Record | None, now: Record, node: str, sequence: int, stam
     vector: Vector = ((node, sequence),)
     stamp_ns = min(max(stamp_ns, 1), limits.STAMP_NS_MADE_MAX)
     if previous is not None:
-        stamp_ns = min(max(stamp_ns, previous.stamp.ns + 1), limits.STAMP_NS_MAX)
+        stamp_ns = max(stamp_ns, previous.stamp.ns + 1)
         vector = join(previous.vector, vector)
-    return now._replace(stamp=Stamp(stamp_ns, node), vector=vector)
+    return now._replace(stamp=_stamp(stamp_ns, node, sequence), vector=vector)
+
+
+def _stamp(least_ns: int, node: str, sequence: int) -> Stamp:
+    """The next stamp whose last microsecond comes from the sequence: a node that works with a backup of its index, and takes
+    the same time again for another change of the same path, does not give out the same stamp for it."""
+    return Stamp(min(least_ns + (sequence - least_ns) % _STAMP_STEP, limits.STAMP_NS_MAX), node)
 
 
 def answer(mine: Record, top: Record, node: str, sequence: int) -> Record:
     """Our live record again, above `top`, in knowledge of it."""
-    stamp = Stamp(min(max(mine.stamp.ns, top.stamp.ns) + 1, limits.STAMP_NS_MAX), node)
+    stamp = _stamp(max(mine.stamp.ns, top.stamp.ns) + 1, node, sequence)
     vector = join(join(mine.vector, top.vector), ((node, sequence),))
     return mine._replace(stamp=stamp, vector=vector)
 

@@ -215,3 +215,12 @@ def test_random_histories(block: int) -> None:
         ]
         if not unseen and all(record.kind == Kind.ABSENT for record in last):
             assert first.kind == Kind.ABSENT, f"seed {seed}: a delete was undone"
+
+
+@given(st.integers(1, 2**62), st.integers(1, 2**52), st.integers(1, 1023))
+def test_the_same_moment_in_two_lives_of_a_node_gives_two_stamps(ns: int, sequence: int, apart: int) -> None:
+    """The later one works with a backup of the index, and does not know of the first."""
+    now = Record(b"a", Kind.FILE, 0, b"", 0, 0o644, Stamp(1, ""), ())
+    one, other = (changed(None, now, "aa", at, ns).stamp for at in (sequence, sequence + apart))
+    assert one != other
+    assert 0 <= one.ns - min(ns, limits.STAMP_NS_MADE_MAX) < 1_024
