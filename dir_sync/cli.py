@@ -155,7 +155,7 @@ def history_(argv: list[str]) -> int:
     from dir_sync import history
 
     with history.open_book(config.checked_folder(words.folder)) as book:
-        path = b"" if words.path is None else book.path_of(words.path)
+        path = b"" if words.path is None else book.path_of(words.path, whole=True)
         entries = book.entries(path)
         if path:
             entries = book.of(path, entries)
@@ -489,6 +489,8 @@ def _command_parser(name: str, description: str) -> _Parser:
 
 def _ask(text: str, question: Answer) -> Answer:
     """The answer of the node that runs on a folder; ConfigError if there is none."""
+    if reason := root.paused(text):
+        raise ConfigError(f"the node is paused: {reason}; it goes on by itself")
     folder = config.checked_folder(text)
     try:
         answer = ask(folder, question)

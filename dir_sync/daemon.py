@@ -147,6 +147,7 @@ def run(config: Config) -> int:
             daemon = Daemon(config, wake.set)
             try:
                 daemon.start()
+                root.say_paused(config.folder, "")
                 was = daemon.identity
                 wake.wait()
             finally:
@@ -177,11 +178,9 @@ def _may_pass(error: Exception) -> bool:
 def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: threading.Event) -> bool:
     """True when the index may be written again, as far as can be seen; false if a signal came first. Everything is as
     after a power cut: what was not noted is looked at and asked for again."""
-    logger.warning(
-        "paused: the index of %s cannot be written (%s); it goes on by itself when there is room",
-        show(os.fsencode(config.folder)),
-        trouble,
-    )
+    reason = f"the index of {show(os.fsencode(config.folder))} cannot be written ({trouble})"
+    logger.warning("paused: %s; it goes on by itself when there is room", reason)
+    root.say_paused(config.folder, reason)
     while True:
         if wake.wait(pause_s):
             return False
@@ -200,6 +199,7 @@ def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: threading.
     while reason := root.reason_to_wait(config.folder, was, config.fresh):
         if reason != said:
             logger.warning("paused: %s; waiting for it", reason)
+            root.say_paused(config.folder, reason)
             said = reason
         if wake.wait(_ROOT_POLL_S):
             return False

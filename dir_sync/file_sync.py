@@ -879,10 +879,10 @@ class FileSync:
             other = (folder + b"/" if folder else b"") + base + b".recovered-%d" % number
             try:
                 self._disk.rename(name, other)
-            except DiskError as error:
-                if error.trouble in _NO_SUCH_NAME and folder:
+            except DiskError as taken:
+                if taken.trouble in _NO_SUCH_NAME and folder:
                     folder, number = b"", 0
-                elif error.trouble != Trouble.EXISTS:
+                elif taken.trouble != Trouble.EXISTS:
                     raise
             else:
                 return

@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _TOLD_MAX = 20  # paths of an undo that are named
 _TRIES = 3  # somebody may be writing the very file
 
@@ -305,16 +305,17 @@ class Book:
         below = path + b"/"
         return [entry for entry in entries if entry.version.path == path or entry.version.path.startswith(below)]
 
-    def path_of(self, text: str) -> bytes:
-        """A path below the folder, as a user says it: from the folder on, or in full. ConfigError if it is none."""
+    def path_of(self, text: str, whole: bool = False) -> bytes:
+        """A path below the folder, as a user says it: from the folder on, or in full. ConfigError if it is none. With
+        `whole`, the folder itself will do: b""."""
         path = text
         if os.path.isabs(path):
             real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-            if not real.startswith(self._folder.rstrip("/") + "/"):
+            if not (real + "/").startswith(self._folder.rstrip("/") + "/"):
                 raise ConfigError(f"{show(os.fsencode(text))} is not in {show(os.fsencode(self._folder))}", 2)
             path = os.path.relpath(real, self._folder)
         parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
-        if not parts or b".." in parts or limits.RESERVED_NAME in parts:
+        if (not parts and not whole) or b".." in parts or limits.RESERVED_NAME in parts:
             raise ConfigError(f"{show(os.fsencode(text))} is no path in {show(os.fsencode(self._folder))}", 2)
         return b"/".join(parts)
 
@@ -574,11 +575,13 @@ def _parents(path: bytes) -> list[bytes]:
 
 
 def moment(text: str, now_ns: int) -> int:
-    """A time as people say it, in ns: `10m` (ago; s, m, h, d, w), `14:30`, `2026-11-21`, `2026-11-21 14:30[:05]`; local time.
-    ConfigError."""
+    """A time as people say it, in ns: `10m` (ago; s, m, h, d, w), `14:30`, `2026-11-21`, `2026-11-21 14:30[:05]` (or with a T
+    between); local time. ConfigError."""
     ago = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if ago:
         return now_ns - int(ago[1]) * _UNITS_S[ago[2]] * 10**9
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}T[\d:]+", text):
+        text = text.replace("T", " ")
     if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
         text = f"{time.strftime('%Y-%m-%d', time.localtime(now_ns / 1e9))} {text}"
     for form in _FORMS:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
 
 from dir_sync.core.model import show
 
-__all__ = ["is_known", "reason_against", "reason_to_wait", "remember"]
+__all__ = ["is_known", "paused", "reason_against", "reason_to_wait", "remember", "say_paused"]
 
-_FILE = "folders.json"
+_FOLDERS = "folders.json"
+_PAUSED = "paused.json"
 _FOLDERS_MAX = 1_000
 
 
@@ -70,37 +72,77 @@ def is_known(folder: str) -> bool:
 def remember(folder: str) -> None:
     """This folder is shared from here, and on which file system it is."""
     known = _known()
-    path = _path()
-    new = f"{path}.{os.getpid()}"
     try:
         device = os.stat(folder).st_dev
-        if known.get(folder) == device:
-            return
-        known.pop(folder, None)
-        known[folder] = device
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        with open(new, "w", encoding="utf-8") as file:
-            json.dump(dict(list(known.items())[-_FOLDERS_MAX:]), file)
-        os.replace(new, path)
-    except (OSError, ValueError):
-        pass  # then an unmounted disk cannot be told from a new folder before the start
+    except OSError:
+        return
+    if known.get(folder) == device:
+        return
+    known.pop(folder, None)
+    known[folder] = device
+    _write(_FOLDERS, dict(list(known.items())[-_FOLDERS_MAX:]))
+
+
+def say_paused(folder: str, reason: str) -> None:
+    """Leave word where other commands look: the folder itself, with the socket in it, may be away. "": it goes on."""
+    known = {other: word for other, word in _read(_PAUSED).items() if other != folder and _is_alive(word)}
+    if reason:
+        known[folder] = [os.getpid(), reason]
+    if known != _read(_PAUSED):
+        _write(_PAUSED, known)
+
+
+def paused(text: str) -> str:
+    """Why the node of a folder (as a user writes it) is waiting; "": none says that it is."""
+    try:
+        word = _read(_PAUSED).get(os.path.realpath(text)) if text else None
+    except ValueError:  # a NUL byte
+        return ""
+    return str(word[1]) if isinstance(word, list) and _is_alive(word) else ""
+
+
+def _is_alive(word: object) -> bool:
+    """`word`: of a node that was paused."""
+    if not isinstance(word, list) or len(word) != 2 or not isinstance(word[0], int) or word[0] <= 0:
+        return False
+    try:
+        os.kill(word[0], 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # somebody else's
+    return True
 
 
 def _known() -> dict[str, int]:
     """Folders that were shared, and the devices that they were on."""
+    return {folder: device for folder, device in _read(_FOLDERS).items() if isinstance(device, int)}
+
+
+def _read(name: str) -> dict[str, object]:
     try:
-        with open(_path(), encoding="utf-8") as file:
+        with open(_path(name), encoding="utf-8") as file:
             known = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(known, dict):
-        return {}
-    return {folder: device for folder, device in known.items() if isinstance(device, int)}
+    return known if isinstance(known, dict) else {}
 
 
-def _path() -> str:
+def _write(name: str, known: Mapping[str, object]) -> None:
+    path = _path(name)
+    new = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        with open(new, "w", encoding="utf-8") as file:
+            json.dump(known, file)
+        os.replace(new, path)
+    except (OSError, ValueError):
+        pass  # then an unmounted disk cannot be told from a new folder before the start, and nobody hears of a pause
+
+
+def _path(name: str) -> str:
     """In the user's state folder, as the XDG base directory specification has it."""
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.expanduser("~/.local/state")
-    return os.path.join(base, "dir_sync", _FILE)
+    return os.path.join(base, "dir_sync", name)

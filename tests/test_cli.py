@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dir_sync import __version__, cli, config, log
+from dir_sync import __version__, cli, config, history, log
 from dir_sync.config import Config, ConfigError
 
 NOBODY = 65534
@@ -530,3 +531,11 @@ def test_door_with_a_broken_venv(checkout: Path) -> None:
     python.write_text("#!/nowhere/python\n")
     python.chmod(0o755)
     assert start(checkout, "x").stderr.startswith("dir_sync: missing Python packages")
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-21 14:30", "2026-11-21T14:30", "2026-11-21T14:30:00", "14:30", "14:30:00", "2m"]
+)
+def test_times_as_people_say_them(text: str) -> None:
+    now = time.mktime((2026, 11, 21, 14, 32, 0, 0, 0, -1))
+    assert history.local(history.moment(text, int(now) * 10**9)) == "2026-11-21 14:30:00"

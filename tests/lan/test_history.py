@@ -59,6 +59,7 @@ def test_an_old_version_comes_back_and_can_itself_be_undone(pair: Lan, runs: boo
     if not runs:
         b.stop()
     heading, newest, oldest = say(b, "history", "file")
+    assert say(b, "history", ".") == say(b, "history", str(b.dir)) == say(b, "history")
     assert heading.split() == ["ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH"]
     assert "replaced" in newest
     assert newest.endswith("file")

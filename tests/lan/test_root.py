@@ -91,6 +91,10 @@ def test_a_folder_that_goes_is_waited_for(pair: Lan) -> None:
     write(b.dir / "meanwhile", b"written meanwhile")
     a.dir.mkdir()
     wait_for(lambda: "another folder" in a.log(), SOON_S, "an empty folder is not the folder")
+    ended = a.run_to_end("status", a.dir)
+    assert (ended.code, len(ended.errors)) == (1, 1)
+    assert "is paused" in ended.errors[0]
+    assert "is another folder now" in ended.errors[0]
     holds(lambda: not list(a.dir.iterdir()) and count(b) == FILES, 1.0, "nothing happens in either")
     a.dir.rmdir()
     write(aside / "tree" / "3", b"edited while it was away")
@@ -98,6 +102,7 @@ def test_a_folder_that_goes_is_waited_for(pair: Lan) -> None:
     wait_for(lambda: (b.dir / "tree/3").read_bytes() == b"edited while it was away", SOON_S, "it goes on by itself")
     wait_equal(pair.roots, SOON_S)
     assert (a.dir / "meanwhile").read_bytes() == b"written meanwhile"
+    assert "paused" not in say(a, "status")
     a.stop()
 
 
