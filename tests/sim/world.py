@@ -465,6 +465,7 @@ class World:
         self.cut_for_long: set[tuple[int, int]] = set()
         self.tokens: dict[bytes, str] = {}  # token -> who wrote what
         self.excused: set[bytes] = set()  # tokens that a user destroyed
+        self.rejections = 0
         self.rejected: set[bytes] = set()  # paths of which somebody said that what a node did to them was not meant
         self.locals: dict[bytes, list[Local]] = {}
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()
@@ -572,7 +573,7 @@ class World:
         retention = None if self.options.retention is None else Retention(*self.options.retention)
         node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
         node.engine.on_decided = lambda approve: self._decided(node, approve)
-        node.engine.on_rejected = self.rejected.update
+        node.engine.on_rejected = self._rejected
         node.engine.on_local = lambda record, previous, origin: self._made_here(node, record, previous, origin)
         node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
@@ -599,6 +600,10 @@ class World:
         for pair in self.options.links:
             if node.number in pair:
                 self.at(self.dice.randint(1, 50_000), self.connect, pair)
+
+    def _rejected(self, paths: list[bytes]) -> None:
+        self.rejected.update(paths)
+        self.rejections += bool(paths)
 
     def crash(self, node: Node, power: bool = True) -> None:
         """The power fails; or only the process is killed."""
@@ -1425,6 +1430,7 @@ class World:
             node = self.dice.choice(self.nodes)
             left_over = _left_over(node)
             others = self._others()
+            rejections = self.rejections
             node.user.act(at_once=True)
             wanted = _wanted(node, left_over)
             linked = any(other.linked for other in self.nodes)
@@ -1436,7 +1442,7 @@ class World:
             self._check_rest("after one act of one user")
             if not linked:
                 self._check_crossed("after one act of one user")
-            if linked or self._others():
+            if linked or self._others() or self.rejections > rejections:
                 continue
             # Known here: nothing is in anyone's way any more. Where something was, users did not see what others had.
             got = _common(node)
