@@ -688,6 +688,7 @@ class Engine:
                 self._add_scanned(prefix + name)
         if self.brake.held:
             gone = {prefix + name for name in listing.gone}
+            gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}
             for path in [path for path in self.brake.held if parent_of(path) == folder and path not in gone]:
                 self._no_longer_held(path)
         if self._obstructed:

@@ -141,6 +141,19 @@ def test_what_is_there_again_is_held_no_longer(pair: Pair) -> None:
     assert len(files(pair.two.disk)) == 21
 
 
+def test_what_is_never_synchronized_is_not_what_was_there(pair: Pair) -> None:
+    pair.cut()
+    for number in range(20):
+        pair.one.disk.delete(b"d/%d" % number)
+    pair.restart(pair.one)
+    assert len(pair.one.engine.brake.held) == 20
+    pair.one.disk.mkfifo(b"d/7")
+    pair.one.inbox.append(Blind(b"", ""))
+    pair.run()
+    assert len(pair.one.engine.brake.held) == 20
+    assert len(files(pair.two.disk)) == 21
+
+
 def test_a_scan_while_it_runs_is_held_as_well(pair: Pair) -> None:
     pair.one.disk.delete(b"d")
     pair.one.inbox.append(Blind(b"", "events were lost"))
