@@ -116,7 +116,9 @@ class Index:
         self.first_scan_done = bool(meta.get("first_scan_done", 0))
         if self._live is None and len(live := str(meta.get("live", "")).split()) == 2:
             self._live = int(live[0]), int(live[1])
-        if not self.node or not self.index_id:
+        self._is_new = not self.node or not self.index_id
+        self._leap_to = 0  # where sequences begin, if nothing was here yet
+        if self._is_new:
             self.take_new_ids()
         try:
             self._recover_intents()
@@ -138,9 +140,12 @@ class Index:
         not given out again for something else: then whoever has heard of them would miss what is new, and take it for
         known. As long as clocks go right, microseconds since 1970 are above all that was given out before; if not, a
         random distance makes it unlikely. (Where it comes to lie below them, a peer says so; see `take_new_ids`.)"""
-        if self.sequence:
-            random = self.sequence + 1 + self._dice.getrandbits(32)
-            self.sequence = max(random, min(now_ns // 1000, _LEAP_MAX))
+        if self._is_new:
+            return
+        random = self.sequence + 1 + self._dice.getrandbits(32)
+        self._leap_to = max(random, min(now_ns // 1000, _LEAP_MAX))
+        if self.sequence:  # 0 says that there is nothing here
+            self.sequence = self._leap_to
             self._dirty_meta["sequence"] = self.sequence
 
     def note(self, key: str, value: str | int) -> None:
@@ -183,11 +188,11 @@ class Index:
 
     def next_sequence(self) -> int:
         """The sequence that the next `put` will give: the counter of a change that is about to be recorded."""
-        return self.sequence + 1
+        return (self.sequence or self._leap_to) + 1
 
     def put(self, record: Record, fp: bytes) -> Row:
         """Set what we have at a path; the row gets the next sequence."""
-        self.sequence += 1
+        self.sequence = self.next_sequence()
         row = _new(Row, (record, self.sequence, fp))
         if self._paths is not None:
             self._paths.add(hash(record.path))
@@ -196,8 +201,8 @@ class Index:
 
     def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
         """`put` for many files of which nothing was known."""
-        first = self.sequence + 1
-        self.sequence += len(records)
+        first = self.next_sequence()
+        self.sequence = first + len(records) - 1
         if self._live is not None:
             files, size = self._live
             self._live = files + len(records), size + sum(record.size for record in records)

@@ -94,3 +94,24 @@ def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) ->
         assert index.is_dirty
     finally:
         index.close()
+
+
+def test_a_backup_from_before_the_first_file() -> None:
+    pair = Pair()
+    pair.one.index.commit()
+    backup = pair.one.index._db.serialize()
+    pair.link()
+    edit(pair.one, b"a", b"1")
+    pair.run()
+    pair.cut()
+    pair.one.index.close()
+    pair.one.disk.delete(b"a")
+    for name in (b"b", b"c"):
+        pair.one.disk.write(name, b"instead")
+    pair.one.index = Index(":memory:", Random("later"), backup)
+    pair.one.index.leap(pair.clock.now().wall_ns)
+    pair.one.boot()
+    pair.run()
+    pair.link()
+    assert pair.one.disk.tree() == pair.two.disk.tree()
+    assert set(pair.one.disk.tree()) == {b"a", b"b", b"c"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -24,6 +24,7 @@ from dir_sync.core.events import (
     Applied,
     ApplyItem,
     ApplyJob,
+    Before,
     Blind,
     Decided,
     DiscardJob,
@@ -139,6 +140,11 @@ class SimEngine(Engine):
         if not approve and self.on_rejected is not None:
             self.on_rejected(list(self.peer_brake.held().get(maker, ())))
         super()._decide_on(maker, counter, approve, said_by)
+
+    def _recalled(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
+        if self.on_rejected is not None:
+            self.on_rejected([one.path for one in wanted])
+        super()._recalled(wanted, holders)
 
     def _answer(self, row: Row, top: Record) -> None:
         super()._answer(row, top)
