@@ -462,6 +462,9 @@ class Daemon:
                     effects += self._engine.heard(news, now)
                     count += len(news)
                 else:
+                    if isinstance(news, Greeted):  # what was said until now is for the link that was there until now
+                        self._perform(effects)
+                        effects = []
                     effects += self._handle(news, now)
                     count += 1
                 if count >= _TURN_EVENTS_MAX or time.monotonic() > limit:

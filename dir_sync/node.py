@@ -29,7 +29,7 @@ from dir_sync.core.messages import (
 )
 from dir_sync.core.model import PeerError
 from dir_sync.core.session import Session, encode
-from dir_sync.core.wire import Buffer
+from dir_sync.core.wire import Buffer, LocalError
 
 __all__ = ["Listener", "Node", "Parcel"]
 
@@ -265,6 +265,9 @@ class Node:
                     return
         except OSError:
             self._part(socket.SHUT_RDWR)  # the reader sees it too, and says so
+        except LocalError:
+            self._part(socket.SHUT_RDWR)  # a fault of ours: better a new connection than one that says nothing more
+            raise
 
     def _part(self, how: int) -> None:
         """End our side. What we said last still arrives, and the peer has a moment to end its own."""

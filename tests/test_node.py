@@ -195,6 +195,15 @@ def test_both_push_50_mb_before_either_reads(one: Place, two: Place) -> None:
             assert item.message.pieces[0].data == data
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_link_on_which_something_illegal_should_be_said_ends(one: Place, two: Place) -> None:
+    here, _ = link(one, two)
+    here.send(Parcel(Chunks((Piece(1, 0, b"before anything was asked"),)), 100))
+    for place in (one, two):
+        ended = place.until(is_a(Ended))
+        assert isinstance(ended, Ended)
+
+
 def test_words_overtake_bulk(one: Place, two: Place) -> None:
     here, there = link(one, two)
     request = StateRequest("default", "1d", 0)
