@@ -104,6 +104,21 @@ def _temporary() -> Path:
     return Path(os.environ.get("DIR_SYNC_LAN_TMP") or tempfile.gettempdir())
 
 
+def _is_below(folder: Path, content: bytes) -> bool:
+    """A file with these very bytes is in a folder."""
+    for above, _, names in os.walk(folder):
+        for name in names:
+            path = Path(above, name)
+            try:
+                info = path.lstat()
+                alike = stat.S_ISREG(info.st_mode) and info.st_size == len(content)
+                if alike and path.read_bytes() == content:
+                    return True
+            except FileNotFoundError:
+                continue
+    return False
+
+
 def remove_leftovers() -> list[str]:
     """Remove the namespaces and folders of runs that are no more; their names."""
     removed = []
@@ -195,18 +210,13 @@ class Node:
         return self.dir / ".dir_sync" / "versions"
 
     def keeps(self, content: bytes) -> bool:
-        """These very bytes are among what synchronization has replaced here."""
-        for folder, _, names in os.walk(self.versions):
-            for name in names:
-                path = Path(folder, name)
-                try:
-                    info = path.lstat()
-                    alike = stat.S_ISREG(info.st_mode) and info.st_size == len(content)
-                    if alike and path.read_bytes() == content:
-                        return True
-                except FileNotFoundError:
-                    continue
-        return False
+        """These very bytes are among what synchronization has replaced here (or on their way there)."""
+        end = time.monotonic() + 5
+        while not _is_below(self.versions, content):
+            if not _is_below(self.versions.parent / "staging", content) or time.monotonic() > end:
+                return _is_below(self.versions, content)
+            time.sleep(0.01)
+        return True
 
     def make_folders(self) -> None:
         for folder in (self.dir, self.home, self.base / "tmp"):
