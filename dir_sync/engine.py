@@ -932,7 +932,7 @@ class Engine:
         missed = self.brake.missed
         if self._is_disaster():
             files = self._count_files(missed)
-            self.brake.hold(files)
+            self.brake.hold(files, self.index.next_sequence())
             self._note("braked", next(iter(self.brake.held)), wire=files, size=len(self.brake.held))
             self._tell_brake()
             return
@@ -989,7 +989,7 @@ class Engine:
     def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
         """What that node did up to `counter` was meant; or it was not. Others are told if it is news."""
         is_news = False
-        if maker == self.index.node and self.brake.held:
+        if maker == self.index.node and self.brake.held and counter >= self.brake.counter:
             is_news = True
             self._decided_here(approve)
         if approve and counter > self.peer_brake.approved.get(maker, 0):
@@ -997,7 +997,7 @@ class Engine:
             self.peer_brake.approved[maker] = counter
             self.index.note(f"approved {maker}", counter)
         rewrites = self.peer_brake.holds_rewrites(maker)
-        held = self.peer_brake.let_go(maker)
+        held = self.peer_brake.let_go(maker, counter)
         if held:
             if not approve:
                 self._bring_back(maker, rewrites)
@@ -1146,7 +1146,7 @@ class Engine:
         ]
         if self.brake.held:
             first = next(iter(self.brake.held))
-            held.append(Held(self.index.node, self.index.sequence, self.brake.held_files, first))
+            held.append(Held(self.index.node, self.brake.counter, self.brake.held_files, first))
         return tuple(held[: limits.LINKS_MAX])
 
     def _tell_brake(self) -> None:

@@ -451,3 +451,59 @@ def test_what_is_missing_at_its_only_holder_comes_when_it_is_there_again() -> No
     pair.run()
     assert files(pair.two.disk) == files(pair.one.disk) == [b"7"]
     assert not pair.two.index.any_offers(), "what nobody has any more is not waited for"
+
+
+@pytest.mark.parametrize("approve", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+def test_an_earlier_decision_is_not_about_what_is_held_now(pair: Pair, approve: bool, again: bool) -> None:
+    """It is told again when the peers connect. `again`: in the same run."""
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    pair.one.inbox.append(Decided(approve))
+    pair.run()
+    fill(pair.one.disk, 40, b"e")
+    pair.one.inbox.append(Blind(b"", ""))
+    pair.run()
+    before = pair.two.disk.tree()
+    assert len(files(pair.two.disk)) == (41 if approve else 61)
+    if again:
+        for folder in (b"d", b"e"):
+            if pair.one.disk.stat(folder) is not None:
+                pair.one.disk.delete(folder)
+        pair.one.inbox.append(Blind(b"", ""))
+        pair.run()
+        pair.cut()
+        pair.link()
+    else:
+        pair.cut()
+        for folder in (b"d", b"e"):
+            if pair.one.disk.stat(folder) is not None:
+                pair.one.disk.delete(folder)
+        pair.restart(pair.one)
+    assert pair.one.engine.brake.held
+    assert pair.two.disk.tree() == before
+    pair.one.inbox.append(Decided(False))
+    pair.run()
+    assert pair.one.disk.tree() == pair.two.disk.tree() == before
+
+
+def test_a_decision_about_what_a_node_did_before_is_not_about_what_it_does_now(pair: Pair) -> None:
+    remove_live(pair, pair.one)
+    pair.two.inbox.append(Decided(True))
+    pair.run()
+    assert len(files(pair.two.disk)) == 1
+    fill(pair.two.disk, 40, b"e")
+    pair.two.inbox.append(Blind(b"", ""))
+    pair.run()
+    for path in files(pair.one.disk):
+        if path.startswith(b"e/"):
+            pair.one.disk.delete(path)
+            pair.one.inbox.append(Touched(path, Urgency.VANISHED))
+    pair.run()
+    assert pair.two.engine.peer_brake.held()
+    kept = len(files(pair.two.disk))
+    pair.cut()
+    pair.link()
+    assert pair.two.engine.peer_brake.held()
+    assert len(files(pair.two.disk)) == kept

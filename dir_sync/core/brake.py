@@ -54,13 +54,15 @@ class Brake:
     missed: dict[bytes, None] = field(default_factory=dict)  # to be judged when the scan is over
     held: dict[bytes, None] = field(default_factory=dict)
     held_files: int = 0
+    counter: int = 0  # a decision about what is held names this, or a later one: an older one was about something else
 
     def holds(self, path: bytes) -> bool:
         """True if `path`, or a folder it is in, is held."""
         return bool(self.held) and covers(self.held, path)
 
-    def hold(self, files: int) -> None:
-        """All that was missed, `files` files in it, is a disaster."""
+    def hold(self, files: int, counter: int) -> None:
+        """All that was missed, `files` files in it, is a disaster. `counter`: above all that was decided about before."""
+        self.counter = counter
         self.held.update(self.missed)
         self.held_files += files
         self.missed.clear()
@@ -281,7 +283,14 @@ class PeerBrake:
         """By maker: the paths, and the counters of their changes."""
         return {maker: burst.held for maker, burst in self._bursts.items() if burst.held}
 
-    def let_go(self, maker: str) -> list[bytes]:
-        """Somebody has decided about that maker. Returns what was held."""
-        burst = self._bursts.pop(maker, None)
-        return [] if burst is None else [*burst.held, *burst.waiting]
+    def let_go(self, maker: str, counter: int) -> list[bytes]:
+        """Somebody has decided about what that maker did up to its `counter`. Returns what was held; nothing if all of it was
+        done later: then the decision was about something else."""
+        burst = self._bursts.get(maker)
+        if burst is None:
+            return []
+        counters = [*burst.held.values(), *(at for _, at in burst.waiting.values())]
+        if counters and counter < min(counters):
+            return []
+        del self._bursts[maker]
+        return [*burst.held, *burst.waiting]
