@@ -2101,7 +2101,7 @@ class Engine:
         if peer.queued < limits.OUTBOX_BYTES_MAX:
             versions = self.index.newest_versions(request.path, request.limit)
         kept = [
-            Kept(path, kind, size, content, mtime, mode, time_ns, why.value, node)
+            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, node)
             for _, path, kind, size, content, mtime, mode, time_ns, why, node in versions
             if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,23 @@ def test_a_folder_comes_back(pair: Lan) -> None:
     wait_equal(pair.roots, SOON_S)
     assert (a.dir / "tree/3").read_bytes() == b"another one", "what is there is left alone"
     assert (a.dir / "tree/4").read_bytes() == b"4"
+
+
+def test_who_deleted_a_link_gets_it_back_from_the_others(pair: Lan) -> None:
+    a, b = pair
+    write(a.dir / "file", b"content")
+    (a.dir / "link").symlink_to("../somewhere")
+    wait_equal(pair.roots, SOON_S)
+    for name in ("file", "link"):
+        (a.dir / name).unlink()
+    wait_equal(pair.roots, SOON_S)
+    assert {line.split()[-1] for line in say(a, "history")[1:]} == {"file", "link"}
+    say(a, "restore", "link")
+    assert (a.dir / "link").readlink() == Path("../somewhere")
+    say(a, "restore", "file")
+    wait_equal(pair.roots, SOON_S)
+    assert (b.dir / "link").readlink() == Path("../somewhere")
+    assert "lost " not in a.log() + b.log()
 
 
 def test_as_it_was_at_a_time(pair: Lan) -> None:
