@@ -199,7 +199,7 @@ def restore(argv: list[str]) -> int:
         if path not in first and words.version is None:  # a folder: what is there now was not asked for
             first = {name: entry for name, entry in first.items() if words.at is not None or not book.is_there(name)}
         if not first:
-            raise ConfigError(f"{book.whose} has no such version of {words.path}: see 'main.py history'")
+            raise ConfigError(f"{book.none_has} of {words.path}: see 'main.py history'")
         if words.to is not None:
             if len(first) > 1:
                 raise ConfigError("--to takes one file, and this is a folder", config.USAGE)
@@ -237,7 +237,7 @@ def conflicts(argv: list[str]) -> int:
         ids = list(known) if words.ids == ["all"] else words.ids
         if unknown := [one for one in ids if one not in known]:
             raise ConfigError(f"there is no conflict {unknown[0]}: see 'main.py conflicts {words.folder}'")
-        if words.what is None:
+        if words.what is None or not ids:
             print("\n".join(history.table(entries)) if entries else "no conflicts")
             return 0
         for one in ids if words.what == "restore" else ():

@@ -786,6 +786,7 @@ class Engine:
         if told or kind is Kind.DIRECTORY:
             self._record_change(record, None, fp, seen)
         else:
+            self._journal(record)
             self.index.put(record, fp)
             self._sign_later(record, None)
 

@@ -269,9 +269,11 @@ class Book:
         self._disk.close()
 
     @property
-    def whose(self) -> str:
-        """Whose history this is, for people."""
-        return "the history of this machine" if self._index is not None else "no history that can be reached"
+    def none_has(self) -> str:
+        """The begin of a sentence: which histories were asked in vain."""
+        return (
+            "the history of this machine has no" if self._index is not None else "no history that can be reached has a"
+        )
 
     def entries(self, path: bytes | None = b"") -> list[Entry]:
         """Newest first. `path`: what the peers are asked for (b"": everything, None: nothing)."""
@@ -379,8 +381,13 @@ class Book:
         answer = described(index, wish, plan, lost)
         if not dry_run:
             wanted = [one for one in plan.wanted if one.content not in lost]
+            there = [one for one in wanted if one.kind != Kind.ABSENT]
+            files = {one.path for one in there if one.kind != Kind.DIRECTORY}
             gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
-            for one in [*undo.with_parents(index, [one for one in wanted if one.kind != Kind.ABSENT]), *gone]:
+            in_the_way = {one.path: one for one in gone if not files.isdisjoint(_parents(one.path))}
+            for one in in_the_way.values():  # the others last: what comes back may be copied from them
+                self._put_back(index, one)
+            for one in [*undo.with_parents(index, there), *(one for one in gone if one.path not in in_the_way)]:
                 self._put_back(index, one)
         return answer
 
@@ -421,6 +428,8 @@ class Book:
             )
         if result.result in (Result.PROBLEM, Result.REFUSED):
             raise ConfigError(f"{show(path)} cannot be changed: {result.problem}")
+        if result.result != Result.DONE and kind != Kind.ABSENT:
+            raise ConfigError(f"{show(path)} is being changed by somebody, or something else is in it: try again")
 
     def _restore(self, version: Version) -> bool | None:
         path = version.path
@@ -438,8 +447,11 @@ class Book:
             if same:
                 return False
         for parent in reversed(_parents(path)):
-            if self._disk.stat(parent) is None:
+            above = self._disk.stat(parent)
+            if above is None:
                 self._disk.make_directory(parent, 0o755)
+            elif above.kind != Kind.DIRECTORY:
+                raise ConfigError(f"{show(parent)} is no folder now: restore what was in it elsewhere, with --to FILE")
         target = Record(path, version.kind, size, content, version.mtime, version.mode, Stamp(1, ""), ())
         expect = b"" if there is None else fingerprint(there)
         item = ApplyItem(path, Act.INSTALL, target, expect, Why.REPLACED, copy_path=version.name)

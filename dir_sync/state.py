@@ -22,6 +22,7 @@ from dir_sync.log import logger
 __all__ = ["AT_REST", "lock", "open_index"]
 
 AT_REST = "at rest"
+_BESIDE_BYTES = 64 * 1024
 """Note of the index: it knows all that is in the history. 0 while anything is displaced whose note may be missing."""
 
 
@@ -67,6 +68,18 @@ def open_index(root: bytes, dice: random.Random) -> Index:
             logger.warning("the index was damaged (%s): set aside, and made anew from the folder", error)
             return Index(os.fsdecode(path), dice)
     except (OSError, sqlite3.Error) as error:
-        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
-            raise
+        name = getattr(error, "sqlite_errorname", "")
+        if isinstance(error, sqlite3.Error) and (_is_full(root) or name.startswith("SQLITE_FULL")):
+            full = sqlite3.OperationalError("database or disk is full")
+            full.sqlite_errorname = "SQLITE_FULL"
+            raise full from error
         raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
+
+
+def _is_full(root: bytes) -> bool:
+    """True if there is not even room for the files that SQLite keeps beside a database (it then tells of an I/O error)."""
+    try:
+        found = os.statvfs(root)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _BESIDE_BYTES

@@ -150,8 +150,8 @@ def test_a_conflict_is_listed_and_settled(pair: Lan, word: str) -> None:
 def test_what_cannot_be_had_is_said_in_one_line(pair: Lan) -> None:
     _, b = pair
     edit(pair, "file", b"first", b"second")
-    assert "no such version" in complaint(b, "restore", "file", "--version", "00000000")
-    assert "no such version" in complaint(b, "restore", "nothing")
+    assert "such a version" in complaint(b, "restore", "file", "--version", "00000000")
+    assert "such a version" in complaint(b, "restore", "nothing")
     assert "is no path" in complaint(b, "restore", "../file")
     assert "is not in" in complaint(b, "restore", "/etc/passwd")
     assert "is no path" in complaint(b, "history", ".dir_sync/lock")
@@ -230,3 +230,57 @@ def test_an_undo_that_cannot_be_is_said_in_one_line(pair: Lan) -> None:
     assert "is not known here" in told[-1]
     assert "  file: goes, it was not there" in told
     wait_for(lambda: not any((node.dir / "file").exists() for node in pair), SOON_S, "it goes")
+
+
+def test_what_was_made_while_a_node_was_away_is_undone_on_it_too(pair: Lan) -> None:
+    a, b = pair
+    for name in ("gone", "edited", "moved"):
+        write(a.dir / name, b"first")
+    wait_equal(pair.roots, SOON_S)
+    before = survey(a.dir)
+    since = time.time() + 1.0
+    wait_for(lambda: time.time() > since + 1.0, 10, "the clock goes on by two seconds")
+    a.stop()
+    (a.dir / "gone").unlink()
+    write(a.dir / "edited", b"second")
+    write(a.dir / "made", b"made")
+    (a.dir / "moved").rename(a.dir / "moved on")
+    a.start()
+    wait_equal(pair.roots, SOON_S, like=survey(a.dir))
+    say(a, "undo", "--since", time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since)))
+    wait_equal(pair.roots, SOON_S)
+    assert {path: entry for path, entry in survey(b.dir).items() if path} == {
+        path: entry for path, entry in before.items() if path
+    }
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_file_comes_back_where_a_folder_is_now(pair: Lan, runs: bool) -> None:
+    a, b = pair
+    write(a.dir / "path", b"a file")
+    wait_equal(pair.roots, SOON_S)
+    since = time.time() + 1.0
+    wait_for(lambda: time.time() > since + 1.0, 10, "the clock goes on by two seconds")
+    (a.dir / "path").unlink()
+    write(a.dir / "path" / "in" / "it", b"in a folder")
+    wait_equal(pair.roots, SOON_S, like=survey(a.dir))
+    if not runs:
+        b.stop()
+    say(b, "undo", "--since", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since)))
+    wait_for(lambda: (b.dir / "path").is_file(), SOON_S, "it is a file again")
+    if not runs:
+        b.start()
+    wait_for(lambda: (a.dir / "path").is_file(), SOON_S, "on both")
+    assert (a.dir / "path").read_bytes() == b"a file"
+    wait_equal(pair.roots, SOON_S)
+
+
+def test_what_was_in_a_folder_that_is_a_file_now_is_not_restored_into_it(pair: Lan) -> None:
+    a, b = pair
+    write(a.dir / "path" / "in", b"in a folder")
+    wait_equal(pair.roots, SOON_S)
+    shutil.rmtree(a.dir / "path")
+    wait_equal(pair.roots, SOON_S)
+    write(a.dir / "path", b"a file")
+    wait_equal(pair.roots, SOON_S)
+    assert "path is no folder now" in complaint(b, "restore", "path/in")

@@ -88,6 +88,12 @@ def test_disk_052_no_room_is_left_even_for_the_index(on_a_disk: Callable[[str], 
     (a.dir / "old8").rename(a.dir / "renamed")
     wait_for(lambda: "paused: the index of" in b.log(), SOON_S, "it pauses")
     holds(lambda: b.running, 3.0, "it does not end")
+    b.stop()
+    b.start()
+    wait_for(lambda: "paused: the index of" in b.log(this_run=True), SOON_S, "it does not end at the start either")
+    ended = b.run_to_end("status", b.dir)
+    assert ended.code == 1
+    assert "is paused" in ended.errors[0]
     (b.dir / ".dir_sync" / "hog").unlink()
     wait_equal(lan.roots, 60)
     assert "there is room again" in b.log()
