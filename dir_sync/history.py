@@ -270,10 +270,10 @@ class Book:
 
     @property
     def none_has(self) -> str:
-        """The begin of a sentence: which histories were asked in vain."""
-        return (
-            "the history of this machine has no" if self._index is not None else "no history that can be reached has a"
-        )
+        """The beginning of a sentence: which histories were asked in vain."""
+        if self._index is None:
+            return "no history that can be reached has such a version"
+        return "the history of this machine has no such version"
 
     def entries(self, path: bytes | None = b"") -> list[Entry]:
         """Newest first. `path`: what the peers are asked for (b"": everything, None: nothing)."""
