@@ -1628,6 +1628,8 @@ class Engine:
                 del self._avoid[path]
                 tries = self._in_vain[path] = self._in_vain.get(path, -1) + 1
                 self._plan_later(path, min(_RETRY_MS << min(tries, 10), _RETRY_MS_MAX))
+            elif any(self._is_at_work(row.record.path) for row in self.index.by_content(target.content)):
+                self._plan_later(path, 100)  # it is just being moved or looked at
             return  # a peer that has it will come, or none ever: the offer stays
         maker = target.stamp.node
         if (
@@ -1641,6 +1643,9 @@ class Engine:
         fetch = self._fetches.get(path)
         if fetch is not None and fetch.is_small:
             fetch.plan = (row, offers, item, take)
+
+    def _is_at_work(self, path: bytes) -> bool:
+        return path in self._busy or path in self._looking or path in self._agenda
 
     def _comes_to_another(self, path: bytes, content: bytes) -> bool:
         """True while the same content is on its way to another path: then it is copied from there."""
@@ -1692,7 +1697,7 @@ class Engine:
             source = row.record.path
             if source == item.path or len(row.fp) != FINGERPRINT_BYTES or (source, row.fp) in self._no_source:
                 continue
-            if source in self._busy or source in self._looking or source in self._agenda:
+            if self._is_at_work(source):
                 doing = self._doing.get(source)
                 if doing is not None and doing[0].act is Act.REMOVE:
                     self._plan_later(item.path, 20)  # it is on its way into the history, and is taken from there

@@ -86,6 +86,30 @@ def test_all_kinds_of_changes_are_undone_at_either_node(pair: Pair, where: str) 
     assert contents(pair.one) == changed == contents(pair.two), "an undo can be undone"
 
 
+@pytest.mark.parametrize("first", [b"gone", b"zone"])
+def test_one_content_at_several_paths_is_moved_to_one_and_copied_to_the_others(pair: Pair, first: bytes) -> None:
+    for name in (first, b"moved", b"edited"):
+        edit(pair, pair.one, name, b"the same")
+    before = contents(pair.one)
+    since = now_ns(pair)
+    pair.cut()
+    pair.one.disk.delete(first)
+    pair.one.disk.write(b"edited", b"another")
+    pair.one.disk.move(b"moved", b"moved on")
+    pair.restart(pair.one)
+    plan = undo.plan(pair.one.index, since, None)
+    assert not undo.missing(pair.one.index, plan.wanted)
+    pair.one.inbox.append(Recalled(tuple(plan.wanted), {}))
+    begun_ms = pair.clock.ms
+    pair.turn()
+    while pair.one.engine.recalled():
+        pair.turn()
+        pair.clock.ms += 10
+        assert pair.clock.ms - begun_ms < 5_000, "not only when all offers are looked at again"
+    pair.run()
+    assert contents(pair.one) == contents(pair.two) == before
+
+
 def test_only_what_one_node_did(pair: Pair) -> None:
     since = now_ns(pair)
     edit(pair, pair.one, b"a", b"by one")

@@ -233,7 +233,7 @@ def test_an_undo_that_cannot_be_is_said_in_one_line(pair: Lan) -> None:
 
 
 def test_what_was_made_while_a_node_was_away_is_undone_on_it_too(pair: Lan) -> None:
-    a, b = pair
+    a, _ = pair
     for name in ("gone", "edited", "moved"):
         write(a.dir / name, b"first")
     wait_equal(pair.roots, SOON_S)
