@@ -1105,9 +1105,10 @@ class World:
         here, there = self.made_at.get((item.path, mine.stamp)), self.made_at.get((item.path, theirs.stamp))
         if here is None or there is None or here[1] != node.name or there[1] == node.name:
             return
-        pair = sorted((node.number, "ABCDE".index(there[1])))
         told = node.first_told.get((item.path, mine.stamp))
-        if (told is None or there[0] < told) and (pair[0], pair[1]) in self.links:  # else only others tell it of theirs
+        if (
+            told is None or there[0] < told
+        ) and theirs.stamp.node in node.engine._peers:  # else only others tell of theirs
             raise Broken(f"{node.name} keeps what lost at {item.path!r}, and does not say that it is a conflict")
 
     def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
