@@ -1106,9 +1106,8 @@ class World:
         if here is None or there is None or here[1] != node.name or there[1] == node.name:
             return
         told = node.first_told.get((item.path, mine.stamp))
-        if (
-            told is None or there[0] < told
-        ) and theirs.stamp.node in node.engine._peers:  # else only others tell of theirs
+        maker = node.engine._peers.get(theirs.stamp.node)
+        if (told is None or there[0] < told) and maker is not None and maker.asked:  # else only others told of theirs
             raise Broken(f"{node.name} keeps what lost at {item.path!r}, and does not say that it is a conflict")
 
     def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
