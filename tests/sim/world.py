@@ -1477,7 +1477,7 @@ class World:
             here = {other.index.node: other for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                forgotten = all(here[one.peer].forgot and here[one.peer].index.get(path) is None for one in left)
+                forgotten = path in node.engine._blocked and all(here[one.peer].index.get(path) is None for one in left)
                 if left and not forgotten and not self.is_obstructed(path):
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
                     # asked for, and dropped then; unless it waits for a folder.)
@@ -1486,7 +1486,7 @@ class World:
             if staged:
                 self.stats["left in staging"] += len(staged)
             displaced = [name for name in staged if name.startswith((b"swap-", b"old-"))]
-            if displaced and not self.options.trouble:
+            if displaced and not self.options.trouble and not self.options.unreadable:
                 raise Broken(f"{when}: {node.name} has not filed away {displaced[0]!r}")
             for path, kind in node.engine._obstructed.items():
                 if not _is_in_the_way(node.disk.tree(), path, kind):
