@@ -933,7 +933,7 @@ class Engine:
         missed = self.brake.missed
         if self._is_disaster():
             files = self._count_files(missed)
-            self.brake.hold(files, self.index.next_sequence())
+            self.brake.hold(files, self.index.reserve())
             self._note("braked", next(iter(self.brake.held)), wire=files, size=len(self.brake.held))
             self._tell_brake()
             return
@@ -976,13 +976,9 @@ class Engine:
 
     def _decided(self, approve: bool) -> None:
         """Somebody at this node has decided about all that is held, here and by the peers."""
-        open_: dict[str, int] = {}
-        for maker, held in self.peer_brake.held().items():
-            open_[maker] = max(held.values())
-        for news in self.held_elsewhere.values():
-            for maker, counter, _, _ in news:
-                open_[maker] = max(open_.get(maker, 0), counter)
-        for maker, counter in sorted(open_.items()):
+        open_ = {(maker, max(held.values())) for maker, held in self.peer_brake.held().items()}
+        open_.update((maker, counter) for news in self.held_elsewhere.values() for maker, counter, _, _ in news)
+        for maker, counter in sorted(open_):
             self._decide_on(maker, counter, approve, "")
         if self.brake.held:
             self._decided_here(approve)
@@ -990,7 +986,7 @@ class Engine:
     def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
         """What that node did up to `counter` was meant; or it was not. Others are told if it is news."""
         is_news = False
-        if maker == self.index.node and self.brake.held and counter >= self.brake.counter:
+        if maker == self.index.node and self.brake.held and counter == self.brake.counter:
             is_news = True
             self._decided_here(approve)
         if approve and counter > self.peer_brake.approved.get(maker, 0):
@@ -1021,6 +1017,13 @@ class Engine:
                     self._send(node, Decision(self.folder, maker, counter, approve), 100)
         if held:
             self._tell_brake()
+
+    def _vouch(self, counter: int) -> None:
+        """What we do by a person's order, up to `counter`, was meant: nobody need ask. But if others hold something of ours,
+        that is still to be decided, and the one cannot be told without the other: then they judge for themselves."""
+        mine = self.index.node
+        if not any(held.maker == mine for news in self.held_elsewhere.values() for held in news):
+            self._decide_on(mine, counter, True, "")
 
     def _bring_back(self, maker: str, rewrites: bool) -> None:
         """What a maker did within the minute before it was braked, and was let through: it was not meant either."""
@@ -2082,7 +2085,7 @@ class Engine:
             for peer in [""] if is_here else holders.get(content, ()):
                 self.index.put_offer(Offer(_OURS + peer, record, False))
             self._todo[path] = None
-        self._decide_on(self.index.node, self.index.next_sequence(), True, "")  # nobody asks whether that is meant
+        self._vouch(self.index.next_sequence())
 
     def recalled(self) -> int:
         """How many paths are still on their way back to what they were."""
@@ -3046,7 +3049,7 @@ class Engine:
             return
         if self._approved:
             self._approved = False
-            self._decide_on(self.index.node, self.index.sequence, True, "")
+            self._vouch(self.index.sequence)
         first, last = self._changed[0][0], self._changed[-1][0]
         if last - first >= len(self._changed) or not any(peer.asked for peer in self._peers.values()):
             self._changed, self._fresh = [], {}  # not all of what changed is here: the index tells it

@@ -190,6 +190,13 @@ class Index:
         """The sequence that the next `put` will give: the counter of a change that is about to be recorded."""
         return (self.sequence or self._leap_to) + 1
 
+    def reserve(self) -> int:
+        """A sequence that no row gets, nor is the last one at any time."""
+        number = self.next_sequence()
+        self.sequence = number + 1
+        self._dirty_meta["sequence"] = self.sequence
+        return number
+
     def put(self, record: Record, fp: bytes) -> Row:
         """Set what we have at a path; the row gets the next sequence."""
         self.sequence = self.next_sequence()

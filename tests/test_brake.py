@@ -507,3 +507,47 @@ def test_a_decision_about_what_a_node_did_before_is_not_about_what_it_does_now(p
     pair.link()
     assert pair.two.engine.peer_brake.held()
     assert len(files(pair.two.disk)) == kept
+
+
+def test_what_a_node_does_otherwise_decides_nothing_about_what_is_missing_there(pair: Pair) -> None:
+    """What an undo brings back is vouched for: all that the node did so far was meant; what it does not tell is not."""
+    since_ns = pair.clock.now().wall_ns
+    pair.one.disk.write(b"beside", b"edited")
+    pair.one.inbox.append(Touched(b"beside", Urgency.NOW))
+    pair.run()
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    assert pair.one.engine.brake.held
+    wanted = undo.plan(pair.one.index, since_ns, None).wanted
+    assert [one.path for one in wanted] == [b"beside"]
+    pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
+    pair.run()
+    for _ in range(2):
+        pair.cut()
+        pair.link()
+        assert pair.one.engine.brake.held
+        assert len(files(pair.two.disk)) == 21
+    pair.two.inbox.append(Decided(True))
+    pair.run()
+    assert not pair.one.engine.brake.held
+    assert files(pair.two.disk) == [b"beside"]
+
+
+def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
+    pair.one.disk.write(b"beside", b"edited")
+    pair.one.inbox.append(Touched(b"beside", Urgency.NOW))
+    since_ns = pair.clock.now().wall_ns
+    pair.run()
+    remove_live(pair, pair.one)
+    assert pair.two.engine.peer_brake.held()
+    kept = len(files(pair.two.disk))
+    wanted = [one for one in undo.plan(pair.one.index, since_ns, None).wanted if one.path == b"beside"]
+    assert wanted
+    pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
+    pair.run()
+    pair.cut()
+    pair.link()
+    assert pair.two.disk.content(b"beside") == b"it"
+    assert len(files(pair.two.disk)) == kept
+    assert pair.two.engine.peer_brake.held()

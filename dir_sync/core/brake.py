@@ -54,14 +54,14 @@ class Brake:
     missed: dict[bytes, None] = field(default_factory=dict)  # to be judged when the scan is over
     held: dict[bytes, None] = field(default_factory=dict)
     held_files: int = 0
-    counter: int = 0  # a decision about what is held names this, or a later one: an older one was about something else
+    counter: int = 0  # a decision about what is held names exactly this: others are about what the node did
 
     def holds(self, path: bytes) -> bool:
         """True if `path`, or a folder it is in, is held."""
         return bool(self.held) and covers(self.held, path)
 
     def hold(self, files: int, counter: int) -> None:
-        """All that was missed, `files` files in it, is a disaster. `counter`: above all that was decided about before."""
+        """All that was missed, `files` files in it, is a disaster. `counter`: of nothing else."""
         self.counter = counter
         self.held.update(self.missed)
         self.held_files += files
