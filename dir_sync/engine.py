@@ -892,7 +892,7 @@ class Engine:
             is_wanted = mine.kind != Kind.DIRECTORY and path in self.brake.held and newer
             if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
                 return True
-        if mine.kind == Kind.DIRECTORY and self._look_below(path, errand):
+        if mine.kind == Kind.DIRECTORY and (self._look_below(path, errand) or self._is_being_filled(path)):
             return False
         if best is not None and seen.kind == Kind.OTHER:
             self._hold(best, b"")  # nothing of ours is there any more
@@ -908,6 +908,11 @@ class Engine:
         self._approved |= errand.approved
         self._note("deleted here", path)
         return True
+
+    def _is_being_filled(self, folder: bytes) -> bool:
+        """True if something is just being put into a folder: it may have been there already when its user removed both."""
+        prefix = folder + b"/"
+        return any(path.startswith(prefix) for path in self._doing)
 
     def _is_all_known_gone(self, folder: bytes) -> bool:
         """True if peers have announced that all (of the first) that we know below a folder are gone."""

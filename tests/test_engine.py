@@ -317,6 +317,29 @@ def test_what_came_and_went_in_a_folder_while_a_file_took_its_place_is_gone() ->
     assert child.record.kind == Kind.ABSENT
 
 
+def test_a_folder_that_is_removed_with_what_has_just_come_goes_after_it() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.feed(Listed((Listing(b"d", []),)))
+    bench.hear(state(record(b"d/a", b"new", count=7)))
+    bench.hear(Chunks((Piece(bench.pulls()[0].id, 0, b"new"),)))
+    assert bench.all(ApplyJob)
+    bench.feed(Touched(b"d", Urgency.VANISHED))  # its user was faster than the word that it is there
+    for turn in range(40):
+        if looks := [item.path for job in bench.all(LookJob) for item in job.items]:
+            bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks)))
+        elif turn >= 20 and b"d/a" in bench.engine._doing:
+            bench.apply(ApplyResult(b"d/a", Result.DONE, fingerprint(stat(b"new"))))
+        else:
+            bench.wait(30)
+    folder_row, row = bench.index.get(b"d"), bench.index.get(b"d/a")
+    assert folder_row is not None
+    assert row is not None
+    assert (folder_row.record.kind, row.record.kind) == (Kind.ABSENT, Kind.ABSENT)
+    assert row.seq < folder_row.seq
+
+
 def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
     bench = Bench()
     bench.connect()

@@ -105,15 +105,18 @@ def changed(previous: Record | None, now: Record, node: str, sequence: int, stam
     `now` carries path, kind, size, content, mtime and mode; `stamp_ns` is when it was made, as far as anyone knows."""
     vector: Vector = ((node, sequence),)
     stamp_ns = min(max(stamp_ns, 1), limits.STAMP_NS_MADE_MAX)
+    is_time = now.kind != Kind.DIRECTORY  # a folder's tells when something in it was changed
     if previous is not None:
+        is_time = is_time and stamp_ns > previous.stamp.ns
         stamp_ns = max(stamp_ns, previous.stamp.ns + 1)
         vector = join(previous.vector, vector)
-    return now._replace(stamp=_stamp(stamp_ns, node, sequence), vector=vector)
+    stamp = Stamp(stamp_ns, node) if is_time else _stamp(stamp_ns, node, sequence)
+    return now._replace(stamp=stamp, vector=vector)
 
 
 def _stamp(least_ns: int, node: str, sequence: int) -> Stamp:
-    """The next stamp whose last microsecond comes from the sequence: a node that works with a backup of its index, and takes
-    the same time again for another change of the same path, does not give out the same stamp for it."""
+    """For what is not dated by a time of its own: the next stamp whose last microsecond comes from the sequence. A node that
+    works with a backup of its index, and comes to the same number again for another change, does not give it out twice."""
     return Stamp(min(least_ns + (sequence - least_ns) % _STAMP_STEP, limits.STAMP_NS_MAX), node)
 
 

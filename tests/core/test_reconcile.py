@@ -220,7 +220,16 @@ def test_random_histories(block: int) -> None:
 @given(st.integers(1, 2**62), st.integers(1, 2**52), st.integers(1, 1023))
 def test_the_same_moment_in_two_lives_of_a_node_gives_two_stamps(ns: int, sequence: int, apart: int) -> None:
     """The later one works with a backup of the index, and does not know of the first."""
+    folder = Record(b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, ""), ())
+    file = folder._replace(kind=Kind.FILE)
+    before = file._replace(stamp=Stamp(ns, "aa"))
+    for previous, now in ((None, folder), (before, file)):
+        one, other = (changed(previous, now, "aa", at, ns).stamp for at in (sequence, sequence + apart))
+        assert one != other
+        assert 0 <= one.ns - min(ns, limits.STAMP_NS_MADE_MAX) <= 1_024
+
+
+@given(st.integers(1, 2**62), st.integers(1, 2**52))
+def test_what_has_a_time_of_its_own_keeps_it(ns: int, sequence: int) -> None:
     now = Record(b"a", Kind.FILE, 0, b"", 0, 0o644, Stamp(1, ""), ())
-    one, other = (changed(None, now, "aa", at, ns).stamp for at in (sequence, sequence + apart))
-    assert one != other
-    assert 0 <= one.ns - min(ns, limits.STAMP_NS_MADE_MAX) < 1_024
+    assert changed(None, now, "aa", sequence, ns).stamp.ns == min(ns, limits.STAMP_NS_MADE_MAX)
