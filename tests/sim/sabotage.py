@@ -279,10 +279,6 @@ def _root_always_here() -> AbstractContextManager[object]:
     return patch.object(MemoryDisk, "is_root_here", lambda self: True)
 
 
-def _sequences_given_twice() -> AbstractContextManager[object]:
-    return patch.object(Index, "leap", lambda self, now_ns: None)
-
-
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
@@ -315,7 +311,6 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "joined vectors tell no conflict": (_only_vectors_tell_conflicts, 100),
     "nobody looks again at what was displaced": (_no_second_look, 40),
     "a folder that is gone is empty": (_root_always_here, 60),
-    "a backup gives sequences out again": (_sequences_given_twice, 100),
 }
 
 NEEDS = {
@@ -325,7 +320,6 @@ NEEDS = {
     "the history goes by the age of the content": "retention",
     "nobody looks again at what was displaced": "late_writes",
     "a folder that is gone is empty": "root_gone",
-    "a backup gives sequences out again": "old_state",
 }
 
 
@@ -364,7 +358,6 @@ NOTICED = {
     "joined vectors tell no conflict": 23,
     "a folder that is gone is empty": 259,
     "nobody looks again at what was displaced": 16,
-    "a backup gives sequences out again": 881,
 }
 """Worlds in which faults were noticed when this was last looked at; which ones, changes with every change of the engine."""
 
