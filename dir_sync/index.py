@@ -501,7 +501,9 @@ class Index:
             for path, size, digest, mtime, mode, stamp, vector in zip(paths, sizes, digests, *rest, strict=True):
                 entries = tuple((node, counter) for node, counter in vector)
                 record = Record(path, Kind.FILE, size, digest, mtime, mode, Stamp(*stamp), entries)
-                self.put_offer(Offer(peer, record, False))
+                known = self.offer(path, peer)
+                if known is None or known.record.stamp < record.stamp:  # else it has told more since, such as a removal
+                    self.put_offer(Offer(peer, record, False))
         self._db.execute("DELETE FROM intent")
 
     def offered_paths(self, after: bytes | None, limit: int) -> list[bytes]:

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index
 
 
@@ -43,3 +44,19 @@ def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
             assert index.count_live() == index.counted_live()
     assert index.count_live() == index.counted_live()
     index.close()
+
+
+def test_what_a_peer_told_after_an_intent_is_not_forgotten_at_the_next_start(tmp_path: Path) -> None:
+    path = str(tmp_path / "index.db")
+    index = Index(path, Random(1))
+    made = Record(b"a", Kind.FILE, 1, bytes(32), 1, 0o644, Stamp(5, "aa"), (("aa", 1),))
+    gone = made._replace(
+        kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, stamp=Stamp(6, "aa"), vector=(("aa", 2),)
+    )
+    index.put_intent("aa", [made])
+    index.put_offer(Offer("aa", gone, False))
+    index.commit()
+    index.close()
+    again = Index(path, Random(2))
+    assert [offer.record for offer in again.offers(b"a")] == [gone]
+    again.close()
