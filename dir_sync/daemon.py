@@ -62,7 +62,7 @@ from dir_sync.core.roster import (
 )
 from dir_sync.core.roster import NewIdentity as ClashingIdentity
 from dir_sync.discovery import Discovery
-from dir_sync.disk import RealDisk
+from dir_sync.disk import RealDisk, room
 from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import HISTORY, STAGING, STATE, SYNC_ALL_FROM, FileSync, is_new_file
@@ -85,7 +85,6 @@ _RESCAN_S = 900.0  # a look at everything now and then, for what no event told
 _POLL_S = 20.0  # folders that cannot be watched are listed so often
 _PROGRESS_S = 5.0
 _PAUSE_S = (2.0, 30.0)  # first and longest wait when the index cannot be written
-_ROOM_BYTES = 4 * limits.MIB
 _ROOT_POLL_S = 2.0  # is the folder still there? is it here again?
 _ANSWER_WITHIN_S = 30.0
 _GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
@@ -188,7 +187,7 @@ def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: thr
             found = os.statvfs(config.folder)
         except OSError:
             return True  # the folder itself is waited for
-        if found.f_bavail * found.f_frsize >= min(_ROOM_BYTES, found.f_blocks * found.f_frsize // 50):
+        if room(found) >= 0:
             logger.warning("there is room again: going on")
             return True
 

@@ -27,7 +27,7 @@ from dir_sync.core.limits import MIB
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.ports import DiskError, NewFile, Reader, Trouble
 
-__all__ = ["RealDisk"]
+__all__ = ["RealDisk", "room"]
 
 _LEFT_ALONE_BYTES = 4 * MIB  # at most, and a fiftieth of a small disk
 _HANDLES_MAX = 64  # parents one batch keeps open: neighbours in a tree share few, and descriptors are scarce
@@ -75,6 +75,12 @@ _NO_NAMES = frozenset((b"", b".", b".."))
 _NUL = b"\0"  # find() is five times faster than `in`, which tries its left side as a number first
 
 T = TypeVar("T")
+
+
+def room(found: os.statvfs_result) -> int:
+    """The bytes that this user may still write, but for a little that is left for the index (negative: not even that)."""
+    left_alone = min(_LEFT_ALONE_BYTES, found.f_blocks * found.f_frsize // 50)
+    return found.f_bavail * found.f_frsize - left_alone
 
 
 class RealDisk:
@@ -394,8 +400,7 @@ class RealDisk:
             found = os.fstatvfs(self._root)
         except OSError as error:
             raise _error(error, b"") from error
-        left_alone = min(_LEFT_ALONE_BYTES, found.f_blocks * found.f_frsize // 50)
-        return max(0, found.f_bavail * found.f_frsize - left_alone)
+        return max(0, room(found))
 
     @property
     def grain_ns(self) -> int:

@@ -2012,9 +2012,8 @@ class Engine:
         if row is not None:
             target = target._replace(vector=join(target.vector, row.record.vector))
         if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
-            now = (
-                self._now.mono_ms
-            )  # what came and went in it while the job was under way was seen to come, maybe not to go
+            # What came and went in it while the job was under way was seen to come, maybe not to go.
+            now = self._now.mono_ms
             self._look_below(path, self._agenda.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
         peer = next((offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)), "")
@@ -2903,14 +2902,12 @@ class Engine:
             if mine.stamp == record.stamp:
                 peer.acknowledged(path)
                 if leq(record.vector, mine.vector):
-                    if self.index.drop_offer(path, peer.node):
-                        self._todo[path] = None  # nothing may be wanted there any more
+                    self._take_back(path, peer.node)
                     if record.vector == mine.vector and row.seq > peer.sent:
                         peer.knows[path] = (record.stamp, record.vector)
                     return False
             elif record.stamp < mine.stamp and leq(record.vector, mine.vector):
-                if self.index.drop_offer(path, peer.node):
-                    self._todo[path] = None
+                self._take_back(path, peer.node)
                 return False
             else:
                 peer.acknowledged(path)
@@ -2945,6 +2942,11 @@ class Engine:
             else:
                 avoid.discard(peer.node)
         return True
+
+    def _take_back(self, path: bytes, node: str) -> None:
+        """What a peer has offered it offers no more: maybe nothing is wanted there now."""
+        if self.index.drop_offer(path, node):
+            self._todo[path] = None
 
     def _note_unaware(self, record: Record) -> None:
         """A newer record was made without knowledge of ours, whatever is joined to it later."""
@@ -2987,8 +2989,7 @@ class Engine:
         for offer in self.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
                 self._keep_offer(path, peer.node, stamp)
-                self.index.drop_offer(path, peer.node)  # it has moved on from there
-                self._todo[path] = None
+                self._take_back(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None
         if (row is None or row.record.stamp < stamp) and all(

@@ -857,11 +857,15 @@ class FileSync:
             there = self._disk.stat(path)
             if there is not None and there.kind != Kind.DIRECTORY:
                 self._disk.exchange(staged, path)  # there is no history for folders: it gets the name
-                stat = self._disk.stat(staged)
+        self._keep_what_came_out(staged, path)
+
+    def _keep_what_came_out(self, name: bytes, path: bytes) -> None:
+        """It cannot have its name `path` again: a folder gets another one, the rest is in the history."""
+        stat = self._disk.stat(name)
         if stat is not None and stat.kind == Kind.DIRECTORY:
-            self._return_folder(staged, path)
+            self._return_folder(name, path)
         elif stat is not None:
-            self._file_away(staged, stat, path, b"", Why.RECOVERED, "")
+            self._file_away(name, stat, path, b"", Why.RECOVERED, "")
 
     def _return_folder(self, name: bytes, path: bytes) -> None:
         """A folder of a user whose name has been taken, or whose own folder is gone: it gets another name in the tree."""
@@ -925,11 +929,7 @@ class FileSync:
         except DiskError as error:
             if error.trouble != Trouble.EXISTS and error.trouble not in _NO_SUCH_NAME:
                 raise
-            stat = self._disk.stat(name)
-            if stat is not None and stat.kind == Kind.DIRECTORY:
-                self._return_folder(name, path)
-            elif stat is not None:
-                self._file_away(name, stat, path, b"", Why.RECOVERED, "")
+            self._keep_what_came_out(name, path)
 
     def _move(self, item: ApplyItem) -> ApplyResult:
         path, source, target = item.path, item.copy_path, item.target

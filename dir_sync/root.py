@@ -85,10 +85,11 @@ def remember(folder: str) -> None:
 
 def say_paused(folder: str, reason: str) -> None:
     """Leave word where other commands look: the folder itself, with the socket in it, may be away. "": it goes on."""
-    known = {other: word for other, word in _read(_PAUSED).items() if other != folder and _is_alive(word)}
+    said = _read(_PAUSED)
+    known = {other: word for other, word in said.items() if other != folder and _is_alive(word)}
     if reason:
         known[folder] = [os.getpid(), reason]
-    if known != _read(_PAUSED):
+    if known != said:
         _write(_PAUSED, known)
 
 

@@ -22,8 +22,9 @@ from dir_sync.log import logger
 __all__ = ["AT_REST", "lock", "open_index"]
 
 AT_REST = "at rest"
-_BESIDE_BYTES = 64 * 1024
 """Note of the index: it knows all that is in the history. 0 while anything is displaced whose note may be missing."""
+
+_BESIDE_BYTES = 64 * 1024  # what SQLite's files beside a database need at least
 
 
 def lock(root: bytes) -> int:

@@ -19,15 +19,20 @@ def edit(node: OneNode, path: bytes, data: bytes) -> None:
     node.inbox.append(Touched(path, Urgency.NOW))
 
 
-@pytest.mark.parametrize("alone", [0, 3, 20])
-def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) -> None:
-    """`alone`: so many changes are made with the backup until the other is met; as many as were lost, or more, or fewer."""
+def backed_up() -> tuple[Pair, bytes | None]:
+    """Two nodes that have met, with one file; and the index of the first one as it is then."""
     pair = Pair()
     pair.link()
     edit(pair.one, b"before", b"the backup")
     pair.run()
     pair.one.index.commit()
-    backup = pair.one.index._db.serialize()
+    return pair, pair.one.index._db.serialize()
+
+
+@pytest.mark.parametrize("alone", [0, 3, 20])
+def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) -> None:
+    """`alone`: so many changes are made with the backup until the other is met; as many as were lost, or more, or fewer."""
+    pair, backup = backed_up()
     for number in range(8):
         edit(pair.one, b"after", b"the backup %d" % number)
         pair.run()
@@ -54,12 +59,7 @@ def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) ->
 @pytest.mark.parametrize("seed", range(8))
 def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
     """Its later self had leapt, too: far beyond the first of the two starts, maybe not beyond the second."""
-    pair = Pair()
-    pair.link()
-    edit(pair.one, b"before", b"the backup")
-    pair.run()
-    pair.one.index.commit()
-    backup: bytes | None = pair.one.index._db.serialize()
+    pair, backup = backed_up()
     dice = Random(seed)
     for start in range(3):
         pair.cut()
