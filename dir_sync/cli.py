@@ -20,6 +20,7 @@ from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
 from dir_sync.core.events import Why
 from dir_sync.core.model import show
+from dir_sync.log import how_many
 from dir_sync.status import render
 
 __all__ = ["COMMANDS", "main", "read_config"]
@@ -122,7 +123,7 @@ def approve(argv: list[str]) -> int:
         "What the brake holds was done on purpose: it happens, on all machines. May be said on any of them.",
     )
     files = _ask(parser.parse_args(argv).folder, {"command": "approve"})["files"]
-    print(f"{files:,} files: what was held happens now, on all machines" if files else _NOTHING_HELD)
+    print(f"{how_many(files, 'file')}: what was held happens now, on all machines" if files else _NOTHING_HELD)
     return 0
 
 
@@ -130,14 +131,17 @@ def reject(argv: list[str]) -> int:
     """``reject DIR``: what the brake holds is to come back."""
     parser = _command_parser(
         "reject",
-        "What the brake holds was a mistake: the files are again what they were, on all machines, also those that went in the"
+        "What the brake holds was a mistake: the files are to be what they were, on all machines, also those that went in the"
         " minute before. May be said on any of them.",
     )
     files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
     if not files:
         print(_NOTHING_HELD)
         return 0
-    print(f"{files:,} files: they are again what they were, on all machines; so is what went in the minute before")
+    print(
+        f"{how_many(files, 'file')}: what was held does not happen, and what went in the minute before comes back, on all"
+        " machines; what is in no history any more is named in the log"
+    )
     return 0
 
 
@@ -193,9 +197,7 @@ def restore(argv: list[str]) -> int:
             at_ns = history.moment(words.at, time.time_ns())
             entries = [entry for entry in entries if entry.version.time_ns > at_ns]
             entries.reverse()  # the first that was displaced after that time is what was there then
-        first: dict[bytes, history.Entry] = {}
-        for entry in entries:
-            first.setdefault(entry.version.path, entry)
+        first = history.fitting(entries)
         if path not in first and words.version is None:  # a folder: what is there now was not asked for
             first = {name: entry for name, entry in first.items() if words.at is not None or not book.is_there(name)}
         if not first:
@@ -207,6 +209,8 @@ def restore(argv: list[str]) -> int:
             book.copy_out(entry, words.to)
             print(f"{words.to}: as {words.path} was until {history.local(entry.version.time_ns)}")
             return 0
+        for entry in first.values():
+            book.check(entry)  # all of it, or nothing
         for entry in first.values():
             name = show(entry.version.path)
             if book.restore(entry):

@@ -165,6 +165,7 @@ def run(config: Config) -> int:
             pause_s = _PAUSE_S[0] if time.monotonic() - began > 60 else min(2 * pause_s, _PAUSE_S[1])
             if not _wait_for_room(config, trouble, pause_s, wake):
                 break
+    logger.info("stopped")
     return 0
 
 
@@ -633,6 +634,7 @@ class Daemon:
             "scanning": engine.scanning,
             "busy": engine.is_busy,
             "wanted": index.count_offers(),
+            "troubled": [{"path": show(path), "problem": problem} for path, problem in engine.troubled()],
             "unwatched": len(self._watcher.unwatched),
             "transfers": [
                 {"path": show(path), "peer": peer, "here": here, "size": size}
@@ -755,7 +757,6 @@ class Daemon:
         self._narrator.breathe(time.monotonic(), all_of_it=True)
         self._index.note(state.AT_REST, int(not self._engine.has_jobs_out))
         self._index.commit()
-        logger.info("stopped")
 
     def _now_and_then(self) -> None:
         mono = time.monotonic()

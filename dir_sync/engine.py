@@ -240,7 +240,7 @@ class Engine:
         self._timers: list[tuple[int, int, bytes]] = []  # plan this path again at that time
         self._timer_count = 0
         self._held_since: dict[bytes, int] = {}
-        self._troubled: dict[bytes, int] = {}  # path -> last wait after trouble
+        self._troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
         self._tried: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
         self._unaware: dict[bytes, set[Stamp]] = {}  # newer changes that were made without knowledge of ours
         self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
@@ -491,6 +491,10 @@ class Engine:
     def name_of(self, node: str) -> str:
         """What a connected peer calls itself."""
         return self._peers[node].name if node in self._peers else node[:8]
+
+    def troubled(self) -> list[tuple[bytes, str]]:
+        """Paths that are newer elsewhere and cannot be had here now, and why: they are tried again."""
+        return [(path, problem) for path, (_, problem) in sorted(self._troubled.items()) if self.index.offers(path)]
 
     def transfers(self) -> list[tuple[bytes, str, int, int, int, int]]:
         """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
@@ -1828,8 +1832,8 @@ class Engine:
                 self._leaving.discard(path)
                 self._installed(item, take, row, result)
             case Result.CHANGED:
-                wait = self._troubled.get(path, 0)
-                self._troubled[path] = min(max(20, wait * 2), _TROUBLE_RETRY_MS[1])
+                wait, _ = self._troubled.get(path, (0, ""))
+                self._troubled[path] = (min(max(20, wait * 2), _TROUBLE_RETRY_MS[1]), "it is being changed here")
                 self._not_before[path] = self._now.mono_ms + wait
                 self._plan_later(path, wait)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms).listing = True
@@ -1846,13 +1850,9 @@ class Engine:
                         self._doubt(version)
                 self._todo[path] = None
             case Result.PROBLEM:
-                first, most = _TROUBLE_RETRY_MS
-                wait = min(self._troubled.get(path, first // 2) * 2, most)
-                if path not in self._troubled:
-                    self._note("trouble", path, text=result.problem)
                 if result.full:
                     self._short[path] = item.target.size
-                self._troubled[path] = max(wait, first)
+                wait = self._wait_after(path, result.problem)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms)
             case Result.REFUSED:
                 self._skip(path, result.problem)
@@ -2365,6 +2365,16 @@ class Engine:
             PatchJob(fetch.token, fetch.name, delta_name, path, row.fp, fetch.target.size, fetch.target.content)
         )
 
+    def _wait_after(self, path: bytes, problem: str) -> int:
+        """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
+        first, most = _TROUBLE_RETRY_MS
+        before, _ = self._troubled.get(path, (first // 2, ""))
+        if path not in self._troubled:
+            self._note("trouble", path, text=problem)
+        wait = min(before * 2, most)
+        self._troubled[path] = (max(wait, first), problem)
+        return wait
+
     def _failed_fetch(self, fetch: Fetch, event: Staged) -> None:
         path = fetch.target.path
         peer = self._peers.get(fetch.peer)
@@ -2373,13 +2383,8 @@ class Engine:
             self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)  # what it is now decides what comes next
             return
         if event.ours:
-            first, most = _TROUBLE_RETRY_MS
-            wait = min(self._troubled.get(path, first // 2) * 2, most)
-            if path not in self._troubled:
-                self._note("trouble", path, text=event.problem)
-            self._troubled[path] = wait
             self._avoid.pop(path, None)
-            self._plan_later(path, wait)
+            self._plan_later(path, self._wait_after(path, event.problem))
             return
         self._note("bad content", path, fetch.peer, text=event.problem)
         if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad

@@ -11,7 +11,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -39,13 +40,14 @@ from dir_sync.core.model import (
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
 from dir_sync.index import JOURNAL_SINCE, Index
-from dir_sync.log import human_bytes
+from dir_sync.log import how_many, human_bytes
 from dir_sync.ports import DiskError
 
 __all__ = [
     "Book",
     "Entry",
     "described",
+    "fitting",
     "keep",
     "listed",
     "listed_there",
@@ -82,13 +84,8 @@ class Entry:
 
 def listed(index: Index) -> Answer:
     """All versions, oldest first."""
-    names = {}
-    versions = []
-    for version in index.versions():
-        versions.append(_packed(version))
-        if version.node not in names:
-            names[version.node] = str(index.noted(f"name {version.node}") or "")
-    return {"versions": versions, "names": names, "node": index.node}
+    versions = [_packed(version) for version in index.versions()]
+    return {"versions": versions, "names": index.noted_below("name "), "node": index.node}
 
 
 def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
@@ -96,12 +93,10 @@ def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]
     found = []
     for peer, _, answer in answers:
         if isinstance(answer, History):
-            name = str(index.noted(f"name {peer}") or peer[:8])
             versions = []
             for path, kind, size, content, mtime, mode, until, why, node in answer.kept:
                 versions.append(_packed(Version(b"", path, kind, size, content, mtime, mode, until, Why(why), node)))
-            names = {node: str(index.noted(f"name {node}") or "") for node in {kept.node for kept in answer.kept}}
-            found.append({"node": peer, "name": name, "versions": versions, "names": names})
+            found.append({"node": peer, "versions": versions})
     return found
 
 
@@ -174,7 +169,8 @@ def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes]) -> An
                 "lost": one.content in lost,
             }
         )
-    left = [{"path": _text(path), "by": str(index.noted(f"name {node}") or node[:8])} for path, node in plan.left]
+    call = _Names(index.noted_below("name "), index.node)
+    left = [{"path": _text(path), "by": call(node)} for path, node in plan.left]
     return {"changes": changes, "left": left, "since_ns": wish.since_ns}
 
 
@@ -282,13 +278,14 @@ class Book:
             question |= {"path": _text(path), "peers": True}
         answer = self._asked(question)
         self._node = answer["node"]
-        names = answer["names"] | {self._node: "this node"}
+        call = _Names(answer["names"], self._node)
         entries: dict[object, Entry] = {}
         for fields in answer["versions"]:
             one = _unpacked(fields)
-            entries[(one.path, one.content, len(entries))] = Entry(id_of(one), one, names.get(one.node) or one.node[:8])
+            entries[(one.path, one.content, len(entries))] = Entry(id_of(one), one, call(one.node))
         here = {(entry.version.path, entry.version.content) for entry in entries.values()}
         for peer in answer.get("peers", []):
+            on = call(peer["node"])
             for fields in peer["versions"]:
                 one = _unpacked(fields)
                 key = (one.path, one.content)
@@ -296,10 +293,9 @@ class Book:
                     continue
                 known = entries.get(key)
                 if known is None:
-                    by = names.get(one.node) or peer["names"].get(one.node) or one.node[:8]
-                    entries[key] = Entry(_id_of_remote(one), one, by, peer["name"], peer["node"])
-                elif peer["name"] not in known.on.split(", "):
-                    entries[key] = replace(known, on=f"{known.on}, {peer['name']}")
+                    entries[key] = Entry(_id_of_remote(one), one, call(one.node), on, peer["node"])
+                elif on not in known.on.split(", "):
+                    entries[key] = replace(known, on=f"{known.on}, {on}")
         return sorted(entries.values(), key=lambda entry: -entry.version.time_ns)
 
     def of(self, path: bytes, entries: Iterable[Entry]) -> list[Entry]:
@@ -324,13 +320,24 @@ class Book:
     def is_there(self, path: bytes) -> bool:
         return self._disk.stat(path) is not None
 
+    def check(self, entry: Entry) -> None:
+        """ConfigError if it cannot get its name back, because of what is there now."""
+        path = entry.version.path
+        for parent in _parents(path):
+            above = self._disk.stat(parent)
+            if above is not None and above.kind != Kind.DIRECTORY:
+                raise ConfigError(f"{show(parent)} is no folder now: restore what was in it elsewhere, with --to FILE")
+        _may_be_replaced(path, self._disk.stat(path))
+
     def restore(self, entry: Entry) -> bool:
         """The version gets its name back. False if exactly this is there already. ConfigError if it cannot be had."""
         version = entry.version
         if entry.holder:
+            self.check(entry)
             return self._recall(entry)
         try:
             for _ in range(_TRIES):
+                self.check(entry)
                 done = self._restore(version)
                 if done is not None:
                     return done
@@ -340,7 +347,6 @@ class Book:
 
     def _recall(self, entry: Entry) -> bool:
         """From the history of a peer, by the node that runs here: `finish` waits for it."""
-        _may_be_replaced(entry.version.path, self._disk.stat(entry.version.path))
         self._asked({"command": "recall", "version": _packed(entry.version), "holder": entry.holder})
         self._recalled.append(entry)
         return True
@@ -437,7 +443,6 @@ class Book:
         if version.kind == Kind.FILE:
             size, content = self._digest(version.name)
         there = self._disk.stat(path)
-        _may_be_replaced(path, there)
         if there is not None and there.kind == version.kind:
             same = (
                 self._digest(path) == (size, content)
@@ -447,11 +452,8 @@ class Book:
             if same:
                 return False
         for parent in reversed(_parents(path)):
-            above = self._disk.stat(parent)
-            if above is None:
+            if self._disk.stat(parent) is None:
                 self._disk.make_directory(parent, 0o755)
-            elif above.kind != Kind.DIRECTORY:
-                raise ConfigError(f"{show(parent)} is no folder now: restore what was in it elsewhere, with --to FILE")
         target = Record(path, version.kind, size, content, version.mtime, version.mode, Stamp(1, ""), ())
         expect = b"" if there is None else fingerprint(there)
         item = ApplyItem(path, Act.INSTALL, target, expect, Why.REPLACED, copy_path=version.name)
@@ -532,6 +534,19 @@ class Book:
         return answer
 
 
+def fitting(entries: Iterable[Entry]) -> dict[bytes, Entry]:
+    """The first entry of each path; none of a file that was a folder in what comes before, or the other way round."""
+    first: dict[bytes, Entry] = {}
+    folders: set[bytes] = set()
+    for entry in entries:
+        path = entry.version.path
+        above = _parents(path)
+        if path not in first and path not in folders and not any(parent in first for parent in above):
+            first[path] = entry
+            folders.update(above)
+    return first
+
+
 @contextmanager
 def open_book(folder: str) -> Iterator[Book]:
     """The history of a folder, by the node that runs on it if one does. ConfigError if it was never shared."""
@@ -562,6 +577,23 @@ def _may_be_replaced(path: bytes, there: Stat | None) -> None:
     if there is not None and there.kind in (Kind.DIRECTORY, Kind.OTHER):
         what = "a folder" if there.kind == Kind.DIRECTORY else "no file"
         raise ConfigError(f"{show(path)} is {what} now: restore it elsewhere with --to FILE")
+
+
+class _Names:
+    """What people call the nodes: by name, with the beginning of the id where two have the same one."""
+
+    def __init__(self, names: Mapping[str, object], own: str) -> None:
+        self._names = names
+        self._own = own
+        self._often = Counter(names.values())
+
+    def __call__(self, node: str) -> str:
+        if node == self._own:
+            return "this node"
+        name = self._names.get(node)
+        if not name:
+            return node[:8]
+        return str(name) if self._often[name] == 1 else f"{name} ({node[:8]})"
 
 
 class _NoSignatures:
@@ -634,8 +666,11 @@ def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
     if since_ns > asked_ns:
         until = f"what changed before {local(since_ns)}, when this node began to share the folder, is not known here"
         return [*told(answer, since_ns, dry_run), until]
-    will = "would be" if dry_run else "are"
-    lines = [f"{len(wanted):,} paths {will} again as they were at {local(since_ns)}"] if wanted else []
+    lines = []
+    if wanted:
+        will = "would be" if dry_run else "is" if len(wanted) == 1 else "are"
+        they = "it was" if len(wanted) == 1 else "they were"
+        lines.append(f"{how_many(len(wanted), 'path')} {will} again as {they} at {local(since_ns)}")
     for one in wanted[:_TOLD_MAX]:
         name = show(_bytes(one["path"]))
         if one["kind"] == Kind.ABSENT:

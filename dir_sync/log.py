@@ -24,6 +24,7 @@ __all__ = [
     "close",
     "complain",
     "escape",
+    "how_many",
     "human_bytes",
     "human_seconds",
     "logger",
@@ -102,6 +103,11 @@ def human_bytes(n: int) -> str:
             if scaled < below:
                 return f"{scaled:.{digits}f} {unit}"
     return f"{scaled:.0f} EB"
+
+
+def how_many(n: int, thing: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 def human_seconds(s: float) -> str:

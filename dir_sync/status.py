@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dir_sync.log import human_bytes
+from dir_sync.log import how_many, human_bytes
 
 __all__ = ["render"]
+
+_TOLD_MAX = 5  # paths that are named
 
 
 def render(answer: dict[str, Any]) -> list[str]:
@@ -17,7 +19,7 @@ def render(answer: dict[str, Any]) -> list[str]:
     lines = [
         f"{answer['folder']}: shared as '{answer['folder_name']}' by {answer['name']} (node {answer['node'][:8]}),"
         f" port {answer['port']}, process {answer['process']}",
-        f"{answer['files']:,} files ({human_bytes(answer['bytes'])})",
+        f"{how_many(answer['files'], 'file')} ({human_bytes(answer['bytes'])})",
     ]
     peers = answer["peers"]
     if not peers:
@@ -32,9 +34,13 @@ def render(answer: dict[str, Any]) -> list[str]:
         size = human_bytes(transfer["size"])
         lines.append(f"receiving {transfer['path']} from {transfer['peer']}: {done} % of {size}")
     if answer["wanted"]:
-        lines.append(f"{answer['wanted']:,} paths are newer elsewhere and not here yet")
+        are = "is" if answer["wanted"] == 1 else "are"
+        lines.append(f"{how_many(answer['wanted'], 'path')} {are} newer elsewhere and not here yet")
+    lines += [f"  {one['path']} waits, and is tried again: {one['problem']}" for one in answer["troubled"][:_TOLD_MAX]]
+    if len(answer["troubled"]) > _TOLD_MAX:
+        lines.append(f"  and {len(answer['troubled']) - _TOLD_MAX:,} more")
     if answer["unwatched"]:
-        lines.append(f"{answer['unwatched']:,} folders cannot be watched: looked at from time to time")
+        lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched: looked at from time to time")
     lines += [
         f"BRAKE{_where(held)}: {_what(held)}; 'main.py approve DIR' lets it happen, 'main.py reject DIR' undoes it"
         for held in answer["held"]
@@ -51,7 +57,7 @@ def _where(held: dict[str, Any]) -> str:
 
 
 def _what(held: dict[str, Any]) -> str:
-    files = f"{held['files']:,} files ({held['path']} first)"
+    files = f"{how_many(held['files'], 'file')} ({held['path']} first)"
     if held["missing"]:
         return (
             f"{files} are missing there, and nobody is told"

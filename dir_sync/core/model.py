@@ -195,10 +195,15 @@ def fingerprint(stat: Stat) -> bytes:
 
 
 def show(path: bytes, width: int = 200) -> str:
-    """A path for people: everything that could forge a log line or move a cursor is escaped, and it is cut at `width`."""
+    """A path for people: everything that could forge a log line or move a cursor is escaped, and it is cut at `width`. Bytes
+    that are no UTF-8 are written as \\xff."""
     text = path.decode("utf-8", "surrogateescape")
-    out = "".join(
-        c if c.isprintable() and c != "\\" else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in text
-    )
-    return out if len(out) <= width else out[: width - 1] + "…"
+    if not text.isprintable() or "\\" in text:
+        text = "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _escaped(c: str) -> str:
+    if "\udc80" <= c <= "\udcff":
+        return f"\\x{ord(c) - 0xDC00:02x}"
+    return c.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -282,8 +283,29 @@ def test_what_was_in_a_folder_that_is_a_file_now_is_not_restored_into_it(pair: L
     a, b = pair
     write(a.dir / "path" / "in", b"in a folder")
     wait_equal(pair.roots, SOON_S)
+    between = time.time() + 1.0
+    wait_for(lambda: time.time() > between + 1.0, 10, "the clock goes on by two seconds")
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(between))
     shutil.rmtree(a.dir / "path")
     wait_equal(pair.roots, SOON_S)
     write(a.dir / "path", b"a file")
     wait_equal(pair.roots, SOON_S)
     assert "path is no folder now" in complaint(b, "restore", "path/in")
+    edit(pair, "path", b"edited")
+    assert "path is no folder now" in complaint(b, "restore", "path", "--at", since)
+    assert (b.dir / "path").read_bytes() == b"edited", "all of it or nothing"
+    say(b, "restore", "path")
+    assert (b.dir / "path").read_bytes() == b"a file"
+
+
+def test_nodes_of_one_name_are_told_apart(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(3)
+    lan.start("--name", "twin")
+    lan.meet("start")
+    nodes = [json.loads(node.run_to_end("status", node.dir, "--json").out)["node"][:8] for node in lan]
+    for number, node in enumerate((*lan.nodes[:2], lan[0])):
+        write(node.dir / "file", b"%d" % number)
+        wait_equal(lan.roots, SOON_S)
+    _, newest, oldest = say(lan[2], "history")
+    assert f"twin ({nodes[0]})" in newest
+    assert f"twin ({nodes[1]})" in oldest

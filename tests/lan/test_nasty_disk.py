@@ -59,6 +59,7 @@ def test_disk_052_no_room_is_left(on_a_disk: Callable[[str], Lan]) -> None:
     wait_for((b.dir / "small").exists, SOON_S, "the small one")
     holds(lambda: (b.dir / "large").read_bytes() == blob(3 * MIB, "old"), 1.0, "the old version stays")
     wait_for(lambda: "large (no room on the disk" in b.log(), SOON_S, "it is said")
+    assert "large waits, and is tried again: no room on the disk" in b.run_to_end("status", b.dir).out
     b.must_run()
     append(b.dir / "small", b" edited")
     wait_for(lambda: (a.dir / "small").read_bytes() == b"small edited", SOON_S, "an edit on the full disk")
