@@ -18,7 +18,6 @@ from dir_sync import __version__, config, log, root, utils
 from dir_sync.config import Config, ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
-from dir_sync.core.events import Why
 from dir_sync.core.model import show
 from dir_sync.log import how_many
 from dir_sync.status import render
@@ -225,8 +224,9 @@ def conflicts(argv: list[str]) -> int:
     """``conflicts DIR [keep|restore ID ...]``: what lost against a concurrent change."""
     parser = _command_parser(
         "conflicts",
-        "Versions that lost against a change made on another machine at the same time. Without more words they are listed;"
-        "\n'restore ID' brings one back (what won is kept in turn), 'keep ID' leaves it as it is and forgets the conflict.",
+        "Versions that lost against a change made on another machine at the same time, here or on a connected machine."
+        "\nWithout more words they are listed; 'restore ID' brings one back (what won is kept in turn), 'keep ID' leaves it as"
+        "\nit is. Either settles the conflict: it is forgotten, here and on the connected machines.",
     )
     parser.add_argument("what", choices=("keep", "restore"), nargs="?", help="what to do with ...")
     parser.add_argument("ids", metavar="ID", nargs="*", help="... these ('all': all of them)")
@@ -236,7 +236,7 @@ def conflicts(argv: list[str]) -> int:
     from dir_sync import history
 
     with history.open_book(config.checked_folder(words.folder)) as book:
-        entries = [entry for entry in book.entries(None) if entry.version.why == Why.CONFLICT]
+        entries = book.entries(conflicts=True)
         known = {entry.id: entry for entry in entries}
         ids = list(known) if words.ids == ["all"] else words.ids
         if unknown := [one for one in ids if one not in known]:
@@ -244,12 +244,18 @@ def conflicts(argv: list[str]) -> int:
         if words.what is None or not ids:
             print("\n".join(history.table(entries)) if entries else "no conflicts")
             return 0
-        for one in ids if words.what == "restore" else ():
-            book.restore(known[one])
-            print(f"{show(known[one].version.path)}: as it was here until {history.local(known[one].version.time_ns)}")
-        count = book.settle(ids)
+        chosen = [known[one] for one in ids]
+        if words.what == "restore":
+            for entry in chosen:
+                book.check(entry)
+            for entry in chosen:
+                book.restore(entry)
+                on = "here" if not entry.holder else f"on {show(os.fsencode(entry.on))}"
+                print(f"{show(entry.version.path)}: as it was {on} until {history.local(entry.version.time_ns)}")
+            book.finish()
+        book.settle(chosen)
         if words.what == "keep":
-            print(f"{count:,} settled; the versions stay in the history for the usual time")
+            print(f"{len(chosen):,} settled; the versions stay in the history for the usual time")
     return 0
 
 

@@ -29,6 +29,7 @@ from dir_sync.core.events import (
     Applied,
     ApplyJob,
     Blind,
+    ConflictsSettled,
     Decided,
     DiscardJob,
     Drained,
@@ -555,7 +556,9 @@ class Daemon:
                     for path in history.touched(question):
                         self._inbox.put(Touched(path, Urgency.NOW))
                 case "settle":
-                    asked.reply.put(history.settle(self._index, question))
+                    losers = history.settle(self._index, question)
+                    asked.reply.put({})
+                    return self._engine.handle(ConflictsSettled(tuple(losers)), now)
                 case "approve" | "reject" as word:
                     held = [
                         *self._engine.braked(),
@@ -590,7 +593,8 @@ class Daemon:
         if asked.question.get("peers") is not True:
             asked.reply.put(own)
             return []
-        return self._inquire((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX),), then, now)
+        conflicts = asked.question.get("conflicts") is True
+        return self._inquire((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
 
     def _undo(self, asked: _Asked, now: Now) -> list[Effect]:
         wish = history.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from dir_sync import undo
@@ -29,6 +30,7 @@ from dir_sync.core.events import (
     ApplyResult,
     Before,
     Blind,
+    ConflictsSettled,
     Decided,
     DeltaDone,
     DeltaJob,
@@ -93,12 +95,14 @@ from dir_sync.core.messages import (
     History,
     HistoryRequest,
     Kept,
+    Loser,
     Message,
     ModificationUpdate,
     NeedSignature,
     Pull,
     PullItem,
     Refuse,
+    Settle,
     Signature,
     State,
     StateRequest,
@@ -363,6 +367,8 @@ class Engine:
                 self._to_list.append(path)
             case Decided(approve):
                 self._decided(approve)
+            case ConflictsSettled(losers):
+                self._conflicts_settled(losers)
             case Recalled(wanted, holders):
                 self._recalled(wanted, holders)
             case Inquired(id_, questions):
@@ -2103,16 +2109,25 @@ class Engine:
             for number, question in enumerate(questions):
                 wire_id = self._inquiries.asked(id_, node, number)
                 if isinstance(question, HistoryRequest):
-                    self._send(node, HistoryRequest(self.folder, wire_id, question.path, question.limit), 200)
+                    self._send(node, replace(question, folder=self.folder, id=wire_id), 200)
                 else:
                     size = 70 * len(question.digests)
                     self._send(node, HaveRequest(self.folder, wire_id, question.digests), size)
         self._again = True
 
+    def _conflicts_settled(self, losers: tuple[Loser, ...]) -> None:
+        for loser in losers:
+            self.index.settle(*loser)
+        for node in sorted(self._peers):
+            for at in range(0, len(losers), limits.PAGE_RECORDS_MAX):
+                some = losers[at : at + limits.PAGE_RECORDS_MAX]
+                if self._peers[node].asked:
+                    self._send(node, Settle(self.folder, some), 200 * len(some))
+
     def _history_asked(self, peer: Peer, request: HistoryRequest) -> None:
         versions = []
         if peer.queued < limits.OUTBOX_BYTES_MAX:
-            versions = self.index.newest_versions(request.path, request.limit)
+            versions = self.index.newest_versions(request.path, request.limit, request.conflicts)
         kept = [
             Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, node)
             for _, path, kind, size, content, mtime, mode, time_ns, why, node in versions
@@ -2826,6 +2841,9 @@ class Engine:
                 self._held_there(peer, held)
             case Decision(_, maker, counter, approve):
                 self._decide_on(maker, counter, approve, peer.node)
+            case Settle(_, losers):
+                for loser in losers:
+                    self.index.settle(*loser)
             case _:
                 pass
 

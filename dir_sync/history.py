@@ -24,7 +24,7 @@ from dir_sync.config import ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
 from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
-from dir_sync.core.messages import Have, History
+from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import (
     FINGERPRINT_BYTES,
     Kind,
@@ -193,16 +193,19 @@ def touched(question: Answer) -> list[bytes]:
     return [_bytes(path)] if isinstance(path, str) else []
 
 
-def settle(index: Index, question: Answer) -> Answer:
-    """Losers of conflicts that nobody has to think of any more: ordinary versions from now on."""
-    wanted = question.get("ids")
-    ids = set(wanted) if isinstance(wanted, list) else set()
-    count = 0
-    for version in list(index.versions()):
-        if version.why == Why.CONFLICT and (id_of(version) in ids):
-            index.put_version(version._replace(why=Why.REPLACED))
-            count += 1
-    return {"count": count}
+def settle(index: Index, question: Answer) -> list[Loser]:
+    """Losers of conflicts that nobody has to think of any more: ordinary versions from now on, here at once. Returns what the
+    peers are to be told of."""
+    try:
+        versions = [_unpacked(fields) for fields in question["versions"]]
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError("these are no versions") from None
+    for version in versions:
+        known = index.version(version.name)
+        if known is not None and known.why == Why.CONFLICT:
+            index.put_version(known._replace(why=Why.REPLACED))
+    kinds = (Kind.FILE, Kind.SYMLINK)
+    return [Loser(one.path, one.kind, one.content) for one in versions if one.content and one.kind in kinds]
 
 
 def id_of(version: Version) -> str:
@@ -271,17 +274,18 @@ class Book:
             return "no history that can be reached has such a version"
         return "the history of this machine has no such version"
 
-    def entries(self, path: bytes | None = b"") -> list[Entry]:
-        """Newest first. `path`: what the peers are asked for (b"": everything, None: nothing)."""
-        question: Answer = {"command": "versions"}
-        if path is not None:
-            question |= {"path": _text(path), "peers": True}
+    def entries(self, path: bytes = b"", conflicts: bool = False) -> list[Entry]:
+        """What is here, and what the peers have of a path and of all below it (b"": all); newest first. `conflicts`: only what
+        lost in one."""
+        question: Answer = {"command": "versions", "path": _text(path), "peers": True, "conflicts": conflicts}
         answer = self._asked(question)
         self._node = answer["node"]
         call = _Names(answer["names"], self._node)
         entries: dict[object, Entry] = {}
         for fields in answer["versions"]:
             one = _unpacked(fields)
+            if conflicts and one.why != Why.CONFLICT:
+                continue
             entries[(one.path, one.content, len(entries))] = Entry(id_of(one), one, call(one.node))
         here = {(entry.version.path, entry.version.content) for entry in entries.values()}
         for peer in answer.get("peers", []):
@@ -289,7 +293,7 @@ class Book:
             for fields in peer["versions"]:
                 one = _unpacked(fields)
                 key = (one.path, one.content)
-                if key in here:
+                if key in here or (conflicts and one.why != Why.CONFLICT):
                     continue
                 known = entries.get(key)
                 if known is None:
@@ -510,9 +514,9 @@ class Book:
         except (OSError, DiskError) as error:
             raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {error}") from None
 
-    def settle(self, ids: list[str]) -> int:
-        """These conflicts are settled as they are. Returns how many."""
-        return int(self._asked({"command": "settle", "ids": ids})["count"])
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """These conflicts are settled as they are, here and on the connected machines."""
+        self._asked({"command": "settle", "versions": [_packed(entry.version) for entry in entries]})
 
     def _asked(self, question: Answer) -> Answer:
         if self._index is None:
@@ -527,7 +531,8 @@ class Book:
                 case "keep":
                     answer = keep(self._index, question)
                 case _:
-                    answer = settle(self._index, question)
+                    settle(self._index, question)
+                    answer = {}
             self._index.commit()
         if "error" in answer:
             raise ConfigError(str(answer["error"]))

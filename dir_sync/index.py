@@ -604,11 +604,23 @@ class Index:
         for fields in self._db.execute(query, keys):
             yield _version(fields)
 
-    def newest_versions(self, path: bytes, limit: int) -> list[Version]:
-        """Up to `limit` versions of a path and of all below it (b"": of all), newest first."""
+    def settle(self, path: bytes, kind: Kind, content: bytes) -> int:
+        """What lost in a conflict is an ordinary version from now on. Returns how many there were of it."""
+        found = self._db.execute(
+            "UPDATE version SET why='replaced' WHERE why='conflict' AND path=? AND kind=? AND content=?",
+            (path, int(kind), content),
+        ).rowcount
+        if found:
+            self._dirty_meta["sequence"] = self.sequence
+        return found
+
+    def newest_versions(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
+        """Up to `limit` versions of a path and of all below it (b"": of all), newest first. `conflicts`: only losers."""
         query, keys = "SELECT * FROM version", []
         if path:
-            query, keys = f"{query} WHERE path=? OR (path>=? AND path<?)", [path, path + b"/", path + b"0"]
+            query, keys = f"{query} WHERE (path=? OR (path>=? AND path<?))", [path, path + b"/", path + b"0"]
+        if conflicts:
+            query += " AND why='conflict'" if path else " WHERE why='conflict'"
         return [
             _version(fields) for fields in self._db.execute(f"{query} ORDER BY time_ns DESC LIMIT ?", (*keys, limit))
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Message, Piece
+from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message, Piece
 from dir_sync.core.model import Kind, Record, Stat
 
 # --- what crosses with the disk workers ------------------------------------------------------------------------------
@@ -212,6 +212,12 @@ class Decided(NamedTuple):
     approve: bool
 
 
+class ConflictsSettled(NamedTuple):
+    """Somebody here has seen these losers of conflicts: no peer need name them any more."""
+
+    losers: tuple[Loser, ...]
+
+
 class Recalled(NamedTuple):
     """Somebody wants paths to be again what they were. `holders`: which peers have a content that is not here."""
 
@@ -317,8 +323,8 @@ class Drained(NamedTuple):
 
 
 Event = (
-    Touched | Moved | Blind | Decided | Recalled | Inquired | Ticked | Listed | Looked | Applied | Staged | ReadDone
-    | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
+    Touched | Moved | Blind | Decided | ConflictsSettled | Recalled | Inquired | Ticked | Listed | Looked | Applied
+    | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
 )  # fmt: skip
 
 # --- effects ---------------------------------------------------------------------------------------------------------

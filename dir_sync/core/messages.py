@@ -40,6 +40,7 @@ __all__ = [
     "HistoryRequest",
     "Kept",
     "LocalError",
+    "Loser",
     "Message",
     "ModificationUpdate",
     "NeedSignature",
@@ -50,6 +51,7 @@ __all__ = [
     "Pull",
     "PullItem",
     "Refuse",
+    "Settle",
     "Signature",
     "State",
     "StateRequest",
@@ -196,6 +198,7 @@ class HistoryRequest:
     id: int
     path: bytes  # this path and all below it; b"": all of the folder
     limit: int
+    conflicts: bool = False  # only losers of conflicts
 
 
 class Kept(NamedTuple):
@@ -259,6 +262,22 @@ class Decision:
     approve: bool
 
 
+class Loser(NamedTuple):
+    """A content that lost in a conflict."""
+
+    path: bytes
+    kind: Kind  # FILE or SYMLINK
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Somebody has seen these losers of conflicts: they are ordinary versions from now on."""
+
+    folder: str
+    losers: tuple[Loser, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ping:
     token: int
@@ -293,6 +312,7 @@ Message = (
     | Have
     | Brake
     | Decision
+    | Settle
     | Ping
     | Pong
     | Close
@@ -375,8 +395,9 @@ def to_wire(message: Message) -> dict[str, Any]:
             if summary:
                 fields["summary"] = summary.hex()
             return fields
-        case HistoryRequest(folder, id_, path, limit):
-            return {"type": "HISTORY_REQUEST", "folder": folder, "id": id_, "path": _text_of(path), "limit": limit}
+        case HistoryRequest(folder, id_, path, limit, conflicts):
+            fields = {"type": "HISTORY_REQUEST", "folder": folder, "id": id_, "path": _text_of(path), "limit": limit}
+            return fields | {"conflicts": True} if conflicts else fields
         case History(folder, id_, last, kept):
             return {
                 "type": "HISTORY",
@@ -401,6 +422,15 @@ def to_wire(message: Message) -> dict[str, Any]:
             }
         case Decision(folder, maker, counter, approve):
             return {"type": "DECISION", "folder": folder, "maker": maker, "counter": counter, "approve": approve}
+        case Settle(folder, losers):
+            return {
+                "type": "SETTLE",
+                "folder": folder,
+                "losers": [
+                    [_text_of(path), int(kind), content.hex() if kind is _FILE else _text_of(content)]
+                    for path, kind, content in _bounded(losers, 1, limits.PAGE_RECORDS_MAX)
+                ],
+            }
         case Hello(protocol, node, name, instance, port, folders):
             return {
                 "type": "HELLO",
@@ -933,7 +963,8 @@ def _path_or_folder(value: Any, what: str) -> bytes:
 def _history_request(fields: dict[str, Any]) -> HistoryRequest:
     path = _path_or_folder(fields.get("path"), "path")
     limit = _int(fields.get("limit"), "limit", 1, limits.HISTORY_ANSWER_MAX)
-    return HistoryRequest(_folder(fields), _pull_id(fields), path, limit)
+    conflicts = _bool(fields.get("conflicts", False), "conflicts")
+    return HistoryRequest(_folder(fields), _pull_id(fields), path, limit, conflicts)
 
 
 def _history(fields: dict[str, Any]) -> History:
@@ -945,15 +976,7 @@ def _history(fields: dict[str, Any]) -> History:
 
 def _kept(row: Any, makers: dict[str, str]) -> Kept:
     text, number, size, content, mtime_s, mtime_ns, mode, until_s, until_ns, why, node = _array(row, "kept", 11, 11)
-    kind = _KINDS.get(_int(number, "kind", 1, 3))
-    if kind is _FILE:
-        body = _digest(content, "content")
-    elif kind is _SYMLINK:
-        body = _encoded(content, "target")
-        if not 1 <= len(body) <= _TARGET_BYTES_MAX or 0 in body:
-            raise _wrong("target")
-    else:
-        raise _wrong("kind")
+    kind, body = _body(number, content)
     if type(why) is not str or why not in _WHYS:
         raise _wrong("why")
     return Kept(
@@ -967,6 +990,19 @@ def _kept(row: Any, makers: dict[str, str]) -> Kept:
         why,
         _maker(node, makers),
     )
+
+
+def _body(number: Any, content: Any) -> tuple[Kind, bytes]:
+    """What has a content: the digest of a file, the target of a link."""
+    kind = _KINDS.get(_int(number, "kind", 1, 3))
+    if kind is _FILE:
+        return kind, _digest(content, "content")
+    if kind is not _SYMLINK:
+        raise _wrong("kind")
+    target = _encoded(content, "target")
+    if not 1 <= len(target) <= _TARGET_BYTES_MAX or 0 in target:
+        raise _wrong("target")
+    return kind, target
 
 
 def _time(seconds: Any, ns: Any, what: str) -> int:
@@ -1003,6 +1039,14 @@ def _decision(fields: dict[str, Any]) -> Decision:
     )
 
 
+def _settle(fields: dict[str, Any]) -> Settle:
+    losers = []
+    for row in _array(fields.get("losers"), "losers", 1, limits.PAGE_RECORDS_MAX):
+        path, number, content = _array(row, "losers", 3, 3)
+        losers.append(Loser(_path(path, "path"), *_body(number, content)))
+    return Settle(_folder(fields), tuple(losers))
+
+
 def _ping(fields: dict[str, Any]) -> Ping:
     return Ping(_int(fields.get("token"), "token", 0, _SEQUENCE_MAX))
 
@@ -1034,6 +1078,7 @@ _DECODERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "HAVE": _have,
     "BRAKE": _brake,
     "DECISION": _decision,
+    "SETTLE": _settle,
     "PING": _ping,
     "PONG": _pong,
     "CLOSE": _close,

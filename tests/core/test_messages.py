@@ -31,6 +31,7 @@ from dir_sync.core.messages import (
     HistoryRequest,
     Kept,
     LocalError,
+    Loser,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -41,6 +42,7 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Settle,
     Signature,
     State,
     StateRequest,
@@ -190,6 +192,10 @@ EXAMPLES: list[tuple[dict[str, Any], Message]] = [
     (
         {"type": "DECISION", "folder": "docs", "maker": "ab", "counter": 7, "approve": True},
         Decision("docs", "ab", 7, True),
+    ),
+    (
+        {"type": "SETTLE", "folder": "docs", "losers": [["a/b", 1, DIGEST], ["l", 3, "../\udcff"]]},
+        Settle("docs", (Loser(b"a/b", Kind.FILE, RAW), Loser(b"l", Kind.SYMLINK, b"../\xff"))),
     ),
     ({"type": "PING", "token": 1}, Ping(1)),
     ({"type": "PONG", "token": 1}, Pong(1)),
@@ -350,6 +356,15 @@ GOOD: dict[str, list[Any]] = {
 
 
 # Where each of them is: the type of the message, the way into it, the kind of value.
+def test_a_question_may_be_about_losers_of_conflicts_only() -> None:
+    fields = to_wire(HistoryRequest("docs", 4, b"", 10, conflicts=True))
+    assert fields["conflicts"] is True
+    assert from_wire(fields) == HistoryRequest("docs", 4, b"", 10, conflicts=True)
+    assert from_wire({**fields, "conflicts": False}) == HistoryRequest("docs", 4, b"", 10)
+    for wrong in (0, 1, "true", None, [True]):
+        assert "conflicts" in refused({**fields, "conflicts": wrong})
+
+
 def test_a_state_request_may_carry_a_summary() -> None:
     summary = bytes(range(256)) * (limits.SUMMARY_BYTES // 256)
     fields = to_wire(StateRequest("docs", "cd", 0, 3, summary))
@@ -454,6 +469,9 @@ FIELDS: list[tuple[str, Way, str]] = [
     ("DECISION", ("maker",), "id"),
     ("DECISION", ("counter",), "sequence"),
     ("DECISION", ("approve",), "boolean"),
+    ("SETTLE", ("folder",), "name"),
+    ("SETTLE", ("losers", 0, 0), "path"),
+    ("SETTLE", ("losers", 0, 2), "digest"),
     ("PING", ("token",), "sequence"),
     ("PONG", ("token",), "sequence"),
     ("CLOSE", ("reason",), "name"),
@@ -526,6 +544,8 @@ ARRAYS: list[tuple[str, Way, int, int]] = [
     ("HAVE_REQUEST", ("digests",), 1, 4096),
     ("BRAKE", ("held",), 0, 256),
     ("BRAKE", ("held", 0), 4, 4),
+    ("SETTLE", ("losers",), 1, 2000),
+    ("SETTLE", ("losers", 0), 3, 3),
 ]
 
 

@@ -27,6 +27,7 @@ from dir_sync.core.messages import (
     History,
     HistoryRequest,
     Kept,
+    Loser,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -36,6 +37,7 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Settle,
     Signature,
     State,
     StateRequest,
@@ -144,6 +146,10 @@ MEANING: dict[str, list[Message]] = {
         Brake("docs", ()),
         Decision("docs", HERE, 412, False),
     ],
+    "4.18": [
+        HistoryRequest("docs", 11, b"b", 10_000, conflicts=True),
+        Settle("docs", (Loser(b"a.txt", Kind.FILE, FIRST), Loser(b"l", Kind.SYMLINK, b"../\xff"))),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -195,7 +201,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 21  # each message there is
+    assert len(said) == 22  # each message there is
     assert len(REFUSED) >= 25
 
 

@@ -30,6 +30,7 @@ from dir_sync.core.messages import (
     Hello,
     History,
     HistoryRequest,
+    Loser,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -40,6 +41,7 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Settle,
     Signature,
     State,
     StateRequest,
@@ -83,6 +85,7 @@ ONE_OF_EACH: list[Message] = [
     Have("docs", 1, (0,)),
     Brake("docs", (Held("ab", 1, 2, b"a"),)),
     Decision("docs", "ab", 1, False),
+    Settle("docs", (Loser(b"a", Kind.FILE, b"d" * 32),)),
     Ping(1),
     Pong(1),
     Chunks((Piece(1, 0, b"abc"),)),
@@ -139,7 +142,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 21
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 22
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

@@ -127,9 +127,11 @@ def test_as_it_was_at_a_time(pair: Lan) -> None:
     assert (b.dir / "file").read_bytes() == b"first"
 
 
+@pytest.mark.parametrize("at", ["where the winner was", "where the loser is kept", "there without a node"])
 @pytest.mark.parametrize("word", ["restore", "keep"])
-def test_a_conflict_is_listed_and_settled(pair: Lan, word: str) -> None:
+def test_a_conflict_is_listed_and_settled(pair: Lan, word: str, at: str) -> None:
     a, b = pair
+    here = a if at == "where the winner was" else b
     edit(pair, "file", b"base")
     b.stop()
     write(b.dir / "file", b"the loser")
@@ -139,10 +141,15 @@ def test_a_conflict_is_listed_and_settled(pair: Lan, word: str) -> None:
     b.start()
     wait_for(lambda: "two nodes at once" in b.log(this_run=True), SOON_S, "it is said")
     wait_equal(pair.roots, SOON_S)
-    (loser,) = ids(b, "conflicts")
-    assert say(a, "conflicts") == ["no conflicts"]
-    say(b, "conflicts", word, loser)
-    wait_for(lambda: say(b, "conflicts") == ["no conflicts"], SOON_S, "it is settled")
+    assert len(ids(a, "conflicts")) == len(ids(b, "conflicts")) == 1
+    if at == "there without a node":
+        b.stop()
+    say(here, "conflicts", word, *ids(here, "conflicts"))
+    if not b.running:
+        assert say(b, "conflicts") == ["no conflicts"]
+        b.start()
+    for node in pair:
+        wait_for(lambda node=node: say(node, "conflicts") == ["no conflicts"], SOON_S, "it is settled")
     wait_equal(pair.roots, SOON_S)
     assert (a.dir / "file").read_bytes() == (b"the loser" if word == "restore" else b"the winner")
     assert (a.dir / "file").read_bytes() == b"the loser" or b.keeps(b"the loser")
