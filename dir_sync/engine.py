@@ -759,6 +759,8 @@ class Engine:
         looking, busy, agenda, index = self._looking, self._busy, self._agenda, self.index
         told = any(peer.asked for peer in self._peers.values())
         errand = Errand(b"", 0, 0)
+        is_simple = self.first_scan and not (self.brake.held or self.peer_brake.is_on or self._obstructed)
+        at_once: list[Seen] = []
         for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
             path = seen.path
             is_folder = seen.kind is Kind.DIRECTORY
@@ -777,8 +779,35 @@ class Engine:
                     self._todo[path] = None
                 else:
                     self._add_scanned(path).listing |= is_folder
+            elif is_simple and seen.kind is Kind.FILE:
+                at_once.append(seen)
             else:
                 self._new(seen, told)
+        if at_once:
+            self._new_files(at_once, told)
+
+    def _new_files(self, found: Sequence[Seen], told: bool) -> None:
+        """`_new` for many files that the first scan found: nothing waits for them."""
+        index, fresh = self.index, self._fresh
+        records = [
+            first_scan_record(path, kind, size, content, mtime, mode)
+            for path, _, kind, size, content, mtime, mode, *_ in found
+        ]
+        contents: set[bytes] = set()
+        for seen, record in zip(found, records, strict=True):
+            if self._journals:
+                self._journal(record)
+            if record.size >= limits.DELTA_FILE_BYTES_MIN:
+                self._sign_later(record, None)
+            if told:
+                data = seen.data
+                if data and (record.content in contents or self._is_elsewhere(record)):
+                    data = None  # whoever holds the other one makes a copy of it
+                contents.add(record.content)
+                fresh[record.path] = _new(Fresh, (record, None, data, None, None, seen.folder_mtime))
+        rows = index.put_new(records, [seen.fp for seen in found])
+        if told:
+            self._changed += [(row.seq, row.record) for row in rows]
 
     def _new(self, seen: Seen, told: bool) -> None:
         """Known here: what was seen is new, to us and as far as we know to everyone. `told`: there is a peer to tell."""

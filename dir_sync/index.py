@@ -201,9 +201,9 @@ class Index:
         """Set what we have at a path; the row gets the next sequence."""
         self.sequence = self.next_sequence()
         row = _new(Row, (record, self.sequence, fp))
-        if self._paths is not None:
-            self._paths.add(hash(record.path))
         self._set(record.path, row)
+        if self._paths is not None:  # not before: what is new needs no look into the file
+            self._paths.add(hash(record.path))
         return row
 
     def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:

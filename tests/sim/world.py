@@ -128,6 +128,14 @@ class SimEngine(Engine):
         if self.on_local is not None and not told and seen.kind != Kind.DIRECTORY:  # else it was recorded as a change
             self.on_local(row.record, None, "user")
 
+    def _new_files(self, found: Sequence[Seen], told: bool) -> None:
+        super()._new_files(found, told)
+        for seen in found:
+            row = self.index.get(seen.path)
+            assert row is not None
+            if self.on_local is not None:
+                self.on_local(row.record, None, "user")
+
     on_decided: Callable[[bool], None] | None = None
     on_rejected: Callable[[list[bytes]], None] | None = None
 
