@@ -19,7 +19,7 @@ from typing import NamedTuple
 from dir_sync import undo
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
-from dir_sync.core.brake import BRAKE_WINDOW_MS, Brake, PeerBrake, Verdict, covers
+from dir_sync.core.brake import BRAKE_WINDOW_MS, OLD_NS, Brake, PeerBrake, Verdict, covers
 from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
@@ -309,6 +309,7 @@ class Engine:
         to note, under the paths where the index says that these contents still are."""
         self._now, self._out = now, []
         self.scanning = True
+        self._begin_to_look()
         self._to_list.append(b"")
         if self.index.any_offers():
             self._sweep = b""
@@ -317,6 +318,10 @@ class Engine:
         for version in self.index.versions_since(now.wall_ns - _RECHECK_MS[-1] * 1_000_000, _RECHECK_MAX):
             self._recheck_later(version)
         return self._out + self.end_turn(now)
+
+    def _begin_to_look(self) -> None:
+        if not self.brake.missed:
+            self.brake.before = self.index.files()
 
     def _find_not_noted(self, found: Sequence[Version]) -> None:
         """What was displaced was displaced by what is wanted there: so that is what a user has seen who then removed or
@@ -361,6 +366,7 @@ class Engine:
             case Moved():
                 self._renamed(event)
             case Blind(path, reason):
+                self._begin_to_look()
                 if reason:
                     self._note("blind", path, text=reason)
                     self._echoes.clear()
@@ -425,6 +431,7 @@ class Engine:
         """Everything that is due now: looks, plans, words to the peers."""
         self._now, self._out = now, []
         self._again = False
+        self.peer_brake.sample(self.index.files(), now.mono_ms)
         self._send_looks()
         self._send_listings()
         self._run_timers()
@@ -991,7 +998,7 @@ class Engine:
         gone = self._count_files(missed)
         if gone < limits_.files:
             return False
-        before, _ = self.index.count_live()
+        before = max(self.brake.before, gone)  # what is new since then makes up for nothing
         if not limits_.is_disaster(gone, before):
             return False
         moved = sum(self._is_moved(row.record) for path in missed for row in self.index.live_files(path))
@@ -1114,7 +1121,8 @@ class Engine:
         if is_removal and self._is_being_moved(mine.path):
             return False
         was_on = bool(self.peer_brake.held())
-        verdict = self.peer_brake.ask(maker, counter, mine.path, is_removal, files, self._now.mono_ms)
+        is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
+        verdict = self.peer_brake.ask(maker, counter, mine.path, is_removal, is_old, files, self._now.mono_ms)
         if verdict is Verdict.HOLD:
             self._unready(mine.path)
             if not was_on:

@@ -366,6 +366,70 @@ def test_what_comes_and_goes_all_the_time_is_no_disaster(pair: Pair) -> None:
     assert_equal(pair)
 
 
+def lock_up(pair: Pair, node: OneNode, numbers: range, breath: int) -> None:
+    """Each file is scrambled under a new name, as malware does; `breath`: so many at a time."""
+    for number in numbers:
+        node.disk.write(b"d/%d.locked" % number, b"scrambled %d" % number)
+        node.disk.delete(b"d/%d" % number)
+        node.inbox.append(Touched(b"d/%d.locked" % number, Urgency.NOW))
+        node.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+        if number % breath == 0:
+            pair.run()
+    pair.run()
+
+
+@pytest.mark.parametrize("breath", [1, 3, 100])
+def test_new_files_make_up_for_no_old_ones(pair: Pair, breath: int) -> None:
+    pair.clock.ms += 3_000
+    lock_up(pair, pair.one, range(20), breath)
+    assert pair.two.said("peer braked")
+    kept = [path for path in files(pair.two.disk) if not path.endswith(b".locked")]
+    assert len(kept) >= 10
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert all(pair.two.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(20))
+    assert_equal(pair)
+
+
+def test_new_files_make_up_for_none_that_a_scan_misses(pair: Pair) -> None:
+    pair.cut()
+    for number in range(20):
+        pair.one.disk.write(b"d/%d.locked" % number, b"scrambled %d" % number)
+        pair.one.disk.delete(b"d/%d" % number)
+    pair.restart(pair.one)
+    assert pair.one.said("braked")
+    assert pair.two.disk.content(b"d/7") == b"content 7"
+
+
+def test_what_is_made_anew_at_once_was_not_removed(pair: Pair) -> None:
+    """A build: everything is removed, and everything is made."""
+    pair.clock.ms += 120_000
+    for number in range(20):
+        pair.one.disk.delete(b"d/%d" % number)
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+    for number in range(20):
+        pair.one.disk.write(b"d/%d" % number, b"made %d" % number)
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
+    pair.run()
+    assert not pair.two.said("peer braked")
+    assert_equal(pair)
+
+
+def test_a_newcomer_is_not_alarmed_by_what_goes_while_it_is_filled(pair: Pair) -> None:
+    """What it has by then came within the minute: only the loss counts."""
+    pair.cut()
+    fill(pair.one.disk, 160, b"more")
+    pair.clock.ms += 120_000
+    pair.restart(pair.one)
+    assert len(files(pair.two.disk)) == 181
+    for number in range(70):
+        pair.one.disk.delete(b"more/%d" % number)
+        pair.one.inbox.append(Touched(b"more/%d" % number, Urgency.VANISHED))
+    pair.run()
+    assert not pair.two.said("peer braked")
+    assert_equal(pair)
+
+
 def test_what_its_maker_makes_again_is_held_no_more(pair: Pair) -> None:
     contents = {number: pair.one.disk.content(b"d/%d" % number) for number in range(20)}
     remove_live(pair, pair.one)

@@ -16,9 +16,12 @@ from typing import NamedTuple
 
 from dir_sync.core.model import parent_of
 
-__all__ = ["BRAKE_WINDOW_MS", "Brake", "Judged", "Limits", "PeerBrake", "Verdict", "covers"]
+__all__ = ["BRAKE_WINDOW_MS", "OLD_NS", "Brake", "Judged", "Limits", "PeerBrake", "Verdict", "covers"]
 
 BRAKE_WINDOW_MS = 60_000  # what one node does within this is judged together
+OLD_NS = 2_000_000_000  # a file that lived shorter than this has come and gone
+_OLD_MS = OLD_NS // 1_000_000
+_SAMPLE_MS = 250
 _SETTLE_MS = 1_000  # a burst is over when nothing more has come for so long ...
 _SETTLE_MS_MAX = 4_000  # ... and is judged at the latest after this ...
 _GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
@@ -53,6 +56,7 @@ class Brake:
     limits: Limits = field(default_factory=Limits)
     missed: dict[bytes, None] = field(default_factory=dict)  # to be judged when the scan is over
     held: dict[bytes, None] = field(default_factory=dict)
+    before: int = 0  # how many files there were when the look at them began
     held_files: int = 0
     counter: int = 0  # a decision about what is held names exactly this: others are about what the node did
 
@@ -107,13 +111,25 @@ class Judged(NamedTuple):
     held: bool
 
 
+class _Waiting(NamedTuple):
+    """A change that waits for its judgement. `is_old`: it is to a file that had not just come."""
+
+    is_removal: bool
+    counter: int
+    is_old: bool
+
+
 @dataclass(slots=True)
 class _Burst:
     """What one node has been doing lately. Paths are those of files that we hold."""
 
     removed: deque[int] = field(default_factory=deque)  # when (ms) removals were let through
+    removed_old: deque[int] = field(default_factory=deque)  # those of files that had not just come
+    before: int = 0  # how many files there were shortly before the first of them
     rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
-    waiting: dict[bytes, tuple[bool, int]] = field(default_factory=dict)  # is it removed? counter of the change
+    waiting: dict[bytes, _Waiting] = field(default_factory=dict)
+    leaving: int = 0  # how many of these are removals ...
+    leaving_old: int = 0  # ... of old files
     held: dict[bytes, int] = field(default_factory=dict)  # counter of the change
     braked: bool = False
     holds_rewrites: bool = False  # not only removals: new contents, too
@@ -124,14 +140,23 @@ class _Burst:
     grows: bool = False  # half a disaster, and more keeps coming
 
     def expire(self, before_ms: int) -> None:
-        while self.removed and self.removed[0] < before_ms:
-            self.removed.popleft()
+        for times in (self.removed, self.removed_old):
+            while times and times[0] < before_ms:
+                times.popleft()
         while self.rewritten and (path := next(iter(self.rewritten))) and self.rewritten[path] < before_ms:
             del self.rewritten[path]
 
-    @property
-    def leaving(self) -> int:
-        return sum(is_removal for is_removal, _ in self.waiting.values())
+    def wait(self, path: bytes, change: _Waiting) -> None:
+        self.no_longer_wait(path)
+        self.waiting[path] = change
+        self.leaving += change.is_removal
+        self.leaving_old += change.is_removal and change.is_old
+
+    def no_longer_wait(self, path: bytes) -> None:
+        change = self.waiting.pop(path, None)
+        if change is not None:
+            self.leaving -= change.is_removal
+            self.leaving_old -= change.is_removal and change.is_old
 
     @property
     def due_ms(self) -> int:
@@ -145,7 +170,8 @@ class PeerBrake:
         self.limits = limits
         self.approved: dict[str, int] = {}  # maker -> counter up to which its changes are meant
         self._bursts: dict[str, _Burst] = {}
-        self._counts: deque[tuple[int, int]] = deque()  # when (ms), how many files there were
+        self._counts: deque[tuple[int, int]] = deque()  # when (ms), how many files there were: maxima
+        self._samples: deque[tuple[int, int]] = deque()  # the same, as it was then
 
     def go_on(self, maker: str, held: dict[bytes, int], holds_rewrites: bool) -> None:
         """That maker was braked when the program ended. `held`: its changes that are not made yet, and their counters."""
@@ -154,9 +180,19 @@ class PeerBrake:
     def holds_rewrites(self, maker: str) -> bool:
         return maker in self._bursts and self._bursts[maker].holds_rewrites
 
-    def ask(self, maker: str, counter: int, path: bytes, is_removal: bool, files: int, now_ms: int) -> Verdict:
-        """May this change be made here? `files`: how many there are now, this one included, but not those that are just
-        being removed."""
+    def sample(self, files: int, now_ms: int) -> None:
+        """How many files there are, now and then."""
+        samples = self._samples
+        while len(samples) > 1 and samples[1][0] <= now_ms - BRAKE_WINDOW_MS:
+            samples.popleft()
+        if not samples or (samples[-1][1] != files and now_ms >= samples[-1][0] + _SAMPLE_MS):
+            samples.append((now_ms, files))
+
+    def ask(
+        self, maker: str, counter: int, path: bytes, is_removal: bool, is_old: bool, files: int, now_ms: int
+    ) -> Verdict:
+        """May this change be made here? `is_old`: the file had not just come. `files`: how many there are now, this one
+        included, but not those that are just being removed."""
         if counter <= self.approved.get(maker, 0):
             return Verdict.PASS
         burst = self._bursts.get(maker)
@@ -165,32 +201,37 @@ class PeerBrake:
         if burst.braked and (is_removal or burst.holds_rewrites or path in burst.held):
             burst.held[path] = counter
             return Verdict.HOLD
+        change = _Waiting(is_removal, counter, is_old)
         if path in burst.waiting:
-            burst.waiting[path] = (is_removal, counter)
+            burst.wait(path, change)
             return Verdict.WAIT
         if path in burst.judged or (path in burst.rewritten and not is_removal):
             burst.judged.pop(path, None)
             return Verdict.PASS
         burst.expire(now_ms - BRAKE_WINDOW_MS)
         burst.lately.append(now_ms)
-        if self._is_suspicious(burst, is_removal, files, now_ms):
+        if is_removal and not burst.removed and not burst.waiting:
+            times = [at for at in self._samples if at[0] <= now_ms - _OLD_MS]
+            burst.before = times[-1][1] if times else 0
+        if self._is_suspicious(burst, change, files, now_ms):
             if not burst.waiting:
                 burst.since_ms = now_ms
-            burst.waiting[path] = (is_removal, counter)
+            burst.wait(path, change)
             burst.last_ms = now_ms
             return Verdict.WAIT
-        self._let_through(burst, path, is_removal, now_ms)
+        self._let_through(burst, path, change, now_ms)
         return Verdict.PASS
 
-    def _is_suspicious(self, burst: _Burst, is_removal: bool, files: int, now_ms: int) -> bool:
+    def _is_suspicious(self, burst: _Burst, change: _Waiting, files: int, now_ms: int) -> bool:
         limits = self.limits
         in_burst = len(burst.lately) == _BURST and burst.lately[0] > now_ms - _BURST_MS
         part = _SUSPICIOUS if in_burst else 2
-        if is_removal:
+        if change.is_removal:
             most = self._most_files(files, now_ms)
             gone = min(len(burst.removed) + 1, most - files + 1)
             gone = max(gone, 1) + burst.leaving
-            return 0 < limits.files <= gone * part and gone * 100 * part > most * limits.percent
+            gone_old = len(burst.removed_old) + burst.leaving_old + change.is_old
+            return limits.is_disaster(gone * part, most) or self._are_too_many_old(burst, gone_old, part)
         changed = len(burst.rewritten) + len(burst.waiting) + 1
         is_much = changed * 100 * part > files * limits.rewrite_percent
         return 0 < limits.rewrites <= changed * part and is_much
@@ -205,10 +246,21 @@ class PeerBrake:
         counts.append((now_ms, files))
         return counts[0][1]
 
+    def _are_too_many_old(self, burst: _Burst, gone: int, part: int, moved: int = 0) -> bool:
+        """True if `gone` old files are a `part` of a disaster, whatever else has come instead: of the files at the beginning
+        of the window, or of the burst. Where there were not as many then, they have come since, as to a newcomer: then only
+        the loss counts."""
+        return any(
+            4 * gone <= 5 * before and self.limits.is_disaster(gone * part, before - moved)
+            for before in (burst.before, self._samples[0][1] if self._samples else 0)
+        )
+
     @staticmethod
-    def _let_through(burst: _Burst, path: bytes, is_removal: bool, now_ms: int) -> None:
-        if is_removal:
+    def _let_through(burst: _Burst, path: bytes, change: _Waiting, now_ms: int) -> None:
+        if change.is_removal:
             burst.removed.append(now_ms)
+            if change.is_old:
+                burst.removed_old.append(now_ms)
             burst.rewritten.pop(path, None)
         else:
             burst.rewritten[path] = now_ms
@@ -232,32 +284,36 @@ class PeerBrake:
                 continue
             burst.expire(now_ms - BRAKE_WINDOW_MS)
             most = self._most_files(files, now_ms)
-            leaving = [path for path, (is_removal, _) in burst.waiting.items() if is_removal]
+            leaving = [path for path, change in burst.waiting.items() if change.is_removal]
             moved = {path for path in leaving if is_moved(path)}
+            moved_old = sum(burst.waiting[path].is_old for path in moved)
             gone = min(len(burst.removed), most - files) + len(leaving) - len(moved)
+            gone_old = len(burst.removed_old) + burst.leaving_old - moved_old
             changed = len(burst.rewritten) + len(paths) - len(leaving)
             if not burst.grows and now_ms - burst.last_ms < _SETTLE_MS:
-                is_half = self.limits.is_disaster(2 * gone, most - len(moved)) or self.limits.is_rewritten(
-                    2 * changed, files
+                burst.grows = (
+                    self.limits.is_disaster(2 * gone, most - len(moved))
+                    or self._are_too_many_old(burst, gone_old, 2, moved_old)
+                    or self.limits.is_rewritten(2 * changed, files)
                 )
-                burst.grows = is_half
-                if is_half:
+                if burst.grows:
                     continue
             burst.grows = False
             is_rewritten = self.limits.is_rewritten(changed, files)
-            if is_rewritten or self.limits.is_disaster(gone, most - len(moved)):
+            is_lost = self.limits.is_disaster(gone, most - len(moved))
+            if is_rewritten or is_lost or self._are_too_many_old(burst, gone_old, 1, moved_old):
                 burst.braked = True
                 burst.holds_rewrites |= is_rewritten
-                burst.held.update({path: counter for path, (_, counter) in burst.waiting.items()})
+                burst.held.update({path: change.counter for path, change in burst.waiting.items()})
                 done.append(Judged(maker, paths, True))
             else:
-                for path, (is_removal, _) in burst.waiting.items():
-                    if path in moved:
-                        continue
-                    self._let_through(burst, path, is_removal, now_ms)
+                for path, change in burst.waiting.items():
+                    if path not in moved:
+                        self._let_through(burst, path, change, now_ms)
                 burst.judged.update(dict.fromkeys(paths))
                 done.append(Judged(maker, paths, False))
-            burst.waiting = {}
+            for path in paths:
+                burst.no_longer_wait(path)
         return done
 
     @property
@@ -273,7 +329,7 @@ class PeerBrake:
         """The change of a path is not wanted any more, or was made. Returns makers of whose changes nothing is held now."""
         free = []
         for maker, burst in self._bursts.items():
-            burst.waiting.pop(path, None)
+            burst.no_longer_wait(path)
             if burst.held.pop(path, None) is not None and not burst.held:
                 burst.braked = False
                 free.append(maker)
@@ -289,7 +345,7 @@ class PeerBrake:
         burst = self._bursts.get(maker)
         if burst is None:
             return []
-        counters = [*burst.held.values(), *(at for _, at in burst.waiting.values())]
+        counters = [*burst.held.values(), *(change.counter for change in burst.waiting.values())]
         if counters and counter < min(counters):
             return []
         del self._bursts[maker]
