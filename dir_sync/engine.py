@@ -1586,7 +1586,8 @@ class Engine:
             return False
         counter = _counter(best, maker.node)
         told = self.index.peer(maker.node)
-        if counter > maker.began and told is not None and counter <= told.seen:
+        is_told = best.stamp in maker.direct or (told is not None and counter <= told.seen)
+        if counter > maker.began and is_told:
             return False  # it was made on this connection, where we have heard of it first as it was made
         return self._is_unheard_of(mine, maker)
 
@@ -2939,6 +2940,7 @@ class Engine:
         known = self.index.peer(peer.node)
         if known is not None and sequence > known.seen:
             self.index.set_peer(peer.node, known._replace(seen=sequence))
+            peer.direct.clear()
 
     def _synchronized(self, peer: Peer, sequence: int) -> None:
         known = self.index.peer(peer.node)
@@ -2953,6 +2955,8 @@ class Engine:
         """A peer announced what it holds. True if that is (or may be) news."""
         path = record.path
         peer.told_us = True
+        if peer.synced and record.stamp.node == peer.node:
+            peer.direct.add(record.stamp)
         if record.content in peer.lacks:
             peer.lacks.remove(record.content)
             self._sweep = b""

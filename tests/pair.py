@@ -63,6 +63,7 @@ class OneNode:
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
         self.index = Index(":memory:", Random(name))
         self.starts = 0
+        self.events_max = 1_000_000  # in one turn
         self.boot()
 
     def boot(self) -> None:
@@ -95,7 +96,7 @@ class OneNode:
         """One turn. True if anything happened."""
         effects: list[Effect] = []
         busy = bool(self.inbox)
-        while self.inbox:
+        for _ in range(min(self.events_max, len(self.inbox))):
             effects += self.engine.handle(self.inbox.popleft(), self.clock.now())
         effects += self.engine.end_turn(self.clock.now())
         self._do(effects)

@@ -6,7 +6,7 @@ import pytest
 
 from dir_sync import undo
 from dir_sync.core.brake import Limits
-from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency
+from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency, Why
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
 
@@ -305,6 +305,21 @@ def test_rewriting_nearly_all_is_held(pair: Pair) -> None:
     assert not pair.one.said("peer braked"), "what was rejected comes back without being asked for"
     assert all(pair.one.disk.content(path) == pair.two.disk.content(path) for path in files(pair.two.disk))
     assert all(pair.one.disk.content(path).startswith(b"content") for path in old)
+
+
+def test_what_is_rejected_is_no_conflict() -> None:
+    """The answers come in several messages; what the first of them tells is done before the last one is there."""
+    pair = Pair(Limits(10, 50, 10, 80))
+    fill(pair.one.disk, 1_300)
+    pair.restart(pair.one)
+    rewrite_live(pair, pair.one, 1_300)
+    assert pair.two.said("peer braked")
+    pair.one.events_max = 1
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert all(pair.one.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(1_300))
+    assert {version.why for version in pair.one.index.versions()} == {Why.REPLACED}
+    assert not pair.one.said("conflict")
 
 
 def test_what_goes_one_by_one_goes_at_once(pair: Pair) -> None:

@@ -66,6 +66,7 @@ class Peer:
     equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
     equal_until: int = 0  # ... up to this sequence of ours
     synced: bool = False  # it has told us all it had
+    direct: set[Stamp] = field(default_factory=set)  # changes of its own that it has told, beyond what is noted as seen
     queued: int = 0  # bytes in its outbox, roughly
     serving: int = 0  # bytes it asked for that have not been read yet
     serving_pulls: int = 0
