@@ -406,6 +406,7 @@ class Node:
     turn_due: bool = False
     tick_us: int | None = None
     links: dict[str, Link] = field(default_factory=dict)  # id of the peer -> link that is up
+    greeted: dict[str, Link | None] = field(default_factory=dict)  # the same, as the engine knows it
     seen: set[bytes] = field(default_factory=set)  # digests that a look has read, or that were installed
     touched: dict[bytes, int] = field(default_factory=dict)  # paths that a user changed and no record tells of yet
     fresh_locals: list[Local] = field(default_factory=list)  # not committed yet
@@ -800,6 +801,12 @@ class World:
         effects: list[Effect] = []
         now = node.now()
         for event in events:
+            if isinstance(event, PeerUp):  # what was meant for an earlier connection does not go out on this one
+                self._after_turn(node, effects)
+                if not node.alive or node.epoch != epoch:
+                    return
+                effects = []
+                node.greeted[event.peer] = node.links.get(event.peer)
             self.note(f"{node.name} < {describe(event)}")
             self._before_event(node, event)
             effects += node.engine.handle(event, now)
@@ -1012,7 +1019,7 @@ class World:
         encoded = encode(message)
         for peer in peers:
             link = node.links.get(peer)
-            if link is None or link.dead:
+            if link is None or link.dead or node.greeted.get(peer) is not link:
                 continue
             self.note(f"{node.name} -> {link.other(node).name} {describe_message(message)}")
             self.sent_messages += 1
