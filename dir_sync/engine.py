@@ -119,6 +119,7 @@ from dir_sync.core.model import (
     check_path,
     fingerprint,
     has_seen,
+    inode_of,
     is_first_scan,
     join,
     leq,
@@ -1303,6 +1304,8 @@ class Engine:
     def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
         """A change made here: into the index, and to be told."""
         delta = None
+        known = self.index.get(record.path) if previous is not None else None
+        before = known.fp if known is not None else b""
         if seen is not None and seen.delta is not None:
             delta = DeltaOffer(seen.delta.base, seen.delta.size)
             self._keep_delta(seen.delta)
@@ -1317,6 +1320,15 @@ class Engine:
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
         self._sign_later(record, previous)
+        if seen is not None and previous is not None and previous.kind == Kind.FILE:
+            self._look_at_links(before, previous)
+
+    def _look_at_links(self, before: bytes, previous: Record) -> None:
+        """A file was changed by one of its names: the watcher tells of none of the others. `before`: its fingerprint until
+        then."""
+        for row in self.index.by_content(previous.content):
+            if row.record.path != previous.path and row.fp and inode_of(row.fp) == inode_of(before):
+                self._agenda.add(row.record.path, self._now.mono_ms, self._now.mono_ms)
 
     def _is_elsewhere(self, record: Record) -> bool:
         if self.first_scan:
@@ -2676,8 +2688,8 @@ class Engine:
     def _calm_work(self) -> bool:
         return (
             bool(self._check_again or self._times or self._to_sign or self._sign_after is not None or self._must_sweep)
-            and not self._signing
-        )
+            or not self._ready.keys().isdisjoint(self._blocked)
+        ) and not self._signing
 
     @property
     def _must_sweep(self) -> bool:
@@ -2698,6 +2710,9 @@ class Engine:
             self._echoes.clear()
             self._again = True
             return
+        for path in sorted(self._ready.keys() & self._blocked.keys()):
+            self._unready(path)  # its folder does not come: who waits for this content is served otherwise
+            self._again = True
         if self._must_sweep:
             self._part_left = self.index.offers_went = False
             wanted = {_STAGING + b"part-" + content.hex().encode() for content in self.index.offered_contents()}

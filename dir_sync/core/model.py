@@ -25,6 +25,7 @@ __all__ = [
     "concurrent",
     "fingerprint",
     "has_seen",
+    "inode_of",
     "is_first_scan",
     "join",
     "leq",
@@ -192,6 +193,11 @@ def fingerprint(stat: Stat) -> bytes:
     return _FINGERPRINT.pack(
         kind, mode, inode, size, mtime // _BILLION, mtime % _BILLION, ctime // _BILLION, ctime % _BILLION
     )
+
+
+def inode_of(fp: bytes) -> int:
+    """The inode number in the fingerprint of a file (0 in that of a folder, and of nothing)."""
+    return int.from_bytes(fp[3:11], "little")
 
 
 def show(path: bytes, width: int = 200) -> str:

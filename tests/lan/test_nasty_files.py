@@ -291,3 +291,19 @@ def test_types_153_linked_again_and_again_while_it_grows(pair: Lan) -> None:
         script = "for i in 1 2 3 4 5; do echo $i >> e; ln -f e g; done"
         subprocess.run(["sh", "-ec", script], cwd=folder, check=True)
         arrives(pair, pair[1], f"linked {turn}")
+
+
+def test_types_154_edited_by_one_of_its_names(pair: Lan) -> None:
+    """Three names of one file, in two folders: an edit by one of them is seen under all, at the other node, too."""
+    a, b = pair
+    write(a.dir / "one", b"first")
+    (a.dir / "folder").mkdir()
+    os.link(a.dir / "one", a.dir / "two")
+    os.link(a.dir / "one", a.dir / "folder" / "three")
+    wait_equal(pair.roots, SOON_S, like=survey(a.dir))
+    for number, name in enumerate(("one", "folder/three", "two")):
+        append(a.dir / name, b" and %d" % number)
+        wait_equal(pair.roots, SOON_S, like=survey(a.dir))
+    (a.dir / "two").chmod(0o600)
+    wait_equal(pair.roots, SOON_S, like=survey(a.dir))
+    assert (b.dir / "one").read_bytes() == b"first and 0 and 1 and 2"
