@@ -237,18 +237,21 @@ def conflicts(argv: list[str]) -> int:
 
     with history.open_book(config.checked_folder(words.folder)) as book:
         entries = book.entries(conflicts=True)
-        known = {entry.id: entry for entry in entries}
-        ids = list(known) if words.ids == ["all"] else words.ids
+        known: dict[str, list[history.Entry]] = {}
+        for entry in entries:
+            known.setdefault(entry.id, []).append(entry)
+        ids = list(known) if words.ids == ["all"] else list(dict.fromkeys(words.ids))
         if unknown := [one for one in ids if one not in known]:
             raise ConfigError(f"there is no conflict {unknown[0]}: see 'main.py conflicts {words.folder}'")
         if words.what is None or not ids:
             print("\n".join(history.table(entries)) if entries else "no conflicts")
             return 0
-        chosen = [known[one] for one in ids]
+        chosen = [entry for one in ids for entry in known[one]]
         if words.what == "restore":
-            for entry in chosen:
+            newest = [known[one][0] for one in ids]
+            for entry in newest:
                 book.check(entry)
-            for entry in chosen:
+            for entry in newest:
                 book.restore(entry)
                 on = "here" if not entry.holder else f"on {show(os.fsencode(entry.on))}"
                 print(f"{show(entry.version.path)}: as it was {on} until {history.local(entry.version.time_ns)}")

@@ -72,7 +72,7 @@ _TRIES = 3  # somebody may be writing the very file
 class Entry:
     """One version, and what people call it by."""
 
-    id: str
+    id: str  # of what it is: several may have the same, all of one content at one path
     version: Version
     by: str  # whose change displaced it
     on: str = "here"  # whose history has it
@@ -181,8 +181,9 @@ def keep(index: Index, question: Answer) -> Answer:
     except (KeyError, TypeError, ValueError):
         return {"error": "this is no version"}
     row = index.get(version.path)
-    if row is not None and row.record.kind == Kind.FILE == version.kind:
-        version = version._replace(content=row.record.content)
+    if row is not None and row.record.kind == Kind.FILE == version.kind and not version.content:
+        if (row.record.size, row.record.mtime) == (version.size, version.mtime):
+            version = version._replace(content=row.record.content)
     index.put_version(version)
     return {}
 
@@ -209,8 +210,9 @@ def settle(index: Index, question: Answer) -> list[Loser]:
 
 
 def id_of(version: Version) -> str:
-    """Eight characters, the same as long as the version is there."""
-    digest: str = blake3(version.name).hexdigest(4)
+    """Eight characters that name what it is: the same on every machine that has it, whenever it came into the history."""
+    what = version.content or version.name  # where its content is unknown nobody else is told of it
+    digest: str = blake3(b"%d\0%b\0%b" % (version.kind, version.path, what)).hexdigest(4)
     return digest
 
 
@@ -233,12 +235,6 @@ def _unpacked(fields: dict[str, Any]) -> Version:
         Why(fields["why"]),
         str(fields["node"]),
     )
-
-
-def _id_of_remote(version: Version) -> str:
-    parts = (version.path, version.content, b"%d" % version.time_ns)
-    digest: str = blake3(b"\0".join(parts)).hexdigest(4)
-    return digest
 
 
 def _text(path: bytes) -> str:
@@ -281,26 +277,24 @@ class Book:
         answer = self._asked(question)
         self._node = answer["node"]
         call = _Names(answer["names"], self._node)
-        entries: dict[object, Entry] = {}
+        own: list[Entry] = []
         for fields in answer["versions"]:
             one = _unpacked(fields)
-            if conflicts and one.why != Why.CONFLICT:
-                continue
-            entries[(one.path, one.content, len(entries))] = Entry(id_of(one), one, call(one.node))
-        here = {(entry.version.path, entry.version.content) for entry in entries.values()}
+            if not conflicts or one.why == Why.CONFLICT:
+                own.append(Entry(id_of(one), one, call(one.node)))
+        here = {entry.id for entry in own}
+        theirs: dict[str, Entry] = {}
         for peer in answer.get("peers", []):
             on = call(peer["node"])
             for fields in peer["versions"]:
                 one = _unpacked(fields)
-                key = (one.path, one.content)
-                if key in here or (conflicts and one.why != Why.CONFLICT):
+                id_ = id_of(one)
+                if id_ in here or (conflicts and one.why != Why.CONFLICT):
                     continue
-                known = entries.get(key)
-                if known is None:
-                    entries[key] = Entry(_id_of_remote(one), one, call(one.node), on, peer["node"])
-                elif on not in known.on.split(", "):
-                    entries[key] = replace(known, on=f"{known.on}, {on}")
-        return sorted(entries.values(), key=lambda entry: -entry.version.time_ns)
+                known = theirs.setdefault(id_, Entry(id_, one, call(one.node), on, peer["node"]))
+                if on not in known.on.split(", "):
+                    theirs[id_] = replace(known, on=f"{known.on}, {on}")
+        return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)
 
     def of(self, path: bytes, entries: Iterable[Entry]) -> list[Entry]:
         """Those of a path, and of all that was below it."""
@@ -447,14 +441,13 @@ class Book:
         if version.kind == Kind.FILE:
             size, content = self._digest(version.name)
         there = self._disk.stat(path)
-        if there is not None and there.kind == version.kind:
-            same = (
-                self._digest(path) == (size, content)
-                if there.kind == Kind.FILE
-                else self._disk.read_link(path) == content
-            )
-            if same:
-                return False
+        was = b""
+        if there is not None and there.kind == Kind.FILE:
+            was = self._digest(path)[1]
+        elif there is not None and there.kind == Kind.SYMLINK:
+            was = self._disk.read_link(path)
+        if there is not None and there.kind == version.kind and was == content:
+            return False
         for parent in reversed(_parents(path)):
             if self._disk.stat(parent) is None:
                 self._disk.make_directory(parent, 0o755)
@@ -472,9 +465,8 @@ class Book:
         if result.result != Result.DONE:
             return None
         if result.version is not None:
-            self._asked(
-                {"command": "keep", "version": _packed(result.version._replace(node=self._node)), "path": _text(path)}
-            )
+            kept = result.version._replace(node=self._node, content=was)
+            self._asked({"command": "keep", "version": _packed(kept), "path": _text(path)})
         return True
 
     def _digest(self, path: bytes) -> tuple[int, bytes]:

@@ -316,3 +316,25 @@ def test_nodes_of_one_name_are_told_apart(new_lan: Callable[..., Lan]) -> None:
     _, newest, oldest = say(lan[2], "history")
     assert f"twin ({nodes[0]})" in newest
     assert f"twin ({nodes[1]})" in oldest
+
+
+def test_a_version_has_one_id_on_all_machines(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(3)
+    lan.start()
+    lan.meet("start")
+    a, b, c = lan
+    for content in (b"first", b"second", b"first", b"last"):
+        write(a.dir / "file", content)
+        wait_equal(lan.roots, SOON_S, like=survey(a.dir))
+    there = ids(a, "history", "file")
+    assert len(set(there)) == 2
+    for node in lan:
+        assert set(ids(node, "history", "file")) == set(there)
+    oldest = ids(b, "history", "file")[-1]
+    say(a, "restore", "file", "--version", oldest)
+    assert (a.dir / "file").read_bytes() == b"first"
+    wait_equal(lan.roots, SOON_S, like=survey(a.dir))
+    c.stop()
+    (newest,) = [one for one in there if one != oldest]
+    say(c, "restore", "file", "--version", newest)
+    assert (c.dir / "file").read_bytes() == b"second"

@@ -1,0 +1,136 @@
+"""The history for people: what a version is called, and what may be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from dir_sync import cli, history
+from dir_sync.core.events import Version, Why
+from dir_sync.core.model import Kind
+
+SECOND_NS = 10**9
+NOON_NS = 1_700_000_000 * SECOND_NS
+
+
+def version(
+    content: bytes, until_s: int, path: bytes = b"file", why: Why = Why.REPLACED, mtime_s: int = -900
+) -> Version:
+    """Displaced so many seconds after noon; known by a peer, if nobody gives it a name."""
+    digest = blake3(content).digest()
+    return Version(
+        b"", path, Kind.FILE, len(content), digest, NOON_NS + mtime_s * SECOND_NS, 0o644,
+        NOON_NS + until_s * SECOND_NS, why, "cc",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path.resolve() / "shared"
+    for name in ("versions", "staging"):
+        (root / ".dir_sync" / name).mkdir(parents=True)
+    return root
+
+
+@pytest.fixture
+def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    node = Node(folder)
+    monkeypatch.setattr(history, "ask", node.answer)
+    return node
+
+
+class Node:
+    """Answers the questions that a running node is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.own: list[Version] = []
+        self.peers: dict[str, list[Version]] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def has(self, one: Version, content: bytes) -> None:
+        name = b".dir_sync/versions/%d" % len(self.own)
+        (self.folder / name.decode()).write_bytes(content)
+        self.own.append(one._replace(name=name))
+
+    def answer(self, folder: str, question: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(question)
+        if question["command"] == "pending":
+            return {"count": 0}
+        if question["command"] != "versions":
+            return {}
+        peers = [
+            {"node": peer, "versions": [history._packed(one) for one in some]} for peer, some in self.peers.items()
+        ]
+        return {"versions": [history._packed(one) for one in self.own], "names": {}, "node": "aa", "peers": peers}
+
+    def entries(self, conflicts: bool = False) -> list[history.Entry]:
+        with history.open_book(str(self.folder)) as book:
+            return book.entries(conflicts=conflicts)
+
+
+def test_an_id_does_not_depend_on_who_answers_first(node: Node) -> None:
+    one, other = version(b"first", 1), version(b"first", 2)
+    node.peers = {"bb": [one], "cc": [other]}
+    (before,) = node.entries()
+    node.peers = {"cc": [other], "bb": [one]}
+    (after,) = node.entries()
+    assert before.id == after.id
+    assert {before.on, after.on} == {"bb, cc", "cc, bb"}
+    node.has(version(b"first", 3), b"first")
+    (here,) = node.entries()
+    assert (here.id, here.on) == (before.id, "here")
+
+
+def test_other_contents_paths_and_kinds_have_other_ids(node: Node) -> None:
+    one = version(b"first", 1)
+    link = one._replace(kind=Kind.SYMLINK)
+    node.peers = {"bb": [one, version(b"second", 1), version(b"first", 1, b"other"), link]}
+    assert len({entry.id for entry in node.entries()}) == 4
+    for _ in range(2):
+        node.has(one._replace(content=b""), b"nobody has read it")
+    assert len({entry.id for entry in node.entries()}) == 6, "what nobody has read may be anything"
+
+
+def test_the_newest_of_an_id_is_restored(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    for until_s in (1, 3, 2):
+        node.has(version(b"first", until_s), b"first")
+    (id_,) = {entry.id for entry in node.entries()}
+    assert cli.main(["restore", str(node.folder), "file", "--version", id_]) == 0
+    assert capsys.readouterr().out == f"file: as it was until {history.local(NOON_NS + 3 * SECOND_NS)}\n"
+    assert (node.folder / "file").read_bytes() == b"first"
+
+
+@pytest.mark.parametrize("word", ["keep", "restore"])
+def test_a_conflict_is_settled_for_all_of_an_id(node: Node, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for until_s in (1, 2):
+        node.has(version(b"loser", until_s, why=Why.CONFLICT), b"loser")
+    (id_,) = {entry.id for entry in node.entries(conflicts=True)}
+    assert cli.main(["conflicts", str(node.folder), word, id_, id_]) == 0
+    (settled,) = [question["versions"] for question in node.asked if question["command"] == "settle"]
+    assert {one["name"] for one in settled} == {".dir_sync/versions/0", ".dir_sync/versions/1"}
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_a_restore_displaces_is_kept_as_what_it_is(folder: Path) -> None:
+    """Without a node, again and again: the index knows only what was there when a node ran."""
+    file = folder / "file"
+    contents = (b"first", b"other")
+    versions = [folder / ".dir_sync/versions" / f"{number}" for number in range(2)]
+    with history.open_book(str(folder)) as book:
+        assert book._index is not None
+        for number, content in enumerate(contents):
+            versions[number].write_bytes(content)
+            name = b".dir_sync/versions/%d" % number
+            book._index.put_version(version(content, number)._replace(name=name))
+        file.write_bytes(b"there!")
+        by_id = {entry.version.content: entry for entry in book.entries()}
+        for content in contents:
+            assert book.restore(by_id[blake3(content).digest()])
+            assert file.read_bytes() == content
+        kept = {entry.version.content for entry in book.entries()}
+        assert kept == {blake3(content).digest() for content in (*contents, b"there!")}
