@@ -192,13 +192,17 @@ def restore(argv: list[str]) -> int:
         entries = book.of(path, book.entries(path))
         if words.version is not None:
             entries = [entry for entry in entries if entry.id == words.version]
+        too_new: list[history.Entry] = []
         if words.at is not None:
-            at_ns = history.moment(words.at, time.time_ns())
-            entries = [entry for entry in entries if entry.version.time_ns > at_ns]
-            entries.reverse()  # the first that was displaced after that time is what was there then
+            entries, too_new = history.there_at(entries, history.moment(words.at, time.time_ns()))
         first = history.fitting(entries)
         if path not in first and words.version is None:  # a folder: what is there now was not asked for
             first = {name: entry for name, entry in first.items() if words.at is not None or not book.is_there(name)}
+        if not first and too_new:
+            oldest = history.local(min(entry.version.mtime for entry in too_new))
+            raise ConfigError(
+                f"what {words.path} was then is not known: the oldest version is of {oldest}, see 'main.py history'"
+            )
         if not first:
             raise ConfigError(f"{book.none_has} of {words.path}: see 'main.py history'")
         if words.to is not None:
@@ -315,6 +319,7 @@ def read_config(argv: list[str]) -> Config:
         raise ConfigError(
             "--log-file is inside DIR: each line would be synchronized, which is a line again", config.USAGE
         )
+    least, most = _history_bounds(words.history_min, words.history_max)
     if len(words.peers) > limits.LINKS_MAX:
         raise ConfigError(f"more than {limits.LINKS_MAX} peers", config.USAGE)
     return Config(

@@ -57,6 +57,7 @@ __all__ = [
     "recalled",
     "settle",
     "table",
+    "there_at",
     "told",
     "touched",
     "wish_of",
@@ -482,6 +483,9 @@ class Book:
 
     def copy_out(self, entry: Entry, to: str) -> None:
         """A copy outside of the history; what has that name already stays. ConfigError."""
+        ours = os.path.join(self._folder, os.fsdecode(limits.RESERVED_NAME))
+        if (os.path.realpath(to) + "/").startswith(ours + "/"):
+            raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", 2)
         version = entry.version
         if entry.holder and version.kind == Kind.FILE:
             on = show(os.fsencode(entry.on))
@@ -542,6 +546,18 @@ def fitting(entries: Iterable[Entry]) -> dict[bytes, Entry]:
             first[path] = entry
             folders.update(above)
     return first
+
+
+def there_at(entries: Iterable[Entry], at_ns: int) -> tuple[list[Entry], list[Entry]]:
+    """Of `entries`, newest first: what may have been there at a time, the likeliest first; and for each path of which that
+    cannot be said the oldest version after that time, which was last modified later, too."""
+    later = [entry for entry in entries if entry.version.time_ns > at_ns]
+    later.reverse()  # the first that was displaced after that time is what was there then
+    first: dict[bytes, Entry] = {}
+    for entry in later:
+        first.setdefault(entry.version.path, entry)
+    too_new = {path: entry for path, entry in first.items() if entry.version.mtime > at_ns}
+    return [entry for entry in later if entry.version.path not in too_new], list(too_new.values())
 
 
 @contextmanager

@@ -134,3 +134,43 @@ def test_what_a_restore_displaces_is_kept_as_what_it_is(folder: Path) -> None:
             assert file.read_bytes() == content
         kept = {entry.version.content for entry in book.entries()}
         assert kept == {blake3(content).digest() for content in (*contents, b"there!")}
+
+
+def restored(node: Node, *words: str) -> int:
+    return cli.main(["restore", str(node.folder), *words])
+
+
+def at(s: int) -> str:
+    return history.local(NOON_NS + s * SECOND_NS)
+
+
+def test_a_version_made_later_is_not_what_was_there_then(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.has(version(b"second", 60, mtime_s=20), b"second")
+    assert restored(node, "file", "--at", at(10)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert at(20) in err
+    assert "history" in err
+    assert not (node.folder / "file").exists()
+    assert restored(node, "file", "--at", at(30)) == 0
+    assert (node.folder / "file").read_bytes() == b"second"
+
+
+def test_what_was_not_in_a_folder_then_does_not_come_back(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.has(version(b"new", 60, b"tree/new", mtime_s=20), b"new")
+    assert restored(node, "tree", "--at", at(10)) == 1
+    assert at(20) in capsys.readouterr().err
+    node.has(version(b"old", 60, b"tree/old", mtime_s=-20), b"old")
+    assert restored(node, "tree", "--at", at(10)) == 0
+    assert [path.name for path in (node.folder / "tree").iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("name", ["out", "versions/out", "../.dir_sync/staging/out", "link/out"])
+def test_nothing_is_written_among_what_is_ours(node: Node, name: str, tmp_path: Path) -> None:
+    node.has(version(b"first", 60), b"first")
+    (node.folder / "link").symlink_to(".dir_sync")
+    to = node.folder / name if name.startswith("link") else node.folder / ".dir_sync" / name
+    assert restored(node, "file", "--to", str(to)) == 2
+    assert not to.exists()
+    assert restored(node, "file", "--to", str(tmp_path / "out")) == 0
