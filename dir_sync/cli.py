@@ -340,8 +340,8 @@ def read_config(argv: list[str]) -> Config:
         brake_rewrite_percent=words.brake_rewrite_percent,
         history_days=words.history_days,
         history_share=words.history_share,
-        history_min=words.history_min,
-        history_max=words.history_max,
+        history_min=least,
+        history_max=most,
     )
 
 
@@ -354,6 +354,15 @@ def _folder(text: str) -> str:
         if folder and root.is_known(folder) and not os.path.exists(folder):
             return folder
         raise
+
+
+def _history_bounds(least: int | None, most: int | None) -> tuple[int, int]:
+    """At least, at most: a bound that is not given gives way to the one that is."""
+    if least is not None and most is not None and least > most:
+        raise ConfigError("--history-min is more than --history-max", config.USAGE)
+    if least is None:
+        least = min(config.HISTORY_MIN, config.HISTORY_MAX if most is None else most)
+    return least, max(config.HISTORY_MAX, least) if most is None else most
 
 
 class _Parser(argparse.ArgumentParser):
@@ -435,7 +444,7 @@ def _parser() -> _Parser:
     add(
         "--history-days",
         metavar="N",
-        type=_type(_count),
+        type=_type(_days),
         default=config.HISTORY_DAYS,
         help="keep what was replaced or deleted so long (default: %(default)s) ...",
     )
@@ -450,14 +459,12 @@ def _parser() -> _Parser:
         "--history-min",
         metavar="SIZE",
         type=_type(config.checked_size),
-        default=config.HISTORY_MIN,
         help="but at least this (default: 1G; it gives way when the disk is full)",
     )
     add(
         "--history-max",
         metavar="SIZE",
         type=_type(config.checked_size),
-        default=config.HISTORY_MAX,
         help="and at most this (default: 50G)",
     )
     add("--new", dest="fresh", action="store_true", help="begin with an empty DIR, though it was shared before")
@@ -537,6 +544,12 @@ def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 12:
         return int(text)
     raise ConfigError("a whole number is needed", config.USAGE)
+
+
+def _days(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= config.HISTORY_DAYS_MOST:
+        return int(text)
+    raise ConfigError(f"a whole number from 0 to {config.HISTORY_DAYS_MOST:,} is needed", config.USAGE)
 
 
 def _percent(text: str) -> int:

@@ -21,6 +21,7 @@ __all__ = [
     "ENVIRONMENT",
     "FOLDER_NAME",
     "HISTORY_DAYS",
+    "HISTORY_DAYS_MOST",
     "HISTORY_MAX",
     "HISTORY_MIN",
     "HISTORY_SHARE",
@@ -49,6 +50,7 @@ HISTORY_DAYS = 30
 HISTORY_SHARE = 10
 HISTORY_MIN = 10**9
 HISTORY_MAX = 50 * 10**9
+HISTORY_DAYS_MOST = 36_500
 
 USAGE = 2  # exit code: the command line is wrong
 ENVIRONMENT = 1  # exit code: the command line is fine, the machine does not let us

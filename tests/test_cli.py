@@ -96,6 +96,23 @@ def test_all_options(daemon: Daemon, folder: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "bounds"),
+    [
+        ("--history-days 36500", (10**9, 50 * 10**9)),
+        ("--history-max 500M", (500 * 10**6, 500 * 10**6)),
+        ("--history-min 60G", (60 * 10**9, 60 * 10**9)),
+        ("--history-min 1k --history-max 1k", (1000, 1000)),
+    ],
+)
+def test_a_bound_of_the_history_that_is_not_given_gives_way(
+    daemon: Daemon, folder: str, words: str, bounds: tuple[int, int]
+) -> None:
+    assert cli.main(["shared", *words.split()]) == 0
+    (asked,) = daemon.asked
+    assert (asked.history_min, asked.history_max) == bounds
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "run shared -b 1 -l 2 -s x",
@@ -187,6 +204,9 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
         (["shared", "--name", "anna "], "--name: 'anna ' has a space at an end"),
         (["shared", "--folder", ""], "--folder: a name needs at least one character"),
         (["shared", "--interface", ""], "--interface: a name needs at least one character"),
+        (["shared", "--history-days", "99999999999"], "--history-days: a whole number from 0 to 36,500 is needed"),
+        (["shared", "--history-days", "36501"], "--history-days: a whole number from 0 to 36,500 is needed"),
+        (["shared", "--history-min", "10G", "--history-max", "1G"], "--history-min is more than --history-max"),
         (["shared", "-q", "-v"], "-v/--verbose: not allowed with argument -q/--quiet"),
         (["shared", "-x\x1b\n"], r"unrecognized arguments: -x\x1b\n"),
     ],
@@ -214,7 +234,14 @@ def test_bad_words(
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [([], 2), (["missing"], 2), (["shared", "-b", "0"], 2), (["shared", "--log-file", "missing/log"], 1)],
+    [
+        ([], 2),
+        (["missing"], 2),
+        (["shared", "-b", "0"], 2),
+        (["shared", "--log-file", "missing/log"], 1),
+        (["shared", "--history-days", "99999999999"], 2),
+        (["shared", "--history-min", "10G", "--history-max", "1G"], 2),
+    ],
 )
 def test_exit_codes(daemon: Daemon, folder: str, words: list[str], code: int) -> None:
     assert cli.main(words) == code
