@@ -2210,11 +2210,18 @@ class Engine:
         if not chosen:
             self.index.forget_changes(now.wall_ns - self._retention.keep_ns, _CHANGES_MAX)
             self._short.clear()
-            self._prune_at = now.mono_ms + _PRUNE_EVERY_MS
+            self._prune_at = now.mono_ms + (self._young_for_ms() if over > 0 else _PRUNE_EVERY_MS)
             return
         self._pruning = True
         self._note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
         self._order(PruneJob(tuple(chosen)))
+
+    def _young_for_ms(self) -> int:
+        """How long until another version is old enough to give way."""
+        most = _YOUNG_VERSION_NS // 1_000_000
+        oldest = self.index.old_versions(self._now.wall_ns + 1, 1)
+        since_ms = (self._now.wall_ns - oldest[0].time_ns) // 1_000_000 if oldest else 0
+        return min(max(most - since_ms + 1, 1_000), most)
 
     def _recheck_later(self, version: Version) -> None:
         if version.kind == Kind.FILE:

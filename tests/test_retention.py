@@ -69,9 +69,25 @@ def test_what_was_kept_just_now_is_not_too_much_yet() -> None:
     pair.clock.ms += 20_000
     pair.run()
     assert on_disk(pair.two) == [b"first"]
-    pair.clock.ms += 2 * 3_600_000
+    pair.clock.ms += 85_000
+    pair.run()
+    assert on_disk(pair.two) == [b"first"]
+    pair.clock.ms += 15_000
     pair.run()
     assert on_disk(pair.two) == []
+
+
+def test_a_burst_gives_way_as_soon_as_it_is_old_enough() -> None:
+    pair = linked(Retention(30 * DAY_NS, 2_500))
+    replace(pair, b"file", *(b"%d" % number * 1000 for number in range(4)))
+    pair.clock.ms += 50_000
+    replace(pair, b"file", *(b"%d" % number * 1000 for number in range(4, 8)))
+    for _ in range(13):
+        pair.clock.ms += 10_000
+        pair.run()
+    assert pair.two.index.history_bytes() == 2_000
+    deadline = pair.two.engine.next_deadline()
+    assert deadline is None or deadline > pair.clock.ms + 60_000, "and then it rests"
 
 
 def test_losers_of_conflicts_go_last() -> None:
