@@ -11,6 +11,7 @@ import fcntl
 import os
 import random
 import sqlite3
+import stat
 import time
 
 from dir_sync.config import ConfigError
@@ -30,6 +31,8 @@ _BESIDE_BYTES = 64 * 1024  # what SQLite's files beside a database need at least
 def lock(root: bytes) -> int:
     """A handle that holds the folder until it is closed. ConfigError if another program holds it, or it cannot be had."""
     path = root + b"/" + limits.RESERVED_NAME
+    if not _is_in(root, path):
+        raise ConfigError(f"{show(path)} has to be a folder on the file system of {show(root)}, and no link")
     try:
         os.makedirs(path, 0o700, exist_ok=True)
         handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -53,12 +56,18 @@ def lock(root: bytes) -> int:
 
 
 def open_index(root: bytes, dice: random.Random) -> Index:
-    """The index of a folder whose lock is held. A damaged one is set aside. ConfigError if there can be none."""
+    """The index of a folder whose lock is held. A damaged one is set aside; if one was lost, that is said. ConfigError if
+    there can be none."""
     path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
+    lost = _is_lost(root, path)
     try:
         try:
             index = Index(os.fsdecode(path), dice)
             index.leap(time.time_ns())
+            if lost:
+                logger.warning(
+                    "the index was lost: made anew from the folder, and this node begins anew, as at a first contact"
+                )
             return index
         except IndexDamaged as error:
             aside = path + b".damaged-%d" % int(time.time())
@@ -75,6 +84,25 @@ def open_index(root: bytes, dice: random.Random) -> Index:
             full.sqlite_errorname = "SQLITE_FULL"
             raise full from error
         raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
+
+
+def _is_in(root: bytes, path: bytes) -> bool:
+    """False if what is written below `path` would be written elsewhere."""
+    try:
+        found = os.lstat(path)
+        return not stat.S_ISLNK(found.st_mode) and found.st_dev == os.stat(root).st_dev
+    except OSError:
+        return True  # it is not there, or whoever makes it is told
+
+
+def _is_lost(root: bytes, path: bytes) -> bool:
+    """True if there is no index, or an empty one, though there is a history: the folder was shared before."""
+    try:
+        if os.path.exists(path) and os.path.getsize(path):
+            return False
+        return bool(os.listdir(root + b"/" + limits.RESERVED_NAME + b"/versions"))
+    except OSError:
+        return False
 
 
 def _is_full(root: bytes) -> bool:
