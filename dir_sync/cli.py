@@ -168,7 +168,7 @@ def history_(argv: list[str]) -> int:
         shown = entries[: words.limit or None]
         print("\n".join(history.table(shown)))
         if len(shown) < len(entries):
-            print(f"and {len(entries) - len(shown):,} older ones (--limit 0 shows all)")
+            print(f"and {how_many(len(entries) - len(shown), 'older one')} (--limit 0 shows all)")
     return 0
 
 
@@ -288,7 +288,7 @@ def undo(argv: list[str]) -> int:
         if not words.dry_run and answer["changes"]:
             left = book.wait()
             if left:
-                print(f"{left:,} are still on their way: see 'main.py status {words.folder}'")
+                print(f"still on the way: {how_many(left, 'path')}, see 'main.py status {words.folder}'")
     return 0
 
 

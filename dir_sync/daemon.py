@@ -68,7 +68,7 @@ from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import HISTORY, STAGING, STATE, SYNC_ALL_FROM, FileSync, is_new_file
 from dir_sync.index import JOURNAL_SINCE
-from dir_sync.log import Once, logger
+from dir_sync.log import Once, how_many, logger
 from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager
@@ -773,7 +773,7 @@ class Daemon:
             self._next_poll = mono + _POLL_S
             path, reason = next(iter(self._watcher.unwatched.items()))
             self._warn_once(
-                f"{len(self._watcher.unwatched)} folder(s) cannot be watched, {show(path)} first ({reason}): looked at"
+                f"{how_many(len(self._watcher.unwatched), 'folder')} cannot be watched, {show(path)} first ({reason}): looked at"
                 f" every {_POLL_S:.0f} s instead; raise fs.inotify.max_user_watches"
             )
             for path in list(self._watcher.unwatched):

@@ -212,7 +212,10 @@ class _Lines(logging.Handler):
 
     def write(self, line: str) -> None:
         """One line; counted as lost if it cannot be written soon."""
-        if self._lost and self._try(_Short.stamp(time.time()) + f"({self._lost} log lines were lost)"):
+        if self._lost and self._try(
+            _Short.stamp(time.time())
+            + f"({how_many(self._lost, 'log line')} {'was' if self._lost == 1 else 'were'} lost)"
+        ):
             self._lost = 0
         if not self._try(line):
             self._lost += 1

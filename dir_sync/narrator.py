@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dir_sync.core.events import Note
 from dir_sync.core.model import show
-from dir_sync.log import human_bytes, human_seconds, logger
+from dir_sync.log import how_many, human_bytes, human_seconds, logger
 
 __all__ = ["Narrator"]
 
@@ -80,7 +80,7 @@ class Narrator:
         path, peer = show(note.path), note.peer
         match note.what:
             case "scanned":
-                logger.info("the folder holds %s files (%s)", f"{note.wire:,}", human_bytes(note.size))
+                logger.info("the folder holds %s (%s)", how_many(note.wire, "file"), human_bytes(note.size))
             case "synchronized":
                 logger.info("synchronized with %s", peer)
             case "delta":
@@ -126,18 +126,20 @@ class Narrator:
             case "blind":
                 logger.warning("looking at everything in %s again: %s", path or "the folder", note.text)
             case "pruned":
-                logger.info("old versions leave the history: %s of them (%s)", f"{note.wire:,}", human_bytes(note.size))
+                logger.info(
+                    "the history gives way: %s less (%s)", how_many(note.wire, "version"), human_bytes(note.size)
+                )
             case "braked":
                 logger.warning(
-                    "BRAKE: %s files are missing here since this node last looked (%s first). Nobody is told until you"
-                    " decide: 'main.py approve DIR' deletes them everywhere, 'main.py reject DIR' brings them back",
-                    f"{note.wire:,}", path,
+                    "BRAKE: missing here since this node last looked: %s (%s first). Nobody is told until you"
+                    " decide: 'main.py approve DIR' deletes everywhere what is missing, 'main.py reject DIR' brings it back",
+                    how_many(note.wire, "file"), path,
                 )  # fmt: skip
             case "peer braked":
                 logger.warning(
-                    "BRAKE: %s has removed or rewritten %s of the %s files here (%s first). That is held until you decide, on"
+                    "BRAKE: %s has removed or rewritten %s of %s here (%s first). That is held until you decide, on"
                     " any machine: 'main.py approve DIR' lets it happen, 'main.py reject DIR' undoes it everywhere",
-                    peer, f"{note.wire:,}", f"{note.size:,}", path,
+                    peer, f"{note.wire:,}", how_many(note.size, "file"), path,
                 )  # fmt: skip
             case "still braked":
                 logger.warning(
@@ -146,12 +148,12 @@ class Narrator:
                 )
             case "held there":
                 logger.warning(
-                    "BRAKE on %s: what %s did to %s files is held there (%s first) until somebody decides, on any machine:"
+                    "BRAKE on %s: what %s did to %s is held there (%s first) until somebody decides, on any machine:"
                     " 'main.py approve DIR' or 'main.py reject DIR'",
-                    peer, show(note.text.encode("utf-8", "surrogateescape")), f"{note.wire:,}", path,
+                    peer, show(note.text.encode("utf-8", "surrogateescape")), how_many(note.wire, "file"), path,
                 )  # fmt: skip
             case "decided":
-                logger.warning("%s: what %s did to %s files", note.text, peer, f"{note.wire:,}")
+                logger.warning("%s: what %s did to %s", note.text, peer, how_many(note.wire, "file"))
             case "lost":
                 logger.warning("cannot come back, its content is in no history that can be reached: %s", path)
             case "unbraked":
@@ -173,7 +175,7 @@ _WORDS = {
     "meta": ("new times or permissions: {path}{peer}", "new times or permissions: {count} more{peer}"),
     "kept": (
         "kept {path}: it was changed here while it was deleted elsewhere",
-        "kept {count} more that were changed here while they were deleted elsewhere",
+        "kept {count} more, changed here while deleted elsewhere",
     ),
     "spared": ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
 }

@@ -203,7 +203,7 @@ def test_lost_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     written = before.count(b"\n")
     assert 0 < written < 5000
     assert before.endswith(b"line %d\n" % (written - 1))
-    assert f"({5000 - written} log lines were lost)" in after.splitlines()[0]
+    assert f"({5000 - written:,} log lines were lost)" in after.splitlines()[0]
     assert after.splitlines()[1].endswith("the last")
 
 
