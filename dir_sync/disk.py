@@ -915,11 +915,19 @@ def _stat(kind: Kind, found: os.stat_result) -> Stat:
 _new = tuple.__new__  # Stat(...) takes twice as long, and scans make millions
 
 
+_SAID = frozenset(
+    {errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY}
+)  # what the system says of these is what their Trouble says
+_INODES = "or no free inodes"  # the system does not tell the one from the other
+
+
 def _error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
     """`wrong_type` is the errno with which this one verb says that the name is of another type."""
     number = error.errno or errno.EIO
     trouble = Trouble.WRONG_TYPE if number == wrong_type else _TROUBLES.get(number, Trouble.IO)
-    return DiskError(trouble, path, os.strerror(number))
+    return DiskError(
+        trouble, path, "" if number in _SAID else _INODES if number == errno.ENOSPC else os.strerror(number)
+    )
 
 
 def _read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | None:

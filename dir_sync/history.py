@@ -508,7 +508,8 @@ class Book:
         except FileExistsError:
             raise ConfigError(f"{show(os.fsencode(to))} is there already, and stays as it is", 2) from None
         except (OSError, DiskError) as error:
-            raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {reason}") from None
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """These conflicts are settled as they are, here and on the connected machines."""

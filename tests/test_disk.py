@@ -1954,3 +1954,29 @@ def test_equal_seeds_give_equal_disks() -> None:
     for seed in range(20):
         assert run(seed) == run(seed)
     assert run(1) != run(2)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.ENOSPC, "no room on the disk (or no free inodes)"),
+        (errno.EDQUOT, "no room on the disk (Disk quota exceeded)"),
+        (errno.EMFILE, "too many open files"),
+        (errno.EACCES, "no permission"),
+        (errno.EPERM, "no permission (Operation not permitted)"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EIO, "input/output error"),
+        (errno.ENAMETOOLONG, "this file system cannot hold such a name (File name too long)"),
+    ],
+)
+def test_a_trouble_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, text: str) -> None:
+    disk = RealDisk(tmp_path)
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "mkdir", fails)
+    with pytest.raises(DiskError) as caught:
+        disk.make_directory(b"folder", 0o755)
+    assert str(caught.value) == text
+    disk.close()
