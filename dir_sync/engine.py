@@ -503,8 +503,10 @@ class Engine:
         return [node for node, peer in sorted(self._peers.items()) if peer.synced and peer.sent >= self.index.sequence]
 
     def name_of(self, node: str) -> str:
-        """What a connected peer calls itself."""
-        return self._peers[node].name if node in self._peers else node[:8]
+        """What a node calls itself, or did when it was last connected."""
+        if node in self._peers:
+            return self._peers[node].name
+        return str(self.index.noted("name " + node) or node[:8])
 
     def troubled(self) -> list[tuple[bytes, str]]:
         """Paths that are newer elsewhere and cannot be had here now, and why: they are tried again."""
@@ -529,7 +531,7 @@ class Engine:
         self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "", crowd: int = 1
     ) -> None:
         peer = _holder(peer)
-        name = self._peers[peer].name if peer in self._peers else peer
+        name = self.name_of(peer) if peer else ""
         self._out.append(Note(what, path, name, size, wire, text, crowd))
 
     # --- looking at our own disk -------------------------------------------------------------------------------------

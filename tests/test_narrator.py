@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from dir_sync.core.events import Note
+from dir_sync.core.events import Applied, Note, PeerDown, Touched, Urgency
 from dir_sync.narrator import Narrator
+from tests.pair import Pair
 
 
 def line(caplog: pytest.LogCaptureFixture, note: Note) -> str:
@@ -26,3 +27,24 @@ def test_one_is_not_many(caplog: pytest.LogCaptureFixture, what: str, count: int
     said = line(caplog, Note(what, b"path", "bob", size, count, "alice", 1))
     assert f" {words.format(thing)} " in said + " "
     assert "(s)" not in said
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_node_that_has_left_is_called_by_its_name(noted: bool) -> None:
+    pair = Pair()
+    pair.link()
+    one, two = pair.one, pair.two
+    one.disk.write(b"file", b"content")
+    one.inbox.append(Touched(b"file", Urgency.NOW))
+    pair.run()
+    if noted:
+        two.index.note(f"name {one.index.node}", "anna")
+    one.disk.delete(b"file")
+    one.inbox.append(Touched(b"file", Urgency.VANISHED))
+    while not any(isinstance(event, Applied) for event in two.inbox):
+        pair.turn()
+        pair.clock.ms += 1
+    two.inbox.appendleft(PeerDown(one.index.node, "lost"))
+    two.turn()
+    (note,) = [note for note in two.notes if note.what == "removed"]
+    assert note.peer == ("anna" if noted else one.index.node[:8])
