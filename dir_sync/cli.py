@@ -346,12 +346,12 @@ def read_config(argv: list[str]) -> Config:
 
 
 def _folder(text: str) -> str:
-    """The folder to share. One that was shared before may be missing: its disk is not there yet."""
+    """The folder to share. One that was shared before is waited for: its disk may not be there yet."""
     try:
         return config.checked_folder(text)
     except ConfigError:
-        folder = os.path.realpath(text) if text and "\0" not in text else ""
-        if folder and root.is_known(folder) and not os.path.exists(folder):
+        folder = root.known_as(text)
+        if folder and root.reason_to_wait(folder, None):
             return folder
         raise
 

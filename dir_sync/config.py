@@ -30,6 +30,7 @@ __all__ = [
     "USAGE",
     "Config",
     "ConfigError",
+    "barred",
     "checked_folder",
     "checked_name",
     "checked_port",
@@ -138,10 +139,17 @@ def checked_folder(text: str) -> str:
         raise ConfigError(f"{_shown(text)} is not a folder", USAGE)
     if os.fsdecode(limits.RESERVED_NAME) in folder.split(os.sep):
         raise ConfigError(f"{_shown(text)} is inside .dir_sync, which is never shared", USAGE)
+    if reason := barred(folder):
+        raise ConfigError(f"{_shown(text)} {reason}")
+    return folder
+
+
+def barred(folder: str) -> str:
+    """Why this user cannot use a folder that is there, as the end of a sentence; "": nothing is in the way."""
     for way, word in ((os.R_OK | os.X_OK, "read"), (os.W_OK, "written")):
         if not os.access(folder, way, effective_ids=os.access in os.supports_effective_ids):
-            raise ConfigError(f"{_shown(text)} cannot be {word}: check its permissions and its file system")
-    return folder
+            return f"cannot be {word}: check its permissions and its file system"
+    return ""
 
 
 def is_shared(path: str, folder: str) -> bool:

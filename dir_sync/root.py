@@ -7,14 +7,16 @@ Rule: a folder that was shared from this machine before is not begun anew becaus
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 from collections.abc import Mapping
 
+from dir_sync.config import barred
 from dir_sync.core.model import show
 
-__all__ = ["is_known", "paused", "reason_against", "reason_to_wait", "remember", "say_paused"]
+__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused"]
 
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"
@@ -29,9 +31,12 @@ def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False
         found = os.stat(folder)
         if not stat.S_ISDIR(found.st_mode):
             return f"{name} is not a folder any more"
+        if reason := barred(folder):
+            return f"{name} {reason}"
         entries = os.listdir(folder)
     except OSError as error:
-        return f"{name} is gone: {error.strerror}"
+        is_gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        return f"{name} {'is gone' if is_gone else 'cannot be used'}: {error.strerror}"
     if ".dir_sync" in entries or (found.st_dev, found.st_ino) == was or (fresh and was is None):
         return ""
     if was is not None:
@@ -64,9 +69,11 @@ def _is_shared(folder: str) -> bool:
     return os.path.exists(os.path.join(folder, ".dir_sync", "index.db"))
 
 
-def is_known(folder: str) -> bool:
-    """True if a folder of this path was shared before, by this user on this machine."""
-    return folder in _known()
+def known_as(text: str) -> str:
+    """The path under which the folder that a user writes so was shared before, by this user on this machine; "": it was not.
+    Whatever has that path now."""
+    known = _known()
+    return next((path for path in _paths(text) if path in known), "")
 
 
 def remember(folder: str) -> None:
@@ -95,11 +102,24 @@ def say_paused(folder: str, reason: str) -> None:
 
 def paused(text: str) -> str:
     """Why the node of a folder (as a user writes it) is waiting; "": none says that it is."""
+    said = _read(_PAUSED)
+    for path in _paths(text):
+        word = said.get(path)
+        if isinstance(word, list) and _is_alive(word):
+            return str(word[1])
+    return ""
+
+
+def _paths(text: str) -> list[str]:
+    """What a user writes, as a path without links; then the same, but a link at its end is taken for the folder itself."""
     try:
-        word = _read(_PAUSED).get(os.path.realpath(text)) if text else None
-    except ValueError:  # a NUL byte
-        return ""
-    return str(word[1]) if isinstance(word, list) and _is_alive(word) else ""
+        real = os.path.realpath(text) if text else ""
+    except (OSError, ValueError):  # the current folder is gone; a NUL byte
+        return []
+    if not real:
+        return []
+    above, name = os.path.split(os.path.abspath(text))
+    return [real, os.path.join(os.path.realpath(above), name)]
 
 
 def _is_alive(word: object) -> bool:

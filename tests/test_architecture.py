@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "undo": {"index"},
     "status": {"log"},
     "control": set(),
-    "root": set(),
+    "root": {"config"},
     # bytes on disk
     "disk": {"ports"},
     "delta": {"ports"},

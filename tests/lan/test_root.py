@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -168,6 +169,47 @@ def test_a_folder_that_is_missing_at_the_start_is_waited_for(pair: Lan) -> None:
         aside.rename(a.dir)
         write(b.dir / "tree/3", b"edited there")
         wait_for(lambda: (a.dir / "tree/3").read_bytes() == b"edited there", SOON_S, "it goes on by itself")
+    assert count(b) == FILES
+
+
+@pytest.mark.parametrize("what", ["a file", "a dangling link", "a loop", "immutable"])
+def test_a_folder_that_cannot_be_used_at_the_start_is_waited_for(pair: Lan, what: str) -> None:
+    """It was shared before; one that never was is an error."""
+    a, b = pair
+    a.stop()
+    moved = a.dir.parent / "aside"
+    if what == "immutable":
+        if subprocess.run(["chattr", "+i", a.dir], check=False, capture_output=True).returncode:
+            pytest.skip("nothing can be made immutable here")
+    else:
+        a.dir.rename(moved)
+    reason = {"a file": "not a folder", "immutable": "cannot be written", "a loop": "cannot be used"}.get(
+        what, "is gone"
+    )
+    try:
+        if what == "a file":
+            a.dir.touch()
+        elif what == "a dangling link":
+            a.dir.symlink_to("nowhere")
+        elif what == "a loop":
+            a.dir.symlink_to(a.dir.name)
+        with a.running_as(a.dir, "-s", a.signatures):
+            wait_for(lambda: "paused: " in a.log(this_run=True), SOON_S, "it is said")
+            assert reason in a.log(this_run=True)
+            status = a.within(sys.executable, a.main, "status", a.dir)
+            ended = subprocess.run(status, check=False, capture_output=True, env=a.environment(), cwd=a.base)
+            assert (ended.returncode, ended.stderr.count(b"\n")) == (1, 1)
+            assert b"is paused" in ended.stderr
+            write(b.dir / "tree/3", b"edited there")
+            if what == "immutable":
+                subprocess.run(["chattr", "-i", a.dir], check=True)
+            else:
+                a.dir.unlink(missing_ok=True)
+                moved.rename(a.dir)
+            wait_for(lambda: (a.dir / "tree/3").read_bytes() == b"edited there", SOON_S, "it goes on by itself")
+    finally:
+        if what == "immutable":
+            subprocess.run(["chattr", "-i", a.dir], check=True)
     assert count(b) == FILES
 
 
