@@ -23,6 +23,7 @@ from dir_sync.core.brake import BRAKE_WINDOW_MS, OLD_NS, Brake, PeerBrake, Verdi
 from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
+    MOUNTED,
     Act,
     Applied,
     ApplyItem,
@@ -700,6 +701,8 @@ class Engine:
         self._to_list += [prefix + name for name in listing.folders]
         if listing.seen:
             self._found_new(folder, listing.seen, listing.mtime)
+        for name in listing.mounts:
+            self._skip(prefix + name, MOUNTED)
         if listing.entries:
             self._entered(folder, prefix, listing.entries, listing.mtime)
         for name in listing.gone:
@@ -1221,7 +1224,7 @@ class Engine:
         row = self.index.get(path)
         mine = None if row is None else row.record
         if seen.kind == Kind.OTHER:
-            self._skip(path, "not a file, a folder or a link")
+            self._skip(path, seen.problem or "not a file, a folder or a link")
             self._obstruct(path, Kind.OTHER)
             if mine is not None and mine.kind != Kind.ABSENT:
                 return self._absent(seen, errand)

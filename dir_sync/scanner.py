@@ -13,7 +13,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import Folder, Listed, Listing, ListJob, Look, Looked, LookItem, Seen
+from dir_sync.core.events import MOUNTED, Folder, Listed, Listing, ListJob, Look, Looked, LookItem, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
@@ -88,7 +88,15 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
             else:
                 entries.append(entry)
     mtime = _mtime_of(disk, folder.path) if want_bytes else None
-    return Listing(folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime)
+    others = [entry for entry in entries if entry[1].kind is Kind.OTHER and entry[0] != _OURS]
+    mounts = tuple(name for name, stat in others if _is_mount(disk, stat))
+    return Listing(folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime, mounts)
+
+
+def _is_mount(disk: Disk, stat: Stat) -> bool:
+    """`stat`: of something that is OTHER."""
+    root = disk.stat(b"")
+    return root is not None and stat.device != root.device
 
 
 def _seen_small(path: bytes, file: tuple[Stat, bytes], want_bytes: bool, grain_ns: int, now_ns: int) -> Seen | None:
@@ -157,7 +165,7 @@ def _look(
                 return Seen(path, Look.UNSTABLE)
             return Seen(path, Look.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp)
         if stat.kind == Kind.OTHER:
-            return Seen(path, Look.FOUND, stat.kind)
+            return Seen(path, Look.FOUND, stat.kind, problem=MOUNTED if _is_mount(disk, stat) else "")
         if item.hint is not None and _is_hinted(stat, fp, item):
             hint = item.hint
             return Seen(path, Look.FOUND, stat.kind, hint.size, hint.content, stat.mtime, stat.mode, fp)

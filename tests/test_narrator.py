@@ -48,3 +48,19 @@ def test_a_node_that_has_left_is_called_by_its_name(noted: bool) -> None:
     two.turn()
     (note,) = [note for note in two.notes if note.what == "removed"]
     assert note.peer == ("anna" if noted else one.index.node[:8])
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_what_is_mounted_below_the_folder_is_said_to_be(at_start: bool) -> None:
+    pair = Pair()
+    one = pair.one
+    one.disk.make_directory(b"disk", 0o755)
+    one.disk.mount(b"disk")
+    one.disk.mkfifo(b"pipe")
+    if at_start:
+        one.boot()
+    else:
+        one.inbox += [Touched(path, Urgency.NOW) for path in (b"disk", b"pipe")]
+    pair.run()
+    said = {note.path: note.text for note in one.notes if note.what == "skipped"}
+    assert said == {b"disk": "another file system is mounted there", b"pipe": "not a file, a folder or a link"}

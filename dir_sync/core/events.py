@@ -52,6 +52,10 @@ class MadeDelta(NamedTuple):
     size: int
 
 
+MOUNTED = "another file system is mounted there"
+"""The problem of a path that is none of the shared folder's."""
+
+
 class Seen(NamedTuple):
     """What a look found at one path."""
 
@@ -84,6 +88,7 @@ class Listing(NamedTuple):
     gone: tuple[bytes, ...] = ()  # known names that are not there
     seen: tuple[Seen, ...] = ()  # new small files, looked at on the spot: they are not among the entries
     mtime: int | None = None  # of the folder, if wanted
+    mounts: tuple[bytes, ...] = ()  # names among the entries where another file system begins
 
 
 class Why(Enum):
