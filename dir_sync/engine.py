@@ -142,6 +142,7 @@ _NOBODY = ""  # whose offers are those that their peer has replaced
 _OURS = "~"  # whose offers are what was here once and is wanted again; before the name of a peer: it has the content
 _KEPT_PAGE = 500  # versions in one message: a few kB each at the most
 _CHANGES_MAX = 1_000_000  # entries of the journal
+_TIMES_MAX = 10_000  # folders whose times are to be set, or told once more
 _PLAN_MAX = 2_000  # paths planned in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4
@@ -270,6 +271,9 @@ class Engine:
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
         self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
+        self._restless: dict[bytes, int | None] = {}  # folder in which people change things -> its time as told last
+        self._timing: dict[bytes, int | None] = {}  # the same, now that it is calm: their times are looked at
+        self._late_times: dict[bytes, int] = {}  # these have others by now, to be told
         self._to_sign: dict[
             bytes, bytes
         ] = {}  # path -> content it had before, whose signature helps to make the new one
@@ -441,6 +445,7 @@ class Engine:
         self._plan_todo()
         self._flush_jobs()
         self._publish()
+        self._tell_late_times()
         if not self._brake_told:
             self._tell_brake()
         for node in sorted(self._peers):
@@ -821,6 +826,7 @@ class Engine:
         rows = index.put_new(records, [seen.fp for seen in found])
         if told:
             self._changed += [(row.seq, row.record) for row in rows]
+            self._is_changing(parent_of(found[-1].path), found[-1].folder_mtime)
 
     def _new(self, seen: Seen, told: bool) -> None:
         """Known here: what was seen is new, to us and as far as we know to everyone. `told`: there is a peer to tell."""
@@ -878,6 +884,8 @@ class Engine:
         match seen.look:
             case Look.SAME:
                 self._not_noted.pop(path, None)
+                if errand.times and self._timing.pop(path, seen.mtime) != seen.mtime:
+                    self._late_times[path] = seen.mtime
                 if errand.listing and seen.kind == Kind.DIRECTORY:
                     self._to_list.append(path)
                 self._done(path)
@@ -928,6 +936,8 @@ class Engine:
             if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent in self._obstructed):
                 self._to_list.append(parent)  # it may have been what kept its folder here
         if row is None:
+            if errand.live:
+                self._is_changing(parent_of(path), None)  # somebody's file that has come and gone
             return True
         mine = row.record
         if mine.kind == Kind.ABSENT:
@@ -1324,9 +1334,18 @@ class Engine:
         row = self._put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
+        if seen is not None:
+            self._is_changing(parent_of(record.path), folder_mtime)
         self._sign_later(record, previous)
         if seen is not None and previous is not None and previous.kind == Kind.FILE:
             self._look_at_links(before, previous)
+
+    def _is_changing(self, folder: bytes, mtime: int | None) -> None:
+        """People change something in a folder, whose time was told as `mtime` (None: was not told). It may have got a later
+        one by what they did before we looked, or right after."""
+        if folder and (folder in self._restless or len(self._restless) < _TIMES_MAX):
+            known = self._restless.get(folder)
+            self._restless[folder] = known if mtime is None else mtime
 
     def _look_at_links(self, before: bytes, previous: Record) -> None:
         """A file was changed by one of its names: the watcher tells of none of the others. `before`: its fingerprint until
@@ -2699,7 +2718,14 @@ class Engine:
 
     def _calm_work(self) -> bool:
         return (
-            bool(self._check_again or self._times or self._to_sign or self._sign_after is not None or self._must_sweep)
+            bool(
+                self._check_again
+                or self._times
+                or self._restless
+                or self._to_sign
+                or self._sign_after is not None
+                or self._must_sweep
+            )
             or not self._ready.keys().isdisjoint(self._blocked)
         ) and not self._signing
 
@@ -2730,6 +2756,12 @@ class Engine:
             wanted = {_STAGING + b"part-" + content.hex().encode() for content in self.index.offered_contents()}
             self._part_kept = bool(wanted)
             self._out.append(SweepJob(frozenset(wanted)))
+        if self._restless:
+            self._timing, self._restless = self._restless, {}
+            for path in sorted(self._timing) if self._peers else ():
+                self._agenda.add(path, self._now.mono_ms, self._now.mono_ms).times = True
+            self._again = True
+            return
         if self._times:
             self._set_times()
             return
@@ -2873,7 +2905,7 @@ class Engine:
                             offer = (peer.node, change.delta.base, record.content, change.delta.size)
                             self._delta_offers[record.path] = offer
                 for path, mtime in times:
-                    if path and len(self._times) < 10_000:
+                    if path and len(self._times) < _TIMES_MAX:
                         self._times[path] = mtime
                 self._seen(peer, sequence)
             case Chunks():
@@ -3187,6 +3219,15 @@ class Engine:
             peer.sent = until
         for told, nodes in sends:
             self._out.append(Send(tuple(nodes), told.message, told.size))
+
+    def _tell_late_times(self) -> None:
+        times = list(self._late_times.items())
+        self._late_times.clear()
+        for at in range(0, len(times), limits.CHANGES_MAX):
+            some = tuple(times[at : at + limits.CHANGES_MAX])
+            for node in sorted(self._peers):
+                if self._peers[node].asked:
+                    self._send(node, ModificationUpdate(self.folder, self._peers[node].sent, (), some), 60 * len(some))
 
     def _gives(self, peer: Peer) -> bool:
         """True if that peer is sent contents unasked: it came with nothing, and there is no other who could give them."""

@@ -156,7 +156,7 @@ def _look(
             return Seen(path, Look.ABSENT)
         fp = fingerprint(stat) if item.fp or stat.kind != Kind.FILE or item.hint is not None else b""
         if fp and fp == item.fp:
-            return Seen(path, Look.SAME, stat.kind)
+            return Seen(path, Look.SAME, stat.kind, mtime=stat.mtime)
         if stat.kind == Kind.DIRECTORY:
             return Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp)
         if stat.kind == Kind.SYMLINK:

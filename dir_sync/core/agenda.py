@@ -37,6 +37,7 @@ class Errand:
     listing: bool = False  # a folder: list it, whatever the look says
     judged: bool = False  # a scan missed it, and may say so (see core.brake)
     approved: bool = False  # ... because a person said so
+    times: bool = False  # a folder: people have changed something in it, and its time is told when it is calm
     large: bool = False  # known to be a large file: look at it apart from the others
     tries: int = 0
     hint: Hint | None = None
@@ -93,6 +94,7 @@ class Agenda:
         newer.listing |= errand.listing
         newer.judged |= errand.judged
         newer.approved |= errand.approved
+        newer.times |= errand.times
         newer.large |= errand.large
         newer.tries = max(newer.tries, errand.tries)
         self._move(newer, min(newer.due_ms, due_ms))

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -307,3 +308,26 @@ def test_types_154_edited_by_one_of_its_names(pair: Lan) -> None:
     (a.dir / "two").chmod(0o600)
     wait_equal(pair.roots, SOON_S, like=survey(a.dir))
     assert (b.dir / "one").read_bytes() == b"first and 0 and 1 and 2"
+
+
+def test_types_155_times_of_folders_in_which_much_is_done(pair: Lan) -> None:
+    """Files come, go and get other names: at rest each folder has the time of the last of it, on both sides."""
+    a, b = pair
+    dice = Random(5)
+    folders = [a.dir / f"folder {number}" for number in range(12)]
+    for folder in folders:
+        folder.mkdir()
+    for number in range(240):
+        folder = dice.choice(folders)
+        write(folder / f"file {number}", b"%d" % number)
+        (folder / f"file {number}").rename(folder / f"renamed {number}")
+        if number % 3 == 0:
+            (folder / f"renamed {number}").unlink()
+    for folder in folders:
+        write(folder / "passing", b"by").unlink()
+    wait_equal(pair.roots, SOON_S)
+
+    def off() -> list[str]:
+        return [path.name for path in folders if path.stat().st_mtime_ns != (b.dir / path.name).stat().st_mtime_ns]
+
+    wait_for(lambda: not off(), SOON_S, "the times of folders")
