@@ -164,7 +164,9 @@ _ECHO_MS = 2_000  # an event that comes later is looked at
 _UNAWARE_MAX = 100  # of one path
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
-_DELTAS_MAX = 32  # deltas kept for peers that may pull them
+_DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
+_DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and what they hold; the newest stays in any case
+_DELTA_KEEP_MS = _STALLED_MS + 5_000  # nobody has asked for any of it: whoever began to has given it up by then
 _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read once, to have their signatures
 _TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
 _MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
@@ -267,7 +269,8 @@ class Engine:
         self._in_vain: dict[bytes, int] = {}  # how often none of its holders could
         self._no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
         self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
-        self._deltas: dict[tuple[bytes, bytes], MadeDelta] = {}
+        # Made for peers, by base and content, and when (ms) they were last asked for; in that order
+        self._deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
         self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
@@ -456,6 +459,7 @@ class Engine:
             self._begin_journal()
         self._prune()
         self._recheck()
+        self._drop_old_deltas()
         self._when_calm()
         if self._coming and not (self._fetches or self._ready or self._doing):
             self._coming.clear()  # all has come: else each content would be remembered for good
@@ -478,6 +482,8 @@ class Engine:
             due.append(min(when for when, _ in self._to_list_again.values()))
         if self._rechecks:
             due.append(self._rechecks[0][0])
+        if self._deltas:
+            due.append(next(iter(self._deltas.values()))[1] + _DELTA_KEEP_MS)
         if self._retention is not None and not self._pruning:
             due.append(self._prune_at)
         others = (self.peer_brake.due_ms(), self._inquiries.due_ms())
@@ -898,6 +904,7 @@ class Engine:
             case Look.FOUND:
                 if self._found(seen, errand):
                     self._not_noted.pop(path, None)
+                    self._drop_delta(seen.delta)
                     self._done(path)
                     return
                 again = now + 15
@@ -923,7 +930,8 @@ class Engine:
                 self._tried.pop(path, None)
 
     def _drop_delta(self, delta: MadeDelta | None) -> None:
-        if delta is not None:
+        """It goes, unless it is kept for peers."""
+        if delta is not None and all(delta is not kept for kept, _ in self._deltas.values()):
             self._order_discard((delta.name,))
 
     def _absent(self, seen: Seen, errand: Errand) -> bool:
@@ -2610,7 +2618,7 @@ class Engine:
         """For people: the first bytes of a content, or of a delta, go to a peer."""
         row = self.index.get(pull.path)
         size = pull.length if row is None else row.record.size
-        made = None if pull.base is None else self._deltas.get((pull.base, pull.digest))
+        made = None if pull.base is None else self._delta_of(pull.base, pull.digest)
         if made is None:
             self._note("sent", pull.path, peer.node, size)
         else:
@@ -2619,7 +2627,7 @@ class Engine:
     def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
         """Path and fingerprint of a file of ours that has what is asked for; of a version, size and mtime."""
         if pull.base is not None:
-            made = self._deltas.get((pull.base, pull.digest))
+            made = self._delta_of(pull.base, pull.digest)
             return None if made is None else (made.name, b"", None)
         row = self.index.get(pull.path)
         missing = self.brake.holds
@@ -2664,21 +2672,42 @@ class Engine:
             self._send(peer.node, Refuse(self.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50)
 
     def _keep_delta(self, made: MadeDelta) -> None:
-        """A delta that peers may pull; old ones go."""
-        known = self._deltas.pop((made.base, made.digest), None)
+        """A delta that peers may pull. Where there are too many, those of contents that we have no more go first."""
+        known, _ = self._deltas.pop((made.base, made.digest), (None, 0))
         if known is not None:
             self._order_discard((known.name,))
-        self._deltas[(made.base, made.digest)] = made
-        if len(self._deltas) > _DELTAS_MAX:
-            oldest = next(iter(self._deltas))
-            self._order_discard((self._deltas.pop(oldest).name,))
+        size = made.size + sum(kept.size for kept, _ in self._deltas.values())
+        while self._deltas and (len(self._deltas) >= _DELTAS_MAX or size > _DELTAS_BYTES_MAX):
+            key = next((key for key in self._deltas if not self.index.by_content(key[1])), next(iter(self._deltas)))
+            size -= self._deltas[key][0].size
+            self._forget_delta(key)
+        self._deltas[(made.base, made.digest)] = (made, self._now.mono_ms)
+
+    def _forget_delta(self, key: tuple[bytes, bytes]) -> None:
+        made, _ = self._deltas.pop(key)
+        self._order_discard((made.name,))
+
+    def _drop_old_deltas(self) -> None:
+        """Those that nobody has asked for for long. Who comes for one later has it made again."""
+        while self._deltas:
+            key, (_, asked_ms) = next(iter(self._deltas.items()))
+            if self._now.mono_ms - asked_ms < _DELTA_KEEP_MS:
+                return
+            self._forget_delta(key)
+
+    def _delta_of(self, base: bytes, digest: bytes) -> MadeDelta | None:
+        """A delta that is kept; it was asked for just now."""
+        made, _ = self._deltas.pop((base, digest), (None, 0))
+        if made is not None:
+            self._deltas[(base, digest)] = (made, self._now.mono_ms)
+        return made
 
     def _delta_wanted(self, peer: Peer, message: DeltaRequest, signature: bytes | None) -> None:
         row = self.index.get(message.path)
         if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
             self._send(peer.node, Refuse(self.folder, ((message.id, "gone"),)), 50)
             return
-        made = self._deltas.get((message.base, message.digest))
+        made = self._delta_of(message.base, message.digest)
         if made is not None:
             self._send(peer.node, Delta(self.folder, message.id, made.size), 50)
             return

@@ -275,7 +275,13 @@ class FileSync:
         if signature is None:
             return seen
         made = self._make_delta(signature, reader, seen.size, item.base, seen.content)
-        if made is not None and fingerprint(reader.stat()) != seen.fp:
+        if made is None:
+            return seen
+        try:
+            is_as_seen = fingerprint(reader.stat()) == seen.fp
+        except DiskError:
+            is_as_seen = False
+        if not is_as_seen:
             self._discard((made.name,))
             return Seen(item.path, Look.UNSTABLE, size=seen.size)
         return seen._replace(delta=made)
@@ -654,16 +660,20 @@ class FileSync:
             unsynced.append(writer)
             try:
                 self._copy(item, writer)
+                writer.set_meta(target.mode, target.mtime)
+                return name, writer.stat()
             except (DiskError, _Missing):
                 self._discard((name,))
                 raise
-            writer.set_meta(target.mode, target.mtime)
-            return name, writer.stat()
         if target.kind == Kind.DIRECTORY:
             self._disk.make_directory(name, target.mode)
         else:
             self._disk.make_link(name, target.content)
-            self._disk.set_meta(name, None, target.mtime)
+            try:
+                self._disk.set_meta(name, None, target.mtime)
+            except DiskError:
+                self._discard((name,))
+                raise
         made = self._disk.stat(name)
         if made is None:
             raise _Missing

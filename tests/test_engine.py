@@ -18,6 +18,7 @@ from dir_sync.core.events import (
     ApplyItem,
     ApplyJob,
     ApplyResult,
+    DiscardJob,
     Drop,
     Effect,
     Event,
@@ -27,6 +28,7 @@ from dir_sync.core.events import (
     Look,
     Looked,
     LookJob,
+    MadeDelta,
     Note,
     PeerDown,
     PeerUp,
@@ -56,6 +58,7 @@ from dir_sync.core.messages import (
     Piece,
     Pull,
     PullItem,
+    Refuse,
     State,
     StateRequest,
 )
@@ -676,3 +679,81 @@ def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:
     assert bench.engine._peers[PEER].sent == bench.index.sequence
     bench.found(b"b", b"2")
     assert [message for message in bench.said() if isinstance(message, ModificationUpdate)]
+
+
+def with_delta(path: bytes, content: bytes, base: bytes, number: int = 1, size: int = 1_000) -> Seen:
+    made = MadeDelta(b"delta-%d" % number, blake3(base).digest(), blake3(content).digest(), size)
+    return seen(path, content)._replace(delta=made, data=None)
+
+
+def removed(bench: Bench) -> list[bytes]:
+    return [name for job in bench.all(DiscardJob) for name in job.names]
+
+
+def edited(bench: Bench, path: bytes, base: bytes, content: bytes, number: int, size: int = 1_000) -> list[Effect]:
+    """A user edited a file, and a delta was made of it."""
+    bench.wait(1_000)
+    bench.feed(Touched(path, Urgency.NOW))
+    return bench.feed(Looked((with_delta(path, content, base, number, size),)))
+
+
+def test_a_delta_that_nobody_asks_for_any_more_goes() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"old")
+    edited(bench, b"a", b"old", b"new", 1)
+    pull = PullItem(1, b"a", blake3(b"new").digest(), blake3(b"old").digest(), 0, 500)
+    bench.wait(50_000)
+    bench.hear(Pull(FOLDER, (pull,)))
+    assert [item.path for job in bench.all(ReadJob) for item in job.items] == [b"delta-1"]
+    bench.wait(50_000)
+    assert removed(bench) == [], "it is being asked for"
+    gone = []
+    for _ in range(10):
+        deadline = bench.engine.next_deadline()
+        if deadline is None:
+            break
+        bench.wait(max(0, deadline - bench.ms))
+        gone += removed(bench)
+    assert gone == [b"delta-1"]
+    assert bench.engine.next_deadline() is None
+    bench.hear(Pull(FOLDER, (pull._replace(id=2),)))
+    assert [message for message in bench.said() if isinstance(message, Refuse)]
+
+
+def test_the_bytes_of_all_deltas_are_bounded_and_those_of_old_contents_go_first() -> None:
+    bench = Bench()
+    bench.connect()
+    third = engine_module._DELTAS_BYTES_MAX // 3
+    for path in (b"a", b"b", b"c"):
+        bench.found(path, b"old " + path)
+    edited(bench, b"a", b"old a", b"new a", 1, third)
+    edited(bench, b"b", b"old b", b"new b", 2, third)
+    edited(bench, b"b", b"new b", b"newer b", 3, third)
+    assert removed(bench) == []
+    edited(bench, b"c", b"old c", b"new c", 4, third)
+    assert removed(bench) == [b"delta-2"]
+    edited(bench, b"c", b"new c", b"newer c", 5, 4 * third)
+    assert sorted(removed(bench)) == [b"delta-1", b"delta-3", b"delta-4"]
+    assert [made.name for made, _ in bench.engine._deltas.values()] == [b"delta-5"]
+
+
+@pytest.mark.parametrize("how", ["unstable", "no change", "announced"])
+def test_a_delta_of_a_look_that_tells_nothing_new_goes(how: str) -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"old")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    bench.feed(Touched(b"a", Urgency.NOW))
+    found = with_delta(b"a", b"new", b"old")
+    match how:
+        case "unstable":
+            found = found._replace(look=Look.UNSTABLE)
+        case "no change":
+            found = with_delta(b"a", b"old", b"older")
+        case "announced":
+            theirs = record(b"a", b"new", WALL_NS * 2, count=7)
+            bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
+    bench.feed(Looked((found,)))
+    assert removed(bench) == [b"delta-1"]

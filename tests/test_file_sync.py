@@ -156,6 +156,21 @@ def test_half_a_copy_does_not_stay_in_the_history(disk: MemoryDisk) -> None:
     assert disk.list(STAGING) == []
 
 
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.SYMLINK])
+def test_what_cannot_get_its_times_does_not_stay_half_made(disk: MemoryDisk, kind: Kind) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"data")
+    item = change(disk, b"new", b"data")
+    if kind is Kind.FILE:
+        item = item._replace(data=None, copy_path=b"file")
+    else:
+        item = item._replace(data=None, target=item.target._replace(kind=kind, content=b"x", size=0))
+    disk.fail = lambda verb, path: Trouble.IO if verb.endswith("set_meta") else None
+    (result,) = apply(sync, item)
+    assert result.result == Result.PROBLEM
+    assert disk.list(STAGING) == []
+
+
 def run(sync: FileSync, start: threading.Barrier, item: ApplyItem, results: list[ApplyResult]) -> None:
     start.wait(10)
     results += apply(sync, item)
