@@ -152,6 +152,7 @@ _RETRY_MS_MAX = 60_000
 _BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
 _BRAKED_AT = "brake time "  # ... and since when (wall clock, ns)
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
+_CHANGING = "it is being changed here"  # no trouble that people are told of
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
 _PRUNE_EVERY_MS = 3_600_000
@@ -461,8 +462,9 @@ class Engine:
         self._recheck()
         self._drop_old_deltas()
         self._when_calm()
-        if self._coming and not (self._fetches or self._ready or self._doing):
-            self._coming.clear()  # all has come: else each content would be remembered for good
+        if len(self._coming) > len(self._ready) and not (self._fetches or self._doing):
+            # All others have come: else each content would be remembered for good.
+            self._coming = {ready.digest: path for path, ready in self._ready.items()}
         for id_, answers in self._inquiries.over(now.mono_ms):
             self._out.append(Report(id_, tuple(answers)))
         if self._out or self._jobs_out:
@@ -1763,7 +1765,7 @@ class Engine:
         fetch, ready, doing = self._fetches.get(path), self._ready.get(path), self._doing.get(path)
         if (
             (fetch is not None and fetch.target.content == content)
-            or (ready is not None and ready.digest == content)
+            or (ready is not None and ready.digest == content and path not in self._troubled)
             or (doing is not None and doing[0].target.content == content)
         ):
             return path
@@ -1920,14 +1922,15 @@ class Engine:
                 self._leaving.discard(path)
                 self._installed(item, take, row, result)
             case Result.CHANGED:
-                wait, _ = self._troubled.get(path, (0, ""))
-                self._troubled[path] = (min(max(20, wait * 2), _TROUBLE_RETRY_MS[1]), "it is being changed here")
+                wait, problem = self._troubled.get(path, (0, _CHANGING))
+                self._troubled[path] = (min(max(20, wait * 2), _TROUBLE_RETRY_MS[1]), problem)
                 self._not_before[path] = self._now.mono_ms + wait
                 self._plan_later(path, wait)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms).listing = True
                 is_folder = row is not None and row.record.kind == Kind.DIRECTORY
                 if is_folder and item.target.kind != Kind.DIRECTORY:
                     self._leaving.add(path)
+                self._ready_again(item)
             case Result.MISSING:
                 self._tried.pop(path, None)
                 if item.copy_path is not None:
@@ -1942,11 +1945,20 @@ class Engine:
                     self._short[path] = item.target.size
                 wait = self._wait_after(path, result.problem)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms)
+                self._ready_again(item)
             case Result.REFUSED:
                 self._skip(path, result.problem)
                 self._plan_later(path, _TROUBLE_RETRY_MS[1])
         if item.act == Act.MOVE and item.copy_path is not None and result.result != Result.DONE:
             self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
+
+    def _ready_again(self, item: ApplyItem) -> None:
+        """It could not be put there now: when it is tried again, its content need not travel again."""
+        if item.staged is not None:
+            self._part_left = True  # it has its name again; and somebody else may want it by then, or nobody
+            self._make_ready(item.path, _Ready(item.target.content, None, item.staged))
+        elif item.data and self._ready_bytes + len(item.data) <= _READY_BYTES_MAX // 2:
+            self._make_ready(item.path, _Ready(item.target.content, item.data, None))
 
     def _avoid_source(self, path: bytes, fp: bytes) -> None:
         """Nothing is copied from there, as long as it is as it is."""
@@ -2439,7 +2451,7 @@ class Engine:
             took = max(1, self._now.mono_ms - fetch.started_ms)
             if fetch.base is not None:
                 self._note("delta", path, fetch.peer, fetch.target.size, fetch.size)
-            elif fetch.size >= limits.LARGE_FILE_BYTES:
+            elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
                 self._note("fetched", path, fetch.peer, fetch.size, took)
             self._make_ready(path, _Ready(fetch.target.content, None, fetch.name))
             self._todo[path] = None
@@ -2472,11 +2484,11 @@ class Engine:
     def _wait_after(self, path: bytes, problem: str) -> int:
         """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
         first, most = _TROUBLE_RETRY_MS
-        before, _ = self._troubled.get(path, (first // 2, ""))
-        if path not in self._troubled:
+        before, told = self._troubled.get(path, (first // 2, _CHANGING))
+        if told == _CHANGING:
             self._note("trouble", path, text=problem)
-        wait = min(before * 2, most)
-        self._troubled[path] = (max(wait, first), problem)
+        wait = max(first, min(before * 2, most))
+        self._troubled[path] = (wait, problem)
         return wait
 
     def _failed_fetch(self, fetch: Fetch, event: Staged) -> None:
@@ -2784,6 +2796,7 @@ class Engine:
             self._part_left = self.index.offers_went = False
             wanted = {_STAGING + b"part-" + content.hex().encode() for content in self.index.offered_contents()}
             self._part_kept = bool(wanted)
+            wanted.update(ready.staged for ready in self._ready.values() if ready.staged is not None)
             self._out.append(SweepJob(frozenset(wanted)))
         if self._restless:
             self._timing, self._restless = self._restless, {}

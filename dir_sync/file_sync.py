@@ -508,6 +508,7 @@ class FileSync:
             if stat is None or stat.inode != inode:
                 return
             if staged is not None:
+                self._disk.set_meta(name, 0o600, None)  # or we could not open it again, if nobody may write into it
                 self._disk.rename(name, staged)  # the bytes need not travel again
             elif stat.kind == Kind.DIRECTORY:
                 self._disk.remove_directory(name)
@@ -641,7 +642,12 @@ class FileSync:
             return None  # made in place: a new folder is complete at once
         name = STAGING + b"/new-%s-%d" % (self._prefix, next(self._numbers))
         if item.staged is not None:
-            writer = self._disk.reopen(item.staged)
+            try:
+                writer = self._disk.reopen(item.staged)
+            except DiskError as error:
+                if error.trouble in _NO_SUCH_NAME:
+                    raise _Missing from error
+                raise
             try:
                 writer.set_meta(target.mode, target.mtime)
                 ready = writer.stat()

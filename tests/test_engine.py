@@ -40,6 +40,7 @@ from dir_sync.core.events import (
     Send,
     Staged,
     StageJob,
+    SweepJob,
     Ticked,
     Touched,
     Urgency,
@@ -757,3 +758,86 @@ def test_a_delta_of_a_look_that_tells_nothing_new_goes(how: str) -> None:
             bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
     bench.feed(Looked((found,)))
     assert removed(bench) == [b"delta-1"]
+
+
+def refused_change(bench: Bench, content: bytes) -> ApplyItem:
+    """A peer's version of `a`, here as a whole, that is to replace ours."""
+    bench.connect()
+    bench.found(b"a", b"old")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    theirs = record(b"a", content, WALL_NS * 2, count=7)
+    bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
+    if len(content) > limits.CHUNK_BYTES:
+        (stage,) = bench.all(StageJob)
+        bench.feed(Staged(stage.token, 0, False))
+        bench.feed(Staged(stage.token, len(content), True))
+    else:
+        bench.hear(Chunks((Piece(bench.pulls()[0].id, 0, content),)))
+    (job,) = bench.all(ApplyJob)
+    (item,) = job.items
+    return item
+
+
+@pytest.mark.parametrize("size", [10, limits.LARGE_FILE_BYTES])
+def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size: int) -> None:
+    """Made immutable: that changes its ctime, so that first it looks as if somebody had changed it."""
+    bench = Bench()
+    content = b"n" * size
+    item = refused_change(bench, content)
+    notes = [note.what for note in bench.all(Note)]
+    result = ApplyResult(b"a", Result.CHANGED)
+    for turn in range(4):
+        bench.apply(result)
+        notes += [note.what for note in bench.all(Note)]
+        for _ in range(100):
+            if bench.all(ApplyJob):
+                break
+            if bench.all(LookJob):
+                bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+            else:
+                bench.wait(1_000)
+            assert not bench.pulls()
+            assert not bench.all(StageJob)
+            assert removed(bench) == []
+            for sweep in bench.all(SweepJob):
+                assert item.staged is None or item.staged in sweep.keep
+        (job,) = bench.all(ApplyJob)
+        assert job.items == (item,), turn
+        result = ApplyResult(b"a", Result.PROBLEM, problem="no permission")
+    assert notes.count("trouble") == 1
+    assert notes.count("fetched") == (size >= limits.LARGE_FILE_BYTES)
+    assert bench.engine.troubled() == [(b"a", "no permission")]
+
+
+def test_whoever_wants_what_waits_for_a_stubborn_path_does_not_wait_for_it() -> None:
+    bench = Bench()
+    content = b"new"
+    refused_change(bench, content)
+    bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="no permission"))
+    bench.hear(state(record(b"b", content, count=9), sequence=2))
+    assert paths(bench.pulls()) == [b"b"]
+
+
+def test_what_could_not_be_put_there_goes_when_something_newer_is_wanted() -> None:
+    bench = Bench()
+    item = refused_change(bench, b"n" * limits.LARGE_FILE_BYTES)
+    assert item.staged is not None
+    bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="no permission"))
+    later = record(b"a", b"newest", WALL_NS * 2 + 9, count=8)
+    bench.hear(state(later._replace(vector=join(later.vector, item.target.vector)), sequence=3))
+    bench.wait(5_000)
+    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    assert paths(bench.pulls()) == [b"a"]
+    assert removed(bench) == [item.staged]
+
+
+def test_what_was_here_already_did_not_come() -> None:
+    bench = Bench()
+    bench.connect()
+    content = b"n" * limits.LARGE_FILE_BYTES
+    bench.hear(state(record(b"a", content)))
+    (stage,) = bench.all(StageJob)
+    bench.feed(Staged(stage.token, len(content), True))
+    assert bench.all(ApplyJob)
+    assert not [note for note in bench.all(Note) if note.what == "fetched"]

@@ -345,6 +345,31 @@ def test_what_could_not_be_synced_is_not_used_again(disk: MemoryDisk) -> None:
     assert disk.list(STAGING) == []
 
 
+def test_what_could_not_take_its_place_is_used_again(disk: MemoryDisk) -> None:
+    """Also if nobody may write into it: it is opened once more all the same. And if it went, that is no change of a user's."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    staged = STAGING + b"/part-1"
+    disk.write(staged, b"new")
+    item = change(disk, b"file", b"new")
+    item = item._replace(data=None, staged=staged, target=item.target._replace(mode=0o444))
+    disk.fail = lambda verb, path: Trouble.DENIED if verb == "exchange" else None
+    (result,) = apply(sync, item)
+    assert result.result == Result.PROBLEM
+    disk.fail = None
+    there = disk.stat(staged)
+    assert there is not None
+    assert there.mode == 0o600
+    disk.delete(staged)
+    (result,) = apply(sync, item)
+    assert result.result == Result.MISSING
+    disk.write(staged, b"new")
+    (result,) = apply(sync, item)
+    assert result.result == Result.DONE
+    assert disk.stat(b"file").mode == 0o444  # type: ignore[union-attr]
+    assert disk.list(STAGING) == []
+
+
 def test_what_finds_no_room_is_not_even_begun(disk: MemoryDisk) -> None:
     sync = file_sync(disk)
     name = STAGING + b"/part-x"
