@@ -13,7 +13,7 @@ import calendar
 import itertools
 import re
 import time as _time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,6 +76,7 @@ SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syn
 _COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
 _KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Why), re.DOTALL)
 """What `_file_away` calls a version: time of day, why, and the last part of its path."""
+_DAY_BYTES = len(b"2000-01-01")  # before that, and a hyphen, where there is no room for the day's folder
 
 
 class Signatures(Protocol):
@@ -180,30 +181,38 @@ class FileSync:
         """What is in the history though the index does not say so: the program ended between the rename and its note.
         `path_of` as in `recover`; what it does not know gets the last part of its path for its path."""
         versions = []
-        for day, _ in self._disk.list(HISTORY) or []:
-            for name, stat in self._disk.list(HISTORY + b"/" + day) or []:
-                kept = HISTORY + b"/" + day + b"/" + name
-                match = _KEPT_NAME.fullmatch(name)
-                if match is None or stat.kind not in (Kind.FILE, Kind.SYMLINK) or is_listed(kept):
-                    continue
-                clock, fraction, why, base = match.groups()
-                try:
-                    moment = calendar.timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
-                    if stat.kind == Kind.FILE:
-                        content = self._digest_of(kept, stat)
-                        path = path_of(content, base) or base
-                    else:
-                        content, path = self._disk.read_link(kept), base
-                except (ValueError, DiskError):
-                    continue
-                time_ns = moment * 1_000_000_000 + int(fraction) * 1000
-                reason = Why(why.decode("ascii"))
-                versions.append(
-                    Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, time_ns, reason, "")
-                )
+        for kept, day, name, stat in self._all_kept():
+            match = _KEPT_NAME.fullmatch(name)
+            if match is None or stat.kind not in (Kind.FILE, Kind.SYMLINK) or is_listed(kept):
+                continue
+            clock, fraction, why, base = match.groups()
+            try:
+                moment = calendar.timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
+                if stat.kind == Kind.FILE:
+                    content = self._digest_of(kept, stat)
+                    path = path_of(content, base) or base
+                else:
+                    content, path = self._disk.read_link(kept), base
+            except (ValueError, DiskError):
+                continue
+            time_ns = moment * 1_000_000_000 + int(fraction) * 1000
+            reason = Why(why.decode("ascii"))
+            versions.append(
+                Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, time_ns, reason, "")
+            )
         if versions:
             self._disk.sync_all()
         return versions
+
+    def _all_kept(self) -> Iterator[tuple[bytes, bytes, bytes, Stat]]:
+        """What is in the history: its whole name, the day, its name on that day."""
+        for top, stat in self._disk.list(HISTORY) or []:
+            name = HISTORY + b"/" + top
+            if stat.kind != Kind.DIRECTORY:
+                yield name, top[:_DAY_BYTES], top[_DAY_BYTES + 1 :], stat
+                continue
+            for below, kept in self._disk.list(name) or []:
+                yield name + b"/" + below, top, below, kept
 
     def _digest_of(self, path: bytes, stat: Stat) -> bytes:
         reader = self._disk.open(path)
@@ -1064,13 +1073,15 @@ class FileSync:
 
     def _file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
         """Rename something displaced into the history: the inode itself, so that a program that still has it open goes on
-        writing there and not into the void. With other hard links it is copied: their writes would go on changing it."""
+        writing there and not into the void. With other hard links it is copied: their writes would go on changing it.
+        A disk that is too full for the day's folder has room for a name: what is removed is maybe what makes room."""
         now = self._now_ns()
         day, clock = _calendar(now)
         folder = HISTORY + b"/" + day
+        place = folder + b"/"
         base = path.rpartition(b"/")[2][-120:]
         for number in itertools.count():
-            kept = folder + b"/%s-%s-%d-%s" % (clock, why.value.encode(), number, base)
+            kept = place + b"%s-%s-%d-%s" % (clock, why.value.encode(), number, base)
             try:
                 if stat.kind == Kind.FILE and stat.links > 1:
                     if not self._copy_out(name, kept, stat):
@@ -1080,7 +1091,12 @@ class FileSync:
                 break
             except DiskError as error:
                 if error.trouble == Trouble.ABSENT and self._disk.stat(name) is not None and number < _PUT_BACK_TRIES:
-                    self._make_folder(folder)  # unless another thread has just made it
+                    try:
+                        self._make_folder(folder)  # unless another thread has just made it
+                    except DiskError as no_folder:
+                        if no_folder.trouble != Trouble.FULL:
+                            raise
+                        place = folder + b"-"
                 elif error.trouble != Trouble.EXISTS:
                     raise
         content = digest
@@ -1116,6 +1132,7 @@ class FileSync:
                     continue  # another time
             gone.append(name)
             days[parent_of(name)] = None
+        days.pop(HISTORY, None)
         for day in days:
             try:
                 self._disk.remove_directory(day)

@@ -16,6 +16,7 @@ from dir_sync.core.events import (
     ApplyItem,
     ApplyJob,
     ApplyResult,
+    PruneJob,
     ReadDone,
     ReadItem,
     ReadJob,
@@ -138,6 +139,32 @@ def test_what_the_history_cannot_take_stays_where_it_was(
     (result,) = apply(sync, change(disk, b"file", data))  # the trouble has passed
     assert result.result == Result.DONE
     assert kept(disk) == [b"old"]
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+def test_where_there_is_no_room_for_a_folder_of_the_day_versions_are_kept_all_the_same(
+    disk: MemoryDisk, data: bytes | None
+) -> None:
+    """No inode is left: what is deleted is what makes room, and a rename needs none."""
+    sync = file_sync(disk)
+    items = []
+    disk.mkdir(b"d")
+    for name in (b"file", b"d/file"):
+        disk.write(name, b"old " + name)
+        items.append(change(disk, name, data))
+    disk.fail = lambda verb, path: Trouble.FULL if verb == "make_directory" and path.startswith(HISTORY) else None
+    done = apply(sync, *items)
+    disk.fail = None
+    assert [result.result for result in done] == [Result.DONE] * 2
+    versions = [result.version for result in done]
+    assert [disk.content(version.name) for version in versions if version] == [b"old file", b"old d/file"]
+    assert disk.list(STAGING) == []
+    found = file_sync(disk).unlisted(lambda _: False, nowhere)
+    assert {one.name for one in found} == {one.name for one in versions if one}
+    for one, known in zip(sorted(found), sorted(one for one in versions if one), strict=True):
+        assert (one.why, one.time_ns // 1000, one.path) == (known.why, known.time_ns // 1000, b"file")
+    sync.perform(PruneJob(tuple(one.name for one in found)))
+    assert disk.list(HISTORY) == []
 
 
 def test_half_a_copy_does_not_stay_in_the_history(disk: MemoryDisk) -> None:
