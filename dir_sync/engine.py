@@ -274,6 +274,7 @@ class Engine:
         self._deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
+        self._here: dict[tuple[bytes, str], int] = {}  # path and what a user did to it, not told to people yet -> size
         self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
         self._restless: dict[bytes, int | None] = {}  # folder in which people change things -> its time as told last
         self._timing: dict[bytes, int | None] = {}  # the same, now that it is calm: their times are looked at
@@ -846,7 +847,7 @@ class Engine:
             stamp_ns = min(mtime, self._now.wall_ns)
             record = changed(None, now, self.index.node, self.index.next_sequence(), stamp_ns)
             if kind is not Kind.DIRECTORY:
-                self._note("changed here", path, size=size)
+                self._here[path, "changed here"] = size
         if kind is Kind.DIRECTORY:
             self._to_list.append(path)
         if told or kind is Kind.DIRECTORY:
@@ -978,7 +979,7 @@ class Engine:
         record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
         self._record_change(record, mine, b"", seen)
         self._approved |= errand.approved
-        self._note("deleted here", path)
+        self._here[path, "deleted here"] = 0
         return True
 
     def _is_being_filled(self, folder: bytes) -> bool:
@@ -1290,7 +1291,7 @@ class Engine:
             record = changed(mine, now, self.index.node, self.index.next_sequence(), stamp_ns)
         self._record_change(record, mine, fp, seen)
         if not self.first_scan and record.kind != Kind.DIRECTORY:
-            self._note("changed here", path, size=seen.size)
+            self._here[path, "changed here"] = seen.size
         return True
 
     def _redo(self, item: ApplyItem) -> bool:
@@ -3216,6 +3217,8 @@ class Engine:
 
     def _publish(self) -> None:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
+        if self._here:
+            self._tell_here()
         if not self._changed:
             return
         if self._approved:
@@ -3270,6 +3273,17 @@ class Engine:
             for node in sorted(self._peers):
                 if self._peers[node].asked:
                     self._send(node, ModificationUpdate(self.folder, self._peers[node].sent, (), some), 60 * len(some))
+
+    def _tell_here(self) -> None:
+        """For people: what was done here in this turn. A rename is one thing."""
+        source_of = {path: fresh.source for path, fresh in self._with_renames().items() if fresh.source is not None}
+        sources = set(source_of.values())
+        for (path, what), size in self._here.items():
+            if what == "changed here" and path in source_of:
+                self._note("renamed here", path, text=source_of[path].decode("utf-8", "surrogateescape"))
+            elif what != "deleted here" or path not in sources:
+                self._note(what, path, size=size)
+        self._here = {}
 
     def _gives(self, peer: Peer) -> bool:
         """True if that peer is sent contents unasked: it came with nothing, and there is no other who could give them."""

@@ -47,7 +47,8 @@ class Narrator:
         if crowd.count <= _SINGLE_MAX and note.crowd == 1:
             single, _ = words
             size = f" ({human_bytes(note.size)})" if note.size else ""
-            text = single.format(path=show(note.path), peer=_by(note.peer), name=note.peer, size=size, text=note.text)
+            other = show(note.text.encode("utf-8", "surrogateescape"))
+            text = single.format(path=show(note.path), peer=_by(note.peer), name=note.peer, size=size, other=other)
             logger.info("%s", text)
         else:
             crowd.hidden += note.crowd
@@ -166,6 +167,7 @@ class Narrator:
 
 _WORDS = {
     "changed here": ("changed here: {path}{size}", "changed here: {count} more{size}"),
+    "renamed here": ("renamed here: {other} to {path}", "renamed here: {count} more"),
     "deleted here": ("deleted here: {path}", "deleted here: {count} more"),
     "received": ("received {path}{peer}{size}", "received {count} more{peer}{size}"),
     "copied": ("made {path} from what was here{size}", "made {count} more from what was here{size}"),

@@ -29,6 +29,7 @@ from dir_sync.core.events import (
     Looked,
     LookJob,
     MadeDelta,
+    Moved,
     Note,
     PeerDown,
     PeerUp,
@@ -75,6 +76,8 @@ from dir_sync.core.model import (
 )
 from dir_sync.engine import Engine, Now
 from dir_sync.index import Index
+from dir_sync.log import logger
+from dir_sync.narrator import Narrator
 
 T = TypeVar("T")
 
@@ -841,3 +844,36 @@ def test_what_was_here_already_did_not_come() -> None:
     bench.feed(Staged(stage.token, len(content), True))
     assert bench.all(ApplyJob)
     assert not [note for note in bench.all(Note) if note.what == "fetched"]
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_rename_is_told_to_people_as_one_thing(connected: bool) -> None:
+    bench = Bench()
+    if connected:
+        bench.connect()
+    for path in (b"aa", b"gone", b"stays"):
+        bench.found(path, b"data of " + path)
+    bench.feed(Moved(b"aa", b"aA\xff", False), Touched(b"gone", Urgency.NOW), Touched(b"stays", Urgency.NOW))
+    looks = {
+        b"aa": Seen(b"aa", Look.ABSENT),
+        b"aA\xff": seen(b"aA\xff", b"data of aa"),
+        b"gone": Seen(b"gone", Look.ABSENT),
+        b"stays": seen(b"stays", b"changed"),
+    }
+    bench.feed(Looked(tuple(looks[item.path] for job in bench.all(LookJob) for item in job.items)))
+    notes = {(note.what, note.path, note.text) for note in bench.all(Note)}
+    assert notes == {
+        ("renamed here", b"aA\xff", "aa"),
+        ("deleted here", b"gone", ""),
+        ("changed here", b"stays", ""),
+    }
+
+
+def test_renames_are_counted_like_others(caplog: pytest.LogCaptureFixture) -> None:
+    narrator = Narrator()
+    with caplog.at_level("INFO", logger.name):
+        for number in range(8):
+            narrator.tell(Note("renamed here", b"new %d\xff" % number, text=f"old {{{number}}}"), 1.0)
+        narrator.breathe(9.0)
+    assert caplog.messages[0] == "renamed here: old {0} to new 0\\xff"
+    assert caplog.messages[5:] == ["renamed here: 3 more"]
