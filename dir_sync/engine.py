@@ -1957,6 +1957,9 @@ class Engine:
         """It could not be put there now: when it is tried again, its content need not travel again."""
         if item.staged is not None:
             self._part_left = True  # it has its name again; and somebody else may want it by then, or nobody
+        if item.path in self._ready:
+            return  # something newer has come meanwhile
+        if item.staged is not None:
             self._make_ready(item.path, _Ready(item.target.content, None, item.staged))
         elif item.data and self._ready_bytes + len(item.data) <= _READY_BYTES_MAX // 2:
             self._make_ready(item.path, _Ready(item.target.content, item.data, None))

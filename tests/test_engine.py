@@ -835,6 +835,19 @@ def test_what_could_not_be_put_there_goes_when_something_newer_is_wanted() -> No
     assert removed(bench) == [item.staged]
 
 
+def test_what_could_not_be_put_there_takes_no_place_from_something_newer() -> None:
+    bench = Bench()
+    item = refused_change(bench, b"new")
+    later = record(b"a", b"newest", WALL_NS * 2 + 9, count=8)
+    later = later._replace(vector=join(later.vector, item.target.vector))
+    bench.hear(ModificationUpdate(FOLDER, 3, (change(later, b"newest"),), (), True))
+    bench.apply(ApplyResult(b"a", Result.CHANGED))
+    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    assert not bench.pulls()
+    (job,) = bench.all(ApplyJob)
+    assert job.items[0].data == b"newest"
+
+
 def test_what_was_here_already_did_not_come() -> None:
     bench = Bench()
     bench.connect()
