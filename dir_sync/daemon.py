@@ -256,6 +256,7 @@ class Daemon:
         self.identity = self._disk.identity
         self._lock = state.lock(folder)
         self._closers.append(lambda: os.close(self._lock))
+        self._disk.shut_all()
         self._index = state.open_index(folder, self._dice)
         self._closers.append(self._index.close)
         signature_dir = config.signature_dir

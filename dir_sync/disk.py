@@ -10,6 +10,7 @@ Rule: nothing outside the folder is ever reached. Each verb opens the parent dir
 from __future__ import annotations
 
 import builtins
+import contextlib
 import ctypes
 import errno
 import functools
@@ -19,11 +20,11 @@ import stat as st
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
 
-from dir_sync.core.limits import MIB
+from dir_sync.core.limits import MIB, RESERVED_NAME
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.ports import DiskError, NewFile, Reader, Trouble
 
@@ -34,6 +35,8 @@ _HANDLES_MAX = 64  # parents one batch keeps open: neighbours in a tree share fe
 _COPY_BYTES = 64 * MIB  # one copy inside the kernel cannot be interrupted: some 50 ms
 _READ_BYTES = 1 * MIB
 _PATH_MAX = 4095  # what one system call takes
+_ENTER, _CHANGE, _WRITE, _READ_NAMES, _LIST = 0o100, 0o300, 0o200, 0o400, 0o500  # what a folder must allow its owner
+_NOTE = b"opened-"  # in our own folder: a link whose name tells inode and process, and its target mode and path
 
 _TROUBLES = {
     errno.ENOENT: Trouble.ABSENT,
@@ -94,6 +97,10 @@ class RealDisk:
     A link in a path: stat and list say None, as for a file in a path; every other verb fails with BOUNDARY.
     A mount in a path (a bind mount too, where the kernel has openat2): every verb fails with BOUNDARY. An
     entry that is a mount point of another device is OTHER.
+
+    A folder in it that is ours, and forbids its owner what a verb needs, is opened for the moment (u+rwx) and gets its
+    mode back, unless somebody has given it another meanwhile; every stat tells the mode it will have again. The shared
+    folder itself is left as it is: its mode is nobody's but this machine's.
     """
 
     def __init__(self, root: str | bytes) -> None:
@@ -110,6 +117,9 @@ class RealDisk:
         self._exchanges: bool | None = None
         self._local = _Local()
         self._grain_ns: int | None = None
+        self._lock = threading.Lock()  # over modes of folders and the two below
+        self._opened: dict[tuple[int, int], _Opened] = {}
+        self._turn = 0  # changes before a folder is opened, and when it has its mode again
 
     @property
     def supports_exchange(self) -> bool:
@@ -124,8 +134,10 @@ class RealDisk:
 
         A parent that another program moves meanwhile is followed to its new place, as by a program working in
         it. But that something is absent is never said of a kept handle whose path has come to name another
-        folder."""
-        return _Batch(self._local)
+        folder.
+
+        A folder that is opened for the moment stays so until the end."""
+        return _Batch(self._local, self._let_go)
 
     def close(self) -> None:
         """May be called twice. No verb may be called afterwards; files that are open stay open."""
@@ -148,11 +160,11 @@ class RealDisk:
     def list(self, path: bytes) -> builtins.list[tuple[bytes, Stat]] | None:
         """If one entry cannot be looked at, all fails: left out, it would be taken for deleted."""
         try:
-            fd = self._open_below(path, _READ)
             try:
-                return self._list(fd)
-            finally:
-                os.close(fd)
+                return self._list_below(path)
+            except PermissionError as denied:
+                with self._leave(denied, (path, _LIST)):
+                    return self._list_below(path)
         except OSError as error:
             if error.errno in _MISSING:
                 return None
@@ -182,7 +194,7 @@ class RealDisk:
     def read_many(self, path: bytes, names: Iterable[bytes], size_max: int) -> builtins.list[tuple[Stat, bytes] | None]:
         found: builtins.list[tuple[Stat, bytes] | None] = []
         try:
-            fd = self._open_below(path, _HOLD)
+            fd = self._hold_below(path)
         except OSError:
             return [None for _ in names]
         try:
@@ -199,7 +211,7 @@ class RealDisk:
 
     def create(self, path: bytes) -> _OwnFile:
         try:
-            fd = self._at(path, _create, making=True)
+            fd = self._at(path, _create, making=True, rights=_CHANGE)
             return _OwnFile(fd, path)
         except OSError as error:
             raise _error(error, path) from error
@@ -225,13 +237,17 @@ class RealDisk:
     def create_many(self, path: bytes, files: Sequence[NewFile]) -> builtins.list[Stat | DiskError]:
         made: builtins.list[Stat | DiskError] = []
         try:
-            parent = self._open_below(path, _HOLD)
+            parent = self._hold_below(path)
         except OSError as error:
             return [_error(error, path) for _ in files]
         try:
             for file in files:
                 try:
-                    made.append(_create_whole(parent, file))
+                    try:
+                        made.append(_create_whole(parent, file))
+                    except PermissionError as denied:
+                        with self._leave(denied, (path, _CHANGE)):
+                            made.append(_create_whole(parent, file))
                 except OSError as error:
                     made.append(_error(error, path + b"/" + file.name))
             return made
@@ -254,7 +270,7 @@ class RealDisk:
                 pass  # the folder is there in any case
 
         try:
-            self._at(path, make, making=True)
+            self._at(path, make, making=True, rights=_CHANGE)
         except OSError as error:
             raise _error(error, path) from error
 
@@ -262,7 +278,7 @@ class RealDisk:
         if not target or b"\0" in target:
             raise DiskError(Trouble.NAME, path, "no such link target can be")
         try:
-            self._at(path, lambda parent, leaf: os.symlink(target, leaf, dir_fd=parent), making=True)
+            self._at(path, lambda parent, leaf: os.symlink(target, leaf, dir_fd=parent), making=True, rights=_CHANGE)
         except OSError as error:
             raise _error(error, path) from error
 
@@ -270,13 +286,13 @@ class RealDisk:
 
     def remove_directory(self, path: bytes) -> None:
         try:
-            self._at(path, lambda parent, leaf: os.rmdir(leaf, dir_fd=parent))
+            self._at(path, lambda parent, leaf: os.rmdir(leaf, dir_fd=parent), rights=_CHANGE)
         except OSError as error:
             raise _error(error, path, wrong_type=errno.ENOTDIR) from error
 
     def remove_file(self, path: bytes) -> None:
         try:
-            self._at(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent))
+            self._at(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent), rights=_CHANGE)
         except OSError as error:
             raise _error(error, path) from error
 
@@ -297,10 +313,14 @@ class RealDisk:
                 after, _, theirs = target.rpartition(b"/")
                 try:
                     if (before, after) != at:
-                        here, there = self._parent(source)[0], self._parent(target)[0]
-                        at = before, after
+                        try:
+                            here, there = self._parent(source)[0], self._parent(target)[0]
+                            at = before, after
+                        except PermissionError:
+                            at = None
                     if (
-                        theirs in _NO_NAMES
+                        at is None
+                        or theirs in _NO_NAMES
                         or theirs.find(_NUL) >= 0
                         or _renameat2(here, mine, there, theirs, _NOREPLACE) < 0
                     ):
@@ -316,7 +336,8 @@ class RealDisk:
                     continue
                 try:
                     found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
-                    moved.append(_stat(_KINDS.get(found.st_mode & 0o170000, Kind.OTHER), found))
+                    kind = _KINDS.get(found.st_mode & 0o170000, Kind.OTHER)
+                    moved.append(self._stat_at(there, theirs) if kind is Kind.DIRECTORY else _stat(kind, found))
                 except OSError:
                     moved.append(None)
         return moved
@@ -371,7 +392,11 @@ class RealDisk:
 
     def sync_directory(self, path: bytes) -> None:
         try:
-            fd = self._open_below(path, _READ)
+            try:
+                fd = self._open_below(path, _READ)
+            except PermissionError as denied:
+                with self._leave(denied, (path, _READ_NAMES)):
+                    fd = self._open_below(path, _READ)
             try:
                 os.fsync(fd)
             except OSError as error:
@@ -424,18 +449,24 @@ class RealDisk:
 
     # Handles of parents
 
-    def _at(self, path: bytes, act: Callable[[int, bytes], T], *, making: bool = False) -> T:
-        """act(handle of the parent, last part); once more if it was a kept handle and proves to be stale.
-        `making`: that nothing is there yet is no sign of it."""
-        while True:
-            parent, leaf = self._parent(path)
-            try:
-                return act(parent, leaf)
-            except OSError as error:
-                if not self._is_stale(error, path, making=making):
-                    raise
-            finally:
-                self._done(parent)
+    def _at(self, path: bytes, act: Callable[[int, bytes], T], *, making: bool = False, rights: int = _ENTER) -> T:
+        """act(handle of the parent, last part); once more if it was a kept handle and proves to be stale, or if
+        the parent forbids us `rights`. `making`: that nothing is there yet is no sign of it."""
+        try:
+            while True:
+                parent, leaf = self._parent(path)
+                try:
+                    return act(parent, leaf)
+                except OSError as error:
+                    if not self._is_stale(error, path, making=making):
+                        raise
+                finally:
+                    self._done(parent)
+        except PermissionError as denied:
+            if not rights:
+                raise
+            with self._leave(denied, (parent_of(path), rights)):
+                return self._at(path, act, making=making, rights=0)
 
     def _parent(self, path: bytes) -> tuple[int, bytes]:
         """An open handle of the folder that `path` is in, and its last part. Give it back with _done()."""
@@ -517,6 +548,13 @@ class RealDisk:
             if at != self._root:
                 os.close(at)
 
+    def _hold_below(self, path: bytes) -> int:
+        try:
+            return self._open_below(path, _HOLD)
+        except PermissionError as denied:
+            with self._leave(denied, (parent_of(path), _ENTER)):
+                return self._open_below(path, _HOLD)
+
     def _open_by_parts(self, path: bytes, flags: int) -> int:
         """For kernels before 5.6, and sandboxes that forbid openat2. A bind mount of this device goes
         unseen."""
@@ -540,9 +578,175 @@ class RealDisk:
             at = below
         return at
 
+    # Folders of ours that forbid their owner something
+
+    def shut_all(self) -> None:
+        """Folders that an earlier run left open get their modes back, unless they have been given others since. Never
+        fails. Before the first of the other verbs."""
+        try:
+            names = [name for name, _ in self.list(RESERVED_NAME) or [] if name.startswith(_NOTE)]
+            notes = [(self.read_link(RESERVED_NAME + b"/" + name), name) for name in names]
+        except DiskError:
+            return
+        for note, name in sorted(notes, key=lambda each: -len(each[0])):  # a folder after what is in it
+            mode, _, path = note.partition(b" ")
+            try:
+                fd = self._open_below(path, _HOLD)
+                try:
+                    found = os.fstat(fd)
+                    was = int(mode, 8)
+                    if (
+                        found.st_ino == int(name[len(_NOTE) :].partition(b"-")[0])
+                        and st.S_IMODE(found.st_mode) == was | 0o700
+                    ):
+                        self._change_mode_of(fd, was)
+                finally:
+                    os.close(fd)
+            except (OSError, DiskError, ValueError):
+                pass  # it has moved, or is not ours any more
+            self._forget_note(name)
+
+    @contextlib.contextmanager
+    def _leave(self, denied: OSError, *wanted: tuple[bytes, int]) -> Iterator[None]:
+        """Inside, these folders allow us these rights. `denied` is raised if that cannot be had, or is so already."""
+        opened = self._open_up(wanted) if denied.errno == errno.EACCES else []
+        if not opened:
+            raise denied
+        try:
+            yield
+        finally:
+            kept = self._local.opened
+            if kept is not None:
+                again = [each for each in opened if each in kept]
+                kept += [each for each in opened if each not in kept]
+                opened = again + kept[:-_HANDLES_MAX]
+                del kept[:-_HANDLES_MAX]
+            self._let_go(opened)
+
+    def _open_up(self, wanted: Iterable[tuple[bytes, int]]) -> builtins.list[_Opened]:
+        """Open what can be opened; each of them is to be let go of again."""
+        opened: builtins.list[_Opened] = []
+        for path, rights in wanted:
+            parts = path.split(b"/")
+            if path.find(_NUL) >= 0 or not _NO_NAMES.isdisjoint(parts):
+                continue  # not in the folder, or the folder itself
+            try:
+                at = os.dup(self._root)
+                try:
+                    for number, part in enumerate(parts):
+                        try:
+                            below = self._hold_in(at, part)
+                        except PermissionError:
+                            self._open_one(at, b"/".join(parts[:number]), _ENTER, opened)
+                            below = self._hold_in(at, part)
+                        os.close(at)
+                        at = below
+                    self._open_one(at, path, rights, opened)
+                finally:
+                    os.close(at)
+            except OSError:
+                continue  # not a folder, or not to be had: what is tried again will tell
+        return opened
+
+    def _hold_in(self, at: int, part: bytes) -> int:
+        if self._use_openat2:
+            return _openat2(at, part, _HOLD)
+        fd = os.open(part, _HOLD.flags | os.O_NOFOLLOW, dir_fd=at)
+        if os.fstat(fd).st_dev != self._device:
+            os.close(fd)
+            raise _os_error(errno.EXDEV)
+        return fd
+
+    def _open_one(self, fd: int, path: bytes, rights: int, opened: builtins.list[_Opened]) -> None:
+        if not path:
+            return
+        with self._lock:
+            found = os.fstat(fd)
+            mode = st.S_IMODE(found.st_mode)
+            one = self._opened.get((found.st_dev, found.st_ino))
+            if one is None:
+                if not rights & ~mode or found.st_uid != os.geteuid():
+                    return
+                if mode & st.S_ISGID and found.st_gid not in (os.getegid(), *os.getgroups()):
+                    return  # the kernel would take that bit away for good
+                one = _Opened(os.dup(fd), (found.st_dev, found.st_ino), path)
+                self._turn += 1
+                self._opened[one.key] = one
+            elif rights & ~mode == 0:
+                mode = -1  # known here: another thread has opened it since we were denied
+            one.users += 1
+            opened.append(one)
+            try:
+                if mode >= 0:
+                    self._set_opened(one, mode)
+            except OSError:
+                pass  # it keeps its mode, and we are denied once more
+
+    def _set_opened(self, one: _Opened, mode: int) -> None:
+        """Known here: we have the lock. `mode` is what it will have again. The note comes first."""
+        one.mode, one.wide = mode, mode | 0o700
+        name = _note_of(one)
+        self._forget_note(name)
+        try:
+            ours = self._open_below(RESERVED_NAME, _HOLD)
+            try:
+                os.symlink(b"%o %b" % (mode, one.path), name, dir_fd=ours)
+            finally:
+                os.close(ours)
+        except OSError:
+            pass  # no room, or too long a path: if we die just now, it stays open
+        self._change_mode_of(one.fd, one.wide)
+
+    def _forget_note(self, name: bytes) -> None:
+        try:
+            ours = self._open_below(RESERVED_NAME, _HOLD)
+            try:
+                os.unlink(name, dir_fd=ours)
+            finally:
+                os.close(ours)
+        except OSError:
+            pass
+
+    def _let_go(self, opened: Iterable[_Opened]) -> None:
+        for one in opened:
+            with self._lock:
+                one.users -= 1
+                if one.users:
+                    continue
+                try:
+                    if st.S_IMODE(os.fstat(one.fd).st_mode) == one.wide != one.mode:
+                        self._change_mode_of(one.fd, one.mode)
+                    self._forget_note(_note_of(one))
+                except OSError:
+                    pass  # the note tells the next start
+                self._turn += 1  # before it is taken from the list: see _stat_at
+                del self._opened[one.key]
+            os.close(one.fd)
+
+    def _change_mode_of(self, fd: int, mode: int) -> None:
+        """Of what is held open, by whatever kind of handle."""
+        if self._use_fchmodat2:
+            _check(_fchmodat2(_FCHMODAT2, fd, b"", mode, _AT_EMPTY_PATH))
+        else:
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+
     # Steps below an open parent
 
     def _stat_at(self, parent: int, leaf: bytes) -> Stat:
+        """A folder that is opened for the moment has the mode that it will have again. Whoever opens or shuts one counts a
+        turn, so that a mode that was read meanwhile is read once more."""
+        turn = self._turn
+        found = self._stat_as_is(parent, leaf)
+        if found.kind is not Kind.DIRECTORY or not (self._opened or self._turn != turn):
+            return found
+        with self._lock:
+            found = self._stat_as_is(parent, leaf)
+            one = self._opened.get((found.device, found.inode))
+            if one is None or found.mode != one.wide & 0o777:
+                return found
+            return found._replace(mode=one.mode & 0o777)
+
+    def _stat_as_is(self, parent: int, leaf: bytes) -> Stat:
         found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
         kind = _KINDS.get(found.st_mode & 0o170000, Kind.OTHER)
         if found.st_dev != self._device:
@@ -567,6 +771,25 @@ class RealDisk:
                     return Kind.OTHER
                 raise
         return kind
+
+    def _list_below(self, path: bytes) -> builtins.list[tuple[bytes, Stat]]:
+        turn = self._turn
+        fd = self._open_below(path, _READ)
+        try:
+            listing = self._list(fd)
+            if not (self._opened or self._turn != turn):
+                return listing
+            again: builtins.list[tuple[bytes, Stat]] = []
+            for entry in listing:
+                if entry[1].kind is Kind.DIRECTORY:
+                    try:
+                        entry = (entry[0], self._stat_at(fd, entry[0]))
+                    except FileNotFoundError:
+                        continue
+                again.append(entry)
+            return again
+        finally:
+            os.close(fd)
 
     def _list(self, fd: int) -> builtins.list[tuple[bytes, Stat]]:
         listing: builtins.list[tuple[bytes, Stat]] = []
@@ -616,8 +839,21 @@ class RealDisk:
     def _change_mode(self, parent: int, leaf: bytes, found: os.stat_result, mode: int) -> None:
         """`leaf` was a file or a directory just now; if it has become a link, that is left alone."""
         mode &= 0o777
-        if st.S_ISDIR(found.st_mode):
-            mode |= found.st_mode & 0o7000
+        if not st.S_ISDIR(found.st_mode):
+            self._change_mode_at(parent, leaf, found, mode)
+            return
+        with self._lock:
+            now = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+            if not st.S_ISDIR(now.st_mode):
+                return
+            mode |= now.st_mode & 0o7000
+            one = self._opened.get((now.st_dev, now.st_ino))
+            if one is None:
+                self._change_mode_at(parent, leaf, now, mode)
+            else:
+                self._set_opened(one, mode)
+
+    def _change_mode_at(self, parent: int, leaf: bytes, found: os.stat_result, mode: int) -> None:
         if found.st_mode & 0o7777 == mode:
             return
         if self._use_fchmodat2:
@@ -657,16 +893,26 @@ class RealDisk:
 
     def _move(self, source: bytes, target: bytes, flag: int) -> None:
         try:
-            while True:
-                try:
-                    self._rename(source, target, flag)
-                    break
-                except OSError as error:
-                    if not self._is_stale(error, source, target, making=True):
-                        raise
+            try:
+                self._rename_fresh(source, target, flag)
+            except PermissionError as denied:
+                wanted = [(parent_of(source), _CHANGE), (parent_of(target), _CHANGE)]
+                if parent_of(source) != parent_of(target):  # a folder that gets another parent is changed itself
+                    wanted += [(path, _WRITE) for path in ((source, target) if flag == _EXCHANGE else (source,))]
+                with self._leave(denied, *wanted):
+                    self._rename_fresh(source, target, flag)
         except OSError as error:
             raise _error(error, target if error.errno == errno.EEXIST else source) from error
         self._local.forget(source, target)
+
+    def _rename_fresh(self, source: bytes, target: bytes, flag: int) -> None:
+        while True:
+            try:
+                self._rename(source, target, flag)
+                return
+            except OSError as error:
+                if not self._is_stale(error, source, target, making=True):
+                    raise
 
     def _rename(self, source: bytes, target: bytes, flag: int) -> None:
         here, mine = self._parent(source)
@@ -850,10 +1096,24 @@ class _OwnFile(_File):
             raise _error(error, self._path) from error
 
 
+class _Opened:
+    """A folder of ours that is opened for the moment. All of it under the lock of its disk."""
+
+    __slots__ = ("fd", "key", "mode", "path", "users", "wide")
+
+    def __init__(self, fd: int, key: tuple[int, int], path: bytes) -> None:
+        self.fd = fd  # so that a rename meanwhile does not matter, and its inode stays its own
+        self.key = key  # device and inode
+        self.path = path
+        self.users = 0  # verbs, and batches
+        self.mode = self.wide = -1  # what it will have again; what it has now
+
+
 class _Local(threading.local):
     """The handles that the batch of this thread keeps."""
 
     depth = 0
+    opened: list[_Opened] | None = None  # each once; None outside a batch
     handles: dict[bytes, int] | None = None  # by path, the one used last at the end; None outside a batch
     names: set[bytes]  # at least the paths of handles, and all folders above them
 
@@ -875,16 +1135,17 @@ class _Local(threading.local):
 
 
 class _Batch:
-    __slots__ = ("_local",)
+    __slots__ = ("_let_go", "_local")
 
-    def __init__(self, local: _Local) -> None:
+    def __init__(self, local: _Local, let_go: Callable[[Iterable[_Opened]], None]) -> None:
         self._local = local
+        self._let_go = let_go
 
     def __enter__(self) -> None:
         local = self._local
         local.depth += 1
         if local.handles is None:
-            local.handles, local.names = {}, set()
+            local.handles, local.names, local.opened = {}, set(), []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -893,7 +1154,8 @@ class _Batch:
         local.depth -= 1
         if not local.depth:
             local.clear()
-            local.handles = None
+            opened, local.handles, local.opened = local.opened, None, None
+            self._let_go(opened or ())
 
 
 def _stat(kind: Kind, found: os.stat_result) -> Stat:
@@ -1002,6 +1264,10 @@ def _and_above(path: bytes) -> builtins.list[bytes]:
     return paths
 
 
+def _note_of(one: _Opened) -> bytes:
+    return _NOTE + b"%d-%d" % (one.key[1], os.getpid())
+
+
 def _one_in_the_other(mine: bytes, theirs: bytes) -> bool:
     return theirs.startswith(mine + b"/") or mine.startswith(theirs + b"/")
 
@@ -1094,7 +1360,7 @@ class _OpenHow(ctypes.Structure):
 _OPENAT2, _FCHMODAT2 = 437, 452  # the same number on all machines that Debian runs on
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 _AT_FDCWD = -100
-_AT_SYMLINK_NOFOLLOW = 0x100
+_AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
 _SYNC_FILE_RANGE_WRITE = 2
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 1, 2, 4, 8
 _INSIDE = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH

@@ -82,11 +82,15 @@ class NewFile(NamedTuple):
 
 
 class Disk(Protocol):
-    """One shared folder, held open. All verbs raise DiskError."""
+    """One shared folder, held open. All verbs raise DiskError.
+
+    What its mode forbids the owner of a folder is no trouble, if we are its owner: a verb opens it for the moment, and no
+    stat tells so."""
 
     def batch(self) -> AbstractContextManager[None]:
         """Inside `with disk.batch():` this thread may look up a parent directory once for all verbs below it: faster
-        for many. A parent that another program moves meanwhile may be followed to its new place. May be nested."""
+        for many. A parent that another program moves meanwhile may be followed to its new place, and a folder that had to be
+        opened stays so. May be nested."""
 
     def stat(self, path: bytes) -> Stat | None:
         """None if there is no such name (or a parent is missing or is not a directory; a link is none)."""
