@@ -253,6 +253,7 @@ class Engine:
         self._troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
         self._tried: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
         self._unaware: dict[bytes, set[Stamp]] = {}  # newer changes that were made without knowledge of ours
+        self._denied_in: dict[bytes, dict[bytes, None]] = {}  # folder -> what could not be done or seen in it
         self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
         self._ready_bytes = 0
@@ -922,6 +923,7 @@ class Engine:
                     self._note("unreadable", path, text=seen.problem)
                 first, most = _TROUBLE_RETRY_MS
                 again = now + min(first * 2 ** min(errand.tries, 10), most)
+                self._deny(parent_of(path), path)
                 self._scanned.discard(path)  # the scan does not wait for what may never be readable
         self._drop_delta(seen.delta)
         self._agenda.put_back(errand, again)
@@ -1385,11 +1387,33 @@ class Engine:
         if self._obstructed and parent_of(record.path) in self._obstructed:
             self._todo[parent_of(record.path)] = None
         if record.kind == Kind.DIRECTORY:
+            if self._denied_in or self._to_list_again:
+                self._try_again_below(record.path)
             waiting = self.index.offered_below(record.path, _PLAN_MAX)
             self._todo.update(dict.fromkeys(waiting))
             if len(waiting) == _PLAN_MAX:
                 self._sweep = b""  # and more of them
         return row
+
+    def _try_again_below(self, folder: bytes) -> None:
+        """A folder is not what it was: what could not be done in it may be by now (somebody has changed its mode)."""
+        now, first = self._now.mono_ms, _TROUBLE_RETRY_MS[0]
+        for each in [each for each in self._denied_in if each == folder or each.startswith(folder + b"/")]:
+            for path in self._denied_in.pop(each):
+                if path in self._troubled:
+                    self._troubled[path] = (first // 2, self._troubled[path][1])
+                if path in self._agenda:
+                    self._agenda.add(path, now, now)
+                self._todo[path] = None
+        for each in self._to_list_again:
+            if each == folder or each.startswith(folder + b"/"):
+                self._to_list_again[each] = (now, first)
+
+    def _deny(self, folder: bytes, path: bytes) -> None:
+        """Something failed at `path`, and may be the fault of `folder`."""
+        if len(self._denied_in) > limits.TODO_PATHS_MAX:
+            self._denied_in.clear()  # they are tried again at their time
+        self._denied_in.setdefault(folder, {})[path] = None
 
     def _begin_journal(self) -> None:
         """Once we have all that the first peer had: to undo what came by meeting it would undo the meeting."""
@@ -1944,6 +1968,10 @@ class Engine:
             case Result.PROBLEM:
                 if result.full:
                     self._short[path] = item.target.size
+                else:
+                    self._deny(parent_of(path), path)
+                    if item.copy_path is not None:
+                        self._deny(parent_of(item.copy_path), path)
                 wait = self._wait_after(path, result.problem)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms)
                 self._ready_again(item)

@@ -890,3 +890,37 @@ def test_renames_are_counted_like_others(caplog: pytest.LogCaptureFixture) -> No
         narrator.breathe(9.0)
     assert caplog.messages[0] == "renamed here: old {0} to new 0\\xff"
     assert caplog.messages[5:] == ["renamed here: 3 more"]
+
+
+def test_what_was_denied_is_tried_again_when_its_folder_gets_another_mode() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.hear(state(record(b"d/a", b"")))
+    for _ in range(6):  # the waits grow
+        assert [job.items[0].path for job in bench.all(ApplyJob)] == [b"d/a"]
+        bench.apply(ApplyResult(b"d/a", Result.PROBLEM, problem="no permission"))
+        for _ in range(100):
+            bench.wait(1_000)
+            if bench.all(LookJob):
+                break
+        bench.feed(Looked((Seen(b"d/a", Look.ABSENT),)))
+    bench.apply(ApplyResult(b"d/a", Result.PROBLEM, problem="no permission"))
+    bench.wait(100)
+    bench.feed(Touched(b"d", Urgency.NOW))
+    cured = Stat(Kind.DIRECTORY, 0, WALL_NS, WALL_NS, 0o755, 1, 1, 1)
+    bench.feed(Looked((seen(b"d", kind=Kind.DIRECTORY)._replace(mode=0o755, fp=fingerprint(cured)),)))
+    assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"d/a"]
+    bench.feed(Looked((Seen(b"d/a", Look.ABSENT),)))
+    assert [job.items[0].path for job in bench.all(ApplyJob)] == [b"d/a"]
+
+
+def test_a_folder_that_could_not_be_listed_is_listed_when_one_above_it_gets_another_mode() -> None:
+    bench = Bench()
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.feed(Listed((Listing(b"d", [(b"e", stat(kind=Kind.DIRECTORY))]),)))
+    bench.feed(Listed((Listing(b"d/e", None, "no permission"),)))
+    bench.feed(Touched(b"d", Urgency.NOW))
+    cured = Stat(Kind.DIRECTORY, 0, WALL_NS, WALL_NS, 0o755, 1, 1, 1)
+    bench.feed(Looked((seen(b"d", kind=Kind.DIRECTORY)._replace(mode=0o755, fp=fingerprint(cured)),)))
+    assert [folder.path for job in bench.all(ListJob) for folder in job.folders] == [b"d/e"]
