@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +131,44 @@ def test_types_142_a_file_and_a_folder_change_places_at_once(pair: Lan) -> None:
         rename(node.dir / "places/file", node.dir / "places/folder", EXCHANGE)
         arrives(pair, node, "places")
     assert (a.dir / "places/folder").read_bytes() == b"was a file"
+
+
+ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown", "--inh-caps=-all")
+
+
+def test_types_154_read_only_folders_of_an_ordinary_user() -> None:
+    """As in Go's module cache: nodes that may not do what the mode of a folder forbids its owner."""
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv here")
+    with Lan(2) as lan:
+        a, b = lan
+
+        def do(node: Node, script: str) -> None:
+            subprocess.run([*ORDINARY, "sh", "-ec", script], cwd=node.dir, check=True)
+
+        def follows(script: str) -> None:
+            do(a, script)
+            wait_equal(lan.roots, SOON_S, like=survey(a.dir))
+
+        do(a, "mkdir -p ro/sub; echo 1 > ro/f; echo 2 > ro/sub/g; chmod 555 ro/sub ro")
+        for node in lan:
+            node.launch([*ORDINARY, sys.executable, node.main, node.dir, "-s", node.signatures])
+        lan.meet("start")
+        wait_equal(lan.roots, SOON_S, like=survey(a.dir))
+        follows("mkdir -p tree/sub; echo 1 > tree/sub/f; chmod 555 tree/sub; cp -a tree copy")
+        follows("mkdir x; echo 1 > x/f; echo 2 > x/g; chmod 555 x; mkdir closed; echo 1 > closed/f; chmod 311 closed")
+        follows("chmod u+w x; echo new > x/h; echo newer > x/f; chmod u-w x")
+        follows("chmod 755 tree/sub; rm tree/sub/f; chmod 555 tree/sub")
+        follows("chmod -R u+w copy; rm -rf copy")
+        follows("mv x y; chmod u+w y; mv y ro2; chmod u-w ro2; chmod u+w ro ro/sub; mv ro/sub .; chmod u-w ro sub")
+        follows("chmod u+w ro; rm -r ro/f; mkdir ro/f; echo 1 > ro/f/in; chmod 555 ro/f ro")
+        follows("chmod u+w ro ro/f; rm -r ro/f; echo 2 > ro/f; chmod 555 ro")
+        assert "permissions" not in a.log(), "a folder that was opened for the moment is nobody's change"
+        assert "warning" not in b.log()
+        assert not [name for name in os.listdir(b.dir / ".dir_sync") if name.startswith("opened-")]
+        follows("chmod -R u+rwX .")
+        for node in lan:
+            node.stop()
 
 
 # --- how programs write --------------------------------------------------------------------------
