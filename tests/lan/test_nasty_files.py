@@ -136,7 +136,7 @@ def test_types_142_a_file_and_a_folder_change_places_at_once(pair: Lan) -> None:
 ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown", "--inh-caps=-all")
 
 
-def test_types_154_read_only_folders_of_an_ordinary_user() -> None:
+def test_types_156_read_only_folders_of_an_ordinary_user() -> None:
     """As in Go's module cache: nodes that may not do what the mode of a folder forbids its owner."""
     if not shutil.which("setpriv"):
         pytest.skip("no setpriv here")

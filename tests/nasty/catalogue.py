@@ -73,10 +73,10 @@ CASES = (
     Case(34, "types", "setuid and its like, from a user and from a peer", (LIVE + "test_privilege_does_not_travel", HOSTILE + "test_privilege_in_a_record_is_refused")),
     Case(35, "types", "extended attributes and access lists", (FILES + "test_types_035_extended_attributes_stay_where_they_are", UNIT_DISK + "test_an_acl_is_kept")),
     Case(142, "types", "a file and a folder exchanged by one system call", (FILES + "test_types_142_a_file_and_a_folder_change_places_at_once",)),
-    Case(154, "types", "read-only folders, where the node is an ordinary user", (FILES + "test_types_154_read_only_folders_of_an_ordinary_user", UNIT_DISK + "test_whoever_looks_meanwhile_sees_the_mode_it_will_have")),
     Case(153, "types", "a name linked anew to a file that grows through the other", (FILES + "test_types_153_linked_again_and_again_while_it_grows",)),
     Case(154, "types", "edited by one of its names", (FILES + "test_types_154_edited_by_one_of_its_names",)),
     Case(155, "types", "folders in which files come and go: their times", (FILES + "test_types_155_times_of_folders_in_which_much_is_done",)),
+    Case(156, "types", "read-only folders, where the node is an ordinary user", (FILES + "test_types_156_read_only_folders_of_an_ordinary_user", UNIT_DISK + "test_whoever_looks_meanwhile_sees_the_mode_it_will_have")),
     # --- how programs write
     Case(36, "programs", "vim: probes, swap files, backups by renaming", (PROGRAMS + "test_vim_itself", PROGRAMS + "test_a_save_pattern[save_like_vim]")),
     Case(38, "programs", "saved beside and renamed, with lock files", (PROGRAMS + "test_a_save_pattern[save_beside_and_rename]", PROGRAMS + "test_a_save_pattern[save_like_an_office]", PROGRAMS + "test_a_save_pattern[save_like_emacs]")),
