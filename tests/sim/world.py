@@ -719,8 +719,7 @@ class World:
         gone = [record for record in files if tree.get(record.path, (Kind.OTHER,))[0] == Kind.OTHER]
         sure = {record.path for record in gone if not node.index.offers(record.path)}
         moved = sum(record.content in there for record in gone)
-        # (What is a file no more, but something else, is no file that was there before.)
-        count = len({record.path for record in gone} | {path for path, entry in tree.items() if entry[0] == Kind.FILE})
+        count = len(files)  # what is new there makes up for nothing
         if not moved and _BRAKE.is_disaster(len(sure), count):
             node.wiped = sure
         if not _BRAKE.is_disaster(len(gone) - moved, count - moved):
