@@ -2296,8 +2296,8 @@ class Engine:
         """How long until another version is old enough to give way."""
         most = _YOUNG_VERSION_NS // 1_000_000
         oldest = self.index.old_versions(self._now.wall_ns + 1, 1)
-        since_ms = (self._now.wall_ns - oldest[0].time_ns) // 1_000_000 if oldest else 0
-        return min(max(most - since_ms + 1, 1_000), most)
+        since_ms = (self._now.wall_ns - oldest[0].time_ns) // 1_000_000 if oldest else most
+        return max(most - since_ms + 1, 1_000) if since_ms < most else _PRUNE_EVERY_MS  # the rest is dated ahead
 
     def _recheck_later(self, version: Version) -> None:
         if version.kind == Kind.FILE:
