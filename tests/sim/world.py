@@ -313,7 +313,8 @@ class SimDisk(MemoryDisk):
     def tokens(self, everywhere: bool) -> set[bytes]:
         found: set[bytes] = set()
         staging = self._find(STAGING)
-        ours = () if staging is None else [inode for name, inode in staging.entries.items() if name.startswith(b"new-")]
+        passing = (b"new-", b"delta-", b"part-")  # copies on their way
+        ours = () if staging is None else [inode for name, inode in staging.entries.items() if name.startswith(passing)]
         for inode in self._walk(self._root):
             if inode.kind == Kind.FILE and inode not in ours:
                 found |= tokens_of(bytes(inode.data))
