@@ -709,7 +709,7 @@ class Engine:
             elif folder:
                 self._to_list_again.pop(folder, None)
                 self._leaving.discard(folder)
-                self._agenda.add(folder, now, now)
+                self._add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
             return
         self._to_list_again.pop(folder, None)
         prefix = folder + b"/" if folder else b""

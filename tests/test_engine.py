@@ -271,6 +271,15 @@ def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
     assert not bench.engine.scanning
 
 
+def test_a_folder_that_was_away_when_it_was_listed_is_listed_when_it_is_there() -> None:
+    bench = Bench()
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.feed(Listed((Listing(b"d", None),)))
+    assert paths(item for job in bench.all(LookJob) for item in job.items) == [b"d"]
+    bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+    assert [folder.path for job in bench.all(ListJob) for folder in job.folders] == [b"d"]
+
+
 def test_the_scan_ends_though_a_path_was_found_twice() -> None:
     bench = Bench(scanned=False)
     entries = [(b"a", stat(b"1"))]
