@@ -1151,7 +1151,9 @@ class Engine:
             return False
         was_on = bool(self.peer_brake.held())
         is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
-        verdict = self.peer_brake.ask(maker, counter, mine.path, is_removal, is_old, files, self._now.mono_ms)
+        verdict = self.peer_brake.ask(
+            maker, counter, mine.path, is_removal, is_old, mine.content, files, self._now.mono_ms
+        )
         if verdict is Verdict.HOLD:
             self._unready(mine.path)
             if not was_on:
@@ -1187,7 +1189,7 @@ class Engine:
             return
         files = self.index.files() - self._removing
         for maker, paths, held in self.peer_brake.judge(
-            self._is_being_moved, self._is_being_told, files, self._now.mono_ms
+            self._is_being_moved, self._is_here, self._is_being_told, files, self._now.mono_ms
         ):
             if held:
                 for path in paths:
@@ -1212,6 +1214,9 @@ class Engine:
             return True
         others = self.index.by_content(content)
         return any(one.record.path != path and not self.peer_brake.holds(one.record.path) for one in others)
+
+    def _is_here(self, content: bytes) -> bool:
+        return any(not self.peer_brake.holds(one.record.path) for one in self.index.by_content(content))
 
     def _settled_peers(self, path: bytes) -> None:
         if self.peer_brake.holds(path):

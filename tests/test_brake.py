@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync import undo
-from dir_sync.core.brake import Limits
+from dir_sync.core.brake import Limits, PeerBrake, Verdict
 from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency, Why
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
@@ -404,6 +404,38 @@ def test_new_files_make_up_for_no_old_ones(pair: Pair, breath: int) -> None:
     pair.run()
     assert all(pair.two.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(20))
     assert_equal(pair)
+
+
+def test_moves_whose_new_names_are_told_later_are_no_disaster() -> None:
+    """The first few went before it looked like anything: they have moved as well."""
+    pair = Pair(Limits(3, 50))
+    fill(pair.one.disk, 20)
+    pair.restart(pair.one)
+    pair.clock.ms += 3_000
+    pair.one.disk.move(b"d", b"elsewhere")
+    for number in range(20):
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+    for _ in range(40):
+        pair.step()
+    pair.one.inbox.append(Touched(b"elsewhere", Urgency.FOLDER))
+    pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert not pair.two.said("peer braked")
+    assert_equal(pair)
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_what_went_before_the_burst_was_seen_may_have_moved_as_well(moved: bool) -> None:
+    brake = PeerBrake(Limits(100, 50))
+    brake.sample(2_000, 0)
+    files = 2_000
+    for number in range(2_000):
+        if brake.ask("m", number + 1, b"%d" % number, True, True, b"c", files, 10_000) is Verdict.PASS:
+            files -= 1
+    assert 1_500 < files < 2_000, "some go before it looks like anything"
+    brake.sample(files + 2_000, 10_500)
+    (judged,) = brake.judge(lambda _: True, lambda _: moved, lambda _: False, files + 2_000, 20_000)
+    assert judged.held is not moved
 
 
 def test_new_files_make_up_for_none_that_a_scan_misses(pair: Pair) -> None:

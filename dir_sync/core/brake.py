@@ -117,6 +117,7 @@ class _Waiting(NamedTuple):
     is_removal: bool
     counter: int
     is_old: bool
+    content: bytes
 
 
 @dataclass(slots=True)
@@ -124,7 +125,9 @@ class _Burst:
     """What one node has been doing lately. Paths are those of files that we hold."""
 
     removed: deque[int] = field(default_factory=deque)  # when (ms) removals were let through
-    removed_old: deque[int] = field(default_factory=deque)  # those of files that had not just come
+    removed_old: deque[tuple[int, bytes]] = field(
+        default_factory=deque
+    )  # those of files that had not just come; contents
     before: int = 0  # how many files there were shortly before the first of them
     rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
     waiting: dict[bytes, _Waiting] = field(default_factory=dict)
@@ -140,9 +143,10 @@ class _Burst:
     grows: bool = False  # half a disaster, and more keeps coming
 
     def expire(self, before_ms: int) -> None:
-        for times in (self.removed, self.removed_old):
-            while times and times[0] < before_ms:
-                times.popleft()
+        while self.removed and self.removed[0] < before_ms:
+            self.removed.popleft()
+        while self.removed_old and self.removed_old[0][0] < before_ms:
+            self.removed_old.popleft()
         while self.rewritten and (path := next(iter(self.rewritten))) and self.rewritten[path] < before_ms:
             del self.rewritten[path]
 
@@ -189,10 +193,18 @@ class PeerBrake:
             samples.append((now_ms, files))
 
     def ask(
-        self, maker: str, counter: int, path: bytes, is_removal: bool, is_old: bool, files: int, now_ms: int
+        self,
+        maker: str,
+        counter: int,
+        path: bytes,
+        is_removal: bool,
+        is_old: bool,
+        content: bytes,
+        files: int,
+        now_ms: int,
     ) -> Verdict:
-        """May this change be made here? `is_old`: the file had not just come. `files`: how many there are now, this one
-        included, but not those that are just being removed."""
+        """May this change be made here? `is_old`: the file had not just come. `content`: what it has. `files`: how many
+        there are now, this one included, but not those that are just being removed."""
         if counter <= self.approved.get(maker, 0):
             return Verdict.PASS
         burst = self._bursts.get(maker)
@@ -201,7 +213,7 @@ class PeerBrake:
         if burst.braked and (is_removal or burst.holds_rewrites or path in burst.held):
             burst.held[path] = counter
             return Verdict.HOLD
-        change = _Waiting(is_removal, counter, is_old)
+        change = _Waiting(is_removal, counter, is_old, content)
         if path in burst.waiting:
             burst.wait(path, change)
             return Verdict.WAIT
@@ -260,7 +272,7 @@ class PeerBrake:
         if change.is_removal:
             burst.removed.append(now_ms)
             if change.is_old:
-                burst.removed_old.append(now_ms)
+                burst.removed_old.append((now_ms, change.content))
             burst.rewritten.pop(path, None)
         else:
             burst.rewritten[path] = now_ms
@@ -270,10 +282,15 @@ class PeerBrake:
         return min((burst.due_ms for burst in self._bursts.values() if burst.waiting), default=None)
 
     def judge(
-        self, is_moved: Callable[[bytes], bool], is_being_told: Callable[[bytes], bool], files: int, now_ms: int
+        self,
+        is_moved: Callable[[bytes], bool],
+        is_here: Callable[[bytes], bool],
+        is_being_told: Callable[[bytes], bool],
+        files: int,
+        now_ms: int,
     ) -> list[Judged]:
-        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `is_being_told`: who
-        announced its change has more to say, such as a new name; `files`: now."""
+        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `is_here`: this content
+        is; `is_being_told`: who announced its change has more to say, such as a new name; `files`: now."""
         done = []
         for maker, burst in self._bursts.items():
             if not burst.waiting or burst.due_ms > now_ms:
@@ -286,7 +303,8 @@ class PeerBrake:
             most = self._most_files(files, now_ms)
             leaving = [path for path, change in burst.waiting.items() if change.is_removal]
             moved = {path for path in leaving if is_moved(path)}
-            moved_old = sum(burst.waiting[path].is_old for path in moved)
+            moved_before = sum(is_here(content) for _, content in burst.removed_old)
+            moved_old = sum(burst.waiting[path].is_old for path in moved) + moved_before
             gone = min(len(burst.removed), most - files) + len(leaving) - len(moved)
             gone_old = len(burst.removed_old) + burst.leaving_old - moved_old
             changed = len(burst.rewritten) + len(paths) - len(leaving)
@@ -301,7 +319,11 @@ class PeerBrake:
             burst.grows = False
             is_rewritten = self.limits.is_rewritten(changed, files)
             is_lost = self.limits.is_disaster(gone, most - len(moved))
-            if is_rewritten or is_lost or self._are_too_many_old(burst, gone_old, 1, moved_old):
+            is_replaced = self._are_too_many_old(burst, gone_old, 1, moved_old)
+            if is_replaced and now_ms - burst.since_ms < _GROWING_MS_MAX and self._samples[-1][0] > now_ms - _SETTLE_MS:
+                burst.last_ms, burst.grows = now_ms, True  # files are still coming: these may be their new names
+                continue
+            if is_rewritten or is_lost or is_replaced:
                 burst.braked = True
                 burst.holds_rewrites |= is_rewritten
                 burst.held.update({path: change.counter for path, change in burst.waiting.items()})
