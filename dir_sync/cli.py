@@ -546,16 +546,18 @@ def _count(text: str) -> int:
     raise ConfigError("a whole number is needed", config.USAGE)
 
 
-def _days(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= config.HISTORY_DAYS_MOST:
+def _at_most(text: str, most: int) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= most:
         return int(text)
-    raise ConfigError(f"a whole number from 0 to {config.HISTORY_DAYS_MOST:,} is needed", config.USAGE)
+    raise ConfigError(f"a whole number from 0 to {most:,} is needed", config.USAGE)
+
+
+def _days(text: str) -> int:
+    return _at_most(text, config.HISTORY_DAYS_MOST)
 
 
 def _percent(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 100:
-        return int(text)
-    raise ConfigError("a whole number from 0 to 100 is needed", config.USAGE)
+    return _at_most(text, 100)
 
 
 def _peer(text: str) -> tuple[str, int]:

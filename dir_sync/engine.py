@@ -2247,8 +2247,6 @@ class Engine:
         self._again = True
 
     def _conflicts_settled(self, losers: tuple[Loser, ...]) -> None:
-        for loser in losers:
-            self.index.settle(*loser)
         for node in sorted(self._peers):
             for at in range(0, len(losers), limits.PAGE_RECORDS_MAX):
                 some = losers[at : at + limits.PAGE_RECORDS_MAX]
@@ -3253,19 +3251,18 @@ class Engine:
 
     def _publish(self) -> None:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
-        if self._here:
-            self._tell_here()
-        if not self._changed:
-            return
-        if self._approved:
+        if self._changed and self._approved:
             self._approved = False
             self._vouch(self.index.sequence)
+        fresh = self._with_renames() if self._here or self._changed else {}
+        self._tell_here(fresh)
+        if not self._changed:
+            return
         first, last = self._changed[0][0], self._changed[-1][0]
         if last - first >= len(self._changed) or not any(peer.asked for peer in self._peers.values()):
             self._changed, self._fresh = [], {}  # not all of what changed is here: the index tells it
             return
         rows = self._changed
-        fresh = self._with_renames()
         until = rows[-1][0]
         before = rows[0][0] - 1
         self._changed, self._fresh = [], {}
@@ -3310,9 +3307,11 @@ class Engine:
                 if self._peers[node].asked:
                     self._send(node, ModificationUpdate(self.folder, self._peers[node].sent, (), some), 60 * len(some))
 
-    def _tell_here(self) -> None:
+    def _tell_here(self, fresh: dict[bytes, Fresh]) -> None:
         """For people: what was done here in this turn. A rename is one thing."""
-        source_of = {path: fresh.source for path, fresh in self._with_renames().items() if fresh.source is not None}
+        if not self._here:
+            return
+        source_of = {path: one.source for path, one in fresh.items() if one.source is not None}
         sources = set(source_of.values())
         for (path, what), size in self._here.items():
             if what == "changed here" and path in source_of:

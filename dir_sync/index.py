@@ -604,15 +604,14 @@ class Index:
         for fields in self._db.execute(query, keys):
             yield _version(fields)
 
-    def settle(self, path: bytes, kind: Kind, content: bytes) -> int:
-        """What lost in a conflict is an ordinary version from now on. Returns how many there were of it."""
+    def settle(self, path: bytes, kind: Kind, content: bytes) -> None:
+        """What lost in a conflict is an ordinary version from now on."""
         found = self._db.execute(
             "UPDATE version SET why='replaced' WHERE why='conflict' AND path=? AND kind=? AND content=?",
             (path, int(kind), content),
         ).rowcount
         if found:
             self._dirty_meta["sequence"] = self.sequence
-        return found
 
     def newest_versions(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
         """Up to `limit` versions of a path and of all below it (b"": of all), newest first. `conflicts`: only losers."""

@@ -127,7 +127,7 @@ class _Burst:
     removed: deque[int] = field(default_factory=deque)  # when (ms) removals were let through
     removed_old: deque[tuple[int, bytes]] = field(
         default_factory=deque
-    )  # those of files that had not just come; contents
+    )  # of files that had not just come; their contents
     before: int = 0  # how many files there were shortly before the first of them
     rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
     waiting: dict[bytes, _Waiting] = field(default_factory=dict)

@@ -218,7 +218,7 @@ class Decided(NamedTuple):
 
 
 class ConflictsSettled(NamedTuple):
-    """Somebody here has seen these losers of conflicts: no peer need name them any more."""
+    """Somebody here has seen these losers of conflicts (in our index they are settled): no peer need name them any more."""
 
     losers: tuple[Loser, ...]
 
