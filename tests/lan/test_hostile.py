@@ -17,6 +17,7 @@ import pytest
 from . import lan as lans
 from .changes import MIB, append, blob, write
 from .checker import survey, wait_equal, wait_for
+from .hostile.victims import SOON_S, Victims
 from .lan import Lan, Node
 from .stranger import (
     ABSENT,
@@ -34,41 +35,9 @@ from .stranger import (
 
 pytestmark = pytest.mark.lan
 
-SOON_S = 30.0
 MEMORY_GROWTH_BYTES = 160 * MIB  # 4 MiB of JSON are some 100 MB of objects at the worst
 LOG_LINES = 60
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs/protocol.md"
-
-
-class Victims:
-    """Two nodes that keep a folder equal, and the place from where they are attacked."""
-
-    def __init__(self, lan: Lan) -> None:
-        self.lan = lan
-        self.a, self.b, self.place = lan.nodes
-        self.pair = [self.a, self.b]
-        self.roots = [self.a.dir, self.b.dir]
-        self.turn = 0
-
-    def start(self) -> None:
-        for node in self.pair:
-            write(node.dir / f"from {node}", b"1")
-            node.start()
-        wait_equal(self.roots, SOON_S)
-        self.work()
-
-    def work(self) -> None:
-        """Edits, made on either node, arrive on the other one."""
-        for node in self.pair:
-            self.turn += 1
-            write(node.dir / f"from {node}", f"turn {self.turn}".encode())
-            write(node.dir / f"new {self.turn % 10}", blob(100_000, self.turn))
-            wait_equal(self.roots, SOON_S, like=survey(node.dir))
-
-    def outside(self) -> set[bytes]:
-        """Every name that is around the shared folders, but what is the daemons' own."""
-        own = re.compile(rb"n\d/(shared|home|signatures|tmp|log\.txt)(/|$)")
-        return {path for path in survey(self.lan.work, contents=False) if not own.match(path)}
 
 
 @pytest.fixture(scope="module")
