@@ -249,7 +249,7 @@ class Engine:
         self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
         self._timers: list[tuple[int, int, bytes]] = []  # plan this path again at that time
         self._timer_count = 0
-        self._held_since: dict[bytes, int] = {}
+        self._held_since: dict[bytes, tuple[Stamp, int]] = {}  # since when (ms) a grace is given to what is announced
         self._troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
         self._tried: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
         self._unaware: dict[bytes, set[Stamp]] = {}  # newer changes that were made without knowledge of ours
@@ -1485,6 +1485,7 @@ class Engine:
                 offered.append((path, offers))
             elif path not in self._busy:
                 self._nothing_wanted(path)
+                self._forget_wanted(path)
         self.index.fetch(path for path, _ in offered)
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
@@ -1583,6 +1584,8 @@ class Engine:
             if offer.record.stamp <= row.record.stamp and leq(offer.record.vector, row.record.vector):
                 self.index.drop_offer(path, offer.peer)
         self._nothing_wanted(path)
+        if not self.index.offers(path):
+            self._forget_wanted(path)
 
     def _nothing_wanted(self, path: bytes) -> None:
         """Whatever was on its way here is not needed any more."""
@@ -1592,6 +1595,18 @@ class Engine:
         self._blocked.pop(path, None)
         self._cancel(path)
         self._unready(path)
+
+    def _forget_wanted(self, path: bytes) -> None:
+        """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
+        nothing about what is announced later. (What may be on the disk, `_tried`, is remembered until a look.)"""
+        self._waiting.pop(path, None)
+        self._held_since.pop(path, None)
+        self._avoid.pop(path, None)
+        self._delta_offers.pop(path, None)
+        self._unaware.pop(path, None)
+        self._troubled.pop(path, None)
+        self._not_before.pop(path, None)
+        self._short.pop(path, None)
 
     def _answer(self, row: Row, top: Record) -> None:
         record = answer(row.record, top, self.index.node, self.index.next_sequence())
@@ -1615,7 +1630,7 @@ class Engine:
             self._unready(path)
             if mine is None or mine.kind == Kind.ABSENT:
                 self._hold(target, there)
-            elif not self._is_awaited(path, mine) and not self._is_braked(mine, target):
+            elif not self._is_awaited(path, mine, target) and not self._is_braked(mine, target):
                 why = Why.CONFLICT if self._is_conflict(mine, take) else Why.DELETED
                 self._do(ApplyItem(path, Act.REMOVE, target, there, why), take)
             return
@@ -1692,8 +1707,7 @@ class Engine:
                 pending = True
                 continue
             # Known here: the child lives. Its own tombstone may still be on its way to us, behind the folder's.
-            since = self._held_since.setdefault(path, self._now.mono_ms)
-            if self._now.mono_ms - since < _LINGER_MS or self._is_being_told(path):
+            if self._grace_ms(path, target) < _LINGER_MS or self._is_being_told(path):
                 pending = True
                 continue
             del self._held_since[path]
@@ -1712,15 +1726,23 @@ class Engine:
             offer.peer in self._peers and not self._peers[offer.peer].synced for offer in self.index.offers(path)
         )
 
-    def _is_awaited(self, path: bytes, mine: Record) -> bool:
+    def _grace_ms(self, path: bytes, announced: Record) -> int:
+        """For how long this very version has been given a grace: the clock starts with the first call. A version that is
+        announced later, also after this one was withdrawn, has a grace of its own."""
+        stamp, since = self._held_since.setdefault(path, (announced.stamp, self._now.mono_ms))
+        if stamp != announced.stamp:
+            since = self._now.mono_ms
+            self._held_since[path] = announced.stamp, since
+        return self._now.mono_ms - since
+
+    def _is_awaited(self, path: bytes, mine: Record, target: Record) -> bool:
         """True while a new name for this content is about to be made here: then it is moved there instead."""
         if mine.kind != Kind.FILE or not mine.size:
             return False
         if mine.content not in self._blocked.values():
             self._held_since.pop(path, None)
             return False
-        since = self._held_since.setdefault(path, self._now.mono_ms)
-        if self._now.mono_ms - since > limits.RENAME_HOLD_MS:
+        if self._grace_ms(path, target) > limits.RENAME_HOLD_MS:
             del self._held_since[path]
             return False
         self._plan_later(path, 20)
@@ -1768,7 +1790,7 @@ class Engine:
             self._may_be_asked(maker, target.content)
             and maker not in holders
             and maker not in avoid
-            and self._wait_for_maker(path)
+            and self._wait_for_maker(target)
         ):
             return
         self._fetch(path, row, target, holders)
@@ -1813,14 +1835,13 @@ class Engine:
         """True if the content that is wanted may be asked for where this offer comes from."""
         return same_content(offer.record, wanted) and self._may_be_asked(offer.peer, wanted.content)
 
-    def _wait_for_maker(self, path: bytes) -> bool:
+    def _wait_for_maker(self, target: Record) -> bool:
         """The maker of a change pushes it: another holder is asked only after a grace."""
-        since = self._held_since.setdefault(path, self._now.mono_ms)
-        left = since + limits.ORIGIN_GRACE_MS - self._now.mono_ms
+        left = limits.ORIGIN_GRACE_MS - self._grace_ms(target.path, target)
         if left <= 0:
-            del self._held_since[path]
+            del self._held_since[target.path]
             return False
-        self._plan_later(path, left)
+        self._plan_later(target.path, left)
         return True
 
     def _take_locally(self, item: ApplyItem, take: Take) -> bool:
@@ -2201,12 +2222,9 @@ class Engine:
                 peer = self._peers.get(offer.peer)
                 if peer is not None and same_version(theirs, record):
                     peer.knows[path] = (theirs.stamp, theirs.vector)
-        self._avoid.pop(path, None)
         self._in_vain.pop(path, None)
         self._blocked.pop(path, None)
-        self._held_since.pop(path, None)
-        self._delta_offers.pop(path, None)
-        self._unaware.pop(path, None)
+        self._forget_wanted(path)
         self._put(record, fp)
 
     # --- what was here once ------------------------------------------------------------------------------------------
@@ -2933,6 +2951,9 @@ class Engine:
                 self._todo[path] = None
         for path in peer.requests.values():
             self._todo[path] = None
+        if self._waiting:  # for room with this peer, or with another one that is asked for all of it now
+            self._waiting.clear()
+            self._sweep = b""
         self._pulls.pop(node, None)
         self.held_elsewhere.pop(node, None)
         self._inquiries.gone(node)

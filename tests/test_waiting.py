@@ -1,0 +1,114 @@
+"""What is remembered of a path while something newer is wanted there, and that it goes with the wish."""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.events import Applied, ApplyJob, ApplyResult, PeerDown, Result
+from dir_sync.core.messages import Acknowledge, Chunks, Piece, State
+from dir_sync.core.model import Record, fingerprint
+from tests.test_engine import FOLDER, OTHER, PEER, WALL_NS, Bench, record, stat, state
+
+SIZE = 200_000
+
+
+def large(path: bytes, node: str = PEER, count: int = 1) -> Record:
+    """A file of 200 kB, of which a window holds 41."""
+    return record(path, path, node=node, count=count)._replace(size=SIZE)
+
+
+def test_a_peer_that_leaves_while_paths_wait_for_room_leaves_nothing_to_do() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(*[large(b"f%03d" % number) for number in range(200)]))
+    assert 0 < len(bench.pulls()) < 200
+    assert bench.engine._waiting
+    bench.feed(PeerDown(PEER, "lost"))
+    for _ in range(20):
+        bench.wait(100)
+    assert not bench.engine.is_busy
+    assert bench.index.count_offers() == 200, "all are wanted still, when a holder comes"
+    bench.connect(OTHER)
+    bench.hear(state(large(b"f000", OTHER)), OTHER)
+    bench.connect()
+    asked = {pull.path for pull in bench.pulls()}
+    for _ in range(3):
+        bench.wait(10)
+        asked |= {pull.path for pull in bench.pulls()}
+    assert len(asked) > 30
+
+
+def test_of_two_peers_one_leaves_and_the_other_is_asked_for_what_waited() -> None:
+    bench = Bench()
+    for peer in (PEER, OTHER):
+        bench.connect(peer)
+        bench.hear(state(*[large(b"f%03d" % number) for number in range(200)]), peer)
+    bench.feed(PeerDown(PEER, "lost"))
+    asked: dict[int, int] = {}
+    done: set[bytes] = set()
+    for _ in range(2_000):
+        asked |= {
+            pull.id: pull.length
+            for message in bench.said(OTHER)
+            for pull in getattr(message, "pulls", ())
+            if pull.length
+        }
+        if items := [item for job in bench.all(ApplyJob) for item in job.items]:
+            done.update(item.path for item in items)
+            fp = fingerprint(stat(b""))
+            bench.feed(Applied(tuple(ApplyResult(item.path, Result.DONE, fp) for item in items)))
+        elif asked:
+            id_, length = asked.popitem()
+            bench.hear(Chunks((Piece(id_, 0, bytes(length)),)), OTHER)
+        elif len(done) == 200:
+            break
+        else:
+            bench.wait(50)
+    assert len(done) == 200
+    assert not bench.engine._waiting
+
+
+def test_what_waits_for_room_waits_no_more_when_it_is_withdrawn() -> None:
+    bench = Bench()
+    bench.connect()
+    files = [large(b"f%03d" % number) for number in range(200)]
+    bench.hear(state(*files))
+    waiting = set(bench.engine._waiting)
+    newer = [one._replace(stamp=one.stamp._replace(ns=WALL_NS + 1)) for one in files]
+    held = tuple((one.path, one.stamp) for one in newer if one.path in waiting)
+    bench.hear(Acknowledge(FOLDER, 3, held))  # it has moved on from each of them
+    bench.wait(10)
+    assert not bench.engine._waiting
+
+
+def test_a_version_that_is_announced_anew_has_a_grace_of_its_own() -> None:
+    """OTHER made a file and will push it; PEER, who has it too, is not asked before a grace is over: also if PEER withdrew it
+    and announced it again."""
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    made = record(b"a", b"by other", node=OTHER)
+    assert made.content == blake3(b"by other").digest()
+    bench.hear(state(made))
+    assert bench.pulls() == ()
+    bench.hear(Acknowledge(FOLDER, 2, ((b"a", made.stamp._replace(ns=WALL_NS - 1)),)))  # withdrawn
+    bench.wait(2 * limits.ORIGIN_GRACE_MS)
+    assert bench.pulls() == ()
+    bench.hear(State(FOLDER, 3, False, (made,)))
+    assert bench.pulls() == (), "its maker may be about to push it"
+    bench.wait(limits.ORIGIN_GRACE_MS + 10)
+    assert [pull.path for pull in bench.pulls()] == [b"a"]
+
+
+def test_a_newer_version_has_a_grace_of_its_own() -> None:
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    bench.hear(state(record(b"a", b"first", node=OTHER)))
+    bench.wait(limits.ORIGIN_GRACE_MS - 10)
+    bench.hear(state(record(b"a", b"second", WALL_NS + 1, OTHER, 2), sequence=2))
+    bench.wait(20)
+    assert bench.pulls() == (), "the grace of the first one was over, not that of the second"
+    bench.wait(limits.ORIGIN_GRACE_MS)
+    assert [pull.digest for pull in bench.pulls()] == [blake3(b"second").digest()]
