@@ -1,4 +1,4 @@
-"""For all tests: no test leaves a thread alive; how hard hypothesis looks; what runs only when asked for.
+"""For all tests: no test leaves a thread alive or a database open; how hard hypothesis looks; what runs only when asked for.
 
 HYPOTHESIS_PROFILE=thorough (or pytest --hypothesis-profile=thorough) looks twenty times harder than "ci".
 --patient runs what takes minutes, too.
@@ -7,12 +7,16 @@ HYPOTHESIS_PROFILE=thorough (or pytest --hypothesis-profile=thorough) looks twen
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import ends
 
 END_WITHIN_S = 2.0  # what was told to stop at the end of a test is given so long to do it
 
@@ -50,3 +54,33 @@ def no_thread_left() -> Iterator[None]:
         thread.join(max(0.0, end_s - time.monotonic()))
     alive = [thread.name for thread in left if thread.is_alive()]
     assert not alive, f"threads left alive: {', '.join(alive)}"
+
+
+@pytest.fixture(autouse=True)
+def no_database_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes what the test opened by `closed_at_end`; fails a test that leaves another database open.
+
+    Python 3.13 warns of such a connection when it is collected, in whatever test that happens. This names the right one,
+    on every Python."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        opened.append(connection)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    with ends.one_test():
+        yield
+    left = sum(map(_is_open, opened))
+    for connection in opened:
+        connection.close()
+    assert not left, f"{left} of {len(opened)} databases left open"
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.total_changes >= 0
+    except sqlite3.ProgrammingError:
+        return False

@@ -25,6 +25,7 @@ from dir_sync.core.retention import Retention
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import FileSync
 from dir_sync.index import Index
+from tests.ends import closed_at_end
 from tests.sim.memory_disk import MemoryDisk
 
 FOLDER = "default"
@@ -61,7 +62,7 @@ class OneNode:
     def __init__(self, name: str, clock: Clock, limits: Limits, retention: Retention | None) -> None:
         self.name, self.clock, self.limits, self.retention = name, clock, limits, retention
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
-        self.index = Index(":memory:", Random(name))
+        self.index = closed_at_end(Index(":memory:", Random(name)))
         self.starts = 0
         self.events_max = 1_000_000  # in one turn
         self.boot()

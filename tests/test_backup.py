@@ -11,6 +11,7 @@ from dir_sync import state
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.index import Index
+from tests.ends import closed_at_end
 from tests.pair import OneNode, Pair
 
 
@@ -38,7 +39,7 @@ def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) ->
         pair.run()
     pair.cut()
     pair.one.index.close()
-    pair.one.index = Index(":memory:", Random("one, later"), backup)
+    pair.one.index = closed_at_end(Index(":memory:", Random("one, later"), backup))
     pair.one.index.leap(pair.clock.now().wall_ns)
     pair.one.boot()
     pair.run()
@@ -65,7 +66,7 @@ def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
         pair.cut()
         if start == 1:
             pair.one.index.close()
-            pair.one.index = Index(":memory:", dice, backup)
+            pair.one.index = closed_at_end(Index(":memory:", dice, backup))
         pair.one.index._dice = dice
         pair.clock.ms += 1_000
         pair.one.index.leap(pair.clock.now().wall_ns)
@@ -82,18 +83,15 @@ def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
 
 def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) -> None:
     (tmp_path / ".dir_sync").mkdir()
-    index = state.open_index(bytes(tmp_path), Random(1))
+    index = closed_at_end(state.open_index(bytes(tmp_path), Random(1)))
     assert index.sequence == 0, "an empty one has nothing to tell"
     index.put(Record(b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, index.node), ((index.node, 1),)), b"")
     index.commit()
     assert index.sequence == 1
     index.close()
-    index = state.open_index(bytes(tmp_path), Random(2))
-    try:
-        assert index.sequence > 1
-        assert index.is_dirty
-    finally:
-        index.close()
+    index = closed_at_end(state.open_index(bytes(tmp_path), Random(2)))
+    assert index.sequence > 1
+    assert index.is_dirty
 
 
 def test_a_backup_from_before_the_first_file() -> None:
@@ -108,7 +106,7 @@ def test_a_backup_from_before_the_first_file() -> None:
     pair.one.disk.delete(b"a")
     for name in (b"b", b"c"):
         pair.one.disk.write(name, b"instead")
-    pair.one.index = Index(":memory:", Random("later"), backup)
+    pair.one.index = closed_at_end(Index(":memory:", Random("later"), backup))
     pair.one.index.leap(pair.clock.now().wall_ns)
     pair.one.boot()
     pair.run()

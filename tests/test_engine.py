@@ -78,6 +78,7 @@ from dir_sync.engine import Engine, Now
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
+from tests.ends import closed_at_end
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class Bench:
     """An engine, a clock, and what it has asked for."""
 
     def __init__(self, scanned: bool = True) -> None:
-        self.index = Index(":memory:", Random(1))
+        self.index = closed_at_end(Index(":memory:", Random(1)))
         self.engine = Engine(self.index, FOLDER, "t")
         self.ms = 1_000
         self.effects: list[Effect] = self.engine.start(self.now)
@@ -569,7 +570,7 @@ def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_the
     assert [(item.path, item.data) for item in job.items] == [(b"a", b"1"), (b"b", b"2")]
     assert not bench.index.any_offers()
     bench.index.commit()
-    again = Index(":memory:", Random(1), bench.index._db.serialize())
+    again = closed_at_end(Index(":memory:", Random(1), bench.index._db.serialize()))
     assert [offer.record for path in again.offered_paths(None, 9) for offer in again.offers(path)] == [one, other]
     bench.apply(
         ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES), ApplyResult(b"b", Result.PROBLEM, problem="full")
@@ -577,7 +578,7 @@ def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_the
     assert bench.index.get(b"a") is not None
     assert [offer.record for offer in bench.index.offers(b"b")] == [other], "what failed is an offer again"
     bench.index.commit()
-    again = Index(":memory:", Random(1), bench.index._db.serialize())
+    again = closed_at_end(Index(":memory:", Random(1), bench.index._db.serialize()))
     assert again.offered_paths(None, 9) == [b"b"]
 
 

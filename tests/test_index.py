@@ -10,6 +10,7 @@ import pytest
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index
+from tests.ends import closed_at_end
 
 
 def record(path: bytes, kind: Kind, size: int) -> Record:
@@ -20,7 +21,7 @@ def record(path: bytes, kind: Kind, size: int) -> Record:
 def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
     dice = Random(seed)
     name = str(tmp_path / "index.db")
-    index = Index(name, dice)
+    index = closed_at_end(Index(name, dice))
     for step in range(200):
         path = b"%d" % dice.randrange(12)
         match dice.randrange(6):
@@ -39,16 +40,15 @@ def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
             if dice.random() < 0.7:
                 index.commit()
             index.close()
-            index = Index(name, dice)
+            index = closed_at_end(Index(name, dice))
         if dice.random() < 0.3:
             assert index.count_live() == index.counted_live()
     assert index.count_live() == index.counted_live()
-    index.close()
 
 
 def test_what_a_peer_told_after_an_intent_is_not_forgotten_at_the_next_start(tmp_path: Path) -> None:
     path = str(tmp_path / "index.db")
-    index = Index(path, Random(1))
+    index = closed_at_end(Index(path, Random(1)))
     made = Record(b"a", Kind.FILE, 1, bytes(32), 1, 0o644, Stamp(5, "aa"), (("aa", 1),))
     gone = made._replace(
         kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, stamp=Stamp(6, "aa"), vector=(("aa", 2),)
@@ -57,6 +57,5 @@ def test_what_a_peer_told_after_an_intent_is_not_forgotten_at_the_next_start(tmp
     index.put_offer(Offer("aa", gone, False))
     index.commit()
     index.close()
-    again = Index(path, Random(2))
+    again = closed_at_end(Index(path, Random(2)))
     assert [offer.record for offer in again.offers(b"a")] == [gone]
-    again.close()

@@ -253,12 +253,9 @@ def own_state(node: Node, *, pruned: bool = False) -> list[str]:
     """Of a node that does not run: is its index sound, and does `history` list all that is kept, and nothing else (unless
     something was removed by hand)?"""
     wrong = []
-    database = sqlite3.connect(f"file:{node.dir}/.dir_sync/index.db?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{node.dir}/.dir_sync/index.db?mode=ro", uri=True)) as database:
         (verdict,) = database.execute("PRAGMA integrity_check").fetchone()
         listed = {os.fsdecode(name) for (name,) in database.execute("SELECT name FROM version")}
-    finally:
-        database.close()
     if verdict != "ok":
         wrong.append(f"{node}: its index is damaged: {verdict}")
     there = set()

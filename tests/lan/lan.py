@@ -84,7 +84,31 @@ def faketime_library() -> Path | None:
 
 
 def free_bytes(path: Path) -> int:
+    """Of the whole disk, on which others write as well: good for a skip, never for an assertion."""
     return shutil.disk_usage(path).free
+
+
+def allocated_bytes(folder: Path) -> int:
+    """What the files below a folder take up on the disk."""
+    total = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(above, name).lstat().st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def make_immutable(*paths: Path) -> str:
+    """Why that is not possible, for people; "" if it is done."""
+    if not shutil.which("chattr"):
+        return "no `chattr` (package e2fsprogs)"
+    done = subprocess.run(["chattr", "+i", *paths], check=False, capture_output=True, text=True)
+    if done.returncode:
+        subprocess.run(["chattr", "-i", *paths], check=False, capture_output=True)
+        return f"nothing can be made immutable here: {done.stderr.strip()}"
+    return ""
 
 
 # --- what dead runs left behind -------------------------------------------------------------------
@@ -437,8 +461,15 @@ class Node:
 
     def disk_written_bytes(self) -> int:
         """What the daemon has caused to be written to disk since its start."""
+        return self._io("write_bytes")
+
+    def handed_over_bytes(self) -> int:
+        """What the daemon has handed over to the kernel in writes and copies since its start, on any file system."""
+        return self._io("wchar")
+
+    def _io(self, field: str) -> int:
         fields = dict(line.split(": ") for line in Path(f"/proc/{self.pid}/io").read_text().splitlines())
-        return int(fields["write_bytes"])
+        return int(fields[field])
 
     def abort(self) -> str:
         """End a daemon that hangs; where its threads were."""

@@ -14,7 +14,7 @@ import pytest
 
 from .changes import MIB, append, blob, write
 from .checker import holds, survey, wait_equal, wait_for
-from .lan import Lan, Node
+from .lan import Lan, Node, make_immutable
 
 pytestmark = pytest.mark.lan
 
@@ -127,11 +127,8 @@ def test_disk_060_what_cannot_be_written_for_a_while(new_lan: Callable[..., Lan]
     lan.meet("start")
     wait_equal(lan.roots, SOON_S)
     frozen = [b.dir / "frozen file", b.dir / "folder"]
-    if (
-        not shutil.which("chattr")
-        or subprocess.run(["chattr", "+i", *frozen], check=False, capture_output=True).returncode
-    ):
-        pytest.skip("nothing can be made immutable here")
+    if why := make_immutable(*frozen):
+        pytest.skip(why)
     try:
         write(a.dir / "frozen file", b"new")
         write(a.dir / "folder/edited", b"new")

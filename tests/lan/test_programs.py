@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -528,16 +529,15 @@ def test_sqlite(lan: Lan, journal: str) -> None:
     (lan[0].dir / folder).mkdir()
     for index, rows in ((0, 30), (1, 10), (2, 20)):
         path = lan[index].dir / folder / "db"
-        database = sqlite3.connect(path)
-        database.execute(f"pragma journal_mode = {journal}")
-        database.execute("create table if not exists t (x integer primary key, y blob)")
-        for row in range(rows):
-            database.execute("insert into t (y) values (?)", (os.urandom(2000),))
-            database.commit()
-            if row % 7 == 6:
-                database.execute("update t set y = zeroblob(500) where x % 3 = ?", (row % 3,))
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"pragma journal_mode = {journal}")
+            database.execute("create table if not exists t (x integer primary key, y blob)")
+            for row in range(rows):
+                database.execute("insert into t (y) values (?)", (os.urandom(2000),))
                 database.commit()
-        database.close()
+                if row % 7 == 6:
+                    database.execute("update t set y = zeroblob(500) where x % 3 = ?", (row % 3,))
+                    database.commit()
         arrives(lan, lan[index], folder)
     for node in lan:
         is_sound(node, folder, 60)
@@ -547,10 +547,9 @@ def is_sound(node: Node, folder: str, rows: int) -> None:
     """A copy of the database, with whatever lies beside it, is whole and has so many rows."""
     copy = node.base / "copy"
     shutil.copytree(node.dir / folder, copy)
-    database = sqlite3.connect(copy / "db")
-    assert database.execute("pragma integrity_check").fetchone() == ("ok",)
-    assert database.execute("select count(*) from t").fetchone() == (rows,)
-    database.close()
+    with closing(sqlite3.connect(copy / "db")) as database:
+        assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert database.execute("select count(*) from t").fetchone() == (rows,)
     shutil.rmtree(copy)
 
 

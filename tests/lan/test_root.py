@@ -12,7 +12,7 @@ import pytest
 
 from .changes import write
 from .checker import holds, survey, wait_equal, wait_for
-from .lan import Lan, Node
+from .lan import Lan, Node, make_immutable
 
 pytestmark = pytest.mark.lan
 
@@ -179,8 +179,8 @@ def test_a_folder_that_cannot_be_used_at_the_start_is_waited_for(pair: Lan, what
     a.stop()
     moved = a.dir.parent / "aside"
     if what == "immutable":
-        if subprocess.run(["chattr", "+i", a.dir], check=False, capture_output=True).returncode:
-            pytest.skip("nothing can be made immutable here")
+        if why := make_immutable(a.dir):
+            pytest.skip(why)
     else:
         a.dir.rename(moved)
     reason = {"a file": "not a folder", "immutable": "cannot be written", "a loop": "cannot be used"}.get(

@@ -11,6 +11,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
 
@@ -548,6 +549,12 @@ class World:
                 raise Broken(f"{what}: not at rest in time: {self._why_busy()}")
             self._step()
 
+    def close(self) -> None:
+        """Close the indexes of all nodes that were ever started."""
+        for node in self.nodes:
+            if node.instance:
+                node.index.close()
+
     def _step(self) -> None:
         self.us, _, act, arguments = heapq.heappop(self._heap)
         self.actions += 1
@@ -604,6 +611,7 @@ class World:
                 node.disk.program = False
         except DiskError as error:
             self.note(f"{node.name} cannot start: {error}")
+            node.index.close()
             self._die(node)
             return
         except PowerCut:
@@ -767,8 +775,9 @@ class World:
                 node.touched[path] = self.us
         if not self.options.users_sync or node.forgot:
             return
-        index = Index(":memory:", Random(1), image)
-        for row in index.rows_after(0, 100_000):
+        with closing(Index(":memory:", Random(1), image)) as index:
+            rows = index.rows_after(0, 100_000)
+        for row in rows:
             record = row.record
             if row.seq > node.told or record.path in node.touched:
                 continue
@@ -779,7 +788,6 @@ class World:
                 raise Broken(f"{node.name} told of {record.path!r}, and after a power cut it is not on its disk")
             if record.kind == Kind.ABSENT and not row.fp and found is not None and record.path not in before:
                 raise Broken(f"{node.name} told that {record.path!r} is gone, and after a power cut it is back")
-        index.close()
 
     # --- the loop, like the daemon's -----------------------------------------------------------------------------
 
@@ -1608,7 +1616,10 @@ def run(seed: int, trace: Callable[[str], None] | None = None, bug: str = "") ->
         world = World(options, trace, bug)
         if trace is not None:
             trace(repr(options))
-        world.run()
+        try:
+            world.run()
+        finally:
+            world.close()
         return world
 
 
