@@ -24,6 +24,7 @@ from dir_sync import delta, history, root, state, undo
 from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.control import Answer, ControlServer
 from dir_sync.core import limits
+from dir_sync.core.beacon import Beacon, folder_tags
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
     Applied,
@@ -53,10 +54,10 @@ from dir_sync.core.messages import PROTOCOL, FolderIndex, HaveRequest, Hello, Hi
 from dir_sync.core.model import show
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.roster import (
+    NOTHING_IN_COMMON,
     Accept,
     Action,
     Announce,
-    Beacon,
     Dial,
     Refuse,
     Roster,
@@ -71,7 +72,7 @@ from dir_sync.index import JOURNAL_SINCE
 from dir_sync.log import Once, how_many, logger
 from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
-from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
 from dir_sync.ports import DiskError
 from dir_sync.scanner import Stopped
 from dir_sync.signatures import SignatureCache
@@ -287,12 +288,23 @@ class Daemon:
         trusted = frozenset(address for address, _ in config.peers)
         try:
             self._manager = NodeManager(
-                config.listen_port, self._bind_address(), self._hello, self._inbox.put, self._warn_once, trusted
+                config.listen_port,
+                self._bind_address(),
+                self._hello,
+                self._inbox.put,
+                self._warn_once,
+                self._is_near,
+                trusted,
             )
         except OSError as error:
             raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
         self._closers.append(self._manager.stop)
-        self._roster = Roster(self._index.node, self._instance, self._dice, _mono_ms(), config.peers)
+        self._folder_tags = folder_tags([config.folder_name])
+        self._roster = Roster(self._index.node, self._instance, self._dice, _mono_ms(), config.peers, self._folder_tags)
+
+    def _is_near(self, address: str) -> bool:
+        """Any thread: that address is on a network of this machine."""
+        return self._discovery.is_near(address)
 
     def _retention(self) -> Retention:
         config = self._config
@@ -518,6 +530,10 @@ class Daemon:
                 return self._engine.handle(Drained(node.id, size), now) if self._is_link(node) else []
             case Greeted(node, hello):
                 return self._greeted(node, hello, now)
+            case Stalled(node):
+                if self._is_link(node) and self._roster.stalled(node.link, now.mono_ms):
+                    node.give_up("no answer at this address; trying another one")
+                return []
             case Ended(node, reason, text):
                 return self._ended(node, reason, text, now)
             case Dialled(address, port, link, text):
@@ -669,6 +685,11 @@ class Daemon:
         return self._links.get(node.id) is node
 
     def _greeted(self, node: Node, hello: Hello, now: Now) -> list[Effect]:
+        if hello.node != self._index.node and all(name != self._config.folder_name for name, _, _ in hello.folders):
+            if self._once.first(("nothing in common", hello.node)):
+                logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
+            self._manager.drop(node.link, NOTHING_IN_COMMON)
+            return []
         verdict = self._roster.hello(
             node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms
         )
@@ -685,8 +706,13 @@ class Daemon:
                 if self._index.noted(f"name {hello.node}") != hello.name:
                     self._index.note(f"name {hello.node}", hello.name)  # for the history, when it is here no more
                 return effects + self._engine.handle(PeerUp(hello.node, hello), now)
-            case Refuse(reason, keeping, actions):
+            case Refuse(reason, keeping, actions, is_stranger):
                 self._manager.drop(node.link, reason)
+                if is_stranger and self._once.first(("stranger", node.address)):
+                    logger.warning(
+                        "refused %s at %s: it uses the identity of this node, which has just changed its own",
+                        _name(hello), node.address,
+                    )  # fmt: skip
                 if keeping is not None:
                     self._manager.ping(keeping)
                 self._act(list(actions))
@@ -710,7 +736,8 @@ class Daemon:
                 case Dial(address, port):
                     self._manager.dial(address, port)
                 case Announce(ask):
-                    self._discovery.announce(Beacon(self._index.node, self._instance, self._manager.port, ask))
+                    beacon = Beacon(self._index.node, self._instance, self._manager.port, ask, self._folder_tags)
+                    self._discovery.announce(beacon)
                 case ClashingIdentity():
                     self._index.take_new_ids()
                     self._index.commit()

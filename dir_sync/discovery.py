@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 
 from dir_sync.core import limits
-from dir_sync.core.roster import Beacon, TokenBucket, decode_beacon, encode_beacon
+from dir_sync.core.beacon import Beacon, decode_beacon, encode_beacon
+from dir_sync.core.rate import TokenBucket
 from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link
 
 __all__ = ["Discovery"]
@@ -108,6 +109,16 @@ class Discovery:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    def is_near(self, source: str) -> bool:
+        """True for an address on a network in use here. Any thread."""
+        # Of one interface only its own network counts; else loopback too, even where it is not listed.
+        check = is_local_address if self._interface is None else is_on_link
+        if check(source, self._networks):
+            return True
+        if self._listed_ms is not None and _now_ms() - self._listed_ms < LIST_AGAIN_MS:
+            return False
+        return check(source, self._list())  # an interface may just have come up
+
     # --- listening ------------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
@@ -140,18 +151,9 @@ class Discovery:
         if len(data) > limits.BEACON_BYTES_MAX or data in self._own_datagrams:
             return
         beacon = decode_beacon(data)
-        if beacon is None or (beacon.node, beacon.instance) in self._own or not self._is_near(source):
+        if beacon is None or (beacon.node, beacon.instance) in self._own or not self.is_near(source):
             return
         self._post(beacon, source)
-
-    def _is_near(self, source: str) -> bool:
-        # Of one interface only its own network counts; else loopback too, even where it is not listed.
-        check = is_local_address if self._interface is None else is_on_link
-        if check(source, self._networks):
-            return True
-        if self._listed_ms is not None and _now_ms() - self._listed_ms < LIST_AGAIN_MS:
-            return False
-        return check(source, self._list())  # an interface may just have come up
 
     # --- sending --------------------------------------------------------------------------------------------
 

@@ -81,6 +81,7 @@ from dir_sync.core.events import (
     Version,
     Why,
 )
+from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.inquiry import Inquiries
 from dir_sync.core.messages import (
     Acknowledge,
@@ -224,6 +225,7 @@ class Engine:
         self._out: list[Effect] = []
         self._peers: dict[str, Peer] = {}
         self._links = 0  # connections so far
+        self._new_ids_ms: int | None = None  # when this index took new ids
         self._agenda = Agenda()
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
@@ -3046,6 +3048,9 @@ class Engine:
         after = message.after
         is_known = message.index == self.index.index_id
         if is_known and after > self.index.sequence:
+            if self._new_ids_ms is not None and self._now.mono_ms - self._new_ids_ms < IDENTITY_EVERY_MS:
+                raise PeerError("claims to have seen more of this index than there is")  # true once at most
+            self._new_ids_ms = self._now.mono_ms
             self.index.take_new_ids()
             self._note("new identity", text="a peer has seen changes of ours that we have lost")
             for node in list(self._peers):

@@ -37,6 +37,9 @@ _NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may hav
 _BUFFERS_MAX = 512  # of one sendmsg
 _SIP_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
 _PARTING_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
+_LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
+_RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
+_TCP_INFO = struct.Struct("=BBB21xI28xI")  # linux/tcp.h: state, ca_state, retransmits; unacked; last_ack_recv (ms)
 _RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
 
 
@@ -65,6 +68,10 @@ class Listener(Protocol):
         """`cost` is given back with `consumed` when the message has been dealt with."""
 
     def left(self, node: Node, size: int) -> None: ...
+    def stalled(self, node: Node) -> None:
+        """The peer has acknowledged nothing for ACK_WITHIN_MS, though there is something to acknowledge. Told again and
+        again while that is so."""
+
     def ended(self, node: Node, reason: str, text: str) -> None:
         """The last call. `reason`: the word of the CLOSE that ended it, or "lost"."""
 
@@ -128,6 +135,12 @@ class Node:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it has ended by itself
+
+    def give_up(self, text: str) -> None:
+        """End at once, without a word, for that reason. Any thread; never waits."""
+        if not self._reason:
+            self._text = text
+        self.abort()
 
     def consumed(self, cost: int) -> None:
         """The engine has dealt with a message of that cost."""
@@ -243,7 +256,8 @@ class Node:
         left = 0
         try:
             while True:
-                self._ready.acquire()
+                while not self._ready.acquire(timeout=_LOOK_AGAIN_S if self._is_unacknowledged() else None):
+                    pass
                 parcels = self._next_parcels()
                 if not parcels:
                     if self._reason and not self._control:
@@ -293,8 +307,16 @@ class Node:
 
     def _send_all(self, buffers: list[Buffer]) -> None:
         views = [memoryview(buffer) for buffer in buffers if len(buffer)]
+        deadline = time.monotonic() + limits.DEAD_AFTER_MS / 1000
         while views:
-            sent = self._socket.sendmsg(views[:_BUFFERS_MAX])
+            try:
+                sent = self._socket.sendmsg(views[:_BUFFERS_MAX])
+            except (BlockingIOError, TimeoutError):
+                if time.monotonic() > deadline:
+                    raise
+                self._is_unacknowledged()
+                continue
+            deadline = time.monotonic() + limits.DEAD_AFTER_MS / 1000
             while sent:
                 first = views[0]
                 if sent >= len(first):
@@ -303,6 +325,17 @@ class Node:
                 else:
                     views[0] = first[sent:]
                     sent = 0
+
+    def _is_unacknowledged(self) -> bool:
+        """True if the peer has still to acknowledge something; if that takes too long, the listener is told."""
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+            _, _, retransmits, unacked, last_heard_ms = _TCP_INFO.unpack(info)
+        except (AttributeError, OSError, struct.error):
+            return False  # a system without it, or the connection has ended
+        if unacked and retransmits >= _RETRANSMITS and last_heard_ms >= limits.ACK_WITHIN_MS and not self._reason:
+            self._listener.stalled(self)
+        return bool(unacked)
 
 
 def _memory_of(message: Message) -> int:
@@ -328,7 +361,7 @@ def _tune(sock: socket.socket) -> None:
     sock.setblocking(True)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.HELLO_WITHIN_MS))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.DEAD_AFTER_MS))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.ACK_WITHIN_MS))
     _try_option(sock, "TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS)
     _try_option(sock, "TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)
 

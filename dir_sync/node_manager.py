@@ -17,7 +17,7 @@ from dir_sync.core import limits
 from dir_sync.core.messages import Hello, Message
 from dir_sync.node import Node, Parcel
 
-__all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager"]
+__all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager", "Stalled"]
 
 _DIAL_S = 5.0
 _BACKLOG = 128
@@ -50,13 +50,19 @@ class Left(NamedTuple):
     size: int
 
 
+class Stalled(NamedTuple):
+    """The peer has acknowledged nothing for a moment, though there is something to acknowledge."""
+
+    node: Node
+
+
 class Ended(NamedTuple):
     node: Node
     reason: str
     text: str
 
 
-Link = Dialled | Greeted | Came | Left | Ended
+Link = Dialled | Greeted | Came | Left | Stalled | Ended
 
 
 class NodeManager:
@@ -69,13 +75,16 @@ class NodeManager:
         our_hello: Callable[[], Hello],
         post: Callable[[Link], None],
         report: Callable[[str], None],
+        is_near: Callable[[str], bool],
         trusted: frozenset[str] = frozenset(),
     ) -> None:
-        """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `trusted`: addresses of
-        the user's own choice, which may lie outside this LAN. Raises OSError if the port cannot be had."""
+        """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: that address is
+        on a network of this machine. `trusted`: addresses of the user's own choice, which may lie anywhere. Raises
+        OSError if the port cannot be had."""
         self._our_hello = our_hello
         self._post = post
         self._report = report
+        self._is_near = is_near
         self._trusted = trusted
         self._lock = threading.Lock()
         # Under _lock.
@@ -161,8 +170,8 @@ class NodeManager:
         return self._stopping
 
     def _is_welcome(self, address: str) -> bool:
-        if address in self._trusted or not ipaddress.ip_address(address).is_global:
-            return True
+        if address in self._trusted or not ipaddress.ip_address(address).is_global or self._is_near(address):
+            return True  # some LANs use public addresses
         self._report(f"refused a connection from {address}: it is not on this LAN (name it with --peer to allow it)")
         return False
 
@@ -215,6 +224,9 @@ class NodeManager:
 
     def left(self, node: Node, size: int) -> None:
         self._post(Left(node, size))
+
+    def stalled(self, node: Node) -> None:
+        self._post(Stalled(node))
 
     def ended(self, node: Node, reason: str, text: str) -> None:
         with self._lock:

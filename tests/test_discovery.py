@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from dir_sync import discovery
-from dir_sync.core.roster import Beacon, encode_beacon
+from dir_sync.core.beacon import Beacon, encode_beacon
 from dir_sync.discovery import Discovery
 from dir_sync.utils import Interface, interfaces
 
@@ -239,7 +239,7 @@ def test_what_waits_to_be_sent_is_one_beacon(ear: Ear, other: Ear, monkeypatch: 
 
 CHILD = """
 import json, sys, threading, time
-from dir_sync.core.roster import Beacon
+from dir_sync.core.beacon import Beacon
 from dir_sync.discovery import Discovery
 from dir_sync.utils import interfaces
 

@@ -29,7 +29,7 @@ from dir_sync.core.messages import (
 from dir_sync.core.session import encode
 from dir_sync.core.wire import Piece, encode_message
 from dir_sync.node import Node, Parcel
-from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
 
 LOCAL = "127.0.0.1"
 
@@ -45,8 +45,12 @@ class Place:
         self.news: queue.SimpleQueue[object] = queue.SimpleQueue()
         self.seen: list[object] = []
         self.reports: list[str] = []
-        self.manager = NodeManager(0, LOCAL, lambda: hello(node), self.news.put, self.reports.append)
+        self.near: set[str] = set()
+        self.manager = NodeManager(0, LOCAL, lambda: hello(node), self.news.put, self.reports.append, self.is_near)
         self.manager.start()
+
+    def is_near(self, address: str) -> bool:
+        return address in self.near
 
     def until(self, test: Callable[[object], bool], limit_s: float = 10.0) -> object:
         for item in self.seen:
@@ -294,6 +298,40 @@ def test_an_address_that_this_machine_has_no_more_ends_its_links(
     monkeypatch.setattr(node_module, "_is_ours", lambda address: False)
     ended = [place.until(is_a(Ended)) for place in (one, two)]
     assert any(isinstance(item, Ended) and item.reason == "lost" and "address" in item.text for item in ended)
+
+
+def test_public_addresses_are_let_in_where_they_are_our_own_lan(one: Place) -> None:
+    assert one.manager._is_welcome("192.168.7.7")
+    assert not one.manager._is_welcome("130.149.10.2")
+    one.near.add("130.149.10.2")
+    assert one.manager._is_welcome("130.149.10.2")
+    assert not one.manager._is_welcome("130.149.10.3")
+
+
+def test_a_peer_that_acknowledges_nothing_is_told_of(one: Place, two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel says of the connection: two repeats in vain, and nothing heard for a second."""
+    here, _ = link(one, two)
+    said = {"retransmits": 1, "unacked": 1, "last_heard_ms": 5_000}
+
+    class Silent:
+        def getsockopt(self, *_: object) -> bytes:
+            return node_module._TCP_INFO.pack(1, 0, said["retransmits"], said["unacked"], said["last_heard_ms"])
+
+    monkeypatch.setattr(here, "_socket", Silent())
+    assert here._is_unacknowledged()
+    said["retransmits"] = 2
+    assert here._is_unacknowledged()
+    assert one.until(is_a(Stalled)) == Stalled(here)
+    said["last_heard_ms"] = limits.ACK_WITHIN_MS - 1
+    assert here._is_unacknowledged()
+    said["unacked"] = 0
+    assert not here._is_unacknowledged()
+    monkeypatch.undo()
+    here.give_up("no answer")
+    ended = one.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert (ended.reason, ended.text) == ("lost", "no answer")
+    assert not any(isinstance(item, Stalled) for item in one.seen)
 
 
 def test_a_silent_stranger_has_five_seconds(one: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Who is near, whom to dial when, which of two links stays. And the beacon, as bytes and as a value.
+"""Who is near, whom to dial when, which of two links stays.
 
 In: what happened to beacons, dials and links, and when (any clock in ms that never goes back). Out: actions
 for the caller to perform, and a verdict on each HELLO. Rule: one link per pair of nodes; whatever strangers
@@ -13,33 +13,27 @@ said HELLO; more of them do no harm. Links have numbers that are never used agai
 from __future__ import annotations
 
 import heapq
-import json
-import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from dir_sync.core import limits
-from dir_sync.core.messages import PROTOCOL
+from dir_sync.core.beacon import Beacon
+from dir_sync.core.identity import Identity
+from dir_sync.core.rate import TokenBucket
 
 __all__ = [
-    "MESH",
+    "NOTHING_IN_COMMON",
     "Accept",
     "Action",
     "Announce",
-    "Beacon",
     "Dial",
     "Dice",
     "NewIdentity",
     "Refuse",
     "Roster",
-    "TokenBucket",
     "Verdict",
-    "decode_beacon",
-    "encode_beacon",
 ]
-
-MESH: Final = "open"
 
 BEAT_MS = 3_000  # how long a node that was missed at its start stays unknown
 BEAT_PER_NODE_MS = 100  # so that a LAN of 200 carries some 10 beacons a second, not 70
@@ -63,18 +57,11 @@ STRANGER_DIALS_MAX = 12  # of these: forged beacons may not keep us from those w
 DIAL_AGAIN_MS = 1_000  # one address and port
 HOST_DIALS_BURST, HOST_DIALS_PER_S = 8, 1.0  # one host, all ports: no beacons make us flood a victim
 HOPELESS = frozenset({"protocol-version", "overload", "no-common-folder"})  # soon again would end the same way
+NOTHING_IN_COMMON = "no-common-folder"  # with this instance, for as long as it runs
+NEVER_MS = 2**62
 
 assert ANSWER_WITHIN_MS < 50
 assert STRANGER_DIALS_MAX < DIALS_MAX <= limits.UNFINISHED_MAX
-
-
-class Beacon(NamedTuple):
-    """What a node says of itself to everybody near."""
-
-    node: str
-    instance: str
-    port: int
-    ask: bool  # whoever does not know this instance yet should announce itself at once
 
 
 class Dial(NamedTuple):
@@ -91,7 +78,7 @@ class Announce(NamedTuple):
 
 
 class NewIdentity(NamedTuple):
-    """Another machine has our node id and keeps it: take a new one, close all links with `new-identity`, and
+    """It is proved that another machine uses our node id: take a new one, close all links with `new-identity`, and
     tell `rename`."""
 
 
@@ -108,6 +95,7 @@ class Refuse(NamedTuple):
     reason: str
     keeping: int | None = None
     actions: tuple[NewIdentity, ...] = ()
+    is_stranger: bool = False  # it wants to be us, and we do not give way (again)
 
 
 Action = Dial | Announce | NewIdentity
@@ -120,46 +108,26 @@ class Dice(Protocol):
     def uniform(self, a: float, b: float, /) -> float: ...
 
 
-class TokenBucket:
-    """So many at once, so many a second in the long run."""
-
-    __slots__ = ("_at_ms", "_burst", "_level", "_per_ms")
-
-    def __init__(self, burst: int, per_s: float, now_ms: int) -> None:
-        self._burst = burst
-        self._per_ms = per_s / 1000
-        self._level = float(burst)
-        self._at_ms = now_ms
-
-    def take(self, now_ms: int) -> bool:
-        """Take one; False if there is none."""
-        if self.wait_ms(now_ms):
-            return False
-        self._level -= 1
-        return True
-
-    def wait_ms(self, now_ms: int) -> int:
-        """0 if one can be taken now, else in how many ms."""
-        self._level = min(self._burst, self._level + max(0, now_ms - self._at_ms) * self._per_ms)
-        self._at_ms = max(now_ms, self._at_ms)
-        return 0 if self._level >= 1 else int((1 - self._level) / self._per_ms) + 1
-
-    def is_full(self, now_ms: int) -> bool:
-        """True if forgetting this bucket and making a new one changes nothing."""
-        return not self.wait_ms(now_ms) and self._level >= self._burst
-
-
 class Roster:
-    """The book of one node. `fixed` are the (host, port) of peers to dial without hearing of them."""
+    """The book of one node. `fixed` are the (host, port) of peers to dial without hearing of them. `folders`: what our
+    own beacons say of them; nodes whose beacons show that they share none of these are left alone."""
 
     def __init__(
-        self, node: str, instance: str, dice: Dice, now_ms: int, fixed: Sequence[tuple[str, int]] = ()
+        self,
+        node: str,
+        instance: str,
+        dice: Dice,
+        now_ms: int,
+        fixed: Sequence[tuple[str, int]] = (),
+        folders: Sequence[str] | None = None,
     ) -> None:
         self._instance = instance
         self._dice = dice
 
         self._node = node
-        self._is_giving_way = False
+        self._folders = None if folders is None else frozenset(folders)
+        self._identity = Identity(instance)
+        self._wants_new_identity = False
         self._now_ms = now_ms  # of the last call
         self._beat_due = now_ms
         self._has_asked = False
@@ -174,6 +142,7 @@ class Roster:
         self._ourselves: dict[_Address, None] = {}
 
         self._links: dict[int, _Link] = {}
+        self._given_up: set[int] = set()  # links that end since their address does not answer
         self._live: dict[str, int] = {}  # node -> its link
         self._dials: dict[_Address, _Goal] = {}  # asked for, not yet answered
         self._silent: dict[int, tuple[_Goal, _Address]] = {}  # dialled links that have not said HELLO
@@ -194,7 +163,7 @@ class Roster:
     def heard(self, beacon: Beacon, address: str, now_ms: int) -> list[Action]:
         """A beacon came from `address`, which is near. Answers like `tick`."""
         self._now_ms = now_ms
-        if (beacon.node, beacon.instance) != (self._node, self._instance):
+        if (beacon.node, beacon.instance) != (self._node, self._instance) and self._has_common(beacon):
             self._note(beacon, (address, beacon.port), now_ms)
         return self.tick(now_ms)
 
@@ -238,8 +207,10 @@ class Roster:
         if isinstance(verdict, Accept):
             if verdict.closing is not None:
                 del self._links[verdict.closing]
-            self._links[link_id] = _Link(node, instance, dialled_by_us, now_ms)
+            self._links[link_id] = _Link(node, instance, address, dialled_by_us, now_ms)
             self._live[node] = link_id
+        elif verdict.keeping is not None and self._links[verdict.keeping].instance != instance:
+            return verdict  # what it says of itself is believed when the older link has not answered
         self._learn(node, instance, spot, goal, now_ms)
         return verdict
 
@@ -250,7 +221,7 @@ class Roster:
             goal, spot = self._silent.pop(link_id)
             self._landed(goal, spot)
             if reason in HOPELESS:
-                self._bar(goal, now_ms)
+                self._turn_away(goal, reason, now_ms)
             else:
                 self._failed(goal, spot, now_ms)
             return
@@ -261,26 +232,50 @@ class Roster:
         del self._live[link.node]
         for goal in self._goals_of(link.node):
             goal.heard_ms = now_ms
-            for seen in goal.addresses.values():
-                seen.heard_ms = now_ms
+            for (host, _), seen in goal.addresses.items():
+                if link_id in self._given_up and host == link.address:
+                    seen.failures += 1
+                else:
+                    seen.heard_ms = now_ms
             if now_ms - link.since_ms >= SETTLED_MS:
                 goal.step = 0
             if reason in HOPELESS:
-                self._bar(goal, now_ms)
+                self._turn_away(goal, reason, now_ms)
             else:
                 self._retry(goal, now_ms)
+        self._given_up.discard(link_id)
+        if reason != "duplicate":
+            self._identity.was_welcome(link.node)
+        elif link.node not in self._live:
+            self._wants_new_identity |= self._identity.was_refused(link.node, now_ms)
+
+    def stalled(self, link_id: int, now_ms: int) -> bool:
+        """The peer acknowledges nothing on this link. True: the peer was heard at another address just now, so end the
+        link at once; the other address is dialled when it is `closed`."""
+        self._now_ms = now_ms
+        link = self._links.get(link_id)
+        if link is None:
+            return False
+        for goal in self._goals_of(link.node):
+            for (host, _), seen in goal.addresses.items():
+                if host != link.address and not seen.failures and now_ms - seen.heard_ms < SILENCE_MS:
+                    self._given_up.add(link_id)
+                    return True
+        return False
 
     def rename(self, node: str, now_ms: int) -> None:
         """We are `node` from now on. The links are still those of the old name: close them."""
         self._now_ms = now_ms
         self._node = node
-        self._is_giving_way = False
         self._beat_due = now_ms
 
     def tick(self, now_ms: int) -> list[Action]:
         """What is to be done now. Call it when `next_deadline` has come; at other times it does no harm."""
         self._now_ms = now_ms
         actions: list[Action] = []
+        if self._wants_new_identity:
+            self._wants_new_identity = False
+            actions.append(NewIdentity())
         is_beat = self._beat_due <= now_ms
         if is_beat or (self._answer_due is not None and self._answer_due <= now_ms):
             actions.append(Announce(ask=not self._has_asked))
@@ -303,8 +298,10 @@ class Roster:
 
     def next_deadline(self) -> int:
         """When `tick` will have something to do; maybe in the past: at once."""
-        if (self._queue and len(self._dials) < DIALS_MAX) or (
-            self._stranger_queue and len(self._dials) < STRANGER_DIALS_MAX
+        if (
+            self._wants_new_identity
+            or (self._queue and len(self._dials) < DIALS_MAX)
+            or (self._stranger_queue and len(self._dials) < STRANGER_DIALS_MAX)
         ):
             return self._now_ms
         while self._heap and self._heap[0][2].due != self._heap[0][0]:
@@ -325,6 +322,12 @@ class Roster:
         return self._live.get(node)
 
     # --- beacons --------------------------------------------------------------------------------------------
+
+    def _has_common(self, beacon: Beacon) -> bool:
+        """False if its sender surely shares no folder with us."""
+        if self._folders is None or beacon.folders is None:
+            return True
+        return not self._folders.isdisjoint(beacon.folders)
 
     def _note(self, beacon: Beacon, address: _Address, now_ms: int) -> None:
         self._ourselves.pop(address, None)  # somebody else has it now
@@ -368,25 +371,43 @@ class Roster:
                 if len(self._ourselves) > OURSELVES_MAX:
                     del self._ourselves[next(iter(self._ourselves))]
             verdict = Refuse("self")
-        elif self._instance < instance or self._is_giving_way:
-            verdict = Refuse("new-identity")
-        else:
-            # Instances carry no time, so "who came later" cannot be known: the larger one gives way.
-            self._is_giving_way = True
+        elif self._identity.met_clash(instance, goal is not None, now_ms):
             verdict = Refuse("new-identity", actions=(NewIdentity(),))
+        else:
+            verdict = Refuse("new-identity", is_stranger=self._identity.is_settled(now_ms))
+            if goal is None and spot is not None and not verdict.is_stranger:
+                self._look_for_clone(instance, spot, now_ms)
         if goal is not None:
-            self._retry(goal, now_ms)
+            if verdict.is_stranger:
+                self._bar(goal, now_ms)
+            else:
+                self._retry(goal, now_ms)
         return verdict
+
+    def _look_for_clone(self, instance: str, spot: _Address, now_ms: int) -> None:
+        """A HELLO with our id came in. If a machine lives there under our id, it will answer a fresh connection."""
+        goal = self._touch(self._node)
+        if goal is None:
+            if not self._new_names.take(now_ms):
+                return
+            goal = self._strangers[self._node] = _Goal(self._node, now_ms)
+        goal.instance = instance
+        goal.heard_ms = now_ms
+        goal.see(spot, now_ms)
+        if self._is_wanted(goal) and goal.barred_ms <= now_ms and (goal.due is None or goal.due > now_ms):
+            self._schedule(goal, now_ms)
 
     def _judge(self, node: str, instance: str, is_ours: bool, now_ms: int) -> Verdict:
         """One link per pair. Both ends judge by the same facts, but for the times: where these differ both
-        links may end, and the back-off brings the next one."""
+        links may end, and the back-off brings the next one. Who comes as another instance of a connected node has
+        restarted, or wants to be that node: the older link is asked first, and if it does not answer the next dial
+        gets through."""
         old_id = self._live.get(node)
         if old_id is None:
             return _OVERLOAD if len(self._links) >= limits.LINKS_MAX else Accept()
         old = self._links[old_id]
         if old.instance != instance:
-            return Accept(closing=old_id)
+            return Refuse("duplicate", keeping=old_id)
         is_right = is_ours == (self._node < node)  # dialled by the smaller id
         was_right = old.is_ours == (self._node < node)
         if now_ms - old.since_ms < SAME_TIME_MS and is_right and not was_right:
@@ -475,6 +496,13 @@ class Roster:
         if self._is_wanted(goal):
             goal.barred_ms = now_ms + self._pause_ms(goal.step)
             self._schedule(goal, goal.barred_ms)
+
+    def _turn_away(self, goal: _Goal, reason: str, now_ms: int) -> None:
+        """A link ended for a reason that will not go away soon. A beacon of another instance ends that, too."""
+        self._bar(goal, now_ms)
+        if reason == NOTHING_IN_COMMON and goal.instance is not None:
+            goal.due = None
+            goal.barred_ms = NEVER_MS
 
     def _pause_ms(self, step: int) -> int:
         base = min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS << min(step, _STEPS))
@@ -576,51 +604,7 @@ class Roster:
             del self._hosts[host]
 
 
-def encode_beacon(beacon: Beacon) -> bytes:
-    """The datagram; at most 512 bytes."""
-    fields = {
-        "dir_sync": PROTOCOL,
-        "mesh": MESH,
-        "node": beacon.node,
-        "instance": beacon.instance,
-        "port": beacon.port,
-        "ask": beacon.ask,
-    }
-    data = json.dumps(fields, separators=(",", ":")).encode("ascii")
-    assert len(data) <= limits.BEACON_BYTES_MAX
-    return data
-
-
-def decode_beacon(data: bytes) -> Beacon | None:
-    """None for anything but a valid beacon of this version and mesh. Never raises."""
-    if len(data) > limits.BEACON_BYTES_MAX:
-        return None
-    try:
-        fields = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_pairs,
-            parse_constant=_no_constant,
-            parse_float=_no_constant,
-        )
-    except (ValueError, RecursionError):  # RecursionError: 512 brackets, met deep in somebody's stack
-        return None
-    if not isinstance(fields, dict):
-        return None
-    protocol, node, instance = fields.get("dir_sync"), fields.get("node"), fields.get("instance")
-    port, ask = fields.get("port"), fields.get("ask")
-    if type(protocol) is not int or protocol != PROTOCOL or fields.get("mesh") != MESH:
-        return None
-    if not isinstance(node, str) or not isinstance(instance, str) or not isinstance(ask, bool):
-        return None
-    if type(port) is not int or not 1 <= port <= 65535:
-        return None
-    if not _ID.fullmatch(node) or not _ID.fullmatch(instance):
-        return None
-    return Beacon(node, instance, port, ask)
-
-
 _Address = tuple[str, int]  # host and port
-_ID = re.compile(r"[0-9a-f]{1,64}")
 _STEPS = (BACKOFF_MOST_MS // BACKOFF_FIRST_MS).bit_length()  # doublings until the back-off is at its most
 _OVERLOAD = Refuse("overload")
 
@@ -686,20 +670,10 @@ _Queue = OrderedDict[_Goal, None]  # in order of arrival
 class _Link(NamedTuple):
     node: str
     instance: str
+    address: str  # the peer's end
     is_ours: bool  # dialled by us
     since_ms: int
 
 
 def _is_loopback(address: _Address) -> bool:
     return address[0].startswith("127.")
-
-
-def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("duplicate keys")
-    return fields
-
-
-def _no_constant(text: str) -> object:
-    raise ValueError(f"{text[:20]} is no integer")

@@ -15,18 +15,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dir_sync.core import limits, roster
+from dir_sync.core.beacon import FOLDER_TAGS_MAX, Beacon, decode_beacon, encode_beacon, folder_tags
+from dir_sync.core.identity import EVERY_MS, PROOFS_MAX, SQUATTED_MS
+from dir_sync.core.rate import TokenBucket
 from dir_sync.core.roster import (
     Accept,
     Action,
     Announce,
-    Beacon,
     Dial,
     NewIdentity,
     Refuse,
     Roster,
-    TokenBucket,
-    decode_beacon,
-    encode_beacon,
 )
 
 ME = "5555"
@@ -43,13 +42,17 @@ class Mean:
         return (low + high) / 2
 
 
-def beacon(node: str = LARGER, instance: str = "aa", port: int = PORT, ask: bool = False) -> Beacon:
-    return Beacon(node, instance, port, ask)
+def beacon(
+    node: str = LARGER, instance: str = "aa", port: int = PORT, ask: bool = False, folders: Iterable[str] | None = None
+) -> Beacon:
+    return Beacon(node, instance, port, ask, None if folders is None else folder_tags(folders))
 
 
-def started(fixed: Iterable[tuple[str, int]] = (), instance: str = "50") -> Roster:
+def started(
+    fixed: Iterable[tuple[str, int]] = (), instance: str = "50", folders: Iterable[str] | None = None
+) -> Roster:
     """A roster at time 0 whose first announcement is out."""
-    mine = Roster(ME, instance, Mean(), 0, tuple(fixed))
+    mine = Roster(ME, instance, Mean(), 0, tuple(fixed), None if folders is None else folder_tags(folders))
     assert mine.next_deadline() == 0
     return mine
 
@@ -76,7 +79,8 @@ def linked(mine: Roster, node: str, now_ms: int, link_id: int = 1, instance: str
 # --- beacons as bytes ---------------------------------------------------------------------------------------
 
 ids = st.text("0123456789abcdef", min_size=1, max_size=64)
-beacons = st.builds(Beacon, ids, ids, st.integers(1, 65535), st.booleans())
+tags = st.none() | st.lists(st.text(max_size=64), max_size=FOLDER_TAGS_MAX).map(folder_tags)
+beacons = st.builds(Beacon, ids, ids, st.integers(1, 65535), st.booleans(), tags)
 
 
 @given(beacons)
@@ -127,6 +131,11 @@ GOOD = {"dir_sync": 1, "mesh": "open", "node": "ab", "instance": "cd", "port": 1
         {"port": 80.0},
         {"ask": 1},
         {"ask": "true"},
+        {"folders": "0123abcd"},
+        {"folders": [1]},
+        {"folders": ["0123ABCD"]},
+        {"folders": ["0123abc"]},
+        {"folders": [f"{number:08x}" for number in range(FOLDER_TAGS_MAX + 1)]},
     ],
 )
 def test_a_wrong_field_is_no_beacon(change: dict[str, object]) -> None:
@@ -377,10 +386,13 @@ def test_a_restarted_peer_is_dialled_though_its_old_link_lives() -> None:
     assert run(mine, 20_000) == []
     assert Dial(HOST, PORT) in mine.heard(beacon(LARGER, instance="bb"), HOST, 20_000)
     mine.dialled(HOST, PORT, 2, 20_001)
-    assert mine.hello(2, LARGER, "bb", True, HOST, PORT, 20_002) == Accept(closing=1)
-    mine.closed(1, 20_003, "duplicate")
-    assert mine.connected_nodes() == [LARGER]
-    assert mine.link_of(LARGER) == 2
+    assert mine.hello(2, LARGER, "bb", True, HOST, PORT, 20_002) == Refuse("duplicate", keeping=1)
+    mine.closed(2, 20_003, "duplicate")
+    mine.closed(1, 20_004, "lost")  # the older link was asked, and is dead
+    (at_ms, dial), *_ = run(mine, 22_000, ok=lambda dial: True)
+    assert at_ms <= 21_001  # the address has a rest of a second
+    mine.dialled(*dial, 3, at_ms)
+    assert mine.hello(3, LARGER, "bb", True, HOST, PORT, at_ms) == Accept()
 
 
 def test_a_late_beacon_of_an_earlier_instance_costs_one_dial() -> None:
@@ -413,8 +425,9 @@ def test_a_fixed_peer_is_quiet_while_its_node_is_connected() -> None:
     assert mine.hello(1, LARGER, "aa", True, "203.0.113.9", 7000, 60) == Accept()
     assert run(mine, 100_000) == []
     # Another link of the same node serves as well.
-    assert mine.hello(2, LARGER, "bb", False, "203.0.113.9", 7000, 100_000) == Accept(closing=1)
-    mine.closed(1, 100_001, "duplicate")
+    assert mine.hello(2, LARGER, "bb", False, "203.0.113.9", 7000, 100_000) == Refuse("duplicate", keeping=1)
+    mine.closed(1, 100_001, "lost")
+    assert mine.hello(2, LARGER, "bb", False, "203.0.113.9", 7000, 100_100) == Accept()
     assert run(mine, 200_000) == []
     mine.closed(2, 200_000, "eof")
     assert run(mine, 201_000)[0] == (200_250, Dial("far.example", 7000))
@@ -464,7 +477,7 @@ def test_which_of_two_links_stays(peer: str, old_is_ours: bool, new_is_ours: boo
     verdict = mine.hello(2, peer, instance, new_is_ours, HOST, PORT, gap_ms)
     smaller_dialled_old = old_is_ours == (peer == LARGER)
     smaller_dialled_new = new_is_ours == (peer == LARGER)
-    if instance == "bb" or (gap_ms < 2_000 and smaller_dialled_new and not smaller_dialled_old):
+    if instance == "aa" and (gap_ms < 2_000 and smaller_dialled_new and not smaller_dialled_old):
         assert verdict == Accept(closing=1)
         assert mine.link_of(peer) == 2
         mine.closed(1, gap_ms, "duplicate")
@@ -473,7 +486,12 @@ def test_which_of_two_links_stays(peer: str, old_is_ours: bool, new_is_ours: boo
         assert mine.link_of(peer) == 1
         mine.closed(2, gap_ms, "duplicate")
     assert mine.connected_nodes() == [peer]
-    assert run(mine, gap_ms + 60_000) == []
+    if instance == "aa":
+        assert run(mine, gap_ms + 60_000) == []
+    else:
+        # The older link is asked. If it is dead, the next dial of the new instance, or ours, gets through.
+        mine.closed(1, gap_ms + 100, "lost")
+        assert mine.hello(3, peer, instance, new_is_ours, HOST, PORT, gap_ms + 300) == Accept()
 
 
 def test_ourselves_are_not_dialled_again() -> None:
@@ -503,18 +521,118 @@ def test_a_forged_address_that_is_ours_makes_no_haste() -> None:
     assert len(dialled) < 15
 
 
-def test_of_two_machines_with_one_identity_the_larger_instance_gives_way() -> None:
+def test_of_two_machines_with_one_identity_the_larger_instance_gives_way_on_proof() -> None:
     mine = started(instance="50")
     mine.tick(0)
-    assert mine.hello(1, ME, "60", False, HOST, PORT, 0) == Refuse("new-identity")
-    assert mine.hello(2, ME, "40", False, HOST, PORT, 0) == Refuse("new-identity", actions=(NewIdentity(),))
-    # Once is enough.
-    assert mine.hello(3, ME, "40", False, HOST, PORT, 0) == Refuse("new-identity")
+    # Whoever comes in may say anything. The address it names is dialled; only an answer there counts.
+    assert mine.hello(2, ME, "40", False, HOST, PORT, 0) == Refuse("new-identity")
+    assert dials(mine.tick(0)) == [Dial(HOST, PORT)]
+    mine.dialled(HOST, PORT, 3, 1)
+    assert mine.hello(3, ME, "40", True, HOST, PORT, 2) == Refuse("new-identity", actions=(NewIdentity(),))
     mine.rename("5656", 10)
     assert mine.next_deadline() == 10
     assert mine.tick(10) == [Announce(ask=False)]
     assert mine.hello(4, ME, "40", False, HOST, PORT, 20) == Accept()
-    assert mine.hello(5, "5656", "40", False, HOST, PORT, 30).reason == "new-identity"  # type: ignore[union-attr]
+
+
+def test_a_stranger_that_answers_everywhere_gets_one_id_an_hour() -> None:
+    mine = started(instance="50")
+    taken, link, name = 0, 10, ME
+    for now_ms in range(0, EVERY_MS, 500):
+        for dial in dials(mine.tick(now_ms)):
+            link += 1
+            mine.dialled(*dial, link, now_ms)
+            verdict = mine.hello(link, name, "40", True, HOST, PORT, now_ms)
+            assert isinstance(verdict, Refuse)
+            if verdict.actions:
+                taken += 1
+                name = f"5{taken:x}"
+                mine.rename(name, now_ms)
+            else:
+                assert verdict.is_stranger
+            mine.closed(link, now_ms, "new-identity")
+        link += 1
+        mine.hello(link, name, "40", False, HOST, PORT, now_ms)
+        mine.closed(link, now_ms, "new-identity")
+    assert taken == 1
+
+
+def test_the_smaller_instance_gives_way_if_the_larger_has_no_proof() -> None:
+    mine = started([(HOST, PORT)], instance="50")
+    verdicts = []
+    for link in range(1, 10):
+        at_ms = mine.next_deadline()
+        while not (found := dials(mine.tick(at_ms))):
+            at_ms = mine.next_deadline()
+        mine.dialled(*found[0], link, at_ms)
+        verdicts.append(mine.hello(link, ME, "60", True, HOST, PORT, at_ms))
+        mine.closed(link, at_ms, "new-identity")
+        if verdicts[-1].actions:  # type: ignore[union-attr]
+            break
+    assert len(verdicts) == PROOFS_MAX
+
+
+def test_nobody_takes_the_place_of_a_node_that_is_there() -> None:
+    mine = started()
+    mine.tick(0)
+    linked(mine, LARGER, 0)
+    for number in range(100):
+        now_ms = 5_000 + 100 * number
+        verdict = mine.hello(2 + number, LARGER, f"{number:x}", False, "10.0.0.66", PORT, now_ms)
+        assert verdict == Refuse("duplicate", keeping=1)
+        mine.closed(2 + number, now_ms, "duplicate")
+    assert mine.connected_nodes() == [LARGER]
+
+
+def test_a_node_whose_place_is_taken_gets_a_new_id() -> None:
+    """Somebody has a link with our peer in our name, and the peer refuses us for it."""
+    mine = started()
+    mine.heard(beacon(SMALLER), HOST, 0)
+    link, at_ms, taken = 0, 0, []
+    while at_ms < EVERY_MS:
+        at_ms = max(at_ms + 50, mine.next_deadline())
+        for action in mine.tick(at_ms):
+            match action:
+                case Dial(host, port):
+                    link += 1
+                    mine.dialled(host, port, link, at_ms)
+                    assert mine.hello(link, SMALLER, "aa", True, HOST, PORT, at_ms) == Accept()
+                    mine.closed(link, at_ms, "duplicate")
+                case NewIdentity():
+                    taken.append(at_ms)
+                    mine.rename(f"5{len(taken)}", at_ms)
+    assert len(taken) == 1
+    assert taken[0] > SQUATTED_MS
+
+
+def test_a_node_that_shares_nothing_with_us_is_left_alone() -> None:
+    mine = started(folders=["photos"])
+    mine.tick(0)
+    assert mine.heard(beacon(folders=["music", "notes"]), HOST, 0) == []
+    assert run(mine, 100_000) == []
+    assert Dial(HOST, PORT) in mine.heard(beacon(instance="ab", folders=["notes", "photos"]), HOST, 100_000)
+
+
+def test_a_silent_address_gives_way_to_one_that_was_heard_just_now() -> None:
+    mine = started()
+    mine.tick(0)
+    mine.hello(1, LARGER, "aa", False, "10.0.0.9", PORT, 0)
+    assert not mine.stalled(1, 5_000)  # there is no other address
+    mine.heard(beacon(), "10.1.0.9", 6_000)
+    assert mine.stalled(1, 7_000)
+    mine.closed(1, 7_010, "lost")
+    at_ms = mine.next_deadline()
+    assert at_ms <= 7_010
+    assert dials(mine.tick(7_010)) == [Dial("10.1.0.9", PORT)]
+    assert not mine.stalled(1, 7_020)
+
+
+def test_an_address_that_was_heard_long_ago_is_no_other_way() -> None:
+    mine = started()
+    mine.tick(0)
+    mine.heard(beacon(), "10.1.0.9", 0)
+    mine.hello(1, LARGER, "aa", False, "10.0.0.9", PORT, 0)
+    assert not mine.stalled(1, 60_000)
 
 
 def test_a_clone_that_is_only_heard_is_dialled_not_believed() -> None:
@@ -539,7 +657,7 @@ def test_so_many_links_and_no_more() -> None:
     mine.dialled("far.example", 1, 1_001, 2)
     assert mine.hello(1_001, LARGER, "aa", True, HOST, PORT, 3) == Refuse("overload")
     assert run(mine, 20_000) == []
-    assert mine.hello(1_002, "a0", "bb", False, HOST, PORT, 20_000) == Accept(closing=0)
+    assert mine.hello(1_002, "a0", "bb", False, HOST, PORT, 20_000) == Refuse("duplicate", keeping=0)
     assert len(mine.connected_nodes()) == limits.LINKS_MAX
     # Beacons do not make us dial while it is so.
     assert dials(mine.heard(beacon(LARGER, instance="cc"), HOST, 20_001)) == []
@@ -637,7 +755,7 @@ def test_what_cannot_work_is_not_tried_again_soon(reason: str, is_greeted: bool)
             dialled.append(now_ms)
             mine.dialled(*dial, now_ms, now_ms)
             mine.closed(now_ms, now_ms, reason)
-    assert len(dialled) == 3
+    assert len(dialled) == (0 if reason == "no-common-folder" else 3)
     # It was started anew, maybe with another version.
     assert Dial(HOST, PORT) in mine.heard(beacon(LARGER, instance="bb"), HOST, 101_000)
 

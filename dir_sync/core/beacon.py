@@ -1,0 +1,105 @@
+"""The beacon, as a value and as the bytes of one UDP datagram (docs/protocol.md, section 1).
+
+In:   a Beacon, or bytes that anybody may have sent.
+Out:  the datagram; a Beacon, or None for anything that is no valid beacon of this version and mesh.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.messages import PROTOCOL
+
+__all__ = ["MESH", "Beacon", "decode_beacon", "encode_beacon", "folder_tags"]
+
+MESH: Final = "open"
+FOLDER_TAGS_MAX = 16  # folders that a beacon names; more do not fit beside two long ids, and then it names none
+
+_ID = re.compile(r"[0-9a-f]{1,64}")
+_TAG = re.compile(r"[0-9a-f]{8}")
+
+
+class Beacon(NamedTuple):
+    """What a node says of itself to everybody near."""
+
+    node: str
+    instance: str
+    port: int
+    ask: bool  # whoever does not know this instance yet should announce itself at once
+    folders: tuple[str, ...] | None = None  # tags of the folders it shares, ascending; None: it does not say
+
+
+def folder_tags(names: Iterable[str]) -> tuple[str, ...] | None:
+    """What a beacon says of the folders that a node shares: the first 4 bytes of BLAKE3 of each name, in hex. None if
+    there are too many for one datagram."""
+    tags = {blake3(name.encode("utf-8", "surrogateescape")).hexdigest(length=4) for name in names}
+    return tuple(sorted(tags)) if len(tags) <= FOLDER_TAGS_MAX else None
+
+
+def encode_beacon(beacon: Beacon) -> bytes:
+    """The datagram; at most 512 bytes."""
+    fields: dict[str, object] = {
+        "dir_sync": PROTOCOL,
+        "mesh": MESH,
+        "node": beacon.node,
+        "instance": beacon.instance,
+        "port": beacon.port,
+        "ask": beacon.ask,
+    }
+    if beacon.folders is not None:
+        fields["folders"] = beacon.folders
+    data = json.dumps(fields, separators=(",", ":")).encode("ascii")
+    assert len(data) <= limits.BEACON_BYTES_MAX
+    return data
+
+
+def decode_beacon(data: bytes) -> Beacon | None:
+    """None for anything but a valid beacon of this version and mesh. Never raises."""
+    if len(data) > limits.BEACON_BYTES_MAX:
+        return None
+    try:
+        fields = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_pairs,
+            parse_constant=_no_constant,
+            parse_float=_no_constant,
+        )
+    except (ValueError, RecursionError):  # RecursionError: 512 brackets, met deep in somebody's stack
+        return None
+    if not isinstance(fields, dict):
+        return None
+    protocol, node, instance = fields.get("dir_sync"), fields.get("node"), fields.get("instance")
+    port, ask = fields.get("port"), fields.get("ask")
+    if type(protocol) is not int or protocol != PROTOCOL or fields.get("mesh") != MESH:
+        return None
+    if not isinstance(node, str) or not isinstance(instance, str) or not isinstance(ask, bool):
+        return None
+    if type(port) is not int or not 1 <= port <= 65535:
+        return None
+    if not _ID.fullmatch(node) or not _ID.fullmatch(instance):
+        return None
+    folders = fields.get("folders")
+    if folders is not None:
+        if not isinstance(folders, list) or len(folders) > FOLDER_TAGS_MAX:
+            return None
+        if not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in folders):
+            return None
+        folders = tuple(folders)
+    return Beacon(node, instance, port, ask, folders)
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("duplicate keys")
+    return fields
+
+
+def _no_constant(text: str) -> object:
+    raise ValueError(f"{text[:20]} is no integer")

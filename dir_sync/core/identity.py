@@ -1,0 +1,65 @@
+"""When a node gives up its id because another machine uses it, too (a copied folder, a restored image).
+
+A HELLO proves nothing: anybody may send one. Two things count as proof that another machine lives under our id:
+
+1. We dialled it, on a fresh connection, and it answered with our id and an instance that is not ours. The node with
+   the larger instance gives way at once. The other one gives way too if it gets this answer PROOFS_MAX times: then
+   the first one cannot reach it, and has no proof.
+2. A peer refuses each of our links as a duplicate for SQUATTED_MS while we have no link with it: somebody else has
+   one there in our name.
+
+Whatever the proof, a node takes a new id at most once in EVERY_MS. A stranger that wants to be us is refused then.
+"""
+
+from __future__ import annotations
+
+__all__ = ["EVERY_MS", "Identity"]
+
+PROOFS_MAX = 3
+SQUATTED_MS = 20_000  # a dead link that a peer still believes in is gone long before
+EVERY_MS = 3_600_000  # copies need one new id each; more often only an attacker asks for it
+PEERS_MAX = 256
+
+
+class Identity:
+    """What speaks for taking a new id. All times in ms, by any clock that never goes back."""
+
+    def __init__(self, instance: str) -> None:
+        self._instance = instance
+        self._proofs = 0
+        self._refused_since: dict[str, int] = {}  # peer -> when it first said that it has another link with us
+        self._taken_ms: int | None = None
+
+    def is_settled(self, now_ms: int) -> bool:
+        """True while no proof would make us take a new id."""
+        return self._taken_ms is not None and now_ms - self._taken_ms < EVERY_MS
+
+    def met_clash(self, instance: str, is_proved: bool, now_ms: int) -> bool:
+        """A HELLO came with our id and this other instance; `is_proved`: we dialled that connection. True: take a new
+        id now."""
+        if not is_proved or self.is_settled(now_ms):
+            return False
+        self._proofs += 1
+        if self._instance < instance and self._proofs < PROOFS_MAX:
+            return False
+        self._take(now_ms)
+        return True
+
+    def was_refused(self, node: str, now_ms: int) -> bool:
+        """That peer ended our only link with it as a duplicate. True: take a new id now."""
+        if len(self._refused_since) >= PEERS_MAX:
+            self._refused_since.clear()
+        since_ms = self._refused_since.setdefault(node, now_ms)
+        if now_ms - since_ms < SQUATTED_MS or self.is_settled(now_ms):
+            return False
+        self._take(now_ms)
+        return True
+
+    def was_welcome(self, node: str) -> None:
+        """A link with that peer lived, or ended for another reason."""
+        self._refused_since.pop(node, None)
+
+    def _take(self, now_ms: int) -> None:
+        self._taken_ms = now_ms
+        self._proofs = 0
+        self._refused_since.clear()
