@@ -1,4 +1,4 @@
-"""python -m tests.sim --seeds N [--from K] [--jobs J] | --seed N [--trace]: try many worlds, or look at one."""
+"""python -m tests.sim --seeds N [--from K] [--jobs J] [--hashes] | --seed N [--trace]: try many worlds, or look at one."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import time
 import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
 from tests.sim.world import Broken, run
 
 
-def attempt(seed: int) -> tuple[int, str, float]:
-    """Seed, what broke ("": nothing), seconds."""
-    began = time.perf_counter()
+class Attempt(NamedTuple):
+    seed: int
+    trouble: str  # what broke; "": nothing
+    log_hash: str  # of all events, jobs, notes and messages of that world, in order; "": it broke
+
+
+def attempt(seed: int) -> Attempt:
     try:
-        run(seed)
-        return seed, "", time.perf_counter() - began
+        return Attempt(seed, "", run(seed).log_hash)
     except Broken as error:
-        return seed, str(error), time.perf_counter() - began
+        return Attempt(seed, str(error), "")
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})"
-        return seed, text, time.perf_counter() - began
+        return Attempt(seed, text, "")
 
 
-def attempts(seeds: list[int], jobs: int) -> list[tuple[int, str, float]]:
+def attempts(seeds: list[int], jobs: int) -> list[Attempt]:
     if jobs == 1:
         return [attempt(seed) for seed in seeds]
     with ProcessPoolExecutor(jobs) as pool:
@@ -41,6 +45,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--trace", action="store_true")
+    parser.add_argument(
+        "--hashes",
+        action="store_true",
+        help="print one hash per seed: the same before and after a change that changes nothing",
+    )
     arguments = parser.parse_args()
     if arguments.seed is not None:
         try:
@@ -53,7 +62,10 @@ def main() -> int:
     began = time.perf_counter()
     seeds = list(range(arguments.first, arguments.first + arguments.seeds))
     results = attempts(seeds, arguments.jobs)
-    failed = [(seed, text) for seed, text, _ in results if text]
+    failed = [(one.seed, one.trouble) for one in results if one.trouble]
+    if arguments.hashes:
+        for one in results:
+            print(f"{one.seed} {one.log_hash or 'broken'}")
     for seed, text in failed[:40]:
         print(f"seed {seed}: {text[:400]}")
     kinds = Counter(" ".join(text.split()[:6]) for _, text in failed)
