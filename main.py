@@ -39,7 +39,7 @@ def start():
             os.execve(
                 python,
                 [python, os.path.join(HERE, "main.py")] + sys.argv[1:],
-                dict(os.environ, **{HANDED_OVER: "1"}),
+                dict(os.environ, **{HANDED_OVER: "1", "DIR_SYNC_PYTHON": (getattr(sys, "orig_argv", None) or [""])[0]}),
             )
         except OSError:
             pass  # a .venv that cannot run is as good as none

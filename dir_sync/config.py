@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 
 from dir_sync.core import limits
-from dir_sync.core.model import show
+from dir_sync.core.model import from_shown, show
 
 __all__ = [
     "BRAKE_FILES",
@@ -26,7 +26,10 @@ __all__ = [
     "HISTORY_MIN",
     "HISTORY_SHARE",
     "LISTEN_PORT",
+    "OK",
     "SIGNATURE_DIR",
+    "TIMEOUT",
+    "UNFINISHED",
     "USAGE",
     "Config",
     "ConfigError",
@@ -35,6 +38,7 @@ __all__ = [
     "checked_name",
     "checked_port",
     "checked_size",
+    "existing",
     "host_name",
     "is_shared",
 ]
@@ -53,14 +57,18 @@ HISTORY_MIN = 10**9
 HISTORY_MAX = 50 * 10**9
 HISTORY_DAYS_MOST = 36_500
 
-USAGE = 2  # exit code: the command line is wrong
-ENVIRONMENT = 1  # exit code: the command line is fine, the machine does not let us
+# Exit codes, of all commands: docs/cli.md has the table.
+OK = 0  # done; of `status`: in sync
+ENVIRONMENT = 1  # the command line is fine, but it could not be done
+USAGE = 2  # the command line is wrong
+TIMEOUT = 3  # it is under way, and was not over in time
+UNFINISHED = 4  # something is held, in conflict, or not in sync
 
 PORT_MAX = 65535
 
 
 class ConfigError(Exception):
-    """Tell the user, one line, and exit with `exit_code`: USAGE (2) or ENVIRONMENT (1)."""
+    """Tell the user, one line, and exit with `exit_code`."""
 
     def __init__(self, message: str, exit_code: int = ENVIRONMENT) -> None:
         super().__init__(message)
@@ -114,18 +122,19 @@ def checked_name(text: str) -> str:
     if not text:
         raise ConfigError("a name needs at least one character", USAGE)
     if len(text) > limits.NAME_CHARS_MAX:
-        raise ConfigError(f"a name of {len(text)} characters; at most {limits.NAME_CHARS_MAX} fit", USAGE)
+        raise ConfigError(f"a name of {len(text)} characters; {limits.NAME_CHARS_MAX} is the limit", USAGE)
     if not text.isprintable():
         raise ConfigError(f"'{_shown(text)}' has characters that cannot be printed", USAGE)
     if text != text.strip():
-        raise ConfigError(f"'{_shown(text)}' has a space at an end", USAGE)
+        raise ConfigError(f"'{_shown(text)}' begins or ends with a space", USAGE)
     return text
 
 
 def checked_folder(text: str) -> str:
-    """The real, absolute path of a folder that can be read and written."""
+    """The real, absolute path of a folder that can be read and written. ConfigError."""
     if not text:
         raise ConfigError("DIR is empty: which folder?", USAGE)
+    text = existing(text)
     try:
         folder = os.path.realpath(text)
         is_directory = stat.S_ISDIR(os.stat(folder).st_mode)
@@ -133,7 +142,7 @@ def checked_folder(text: str) -> str:
         raise ConfigError(f"{_shown(text)} cannot be the name of a folder", USAGE) from None
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise ConfigError(f"{_shown(text)}: there is no such folder", USAGE) from None
+            raise ConfigError(f"{_shown(text)}: there is no such folder; create it first", USAGE) from None
         raise ConfigError(f"{_shown(text)}: {error.strerror}") from None
     if not is_directory:
         raise ConfigError(f"{_shown(text)} is not a folder", USAGE)
@@ -142,6 +151,17 @@ def checked_folder(text: str) -> str:
     if reason := barred(folder):
         raise ConfigError(f"{_shown(text)} {reason}")
     return folder
+
+
+def existing(text: str) -> str:
+    """`text`; but if nothing has that name, and it is how we print a name that something has, that name."""
+    try:
+        printed = None if os.path.lexists(text) else from_shown(text)
+        if printed is not None and os.path.lexists(printed):
+            return os.fsdecode(printed)
+    except ValueError:  # a NUL byte
+        pass
+    return text
 
 
 def barred(folder: str) -> str:

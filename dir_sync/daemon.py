@@ -75,6 +75,7 @@ from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
 from dir_sync.ports import DiskError
 from dir_sync.scanner import Stopped
+from dir_sync.signals import Ending
 from dir_sync.signatures import SignatureCache
 
 __all__ = ["run"]
@@ -118,26 +119,17 @@ class _Stop:
 
 
 def run(config: Config) -> int:
-    """Share the folder until SIGINT or SIGTERM; while it is not there, wait for it. Raises ConfigError, one line for the
+    """Share the folder until a signal ends it; while it is not there, wait for it. Raises ConfigError, one line for the
     user."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what the imports made lives as long as we do
     gc.set_threshold(*_GC_THRESHOLD)
     wake = threading.Event()
-    signals = 0
-
-    def on_signal(_number: int, _frame: object) -> None:
-        nonlocal signals
-        signals += 1
-        if signals > 1:
-            os._exit(130)
-        wake.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    ending = Ending(wake.set)
+    ending.listen()
     was: tuple[int, int] | None = None
     pause_s = _PAUSE_S[0]
-    while not signals:
+    while not ending.asked:
         if not _wait_for_root(config, was, wake):
             break
         if reason := root.reason_against(config.folder):
@@ -160,7 +152,7 @@ def run(config: Config) -> int:
             if not _may_pass(error):
                 raise
             trouble = error
-        if signals:
+        if ending.asked:
             break
         wake.clear()
         if trouble is not None:
@@ -589,7 +581,7 @@ class Daemon:
                 case other:
                     asked.reply.put({"error": f"this node does not know the command {other!r}"})
         except ConfigError as error:
-            asked.reply.put({"error": str(error)})
+            asked.reply.put({"error": str(error), "exit_code": error.exit_code})
         return []
 
     def _inquire(
@@ -601,12 +593,11 @@ class Daemon:
         return self._engine.handle(Inquired(self._inquiry, questions), now)
 
     def _ask_for_versions(self, asked: _Asked, now: Now) -> list[Effect]:
-        own = history.listed(self._index)
-
         def then(report: Report) -> None:
             asked.reply.put(own | {"peers": history.listed_there(self._index, report.answers)})
 
         path = history.path_asked(asked.question)
+        own = history.listed(self._index, path)
         if asked.question.get("peers") is not True:
             asked.reply.put(own)
             return []

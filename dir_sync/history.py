@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from dir_sync import state, undo
-from dir_sync.config import ConfigError
+from dir_sync.config import ENVIRONMENT, TIMEOUT, USAGE, ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
 from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
@@ -34,13 +33,13 @@ from dir_sync.core.model import (
     Stat,
     check_path,
     fingerprint,
+    from_shown,
     parent_of,
     show,
 )
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
 from dir_sync.index import JOURNAL_SINCE, Index
-from dir_sync.log import how_many, human_bytes
 from dir_sync.ports import DiskError
 
 __all__ = [
@@ -51,21 +50,17 @@ __all__ = [
     "keep",
     "listed",
     "listed_there",
-    "moment",
     "open_book",
     "path_asked",
     "recalled",
+    "refused",
     "settle",
-    "table",
     "there_at",
-    "told",
     "touched",
     "wish_of",
 ]
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-_TOLD_MAX = 20  # paths of an undo that are named
+FIRST_CONTACT = "first contact"  # who displaced it: nobody, two folders met and the newer file won
 _TRIES = 3  # somebody may be writing the very file
 
 
@@ -83,10 +78,11 @@ class Entry:
 # --- both ends of the control socket ---------------------------------------------------------------------------------
 
 
-def listed(index: Index) -> Answer:
-    """All versions, oldest first."""
+def listed(index: Index, path: bytes = b"") -> Answer:
+    """All versions, oldest first; and whether `path` was ever known here."""
     versions = [_packed(version) for version in index.versions()]
-    return {"versions": versions, "names": index.noted_below("name "), "node": index.node}
+    known = not path or index.get(path) is not None
+    return {"versions": versions, "names": index.noted_below("name "), "node": index.node, "known": known}
 
 
 def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
@@ -108,7 +104,7 @@ def path_asked(question: Answer) -> bytes:
     try:
         return check_path(raw) if raw else b""
     except PathError:
-        raise ConfigError(f"{show(raw)} is no path") from None
+        raise ConfigError(f"{show(raw)} cannot be a path in a shared folder", USAGE) from None
 
 
 def recalled(question: Answer) -> list[Before]:
@@ -117,7 +113,7 @@ def recalled(question: Answer) -> list[Before]:
         version = _unpacked(question["version"])
         check_path(version.path)
     except (KeyError, TypeError, ValueError):
-        raise ConfigError("this is no version") from None
+        raise ConfigError("the question names no version") from None
     _, path, kind, size, content, mtime, mode, _, _, _ = version
     return [Before(path, kind, size, content, mtime, mode, 0, "")]
 
@@ -134,11 +130,11 @@ def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
     """`begin`: the note of when the journal begins. ConfigError for what cannot be."""
     since, by = question.get("since_ns"), question.get("by")
     if not isinstance(since, int):
-        raise ConfigError("since when?")
+        raise ConfigError("the question names no time")
     if since > now_ns:
-        raise ConfigError("that time is still to come", 2)
+        raise ConfigError("that time is in the future", USAGE)
     if not isinstance(begin, int):
-        raise ConfigError("what changed is not known here yet: this node has not met another one")
+        raise ConfigError("no changes are known here yet: this node has not met another one")
     return Wish(max(since, begin), None if by is None else _node_of(index, str(by)), question.get("dry_run") is True)
 
 
@@ -146,13 +142,15 @@ def _node_of(index: Index, text: str) -> str:
     """A node by its name, or by the beginning of its id. ConfigError if there is none, or more than one."""
     nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
     nodes.setdefault(index.node, "this node")
-    named = [node for node, name in nodes.items() if name == text]
+    named = [node for node, name in nodes.items() if text in (name, show(_bytes(name)))]
     found = named or [node for node in nodes if len(text) >= 4 and node.startswith(text)]
     if len(found) == 1:
         return found[0]
     known = ", ".join(f"{show(name.encode('utf-8', 'surrogateescape'))} ({node[:8]})" for node, name in nodes.items())
-    what = "no node of that name or id" if not found else "more than one node of that name: say the beginning of its id"
-    raise ConfigError(f"{what}; known here: {known}", 2)
+    what = (
+        "no node has that name or id" if not found else "more than one node has that name: give the beginning of its id"
+    )
+    raise ConfigError(f"{what}; known here: {known}", USAGE)
 
 
 def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes]) -> Answer:
@@ -180,7 +178,7 @@ def keep(index: Index, question: Answer) -> Answer:
     try:
         version = _unpacked(question["version"])
     except (KeyError, TypeError, ValueError):
-        return {"error": "this is no version"}
+        return {"error": "the question names no version"}
     row = index.get(version.path)
     if row is not None and row.record.kind == Kind.FILE == version.kind and not version.content:
         if (row.record.size, row.record.mtime) == (version.size, version.mtime):
@@ -201,7 +199,7 @@ def settle(index: Index, question: Answer) -> list[Loser]:
     try:
         versions = [_unpacked(fields) for fields in question["versions"]]
     except (KeyError, TypeError, ValueError):
-        raise ConfigError("these are no versions") from None
+        raise ConfigError("the question names no versions") from None
     for version in versions:
         known = index.version(version.name)
         if known is not None and known.why == Why.CONFLICT:
@@ -257,6 +255,7 @@ class Book:
         self._index = index  # None: a node runs, and is asked
         self._node = ""
         self._recalled: list[Entry] = []
+        self._known = True  # whether the path that was last asked for was ever known here
         self._disk = RealDisk(folder)
         tag = f"{random.SystemRandom().getrandbits(32):08x}"
         self._sync = FileSync(self._disk, lambda _: True, _NoSignatures(), time.time_ns, tag)
@@ -264,12 +263,26 @@ class Book:
     def close(self) -> None:
         self._disk.close()
 
-    @property
-    def none_has(self) -> str:
-        """The beginning of a sentence: which histories were asked in vain."""
-        if self._index is None:
-            return "no history that can be reached has such a version"
-        return "the history of this machine has no such version"
+    def none_of(self, text: str) -> str:
+        """A sentence: which histories were asked in vain for a version of a path."""
+        where = "here or on connected machines" if self._index is None else "here; start the node to ask other machines"
+        return f"no such old version of {text} found {where}"
+
+    def find(self, text: str, whole: bool = False) -> tuple[bytes, list[Entry]]:
+        """The path that a user means, by its name or in the form in which we print it, and all versions of it and of what was
+        below it. ConfigError if no such path was ever known. With `whole`, the folder itself will do: b""."""
+        paths = [self.path_of(text, whole)]
+        printed = from_shown(text)
+        if printed is not None:
+            paths.append(self.path_of(os.fsdecode(printed), whole))
+        for path in paths:
+            entries = self.entries(path)
+            if not path:
+                return path, entries
+            entries = self.of(path, entries)
+            if entries or self._known or self.is_there(path):
+                return path, entries
+        raise ConfigError(f"no such path was ever known here: {show(paths[0])}")
 
     def entries(self, path: bytes = b"", conflicts: bool = False) -> list[Entry]:
         """What is here, and what the peers have of a path and of all below it (b"": all); newest first. `conflicts`: only what
@@ -277,6 +290,7 @@ class Book:
         question: Answer = {"command": "versions", "path": _text(path), "peers": True, "conflicts": conflicts}
         answer = self._asked(question)
         self._node = answer["node"]
+        self._known = answer.get("known") is not False
         call = _Names(answer["names"], self._node)
         own: list[Entry] = []
         for fields in answer["versions"]:
@@ -309,15 +323,18 @@ class Book:
         if os.path.isabs(path):
             real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
             if not (real + "/").startswith(self._folder.rstrip("/") + "/"):
-                raise ConfigError(f"{show(os.fsencode(text))} is not in {show(os.fsencode(self._folder))}", 2)
+                raise ConfigError(_outside(text, self._folder), USAGE)
             path = os.path.relpath(real, self._folder)
         parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
         if (not parts and not whole) or b".." in parts or limits.RESERVED_NAME in parts:
-            raise ConfigError(f"{show(os.fsencode(text))} is no path in {show(os.fsencode(self._folder))}", 2)
+            raise ConfigError(_outside(text, self._folder), USAGE)
         return b"/".join(parts)
 
     def is_there(self, path: bytes) -> bool:
-        return self._disk.stat(path) is not None
+        try:
+            return self._disk.stat(path) is not None
+        except DiskError:
+            return False
 
     def check(self, entry: Entry) -> None:
         """ConfigError if it cannot get its name back, because of what is there now."""
@@ -325,7 +342,7 @@ class Book:
         for parent in _parents(path):
             above = self._disk.stat(parent)
             if above is not None and above.kind != Kind.DIRECTORY:
-                raise ConfigError(f"{show(parent)} is no folder now: restore what was in it elsewhere, with --to FILE")
+                raise ConfigError(f"{show(parent)} is not a folder any more: restore to another place, with --to FILE")
         _may_be_replaced(path, self._disk.stat(path))
 
     def restore(self, entry: Entry) -> bool:
@@ -342,7 +359,7 @@ class Book:
                     return done
         except DiskError as error:
             raise ConfigError(f"{show(version.path)} cannot be restored: {error}") from None
-        raise ConfigError(f"{show(version.path)} is being changed by somebody: try again")
+        raise ConfigError(f"{show(version.path)} is being changed by another program: try again")
 
     def _recall(self, entry: Entry) -> bool:
         """From the history of a peer, by the node that runs here: `finish` waits for it."""
@@ -361,8 +378,8 @@ class Book:
             if there is None or there.kind != version.kind:
                 name, on = show(version.path), show(os.fsencode(entry.on))
                 if left:
-                    raise ConfigError(f"{name} is still on its way from {on}: it comes by itself")
-                raise ConfigError(f"{name} could not be had from {on}: the log of the node here tells why")
+                    raise ConfigError(f"{name} is still coming from {on}; nothing more is to be done", TIMEOUT)
+                raise ConfigError(f"{name} did not come from {on}: the log of the node here says why")
 
     def wait(self) -> int:
         """Until what comes back is back, or for a minute. Returns how many paths are still on their way."""
@@ -434,7 +451,9 @@ class Book:
         if result.result in (Result.PROBLEM, Result.REFUSED):
             raise ConfigError(f"{show(path)} cannot be changed: {result.problem}")
         if result.result != Result.DONE and kind != Kind.ABSENT:
-            raise ConfigError(f"{show(path)} is being changed by somebody, or something else is in it: try again")
+            raise ConfigError(
+                f"{show(path)} is being changed by another program, or something unknown is in it: try again"
+            )
 
     def _restore(self, version: Version) -> bool | None:
         path = version.path
@@ -485,7 +504,7 @@ class Book:
         """A copy outside of the history; what has that name already stays. ConfigError."""
         ours = os.path.join(self._folder, os.fsdecode(limits.RESERVED_NAME))
         if (os.path.realpath(to) + "/").startswith(ours + "/"):
-            raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", 2)
+            raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", USAGE)
         version = entry.version
         if entry.holder and version.kind == Kind.FILE:
             on = show(os.fsencode(entry.on))
@@ -506,7 +525,7 @@ class Book:
             finally:
                 reader.close()
         except FileExistsError:
-            raise ConfigError(f"{show(os.fsencode(to))} is there already, and stays as it is", 2) from None
+            raise ConfigError(f"{show(os.fsencode(to))} exists already and is not overwritten", USAGE) from None
         except (OSError, DiskError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {reason}") from None
@@ -520,11 +539,11 @@ class Book:
             try:
                 answer = ask(self._folder, question)
             except (NoDaemon, OSError) as error:
-                raise ConfigError(f"the node that runs here does not answer: {error or 'it has ended'}") from None
+                raise ConfigError(f"the node of this folder does not answer: {error or 'it has ended'}") from None
         else:
             match question["command"]:
                 case "versions":
-                    answer = listed(self._index)
+                    answer = listed(self._index, path_asked(question))
                 case "keep":
                     answer = keep(self._index, question)
                 case _:
@@ -532,8 +551,13 @@ class Book:
                     answer = {}
             self._index.commit()
         if "error" in answer:
-            raise ConfigError(str(answer["error"]))
+            raise refused(answer)
         return answer
+
+
+def refused(answer: Answer) -> ConfigError:
+    """What a node says against a question."""
+    return ConfigError(str(answer["error"]), USAGE if answer.get("exit_code") == USAGE else ENVIRONMENT)
 
 
 def fitting(entries: Iterable[Entry]) -> dict[bytes, Entry]:
@@ -565,7 +589,7 @@ def there_at(entries: Iterable[Entry], at_ns: int) -> tuple[list[Entry], list[En
 def open_book(folder: str) -> Iterator[Book]:
     """The history of a folder, by the node that runs on it if one does. ConfigError if it was never shared."""
     if not os.path.isdir(os.path.join(folder, ".dir_sync", "versions")):
-        raise ConfigError(f"{show(os.fsencode(folder))} has no history: it was never shared")
+        raise ConfigError(f"{show(os.fsencode(folder))} has no history: it was never shared from here")
     handle, index = -1, None
     try:
         ask(folder, {"command": "status"})
@@ -573,7 +597,7 @@ def open_book(folder: str) -> Iterator[Book]:
         handle = state.lock(os.fsencode(folder))
         index = state.open_index(os.fsencode(folder), random.Random())
     except OSError as error:
-        raise ConfigError(f"the node that runs here does not answer: {error}") from None
+        raise ConfigError(f"the node of this folder does not answer: {error}") from None
     try:
         book = Book(folder, index)
         try:
@@ -589,8 +613,12 @@ def open_book(folder: str) -> Iterator[Book]:
 def _may_be_replaced(path: bytes, there: Stat | None) -> None:
     """ConfigError if what has the name of a file now is no file."""
     if there is not None and there.kind in (Kind.DIRECTORY, Kind.OTHER):
-        what = "a folder" if there.kind == Kind.DIRECTORY else "no file"
-        raise ConfigError(f"{show(path)} is {what} now: restore it elsewhere with --to FILE")
+        what = "a folder" if there.kind == Kind.DIRECTORY else "not an ordinary file"
+        raise ConfigError(f"{show(path)} is {what} now: restore to another place, with --to FILE")
+
+
+def _outside(text: str, folder: str) -> str:
+    return f"{show(os.fsencode(text))} is not a path in the shared folder {show(os.fsencode(folder))}"
 
 
 class _Names:
@@ -604,6 +632,10 @@ class _Names:
     def __call__(self, node: str) -> str:
         if node == self._own:
             return "this node"
+        if not node:
+            return "-"
+        if node.startswith("="):  # the maker of a first scan's record is no node
+            return FIRST_CONTACT
         name = self._names.get(node)
         if not name:
             return node[:8]
@@ -627,81 +659,3 @@ def _parents(path: bytes) -> list[bytes]:
     while path := parent_of(path):
         found.append(path)
     return found
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def moment(text: str, now_ns: int) -> int:
-    """A time as people say it, in ns: `10m` (ago; s, m, h, d, w), `14:30`, `2026-11-21`, `2026-11-21 14:30[:05]` (or with a T
-    between); local time. ConfigError."""
-    ago = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    if ago:
-        return now_ns - int(ago[1]) * _UNITS_S[ago[2]] * 10**9
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}T[\d:]+", text):
-        text = text.replace("T", " ")
-    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
-        text = f"{time.strftime('%Y-%m-%d', time.localtime(now_ns / 1e9))} {text}"
-    for form in _FORMS:
-        try:
-            return int(time.mktime(time.strptime(text, form))) * 10**9
-        except (ValueError, OverflowError):
-            continue
-    raise ConfigError(f"'{show(os.fsencode(text))}' is no time: 10m, 14:30, 2026-11-21, '2026-11-21 14:30'", 2)
-
-
-def local(time_ns: int) -> str:
-    """Local time, to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
-
-
-def table(entries: list[Entry]) -> list[str]:
-    """One line for each version, under a heading; names are escaped."""
-    rows = [("ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH")]
-    for entry in entries:
-        version = entry.version
-        by = show(entry.by.encode("utf-8", "surrogateescape"))
-        size = "link" if version.kind == Kind.SYMLINK else human_bytes(version.size)
-        on = show(entry.on.encode("utf-8", "surrogateescape"))
-        rows.append((entry.id, local(version.time_ns), version.why.value, size, by, on, show(version.path)))
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    return [
-        "  ".join([*(word.ljust(width) for word, width in zip(row[:6], widths, strict=True)), row[6]]) for row in rows
-    ]
-
-
-def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
-    """What an undo does (`asked_ns`: since when it should), a line for each path, up to a number."""
-    changes, left, since_ns = answer["changes"], answer["left"], answer["since_ns"]
-    lost = [one for one in changes if one["lost"]]
-    wanted = [one for one in changes if not one["lost"]]
-    if not changes and not left:
-        return [f"nothing has changed since {local(since_ns)}"]
-    if since_ns > asked_ns:
-        until = f"what changed before {local(since_ns)}, when this node began to share the folder, is not known here"
-        return [*told(answer, since_ns, dry_run), until]
-    lines = []
-    if wanted:
-        will = "would be" if dry_run else "is" if len(wanted) == 1 else "are"
-        they = "it was" if len(wanted) == 1 else "they were"
-        lines.append(f"{how_many(len(wanted), 'path')} {will} again as {they} at {local(since_ns)}")
-    for one in wanted[:_TOLD_MAX]:
-        name = show(_bytes(one["path"]))
-        if one["kind"] == Kind.ABSENT:
-            lines.append(f"  {name}: goes, it was not there")
-        elif one["kind"] == Kind.FILE:
-            lines.append(f"  {name}: {'as it was' if one['replaces'] else 'comes back'} ({human_bytes(one['size'])})")
-        else:
-            lines.append(f"  {name}: {'as it was' if one['replaces'] else 'comes back'}")
-    if len(wanted) > _TOLD_MAX:
-        lines.append(f"  and {len(wanted) - _TOLD_MAX:,} more")
-    for some, words in (
-        (lost, "what it was is in no history that can be reached"),
-        (left, "left: changed since by {}"),
-    ):
-        for one in some[:_TOLD_MAX]:
-            by = show(one.get("by", "").encode("utf-8", "surrogateescape"))
-            lines.append(f"  {show(_bytes(one['path']))}: {words.format(by)}")
-        if len(some) > _TOLD_MAX:
-            lines.append(f"  and {len(some) - _TOLD_MAX:,} more: {words.format('others')}")
-    return lines

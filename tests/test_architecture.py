@@ -24,6 +24,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "log": {"config"},
     "utils": set(),
     "ports": set(),
+    "words": set(),
+    "output": set(),
+    "signals": set(),
     # decisions and memory
     "index": set(),
     "engine": {"index", "undo"},
@@ -39,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "file_sync": {"ports", "disk", "delta", "log"},
     "state": {"config", "index", "log"},
     "history": {"config", "control", "state", "undo", "index", "ports", "disk", "file_sync", "log"},
+    "history_words": {"config", "control", "history", "log"},
     "event_handler": {"ports", "log"},
     # threads and sockets
     "security": {"log"},
@@ -46,14 +50,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "node_manager": {"node", "security", "log", "utils"},
     "discovery": {"log", "utils"},
     "web": {"status", "log", "utils"},
-    "narrator": {"log"},
+    "narrator": {"log", "words"},
     # where all of them meet
     "daemon": {
         *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
         *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
         *("discovery", "web", "narrator", "control", "root", "state", "undo", ""),
+        *("signals", "words"),
     },
-    "cli": {"", "config", "log", "utils", "control", "root", "status", "history", "daemon"},
+    # what people type
+    "options": {"", "config", "output", "root", "utils", "words"},
+    "commands": {
+        *("config", "control", "history", "history_words", "log", "options", "output", "root", "status", "words"),
+    },
+    "cli": {"", "commands", "config", "daemon", "log", "options", "output", "words"},
 }
 
 # Siblings that do know each other, and why.

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dir_sync import __version__, cli, config, history, log
+from dir_sync import __version__, cli, config, history_words, log
 from dir_sync.config import Config, ConfigError
 
 NOBODY = 65534
@@ -153,9 +153,9 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "no DIR: which folder?"),
-        (["run"], "no DIR: which folder?"),
-        (["-b", "5000"], "no DIR: which folder?"),
+        ([], "which folder? For example: python main.py ~/shared"),
+        (["run"], "which folder? For example: python main.py ~/shared"),
+        (["-b", "5000"], "which folder? For example: python main.py ~/shared"),
         ([""], "DIR is empty: which folder?"),
         (["missing"], "missing: there is no such folder"),
         (["file"], "file is not a folder"),
@@ -169,7 +169,7 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
             "shared/.dir_sync/versions is inside .dir_sync, which is never shared",
         ),
         (["shared", "other"], "unrecognized arguments: other"),
-        (["shared", "--peers", "x"], "unrecognized arguments: --peers x"),
+        (["shared", "--peers", "x"], "unrecognized arguments: --peers x (did you mean --peer?)"),
         (["shared", "--broad", "5000"], "unrecognized arguments: --broad 5000"),
         (["shared", "-b"], "-b/--broadcast-port: expected one argument"),
         (["shared", "-b", "0"], "-b/--broadcast-port: '0' is not a port (1-65535)"),
@@ -195,13 +195,13 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
         (["shared", "--peer", "an\nna"], "--peer: "),
         (["shared", *["--peer", "a"] * 257], "more than 256 peers"),
         (["shared", "--name", ""], "--name: a name needs at least one character"),
-        (["shared", "--name", "x" * 65], "--name: a name of 65 characters; at most 64 fit"),
+        (["shared", "--name", "x" * 65], "--name: a name of 65 characters; 64 is the limit"),
         (["shared", "--name", "a\nb"], r"--name: 'a\nb' has characters that cannot be printed"),
         (
             ["shared", "--name", os.fsdecode(b"\xff")],
             r"--name: '\xff' has characters that cannot be printed",
         ),
-        (["shared", "--name", "anna "], "--name: 'anna ' has a space at an end"),
+        (["shared", "--name", "anna "], "--name: 'anna ' begins or ends with a space"),
         (["shared", "--folder", ""], "--folder: a name needs at least one character"),
         (["shared", "--interface", ""], "--interface: a name needs at least one character"),
         (["shared", "--history-days", "99999999999"], "--history-days: a whole number from 0 to 36,500 is needed"),
@@ -565,4 +565,4 @@ def test_door_with_a_broken_venv(checkout: Path) -> None:
 )
 def test_times_as_people_say_them(text: str) -> None:
     now = time.mktime((2026, 11, 21, 14, 32, 0, 0, 0, -1))
-    assert history.local(history.moment(text, int(now) * 10**9)) == "2026-11-21 14:30:00"
+    assert history_words.local(history_words.moment(text, int(now) * 10**9)) == "2026-11-21 14:30:00"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from dir_sync import cli, history
+from dir_sync import cli, history, history_words
 from dir_sync.core.events import Version, Why
 from dir_sync.core.model import Kind
 
@@ -101,7 +101,10 @@ def test_the_newest_of_an_id_is_restored(node: Node, capsys: pytest.CaptureFixtu
         node.has(version(b"first", until_s), b"first")
     (id_,) = {entry.id for entry in node.entries()}
     assert cli.main(["restore", str(node.folder), "file", "--version", id_]) == 0
-    assert capsys.readouterr().out == f"file: as it was until {history.local(NOON_NS + 3 * SECOND_NS)}\n"
+    assert (
+        capsys.readouterr().out
+        == f"file: restored (the version replaced at {history_words.local(NOON_NS + 3 * SECOND_NS)})\n"
+    )
     assert (node.folder / "file").read_bytes() == b"first"
 
 
@@ -141,7 +144,7 @@ def restored(node: Node, *words: str) -> int:
 
 
 def at(s: int) -> str:
-    return history.local(NOON_NS + s * SECOND_NS)
+    return history_words.local(NOON_NS + s * SECOND_NS)
 
 
 def test_a_version_made_later_is_not_what_was_there_then(node: Node, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the 
 
 from __future__ import annotations
 
+import re
 import struct
 from enum import IntEnum
 from typing import NamedTuple
@@ -24,6 +25,7 @@ __all__ = [
     "check_path",
     "concurrent",
     "fingerprint",
+    "from_shown",
     "has_seen",
     "inode_of",
     "is_first_scan",
@@ -209,7 +211,29 @@ def show(path: bytes, width: int = 200) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def from_shown(text: str) -> bytes | None:
+    """The path that `show` printed so; None if it is not one, or was not escaped: it stands for itself then."""
+    if "\\" not in text or not _SHOWN.fullmatch(text):
+        return None
+    return _ESCAPE.sub(_meant, text).encode("utf-8", "surrogateescape")
+
+
+def _meant(found: re.Match[str]) -> str:
+    word = found[0]
+    if word in _PLAIN:
+        return _PLAIN[word]
+    number = int(word[2:], 16)
+    return chr(number + 0xDC00 if word[1] == "x" and number > 0x7F else number)
+
+
+_ESCAPE = re.compile(r"\\(?:[\\nrt]|x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U000[0-9a-f]{5}|U0010[0-9a-f]{4})")
+_SHOWN = re.compile(rf"(?:[^\\]|{_ESCAPE.pattern})*", re.DOTALL)
+_PLAIN = {r"\\": "\\", r"\n": "\n", r"\r": "\r", r"\t": "\t"}
+
+
 def _escaped(c: str) -> str:
     if "\udc80" <= c <= "\udcff":
         return f"\\x{ord(c) - 0xDC00:02x}"
+    if "\x80" <= c <= "\xff":
+        return f"\\u{ord(c):04x}"  # \x9b is a byte that is no UTF-8: what is printed names one path
     return c.encode("unicode_escape", "surrogatepass").decode("ascii")

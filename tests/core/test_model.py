@@ -219,8 +219,8 @@ def test_parents(path: bytes, parent: bytes) -> None:
         (b"\xff", "\\xff"),
         (b"a\\nb", "a\\\\nb"),
         ("\u202egnp".encode(), "\\u202egnp"),
-        ("\u0085\u2028".encode(), "\\x85\\u2028"),
-        ("\u00a0".encode(), "\\xa0"),
+        ("\u0085\u2028".encode(), "\\u0085\\u2028"),
+        ("\u00a0".encode(), "\\u00a0"),
     ],
 )
 def test_a_path_is_shown_so_that_it_forges_nothing(path: bytes, shown: str) -> None:

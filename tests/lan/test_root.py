@@ -65,6 +65,7 @@ def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> N
     holds(lambda: survey(b.dir) == before, 1.0, "nothing is deleted")
     status = json.loads(say(a, "status", "--json"))
     assert status["held"][0]["files"] == FILES + 2
+    assert a.run_to_end("status", a.dir, "--check").code == 4, "something is held"
     assert "BRAKE" in say(a, "status")
     write(a.dir / "new", b"all else goes on")
     wait_for((b.dir / "new").exists, SOON_S, "a new file arrives")
@@ -80,6 +81,7 @@ def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> N
         assert count(b) == FILES
     wait_equal(pair.roots, SOON_S)
     assert json.loads(say(a, "status", "--json"))["held"] == []
+    wait_for(lambda: a.run_to_end("status", a.dir, "--check").code == 0, SOON_S, "it is in sync")
     assert "nothing is held" in say(a, word)
 
 

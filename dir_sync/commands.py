@@ -1,0 +1,318 @@
+"""The commands beside ``run``: each asks the node that runs on a folder, or opens the folder's history itself.
+
+In:   the words after the command. Out: lines on stdout, and an exit code.
+Rule: what could not be done is a ConfigError, one line for the user; what a command did not do, it does not say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+from dir_sync import config, root, words
+from dir_sync.config import ConfigError
+from dir_sync.control import Answer, NoDaemon, ask
+from dir_sync.core.events import Why
+from dir_sync.core.model import show
+from dir_sync.log import how_many
+from dir_sync.options import Parser, checked, count
+from dir_sync.output import say
+from dir_sync.status import render
+
+if TYPE_CHECKING:
+    from dir_sync.history import Book, Entry
+
+__all__ = ["approve", "conflicts", "history_", "reject", "restore", "status", "undo"]
+
+_NO_CONFLICTS = "no conflicts"
+_NOTHING_HELD = "nothing is held: there is nothing to decide"
+_DISPLACED = {
+    Why.REPLACED: "replaced",
+    Why.DELETED: "deleted",
+    Why.CONFLICT: "that lost a conflict",
+    Why.RECOVERED: "found",
+}
+_TIMES = "10m (ago; s, m, h, d, w), 14:30, 2026-11-21, or '2026-11-21 14:30'"
+
+
+def status(argv: list[str]) -> int:
+    """``status DIR``: what the node that runs on a folder says of itself."""
+    parser = _parser(
+        "status",
+        "Show how the node for DIR is doing: its peers, what is being transferred, and what\nis held or waiting.",
+        "status ~/shared",
+        "status ~/shared --json",
+        "status ~/shared --check && echo in sync",
+        more="exit codes: 0 answered, 1 no node is running for DIR, or it is paused; with --check also "
+        "4 not in sync (yet), no other node is connected, or something is held",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
+    given = parser.parse_args(argv)
+    answer = _ask(given.folder, {"command": "status"})
+    if given.json:
+        say(json.dumps(answer))
+    else:
+        say("\n".join(render(answer)))
+    return config.UNFINISHED if given.check and not _is_in_sync(answer) else config.OK
+
+
+def _is_in_sync(answer: Answer) -> bool:
+    peers = answer["peers"]
+    is_over = not (answer["scanning"] or answer["busy"] or answer["wanted"] or answer["held"])
+    return is_over and bool(peers) and all(peer["synchronized"] for peer in peers)
+
+
+def approve(argv: list[str]) -> int:
+    """``approve DIR``: what the brake holds was meant."""
+    parser = _parser(
+        "approve",
+        "Allow the held deletions or rewrites on all machines. Run this on any machine.",
+        "approve ~/shared",
+    )
+    files = _ask(parser.parse_args(argv).folder, {"command": "approve"})["files"]
+    say(f"approved: what was done to {how_many(files, 'file')} now happens on all machines" if files else _NOTHING_HELD)
+    return config.OK
+
+
+def reject(argv: list[str]) -> int:
+    """``reject DIR``: what the brake holds is to come back."""
+    parser = _parser(
+        "reject",
+        "Undo the held deletions or rewrites on all machines, including files that were "
+        "already changed in the minute before the hold. Run this on any machine.",
+        "reject ~/shared",
+    )
+    files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
+    if not files:
+        say(_NOTHING_HELD)
+        return config.OK
+    say(
+        f"rejected: {how_many(files, 'file')} will be restored on all machines, and what was changed in the minute before"
+        "\nthe hold; the log names files of which no old version is available"
+    )
+    return config.OK
+
+
+def history_(argv: list[str]) -> int:
+    """``history DIR [PATH]``: what was replaced or deleted."""
+    parser = _parser(
+        "history",
+        "List the old versions of files that synchronization replaced or deleted in DIR, "
+        "newest first. The machine on which you overwrite a file keeps no old version; the "
+        "machines that receive the change do. While a node runs for DIR, the connected "
+        "machines are asked, too.",
+        "history ~/shared",
+        "history ~/shared notes/todo.txt",
+        "history ~/shared photos --limit 0",
+    )
+    parser.add_argument("path", metavar="PATH", nargs="?", help="only this file, or everything in this folder")
+    parser.add_argument(
+        "--limit", metavar="N", type=checked(count), default=50, help="list at most N (default: 50; 0: all)"
+    )
+    given = parser.parse_args(argv)
+    from dir_sync import history, history_words
+
+    with history.open_book(config.checked_folder(given.folder)) as book:
+        _, entries = book.find("." if given.path is None else given.path, whole=True)
+        if not entries:
+            say("no old versions: nothing was replaced or deleted")
+            return config.OK
+        shown = entries[: given.limit or None]
+        say("\n".join(history_words.table(shown)))
+        if len(shown) < len(entries):
+            say(f"and {how_many(len(entries) - len(shown), 'older version')} (--limit 0 lists all)")
+    return config.OK
+
+
+def restore(argv: list[str]) -> int:
+    """``restore DIR PATH``: an old version comes back."""
+    parser = _parser(
+        "restore",
+        "Bring an old version of DIR/PATH back: the newest one, the one named by --version, or "
+        "what was there at a time. Of a folder, everything that is missing in it is restored "
+        "(with --at: everything). What a restored file replaces is kept in the history.",
+        "restore ~/shared notes/todo.txt",
+        "restore ~/shared photos",
+        "restore ~/shared a.odt --at 14:30",
+        "restore ~/shared a.odt --version 1a2b3c4d --to old.odt",
+        more="exit codes: 0 restored, 1 no such version, 3 still coming from another machine",
+    )
+    parser.add_argument("path", metavar="PATH", help="a file or folder in DIR; '.' for all of DIR")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", metavar="ID", help="this version; 'history' lists the IDs")
+    which.add_argument("--at", metavar="TIME", help=f"what was there at TIME: {_TIMES}")
+    parser.add_argument("--to", metavar="FILE", help="write the old version to FILE and leave DIR alone")
+    given = parser.parse_args(argv)
+    from dir_sync import history
+    from dir_sync.history_words import full, local, moment, summary
+
+    listing = words.command("history", given.folder, given.path)
+    with history.open_book(config.checked_folder(given.folder)) as book:
+        path, entries = book.find(given.path, whole=True)
+        is_of_folder = bool(entries) and all(entry.version.path != path for entry in entries)
+        if given.version is not None:
+            entries = [entry for entry in entries if entry.id == given.version]
+        too_new: list[history.Entry] = []
+        if given.at is not None:
+            entries, too_new = history.there_at(entries, moment(given.at, time.time_ns()))
+        first = history.fitting(entries)
+        if path not in first and given.version is None:  # a folder: what is there now was not asked for
+            first = {name: entry for name, entry in first.items() if given.at is not None or not book.is_there(name)}
+        if not first and too_new:
+            oldest = local(min(entry.version.mtime for entry in too_new))
+            raise ConfigError(
+                f"it is not known what {show(os.fsencode(given.path))} was then: the oldest version is from {oldest}"
+                f" (to list all: {listing})"
+            )
+        if not first and is_of_folder and given.version is None and given.at is None:
+            say(f"nothing is missing in {show(os.fsencode(given.path))}")
+            return config.OK
+        if not first:
+            raise ConfigError(f"{book.none_of(show(os.fsencode(given.path)))} (to list all: {listing})")
+        if given.to is not None:
+            if len(first) > 1:
+                raise ConfigError("--to takes one file, and this is a folder", config.USAGE)
+            (entry,) = first.values()
+            book.copy_out(entry, given.to)
+            say(f"{show(os.fsencode(given.to))}: written ({_which(entry)})")
+            return config.OK
+        for entry in first.values():
+            book.check(entry)  # all of it, or nothing
+        done: list[str] = []
+        restored = 0
+        try:
+            for entry in first.values():
+                is_news = book.restore(entry)
+                restored += is_news
+                what = f"restored ({_which(entry)})" if is_news else "is the same already"
+                done.append(f"{full(entry.version.path)}: {what}")
+        finally:
+            if done:
+                say("\n".join(summary(done, restored, "restored")))
+        book.finish()
+    return config.OK
+
+
+def _which(entry: Entry) -> str:
+    """The version that was displaced so and then."""
+    from dir_sync.history_words import local
+
+    return f"the version {_DISPLACED[entry.version.why]} at {local(entry.version.time_ns)}"
+
+
+def undo(argv: list[str]) -> int:
+    """``undo DIR --since TIME``: the whole folder, or what one node did, is again as it was."""
+    parser = _parser(
+        "undo",
+        "Set all of DIR back to what it was at a time, on all machines; with --by, undo only "
+        "what one node did since then. What is there now is kept in the history, and an undo "
+        "can itself be undone.",
+        "undo ~/shared --since 10m --dry-run",
+        "undo ~/shared --since 14:30",
+        "undo ~/shared --since 2h --by anna",
+        more="exit codes: 0 done, 1 trouble, 3 some files are still coming from other machines",
+    )
+    parser.add_argument("--since", metavar="TIME", required=True, help=_TIMES)
+    parser.add_argument("--by", metavar="NODE", help="only what this node did: its name, or the beginning of its id")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would happen")
+    given = parser.parse_args(argv)
+    from dir_sync import history, history_words
+
+    since_ns = history_words.moment(given.since, time.time_ns())
+    with history.open_book(config.checked_folder(given.folder)) as book:
+        answer = book.undo(since_ns, given.by, given.dry_run)
+        say("\n".join(history_words.told(answer, since_ns, given.dry_run)))
+        left = book.wait() if answer["changes"] and not given.dry_run else 0
+    if left:
+        say(f"{how_many(left, 'path')} still to come; to watch: {words.command('status', given.folder)}")
+        return config.TIMEOUT
+    return config.OK
+
+
+def conflicts(argv: list[str]) -> int:
+    """``conflicts DIR [keep|restore ID ...]``: what lost against a concurrent change."""
+    parser = _parser(
+        "conflicts",
+        "List versions that lost because the same file was changed on two machines at the same "
+        "time. 'restore ID' brings such a version back (the one that won is kept in the "
+        "history); 'keep ID' leaves the winner in place. Both resolve the conflict on all "
+        "connected machines.",
+        "conflicts ~/shared",
+        "conflicts ~/shared restore 1a2b3c4d",
+        "conflicts ~/shared keep all",
+        "conflicts ~/shared --check || echo there are conflicts",
+        more="exit codes: 0 listed or resolved, 1 trouble; with --check also 4 there are conflicts",
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 4 if there are conflicts")
+    parser.add_argument("what", choices=("keep", "restore"), nargs="?", help="resolve the conflicts named by ID")
+    parser.add_argument("ids", metavar="ID", nargs="*", help="as listed; 'all' for all of them")
+    given = parser.parse_args(argv)
+    if given.what is not None and not given.ids:
+        raise ConfigError(f"{given.what} which conflict? Give its ID, or 'all'", config.USAGE)
+    from dir_sync import history, history_words
+
+    with history.open_book(config.checked_folder(given.folder)) as book:
+        entries = book.entries(conflicts=True)
+        known: dict[str, list[Entry]] = {}
+        for entry in entries:
+            known.setdefault(entry.id, []).append(entry)
+        ids = list(known) if given.ids == ["all"] else list(dict.fromkeys(given.ids))
+        if unknown := [one for one in ids if one not in known]:
+            listing = words.command("conflicts", given.folder)
+            raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
+        if given.what is None:
+            say("\n".join(history_words.table(entries)) if entries else _NO_CONFLICTS)
+            return config.UNFINISHED if entries and given.check else config.OK
+        if not ids:
+            say(_NO_CONFLICTS)
+            return config.OK
+        if given.what == "restore":
+            _restore_losers(book, [known[one][0] for one in ids])
+        book.settle([entry for one in ids for entry in known[one]])
+        if given.what == "keep":
+            say(
+                f"{how_many(len(ids), 'conflict')} resolved; the versions that lost stay in the history for the usual time"
+            )
+    return config.OK
+
+
+def _restore_losers(book: Book, losers: list[Entry]) -> None:
+    from dir_sync.history_words import full
+
+    for entry in losers:
+        book.check(entry)
+    for entry in losers:
+        book.restore(entry)
+        on = f" on {show(os.fsencode(entry.on))}" if entry.holder else ""
+        say(f"{full(entry.version.path)}: restored ({_which(entry)}{on})")
+    book.finish()
+
+
+def _parser(name: str, description: str, *examples: str, more: str = "") -> Parser:
+    """A command's parser. `examples`: words after the program; `more`: text after the examples."""
+    lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
+    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]))
+    parser.add_argument("folder", metavar="DIR", help="the shared folder")
+    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
+    return parser
+
+
+def _ask(text: str, question: Answer) -> Answer:
+    """The answer of the node that runs on a folder; ConfigError if there is none."""
+    text = config.existing(text)
+    if reason := root.paused(text):
+        raise ConfigError(f"the node is paused: {reason}; it will resume by itself")
+    folder = config.checked_folder(text)
+    name = show(os.fsencode(text))
+    try:
+        answer = ask(folder, question)
+    except NoDaemon:
+        raise ConfigError(f"no node is running for {name}; to start one: {words.command(text)}") from None
+    except OSError as error:
+        raise ConfigError(f"the node for {name} does not answer: {error.strerror or error}") from None
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]), config.USAGE if answer.get("exit_code") == config.USAGE else 1)
+    return answer

@@ -1,0 +1,348 @@
+"""The options of a node, and how help and errors of all commands look.
+
+In:   the words after a command. Out: a Config; or ConfigError, one line for the user.
+Rule: no line of --help is wider than the terminal, or than 100 columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from dir_sync import __version__, config, output, root, utils, words
+from dir_sync.config import Config, ConfigError
+from dir_sync.core import limits
+
+__all__ = ["Parser", "checked", "count", "read_config"]
+
+T = TypeVar("T")
+
+_COLUMNS = (60, 100)  # of --help, whatever the terminal has
+_USUAL_COLUMNS = 80  # where there is no terminal to ask
+
+HELP = (
+    "Keep the folder DIR the same on every machine of this LAN that runs this command. The machines find each other; there"
+    " is nothing else to set up. Anything you create, edit, rename or delete in DIR appears on all of them."
+)
+
+EXAMPLE = """\
+examples:
+  {program} ~/shared
+  {program} ~/shared -b 5000 -l 6000 -s /tmp/signatures
+                        the same: these are the defaults
+
+two nodes on one machine need two TCP ports:
+  {program} one -l 6000
+  {program} two -l 6001
+
+other commands (--help after any of them tells more):
+  status DIR            show how the node for DIR is doing
+  history DIR           list old versions of replaced and deleted files
+  restore DIR PATH      bring an old version back
+  undo DIR --since 10m  set all of DIR back to what it was ten minutes ago
+  conflicts DIR         list versions that lost against a simultaneous change
+  approve DIR           let held deletions or rewrites happen, on all machines
+  reject DIR            undo them instead, on all machines
+
+Ctrl-C ends the node. Anyone on this LAN can join: do not share secrets.
+
+exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has all.
+"""
+
+
+def read_config(argv: list[str]) -> Config:
+    """The words after ``run``. ConfigError if one is wrong; SystemExit after --help or --version."""
+    try:
+        given = _parser().parse_args(argv)
+    except BrokenPipeError:  # whoever asked for --help or --version has read enough
+        raise SystemExit(0) from None
+    folder = _folder(given.folder)
+    log_file = _absolute("--log-file", given.log_file) if given.log_file is not None else None
+    if log_file is not None and config.is_shared(log_file, folder):
+        raise ConfigError(
+            "--log-file is inside DIR: each line would be synchronized and cause another line; choose a file elsewhere",
+            config.USAGE,
+        )
+    least, most = _history_bounds(given.history_min, given.history_max)
+    if len(given.peers) > limits.LINKS_MAX:
+        raise ConfigError(f"more than {limits.LINKS_MAX} peers", config.USAGE)
+    return Config(
+        folder=folder,
+        broadcast_port=given.broadcast_port,
+        listen_port=given.listen_port,
+        signature_dir=_absolute("--signature-dir", given.signature_dir),
+        peers=tuple(dict.fromkeys(given.peers)),
+        name=given.name if given.name is not None else config.host_name(),
+        folder_name=given.folder_name,
+        interface=given.interface,
+        verbosity=-1 if given.quiet else given.verbose,
+        log_file=log_file,
+        fresh=given.fresh,
+        brake_files=given.brake_files,
+        brake_percent=given.brake_percent,
+        brake_rewrites=given.brake_rewrites,
+        brake_rewrite_percent=given.brake_rewrite_percent,
+        history_days=given.history_days,
+        history_share=given.history_share,
+        history_min=least,
+        history_max=most,
+    )
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is a ConfigError: one line, said in one place."""
+
+    def __init__(self, name: str, description: str, epilog: str, usage: str | None = None) -> None:
+        """`name`: of the command, "" for that of a node."""
+        program = words.brief()
+        super().__init__(
+            prog=f"{program} {name}".rstrip(),
+            usage=None if usage is None else f"{program} {usage}",
+            description=description,
+            epilog=epilog.replace("{program}", program),
+            allow_abbrev=False,
+            formatter_class=lambda prog: _Formatter(prog, width=_columns()),
+            add_help=False,
+        )
+        self._name = name
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("the following arguments are required: DIR"):
+            example = words.command(*([self._name] if self._name else []))
+            message = f"which folder? For example: {example} ~/shared (--help tells more)"
+        elif message.startswith("unrecognized arguments: -"):
+            message += self._guess(message.split()[2])
+        raise ConfigError(message.removeprefix("argument "), config.USAGE)
+
+    def _guess(self, option: str) -> str:
+        from difflib import get_close_matches  # only now: no good start pays for it
+
+        known = [name for action in self._actions for name in action.option_strings if "_" not in name]
+        found = get_close_matches(option.partition("=")[0], known, 1)
+        return f" (did you mean {found[0]}?)" if found else ""
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """Help and version; an error goes another way."""
+        if message:
+            output.say(message, end="")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Paragraphs are filled; one with an indented line, such as a list of examples, stays as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip("\n").split("\n\n")
+        fill = super()._fill_text
+        return "\n\n".join(one if "\n  " in one else fill(one, width, indent) for one in paragraphs)
+
+
+def checked(check: Callable[[str], T]) -> Callable[[str], T]:
+    """A check of ours as a type of argparse's, which puts the option's name before the reason."""
+
+    def convert(text: str) -> T:
+        try:
+            return check(text)
+        except (ConfigError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 12:
+        return int(text)
+    raise ConfigError("a whole number is needed", config.USAGE)
+
+
+def _parser() -> Parser:
+    parser = Parser("", HELP, EXAMPLE, "[run] DIR [-b PORT] [-l PORT] [-s DIR] [options]")
+    parser.add_argument("folder", metavar="DIR", help="the folder to share; it has to exist")
+    _basic(parser.add_argument_group("basic options").add_argument)
+    group = parser.add_argument_group("log")
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="count", default=0, help="name every file, and say more")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="print warnings only")
+    group.add_argument("--log-file", metavar="FILE", help="also write the log to FILE, with dates")
+    _advanced(parser.add_argument_group("advanced: old versions, and the brake that holds mass deletions").add_argument)
+    return parser
+
+
+def _basic(add: Callable[..., object]) -> None:
+    add(
+        "-b",
+        "--broadcast-port",
+        metavar="PORT",
+        type=checked(config.checked_port),
+        default=config.BROADCAST_PORT,
+        help="UDP port on which machines find each other; the same on all (default: %(default)s)",
+    )
+    add(
+        "-l",
+        "--listen-port",
+        metavar="PORT",
+        type=checked(config.checked_port),
+        default=config.LISTEN_PORT,
+        help="TCP port for connections; may differ from machine to machine (default: %(default)s)",
+    )
+    add(
+        "-s",
+        "--signature-dir",
+        metavar="DIR",
+        default=config.SIGNATURE_DIR,
+        help="cache of block signatures, safe to delete at any time (default: %(default)s)",
+    )
+    add("--signature_dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add(
+        "--peer",
+        metavar="HOST[:PORT]",
+        dest="peers",
+        action="append",
+        type=checked(_peer),
+        default=[],
+        help=f"connect to this machine, for networks where broadcasts do not reach it (default port:"
+        f" {config.LISTEN_PORT}); repeatable",
+    )
+    add("--name", type=checked(config.checked_name), help="name of this node in logs (default: the host name)")
+    add(
+        "--folder",
+        metavar="NAME",
+        dest="folder_name",
+        type=checked(config.checked_name),
+        default=config.FOLDER_NAME,
+        help="nodes share folders that have the same NAME (default: %(default)s)",
+    )
+    add(
+        "--interface",
+        metavar="ADDRESS|NAME",
+        type=checked(config.checked_name),
+        help="use this network interface only (default: all)",
+    )
+    add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
+    add("-h", "--help", action="help", help="print this help and exit")
+
+
+def _advanced(add: Callable[..., object]) -> None:
+    add(
+        "--history-days",
+        metavar="N",
+        type=checked(_days),
+        default=config.HISTORY_DAYS,
+        help="keep old versions for N days (default: %(default)s)",
+    )
+    add(
+        "--history-share",
+        metavar="P",
+        type=checked(_percent),
+        default=config.HISTORY_SHARE,
+        help="but use at most P %% of the disk for them (default: %(default)s)",
+    )
+    add(
+        "--history-min",
+        metavar="SIZE",
+        type=checked(config.checked_size),
+        help="but always allow SIZE, if the disk is not full (default: 1G)",
+    )
+    add(
+        "--history-max",
+        metavar="SIZE",
+        type=checked(config.checked_size),
+        help="and never use more than SIZE (default: 50G); the last two minutes are kept anyway",
+    )
+    add(
+        "--new",
+        dest="fresh",
+        action="store_true",
+        help="start with an empty DIR, though it was shared from here before",
+    )
+    add(
+        "--brake-files",
+        metavar="N",
+        type=checked(count),
+        default=config.BRAKE_FILES,
+        help="hold deletions and ask when at least N files vanish at once, or one node deletes them within a minute"
+        " (default: %(default)s; 0: never) ...",
+    )
+    add(
+        "--brake-percent",
+        metavar="P",
+        type=checked(_percent),
+        default=config.BRAKE_PERCENT,
+        help="... and they are more than P %% of all files (default: %(default)s)",
+    )
+    add(
+        "--brake-rewrites",
+        metavar="N",
+        type=checked(count),
+        default=config.BRAKE_REWRITES,
+        help="hold rewrites and ask when one node rewrites at least N files within a minute (default: %(default)s;"
+        " 0: never) ...",
+    )
+    add(
+        "--brake-rewrite-percent",
+        metavar="P",
+        type=checked(_percent),
+        default=config.BRAKE_REWRITE_PERCENT,
+        help="... and they are more than P %% of all files (default: %(default)s)",
+    )
+
+
+def _folder(text: str) -> str:
+    """The folder to share. One that was shared before is waited for: its disk may not be there yet."""
+    try:
+        return config.checked_folder(text)
+    except ConfigError:
+        folder = root.known_as(text)
+        if folder and root.reason_to_wait(folder, None):
+            return folder
+        raise
+
+
+def _history_bounds(least: int | None, most: int | None) -> tuple[int, int]:
+    """At least, at most: a bound that is not given gives way to the one that is."""
+    if least is not None and most is not None and least > most:
+        raise ConfigError("--history-min is more than --history-max", config.USAGE)
+    if least is None:
+        least = min(config.HISTORY_MIN, config.HISTORY_MAX if most is None else most)
+    return least, max(config.HISTORY_MAX, least) if most is None else most
+
+
+def _at_most(text: str, most: int) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= most:
+        return int(text)
+    raise ConfigError(f"a whole number from 0 to {most:,} is needed", config.USAGE)
+
+
+def _days(text: str) -> int:
+    return _at_most(text, config.HISTORY_DAYS_MOST)
+
+
+def _percent(text: str) -> int:
+    return _at_most(text, 100)
+
+
+def _peer(text: str) -> tuple[str, int]:
+    return utils.parse_host_port(text, config.LISTEN_PORT)
+
+
+def _absolute(option: str, path: str) -> str:
+    if not path or "\0" in path:
+        raise ConfigError(f"{option}: this is not a path", config.USAGE)
+    try:
+        return os.path.abspath(os.path.expanduser(path))  # --option=~/x: no shell expands that
+    except OSError:
+        raise ConfigError(f"{option}: the current folder is gone, give a full path") from None
+
+
+def _columns() -> int:
+    """Of the terminal that the help is for. Asked anew each time: it is cheap, and shutil would cost 5 ms at every start."""
+    text = os.environ.get("COLUMNS", "")
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not found:
+        try:
+            found = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ is not None else 0
+        except (OSError, ValueError):  # no terminal; closed
+            found = 0
+    return min(max(found or _USUAL_COLUMNS, _COLUMNS[0]), _COLUMNS[1])

@@ -1,0 +1,50 @@
+"""The signals that end a node: the first one cleanly, a later one at once.
+
+In:   SIGINT, SIGTERM, SIGHUP. Out: `asked` is true, and `wake` was called.
+Rule: two signals within half a second are one: a supervisor signals the process and its group. A closed terminal never
+      ends a node otherwise than cleanly, however often it says so; and a SIGHUP that is ignored (nohup) stays ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+__all__ = ["TOGETHER_S", "Ending"]
+
+TOGETHER_S = 0.5  # what comes within this of the first signal is the same wish
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ending:
+    """Main thread only: Python runs handlers there."""
+
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        leave: Callable[[int], None] = os._exit,
+    ) -> None:
+        """`wake` is called at the first signal; `leave` with an exit code at a later one."""
+        self.asked = False
+        self._wake = wake
+        self._clock = clock
+        self._leave = leave
+        self._first_s = 0.0
+
+    def listen(self) -> None:
+        """Take the signals from now on."""
+        for number in _SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self.on_signal)
+
+    def on_signal(self, number: int, _frame: object) -> None:
+        """The handler."""
+        if not self.asked:
+            self.asked = True
+            self._first_s = self._clock()
+        elif number != signal.SIGHUP and self._clock() - self._first_s > TOGETHER_S:
+            self._leave(128 + number)
+        self._wake()

@@ -1,0 +1,71 @@
+"""Commands that can be pasted into a shell, and names as a shell takes them.
+
+In:   how this program was started: by scripts/run, or as main.py with some Python.
+Out:  text for people.
+Rule: what is printed as a command works when it is pasted: names are quoted, and in a log, which is read later and
+      elsewhere, paths are given in full.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+__all__ = ["PYTHON", "STARTED_AS", "brief", "command", "pasteable", "program", "quoted"]
+
+STARTED_AS = "DIR_SYNC_STARTED_AS"  # set by scripts/run: its own path, as the user wrote it
+PYTHON = "DIR_SYNC_PYTHON"  # set by main.py when it hands over to the Python of .venv: the one the user wrote
+
+_USUAL = "python main.py"
+_LONG = 36  # characters; a program that takes more is called by its usual name in --help
+
+
+def program(in_full: bool = False) -> str:
+    """What the user wrote to start this program, quoted. `in_full`: so that it works from any folder."""
+    script = os.environ.get(STARTED_AS, "")
+    if script:
+        return quoted(_found(script, in_full))
+    script = sys.argv[0] if sys.argv else ""
+    if os.path.basename(script) != "main.py":
+        return _USUAL
+    python = os.environ.get(PYTHON) or next(iter(sys.orig_argv), "") or "python"
+    return f"{quoted(_found(python, in_full and '/' in python))} {quoted(_found(script, in_full))}"
+
+
+def brief() -> str:
+    """The same for help texts: in a few characters."""
+    name = program()
+    if len(name) <= _LONG:
+        return name
+    return "scripts/run" if os.environ.get(STARTED_AS) else _USUAL
+
+
+def command(*args: str) -> str:
+    """A command for this terminal: ``python main.py status 'my folder'``."""
+    return " ".join([program(), *map(quoted, args)])
+
+
+def pasteable(*args: str) -> str:
+    """A command for a log: it works in any terminal. A folder among `args` is given by its full path."""
+    return " ".join([program(in_full=True), *map(quoted, args)])
+
+
+def quoted(text: str) -> str:
+    """As a shell takes it. What cannot be printed is written as bash, zsh and ksh read it: $'a\\nb'."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(
+        f"\\{c}" if c in "\\'" else c if c.isprintable() else "".join(f"\\x{byte:02x}" for byte in os.fsencode(c))
+        for c in text
+    )
+    return f"$'{escaped}'"
+
+
+def _found(path: str, in_full: bool) -> str:
+    if not in_full:
+        return path
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the current folder is gone
+        return path
