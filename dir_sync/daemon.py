@@ -647,6 +647,7 @@ class Daemon:
             "busy": engine.is_busy,
             "wanted": index.count_offers(),
             "troubled": [{"path": show(path), "problem": problem} for path, problem in engine.troubled()],
+            "restless": [show(path) for path in engine.restless()],
             "unwatched": len(self._watcher.unwatched),
             "transfers": [
                 {"path": show(path), "peer": peer, "here": here, "size": size}

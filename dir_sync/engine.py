@@ -130,6 +130,7 @@ from dir_sync.core.model import (
     same_meta,
     same_version,
 )
+from dir_sync.core.pace import Pace
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.retention import Retention, enough
@@ -173,6 +174,8 @@ _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read on
 _TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
 _MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
 
+
+_PACED = (Urgency.NOW, Urgency.ARRIVED, Urgency.CREATED)  # a file that keeps changing is not looked at each time
 
 _new = tuple.__new__  # half the cost of a named tuple's own
 
@@ -227,6 +230,8 @@ class Engine:
         self._links = 0  # connections so far
         self._new_ids_ms: int | None = None  # when this index took new ids
         self._agenda = Agenda()
+        self._pace = Pace()
+        self._restless_told: set[bytes] = set()  # files of which people were told that they never rest
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
         self._busy: set[bytes] = set()
@@ -530,6 +535,10 @@ class Engine:
         """Paths that are newer elsewhere and cannot be had here now, and why: they are tried again."""
         return [(path, problem) for path, (_, problem) in sorted(self._troubled.items()) if self.index.offers(path)]
 
+    def restless(self) -> list[bytes]:
+        """Files that changed each time while they were read: they are tried again, less and less often."""
+        return self._pace.restless()
+
     def transfers(self) -> list[tuple[bytes, str, int, int, int, int]]:
         """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
         return [
@@ -559,11 +568,12 @@ class Engine:
             return
         if urgency is Urgency.ARRIVED and self._is_echo(path):
             return
-        not_before = 0
+        span = None
         row = self.index.get(path)
-        if row is not None and row.record.size >= limits.LARGE_FILE_BYTES and urgency == Urgency.WRITING:
-            not_before = self._now.mono_ms + 5 * limits.SETTLE_MS
-        errand = self._agenda.touch(path, urgency, self._now.mono_ms, not_before)
+        if urgency is Urgency.WRITING or (urgency in _PACED and self._pace.knows(path)):
+            now, size = self._now.mono_ms, 0 if row is None else row.record.size
+            span = self._pace.span(path, self._agenda.first_ms(path, now), size, now)
+        errand = self._agenda.touch(path, urgency, self._now.mono_ms, span)
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
             errand.large = True
 
@@ -639,6 +649,7 @@ class Engine:
                     self._agenda.put_back(errand, now + 10)
                     continue
                 item = self._look_item(errand)
+                errand.sent_ms = now
                 self._looking[errand.path] = errand
                 if errand.large:
                     self._order(LookJob((item,), bulk=True))  # not counted: nobody waits for it
@@ -661,7 +672,7 @@ class Engine:
                 and self._with_deltas
             ):
                 base = record.content
-        return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, errand.tries >= 4)
+        return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, errand.tries > 0)
 
     def _want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""
@@ -893,6 +904,9 @@ class Engine:
                     del self._obstructed[other]
                     self._todo[other] = None
         again = now
+        if seen.look in (Look.FOUND, Look.UNSTABLE) and errand.live:
+            self._pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND)
+            self._agenda.postpone(path, self._pace.earliest(path, now))
         match seen.look:
             case Look.SAME:
                 self._not_noted.pop(path, None)
@@ -903,6 +917,7 @@ class Engine:
                 self._done(path)
                 return
             case Look.ABSENT:
+                self._pace.forget(path)
                 if self._absent(seen, errand):
                     self._done(path)
                     return
@@ -910,15 +925,23 @@ class Engine:
             case Look.FOUND:
                 if self._found(seen, errand):
                     self._not_noted.pop(path, None)
+                    self._restless_told.discard(path)
                     self._drop_delta(seen.delta)
                     self._done(path)
                     return
                 again = now + 15
             case Look.TOO_BIG:
                 errand.large = True
+                self._pace.note_size(path, seen.size)
+                if errand.open:
+                    span = self._pace.span(path, errand.first_ms, seen.size, now)
+                    again = min(max(now + span.settle_ms, span.earliest_ms), span.latest_ms)
             case Look.UNSTABLE:
                 errand.tries += 1
-                again = now + min(limits.SETTLE_MS * errand.tries, limits.SETTLE_MS_MAX)
+                again = self._pace.earliest(path, now + limits.SETTLE_MS)
+                if self._pace.is_restless(path) and path not in self._restless_told:
+                    self._restless_told.add(path)
+                    self._note("restless", path, size=seen.size)
             case Look.UNKNOWN:
                 errand.tries += 1
                 if errand.tries == 1:
@@ -1277,7 +1300,10 @@ class Engine:
                 return False
         fp = seen.fp
         if len(fp) > FINGERPRINT_BYTES:
-            self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4, self._now.mono_ms).live = True
+            again = self._pace.earliest(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4)
+            if errand.open:
+                again = max(again, self._pace.span(path, self._now.mono_ms, seen.size, again).latest_ms)
+            self._agenda.add(path, again, self._now.mono_ms).live = True
         now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
@@ -1622,7 +1648,8 @@ class Engine:
         there = b"" if row is None else row.fp
         self._blocked.pop(path, None)
         if len(there) > FINGERPRINT_BYTES:
-            self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS, self._now.mono_ms)
+            again = self._pace.earliest(path, self._now.mono_ms + limits.SETTLE_MS)
+            self._agenda.add(path, again, self._now.mono_ms)
             return
         is_folder = mine is not None and mine.kind == Kind.DIRECTORY
         if is_folder and target.kind != Kind.DIRECTORY and not self._may_leave(path, row, target):

@@ -120,6 +120,11 @@ class Narrator:
                 logger.warning("stays as it is here: %s (something in it or in its place is not synchronized)", path)
             case "unreadable":
                 logger.warning("cannot be read, taken for unknown: %s (%s)", path or "the folder", note.text)
+            case "restless":
+                logger.warning(
+                    "%s (%s) changes all the time, also while it is read: it is sent once nobody writes into it for a moment",
+                    path, human_bytes(note.size),
+                )  # fmt: skip
             case "trouble":
                 logger.warning("cannot be changed here now, tried again later: %s (%s)", path, note.text)
             case "bad content":

@@ -39,6 +39,13 @@ def render(answer: dict[str, Any]) -> list[str]:
     lines += [f"  {one['path']} waits, and is tried again: {one['problem']}" for one in answer["troubled"][:_TOLD_MAX]]
     if len(answer["troubled"]) > _TOLD_MAX:
         lines.append(f"  and {len(answer['troubled']) - _TOLD_MAX:,} more")
+    restless = answer.get("restless", [])
+    lines += [
+        f"  {path} changes all the time: it is sent once nobody writes into it for a moment"
+        for path in restless[:_TOLD_MAX]
+    ]
+    if len(restless) > _TOLD_MAX:
+        lines.append(f"  and {len(restless) - _TOLD_MAX:,} more that change all the time")
     if answer["unwatched"]:
         lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched: looked at from time to time")
     lines += [

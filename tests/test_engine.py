@@ -934,3 +934,25 @@ def test_a_folder_that_could_not_be_listed_is_listed_when_one_above_it_gets_anot
     cured = Stat(Kind.DIRECTORY, 0, WALL_NS, WALL_NS, 0o755, 1, 1, 1)
     bench.feed(Looked((seen(b"d", kind=Kind.DIRECTORY)._replace(mode=0o755, fp=fingerprint(cured)),)))
     assert [folder.path for job in bench.all(ListJob) for folder in job.folders] == [b"d/e"]
+
+
+def test_a_file_that_never_rests_is_read_less_and_less_often_and_people_are_told_once() -> None:
+    bench = Bench()
+    bench.found(b"image", b"x")
+    size, looks, told = 300 << 20, 0, 0
+    for _ in range(12_000):  # twenty minutes and more, ten writes a second; each look takes half a second
+        bench.ms += 90
+        bench.feed(Touched(b"image", Urgency.WRITING))
+        if bench.all(LookJob):
+            looks += 1
+            bench.ms += 500
+            bench.feed(Touched(b"image", Urgency.WRITING))
+            bench.feed(Looked((Seen(b"image", Look.UNSTABLE, size=size),)))
+            told += sum(note.what == "restless" for note in bench.all(Note))
+    assert 5 <= looks <= 20
+    assert told == 1
+    assert bench.engine.restless() == [b"image"]
+    bench.wait(30_000)
+    assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"image"], "it rests, and is read"
+    bench.feed(Looked((seen(b"image", b"at rest"),)))
+    assert bench.engine.restless() == []

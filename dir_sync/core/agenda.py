@@ -2,8 +2,8 @@
 
 In:   "this path was touched", "this folder has to be listed", the time.
 Out:  the paths whose time has come, and the next time at which one comes.
-Rule: a first change is looked at at once; repeated changes wait until they settle, with a maximum. A path is in here
-      once, however often it is touched.
+Rule: a first change is looked at at once; a file that is written into is looked at when it rests, with a maximum
+      (core/pace.py says which). A path is in here once, however often it is touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dir_sync.core import limits
 from dir_sync.core.events import Hint, Urgency
+from dir_sync.core.pace import Span
 
 __all__ = ["Agenda", "Errand"]
 
@@ -21,7 +22,6 @@ _DELAYS_MS = {
     Urgency.ARRIVED: 0,
     Urgency.FOLDER: 0,
     Urgency.CREATED: limits.CREATED_MS,
-    Urgency.WRITING: limits.SETTLE_MS,
     Urgency.VANISHED: limits.VANISHED_MS,
 }
 
@@ -39,6 +39,9 @@ class Errand:
     approved: bool = False  # ... because a person said so
     times: bool = False  # a folder: people have changed something in it, and its time is told when it is calm
     large: bool = False  # known to be a large file: look at it apart from the others
+    open: bool = False  # somebody has it open and writes, as far as the watcher tells
+    gone: bool = False  # its name went, or a folder came: that is told whatever it costs to look
+    sent_ms: int = 0  # when the look was ordered
     tries: int = 0
     hint: Hint | None = None
 
@@ -57,19 +60,33 @@ class Agenda:
     def __contains__(self, path: bytes) -> bool:
         return path in self._errands
 
-    def touch(self, path: bytes, urgency: Urgency, now_ms: int, not_before_ms: int = 0) -> Errand:
-        """Something happened at `path`, as seen by the watcher."""
-        due = max(now_ms + _DELAYS_MS[urgency], not_before_ms)
+    def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> Errand:
+        """Something happened at `path`, as seen by the watcher. `span`: when a file that is written into is to be looked
+        at, or one that was looked at a short time ago."""
+        if span is None:
+            span = Span(now_ms, limits.SETTLE_MS, self.first_ms(path, now_ms) + limits.SETTLE_MS_MAX)
+        delay = span.settle_ms if urgency == Urgency.WRITING else _DELAYS_MS[urgency]
+        due = max(now_ms + delay, span.earliest_ms)
         errand = self._errands.get(path)
         if errand is None:
             errand = self.add(path, due, now_ms)
         elif urgency == Urgency.WRITING:
-            self._move(errand, min(max(errand.due_ms, due), errand.first_ms + limits.SETTLE_MS_MAX))
+            self._move(errand, min(max(errand.due_ms, due), span.latest_ms))
         else:
             self._move(errand, min(errand.due_ms, due))
+        if urgency in (Urgency.WRITING, Urgency.CREATED):
+            errand.open = True
+        elif urgency is Urgency.NOW:
+            errand.open = False
+        errand.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
         errand.live = True
         errand.listing |= urgency == Urgency.FOLDER
         return errand
+
+    def first_ms(self, path: bytes, now_ms: int) -> int:
+        """Since when `path` waits for a look; `now_ms` if it does not."""
+        errand = self._errands.get(path)
+        return now_ms if errand is None else errand.first_ms
 
     def add(self, path: bytes, due_ms: int, now_ms: int) -> Errand:
         """Look at `path` at the latest at `due_ms`."""
@@ -81,6 +98,12 @@ class Agenda:
         elif due_ms < errand.due_ms:
             self._move(errand, due_ms)
         return errand
+
+    def postpone(self, path: bytes, earliest_ms: int) -> None:
+        """What came for `path` while it was looked at waits until then."""
+        errand = self._errands.get(path)
+        if errand is not None and not errand.gone and errand.due_ms < earliest_ms:
+            self._move(errand, earliest_ms)
 
     def put_back(self, errand: Errand, due_ms: int) -> None:
         """An errand that was taken is due again; what came for its path meanwhile is part of it."""
@@ -96,6 +119,8 @@ class Agenda:
         newer.approved |= errand.approved
         newer.times |= errand.times
         newer.large |= errand.large
+        newer.gone |= errand.gone
+        newer.first_ms = min(newer.first_ms, errand.first_ms)
         newer.tries = max(newer.tries, errand.tries)
         self._move(newer, min(newer.due_ms, due_ms))
 

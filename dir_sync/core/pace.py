@@ -1,0 +1,133 @@
+"""How often a file that keeps changing is looked at.
+
+In:   what each look found, what it cost, the time.
+Out:  when the next look may come at the earliest, and how long an open file may go on before it is looked at.
+Rule: a file is looked at as soon as it rests. The looks at a file that does not rest take a small, fixed share of the
+      time: the gap after a look grows with what the look cost, with the file's size, and with each look in vain.
+
+Three cases:
+1. A file changes now and then: nothing here delays it.
+2. A file is saved (or appended to and closed) again and again: between two looks there is a gap of REST times their cost.
+3. A file stays open and is written into: it is looked at when nobody has written for a moment (`settle`), at the latest
+   after `patience`, which grows with its size. If a look finds that the file changed while it was read, it was in vain:
+   the longest wait doubles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dir_sync.core import limits
+
+__all__ = ["Pace", "Span"]
+
+REST = 20  # the time between two looks is so many times what a look cost: 5 % of one core at the most
+PATIENCE_BYTES_PER_MS = 10_000  # an open file of 100 MB is looked at each 10 s, if it never rests
+PATIENCE_MS_MAX = 60_000
+VAIN_MS_MAX = 300_000  # a file that never rests is tried so often at the least
+_SLOW_READ_BYTES_PER_MS = 50_000  # a look that took longer waited for other work, which is no cost of this file
+_CHEAP_MS = 5  # looks that cost less need no gap
+_STREAK_FREE = 10  # so many looks in a row at one file are nothing special
+_STREAK_MS_MAX = 500
+_CALM_MS = 2_000  # a file that was left alone for so long starts anew
+_VAIN_TOLD = 3  # looks in vain, in a row, ...
+_VAIN_TOLD_MS = 10_000  # ... over so long, until people are told
+_HOT_MAX = 10_000  # paths that are remembered
+
+
+@dataclass(slots=True)
+class _Hot:
+    """A file that was looked at a short time ago."""
+
+    ended_ms: int = 0  # the last look
+    gap_ms: int = 0  # no look for so long after it
+    size: int = 0
+    streak: int = 0  # looks without a pause between them
+    vain: int = 0  # of these, the last ones that found it changing
+    vain_since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When to look at a file that is open and written into."""
+
+    earliest_ms: int  # not before, whatever happens
+    settle_ms: int  # as soon as nobody has written for so long
+    latest_ms: int  # even if somebody writes all the time
+
+
+class Pace:
+    def __init__(self) -> None:
+        self._hot: dict[bytes, _Hot] = {}
+
+    def knows(self, path: bytes) -> bool:
+        return path in self._hot
+
+    def earliest(self, path: bytes, now_ms: int) -> int:
+        """The time (ms) before which this path is not looked at; `now_ms` if it may be looked at at once."""
+        hot = self._hot.get(path)
+        return now_ms if hot is None else max(now_ms, hot.ended_ms + hot.gap_ms)
+
+    def span(self, path: bytes, first_ms: int, size: int, now_ms: int) -> Span:
+        """For a file of about `size` bytes that is open. `first_ms`: when it was first written into since the last look."""
+        hot = self._hot.get(path)
+        if hot is not None:
+            size = max(size, hot.size)
+        patience = limits.SETTLE_MS_MAX
+        settle = limits.SETTLE_MS
+        if size >= limits.LARGE_FILE_BYTES:
+            patience = min(max(patience, size // PATIENCE_BYTES_PER_MS), PATIENCE_MS_MAX)
+            settle *= 5
+        latest = first_ms + patience
+        earliest = now_ms
+        if hot is not None:
+            earliest = self.earliest(path, now_ms)
+            latest = max(latest, hot.ended_ms + self._longest(hot))
+        return Span(earliest, settle, max(latest, earliest))
+
+    def note_size(self, path: bytes, size: int) -> None:
+        """A file is seen to be so large."""
+        self._at(path).size = size
+
+    def looked(self, path: bytes, size: int, took_ms: int, now_ms: int, rests: bool) -> None:
+        """A look at a file is over. `rests`: it did not change meanwhile."""
+        hot = self._hot.get(path)
+        if hot is None or now_ms - took_ms - hot.ended_ms > _CALM_MS + (self._longest(hot) if hot.vain else hot.gap_ms):
+            hot = self._hot[path] = _Hot()
+        hot.streak += 1
+        if not hot.vain:
+            hot.vain_since_ms = now_ms
+        hot.vain = 0 if rests else hot.vain + 1
+        cost = min(took_ms, size // _SLOW_READ_BYTES_PER_MS)
+        gap = REST * cost if cost >= _CHEAP_MS else 0
+        hot.gap_ms = max(gap, min(10 * max(0, hot.streak - _STREAK_FREE), _STREAK_MS_MAX))
+        if hot.vain:
+            hot.gap_ms = max(hot.gap_ms, limits.SETTLE_MS * min(hot.vain, 10))
+        hot.ended_ms, hot.size = now_ms, size
+        if len(self._hot) > _HOT_MAX:
+            del self._hot[next(iter(self._hot))]
+
+    def is_restless(self, path: bytes) -> bool:
+        """True once so many looks in a row were in vain that people have to know."""
+        hot = self._hot.get(path)
+        return hot is not None and hot.vain >= _VAIN_TOLD and hot.ended_ms - hot.vain_since_ms >= _VAIN_TOLD_MS
+
+    def restless(self) -> list[bytes]:
+        return sorted(path for path in self._hot if self.is_restless(path))
+
+    def forget(self, path: bytes) -> None:
+        """It is gone."""
+        self._hot.pop(path, None)
+
+    def _longest(self, hot: _Hot) -> int:
+        """How long after its last look a file that never rests is left alone."""
+        if not hot.vain:
+            return hot.gap_ms
+        most = VAIN_MS_MAX if hot.size >= limits.LARGE_FILE_BYTES else limits.SETTLE_MS_MAX
+        return max(hot.gap_ms, min(hot.gap_ms << min(hot.vain - 1, 12), most))
+
+    def _at(self, path: bytes) -> _Hot:
+        hot = self._hot.get(path)
+        if hot is None:
+            hot = self._hot[path] = _Hot()
+        return hot
