@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dir_sync.core import limits, roster
+from dir_sync.core import address_book, dialling, limits, roster
 from dir_sync.core.beacon import FOLDER_TAGS_MAX, Beacon, decode_beacon, encode_beacon, folder_tags
 from dir_sync.core.identity import EVERY_MS, PROOFS_MAX, SQUATTED_MS
 from dir_sync.core.rate import TokenBucket
@@ -674,13 +674,13 @@ def test_strangers_are_1024_and_never_push_out_who_is_connected() -> None:
     for number in range(20_000):
         now_ms += 20
         mine.heard(beacon(f"b{number:x}", instance=f"{number:x}"), f"10.0.{number % 9}.{number % 251}", now_ms)
-        assert len(mine._strangers) <= roster.STRANGERS_MAX
-    assert len(mine._strangers) == roster.STRANGERS_MAX
+        assert len(mine._book.strangers) <= address_book.STRANGERS_MAX
+    assert len(mine._book.strangers) == address_book.STRANGERS_MAX
     assert len(mine.connected_nodes()) == 50
-    assert len(mine._queue) + len(mine._stranger_queue) + len(mine._heap) < 5_000
+    assert len(mine._dialling._queue) + len(mine._dialling._stranger_queue) + len(mine._dialling._heap) < 5_000
     # The last ones are those that are known.
-    assert f"b{19_999:x}" in mine._strangers
-    assert "b0" not in mine._strangers
+    assert f"b{19_999:x}" in mine._book.strangers
+    assert "b0" not in mine._book.strangers
 
 
 def test_new_names_have_a_rate_and_old_ones_are_still_heard() -> None:
@@ -689,7 +689,7 @@ def test_new_names_have_a_rate_and_old_ones_are_still_heard() -> None:
     linked(mine, LARGER, 0)
     for number in range(10_000):
         mine.heard(beacon(f"b{number:x}"), HOST, 100)
-    assert len(mine._strangers) == roster.STRANGERS_BURST
+    assert len(mine._book.strangers) == address_book.STRANGERS_BURST
     assert Dial("10.0.0.1", PORT) in mine.heard(beacon(LARGER, instance="bb"), "10.0.0.1", 100)
 
 
@@ -700,7 +700,7 @@ def test_dials_wait_for_their_turn_and_strangers_leave_room() -> None:
     dialled = []
     for number in range(100):
         dialled += dials(mine.heard(beacon(f"a{number:02x}"), f"10.0.1.{number}", 10))
-    assert len(dialled) == roster.STRANGER_DIALS_MAX
+    assert len(dialled) == dialling.STRANGER_DIALS_MAX
     assert mine.next_deadline() > 10
     mine.closed(1, 20, "eof")
     assert run(mine, 1_500, ok=lambda dial: True) == [(270, Dial(HOST, PORT))]
@@ -735,7 +735,7 @@ def test_one_host_is_no_victim_of_many_ports() -> None:
                 mine.dialled(*dial, None, now_ms)
         return count
 
-    assert dialled(HOST) <= roster.HOST_DIALS_BURST + 11
+    assert dialled(HOST) <= dialling.HOST_DIALS_BURST + 11
     assert dialled("127.0.0.1") > 500  # nobody outside can make us do that
 
 
