@@ -37,7 +37,6 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Inquired,
-    Job,
     NewIdentity,
     Note,
     PeerDown,
@@ -50,6 +49,7 @@ from dir_sync.core.events import (
     Urgency,
     Version,
 )
+from dir_sync.core.fairness import Flow
 from dir_sync.core.messages import PROTOCOL, FolderIndex, HaveRequest, Hello, HistoryRequest
 from dir_sync.core.model import show
 from dir_sync.core.retention import DAY_NS, Retention
@@ -68,6 +68,7 @@ from dir_sync.disk import RealDisk, room
 from dir_sync.engine import Engine, Now
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import HISTORY, STAGING, STATE, SYNC_ALL_FROM, FileSync, is_new_file
+from dir_sync.inbox import HERE, For, Inbox
 from dir_sync.index import JOURNAL_SINCE
 from dir_sync.log import Once, how_many, logger
 from dir_sync.narrator import Narrator
@@ -77,13 +78,15 @@ from dir_sync.ports import DiskError
 from dir_sync.scanner import Stopped
 from dir_sync.signals import Ending
 from dir_sync.signatures import SignatureCache
+from dir_sync.workers import Pool
 
 __all__ = ["run"]
 
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
-_TURN_S_MAX = 0.02  # a turn ends after so long even if more events wait
+_TURN_S_MAX = 0.02  # a turn ends after so long even if more events wait ...
+_TURN_S_FAIR = 0.006  # ... and earlier, if there are several who wait
 _COMMIT_EVERY_S = 0.3  # what nobody waits for is written at the latest after this
-_WORKERS = 2  # of each pool: small jobs never wait behind large ones
+_WORKERS = 3  # of each pool: small jobs never wait behind large ones, those of one address never take all
 _RESCAN_S = 900.0  # a look at everything now and then, for what no event told
 _POLL_S = 20.0  # folders that cannot be watched are listed so often
 _PROGRESS_S = 5.0
@@ -92,6 +95,10 @@ _ROOT_POLL_S = 2.0  # is the folder still there? is it here again?
 _ANSWER_WITHIN_S = 30.0
 _GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
 _SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
+
+
+_PRESENCE = Flow("presence")
+_COMMANDS = Flow(HERE.group, "commands")
 
 
 class _Heard:
@@ -211,9 +218,9 @@ class Daemon:
         self._config = config
         self._dice = random.Random()
         self._instance = f"{self._dice.getrandbits(64):016x}"
-        self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._small: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._bulk: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
+        self._small = Pool(_WORKERS)
+        self._bulk = Pool(_WORKERS)
         self._ending = False
         self.failed: Exception | None = None
         self.trouble: sqlite3.Error | None = None  # of the index, which may pass
@@ -404,9 +411,8 @@ class Daemon:
         """End every thread, close everything. Takes less than two seconds."""
         self._ending = True
         self._inbox.put(_Stop())
-        for _ in range(_WORKERS):
-            self._small.put(None)
-            self._bulk.put(None)
+        self._small.stop()
+        self._bulk.stop()
         deadline = time.monotonic() + 1.5
         for thread in self._threads:
             thread.join(max(0.05, deadline - time.monotonic()))
@@ -420,7 +426,7 @@ class Daemon:
     # --- news to the inbox (any thread) ------------------------------------------------------------------------------
 
     def _on_beacon(self, beacon: Beacon, address: str) -> None:
-        self._inbox.put(_Heard(beacon, address))
+        self._inbox.put(For(_PRESENCE, _Heard(beacon, address)))
 
     def _warn_once(self, line: str) -> None:
         if self._once.first(line):
@@ -429,7 +435,7 @@ class Daemon:
     def _ask(self, question: Answer) -> Answer:
         """The control socket's thread: what the engine's thread says to it."""
         asked = _Asked(question)
-        self._inbox.put(asked)
+        self._inbox.put(For(_COMMANDS, asked))
         deadline = time.monotonic() + _ANSWER_WITHIN_S
         while not self._ending and time.monotonic() < deadline:
             try:
@@ -438,15 +444,16 @@ class Daemon:
                 continue
         return {"error": "the node is busy or ending, and has not answered"}
 
-    def _work(self, jobs: queue.SimpleQueue[Job | None]) -> None:
+    def _work(self, pool: Pool) -> None:
         """A disk worker."""
-        while (job := jobs.get()) is not None and not self._ending:
+        while (task := pool.get()) is not None and not self._ending:
             try:
-                event = self._file_sync.perform(job)
+                event = self._file_sync.perform(task.job, lambda task=task: not task.is_wanted)  # type: ignore[misc]
             except Stopped:
                 return
+            pool.done(task)
             if event is not None:
-                self._inbox.put(event)
+                self._inbox.put(For(_jobs_of(task.flow), event))
 
     # --- the engine's thread -----------------------------------------------------------------------------------------
 
@@ -456,7 +463,7 @@ class Daemon:
             news = self._wait()
             now = self._now()
             effects: list[Effect] = []
-            limit = time.monotonic() + _TURN_S_MAX
+            begun = time.monotonic()
             count = 0
             applied = False
             while news is not None:
@@ -473,12 +480,11 @@ class Daemon:
                         effects = []
                     effects += self._handle(news, now)
                     count += 1
-                if count >= _TURN_EVENTS_MAX or time.monotonic() > limit:
+                most_s = _TURN_S_FAIR if self._inbox.is_contended else _TURN_S_MAX
+                if count >= _TURN_EVENTS_MAX or time.monotonic() - begun > most_s:
                     break
-                try:
-                    news = self._inbox.get_nowait()
-                except queue.Empty:
-                    break
+                news = self._inbox.get(0)
+            self._inbox.over()
             now = self._now()
             effects += self._engine.end_turn(now)
             self._act(self._roster.tick(now.mono_ms))
@@ -489,10 +495,9 @@ class Daemon:
 
     def _wait(self) -> object | None:
         """The next news; None if a deadline came first."""
-        try:
-            return self._inbox.get_nowait()
-        except queue.Empty:
-            pass
+        news = self._inbox.get(0)
+        if news is not None:
+            return news
         mono = time.monotonic()
         due = [self._roster.next_deadline() / 1000, self._next_scan, self._next_root]
         engine = self._engine.next_deadline()
@@ -505,10 +510,7 @@ class Daemon:
         crowd = self._narrator.breathe(mono)
         if crowd is not None:
             due.append(crowd + 1.0)
-        try:
-            return self._inbox.get(timeout=max(0.0, min(due) - mono))
-        except queue.Empty:
-            return None
+        return self._inbox.get(max(0.0, min(due) - mono))
 
     def _now(self) -> Now:
         return Now(time.time_ns(), _mono_ms())
@@ -690,7 +692,8 @@ class Daemon:
                 effects: list[Effect] = []
                 if closing is not None:
                     self._manager.drop(closing, "duplicate")
-                    if self._links.pop(hello.node, None) is not None:
+                    if (old := self._links.pop(hello.node, None)) is not None:
+                        self._has_left(old)
                         effects += self._engine.handle(PeerDown(hello.node, "duplicate"), now)
                 node.id = hello.node
                 self._links[hello.node] = node
@@ -717,6 +720,7 @@ class Daemon:
                 logger.warning("closed the connection with %s: %s", node.address, text)
             return []
         del self._links[node.id]
+        self._has_left(node)
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected anew"}
         name = show(self._name_of(node.id))
         logger.info("lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason))
@@ -769,9 +773,21 @@ class Daemon:
                 case Report(id_, _):
                     self._reports.pop(id_)(effect)
                 case DiscardJob():
-                    self._small.put(effect)
+                    self._small.put(HERE, effect)
                 case _:
-                    (self._bulk if effect.bulk else self._small).put(effect)
+                    (self._bulk if effect.bulk else self._small).put(self._flow_of(getattr(effect, "peer", "")), effect)
+
+    def _flow_of(self, peer: str) -> Flow:
+        """Whose share a job is taken from."""
+        node = self._links.get(peer)
+        return Flow(peer if node is None else node.address, peer)
+
+    def _has_left(self, node: Node) -> None:
+        """What was asked for by that link is not done any more."""
+        for pool in (self._small, self._bulk):
+            flow = Flow(node.address, node.id)
+            for answer in pool.leave(flow):
+                self._inbox.put(For(_jobs_of(flow), answer))
 
     def _commit(self, durable: bool = True) -> None:
         self._index.commit(durable)
@@ -823,6 +839,11 @@ class Daemon:
                 logger.warning("folders in %s were removed: they are made anew", show(STATE))
         except DiskError as error:
             self._warn_once(f"{show(STATE)} cannot be used: {error}")
+
+
+def _jobs_of(flow: Flow) -> Flow:
+    """What a worker answers is told beside what the peer itself says, and counts for its address as well."""
+    return Flow(flow.group, f"jobs of {flow.member}")
 
 
 def _wants_durable(effect: Effect) -> bool:

@@ -64,8 +64,9 @@ _SAMPLE_BLOCKS = 32
 _NEW_ABOVE = 0.95  # of the samples are found nowhere: a search would take seconds to save little
 
 _SAME_WEAK_MAX = 16  # different blocks with one weak sum: 100,000 honest ones have 3, and the cost is quadratic
-_STEP_WORK_BYTES = 2048 * limits.MIB  # hashed at the worst between two looks at the clock: some 6 s
+_STEP_WORK_BYTES = 16 * limits.MIB  # hashed at the worst in the first step, between two looks at the clock: 50 ms
 _STEP_BYTES_MAX = 64 * limits.KIB
+_STEP_CPU_S = (0.005, 0.02)  # a step that took less is followed by a longer one, one that took more by a shorter one
 _CPU_S_MIN = 1.0
 _CPU_BYTES_PER_S = 5_000_000  # the smallest computers are faster; what is slower is an unlucky or hostile case
 _COPY_BYTES = 16 * limits.MIB  # copied between two looks at should_stop
@@ -570,7 +571,7 @@ class _Search:
         self._cpu_s = min(limits.DELTA_CPU_S_MAX, _CPU_S_MIN + search_bytes / _CPU_BYTES_PER_S)
         self._cpu_s_end = 0.0
         # The clock cannot be looked at inside the library. A hostile signature makes it hash a block per byte.
-        self._step_bytes = max(limits.KIB, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES // sums.block))
+        self._step_bytes = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES // sums.block))
         self._loaded: ctypes.c_void_p | None = None
 
     def __enter__(self) -> Self:
@@ -586,7 +587,9 @@ class _Search:
         library = self._load()
         head, tail = len(_DELTA_MAGIC), b""
         with _Job(library, library.rs_delta_begin(self._loaded)) as job:
-            for start in range(begin, end, self._step_bytes):
+            start = begin
+            clock = time.thread_time()
+            while start < end:
                 stop = min(start + self._step_bytes, end)
                 self._window.forward(start, stop, end)
                 offset = start - self._window.begin
@@ -597,9 +600,16 @@ class _Search:
                     if len(data) > 1:
                         yield data[:-1]
                     tail = data[-1:]
+                start = stop
                 self._window.check_stop()
-                if time.thread_time() > self._cpu_s_end:
+                now = time.thread_time()
+                if now > self._cpu_s_end:
                     raise _GivenUpError
+                if now - clock < _STEP_CPU_S[0]:
+                    self._step_bytes = min(2 * self._step_bytes, _STEP_BYTES_MAX)
+                elif now - clock > _STEP_CPU_S[1]:
+                    self._step_bytes = max(1, self._step_bytes // 2)
+                clock = now
         if tail != _END:
             raise DeltaError("librsync made a delta without an end")
 

@@ -81,6 +81,7 @@ from dir_sync.core.events import (
     Version,
     Why,
 )
+from dir_sync.core.fairness import Backlog
 from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.inquiry import Inquiries
 from dir_sync.core.messages import (
@@ -142,12 +143,14 @@ __all__ = ["Engine", "Now"]
 _STAGING = limits.RESERVED_NAME + b"/staging/"
 _NOBODY = ""  # whose offers are those that their peer has replaced
 _OURS = "~"  # whose offers are what was here once and is wanted again; before the name of a peer: it has the content
+_SWEEP = "*"  # for whom what a sweep finds is planned: for all
 _KEPT_PAGE = 500  # versions in one message: a few kB each at the most
 _CHANGES_MAX = 1_000_000  # entries of the journal
 _TIMES_MAX = 10_000  # folders whose times are to be set, or told once more
-_PLAN_MAX = 2_000  # paths planned in one turn
+_PLAN_MAX = 400  # paths planned in one turn: some 15 ms, which whoever comes meanwhile has to wait
+_PUMPS_MAX = 2  # peers that are told a page in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
-_LARGE_FETCHES_MAX = 4
+_LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives nothing, holds up what others have
 _PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
 _RETRY_MS_MAX = 60_000
@@ -248,13 +251,13 @@ class Engine:
         self._to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
         self._listed_busy: dict[bytes, bytes] = {}  # path -> fingerprint that a listing saw while a job was out there
         self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
-        self._todo: dict[bytes, None] = {}
+        self._todo = Backlog(limits.TODO_PATHS_MAX)
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
         self._next_stall_check = 0
         self._wake = False  # room came free in a window
-        self._waiting: dict[bytes, int] = {}  # for so much room in a window
+        self._waiting: dict[str, dict[bytes, int]] = {}  # peer -> path -> for so much room in its window
         self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
-        self._timers: list[tuple[int, int, bytes]] = []  # plan this path again at that time
+        self._timers: list[tuple[int, int, bytes, str]] = []  # plan this path again at that time, for whom
         self._timer_count = 0
         self._held_since: dict[bytes, tuple[Stamp, int]] = {}  # since when (ms) a grace is given to what is announced
         self._troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
@@ -280,6 +283,7 @@ class Engine:
         self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
         # Made for peers, by base and content, and when (ms) they were last asked for; in that order
         self._deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
+        self._pumped = ""  # the last peer that was told a page
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
         self._here: dict[tuple[bytes, str], int] = {}  # path and what a user did to it, not told to people yet -> size
@@ -297,8 +301,8 @@ class Engine:
         self._moved_ms = 0  # when something last happened
         self._blocked_told: set[bytes] = set()
         self._named: set[bytes] = set()  # skipped things that people were told of
-        self._applies: list[ApplyItem] = []
-        self._applies_bulk: list[ApplyItem] = []
+        self._applies: dict[str, list[ApplyItem]] = {}  # by the peer for whose changes they are
+        self._applies_bulk: list[tuple[str, ApplyItem]] = []
         self._pulls: dict[str, list[PullItem]] = {}
         self._again = False
         self.first_scan = not index.first_scan_done
@@ -464,7 +468,7 @@ class Engine:
         for node in sorted(self._peers):
             if self._peers[node].ask_again and self._peers[node].synced:
                 self._ask_again(self._peers[node])
-            self._pump(self._peers[node])
+        self._pump_all()
         if not self._journals:
             self._begin_journal()
         self._prune()
@@ -513,7 +517,7 @@ class Engine:
         """True while anything is under way or known to be missing here and to be had."""
         return bool(
             self._jobs_out or len(self._agenda) or self._todo or self._to_list or self._fetches or self._ready
-            or self._waiting or self.scanning or self.brake.missed
+            or any(self._waiting.values()) or self.scanning or self.brake.missed
         )  # fmt: skip
 
     @property
@@ -1106,7 +1110,7 @@ class Engine:
             self._no_longer_braked(maker)
             is_news = True
             self._sweep = b""
-            self._todo.update(dict.fromkeys(held))
+            self._todo.update(held)
             self._note("decided", held[0], peer=maker, wire=len(held), text="approved" if approve else "rejected")
         if not approve:
             for path in held:
@@ -1226,7 +1230,7 @@ class Engine:
                 self._note("peer braked", paths[0], peer=maker, wire=len(paths), size=files)
                 self._tell_brake()
             else:
-                self._todo.update(dict.fromkeys(paths))
+                self._todo.update(paths)
                 self._sweep = b""  # and the folders that waited for them
 
     def _is_being_moved(self, path: bytes) -> bool:
@@ -1423,7 +1427,7 @@ class Engine:
             if self._denied_in or self._to_list_again:
                 self._try_again_below(record.path)
             waiting = self.index.offered_below(record.path, _PLAN_MAX)
-            self._todo.update(dict.fromkeys(waiting))
+            self._todo.update(waiting)
             if len(waiting) == _PLAN_MAX:
                 self._sweep = b""  # and more of them
         return row
@@ -1472,7 +1476,9 @@ class Engine:
 
     def _run_timers(self) -> None:
         while self._timers and self._timers[0][0] <= self._now.mono_ms:
-            self._todo[heapq.heappop(self._timers)[2]] = None
+            _, _, path, self._todo.owner = heapq.heappop(self._timers)
+            self._todo[path] = None
+        self._todo.owner = ""
         if self._now.mono_ms < self._next_stall_check:
             return
         self._next_stall_check = self._now.mono_ms + _RETRY_MS
@@ -1483,30 +1489,35 @@ class Engine:
 
     def _plan_later(self, path: bytes, wait_ms: int) -> None:
         self._timer_count += 1
-        heapq.heappush(self._timers, (self._now.mono_ms + wait_ms, self._timer_count, path))
+        heapq.heappush(self._timers, (self._now.mono_ms + wait_ms, self._timer_count, path, self._todo.owner))
 
     def _plan_todo(self) -> None:
         if self.scanning:
             if len(self._todo) > limits.TODO_PATHS_MAX:
                 self._todo.clear()
             return  # what is here is not known yet; the end of the scan plans everything
-        if self._sweep is not None and len(self._todo) < _PLAN_MAX:
+        self._todo.owner = _SWEEP
+        if self._sweep is not None and self._todo.waiting < _PLAN_MAX:
             some = self.index.offered_paths(self._sweep or None, _PLAN_MAX)
-            for path in some:
-                self._todo[path] = None
+            self._todo.update(some)
             self._sweep = some[-1] if len(some) == _PLAN_MAX else None
+        self._todo.owner = ""
         if self._wake or (self._waiting and not self._fetches):
             self._wake = False
             self._wake_waiting()
         if not self._todo:
             return
-        if len(self._todo) > limits.TODO_PATHS_MAX:
+        if self._todo.overflowed:
+            self._todo.overflowed = False
             self._sweep = b""
-            keep = list(self._todo)[: limits.TODO_PATHS_MAX // 2]
-            self._todo = dict.fromkeys(keep)
-        paths = list(self._todo)[:_PLAN_MAX]
-        for path in paths:
-            del self._todo[path]
+        for owner, paths in self._todo.take(_PLAN_MAX):
+            self._todo.owner = owner
+            self._plan_some(paths)
+        self._todo.owner = ""
+        if self._todo or self._sweep is not None:
+            self._again = True
+
+    def _plan_some(self, paths: list[bytes]) -> None:
         offered = []
         for path in paths:
             if offers := self.index.offers(path):
@@ -1517,21 +1528,19 @@ class Engine:
         self.index.fetch(path for path, _ in offered)
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
-        room = self._room()
         for path, offers in sorted(live, key=_path_of):
-            if room < limits.CHUNK_BYTES and path not in self._ready and self._is_new_file(path, offers):
-                self._waiting[path] = min(offers[0].record.size, limits.CHUNK_BYTES)  # it could only wait
-                continue
+            if path not in self._ready and self._is_new_file(path, offers):
+                holder = _holder(offers[0].peer)
+                if self._peers[holder].window.room() < limits.CHUNK_BYTES:
+                    self._await_room(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))  # it could only wait
+                    continue
             self._plan(path, offers)
-            room = self._room()
         for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders
             self._plan(path, offers)
-        if self._todo or self._sweep is not None:
-            self._again = True
 
-    def _room(self) -> int:
-        """Bytes that may be asked of the least busy peer."""
-        return max((peer.window.room() for peer in self._peers.values()), default=0)
+    def _await_room(self, peer: str, path: bytes, size: int) -> None:
+        """So much has to come free in that peer's window before the path is planned again."""
+        self._waiting.setdefault(peer, {})[path] = size
 
     def _is_new_file(self, path: bytes, offers: list[Offer]) -> bool:
         return (
@@ -1627,7 +1636,8 @@ class Engine:
     def _forget_wanted(self, path: bytes) -> None:
         """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
         nothing about what is announced later. (What may be on the disk, `_tried`, is remembered until a look.)"""
-        self._waiting.pop(path, None)
+        for waiting in self._waiting.values():
+            waiting.pop(path, None)
         self._held_since.pop(path, None)
         self._avoid.pop(path, None)
         self._delta_offers.pop(path, None)
@@ -1929,9 +1939,9 @@ class Engine:
             self._echoes[item.path] = None
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
         if large or item.staged is not None:
-            self._applies_bulk.append(item)
+            self._applies_bulk.append((self._todo.owner, item))
         else:
-            self._applies.append(item)
+            self._applies.setdefault(self._todo.owner, []).append(item)
 
     def _try(self, path: bytes, stamp: Stamp) -> None:
         """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
@@ -1941,19 +1951,20 @@ class Engine:
             self.index.drop_offer(path, _NOBODY)
 
     def _flush_jobs(self) -> None:
-        batch: list[ApplyItem] = []
-        size = 0
-        for item in self._applies:
-            batch.append(item)
-            size += item.target.size
-            if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
-                self._order(ApplyJob(tuple(batch)))
-                batch, size = [], 0
-        if batch:
-            self._order(ApplyJob(tuple(batch)))
+        for owner, items in self._applies.items():
+            batch: list[ApplyItem] = []
+            size = 0
+            for item in items:
+                batch.append(item)
+                size += item.target.size
+                if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
+                    self._order(ApplyJob(tuple(batch), peer=owner))
+                    batch, size = [], 0
+            if batch:
+                self._order(ApplyJob(tuple(batch), peer=owner))
         self._applies.clear()
-        for item in self._applies_bulk:
-            self._order(ApplyJob((item,), bulk=True))
+        for owner, item in self._applies_bulk:
+            self._order(ApplyJob((item,), bulk=True, peer=owner))
         self._applies_bulk.clear()
         for node, pulls in self._pulls.items():
             if node in self._peers:
@@ -2094,7 +2105,7 @@ class Engine:
             coming[digest] = path
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             self._doing[path] = (item, _new(Take, (record, False)))
-            self._applies.append(item)
+            self._applies.setdefault(peer.node, []).append(item)
         if gifts:
             peer.told_us = True
             busy.update(gifts)
@@ -2403,10 +2414,10 @@ class Engine:
         small = target.size <= limits.CHUNK_BYTES
         peer_state = self._peers[choice]
         if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
-            self._waiting[path] = target.size if small else limits.CHUNK_BYTES
+            self._await_room(choice, path, target.size if small else limits.CHUNK_BYTES)
             return
-        if not small and len(self._large) >= _LARGE_FETCHES_MAX:
-            self._waiting[path] = limits.CHUNK_BYTES
+        if not small and sum(fetch.peer == choice for fetch in self._large.values()) >= _LARGE_FETCHES_MAX:
+            self._await_room(choice, path, limits.CHUNK_BYTES)
             return
         if (
             self._with_deltas
@@ -2449,7 +2460,7 @@ class Engine:
             self._large[fetch.token] = fetch
             fetch.writing = True
             digest = b"" if base is not None else target.content
-            self._order(StageJob(fetch.token, name, (), size, digest))
+            self._order(StageJob(fetch.token, name, (), size, digest, peer=node))
 
     def _part_name(self, content: bytes) -> bytes:
         """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed."""
@@ -2504,7 +2515,7 @@ class Engine:
         chunks = tuple(fetch.waiting)
         fetch.waiting.clear()
         digest = b"" if fetch.base is not None else fetch.target.content
-        self._order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest))
+        self._order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest, peer=fetch.peer))
 
     def _staged(self, event: Staged) -> None:
         orphan = self._orphans.pop(event.token, None)
@@ -2559,9 +2570,8 @@ class Engine:
             return
         delta_name, fetch.name = fetch.name, self._part_name(fetch.target.content)
         fetch.writing = True
-        self._order(
-            PatchJob(fetch.token, fetch.name, delta_name, path, row.fp, fetch.target.size, fetch.target.content)
-        )
+        size, content = fetch.target.size, fetch.target.content
+        self._order(PatchJob(fetch.token, fetch.name, delta_name, path, row.fp, size, content, peer=fetch.peer))
 
     def _wait_after(self, path: bytes, problem: str) -> int:
         """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
@@ -2641,20 +2651,28 @@ class Engine:
         for fetch in self._large.values():
             if fetch.opened:
                 self._pull(fetch)
-        if not self._waiting:
-            return
-        room = self._room()
-        if room < limits.PULL_WINDOW_BYTES // 4:
-            return
-        woken = []
-        for path, size in self._waiting.items():
-            room -= max(size, _PULL_COST_BYTES)
-            if room < 0:
-                break
-            woken.append(path)
-        for path in woken:
-            del self._waiting[path]
-            self._todo[path] = None
+        for holder, waiting in list(self._waiting.items()):
+            peer = self._peers.get(holder)
+            self._todo.owner = holder
+            if peer is None:
+                self._todo.update(waiting)
+                del self._waiting[holder]
+                continue
+            room = peer.window.room()
+            if room < limits.PULL_WINDOW_BYTES // 4:
+                continue
+            woken = []
+            for path, size in waiting.items():
+                room -= max(size, _PULL_COST_BYTES)
+                if room < 0:
+                    break
+                woken.append(path)
+            for path in woken:
+                del waiting[path]
+            self._todo.update(woken)
+            if not waiting:
+                del self._waiting[holder]
+        self._todo.owner = ""
 
     def _make_ready(self, path: bytes, ready: _Ready) -> None:
         self._unready(path)
@@ -2980,9 +2998,7 @@ class Engine:
                 self._todo[path] = None
         for path in peer.requests.values():
             self._todo[path] = None
-        if self._waiting:  # for room with this peer, or with another one that is asked for all of it now
-            self._waiting.clear()
-            self._sweep = b""
+        self._todo.update(self._waiting.pop(node, ()))  # for room with it: another may have what they want
         self._pulls.pop(node, None)
         self.held_elsewhere.pop(node, None)
         self._inquiries.gone(node)
@@ -2994,10 +3010,12 @@ class Engine:
             return
         if getattr(message, "folder", self.folder) != self.folder:
             return
+        self._todo.owner = node
         try:
             self._message(peer, message)
         except PeerError as error:
             self._drop(peer, "protocol-error", str(error))
+        self._todo.owner = ""
 
     def _drop(self, peer: Peer, reason: str, text: str) -> None:
         self._out.append(Drop(peer.node, reason, text))
@@ -3465,6 +3483,24 @@ class Engine:
                 fresh = fresh._replace(source=gone.pop(fresh.record.content), data=None, delta=None)
             out[path] = fresh
         return out
+
+    def _pump_all(self) -> None:
+        """Tell those who lag behind; of those who lag by a page and more only some in one turn, one after the other."""
+        nodes = sorted(self._peers)
+        nodes = [node for node in nodes if node > self._pumped] + [node for node in nodes if node <= self._pumped]
+        left = _PUMPS_MAX
+        for node in nodes:
+            peer = self._peers[node]
+            if self.index.sequence - peer.sent < limits.CHANGES_MAX // 10:
+                self._pump(peer)
+            elif left:
+                before = peer.sent
+                self._pump(peer)
+                if peer.sent != before:
+                    left -= 1
+                    self._pumped = node
+            else:
+                self._again = True
 
     def _pump(self, peer: Peer) -> None:
         """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""

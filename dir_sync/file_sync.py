@@ -227,8 +227,9 @@ class FileSync:
             return False
         return self._digest_of(version.name, stat) == digest
 
-    def perform(self, job: Job) -> Event | None:
-        """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends."""
+    def perform(self, job: Job, is_given_up: Callable[[], bool] = lambda: False) -> Event | None:
+        """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends. `is_given_up`:
+        nobody waits any more for what a peer had asked for."""
         match job:
             case ListJob():
                 with self._disk.batch():
@@ -247,7 +248,7 @@ class FileSync:
                 with self._disk.batch():
                     return self._read(job)
             case DeltaJob():
-                return self._delta(job)
+                return self._delta(job, is_given_up)
             case SignJob():
                 return self._sign(job)
             case DiscardJob(names, _, tokens):
@@ -295,7 +296,15 @@ class FileSync:
             return Seen(item.path, Look.UNSTABLE, size=seen.size)
         return seen._replace(delta=made)
 
-    def _make_delta(self, signature: bytes, reader: Reader, size: int, base: bytes, digest: bytes) -> MadeDelta | None:
+    def _make_delta(
+        self,
+        signature: bytes,
+        reader: Reader,
+        size: int,
+        base: bytes,
+        digest: bytes,
+        is_given_up: Callable[[], bool] = lambda: False,
+    ) -> MadeDelta | None:
         """A delta in the staging folder, or None if it does not pay or there is no room for it."""
         name = STAGING + b"/delta-%s-%d" % (self._prefix, next(self._numbers))
         try:
@@ -311,7 +320,12 @@ class FileSync:
 
         try:
             made = librsync.make_delta(
-                signature, reader, size, write, int(size * limits.DELTA_PAYS_BELOW), self._stopping
+                signature,
+                reader,
+                size,
+                write,
+                int(size * limits.DELTA_PAYS_BELOW),
+                lambda: self._stopping() or is_given_up(),
             )
         except (librsync.DeltaError, DiskError):
             made = None
@@ -372,7 +386,7 @@ class FileSync:
                 self._signatures.put(job.digest, signature)
         return Signed(job.peer, job.link, job.id, signature if job.peer else None)
 
-    def _delta(self, job: DeltaJob) -> DeltaDone:
+    def _delta(self, job: DeltaJob, is_given_up: Callable[[], bool]) -> DeltaDone:
         signature = job.signature if job.signature is not None else self._signatures.get(job.base)
         if signature is None:
             return DeltaDone(job.peer, job.link, job.id, None, True)
@@ -384,7 +398,7 @@ class FileSync:
             try:
                 stat = reader.stat()
                 if fingerprint(stat) == job.fp:
-                    made = self._make_delta(signature, reader, stat.size, job.base, job.digest)
+                    made = self._make_delta(signature, reader, stat.size, job.base, job.digest, is_given_up)
             finally:
                 reader.close()
         except (DiskError, librsync.DeltaError):

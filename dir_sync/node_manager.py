@@ -30,6 +30,7 @@ class Dialled(NamedTuple):
     port: int
     link: int | None
     text: str
+    node: Node | None = None  # that link
 
 
 class Greeted(NamedTuple):
@@ -208,7 +209,7 @@ class NodeManager:
         except (OSError, UnicodeError) as error:
             text = getattr(error, "strerror", None) or str(error)
         # Told before anything else of that link can be: its threads start after this.
-        self._post(Dialled(address, port, None if node is None else node.link, text))
+        self._post(Dialled(address, port, None if node is None else node.link, text, node))
         if node is not None:
             node.start()
 

@@ -51,11 +51,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "discovery": {"log", "utils"},
     "web": {"status", "log", "utils"},
     "narrator": {"log", "words"},
+    "inbox": {"node", "node_manager"},
+    "workers": set(),
     # where all of them meet
     "daemon": {
         *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
         *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
-        *("discovery", "web", "narrator", "control", "root", "state", "undo", ""),
+        *("discovery", "web", "narrator", "control", "root", "state", "undo", "inbox", "workers", ""),
         *("signals", "words"),
     },
     # what people type

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 from dir_sync.core.messages import PROTOCOL, Hello
 from dir_sync.daemon import Daemon, _Stop
+from dir_sync.inbox import Inbox
 from dir_sync.node_manager import Greeted
 
 
@@ -16,7 +16,7 @@ def test_what_was_said_before_a_new_link_is_not_said_on_it() -> None:
     """All in one turn: words for a peer, and the peer, which has connected anew."""
     daemon: Any = object.__new__(Daemon)
     greeted = Greeted(Mock(), Hello(PROTOCOL, "bb", "b", "1", 6000, ()))
-    daemon._inbox = queue.SimpleQueue()
+    daemon._inbox = Inbox()
     for news in ("words for the old link", greeted, "words for the new link", _Stop()):
         daemon._inbox.put(news)
     done: list[object] = []

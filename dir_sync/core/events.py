@@ -355,6 +355,7 @@ class ApplyJob(NamedTuple):
 
     items: tuple[ApplyItem, ...]
     bulk: bool = False
+    peer: str = ""  # here and below: for whose changes it is done, "": for none of a peer's
 
 
 class StageJob(NamedTuple):
@@ -366,6 +367,7 @@ class StageJob(NamedTuple):
     size: int
     digest: bytes  # b"": a delta, nothing to verify
     bulk: bool = True
+    peer: str = ""
 
 
 class PatchJob(NamedTuple):
@@ -379,6 +381,7 @@ class PatchJob(NamedTuple):
     size: int
     digest: bytes
     bulk: bool = True
+    peer: str = ""
 
 
 class ReadJob(NamedTuple):

@@ -1,0 +1,425 @@
+"""Who is served next, and who asks for too much: shares of the engine's and the workers' time. Pure.
+
+In:   what waits for service, by address and by link; what each service has cost; what a link asks for, and when.
+Out:  the next thing to serve; how long a link has to wait, and whether it is to be dropped.
+Rule: shares count what was really spent, not how many came or who came first. An idle one saves nothing up: whoever
+      begins to ask is served next, and from then on gets the same share as everybody else.
+
+The method is fair queueing by virtual time (A. Demers, S. Keshav, S. Shenker, 1989), in two levels: first among addresses,
+so that many links of one machine share what one link of another has, then among the links of an address. What a
+service costs is charged when it is over, because nobody knows it before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from dir_sync.core import limits
+from dir_sync.core.messages import Brake as BrakeNews
+from dir_sync.core.messages import (
+    Decision,
+    HaveRequest,
+    HistoryRequest,
+    Message,
+    ModificationUpdate,
+    Settle,
+    State,
+    StateRequest,
+)
+from dir_sync.core.model import Record
+
+__all__ = ["Backlog", "FairQueue", "Flow", "Guard", "Patience", "Verdict", "parts"]
+
+T = TypeVar("T")
+
+
+class Flow(NamedTuple):
+    """Whose something is. Members of one group share what another group has for itself."""
+
+    group: Hashable
+    member: Hashable = ""
+
+
+class _Member(Generic[T]):
+    __slots__ = ("items", "spent")
+
+    def __init__(self) -> None:
+        self.items: deque[T] = deque()
+        self.spent = 0.0
+
+
+class _Group(Generic[T]):
+    __slots__ = ("clock", "members", "running", "spent", "waiting")
+
+    def __init__(self) -> None:
+        self.members: dict[Hashable, _Member[T]] = {}
+        self.spent = 0.0  # virtual time: what it was served, or what the others were while it had nothing to do
+        self.clock = 0.0  # of its members
+        self.waiting = 0  # items of all members
+        self.running = 0  # items that are being served
+
+
+class FairQueue(Generic[T]):
+    """Items of many flows, each in order within its flow."""
+
+    def __init__(self, at_once_max: int | None = None) -> None:
+        """`at_once_max`: of one group so many items may be served at the same time."""
+        self._groups: dict[Hashable, _Group[T]] = {}
+        self._clock = 0.0
+        self._at_once_max = at_once_max
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, flow: Flow, item: T) -> None:
+        group = self._groups.get(flow.group)
+        if group is None:
+            group = self._groups[flow.group] = _Group()
+        if not group.waiting:
+            group.spent = max(group.spent, self._clock)
+        member = group.members.get(flow.member)
+        if member is None:
+            member = group.members[flow.member] = _Member()
+        if not member.items:
+            member.spent = max(member.spent, group.clock)
+        member.items.append(item)
+        group.waiting += 1
+        self._count += 1
+
+    def take(self) -> tuple[Flow, T] | None:
+        """The next item to be served; None if there is none that may be. Each is followed by one `charge`."""
+        best: Hashable = None
+        group: _Group[T] | None = None
+        for name, one in self._groups.items():
+            if not one.waiting or (self._at_once_max is not None and one.running >= self._at_once_max):
+                continue
+            if group is None or one.spent < group.spent:
+                best, group = name, one
+        if group is None:
+            return None
+        chosen: Hashable = None
+        member: _Member[T] | None = None
+        for name, other in group.members.items():
+            if other.items and (member is None or other.spent < member.spent):
+                chosen, member = name, other
+        assert member is not None
+        self._clock = max(self._clock, group.spent)
+        group.clock = max(group.clock, member.spent)
+        group.waiting -= 1
+        group.running += 1
+        self._count -= 1
+        return Flow(best, chosen), member.items.popleft()
+
+    def waits_beside(self, group: Hashable) -> bool:
+        """True if another group has something that waits."""
+        return any(one.waiting and name != group for name, one in self._groups.items())
+
+    def charge(self, flow: Flow, cost: float) -> None:
+        """The service of an item that was taken is over, and has cost so much."""
+        group = self._groups.get(flow.group)
+        if group is None:
+            return
+        group.running -= 1
+        group.spent += cost
+        member = group.members.get(flow.member)
+        if member is not None:
+            member.spent += cost
+        self._tidy()
+
+    def remove(self, flow: Flow, which: Callable[[T], bool]) -> list[T]:
+        """What waits in a flow and is not to be served any more."""
+        group = self._groups.get(flow.group)
+        member = None if group is None else group.members.get(flow.member)
+        if group is None or member is None:
+            return []
+        gone = [item for item in member.items if which(item)]
+        if gone:
+            member.items = deque(item for item in member.items if not which(item))
+            group.waiting -= len(gone)
+            self._count -= len(gone)
+        return gone
+
+    def _tidy(self) -> None:
+        """Forget whoever has nothing to be remembered for, now and then."""
+        if len(self._groups) > 8 or any(len(group.members) > 8 for group in self._groups.values()):
+            for name, group in list(self._groups.items()):
+                for key, member in list(group.members.items()):
+                    if not member.items and member.spent <= group.clock:
+                        del group.members[key]
+                if not group.waiting and not group.running and group.spent <= self._clock:
+                    del self._groups[name]
+
+
+class Backlog:
+    """Paths to be planned, each for the sake of one or more peers ("": for our own): in turns, one of each.
+
+    It reads like the dict of paths that it stands for."""
+
+    def __init__(self, most: int) -> None:
+        """Of one owner no more than `most` are kept; `overflowed` tells that some were not."""
+        self.owner = ""  # for whom paths are added now
+        self.overflowed = False
+        self._most = most
+        self._queues: dict[str, dict[bytes, None]] = {}
+
+    def __setitem__(self, path: bytes, _: None) -> None:
+        queue = self._queues.get(self.owner)
+        if queue is None:
+            queue = self._queues[self.owner] = {}
+        queue[path] = None
+        if len(queue) > self._most:
+            self.overflowed = True
+            for late in list(queue)[self._most // 2 :]:
+                del queue[late]
+
+    def update(self, paths: Iterable[bytes]) -> None:
+        for path in paths:
+            self[path] = None
+
+    @property
+    def waiting(self) -> int:
+        """How many there are for the present owner."""
+        return len(self._queues.get(self.owner, ()))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    def __contains__(self, path: object) -> bool:
+        return any(path in queue for queue in self._queues.values())
+
+    def clear(self) -> None:
+        self._queues.clear()
+
+    def take(self, most: int) -> list[tuple[str, list[bytes]]]:
+        """Up to `most` paths, in equal shares, by owner. Who gets nothing for lack of `most` is first the next time."""
+        taken: list[tuple[str, list[bytes]]] = []
+        seen: set[bytes] = set()
+        left = most
+        waiting = list(self._queues.items())
+        for position, (owner, queue) in enumerate(sorted(waiting, key=lambda one: len(one[1]))):
+            share = max(1, left // (len(waiting) - position))
+            if left <= 0:
+                break
+            paths = [path for path, _ in zip(queue, range(share), strict=False)]
+            for path in paths:
+                del queue[path]
+            fresh = [path for path in paths if path not in seen]
+            seen.update(fresh)
+            left -= len(paths)
+            if fresh:
+                taken.append((owner, fresh))
+        for owner, queue in waiting:
+            del self._queues[owner]
+            for path in seen & queue.keys() if len(self._queues) or len(waiting) > 1 else ():
+                del queue[path]
+        served = {owner for owner, _ in taken}
+        for owner, queue in sorted(waiting, key=lambda one: one[0] in served):
+            if queue:
+                self._queues[owner] = queue
+        return taken
+
+
+# --- one message in parts ------------------------------------------------------------------------------------------
+
+_PART_WEIGHT = 250  # records: some 8 ms of the engine's time
+_VECTOR_ENTRIES_PER_RECORD = 8  # so many cost as much to compare as the rest of a record
+
+
+def _weight(record: Record) -> int:
+    return 1 + len(record.vector) // _VECTOR_ENTRIES_PER_RECORD
+
+
+def parts(message: Message) -> Sequence[Message]:
+    """A long announcement as several short ones, so that others are served in between. Only the last one says how far
+    the peer has been heard: if the link breaks before it, all of them are told again."""
+    match message:
+        case State(folder, sequence, last, records) if len(records) > 1:
+            pages = _cut(records, [_weight(record) for record in records], _PART_WEIGHT)
+            *most, end = pages
+            return [State(folder, 0, False, page) for page in most] + [State(folder, sequence, last, end)]
+        case ModificationUpdate(folder, sequence, changes, times, _) if len(changes) > 1:
+            # A rename and the removal of its old name are best known together: they are one move then.
+            is_whole = any(change.source is not None for change in changes)
+            most_weight = limits.CHANGES_MAX + _PART_WEIGHT if is_whole else _PART_WEIGHT
+            groups = _cut(changes, [_weight(change.record) for change in changes], most_weight)
+            if len(groups) == 1:
+                return [message]
+            return [
+                ModificationUpdate(
+                    folder,
+                    sequence if at == len(groups) - 1 else 0,
+                    group,
+                    times if at == len(groups) - 1 else (),
+                    any(change.attached for change in group),
+                )
+                for at, group in enumerate(groups)
+            ]
+        case Settle(folder, losers) if len(losers) > _PART_WEIGHT:
+            return [Settle(folder, losers[at : at + _PART_WEIGHT]) for at in range(0, len(losers), _PART_WEIGHT)]
+    return [message]
+
+
+def _cut(items: tuple[T, ...], weights: list[int], most: int) -> list[tuple[T, ...]]:
+    if sum(weights) <= most:
+        return [items]
+    groups: list[tuple[T, ...]] = []
+    begin = weight = 0
+    for at, one in enumerate(weights):
+        if at > begin and weight + one > most:
+            groups.append(items[begin:at])
+            begin, weight = at, 0
+        weight += one
+    groups.append(items[begin:])
+    return groups
+
+
+# --- who asks for too much -----------------------------------------------------------------------------------------
+
+
+class Allowance(NamedTuple):
+    """So much at once and so much a second of what an honest node seldom asks for."""
+
+    burst: float
+    per_s: float
+    words: str
+
+
+ALLOWED: dict[object, Allowance] = {
+    # One at each contact, one more when something was lost. Each can make us tell all we have.
+    StateRequest: Allowance(32, 0.5, "requests for the whole state"),
+    HistoryRequest: Allowance(40, 2, "questions about the history"),  # somebody types a command for each
+    HaveRequest: Allowance(400_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
+    Settle: Allowance(100_000, 1_000, "settled conflicts"),
+    Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker that has one
+    BrakeNews: Allowance(200, 5, "news of held changes"),
+    "ping": Allowance(200, 20, "pings"),
+    "unknown": Allowance(2_000, 100, "messages without a meaning"),
+    "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
+}
+"""By type of message, or by a word. What is not here is bounded by shares and windows alone: changes, and contents."""
+
+_SLOW_MS_MAX = 10_000  # whoever has to be slowed for so long without a pause is dropped
+_BAR_MS = (10_000, 600_000)  # how long an address is kept away: at first, at most
+_ERRORS = Allowance(128, 2, "messages that are none")
+_CALLS = Allowance(64, 8, "connections")
+_ADDRESSES_MAX = 4_096
+
+
+class Verdict(NamedTuple):
+    """`wait_ms`: read nothing more from that link for so long. `words`: drop it, and tell people so."""
+
+    wait_ms: int = 0
+    words: str = ""
+
+
+_FINE = Verdict()
+
+
+class _Level:
+    """What is left of an allowance; below zero is debt."""
+
+    __slots__ = ("at_ms", "left", "slow_since_ms")
+
+    def __init__(self, allowance: Allowance, now_ms: int) -> None:
+        self.left = allowance.burst
+        self.at_ms = now_ms
+        self.slow_since_ms: int | None = None
+
+    def take(self, allowance: Allowance, amount: float, now_ms: int) -> int:
+        """How long (ms) to wait before the next one."""
+        gained = max(0, now_ms - self.at_ms) * allowance.per_s / 1000
+        self.left = min(allowance.burst, self.left + gained) - min(amount, allowance.burst)
+        self.at_ms = max(now_ms, self.at_ms)
+        if self.left >= 0:
+            if self.left >= allowance.burst / 4:
+                self.slow_since_ms = None
+            return 0
+        if self.slow_since_ms is None:
+            self.slow_since_ms = now_ms
+        return int(-self.left * 1000 / allowance.per_s) + 1
+
+
+class Patience:
+    """What one address has asked for."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._levels: dict[object, _Level] = {}
+        self.calls = _Level(_CALLS, now_ms)
+        self.errors = _Level(_ERRORS, now_ms)
+        self.barred_ms = now_ms  # no connection before
+        self.bars = 0  # how often it was kept away
+        self.seen_ms = now_ms
+
+    def ask(self, kind: object, amount: float, now_ms: int) -> Verdict:
+        allowance = ALLOWED.get(kind)
+        if allowance is None:
+            return _FINE
+        level = self._levels.get(kind)
+        if level is None:
+            level = self._levels[kind] = _Level(allowance, now_ms)
+        wait_ms = level.take(allowance, amount, now_ms)
+        if level.slow_since_ms is not None and now_ms + min(wait_ms, 1_000) - level.slow_since_ms >= _SLOW_MS_MAX:
+            level.slow_since_ms = None
+            return Verdict(wait_ms, allowance.words)
+        return Verdict(wait_ms) if wait_ms else _FINE
+
+
+class Guard:
+    """All addresses: who is slowed, dropped, kept away. A link's own thread may ask; the caller locks."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Patience] = {}
+
+    def _of(self, address: str, now_ms: int) -> Patience:
+        known = self._known.pop(address, None)
+        if known is None:
+            known = Patience(now_ms)
+            if len(self._known) >= _ADDRESSES_MAX:
+                free = (name for name, one in self._known.items() if one.barred_ms <= now_ms)
+                del self._known[next(free, next(iter(self._known)))]
+        elif known.bars and now_ms - max(known.seen_ms, known.barred_ms) > 2 * _BAR_MS[1]:
+            known.bars = 0
+        self._known[address] = known  # the last to be forgotten
+        known.seen_ms = now_ms
+        return known
+
+    def admits(self, address: str, now_ms: int) -> bool:
+        """True if that address may connect now."""
+        known = self._of(address, now_ms)
+        if known.barred_ms > now_ms:
+            return False
+        if known.calls.take(_CALLS, 1, now_ms):
+            known.calls.left += 1  # what was refused does not count
+            return False
+        return True
+
+    def is_kept_away(self, address: str, now_ms: int) -> bool:
+        known = self._known.get(address)
+        return known is not None and known.barred_ms > now_ms
+
+    def asked(self, address: str, kind: object, amount: float, now_ms: int) -> Verdict:
+        return self._of(address, now_ms).ask(kind, amount, now_ms)
+
+    def erred(self, address: str, now_ms: int) -> None:
+        """It has broken the protocol. Once is a fault, over and over is a flood."""
+        known = self._of(address, now_ms)
+        if known.errors.take(_ERRORS, 1, now_ms):
+            known.errors.left += 1
+            self.keep_away(address, now_ms)
+
+    def keep_away(self, address: str, now_ms: int) -> int:
+        """It has flooded us: for how long (ms) it may not come back. Longer each time."""
+        first, most = _BAR_MS
+        known = self._of(address, now_ms)
+        if address.startswith("127."):
+            return 0  # of this machine: to shut out one of its nodes would shut out all
+        if known.barred_ms <= now_ms:
+            known.bars += 1
+            known.barred_ms = now_ms + min(first << min(known.bars - 1, 10), most)
+        return known.barred_ms - now_ms

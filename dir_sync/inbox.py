@@ -1,0 +1,97 @@
+"""All that the engine's thread is told, and whose turn it is.
+
+In:   news from any thread. Out: the next one to deal with, in fair shares (see core/fairness.py).
+Rule: `put` never waits. What comes by one link keeps its order, to the end of the link; between links, watcher, workers
+      and other commands there is none.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import NamedTuple
+
+from dir_sync.core.fairness import FairQueue, Flow, parts
+from dir_sync.node import Node
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted
+
+__all__ = ["HERE", "For", "Inbox"]
+
+HERE = Flow("")  # what this machine's own disk and user want
+
+
+class For(NamedTuple):
+    """News that count as somebody's."""
+
+    flow: Flow
+    news: object
+
+
+class Inbox:
+    """`put` and `qsize`: any thread. The rest: engine's thread only."""
+
+    def __init__(self) -> None:
+        self._new: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._waiting: FairQueue[object] = FairQueue()
+        self._served: Flow | None = None
+        self._since = 0.0
+
+    def put(self, news: object) -> None:
+        self._new.put(news)
+
+    def qsize(self) -> int:
+        """How much waits, roughly."""
+        return self._new.qsize() + len(self._waiting)
+
+    def get(self, timeout_s: float) -> object | None:
+        """The next news; None if nothing has come in time. With it, what was got before is over, and has cost the CPU
+        time that this thread has spent since."""
+        self.over()
+        self._sort()
+        if not self._waiting and timeout_s > 0:
+            try:
+                self._add(self._new.get(timeout=timeout_s))
+            except queue.Empty:
+                return None
+            self._sort()
+        taken = self._waiting.take()
+        if taken is None:
+            return None
+        self._served, news = taken
+        self._since = time.thread_time()
+        return news
+
+    @property
+    def is_contended(self) -> bool:
+        """True while others wait than the one that is served."""
+        return self._served is not None and self._waiting.waits_beside(self._served.group)
+
+    def over(self) -> None:
+        """What was got is dealt with."""
+        if self._served is not None:
+            self._waiting.charge(self._served, max(1e-6, time.thread_time() - self._since))
+            self._served = None
+
+    def _sort(self) -> None:
+        try:
+            while True:
+                self._add(self._new.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _add(self, news: object) -> None:
+        match news:
+            case Came(node, message, cost):
+                flow = Flow(node.address, node.link)
+                *first, last = parts(message)
+                for part in first:
+                    self._waiting.put(flow, Came(node, part, 0))
+                self._waiting.put(flow, Came(node, last, cost))
+            case Greeted(node) | Ended(node):
+                self._waiting.put(Flow(node.address, node.link), news)
+            case Dialled(node=Node() as node):
+                self._waiting.put(Flow(node.address, node.link), news)
+            case For(flow, its):
+                self._waiting.put(flow, its)
+            case _:
+                self._waiting.put(HERE, news)

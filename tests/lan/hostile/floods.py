@@ -1,0 +1,382 @@
+"""Floods of every kind, each by a process of its own: `python -m tests.lan.hostile.floods KIND HOST PORT SECONDS [SOURCES]`.
+
+Whoever is dropped comes back at once. At the end one line of JSON tells how often that was so, and what was sent.
+SOURCES: addresses of this machine, separated by commas, that connections are made from in turn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+
+from ..stranger import ABSENT, ATTACHMENT, Closed, Stranger, digest_of, encoded, frame, new_id, pieces_frame
+
+FOLDER = {"folder": "default"}
+_HOLD_S = 0.05
+
+
+class Flood:
+    """One kind of flood against one node."""
+
+    def __init__(self, host: str, port: int, seconds: float, sources: list[str]) -> None:
+        self.host, self.port = host, port
+        self.end = time.monotonic() + seconds
+        self.sources = itertools.cycle(sources or [""])
+        self.connections = self.refused = self.dropped = self.messages = 0
+
+    @property
+    def goes_on(self) -> bool:
+        return time.monotonic() < self.end
+
+    def connect(self) -> socket.socket:
+        self.connections += 1
+        return socket.create_connection((self.host, self.port), 5, (next(self.sources), 0))
+
+    def opened(self) -> Stranger:
+        """A link that has exchanged HELLO and states; what the daemon knows is read and forgotten."""
+        stranger = Stranger(None, None, accepted=self.connect())  # type: ignore[arg-type]
+        try:
+            return stranger.open()
+        except BaseException:
+            stranger.socket.close()
+            raise
+
+    def again(self, attack: Callable[[Stranger], None]) -> None:
+        """Attack, and connect again whenever that has ended."""
+        while self.goes_on:
+            try:
+                with self.opened() as stranger:
+                    try:
+                        attack(stranger)
+                    except (Closed, OSError):
+                        self.dropped += 1
+            except (Closed, OSError, AssertionError):
+                self.refused += 1
+                time.sleep(_HOLD_S)
+
+    def pour(self, stranger: Stranger, frames: Iterator[bytes]) -> None:
+        """Send without end, as fast as it is taken; what is answered is thrown away."""
+        endpoint = stranger.socket
+        endpoint.setblocking(False)
+        waiting = memoryview(b"")
+        while self.goes_on:
+            readable, writable, _ = select.select([endpoint], [endpoint], [], 0.2)
+            if readable and not endpoint.recv(1 << 20):
+                raise Closed
+            if writable:
+                if not waiting:
+                    waiting = memoryview(next(frames))
+                    self.messages += 1
+                waiting = waiting[endpoint.send(waiting[: 1 << 20]) :]
+
+    def report(self) -> str:
+        numbers = {name: getattr(self, name) for name in ("connections", "refused", "dropped", "messages")}
+        return json.dumps(numbers)
+
+
+def _endless(raw: bytes) -> Iterator[bytes]:
+    while True:
+        yield raw
+
+
+def _state(stranger: Stranger, records: list[list[object]], last: bool = False) -> bytes:
+    said = FOLDER | {"type": "STATE", "sequence": stranger.sequence, "last": last, "records": records}
+    return encoded(said)
+
+
+def links(flood: Flood) -> None:
+    """254 links that have said HELLO, each under a name of its own, and stay."""
+    held: list[Stranger] = []
+    while flood.goes_on:
+        if len(held) < 254:
+            try:
+                held.append(flood.opened())
+                held[-1].socket.setblocking(False)
+            except (Closed, OSError, AssertionError):
+                flood.refused += 1
+                time.sleep(_HOLD_S)
+        gone = []
+        if held:
+            for stranger in held:
+                try:
+                    if not stranger.socket.recv(1 << 16):
+                        gone.append(stranger)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    gone.append(stranger)
+        for stranger in gone:
+            flood.dropped += 1
+            held.remove(stranger)
+            stranger.socket.close()
+        if len(held) == 254:
+            time.sleep(_HOLD_S)
+
+
+def strangers(flood: Flood) -> None:
+    """Connections that say nothing: always as many as are taken, from all addresses."""
+    held: list[socket.socket] = []
+    while flood.goes_on:
+        try:
+            held.append(flood.connect())
+        except OSError:
+            flood.refused += 1
+            time.sleep(_HOLD_S)
+        if len(held) >= 400:
+            readable, _, _ = select.select(held, [], [], 0.05)
+            for endpoint in readable:
+                try:
+                    ended = not endpoint.recv(1 << 16)
+                except OSError:
+                    ended = True
+                if ended:
+                    flood.dropped += 1
+                    held.remove(endpoint)
+                    endpoint.close()
+
+
+def files(flood: Flood) -> None:
+    """New small files without end, with their content."""
+    numbers = itertools.count()
+
+    def updates(stranger: Stranger) -> Iterator[bytes]:
+        prefix = new_id()
+        yield _state(stranger, [stranger.record(f"flood {prefix}", 2)])
+        while True:
+            changes, pieces = [], []
+            for at in range(200):
+                content = b"%d %d" % (os.getpid(), next(numbers)) * 40
+                record = stranger.record(f"flood {prefix}/{next(numbers)}", content=content)
+                changes.append({"action": "create", "record": record, "content": "attached"})
+                pieces.append((at, 0, content))
+            said = FOLDER | {"type": "MODIFICATION_UPDATE", "sequence": stranger.sequence, "changes": changes}
+            yield encoded(said | {"times": [], "attached": True}) + pieces_frame(ATTACHMENT, pieces)
+
+    flood.again(lambda stranger: flood.pour(stranger, updates(stranger)))
+
+
+def tombstones(flood: Flood) -> None:
+    """Deletions of paths that nobody had, 200,000 and more."""
+    numbers = itertools.count()
+
+    def pages(stranger: Stranger) -> Iterator[bytes]:
+        while True:
+            yield _state(stranger, [stranger.record(f"gone/{next(numbers)}", ABSENT) for _ in range(2000)])
+
+    flood.again(lambda stranger: flood.pour(stranger, pages(stranger)))
+
+
+def records(flood: Flood) -> None:
+    """Changes of few files, one in a message, whose contents never come."""
+
+    def updates(stranger: Stranger) -> Iterator[bytes]:
+        for number in itertools.count():
+            record = stranger.record(f"small {number % 50}", content=b"%d" % number)
+            said = FOLDER | {"type": "MODIFICATION_UPDATE", "sequence": stranger.sequence, "times": []}
+            yield encoded(said | {"changes": [{"action": "modify", "record": record}], "attached": False})
+
+    flood.again(lambda stranger: flood.pour(stranger, updates(stranger)))
+
+
+def repeats(flood: Flood) -> None:
+    """The same records, which bring nothing new, over and over."""
+
+    def pages(stranger: Stranger) -> Iterator[bytes]:
+        page = _state(stranger, [stranger.record(f"same/{number}", ABSENT) for number in range(2000)])
+        return _endless(page)
+
+    flood.again(lambda stranger: flood.pour(stranger, pages(stranger)))
+
+
+def vectors(flood: Flood) -> None:
+    """Records that 4,096 nodes are said to have changed."""
+    makers = sorted(new_id() for _ in range(4096))
+    vector = [[maker, 2**40] for maker in makers]
+
+    def pages(stranger: Stranger) -> Iterator[bytes]:
+        for number in itertools.count():
+            vector_of_it = [[maker, counter + number] for maker, counter in vector]
+            page = [stranger.record(f"vector {number % 10}/{at}", ABSENT, vector=vector_of_it) for at in range(20)]
+            yield _state(stranger, page)
+
+    flood.again(lambda stranger: flood.pour(stranger, pages(stranger)))
+
+
+def _questions(message: dict[str, object]) -> Callable[[Flood], None]:
+    def ask(flood: Flood) -> None:
+        flood.again(lambda stranger: flood.pour(stranger, _endless(encoded(FOLDER | message))))
+
+    return ask
+
+
+def have(flood: Flood) -> None:
+    """4,096 contents asked for in each message, most of which are there."""
+
+    def attack(stranger: Stranger) -> None:
+        known = [record[3] for record in stranger.state().values() if record[1] == 1]
+        digests = (known + [digest_of(b"%d" % number) for number in range(4096)])[:4096]
+        said = encoded(FOLDER | {"type": "HAVE_REQUEST", "id": 1, "digests": digests})
+        flood.pour(stranger, _endless(said))
+
+    flood.again(attack)
+
+
+def settle(flood: Flood) -> None:
+    losers = [[f"honest/{number}", 1, digest_of(b"%d" % number)] for number in range(2000)]
+    said = encoded(FOLDER | {"type": "SETTLE", "losers": losers})
+    flood.again(lambda stranger: flood.pour(stranger, _endless(said)))
+
+
+history = _questions({"type": "HISTORY_REQUEST", "id": 1, "path": "", "limit": 10_000})
+pings = _questions({"type": "PING", "token": 1})
+
+
+def states(flood: Flood) -> None:
+    """The whole state, over and over."""
+
+    def attack(stranger: Stranger) -> None:
+        index = next(index for name, index, _ in stranger.hello["folders"] if name == "default")
+        said = FOLDER | {"type": "STATE_REQUEST", "index": index, "after": 0, "sequence": 0}
+        flood.pour(stranger, _endless(encoded(said)))
+
+    flood.again(attack)
+
+
+def summaries(flood: Flood) -> None:
+    """The state, with a summary to be compared, over and over."""
+
+    def attack(stranger: Stranger) -> None:
+        index = next(index for name, index, _ in stranger.hello["folders"] if name == "default")
+        said = FOLDER | {"type": "STATE_REQUEST", "index": index, "after": 0, "sequence": 0}
+
+        def requests() -> Iterator[bytes]:
+            while True:
+                yield encoded(said | {"summary": os.urandom(8192).hex()})
+
+        flood.pour(stranger, requests())
+
+    flood.again(attack)
+
+
+def pulls(flood: Flood) -> None:
+    """Contents that are there, as many and as much as the window allows, over and over."""
+
+    def attack(stranger: Stranger) -> None:
+        known = [record for record in stranger.state().values() if record[1] == 1 and record[2]]
+        known.sort(key=lambda record: -record[2])
+        asked = 0
+        ids = itertools.count()
+        stranger.socket.settimeout(5)
+        while flood.goes_on:
+            items = []
+            for record in itertools.islice(itertools.cycle(known[:500]), 500):
+                items.append([next(ids) % 2**32, record[0], record[3], None, 0, min(record[2], 1 << 20)])
+                asked += items[-1][5]
+                if asked > 7 << 20:
+                    break
+            stranger.send(FOLDER | {"type": "PULL", "pulls": items})
+            flood.messages += 1
+            left = len(items)
+            while left and flood.goes_on:
+                got = stranger.receive(5.0)
+                left -= len(got.pieces) + len(got.message.get("refused", ()))
+            asked = 0
+
+    flood.again(attack)
+
+
+def garbage(flood: Flood) -> None:
+    """Bytes that are no frame, or frames that are no message, behind a good HELLO."""
+    bodies = itertools.cycle([os.urandom(300), frame(b"\x78" + os.urandom(60)), frame(zlib.compress(b"[" * 60))])
+
+    def attack(stranger: Stranger) -> None:
+        stranger.send_bytes(next(bodies))
+        flood.messages += 1
+        stranger.closed(5)
+        raise Closed
+
+    flood.again(attack)
+
+
+def bombs(flood: Flood) -> None:
+    """Messages of an unknown type: frames of 64 kB that inflate as far as is allowed, each full of small values."""
+    size = (4 << 20) - 1000
+    noise = os.urandom(35_000).hex().encode()
+    text = b'{"type":"WEATHER","y":"' + noise + b'","x":[' + b",".join([b"[1]"] * ((size - len(noise)) // 4)) + b"]}"
+    body = zlib.compress(text, 9)
+    assert len(body) * 64 >= len(text)
+    flood.again(lambda stranger: flood.pour(stranger, _endless(frame(body))))
+
+
+def chaff(flood: Flood) -> None:
+    """Many tiny frames of a reserved kind."""
+    raw = frame(b"\x03") * 5000
+    flood.again(lambda stranger: flood.pour(stranger, _endless(raw)))
+
+
+def deltas(flood: Flood) -> None:
+    """Forty requests for a delta at a time, from signatures that make the search as dear as it gets: each block of the
+    file's has its weak sum among those of the signature, and none its strong sum."""
+
+    def attack(stranger: Stranger) -> None:
+        known = stranger.state()
+        path, _, size, digest, *_ = max((record for record in known.values() if record[1] == 1), key=lambda r: r[2])
+        for number in range(40):
+            asked = {"path": path, "digest": digest, "base": digest_of(b"%d" % number), "id": number}
+            stranger.send(FOLDER | {"type": "DELTA_REQUEST"} | asked)
+        signature = crafted_signature(size)
+        while flood.goes_on:
+            got = stranger.receive(30.0)
+            if got.message.get("type") == "NEED_SIGNATURE":
+                id_ = got.message["id"]
+                stranger.send_bytes(
+                    encoded(FOLDER | {"type": "SIGNATURE", "id": id_, "attached": True})
+                    + pieces_frame(ATTACHMENT, [(id_, 0, signature)])
+                )
+                flood.messages += 1
+
+    flood.again(attack)
+
+
+def crafted_signature(size: int) -> bytes:
+    """Blocks of 1 MiB whose weak sums are those of zeros (which a file full of zeros has at every byte)."""
+    block = 1 << 20
+    weak = _weak_of_zeros(block)
+    header = struct.pack(">III", 0x72730147, block, 32)
+    return header + b"".join(weak + os.urandom(32) for _ in range(16))
+
+
+def _weak_of_zeros(block: int) -> bytes:
+    """The Rabin-Karp sum of librsync for a block of zeros."""
+    seed, multiplier, modulus = 1, 0x08104225, 2**32
+    return struct.pack(">I", seed * pow(multiplier, block, modulus) % modulus)
+
+
+KINDS: dict[str, Callable[[Flood], None]] = {
+    attack.__name__ if attack.__name__ != "ask" else name: attack
+    for name, attack in {
+        "links": links, "strangers": strangers, "files": files, "tombstones": tombstones, "records": records,
+        "repeats": repeats, "vectors": vectors, "have": have, "settle": settle, "history": history, "pings": pings,
+        "states": states, "summaries": summaries, "pulls": pulls, "garbage": garbage, "bombs": bombs, "chaff": chaff,
+        "deltas": deltas,
+    }.items()
+}  # fmt: skip
+
+
+def main() -> None:
+    kind, host, port, seconds, *sources = sys.argv[1:]
+    flood = Flood(host, int(port), float(seconds), sources[0].split(",") if sources else [])
+    KINDS[kind](flood)
+    print(flood.report())
+
+
+if __name__ == "__main__":
+    main()
