@@ -234,7 +234,7 @@ class Daemon:
             raise
         # --- engine thread only ---
         self._links: dict[str, Node] = {}  # node id -> its link
-        self._narrator = Narrator()
+        self._narrator = Narrator(config.folder)
         self._reports: dict[int, Callable[[Report], None]] = {}  # who waits for what the peers say
         self._inquiry = 0
         self._last_commit = time.monotonic()
@@ -823,6 +823,11 @@ class Daemon:
                 since = mono - since_ms / 1000
                 if since > 2.0:
                     self._narrator.progress(path, peer, here, size, since, began)
+            for one in self._engine.uploads():
+                since = mono - one.since_ms / 1000
+                if since > 2.0:
+                    name = self._engine.name_of(one.peer)
+                    self._narrator.progress(one.path, name, one.sent, one.size, since, one.began_at, sending=True)
 
     def _check_root(self) -> None:
         """The folder, and in it what is ours, may be taken away at any time."""

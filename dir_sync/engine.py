@@ -113,6 +113,7 @@ from dir_sync.core.messages import (
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.model import (
     FINGERPRINT_BYTES,
+    FIRST_CONTACT,
     Kind,
     PathError,
     PeerError,
@@ -136,6 +137,7 @@ from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.retention import Retention, enough
 from dir_sync.core.transfer import Fetch
+from dir_sync.core.uploads import Upload, Uploads
 from dir_sync.index import JOURNAL_SINCE, Index, PeerSeen, Row
 
 __all__ = ["Engine", "Now"]
@@ -286,6 +288,7 @@ class Engine:
         self._pumped = ""  # the last peer that was told a page
         self._changed: list[tuple[int, Record]] = []
         self._fresh: dict[bytes, Fresh] = {}
+        self._uploads = Uploads()
         self._here: dict[tuple[bytes, str], int] = {}  # path and what a user did to it, not told to people yet -> size
         self._times: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
         self._restless: dict[bytes, int | None] = {}  # folder in which people change things -> its time as told last
@@ -533,6 +536,8 @@ class Engine:
         """What a node calls itself, or did when it was last connected."""
         if node in self._peers:
             return self._peers[node].name
+        if node.startswith("="):  # the maker of a first scan's record is no node
+            return FIRST_CONTACT
         return str(self.index.noted("name " + node) or node[:8])
 
     def troubled(self) -> list[tuple[bytes, str]]:
@@ -558,12 +563,14 @@ class Engine:
             if not fetch.is_small
         ]
 
-    def _note(
-        self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "", crowd: int = 1
-    ) -> None:
+    def uploads(self) -> list[Upload]:
+        """Large contents on their way to peers."""
+        return self._uploads.under_way(self._now.mono_ms)
+
+    def _note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
         peer = _holder(peer)
         name = self.name_of(peer) if peer else ""
-        self._out.append(Note(what, path, name, size, wire, text, crowd))
+        self._out.append(Note(what, path, name, size, wire, text))
 
     # --- looking at our own disk -------------------------------------------------------------------------------------
 
@@ -865,7 +872,7 @@ class Engine:
             stamp_ns = min(mtime, self._now.wall_ns)
             record = changed(None, now, self.index.node, self.index.next_sequence(), stamp_ns)
             if kind is not Kind.DIRECTORY:
-                self._here[path, "changed here"] = size
+                self._here[path, "new here"] = size
         if kind is Kind.DIRECTORY:
             self._to_list.append(path)
         if told or kind is Kind.DIRECTORY:
@@ -1330,7 +1337,8 @@ class Engine:
             record = changed(mine, now, self.index.node, self.index.next_sequence(), stamp_ns)
         self._record_change(record, mine, fp, seen)
         if not self.first_scan and record.kind != Kind.DIRECTORY:
-            self._here[path, "changed here"] = seen.size
+            is_new = mine is None or mine.kind == Kind.ABSENT
+            self._here[path, "new here" if is_new else "changed here"] = seen.size
         return True
 
     def _redo(self, item: ApplyItem) -> bool:
@@ -2153,7 +2161,9 @@ class Engine:
             for record in records[:_TOLD_SINGLY]:
                 self._note("received", record.path, node, record.size)
             if more := records[_TOLD_SINGLY:]:
-                self._note("received", peer=node, size=sum(record.size for record in more), crowd=len(more))
+                each = tuple((record.path, record.size) for record in more)
+                size = sum(record.size for record in more)
+                self._out.append(Note("received", peer=self.name_of(node), size=size, crowd=len(more), each=each))
         return others
 
     def _no_longer_intended(self, intent: int) -> None:
@@ -2223,13 +2233,14 @@ class Engine:
         if target.kind == Kind.DIRECTORY:
             self._times[path] = target.mtime
         self._sign_later(target, None if row is None else row.record)
+        maker = peer if target.stamp.node.startswith("=") else target.stamp.node
         match item.act:
             case Act.REMOVE:
-                self._note("removed", path, peer)
+                self._note("removed", path, maker)
             case Act.MOVE:
-                self._note("renamed", path, peer, target.size)
+                self._note("renamed", path, maker, text=(item.copy_path or b"").decode("utf-8", "surrogateescape"))
             case Act.META:
-                self._note("meta", path, peer)
+                self._note("meta", path, maker)
             case Act.INSTALL:
                 local = item.copy_path is not None
                 self._note("copied" if local else "received", path, peer, target.size)
@@ -2716,8 +2727,7 @@ class Engine:
             path, fp, kept = source
             items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept))
             size += pull.length
-            if not pull.offset:
-                self._sent(peer, pull)
+            self._sent(peer, pull)
             if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
                 self._order(ReadJob(peer.node, peer.link, tuple(items)))
                 items, size = [], 0
@@ -2727,14 +2737,19 @@ class Engine:
             self._send(peer.node, Refuse(self.folder, tuple(refused)), 30 * len(refused))
 
     def _sent(self, peer: Peer, pull: PullItem) -> None:
-        """For people: the first bytes of a content, or of a delta, go to a peer."""
-        row = self.index.get(pull.path)
-        size = pull.length if row is None else row.record.size
+        """For people: some bytes of a content, or of a delta, go to a peer. What is large is told of when it is there."""
+        row = self.index.get(pull.path) or next(iter(self.index.by_content(pull.digest)), None)
+        file_size = pull.length if row is None else row.record.size
         made = None if pull.base is None else self._delta_of(pull.base, pull.digest)
-        if made is None:
+        size = file_size if made is None else made.size
+        if size >= limits.LARGE_FILE_BYTES:
+            self._uploads.asked(
+                peer.node, pull.path, pull.digest, file_size, size, pull.offset, pull.length, self._now.mono_ms
+            )
+        elif not pull.offset and made is None:
             self._note("sent", pull.path, peer.node, size)
-        else:
-            self._note("sent delta", pull.path, peer.node, size, made.size)
+        elif not pull.offset:
+            self._note("sent delta", pull.path, peer.node, file_size, size)
 
     def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
         """Path and fingerprint of a file of ours that has what is asked for; of a version, size and mtime."""
@@ -3000,6 +3015,7 @@ class Engine:
             self._todo[path] = None
         self._todo.update(self._waiting.pop(node, ()))  # for room with it: another may have what they want
         self._pulls.pop(node, None)
+        self._uploads.gone(node)
         self.held_elsewhere.pop(node, None)
         self._inquiries.gone(node)
         self._wake = True
@@ -3257,6 +3273,13 @@ class Engine:
         peer.acknowledged(path)
         peer.acked_ms = self._now.mono_ms
         row = self.index.get(path)
+        upload = self._uploads.acknowledged(peer.node, path)
+        if upload is not None and row is not None and row.record.stamp == stamp:
+            took = max(1, self._now.mono_ms - upload.since_ms)
+            if upload.is_delta:
+                self._note("sent delta", path, peer.node, upload.file_size, upload.size)
+            else:
+                self._note("sent large", path, peer.node, upload.size, took)
         for offer in self.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
                 self._keep_offer(path, peer.node, stamp)
@@ -3385,7 +3408,7 @@ class Engine:
         source_of = {path: one.source for path, one in fresh.items() if one.source is not None}
         sources = set(source_of.values())
         for (path, what), size in self._here.items():
-            if what == "changed here" and path in source_of:
+            if what in ("changed here", "new here") and path in source_of:
                 self._note("renamed here", path, text=source_of[path].decode("utf-8", "surrogateescape"))
             elif what != "deleted here" or path not in sources:
                 self._note(what, path, size=size)

@@ -26,6 +26,7 @@ from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Before, Resu
 from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import (
     FINGERPRINT_BYTES,
+    FIRST_CONTACT,
     Kind,
     PathError,
     Record,
@@ -60,7 +61,6 @@ __all__ = [
     "wish_of",
 ]
 
-FIRST_CONTACT = "first contact"  # who displaced it: nobody, two folders met and the newer file won
 _TRIES = 3  # somebody may be writing the very file
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "how_many",
     "human_bytes",
     "human_seconds",
+    "is_verbose",
     "logger",
     "setup",
 ]
@@ -59,6 +60,11 @@ def setup(verbosity: int, log_file: str | None) -> None:
         for handler in handlers:
             source.addHandler(handler)
         source.addHandler(logging.NullHandler())  # without any handler logging would write to stderr itself
+
+
+def is_verbose() -> bool:
+    """True if the user wants every detail (-v)."""
+    return logger.isEnabledFor(logging.DEBUG)
 
 
 def close() -> None:

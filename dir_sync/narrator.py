@@ -1,22 +1,27 @@
 """What happened, told to people: one line each, and one line for a crowd.
 
 In:   Note effects and the time. Out: lines for the log.
-Rule: names are escaped; of many equal things in one second a few are told one by one and the rest is counted.
+Rule: names are escaped. Of many equal things in one second a few are told one by one and the rest is counted; with -v
+      every file is named. One event is one line.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dir_sync.core.events import Note
 from dir_sync.core.model import show
-from dir_sync.log import how_many, human_bytes, human_seconds, logger
+from dir_sync.log import how_many, human_bytes, human_seconds, is_verbose, logger
+from dir_sync.words import pasteable
 
 __all__ = ["Narrator"]
 
+T = TypeVar("T")
+
 _SINGLE_MAX = 5  # of one kind in one breath; the rest is counted
 _BREATH_S = 1.0
-_QUIET = frozenset({"meta", "copied"})
+_REMEMBERED_MAX = 1_000  # notes that wait for the one that ends the same story
 
 
 @dataclass(slots=True)
@@ -30,11 +35,42 @@ class _Crowd:
 class Narrator:
     """Engine thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str = "DIR") -> None:
+        """`folder`: the shared one, for commands that people can paste."""
+        self._folder = folder
         self._crowds: dict[tuple[str, str], _Crowd] = {}
+        self._came: dict[bytes, Note] = {}  # how contents came that are not installed yet
+        self._empty: dict[bytes, tuple[Note, float]] = {}  # new files with nothing in them yet, and since when
 
     def tell(self, note: Note, now_s: float) -> None:
         """Say it, or count it."""
+        if note.what in ("delta", "fetched"):  # the line comes when the file is in its place
+            _remember(self._came, note.path, note)
+            return
+        if note.what == "received" and note.path in self._came and self._say_how_it_came(note):
+            return
+        if note.what == "new here" and not note.size and note.path not in self._empty:
+            _remember(self._empty, note.path, (note, now_s))  # a copy begins with an empty file
+            return
+        if note.what in ("changed here", "renamed here", "deleted here") and self._empty:
+            note = self._as_one(note, now_s)
+        if note.each and is_verbose():
+            for path, size in note.each:
+                self.tell(note._replace(path=path, size=size, crowd=1, each=()), now_s)
+            return
+        self._count(note, now_s)
+
+    def _as_one(self, note: Note, now_s: float) -> Note:
+        """A new file that was empty until now and is changed is a new file."""
+        source = note.text.encode("utf-8", "surrogateescape") if note.what == "renamed here" else note.path
+        empty = self._empty.pop(source, None)
+        if empty is not None and note.what == "changed here":
+            return note._replace(what="new here")
+        if empty is not None:
+            self._count(empty[0], now_s)
+        return note
+
+    def _count(self, note: Note, now_s: float) -> None:
         words = _WORDS.get(note.what)
         if words is None:
             self._say(note)
@@ -44,18 +80,20 @@ class Narrator:
         if crowd is None:
             crowd = self._crowds[key] = _Crowd(now_s)
         crowd.count += note.crowd
-        if crowd.count <= _SINGLE_MAX and note.crowd == 1:
+        if note.crowd == 1 and (crowd.count <= _SINGLE_MAX or is_verbose()):
             single, _ = words
-            size = f" ({human_bytes(note.size)})" if note.size else ""
             other = show(note.text.encode("utf-8", "surrogateescape"))
-            text = single.format(path=show(note.path), peer=_by(note.peer), name=note.peer, size=size, other=other)
-            logger.info("%s", text)
+            logger.info("%s", single.format(path=show(note.path), other=other, **_details(note.peer, note.size)))
         else:
             crowd.hidden += note.crowd
             crowd.size += note.size
 
     def breathe(self, now_s: float, all_of_it: bool = False) -> float | None:
         """Tell of the crowds that have passed; the time at which to call again, None if nothing waits."""
+        for path, (note, since_s) in list(self._empty.items()):
+            if all_of_it or now_s - since_s >= _BREATH_S:
+                del self._empty[path]
+                self._count(note, now_s)
         for key, crowd in list(self._crowds.items()):
             if not all_of_it and now_s - crowd.since_s < _BREATH_S:
                 continue
@@ -63,19 +101,39 @@ class Narrator:
             more = crowd.hidden
             if more > 0:
                 _, plural = _WORDS[key[0]]
-                size = f" ({human_bytes(crowd.size)})" if crowd.size else ""
-                logger.info("%s", plural.format(count=f"{more:,}", peer=_by(key[1]), name=key[1], size=size))
+                logger.info("%s", plural.format(count=f"{more:,}", **_details(key[1], crowd.size)))
                 continue
-        return min((crowd.since_s for crowd in self._crowds.values()), default=None)
+        since = [crowd.since_s for crowd in self._crowds.values()]
+        return min([*since, *(since_s for _, since_s in self._empty.values())], default=None)
 
-    def progress(self, path: bytes, peer: str, here: int, size: int, since_s: float, began_at: int) -> None:
-        """A large content on its way."""
-        rate = (here - began_at) / max(since_s, 0.001)
-        left = f", {human_seconds((size - here) / rate)} left" if rate > 0 else ""
+    def progress(
+        self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
+    ) -> None:
+        """A large content on its way to us, or from us to a peer."""
+        rate = (done - began_at) / max(since_s, 0.001)
+        left = f", {human_seconds((size - done) / rate)} left" if rate > 0 else ""
         logger.info(
-            "receiving %s from %s: %d %% of %s at %s/s%s",
-            show(path), peer, 100 * here // max(size, 1), human_bytes(size), human_bytes(int(rate)), left,
+            "sending %s to %s: %d %% of %s at %s/s%s" if sending else "receiving %s from %s: %d %% of %s at %s/s%s",
+            show(path), peer, 100 * done // max(size, 1), human_bytes(size), human_bytes(int(rate)), left,
         )  # fmt: skip
+
+    def _say_how_it_came(self, note: Note) -> bool:
+        came = self._came.pop(note.path)
+        if came.size != note.size:
+            return False
+        path, size = show(note.path), human_bytes(note.size)
+        if came.what == "delta":
+            saved = 100 - 100 * came.wire // max(came.size, 1)
+            logger.info(
+                "received %s from %s as a delta: %s instead of %s (%d %% saved)",
+                path, came.peer, human_bytes(came.wire), size, saved,
+            )  # fmt: skip
+        else:
+            logger.info("received %s (%s) from %s at %s", path, size, came.peer, _rate(came.size, came.wire))
+        return True
+
+    def _command(self, word: str) -> str:
+        return pasteable(word, self._folder)
 
     def _say(self, note: Note) -> None:
         path, peer = show(note.path), note.peer
@@ -84,86 +142,85 @@ class Narrator:
                 logger.info("the folder holds %s (%s)", how_many(note.wire, "file"), human_bytes(note.size))
             case "synchronized":
                 logger.info("synchronized with %s", peer)
-            case "delta":
-                saved = 100 - 100 * note.wire // max(note.size, 1)
-                logger.info(
-                    "delta for %s from %s: %s instead of %s (%d %% saved)",
-                    path, peer, human_bytes(note.wire), human_bytes(note.size), saved,
-                )  # fmt: skip
             case "sent delta":
                 logger.info(
-                    "sent a delta for %s to %s: %s instead of %s",
-                    path,
-                    peer,
-                    human_bytes(note.wire),
-                    human_bytes(note.size),
-                )
-            case "fetched":
-                rate = human_bytes(note.size * 1000 // max(note.wire, 1))
-                logger.info("%s came whole from %s: %s at %s/s", path, peer, human_bytes(note.size), rate)
+                    "sent %s to %s as a delta: %s instead of %s",
+                    path, peer, human_bytes(note.wire), human_bytes(note.size),
+                )  # fmt: skip
+            case "sent large":
+                logger.info("sent %s (%s) to %s at %s", path, human_bytes(note.size), peer, _rate(note.size, note.wire))
             case "resumed":
                 done, size = human_bytes(note.wire), human_bytes(note.size)
-                logger.info("going on with %s from %s: %s of %s were here", path, peer, done, size)
+                logger.info("resuming %s from %s: %s of %s are here already", path, peer, done, size)
             case "conflict":
                 logger.warning(
-                    "%s was changed on two nodes at once: the later change won, yours is kept as %s",
-                    path, show(note.text.encode("utf-8", "surrogateescape")),
+                    "CONFLICT: %s was changed on two nodes at once. The newer change won, yours is kept; to look at it: %s",
+                    path, self._command("conflicts"),
                 )  # fmt: skip
             case "skipped":
                 logger.warning("not synchronized: %s (%s)", path, note.text)
             case "written late":
                 logger.warning(
-                    "a program went on writing into %s after it was replaced: what it wrote is kept as %s",
+                    "a program kept writing into %s after it was replaced: what it wrote is kept as %s",
                     path, show(note.text.encode("utf-8", "surrogateescape")),
                 )  # fmt: skip
             case "blocked":
-                logger.warning("stays as it is here: %s (something in it or in its place is not synchronized)", path)
+                logger.warning(
+                    "%s was not changed here: something in it or in its place is not synchronized (a pipe, a socket, a"
+                    " mount)", path,
+                )  # fmt: skip
             case "unreadable":
-                logger.warning("cannot be read, taken for unknown: %s (%s)", path or "the folder", note.text)
+                logger.warning(
+                    "cannot read %s (%s): for other machines it stays as it was until it can be read",
+                    path or "the folder", note.text,
+                )  # fmt: skip
             case "restless":
                 logger.warning(
                     "%s (%s) changes all the time, also while it is read: it is sent once nobody writes into it for a moment",
                     path, human_bytes(note.size),
                 )  # fmt: skip
             case "trouble":
-                logger.warning("cannot be changed here now, tried again later: %s (%s)", path, note.text)
+                logger.warning("cannot write %s (%s): will try again", path, note.text)
             case "bad content":
-                logger.warning("%s from %s was not accepted: %s", path, peer, note.text)
+                logger.warning("refused %s from %s: %s", path, peer, note.text)
             case "blind":
-                logger.warning("looking at everything in %s again: %s", path or "the folder", note.text)
+                logger.warning("rescanning %s: %s", path or "the folder", note.text)
             case "pruned":
                 logger.info(
-                    "the history gives way: %s less (%s)", how_many(note.wire, "version"), human_bytes(note.size)
-                )
+                    "history: removed %s (%s) to stay within its limits",
+                    how_many(note.wire, "version"), human_bytes(note.size),
+                )  # fmt: skip
             case "braked":
                 logger.warning(
-                    "BRAKE: missing here since this node last looked: %s (%s first). Nobody is told until you"
-                    " decide: 'main.py approve DIR' deletes everywhere what is missing, 'main.py reject DIR' brings it back",
-                    how_many(note.wire, "file"), path,
+                    "HELD: %s vanished while dir_sync was not watching (%s, ...). Other machines keep them until you decide."
+                    " To delete them everywhere: %s  To restore them: %s",
+                    how_many(note.wire, "file"), path, self._command("approve"), self._command("reject"),
                 )  # fmt: skip
             case "peer braked":
                 logger.warning(
-                    "BRAKE: %s has removed or rewritten %s of %s here (%s first). That is held until you decide, on"
-                    " any machine: 'main.py approve DIR' lets it happen, 'main.py reject DIR' undoes it everywhere",
+                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine."
+                    " To let it happen: %s  To undo it everywhere: %s",
                     peer, f"{note.wire:,}", how_many(note.size, "file"), path,
+                    self._command("approve"), self._command("reject"),
                 )  # fmt: skip
             case "still braked":
                 logger.warning(
-                    "BRAKE: what %s did is still held: 'main.py status DIR' tells more",
-                    show(note.text.encode("utf-8", "surrogateescape")),
-                )
+                    "HELD: what %s did still waits for your decision; to see it: %s",
+                    show(note.text.encode("utf-8", "surrogateescape")), self._command("status"),
+                )  # fmt: skip
             case "held there":
                 logger.warning(
-                    "BRAKE on %s: what %s did to %s is held there (%s first) until somebody decides, on any machine:"
-                    " 'main.py approve DIR' or 'main.py reject DIR'",
+                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine."
+                    " To let it happen: %s  To undo it everywhere: %s",
                     peer, show(note.text.encode("utf-8", "surrogateescape")), how_many(note.wire, "file"), path,
+                    self._command("approve"), self._command("reject"),
                 )  # fmt: skip
             case "decided":
                 logger.warning("%s: what %s did to %s", note.text, peer, how_many(note.wire, "file"))
             case "lost":
-                logger.warning("cannot come back, its content is in no history that can be reached: %s", path)
+                logger.warning("cannot restore %s: no old version is available on any connected machine", path)
             case "unbraked":
-                logger.warning("what was held is settled: nothing is held any more")
+                logger.warning("nothing is held any more")
             case "new identity":
                 logger.warning("this node takes a new identity: %s", note.text)
             case _:
@@ -171,22 +228,41 @@ class Narrator:
 
 
 _WORDS = {
+    "new here": ("new here: {path}{size}", "new here: {count} more{size}"),
     "changed here": ("changed here: {path}{size}", "changed here: {count} more{size}"),
     "renamed here": ("renamed here: {other} to {path}", "renamed here: {count} more"),
     "deleted here": ("deleted here: {path}", "deleted here: {count} more"),
-    "received": ("received {path}{peer}{size}", "received {count} more{peer}{size}"),
-    "copied": ("made {path} from what was here{size}", "made {count} more from what was here{size}"),
-    "renamed": ("renamed to {path}{peer}", "renamed {count} more{peer}"),
-    "sent": ("sent {path} to {name}{size}", "sent {count} more to {name}{size}"),
-    "removed": ("removed {path}{peer}", "removed {count} more{peer}"),
-    "meta": ("new times or permissions: {path}{peer}", "new times or permissions: {count} more{peer}"),
+    "received": ("received {path}{size}{source}", "received {count} more{size}{source}"),
+    "copied": (
+        "copied {path}{size} from a file that was here already: nothing was transferred",
+        "copied {count} more{size} from files that were here already",
+    ),
+    "renamed": ("{who} renamed {other} to {path}", "{who} renamed {count} more"),
+    "sent": ("sent {path}{size} to {who}", "sent {count} more{size} to {who}"),
+    "removed": ("{who} deleted {path}", "{who} deleted {count} more"),
+    "meta": ("{who} changed the time or permissions of {path}", "{who} changed time or permissions of {count} more"),
     "kept": (
         "kept {path}: it was changed here while it was deleted elsewhere",
         "kept {count} more, changed here while deleted elsewhere",
     ),
     "spared": ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
 }
+"""What happens to one file, and to many."""
 
 
-def _by(peer: str) -> str:
-    return f" from {peer}" if peer else ""
+def _details(peer: str, size: int) -> dict[str, str]:
+    return {
+        "who": peer or "another machine",
+        "source": f" from {peer}" if peer else "",
+        "size": f" ({human_bytes(size)})" if size else "",
+    }
+
+
+def _rate(size: int, took_ms: int) -> str:
+    return f"{human_bytes(size * 1000 // max(took_ms, 1))}/s"
+
+
+def _remember(notes: dict[bytes, T], path: bytes, note: T) -> None:
+    while len(notes) >= _REMEMBERED_MAX:
+        del notes[next(iter(notes))]
+    notes[path] = note

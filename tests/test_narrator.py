@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 
-from dir_sync.core.events import Applied, Note, PeerDown, Touched, Urgency
+from dir_sync.core.events import Applied, Note, PeerDown, Received, Touched, Urgency
+from dir_sync.core.messages import Change, ModificationUpdate
+from dir_sync.core.model import Kind, Stamp
 from dir_sync.narrator import Narrator
 from tests.pair import Pair
 
@@ -64,3 +67,150 @@ def test_what_is_mounted_below_the_folder_is_said_to_be(at_start: bool) -> None:
     pair.run()
     said = {note.path: note.text for note in one.notes if note.what == "skipped"}
     assert said == {b"disk": "another file system is mounted there", b"pipe": "not a file, a folder or a link"}
+
+
+def told(caplog: pytest.LogCaptureFixture, *notes: Note, verbose: bool = False) -> list[str]:
+    """All lines, within two seconds."""
+    caplog.set_level(logging.DEBUG if verbose else logging.INFO, "dir_sync")
+    caplog.clear()
+    narrator = Narrator("/home/anna/my docs")
+    for note in notes:
+        narrator.tell(note, 0.0)
+    assert narrator.breathe(0.5) is not None or not narrator.breathe(2.0)
+    narrator.breathe(2.0)
+    return list(caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        (Note("removed", b"f7", "anna"), "anna deleted f7"),
+        (Note("removed", b"f7"), "another machine deleted f7"),
+        (Note("renamed", b"b\xff", "anna", text="a{0}"), "anna renamed a{0} to b\\xff"),
+        (Note("meta", b"f", "anna"), "anna changed the time or permissions of f"),
+        (Note("received", b"f", "anna", 2100), "received f (2.10 kB) from anna"),
+        (Note("sent", b"f", "anna", 2100), "sent f (2.10 kB) to anna"),
+        (Note("sent delta", b"f", "anna", 60_000_000, 12_000), "sent f to anna as a delta: 12.0 kB instead of 60.0 MB"),
+        (Note("sent large", b"f", "anna", 60_000_000, 2_000), "sent f (60.0 MB) to anna at 30.0 MB/s"),
+    ],
+)
+def test_who_did_what(caplog: pytest.LogCaptureFixture, note: Note, words: str) -> None:
+    assert told(caplog, note) == [words]
+
+
+def test_one_event_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """How a content came, and that it is in its place; a copy that begins with an empty file."""
+    notes = [
+        Note("delta", b"d", "anna", 300_000, 18),
+        Note("fetched", b"w", "anna", 8_000_000, 2_000),
+        Note("delta", b"other", "anna", 10, 5),
+        *(Note("received", name, "anna", size) for name, size in ((b"d", 300_000), (b"w", 8_000_000), (b"other", 11))),
+        Note("new here", b"copy"),
+        Note("changed here", b"copy", size=5),
+        Note("new here", b"empty"),
+    ]
+    assert told(caplog, *notes) == [
+        "received d from anna as a delta: 18 B instead of 300 kB (100 % saved)",
+        "received w (8.00 MB) from anna at 4.00 MB/s",
+        "received other (11 B) from anna",
+        "new here: copy (5 B)",
+        "new here: empty",
+    ]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_every_file_is_named_if_that_is_wanted(caplog: pytest.LogCaptureFixture, verbose: bool) -> None:
+    names = [b"%d" % number for number in range(20)]
+    crowd = Note("received", peer="anna", size=60, crowd=12, each=tuple((name, 5) for name in names[8:]))
+    lines = told(caplog, *(Note("received", name, "anna", 5) for name in names[:8]), crowd, verbose=verbose)
+    if verbose:
+        assert lines == [f"received {number} (5 B) from anna" for number in range(20)]
+    else:
+        assert lines == [
+            *(f"received {number} (5 B) from anna" for number in range(5)),
+            "received 15 more (75 B) from anna",
+        ]
+
+
+@pytest.mark.parametrize("what", ["braked", "peer braked", "held there", "still braked", "conflict"])
+def test_commands_can_be_pasted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setenv("DIR_SYNC_STARTED_AS", "scripts/run")
+    (said,) = told(caplog, Note(what, b"path", "bob", 5, 5, "alice"))
+    program = os.path.abspath("scripts/run")
+    word = {"still braked": "status", "conflict": "conflicts"}.get(what, "approve")
+    assert f"{program} {word} '/home/anna/my docs'" in said
+    assert (f"{program} reject '/home/anna/my docs'" in said) == (word == "approve")
+
+
+def test_progress_in_both_directions(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "dir_sync")
+    Narrator().progress(b"big{}", "b{0}b", 40_000_000, 100_000_000, 4.0, 0, sending=True)
+    Narrator().progress(b"big{}", "b{0}b", 40_000_000, 100_000_000, 4.0, 20_000_000)
+    assert caplog.messages == [
+        "sending big{} to b{0}b: 40 % of 100 MB at 10.0 MB/s, 6.0 s left",
+        "receiving big{} from b{0}b: 40 % of 100 MB at 5.00 MB/s, 12 s left",
+    ]
+
+
+def test_a_change_is_told_with_its_maker_and_not_with_who_passed_it_on() -> None:
+    pair = Pair()
+    pair.link()
+    one, two = pair.one, pair.two
+    two.index.note("name cc", "carol")
+    one.disk.write(b"gone", b"content")
+    one.inbox.append(Touched(b"gone", Urgency.NOW))
+    pair.run()
+    row = two.index.get(b"gone")
+    assert row is not None
+    gone = row.record._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
+    vector = tuple(sorted((*row.record.vector, ("cc", 1))))
+    gone = gone._replace(stamp=Stamp(row.record.stamp.ns + 1, "cc"), vector=vector)
+    two.inbox.append(Received(one.index.node, ModificationUpdate("default", 99, (Change("delete", gone),))))
+    pair.run()
+    (note,) = [note for note in two.notes if note.what == "removed"]
+    assert note.peer == "carol"
+
+
+def test_what_is_new_is_not_called_changed() -> None:
+    pair = Pair()
+    pair.link()
+    one = pair.one
+    for content in (b"first", b"second"):
+        one.disk.write(b"file", content)
+        one.inbox.append(Touched(b"file", Urgency.NOW))
+        pair.run()
+    one.disk.delete(b"file")
+    one.inbox.append(Touched(b"file", Urgency.VANISHED))
+    pair.run()
+    one.disk.write(b"file", b"third")
+    one.inbox.append(Touched(b"file", Urgency.NOW))
+    pair.run()
+    assert [note.what for note in one.notes if note.path == b"file"] == [
+        "new here",
+        "changed here",
+        "deleted here",
+        "new here",
+    ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> None:
+    """Progress meanwhile; one line at the end, not at the beginning. A small one: one line at once."""
+    pair = Pair()
+    pair.link()
+    one, two = pair.one, pair.two
+    content = bytes(range(256)) * (1 << 18 if whole else 1 << 10)
+    one.disk.write(b"file", content)
+    one.inbox.append(Touched(b"file", Urgency.NOW))
+    seen = []
+    for _ in range(4_000):
+        pair.step()
+        seen += [(upload.path, upload.peer, upload.size) for upload in one.engine.uploads()]
+        if two.disk.stat(b"file") is not None:
+            break
+        assert not whole or not one.said("sent large"), "it is not there yet"
+    pair.run()
+    notes = [(note.what, note.path, note.peer, note.size) for note in one.notes if note.what.startswith("sent")]
+    assert notes == [("sent large" if whole else "sent", b"file", "two", len(content))]
+    assert set(seen) == ({(b"file", two.index.node, len(content))} if whole else set())
+    assert not one.engine.uploads()

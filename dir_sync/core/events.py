@@ -506,6 +506,7 @@ class Note(NamedTuple):
     wire: int = 0
     text: str = ""
     crowd: int = 1  # so many of the same kind, together `size` bytes
+    each: tuple[tuple[bytes, int], ...] = ()  # path and size of all of a crowd, for who wants every name
 
 
 Effect = Job | Send | Drop | NewIdentity | Note | Report

@@ -15,6 +15,7 @@ from dir_sync.core import limits
 
 __all__ = [
     "FINGERPRINT_BYTES",
+    "FIRST_CONTACT",
     "Kind",
     "PathError",
     "PeerError",
@@ -149,6 +150,10 @@ def same_meta(mine: Record, theirs: Record) -> bool:
 def same_version(mine: Record, theirs: Record) -> bool:
     """Stamps name versions: equal stamps mean equal content, on every node and for ever."""
     return mine.stamp == theirs.stamp and mine.vector == theirs.vector
+
+
+FIRST_CONTACT = "first contact"
+"""For people, the maker of records of first scans: no node changed anything, two folders met and the newer file won."""
 
 
 def is_first_scan(record: Record) -> bool:

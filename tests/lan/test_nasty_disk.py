@@ -156,7 +156,7 @@ def test_disk_062_everything_is_deleted_by_its_user(new_lan: Callable[..., Lan])
     wait_equal(lan.roots, SOON_S)
     subprocess.run(["sh", "-c", "rm -rf ./*"], cwd=a.dir, check=True)
     wait_for(lambda: not survey(b.dir), SOON_S, "it is gone there, too")
-    assert "BRAKE" not in a.log()
+    assert "HELD" not in a.log()
     assert not survey(a.dir)
     ended = b.run_to_end("restore", b.dir, "tree")
     assert ended.code == 0, ended.err

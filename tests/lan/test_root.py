@@ -60,7 +60,7 @@ def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> N
     a.stop()
     empty(a)
     a.start()
-    wait_for(lambda: "BRAKE" in a.log(this_run=True), SOON_S, "the brake is said")
+    wait_for(lambda: "HELD" in a.log(this_run=True), SOON_S, "the brake is said")
     wait_for(lambda: "synchronized with" in a.log(this_run=True), SOON_S, "they meet")
     holds(lambda: survey(b.dir) == before, 1.0, "nothing is deleted")
     status = json.loads(say(a, "status", "--json"))
@@ -297,8 +297,8 @@ def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, h
     a, b = pair
     before = count(b)
     shutil.rmtree(a.dir / "tree")
-    wait_for(lambda: "BRAKE: " in b.log(), SOON_S, "it is held")
-    wait_for(lambda: "BRAKE on " in a.log(), SOON_S, "and told")
+    wait_for(lambda: "HELD: " in b.log(), SOON_S, "it is held")
+    wait_for(lambda: "HELD on " in a.log(), SOON_S, "and told")
     held = count(b)
     assert held > FILES * 4 // 5, "before much is gone"
     assert "is held until somebody decides" in say(b, "status")
