@@ -2,7 +2,8 @@
 """The door: python main.py DIR ...
 
 A Python that is too old, or that lacks a package, hands over to the one in the .venv beside this file, where
-scripts/setup puts everything; if there is none, one line says what to do. No annotations and no f-strings
+scripts/setup puts everything (where it cannot write there: in the user's cache folder); if there is none, one line
+says what to do. No annotations and no f-strings
 here: the oldest Python must be able to read this file, to say that it is too old.
 """
 # ruff: noqa: UP031, UP036
@@ -12,7 +13,7 @@ import sys
 
 NEEDED = ("watchdog", "psutil", "blake3")
 HERE = os.path.dirname(os.path.realpath(__file__))
-HANDED_OVER = "DIR_SYNC_HANDED_OVER"  # set for the Python of the .venv: it does not hand over again
+HANDED_OVER = "DIR_SYNC_HANDED_OVER"  # how many of `pythons` had their turn: each hands over to the next one
 
 
 def lacking():
@@ -25,24 +26,30 @@ def lacking():
     return "missing Python package%s: %s" % ("s" * (len(absent) > 1), ", ".join(absent)) if absent else ""
 
 
+def pythons():
+    """Where scripts/setup may have put a Python that has everything."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(cache):
+        cache = os.path.expanduser(os.path.join("~", ".cache"))
+    return [os.path.join(place, ".venv", "bin", "python") for place in (HERE, cache + "/dir_sync" + HERE)]
+
+
 def start():
-    """Exit code; does not return at all where the .venv's Python takes over."""
-    handed_over = os.environ.pop(HANDED_OVER, None)
+    """Exit code; does not return at all where another Python takes over."""
+    tried = os.environ.pop(HANDED_OVER, "")
     trouble = lacking()
     if not trouble:
         from dir_sync import cli
 
         return cli.main(sys.argv[1:])
-    python = os.path.join(HERE, ".venv", "bin", "python")
-    if not handed_over and os.access(python, os.X_OK):
-        try:
-            os.execve(
-                python,
-                [python, os.path.join(HERE, "main.py")] + sys.argv[1:],
-                dict(os.environ, **{HANDED_OVER: "1", "DIR_SYNC_PYTHON": (getattr(sys, "orig_argv", None) or [""])[0]}),
-            )
-        except OSError:
-            pass  # a .venv that cannot run is as good as none
+    for number, python in enumerate(pythons(), 1):
+        if str(number) > tried and os.access(python, os.X_OK):
+            more = {HANDED_OVER: str(number), "DIR_SYNC_PYTHON": (getattr(sys, "orig_argv", None) or [""])[0]}
+            words = [python, os.path.join(HERE, "main.py")] + sys.argv[1:]
+            try:
+                os.execve(python, words, dict(os.environ, **more))
+            except OSError:
+                pass  # a .venv that cannot run is as good as none
     setup = os.path.join(HERE, "scripts", "setup")
     sys.stderr.write("dir_sync: %s; to set everything up, run: %s\n" % (trouble, setup))
     return 1

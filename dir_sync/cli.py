@@ -38,6 +38,9 @@ def main(argv: list[str]) -> int:
         output.throw_away()
         log.complain(f"the output cannot be written: {error}")
         return config.ENVIRONMENT
+    except ImportError as error:
+        log.complain(f"a Python package is damaged ({error}); to set everything up again, run: scripts/setup")
+        return config.ENVIRONMENT
     except Exception as error:
         return _failed(error)
     finally:

@@ -142,7 +142,7 @@ def checked_folder(text: str) -> str:
         raise ConfigError(f"{_shown(text)} cannot be the name of a folder", USAGE) from None
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise ConfigError(f"{_shown(text)}: there is no such folder; create it first", USAGE) from None
+            raise ConfigError(f"{_shown(text)}: there is no such folder", USAGE) from None
         raise ConfigError(f"{_shown(text)}: {error.strerror}") from None
     if not is_directory:
         raise ConfigError(f"{_shown(text)} is not a folder", USAGE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
@@ -293,11 +294,24 @@ def _folder(text: str) -> str:
     """The folder to share. One that was shared before is waited for: its disk may not be there yet."""
     try:
         return config.checked_folder(text)
-    except ConfigError:
+    except ConfigError as error:
         folder = root.known_as(text)
         if folder and root.reason_to_wait(folder, None):
             return folder
+        if text.isprintable() and _is_free(text):
+            raise ConfigError(f"{error}; make it with: mkdir -p -- {shlex.quote(text)}", error.exit_code) from None
         raise
+
+
+def _is_free(path: str) -> bool:
+    """True if a folder could be made there."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return bool(path)
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def _history_bounds(least: int | None, most: int | None) -> tuple[int, int]:

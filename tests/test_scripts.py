@@ -1,4 +1,4 @@
-"""The shell scripts: they parse, explain themselves, pass on words and exit codes. Nothing gets installed."""
+"""The shell scripts: they parse, explain themselves, pass on words and exit codes. Nothing is taken from the network."""
 
 from __future__ import annotations
 
@@ -79,14 +79,17 @@ def test_setup_knows_its_words() -> None:
 def test_setup_without_python(checkout: Path, bare: str) -> None:
     ended = run(checkout / "scripts/setup", PATH=bare)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "dir_sync: Python 3.11 or newer is needed, and there is none on this machine\n"
+    assert ended.stderr == (
+        "dir_sync: Python 3.11 or newer is needed, and there is none on this machine; install it with the package manager"
+        " of this system (python3 python3-venv)\n"
+    )
 
 
 def test_setup_with_an_old_python(checkout: Path, bare: str) -> None:
-    write(Path(bare) / "python3", "exit 1\n")
+    write(Path(bare) / "python3", '[ "$1" = --version ] && echo Python 3.10.12 || exit 1\n')
     ended = run(checkout / "scripts/setup", PATH=bare)
     assert ended.returncode == 1
-    assert "Python 3.11 or newer is needed" in ended.stderr
+    assert ended.stderr == "dir_sync: Python 3.11 or newer is needed, and this machine has Python 3.10.12\n"
 
 
 def test_setup_without_venv(checkout: Path, bare: str) -> None:
@@ -96,7 +99,8 @@ def test_setup_without_venv(checkout: Path, bare: str) -> None:
     ended = run(checkout / "scripts/setup", PATH=bare)
     assert ended.returncode == 1
     assert ended.stderr == (
-        "dir_sync: Python's venv module is missing; install the package python3.11-venv and run this again\n"
+        "dir_sync: Python's venv module is missing; install it with the package manager of this system"
+        " (python3.11-venv)\n"
     )
 
 
@@ -153,7 +157,7 @@ def test_setup_installs_what_it_can_for_the_tests(checkout: Path, bare: str) -> 
         found = shutil.which(name)
         assert found is not None
         (Path(bare) / name).symlink_to(found)
-    commands = ("ip", "rdiff", "faketime", "strace", "git", "sqlite3", "npm")
+    commands = ("ip", "rdiff", "faketime", "strace", "git", "sqlite3", "npm", "chattr")
     for name in commands:
         write(Path(bare) / name, "")
     ended = run(checkout / "scripts/setup", "--dev", PATH=bare)
@@ -171,25 +175,27 @@ def test_setup_installs_what_it_can_for_the_tests(checkout: Path, bare: str) -> 
 @pytest.mark.parametrize(
     ("script", "setup", "begin"),
     [
-        ("scripts/run", "--quick", ["{root}/main.py"]),
-        ("scripts/test", "--dev --quick", ["-m", "pytest", "-n", "2", "--dist", "loadfile"]),
+        ("scripts/run", "--quick --python", ["{root}/main.py"]),
+        ("scripts/test", "--dev --quick --python", ["-m", "pytest", "-n", "2", "--dist", "loadfile"]),
     ],
 )
-def test_words_and_exit_code_are_passed_on(checkout: Path, script: str, setup: str, begin: list[str]) -> None:
-    write(checkout / "scripts/setup", 'echo "setup $*"\n')
+def test_words_and_exit_code_are_passed_on(
+    checkout: Path, tmp_path: Path, script: str, setup: str, begin: list[str]
+) -> None:
+    write(checkout / "scripts/setup", f'echo "setup $*" >&2\necho "{checkout}/.venv/bin/python"\n')
     write(checkout / ".venv/bin/python", "printf '%s\\n' \"$@\"\nexit 7\n")
-    words = ["one", "two three", "-l", "6001", ""]
+    words = [str(tmp_path), "two three", "-l", "6001", ""]
     ended = run(checkout / script, *words)
-    assert ended.returncode == 7
+    assert (ended.returncode, ended.stderr) == (7, f"setup {setup}\n")
     begin = [word.format(root=checkout) for word in begin]
-    assert ended.stdout.splitlines() == [f"setup {setup}", *begin, *words]
+    assert ended.stdout.splitlines() == [*begin, *words]
 
 
 @pytest.mark.parametrize("script", ["scripts/run", "scripts/test"])
 def test_nothing_starts_when_setup_failed(checkout: Path, script: str) -> None:
     write(checkout / "scripts/setup", "exit 1\n")
     write(checkout / ".venv/bin/python", "echo started\n")
-    ended = run(checkout / script)
+    ended = run(checkout / script, checkout)
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
@@ -214,13 +220,11 @@ def test_ci_runs_once_more_what_failed(checkout: Path) -> None:
 
 @pytest.mark.parametrize("fails", ["ruff check", "ruff format", "mypy", None])
 def test_check_goes_through_all(checkout: Path, fails: str | None) -> None:
-    write(checkout / "scripts/setup", "exit 0\n")
-    for tool in ("ruff", "mypy"):
-        write(checkout / ".venv/bin" / tool, f'case "{tool} $*" in "{fails}"*) exit 1 ;; esac\n')
+    write(checkout / "scripts/setup", f'echo "{checkout}/.venv/bin/python"\n')
+    write(checkout / ".venv/bin/python", f'case $* in "-m {fails}"*) exit 1 ;; esac\n')
     tools = checkout / "tools"
     write(tools / "shellcheck", "exit 0\n")
     ended = run(checkout / "scripts/check", PATH=f"{tools}:{os.environ['PATH']}")
     assert ended.returncode == (1 if fails else 0)
-    assert [line.split()[1].rpartition("/")[2] for line in ended.stdout.splitlines()] == [
-        *("ruff", "ruff", "mypy", "shellcheck")
-    ]
+    checks = [line.removeprefix(f"check: {checkout}/.venv/bin/python -m ") for line in ended.stdout.splitlines()]
+    assert [line.removeprefix("check: ").split()[0] for line in checks] == ["ruff", "ruff", "mypy", "shellcheck"]
