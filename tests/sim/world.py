@@ -485,6 +485,7 @@ class World:
         self.locals: dict[bytes, list[Local]] = {}
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()
         self.sizes: dict[bytes, int] = {}
+        self.written: dict[bytes, set[bytes]] = {}  # digest of what a user wrote -> its tokens
         self.made_at: dict[tuple[bytes, Stamp], tuple[int, str]] = {}  # when a user's change was recorded, and where
         self.sent_messages = 0
         self.stats: Counter[str] = Counter()
@@ -1306,6 +1307,8 @@ class World:
             if old and new and old[0] == new[0] == Kind.FILE and old[1] != new[1]:
                 if len(old[1]) == len(new[1]) and old[3] == new[3]:
                     node.alike.add((path, new[1]))
+            if new is not None and new[0] == Kind.FILE and (old is None or old[1] != new[1]):
+                self.written[blake3(new[1]).digest()] = tokens_of(new[1])
             if old is not None and old[0] == Kind.FILE:
                 lost |= tokens_of(old[1])
         for kind, content, _, _ in after.values():
@@ -1547,7 +1550,7 @@ class World:
         lost = set(self.tokens) - kept - self.excused
         if lost:
             raise Broken(f"lost: {[(token, self.tokens[token]) for token in sorted(lost)[:3]]}")
-        self._check_lives()
+        self._check_lives(kept)
 
     def _check_crossed(self, when: str) -> None:
         """No content crosses a link twice, where nobody acts meanwhile. (A small one that moves on twice may be told twice.)"""
@@ -1557,8 +1560,9 @@ class World:
                 raise Broken(f"{when}: {size} bytes of a content of {self.sizes[digest]} crossed {pair[0]}-{pair[1]}")
         self.crossed.clear()
 
-    def _check_lives(self) -> None:
-        """An edit that nobody knowingly superseded is alive; what was knowingly deleted stays deleted."""
+    def _check_lives(self, kept: set[bytes]) -> None:
+        """An edit that nobody knowingly superseded is alive; what was knowingly deleted stays deleted. `kept`: the tokens
+        that are somewhere: an edit that its user wiped before anybody had it cannot come back."""
         tree = self.nodes[0].disk.tree()
         forgetful = any(node.forgot for node in self.nodes)
         for path, locals_ in sorted(self.locals.items()):
@@ -1574,7 +1578,8 @@ class World:
             edits = [local.record for local in locals_ if local.record.kind != Kind.ABSENT]
             newest = max(edits, key=lambda record: record.stamp, default=None)
             survives = newest in [local.record for local in last if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
-            if survives and path not in tree and not forgetful:
+            is_to_be_had = newest is not None and self.written.get(newest.content, kept) <= kept
+            if survives and is_to_be_had and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for
                 gone.record.kind == Kind.ABSENT and gone.record.stamp > edit.stamp and not has_seen(gone.record, edit)
