@@ -12,7 +12,8 @@ import stat
 from dataclasses import dataclass
 
 from dir_sync.core import limits
-from dir_sync.core.model import from_shown, show
+from dir_sync.core.model import show
+from dir_sync.output import meant
 
 __all__ = [
     "BRAKE_FILES",
@@ -156,12 +157,9 @@ def checked_folder(text: str) -> str:
 def existing(text: str) -> str:
     """`text`; but if nothing has that name, and it is how we print a name that something has, that name."""
     try:
-        printed = None if os.path.lexists(text) else from_shown(text)
-        if printed is not None and os.path.lexists(printed):
-            return os.fsdecode(printed)
+        return next((one for one in meant(text) if os.path.lexists(one)), text)
     except ValueError:  # a NUL byte
-        pass
-    return text
+        return text
 
 
 def barred(folder: str) -> str:

@@ -91,7 +91,7 @@ class ControlServer:
         except (ValueError, RecursionError):
             question = None
         if not isinstance(question, dict) or not isinstance(question.get("command"), str):
-            return {"error": "this is no question"}
+            return {"error": "the question cannot be read"}
         return self._answer(question)
 
 
@@ -133,6 +133,6 @@ def _read_line(link: socket.socket, most: int) -> bytes:
     while not data.endswith(b"\n"):
         piece = link.recv(65536)
         if not piece or len(data) + len(piece) > most:
-            raise OSError("no whole line")
+            raise OSError("the answer is cut off")
         data += piece
     return bytes(data)

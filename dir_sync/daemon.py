@@ -180,7 +180,7 @@ def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: thr
     """True when the index may be written again, as far as can be seen; false if a signal came first. Everything is as
     after a power cut: what was not noted is looked at and asked for again."""
     reason = f"the index of {show(os.fsencode(config.folder))} cannot be written ({trouble})"
-    logger.warning("paused: %s; it goes on by itself when there is room", reason)
+    logger.warning("paused: %s; will resume by itself once there is room", reason)
     root.say_paused(config.folder, reason)
     while True:
         if wake.wait(pause_s):
@@ -190,7 +190,7 @@ def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: thr
         except OSError:
             return True  # the folder itself is waited for
         if room(found) >= 0:
-            logger.warning("there is room again: going on")
+            logger.warning("there is room again: resumed")
             return True
 
 
@@ -199,13 +199,13 @@ def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: threading.
     said = ""
     while reason := root.reason_to_wait(config.folder, was, config.fresh):
         if reason != said:
-            logger.warning("paused: %s; waiting for it", reason)
+            logger.warning("paused: %s; will resume by itself when it is back", reason)
             root.say_paused(config.folder, reason)
             said = reason
         if wake.wait(_ROOT_POLL_S):
             return False
     if said:
-        logger.warning("%s is here again", show(os.fsencode(config.folder)))
+        logger.warning("%s is back: resumed", show(os.fsencode(config.folder)))
     return True
 
 
@@ -263,7 +263,7 @@ class Daemon:
         if is_shared(signature_dir, config.folder):
             signature_dir = os.path.join(config.folder, os.fsdecode(STATE), "signatures")
             logger.warning(
-                "-s is inside DIR, where everything is synchronized: signatures are kept in %s", signature_dir
+                "-s is inside DIR, where everything is synchronized: signatures are kept in %s instead", signature_dir
             )
         cache = SignatureCache(signature_dir)
         if cache.warning:
@@ -273,7 +273,8 @@ class Daemon:
             self._watcher = ChangeHandler(folder, self._inbox.put, self._inbox.qsize)
         except OSError as error:
             raise ConfigError(
-                f"changes cannot be watched ({error.strerror}): raise fs.inotify.max_user_instances"
+                f"changes cannot be watched ({error.strerror}); raise the limit:"
+                " sudo sysctl fs.inotify.max_user_instances=1024"
             ) from error
         tag = self._instance[:8]
         self._found: list[Version] = []  # what the last run displaced and did not note
@@ -347,7 +348,7 @@ class Daemon:
             self._index.note(f"name {self._index.node}", config.name)
         if not self._disk.supports_exchange:
             logger.warning(
-                "the file system of %s cannot exchange two names in one step: what is replaced is linked into the history first",
+                "the file system of %s cannot exchange two files in one step: old versions are linked into the history first",
                 show(os.fsencode(config.folder)),
             )
         self._watcher.start()
@@ -357,7 +358,7 @@ class Daemon:
         self._manager.start()
         where = config.interface or "all interfaces"
         logger.info(
-            "%s (node %s) shares %s on %s, port %d; presence on port %d",
+            "%s (node %s) shares %s on %s, TCP port %d; finds other nodes on UDP port %d",
             config.name, self._index.node[:8], show(os.fsencode(config.folder)), where, self._manager.port,
             config.broadcast_port,
         )  # fmt: skip
@@ -382,7 +383,9 @@ class Daemon:
         try:
             control = ControlServer(state, self._ask)
         except OSError as error:
-            logger.warning("no other command can reach this node: no socket in %s (%s)", state, error.strerror)
+            logger.warning(
+                "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror
+            )
             return
         self._closers.append(control.stop)
         control.start()
@@ -442,7 +445,7 @@ class Daemon:
                 return asked.reply.get(timeout=0.2)
             except queue.Empty:
                 continue
-        return {"error": "the node is busy or ending, and has not answered"}
+        return {"error": "the node is busy or ending and did not answer in time"}
 
     def _work(self, pool: Pool) -> None:
         """A disk worker."""
@@ -533,7 +536,7 @@ class Daemon:
             case Dialled(address, port, link, text):
                 self._roster.dialled(address, port, link, now.mono_ms)
                 if link is None and (address, port) in self._config.peers and self._once.first((address, port, text)):
-                    logger.info("no connection to %s:%d yet (%s); trying again", address, port, text)
+                    logger.info("cannot connect to %s:%d yet (%s); trying again", address, port, text)
                 return []
             case _Asked():
                 return self._asked(news, now)
@@ -581,7 +584,9 @@ class Daemon:
                     asked.reply.put({"files": sum(files.values())})
                     return self._engine.handle(Decided(word == "approve"), now)
                 case other:
-                    asked.reply.put({"error": f"this node does not know the command {other!r}"})
+                    asked.reply.put(
+                        {"error": f"the running node does not know the command {other!r}: it is another version"}
+                    )
         except ConfigError as error:
             asked.reply.put({"error": str(error), "exit_code": error.exit_code})
         return []
@@ -721,7 +726,7 @@ class Daemon:
             return []
         del self._links[node.id]
         self._has_left(node)
-        words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected anew"}
+        words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
         name = show(self._name_of(node.id))
         logger.info("lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason))
         return self._engine.handle(PeerDown(node.id, reason), now)
@@ -809,8 +814,8 @@ class Daemon:
             self._next_poll = mono + _POLL_S
             path, reason = next(iter(self._watcher.unwatched.items()))
             self._warn_once(
-                f"{how_many(len(self._watcher.unwatched), 'folder')} cannot be watched, {show(path)} first ({reason}): looked at"
-                f" every {_POLL_S:.0f} s instead; raise fs.inotify.max_user_watches"
+                f"{how_many(len(self._watcher.unwatched), 'folder')} cannot be watched ({show(path)}, ...: {reason}): scanned"
+                f" every {_POLL_S:.0f} s instead; to raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576"
             )
             for path in list(self._watcher.unwatched):
                 self._inbox.put(Blind(path, ""))
@@ -841,7 +846,7 @@ class Daemon:
                 self._on_root_gone()
             elif self._disk.stat(STAGING) is None or self._disk.stat(HISTORY) is None:
                 self._file_sync.prepare()
-                logger.warning("folders in %s were removed: they are made anew", show(STATE))
+                logger.warning("folders in %s were removed: created again", show(STATE))
         except DiskError as error:
             self._warn_once(f"{show(STATE)} cannot be used: {error}")
 
@@ -869,7 +874,7 @@ def _mono_ms() -> int:
 
 def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{kind} port {port} is taken by another program: choose another one with {option}"
+        return f"{kind} port {port} is taken by another program: choose another port with {option}"
     if error.errno == errno.EACCES:
-        return f"{kind} port {port} may not be used by this user: choose one above 1023 with {option}"
+        return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
     return f"{kind} port {port} cannot be used: {error.strerror}"

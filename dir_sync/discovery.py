@@ -140,7 +140,7 @@ class Discovery:
                 except BlockingIOError:
                     break
                 except OSError as error:
-                    self._tell(("", error.errno or 0), f"presence cannot be heard: {error.strerror}")
+                    self._tell(("", error.errno or 0), f"cannot listen for other nodes: {error.strerror}")
                     if pause.poll(TROUBLE_PAUSE_MS):
                         return
                     break
@@ -176,7 +176,7 @@ class Discovery:
                     where = f"{network.name} ({network.broadcast})"
                     self._tell(
                         (network.name, error.errno or 0),
-                        f"presence cannot be sent on {where}: {error.strerror}",
+                        f"cannot announce this node on {where}: {error.strerror}",
                     )
 
     def _send(self, data: bytes, network: Interface) -> None:
@@ -199,7 +199,7 @@ class Discovery:
         try:
             networks = tuple(interfaces(self._interface))
         except ValueError as error:
-            self._tell(("", str(error)), f"presence: {error}")
+            self._tell(("", str(error)), f"cannot find other nodes: {error}")
         except OSError as error:
             self._tell(("", error.errno or 0), f"the network interfaces cannot be listed: {error.strerror}")
         self._networks = networks

@@ -208,7 +208,7 @@ class ChangeHandler:
 
     def on_queue_overflow(self) -> None:
         self._half = None
-        self._add(Blind(b"", "more changed at once than the system could tell"))
+        self._add(Blind(b"", "more files changed at once than the system could report"))
 
     def end_of_batch(self) -> None:
         """Everything that could be read was read."""
@@ -220,7 +220,7 @@ class ChangeHandler:
             return
         if self._lost:
             self._lost = False
-            self._batch[Blind(b"", "more changed at once than could be followed")] = None
+            self._batch[Blind(b"", "more files changed at once than could be followed")] = None
         if self._batch:
             self._post(list(self._batch))
             self._batch.clear()

@@ -34,13 +34,13 @@ from dir_sync.core.model import (
     Stat,
     check_path,
     fingerprint,
-    from_shown,
     parent_of,
     show,
 )
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
 from dir_sync.index import JOURNAL_SINCE, Index
+from dir_sync.output import meant
 from dir_sync.ports import DiskError
 
 __all__ = [
@@ -271,10 +271,7 @@ class Book:
     def find(self, text: str, whole: bool = False) -> tuple[bytes, list[Entry]]:
         """The path that a user means, by its name or in the form in which we print it, and all versions of it and of what was
         below it. ConfigError if no such path was ever known. With `whole`, the folder itself will do: b""."""
-        paths = [self.path_of(text, whole)]
-        printed = from_shown(text)
-        if printed is not None:
-            paths.append(self.path_of(os.fsdecode(printed), whole))
+        paths = [self.path_of(one, whole) for one in meant(text)]
         for path in paths:
             entries = self.entries(path)
             if not path:

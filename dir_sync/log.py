@@ -17,6 +17,7 @@ from typing import TextIO
 
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.output import ESCAPE
 
 __all__ = [
     "Once",
@@ -236,7 +237,7 @@ class _Lines(logging.Handler):
         super().close()
 
     def _try(self, line: str) -> bool:
-        data = line.encode(self._encoding, "backslashreplace")
+        data = line.encode(self._encoding, ESCAPE)
         data = (b"\n" if self._torn else b"") + data[: LINE_BYTES_MAX - 2] + b"\n"
         try:
             self._put(data)

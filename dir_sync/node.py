@@ -192,11 +192,11 @@ class Node:
                 if self._said_close:
                     return self._reason, self._text
                 if session.hello is None:
-                    return "timeout", "it said no hello"
+                    return "timeout", "it did not introduce itself"
                 if timeouts * limits.PING_EVERY_MS >= limits.DEAD_AFTER_MS:
-                    return "timeout", "it was silent for too long"
+                    return "timeout", f"no answer for {limits.DEAD_AFTER_MS // 1000} s"
                 if not _is_ours(self._socket.getsockname()[0]):
-                    return "lost", "this machine does not have the address any more that it used"
+                    return "lost", "this machine lost the address that the connection used"
                 self.send(Parcel(Ping(timeouts), 0))
                 continue
             finally:
@@ -228,7 +228,7 @@ class Node:
                         self._listener.received(self, message, cost)
                         cost = 0
             if unknown and session.hello is None and self._is_overdue():
-                return "timeout", "it said no hello in time"
+                return "timeout", "it did not introduce itself in time"
             if self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX:
                 self._wait_for_engine()
 

@@ -6,10 +6,16 @@ Rule: only the names are the user's: no locale, no full disk and no closed handl
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 
-__all__ = ["OutputError", "finish", "prepare", "say", "throw_away"]
+from dir_sync.core.model import meanings
+
+__all__ = ["ESCAPE", "OutputError", "finish", "meant", "prepare", "say", "throw_away"]
+
+ESCAPE = "dir_sync-escape"
+"""How what an encoding lacks is written: as `core.model.show` escapes, so that it can be read back."""
 
 
 class OutputError(Exception):
@@ -30,7 +36,7 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")  # LANG=C, Latin-1: what they lack is escaped
+            reconfigure(errors=ESCAPE)  # LANG=C, Latin-1: what they lack is escaped
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -57,6 +63,12 @@ def finish() -> None:
         raise _why(error) from None
 
 
+def meant(text: str) -> list[str]:
+    """The names that a user may mean who typed `text`, or pasted what we printed; the likeliest first."""
+    encoding = (sys.stdout.encoding if sys.stdout is not None else None) or "utf-8"
+    return [os.fsdecode(name) for name in meanings(os.fsencode(text), encoding)]
+
+
 def throw_away() -> None:
     """Forget what could not be written: Python would try it again at exit, with a traceback and another exit code."""
     try:
@@ -70,3 +82,13 @@ def throw_away() -> None:
 
 def _why(error: OSError | ValueError) -> OutputError:
     return OutputError((isinstance(error, OSError) and error.strerror) or str(error))
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}" for c in lacking), error.end
+
+
+codecs.register_error(ESCAPE, _escape)

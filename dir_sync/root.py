@@ -43,7 +43,7 @@ def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False
         return f"{name} is another folder now: it has no .dir_sync"
     if not entries and _known().get(folder, found.st_dev) != found.st_dev:
         return (
-            f"{name} is empty, and was shared from here before: is its disk mounted? (if it is meant to be empty, start"
+            f"{name} is empty, but was shared from here before: is its disk mounted? (If it is meant to be empty, start"
             " with --new)"
         )
     return ""
@@ -55,13 +55,13 @@ def reason_against(folder: str) -> str:
     above = os.path.dirname(folder)
     while True:
         if _is_shared(above):
-            return f"{name} is in {show(os.fsencode(above))}, which is shared itself (it has a .dir_sync)"
+            return f"{name} is inside {show(os.fsencode(above))}, which is shared itself (it has a .dir_sync)"
         if above == os.path.dirname(above):
             break
         above = os.path.dirname(above)
     for other in _known():
         if other.startswith(folder.rstrip("/") + "/") and _is_shared(other):
-            return f"{show(os.fsencode(other))}, in it, is shared itself (it has a .dir_sync)"
+            return f"{show(os.fsencode(other))} inside it is shared itself (it has a .dir_sync)"
     return ""
 
 

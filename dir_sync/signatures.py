@@ -67,9 +67,9 @@ class SignatureCache:
                 second = Path(os.path.abspath(_state_folder() if fallback is None else fallback))
                 self._directory = _open_folder(second)
                 self.folder = second
-                self.warning = f"signatures are kept in {str(second)!r}: {trouble}"
+                self.warning = f"block signatures are kept in {str(second)!r}: {trouble}"
             except _UnusableError as other:
-                self.warning = f"signatures are not kept, so deltas take longer: {trouble}; {other}"
+                self.warning = f"block signatures are not kept, so deltas take longer: {trouble}; {other}"
 
     def close(self) -> None:
         directory, self._directory = self._directory, -1

@@ -32,12 +32,12 @@ def lock(root: bytes) -> int:
     """A handle that holds the folder until it is closed. ConfigError if another program holds it, or it cannot be had."""
     path = root + b"/" + limits.RESERVED_NAME
     if not _is_in(root, path):
-        raise ConfigError(f"{show(path)} has to be a folder on the file system of {show(root)}, and no link")
+        raise ConfigError(f"{show(path)} has to be a folder on the same file system as {show(root)}, not a link")
     try:
         os.makedirs(path, 0o700, exist_ok=True)
         handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise ConfigError(f"{show(path)} cannot be made: {error.strerror}") from error
+        raise ConfigError(f"{show(path)} cannot be created: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -66,7 +66,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
             index.leap(time.time_ns())
             if lost:
                 logger.warning(
-                    "the index was lost: made anew from the folder, and this node begins anew, as at a first contact"
+                    "the index was lost: it is rebuilt from the folder, and this node begins anew, as at a first contact"
                 )
             return index
         except IndexDamaged as error:
@@ -75,7 +75,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
             for suffix in (b"-wal", b"-shm"):
                 if os.path.exists(path + suffix):
                     os.rename(path + suffix, aside + suffix)
-            logger.warning("the index was damaged (%s): set aside, and made anew from the folder", error)
+            logger.warning("the index was damaged (%s): set aside, and rebuilt from the folder", error)
             return Index(os.fsdecode(path), dice)
     except (OSError, sqlite3.Error) as error:
         name = getattr(error, "sqlite_errorname", "")

@@ -20,8 +20,8 @@ PACKAGE = ROOT / "dir_sync"
 MAY_IMPORT: dict[str, set[str]] = {
     # words
     "": set(),
-    "config": set(),
-    "log": {"config"},
+    "config": {"output"},
+    "log": {"config", "output"},
     "utils": set(),
     "ports": set(),
     "words": set(),
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scanner": {"ports", "disk", "delta", "log"},
     "file_sync": {"ports", "disk", "delta", "log"},
     "state": {"config", "index", "log"},
-    "history": {"config", "control", "state", "undo", "index", "ports", "disk", "file_sync", "log"},
+    "history": {"config", "control", "state", "undo", "index", "output", "ports", "disk", "file_sync", "log"},
     "history_words": {"config", "control", "history", "log"},
     "event_handler": {"ports", "log"},
     # threads and sockets

@@ -186,7 +186,7 @@ def test_an_interface_that_is_not_there_is_waited_for(port: int, monkeypatch: py
         monkeypatch.setattr(discovery, "interfaces", lambda only: interfaces("lo"))
         ear.discovery.announce(ONE)
         until(lambda: bool(other.heard), "the beacon, now that it is there")
-        assert ear.troubles == ["presence: no interface has the name or the IPv4 address 'nothere0'"]
+        assert ear.troubles == ["cannot find other nodes: no interface has the name or the IPv4 address 'nothere0'"]
     finally:
         ear.discovery.stop()
         other.discovery.stop()
@@ -201,7 +201,7 @@ def test_an_interface_that_fails_is_told_once_and_hinders_no_other(
         ear.discovery.announce(ONE._replace(port=1 + number))
         until(lambda number=number: len(other.heard) == number + 1, "the beacon")  # type: ignore[misc]
     assert len(ear.troubles) == 1
-    assert ear.troubles[0].startswith("presence cannot be sent on gone0 (198.51.100.255): ")
+    assert ear.troubles[0].startswith("cannot announce this node on gone0 (198.51.100.255): ")
 
 
 def test_a_list_that_fails_is_no_end(ear: Ear, other: Ear, monkeypatch: pytest.MonkeyPatch) -> None:

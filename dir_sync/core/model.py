@@ -32,6 +32,7 @@ __all__ = [
     "is_first_scan",
     "join",
     "leq",
+    "meanings",
     "parent_of",
     "same_content",
     "same_meta",
@@ -154,6 +155,24 @@ def same_version(mine: Record, theirs: Record) -> bool:
 
 FIRST_CONTACT = "first contact"
 """For people, the maker of records of first scans: no node changed anything, two folders met and the newer file won."""
+
+
+def meanings(given: bytes, encoding: str) -> list[bytes]:
+    """The paths that a user may mean by a name, the likeliest first: the name itself; what `show` printed so; and if it is no
+    UTF-8, what a terminal with another `encoding` printed so."""
+    texts = [given.decode("utf-8", "surrogateescape")]
+    try:
+        given.decode("utf-8")
+    except UnicodeDecodeError:
+        try:
+            texts.append(given.decode(encoding))
+        except (LookupError, UnicodeDecodeError):
+            pass
+    found = [given]
+    for text in texts:
+        plain = text.encode("utf-8", "surrogateescape")
+        found += [plain, from_shown(text) or plain]
+    return list(dict.fromkeys(found))
 
 
 def is_first_scan(record: Record) -> bool:

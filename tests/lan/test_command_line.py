@@ -161,7 +161,7 @@ def test_a_second_daemon_on_the_same_folder(new_lan: Callable[..., Lan]) -> None
     wait_equal(lan.roots, SOON_S, like=survey(other.dir))
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["SIGTERM", "SIGINT", "SIGHUP"])
 def test_it_ends_in_time(new_lan: Callable[..., Lan], by: signal.Signals) -> None:
     """At rest, right after its start, and in the middle of a transfer; nothing half made stays behind."""
     lan = new_lan(2)
@@ -195,12 +195,17 @@ def test_it_ends_in_time(new_lan: Callable[..., Lan], by: signal.Signals) -> Non
     wait_equal(lan.roots, SOON_S, like=survey(a.dir))
 
 
-def test_a_second_sigint_ends_it_at_once(new_lan: Callable[..., Lan]) -> None:
-    node = new_lan(1)[0].start()
-    wait_for(lambda: node.log(), SOON_S, "a start line")
-    node.send_signal(signal.SIGINT)
-    node.send_signal(signal.SIGINT)
-    assert node.ends(END_S) in (0, 1, 130, -signal.SIGINT)
+def test_signals_that_come_together_end_it_cleanly(new_lan: Callable[..., Lan]) -> None:
+    """A supervisor signals the process and its group."""
+    lan = new_lan(2)
+    a, b = lan
+    lan.start()
+    lan.meet("start")
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+        a.send_signal(number)
+    assert a.ends(END_S) == 0
+    assert a.log().splitlines()[-1].endswith("  stopped")
+    wait_for(lambda: "it stopped" in b.log(), SOON_S, "the other one is told")
 
 
 def test_what_the_start_line_says(new_lan: Callable[..., Lan]) -> None:
