@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dir_sync import __version__, commands, config, log, output, words
 from dir_sync.config import ConfigError
 from dir_sync.options import read_config
+from dir_sync.signals import Ending
 
 __all__ = ["COMMANDS", "main", "read_config"]
 
@@ -60,10 +61,12 @@ def _obey(argv: list[str]) -> int:
 def run(argv: list[str]) -> int:
     """``run DIR ...``, and what is meant when no command is named: share a folder until a signal ends it."""
     asked = read_config(argv)
+    ending = Ending()
+    ending.listen()  # before all else: what follows takes a moment
     log.setup(asked.verbosity, asked.log_file)
     from dir_sync.daemon import run as run_daemon  # only now: it brings everything else with it
 
-    return run_daemon(asked)
+    return run_daemon(asked, ending)
 
 
 def help_(argv: list[str]) -> int:
@@ -96,7 +99,14 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 def _check_first_word(argv: list[str]) -> None:
     """ConfigError if it looks like a command that was mistyped, and is no folder."""
     first = argv[0] if argv else ""
-    if not first or first.startswith("-") or "/" in first or "\0" in first or os.path.lexists(first):
+    if (
+        first in COMMANDS
+        or not first
+        or first.startswith("-")
+        or "/" in first
+        or "\0" in first
+        or os.path.lexists(first)
+    ):
         return
     from difflib import get_close_matches
 

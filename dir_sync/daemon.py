@@ -125,15 +125,14 @@ class _Stop:
     """The end."""
 
 
-def run(config: Config) -> int:
+def run(config: Config, ending: Ending) -> int:
     """Share the folder until a signal ends it; while it is not there, wait for it. Raises ConfigError, one line for the
     user."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what the imports made lives as long as we do
     gc.set_threshold(*_GC_THRESHOLD)
     wake = threading.Event()
-    ending = Ending(wake.set)
-    ending.listen()
+    ending.wake = wake.set
     was: tuple[int, int] | None = None
     pause_s = _PAUSE_S[0]
     while not ending.asked:

@@ -21,15 +21,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Ending:
     """Main thread only: Python runs handlers there."""
 
-    def __init__(
-        self,
-        wake: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
-        leave: Callable[[int], None] = os._exit,
-    ) -> None:
-        """`wake` is called at the first signal; `leave` with an exit code at a later one."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, leave: Callable[[int], None] = os._exit) -> None:
+        """`leave` is called with an exit code, if a signal means that."""
         self.asked = False
-        self._wake = wake
+        self.wake: Callable[[], None] = lambda: None  # called at each signal; who waits for one sets it
         self._clock = clock
         self._leave = leave
         self._first_s = 0.0
@@ -47,4 +42,4 @@ class Ending:
             self._first_s = self._clock()
         elif number != signal.SIGHUP and self._clock() - self._first_s > TOGETHER_S:
             self._leave(128 + number)
-        self._wake()
+        self.wake()

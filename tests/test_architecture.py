@@ -65,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": {
         *("config", "control", "history", "history_words", "log", "options", "output", "root", "status", "words"),
     },
-    "cli": {"", "commands", "config", "daemon", "log", "options", "output", "words"},
+    "cli": {"", "commands", "config", "daemon", "log", "options", "output", "signals", "words"},
 }
 
 # Siblings that do know each other, and why.

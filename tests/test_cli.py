@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 
 from dir_sync import __version__, cli, config, history_words, log
 from dir_sync.config import Config, ConfigError
+from dir_sync.signals import Ending
 
 NOBODY = 65534
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,16 +37,19 @@ class Daemon(types.ModuleType):
         self.asked: list[Config] = []
         self.does: Run = lambda asked: 0
 
-    def run(self, asked: Config) -> int:
+    def run(self, asked: Config, ending: Ending) -> int:
         self.asked.append(asked)
         return self.does(asked)
 
 
 @pytest.fixture
-def daemon(monkeypatch: pytest.MonkeyPatch) -> Daemon:
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     fake = Daemon()
     monkeypatch.setitem(sys.modules, "dir_sync.daemon", fake)
-    return fake
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield fake
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -327,6 +334,94 @@ def test_the_daemons_words_are_the_last_ones(
     reason = "port 6000 is taken: another program, or another node on this machine (-l)"
     assert capsys.readouterr().err == f"dir_sync: {reason}\n"
     assert reason in (tmp_path / "log").read_text()
+
+
+def test_a_signal_at_the_very_start_ends_it_as_later_on(daemon: Daemon, folder: str) -> None:
+    """While the rest of the program is still being loaded."""
+
+    def hung_up(asked: Config) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 7
+
+    daemon.does = hung_up
+    assert cli.main([folder]) == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["stats", "shared"], "status"),
+        (["Status", "shared"], "status"),
+        (["restroe", "shared", "x"], "restore"),
+        (["conflict", "shared"], "conflicts"),
+        (["statsu"], "status"),
+        (["help", "histroy"], "history"),
+    ],
+)
+def test_a_mistyped_command(
+    daemon: Daemon, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], meant: str
+) -> None:
+    assert cli.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(f"no such command or folder; did you mean 'python main.py {meant}'?\n")
+    (tmp_path / words[0]).mkdir(exist_ok=True)
+    if words[0] != "help":
+        assert cli.main(words[:1]) == 0, "a folder of that name is meant"
+        assert daemon.asked[0].folder == str((tmp_path / words[0]).resolve())
+
+
+@pytest.mark.parametrize("words", [["help"], ["help", "status"], ["version"], ["help", "run"]])
+def test_help_and_version_as_words(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.main(words) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith(f"dir_sync {__version__}" if words == ["version"] else "usage: python main.py ")
+    assert ("usage: python main.py status" in out) == ("status" in words)
+
+
+ALL = [name for name in cli.COMMANDS if name not in ("run", "help", "version")]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_command_without_its_folder(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """The example is one of that command: another one would start a node."""
+    assert cli.main([name]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"dir_sync: which folder? For example: python main.py {name} ~/shared (--help tells more)\n"
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])
+@pytest.mark.parametrize("name", ["", *ALL])
+def test_help_fits_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, columns: int
+) -> None:
+    """And has an example that is one, for each command."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert cli.main([*([name] if name else []), "--help"]) == 0
+    out, _ = capsys.readouterr()
+    widest = max(len(line) for line in out.splitlines())
+    assert widest <= (100 if columns > 80 else 80)
+    assert widest > 70 or columns < 100
+    examples = re.findall(rf"^  python main.py {name}\b.*$", out, re.MULTILINE)
+    assert examples, "an example"
+    if not name:
+        assert out.index("basic options:") < out.index("--peer") < out.index("advanced:") < out.index("--brake-files")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_examples_are_right(
+    capsys: pytest.CaptureFixture[str], folder: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is accepted: what is then in the way is that nothing was ever shared."""
+    assert cli.main([name, "--help"]) == 0
+    out, _ = capsys.readouterr()
+    for example in re.findall(rf"^  python main.py ({name} .*)$", out, re.MULTILINE):
+        words = shlex.split(example.partition("&&")[0].partition("||")[0].replace("~/shared", folder))
+        assert cli.main(words) == 1, example
+        _, err = capsys.readouterr()
+        assert re.search("no node is running for|was never shared from here", err), err
 
 
 def test_the_daemons_exit_code(daemon: Daemon, folder: str) -> None:

@@ -17,7 +17,8 @@ class Listener:
         self.now_s = 1000.0
         self.woken = 0
         self.left: list[int] = []
-        self.ending = Ending(self.wake, lambda: self.now_s, self.left.append)
+        self.ending = Ending(lambda: self.now_s, self.left.append)
+        self.ending.wake = self.wake
 
     def wake(self) -> None:
         self.woken += 1
