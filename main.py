@@ -56,4 +56,7 @@ def start():
 
 
 if __name__ == "__main__":
-    sys.exit(start())
+    try:
+        sys.exit(start())
+    except KeyboardInterrupt:  # before there is anything to end
+        sys.exit(130)

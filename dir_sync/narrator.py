@@ -132,6 +132,11 @@ class Narrator:
             logger.info("received %s (%s) from %s at %s", path, size, came.peer, _rate(came.size, came.wire))
         return True
 
+    def _offer(self, approving: str, rejecting: str) -> None:
+        """The two decisions, each on a line of its own: easy to copy."""
+        logger.warning("  to %s: %s", approving, self._command("approve"))
+        logger.warning("  to %s: %s", rejecting, self._command("reject"))
+
     def _command(self, word: str) -> str:
         return pasteable(word, self._folder)
 
@@ -192,17 +197,16 @@ class Narrator:
                 )  # fmt: skip
             case "braked":
                 logger.warning(
-                    "HELD: %s vanished while dir_sync was not watching (%s, ...). Other machines keep them until you decide."
-                    " To delete them everywhere: %s  To restore them: %s",
-                    how_many(note.wire, "file"), path, self._command("approve"), self._command("reject"),
+                    "HELD: %s vanished while dir_sync was not watching (%s, ...). Other machines keep them until you decide:",
+                    how_many(note.wire, "file"), path,
                 )  # fmt: skip
+                self._offer("delete them everywhere", "restore them")
             case "peer braked":
                 logger.warning(
-                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine."
-                    " To let it happen: %s  To undo it everywhere: %s",
+                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine:",
                     peer, f"{note.wire:,}", how_many(note.size, "file"), path,
-                    self._command("approve"), self._command("reject"),
                 )  # fmt: skip
+                self._offer("let it happen", "undo it everywhere")
             case "still braked":
                 logger.warning(
                     "HELD: what %s did still waits for your decision; to see it: %s",
@@ -210,11 +214,10 @@ class Narrator:
                 )  # fmt: skip
             case "held there":
                 logger.warning(
-                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine."
-                    " To let it happen: %s  To undo it everywhere: %s",
+                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine:",
                     peer, show(note.text.encode("utf-8", "surrogateescape")), how_many(note.wire, "file"), path,
-                    self._command("approve"), self._command("reject"),
                 )  # fmt: skip
+                self._offer("let it happen", "undo it everywhere")
             case "decided":
                 logger.warning("%s: what %s did to %s", note.text, peer, how_many(note.wire, "file"))
             case "lost":

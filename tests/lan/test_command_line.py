@@ -225,8 +225,11 @@ def test_log_file_quiet_and_verbose(new_lan: Callable[..., Lan]) -> None:
     verbose.start("-v")
     lan.meet("start")
     write(quiet.dir / "some file", blob(100_000))
+    for number in range(60):
+        write(quiet.dir / "many" / f"number {number}", b"%d" % number)
     wait_equal(lan.roots, SOON_S)
     wait_for(lambda: "some file" in verbose.log(), SOON_S, "a line about the file")
+    wait_for(lambda: verbose.log().count("received many/number ") == 60, SOON_S, "-v names every file")
     quiet.stop()
     assert "some file" in written.read_text()
     assert "some file" not in quiet.log()
