@@ -294,7 +294,7 @@ def _restore_losers(book: Book, losers: list[Entry]) -> None:
 def _parser(name: str, description: str, *examples: str, more: str = "") -> Parser:
     """A command's parser. `examples`: words after the program; `more`: text after the examples."""
     lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
-    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]))
+    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
     parser.add_argument("folder", metavar="DIR", help="the shared folder")
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")
     return parser

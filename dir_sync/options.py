@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 from dir_sync import __version__, config, output, root, utils, words
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
+from dir_sync.core.model import show
 
 __all__ = ["Parser", "checked", "count", "read_config"]
 
@@ -96,8 +97,8 @@ def read_config(argv: list[str]) -> Config:
 class Parser(argparse.ArgumentParser):
     """argparse, but an error is a ConfigError: one line, said in one place."""
 
-    def __init__(self, name: str, description: str, epilog: str, usage: str | None = None) -> None:
-        """`name`: of the command, "" for that of a node."""
+    def __init__(self, name: str, description: str, epilog: str, example: str, usage: str | None = None) -> None:
+        """`name`: of the command, "" for that of a node; `example`: what may follow the program."""
         program = words.brief()
         super().__init__(
             prog=f"{program} {name}".rstrip(),
@@ -108,12 +109,14 @@ class Parser(argparse.ArgumentParser):
             formatter_class=lambda prog: _Formatter(prog, width=_columns()),
             add_help=False,
         )
-        self._name = name
+        self._example = example
 
     def error(self, message: str) -> NoReturn:
-        if message.startswith("the following arguments are required: DIR"):
-            example = words.command(*([self._name] if self._name else []))
-            message = f"which folder? For example: {example} ~/shared (--help tells more)"
+        required = "the following arguments are required: "
+        if message.startswith(required):
+            lacking = message.removeprefix(required)
+            what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
+            message = f"{what} For example: {words.program()} {self._example} (--help tells more)"
         elif message.startswith("unrecognized arguments: -"):
             message += self._guess(message.split()[2])
         raise ConfigError(message.removeprefix("argument "), config.USAGE)
@@ -155,11 +158,11 @@ def checked(check: Callable[[str], T]) -> Callable[[str], T]:
 def count(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 12:
         return int(text)
-    raise ConfigError("a whole number is needed", config.USAGE)
+    raise ConfigError(f"'{show(os.fsencode(text))}' is not a whole number", config.USAGE)
 
 
 def _parser() -> Parser:
-    parser = Parser("", HELP, EXAMPLE, "[run] DIR [-b PORT] [-l PORT] [-s DIR] [options]")
+    parser = Parser("", HELP, EXAMPLE, "~/shared", "[run] DIR [-b PORT] [-l PORT] [-s DIR] [options]")
     parser.add_argument("folder", metavar="DIR", help="the folder to share; it has to exist")
     _basic(parser.add_argument_group("basic options").add_argument)
     group = parser.add_argument_group("log")
