@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
 
+from dir_sync import attributes
 from dir_sync.core.limits import MIB, RESERVED_NAME
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.ports import DiskError, NewFile, Reader, Trouble
@@ -389,6 +390,47 @@ class RealDisk:
             pass
 
     # Waiting for the medium
+
+    def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
+        try:
+            held = self._hold_below(folder)
+        except (OSError, DiskError):
+            return  # whoever goes on is told
+        try:
+            inherited = attributes.inherited_from(held)
+        finally:
+            os.close(held)
+        if inherited is None:
+            return
+        for path in on:
+            try:
+                self._at(path, functools.partial(attributes.give, inherited))
+            except (OSError, DiskError):
+                continue
+
+    def make_plain(self, path: bytes) -> None:
+        try:
+            held = self._hold_below(path)
+        except (OSError, DiskError):
+            return
+        try:
+            attributes.make_plain(held)
+        finally:
+            os.close(held)
+
+    def is_only_replaceable(self, path: bytes) -> bool:
+        def look(parent: int, leaf: bytes) -> bool:
+            user = os.geteuid()
+            owner, folder = os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_uid, os.fstat(parent)
+            if user in (0, owner) or (folder.st_mode & st.S_ISVTX and folder.st_uid != user):
+                return False
+            effective = os.access in os.supports_effective_ids
+            return os.access(f"/proc/self/fd/{parent}", os.W_OK | os.X_OK, effective_ids=effective)
+
+        try:
+            return self._at(path, look)
+        except (OSError, DiskError):
+            return False
 
     def sync_directory(self, path: bytes) -> None:
         try:

@@ -132,6 +132,7 @@ class FileSync:
         for path in (STATE, STAGING, HISTORY):
             if self._disk.stat(path) is None:
                 self._disk.make_directory(path, 0o700)
+            self._disk.make_plain(path)
         return sorted(name for name, _ in self._disk.list(STAGING) or [])
 
     def recover(
@@ -628,6 +629,11 @@ class FileSync:
     ) -> None:
         """The new files of a batch take their names; none of these replaces anything."""
         ready = [number for number in new if number in staged and number not in results]
+        together: dict[bytes, list[bytes]] = {}
+        for number in ready:
+            together.setdefault(parent_of(items[number].path), []).append(staged[number][0])
+        for folder, names in together.items():
+            self._disk.inherit(folder, names)
         moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
         rounded = self._disk.grain_ns
         for number, stat in zip(ready, moved, strict=True):
@@ -798,6 +804,7 @@ class FileSync:
             if made is None:
                 self._disk.make_directory(path, target.mode)
                 return ApplyResult(path, Result.DONE, self._fp_of(path))
+            self._disk.inherit(parent_of(path), (made[0],))
             self._disk.rename(made[0], path)
             return ApplyResult(path, Result.DONE, self._fp_after_rename(path, made[1]))
         there = self._expected(path, item.expect)
@@ -806,6 +813,8 @@ class FileSync:
         staged, ready = made
         if there.kind == Kind.FILE and ready.kind == Kind.FILE:
             self._disk.keep_attributes(path, staged)
+        else:
+            self._disk.inherit(parent_of(path), (staged,))
         # From now on this name may hold the user's bytes: its prefix tells the next start (see `recover`).
         swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
         self._disk.rename(staged, swap)
@@ -1022,7 +1031,12 @@ class FileSync:
                 raise _Unexpected
             return ApplyResult(path, Result.DONE, fingerprint(now))
         mode = None if there.kind == Kind.SYMLINK else target.mode
-        self._disk.set_meta(path, mode, target.mtime)
+        try:
+            self._disk.set_meta(path, mode, target.mtime)
+        except DiskError as error:
+            if error.trouble != Trouble.DENIED or not self._disk.is_only_replaceable(path):
+                raise
+            return self._replace_by_ours(item)
         now = self._disk.stat(path)
         if now is None or now.inode != there.inode or now.size != there.size:
             raise _Unexpected
@@ -1030,6 +1044,23 @@ class FileSync:
             raise _Unexpected
         # A write between the look and the new mtime would not show any more: the content has to be read again.
         return ApplyResult(path, Result.DONE, fingerprint(now) + scanner.YOUNG)
+
+    def _replace_by_ours(self, item: ApplyItem) -> ApplyResult:
+        """The same content with another mode and mtime, as a file of ours, in the place of another user's."""
+        unsynced: list[Writer] = []
+        copy = item._replace(act=Act.INSTALL, copy_path=item.path, copy_fp=item.expect)
+        made = self._make_ready(copy, unsynced, False)
+        try:
+            for writer in unsynced:
+                writer.sync()
+            return self._install(copy, made)
+        except BaseException:
+            if made is not None:
+                self._clear(None, made[0], made[1].inode)
+            raise
+        finally:
+            for writer in unsynced:
+                writer.close()
 
     def _has_meta(self, now: Stat, mode: int | None, mtime: int | None) -> bool:
         """True if mode and mtime are what they have just been set to, as far as this file system can hold them. What it

@@ -153,6 +153,17 @@ class Disk(Protocol):
         """Give the file `on` the owner, group, ACL and extended attributes of the file `of`, as far as we may. Never
         fails."""
 
+    def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
+        """Give what lies ready elsewhere, and is to be renamed into `folder`, what it would have if it had been made there:
+        the group of a setgid folder, its default ACL. As far as we may. Never fails."""
+
+    def make_plain(self, path: bytes) -> None:
+        """What is made in this folder of ours from now on gets neither group nor ACL from it. Never fails."""
+
+    def is_only_replaceable(self, path: bytes) -> bool:
+        """True for what is another user's, in a folder that we may change: only its owner may set its mode and times, but
+        we may put something else in its place. Never fails."""
+
     @property
     def grain_ns(self) -> int:
         """Two writes closer together than this may leave the same times behind; 0: never, once the first was looked

@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control": set(),
     "root": {"config"},
     # bytes on disk
-    "disk": {"ports"},
+    "attributes": set(),
+    "disk": {"ports", "attributes"},
     "delta": {"ports"},
     "signatures": {"ports", "delta", "log"},
     "scanner": {"ports", "disk", "delta", "log"},

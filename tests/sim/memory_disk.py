@@ -103,6 +103,7 @@ class MemoryDisk:
         self.supports_exchange = True
         self.generation = 0  # one more at each crash; files opened before are gone
         self.unreadable: set[int] = set()  # inodes whose content the program cannot read
+        self.others: set[int] = set()  # inodes of another user: only they may set mode and times
         self._never_synced: set[int] = set()  # of ours: their sync failed, and no later one makes up for it
         self._away: _Inode | None = None  # the root, while it is gone
 
@@ -254,11 +255,23 @@ class MemoryDisk:
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         self._enter("set_meta", path)
+        if self.is_only_replaceable(path):
+            raise DiskError(Trouble.DENIED, path)
         self._set_meta(path, mode, mtime)
 
     def keep_attributes(self, of: bytes, on: bytes) -> None:
         """Counted and hooked; there are no attributes here."""
         self._enter("keep_attributes", of, on)
+
+    def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
+        """There are no groups and no ACLs here."""
+
+    def make_plain(self, path: bytes) -> None:
+        """As `inherit`."""
+
+    def is_only_replaceable(self, path: bytes) -> bool:
+        inode = self._find(path)
+        return inode is not None and inode.number in self.others
 
     def sync_directory(self, path: bytes) -> None:
         self._enter("sync_directory", path)
