@@ -1,4 +1,4 @@
-"""What a new file or folder gets from the folder that it is made in: the group of a setgid folder, and its default ACL.
+"""Owners, groups and ACLs: what a folder gives to what is made in it, and what only an owner may change.
 
 In:   an open handle of that folder; the names of what lies ready in the staging folder and will be renamed there.
 Out:  they have what they would have, had they been made there. A rename brings nothing of this about.
@@ -7,17 +7,20 @@ Rule: as far as this user may, and never an error: the file matters more than it
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat as st
 from typing import NamedTuple
 
-__all__ = ["Inherited", "give", "inherited_from", "make_plain"]
+__all__ = ["Inherited", "give", "inherited_from", "is_only_replaceable", "make_plain"]
 
 _ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 
 # An ACL as the kernel tells it: version 2, then entries of eight bytes: tag, permissions, id.
 _VERSION = b"\2\0\0\0"
 _ENTRY_BYTES = 8
+_GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS, which is the same on all machines with 64 bits but a few
+_IMMUTABLE_OR_APPEND_ONLY = 0x30
 _USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
 
 
@@ -82,6 +85,30 @@ def make_plain(folder: int) -> None:
             os.chmod(path, mode & ~st.S_ISGID)
     except OSError:
         pass
+
+
+def is_only_replaceable(parent: int, leaf: bytes) -> bool:
+    """True for what is another user's, in a folder that we may change. OSError."""
+    user = os.geteuid()
+    found, folder = os.stat(leaf, dir_fd=parent, follow_symlinks=False), os.fstat(parent)
+    if found.st_uid == user or (folder.st_mode & st.S_ISVTX and folder.st_uid != user):
+        return False
+    if st.S_ISREG(found.st_mode) and _is_immutable(parent, leaf):
+        return False
+    effective = os.access in os.supports_effective_ids
+    return os.access(f"/proc/self/fd/{parent}", os.W_OK | os.X_OK, effective_ids=effective)
+
+
+def _is_immutable(parent: int, leaf: bytes) -> bool:
+    """OSError if it cannot be read; then it cannot be copied either."""
+    handle = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        answer = fcntl.ioctl(handle, _GET_FLAGS, bytes(8))
+        return bool(int.from_bytes(answer[:4], "little") & _IMMUTABLE_OR_APPEND_ONLY)
+    except OSError:
+        return False  # a file system without such flags
+    finally:
+        os.close(handle)
 
 
 def _with_mode(acl: bytes, mode: int) -> bytes:

@@ -419,16 +419,8 @@ class RealDisk:
             os.close(held)
 
     def is_only_replaceable(self, path: bytes) -> bool:
-        def look(parent: int, leaf: bytes) -> bool:
-            user = os.geteuid()
-            owner, folder = os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_uid, os.fstat(parent)
-            if user in (0, owner) or (folder.st_mode & st.S_ISVTX and folder.st_uid != user):
-                return False
-            effective = os.access in os.supports_effective_ids
-            return os.access(f"/proc/self/fd/{parent}", os.W_OK | os.X_OK, effective_ids=effective)
-
         try:
-            return self._at(path, look)
+            return self._at(path, attributes.is_only_replaceable)
         except (OSError, DiskError):
             return False
 
