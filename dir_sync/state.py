@@ -60,6 +60,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
     there can be none."""
     path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
     lost = _is_lost(root, path)
+    _keep_private(path)
     try:
         try:
             index = Index(os.fsdecode(path), dice)
@@ -76,6 +77,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
                 if os.path.exists(path + suffix):
                     os.rename(path + suffix, aside + suffix)
             logger.warning("the index was damaged (%s): set aside, and rebuilt from the folder", error)
+            _keep_private(path)
             return Index(os.fsdecode(path), dice)
     except (OSError, sqlite3.Error) as error:
         name = getattr(error, "sqlite_errorname", "")
@@ -84,6 +86,23 @@ def open_index(root: bytes, dice: random.Random) -> Index:
             full.sqlite_errorname = "SQLITE_FULL"
             raise full from error
         raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
+
+
+def _keep_private(path: bytes) -> None:
+    """Make the index file 0600, new or old, whatever the umask: it names every file and every version in the history.
+    SQLite gives the files beside a new database the mode of the database; those that are there already get it here."""
+    for name, flags in ((path, os.O_CREAT), (path + b"-wal", 0), (path + b"-shm", 0)):
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+        except OSError:
+            continue  # it is not there; or SQLite fails for the same reason, and says so
+        try:
+            if stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:
+                os.fchmod(handle, 0o600)
+        except OSError:
+            pass  # the file system knows no modes, or the file is another user's
+        finally:
+            os.close(handle)
 
 
 def _is_in(root: bytes, path: bytes) -> bool:

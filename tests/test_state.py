@@ -62,3 +62,26 @@ def test_no_index_and_no_history_is_a_first_start(root: bytes, caplog: pytest.Lo
     os.makedirs(root + b"/.dir_sync/versions")
     opened(root)
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_the_index_and_its_journal_are_private(root: bytes, umask: int) -> None:
+    """Whatever the umask, and also where an earlier version left them open to others."""
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            handle = state.lock(root)
+            index = state.open_index(root, random.Random(1))
+            index.note("key", "value")
+            index.commit()
+            beside = sorted(name for name in os.listdir(root + b"/.dir_sync") if name.startswith(b"index.db"))
+            assert beside == [b"index.db", b"index.db-shm", b"index.db-wal"]
+            modes = {name: os.stat(root + b"/.dir_sync/" + name).st_mode & 0o777 for name in beside}
+            assert set(modes.values()) == {0o600}, modes
+            index.image()  # ends the transaction, so that nothing is held
+            for name in beside:
+                os.chmod(root + b"/.dir_sync/" + name, 0o644)
+            index.close()
+            os.close(handle)
+    finally:
+        os.umask(before)
