@@ -120,17 +120,21 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     Stat,
+    beats,
     check_path,
     fingerprint,
     has_seen,
     inode_of,
     is_first_scan,
     join,
+    knows_itself,
     leq,
     parent_of,
+    same_body,
     same_content,
     same_meta,
     same_version,
+    with_change,
 )
 from dir_sync.core.pace import Pace
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
@@ -170,6 +174,7 @@ _YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
 _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
 _UNAWARE_MAX = 100  # of one path
+_OUTDONE_MAX = 10_000  # paths
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
@@ -221,13 +226,16 @@ class Engine:
         deltas: bool = True,
         brake: BrakeLimits | None = None,
         retention: Retention | None = None,
+        ahead_ns: int = limits.STAMP_AHEAD_NS,
     ) -> None:
         """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them.
-        `retention`: how long the history keeps things; None: for ever."""
+        `retention`: how long the history keeps things; None: for ever. `ahead_ns`: what is dated further ahead of our
+        clock is not continued by what is made here."""
         self.index = index
         self.folder = folder
         self._tag = tag.encode()
         self._with_deltas = deltas
+        self._ahead_ns = ahead_ns
         # --- what is going on ---
         self._now = Now(0, 0)
         self._out: list[Effect] = []
@@ -318,6 +326,10 @@ class Engine:
         self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
         self._brake_told = True  # peers know what is held here
         self._removing = 0  # files that are just being removed
+        self._alias = ""  # under which a change is made where our own entry in a vector is forged
+        self._outdone: dict[
+            bytes, set[tuple[Stamp, Stamp]]
+        ] = {}  # what won here against a larger stamp, and over which
         self._approved = False  # some of what changed in this turn was approved by a person: no peer need ask again
         self._inquiries = Inquiries()
         self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
@@ -870,7 +882,7 @@ class Engine:
         else:
             now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
             stamp_ns = min(mtime, self._now.wall_ns)
-            record = changed(None, now, self.index.node, self.index.next_sequence(), stamp_ns)
+            record = self._changed_to(None, now, stamp_ns)
             if kind is not Kind.DIRECTORY:
                 self._here[path, "new here"] = size
         if kind is Kind.DIRECTORY:
@@ -999,7 +1011,7 @@ class Engine:
             if not self.brake.holds(path):
                 self.brake.missed[path] = None
                 return True
-            newer = any(offer.record.stamp > mine.stamp for offer in self.index.offers(path))
+            newer = any(beats(offer.record, mine) for offer in self.index.offers(path))
             is_wanted = mine.kind != Kind.DIRECTORY and path in self.brake.held and newer
             if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
                 return True
@@ -1014,7 +1026,7 @@ class Engine:
         mine = self._as_installed(mine)
         stamp_ns = self._now.wall_ns if errand.live else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
-        record = changed(mine, gone, self.index.node, self.index.next_sequence(), stamp_ns)
+        record = self._changed_to(mine, gone, stamp_ns)
         self._record_change(record, mine, b"", seen)
         self._approved |= errand.approved
         self._here[path, "deleted here"] = 0
@@ -1334,7 +1346,7 @@ class Engine:
             record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         else:
             stamp_ns = min(seen.mtime, self._now.wall_ns)
-            record = changed(mine, now, self.index.node, self.index.next_sequence(), stamp_ns)
+            record = self._changed_to(mine, now, stamp_ns)
         self._record_change(record, mine, fp, seen)
         if not self.first_scan and record.kind != Kind.DIRECTORY:
             is_new = mine is None or mine.kind == Kind.ABSENT
@@ -1355,14 +1367,48 @@ class Engine:
             self._revive_folder(above)
         _, mode = _got_meta(row.fp)
         folder = row.record._replace(kind=Kind.DIRECTORY, mode=mode)
-        record = changed(row.record, folder, self.index.node, self.index.next_sequence(), self._now.wall_ns)
+        record = self._changed_to(row.record, folder, self._now.wall_ns)
         self._record_change(record, row.record, row.fp, None)
+
+    def _changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
+        """The record of what somebody at this node has made of `previous`."""
+        return changed(previous, now, *self._maker(previous), stamp_ns, self._latest_ns())
+
+    def _latest_ns(self) -> int:
+        """The largest stamp that our clock allows."""
+        wall_ns = self._now.wall_ns
+        return wall_ns + self._ahead_ns if wall_ns >= limits.CLOCK_SANE_NS else limits.STAMP_NS_MAX
+
+    def _maker(self, *replaced: Record | None) -> tuple[str, int]:
+        """The maker of the change that replaces these, and its counter: this node, and the next sequence. If a peer has
+        announced changes of ours that we never made, peers could not tell from those what we really make: then the maker
+        is a new id, of which nobody can have heard."""
+        counter = self.index.next_sequence()
+        seen: dict[str, int] = {}
+        for record in replaced:
+            seen.update(record.vector if record is not None else ())
+        if seen.get(self.index.node, 0) < counter:
+            return self.index.node, counter
+        if not self._alias or seen.get(self._alias, 0) >= counter:
+            self._alias = self.index.made_up_id()
+        return self._alias, counter
+
+    def _note_outdone(self, winner: Record) -> None:
+        """`winner` takes the place of what is here, maybe of a version with a larger stamp: then it does so once."""
+        row = self.index.get(winner.path)
+        if row is None or winner.stamp.ns >= row.record.stamp.ns - limits.STAMP_GAP_NS:
+            return
+        if len(self._outdone) > _OUTDONE_MAX:
+            self._outdone.clear()
+        pairs = self._outdone.setdefault(winner.path, set())
+        if len(pairs) < _UNAWARE_MAX:
+            pairs.add((winner.stamp, row.record.stamp))
 
     def _announced(self, now: Record, mine: Record | None) -> Record | None:
         """A newer record that a peer announced and that is exactly what is there now."""
         for offer in self.index.offers(now.path):
             theirs = offer.record
-            if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or theirs.stamp > mine.stamp):
+            if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or beats(theirs, mine)):
                 return theirs._replace(vector=join(theirs.vector, mine.vector)) if mine is not None else theirs
         return None
 
@@ -1370,7 +1416,7 @@ class Engine:
         """A newer tombstone that a peer announced, made in knowledge of what we held."""
         for offer in self.index.offers(mine.path):
             theirs = offer.record
-            if theirs.kind == Kind.ABSENT and theirs.stamp > mine.stamp and has_seen(theirs, mine):
+            if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
                 return theirs._replace(vector=join(theirs.vector, mine.vector))
         return None
 
@@ -1387,7 +1433,7 @@ class Engine:
         if data and self._is_elsewhere(record):
             data = None  # whoever holds the other one makes a copy of it
         for offer in self.index.offers(record.path):  # that came before our own change was seen
-            if offer.record.stamp > record.stamp and not has_seen(offer.record, record):
+            if beats(offer.record, record) and not has_seen(offer.record, record):
                 self._note_unaware(offer.record)
         row = self._put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
@@ -1569,14 +1615,15 @@ class Engine:
                 return  # its look puts it back on the list
             return
         row = self.index.get(path)
-        decision = decide(None if row is None else row.record, offers)
+        spent = self._outdone.get(path, ())
+        decision = decide(None if row is None else row.record, offers, spent)
         if isinstance(decision, Take) and not self._is_within_reach(decision.record, offers):
             if decision.record.stamp.node == self.index.node and self.index.offer(path, _OURS) is not None:
                 self.index.drop_offer(path, _OURS)  # what should come back was in the history, and is no more
                 self._note("lost", path)
                 offers = self.index.offers(path)
             near = [offer for offer in offers if self._may_be_asked(offer.peer, offer.record.content)]
-            second = decide(None if row is None else row.record, near)
+            second = decide(None if row is None else row.record, near, spent)
             if not isinstance(second, Nothing):
                 decision, offers = second, near  # until whoever has the best comes, if ever
         if path in self._obstructed:
@@ -1626,7 +1673,7 @@ class Engine:
         row = self.index.get(path)
         assert row is not None
         for offer in offers:
-            if offer.record.stamp <= row.record.stamp and leq(offer.record.vector, row.record.vector):
+            if leq(offer.record.vector, row.record.vector) and not beats(offer.record, row.record):
                 self.index.drop_offer(path, offer.peer)
         self._nothing_wanted(path)
         if not self.index.offers(path):
@@ -1655,7 +1702,8 @@ class Engine:
         self._short.pop(path, None)
 
     def _answer(self, row: Row, top: Record) -> None:
-        record = answer(row.record, top, self.index.node, self.index.next_sequence())
+        now_ns, latest_ns = self._now.wall_ns, self._latest_ns()
+        record = answer(row.record, top, *self._maker(row.record, top), now_ns, latest_ns)
         self._put(record, row.fp)
         self._fresh[record.path] = Fresh(record, row.record, None, None, None, None)
 
@@ -2099,6 +2147,7 @@ class Engine:
                 or path in agenda
                 or digest in coming
                 or path in self._obstructed
+                or not knows_itself(record)
             ):
                 others.append(change)
                 continue
@@ -2268,7 +2317,7 @@ class Engine:
         path = record.path
         for offer in self.index.offers(path):
             theirs = offer.record
-            if theirs.stamp <= record.stamp and leq(theirs.vector, record.vector):
+            if leq(theirs.vector, record.vector) and not beats(theirs, record):
                 self.index.drop_offer(path, offer.peer)
                 peer = self._peers.get(offer.peer)
                 if peer is not None and same_version(theirs, record):
@@ -2276,6 +2325,7 @@ class Engine:
         self._in_vain.pop(path, None)
         self._blocked.pop(path, None)
         self._forget_wanted(path)
+        self._note_outdone(record)
         self._put(record, fp)
 
     # --- what was here once ------------------------------------------------------------------------------------------
@@ -2290,7 +2340,7 @@ class Engine:
                 continue
             if mine is not None and same_content(mine, now) and same_meta(mine, now):
                 continue
-            record = changed(mine, now, self.index.node, self.index.next_sequence(), self._now.wall_ns)
+            record = self._changed_to(mine, now, self._now.wall_ns)
             is_here = kind != Kind.FILE or not size or self.index.has_content(content)
             for peer in [""] if is_here else holders.get(content, ()):
                 self.index.put_offer(Offer(_OURS + peer, record, False))
@@ -3177,6 +3227,8 @@ class Engine:
     def _told(self, peer: Peer, record: Record, sequence: int) -> bool:
         """A peer announced what it holds. True if that is (or may be) news."""
         path = record.path
+        if not knows_itself(record):
+            record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
         peer.told_us = True
         if peer.synced and record.stamp.node == peer.node:
             peer.direct.add(record.stamp)
@@ -3186,14 +3238,14 @@ class Engine:
         row = self.index.get(path)
         if row is not None:
             mine = row.record
-            if mine.stamp == record.stamp:
+            if mine.stamp == record.stamp and same_body(mine, record):
                 peer.acknowledged(path)
                 if leq(record.vector, mine.vector):
                     self._take_back(path, peer.node)
                     if record.vector == mine.vector and row.seq > peer.sent:
                         peer.knows[path] = (record.stamp, record.vector)
                     return False
-            elif record.stamp < mine.stamp and leq(record.vector, mine.vector):
+            elif leq(record.vector, mine.vector) and not beats(record, mine):
                 self._take_back(path, peer.node)
                 return False
             else:
@@ -3206,7 +3258,7 @@ class Engine:
             and not self._knew_us(record)
         )
         earlier = self.index.offer(path, peer.node)
-        if row is not None and record.stamp > row.record.stamp:
+        if row is not None and beats(record, row.record):
             if (
                 not has_seen(record, row.record)
                 or (

@@ -135,6 +135,10 @@ class Index:
         self._dirty_meta["node"] = self.node
         self._dirty_meta["index_id"] = self.index_id
 
+    def made_up_id(self) -> str:
+        """An id that nobody else has, nor can guess."""
+        return f"{self._dice.getrandbits(64):016x}"
+
     def leap(self, now_ns: int) -> None:
         """To be called once after an index that may be a backup was opened. Sequences that its later self has given out are
         not given out again for something else: then whoever has heard of them would miss what is new, and take it for

@@ -517,12 +517,12 @@ def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
     bench = Bench()
     bench.connect()
     bench.found(b"a", b"mine")
-    bench.hear(state(record(b"a", None, ns=WALL_NS * 2)))
+    bench.hear(state(record(b"a", None, ns=WALL_NS + limits.STAMP_AHEAD_NS // 2)))
     row = bench.index.get(b"a")
     assert row is not None
     assert row.record.kind == Kind.FILE
-    assert 0 < row.record.stamp.ns - WALL_NS * 2 < 1_025
-    assert has_seen(row.record, record(b"a", None, ns=WALL_NS * 2))
+    assert 0 < row.record.stamp.ns - WALL_NS - limits.STAMP_AHEAD_NS // 2 < 1_025
+    assert has_seen(row.record, record(b"a", None, ns=WALL_NS + limits.STAMP_AHEAD_NS // 2))
 
 
 def test_whoever_holds_the_same_is_told_nothing() -> None:

@@ -26,7 +26,7 @@ ATTACHED_BYTES_MAX = 1 * MIB  # all content attached to one update
 CHANGES_MAX = 1000  # changes in one update
 PULLS_MAX = 4096  # pulls in one message, and unanswered pulls of one peer
 PULL_WINDOW_BYTES = 8 * MIB  # asked for and not yet received, per peer
-VECTOR_ENTRIES_MAX = 4096  # one entry for each node that ever changed the path
+VECTOR_ENTRIES_MAX = 1024  # one entry for each node that ever changed the path; more are made up, and fill every index
 HISTORY_ANSWER_MAX = 10_000  # versions that one question about the history is answered with
 NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people
@@ -58,6 +58,11 @@ STAMP_NS_MAX = 2**63 - 1
 STAMP_NS_MADE_MAX = (
     2**62
 )  # the year 2116: no mtime and no clock makes a larger one, so that what replaces it has room above
+STAMP_AHEAD_NS = 365 * 86_400 * 10**9  # a stamp further ahead of our clock than this is wrong or forged
+STAMP_GAP_NS = (
+    3_600 * 10**9
+)  # causality is asked only about stamps that lie further apart: no honest successor goes back
+CLOCK_SANE_NS = 1_672_531_200 * 10**9  # 2023: a clock before it was never set, and judges nobody's stamps
 SEQUENCE_MAX = 2**62
 SIZE_MAX = 2**60
 MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range

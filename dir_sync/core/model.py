@@ -23,6 +23,7 @@ __all__ = [
     "Stamp",
     "Stat",
     "Vector",
+    "beats",
     "check_path",
     "concurrent",
     "fingerprint",
@@ -31,13 +32,16 @@ __all__ = [
     "inode_of",
     "is_first_scan",
     "join",
+    "knows_itself",
     "leq",
     "meanings",
     "parent_of",
+    "same_body",
     "same_content",
     "same_meta",
     "same_version",
     "show",
+    "with_change",
 ]
 
 
@@ -96,23 +100,41 @@ class Stat(NamedTuple):
     links: int
 
 
+def knows_itself(record: Record) -> bool:
+    """True if the vector says which change of its maker's the record is, as it does in every record that is made here."""
+    return any(node == record.stamp.node for node, _ in record.vector)
+
+
 def leq(mine: Vector, theirs: Vector) -> bool:
-    """True if every change that `mine` has seen, `theirs` has seen too."""
+    """True if every change that `mine` has seen, `theirs` has seen too. A vector that is full takes no more makers."""
     if mine == theirs:
         return True
     seen = dict(theirs)
+    if len(theirs) >= limits.VECTOR_ENTRIES_MAX:
+        return all(seen.get(node, counter) >= counter for node, counter in mine)
     return all(seen.get(node, 0) >= counter for node, counter in mine)
 
 
 def join(mine: Vector, theirs: Vector) -> Vector:
-    """The least vector above both."""
+    """The least vector above both. If it would be longer than a vector may be, `mine` keeps its makers, and those of
+    `theirs` come in as far as there is room: so a vector only ever grows, and joining comes to an end."""
     if mine == theirs:
         return mine
     seen = dict(mine)
     for node, counter in theirs:
-        if seen.get(node, 0) < counter:
+        if seen.get(node, 0) < counter and (node in seen or len(seen) < limits.VECTOR_ENTRIES_MAX):
             seen[node] = counter
     return tuple(sorted(seen.items()))
+
+
+def with_change(vector: Vector, node: str, counter: int, *makers: str) -> Vector:
+    """A vector that has seen one more change. If it is full, half of it is forgotten, but never the entries of `makers`,
+    whose versions the change replaces."""
+    if len(vector) >= limits.VECTOR_ENTRIES_MAX and all(maker != node for maker, _ in vector):
+        kept = [entry for entry in vector if entry[0] in makers]
+        others = [entry for entry in vector if entry[0] not in makers]
+        vector = tuple(sorted(kept + others[: limits.VECTOR_ENTRIES_MAX // 2]))
+    return join(((node, counter),), vector)
 
 
 def concurrent(mine: Record, theirs: Record) -> bool:
@@ -137,6 +159,29 @@ def has_seen(mine: Record, theirs: Record) -> bool:
     return any(node == maker and counter >= made for node, counter in mine.vector)
 
 
+def beats(theirs: Record, mine: Record) -> bool:
+    """True if `theirs` takes the place of `mine`. There are three cases:
+
+    1. The same stamp: equal versions; or somebody has given out one stamp twice, and then the larger body wins.
+    2. The version with the lower stamp was made in knowledge of the other one, which was dated far ahead of the clock
+       of whoever replaced it (`reconcile.changed`): what was made in its knowledge wins.
+    3. Else the larger stamp wins, as between all versions that honest clocks have dated."""
+    if theirs.stamp == mine.stamp:
+        return not same_body(theirs, mine) and _body(theirs) > _body(mine)
+    higher, lower = (theirs, mine) if theirs.stamp > mine.stamp else (mine, theirs)
+    if higher.stamp.ns - lower.stamp.ns > limits.STAMP_GAP_NS and has_seen(lower, higher):
+        return (lower if not has_seen(higher, lower) else higher) is theirs
+    return higher is theirs
+
+
+def same_body(mine: Record, theirs: Record) -> bool:
+    return same_content(mine, theirs) and same_meta(mine, theirs)
+
+
+def _body(record: Record) -> tuple[int, bytes, int, int]:
+    return record.kind, record.content, record.mode, record.mtime
+
+
 def same_content(mine: Record, theirs: Record) -> bool:
     return mine.kind == theirs.kind and mine.content == theirs.content
 
@@ -149,8 +194,9 @@ def same_meta(mine: Record, theirs: Record) -> bool:
 
 
 def same_version(mine: Record, theirs: Record) -> bool:
-    """Stamps name versions: equal stamps mean equal content, on every node and for ever."""
-    return mine.stamp == theirs.stamp and mine.vector == theirs.vector
+    """Stamps name versions: equal stamps mean equal content, on every node and for ever; unless somebody gives out one
+    stamp for two contents."""
+    return mine.stamp == theirs.stamp and mine.vector == theirs.vector and same_body(mine, theirs)
 
 
 FIRST_CONTACT = "first contact"

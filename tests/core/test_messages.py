@@ -527,7 +527,7 @@ ARRAYS: list[tuple[str, Way, int, int]] = [
     ("HELLO", ("folders",), 0, 64),
     ("STATE", ("records",), 0, 2000),
     ("STATE", ("records", 0), 10, 10),
-    ("STATE", ("records", 0, 9), 1, 4096),
+    ("STATE", ("records", 0, 9), 1, limits.VECTOR_ENTRIES_MAX),
     ("STATE", ("records", 0, 9, 0), 2, 2),
     ("ACKNOWLEDGE", ("held",), 0, 2000),
     ("ACKNOWLEDGE", ("held", 0), 3, 3),

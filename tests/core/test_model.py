@@ -320,7 +320,9 @@ def test_what_is_the_same() -> None:
     assert not same_meta(folder, folder._replace(mode=0o700))
     link = file._replace(kind=Kind.SYMLINK)
     assert not same_meta(link, link._replace(mtime=6))
-    assert same_version(file, file._replace(mtime=6))
+    assert same_version(file, file._replace(vector=(("a", 1),)))
+    assert not same_version(file, file._replace(mtime=6)), "somebody has given out one stamp twice"
+    assert same_version(folder, folder._replace(mtime=6))
     assert not same_version(file, file._replace(stamp=Stamp(2, "a")))
     assert not same_version(file, file._replace(vector=(("a", 2),)))
 

@@ -475,7 +475,7 @@ def test_a_mutated_text_is_another_message_or_the_end(message: Message, data: st
 
 def test_the_worst_page_stays_below_a_bound() -> None:
     """Vector entries are the most that a message can make us hold. A quarter of a message of them, to save time."""
-    vector = [[f"{number:x}", 2**40 + number] for number in range(0x1000, 0x1000 + 4096)]
+    vector = [[f"{number:x}", 2**40 + number] for number in range(0x1000, 0x1000 + limits.VECTOR_ENTRIES_MAX)]
     row = ["a", 1, 1, "0" * 64, 0, 0, 0, 1, "a", vector]
     count = limits.MESSAGE_BYTES_MAX // 4 // len(json.dumps(row, separators=(",", ":")))
     fields = {"type": "STATE", "folder": "f", "sequence": 1, "last": True, "records": [row] * count}
