@@ -19,6 +19,7 @@ __all__ = [
     "BRAKE_FILES",
     "BRAKE_PERCENT",
     "BROADCAST_PORT",
+    "CLOCK_AHEAD",
     "ENVIRONMENT",
     "FOLDER_NAME",
     "HISTORY_DAYS",
@@ -52,6 +53,7 @@ BRAKE_FILES = 100
 BRAKE_PERCENT = 50
 BRAKE_REWRITES = 1_000
 BRAKE_REWRITE_PERCENT = 80
+CLOCK_AHEAD = limits.STAMP_AHEAD_NS // (86_400 * 10**9)
 HISTORY_DAYS = 30
 HISTORY_SHARE = 10
 HISTORY_MIN = 10**9
@@ -95,6 +97,7 @@ class Config:
     brake_percent: int = BRAKE_PERCENT  # if they are more than this of all files
     brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
+    clock_ahead: int = CLOCK_AHEAD  # days: what is dated further ahead does not win over what is made here later
     history_days: int = HISTORY_DAYS  # what was replaced is kept so long ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
     history_min: int = HISTORY_MIN  # but at least so many bytes

@@ -283,7 +283,8 @@ class Daemon:
         if not deltas:
             logger.warning("%s", delta.MISSING)
         brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
-        self._engine = Engine(self._index, config.folder_name, tag, deltas, brake, self._retention())
+        ahead_ns = max(config.clock_ahead, 1) * DAY_NS
+        self._engine = Engine(self._index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns)
         trusted = frozenset(address for address, _ in config.peers)
         try:
             self._manager = NodeManager(

@@ -87,6 +87,7 @@ def read_config(argv: list[str]) -> Config:
         brake_percent=given.brake_percent,
         brake_rewrites=given.brake_rewrites,
         brake_rewrite_percent=given.brake_rewrite_percent,
+        clock_ahead=given.clock_ahead,
         history_days=given.history_days,
         history_share=given.history_share,
         history_min=least,
@@ -260,6 +261,14 @@ def _advanced(add: Callable[..., object]) -> None:
         dest="fresh",
         action="store_true",
         help="start with an empty DIR, though it was shared from here before",
+    )
+    add(
+        "--clock-ahead",
+        metavar="DAYS",
+        type=checked(_days),
+        default=config.CLOCK_AHEAD,
+        help="a version dated more than DAYS ahead of this machine's clock does not win over later edits"
+        " (default: %(default)s)",
     )
     add(
         "--brake-files",
