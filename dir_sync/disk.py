@@ -345,10 +345,10 @@ class RealDisk:
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         """Where the file system has no RENAME_EXCHANGE it is done in steps, none of them undone by a crash:
-        `theirs` is linked away to a spare name beside `mine`, `mine` renamed over it, the spare name renamed
-        to `mine`. Then `theirs` is never missing, but a file saved there between the first two steps is lost.
+        `mine` is linked away to a spare name beside `theirs`, `theirs` renamed over it, the spare name renamed
+        to `theirs`. Then `mine` is never missing, but a file saved there between the first two steps is lost.
         Folders, and files where there are no hard links, are renamed away instead of linked: for a moment
-        `theirs` is missing."""
+        `mine` is missing."""
         self._move(mine, theirs, _EXCHANGE)
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
@@ -967,7 +967,7 @@ class RealDisk:
                     raise _os_error(errno.EEXIST if flag != _EXCHANGE and _is_taken(there, theirs) else errno.EINVAL)
                 if flag == _EXCHANGE:
                     self._exchanges = False
-                    _exchange_in_steps(here, mine, there, theirs)
+                    _exchange_in_steps(there, theirs, here, mine)
                 else:
                     _rename_in_steps(here, mine, there, theirs)
             finally:

@@ -136,9 +136,10 @@ from dir_sync.core.model import (
     same_version,
     with_change,
 )
-from dir_sync.core.pace import Pace
+from dir_sync.core.pace import Pace, Span
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
+from dir_sync.core.renames import Renames
 from dir_sync.core.retention import Retention, enough
 from dir_sync.core.transfer import Fetch
 from dir_sync.core.uploads import Upload, Uploads
@@ -182,6 +183,8 @@ _DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and what they hold; the newest stay
 _DELTA_KEEP_MS = _STALLED_MS + 5_000  # nobody has asked for any of it: whoever began to has given it up by then
 _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read once, to have their signatures
 _TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
+_DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
+_DISPLACED_MS = 60_000  # ... and may be wanted under another name
 _MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
 
 
@@ -203,6 +206,15 @@ class _Ready(NamedTuple):
     digest: bytes
     data: bytes | None
     staged: bytes | None
+
+
+class _Displaced(NamedTuple):
+    """A content that a peer's change has just displaced: if the same peer wants it under another name, it has only moved."""
+
+    version: bytes
+    fp: bytes  # of the file while it had its name
+    node: str
+    when_ms: int
 
 
 class _Gift(NamedTuple):
@@ -247,6 +259,10 @@ class Engine:
         self._restless_told: set[bytes] = set()  # files of which people were told that they never rest
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
+        self._renames = Renames()
+        self._renamed_here: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, of this turn
+        self._arrived: dict[bytes, bytes] = {}  # known name -> where a scan found most probably the same file
+        self._is_listing = False  # a folder is about to be listed: what vanished may be in it
         self._busy: set[bytes] = set()
         # Names that cannot be had: something never synchronized has them (OTHER), or is in the folder that has them
         self._obstructed: dict[bytes, Kind] = {}
@@ -290,6 +306,9 @@ class Engine:
         self._avoid: dict[bytes, set[str]] = {}  # holders that just could not give it
         self._in_vain: dict[bytes, int] = {}  # how often none of its holders could
         self._no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
+        self._displaced: dict[bytes, _Displaced] = {}  # by content
+        self._origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
+        self._bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
         self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
         # Made for peers, by base and content, and when (ms) they were last asked for; in that order
         self._deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
@@ -435,8 +454,11 @@ class Engine:
                 self._looks_out -= not self._looking[items[0].path].large
                 self._jobs_out -= 1
                 self.index.fetch(seen.path for seen in items)
+                together = {seen.path for seen in items} if self._renames else frozenset[bytes]()
+                is_soon = bool(self._to_list or self._listings_out)
+                self._is_listing = is_soon or any(errand.listing for errand in self._looking.values())
                 for seen in items:
-                    self._looked(seen)
+                    self._looked(seen, together)
             case Applied(items):
                 self._jobs_out -= 1
                 for result in self._given_all(items) if self._gifts else items:
@@ -591,14 +613,43 @@ class Engine:
             return
         if urgency is Urgency.ARRIVED and self._is_echo(path):
             return
-        span = None
+        now = self._now.mono_ms
         row = self.index.get(path)
+        if urgency is Urgency.VANISHED:
+            self._vanished(path, row)
+            return
+        span = None
         if urgency is Urgency.WRITING or (urgency in _PACED and self._pace.knows(path)):
-            now, size = self._now.mono_ms, 0 if row is None else row.record.size
+            size = 0 if row is None else row.record.size
             span = self._pace.span(path, self._agenda.first_ms(path, now), size, now)
-        errand = self._agenda.touch(path, urgency, self._now.mono_ms, span)
+        if urgency is not Urgency.FOLDER:
+            is_new = row is None or row.record.kind == Kind.ABSENT
+            self._renames.written(path, is_new and urgency is Urgency.CREATED, now)
+        errand = self._agenda.touch(path, urgency, now, span)
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
             errand.large = True
+        if errand.patience_ms:
+            errand.patience_ms = 0
+            target = self._renames.target_of(path, now)
+            if target is not None and target in self._agenda:  # it is back: a save, both names of which are told now
+                self._agenda.add(target, errand.due_ms, now)
+
+    def _vanished(self, path: bytes, row: Row | None) -> None:
+        """A name is gone, and nobody saw where to."""
+        now = self._now.mono_ms
+        grace = 0
+        if row is not None and row.record.kind == Kind.FILE and row.fp:
+            grace = self._renames.grace_ms(path, None, now)
+            self._renames.vanished(path, inode_of(row.fp))
+        elif row is not None and row.record.kind == Kind.DIRECTORY:
+            for below in self.index.live_below(path, _MOVE_ROWS_MAX):
+                if below.record.kind == Kind.FILE and below.fp:
+                    self._renames.vanished(below.record.path, inode_of(below.fp))
+        span = Span(now + grace, limits.SETTLE_MS, now + grace) if grace else None
+        errand = self._agenda.touch(path, Urgency.VANISHED, now, span)
+        errand.large = False  # there is most probably nothing to read
+        if grace:
+            errand.patience_ms = now + grace
 
     def _is_echo(self, path: bytes) -> bool:
         """True if this is (most probably) our own doing. Such events come by the thousand with a bulk of new files; their
@@ -625,21 +676,62 @@ class Engine:
             for row in rows:
                 path = row.record.path
                 self._pair(path, event.target + path[len(event.source) :], row)
-            self._touched(event.source, Urgency.VANISHED)
+            self._agenda.touch(event.source, Urgency.VANISHED, self._now.mono_ms)
         else:
             self._pair(event.source, event.target, self.index.get(event.source))
 
-    def _pair(self, source: bytes, target: bytes, row: Row | None) -> None:
+    def _pair(self, source: bytes, target: bytes, row: Row | None, is_seen: bool = True) -> None:
+        """What was at `source`, as `row` says, is at `target` now. `is_seen`: the watcher saw it go."""
         if not self._is_ours(target):
             return
-        clean = source not in self._agenda and source not in self._looking
-        self._touched(target, Urgency.NOW)
-        errand = self._agenda.touch(target, Urgency.NOW, self._now.mono_ms)
-        errand.hint = None
-        if row is not None and row.record.kind == Kind.FILE and clean:
+        now = self._now.mono_ms
+        before = self._agenda.find(source) or self._looking.get(source)
+        hint = before.hint if before is not None and self._renames.sources_of(source) else None  # it has moved on
+        if row is not None and row.record.kind == Kind.FILE and row.fp and (before is None or not before.written):
             relaxed = row.record.size >= limits.MIB  # small ones are read again: cheap, and beyond doubt
-            errand.hint = Hint(row.fp, row.record.size, row.record.content, relaxed)
-        self._touched(source, Urgency.NOW)
+            hint = Hint(row.fp, row.record.size, row.record.content, relaxed)
+        grace = 0
+        if is_seen and row is not None and row.record.kind == Kind.FILE:
+            grace = self._renames.grace_ms(source, target, now)
+        self._renames.open(source, target, now)
+        errand = self._agenda.add(target, max(now + grace, self._pace.earliest(target, now)), now)
+        errand.hint = hint
+        errand.live |= is_seen
+        errand.large = False  # what has to be read after all is found out by the look
+        errand = self._agenda.add(source, now + grace, now)
+        errand.live |= is_seen
+        errand.large = False
+        errand.gone = errand.judged = True  # it is not lost
+        errand.patience_ms = now + grace if grace else 0
+
+    def _new_name_of(self, path: bytes, kind: Kind, content: bytes, fp: bytes) -> Row | None:
+        """The row of a file that was found under a name of which nothing is known, if it is known under another one: it has
+        the same inode and the same content."""
+        if kind is not Kind.FILE or self.first_scan:
+            return None
+        for row in self.index.by_content(content):
+            is_other = row.record.path != path and row.record.path not in self._arrived
+            if is_other and row.fp and inode_of(row.fp) == inode_of(fp):
+                return row
+        return None
+
+    def _match(self, path: bytes, row: Row) -> None:
+        """What was found at `path` is the file of `row`, which has most probably left its old name. A scan sets it aside until
+        it has seen everything."""
+        if self.scanning:
+            self._arrived[row.record.path] = path
+            return
+        self._pair(row.record.path, path, row, is_seen=False)
+        if (errand := self._agenda.find(path)) is not None:
+            errand.matched = True
+
+    def _judge_arrived(self) -> None:
+        """The scan has listed every folder: have those files that it found under new names left their old ones?"""
+        arrived, self._arrived = self._arrived, {}
+        for source, path in arrived.items():
+            self._add_scanned(path).matched = True
+            self.brake.missed.pop(source, None)
+            self._pair(source, path, self.index.get(source), is_seen=False)
 
     def _is_ours(self, path: bytes) -> bool:
         """True if the path may be synchronized; people are told once of one that never can be."""
@@ -667,34 +759,57 @@ class Engine:
             if not errands:
                 return
             small: list[LookItem] = []
-            for errand in errands:
+            taken = {errand.path: errand for errand in errands}
+            while taken:
+                errand = taken.pop(next(iter(taken)))
                 if errand.path in self._busy or errand.path in self._looking:
                     self._agenda.put_back(errand, now + 10)
-                    continue
-                item = self._look_item(errand)
-                errand.sent_ms = now
-                self._looking[errand.path] = errand
-                if errand.large:
-                    self._order(LookJob((item,), bulk=True))  # not counted: nobody waits for it
+                elif errand.large or self._renames:
+                    small += self._look_together(errand, taken)
                 else:
-                    small.append(item)
+                    errand.sent_ms = now
+                    self._looking[errand.path] = errand
+                    small.append(self._look_item(errand))
             if small:
                 self._order(LookJob(tuple(small)))
                 self._looks_out += 1
 
+    def _look_together(self, errand: Errand, taken: dict[bytes, Errand]) -> list[LookItem]:
+        """Look at a path with all others that belong to the same rename, once all of them are due. Returns what is looked at
+        with other small ones. `taken`: others that are due now; those of the group are taken out."""
+        now = self._now.mono_ms
+        group: list[Errand] = []
+        for path in self._renames.group_of(errand.path):
+            each = errand if path == errand.path else taken.pop(path, None) or self._agenda.pull(path)
+            if each is not None:
+                group.append(each)
+        due = max(each.due_ms for each in group)
+        if any(each.path in self._busy or each.path in self._looking for each in group):
+            due = max(due, now + 10)
+        if due > now:
+            for each in group:
+                self._agenda.put_back(each, due)
+            return []
+        is_large = any(each.large for each in group)
+        items = []
+        for each in group:
+            each.large, each.sent_ms = is_large, now
+            items.append(self._look_item(each))
+            self._looking[each.path] = each
+        if is_large:
+            self._order(LookJob(tuple(items), bulk=True))  # not counted: nobody waits for it
+            return []
+        return items
+
     def _look_item(self, errand: Errand) -> LookItem:
         row = self.index.get(errand.path)
-        fp, base = b"", b""
-        if row is not None:
-            fp = row.fp
-            record = row.record
-            if (
-                record.kind == Kind.FILE
-                and record.size >= limits.DELTA_FILE_BYTES_MIN
-                and self._peers
-                and self._with_deltas
-            ):
-                base = record.content
+        fp = b"" if row is None else row.fp
+        base = b""
+        if self._peers and self._with_deltas:
+            before = [row, *(self.index.get(source) for source in self._renames.sources_of(errand.path))]
+            files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
+            large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
+            base = next((record.content for record in large), b"")
         return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, errand.tries > 0)
 
     def _want_bytes(self) -> bool:
@@ -719,6 +834,8 @@ class Engine:
             self._listings_out += 1
             folders = tuple([self._folder(path) for path in dict.fromkeys(some)])
             self._order(ListJob(folders, self._want_bytes()))
+        if self._arrived and not self._to_list and not self._listings_out:
+            self._judge_arrived()
         if self.brake.missed and not self._to_list and not self._listings_out and not self._scanned:
             self._judge()
         unfinished = self._to_list or self._listings_out or self._scanned or b"" in self._to_list_again
@@ -810,6 +927,9 @@ class Engine:
             errand = self._add_scanned(path)
             errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
             errand.listing |= stat.kind == Kind.DIRECTORY
+            if row is None and stat.kind == Kind.FILE and (vanished := self._renames.name_of(stat.inode)) is not None:
+                errand.matched = True
+                self._pair(vanished, path, self.index.get(vanished), is_seen=False)
         if new_folders:
             self._found_new(folder, new_folders, folder_mtime)
 
@@ -845,6 +965,8 @@ class Engine:
                     self._add_scanned(path).listing |= is_folder
             elif is_simple and seen.kind is Kind.FILE:
                 at_once.append(seen)
+            elif (moved := self._new_name_of(path, seen.kind, seen.content, seen.fp)) is not None:
+                self._match(path, moved)
             else:
                 self._new(seen, told)
         if at_once:
@@ -915,11 +1037,16 @@ class Engine:
             self._scanned.add(path)
         return self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
 
-    def _looked(self, seen: Seen) -> None:
+    def _looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
+        """`together`: the paths of the same job, some of which may be halves of one rename."""
         path = seen.path
         errand = self._looking.pop(path)
         now = self._now.mono_ms
         self._todo[path] = None
+        if self._renames and seen.look in (Look.FOUND, Look.ABSENT) and self._waits_for_new_name(path, together):
+            self._drop_delta(seen.delta)
+            self._agenda.put_back(errand, now + 20)
+            return
         if self._obstructed and seen.look in (Look.FOUND, Look.ABSENT):
             no_folder = seen.kind != Kind.DIRECTORY
             for other, kind in list(self._obstructed.items()):
@@ -940,11 +1067,13 @@ class Engine:
                 self._done(path)
                 return
             case Look.ABSENT:
-                self._pace.forget(path)
-                if self._absent(seen, errand):
+                wait = self._disbelief_ms(path, errand)
+                if not wait:
+                    self._pace.forget(path)
+                if not wait and self._absent(seen, errand):
                     self._done(path)
                     return
-                again = now + 20
+                again = now + (wait or 20)
             case Look.FOUND:
                 if self._found(seen, errand):
                     self._not_noted.pop(path, None)
@@ -976,7 +1105,35 @@ class Engine:
         self._drop_delta(seen.delta)
         self._agenda.put_back(errand, again)
 
+    def _waits_for_new_name(self, path: bytes, together: frozenset[bytes] | set[bytes]) -> bool:
+        """True while the new name of what was at `path` has still to be looked at."""
+        is_out = (target := self._renames.target_of(path, self._now.mono_ms)) is not None and target in self._looking
+        if is_out:
+            target = self._renames.target_of(path, self._now.mono_ms, is_read=True)
+        return target is not None and (target in self._agenda or (target in self._looking and target not in together))
+
+    def _disbelief_ms(self, path: bytes, errand: Errand) -> int:
+        """How long the absence of a file is not told yet: somebody may be saving it, or it is in a folder that will be
+        listed in a moment."""
+        row = self.index.get(path)
+        if row is None or row.record.kind != Kind.FILE:
+            return 0
+        now = self._now.mono_ms
+        if errand.patience_ms > now:
+            return errand.patience_ms - now
+        newer = self._agenda.find(path)
+        if newer is not None and (newer.written or self._renames.sources_of(path)):
+            return max(1, newer.due_ms - now)  # there was something since
+        if errand.live and path in self._arrived:
+            return 20
+        is_young = errand.live and now - errand.first_ms < limits.RENAME_HOLD_MS
+        if not (is_young and self._is_listing) or any(path in sources for sources in self._renamed_here.values()):
+            return 0
+        return 20
+
     def _done(self, path: bytes) -> None:
+        if self._renames and (sources := self._renames.close(path)):
+            self._renamed_here[path] = sources
         if path not in self._agenda:
             self._scanned.discard(path)
             if path not in self._busy:
@@ -1086,6 +1243,8 @@ class Engine:
 
     def _is_moved(self, record: Record) -> bool:
         """True if a content that is missing at its old name is at another one."""
+        if record.path in self._arrived:
+            return True
         others = self.index.by_content(record.content)
         return any(row.record.path != record.path and not covers(self.brake.missed, row.record.path) for row in others)
 
@@ -1340,6 +1499,13 @@ class Engine:
             # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
             return self._redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
+        if not errand.matched and (mine is None or mine.kind == Kind.ABSENT):
+            moved = self._new_name_of(path, seen.kind, seen.content, fp)
+            sources = self._renames.sources_of(path)
+            if moved is not None and moved.record.path not in sources:
+                errand.matched = True
+                self._match(path, moved)
+                return self.scanning
         if mine is not None:
             mine = self._as_installed(mine)
         if mine is None and self.first_scan:
@@ -1696,6 +1862,8 @@ class Engine:
         self._held_since.pop(path, None)
         self._avoid.pop(path, None)
         self._delta_offers.pop(path, None)
+        self._bases.pop(path, None)
+        self._origins.pop(path, None)
         self._unaware.pop(path, None)
         self._troubled.pop(path, None)
         self._not_before.pop(path, None)
@@ -1831,10 +1999,12 @@ class Engine:
         return self._now.mono_ms - since
 
     def _is_awaited(self, path: bytes, mine: Record, target: Record) -> bool:
-        """True while a new name for this content is about to be made here: then it is moved there instead."""
+        """True while a new name for this content is about to be made here: then it is moved there instead; or while a file
+        is made from it by a delta."""
         if mine.kind != Kind.FILE or not mine.size:
             return False
-        if mine.content not in self._blocked.values():
+        is_base = any(fetch.base == mine.content for fetch in self._large.values())
+        if not is_base and mine.content not in self._blocked.values():
             self._held_since.pop(path, None)
             return False
         if self._grace_ms(path, target) > limits.RENAME_HOLD_MS:
@@ -1941,24 +2111,36 @@ class Engine:
 
     def _take_locally(self, item: ApplyItem, take: Take) -> bool:
         target = take.record
-        for row in self.index.by_content(target.content):
+        rows = self.index.by_content(target.content)
+        origin = self.index.get(self._origins.get(item.path, b"")) if item.path in self._origins else None
+        if origin is not None and origin not in rows and same_content(origin.record, target):
+            rows.append(origin)
+        is_at_work = False
+        for row in sorted(rows, key=lambda row: not self._is_leaving(row)) if len(rows) > 1 else rows:
             source = row.record.path
             if source == item.path or len(row.fp) != FINGERPRINT_BYTES or (source, row.fp) in self._no_source:
                 continue
             if self._is_at_work(source):
                 doing = self._doing.get(source)
-                if doing is not None and doing[0].act is Act.REMOVE:
+                if doing is not None and doing[0].act is not Act.META and doing[0].target.content != target.content:
                     self._plan_later(item.path, 20)  # it is on its way into the history, and is taken from there
                     return True
+                is_at_work = True
                 continue
+            is_leaving = self._is_leaving(row)
+            if not is_leaving and self._take_back_moved(item, take):
+                return True
             self._cancel(item.path)
-            decision = decide(row.record, self.index.offers(source))
-            if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
+            if is_leaving:
                 self._busy.add(source)
                 moved = item._replace(act=Act.MOVE, copy_path=source, copy_fp=row.fp)
                 self._do(moved, take)
             else:
                 self._do(item._replace(copy_path=source, copy_fp=row.fp), take)
+            return True
+        if self._take_back_moved(item, take):
+            return True
+        if is_at_work and self._wait_a_moment(target):
             return True
         version = self.index.version_with(target.content)
         if version is not None and (version.name, b"") not in self._no_source:
@@ -1966,6 +2148,53 @@ class Engine:
             self._do(item._replace(copy_path=version.name), take)
             return True
         return False
+
+    def _wait_a_moment(self, target: Record) -> bool:
+        """True for a while, for what is here and just being looked at: so that it does not travel."""
+        if self._grace_ms(target.path, target) > limits.RENAME_HOLD_MS:
+            return False
+        self._plan_later(target.path, 20)
+        return True
+
+    def _is_leaving(self, row: Row) -> bool:
+        """True if a file of ours should go, as far as we have heard."""
+        decision = decide(row.record, self.index.offers(row.record.path))
+        return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT
+
+    def _take_back_moved(self, item: ApplyItem, take: Take) -> bool:
+        """True if what is wanted was displaced just now by the same peer: its old name was heard of first. It comes out of
+        the history again, where it would take room twice."""
+        kept = self._displaced.pop(take.record.content, None)
+        if kept is None or kept.node != take.record.stamp.node or self._now.mono_ms - kept.when_ms > _DISPLACED_MS:
+            return False
+        version = self.index.version(kept.version)
+        if version is None or version.why is Why.CONFLICT or (version.name, b"") in self._no_source:
+            return False
+        self._cancel(item.path)
+        self._do(item._replace(act=Act.MOVE, copy_path=kept.version, copy_fp=kept.fp), take)
+        return True
+
+    def _base_of(self, path: bytes, row: Row | None) -> tuple[bytes, int] | None:
+        """Digest and size of a content of ours from which a delta for `path` may begin: what is there, or what was there
+        under the old name."""
+        if row is not None and row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES:
+            return row.record.content, row.record.size
+        content = self._bases.get(path)
+        if content is None:
+            return None
+        where = self._where_is(content, path)
+        return None if where is None else (content, where[2])
+
+    def _where_is(self, content: bytes, path: bytes) -> tuple[bytes, bytes, int] | None:
+        """Name, fingerprint (b"" in the history) and size of a file of ours with that content, `path` itself if it can be."""
+        rows = [row for row in self.index.by_content(content) if len(row.fp) == FINGERPRINT_BYTES]
+        for row in sorted(rows, key=lambda row: row.record.path != path):
+            if row.record.path == path or row.record.path not in self._busy:
+                return row.record.path, row.fp, row.record.size
+        version = self.index.version_with(content)
+        if version is None or (version.name, b"") in self._no_source:
+            return None
+        return version.name, b"", version.size
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -2061,6 +2290,11 @@ class Engine:
         row = self.index.get(path)
         if result.version is not None and row is not None:
             self._keep(result.version, row.record, path)
+            if row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and result.version.why != Why.CONFLICT:
+                if len(self._displaced) >= _DISPLACED_MAX:
+                    self._displaced.clear()
+                kept = _Displaced(result.version.name, row.fp, result.version.node, self._now.mono_ms)
+                self._displaced[row.record.content] = kept
         match result.result:
             case Result.DONE:
                 self._troubled.pop(path, None)
@@ -2081,7 +2315,7 @@ class Engine:
             case Result.MISSING:
                 self._tried.pop(path, None)
                 if item.copy_path is not None:
-                    if item.copy_fp:
+                    if item.copy_fp and not _is_kept(item.copy_path):
                         self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
                         self._avoid_source(item.copy_path, item.copy_fp)
                     elif (version := self.index.version(item.copy_path)) is not None:
@@ -2100,7 +2334,8 @@ class Engine:
             case Result.REFUSED:
                 self._skip(path, result.problem)
                 self._plan_later(path, _TROUBLE_RETRY_MS[1])
-        if item.act == Act.MOVE and item.copy_path is not None and result.result != Result.DONE:
+        is_move = item.act == Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
+        if is_move and item.copy_path is not None and result.result != Result.DONE:
             self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)
 
     def _ready_again(self, item: ApplyItem) -> None:
@@ -2277,7 +2512,9 @@ class Engine:
         self._hold(target, result.fp)
         if len(result.fp) > FINGERPRINT_BYTES:
             self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4, self._now.mono_ms)
-        if source is not None:
+        if source is not None and _is_kept(source):
+            self.index.drop_version(source)
+        elif source is not None:
             self._moved_away(source, item.expect != b"")
         if target.kind == Kind.DIRECTORY:
             self._times[path] = target.mtime
@@ -2466,9 +2703,10 @@ class Engine:
 
     def _fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
         delta = self._delta_offers.get(path)
-        if delta is not None and row is not None and delta[2] == target.content:
+        if delta is not None and delta[2] == target.content:
             peer, base, _, size = delta
-            if peer in holders and row.record.kind == Kind.FILE and row.record.content == base:
+            if peer in holders and self._where_is(base, path) is not None:
+                self._bases[path] = base
                 self._begin(path, target, peer, base, size)
                 return
         choice = min(holders, key=lambda node: (self._peers[node].window.bytes, node))
@@ -2480,16 +2718,13 @@ class Engine:
         if not small and sum(fetch.peer == choice for fetch in self._large.values()) >= _LARGE_FETCHES_MAX:
             self._await_room(choice, path, limits.CHUNK_BYTES)
             return
+        before = self._base_of(path, row) if self._with_deltas and path not in self._avoid else None
         if (
-            self._with_deltas
-            and row is not None
-            and row.record.kind == Kind.FILE
-            and len(row.fp) == FINGERPRINT_BYTES
-            and min(row.record.size, target.size) >= limits.DELTA_FILE_BYTES_MIN
-            and min(row.record.size, target.size) * 4 >= max(row.record.size, target.size)
-            and path not in self._avoid
+            before is not None
+            and min(before[1], target.size) >= limits.DELTA_FILE_BYTES_MIN
+            and min(before[1], target.size) * 4 >= max(before[1], target.size)
         ):
-            self._ask_for_delta(path, row.record.content, target, choice)
+            self._ask_for_delta(path, before[0], target, choice)
             return
         self._begin(path, target, choice, None, target.size)
 
@@ -2499,6 +2734,7 @@ class Engine:
             return
         id_ = peer.window.new_id()
         peer.requests[id_] = path
+        self._bases[path] = base
         self._send(node, DeltaRequest(self.folder, id_, path, target.content, base), 200)
         self._avoid.setdefault(path, set())  # the next plan asks for the whole, unless the delta comes first
 
@@ -2623,8 +2859,8 @@ class Engine:
     def _patch(self, fetch: Fetch) -> None:
         """The delta is here: make the file. A second Staged with the same token tells how it went."""
         path = fetch.target.path
-        row = self.index.get(path)
-        if row is None or row.record.kind != Kind.FILE or row.record.content != fetch.base:
+        base = None if fetch.base is None else self._where_is(fetch.base, path)
+        if base is None:
             self._forget(fetch)
             self._order_discard((fetch.name,))
             self._todo[path] = None
@@ -2632,7 +2868,7 @@ class Engine:
         delta_name, fetch.name = fetch.name, self._part_name(fetch.target.content)
         fetch.writing = True
         size, content = fetch.target.size, fetch.target.content
-        self._order(PatchJob(fetch.token, fetch.name, delta_name, path, row.fp, size, content, peer=fetch.peer))
+        self._order(PatchJob(fetch.token, fetch.name, delta_name, base[0], base[1], size, content, peer=fetch.peer))
 
     def _wait_after(self, path: bytes, problem: str) -> int:
         """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
@@ -3110,6 +3346,8 @@ class Engine:
                 for change in changes:
                     record = change.record
                     if self._told(peer, record, sequence) and record.kind == Kind.FILE:
+                        if change.source is not None:
+                            self._renamed_there(record, change.source)
                         if change.content is not None:
                             self._make_ready(record.path, _Ready(record.content, bytes(change.content), None))
                         elif change.delta is not None:
@@ -3282,6 +3520,13 @@ class Engine:
                 avoid.discard(peer.node)
         return True
 
+    def _renamed_there(self, record: Record, source: bytes) -> None:
+        """A peer has renamed a file, and maybe changed it as well: what we have under the old name is most of it."""
+        self._origins[record.path] = source
+        row = self.index.get(source)
+        if row is not None and row.record.kind == Kind.FILE and row.record.content != record.content:
+            self._bases[record.path] = row.record.content
+
     def _take_back(self, path: bytes, node: str) -> None:
         """What a peer has offered it offers no more: maybe nothing is wanted there now."""
         if self.index.drop_offer(path, node):
@@ -3372,11 +3617,12 @@ class Engine:
         path = peer.requests.get(id_)
         if path is None:
             return
-        row = self.index.get(path)
-        if row is None or row.record.kind != Kind.FILE or len(row.fp) != FINGERPRINT_BYTES:
+        base = self._bases.get(path)
+        where = None if base is None else self._where_is(base, path)
+        if base is None or where is None:
             self._no_delta(peer, id_)
             return
-        self._order(SignJob(peer.node, peer.link, id_, path, row.fp, row.record.content))
+        self._order(SignJob(peer.node, peer.link, id_, where[0], where[1], base))
 
     def _delta_offered(self, peer: Peer, id_: int, size: int) -> None:
         path = peer.requests.pop(id_, None)
@@ -3384,9 +3630,9 @@ class Engine:
             return
         row = self.index.get(path)
         decision = decide(None if row is None else row.record, self.index.offers(path))
-        if row is not None and isinstance(decision, Take) and decision.record.kind == Kind.FILE:
-            offer = (peer.node, row.record.content, decision.record.content, size)
-            self._delta_offers[path] = offer
+        base = self._bases.get(path)
+        if base is not None and isinstance(decision, Take) and decision.record.kind == Kind.FILE:
+            self._delta_offers[path] = (peer.node, base, decision.record.content, size)
         self._todo[path] = None
 
     # --- telling -----------------------------------------------------------------------------------------------------
@@ -3401,6 +3647,7 @@ class Engine:
             self._approved = False
             self._vouch(self.index.sequence)
         fresh = self._with_renames() if self._here or self._changed else {}
+        self._renamed_here.clear()
         self._tell_here(fresh)
         if not self._changed:
             return
@@ -3547,7 +3794,8 @@ class Engine:
             peer.sent = self.index.sequence
 
     def _with_renames(self) -> dict[bytes, Fresh]:
-        """The fresh changes of this turn; a new name for a content whose old name went in the same turn is a rename."""
+        """The fresh changes of this turn; a new name for a content (or a file) whose old name went in the same turn is a
+        rename."""
         gone: dict[bytes, bytes] = {}
         for path, fresh in self._fresh.items():
             if fresh.record.kind == Kind.ABSENT and fresh.previous is not None and fresh.previous.kind == Kind.FILE:
@@ -3556,6 +3804,11 @@ class Engine:
         for path, fresh in self._fresh.items():
             if fresh.record.kind == Kind.FILE and fresh.record.content in gone:
                 fresh = fresh._replace(source=gone.pop(fresh.record.content), data=None, delta=None)
+            elif fresh.record.kind == Kind.FILE and path in self._renamed_here:  # and changed
+                known = (source for source in self._renamed_here[path] if source in self._fresh)
+                source = next((one for one in known if self._fresh[one].record.kind == Kind.ABSENT), None)
+                if source is not None and (before := self._fresh[source].previous) and before.kind == Kind.FILE:
+                    fresh = fresh._replace(source=source)
             out[path] = fresh
         return out
 
@@ -3592,6 +3845,8 @@ class Engine:
             records = [row.record for row in rows]
             fit = len(pages(records)[0]) if records else 0
             rows = rows[:fit]
+            if rows and rows[-1].record.kind == Kind.FILE:  # the two halves of a rename are told together
+                rows += [row for row in self.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
             until = rows[-1].seq if rows else self.index.sequence
             if peer.equal and peer.sent < peer.equal_until:
                 equal, last = peer.equal, peer.equal_until
@@ -3624,6 +3879,11 @@ def _holder(peer: str) -> str:
 def _counter(record: Record, node: str) -> int:
     """The last change of a node's that a record has seen."""
     return next((counter for maker, counter in record.vector if maker == node), 0)
+
+
+def _is_kept(name: bytes) -> bool:
+    """True for what is in the history, not in the tree."""
+    return name.startswith(limits.RESERVED_NAME)
 
 
 def _best_kind(offers: Iterable[Offer]) -> Kind:

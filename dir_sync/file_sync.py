@@ -57,7 +57,7 @@ from dir_sync.core.events import (
     Why,
 )
 from dir_sync.core.messages import Piece
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Watch, Writer
 from dir_sync.scanner import Stopped
 
@@ -374,10 +374,10 @@ class FileSync:
                 reader = self._disk.open(job.path)
                 try:
                     stat = reader.stat()
-                    if fingerprint(stat) == job.fp:
+                    if fingerprint(stat) == job.fp or not job.fp:
                         earlier = self._signatures.get(job.earlier) if job.earlier else None
                         signature = librsync.signature(reader, stat.size, self._stopping, earlier=earlier)
-                        if fingerprint(reader.stat()) != job.fp:
+                        if reader.stat() != stat:
                             signature = None
                 finally:
                     reader.close()
@@ -483,7 +483,12 @@ class FileSync:
         base: Reader | None = None
         steps: Reader | None = None
         try:
-            base = self._disk.open(job.base_path)
+            try:
+                base = self._disk.open(job.base_path)
+            except DiskError as error:
+                if error.trouble not in _NO_SUCH_NAME:
+                    raise
+                return Staged(job.token, 0, False, "the base has changed", base_changed=True)
             if job.base_fp and fingerprint(base.stat()) != job.base_fp:
                 return Staged(job.token, 0, False, "the base has changed", base_changed=True)
             steps = self._disk.open(job.delta_name)
@@ -834,10 +839,11 @@ class FileSync:
         return ApplyResult(path, Result.DONE, self._fp_after_rename(path, ready), version)
 
     def _exchange(self, path: bytes, swap: bytes, there: Stat) -> None:
-        """What is ready takes the name of what is there."""
+        """What is ready takes the name of what is there. The order of the names matters to programs that watch the folder:
+        the last that they hear of `path` is that it is there."""
         if there.kind == Kind.DIRECTORY and self._disk.list(path) != []:
             raise _Unexpected  # it could only be put back
-        self._disk.exchange(swap, path)
+        self._disk.exchange(path, swap)
 
     def _take_out(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
         """What came out of an exchange, if it is what was expected, goes to the history; if not, it is put back."""
@@ -877,7 +883,7 @@ class FileSync:
         for _ in range(100):
             held = self._disk.stat(staged)
             try:
-                self._disk.exchange(staged, path)
+                self._disk.exchange(path, staged)
             except DiskError as error:
                 if error.trouble not in _NO_SUCH_NAME:
                     troubles += 1
@@ -904,7 +910,7 @@ class FileSync:
         if stat is not None and stat.kind == Kind.DIRECTORY:
             there = self._disk.stat(path)
             if there is not None and there.kind != Kind.DIRECTORY:
-                self._disk.exchange(staged, path)  # there is no history for folders: it gets the name
+                self._disk.exchange(path, staged)  # there is no history for folders: it gets the name
         self._keep_what_came_out(staged, path)
 
     def _keep_what_came_out(self, name: bytes, path: bytes) -> None:
@@ -984,7 +990,7 @@ class FileSync:
         assert source is not None
         there = self._expected(path, item.expect)
         moving = self._disk.stat(source)
-        if moving is None or fingerprint(moving) != item.copy_fp[:FINGERPRINT_BYTES]:
+        if moving is None or not _is_still_as(fingerprint(moving), item.copy_fp[:FINGERPRINT_BYTES], source):
             raise _Missing
         version = None
         if there is None:
@@ -1224,6 +1230,13 @@ def _problem(path: bytes, error: DiskError) -> ApplyResult:
 def is_new_file(item: ApplyItem) -> bool:
     """True for a file that came with its content and replaces nothing."""
     return item.data is not None and not item.expect and item.act is Act.INSTALL and item.target.kind is Kind.FILE
+
+
+def _is_still_as(now: bytes, known: bytes, name: bytes) -> bool:
+    """True if a file is as its fingerprint says. What went to the history since has got another ctime by that."""
+    if name.startswith(HISTORY + b"/"):
+        return now[:-CTIME_BYTES] == known[:-CTIME_BYTES]
+    return now == known
 
 
 def _same_inode(out: Stat, there: Stat) -> bool:

@@ -137,7 +137,9 @@ class Disk(Protocol):
         """rename for each, and the stat of its new name then (None: it is gone again)."""
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
-        """Swap two names atomically, whatever they are; ABSENT if one is missing."""
+        """Swap two names atomically, whatever they are; ABSENT if one is missing. Whoever watches their folders hears that
+        `mine` became `theirs`, and then that `theirs` became `mine`: so the last that is heard of `mine` is that it is there,
+        and of `theirs` that it has left."""
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         """rwx bits (not of links) and mtime (ns), without following."""

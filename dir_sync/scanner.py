@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.events import MOUNTED, Folder, Listed, Listing, ListJob, Look, Looked, LookItem, Seen
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
 __all__ = ["YOUNG", "Stopped", "digest_of", "list_folders", "look"]
@@ -193,8 +193,8 @@ def _is_hinted(stat: Stat, fp: bytes, item: LookItem) -> bool:
     assert hint is not None
     if fp == hint.fp:
         return True
-    # ctime (the last 12 bytes) changes with a rename; mode, inode, size and mtime do not
-    return hint.relaxed and len(hint.fp) == FINGERPRINT_BYTES and fp[:-12] == hint.fp[:-12]
+    # A rename changes ctime; mode, inode, size and mtime it does not
+    return hint.relaxed and len(hint.fp) == FINGERPRINT_BYTES and fp[:-CTIME_BYTES] == hint.fp[:-CTIME_BYTES]
 
 
 def _look_at_file(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 from typing import TypeVar
+from zlib import crc32
 
 import pytest
 from blake3 import blake3
@@ -147,13 +148,13 @@ class Bench:
         return self.feed(Applied(results))
 
 
-def stat(content: bytes = b"", kind: Kind = Kind.FILE) -> Stat:
-    return Stat(kind, len(content), WALL_NS, WALL_NS, 0o644, 1, 1, 1)
+def stat(content: bytes = b"", kind: Kind = Kind.FILE, inode: int = 1) -> Stat:
+    return Stat(kind, len(content), WALL_NS, WALL_NS, 0o644, inode, 1, 1)
 
 
 def seen(path: bytes, content: bytes = b"", kind: Kind = Kind.FILE) -> Seen:
     digest = blake3(content).digest() if kind == Kind.FILE else b""
-    fp = fingerprint(stat(content, kind))
+    fp = fingerprint(stat(content, kind, 1 + crc32(path)))
     return Seen(
         path, Look.FOUND, kind, len(content), digest, WALL_NS, 0o644, fp, content if kind == Kind.FILE else None
     )

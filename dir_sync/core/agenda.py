@@ -44,6 +44,9 @@ class Errand:
     sent_ms: int = 0  # when the look was ordered
     tries: int = 0
     hint: Hint | None = None
+    patience_ms: int = 0  # until then an absence is not believed
+    written: bool = False  # somebody may have written there since the last look
+    matched: bool = False  # it was found out already whether this is a known file under a new name
 
 
 class Agenda:
@@ -80,6 +83,7 @@ class Agenda:
             errand.open = False
         errand.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
         errand.live = True
+        errand.written |= urgency not in (Urgency.VANISHED, Urgency.FOLDER)
         errand.listing |= urgency == Urgency.FOLDER
         return errand
 
@@ -122,6 +126,9 @@ class Agenda:
         newer.gone |= errand.gone
         newer.first_ms = min(newer.first_ms, errand.first_ms)
         newer.tries = max(newer.tries, errand.tries)
+        newer.patience_ms = max(newer.patience_ms, errand.patience_ms)
+        newer.written |= errand.written
+        newer.matched |= errand.matched
         self._move(newer, min(newer.due_ms, due_ms))
 
     def take(self, now_ms: int, most: int) -> list[Errand]:
@@ -134,6 +141,14 @@ class Agenda:
                 del self._errands[path]
                 taken.append(errand)
         return taken
+
+    def find(self, path: bytes) -> Errand | None:
+        """The errand for a path; it stays here."""
+        return self._errands.get(path)
+
+    def pull(self, path: bytes) -> Errand | None:
+        """The errand for a path, whenever it is due; it is in here no longer."""
+        return self._errands.pop(path, None)
 
     def next_due(self) -> int | None:
         """When the next errand is due (ms), None if there is none."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dir_sync.core import limits
 
 __all__ = [
+    "CTIME_BYTES",
     "FINGERPRINT_BYTES",
     "FIRST_CONTACT",
     "Kind",
@@ -253,6 +254,7 @@ def check_path(path: bytes) -> bytes:
 _BILLION = 1_000_000_000
 _FINGERPRINT = struct.Struct("<BHQQqIqI")
 FINGERPRINT_BYTES = _FINGERPRINT.size
+CTIME_BYTES = 12  # at its end: a rename changes ctime and nothing else
 
 
 def fingerprint(stat: Stat) -> bytes:

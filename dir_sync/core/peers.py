@@ -177,8 +177,9 @@ def _groups(peer: Peer, changes: list[Fresh]) -> list[tuple[list[Fresh], bool]]:
     for change in changes:
         size = 0 if change.data is None else len(change.data)
         one = page_size(change.record) + 64
+        is_rename = change.source is not None  # the removal of its old name is the next, and must not be parted from it
         if group and (
-            len(group) >= limits.CHANGES_MAX
+            len(group) + is_rename >= limits.CHANGES_MAX
             or attached + size > limits.ATTACHED_BYTES_MAX
             or text + one > limits.PAGE_BYTES_MAX
         ):

@@ -85,6 +85,57 @@ class User:
 
         self._try("renames everything" if moves else "wipes everything", act)
 
+    def rename_something(self, number: int) -> None:
+        """A file or a folder gets names that nothing ever had, and nothing else happens to it."""
+        disk, dice = self._node.disk, self._world.dice
+        new = b"new%d" % number
+
+        def act() -> None:
+            tree = disk.tree()
+            files = [path for path, entry in tree.items() if entry[0] == Kind.FILE and not path.startswith(b"still")]
+            folders = [path for path, entry in tree.items() if entry[0] == Kind.DIRECTORY]
+            folders = [path for path in folders if not path.startswith(b"still")]
+            if folders and dice.random() < 0.4:
+                disk.mkdir(new)
+                disk.move(dice.choice(folders), new + b"/folder")
+            elif files:
+                if dice.random() < 0.5:
+                    disk.mkdir(new + b"/deep")
+                for count, path in enumerate(dice.sample(files, min(len(files), 3))):
+                    name = b"/deep/" if disk._find(new) is not None else b"-"
+                    disk.move(path, new + name + b"%d" % count)
+                    if dice.random() < 0.3:
+                        disk.move(new + name + b"%d" % count, new + name + b"again%d" % count)
+
+        self._try("renames something", act)
+
+    def choose_saved(self) -> bytes | None:
+        """A file that an editor may save."""
+        tree = self._node.disk.tree()
+        files = [path for path, entry in tree.items() if entry[0] == Kind.FILE and not path.startswith(b"still")]
+        return self._world.dice.choice(files) if files else None
+
+    def save_as_editors_do(self, path: bytes) -> int:
+        """The old file is put aside, or removed, before the new one takes its name. Returns how long (us) that takes."""
+        disk, dice, world = self._node.disk, self._world.dice, self._world
+        aside, beside = path + b"~", path + b".tmp"
+        content = self._content(f"save {path!r}")
+        create = [lambda: disk.write(beside, content)]
+        take = [lambda: disk.move(beside, path)]
+        steps: list[Callable[[], None]] = dice.choice(
+            [
+                [*create, lambda: disk.move(path, path + b".old"), *take, lambda: disk.delete(path + b".old")],
+                [*create, lambda: disk.move(path, b"other.bak"), *take, lambda: disk.delete(b"other.bak")],
+                [*create, lambda: disk.delete(path), *take],
+                [lambda: disk.move(path, aside), lambda: disk.write(path, content), lambda: disk.delete(aside)],
+            ]
+        )
+        at = 0
+        for step in steps:
+            world.at(at, self._try, "saves like an editor", step)
+            at += dice.choice([0, 100, 3_000, 40_000])
+        return at + 1_000
+
     # --- how -----------------------------------------------------------------------------------------------------
 
     def _try(self, what: str, act: Callable[[], None]) -> None:

@@ -50,6 +50,7 @@ from dir_sync.core.events import (
     Ticked,
     Touched,
     Urgency,
+    Version,
     Why,
 )
 from dir_sync.core.messages import (
@@ -173,6 +174,7 @@ class SimDisk(MemoryDisk):
         self.users: set[int] = set()  # inodes that users ever saw
         self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
         self.pruned: frozenset[bytes] = frozenset()  # versions that the running job may remove
+        self.last_heard: dict[bytes, bool] = {}  # the last that a program heard which watches: is the name there?
         self.before = self._hook
         self.fail = self._trouble
 
@@ -186,6 +188,7 @@ class SimDisk(MemoryDisk):
         return path.split(b"/", 1)[0] != limits.RESERVED_NAME
 
     def _heard(self, path: bytes, urgency: Urgency) -> None:
+        self.last_heard[path] = urgency != Urgency.VANISHED
         if self._is_users(path) and self._is_watched(path):
             self.node.heard(Touched(path, urgency))
 
@@ -242,6 +245,7 @@ class SimDisk(MemoryDisk):
         inode = self._find(target)
         assert inode is not None
         is_directory = inode.kind == Kind.DIRECTORY
+        self._has_moved(source, target, is_directory)
         seen_from = self._is_users(source) and self._is_watched(source)
         seen_to = self._is_users(target) and self._is_watched(target)
         if self._is_users(target):
@@ -257,6 +261,23 @@ class SimDisk(MemoryDisk):
         elif seen_to:
             self._heard(target, Urgency.FOLDER if is_directory else Urgency.ARRIVED)
 
+    def _has_moved(self, source: bytes, target: bytes, is_directory: bool) -> None:
+        """What a program hears that watches the tree: first of the one name, then of the other."""
+        self.last_heard[source], self.last_heard[target] = False, True
+        if is_directory:  # of what is in it nothing is heard
+            for path in [path for path in self.last_heard if path.startswith((source + b"/", target + b"/"))]:
+                del self.last_heard[path]
+        self._must_stay(source)
+
+    def _must_stay(self, path: bytes) -> None:
+        """A name that somebody elsewhere saves to is never missing."""
+        if self.program and path in self.node.world.saved and self._find(path) is None:
+            raise Broken(f"{self.node.name} is without {path!r} while somebody saves it")
+
+    def is_told_gone(self) -> bytes | None:
+        """A name that is there, and of which the last that was heard is that it has left."""
+        return next((path for path in self.tree() if not self.last_heard.get(path, True)), None)
+
     def _remove_directory(self, path: bytes) -> None:
         super()._remove_directory(path)
         self._heard(path, Urgency.VANISHED)
@@ -268,6 +289,7 @@ class SimDisk(MemoryDisk):
                 self._must_be_elsewhere(path, inode)
         super()._remove_file(path)
         self._heard(path, Urgency.VANISHED)
+        self._must_stay(path)
 
     def _set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         super()._set_meta(path, mode, mtime)
@@ -293,6 +315,7 @@ class SimDisk(MemoryDisk):
 
     def crash(self) -> None:
         super().crash()
+        self.last_heard.clear()
         staging = self._find(STAGING)
         for name, inode in staging.entries.items() if staging is not None else ():
             if name.startswith(b"new-"):
@@ -430,6 +453,7 @@ class Node:
     first_told: dict[tuple[bytes, Stamp], int] = field(default_factory=dict)  # when it told anybody of a record
     wiped: set[bytes] = field(default_factory=set)  # missing since the program did not run, and to be held by the brake
     rejected: bool = False  # and so has asked all others for all they have
+    hears_at: int = 0  # when the last event of its watcher comes
     may_brake: bool = True  # the scan at the start may find that so much is missing
 
     def __post_init__(self) -> None:
@@ -480,6 +504,7 @@ class World:
         self.cut_for_long: set[tuple[int, int]] = set()
         self.tokens: dict[bytes, str] = {}  # token -> who wrote what
         self.excused: set[bytes] = set()  # tokens that a user destroyed
+        self.saved: set[bytes] = set()  # names to which somebody saves just now
         self.rejections = 0
         self.rejected: set[bytes] = set()  # paths of which somebody said that what a node did to them was not meant
         self.locals: dict[bytes, list[Local]] = {}
@@ -979,6 +1004,9 @@ class World:
         delay = self.dice.randint(0, 800)
         if self.chance(options.late):
             delay = self.dice.randint(0, 400_000)
+        if not self.faults:  # else some come late, and so not in their order
+            delay = node.hears_at = max(self.us + delay, node.hears_at)
+            delay -= self.us
         self.at(delay, self.post, node, node.epoch, event)
         if self.chance(options.repeated):
             self.at(delay + self.dice.randint(0, 50_000), self.post, node, node.epoch, event)
@@ -1399,6 +1427,8 @@ class World:
         self._check_versions()
         self._check_quiet()
         self._one_after_the_other()
+        self._only_renamed()
+        self._saved_by_editors()
 
     def _something_happens(self) -> None:
         options, dice = self.options, self.dice
@@ -1482,6 +1512,63 @@ class World:
             if got != wanted:
                 raise Broken(f"what {node.name} did alone was not kept: {_difference(wanted, got)}")
 
+    def _only_renamed(self) -> None:
+        """What only gets another name costs nothing but names: its content crosses no link, and no history keeps it."""
+        dice = self.dice
+        for number in range(3):
+            node = dice.choice(self.nodes)
+            if any(other.linked for other in self.nodes) or self._others():
+                return
+            before = node.disk.tree()
+            files = {blake3(entry[1]).digest() for entry in before.values() if entry[0] == Kind.FILE and entry[1]}
+            since = {other.name: other.wall_ns() for other in self.nodes}
+            known = {(other.name, version.name) for other in self.nodes for version in other.index.versions()}
+            rejections = self.rejections
+            self.crossed.clear()
+            away = dice.randrange(3)  # at work; alone; its program does not run
+            links = [(pair, link) for pair, link in sorted(self.links.items()) if node.number in pair]
+            for pair, link in links if away == 1 else ():
+                self.cut_for_long.add(pair)
+                self.cut(link)
+            if away == 2:
+                self.crash(node, power=False)
+            self.run_until(self.us + 100_000)
+            node.user.rename_something(number)
+            self.run_until(self.us + dice.choice([0, 100_000, 3_000_000]))
+            self.cut_for_long.clear()
+            self.boot(node)
+            for pair, _ in links:
+                self.connect(pair)
+            self.rest("after a rename")
+            self._check_rest("after a rename")
+            if self.rejections > rejections or self.options.retention is not None:
+                continue
+            told = sum(size for (_, digest), size in self.crossed.items() if digest in files)
+            kept = sum(
+                version.size
+                for other in self.nodes
+                for version in _kept_since(other, since[other.name])
+                if version.content in files and (other.name, version.name) not in known
+            )
+            if told or kept:
+                raise Broken(f"what {node.name} only renamed cost {told} bytes on the wire and {kept} in the history")
+
+    def _saved_by_editors(self) -> None:
+        """Programs that save by putting the old file aside first: elsewhere the name is never missing."""
+        for _ in range(2):
+            node = self.dice.choice(self.nodes)
+            if any(other.linked for other in self.nodes) or self._others():
+                return
+            path = node.user.choose_saved()
+            if path is None:
+                return
+            self.saved.add(path)
+            took = node.user.save_as_editors_do(path)
+            self.run_until(self.us + took)
+            self.rest("after an editor has saved")
+            self.saved.clear()
+            self._check_rest("after an editor has saved")
+
     # --- checkers, at the end ------------------------------------------------------------------------------------
 
     def _check_rest(self, when: str, numbers: set[int] | None = None) -> None:
@@ -1515,6 +1602,9 @@ class World:
             for path, kind in node.engine._obstructed.items():
                 if not _is_in_the_way(node.disk.tree(), path, kind):
                     raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")
+            gone = node.disk.is_told_gone()
+            if gone is not None:
+                raise Broken(f"{when}: who watches the tree of {node.name} has heard last that {gone!r} has left")
             for path, inode in node.bystanders.items():
                 stat = node.disk.stat(path)
                 if stat is None or stat.inode != inode:
@@ -1647,6 +1737,11 @@ def _common(node: Node) -> dict[bytes, tuple[object, ...]]:
         for path, entry in _plain(node.disk.tree()).items()
         if not node.world.is_obstructed(path) and not (entry[0] == Kind.DIRECTORY and path in left_over)
     }
+
+
+def _kept_since(node: Node, since_ns: int) -> list[Version]:
+    """Files that the history was given since a time; not those that a start has found in it."""
+    return [one for one in node.index.versions() if one.kind == Kind.FILE and one.time_ns >= since_ns]
 
 
 def _is_in_the_way(tree: dict[bytes, tuple[Kind, bytes, int, int]], path: bytes, kind: Kind) -> bool:

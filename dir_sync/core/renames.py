@@ -1,0 +1,130 @@
+"""Which names belong together, so that a rename is told as one change and a save is never told as a deletion.
+
+In:   renames that the watcher saw or that a listing gave away, names that vanished, names that appeared; the time.
+Out:  for a path: the new name of what was there, the old names of what is there now, how long an absence is not believed.
+Rule: both names of a rename are looked at together and recorded in one turn. While the new name cannot be looked at yet,
+      nothing is recorded of the old one; after HOLD_MS it stands for itself.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.model import parent_of
+
+__all__ = ["Renames"]
+
+_LIVELY_FOLDERS_MAX = 1_000
+_VANISHED_MAX = 10_000
+
+
+class Renames:
+    """Open renames, by old and by new name; and in which folders a program seems to be saving something."""
+
+    def __init__(self) -> None:
+        self._targets: dict[bytes, tuple[bytes, int]] = {}  # old name -> new name, since when (ms)
+        self._sources: dict[bytes, dict[bytes, None]] = {}  # new name -> old names
+        self._lively: dict[bytes, tuple[bytes, int]] = {}  # folder -> the new name last written there, and when (ms)
+        self._vanished: dict[int, bytes] = {}  # inode -> name that it had: the new one may not have been seen
+
+    def __bool__(self) -> bool:
+        return bool(self._targets)
+
+    def open(self, source: bytes, target: bytes, now_ms: int) -> None:
+        """What was at `source` is at `target` now. What had come to `source` before has gone on with it."""
+        earlier = self._sources.pop(source, {})
+        for old in [*earlier, source]:
+            self._leave(old)
+            if old != target:
+                self._targets[old] = target, now_ms
+                self._sources.setdefault(target, {})[old] = None
+
+    def _leave(self, source: bytes) -> None:
+        known = self._targets.pop(source, None)
+        if known is not None and (sources := self._sources.get(known[0])) is not None:
+            sources.pop(source, None)
+            if not sources:
+                del self._sources[known[0]]
+
+    def close(self, path: bytes) -> tuple[bytes, ...]:
+        """What is at `path` was recorded. Returns the old names that waited for that."""
+        self._leave(path)
+        sources = tuple(self._sources.pop(path, ()))
+        for source in sources:
+            self._targets.pop(source, None)
+        return sources
+
+    def target_of(self, source: bytes, now_ms: int, is_read: bool = False) -> bytes | None:
+        """The new name for which this old one waits. `is_read`: a large file is being read there."""
+        known = self._targets.get(source)
+        if known is None:
+            return None
+        target, since = known
+        if now_ms - since > (5 if is_read else 1) * limits.RENAME_HOLD_MS:
+            self._leave(source)
+            return None
+        return target
+
+    def sources_of(self, target: bytes) -> tuple[bytes, ...]:
+        return tuple(self._sources.get(target, ()))
+
+    def group_of(self, path: bytes) -> list[bytes]:
+        """All names that are to be looked at together with `path`, new names before the old ones that wait for them."""
+        if path not in self._targets and path not in self._sources:
+            return [path]
+        seen: dict[bytes, None] = {}
+        ahead = [path]
+        while ahead:
+            each = ahead.pop()
+            if each not in seen:
+                seen[each] = None
+                ahead += self._sources.get(each, ())
+                if each in self._targets:
+                    ahead.append(self._targets[each][0])
+        order: dict[bytes, None] = {}
+        for each in seen:
+            chain = []
+            while each in seen and each not in order and each not in chain:
+                chain.append(each)
+                each = self._targets.get(each, (b"", 0))[0]
+            order.update(dict.fromkeys(reversed(chain)))
+        return list(order)
+
+    # --- how programs save -------------------------------------------------------------------------------------------
+
+    def written(self, path: bytes, is_new: bool, now_ms: int) -> None:
+        """Somebody writes at `path`. `is_new`: under a name of which nothing is known."""
+        folder = parent_of(path)
+        if is_new:
+            if len(self._lively) >= _LIVELY_FOLDERS_MAX:
+                self._lively.clear()
+            self._lively[folder] = path, now_ms
+        elif folder in self._lively and self._lively[folder][0] == path:
+            self._lively[folder] = path, now_ms
+
+    def grace_ms(self, path: bytes, moved_to: bytes | None, now_ms: int) -> int:
+        """How long the absence of a file that has just left its name is not believed. Many programs save by putting the old
+        file aside and a new one in its place. Either the new one was written before, beside it, or the name of the old one
+        says that it is a backup."""
+        folder = parent_of(path)
+        if moved_to is not None and parent_of(moved_to) == folder:
+            prefix = folder + b"/" if folder else b""
+            name, other = path[len(prefix) :], moved_to[len(prefix) :]
+            if other.startswith((name, b"." + name, b"#" + name, b"~" + name)):
+                return limits.SAVE_GRACE_MS
+        written, when = self._lively.get(folder, (path, 0))
+        if written != path and now_ms - when <= limits.RENAME_HOLD_MS:
+            return limits.SAVE_GRACE_MS
+        return 0
+
+    # --- names that vanished -----------------------------------------------------------------------------------------
+
+    def vanished(self, path: bytes, inode: int) -> None:
+        """A file has left its name, nobody saw where to."""
+        if len(self._vanished) >= _VANISHED_MAX:
+            self._vanished.clear()
+        if inode:
+            self._vanished[inode] = path
+
+    def name_of(self, inode: int) -> bytes | None:
+        """The name that a file had which vanished lately."""
+        return self._vanished.pop(inode, None)
