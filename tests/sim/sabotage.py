@@ -18,6 +18,7 @@ from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Folder, Listing, Look, Seen, Touched, Urgency, Why
 from dir_sync.core.model import Kind, Record, Stamp, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
+from dir_sync.core.renames import Renames
 from dir_sync.index import Index
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import draw
@@ -176,8 +177,8 @@ def _own_writes_ignored() -> Iterator[None]:
 def _unknown_is_absent() -> Iterator[None]:
     original = _Engine._looked
 
-    def looked(self: Any, seen: Seen) -> None:
-        original(self, seen._replace(look=Look.ABSENT) if seen.look == Look.UNKNOWN else seen)
+    def looked(self: Any, seen: Seen, *rest: Any) -> None:
+        original(self, seen._replace(look=Look.ABSENT) if seen.look == Look.UNKNOWN else seen, *rest)
 
     with patch.object(_Engine, "_looked", looked):
         yield
@@ -279,6 +280,22 @@ def _root_always_here() -> AbstractContextManager[object]:
     return patch.object(MemoryDisk, "is_root_here", lambda self: True)
 
 
+def _exchange_the_other_way() -> AbstractContextManager[object]:
+    return patch.object(_FileSync, "_exchange", lambda self, path, swap, there: self._disk.exchange(swap, path))
+
+
+def _halves_apart() -> AbstractContextManager[object]:
+    return patch.object(Renames, "open", lambda self, source, target, now_ms: None)
+
+
+def _absence_believed() -> AbstractContextManager[object]:
+    return patch.object(Renames, "grace_ms", lambda self, path, moved_to, now_ms: 0)
+
+
+def _no_way_out_of_the_history() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_take_back_moved", lambda self, item, take: False)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
@@ -311,6 +328,10 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "joined vectors tell no conflict": (_only_vectors_tell_conflicts, 100),
     "nobody looks again at what was displaced": (_no_second_look, 40),
     "a folder that is gone is empty": (_root_always_here, 60),
+    "the last that is heard of what is replaced is that it left": (_exchange_the_other_way, 60),
+    "the halves of a rename are told one by one": (_halves_apart, 60),
+    "an absence is believed at once": (_absence_believed, 60),
+    "what moved stays in the history": (_no_way_out_of_the_history, 300),
 }
 
 NEEDS = {
@@ -358,6 +379,10 @@ NOTICED = {
     "joined vectors tell no conflict": 23,
     "a folder that is gone is empty": 259,
     "nobody looks again at what was displaced": 16,
+    "the last that is heard of what is replaced is that it left": 0,
+    "the halves of a rename are told one by one": 2,
+    "an absence is believed at once": 11,
+    "what moved stays in the history": 38,
 }
 """Worlds in which faults were noticed when this was last looked at; which ones, changes with every change of the engine."""
 
