@@ -127,6 +127,10 @@ def checked_name(text: str) -> str:
         raise ConfigError("a name needs at least one character", USAGE)
     if len(text) > limits.NAME_CHARS_MAX:
         raise ConfigError(f"a name of {len(text)} characters; {limits.NAME_CHARS_MAX} is the limit", USAGE)
+    try:
+        text = os.fsencode(text).decode("utf-8")  # whatever the locale made of it
+    except UnicodeError:
+        pass  # told below
     if not text.isprintable():
         raise ConfigError(f"'{_shown(text)}' has characters that cannot be printed", USAGE)
     if text != text.strip():
@@ -188,4 +192,7 @@ def host_name() -> str:
 
 
 def _shown(text: str) -> str:
-    return show(os.fsencode(text))
+    try:
+        return show(os.fsencode(text))
+    except UnicodeEncodeError:  # the locale cannot say what is no path
+        return show(text.encode("utf-8", "surrogateescape"))

@@ -635,7 +635,7 @@ class Daemon:
         return {
             "folder": show(os.fsencode(config.folder)),
             "folder_name": config.folder_name,
-            "name": show(os.fsencode(config.name)),
+            "name": show(config.name.encode("utf-8", "surrogateescape")),
             "node": index.node,
             "port": self._manager.port,
             "process": os.getpid(),

@@ -373,7 +373,7 @@ class Book:
             version = entry.version
             there = self._disk.stat(version.path)
             if there is None or there.kind != version.kind:
-                name, on = show(version.path), show(os.fsencode(entry.on))
+                name, on = show(version.path), show(_bytes(entry.on))
                 if left:
                     raise ConfigError(f"{name} is still coming from {on}; nothing more is to be done", TIMEOUT)
                 raise ConfigError(f"{name} did not come from {on}: the log of the node here says why")
@@ -504,7 +504,7 @@ class Book:
             raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", USAGE)
         version = entry.version
         if entry.holder and version.kind == Kind.FILE:
-            on = show(os.fsencode(entry.on))
+            on = show(_bytes(entry.on))
             raise ConfigError(f"that version is kept on {on} only: use --to there, or restore it here without --to")
         try:
             if version.kind == Kind.SYMLINK:

@@ -146,7 +146,9 @@ def _read(name: str) -> dict[str, object]:
             known = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    if not isinstance(known, dict):
+        return {}
+    return {os.fsdecode(folder.encode("utf-8", "surrogateescape")): said for folder, said in known.items()}
 
 
 def _write(name: str, known: Mapping[str, object]) -> None:
@@ -155,7 +157,9 @@ def _write(name: str, known: Mapping[str, object]) -> None:
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         with open(new, "w", encoding="utf-8") as file:
-            json.dump(known, file)
+            json.dump(
+                {os.fsencode(folder).decode("utf-8", "surrogateescape"): said for folder, said in known.items()}, file
+            )
         os.replace(new, path)
     except (OSError, ValueError):
         pass  # then an unmounted disk cannot be told from a new folder before the start, and nobody hears of a pause

@@ -108,3 +108,39 @@ def test_where_things_are_restored_and_what_was_never_there(folder: Path) -> Non
     os.mkdir(folder / "kept")
     ended = run("history", folder, "kept")
     assert (ended.returncode, ended.stdout) == (0, b"no old versions: nothing was replaced or deleted\n")
+
+
+def test_names_that_the_locale_cannot_say(tmp_path: Path) -> None:
+    """A name from the command line is taken as UTF-8, a folder is remembered by its bytes: whatever LANG is."""
+    code = (
+        "import os, sys\n"
+        "from dir_sync import config, root\n"
+        "folder = os.fsdecode(bytes.fromhex(sys.argv[2]))\n"
+        "if sys.argv[3] == 'write':\n"
+        "    root.remember(folder); root.say_paused(folder, 'why')\n"
+        "print(config.checked_name(sys.argv[1]) == 'n\\xf6d', bool(root.known_as(folder)))\n"
+        "try:\n"
+        "    config.checked_name(sys.argv[1] + '\\n')\n"
+        "except config.ConfigError as error:\n"
+        "    print(ascii(str(error)))\n"
+    )
+    folder = os.fsencode(tmp_path) + "/größe".encode()
+    os.mkdir(folder)
+    for word, env in (
+        ("write", {"LC_ALL": "C", **PLAIN}),
+        ("read", {"LC_ALL": "C.UTF-8"}),
+        ("read", {"LC_ALL": "C", **PLAIN}),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, "n\u00f6d".encode(), folder.hex(), word],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), **env},
+        )
+        assert ended.stderr == b""
+        first, second = ended.stdout.splitlines()
+        assert first == b"True True"
+        assert rb"n\xf6d\\n" in second
+        assert b"cannot be printed" in second
