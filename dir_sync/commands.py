@@ -286,7 +286,7 @@ def _restore_losers(book: Book, losers: list[Entry]) -> None:
         book.check(entry)
     for entry in losers:
         book.restore(entry)
-        on = f" on {show(entry.on.encode('utf-8', 'surrogateescape'))}" if entry.holder else ""
+        on = " on " + show(entry.on.encode("utf-8", "surrogateescape")) if entry.holder else ""
         say(f"{full(entry.version.path)}: restored ({_which(entry)}{on})")
     book.finish()
 

@@ -144,11 +144,11 @@ def _read(name: str) -> dict[str, object]:
     try:
         with open(_path(name), encoding="utf-8") as file:
             known = json.load(file)
+        if not isinstance(known, dict):
+            return {}
+        return {os.fsdecode(folder.encode("utf-8", "surrogateescape")): said for folder, said in known.items()}
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(known, dict):
-        return {}
-    return {os.fsdecode(folder.encode("utf-8", "surrogateescape")): said for folder, said in known.items()}
 
 
 def _write(name: str, known: Mapping[str, object]) -> None:
