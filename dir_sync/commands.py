@@ -55,7 +55,7 @@ def status(argv: list[str]) -> int:
     if given.json:
         say(json.dumps(answer))
     else:
-        say("\n".join(render(answer)))
+        say("\n".join(render(answer, given.folder)))
     return config.UNFINISHED if given.check and not _is_in_sync(answer) else config.OK
 
 

@@ -660,6 +660,15 @@ class Daemon:
                 {"path": show(path), "peer": peer, "here": here, "size": size}
                 for path, peer, here, size, _, _ in engine.transfers()
             ],
+            "uploads": [
+                {
+                    "path": show(one.path),
+                    "peer": show(engine.name_of(one.peer).encode("utf-8", "surrogateescape")),
+                    "sent": sent,
+                    "size": one.size,
+                }
+                for one, sent in engine.uploads()
+            ],
             "held": [
                 {
                     "at": show(engine.name_of(at).encode("utf-8", "surrogateescape")) if at else "",
@@ -828,11 +837,11 @@ class Daemon:
                 since = mono - since_ms / 1000
                 if since > 2.0:
                     self._narrator.progress(path, peer, here, size, since, began)
-            for one in self._engine.uploads():
+            for one, sent in self._engine.uploads():
                 since = mono - one.since_ms / 1000
                 if since > 2.0:
                     name = self._engine.name_of(one.peer)
-                    self._narrator.progress(one.path, name, one.sent, one.size, since, one.began_at, sending=True)
+                    self._narrator.progress(one.path, name, sent, one.size, since, one.began_at, sending=True)
 
     def _check_root(self) -> None:
         """The folder, and in it what is ours, may be taken away at any time."""

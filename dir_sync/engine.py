@@ -597,9 +597,13 @@ class Engine:
             if not fetch.is_small
         ]
 
-    def uploads(self) -> list[Upload]:
-        """Large contents on their way to peers."""
-        return self._uploads.under_way(self._now.mono_ms)
+    def uploads(self) -> list[tuple[Upload, int]]:
+        """Large contents on their way to peers, and how many bytes of each have left."""
+        found = []
+        for one in self._uploads.under_way(self._now.mono_ms):
+            peer = self._peers[one.peer]
+            found.append((one, one.sent(peer.serving + peer.queued)))
+        return found
 
     def _note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
         peer = _holder(peer)

@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from dir_sync.log import how_many, human_bytes
+from dir_sync.words import command
 
 __all__ = ["render"]
 
 _TOLD_MAX = 5  # paths that are named
 
 
-def render(answer: dict[str, Any]) -> list[str]:
-    """One line for each thing worth knowing; names are escaped already."""
+def render(answer: dict[str, Any], folder: str) -> list[str]:
+    """One line for each thing worth knowing; names are escaped already. `folder`: as the user wrote it, for commands."""
     lines = [
         f"{answer['folder']}: shared as '{answer['folder_name']}' by {answer['name']} (node {answer['node'][:8]}),"
         f" port {answer['port']}, process {answer['process']}",
@@ -28,11 +29,15 @@ def render(answer: dict[str, Any]) -> list[str]:
         state = "synchronized" if peer["synchronized"] else "being synchronized"
         lines.append(f"{peer['name']} (node {peer['node'][:8]}) at {peer['address']}: {state}")
     if answer["scanning"]:
-        lines.append("looking at everything in the folder")
+        lines.append("scanning the folder")
     for transfer in answer["transfers"]:
         done = 100 * transfer["here"] // max(transfer["size"], 1)
         size = human_bytes(transfer["size"])
         lines.append(f"receiving {transfer['path']} from {transfer['peer']}: {done} % of {size}")
+    for upload in answer["uploads"]:
+        done = 100 * upload["sent"] // max(upload["size"], 1)
+        size = human_bytes(upload["size"])
+        lines.append(f"sending {upload['path']} to {upload['peer']}: {done} % of {size}")
     if answer["wanted"]:
         are = "is" if answer["wanted"] == 1 else "are"
         lines.append(f"{how_many(answer['wanted'], 'path')} {are} newer elsewhere and not here yet")
@@ -47,11 +52,11 @@ def render(answer: dict[str, Any]) -> list[str]:
     if len(restless) > _TOLD_MAX:
         lines.append(f"  and {len(restless) - _TOLD_MAX:,} more that change all the time")
     if answer["unwatched"]:
-        lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched: looked at from time to time")
-    lines += [
-        f"BRAKE{_where(held)}: {_what(held)}; 'main.py approve DIR' lets it happen, 'main.py reject DIR' undoes it"
-        for held in answer["held"]
-    ]
+        lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched: scanned from time to time instead")
+    lines += [f"HELD{_where(held)}: {_what(held)}" for held in answer["held"]]
+    if answer["held"]:
+        lines.append(f"  to let it happen: {command('approve', folder)}")
+        lines.append(f"  to undo it everywhere: {command('reject', folder)}")
     if answer["busy"]:
         lines.append("at work")
     else:
@@ -64,12 +69,8 @@ def _where(held: dict[str, Any]) -> str:
 
 
 def _what(held: dict[str, Any]) -> str:
-    files = f"{how_many(held['files'], 'file')} ({held['path']} first)"
+    files = f"{how_many(held['files'], 'file')} ({held['path']}, ...)"
     if held["missing"]:
-        return (
-            f"{files} are missing there, and nobody is told"
-            if held["at"]
-            else f"{files} are missing here, and nobody is told"
-        )
+        return f"{files} vanished {'there' if held['at'] else 'here'}; this is held until you decide, other machines keep them"
     by = "this node" if held["here"] else held["by"]
-    return f"what {by} did to {files} is held until somebody decides"
+    return f"what {by} did to {files} is held until you decide, on any machine"

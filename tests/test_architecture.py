@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index": set(),
     "engine": {"index", "undo"},
     "undo": {"index"},
-    "status": {"log"},
+    "status": {"log", "words"},
     "control": set(),
     "root": {"config"},
     # bytes on disk

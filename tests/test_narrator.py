@@ -202,9 +202,11 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     one.disk.write(b"file", content)
     one.inbox.append(Touched(b"file", Urgency.NOW))
     seen = []
+    gone: list[int] = []
     for _ in range(4_000):
         pair.step()
-        seen += [(upload.path, upload.peer, upload.size) for upload in one.engine.uploads()]
+        seen += [(upload.path, upload.peer, upload.size) for upload, _ in one.engine.uploads()]
+        gone += [sent for _, sent in one.engine.uploads()]
         if two.disk.stat(b"file") is not None:
             break
         assert not whole or not one.said("sent large"), "it is not there yet"
@@ -213,3 +215,5 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     assert notes == [("sent large" if whole else "sent", b"file", "two", len(content))]
     assert set(seen) == ({(b"file", two.index.node, len(content))} if whole else set())
     assert not one.engine.uploads()
+    assert gone == sorted(gone)
+    assert not whole or gone[-1] <= len(content) < gone[-1] * 2

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dir_sync.core import limits
-
 __all__ = ["Upload", "Uploads"]
 
 _STALE_MS = 30_000  # nothing was asked for: the peer wants it no more, or has it from somebody else
@@ -32,10 +30,9 @@ class Upload:
     def is_delta(self) -> bool:
         return self.size != self.file_size
 
-    @property
-    def sent(self) -> int:
-        """Bytes of it that the peer has, roughly: a window of them is still on its way."""
-        return max(self.began_at, min(self.asked_to, self.size) - limits.PULL_WINDOW_BYTES)
+    def sent(self, waiting: int) -> int:
+        """Bytes of it that the peer has, roughly. `waiting`: what that peer asked for and has not left us yet."""
+        return max(self.began_at, min(self.asked_to, self.size) - waiting)
 
 
 class Uploads:

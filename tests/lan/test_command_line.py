@@ -235,6 +235,27 @@ def test_log_file_quiet_and_verbose(new_lan: Callable[..., Lan]) -> None:
     assert "some file" not in quiet.log()
 
 
+def test_a_large_file_that_leaves_is_told_of(new_lan: Callable[..., Lan]) -> None:
+    """By its sender: in `status` and in the log while it leaves, and once more when it is there."""
+    lan = new_lan(2)
+    a, _ = lan
+    lan.start()
+    lan.meet("start")
+    a.limit_rate("20mbit")
+    write(a.base / "large", blob(18_000_000)).rename(a.dir / "large")
+    wait_for(
+        lambda: re.search(r"^sending large to .*: \d+ % of 18\.0 MB$", a.run_to_end("status", a.dir).out, re.MULTILINE),
+        SOON_S,
+        "it is in status",
+    )
+    wait_for(lambda: re.search(r"  sending large to .*: \d+ % of 18\.0 MB at ", a.log()), SOON_S, "and in the log")
+    assert "sent large" not in a.log()
+    a.limit_rate(None)
+    wait_equal(lan.roots, SOON_S)
+    wait_for(lambda: "sent large (18.0 MB) to " in a.log(), SOON_S, "that it is there")
+    wait_for(lambda: "sending" not in a.run_to_end("status", a.dir).out, SOON_S, "no more")
+
+
 def test_run_is_the_same_and_a_folder_is_a_folder(new_lan: Callable[..., Lan]) -> None:
     """`main.py run DIR`; and ./run, ./history are folders whatever commands there are."""
     lan = new_lan(2)

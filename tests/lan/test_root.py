@@ -66,7 +66,7 @@ def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> N
     status = json.loads(say(a, "status", "--json"))
     assert status["held"][0]["files"] == FILES + 2
     assert a.run_to_end("status", a.dir, "--check").code == 4, "something is held"
-    assert "BRAKE" in say(a, "status")
+    assert "HELD: " in say(a, "status")
     write(a.dir / "new", b"all else goes on")
     wait_for((b.dir / "new").exists, SOON_S, "a new file arrives")
     assert count(b) == FILES
@@ -301,7 +301,7 @@ def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, h
     wait_for(lambda: "HELD on " in a.log(), SOON_S, "and told")
     held = count(b)
     assert held > FILES * 4 // 5, "before much is gone"
-    assert "is held until somebody decides" in say(b, "status")
+    assert "is held until you decide" in say(b, "status")
     assert "what this node did" in say(a, "status")
     write(a.dir / "beside", b"all else goes on")
     wait_for((b.dir / "beside").exists, SOON_S, "all else goes on")
@@ -316,7 +316,7 @@ def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, h
         wait_for(lambda: count(a) == before, SOON_S, "it comes back, also what went before it was held")
     wait_equal(pair.roots, SOON_S)
     for node in pair:
-        assert "BRAKE" not in say(node, "status")
+        assert "HELD" not in say(node, "status")
 
 
 def lan_meets(lan: Lan) -> None:

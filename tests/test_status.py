@@ -1,0 +1,64 @@
+"""What `status` prints, from the answer of a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.status import render
+
+ANSWER: dict[str, Any] = {
+    "folder": "/home/anna/my docs",
+    "folder_name": "default",
+    "name": "anna",
+    "node": "ab" * 8,
+    "port": 6000,
+    "process": 4711,
+    "files": 3,
+    "bytes": 2_000,
+    "peers": [],
+    "scanning": False,
+    "busy": False,
+    "wanted": 0,
+    "troubled": [],
+    "restless": [],
+    "unwatched": 0,
+    "transfers": [],
+    "uploads": [],
+    "held": [],
+}
+
+
+def held(**more: object) -> dict[str, object]:
+    return {"at": "", "by": "bob", "here": False, "missing": False, "files": 120, "path": "f1"} | more
+
+
+def lines(**more: object) -> list[str]:
+    return render({**ANSWER, **more}, "my docs")
+
+
+def test_large_files_in_both_directions() -> None:
+    said = lines(
+        transfers=[{"path": "in", "peer": "bob", "here": 1_000_000, "size": 4_000_000}],
+        uploads=[{"path": "out", "peer": "carol", "sent": 3_000_000, "size": 4_000_000}],
+    )
+    assert "receiving in from bob: 25 % of 4.00 MB" in said
+    assert "sending out to carol: 75 % of 4.00 MB" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "HELD: what bob did to 120 files (f1, ...) is held until you decide, on any machine"),
+        ({"here": True, "at": "bob"}, "HELD on bob: what this node did to 120 files (f1, ...) is held until"),
+        ({"missing": True, "files": 1}, "HELD: 1 file (f1, ...) vanished here; this is held until you decide"),
+        ({"missing": True, "at": "bob"}, "HELD on bob: 120 files (f1, ...) vanished there; this is held until"),
+    ],
+)
+def test_what_is_held_comes_with_commands_that_can_be_pasted(more: dict[str, object], words: str) -> None:
+    said = lines(held=[held(**more), held(by="carol")])
+    assert any(line.startswith(words) for line in said)
+    assert said.count("  to let it happen: python main.py approve 'my docs'") == 1
+    assert said.count("  to undo it everywhere: python main.py reject 'my docs'") == 1
+    assert not any("held" in line.lower() or "approve" in line for line in lines())
