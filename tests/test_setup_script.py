@@ -135,6 +135,17 @@ def test_from_nothing(checkout: Path) -> None:
     is_set_up(checkout, ended)
 
 
+def test_another_python(checkout: Path) -> None:
+    """What PYTHON names comes first, if it is new enough."""
+    python = checkout.parent / "bin/another"
+    python.write_text(f'#!/bin/sh\necho "$*" >>"{checkout.parent}/asked"\nexec "{checkout.parent}/bin/python3" "$@"\n')
+    python.chmod(0o755)
+    is_set_up(checkout, setup(checkout, PYTHON=str(python)))
+    assert "-m venv" in (checkout.parent / "asked").read_text()
+    shutil.rmtree(checkout / ".venv")
+    is_set_up(checkout, setup(checkout, PYTHON="/bin/false"))
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_environment_is_made_anew(checkout: Path, template: Path, damage: str) -> None:
     shutil.copytree(template, checkout / ".venv", symlinks=True)
@@ -229,10 +240,10 @@ def test_the_reason_of_the_package_manager_is_shown(checkout: Path) -> None:
     assert lines[0].startswith("dir_sync: installing python3 python3-venv (apt-get")
     assert "    W: Failed to fetch some.list  Temporary failure resolving some.host" in lines
     assert "    E: Unable to locate package python3" in lines
-    as_root = "" if os.geteuid() == 0 else "sudo "
+    as_root = "" if os.geteuid() == 0 else " sudo"
     assert lines[-1] == (
         "dir_sync: Python 3.11 or newer is needed, and there is none on this machine; install it with:"
-        f" {as_root}apt-get install python3 python3-venv"
+        f"{as_root} apt-get install python3 python3-venv"
     )
 
 
