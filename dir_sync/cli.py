@@ -99,6 +99,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 def _check_first_word(argv: list[str]) -> None:
     """ConfigError if it looks like a command that was mistyped, and is no folder."""
     first = argv[0] if argv else ""
+    if len(argv) > 1 and argv[1] in COMMANDS and first not in COMMANDS and not first.startswith("-"):
+        right = words.command(argv[1], first, *argv[2:])
+        raise ConfigError(f"the command comes first: {right}", config.USAGE)
     if (
         first in COMMANDS
         or not first

@@ -279,6 +279,11 @@ class Book:
             entries = self.of(path, entries)
             if entries or self._known or self.is_there(path):
                 return path, entries
+        if text.endswith("…"):  # a log cuts what is very long
+            entries = self.entries()
+            cut = next((entry.version.path for entry in entries if show(entry.version.path) == text), b"")
+            if cut:
+                return cut, self.of(cut, entries)
         raise ConfigError(f"no such path was ever known here: {show(paths[0])}")
 
     def entries(self, path: bytes = b"", conflicts: bool = False) -> list[Entry]:

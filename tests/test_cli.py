@@ -371,6 +371,12 @@ def test_a_mistyped_command(
         assert daemon.asked[0].folder == str((tmp_path / words[0]).resolve())
 
 
+def test_the_command_comes_first(daemon: Daemon, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["shared", "restore", "my file"]) == 2
+    assert capsys.readouterr().err == "dir_sync: the command comes first: python main.py restore shared 'my file'\n"
+    assert daemon.asked == []
+
+
 @pytest.mark.parametrize("words", [["help"], ["help", "status"], ["version"], ["help", "run"]])
 def test_help_and_version_as_words(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert cli.main(words) == 0

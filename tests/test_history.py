@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from blake3 import blake3
 
 from dir_sync import cli, history, history_words
 from dir_sync.core.events import Version, Why
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, show
 
 SECOND_NS = 10**9
 NOON_NS = 1_700_000_000 * SECOND_NS
@@ -51,6 +52,9 @@ class Node:
         self.own: list[Version] = []
         self.peers: dict[str, list[Version]] = {}
         self.asked: list[dict[str, Any]] = []
+        self.pending = 0
+        self.undo: dict[str, Any] = {"changes": [], "left": []}
+        self.unknown: set[str] = set()
 
     def has(self, one: Version, content: bytes) -> None:
         name = b".dir_sync/versions/%d" % len(self.own)
@@ -60,13 +64,17 @@ class Node:
     def answer(self, folder: str, question: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(question)
         if question["command"] == "pending":
-            return {"count": 0}
+            return {"count": self.pending}
+        if question["command"] == "undo":
+            return self.undo | {"since_ns": question["since_ns"]}
         if question["command"] != "versions":
             return {}
         peers = [
             {"node": peer, "versions": [history._packed(one) for one in some]} for peer, some in self.peers.items()
         ]
-        return {"versions": [history._packed(one) for one in self.own], "names": {}, "node": "aa", "peers": peers}
+        own = [history._packed(one) for one in self.own]
+        known = question.get("path") not in self.unknown
+        return {"versions": own, "names": {}, "node": "aa", "peers": peers, "known": known}
 
     def entries(self, conflicts: bool = False) -> list[history.Entry]:
         with history.open_book(str(self.folder)) as book:
@@ -167,6 +175,62 @@ def test_what_was_not_in_a_folder_then_does_not_come_back(node: Node, capsys: py
     node.has(version(b"old", 60, b"tree/old", mtime_s=-20), b"old")
     assert restored(node, "tree", "--at", at(10)) == 0
     assert [path.name for path in (node.folder / "tree").iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(("pending", "code"), [(0, 1), (2, 3)])
+def test_what_is_still_coming_is_a_time_out(
+    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pending: int, code: int
+) -> None:
+    """Restored from a peer: not there within a minute. What cannot come at all is trouble."""
+    monkeypatch.setattr(history.time, "sleep", lambda _s: None)
+    node.peers = {"bb": [version(b"theirs", 60)]}
+    node.pending = pending
+    assert restored(node, "file") == code
+    assert ("still coming from bb" in capsys.readouterr().err) == (code == 3)
+    change = {"path": "f", "kind": int(Kind.FILE), "size": 1, "replaces": True, "lost": False}
+    node.undo["changes"] = [change]
+    assert cli.main(["undo", str(node.folder), "--since", "1h"]) == (3 if pending else 0)
+    assert ("2 paths still to come; to watch: python main.py status " in capsys.readouterr().out) == (code == 3)
+    assert cli.main(["undo", str(node.folder), "--since", "1h", "--dry-run"]) == 0
+
+
+def test_what_a_node_refuses_keeps_its_code(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    for exit_code, code in ((2, 2), (1, 1), (None, 1), ("2; rm", 1), (0, 1)):
+        answer = {"error": "no node has that name or id", "exit_code": exit_code}
+        monkeypatch.setattr(node, "undo", answer)
+        assert cli.main(["undo", str(node.folder), "--since", "1h", "--by", "nobody"]) == code
+
+
+def test_conflicts_can_be_checked(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["conflicts", str(node.folder), "--check"]) == 0
+    node.has(version(b"loser", 1, why=Why.CONFLICT), b"loser")
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    assert cli.main(["conflicts", str(node.folder), "--check"]) == 4
+    assert "conflict" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [b"back\\slash", b"new\nline", b"caf\xe9", "\u202e".encode(), b"x" * 240 + b"\\"])
+def test_a_name_that_was_printed_is_found(node: Node, capsys: pytest.CaptureFixture[str], name: bytes) -> None:
+    """Also one that a log has cut. What is known by its name is that, whatever else it may be the printed form of."""
+    node.has(version(b"first", 60, name), b"first")
+    printed = show(name)
+    node.unknown = {name.decode("utf-8", "surrogateescape") for name in (printed.encode(), name)}
+    assert restored(node, printed) == 0
+    assert capsys.readouterr().out.startswith(f"{show(name, 1000)}: restored")
+    assert (Path(os.fsdecode(os.fsencode(node.folder) + b"/" + name))).read_bytes() == b"first"
+    node.has(version(b"other", 60, printed.encode()), b"other")
+    assert restored(node, printed) == 0
+    assert (node.folder / printed).read_bytes() == b"other"
+
+
+def test_who_displaced_a_version_by_a_first_contact(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.has(version(b"first", 60)._replace(node="=5f20229"), b"first")
+    node.has(version(b"second", 60, b"other")._replace(node=""), b"second")
+    assert cli.main(["history", str(node.folder)]) == 0
+    out = capsys.readouterr().out
+    assert "  first contact  here  file" in out
+    assert "  -              here  other" in out
+    assert "5f20229" not in out
 
 
 @pytest.mark.parametrize("name", ["out", "versions/out", "../.dir_sync/staging/out", "link/out"])
