@@ -349,6 +349,7 @@ class Engine:
         self._outdone: dict[
             bytes, set[tuple[Stamp, Stamp]]
         ] = {}  # what won here against a larger stamp, and over which
+        self._lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
         self._approved = False  # some of what changed in this turn was approved by a person: no peer need ask again
         self._inquiries = Inquiries()
         self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
@@ -1542,7 +1543,17 @@ class Engine:
 
     def _changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
         """The record of what somebody at this node has made of `previous`."""
-        return changed(previous, now, *self._maker(previous), stamp_ns, self._latest_ns())
+        record = changed(previous, now, *self._maker(previous), stamp_ns, self._latest_ns())
+        if previous is not None:
+            self._note_lowered(previous, record)
+        return record
+
+    def _note_lowered(self, previous: Record, record: Record) -> None:
+        """The stamp of a path goes back: whoever acknowledges the larger one later does not know more than we do."""
+        if record.stamp < previous.stamp:
+            if len(self._lowered) > _OUTDONE_MAX:
+                self._lowered.clear()
+            self._lowered.setdefault(record.path, set()).add(previous.stamp)
 
     def _latest_ns(self) -> int:
         """The largest stamp that our clock allows."""
@@ -1566,6 +1577,8 @@ class Engine:
     def _note_outdone(self, winner: Record) -> None:
         """`winner` takes the place of what is here, maybe of a version with a larger stamp: then it does so once."""
         row = self.index.get(winner.path)
+        if row is not None:
+            self._note_lowered(row.record, winner)
         if row is None or winner.stamp.ns >= row.record.stamp.ns - limits.STAMP_GAP_NS:
             return
         if len(self._outdone) > _OUTDONE_MAX:
@@ -1876,6 +1889,7 @@ class Engine:
     def _answer(self, row: Row, top: Record) -> None:
         now_ns, latest_ns = self._now.wall_ns, self._latest_ns()
         record = answer(row.record, top, *self._maker(row.record, top), now_ns, latest_ns)
+        self._note_lowered(row.record, record)
         self._put(record, row.fp)
         self._fresh[record.path] = Fresh(record, row.record, None, None, None, None)
 
@@ -3587,9 +3601,8 @@ class Engine:
                 self._take_back(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None
-        if (row is None or row.record.stamp < stamp) and all(
-            offer.record.stamp != stamp for offer in self.index.offers(path)
-        ):
+        is_unheard_of = row is None or (row.record.stamp < stamp and stamp not in self._lowered.get(path, ()))
+        if is_unheard_of and all(offer.record.stamp != stamp for offer in self.index.offers(path)):
             peer.ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
 
     def _ask_again(self, peer: Peer) -> None:
