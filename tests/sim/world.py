@@ -66,7 +66,7 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, has_seen, leq
+from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq
 from dir_sync.core.retention import Retention
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
@@ -1292,7 +1292,7 @@ class World:
             origin = "scan"
         self.note(f"{node.name} records {origin} {describe_record(record)}")
         newer = previous is not None and any(
-            offer.record.stamp > previous.stamp for offer in node.index.offers(path)
+            beats(offer.record, previous) for offer in node.index.offers(path)
         )  # which takes its place at once
         there = node.disk.tree()
         above = [there[path[:at]] for at, c in enumerate(path) if c == b"/"[0] and path[:at] in there]
@@ -1858,7 +1858,7 @@ def describe_message(message: Message) -> str:
 def _holds(node: Node, record: Record) -> bool:
     """True if a node has that record, or has moved on from it: then it need not be told (it sent a summary)."""
     row = node.index.get(record.path)
-    return row is not None and row.record.stamp >= record.stamp and leq(record.vector, row.record.vector)
+    return row is not None and leq(record.vector, row.record.vector) and not beats(record, row.record)
 
 
 def describe(event: Event) -> str:
