@@ -13,9 +13,11 @@ import builtins
 import contextlib
 import ctypes
 import errno
+import fcntl
 import functools
 import os
 import platform
+import signal
 import stat as st
 import sys
 import threading
@@ -257,6 +259,21 @@ class RealDisk:
 
     def reopen(self, path: bytes) -> _OwnFile:
         return _OwnFile(self._open_file(path, os.O_RDWR), path)
+
+    def append(self, path: bytes) -> _OwnFile:
+        return _OwnFile(self._open_file(path, os.O_RDWR | os.O_APPEND), path)
+
+    def is_closed(self, path: bytes) -> bool:
+        """A read lease (fcntl(2)) is granted only if nobody has the file open for writing. Whoever opens it while we have
+        the lease waits for an instant; the signal that tells us so is one that does nothing."""
+        try:
+            fd = self._open_file(path, os.O_RDONLY)
+        except DiskError:
+            return False
+        try:
+            return _lease(fd, fcntl.F_RDLCK)
+        finally:
+            os.close(fd)
 
     def make_directory(self, path: bytes, mode: int) -> None:
         """`mode` whatever the umask is, as far as the file system has modes."""
@@ -1100,6 +1117,10 @@ class _OwnFile(_File):
             copied += len(data)
         return copied
 
+    def lock(self) -> bool:
+        """A write lease: it is granted only if nobody else has the file open at all."""
+        return _lease(self._fd, fcntl.F_WRLCK)
+
     def truncate(self, length: int) -> None:
         try:
             os.ftruncate(self._fd, length)
@@ -1128,6 +1149,17 @@ class _OwnFile(_File):
             os.fsync(self._fd)
         except OSError as error:
             raise _error(error, self._path) from error
+
+
+def _lease(fd: int, kind: int) -> bool:
+    """True if a lease (fcntl(2)) is granted: until `fd` is closed. The signal that tells of somebody who waits for us does
+    nothing."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
+    except (OSError, AttributeError):  # somebody has it open; it is not ours; or a system or file system without leases
+        return False
+    return True
 
 
 class _Opened:

@@ -41,6 +41,7 @@ from dir_sync.core.events import (
     Effect,
     Event,
     Folder,
+    Growing,
     Hint,
     Inquired,
     Listed,
@@ -82,6 +83,7 @@ from dir_sync.core.events import (
     Why,
 )
 from dir_sync.core.fairness import Backlog
+from dir_sync.core.growth import Growths, mark_offsets
 from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.inquiry import Inquiries
 from dir_sync.core.messages import (
@@ -182,6 +184,7 @@ _DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
 _DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and what they hold; the newest stays in any case
 _DELTA_KEEP_MS = _STALLED_MS + 5_000  # nobody has asked for any of it: whoever began to has given it up by then
 _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read once, to have their signatures
+_SIGN_GROWN_MS = 60_000  # a file that grew has rested for so long
 _TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
 _DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
 _DISPLACED_MS = 60_000  # ... and may be wanted under another name
@@ -309,7 +312,11 @@ class Engine:
         self._displaced: dict[bytes, _Displaced] = {}  # by content
         self._origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
         self._bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
-        self._delta_offers: dict[bytes, tuple[str, bytes, bytes, int]] = {}  # path -> peer, base, digest, size
+        # path -> peer, base, digest, and the offer
+        self._delta_offers: dict[bytes, tuple[str, bytes, bytes, DeltaOffer]] = {}
+        self._growths = Growths()
+        self._unfinished: dict[int, tuple[int, Fetch]] = {}  # token -> when (ms) a file that grew is cut back
+        self._sign_grown: dict[bytes, int] = {}  # files that grew -> when (ms) they get a signature, if they rest
         # Made for peers, by base and content, and when (ms) they were last asked for; in that order
         self._deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
         self._pumped = ""  # the last peer that was told a page
@@ -512,6 +519,7 @@ class Engine:
         self._prune()
         self._recheck()
         self._drop_old_deltas()
+        self._sign_rested()
         self._when_calm()
         if len(self._coming) > len(self._ready) and not (self._fetches or self._doing):
             # All others have come: else each content would be remembered for good.
@@ -537,6 +545,9 @@ class Engine:
             due.append(self._rechecks[0][0])
         if self._deltas:
             due.append(next(iter(self._deltas.values()))[1] + _DELTA_KEEP_MS)
+        due += [when for when, _ in self._unfinished.values()]
+        if self._sign_grown:
+            due.append(next(iter(self._sign_grown.values())))
         if self._retention is not None and not self._pruning:
             due.append(self._prune_at)
         others = (self.peer_brake.due_ms(), self._inquiries.due_ms())
@@ -809,13 +820,17 @@ class Engine:
     def _look_item(self, errand: Errand) -> LookItem:
         row = self.index.get(errand.path)
         fp = b"" if row is None else row.fp
-        base = b""
+        base, was, was_size = b"", b"", 0
         if self._peers and self._with_deltas:
             before = [row, *(self.index.get(source) for source in self._renames.sources_of(errand.path))]
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
             base = next((record.content for record in large), b"")
-        return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, errand.tries > 0)
+        if self._peers and row is not None and row.record.kind == Kind.FILE:
+            if row.record.size >= limits.GROWTH_FILE_BYTES_MIN:
+                was, was_size = row.record.content, row.record.size
+        tried = errand.tries > 0
+        return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, tried, was, was_size)
 
     def _want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""
@@ -1613,6 +1628,10 @@ class Engine:
             self._keep_delta(seen.delta)
         only_meta = previous is not None and same_content(previous, record)
         data = None if seen is None or only_meta else seen.data
+        if not only_meta:
+            grown = self._grew_here(record, previous, seen)
+            if grown is not None and (data is None or 2 * grown.size <= record.size):
+                delta, data = grown, None
         if data and self._is_elsewhere(record):
             data = None  # whoever holds the other one makes a copy of it
         for offer in self.index.offers(record.path):  # that came before our own change was seen
@@ -1623,9 +1642,19 @@ class Engine:
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
         if seen is not None:
             self._is_changing(parent_of(record.path), folder_mtime)
-        self._sign_later(record, previous)
+        self._sign_later(record, previous, delta is not None and delta.marks is not None)
         if seen is not None and previous is not None and previous.kind == Kind.FILE:
             self._look_at_links(before, previous)
+
+    def _grew_here(self, record: Record, previous: Record | None, seen: Seen | None) -> DeltaOffer | None:
+        """What peers need to know of a file that only grew."""
+        grown = None if seen is None else seen.grown
+        if grown is None or previous is None or previous.content != grown.base:
+            self._growths.forget(record.path)
+            return None
+        self._growths.grew(record.path, grown.base, grown.size, record.content, record.size, grown.marks)
+        known = self._growths.offer(record.path, grown.base, record.content)
+        return None if known is None else DeltaOffer(grown.base, record.size - grown.size, known[1])
 
     def _is_changing(self, folder: bytes, mtime: int | None) -> None:
         """People change something in a folder, whose time was told as `mtime` (None: was not told). It may have got a later
@@ -1716,6 +1745,7 @@ class Engine:
             _, _, path, self._todo.owner = heapq.heappop(self._timers)
             self._todo[path] = None
         self._todo.owner = ""
+        self._undo_growths()
         if self._now.mono_ms < self._next_stall_check:
             return
         self._next_stall_check = self._now.mono_ms + _RETRY_MS
@@ -2078,7 +2108,7 @@ class Engine:
             return
         self._fetch(path, row, target, holders)
         fetch = self._fetches.get(path)
-        if fetch is not None and fetch.is_small:
+        if fetch is not None and (fetch.is_small or fetch.grows is not None):
             fetch.plan = (row, offers, item, take)
 
     def _is_at_work(self, path: bytes) -> bool:
@@ -2722,11 +2752,16 @@ class Engine:
     def _fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
         delta = self._delta_offers.get(path)
         if delta is not None and delta[2] == target.content:
-            peer, base, _, size = delta
-            if peer in holders and self._where_is(base, path) is not None:
-                self._bases[path] = base
-                self._begin(path, target, peer, base, size)
-                return
+            peer, base, _, offer = delta
+            if offer.marks is None:
+                if peer in holders and self._where_is(base, path) is not None:
+                    self._bases[path] = base
+                    self._begin(path, target, peer, base, offer.size)
+                    return
+            elif row is not None and peer in holders and (row.record.kind, row.record.content) == (Kind.FILE, base):
+                if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
+                    self._begin_growth(row, target, peer, offer.marks)
+                    return
         choice = min(holders, key=lambda node: (self._peers[node].window.bytes, node))
         small = target.size <= limits.CHUNK_BYTES
         peer_state = self._peers[choice]
@@ -2736,24 +2771,28 @@ class Engine:
         if not small and sum(fetch.peer == choice for fetch in self._large.values()) >= _LARGE_FETCHES_MAX:
             self._await_room(choice, path, limits.CHUNK_BYTES)
             return
-        before = self._base_of(path, row) if self._with_deltas and path not in self._avoid else None
+        grows = delta is not None and delta[3].marks is not None
+        may_ask = (self._with_deltas or grows) and path not in self._avoid
+        before = self._base_of(path, row) if may_ask else None
         if (
             before is not None
             and min(before[1], target.size) >= limits.DELTA_FILE_BYTES_MIN
-            and min(before[1], target.size) * 4 >= max(before[1], target.size)
+            and (grows or min(before[1], target.size) * 4 >= max(before[1], target.size))
         ):
-            self._ask_for_delta(path, before[0], target, choice)
+            is_ours = row is not None and row.record.content == before[0]
+            self._ask_for_delta(path, before[0], before[1] if is_ours else 0, target, choice)
             return
         self._begin(path, target, choice, None, target.size)
 
-    def _ask_for_delta(self, path: bytes, base: bytes, target: Record, node: str) -> None:
+    def _ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
+        """`size`: of the base, if it is what is at the path; else 0."""
         peer = self._peers[node]
         if path in peer.requests.values():
             return
         id_ = peer.window.new_id()
         peer.requests[id_] = path
         self._bases[path] = base
-        self._send(node, DeltaRequest(self.folder, id_, path, target.content, base), 200)
+        self._send(node, DeltaRequest(self.folder, id_, path, target.content, base, size), 200)
         self._avoid.setdefault(path, set())  # the next plan asks for the whole, unless the delta comes first
 
     def _begin(self, path: bytes, target: Record, node: str, base: bytes | None, size: int) -> None:
@@ -2777,10 +2816,100 @@ class Engine:
             digest = b"" if base is not None else target.content
             self._order(StageJob(fetch.token, name, (), size, digest, peer=node))
 
+    def _begin_growth(self, row: Row, target: Record, node: str, marks: tuple[bytes, ...]) -> None:
+        """Known here: what we hold is the beginning of what is wanted. The file itself is written to, so nothing else is done
+        at its path until that is over."""
+        path, mine = target.path, row.record
+        self._token += 1
+        now, size = self._now.mono_ms, mine.size
+        name = _STAGING + b"new-grow-%s-%d" % (self._tag, self._token)
+        fetch = Fetch(
+            self._token, target, node, None, target.size, name, size, size, size, True, True,
+            moved_ms=now, started_ms=now, began_at=size,
+        )  # fmt: skip
+        fetch.grows = Growing(
+            path, row.fp, size, mine.content, marks, target.content, target.size, target.mode, target.mtime
+        )
+        self._fetches[path] = self._by_token[fetch.token] = self._large[fetch.token] = fetch
+        self._coming[target.content] = path
+        self._busy.add(path)
+        self._try(path, target.stamp)
+        self._order_growth(fetch, ())
+        self._pull(fetch)
+
+    def _order_growth(
+        self, fetch: Fetch, chunks: tuple[tuple[int, bytes | memoryview], ...], give_up: bool = False
+    ) -> None:
+        fetch.writing = True
+        bulk, peer = fetch.size >= limits.LARGE_FILE_BYTES, "" if give_up else fetch.peer
+        content = fetch.target.content
+        self._order(StageJob(fetch.token, fetch.name, chunks, fetch.size, content, bulk, peer, fetch.grows, give_up))
+
+    def _grew(self, fetch: Fetch, event: Staged) -> None:
+        """More of a file that grows is here."""
+        path = fetch.target.path
+        if not event.problem and not event.verified:
+            fetch.written = event.written
+            self._pull(fetch)
+            self._write(fetch)
+            return
+        if event.unfinished:
+            self._forget(fetch)
+            self._wait_after(path, event.problem)
+            self._unfinished[event.token] = self._now.mono_ms + _RETRY_MS, fetch
+            return
+        self._growth_ends(fetch)
+        if event.problem:
+            self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)  # what it is now decides what comes next
+            if event.full:
+                self._short[path] = fetch.target.size
+            if event.base_changed:
+                self._forget(fetch)
+                self._delta_offers.pop(path, None)
+            else:
+                self._failed_fetch(fetch, event)
+                self._avoid.setdefault(path, set())  # no delta: the whole
+            return
+        self._forget(fetch)
+        if not event.fp:
+            self._make_ready(path, _Ready(fetch.target.content, None, fetch.name))
+            return
+        _, _, item, take = fetch.plan
+        self._tried.pop(path, None)
+        self._troubled.pop(path, None)
+        self._not_before.pop(path, None)
+        row = self.index.get(path)
+        self._installed(item, take, row, ApplyResult(path, Result.DONE, event.fp))
+
+    def _undo_growths(self) -> None:
+        for token, (due, fetch) in list(self._unfinished.items()):
+            if due <= self._now.mono_ms:
+                del self._unfinished[token]
+                self._drop_stage(fetch, True)
+
+    def _growth_ends(self, fetch: Fetch) -> None:
+        """Nothing writes to the file any more."""
+        path = fetch.target.path
+        fetch.grows = None
+        self._busy.discard(path)
+        self._listed_busy.pop(path, None)
+        self._todo[path] = None
+        self._wake = self._again = True
+
     def _part_name(self, content: bytes) -> bytes:
-        """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed."""
+        """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed, or
+        of a file that is complete and waits to be installed at another path."""
         name = _STAGING + b"part-" + content.hex().encode()
-        return name if name not in self._discarded else name + b"-%s-%d" % (self._tag, self._token)
+        is_free = name not in self._discarded and not self._is_staged(name)
+        return name if is_free else name + b"-%s-%d" % (self._tag, self._token)
+
+    def _is_staged(self, name: bytes) -> bool:
+        """True if a staging file is used, or will be."""
+        return (
+            any(ready.staged == name for ready in self._ready.values())
+            or any(item.staged == name for item, _ in self._doing.values())
+            or any(fetch.name == name for fetch in self._large.values())
+        )
 
     def _pull(self, fetch: Fetch) -> None:
         peer = self._peers.get(fetch.peer)
@@ -2829,6 +2958,9 @@ class Engine:
         fetch.writing = True
         chunks = tuple(fetch.waiting)
         fetch.waiting.clear()
+        if fetch.grows is not None:
+            self._order_growth(fetch, chunks)
+            return
         digest = b"" if fetch.base is not None else fetch.target.content
         self._order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest, peer=fetch.peer))
 
@@ -2838,6 +2970,12 @@ class Engine:
             self._part_left = True
             given_up, remove = orphan
             given_up.writing = False
+            if event.unfinished:
+                self._unfinished[event.token] = self._now.mono_ms + _RETRY_MS, given_up
+                return
+            if given_up.grows is not None and (event.problem or event.verified):
+                self._growth_ends(given_up)
+                self._agenda.add(given_up.target.path, self._now.mono_ms, self._now.mono_ms)
             self._drop_stage(given_up, remove)
             return
         fetch = self._by_token.get(event.token)
@@ -2846,6 +2984,9 @@ class Engine:
         path = fetch.target.path
         fetch.writing = False
         fetch.moved_ms = self._now.mono_ms
+        if fetch.grows is not None:
+            self._grew(fetch, event)
+            return
         if event.problem:
             if event.full:
                 self._short[path] = fetch.target.size
@@ -2937,15 +3078,15 @@ class Engine:
         """Its staging file is let go of when nothing is out that writes it, and removed if nobody will go on with it."""
         if fetch.is_small:
             return
+        if fetch.grows is not None and not fetch.writing:
+            self._order_growth(fetch, (), give_up=True)
+            remove = True
         if fetch.writing:
             self._orphans[fetch.token] = (fetch, remove)
             return
         name = fetch.name
-        used = any(ready.staged == name for ready in self._ready.values())
-        used = used or any(item.staged == name for item, _ in self._doing.values())
-        used = used or any(other.name == name for other in self._large.values())
         self._part_left = True
-        if remove and not used:
+        if remove and not self._is_staged(name):
             self._order_discard((name,), (fetch.token,))
         else:
             self._order_discard((), (fetch.token,))
@@ -3029,7 +3170,8 @@ class Engine:
                 peer.serving_pulls -= 1
                 continue
             path, fp, kept = source
-            items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept))
+            grows = kept is None and (len(fp) > FINGERPRINT_BYTES or self._growths.knows(path))
+            items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept, grows))
             size += pull.length
             self._sent(peer, pull)
             if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
@@ -3061,6 +3203,10 @@ class Engine:
             made = self._delta_of(pull.base, pull.digest)
             return None if made is None else (made.name, b"", None)
         row = self.index.get(pull.path)
+        if row is not None and row.fp and row.record.content != pull.digest and not self.brake.holds(pull.path):
+            begins = self._growths.beginning(pull.path, pull.digest, row.record.content)
+            if pull.offset + pull.length <= begins:
+                return pull.path, row.fp, None
         missing = self.brake.holds
         is_it = row is not None and row.record.kind == Kind.FILE and row.record.content == pull.digest and row.fp
         if not is_it or missing(pull.path):
@@ -3138,6 +3284,10 @@ class Engine:
         if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
             self._send(peer.node, Refuse(self.folder, ((message.id, "gone"),)), 50)
             return
+        known = self._growths.offer(message.path, message.base, message.digest)
+        if known is not None and known[0] == message.size:
+            self._send(peer.node, Delta(self.folder, message.id, row.record.size - known[0], known[1]), 50)
+            return
         made = self._delta_of(message.base, message.digest)
         if made is not None:
             self._send(peer.node, Delta(self.folder, message.id, made.size), 50)
@@ -3146,8 +3296,11 @@ class Engine:
             self._send(peer.node, Refuse(self.folder, ((message.id, "later"),)), 50)
             return
         peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
+        size = message.size if signature is None else 0
         self._order(
-            DeltaJob(peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature)
+            DeltaJob(
+                peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature, size
+            )
         )
 
     def _delta_made(self, event: DeltaDone) -> None:
@@ -3159,7 +3312,14 @@ class Engine:
         if event.need_signature:
             self._send(peer.node, NeedSignature(self.folder, event.id), 50)
             return
-        del peer.wanted_deltas[event.id]
+        path, digest, base = peer.wanted_deltas.pop(event.id)
+        row = self.index.get(path)
+        if event.grown is not None and row is not None and row.record.content == digest:
+            self._growths.grew(path, base, event.grown.size, digest, row.record.size, event.grown.marks)
+            known = self._growths.offer(path, base, digest)
+            if known is not None:
+                self._send(peer.node, Delta(self.folder, event.id, row.record.size - known[0], known[1]), 50)
+                return
         if event.delta is None:
             self._send(peer.node, Refuse(self.folder, ((event.id, "gone"),)), 50)
         else:
@@ -3167,14 +3327,30 @@ class Engine:
 
     # --- signatures --------------------------------------------------------------------------------------------------
 
-    def _sign_later(self, record: Record, previous: Record | None) -> None:
+    def _sign_later(self, record: Record, previous: Record | None, grown: bool = False) -> None:
+        """`grown`: what comes next is probably appended, too, and needs no signature; each has 0.5 % of the file's size."""
         if not self._with_deltas or len(self._to_sign) >= 1_000:
+            return
+        if grown or record.path in self._sign_grown:
+            self._sign_grown.pop(record.path, None)
+            self._sign_grown[record.path] = self._now.mono_ms + _SIGN_GROWN_MS
             return
         if record.kind == Kind.FILE and record.size >= limits.DELTA_FILE_BYTES_MIN:
             earlier = self._to_sign.pop(record.path, b"")
             if previous is not None and previous.kind == Kind.FILE:
                 earlier = earlier or previous.content
             self._to_sign[record.path] = earlier
+
+    def _sign_rested(self) -> None:
+        """Files that grew and do so no more."""
+        while self._sign_grown:
+            path, due = next(iter(self._sign_grown.items()))
+            if due > self._now.mono_ms:
+                return
+            del self._sign_grown[path]
+            row = self.index.get(path)
+            if row is not None:
+                self._sign_later(row.record, None)
 
     def _calm_work(self) -> bool:
         return (
@@ -3369,7 +3545,7 @@ class Engine:
                         if change.content is not None:
                             self._make_ready(record.path, _Ready(record.content, bytes(change.content), None))
                         elif change.delta is not None:
-                            offer = (peer.node, change.delta.base, record.content, change.delta.size)
+                            offer = (peer.node, change.delta.base, record.content, change.delta)
                             self._delta_offers[record.path] = offer
                 for path, mtime in times:
                     if path and len(self._times) < _TIMES_MAX:
@@ -3391,8 +3567,8 @@ class Engine:
                 if wanted is None:
                     raise PeerError("sent a signature that nobody asked for")
                 self._delta_wanted(peer, DeltaRequest(self.folder, id_, *wanted), data)
-            case Delta(_, id_, size):
-                self._delta_offered(peer, id_, size)
+            case Delta():
+                self._delta_offered(peer, message)
             case HistoryRequest():
                 self._history_asked(peer, message)
             case HaveRequest():
@@ -3641,15 +3817,16 @@ class Engine:
             return
         self._order(SignJob(peer.node, peer.link, id_, where[0], where[1], base))
 
-    def _delta_offered(self, peer: Peer, id_: int, size: int) -> None:
-        path = peer.requests.pop(id_, None)
+    def _delta_offered(self, peer: Peer, message: Delta) -> None:
+        path = peer.requests.pop(message.id, None)
         if path is None:
             return
         row = self.index.get(path)
         decision = decide(None if row is None else row.record, self.index.offers(path))
         base = self._bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.kind == Kind.FILE:
-            self._delta_offers[path] = (peer.node, base, decision.record.content, size)
+            offer = DeltaOffer(base, message.size, message.marks)
+            self._delta_offers[path] = (peer.node, base, decision.record.content, offer)
         self._todo[path] = None
 
     # --- telling -----------------------------------------------------------------------------------------------------

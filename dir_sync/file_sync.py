@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from blake3 import blake3
 
 from dir_sync import delta as librsync
-from dir_sync import scanner
+from dir_sync import growth, scanner
 from dir_sync.core import limits
 from dir_sync.core.events import (
     Act,
@@ -32,6 +32,8 @@ from dir_sync.core.events import (
     DeltaJob,
     DiscardJob,
     Event,
+    Growing,
+    Grown,
     Job,
     ListJob,
     Look,
@@ -57,7 +59,7 @@ from dir_sync.core.events import (
     Why,
 )
 from dir_sync.core.messages import Piece
-from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, inode_of, parent_of, size_of
 from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Watch, Writer
 from dir_sync.scanner import Stopped
 
@@ -126,6 +128,8 @@ class FileSync:
         self._prefix = prefix.encode()
         self._numbers = itertools.count(1)
         self._stages: dict[int, _Stage] = {}
+        self._growing: dict[int, growth.Growth] = {}
+        self._hashes = growth.Hashes()
 
     def prepare(self) -> list[bytes]:
         """Make our folders; returns the names left in the staging folder by an earlier run."""
@@ -156,6 +160,8 @@ class FileSync:
                     continue
                 if name.startswith(b"delta-"):
                     self._disk.remove_file(path)
+                elif name.startswith(b"grow-") and stat.kind == Kind.SYMLINK:
+                    versions += self._undo_growth(path)
                 elif stat.kind == Kind.DIRECTORY:
                     self._return_folder(path, b"folder")
                 elif stat.kind == Kind.FILE and not name.startswith(b"new-"):
@@ -174,6 +180,40 @@ class FileSync:
                 self._disk.sync_all()
             except DiskError:
                 return []  # they are in the history all the same, and nobody says so
+        return versions
+
+    def _undo_growth(self, note: bytes) -> list[Version]:
+        """A file was growing when the program ended. If somebody may have written into it since, what it is now is kept."""
+        versions: list[Version] = []
+
+        def digest_of_first(path: bytes, size: int) -> bytes:
+            reader = self._disk.open(path)
+            try:
+                return scanner.digest_of(reader, size, self._stopping)[0]
+            finally:
+                reader.close()
+
+        def keep_copy(path: bytes, stat: Stat) -> None:
+            name = STAGING + b"/new-%s-%d" % (self._prefix, next(self._numbers))
+            writer = self._disk.create(name)
+            try:
+                reader = self._disk.open(path)
+                try:
+                    writer.copy_from(reader, 0, 0, stat.size)
+                finally:
+                    reader.close()
+                writer.set_meta(stat.mode, stat.mtime)
+                writer.sync()
+                made = writer.stat()
+            finally:
+                writer.close()
+            digest = self._digest_of(name, made)
+            versions.append(self._file_away(name, made, path, digest, Why.RECOVERED, ""))
+
+        left = growth.read_note(self._disk, note)
+        if left is not None:
+            growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy)
+        self._disk.remove_file(note)
         return versions
 
     def unlisted(
@@ -242,7 +282,7 @@ class FileSync:
                 with self._disk.batch():
                     return self._apply(items)
             case StageJob():
-                return self._stage(job)
+                return self._stage(job) if job.grows is None else self._grow(job, job.grows)
             case PatchJob():
                 return self._patch(job)
             case ReadJob():
@@ -270,6 +310,9 @@ class FileSync:
         for stage in self._stages.values():
             stage.writer.close()
         self._stages.clear()
+        for growing in self._growing.values():
+            growing.leave()
+        self._growing.clear()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -280,6 +323,7 @@ class FileSync:
             or seen.content == item.base
             or seen.size < limits.DELTA_FILE_BYTES_MIN
             or len(seen.fp) > FINGERPRINT_BYTES
+            or seen.grown is not None
         ):
             return seen
         signature = self._signatures.get(item.base)
@@ -388,6 +432,9 @@ class FileSync:
         return Signed(job.peer, job.link, job.id, signature if job.peer else None)
 
     def _delta(self, job: DeltaJob, is_given_up: Callable[[], bool]) -> DeltaDone:
+        grown = self._growth_of(job, is_given_up)
+        if grown is not None:
+            return DeltaDone(job.peer, job.link, job.id, None, False, grown)
         signature = job.signature if job.signature is not None else self._signatures.get(job.base)
         if signature is None:
             return DeltaDone(job.peer, job.link, job.id, None, True)
@@ -405,6 +452,32 @@ class FileSync:
         except (DiskError, librsync.DeltaError):
             made = None
         return DeltaDone(job.peer, job.link, job.id, made, False)
+
+    def _growth_of(self, job: DeltaJob, is_given_up: Callable[[], bool]) -> Grown | None:
+        """Is the base the beginning of the file?"""
+
+        def stop() -> bool:
+            return self._stopping() or is_given_up()
+
+        if job.base_size < limits.GROWTH_FILE_BYTES_MIN:
+            return None
+        try:
+            reader = self._disk.open(job.path)
+            try:
+                stat = reader.stat()
+                if fingerprint(stat) != job.fp[:FINGERPRINT_BYTES] or stat.size <= job.base_size:
+                    return None
+                digest, _, marks = scanner.digest_of_grown(reader, stat.size, stop, job.base_size, job.base)
+                is_same = digest == job.digest and fingerprint(reader.stat()) == job.fp[:FINGERPRINT_BYTES]
+            finally:
+                reader.close()
+        except DiskError:
+            return None
+        except Stopped:
+            if self._stopping():
+                raise
+            return None  # the peer has gone
+        return Grown(job.base, job.base_size, marks) if marks is not None and is_same else None
 
     # --- staging -----------------------------------------------------------------------------------------------------
 
@@ -446,6 +519,39 @@ class FileSync:
             if full:
                 self._discard((job.name,))
             return Staged(job.token, 0, False, str(error), True, full=full)
+
+    def _grow(self, job: StageJob, grows: Growing) -> Staged:
+        """Append to a file, or to a copy of it: see growth.py."""
+        growing = self._growing.pop(job.token, None)
+        if job.give_up:
+            return self._give_up_growth(job.token, growing, Staged(job.token, 0, False, "given up", ours=True))
+        try:
+            if growing is None:
+                note = STAGING + b"/grow-%s-%d" % (self._prefix, next(self._numbers))
+                growing = growth.Growth(self._disk, grows, job.name, note, self._hashes, self._stopping)
+            for offset, data in job.chunks:
+                growing.add(offset, data)
+            if not growing.is_complete:
+                self._growing[job.token] = growing
+                return Staged(job.token, growing.length, False)
+            stat = growing.finish()
+        except (DiskError, growth.BaseChanged, growth.WrongContent) as error:
+            if isinstance(error, DiskError):
+                answer = Staged(job.token, 0, False, str(error), True, full=error.trouble == Trouble.FULL)
+            else:
+                is_base = isinstance(error, growth.BaseChanged)
+                answer = Staged(job.token, 0, False, str(error) or "the file has changed", base_changed=is_base)
+            return self._give_up_growth(job.token, growing, answer)
+        if stat is None:
+            return Staged(job.token, job.size, True)
+        # Somebody may have written into it right before it got its time: it is read again.
+        return Staged(job.token, job.size, True, fp=fingerprint(stat) + scanner.YOUNG)
+
+    def _give_up_growth(self, token: int, growing: growth.Growth | None, answer: Staged) -> Staged:
+        if growing is None or growing.give_up():
+            return answer
+        self._growing[token] = growing
+        return answer._replace(unfinished=True)
 
     def _open_stage(self, job: StageJob) -> _Stage:
         hasher = blake3()
@@ -1252,7 +1358,12 @@ def _is_as_known(reader: Reader, item: ReadItem) -> bool:
     if item.kept is not None:
         stat = reader.stat()
         return (stat.size, stat.mtime) == item.kept
-    return not item.fp or fingerprint(reader.stat()) == item.fp[:FINGERPRINT_BYTES]
+    if not item.fp:
+        return True
+    stat = reader.stat()
+    if item.grows and stat.inode == inode_of(item.fp) and stat.size >= size_of(item.fp):
+        return True
+    return fingerprint(stat) == item.fp[:FINGERPRINT_BYTES]
 
 
 def _calendar(now_ns: int) -> tuple[bytes, bytes]:

@@ -63,6 +63,9 @@ class Writer(Reader, Protocol):
     def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
         """Copy a range of another file here; returns the bytes copied, fewer than asked only at the source's end."""
 
+    def lock(self) -> bool:
+        """Nobody else opens the file until it is closed here: whoever tries waits. False if somebody has it open."""
+
     def truncate(self, length: int) -> None: ...
     def set_meta(self, mode: int, mtime: int) -> None:
         """rwx bits, and mtime in ns; the file system may round or clamp."""
@@ -123,6 +126,12 @@ class Disk(Protocol):
 
     def reopen(self, path: bytes) -> Writer:
         """An existing regular file (ours), for going on."""
+
+    def append(self, path: bytes) -> Writer:
+        """An existing regular file, whosever it is: what is written goes to its end, whatever the offset says."""
+
+    def is_closed(self, path: bytes) -> bool:
+        """True if nobody has this regular file open for writing. False also where that cannot be told."""
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
     def make_link(self, path: bytes, target: bytes) -> None: ...

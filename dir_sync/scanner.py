@@ -13,11 +13,12 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import MOUNTED, Folder, Listed, Listing, ListJob, Look, Looked, LookItem, Seen
+from dir_sync.core.events import MOUNTED, Folder, Grown, Listed, Listing, ListJob, Look, Looked, LookItem, Seen
+from dir_sync.core.growth import MARK_BYTES, mark_offsets
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
-__all__ = ["YOUNG", "Stopped", "digest_of", "list_folders", "look"]
+__all__ = ["YOUNG", "Stopped", "digest_of", "digest_of_grown", "list_folders", "look"]
 
 YOUNG = b"?"
 """Appended to the fingerprint of a file that was written within the clock's grain of being read."""
@@ -209,14 +210,18 @@ def _look_at_file(
         before = reader.stat()
         young = abs(now_ns() - before.ctime) < disk.grain_ns  # a time far ahead: the clock was set back since
         data: bytes | None = None
+        marks: tuple[bytes, ...] | None = None
         if before.size <= limits.INLINE_BYTES_MAX:
             data = reader.read(0, before.size)
             digest = blake3(data).digest()
             whole = len(data) == before.size
+            if whole and 0 < item.was_size < before.size and blake3(data[: item.was_size]).digest() == item.was:
+                offsets = mark_offsets(item.was_size, before.size)
+                marks = tuple(blake3(data[:offset]).digest(MARK_BYTES) for offset in offsets)
             if not item.want_bytes:
                 data = None
         else:
-            digest, whole = digest_of(reader, before.size, stopping)
+            digest, whole, marks = digest_of_grown(reader, before.size, stopping, item.was_size, item.was)
         after = reader.stat()
         fp = fingerprint(before)
         if not whole or after != before:
@@ -229,10 +234,41 @@ def _look_at_file(
         seen = Seen(
             item.path, Look.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
             fp + YOUNG if young else fp, data,
+            grown=None if marks is None else Grown(item.was, item.was_size, marks),
         )  # fmt: skip
         return on_file(item, reader, seen)
     finally:
         reader.close()
+
+
+def digest_of_grown(
+    reader: Reader, size: int, stopping: Callable[[], bool], was_size: int, was: bytes
+) -> tuple[bytes, bool, tuple[bytes, ...] | None]:
+    """`digest_of`, and the marks from `was_size` on, if the first `was_size` bytes are the content `was`; else None."""
+    if not 0 < was_size < size:
+        return *digest_of(reader, size, stopping), None
+    hasher = blake3()
+    marks: list[bytes] | None = None
+    ends = iter((was_size, *mark_offsets(was_size, size)))
+    offset, end = 0, next(ends)
+    while offset < size:
+        piece = reader.read(offset, min(_READ_BYTES, end - offset))
+        if not piece:
+            return hasher.digest(), False, None
+        hasher.update(piece)
+        offset += len(piece)
+        if stopping():
+            raise Stopped
+        if offset < end:
+            continue
+        if marks is not None:
+            marks.append(hasher.digest(MARK_BYTES))
+        elif offset == was_size and hasher.digest() == was:
+            marks = []
+        end = size if marks is None else next(ends, size)
+    if marks is not None and len(marks) > len(mark_offsets(was_size, size)):
+        marks.pop()  # the end is no mark: there the digest tells
+    return hasher.digest(), True, None if marks is None else tuple(marks)
 
 
 def digest_of(reader: Reader, size: int, stopping: Callable[[], bool]) -> tuple[bytes, bool]:

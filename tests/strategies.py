@@ -194,7 +194,11 @@ def records(*kinds: Kind) -> st.SearchStrategy[Record]:
 
 @cache
 def delta_offers() -> st.SearchStrategy[DeltaOffer]:
-    return st.builds(DeltaOffer, digests(), sizes())
+    return st.builds(DeltaOffer, digests(), sizes(), marks())
+
+
+def marks() -> st.SearchStrategy[tuple[bytes, ...] | None]:
+    return st.none() | st.lists(st.binary(min_size=16, max_size=16), max_size=3).map(tuple)
 
 
 @cache
@@ -304,10 +308,10 @@ def messages() -> st.SearchStrategy[Message]:
         modification_updates(),
         pulls(),
         refusals(),
-        st.builds(DeltaRequest, names(), pull_ids(), paths(), digests(), digests()),
+        st.builds(DeltaRequest, names(), pull_ids(), paths(), digests(), digests(), sizes()),
         st.builds(NeedSignature, names(), pull_ids()),
         signatures(),
-        st.builds(Delta, names(), pull_ids(), sizes()),
+        st.builds(Delta, names(), pull_ids(), sizes(), marks()),
         st.builds(
             HistoryRequest,
             names(),

@@ -2226,3 +2226,36 @@ def test_a_trouble_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         disk.make_directory(b"folder", 0o755)
     assert str(caught.value) == text
     disk.close()
+
+
+def test_what_is_appended_goes_to_the_end_whatever_the_offset(world: World) -> None:
+    world.write(b"log", b"first")
+    writer = world.disk.append(b"log")
+    writer.write(0, b" second")
+    writer.write(3, b" third")
+    writer.close()
+    assert world.read(b"log") == b"first second third"
+
+
+def test_a_file_is_closed_if_nobody_has_it_open_for_writing(world: World) -> None:
+    world.write(b"log", b"x")
+    assert world.disk.is_closed(b"log")
+    held = world.disk.reopen(b"log")
+    assert not world.disk.is_closed(b"log")
+    writer = world.disk.append(b"log")
+    assert not writer.lock()
+    writer.close()
+    held.close()
+    assert not world.disk.is_closed(b"nothing")
+
+
+def test_who_reads_a_file_does_not_have_it_open_for_writing(real: RealWorld) -> None:
+    real.write(b"log", b"x")
+    reader = real.disk.open(b"log")
+    assert real.disk.is_closed(b"log")
+    writer = real.disk.append(b"log")
+    assert not writer.lock()
+    reader.close()
+    assert writer.lock()
+    writer.close()
+    assert real.disk.is_closed(b"log")

@@ -32,6 +32,8 @@ class LookItem(NamedTuple):
     want_bytes: bool  # bring small content along
     may_be_large: bool  # False: answer TOO_BIG for a large file, so that it does not delay the others
     growing: bool = False  # it never came to rest: take what stays the same while more is appended
+    was: bytes = b""  # digest of the version that is known, to see whether the file only grew; b"": not wanted
+    was_size: int = 0
 
 
 class Look(Enum):
@@ -52,6 +54,28 @@ class MadeDelta(NamedTuple):
     size: int
 
 
+class Grown(NamedTuple):
+    """A file begins with an older version of it, whole. `marks`: see core/growth.py."""
+
+    base: bytes  # digest of that version
+    size: int
+    marks: tuple[bytes, ...]
+
+
+class Growing(NamedTuple):
+    """A file of ours that is to grow: what it is, and what it will be."""
+
+    path: bytes
+    fp: bytes
+    size: int
+    content: bytes
+    marks: tuple[bytes, ...]
+    target: bytes
+    target_size: int
+    mode: int
+    mtime: int
+
+
 MOUNTED = "another file system is mounted there"
 """The problem of a path that is none of the shared folder's."""
 
@@ -70,6 +94,7 @@ class Seen(NamedTuple):
     data: bytes | None = None
     delta: MadeDelta | None = None
     problem: str = ""
+    grown: Grown | None = None
     folder_mtime: int | None = None  # of the folder it is in, to be carried along with a change
 
 
@@ -175,6 +200,7 @@ class ReadItem(NamedTuple):
     offset: int
     length: int
     kept: tuple[int, int] | None = None  # in the history: size and mtime; whoever has it open may go on writing
+    grows: bool = False  # it may be longer by now: whoever asks checks what it gets
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -264,6 +290,8 @@ class Staged(NamedTuple):
     ours: bool = False  # the problem is our disk's, not the content's
     base_changed: bool = False  # the file that a delta was made for is not what it was: nobody's problem
     full: bool = False  # there was no room on the disk
+    fp: bytes = b""  # a file that grew in its place
+    unfinished: bool = False  # with a problem: a file could not be cut back to what it was; it has to be given up again
 
 
 class Pruned(NamedTuple):
@@ -294,6 +322,7 @@ class DeltaDone(NamedTuple):
     id: int
     delta: MadeDelta | None
     need_signature: bool
+    grown: Grown | None = None  # no delta is needed: the file begins with the base
 
 
 class Signed(NamedTuple):
@@ -368,6 +397,10 @@ class StageJob(NamedTuple):
     digest: bytes  # b"": a delta, nothing to verify
     bulk: bool = True
     peer: str = ""
+    grows: Growing | None = (
+        None  # what comes is appended to a file of ours; the staging file is for where that cannot be
+    )
+    give_up: bool = False  # no more comes: as it was before
 
 
 class PatchJob(NamedTuple):
@@ -405,6 +438,7 @@ class DeltaJob(NamedTuple):
     digest: bytes
     base: bytes
     signature: bytes | None
+    base_size: int = 0  # 0: unknown
     bulk: bool = True
 
 

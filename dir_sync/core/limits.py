@@ -39,6 +39,9 @@ DELTA_FILE_BYTES_MIN = INLINE_BYTES_MAX + 1  # what is smaller travels whole, in
 SIGNATURE_BLOCK_BYTES_MIN = 1 * KIB
 SIGNATURE_BLOCK_BYTES_MAX = 1 * MIB
 DELTA_PAYS_BELOW = 0.6  # of the file's size; above, the whole file is simpler and hardly dearer
+GROWTH_FILE_BYTES_MIN = 4 * KIB  # what is smaller travels whole, whatever was appended
+GROWTH_STEP_BYTES = 4 * MIB  # appended at once, after its mark was checked; so much waits in memory
+GROWTH_MARKS_MAX = 1024  # 32 kB of text; a file that grew by more than 4 GB at once travels as a delta, or whole
 DELTA_CPU_S_MAX = 30.0  # a hostile or unlucky signature ends here: send the whole file
 
 # Links

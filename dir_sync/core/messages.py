@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar, assert_never
 
 from dir_sync.core import limits
+from dir_sync.core.growth import MARK_BYTES
 from dir_sync.core.model import Kind, PathError, PeerError, Record, Stamp, check_path
 from dir_sync.core.wire import Chunks, LocalError, Piece
 
@@ -118,6 +119,9 @@ class DeltaOffer(NamedTuple):
 
     base: bytes
     size: int
+    marks: tuple[bytes, ...] | None = (
+        None  # not None: no delta, the content begins with the base, `size` bytes come after
+    )
 
 
 class Change(NamedTuple):
@@ -170,6 +174,7 @@ class DeltaRequest:
     path: bytes
     digest: bytes
     base: bytes
+    size: int = 0  # of the base; 0: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,7 @@ class Delta:
     folder: str
     id: int
     size: int
+    marks: tuple[bytes, ...] | None = None  # as in DeltaOffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,8 +375,8 @@ def to_wire(message: Message) -> dict[str, Any]:
                 "folder": folder,
                 "refused": [[id_, reason] for id_, reason in _bounded(refused, 1, limits.PULLS_MAX)],
             }
-        case DeltaRequest(folder, id_, path, digest, base):
-            return {
+        case DeltaRequest(folder, id_, path, digest, base, size):
+            request: dict[str, Any] = {
                 "type": "DELTA_REQUEST",
                 "folder": folder,
                 "id": id_,
@@ -378,12 +384,14 @@ def to_wire(message: Message) -> dict[str, Any]:
                 "digest": digest.hex(),
                 "base": base.hex(),
             }
+            return request | {"size": size} if size else request
         case NeedSignature(folder, id_):
             return {"type": "NEED_SIGNATURE", "folder": folder, "id": id_}
         case Signature(folder, id_, _):
             return {"type": "SIGNATURE", "folder": folder, "id": id_, "attached": True}
-        case Delta(folder, id_, size):
-            return {"type": "DELTA", "folder": folder, "id": id_, "size": size}
+        case Delta(folder, id_, size, marks):
+            delta: dict[str, Any] = {"type": "DELTA", "folder": folder, "id": id_, "size": size}
+            return delta if marks is None else delta | {"marks": b"".join(marks).hex()}
         case StateRequest(folder, index, after, sequence, summary):
             fields: dict[str, Any] = {
                 "type": "STATE_REQUEST",
@@ -556,6 +564,8 @@ def _change_fields(change: Change) -> dict[str, Any]:
         fields["content"] = "attached"
     if change.delta is not None:
         fields["delta"] = {"base": change.delta.base.hex(), "size": change.delta.size}
+        if change.delta.marks is not None:
+            fields["delta"]["marks"] = b"".join(change.delta.marks).hex()
     return fields
 
 
@@ -883,7 +893,8 @@ def _change(fields: Any, makers: dict[str, str]) -> Change:
         delta = fields["delta"]
         if type(delta) is not dict:
             raise _wrong("delta")
-        offer = DeltaOffer(_digest(delta.get("base"), "base"), _int(delta.get("size"), "size", 0, _SIZE_MAX))
+        size = _int(delta.get("size"), "size", 0, _SIZE_MAX)
+        offer = DeltaOffer(_digest(delta.get("base"), "base"), size, _marks(delta))
     if (attached or offer is not None) and record.kind is not _FILE:
         raise PeerError("content of what is not a file")
     return Change(action, record, source, attached, offer)
@@ -939,7 +950,23 @@ def _delta_request(fields: dict[str, Any]) -> DeltaRequest:
         _path(fields.get("path"), "path"),
         _digest(fields.get("digest"), "digest"),
         _digest(fields.get("base"), "base"),
+        _int(fields.get("size", 0), "size", 0, _SIZE_MAX),
     )
+
+
+def _marks(fields: dict[str, Any]) -> tuple[bytes, ...] | None:
+    if "marks" not in fields:
+        return None
+    text = fields["marks"]
+    if type(text) is not str or len(text) > 2 * MARK_BYTES * limits.GROWTH_MARKS_MAX or len(text) % (2 * MARK_BYTES):
+        raise _wrong("marks")
+    try:
+        data = bytes.fromhex(text)
+    except ValueError as error:
+        raise _wrong("marks") from error
+    if 2 * len(data) != len(text):  # white space was in it
+        raise _wrong("marks")
+    return tuple(data[at : at + MARK_BYTES] for at in range(0, len(data), MARK_BYTES))
 
 
 def _need_signature(fields: dict[str, Any]) -> NeedSignature:
@@ -953,7 +980,7 @@ def _signature(fields: dict[str, Any]) -> Signature:
 
 
 def _delta(fields: dict[str, Any]) -> Delta:
-    return Delta(_folder(fields), _pull_id(fields), _int(fields.get("size"), "size", 0, _SIZE_MAX))
+    return Delta(_folder(fields), _pull_id(fields), _int(fields.get("size"), "size", 0, _SIZE_MAX), _marks(fields))
 
 
 def _path_or_folder(value: Any, what: str) -> bytes:

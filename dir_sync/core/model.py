@@ -42,6 +42,7 @@ __all__ = [
     "same_meta",
     "same_version",
     "show",
+    "size_of",
     "with_change",
 ]
 
@@ -272,6 +273,11 @@ def fingerprint(stat: Stat) -> bytes:
 def inode_of(fp: bytes) -> int:
     """The inode number in the fingerprint of a file (0 in that of a folder, and of nothing)."""
     return int.from_bytes(fp[3:11], "little")
+
+
+def size_of(fp: bytes) -> int:
+    """The size in the fingerprint of a file."""
+    return int.from_bytes(fp[11:19], "little")
 
 
 def show(path: bytes, width: int = 200) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.growth import MARK_BYTES
 from dir_sync.core.messages import (
     Acknowledge,
     Change,
@@ -177,6 +178,8 @@ def _groups(peer: Peer, changes: list[Fresh]) -> list[tuple[list[Fresh], bool]]:
     for change in changes:
         size = 0 if change.data is None else len(change.data)
         one = page_size(change.record) + 64
+        if change.delta is not None and change.delta.marks is not None:
+            one += 2 * MARK_BYTES * len(change.delta.marks)
         is_rename = change.source is not None  # the removal of its old name is the next, and must not be parted from it
         if group and (
             len(group) + is_rename >= limits.CHANGES_MAX

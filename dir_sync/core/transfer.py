@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dir_sync.core import limits
+from dir_sync.core.events import Growing
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import PeerError, Record
 
@@ -45,6 +46,7 @@ class Fetch:
     moved_ms: int = 0  # when bytes came last
     started_ms: int = 0
     began_at: int = 0  # offset at which it went on after a cut
+    grows: Growing | None = None  # it is appended to a file of ours
 
     @property
     def is_small(self) -> bool:

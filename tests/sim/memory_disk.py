@@ -8,7 +8,8 @@ What a power cut leaves, as ext4 with data=ordered might, and no kinder:
   - Names, modes and times go through one journal, in order. Any sync of anything commits all of it; of what came
     later a cut keeps a part from the start, nothing out of order. So an fsync of a file keeps its name too.
   - Content is on the medium when that file was synced, or all was. Of a file written since, a cut leaves the content
-    it had at its last sync, or nothing, or a piece from the start of the new content, or all of it.
+    it had at its last sync, or nothing, or a piece from the start of the new content, or all of it. What was only
+    appended to does not get shorter than it was at its last sync.
   - Open files are gone.
 """
 
@@ -102,6 +103,7 @@ class MemoryDisk:
         self.root_here = True
         self.supports_exchange = True
         self.generation = 0  # one more at each crash; files opened before are gone
+        self.locked: int | None = None  # an inode that no user can open at this moment
         self.unreadable: set[int] = set()  # inodes whose content the program cannot read
         self.others: set[int] = set()  # inodes of another user: only they may set mode and times
         self._never_synced: set[int] = set()  # of ours: their sync failed, and no later one makes up for it
@@ -198,6 +200,15 @@ class MemoryDisk:
     def reopen(self, path: bytes) -> MemoryFile:
         self._enter("reopen", path)
         return MemoryFile(self, self._file(path), path, hooked=True)
+
+    def append(self, path: bytes) -> MemoryFile:
+        self._enter("append", path)
+        return MemoryFile(self, self._file(path), path, hooked=True, appends=True)
+
+    def is_closed(self, path: bytes) -> bool:
+        self._enter("is_closed", path)
+        inode = self._find(path)
+        return inode is not None and inode.kind == Kind.FILE and not inode.handles
 
     def make_directory(self, path: bytes, mode: int) -> None:
         self._enter("make_directory", path)
@@ -468,15 +479,17 @@ class MemoryDisk:
                     inode.data = bytearray(inode.durable)
                     if not self.cruel:
                         inode.mtime, inode.ctime = inode.durable_times
-                case 1:
+                case 1 if not inode.data.startswith(inode.durable):
                     inode.data = bytearray()
-                case 2:
-                    del inode.data[dice.randint(0, len(inode.data)) :]
+                case 1 | 2:
+                    least = len(inode.durable) if inode.data.startswith(inode.durable) else 0
+                    del inode.data[dice.randint(least, len(inode.data)) :]
                 case _:
                     pass
             if inode.data != inode.durable and not self.cruel:
                 inode.mtime, inode.ctime = written[number]
         self._never_synced.clear()
+        self.locked = None
         self.settle()
         self.generation += 1
         self._count_again()
@@ -761,9 +774,10 @@ class MemoryDisk:
 class MemoryFile:
     """ports.Writer, and so ports.Reader. With `hooked`, the verbs are counted, hooked and may be made to fail."""
 
-    __slots__ = ("_closed", "_disk", "_generation", "_hooked", "_inode", "_path")
+    __slots__ = ("_appends", "_closed", "_disk", "_generation", "_hooked", "_inode", "_path")
 
-    def __init__(self, disk: MemoryDisk, inode: _Inode, path: bytes, hooked: bool) -> None:
+    def __init__(self, disk: MemoryDisk, inode: _Inode, path: bytes, hooked: bool, appends: bool = False) -> None:
+        self._appends = appends
         self._disk = disk
         self._inode = inode
         self._path = path
@@ -787,6 +801,8 @@ class MemoryFile:
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         self._enter("file.write")
+        if self._appends:
+            offset = len(self._inode.data)
         self._disk._put(self._inode, offset, data, self._path)
 
     def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
@@ -794,6 +810,13 @@ class MemoryFile:
         data = source.read(source_offset, length)
         self._disk._put(self._inode, offset, data, self._path)
         return len(data)
+
+    def lock(self) -> bool:
+        self._enter("file.lock")
+        if self._inode.handles > 1:
+            return False
+        self._disk.locked = self._inode.number
+        return True
 
     def truncate(self, length: int) -> None:
         self._enter("file.truncate")
@@ -823,6 +846,8 @@ class MemoryFile:
         if self._closed:
             return
         self._closed = True
+        if self._disk.locked == self._inode.number:
+            self._disk.locked = None
         if self._generation == self._disk.generation:
             if self._hooked:
                 self._disk.counts["file.close"] += 1

@@ -68,6 +68,7 @@ class Options:
     root_gone: float
     old_state: float  # a backup of the index is made, or put back
     sync_fails: float  # chance at each sync
+    logs: float  # chance in a step: a program begins to append to a file, again and again
 
     @property
     def keeps_memory(self) -> bool:
@@ -140,6 +141,7 @@ def draw(seed: int) -> Options:
         root_gone=fault(0.15, 0.03),
         old_state=fault(0.12, 0.08),
         sync_fails=fault(0.12, 0.01),
+        logs=dice.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
     )
 
 
@@ -154,6 +156,8 @@ def bounded(options: Options) -> Iterator[None]:
             "CHUNK_BYTES": 1024,
             "CHUNK_BYTES_MIN": 256,
             "PULL_BYTES_MAX": 1024,
+            "GROWTH_FILE_BYTES_MIN": 64,
+            "GROWTH_STEP_BYTES": 512,
             "LARGE_FILE_BYTES": 4096,
             "PULL_WINDOW_BYTES": 4096,
             "APPLY_BYTES_MAX": 4096,

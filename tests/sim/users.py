@@ -136,6 +136,44 @@ class User:
             at += dice.choice([0, 100, 3_000, 40_000])
         return at + 1_000
 
+    def log(self) -> None:
+        """A program appends to a file: it opens it for each line, or keeps it open."""
+        dice = self._world.dice
+
+        def act() -> None:
+            path = self._existing(Kind.FILE) if dice.random() < 0.7 else self._name()
+            if (self._node.disk.content(path) or b"") == b"":
+                self._put(path)
+            self._world.at(1_000, self._add_line, path, None, dice.randint(1, 8), dice.random() < 0.5)
+
+        self._try("begins to log", act)
+
+    def _add_line(self, path: bytes, file: MemoryFile | None, left: int, keeps_open: bool) -> None:
+        world, node, dice = self._world, self._node, self._world.dice
+        if not node.disk.root_here or (file is not None and file._generation != node.disk.generation):
+            return
+        with self._as_user():
+            before = node.disk.tree()
+            first = len(world.tokens)
+            try:
+                file = file or node.disk.hold(path)
+                if left and world.faults:
+                    line = world.token(node, f"a line of {path!r}") + b"-" * dice.choice([1, 40, 600, 3_000])
+                    file.write(file.stat().size, line)
+                    self._written(file, Urgency.WRITING)
+                    world.at(dice.choice([2_000, 100_000, 700_000, 3_000_000]), self._add_line, path,
+                             file if keeps_open else None, left - 1, keeps_open)  # fmt: skip
+                if not keeps_open or not left or not world.faults:
+                    file.close()
+                    self._written(file, Urgency.NOW)
+            except DiskError as error:
+                if file is not None:
+                    file.close()
+                    self._written(file, Urgency.NOW)  # a full disk may have taken a part
+                world.note(f"{node.name} user: adds nothing to {path!r}: {error}")
+            world.note(f"{node.name} user: adds to {path!r}")
+            world.acted(node, before, first)
+
     # --- how -----------------------------------------------------------------------------------------------------
 
     def _try(self, what: str, act: Callable[[], None]) -> None:

@@ -47,6 +47,8 @@ from dir_sync.core.events import (
     Result,
     Seen,
     Send,
+    Staged,
+    StageJob,
     Ticked,
     Touched,
     Urgency,
@@ -73,7 +75,7 @@ from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.index import Index, Row
 from dir_sync.ports import DiskError, Trouble
-from tests.sim.memory_disk import MemoryDisk, Tree, _Inode
+from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
 from tests.sim.users import User
 
@@ -175,6 +177,8 @@ class SimDisk(MemoryDisk):
         self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
         self.pruned: frozenset[bytes] = frozenset()  # versions that the running job may remove
         self.last_heard: dict[bytes, bool] = {}  # the last that a program heard which watches: is the name there?
+        self.growing: set[int] = set()  # inodes that the program opened in order to append to them
+        self.appended: dict[int, tuple[int, bytes]] = {}  # inode -> from where on the program has appended what
         self.before = self._hook
         self.fail = self._trouble
 
@@ -296,9 +300,31 @@ class SimDisk(MemoryDisk):
         self._heard(path, Urgency.NOW)
 
     def _soil(self, inode: _Inode) -> None:
-        if self.program and inode.number in self.users:
+        if self.program and inode.number in self.users and inode.number not in self.growing:
             raise Broken(f"{self.node.name} writes into a file of a user")
         super()._soil(inode)
+
+    def append(self, path: bytes) -> MemoryFile:
+        file = super().append(path)
+        self.growing.add(file._inode.number)
+        return file
+
+    def _put(self, inode: _Inode, offset: int, data: bytes | memoryview, path: bytes) -> None:
+        if self.program and inode.number in self.users:
+            if offset != len(inode.data):
+                raise Broken(f"{self.node.name} writes over what a user had at {path!r}")
+            start, before = self.appended.get(inode.number, (offset, b""))
+            if start + len(before) != offset:
+                start, before = offset, b""
+            self.appended[inode.number] = start, before + bytes(data)
+        super()._put(inode, offset, data, path)
+
+    def _cut(self, inode: _Inode, length: int) -> None:
+        if self.program and inode.number in self.users:
+            start, ours = self.appended.get(inode.number, (len(inode.data), b""))
+            if length < start or not ours.startswith(inode.data[start:]):
+                self._must_be_elsewhere(b"what a user had appended to", inode)
+        super()._cut(inode, length)
 
     def _may_appear(self, source: bytes, target: bytes) -> None:
         """Nothing partial, unverified or unsynced gets a name that users see."""
@@ -360,6 +386,9 @@ class SimDisk(MemoryDisk):
             "file.read",
             "file.close",
             "is_root_here",
+            "is_closed",
+            "file.lock",
+            "append",
             "free_bytes",
         )
         return sum(count for verb, count in self.counts.items() if verb not in quiet)
@@ -952,6 +981,9 @@ class World:
                 displaces = item.expect and item.act != Act.META and disk.content(item.path) is not None
                 if displaces and self.chance(self.options.late_writes):
                     node.user.write_later(item.path)
+        grows = job.grows if isinstance(job, StageJob) else None
+        if grows is not None:
+            node.unsettled.add(grows.path)
         before = disk.tokens(everywhere=True) if isinstance(job, PruneJob) else set()
         disk.pruned = frozenset(job.names) if isinstance(job, PruneJob) else frozenset()
         disk.program = True
@@ -967,6 +999,10 @@ class World:
         if isinstance(job, ApplyJob):
             assert isinstance(event, Applied)
             self._after_apply(node, job, event)
+        if grows is not None and isinstance(event, Staged) and event.fp:
+            node.seen.add(grows.target)
+            self.sizes[grows.target] = grows.target_size
+            self.stats["grown in place"] += 1
         if event is not None:
             self.at(self.dice.randint(0, self.options.disk_us // 2), self.post, node, epoch, event)
 
@@ -977,6 +1013,8 @@ class World:
             return
         if self.chance(self.options.crash_in_job):
             raise PowerCut
+        if node.disk.locked is not None:
+            return  # whoever wants that file waits, and the others have had their chance
         if verb in ("exchange", "rename") and not path.startswith((b".dir_sync", b"still")) and path:
             if self.stats["meddled"] < _MEDDLED_MAX and self.chance(self.options.worst):
                 self.stats["meddled"] += 1
@@ -1465,6 +1503,8 @@ class World:
             self.note(f"{node.name} has its clock set to {node.skew_ns}")
         elif self.chance(options.rescan) and node.alive:
             self.post(node, node.epoch, Blind(b"", "events were lost"))
+        elif self.chance(options.logs):
+            node.user.log()
         else:
             node.user.act()
 

@@ -1,0 +1,89 @@
+"""Files that grow: which older versions are the beginning of what a file is now.
+
+In:   what looks found: a file whose first bytes are its last version, whole.
+Out:  for a peer that holds one of these versions: only what comes after it has to travel.
+Rule: nothing is guessed. A version counts as a beginning only if its digest was taken from the file itself.
+
+A *mark* is the BLAKE3 (16 bytes) of a file from its start up to a multiple of limits.GROWTH_STEP_BYTES. Whoever appends checks
+each mark before it writes the bytes in front of it, so that at any moment a file is a checked beginning of what was announced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dir_sync.core import limits
+
+__all__ = ["MARK_BYTES", "Growths", "mark_offsets"]
+
+MARK_BYTES = 16  # enough: the digest of the whole is checked as well
+_PATHS_MAX = 256
+_BEGINNINGS_MAX = 64  # of one file
+
+
+def mark_offsets(base_size: int, size: int) -> range:
+    """Where the marks are between a base of `base_size` bytes and the file of `size` bytes that begins with it."""
+    step = limits.GROWTH_STEP_BYTES
+    return range((base_size // step + 1) * step, size, step)
+
+
+@dataclass(slots=True)
+class _Growth:
+    content: bytes  # digest of what the file is now ...
+    size: int  # ... and its size
+    beginnings: dict[bytes, int] = field(default_factory=dict)  # digest of an older version -> its size
+    marks: dict[int, bytes] = field(default_factory=dict)
+
+
+class Growths:
+    """What is known of the files that grew last."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Growth] = {}
+
+    def grew(
+        self, path: bytes, base: bytes, base_size: int, content: bytes, size: int, marks: tuple[bytes, ...]
+    ) -> None:
+        """The file at `path` begins with `base`, and is `content` now. `marks`: at mark_offsets(base_size, size)."""
+        known = self._known.pop(path, None)
+        if known is None or known.content != base:
+            known = _Growth(base, base_size)
+        known.beginnings[base] = base_size
+        while len(known.beginnings) > _BEGINNINGS_MAX:
+            oldest = next(iter(known.beginnings))
+            del known.beginnings[oldest]
+        least = min(known.beginnings.values())
+        known.marks = {offset: mark for offset, mark in known.marks.items() if offset > least}
+        known.marks.update(zip(mark_offsets(base_size, size), marks, strict=True))
+        known.content, known.size = content, size
+        self._known[path] = known
+        if len(self._known) > _PATHS_MAX:
+            del self._known[next(iter(self._known))]
+
+    def knows(self, path: bytes) -> bool:
+        return path in self._known
+
+    def offer(self, path: bytes, base: bytes, content: bytes) -> tuple[int, tuple[bytes, ...]] | None:
+        """For a peer that holds `base` and wants `content`: how many bytes of it that is, and the marks after it."""
+        known = self._known.get(path)
+        if known is None or known.content != content:
+            return None
+        base_size = known.beginnings.get(base)
+        if base_size is None:
+            return None
+        offsets = mark_offsets(base_size, known.size)
+        # The end of an older version may be no mark, and one in a gap was never taken.
+        if len(offsets) > limits.GROWTH_MARKS_MAX or any(offset not in known.marks for offset in offsets):
+            return None
+        return base_size, tuple(known.marks[offset] for offset in offsets)
+
+    def beginning(self, path: bytes, digest: bytes, content: bytes) -> int:
+        """How many bytes the version `digest` has, if `content` is now at `path` and begins with it; else 0."""
+        known = self._known.get(path)
+        if known is None or known.content != content:
+            return 0
+        return known.beginnings.get(digest, 0)
+
+    def forget(self, path: bytes) -> None:
+        """It has changed in another way, or is gone."""
+        self._known.pop(path, None)

@@ -1,0 +1,284 @@
+"""A file that grew elsewhere grows here: what is new is appended to the file itself, so that its size does not matter.
+
+In:   jobs that name a path, what it is now, what it will be, and the bytes that come after what it is.
+Out:  the file, longer; or, where that is not safe, a longer copy in the staging folder, to be installed as any other.
+Rule: nobody's bytes are written over. Bytes are only appended, and only after their mark (core/growth.py) is known to be
+      right. What is given up half-way is cut off again, if nobody else has written meanwhile.
+
+A file is appended to only if nobody else has it open for writing and it has no other name. While it grows, its time is
+that of the version it was, and a symbolic link in the staging folder says what it was: if the program ends, the next
+start cuts the file back to that (`undo_unfinished`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.events import Growing
+from dir_sync.core.growth import MARK_BYTES, mark_offsets
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
+from dir_sync.ports import Disk, DiskError, Writer
+
+__all__ = ["BaseChanged", "Growth", "Hashes", "Unfinished", "WrongContent", "read_note", "undo_unfinished"]
+
+_NOTE_BYTES_MAX = 4_000  # what a symbolic link can hold
+_READ_BYTES = 1 * limits.MIB
+_HASHES_MAX = 8
+
+
+class BaseChanged(Exception):
+    """The file is not what it was: look again."""
+
+
+class WrongContent(Exception):
+    """What came is not what was announced."""
+
+
+class Hashes:
+    """The hash of files that grew last, as far as it goes: the next append need not read them again."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, tuple[bytes, Any]] = OrderedDict()  # path -> digest, hasher
+
+    def put(self, path: bytes, hasher: Any) -> None:
+        self._known[path] = hasher.digest(), hasher
+        while len(self._known) > _HASHES_MAX:
+            self._known.popitem(last=False)
+
+    def take(self, path: bytes, digest: bytes) -> Any | None:
+        known = self._known.pop(path, None)
+        return known[1] if known is not None and known[0] == digest else None
+
+
+class Growth:
+    """One file that is growing. `length` bytes of it are here and right, in the file or in `_pending`."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        job: Growing,
+        copy_name: bytes,
+        note_name: bytes,
+        hashes: Hashes,
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Opens the file, or makes a copy of it named `copy_name`. Raises BaseChanged, DiskError."""
+        self._disk, self._job, self._hashes = disk, job, hashes
+        self._copy_name, self._note_name = copy_name, note_name
+        self._pending: list[bytes | memoryview] = []
+        self._marks = dict(zip(mark_offsets(job.size, job.target_size), job.marks, strict=True))
+        self.length = job.size
+        self._written = job.size
+        self._is_finishing = False
+        self._last = b""  # what was being written last, if it is not known how that went
+        there = disk.stat(job.path)
+        if there is None or fingerprint(there) != job.fp[:FINGERPRINT_BYTES]:
+            raise BaseChanged
+        self._was = there
+        numbers = b"%d %d %d %d %d" % (job.size, there.mode, there.mtime, job.mode, job.mtime)
+        note = b" ".join((numbers, job.content.hex().encode(), job.target.hex().encode(), job.path))
+        self.in_place = there.links == 1 and len(note) <= _NOTE_BYTES_MAX and disk.is_closed(job.path)
+        self._writer, self._left = self._open(there, note)
+        try:
+            known = hashes.take(job.path, job.content) if self.in_place else None
+            self._hasher: Any = self._hash_base(stopping) if known is None else known
+            if self._hasher.digest() != job.content:
+                raise BaseChanged
+        except BaseException:
+            self.give_up()
+            raise
+
+    def _open(self, there: Stat, note: bytes) -> tuple[Writer, Stat]:
+        job, disk = self._job, self._disk
+        if self.in_place:
+            try:
+                writer = disk.append(job.path)
+            except DiskError:
+                self.in_place = False  # we may not write into it; but its folder is ours
+            else:
+                try:
+                    if writer.stat() != there:
+                        raise BaseChanged
+                    disk.make_link(self._note_name, note)
+                except BaseException:
+                    writer.close()
+                    raise
+                return writer, there
+        writer = disk.create(self._copy_name)
+        try:
+            reader = disk.open(job.path)
+            try:
+                if fingerprint(reader.stat()) != job.fp[:FINGERPRINT_BYTES]:
+                    raise BaseChanged
+                if writer.copy_from(reader, 0, 0, job.size) != job.size:
+                    raise BaseChanged
+            finally:
+                reader.close()
+            return writer, writer.stat()
+        except BaseException:
+            writer.close()
+            self._remove(self._copy_name)
+            raise
+
+    def _hash_base(self, stopping: Callable[[], bool]) -> Any:
+        hasher = blake3()
+        offset = 0
+        while offset < self._job.size:
+            piece = self._writer.read(offset, min(_READ_BYTES, self._job.size - offset))
+            if not piece or stopping():
+                raise BaseChanged
+            hasher.update(piece)
+            offset += len(piece)
+        return hasher
+
+    def add(self, offset: int, data: bytes | memoryview) -> None:
+        """The next bytes. Raises BaseChanged, WrongContent, DiskError; then it has to be given up."""
+        size = self._job.target_size
+        if offset != self.length or offset + len(data) > size:
+            raise WrongContent("the content came out of order")
+        view = memoryview(data)
+        while len(view):
+            step = limits.GROWTH_STEP_BYTES
+            end = min((self.length // step + 1) * step, size)
+            piece, view = view[: end - self.length], view[end - self.length :]
+            self._hasher.update(piece)
+            self._pending.append(piece)
+            self.length += len(piece)
+            if self.length == end:
+                self._check_and_write()
+
+    def _check_and_write(self) -> None:
+        mark = self._marks.get(self.length)
+        if mark is not None:
+            is_right = self._hasher.digest(MARK_BYTES) == mark
+        else:
+            is_right = self._hasher.digest() == self._job.target
+        if not is_right:
+            raise WrongContent("what was appended is not what was announced")
+        data = b"".join(self._pending)
+        self._pending.clear()
+        if self.in_place and self._writer.stat() != self._left:
+            raise BaseChanged  # somebody has written into it
+        self._last = data
+        self._writer.write(self._written, data)
+        if self.in_place and self._writer.stat().size != self.length:
+            raise BaseChanged
+        if self.in_place and self.length < self._job.target_size:
+            self._writer.set_meta(self._was.mode, self._was.mtime)
+        self._left = self._writer.stat()
+        self._written, self._last = self.length, b""
+
+    @property
+    def is_complete(self) -> bool:
+        return self._written == self._job.target_size
+
+    def finish(self) -> Stat | None:
+        """It is complete: on the medium, with its time. The stat of the file; None if it is a copy in the staging folder.
+
+        A write by somebody else right before the time was set does not show in the stat: the content has to be read again."""
+        if not self.in_place:
+            self._writer.close()
+            return None
+        self._is_finishing = True
+        self._writer.set_meta(self._job.mode, self._job.mtime)
+        self._writer.sync()
+        stat = self._writer.stat()
+        if stat.size != self._job.target_size:
+            raise BaseChanged
+        self._writer.close()
+        self._remove(self._note_name)
+        self._hashes.put(self._job.path, self._hasher)
+        return stat
+
+    def give_up(self) -> bool:
+        """The file is what it was, unless somebody else has written into it. False: it could not be cut back now."""
+        try:
+            self._writer.lock()  # where it is refused, a write within this instant would be cut off: nobody had it open before
+            if self.in_place and self._is_ours():
+                self._writer.truncate(self._job.size)
+                self._writer.set_meta(self._was.mode, self._was.mtime)
+        except DiskError:
+            return False
+        self._writer.close()
+        self._remove(self._note_name if self.in_place else self._copy_name)
+        return True
+
+    def _is_ours(self) -> bool:
+        """True if the file is longer than it was, and nobody else has written into it."""
+        stat = self._writer.stat()
+        if stat.size == self._job.size:
+            return False
+        if self._is_finishing:
+            return stat.size == self._left.size and stat.mtime in (self._left.mtime, self._job.mtime)
+        if not self._last:
+            return stat == self._left
+        more = stat.size - self._written
+        return 0 <= more <= len(self._last) and self._writer.read(self._written, more) == self._last[:more]
+
+    def leave(self) -> None:
+        """The program ends: let go of it. The next start does the rest."""
+        self._writer.close()
+
+    def _remove(self, name: bytes) -> None:
+        try:
+            self._disk.remove_file(name)
+        except DiskError:
+            pass  # the next start looks at it
+
+
+class Unfinished(NamedTuple):
+    """What a note in the staging folder says: a file was growing when the program ended."""
+
+    path: bytes
+    size: int
+    mode: int
+    mtime: int
+    content: bytes
+    mode_after: int
+    mtime_after: int
+    target: bytes
+
+
+def read_note(disk: Disk, name: bytes) -> Unfinished | None:
+    try:
+        size, mode, mtime, mode_after, mtime_after, content, target, path = disk.read_link(name).split(b" ", 7)
+        digests = bytes.fromhex(content.decode("ascii")), bytes.fromhex(target.decode("ascii"))
+        return Unfinished(
+            path, int(size), int(mode), int(mtime), digests[0], int(mode_after), int(mtime_after), digests[1]
+        )
+    except ValueError:
+        return None
+
+
+def undo_unfinished(
+    disk: Disk,
+    left: Unfinished,
+    digest_of_first: Callable[[bytes, int], bytes],
+    keep_copy: Callable[[bytes, Stat], None],
+) -> None:
+    """Cut the file back to what it was. If it is what it was to be, it only gets its time. If somebody may have written into
+    it since, `keep_copy` is called first. `digest_of_first`: of so many bytes of a file. Raises DiskError."""
+    stat = disk.stat(left.path)
+    if stat is None or stat.kind != Kind.FILE or stat.size <= left.size:
+        return
+    if digest_of_first(left.path, stat.size) == left.target:
+        disk.set_meta(left.path, left.mode_after, left.mtime_after)
+        return
+    if digest_of_first(left.path, left.size) != left.content:
+        return  # a user has made something else of it
+    if stat.mtime != left.mtime:
+        keep_copy(left.path, stat)
+    writer = disk.append(left.path)
+    try:
+        writer.lock()
+        if writer.stat() == stat:
+            writer.truncate(left.size)
+            writer.set_meta(left.mode, left.mtime)
+            writer.sync()
+    finally:
+        writer.close()

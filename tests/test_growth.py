@@ -1,0 +1,289 @@
+"""A file that grows: what is new travels and is appended, and nothing else happens to the file."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.events import Growing, Touched, Urgency
+from dir_sync.core.growth import MARK_BYTES, Growths, mark_offsets
+from dir_sync.core.messages import ModificationUpdate
+from dir_sync.core.model import fingerprint
+from dir_sync.file_sync import HISTORY, STAGING
+from dir_sync.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
+from tests.pair import OneNode, Pair
+from tests.sim.memory_disk import MemoryDisk
+
+BASE = Random(1).randbytes(300_000)
+
+
+def written_by(node: OneNode) -> int:
+    """Counts what the program writes to the disk from now on."""
+    return node.disk.counts["file.write"]
+
+
+def append(node: OneNode, path: bytes, data: bytes) -> None:
+    """As a logger does: open, append, close."""
+    file = node.disk.hold(path)
+    file.write(file.stat().size, data)
+    file.close()
+    node.inbox.append(Touched(path, Urgency.NOW))
+
+
+def start() -> Pair:
+    pair = Pair()
+    pair.link()
+    pair.one.disk.write(b"log", BASE)
+    pair.one.inbox.append(Touched(b"log", Urgency.NOW))
+    pair.run()
+    assert pair.two.disk.content(b"log") == BASE
+    return pair
+
+
+def inode(node: OneNode) -> int:
+    stat = node.disk.stat(b"log")
+    assert stat is not None
+    return stat.inode
+
+
+def test_what_is_appended_is_appended_and_nothing_is_copied_or_kept() -> None:
+    pair = start()
+    before, copies, creates = inode(pair.two), pair.two.disk.counts["file.copy_from"], pair.two.disk.counts["create"]
+    lines = b""
+    for number in range(20):
+        lines += b"line %d\n" % number
+        append(pair.one, b"log", b"line %d\n" % number)
+        pair.run()
+        assert pair.two.disk.content(b"log") == BASE + lines
+    assert inode(pair.two) == before
+    assert pair.two.disk.counts["file.copy_from"] == copies
+    assert pair.two.disk.counts["create"] == creates
+    assert pair.two.disk.list(HISTORY) == []
+    assert pair.two.disk.list(STAGING) == []
+    mine, theirs = pair.one.disk.stat(b"log"), pair.two.disk.stat(b"log")
+    assert mine is not None
+    assert theirs is not None
+    assert (mine.mtime, mine.mode) == (theirs.mtime, theirs.mode)
+
+
+def test_a_growth_of_many_steps_comes_in_pieces_and_each_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "GROWTH_STEP_BYTES", 100_000)
+    pair = start()
+    before = inode(pair.two)
+    more = Random(2).randbytes(1_000_001)
+    append(pair.one, b"log", more)
+    pair.run()
+    assert pair.two.disk.content(b"log") == BASE + more
+    assert inode(pair.two) == before
+    assert pair.two.disk.list(HISTORY) == []
+
+
+def test_a_peer_that_missed_some_growths_asks_and_appends_the_rest() -> None:
+    pair = start()
+    before = inode(pair.two)
+    pair.cut()
+    for _ in range(3):
+        append(pair.one, b"log", b"while nobody listened\n")
+        pair.run()
+    pair.link()
+    assert pair.two.disk.content(b"log") == BASE + 3 * b"while nobody listened\n"
+    append(pair.one, b"log", b"and on\n")
+    pair.run()
+    assert pair.two.disk.content(b"log") == BASE + 3 * b"while nobody listened\n" + b"and on\n"
+    assert before
+
+
+def test_an_edit_that_also_makes_it_longer_is_no_growth() -> None:
+    pair = start()
+    changed = b"another beginning" + BASE[17:] + b"and more"
+    pair.one.disk.write(b"log", changed)
+    pair.one.inbox.append(Touched(b"log", Urgency.NOW))
+    pair.run()
+    assert pair.two.disk.content(b"log") == changed
+    kept = [pair.two.disk.content(v.name) for v in pair.two.index.versions()]
+    assert kept == [BASE], "what was overwritten is in the history"
+
+
+def test_a_file_that_somebody_writes_into_is_not_appended_to() -> None:
+    pair = start()
+    before = inode(pair.two)
+    program = pair.two.disk.hold(b"log")
+    append(pair.one, b"log", b"a line\n")
+    pair.run()
+    assert pair.two.disk.content(b"log") == BASE + b"a line\n"
+    assert inode(pair.two) != before, "a copy took its name"
+    program.close()
+
+
+def test_a_file_with_two_names_is_not_appended_to() -> None:
+    pair = start()
+    pair.two.disk.link(b"log", b"other")
+    pair.two.inbox.append(Touched(b"other", Urgency.CREATED))
+    pair.run()
+    append(pair.one, b"log", b"a line\n")
+    pair.run()
+    assert pair.two.disk.content(b"log") == BASE + b"a line\n"
+    assert pair.two.disk.content(b"other") == BASE
+
+
+def test_both_append_at_once_and_nothing_is_lost() -> None:
+    pair = start()
+    append(pair.one, b"log", b"one\n")
+    append(pair.two, b"log", b"two\n")
+    pair.run()
+    trees = {pair.one.disk.content(b"log"), pair.two.disk.content(b"log")}
+    assert len(trees) == 1
+    everything = [node.disk.content(version.name) for node in (pair.one, pair.two) for version in node.index.versions()]
+    everything += trees
+    assert {BASE + b"one\n", BASE + b"two\n"} <= set(everything)
+
+
+def test_a_small_file_travels_whole_with_its_announcement() -> None:
+    pair = Pair()
+    pair.link()
+    pair.one.disk.write(b"note", b"short\n")
+    pair.one.inbox.append(Touched(b"note", Urgency.NOW))
+    pair.run()
+    append(pair.one, b"note", b"and more\n")
+    pair.one.turn()
+    attached: list[bool] = []
+    for _ in range(20):
+        pair.turn()
+        attached += [send.message.attached for send in pair.one.sends if isinstance(send.message, ModificationUpdate)]
+    pair.run()
+    assert pair.two.disk.content(b"note") == b"short\nand more\n"
+
+
+# --- the file itself -------------------------------------------------------------------------------------------------
+
+
+class Paper:
+    """A file that is to grow from `was` to `will`."""
+
+    def __init__(self, was: bytes, will: bytes) -> None:
+        self.disk = MemoryDisk(iter(range(10**18, 2 * 10**18)).__next__, Random(1))
+        self.disk.mkdir(STAGING)
+        self.disk.write(b"f", was)
+        self.was, self.will = was, will
+        stat = self.disk.stat(b"f")
+        assert stat is not None
+        self.before = stat
+        marks = tuple(blake3(will[:at]).digest(MARK_BYTES) for at in mark_offsets(len(was), len(will)))
+        self.job = Growing(
+            b"f", fingerprint(stat), len(was), blake3(was).digest(), marks, blake3(will).digest(), len(will), 0o600, 5
+        )
+        self.hashes = Hashes()
+
+    def open(self) -> Growth:
+        name = STAGING + b"/"
+        return Growth(self.disk, self.job, name + b"new-grow", name + b"grow-1", self.hashes, lambda: False)
+
+    def content(self) -> bytes | None:
+        return self.disk.content(b"f")
+
+    def recover(self) -> list[bytes]:
+        kept: list[bytes] = []
+        left = read_note(self.disk, STAGING + b"/grow-1")
+        assert left is not None
+        undo_unfinished(
+            self.disk,
+            left,
+            lambda path, size: blake3((self.disk.content(path) or b"")[:size]).digest(),
+            lambda path, _: kept.append(self.disk.content(path) or b""),
+        )
+        return kept
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "GROWTH_STEP_BYTES", 10)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_nothing_is_appended_before_its_mark_is_right() -> None:
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"6789")
+    assert paper.content() == b"12345"
+    growth.add(9, b"0")
+    assert paper.content() == b"1234567890"
+    with pytest.raises(WrongContent):
+        growth.add(10, b"123456789X")
+    assert growth.give_up()
+    assert paper.content() == b"12345"
+    stat = paper.disk.stat(b"f")
+    assert stat is not None
+    assert (stat.mtime, stat.mode) == (paper.before.mtime, paper.before.mode)
+    assert paper.disk.list(STAGING) == []
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_what_a_user_writes_meanwhile_is_neither_written_over_nor_cut_off() -> None:
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+    user = paper.disk.hold(b"f")
+    user.write(10, b" mine")
+    user.close()
+    with pytest.raises(BaseChanged):
+        growth.add(10, b"1234567890")
+    assert growth.give_up()
+    assert paper.content() == b"1234567890 mine"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("received", [0, 5, 12, 15, 18])
+def test_a_program_that_ends_half_way_leaves_what_the_next_start_makes_whole(received: int) -> None:
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, paper.will[5 : 5 + received])
+    growth.leave()
+    assert paper.recover() == []
+    assert paper.content() == (paper.will if received == 18 else b"12345")
+    stat = paper.disk.stat(b"f")
+    assert stat is not None
+    assert stat.mtime == (5 if received == 18 else paper.before.mtime)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_what_may_be_a_users_is_kept_before_the_next_start_cuts_it_off() -> None:
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+    growth.leave()
+    user = paper.disk.hold(b"f")
+    user.write(10, b" mine")
+    user.close()
+    assert paper.recover() == [b"1234567890 mine"]
+    assert paper.content() == b"12345"
+
+
+def test_what_a_user_has_made_since_is_left_alone() -> None:
+    paper = Paper(b"12345", b"1234567890")
+    growth = paper.open()
+    growth.leave()
+    paper.disk.write(b"f", b"another text")
+    assert paper.recover() == []
+    assert paper.content() == b"another text"
+
+
+# --- which versions are beginnings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_growths_are_chained_and_forgotten_when_the_chain_breaks() -> None:
+    growths = Growths()
+    growths.grew(b"f", b"a", 5, b"b", 12, (b"10",))
+    growths.grew(b"f", b"b", 12, b"c", 31, (b"20", b"30"))
+    assert growths.offer(b"f", b"a", b"c") == (5, (b"10", b"20", b"30"))
+    assert growths.offer(b"f", b"b", b"c") == (12, (b"20", b"30"))
+    assert growths.offer(b"f", b"x", b"c") is None
+    assert growths.offer(b"f", b"a", b"b") is None, "it is not that any more"
+    assert growths.beginning(b"f", b"b", b"c") == 12
+    growths.grew(b"f", b"other", 40, b"d", 41, ())
+    assert growths.offer(b"f", b"a", b"d") is None
+    growths.forget(b"f")
+    assert not growths.knows(b"f")
