@@ -152,6 +152,7 @@ class FileSync:
 
         `path_of`: where the index says that this content is, at best under that last part of a path ("" for any)."""
         versions = []
+        growing: dict[bytes, growth.Unfinished | None] = {}
         for name in names:
             path = STAGING + b"/" + name
             try:
@@ -161,7 +162,7 @@ class FileSync:
                 if name.startswith(b"delta-"):
                     self._disk.remove_file(path)
                 elif name.startswith(b"grow-") and stat.kind == Kind.SYMLINK:
-                    versions += self._undo_growth(path)
+                    growing[path] = growth.read_note(self._disk, path)
                 elif stat.kind == Kind.DIRECTORY:
                     self._return_folder(path, b"folder")
                 elif stat.kind == Kind.FILE and not name.startswith(b"new-"):
@@ -175,6 +176,12 @@ class FileSync:
                     self._disk.remove_file(path)
             except DiskError:
                 continue  # it stays where it is until the next start
+        # After a power cut there may be notes of one file's earlier growths again: the latest of them is undone first.
+        for note, left in sorted(growing.items(), key=lambda each: -each[1].size if each[1] is not None else 0):
+            try:
+                versions += self._undo_growth(note, left)
+            except DiskError:
+                continue
         if versions:
             try:
                 self._disk.sync_all()
@@ -182,7 +189,7 @@ class FileSync:
                 return []  # they are in the history all the same, and nobody says so
         return versions
 
-    def _undo_growth(self, note: bytes) -> list[Version]:
+    def _undo_growth(self, note: bytes, left: growth.Unfinished | None) -> list[Version]:
         """A file was growing when the program ended. If somebody may have written into it since, what it is now is kept."""
         versions: list[Version] = []
 
@@ -210,7 +217,6 @@ class FileSync:
             digest = self._digest_of(name, made)
             versions.append(self._file_away(name, made, path, digest, Why.RECOVERED, ""))
 
-        left = growth.read_note(self._disk, note)
         if left is not None:
             growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy)
         self._disk.remove_file(note)

@@ -80,7 +80,9 @@ class Growth:
         if there is None or fingerprint(there) != job.fp[:FINGERPRINT_BYTES]:
             raise BaseChanged
         self._was = there
-        numbers = b"%d %d %d %d %d" % (job.size, there.mode, there.mtime, job.mode, job.mtime)
+        numbers = b"%d %d %d %d %d %d" % (
+            job.size, there.mode, there.mtime, job.target_size, job.mode, job.mtime
+        )  # fmt: skip
         note = b" ".join((numbers, job.content.hex().encode(), job.target.hex().encode(), job.path))
         self.in_place = there.links == 1 and len(note) <= _NOTE_BYTES_MAX and disk.is_closed(job.path)
         self._writer, self._left = self._open(there, note)
@@ -239,6 +241,7 @@ class Unfinished(NamedTuple):
     mode: int
     mtime: int
     content: bytes
+    size_after: int
     mode_after: int
     mtime_after: int
     target: bytes
@@ -246,11 +249,10 @@ class Unfinished(NamedTuple):
 
 def read_note(disk: Disk, name: bytes) -> Unfinished | None:
     try:
-        size, mode, mtime, mode_after, mtime_after, content, target, path = disk.read_link(name).split(b" ", 7)
-        digests = bytes.fromhex(content.decode("ascii")), bytes.fromhex(target.decode("ascii"))
-        return Unfinished(
-            path, int(size), int(mode), int(mtime), digests[0], int(mode_after), int(mtime_after), digests[1]
-        )
+        *numbers, content, target, path = disk.read_link(name).split(b" ", 8)
+        size, mode, mtime, size_after, mode_after, mtime_after = map(int, numbers)
+        was, will = bytes.fromhex(content.decode("ascii")), bytes.fromhex(target.decode("ascii"))
+        return Unfinished(path, size, mode, mtime, was, size_after, mode_after, mtime_after, will)
     except ValueError:
         return None
 
@@ -266,19 +268,26 @@ def undo_unfinished(
     stat = disk.stat(left.path)
     if stat is None or stat.kind != Kind.FILE or stat.size <= left.size:
         return
-    if digest_of_first(left.path, stat.size) == left.target:
-        disk.set_meta(left.path, left.mode_after, left.mtime_after)
+    if stat.size >= left.size_after and digest_of_first(left.path, left.size_after) == left.target:
+        if stat.size == left.size_after:
+            disk.set_meta(left.path, left.mode_after, left.mtime_after)
+        elif stat.mtime == left.mtime_after:  # it had begun to grow once more, and the note of that is lost
+            _cut(disk, left.path, stat, left.size_after, left.mode_after, left.mtime_after)
         return
     if digest_of_first(left.path, left.size) != left.content:
         return  # a user has made something else of it
     if stat.mtime != left.mtime:
         keep_copy(left.path, stat)
-    writer = disk.append(left.path)
+    _cut(disk, left.path, stat, left.size, left.mode, left.mtime)
+
+
+def _cut(disk: Disk, path: bytes, there: Stat, size: int, mode: int, mtime: int) -> None:
+    writer = disk.append(path)
     try:
         writer.lock()
-        if writer.stat() == stat:
-            writer.truncate(left.size)
-            writer.set_meta(left.mode, left.mtime)
+        if writer.stat() == there:
+            writer.truncate(size)
+            writer.set_meta(mode, mtime)
             writer.sync()
     finally:
         writer.close()
