@@ -714,7 +714,7 @@ class Daemon:
                 logger.info("found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
                 if self._index.noted(f"name {hello.node}") != hello.name:
                     self._index.note(f"name {hello.node}", hello.name)  # for the history, when it is here no more
-                return effects + self._engine.handle(PeerUp(hello.node, hello), now)
+                return effects + self._engine.handle(PeerUp(hello.node, hello, node.address), now)
             case Refuse(reason, keeping, actions, is_stranger):
                 self._manager.drop(node.link, reason)
                 if is_stranger and self._once.first(("stranger", node.address)):

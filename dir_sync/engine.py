@@ -19,7 +19,8 @@ from typing import NamedTuple
 from dir_sync import undo
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
-from dir_sync.core.brake import BRAKE_WINDOW_MS, OLD_NS, Brake, PeerBrake, Verdict, covers
+from dir_sync.core.approval import Approval, Approvals
+from dir_sync.core.brake import Brake, covers
 from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
@@ -139,6 +140,7 @@ from dir_sync.core.model import (
     with_change,
 )
 from dir_sync.core.pace import Pace, Span
+from dir_sync.core.peer_brake import BRAKE_WINDOW_MS, OLD_NS, PeerBrake, Verdict
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.renames import Renames
@@ -163,6 +165,8 @@ _LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives not
 _PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
 _RETRY_MS_MAX = 60_000
+_REVERT_MS = 600_000  # what we did within this a peer may undo, if it was rejected there
+_MEMBER = "member "  # note of the index, before the id of a node that has shared most of the folder with us
 _BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
 _BRAKED_AT = "brake time "  # ... and since when (wall clock, ns)
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
@@ -178,6 +182,7 @@ _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
 _UNAWARE_MAX = 100  # of one path
 _OUTDONE_MAX = 10_000  # paths
+_ADDRESSES_MAX = 10_000
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
@@ -346,8 +351,10 @@ class Engine:
         self.scanning = False
         self.brake = Brake(brake or BrakeLimits())
         self.peer_brake = PeerBrake(self.brake.limits)
-        self.peer_brake.approved = {
-            maker: counter for maker, counter in index.noted_below("approved ").items() if isinstance(counter, int)
+        self._addresses: dict[str, str] = {}  # of peers that are or were connected
+        self._approvals = Approvals(lambda node: self._addresses.get(node, ""))
+        self._approvals.here = {
+            maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
         }
         self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
         self._brake_told = True  # peers know what is held here
@@ -357,7 +364,6 @@ class Engine:
             bytes, set[tuple[Stamp, Stamp]]
         ] = {}  # what won here against a larger stamp, and over which
         self._lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
-        self._approved = False  # some of what changed in this turn was approved by a person: no peer need ask again
         self._inquiries = Inquiries()
         self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
         self._retention = retention
@@ -1205,7 +1211,6 @@ class Engine:
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = self._changed_to(mine, gone, stamp_ns)
         self._record_change(record, mine, b"", seen)
-        self._approved |= errand.approved
         self._here[path, "deleted here"] = 0
         return True
 
@@ -1228,7 +1233,6 @@ class Engine:
                 found = self._agenda.add(child.record.path, self._now.mono_ms, self._now.mono_ms)
                 found.live |= errand.live
                 found.judged |= errand.judged or replaced
-                found.approved |= errand.approved
         return bool(below)
 
     # --- the brake ---------------------------------------------------------------------------------------------------
@@ -1268,11 +1272,10 @@ class Engine:
         others = self.index.by_content(record.content)
         return any(row.record.path != record.path and not covers(self.brake.missed, row.record.path) for row in others)
 
-    def _let_go(self, paths: list[bytes], approved: bool = False) -> None:
+    def _let_go(self, paths: list[bytes]) -> None:
         for path in paths:
             errand = self._add_scanned(path)
             errand.judged = True
-            errand.approved = approved
 
     def _no_longer_held(self, path: bytes) -> None:
         if path in self.brake.held:
@@ -1283,6 +1286,9 @@ class Engine:
 
     def _decided(self, approve: bool) -> None:
         """Somebody at this node has decided about all that is held, here and by the peers."""
+        for node, news in self.held_elsewhere.items():
+            if approve and (files := sum(one.files for one in news if one.maker == node)):
+                self._approvals.expect(node, files)
         open_ = {(maker, max(held.values())) for maker, held in self.peer_brake.held().items()}
         open_.update((maker, counter) for news in self.held_elsewhere.values() for maker, counter, _, _ in news)
         for maker, counter in sorted(open_):
@@ -1291,24 +1297,52 @@ class Engine:
             self._decided_here(approve)
 
     def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
-        """What that node did up to `counter` was meant; or it was not. Others are told if it is news."""
+        """What that node did up to `counter` was meant; or it was not. `said_by`: a peer, or "" for a person at this node.
+        There are three cases:
+
+        1. It is about our own losses: any member of the folder may decide.
+        2. It is about what is held here: nobody approves what came by its own link, but whoever brought it may take it back.
+        3. It is about what nobody has brought yet: noted, and asked about when it comes."""
         is_news = False
-        if maker == self.index.node and self.brake.held and counter == self.brake.counter:
+        counts = not said_by or self._peers[said_by].is_member
+        if counts and maker == self.index.node and self.brake.held and counter == self.brake.counter:
             is_news = True
             self._decided_here(approve)
-        if approve and counter > self.peer_brake.approved.get(maker, 0):
-            is_news = True
-            self.peer_brake.approved[maker] = counter
-            self.index.note(f"approved {maker}", counter)
+        if counts and not approve and maker == self.index.node and said_by:
+            since_ns = self._now.wall_ns - _REVERT_MS * 1_000_000
+            wanted = undo.plan(self.index, since_ns, maker).wanted
+            self._approvals.expect_reverts(said_by, {one.path: one.content for one in wanted if one.kind == Kind.FILE})
         rewrites = self.peer_brake.holds_rewrites(maker)
-        held = self.peer_brake.let_go(maker, counter)
+        links = self.peer_brake.links_of(maker)
+
+        def is_meant(path: bytes) -> bool:
+            carriers = self._carriers(path, maker)
+            if not approve:
+                return counts or said_by in carriers
+            return counts and (not said_by or self._approvals.may_decide(said_by, maker, carriers))
+
+        held, free = self.peer_brake.let_go(maker, counter, is_meant)
+        if approve and not said_by:
+            links |= {
+                node: set() for node, news in self.held_elsewhere.items() if any(one.maker == maker for one in news)
+            }
+        if approve and (held or not said_by):
+            approval = self._approvals.approve(maker, counter, links)
+            is_news |= approval is not None
+            if approval is not None:
+                self.index.note(f"approved {maker}", str(approval))
+        elif approve and counts:
+            self._approvals.tell(maker, counter, said_by)
         if held:
             if not approve:
-                self._bring_back(maker, rewrites)
-            self._no_longer_braked(maker)
+                for link in links:
+                    for one in sorted(links[link]):
+                        self._bring_back(one, link, rewrites)
+            for link in free:
+                self._no_longer_braked(link)
             is_news = True
             self._sweep = b""
-            self._todo.update(held)
+            self._todo.update(dict.fromkeys(held))
             self._note("decided", held[0], peer=maker, wire=len(held), text="approved" if approve else "rejected")
         if not approve:
             for path in held:
@@ -1317,7 +1351,6 @@ class Engine:
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._answer(row, decision.record)
                     self._note("spared", path)
-                    self._approved = True  # nobody asks again whether that was meant
         if is_news or not said_by:
             for node in sorted(self._peers):
                 if node != said_by and self._peers[node].asked:
@@ -1325,16 +1358,14 @@ class Engine:
         if held:
             self._tell_brake()
 
-    def _vouch(self, counter: int) -> None:
-        """What we do by a person's order, up to `counter`, was meant: nobody need ask. But if others hold something of ours,
-        that is still to be decided, and the one cannot be told without the other: then they judge for themselves."""
-        mine = self.index.node
-        if not any(held.maker == mine for news in self.held_elsewhere.values() for held in news):
-            self._decide_on(mine, counter, True, "")
+    def _carriers(self, path: bytes, maker: str) -> set[str]:
+        """The peers whose links brought a version by that maker that we do not hold; "~" for what we bring back ourselves."""
+        offers = self.index.offers(path)
+        return {_OURS if offer.peer.startswith(_OURS) else offer.peer for offer in offers if _is_by(offer, maker)}
 
-    def _bring_back(self, maker: str, rewrites: bool) -> None:
-        """What a maker did within the minute before it was braked, and was let through: it was not meant either."""
-        since = self.index.noted(_BRAKED_AT + maker)
+    def _bring_back(self, maker: str, link: str, rewrites: bool) -> None:
+        """What a maker did within the minute before its link was braked, and was let through: it was not meant either."""
+        since = self.index.noted(_BRAKED_AT + link)
         if not isinstance(since, int):
             return
         since -= BRAKE_WINDOW_MS * 1_000_000
@@ -1346,9 +1377,9 @@ class Engine:
         if wanted:
             self._recalled(undo.with_parents(self.index, wanted), {})
 
-    def _no_longer_braked(self, maker: str) -> None:
-        self.index.note(_BRAKED + maker, "")
-        self.index.note(_BRAKED_AT + maker, "")
+    def _no_longer_braked(self, link: str) -> None:
+        self.index.note(_BRAKED + link, "")
+        self.index.note(_BRAKED_AT + link, "")
 
     def _decided_here(self, approve: bool) -> None:
         """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
@@ -1356,7 +1387,7 @@ class Engine:
         self._tell_brake()
         self._sweep = b""  # what waited for it
         if approve:
-            self._let_go(paths, approved=True)
+            self._let_go(paths)
             return
         for path in paths:
             for lost in self.index.live_paths(path):
@@ -1369,17 +1400,28 @@ class Engine:
         """True if what another node did to a file of ours is not done here now: there is too much of it."""
         maker = target.stamp.node
         limits_ = self.brake.limits
-        if mine.kind != Kind.FILE or not limits_.files or maker == self.index.node or maker.startswith("="):
+        if mine.kind != Kind.FILE or not limits_.files:
             return False
+        carriers = self._carriers(mine.path, maker)
+        if _OURS in carriers:
+            return False  # a person at this node wants it
+        carriers = carriers or {maker}  # whoever announced it has announced something else since
         counter = _counter(target, maker)
         files = self.index.files() - self._removing
         is_removal = target.kind == Kind.ABSENT
         if is_removal and self._is_being_moved(mine.path):
             return False
+        if self._approvals.covers(maker, counter, carriers):
+            return False
+        if is_removal and self._approvals.is_expected(mine.path, maker, carriers):
+            return False
+        if self._approvals.is_revert(mine.path, target.content, carriers):
+            return False
         was_on = bool(self.peer_brake.held())
         is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
+        link = maker if maker in carriers else min(carriers)
         verdict = self.peer_brake.ask(
-            maker, counter, mine.path, is_removal, is_old, mine.content, files, self._now.mono_ms
+            link, maker, counter, mine.path, is_removal, is_old, mine.content, files, self._now.mono_ms
         )
         if verdict is Verdict.HOLD:
             self._unready(mine.path)
@@ -1389,8 +1431,8 @@ class Engine:
 
     def _brake_again(self) -> None:
         """What was held when the program ended is held again."""
-        kinds = {maker: kind for maker, kind in self.index.noted_below(_BRAKED).items() if kind}
-        held: dict[str, dict[bytes, int]] = {maker: {} for maker in kinds}
+        kinds = {link: kind for link, kind in self.index.noted_below(_BRAKED).items() if kind}
+        held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
         after: bytes | None = None
         while held and (paths := self.index.offered_paths(after, _PLAN_MAX)):
             after = paths[-1]
@@ -1401,34 +1443,36 @@ class Engine:
                     continue
                 target = decision.record
                 maker = target.stamp.node
-                if maker in held and (target.kind == Kind.ABSENT or kinds[maker] == "rewrites"):
-                    held[maker][path] = _counter(target, maker)
-        for maker, paths_held in held.items():
+                for link in sorted(self._carriers(path, maker) & held.keys()):
+                    if target.kind == Kind.ABSENT or kinds[link] == "rewrites":
+                        held[link][path] = maker, _counter(target, maker)
+                        break
+        for link, paths_held in held.items():
             if not paths_held:
-                self._no_longer_braked(maker)
+                self._no_longer_braked(link)
                 continue
-            self.peer_brake.go_on(maker, paths_held, kinds[maker] == "rewrites")
-            self._note("still braked", peer=maker, text=str(self.index.noted(f"name {maker}") or maker[:8]))
+            self.peer_brake.go_on(link, paths_held, kinds[link] == "rewrites")
+            self._note("still braked", peer=link, text=str(self.index.noted(f"name {link}") or link[:8]))
 
     def _judge_peers(self) -> None:
         due = self.peer_brake.due_ms()
         if due is None or due > self._now.mono_ms:
             return
         files = self.index.files() - self._removing
-        for maker, paths, held in self.peer_brake.judge(
+        for link, paths, held in self.peer_brake.judge(
             self._is_being_moved, self._is_here, self._is_being_told, files, self._now.mono_ms
         ):
             if held:
                 for path in paths:
                     self._unready(path)
-                kind = "rewrites" if self.peer_brake.holds_rewrites(maker) else "removals"
-                self.index.note(_BRAKED + maker, kind)
-                if not self.index.noted(_BRAKED_AT + maker):
-                    self.index.note(_BRAKED_AT + maker, self._now.wall_ns)
-                self._note("peer braked", paths[0], peer=maker, wire=len(paths), size=files)
+                kind = "rewrites" if self.peer_brake.is_rewriting(link) else "removals"
+                self.index.note(_BRAKED + link, kind)
+                if not self.index.noted(_BRAKED_AT + link):
+                    self.index.note(_BRAKED_AT + link, self._now.wall_ns)
+                self._note("peer braked", paths[0], peer=link, wire=len(paths), size=files)
                 self._tell_brake()
             else:
-                self._todo.update(paths)
+                self._todo.update(dict.fromkeys(paths))
                 self._sweep = b""  # and the folders that waited for them
 
     def _is_being_moved(self, path: bytes) -> bool:
@@ -1450,8 +1494,8 @@ class Engine:
             self._todo[parent_of(path)] = None  # which may have waited for it
         free = self.peer_brake.settled(path)
         if free:
-            for maker in free:
-                self._no_longer_braked(maker)
+            for link in free:
+                self._no_longer_braked(link)
             self._note("unbraked")
             self._tell_brake()
 
@@ -2485,6 +2529,7 @@ class Engine:
             peer = self._peers.get(node)
             if peer is not None:
                 peer.knows.update((record.path, (record.stamp, record.vector)) for record in records)
+                peer.shared += sum(record.stamp.node != node for record in records)
             for record in records:
                 if self._copies:
                     self._wake_copies(record.path)
@@ -2606,6 +2651,7 @@ class Engine:
                 self.index.drop_offer(path, offer.peer)
                 peer = self._peers.get(offer.peer)
                 if peer is not None and same_version(theirs, record):
+                    peer.shared += theirs.stamp.node != peer.node
                     peer.knows[path] = (theirs.stamp, theirs.vector)
         self._in_vain.pop(path, None)
         self._blocked.pop(path, None)
@@ -2630,7 +2676,6 @@ class Engine:
             for peer in [""] if is_here else holders.get(content, ()):
                 self.index.put_offer(Offer(_OURS + peer, record, False))
             self._todo[path] = None
-        self._vouch(self.index.next_sequence())
 
     def recalled(self) -> int:
         """How many paths are still on their way back to what they were."""
@@ -3466,9 +3511,13 @@ class Engine:
             known = PeerSeen(theirs.index_id, 0, None)
             self.index.set_peer(event.peer, known)
         self._links += 1
+        if len(self._addresses) > _ADDRESSES_MAX:
+            self._addresses = {node: at for node, at in self._addresses.items() if node in self._peers}
+        self._addresses[event.peer] = event.address
         self._peers[event.peer] = Peer(
             event.peer, hello.name, self._links, theirs.index_id, known.first is None, theirs.sequence
         )
+        self._peers[event.peer].is_member = bool(self.index.noted(_MEMBER + event.peer))
         if not self.scanning:
             self._ask_state(self._peers[event.peer])
 
@@ -3602,8 +3651,8 @@ class Engine:
             return
         if not peer.asked:
             peer.knew = after if is_known else 0
-            for maker, counter in sorted(self.peer_brake.approved.items()):
-                self._send(peer.node, Decision(self.folder, maker, counter, True), 100)
+            for maker, approval in sorted(self._approvals.here.items()):
+                self._send(peer.node, Decision(self.folder, maker, approval.counter, True), 100)
             if held := self.braked():
                 self._send(peer.node, BrakeNews(self.folder, held), 100 * (1 + len(held)))
         if not message.after:
@@ -3642,6 +3691,9 @@ class Engine:
             self.held_elsewhere.pop(peer.node, None)
 
     def _seen(self, peer: Peer, sequence: int) -> None:
+        if not peer.is_member and 0 < self.index.files() <= 2 * peer.shared:
+            peer.is_member = True
+            self.index.note(_MEMBER + peer.node, 1)
         known = self.index.peer(peer.node)
         if known is not None and sequence > known.seen:
             self.index.set_peer(peer.node, known._replace(seen=sequence))
@@ -3673,6 +3725,7 @@ class Engine:
             if mine.stamp == record.stamp and same_body(mine, record):
                 peer.acknowledged(path)
                 if leq(record.vector, mine.vector):
+                    peer.shared += 1
                     self._take_back(path, peer.node)
                     if record.vector == mine.vector and row.seq > peer.sent:
                         peer.knows[path] = (record.stamp, record.vector)
@@ -3764,6 +3817,7 @@ class Engine:
         peer.acknowledged(path)
         peer.acked_ms = self._now.mono_ms
         row = self.index.get(path)
+        peer.shared += row is not None and row.record.stamp == stamp
         upload = self._uploads.acknowledged(peer.node, path)
         if upload is not None and row is not None and row.record.stamp == stamp:
             took = max(1, self._now.mono_ms - upload.since_ms)
@@ -3837,9 +3891,6 @@ class Engine:
 
     def _publish(self) -> None:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
-        if self._changed and self._approved:
-            self._approved = False
-            self._vouch(self.index.sequence)
         fresh = self._with_renames() if self._here or self._changed else {}
         self._renamed_here.clear()
         self._tell_here(fresh)
@@ -3984,6 +4035,7 @@ class Engine:
             number for number in range(limits.SUMMARY_BUCKETS) if ours[8 * number :][:8] == theirs[8 * number :][:8]
         )
         peer.equal_until = self.index.sequence
+        peer.shared += self.index.files() * len(peer.equal) // limits.SUMMARY_BUCKETS
         if len(peer.equal) == limits.SUMMARY_BUCKETS:
             peer.sent = self.index.sequence
 
@@ -4068,6 +4120,11 @@ def _got_meta(fp: bytes) -> tuple[int, int]:
 def _holder(peer: str) -> str:
     """Who has the content of an offer."""
     return peer.removeprefix(_OURS)
+
+
+def _is_by(offer: Offer, maker: str) -> bool:
+    """True if that maker has made what a peer, or we ourselves, announced."""
+    return offer.record.stamp.node == maker and offer.peer != _NOBODY
 
 
 def _counter(record: Record, node: str) -> int:

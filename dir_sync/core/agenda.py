@@ -36,7 +36,6 @@ class Errand:
     live: bool = False  # seen to happen, not found by a scan
     listing: bool = False  # a folder: list it, whatever the look says
     judged: bool = False  # a scan missed it, and may say so (see core.brake)
-    approved: bool = False  # ... because a person said so
     times: bool = False  # a folder: people have changed something in it, and its time is told when it is calm
     large: bool = False  # known to be a large file: look at it apart from the others
     open: bool = False  # somebody has it open and writes, as far as the watcher tells
@@ -120,7 +119,6 @@ class Agenda:
         newer.live |= errand.live
         newer.listing |= errand.listing
         newer.judged |= errand.judged
-        newer.approved |= errand.approved
         newer.times |= errand.times
         newer.large |= errand.large
         newer.gone |= errand.gone

@@ -335,8 +335,11 @@ class Signed(NamedTuple):
 
 
 class PeerUp(NamedTuple):
+    """`address`: of the other end of the connection."""
+
     peer: str
     hello: Hello
+    address: str = ""
 
 
 class PeerDown(NamedTuple):

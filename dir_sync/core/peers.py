@@ -72,6 +72,8 @@ class Peer:
     serving: int = 0  # bytes it asked for that have not been read yet
     serving_pulls: int = 0
     strikes: int = 0
+    shared: int = 0  # records of ours that it has acknowledged or announced just so
+    is_member: bool = False  # it has shared most of the folder with us, now or earlier: its word about others counts
     told_us: bool = False  # it has announced something that is no answer to what we told
     given: set[bytes] | None = (
         None  # contents it was sent unasked, since it had nothing; None: it is asked what it wants
