@@ -69,11 +69,19 @@ def approve(argv: list[str]) -> int:
     """``approve DIR``: what the brake holds was meant."""
     parser = _parser(
         "approve",
-        "Allow the held deletions or rewrites on all machines. Run this on any machine.",
+        "Allow the held deletions or rewrites on all machines. Run this on any machine but the one that made them.",
         "approve ~/shared",
     )
-    files = _ask(parser.parse_args(argv).folder, {"command": "approve"})["files"]
-    say(f"approved: what was done to {how_many(files, 'file')} now happens on all machines" if files else _NOTHING_HELD)
+    answer = _ask(parser.parse_args(argv).folder, {"command": "approve"})
+    files, elsewhere = answer["files"], answer.get("elsewhere", 0)
+    if files:
+        say(f"approved: what was done to {how_many(files, 'file')} now happens on all machines")
+    if elsewhere:
+        say(
+            f"what this node did to {how_many(elsewhere, 'file')} can only be approved on another machine: run it there"
+        )
+    if not files and not elsewhere:
+        say(_NOTHING_HELD)
     return config.OK
 
 

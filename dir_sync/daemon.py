@@ -581,7 +581,9 @@ class Daemon:
                     files: dict[str, int] = {}
                     for one in held:
                         files[one.maker] = max(files.get(one.maker, 0), one.files)
-                    asked.reply.put({"files": sum(files.values())})
+                    ours = self._index.node if word == "approve" and not self._engine.brake.held else ""
+                    not_here = files.pop(ours, 0)  # nobody approves what its own link brings
+                    asked.reply.put({"files": sum(files.values()), "elsewhere": not_here})
                     return self._engine.handle(Decided(word == "approve"), now)
                 case other:
                     asked.reply.put(

@@ -203,7 +203,8 @@ class Narrator:
                 self._offer("delete them everywhere", "restore them")
             case "peer braked":
                 logger.warning(
-                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine:",
+                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine"
+                    " but that one:",
                     peer, f"{note.wire:,}", how_many(note.size, "file"), path,
                 )  # fmt: skip
                 self._offer("let it happen", "undo it everywhere")
@@ -214,7 +215,8 @@ class Narrator:
                 )  # fmt: skip
             case "held there":
                 logger.warning(
-                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine:",
+                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine"
+                    " but the one that did it:",
                     peer, show(note.text.encode("utf-8", "surrogateescape")), how_many(note.wire, "file"), path,
                 )  # fmt: skip
                 self._offer("let it happen", "undo it everywhere")

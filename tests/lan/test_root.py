@@ -72,6 +72,8 @@ def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> N
     assert count(b) == FILES
     say(a, word)
     if word == "approve":
+        wait_for(lambda: "HELD: " in b.log(), SOON_S, "b asks as well: nobody approves what its own link brings")
+        assert "approved" in say(b, word)
         wait_for(lambda: count(b) == 0, SOON_S, "it is deleted there, too")
         wait_for(
             lambda: all(b.keeps(b"content %d" % number) for number in range(FILES)), SOON_S, "all is in the history"
@@ -310,6 +312,10 @@ def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, h
     lan_meets(pair)
     holds(lambda: count(b) == held, 3.0, "a restart decides nothing")
     assert "files" in say(b if here else a, word)
+    if word == "approve" and not here:
+        holds(lambda: count(b) == held, 1.0, "whoever did it cannot approve it")
+        assert "on another machine" in say(a, word)
+        say(b, word)
     if word == "approve":
         wait_for(lambda: not (b.dir / "tree").exists(), SOON_S, "it happens")
     else:
