@@ -129,7 +129,7 @@ from dir_sync.core.model import (
     has_seen,
     inode_of,
     is_first_scan,
-    join,
+    joined,
     knows_itself,
     leq,
     parent_of,
@@ -180,8 +180,8 @@ _RECHECK_MS = (5_000, 60_000)  # after it was displaced, a version is looked at 
 _YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
 _CALM_MS = 300  # after the last change: time for what is only nice to have
 _ECHO_MS = 2_000  # an event that comes later is looked at
-_UNAWARE_MAX = 100  # of one path
-_OUTDONE_MAX = 10_000  # paths
+_OUTDONE_MAX = 10_000  # paths ...
+_OUTDONE_PAIRS_MAX = 100  # ... and pairs of versions of one of them
 _ADDRESSES_MAX = 10_000
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
@@ -296,7 +296,6 @@ class Engine:
         self._held_since: dict[bytes, tuple[Stamp, int]] = {}  # since when (ms) a grace is given to what is announced
         self._troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
         self._tried: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
-        self._unaware: dict[bytes, set[Stamp]] = {}  # newer changes that were made without knowledge of ours
         self._denied_in: dict[bytes, dict[bytes, None]] = {}  # folder -> what could not be done or seen in it
         self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
         self._ready: dict[bytes, _Ready] = {}
@@ -1349,7 +1348,7 @@ class Engine:
                 row = self.index.get(path)
                 decision = decide(None if row is None else row.record, self.index.offers(path))
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
-                    self._answer(row, decision.record)
+                    self._answer(row, decision.record, is_meant=True)
                     self._note("spared", path)
         if is_news or not said_by:
             for node in sorted(self._peers):
@@ -1643,7 +1642,7 @@ class Engine:
         if len(self._outdone) > _OUTDONE_MAX:
             self._outdone.clear()
         pairs = self._outdone.setdefault(winner.path, set())
-        if len(pairs) < _UNAWARE_MAX:
+        if len(pairs) < _OUTDONE_PAIRS_MAX:
             pairs.add((winner.stamp, row.record.stamp))
 
     def _announced(self, now: Record, mine: Record | None) -> Record | None:
@@ -1651,7 +1650,7 @@ class Engine:
         for offer in self.index.offers(now.path):
             theirs = offer.record
             if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or beats(theirs, mine)):
-                return theirs._replace(vector=join(theirs.vector, mine.vector)) if mine is not None else theirs
+                return joined(theirs, mine) if mine is not None else theirs
         return None
 
     def _announced_gone(self, mine: Record) -> Record | None:
@@ -1659,7 +1658,7 @@ class Engine:
         for offer in self.index.offers(mine.path):
             theirs = offer.record
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
-                return theirs._replace(vector=join(theirs.vector, mine.vector))
+                return joined(theirs, mine)
         return None
 
     def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
@@ -1678,9 +1677,6 @@ class Engine:
                 delta, data = grown, None
         if data and self._is_elsewhere(record):
             data = None  # whoever holds the other one makes a copy of it
-        for offer in self.index.offers(record.path):  # that came before our own change was seen
-            if beats(offer.record, record) and not has_seen(offer.record, record):
-                self._note_unaware(offer.record)
         row = self._put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._fresh[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
@@ -1955,14 +1951,13 @@ class Engine:
         self._delta_offers.pop(path, None)
         self._bases.pop(path, None)
         self._origins.pop(path, None)
-        self._unaware.pop(path, None)
         self._troubled.pop(path, None)
         self._not_before.pop(path, None)
         self._short.pop(path, None)
 
-    def _answer(self, row: Row, top: Record) -> None:
+    def _answer(self, row: Row, top: Record, is_meant: bool = False) -> None:
         now_ns, latest_ns = self._now.wall_ns, self._latest_ns()
-        record = answer(row.record, top, *self._maker(row.record, top), now_ns, latest_ns)
+        record = answer(row.record, top, *self._maker(row.record, top), now_ns, latest_ns, is_meant)
         self._note_lowered(row.record, record)
         self._put(record, row.fp)
         self._fresh[record.path] = Fresh(record, row.record, None, None, None, None)
@@ -2020,28 +2015,10 @@ class Engine:
         self._take_file(path, row, offers, take, ApplyItem(path, Act.INSTALL, target, there, why))
 
     def _is_conflict(self, mine: Record | None, take: Take) -> bool:
-        """True if what is taken was made without knowledge of what we hold. Its vector alone does not tell: its maker may
-        have heard of ours since, and joined the two."""
-        best = take.record
-        if mine is None or mine.kind not in (Kind.FILE, Kind.SYMLINK) or same_content(mine, best):
+        """True if what is taken was not made from what we hold: its user never saw that, and ours would be lost unnoticed."""
+        if mine is None or mine.kind not in (Kind.FILE, Kind.SYMLINK):
             return False
-        if take.conflict or best.stamp in self._unaware.get(mine.path, ()) or is_first_scan(best):
-            return True
-        maker = self._peers.get(best.stamp.node)
-        if maker is None:
-            return False
-        counter = _counter(best, maker.node)
-        told = self.index.peer(maker.node)
-        is_told = best.stamp in maker.direct or (told is not None and counter <= told.seen)
-        if counter > maker.began and is_told:
-            return False  # it was made on this connection, where we have heard of it first as it was made
-        return self._is_unheard_of(mine, maker)
-
-    def _is_unheard_of(self, mine: Record, peer: Peer) -> bool:
-        """True if a peer had not heard of what we hold when this connection began."""
-        if is_first_scan(mine):
-            return peer.knew == 0
-        return mine.stamp.node == self.index.node and _counter(mine, self.index.node) > peer.knew
+        return take.conflict
 
     def _may_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
@@ -2249,9 +2226,9 @@ class Engine:
         return True
 
     def _is_leaving(self, row: Row) -> bool:
-        """True if a file of ours should go, as far as we have heard."""
+        """True if a file of ours should go, as far as we have heard, and is not to be kept as the loser of a conflict."""
         decision = decide(row.record, self.index.offers(row.record.path))
-        return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT
+        return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT and not decision.conflict
 
     def _take_back_moved(self, item: ApplyItem, take: Take) -> bool:
         """True if what is wanted was displaced just now by the same peer: its old name was heard of first. It comes out of
@@ -2595,7 +2572,7 @@ class Engine:
     def _installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record
         if row is not None:
-            target = target._replace(vector=join(target.vector, row.record.vector))
+            target = joined(target, row.record)
         if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
             # What came and went in it while the job was under way was seen to come, maybe not to go.
             now = self._now.mono_ms
@@ -3514,9 +3491,7 @@ class Engine:
         if len(self._addresses) > _ADDRESSES_MAX:
             self._addresses = {node: at for node, at in self._addresses.items() if node in self._peers}
         self._addresses[event.peer] = event.address
-        self._peers[event.peer] = Peer(
-            event.peer, hello.name, self._links, theirs.index_id, known.first is None, theirs.sequence
-        )
+        self._peers[event.peer] = Peer(event.peer, hello.name, self._links, theirs.index_id, known.first is None)
         self._peers[event.peer].is_member = bool(self.index.noted(_MEMBER + event.peer))
         if not self.scanning:
             self._ask_state(self._peers[event.peer])
@@ -3650,7 +3625,6 @@ class Engine:
             self._out.append(NewIdentity("new-identity"))
             return
         if not peer.asked:
-            peer.knew = after if is_known else 0
             for maker, approval in sorted(self._approvals.here.items()):
                 self._send(peer.node, Decision(self.folder, maker, approval.counter, True), 100)
             if held := self.braked():
@@ -3697,7 +3671,6 @@ class Engine:
         known = self.index.peer(peer.node)
         if known is not None and sequence > known.seen:
             self.index.set_peer(peer.node, known._replace(seen=sequence))
-            peer.direct.clear()
 
     def _synchronized(self, peer: Peer, sequence: int) -> None:
         known = self.index.peer(peer.node)
@@ -3714,8 +3687,6 @@ class Engine:
         if not knows_itself(record):
             record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
         peer.told_us = True
-        if peer.synced and record.stamp.node == peer.node:
-            peer.direct.add(record.stamp)
         if record.content in peer.lacks:
             peer.lacks.remove(record.content)
             self._sweep = b""
@@ -3743,18 +3714,6 @@ class Engine:
             and not self._knew_us(record)
         )
         earlier = self.index.offer(path, peer.node)
-        if row is not None and beats(record, row.record):
-            if (
-                not has_seen(record, row.record)
-                or (
-                    earlier is not None
-                    and earlier.record.stamp == record.stamp
-                    and not has_seen(earlier.record, row.record)
-                )
-                # What a peer made since this connection began, and tells with the rest, may have been joined meanwhile.
-                or (not peer.synced and record.stamp.node == peer.node and self._is_unheard_of(row.record, peer))
-            ):
-                self._note_unaware(record)
         self._keep_offer(path, peer.node, record.stamp)
         self.index.put_offer(Offer(peer.node, record, foreign))
         self._todo[path] = None
@@ -3778,12 +3737,6 @@ class Engine:
         """What a peer has offered it offers no more: maybe nothing is wanted there now."""
         if self.index.drop_offer(path, node):
             self._todo[path] = None
-
-    def _note_unaware(self, record: Record) -> None:
-        """A newer record was made without knowledge of ours, whatever is joined to it later."""
-        unaware = self._unaware.setdefault(record.path, set())
-        if len(unaware) < _UNAWARE_MAX:
-            unaware.add(record.stamp)
 
     def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
         """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it

@@ -28,7 +28,7 @@ JOURNAL_SINCE = "journal since"  # a note: from when on (wall clock, ns) the jou
 _BILLION = 1_000_000_000
 _LEAP_MAX = 2**52  # microseconds since 1970 until the year 2112; sequences end far above
 _KINDS = {int(kind): kind for kind in Kind}
-_ROW_FIELDS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
+_ROW_FIELDS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector,lineage"
 _to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 _new = tuple.__new__  # half the cost of a named tuple's own
 _CACHE_MAX = 20_000  # rows, and paths with offers, kept decoded; some 10 MB each at the most
@@ -92,6 +92,9 @@ class Index:
             if not {"meta", "change"} <= tables:
                 schema = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
                 self._db.executescript(f"BEGIN;\n{schema}\nCOMMIT;")
+            for table in ("row", "offer"):  # of an index that is older than this column
+                if all(name != "lineage" for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")):
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
             self._db.execute("BEGIN")
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             self._peers = {
@@ -458,7 +461,7 @@ class Index:
             parent, _, name = path.rpartition(b"/")
             query = f"SELECT {_ROW_FIELDS},peer,foreign_ FROM offer WHERE parent=? AND name=?"
             for fields in self._db.execute(query, (parent, name)):
-                known[fields[11]] = Offer(fields[11], _record(fields), bool(fields[12]))
+                known[fields[12]] = Offer(fields[12], _record(fields), bool(fields[13]))
         if len(self._offers) >= _CACHE_MAX:
             self._flush()
             self._offers.clear()
@@ -484,9 +487,9 @@ class Index:
     def put_intent(self, peer: str, records: Iterable[Record]) -> int:
         """Files that a peer announced and that are being installed now: cheaper than as many offers, and as durable.
         Returns what `drop_intent` wants to hear."""
-        paths, _, sizes, contents, mtimes, modes, stamps, vectors = zip(*records, strict=True)
+        paths, _, sizes, contents, mtimes, modes, stamps, vectors, lineages = zip(*records, strict=True)
         names = b"\0".join(paths).decode("utf-8", "surrogateescape")
-        values = (peer, _to_json([names, sizes, b"".join(contents).hex(), mtimes, modes, stamps, vectors]))
+        values = (peer, _to_json([names, sizes, b"".join(contents).hex(), mtimes, modes, stamps, vectors, lineages]))
         id_ = self._db.execute("INSERT INTO intent (peer, records) VALUES (?,?)", values).lastrowid
         assert id_ is not None
         return id_
@@ -502,9 +505,9 @@ class Index:
                 raise ValueError("names are not text")
             paths = names.encode("utf-8", "surrogateescape").split(b"\0")
             digests = [bytes.fromhex(contents[at : at + 64]) for at in range(0, len(contents), 64)]
-            for path, size, digest, mtime, mode, stamp, vector in zip(paths, sizes, digests, *rest, strict=True):
-                entries = tuple((node, counter) for node, counter in vector)
-                record = Record(path, Kind.FILE, size, digest, mtime, mode, Stamp(*stamp), entries)
+            for path, size, digest, mtime, mode, stamp, *vectors in zip(paths, sizes, digests, *rest, strict=True):
+                entries = (tuple((node, counter) for node, counter in vector) for vector in vectors)
+                record = Record(path, Kind.FILE, size, digest, mtime, mode, Stamp(*stamp), *entries)
                 known = self.offer(path, peer)
                 if known is None or known.record.stamp < record.stamp:  # else it has told more since, such as a removal
                     self.put_offer(Offer(peer, record, False))
@@ -663,7 +666,7 @@ class Index:
         if previous is None:
             was: tuple[object, ...] = (0, 0, b"", 0, 0, 0)
         else:
-            _, kind, size, content, mtime, mode, _, _ = previous
+            _, kind, size, content, mtime, mode, *_ = previous
             was = (int(kind), size, content, mtime // _BILLION, mtime % _BILLION, mode)
         self._dirty_changes.append((time_ns, record.stamp.node, record.path, *was))
 
@@ -741,8 +744,10 @@ class Index:
         if self._dirty_rows:
             self._dirty_meta["sequence"] = self.sequence
             self._dirty_meta["live"] = "" if self._live is None else f"{self._live[0]} {self._live[1]}"
-            rows = [(*_fields(row.record), row.seq, row.fp) for row in self._dirty_rows.values()]
-            marks = ",".join("?" * 13)
+            rows = [
+                (*_fields(row.record), row.seq, row.fp, _text(row.record.lineage)) for row in self._dirty_rows.values()
+            ]
+            marks = ",".join("?" * 14)
             self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
             self._dirty_rows.clear()
             self._dirty_content.clear()
@@ -755,11 +760,11 @@ class Index:
                     gone.append((parent, name, peer))
                 else:
                     fields = _fields(offer.record)
-                    there.append((*fields[:2], peer, *fields[2:], int(offer.foreign)))
+                    there.append((*fields[:2], peer, *fields[2:], int(offer.foreign), _text(offer.record.lineage)))
             if gone and self._any_offer:
                 self._db.executemany("DELETE FROM offer WHERE parent=? AND name=? AND peer=?", gone)
             if there:
-                marks = ",".join("?" * 13)
+                marks = ",".join("?" * 14)
                 self._db.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
                 if self._offered is not None:
                     self._offered.update(path for path, _ in self._dirty_offers)
@@ -832,14 +837,14 @@ def _join(parent: bytes, name: bytes) -> bytes:
 
 def _vector(text: str) -> Vector:
     entries = []
-    for entry in text.split(" "):
+    for entry in text.split(" ") if text else ():
         maker, _, counter = entry.partition(":")
         entries.append((maker, int(counter)))
     return tuple(entries)
 
 
 def _record(fields: tuple[object, ...]) -> Record:
-    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_node, vector = fields[:11]
+    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_node, vector, lineage = fields[:12]
     return Record(
         parent + b"/" + name if parent else name,  # type: ignore[operator,arg-type]
         _KINDS[kind],  # type: ignore[index]
@@ -849,24 +854,29 @@ def _record(fields: tuple[object, ...]) -> Record:
         mode,  # type: ignore[arg-type]
         Stamp(stamp_ns, stamp_node),  # type: ignore[arg-type]
         _vector(vector),  # type: ignore[arg-type]
+        _vector(lineage) if lineage else (),  # type: ignore[arg-type]
     )
 
 
 def _row(fields: tuple[object, ...]) -> Row:
-    return Row(_record(fields), fields[11], fields[12])  # type: ignore[arg-type]
+    return Row(_record(fields), fields[12], fields[13])  # type: ignore[arg-type]
 
 
 def _fields(record: Record) -> tuple[object, ...]:
-    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector = record
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, _ = record
     parent, _, name = path.rpartition(b"/")
     if len(vector) == 1:
         ((maker, counter),) = vector
         text = f"{maker}:{counter}"
     else:
-        text = " ".join([f"{maker}:{counter}" for maker, counter in vector])
+        text = _text(vector)
     return (
         parent, name, int(kind), size, content, mtime // _BILLION, mtime % _BILLION, mode, stamp_ns, stamp_node, text
     )  # fmt: skip
+
+
+def _text(vector: Vector) -> str:
+    return " ".join([f"{maker}:{counter}" for maker, counter in vector]) if vector else ""
 
 
 def _version(fields: tuple[object, ...]) -> Version:

@@ -47,7 +47,7 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.model import Kind, Record, Stamp, Vector, join
 
 _FORBIDDEN = (b"", b".", b"..", limits.RESERVED_NAME)
 _PULL_ID_MAX = 2**32 - 1
@@ -177,6 +177,12 @@ def small_vectors() -> st.SearchStrategy[Vector]:
 @cache
 def records(*kinds: Kind) -> st.SearchStrategy[Record]:
     """Of the given kinds, or of all."""
+    all_kinds = (Kind.ABSENT, Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)
+    return st.one_of([_made(kind) | _joined(kind) for kind in kinds or all_kinds])
+
+
+@cache
+def _made(kind: Kind) -> st.SearchStrategy[Record]:
     nothing, empty = st.just(0), st.just(b"")
     inside = {
         Kind.ABSENT: (nothing, empty, nothing),
@@ -184,12 +190,16 @@ def records(*kinds: Kind) -> st.SearchStrategy[Record]:
         Kind.DIRECTORY: (nothing, empty, modes()),
         Kind.SYMLINK: (nothing, targets(), st.just(0o777)),
     }
+    size, content, mode = inside[kind]
+    return st.builds(Record, paths(), st.just(kind), size, content, mtimes(), mode, stamps(), vectors(), st.just(()))
 
-    def of(kind: Kind) -> st.SearchStrategy[Record]:
-        size, content, mode = inside[kind]
-        return st.builds(Record, paths(), st.just(kind), size, content, mtimes(), mode, stamps(), vectors())
 
-    return st.one_of([of(kind) for kind in kinds or inside])
+@st.composite
+def _joined(draw: st.DrawFn, kind: Kind) -> Record:
+    """A version that was joined with one that lost."""
+    record = draw(_made(kind))
+    vector = join(record.vector, draw(vectors()))
+    return record if vector == record.vector else record._replace(vector=vector, lineage=record.vector)
 
 
 @cache
@@ -290,7 +300,7 @@ def kept() -> st.SearchStrategy[Kept]:
     whys = st.sampled_from(["replaced", "deleted", "conflict", "recovered"])
 
     def of(record: Record) -> st.SearchStrategy[Kept]:
-        path, kind, size, content, mtime, mode, (until, _), _ = record
+        path, kind, size, content, mtime, mode, (until, _), *_ = record
         return st.builds(
             Kept, *map(st.just, (path, kind, size, content, mtime, mode, until)), whys, st.one_of(st.just(""), ids())
         )

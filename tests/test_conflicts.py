@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
 import pytest
 
-from dir_sync.core.events import Touched, Urgency, Why
+from dir_sync.core.events import ApplyJob, Touched, Urgency, Why
+from dir_sync.core.messages import Chunks, Piece, from_wire, to_wire
+from dir_sync.core.model import Kind, Record, Stamp, joined, made_from
+from dir_sync.core.reconcile import Offer, answer, changed
+from dir_sync.index import Index
 from tests.pair import OneNode, Pair
+from tests.test_engine import OTHER, PEER, WALL_NS, Bench, record, state
 
 
 def edit(node: OneNode, path: bytes, data: bytes | None) -> None:
@@ -98,3 +108,111 @@ def test_folders_filled_apart() -> None:
     assert pair.one.disk.content(b"file") == b"the winner"
     assert whys(pair.one) == [(Why.CONFLICT, 5)]
     assert whys(pair.two) == []
+
+
+def mine_of(bench: Bench, path: bytes) -> Record:
+    row = bench.index.get(path)
+    assert row is not None
+    return row.record
+
+
+def displaced(bench: Bench, content: bytes) -> Why:
+    """How what is here is filed when a content that was asked for takes its place."""
+    (pull,) = bench.pulls()
+    bench.hear(Chunks((Piece(pull.id, 0, content),)))
+    ((item,),) = [job.items for job in bench.all(ApplyJob)]
+    return item.why
+
+
+def test_a_conflict_that_a_third_node_has_joined_is_one() -> None:
+    """It heard of both first, so the winner comes with a vector that includes ours."""
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"ours")
+    winner = record(b"a", b"theirs", WALL_NS * 2, OTHER)
+    bench.hear(state(joined(winner, mine_of(bench, b"a"))))
+    assert displaced(bench, b"theirs") == Why.CONFLICT
+
+
+def test_what_was_made_from_the_winner_elsewhere_has_not_seen_the_loser() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"ours")
+    winner = joined(record(b"a", b"theirs", WALL_NS * 2, OTHER), mine_of(bench, b"a"))
+    later = record(b"a", b"theirs, more", WALL_NS * 2, OTHER)
+    bench.hear(state(changed(winner, later, PEER, 9, WALL_NS * 3)))
+    assert displaced(bench, b"theirs, more") == Why.CONFLICT
+
+
+def test_a_change_made_from_ours_is_no_conflict_whenever_it_is_told() -> None:
+    """Its node was off: it tells what its user changed before it says how much of ours it has heard."""
+    bench = Bench()
+    bench.found(b"a", b"ours")
+    bench.connect(asks=False)
+    mine = mine_of(bench, b"a")
+    bench.hear(state(changed(mine, record(b"a", b"later"), PEER, 9, WALL_NS * 2)))
+    assert displaced(bench, b"later") == Why.REPLACED
+
+
+def test_a_change_of_what_others_have_made_as_well_is_no_conflict() -> None:
+    """Here and at a peer the same content, found with other times; a third one goes on from the peer's."""
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", b"alike")
+    theirs = joined(record(b"a", b"alike", WALL_NS * 2, OTHER), mine_of(bench, b"a"))
+    bench.hear(state(changed(theirs, record(b"a", b"later"), PEER, 9, WALL_NS * 3)))
+    assert displaced(bench, b"later") == Why.REPLACED
+
+
+def test_a_file_that_loses_its_name_to_a_folder_is_a_conflict() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"d", b"ours")
+    theirs = Record(b"d", Kind.DIRECTORY, 0, b"", WALL_NS, 0o755, Stamp(5, OTHER), ((OTHER, 5),))
+    bench.hear(state(answer(theirs, mine_of(bench, b"d"), OTHER, 6)))
+    ((item,),) = [job.items for job in bench.all(ApplyJob)]
+    assert (item.target.kind, item.why) == (Kind.DIRECTORY, Why.CONFLICT)
+
+
+def test_what_somebody_rejected_is_no_conflict() -> None:
+    theirs = Record(b"d", Kind.DIRECTORY, 0, b"", WALL_NS, 0o755, Stamp(5, OTHER), ((OTHER, 5),))
+    lost = record(b"d", b"rejected", WALL_NS * 2)
+    assert made_from(answer(theirs, lost, OTHER, 6, is_meant=True), lost)
+    assert not made_from(answer(theirs, lost, OTHER, 6), lost)
+
+
+def test_the_lineage_survives_the_index_and_the_wire() -> None:
+    winner = joined(record(b"a", b"theirs", WALL_NS * 2, OTHER), record(b"a", b"ours"))
+    assert winner.lineage
+    index = Index(":memory:", Random(1))
+    index.put(winner, b"")
+    index.put_offer(Offer("cc", winner._replace(path=b"b"), False))
+    index.put_intent("dd", [winner._replace(path=b"c")])
+    index.commit()
+    again = Index(":memory:", Random(1), index.image())
+    row = again.get(b"a")
+    assert row is not None
+    assert row.record == winner
+    assert [again.offers(path)[0].record._replace(path=b"a") for path in (b"b", b"c")] == [winner, winner]
+    index.close()
+    again.close()
+    assert from_wire(to_wire(state(winner))) == state(winner)
+
+
+def test_an_index_from_before_lineages_is_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "index.db")
+    index = Index(path, Random(1))
+    index.put(record(b"a", b"old"), b"")
+    index.commit()
+    index.close()
+    with closing(sqlite3.connect(path)) as db:
+        for table in ("row", "offer"):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN lineage")
+        db.commit()
+    again = Index(path, Random(1))
+    row = again.get(b"a")
+    assert row is not None
+    assert row.record == record(b"a", b"old")
+    again.put(joined(record(b"b", b"1"), record(b"b", b"2", node=OTHER)), b"")
+    again.commit()
+    again.close()

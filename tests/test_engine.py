@@ -74,6 +74,7 @@ from dir_sync.core.model import (
     fingerprint,
     has_seen,
     join,
+    joined,
 )
 from dir_sync.engine import Engine, Now
 from dir_sync.index import Index
@@ -661,7 +662,7 @@ def test_one_of_several_that_were_made_without_knowledge_of_ours_stays_so() -> N
     best = record(b"a", b"best", ours.record.stamp.ns + 2, PEER)
     pulls = bench.hear(state(best))
     bench.hear(state(record(b"a", b"second", ours.record.stamp.ns + 1, OTHER)), OTHER)
-    bench.hear(state(best._replace(vector=join(best.vector, ours.record.vector)), sequence=2))
+    bench.hear(state(joined(best, ours.record), sequence=2))
     bench.effects = pulls
     assert pulled(bench, b"best").why == Why.CONFLICT
 

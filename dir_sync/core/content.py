@@ -31,7 +31,7 @@ def first_scan_record(path: bytes, kind: Kind, size: int, content: bytes, mtime:
         named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // _BILLION, mtime % _BILLION)
         ns = min(max(mtime, 1), limits.STAMP_NS_MADE_MAX)
     maker = "=" + blake3(named + content).hexdigest(12)
-    return _new(Record, (path, kind, size, content, mtime, mode, _new(Stamp, (ns, maker)), ((maker, 1),)))
+    return _new(Record, (path, kind, size, content, mtime, mode, _new(Stamp, (ns, maker)), ((maker, 1),), ()))
 
 
 def summarize(versions: Iterable[tuple[bytes, int, str, str]]) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar, assert_never
 
 from dir_sync.core import limits
 from dir_sync.core.growth import MARK_BYTES
-from dir_sync.core.model import Kind, PathError, PeerError, Record, Stamp, check_path
+from dir_sync.core.model import Kind, PathError, PeerError, Record, Stamp, Vector, check_path
 from dir_sync.core.wire import Chunks, LocalError, Piece
 
 __all__ = [
@@ -483,9 +483,9 @@ def from_wire(fields: dict[str, Any]) -> Message | None:
 
 def page_size(record: Record) -> int:
     """About how many bytes of JSON a record becomes; never less than an eighth of the truth."""
-    path, _, _, content, _, _, _, vector = record
+    path, _, _, content, _, _, _, vector, lineage = record
     size = 130 + 2 * len(content) + len(path) if path.isascii() else 130 + 2 * len(content) + 6 * len(path)
-    return size + len(vector) * (len(vector[0][0]) + 16) if vector else size
+    return size + (len(vector) + len(lineage)) * (len(vector[0][0]) + 16) if vector else size
 
 
 _SECOND: Final = 1_000_000_000
@@ -526,7 +526,7 @@ def _text_of(path: bytes) -> str:
 
 
 def _row(record: Record) -> list[Any]:
-    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector = record
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, lineage = record
     if kind == _FILE:
         text = content.hex()
     elif kind == _SYMLINK:
@@ -536,7 +536,7 @@ def _row(record: Record) -> list[Any]:
     else:
         raise LocalError(f"a record of kind {kind}")
     mtime_s, mtime_ns = divmod(mtime, _SECOND)
-    return [
+    row = [
         path.decode("utf-8", "surrogateescape"),
         int(kind),
         size,
@@ -548,6 +548,9 @@ def _row(record: Record) -> list[Any]:
         stamp_node,
         [[maker, counter] for maker, counter in vector],
     ]
+    if lineage:
+        row.append([[maker, counter] for maker, counter in lineage])
+    return row
 
 
 def _kept_row(kept: Kept) -> list[Any]:
@@ -665,9 +668,9 @@ def _path(value: Any, what: str) -> bytes:
 
 def _record(row: Any, makers: dict[str, str]) -> Record:
     """`makers`: those that were found good in this message, each once, so that its records share them."""
-    if type(row) is not list or len(row) != 10:
-        raise PeerError("a record that is not an array of 10")
-    text, number, size, content, mtime_s, mtime_ns, mode, stamp_ns, node, entries = row
+    if type(row) is not list or not 10 <= len(row) <= 11:
+        raise PeerError("a record that is not an array of 10 or 11")
+    text, number, size, content, mtime_s, mtime_ns, mode, stamp_ns, node, entries, *more = row
     path = _path(text, "path")
     if (
         type(number) is not int
@@ -699,6 +702,15 @@ def _record(row: Any, makers: dict[str, str]) -> Record:
         body = b""
         if content != "" or (mode != 0 and kind is not _DIRECTORY):
             raise PeerError("a record with content or mode where none can be")
+    stamp = _new(Stamp, (stamp_ns, _maker(node, makers)))
+    vector = _vector(entries, makers)
+    lineage: Vector = ()
+    if more:
+        lineage = _vector(more[0], makers)
+    return _new(Record, (path, kind, size, body, mtime_s * _SECOND + mtime_ns, mode, stamp, vector, lineage))
+
+
+def _vector(entries: Any, makers: dict[str, str]) -> Vector:
     if type(entries) is not list or not 1 <= len(entries) <= limits.VECTOR_ENTRIES_MAX:
         raise PeerError("a record with a vector that is wrong")
     vector = []
@@ -713,8 +725,7 @@ def _record(row: Any, makers: dict[str, str]) -> Record:
             raise PeerError("a vector with a counter that is wrong")
         before = maker
         vector.append((maker, counter))
-    stamp = _new(Stamp, (stamp_ns, _maker(node, makers)))
-    return _new(Record, (path, kind, size, body, mtime_s * _SECOND + mtime_ns, mode, stamp, tuple(vector)))
+    return tuple(vector)
 
 
 def _maker(value: Any, makers: dict[str, str]) -> str:
@@ -799,6 +810,7 @@ def _file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | Non
         modes,
         map(_to_stamp, zip(stamp_ns, map(share, nodes, nodes), strict=True)),
         zip(zip(shared, counters, strict=True), strict=True),
+        repeat(()),
         strict=False,
     )
     return list(map(_to_record, columns))

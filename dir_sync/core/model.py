@@ -33,8 +33,11 @@ __all__ = [
     "inode_of",
     "is_first_scan",
     "join",
+    "joined",
     "knows_itself",
     "leq",
+    "lineage_of",
+    "made_from",
     "meanings",
     "parent_of",
     "same_body",
@@ -86,7 +89,8 @@ class Record(NamedTuple):
     mtime: int  # ns; of a DIRECTORY it is only carried along, never compared
     mode: int  # rwx bits; 0 for ABSENT, 0o777 for SYMLINK
     stamp: Stamp
-    vector: Vector
+    vector: Vector  # all changes that this version stands above: those it was made from, and those that lost to it
+    lineage: Vector = ()  # the former alone, where it was joined with one that lost; (): the same as `vector`
 
 
 class Stat(NamedTuple):
@@ -182,6 +186,36 @@ def same_body(mine: Record, theirs: Record) -> bool:
 
 def _body(record: Record) -> tuple[int, bytes, int, int]:
     return record.kind, record.content, record.mode, record.mtime
+
+
+def joined(record: Record, other: Record) -> Record:
+    """`record`, standing above `other` as well. That does not say that it was made from it; unless both are the same content,
+    so that whoever goes on from here has known the other, too."""
+    vector = join(record.vector, other.vector)
+    if vector == record.vector:
+        return record
+    lineage = lineage_of(record)
+    if record.kind in (Kind.FILE, Kind.SYMLINK) and same_content(record, other):
+        lineage = join(lineage, lineage_of(other))
+    return record._replace(vector=vector, lineage=() if lineage == vector else lineage)
+
+
+def lineage_of(record: Record) -> Vector:
+    """The changes that a version was made from, its own included."""
+    return record.lineage or record.vector
+
+
+def made_from(mine: Record, theirs: Record) -> bool:
+    """True if whoever made `mine` had `theirs` before him, or what was made from it: then `theirs` was replaced on purpose. If
+    not, the one that loses is a conflict. (`has_seen` says less: that its content need not be kept alive.)"""
+    before = lineage_of(mine)
+    maker = theirs.stamp.node
+    made = next((counter for node, counter in lineage_of(theirs) if node == maker), None)
+    if made is None:
+        return leq(lineage_of(theirs), before)
+    if mine.stamp != theirs.stamp and before == lineage_of(theirs):
+        return False
+    return any(node == maker and counter >= made for node, counter in before)
 
 
 def same_content(mine: Record, theirs: Record) -> bool:

@@ -57,8 +57,6 @@ class Peer:
     link: int  # number of this connection
     index_id: str
     first_contact: bool  # what it tells now was decided without knowledge of us
-    began: int = 0  # its sequence when this connection began
-    knew: int = 0  # our sequence up to which it had heard of us by then
     asked: bool = False  # it has told where our state should begin
     was_asked: bool = False  # and we have told it where its state should
     sent: int = 0  # our sequence up to which it was told
@@ -67,7 +65,6 @@ class Peer:
     equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
     equal_until: int = 0  # ... up to this sequence of ours
     synced: bool = False  # it has told us all it had
-    direct: set[Stamp] = field(default_factory=set)  # changes of its own that it has told, beyond what is noted as seen
     queued: int = 0  # bytes in its outbox, roughly
     serving: int = 0  # bytes it asked for that have not been read yet
     serving_pulls: int = 0

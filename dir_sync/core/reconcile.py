@@ -3,8 +3,9 @@
 In:   our record, the records that peers announced.
 Out:  one decision. Nothing is read, written or remembered here.
 Rule: the record with the larger stamp wins, vectors are joined; so merging is a join, and the order in which
-      messages arrive cannot matter. The vector decides whether the winner's maker knew the loser; and it alone decides
-      against a stamp that was far ahead of the clock of whoever replaced that version (`model.beats`).
+      messages arrive cannot matter. The vector decides whether the winner's maker knew the loser (for the name of a
+      conflict its lineage: the vector may have been joined with the loser's since); and it alone decides against a stamp
+      that was far ahead of the clock of whoever replaced that version (`model.beats`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from dir_sync.core.model import (
     has_seen,
     is_first_scan,
     join,
+    joined,
+    lineage_of,
+    made_from,
     same_content,
     same_version,
     with_change,
@@ -87,25 +91,23 @@ def decide(mine: Record | None, offers: Iterable[Offer], spent: Collection[tuple
         # Known here: the tombstone has the larger stamp. Did its maker know our content?
         if not has_seen(best, mine) or (foreign and is_first_scan(mine)):
             return Answer(best)
-    vector = best.vector
-    if mine is not None:
-        vector = join(vector, mine.vector)
+    wanted = best if mine is None else joined(best, mine)
     for offer in offers:
         theirs = offer.record
         if best.kind == Kind.ABSENT and theirs.kind != Kind.ABSENT and not has_seen(best, theirs):
             continue  # whoever holds that content will answer; joining now would let it die
-        vector = join(vector, theirs.vector)
+        wanted = joined(wanted, theirs)
     if mine is not None and mine.stamp == best.stamp and not beats(best, mine):
-        if vector == mine.vector:
+        if wanted.vector == mine.vector:
             return Nothing()
-        return Join(mine._replace(vector=vector))
+        return Join(mine._replace(vector=wanted.vector, lineage=wanted.lineage))
     conflict = (
         mine is not None
         and mine.kind not in (Kind.ABSENT, Kind.DIRECTORY)
-        and not has_seen(best, mine)
+        and not made_from(best, mine)
         and not same_content(mine, best)
     )
-    return Take(best._replace(vector=vector), conflict)
+    return Take(wanted, conflict)
 
 
 def _versions(mine: Record | None, offers: Sequence[Offer]) -> list[Record]:
@@ -145,6 +147,7 @@ def changed(
     what it replaces is dated beyond `latest_ns`, its stamp does not go on from there: it wins because its vector has seen
     the other one (`model.beats`), and from then on the path is dated like all others."""
     vector: Vector = ((node, sequence),)
+    lineage = vector
     stamp_ns = min(max(stamp_ns, 1), limits.STAMP_NS_MADE_MAX)
     is_time = now.kind != Kind.DIRECTORY  # a folder's tells when something in it was changed
     if previous is not None:
@@ -154,8 +157,9 @@ def changed(
             is_time = is_time and stamp_ns > previous.stamp.ns
             stamp_ns = max(stamp_ns, previous.stamp.ns + 1)
         vector = with_change(previous.vector, node, sequence, previous.stamp.node)
+        lineage = with_change(lineage_of(previous), node, sequence, previous.stamp.node)
     stamp = Stamp(stamp_ns, node) if is_time else _stamp(stamp_ns, node, sequence)
-    return now._replace(stamp=stamp, vector=vector)
+    return now._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
 
 
 def _stamp(least_ns: int, node: str, sequence: int) -> Stamp:
@@ -165,14 +169,25 @@ def _stamp(least_ns: int, node: str, sequence: int) -> Stamp:
 
 
 def answer(
-    mine: Record, top: Record, node: str, sequence: int, now_ns: int = 0, latest_ns: int = limits.STAMP_NS_MAX
+    mine: Record,
+    top: Record,
+    node: str,
+    sequence: int,
+    now_ns: int = 0,
+    latest_ns: int = limits.STAMP_NS_MAX,
+    is_meant: bool = False,
 ) -> Record:
     """Our live record again, in knowledge of `top`, and above it; but not above what is dated beyond `latest_ns`, as in
-    `changed`."""
+    `changed`. `is_meant`: a person knew `top` and wants ours; else what `top` held is the loser of a conflict."""
     known = [record.stamp.ns for record in (mine, top) if record.stamp.ns <= latest_ns]
     stamp = _stamp(max(known, default=max(now_ns, 1)) + 1, node, sequence)
-    vector = with_change(join(mine.vector, top.vector), node, sequence, mine.stamp.node, top.stamp.node)
-    return mine._replace(stamp=stamp, vector=vector)
+    makers = mine.stamp.node, top.stamp.node
+    vector = with_change(join(mine.vector, top.vector), node, sequence, *makers)
+    lineage = lineage_of(mine)
+    if is_meant or top.kind == Kind.ABSENT:
+        lineage = join(lineage, lineage_of(top))
+    lineage = with_change(lineage, node, sequence, *makers)
+    return mine._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
 
 
 def holds(offer: Offer, wanted: Record) -> bool:

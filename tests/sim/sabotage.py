@@ -16,7 +16,7 @@ from dir_sync import engine, file_sync, scanner
 from dir_sync.core import limits, peers, reconcile
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Folder, Listing, Look, Seen, Touched, Urgency, Why
-from dir_sync.core.model import Kind, Record, Stamp, join
+from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.renames import Renames
 from dir_sync.index import Index
@@ -269,7 +269,7 @@ def _no_conflicts() -> AbstractContextManager[object]:
 
 
 def _only_vectors_tell_conflicts() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_is_conflict", lambda self, mine, take: take.conflict)
+    return patch.object(reconcile, "made_from", has_seen)
 
 
 def _no_second_look() -> AbstractContextManager[object]:

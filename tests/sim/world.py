@@ -68,13 +68,14 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq
+from dir_sync.core.model import Kind, PeerError, Record, Stat, beats, has_seen, leq, same_content
 from dir_sync.core.retention import Retention
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.index import Index, Row
 from dir_sync.ports import DiskError, Trouble
+from tests.sim.conflicts import Conflicts
 from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
 from tests.sim.users import User
@@ -118,19 +119,19 @@ class SimEngine(Engine):
 
     echoes_min = 1  # a bulk is rare here
 
-    on_local: Callable[[Record, Record | None, str], None] | None = None
+    on_local: Callable[[Record, tuple[Record | None, ...], str], None] | None = None
 
     def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
         super()._record_change(record, previous, fp, seen)
         if self.on_local is not None:
-            self.on_local(record, previous, "user" if seen is not None else "engine")
+            self.on_local(record, (previous,), "user" if seen is not None else "engine")
 
     def _new(self, seen: Seen, told: bool) -> None:
         super()._new(seen, told)
         row = self.index.get(seen.path)
         assert row is not None
         if self.on_local is not None and not told and seen.kind != Kind.DIRECTORY:  # else it was recorded as a change
-            self.on_local(row.record, None, "user")
+            self.on_local(row.record, (None,), "user")
 
     def _new_files(self, found: Sequence[Seen], told: bool) -> None:
         super()._new_files(found, told)
@@ -138,7 +139,7 @@ class SimEngine(Engine):
             row = self.index.get(seen.path)
             assert row is not None
             if self.on_local is not None:
-                self.on_local(row.record, None, "user")
+                self.on_local(row.record, (None,), "user")
 
     on_decided: Callable[[bool], None] | None = None
     on_rejected: Callable[[list[bytes]], None] | None = None
@@ -158,12 +159,13 @@ class SimEngine(Engine):
             self.on_rejected([one.path for one in wanted])
         super()._recalled(wanted, holders)
 
-    def _answer(self, row: Row, top: Record) -> None:
-        super()._answer(row, top)
+    def _answer(self, row: Row, top: Record, is_meant: bool = False) -> None:
+        super()._answer(row, top, is_meant)
         after = self.index.get(row.record.path)
         assert after is not None
         if self.on_local is not None:
-            self.on_local(after.record, row.record, "engine")
+            known = is_meant or top.kind == Kind.ABSENT
+            self.on_local(after.record, (row.record, top) if known else (row.record,), "engine")
 
 
 class SimDisk(MemoryDisk):
@@ -479,7 +481,6 @@ class Node:
     instance: int = 0
     backup: bytes | None = None  # of its index
     lost_power: bool = False
-    first_told: dict[tuple[bytes, Stamp], int] = field(default_factory=dict)  # when it told anybody of a record
     wiped: set[bytes] = field(default_factory=set)  # missing since the program did not run, and to be held by the brake
     rejected: bool = False  # and so has asked all others for all they have
     hears_at: int = 0  # when the last event of its watcher comes
@@ -540,7 +541,7 @@ class World:
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()
         self.sizes: dict[bytes, int] = {}
         self.written: dict[bytes, set[bytes]] = {}  # digest of what a user wrote -> its tokens
-        self.made_at: dict[tuple[bytes, Stamp], tuple[int, str]] = {}  # when a user's change was recorded, and where
+        self.conflicts = Conflicts()
         self.sent_messages = 0
         self.stats: Counter[str] = Counter()
         self.nodes = [
@@ -650,7 +651,7 @@ class World:
         node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
         node.engine.on_decided = lambda approve: self._decided(node, approve)
         node.engine.on_rejected = self._rejected
-        node.engine.on_local = lambda record, previous, origin: self._made_here(node, record, previous, origin)
+        node.engine.on_local = lambda record, before, origin: self._made_here(node, record, before, origin)
         node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
         self.note(f"{node.name} starts as {node.index.node} at {node.index.sequence}")
@@ -1149,7 +1150,6 @@ class World:
                 self._check_complete(node, link, message, sequence)
                 link.sequence[node.name] = sequence
                 node.told = max(node.told, sequence)
-                self._note_told(node, message)
                 if isinstance(message, ModificationUpdate):
                     for change in message.changes:
                         if change.content is not None:
@@ -1171,32 +1171,17 @@ class World:
             case _:
                 pass
 
-    def _note_told(self, node: Node, message: Message) -> None:
-        records: list[Record] = []
-        match message:
-            case State(records=told):
-                records = list(told)
-            case ModificationUpdate(changes=changes):
-                records = [change.record for change in changes]
-        for record in records:
-            if record.stamp.node == node.index.node:
-                node.first_told.setdefault((record.path, record.stamp), self.us)
-
     def _check_conflict(self, node: Node, item: ApplyItem, why: Why) -> None:
-        """What was changed here and nobody had heard of when the winner was made elsewhere, is filed as a conflict."""
+        """What the winner was not made from is filed as a conflict, and nothing else is."""
         row = node.index.get(item.path)
-        if row is None or row.record.kind != Kind.FILE or item.target.kind == Kind.ABSENT or why == Why.CONFLICT:
-            return
-        mine, theirs = row.record, item.target
-        if mine.content == theirs.content or self.options.crash or self.options.crash_in_job or node.instance > 1:
-            return
-        here, there = self.made_at.get((item.path, mine.stamp)), self.made_at.get((item.path, theirs.stamp))
-        if here is None or there is None or here[1] != node.name or there[1] == node.name:
-            return
-        told = node.first_told.get((item.path, mine.stamp))
-        maker = node.engine._peers.get(theirs.stamp.node)
-        if (told is None or there[0] < told) and maker is not None and maker.asked:  # else only others told of theirs
-            raise Broken(f"{node.name} keeps what lost at {item.path!r}, and does not say that it is a conflict")
+        if row is None or same_content(row.record, item.target) or any(other.forgot for other in self.nodes):
+            return  # (two lives of a node that got an old index may give out one vector)
+        known = self.conflicts.was_known(row.record, item.target)
+        if known is not None and known == (why == Why.CONFLICT):
+            words = "calls a conflict" if known else "does not call a conflict"
+            raise Broken(
+                f"{node.name} {words} what lost at {item.path!r}: {describe_record(row.record)} to {describe_record(item.target)}"
+            )
 
     def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
         """Who has heard of a sequence has heard of every row up to it."""
@@ -1322,9 +1307,11 @@ class World:
                 if content is None or (len(content), blake3(content).digest()) != (version.size, version.content):
                     raise Broken(f"{node.name} lists {version.name!r} in its history, which is not as listed")
 
-    def _made_here(self, node: Node, record: Record, previous: Record | None, origin: str) -> None:
-        """The engine records a change as made on this node. Did a user make one?"""
+    def _made_here(self, node: Node, record: Record, before: tuple[Record | None, ...], origin: str) -> None:
+        """The engine records a change as made on this node, from what was there `before`. Did a user make one?"""
         path = record.path
+        previous = before[0]
+        self.conflicts.made(record, before)
         settles = None
         if origin == "user" and record.stamp.node.startswith("="):
             origin = "scan"
@@ -1347,7 +1334,6 @@ class World:
                 and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
-            self.made_at[(path, record.stamp)] = self.us, node.name
             if _tells(record, there.get(path)):
                 settles = node.touched.get(path)
         node.fresh_locals.append(Local(record, origin, settles))
@@ -1681,6 +1667,36 @@ class World:
         if lost:
             raise Broken(f"lost: {[(token, self.tokens[token]) for token in sorted(lost)[:3]]}")
         self._check_lives(kept)
+        self._check_named()
+
+    def _check_named(self) -> None:
+        """Of users who changed a path without knowledge of each other, all but the one that won are named as conflicts."""
+        options = self.options
+        if (
+            options.retention is not None
+            or options.unreadable
+            or any(node.forgot or node.linked for node in self.nodes)
+        ):
+            return
+        if self.rejections or not options.users_sync or options.sync_fails or options.trouble or options.full:
+            return  # (what a job displaced that failed afterwards is listed at the next start)
+        whys = {Why.CONFLICT}
+        if options.crash or options.crash_in_job or options.root_gone or options.disaster:
+            whys.add(Why.RECOVERED)
+        # By path: a program that goes on writing into what was displaced makes it another content.
+        named = {version.path for node in self.nodes for version in node.index.versions() if version.why in whys}
+        for path, locals_ in sorted(self.locals.items()):
+            if self.is_obstructed(path):
+                continue
+            made = [local.record for local in locals_ if local.origin != "engine"]
+            row = self.nodes[0].index.get(path)
+            for lost in self.conflicts.heads(made):
+                if row is None or same_content(lost, row.record) or path in named:
+                    continue
+                if self.conflicts.was_known(lost, row.record) is False:
+                    raise Broken(
+                        f"nobody names the conflict that {describe_record(lost)} lost to {describe_record(row.record)}"
+                    )
 
     def _check_crossed(self, when: str) -> None:
         """No content crosses a link twice, where nobody acts meanwhile. (A small one that moves on twice may be told twice.)"""
@@ -1867,8 +1883,11 @@ def _tells(record: Record, there: tuple[Kind, bytes, int, int] | None, only_cont
 
 def describe_record(record: Record) -> str:
     content = record.content.hex()[:6] if record.kind == Kind.FILE else record.content[:20]
-    vector = " ".join(f"{maker[:4]}:{counter}" for maker, counter in record.vector)
-    return f"{record.path!r} {record.kind.name} {content!r} {record.stamp.ns}@{record.stamp.node[:4]} [{vector}]"
+    vector, lineage = (
+        " ".join(f"{maker[:4]}:{counter}" for maker, counter in entries) for entries in (record.vector, record.lineage)
+    )
+    made_from = f" from [{lineage}]" if lineage else ""
+    return f"{record.path!r} {record.kind.name} {content!r} {record.stamp.ns}@{record.stamp.node[:4]} [{vector}]{made_from}"
 
 
 def describe_message(message: Message) -> str:
