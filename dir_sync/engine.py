@@ -2072,7 +2072,7 @@ class Engine:
         is made from it by a delta."""
         if mine.kind != Kind.FILE or not mine.size:
             return False
-        is_base = any(fetch.base == mine.content for fetch in self._large.values())
+        is_base = mine.size >= limits.DELTA_FILE_BYTES_MIN and mine.content in self._bases.values()
         if not is_base and mine.content not in self._blocked.values():
             self._held_since.pop(path, None)
             return False
@@ -2248,6 +2248,9 @@ class Engine:
         under the old name."""
         if row is not None and row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES:
             return row.record.content, row.record.size
+        origin = self.index.get(self._origins[path]) if path in self._origins else None
+        if origin is not None and origin.record.kind == Kind.FILE and len(origin.fp) == FINGERPRINT_BYTES:
+            self._bases[path] = origin.record.content
         content = self._bases.get(path)
         if content is None:
             return None
@@ -2792,6 +2795,8 @@ class Engine:
             return
         if not small and sum(fetch.peer == choice for fetch in self._large.values()) >= _LARGE_FETCHES_MAX:
             self._await_room(choice, path, limits.CHUNK_BYTES)
+            return
+        if self._origins.get(path) in self._busy and self._wait_a_moment(target):
             return
         grows = delta is not None and delta[3].marks is not None
         may_ask = (self._with_deltas or grows) and path not in self._avoid
@@ -3730,7 +3735,9 @@ class Engine:
         """A peer has renamed a file, and maybe changed it as well: what we have under the old name is most of it."""
         self._origins[record.path] = source
         row = self.index.get(source)
-        if row is not None and row.record.kind == Kind.FILE and row.record.content != record.content:
+        if row is None or row.record.kind != Kind.FILE or row.record.content == record.content:
+            return
+        if min(row.record.size, record.size) >= limits.DELTA_FILE_BYTES_MIN:
             self._bases[record.path] = row.record.content
 
     def _take_back(self, path: bytes, node: str) -> None:
