@@ -649,11 +649,9 @@ class Engine:
         errand = self._agenda.touch(path, urgency, now, span)
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
             errand.large = True
-        if errand.patience_ms:
-            errand.patience_ms = 0
-            target = self._renames.target_of(path, now)
-            if target is not None and target in self._agenda:  # it is back: a save, both names of which are told now
-                self._agenda.add(target, errand.due_ms, now)
+        errand.patience_ms = 0
+        if self._renames and (target := self._renames.target_of(path, now)) is not None and target in self._agenda:
+            self._agenda.add(target, errand.due_ms, now)  # it is back: a save, both names of which are told now
 
     def _vanished(self, path: bytes, row: Row | None) -> None:
         """A name is gone, and nobody saw where to."""

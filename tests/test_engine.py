@@ -54,6 +54,7 @@ from dir_sync.core.messages import (
     Acknowledge,
     Change,
     Chunks,
+    DeltaOffer,
     FolderIndex,
     Hello,
     Message,
@@ -958,3 +959,227 @@ def test_a_file_that_never_rests_is_read_less_and_less_often_and_people_are_told
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"image"], "it rests, and is read"
     bench.feed(Looked((seen(b"image", b"at rest"),)))
     assert bench.engine.restless() == []
+
+
+# --- renames ---------------------------------------------------------------------------------------------------------
+
+
+def known(bench: Bench, path: bytes, content: bytes = b"", size: int = 0) -> Seen:
+    """A file that is known and told; `size`: as if it were so large."""
+    found = seen(path, content)
+    if size:
+        large = stat(content, Kind.FILE, 1 + crc32(path))._replace(size=size)
+        found = found._replace(size=size, fp=fingerprint(large), data=None)
+    bench.feed(Touched(path, Urgency.NOW))
+    bench.feed(Looked((found,)))
+    return found
+
+
+def looked_at(bench: Bench) -> list[bytes]:
+    return [item.path for job in bench.all(LookJob) for item in job.items]
+
+
+def test_a_large_file_and_its_old_name_are_looked_at_and_told_together() -> None:
+    bench = Bench()
+    bench.connect()
+    found = known(bench, b"a", b"content", 5 * limits.MIB)
+    bench.feed(Moved(b"a", b"b", False))
+    (job,) = bench.all(LookJob)
+    assert [item.path for item in job.items] == [b"b", b"a"]
+    hint = job.items[0].hint
+    assert hint is not None
+    assert hint.relaxed
+    bench.feed(Looked((found._replace(path=b"b"), Seen(b"a", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+
+
+def test_nothing_is_told_of_the_old_name_while_the_folder_of_the_new_one_is_not_known() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    bench.feed(Touched(b"d", Urgency.FOLDER), Moved(b"a", b"d/a", False))
+    looks = {b"d/a": seen(b"d/a", b"content"), b"a": Seen(b"a", Look.ABSENT), b"d": seen(b"d", b"", Kind.DIRECTORY)}
+    first = looked_at(bench)
+    bench.feed(Looked(tuple(looks[path] for path in (b"d/a", b"a"))))  # as if the folder were looked at later
+    assert set(first) == set(looks)
+    assert not bench.said()
+    bench.feed(Looked((looks[b"d"],)), Listed((Listing(b"d", []),)))
+    bench.wait(100)
+    assert set(looked_at(bench)) == {b"d/a", b"a"}
+    bench.feed(Looked((looks[b"d/a"], looks[b"a"])))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [change.action for change in update.changes] == ["rename", "delete"]
+
+
+def test_what_was_renamed_while_it_was_looked_at_is_told_under_its_last_name_only() -> None:
+    """A file is written beside the old one and renamed over it at once: it must not be announced as a new one."""
+    bench = Bench()
+    bench.connect()
+    known(bench, b"f", b"old")
+    bench.feed(Touched(b"f.tmp", Urgency.NOW))
+    bench.feed(Moved(b"f.tmp", b"f", False))
+    bench.feed(Looked((seen(b"f.tmp", b"new"),)))
+    assert not bench.said()
+    assert set(looked_at(bench)) == {b"f", b"f.tmp"}
+    bench.feed(Looked((seen(b"f", b"new"), Seen(b"f.tmp", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.record.path) for change in update.changes] == [("modify", b"f")]
+
+
+def test_a_rename_with_an_edit_is_told_as_a_rename() -> None:
+    bench = Bench()
+    bench.connect()
+    old = known(bench, b"a", b"x" * 100_000)
+    bench.feed(Moved(b"a", b"b", False))
+    item = next(item for job in bench.all(LookJob) for item in job.items if item.path == b"b")
+    assert item.base == old.content  # a delta may begin with it
+    bench.feed(Looked((seen(b"b", b"x" * 100_000 + b"y"), Seen(b"a", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+
+
+def test_a_file_that_is_put_aside_by_its_editor_is_not_told_as_gone() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"f", b"old")
+    bench.feed(Moved(b"f", b"f~", False))
+    assert not looked_at(bench)
+    bench.wait(50)
+    bench.feed(Touched(b"f", Urgency.CREATED), Touched(b"f", Urgency.NOW))
+    assert set(looked_at(bench)) == {b"f", b"f~"}
+    bench.feed(Looked((seen(b"f~", b"old"), seen(b"f", b"new"))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert {(change.action, change.record.path) for change in update.changes} == {("create", b"f~"), ("modify", b"f")}
+
+
+def test_a_file_that_is_put_aside_and_stays_away_is_told_after_a_moment() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"f", b"old")
+    bench.feed(Moved(b"f", b"f~", False))
+    bench.wait(limits.SAVE_GRACE_MS)
+    assert set(looked_at(bench)) == {b"f", b"f~"}
+    bench.feed(Looked((seen(b"f~", b"old"), Seen(b"f", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert {(change.action, change.record.path) for change in update.changes} == {("rename", b"f~"), ("delete", b"f")}
+
+
+def test_the_absence_of_a_file_is_not_told_while_its_editor_writes_the_new_one() -> None:
+    """The old look comes back late: the new file has its name by then."""
+    bench = Bench()
+    bench.connect()
+    known(bench, b"f", b"old")
+    bench.feed(Touched(b"f", Urgency.NOW))
+    bench.feed(Touched(b"f", Urgency.CREATED))
+    bench.feed(Looked((Seen(b"f", Look.ABSENT),)))
+    assert not bench.said()
+
+
+def test_what_vanished_into_a_folder_that_is_about_to_be_listed_is_a_rename() -> None:
+    bench = Bench()
+    bench.connect()
+    found = known(bench, b"a", b"content", 5 * limits.MIB)
+    bench.feed(Touched(b"d", Urgency.FOLDER), Touched(b"a", Urgency.VANISHED))
+    bench.feed(Looked((seen(b"d", b"", Kind.DIRECTORY),)))
+    assert [folder.path for job in bench.all(ListJob) for folder in job.folders] == [b"d"]
+    bench.wait(50)
+    assert looked_at(bench) == [b"a"]
+    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    assert not bench.said()
+    there = stat(b"content", Kind.FILE, 1 + crc32(b"a"))._replace(size=5 * limits.MIB)
+    bench.feed(Listed((Listing(b"d", [(b"b", there)]),)))
+    looks = looked_at(bench)
+    bench.wait(50)
+    assert looks + looked_at(bench) == [b"d/b", b"a"]
+    bench.feed(Looked((found._replace(path=b"d/b"), Seen(b"a", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+
+
+def kept(path: bytes, content: bytes, why: Why = Why.DELETED, node: str = PEER) -> Version:
+    digest = blake3(content).digest()
+    name = b".dir_sync/versions/" + path
+    return Version(name, path, Kind.FILE, len(content), digest, WALL_NS, 0o644, WALL_NS, why, node)
+
+
+@pytest.mark.parametrize("maker", [PEER, OTHER])
+def test_what_was_removed_and_turns_up_under_another_name_leaves_the_history_again(maker: str) -> None:
+    bench = Bench()
+    bench.connect()
+    found = known(bench, b"a", b"content")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    gone = record(b"a", None, WALL_NS + 10**9)._replace(vector=join(mine.record.vector, ((PEER, 1),)))
+    bench.hear(state(gone))
+    assert [item.act for job in bench.all(ApplyJob) for item in job.items] == [Act.REMOVE]
+    version = kept(b"a", b"content")
+    bench.apply(ApplyResult(b"a", Result.DONE, b"", version))
+    bench.hear(state(record(b"b", b"content", WALL_NS + 10**9, maker, 2), sequence=2))
+    (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
+    assert item.copy_path == version.name
+    if maker == OTHER:  # not the one who removed it: two things that have nothing to do with each other
+        assert item.act is Act.INSTALL
+        return
+    assert (item.act, item.copy_fp) == (Act.MOVE, found.fp)
+    bench.apply(ApplyResult(b"b", Result.DONE, seen(b"b", b"content").fp))
+    assert bench.index.version(version.name) is None
+    assert bench.index.get(b"b") is not None
+
+
+@pytest.mark.parametrize("result", [Result.MISSING, Result.CHANGED, Result.PROBLEM])
+def test_a_name_in_the_history_is_never_looked_at_as_one_of_the_tree(result: Result) -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    gone = record(b"a", None, WALL_NS + 10**9)._replace(vector=join(mine.record.vector, ((PEER, 1),)))
+    bench.hear(state(gone))
+    bench.apply(ApplyResult(b"a", Result.DONE, b"", kept(b"a", b"content")))
+    bench.hear(state(record(b"b", b"content", WALL_NS + 10**9, PEER, 2), sequence=2))
+    bench.apply(ApplyResult(b"b", result))
+    for _ in range(5):
+        assert not any(path.startswith(b".dir_sync") for path in looked_at(bench))
+        bench.wait(1_000)
+
+
+def test_a_delta_begins_with_what_has_the_old_name() -> None:
+    bench = Bench()
+    bench.connect()
+    old, new = b"x" * 100_000, b"x" * 100_000 + b"y"
+    known(bench, b"a", old)
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    change = Change(
+        "rename", record(b"b", new, WALL_NS + 10**9), b"a", False, DeltaOffer(mine.record.content, 50), None
+    )
+    gone = record(b"a", None, WALL_NS + 10**9, count=2)._replace(vector=join(mine.record.vector, ((PEER, 2),)))
+    update = ModificationUpdate(FOLDER, 2, (change, Change("delete", gone, None, False, None, None)), (), False)
+    bench.hear(update)
+    assert not bench.all(ApplyJob)  # the base stays until the delta is here
+    (stage,) = bench.all(StageJob)
+    bench.feed(Staged(stage.token, 0, False))
+    (pull,) = bench.pulls()
+    assert (pull.path, pull.base, pull.length) == (b"b", mine.record.content, 50)
+
+
+def test_what_is_here_and_just_being_looked_at_does_not_travel() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"x" * 100_000)
+    bench.feed(Touched(b"a", Urgency.NOW))
+    assert looked_at(bench) == [b"a"]
+    bench.hear(state(record(b"b", b"x" * 100_000, WALL_NS + 10**9)))
+    assert not bench.pulls()
+    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    bench.wait(50)
+    (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
+    assert item.copy_path == b"a"

@@ -12,6 +12,7 @@ import pytest
 from watchdog.observers.inotify_c import InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
+from dir_sync.disk import RealDisk
 from dir_sync.event_handler import ChangeHandler
 
 
@@ -182,3 +183,25 @@ def test_watchdog_still_has_what_we_use(name: str) -> None:
         reader.start()
         reader.stop()
         reader.join(5)
+
+
+@pytest.mark.parametrize("kinds", [("file", "file"), ("folder", "file"), ("file", "folder")])
+def test_the_last_that_is_heard_of_what_an_exchange_replaces_is_that_it_is_there(
+    heard: Heard, tmp_path: Path, kinds: tuple[str, str]
+) -> None:
+    """Bundlers, indexers and the like watch the folder with inotify. What FileSync installs comes from outside of what they
+    watch."""
+    disk = RealDisk(os.fsencode(tmp_path))
+    disk.make_directory(b".dir_sync", 0o700)
+    for name, kind in zip((b"name", b".dir_sync/ready"), kinds, strict=True):
+        if kind == "file":
+            disk.create(name).close()
+        else:
+            disk.make_directory(name, 0o755)
+    heard.until(lambda events: bool(events))
+    disk.exchange(b"name", b".dir_sync/ready")
+    disk.create(b"last").close()
+    events = heard.until(lambda events: Touched(b"last", Urgency.NOW) in events)
+    disk.close()
+    told = [event.urgency for event in events if isinstance(event, Touched) and event.path == b"name"]
+    assert told[-2:] == [Urgency.VANISHED, Urgency.FOLDER if kinds[1] == "folder" else Urgency.ARRIVED]

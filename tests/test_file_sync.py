@@ -546,3 +546,62 @@ def test_a_folder_that_cannot_be_put_back_gets_another_name(disk: MemoryDisk, ho
         assert sorted(everywhere.values()) == [b"of the first", b"of the second"]
         assert {path.rpartition(b"/")[0] for path in everywhere} == {b"above/file", b"above/file.recovered-1"}
     assert disk.list(STAGING) == []
+
+
+class Watched(MemoryDisk):
+    """Notes the order of the names of each exchange."""
+
+    exchanges: list[tuple[bytes, bytes]]
+
+    def exchange(self, mine: bytes, theirs: bytes) -> None:
+        self.exchanges.append((mine, theirs))
+        super().exchange(mine, theirs)
+
+
+def watched() -> Watched:
+    disk = Watched(time.time_ns, Random(1))
+    disk.exchanges = []
+    return disk
+
+
+def test_what_is_replaced_is_named_first() -> None:
+    """So whoever watches the folder hears last that the name is there."""
+    disk = watched()
+    disk.write(b"file", b"old")
+    disk.write(b"source", b"moved")
+    sync = file_sync(disk)
+    apply(sync, change(disk, b"file", b"new"))
+    source = disk.stat(b"source")
+    assert source is not None
+    item = change(disk, b"file", b"moved")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    apply(sync, item)
+    assert disk.content(b"file") == b"moved"
+    assert [mine for mine, _ in disk.exchanges] == [b"file", b"file"]
+
+
+@pytest.mark.parametrize("written_meanwhile", [False, True])
+def test_what_went_to_the_history_comes_out_of_it_as_it_was(written_meanwhile: bool) -> None:
+    disk = watched()
+    disk.write(b"old", b"content")
+    before = disk.stat(b"old")
+    assert before is not None
+    sync = file_sync(disk)
+    (removed,) = apply(sync, change(disk, b"old", None))
+    assert removed.version is not None
+    if written_meanwhile:
+        disk.write(removed.version.name, b"written by whoever had it open")
+    item = change(disk, b"new", b"content")._replace(
+        act=Act.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
+    )
+    (moved,) = apply(sync, item)
+    if written_meanwhile:
+        assert moved.result is Result.MISSING
+        assert disk.content(removed.version.name) == b"written by whoever had it open"
+        return
+    now = disk.stat(b"new")
+    assert moved.result is Result.DONE
+    assert now is not None
+    assert now.inode == before.inode
+    assert disk.content(removed.version.name) is None
