@@ -2,11 +2,13 @@
 
 In:   one connection, one line of JSON: {"command": ...}.
 Out:  one line of JSON: the answer, or {"error": words for the user}.
-Rule: the socket lies in `.dir_sync`, only its owner may connect, and nobody who asks can hold up the daemon.
+Rule: the socket lies in `.dir_sync`, only its owner may connect, and nobody who asks can hold up the daemon. Where the
+      file system has no sockets (vfat, exFAT), it lies in a folder of this user's in /run or /tmp.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -36,22 +38,32 @@ class ControlServer:
         """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the server's thread.
         Raises OSError where the file system has no sockets."""
         self._state = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._name = _NAME
         self._answer = answer
         self._ending = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
-                os.unlink(_NAME, dir_fd=self._state)  # of a daemon that was killed
-            except FileNotFoundError:
-                pass
-            self._socket.bind(_path(self._state))
-            os.chmod(_NAME, 0o600, dir_fd=self._state)
+                self._bind()
+            except OSError:
+                elsewhere, self._name = _elsewhere(self._state, make=True)
+                os.close(self._state)
+                self._state = elsewhere
+                self._bind()
             self._socket.listen(8)
         except OSError:
             self._socket.close()
             os.close(self._state)
             raise
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+
+    def _bind(self) -> None:
+        try:
+            os.unlink(self._name, dir_fd=self._state)  # of a daemon that was killed
+        except FileNotFoundError:
+            pass
+        self._socket.bind(_path(self._state, self._name))
+        os.chmod(self._name, 0o600, dir_fd=self._state)
 
     def start(self) -> None:
         self._thread.start()
@@ -67,7 +79,7 @@ class ControlServer:
             self._thread.join(2.0)
         self._socket.close()
         try:
-            os.unlink(_NAME, dir_fd=self._state)
+            os.unlink(self._name, dir_fd=self._state)
         except OSError:
             pass  # the folder is gone, or another one is there
         os.close(self._state)
@@ -105,7 +117,7 @@ def ask(folder: str, question: Answer) -> Answer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
             link.settimeout(_ANSWER_WITHIN_S)
             try:
-                link.connect(_path(state))
+                _connect(link, state)
             except (FileNotFoundError, ConnectionRefusedError) as error:
                 raise NoDaemon from error
             link.sendall(_line(question))
@@ -119,9 +131,45 @@ def ask(folder: str, question: Answer) -> Answer:
     return answer
 
 
-def _path(state: int) -> str:
+def _connect(link: socket.socket, state: int) -> None:
+    try:
+        link.connect(_path(state, _NAME))
+    except OSError as error:
+        try:
+            elsewhere, name = _elsewhere(state, make=False)
+        except OSError:
+            raise error from None
+        try:
+            link.connect(_path(elsewhere, name))
+        except OSError:
+            raise error from None
+        finally:
+            os.close(elsewhere)
+
+
+def _elsewhere(state: int, make: bool) -> tuple[int, str]:
+    """A handle of the folder for sockets that cannot be in the shared folder's `.dir_sync` (open as `state`), and the name
+    of that one in it. OSError if it is not there, or another user may have put it there."""
+    runtime = f"/run/user/{os.geteuid()}"
+    above = runtime if os.path.isdir(runtime) else "/tmp"
+    folder = f"{above}/dir_sync-{os.geteuid()}"
+    if make:
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            pass
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    found = os.fstat(handle)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        os.close(handle)
+        raise OSError(errno.EPERM, f"{folder} is not ours alone")
+    shared = os.fstat(state)
+    return handle, f"{shared.st_dev:x}-{shared.st_ino:x}"
+
+
+def _path(folder: int, name: str) -> str:
     """The address of a socket may have 107 bytes, and a folder's path may be longer."""
-    return f"/proc/self/fd/{state}/{_NAME}"
+    return f"/proc/self/fd/{folder}/{name}"
 
 
 def _line(words: Answer) -> bytes:

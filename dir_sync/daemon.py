@@ -78,6 +78,7 @@ from dir_sync.ports import DiskError
 from dir_sync.scanner import Stopped
 from dir_sync.signals import Ending
 from dir_sync.signatures import SignatureCache
+from dir_sync.spelling import truthful
 from dir_sync.workers import Pool
 
 __all__ = ["run"]
@@ -277,7 +278,8 @@ class Daemon:
             ) from error
         tag = self._instance[:8]
         self._found: list[Version] = []  # what the last run displaced and did not note
-        self._file_sync = FileSync(self._disk, self._watcher.watch, cache, time.time_ns, tag, lambda: self._ending)
+        self._spelled = truthful(self._disk)
+        self._file_sync = FileSync(self._spelled, self._watcher.watch, cache, time.time_ns, tag, lambda: self._ending)
         self._closers.append(self._file_sync.close)
         deltas = delta.available()
         if not deltas:
@@ -285,6 +287,7 @@ class Daemon:
         brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
         ahead_ns = max(config.clock_ahead, 1) * DAY_NS
         self._engine = Engine(self._index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns)
+        self._engine.blind = self._spelled is not self._disk
         trusted = frozenset(address for address, _ in config.peers)
         try:
             self._manager = NodeManager(
@@ -655,7 +658,9 @@ class Daemon:
             "scanning": engine.scanning,
             "busy": engine.is_busy,
             "wanted": index.count_offers(),
-            "troubled": [{"path": show(path), "problem": problem} for path, problem in engine.troubled()],
+            "troubled": [
+                {"path": show(path), "problem": problem, "again": again} for path, problem, again in engine.troubled()
+            ],
             "restless": [show(path) for path in engine.restless()],
             "unwatched": len(self._watcher.unwatched),
             "transfers": [

@@ -17,8 +17,10 @@ import fcntl
 import functools
 import os
 import platform
+import resource
 import signal
 import stat as st
+import struct
 import sys
 import threading
 import time
@@ -50,6 +52,7 @@ _TROUBLES = {
     errno.ENXIO: Trouble.WRONG_TYPE,  # a socket, or a fifo without a reader
     errno.ENOSPC: Trouble.FULL,
     errno.EDQUOT: Trouble.FULL,
+    errno.EFBIG: Trouble.TOO_LARGE,
     errno.EACCES: Trouble.DENIED,
     errno.EPERM: Trouble.DENIED,
     errno.EROFS: Trouble.READ_ONLY,
@@ -172,6 +175,39 @@ class RealDisk:
             if error.errno in _MISSING:
                 return None
             raise _error(error, path) from error
+
+    def spelled(self, path: bytes) -> bytes | None:
+        """What is blind to spellings is wrapped: see `spelling`."""
+        return None
+
+    def names(self, path: bytes) -> builtins.list[bytes] | None:
+        """What a folder lists, without looking at any of it; None if it is not there or is not a folder."""
+        try:
+            fd = self._open_to_read(path, _LIST)
+            try:
+                return [name.encode(_ENCODING, _HANDLER) for name in os.listdir(fd)]
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno in _MISSING:
+                return None
+            raise _error(error, path) from error
+
+    def folder_flags(self, path: bytes, add: int = 0) -> int:
+        """The inode flags of a folder, after `add` was set; 0 where there are none. DiskError if they cannot be set."""
+        try:
+            fd = self._open_to_read(path, _READ_NAMES)
+            try:
+                (flags,) = struct.unpack("I", fcntl.ioctl(fd, _GET_FLAGS, bytes(4)))
+                if add:
+                    fcntl.ioctl(fd, _SET_FLAGS, struct.pack("I", flags | add))
+                return int(flags | add)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if add:
+                raise _error(error, path) from error
+            return 0
 
     def read_link(self, path: bytes) -> bytes:
         try:
@@ -443,11 +479,7 @@ class RealDisk:
 
     def sync_directory(self, path: bytes) -> None:
         try:
-            try:
-                fd = self._open_below(path, _READ)
-            except PermissionError as denied:
-                with self._leave(denied, (path, _READ_NAMES)):
-                    fd = self._open_below(path, _READ)
+            fd = self._open_to_read(path, _READ_NAMES)
             try:
                 os.fsync(fd)
             except OSError as error:
@@ -605,6 +637,13 @@ class RealDisk:
         except PermissionError as denied:
             with self._leave(denied, (parent_of(path), _ENTER)):
                 return self._open_below(path, _HOLD)
+
+    def _open_to_read(self, path: bytes, rights: int) -> int:
+        try:
+            return self._open_below(path, _READ)
+        except PermissionError as denied:
+            with self._leave(denied, (path, rights)):
+                return self._open_below(path, _READ)
 
     def _open_by_parts(self, path: bytes, flags: int) -> int:
         """For kernels before 5.6, and sandboxes that forbid openat2. A bind mount of this device goes
@@ -1127,6 +1166,16 @@ class _OwnFile(_File):
         except OSError as error:
             raise _error(error, self._path) from error
 
+    def must_fit(self, length: int) -> None:
+        """The kernel looks at the limit of the file system before it finds that there is nothing to cut out. Where that does
+        not tell, a write will."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        is_above = limit != resource.RLIM_INFINITY and length > limit
+        if is_above or (
+            length and _fallocate(self._fd, _PUNCH_HOLE, length - 1, 1) and ctypes.get_errno() == errno.EFBIG
+        ):
+            raise DiskError(Trouble.TOO_LARGE, self._path)
+
     def set_meta(self, mode: int, mtime: int) -> None:
         """A file system without modes keeps its own: the file is ours, so nothing else can forbid it."""
         try:
@@ -1244,7 +1293,7 @@ _new = tuple.__new__  # Stat(...) takes twice as long, and scans make millions
 
 
 _SAID = frozenset(
-    {errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY}
+    {errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EFBIG}
 )  # what the system says of these is what their Trouble says
 _INODES = "or no free inodes"  # the system does not tell the one from the other
 
@@ -1431,6 +1480,10 @@ _SYNC_FILE_RANGE_WRITE = 2
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 1, 2, 4, 8
 _INSIDE = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
 
+_GET_FLAGS, _SET_FLAGS = (direction << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | number
+                          for direction, number in ((2, 1), (1, 2)))  # fmt: skip
+"""FS_IOC_GETFLAGS and FS_IOC_SETFLAGS: named as if of a long, and of an int."""
+
 _HOLD = _OpenHow(os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, _INSIDE)
 _READ = _OpenHow(os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, 0, _INSIDE)
 _PEEK = _OpenHow(os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0, _INSIDE)
@@ -1456,6 +1509,11 @@ _syncfs.argtypes = (ctypes.c_int,)
 _sync_file_range = _libc["sync_file_range"]
 _sync_file_range.restype = ctypes.c_int
 _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+_fallocate = _libc["fallocate64" if hasattr(_libc, "fallocate64") else "fallocate"]
+_fallocate.restype = ctypes.c_int
+_fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_PUNCH_HOLE = 1 | 2  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 
 _RENAME_ARGUMENTS = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _renameat2: Callable[[int, bytes, int, bytes, int], int]

@@ -146,6 +146,7 @@ from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, 
 from dir_sync.core.renames import Renames
 from dir_sync.core.retention import Retention, enough
 from dir_sync.core.transfer import Fetch
+from dir_sync.core.unable import Unable, Unfit
 from dir_sync.core.uploads import Upload, Uploads
 from dir_sync.index import JOURNAL_SINCE, Index, PeerSeen, Row
 
@@ -170,6 +171,7 @@ _MEMBER = "member "  # note of the index, before the id of a node that has share
 _BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
 _BRAKED_AT = "brake time "  # ... and since when (wall clock, ns)
 _TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
+_BLIND = "blind"  # note of the index: it was made, or has been checked, on a disk that is blind to spellings
 _CHANGING = "it is being changed here"  # no trouble that people are told of
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
@@ -237,6 +239,7 @@ class Engine:
     """See the module. Fields: set once; index and memory of what is going on (this thread only)."""
 
     echoes_min = 16  # so many new files at once are a bulk
+    blind = False  # the disk may take a name for another one: a name is looked at before its content is fetched
 
     def __init__(
         self,
@@ -274,6 +277,8 @@ class Engine:
         self._busy: set[bytes] = set()
         # Names that cannot be had: something never synchronized has them (OTHER), or is in the folder that has them
         self._obstructed: dict[bytes, Kind] = {}
+        self._unable = Unable()
+        self._free: set[bytes] = set()  # names that a blind disk has room for, as a look has just shown
         self._leaving: set[bytes] = set()  # folders that should go, and were not empty
         self._doing: dict[bytes, tuple[ApplyItem, Take | None]] = {}
         self._gifts: dict[bytes, _Gift] = {}
@@ -591,9 +596,18 @@ class Engine:
             return FIRST_CONTACT
         return str(self.index.noted("name " + node) or node[:8])
 
-    def troubled(self) -> list[tuple[bytes, str]]:
-        """Paths that are newer elsewhere and cannot be had here now, and why: they are tried again."""
-        return [(path, problem) for path, (_, problem) in sorted(self._troubled.items()) if self.index.offers(path)]
+    def troubled(self) -> list[tuple[bytes, str, bool]]:
+        """Paths that are newer elsewhere and cannot be had here, why, and whether they are tried again."""
+        found = {path: (problem, True) for path, (_, problem) in self._troubled.items()}
+        found.update({path: (problem, False) for path, problem in self._unable.all()})
+        return [(path, *what) for path, what in sorted(found.items()) if self._is_wanted(path)]
+
+    def _is_wanted(self, path: bytes) -> bool:
+        """True if a peer has something newer there, that is not just gone."""
+        offers = self.index.offers(path)
+        row = self.index.get(path) if offers else None
+        decision = decide(None if row is None else row.record, offers)
+        return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
 
     def restless(self) -> list[bytes]:
         """Files that changed each time while they were read: they are tried again, less and less often."""
@@ -863,6 +877,8 @@ class Engine:
             self._judge()
         unfinished = self._to_list or self._listings_out or self._scanned or b"" in self._to_list_again
         if self.scanning and not unfinished:
+            if self.blind and self.index.noted(_BLIND) is None:
+                self.index.note(_BLIND, 1)
             self.scanning = False
             if self.first_scan:
                 self.first_scan = False
@@ -910,6 +926,8 @@ class Engine:
             for path in self._obstructed.keys() - there:
                 if parent_of(path) == folder:
                     self._agenda.add(path, now, now)  # of what is not synchronized the index cannot tell that it went
+        for path in self._unable.in_folder(folder) if self._unable else ():
+            self._agenda.add(path, now, now)  # of what keeps them away the index may not know that it went
         if folder:
             here = self.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
@@ -1080,6 +1098,10 @@ class Engine:
         if seen.look in (Look.FOUND, Look.UNSTABLE) and errand.live:
             self._pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND)
             self._agenda.postpone(path, self._pace.earliest(path, now))
+        if self._unable or seen.taken_for is not None:
+            self._looked_at_name(seen, errand)
+        if self.blind and seen.taken_for is None and seen.look in (Look.ABSENT, Look.FOUND):
+            self._found_on_blind_disk(seen, errand)
         match seen.look:
             case Look.SAME:
                 self._not_noted.pop(path, None)
@@ -1154,6 +1176,35 @@ class Engine:
             return 0
         return 20
 
+    def _looked_at_name(self, seen: Seen, errand: Errand) -> None:
+        """Is a name that the disk takes for another one free now, or has one just proved to be taken?"""
+        path = seen.path
+        if seen.look not in (Look.FOUND, Look.SAME, Look.ABSENT):
+            return
+        if seen.taken_for is None:
+            self._unable.let_go(path, only_names=True)
+        else:
+            self._unable.take_for(path, seen.taken_for)
+            if errand.live and seen.taken_for != path:
+                self._touched(seen.taken_for, Urgency.NOW)  # a program may have used it by this name
+        if seen.look is Look.ABSENT:
+            self._look_behind(path)
+
+    def _found_on_blind_disk(self, seen: Seen, errand: Errand) -> None:
+        """Known here: the disk takes the name for no other one. A program may have removed or replaced another one by it:
+        what its folder lists tells, when all is calm."""
+        path = seen.path
+        if seen.look is Look.ABSENT and self.index.offers(path):
+            self._free.add(path)
+        row = self.index.get(path)
+        if errand.live and (row is None or not row.fp):
+            self._check_again.add(parent_of(path))
+
+    def _look_behind(self, path: bytes) -> None:
+        """A name is there no more: those that it kept away may come, unless another one does."""
+        for other in self._unable.behind(path):
+            self._agenda.add(other, self._now.mono_ms, self._now.mono_ms)
+
     def _done(self, path: bytes) -> None:
         if self._renames and (sources := self._renames.close(path)):
             self._renamed_here[path] = sources
@@ -1184,6 +1235,9 @@ class Engine:
         if mine.kind == Kind.ABSENT:
             self.index.set_fp(path, b"")
             return True
+        if seen.taken_for is not None and self._was_not_blind():
+            self._forget_taken(path)
+            return True
         best = self._announced_gone(mine)
         is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
         is_seen_gone = errand.live and path not in self.brake.held  # of what is held, there was nothing left to remove
@@ -1210,6 +1264,19 @@ class Engine:
         self._record_change(record, mine, b"", seen)
         self._here[path, "deleted here"] = 0
         return True
+
+    def _was_not_blind(self) -> bool:
+        """True while the first scan on a blind disk goes on: the folder came here with an index made on another disk."""
+        return self.blind and self.scanning and not self.first_scan and self.index.noted(_BLIND) is None
+
+    def _forget_taken(self, path: bytes) -> None:
+        """What was known here has no room on this disk beside another name: nobody has deleted it. It is held back when
+        peers announce it."""
+        for lost in self.index.live_paths(path):
+            self.index.forget(lost)
+        self.index.ask_anew()
+        for node in sorted(self._peers):
+            self._ask_again(self._peers[node])
 
     def _is_being_filled(self, folder: bytes) -> bool:
         """True if something is just being put into a folder: it may have been there already when its user removed both."""
@@ -1723,6 +1790,8 @@ class Engine:
         row = self.index.put(record, fp)
         self._changed.append((row.seq, record))
         self._todo[record.path] = None
+        if self._unable and record.kind == Kind.ABSENT:
+            self._look_behind(record.path)
         if self.peer_brake.is_on:
             self._settled_peers(record.path)
         if self._obstructed and parent_of(record.path) in self._obstructed:
@@ -1886,6 +1955,8 @@ class Engine:
                 self._nothing_wanted(path)
                 self._block(path)
                 return  # whoever sees that the way is free plans it again
+        if self._unable and isinstance(decision, Take) and self._is_held_back(decision):
+            return
         match decision:
             case Nothing():
                 self._settled(path, offers)
@@ -1901,6 +1972,61 @@ class Engine:
                 self._note("kept", path)
             case Take():
                 self._take(path, row, offers, decision)
+
+    def _is_held_back(self, take: Take) -> bool:
+        """True if what is wanted cannot be on this disk: people are told once, and whoever sees that it can plans it again."""
+        path = take.record.path
+        unfit = self._unable.why(take.record)
+        if unfit is None:
+            return False
+        if unfit.by is not None and self._respell(unfit.by):
+            return True
+        self._nothing_wanted(path)
+        if self._unable.is_news(path):
+            self._note("unable", path, text=unfit.text)
+        return True
+
+    def _respell(self, source: bytes) -> bool:
+        """True if a name that should go gets the other spelling by which it is wanted, now or soon: it is renamed, not
+        removed and made again."""
+        row = self.index.get(source)
+        if row is None or not row.fp or self._is_at_work(source) or self.peer_brake.holds(source):
+            return False
+        mine = row.record
+        if mine.kind not in (Kind.FILE, Kind.DIRECTORY):
+            return False
+        gone = decide(mine, self.index.offers(source))
+        if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
+            return False
+        for path in self._unable.behind(source):
+            known = self.index.get(path)
+            take = decide(None if known is None else known.record, self.index.offers(path))
+            is_here = self._is_unblocked(path) and not self._is_at_work(path) and (known is None or not known.fp)
+            if not isinstance(take, Take) or not same_content(take.record, mine) or not is_here:
+                continue
+            if mine.kind == Kind.DIRECTORY and not self._moves_whole(source, path):
+                continue
+            self._unready(path)
+            self._cancel(path)
+            self._busy.add(source)
+            why = Why.REPLACED
+            self._do(ApplyItem(path, Act.MOVE, take.record, b"", why, copy_path=source, copy_fp=row.fp), take)
+            return True
+        return False
+
+    def _moves_whole(self, source: bytes, target: bytes) -> bool:
+        """True if all that we know below a folder is wanted below its new name, and nowhere else."""
+        below = self.index.live_below(source, _MOVE_ROWS_MAX)
+        if len(below) == _MOVE_ROWS_MAX or any(busy.startswith(source + b"/") for busy in self._busy):
+            return False
+        for child in below:
+            path = target + child.record.path[len(source) :]
+            known = self.index.get(path)
+            take = decide(None if known is None else known.record, self.index.offers(path))
+            is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
+            if not is_wanted or self._announced_gone(child.record) is None:
+                return False
+        return True
 
     def _block(self, path: bytes) -> None:
         """Something newer cannot be had here: people are told once."""
@@ -1969,6 +2095,8 @@ class Engine:
         if len(there) > FINGERPRINT_BYTES:
             again = self._pace.earliest(path, self._now.mono_ms + limits.SETTLE_MS)
             self._agenda.add(path, again, self._now.mono_ms)
+            return
+        if self._unable and target.kind == Kind.ABSENT and self._respell(path):
             return
         is_folder = mine is not None and mine.kind == Kind.DIRECTORY
         if is_folder and target.kind != Kind.DIRECTORY and not self._may_leave(path, row, target):
@@ -2125,6 +2253,10 @@ class Engine:
             and self._wait_for_maker(target)
         ):
             return
+        if self.blind and (row is None or not row.fp) and path not in self._free:
+            self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)  # is there room for the name?
+            return
+        self._free.discard(path)
         self._fetch(path, row, target, holders)
         fetch = self._fetches.get(path)
         if fetch is not None and (fetch.is_small or fetch.grows is not None):
@@ -2401,6 +2533,12 @@ class Engine:
                 wait = self._wait_after(path, result.problem)
                 self._agenda.add(path, self._now.mono_ms + wait, self._now.mono_ms)
                 self._ready_again(item)
+            case Result.IMPOSSIBLE:
+                self._tried.pop(path, None)
+                least = item.target.size if result.too_large else 0
+                stamp = None if least else item.target.stamp
+                self._unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
+                self._todo[path] = None
             case Result.REFUSED:
                 self._skip(path, result.problem)
                 self._plan_later(path, _TROUBLE_RETRY_MS[1])
@@ -2587,6 +2725,8 @@ class Engine:
             self.index.drop_version(source)
         elif source is not None:
             self._moved_away(source, item.expect != b"")
+            if target.kind == Kind.DIRECTORY:
+                self._moved_whole(source, path)
         if target.kind == Kind.DIRECTORY:
             self._times[path] = target.mtime
         self._sign_later(target, None if row is None else row.record)
@@ -2601,6 +2741,32 @@ class Engine:
             case Act.INSTALL:
                 local = item.copy_path is not None
                 self._note("copied" if local else "received", path, peer, target.size)
+
+    def _moved_whole(self, source: bytes, target: bytes) -> None:
+        """A folder has got its other name, as `_respell` wanted: so has all that is in it, untouched. A look follows."""
+        now = self._now.mono_ms
+        self._touched(target, Urgency.FOLDER)
+        below = self.index.live_below(source, _MOVE_ROWS_MAX)
+        for row in sorted(below, key=lambda row: row.record.path):
+            child = row.record
+            path = target + child.path[len(source) :]
+            known = self.index.get(path)
+            take = decide(None if known is None else known.record, self.index.offers(path))
+            gone = decide(child, self.index.offers(child.path))
+            if (
+                isinstance(take, Take)
+                and isinstance(gone, Take)
+                and gone.record.kind == Kind.ABSENT
+                and same_content(take.record, child)
+                and same_meta(take.record, child)
+                and not self._is_at_work(path)
+                and not self._is_at_work(child.path)
+            ):
+                self._nothing_wanted(path)
+                self._hold(take.record, row.fp)
+                self._hold(gone.record, b"")
+            self._agenda.add(path, now, now)
+            self._agenda.add(child.path, now, now)
 
     def _moved_away(self, source: bytes, exchanged: bool) -> None:
         """The old name of a move: its tombstone is taken now."""
@@ -3070,6 +3236,11 @@ class Engine:
         self._give_up(fetch, path)
         if event.base_changed:
             self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)  # what it is now decides what comes next
+            return
+        if event.too_large:
+            self._avoid.pop(path, None)
+            self._unable.hold(path, Unfit(event.problem, least=fetch.target.size))
+            self._todo[path] = None
             return
         if event.ours:
             self._avoid.pop(path, None)

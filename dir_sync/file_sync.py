@@ -493,8 +493,10 @@ class FileSync:
             if stage is None:
                 stage = self._open_stage(job)
                 self._stages[job.token] = stage
-                if job.digest and job.size - stage.length > self._disk.free_bytes():
-                    raise DiskError(Trouble.FULL, job.name)  # before any of it is asked for
+                if job.digest:  # before any of it is asked for
+                    stage.writer.must_fit(job.size)
+                    if job.size - stage.length > self._disk.free_bytes():
+                        raise DiskError(Trouble.FULL, job.name)
             for offset, data in job.chunks:
                 if offset != stage.length or offset + len(data) > job.size:
                     raise _Unexpected
@@ -521,10 +523,10 @@ class FileSync:
             return Staged(job.token, 0, False, "the content came out of order")
         except DiskError as error:
             self._close_stage(job.token)
-            full = error.trouble == Trouble.FULL
-            if full:
+            full, too_large = error.trouble == Trouble.FULL, error.trouble == Trouble.TOO_LARGE
+            if full or too_large:
                 self._discard((job.name,))
-            return Staged(job.token, 0, False, str(error), True, full=full)
+            return Staged(job.token, 0, False, str(error), True, full=full, too_large=too_large)
 
     def _grow(self, job: StageJob, grows: Growing) -> Staged:
         """Append to a file, or to a copy of it: see growth.py."""
@@ -543,7 +545,8 @@ class FileSync:
             stat = growing.finish()
         except (DiskError, growth.BaseChanged, growth.WrongContent) as error:
             if isinstance(error, DiskError):
-                answer = Staged(job.token, 0, False, str(error), True, full=error.trouble == Trouble.FULL)
+                full, too_large = error.trouble == Trouble.FULL, error.trouble == Trouble.TOO_LARGE
+                answer = Staged(job.token, 0, False, str(error), True, full=full, too_large=too_large)
             else:
                 is_base = isinstance(error, growth.BaseChanged)
                 answer = Staged(job.token, 0, False, str(error) or "the file has changed", base_changed=is_base)
@@ -606,6 +609,7 @@ class FileSync:
             steps = self._disk.open(job.delta_name)
             self._discard((job.name,))
             out = self._disk.create(job.name)
+            out.must_fit(job.size)
             librsync.apply_delta(steps, base, out, job.size)
             out.start_flush(0, job.size)
             digest, whole = scanner.digest_of(out, job.size, self._stopping)
@@ -620,7 +624,8 @@ class FileSync:
             return Staged(job.token, 0, False, str(error))
         except DiskError as error:
             self._discard((job.name,))
-            return Staged(job.token, 0, False, str(error), True, full=error.trouble == Trouble.FULL)
+            full, too_large = error.trouble == Trouble.FULL, error.trouble == Trouble.TOO_LARGE
+            return Staged(job.token, 0, False, str(error), True, full=full, too_large=too_large)
         finally:
             for handle in (base, steps, out):
                 if handle is not None:
@@ -763,12 +768,15 @@ class FileSync:
                 fp = fingerprint(stat)  # nobody has touched it
             else:
                 fp = self._fp_of_new(stat, made)
-            results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False))
+            results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
             folders[parent_of(path)] = None
 
     def _failed(self, item: ApplyItem, error: Exception) -> ApplyResult:
         if isinstance(error, DiskError):
-            if error.trouble in (Trouble.NAME, Trouble.BOUNDARY):
+            if error.trouble in (Trouble.NAME, Trouble.TOO_LARGE):
+                too_large = error.trouble == Trouble.TOO_LARGE
+                return ApplyResult(item.path, Result.IMPOSSIBLE, problem=str(error), too_large=too_large)
+            if error.trouble == Trouble.BOUNDARY:
                 return ApplyResult(item.path, Result.REFUSED, problem=str(error))
             if error.trouble in (Trouble.EXISTS, Trouble.NOT_EMPTY, Trouble.WRONG_TYPE, Trouble.ABSENT):
                 return ApplyResult(item.path, Result.CHANGED)
@@ -1106,7 +1114,7 @@ class FileSync:
             raise _Missing
         version = None
         if there is None:
-            self._disk.rename(source, path)
+            self._give_name(source, path, moving)
         else:
             swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
             self._disk.rename(source, swap)
@@ -1136,6 +1144,25 @@ class FileSync:
             if not self._has_meta(moved, target.mode, target.mtime):
                 return ApplyResult(path, Result.CHANGED, b"", version)
         return ApplyResult(path, Result.DONE, self._aged(moved), version)
+
+    def _give_name(self, source: bytes, path: bytes, moving: Stat) -> None:
+        """Rename; by way of the staging folder to another spelling of the same name, where the disk takes the two for one."""
+        try:
+            self._disk.rename(source, path)
+            return
+        except DiskError as error:
+            if error.trouble is not Trouble.EXISTS or self._disk.spelled(path) != source:
+                raise
+        swap = STAGING + b"/swap-%s-%d" % (self._prefix, next(self._numbers))
+        self._disk.rename(source, swap)
+        came = self._disk.stat(swap)
+        try:
+            if came is None or not _same_inode(came, moving):
+                raise _Unexpected
+            self._disk.rename(swap, path)
+        except (DiskError, _Unexpected):
+            self._return_name(swap, source)
+            raise
 
     def _set_meta(self, item: ApplyItem) -> ApplyResult:
         path, target = item.path, item.target

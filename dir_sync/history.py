@@ -42,6 +42,7 @@ from dir_sync.file_sync import FileSync
 from dir_sync.index import JOURNAL_SINCE, Index
 from dir_sync.output import meant
 from dir_sync.ports import DiskError
+from dir_sync.spelling import truthful
 
 __all__ = [
     "Book",
@@ -256,12 +257,13 @@ class Book:
         self._node = ""
         self._recalled: list[Entry] = []
         self._known = True  # whether the path that was last asked for was ever known here
-        self._disk = RealDisk(folder)
+        self._real = RealDisk(folder)
+        self._disk = truthful(self._real)
         tag = f"{random.SystemRandom().getrandbits(32):08x}"
         self._sync = FileSync(self._disk, lambda _: True, _NoSignatures(), time.time_ns, tag)
 
     def close(self) -> None:
-        self._disk.close()
+        self._real.close()
 
     def none_of(self, text: str) -> str:
         """A sentence: which histories were asked in vain for a version of a path."""

@@ -2,7 +2,7 @@
 
 In:   Note effects and the time. Out: lines for the log.
 Rule: names are escaped. Of many equal things in one second a few are told one by one and the rest is counted; with -v
-      every file is named. One event is one line.
+      every file is named. One event is one line. What is wrong with many files for one reason is one line.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = ["Narrator"]
 T = TypeVar("T")
 
 _SINGLE_MAX = 5  # of one kind in one breath; the rest is counted
+_NAMED_MAX = 3  # of many with which the same is wrong
 _BREATH_S = 1.0
 _REMEMBERED_MAX = 1_000  # notes that wait for the one that ends the same story
 
@@ -41,6 +42,7 @@ class Narrator:
         self._crowds: dict[tuple[str, str], _Crowd] = {}
         self._came: dict[bytes, Note] = {}  # how contents came that are not installed yet
         self._empty: dict[bytes, tuple[Note, float]] = {}  # new files with nothing in them yet, and since when
+        self._wrong: dict[tuple[str, str], tuple[float, list[Note]]] = {}  # since when
 
     def tell(self, note: Note, now_s: float) -> None:
         """Say it, or count it."""
@@ -73,7 +75,11 @@ class Narrator:
     def _count(self, note: Note, now_s: float) -> None:
         words = _WORDS.get(note.what)
         if words is None:
-            self._say(note)
+            if note.what in _WRONG and not is_verbose():
+                key = note.what, "" if note.what == "unable" else note.text
+                self._wrong.setdefault(key, (now_s, []))[1].append(note)
+            else:
+                self._say(note)
             return
         key = (note.what, note.peer)
         crowd = self._crowds.get(key)
@@ -94,6 +100,10 @@ class Narrator:
             if all_of_it or now_s - since_s >= _BREATH_S:
                 del self._empty[path]
                 self._count(note, now_s)
+        for group, (since_s, notes) in list(self._wrong.items()):
+            if all_of_it or now_s - since_s >= _BREATH_S:
+                del self._wrong[group]
+                self._say(*notes)
         for key, crowd in list(self._crowds.items()):
             if not all_of_it and now_s - crowd.since_s < _BREATH_S:
                 continue
@@ -104,7 +114,8 @@ class Narrator:
                 logger.info("%s", plural.format(count=f"{more:,}", **_details(key[1], crowd.size)))
                 continue
         since = [crowd.since_s for crowd in self._crowds.values()]
-        return min([*since, *(since_s for _, since_s in self._empty.values())], default=None)
+        since += [since_s for _, since_s in self._empty.values()]
+        return min([*since, *(since_s for since_s, _ in self._wrong.values())], default=None)
 
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
@@ -140,8 +151,13 @@ class Narrator:
     def _command(self, word: str) -> str:
         return pasteable(word, self._folder)
 
-    def _say(self, note: Note) -> None:
+    def _say(self, note: Note, *others: Note) -> None:
+        """`others`: with them it is the same."""
         path, peer = show(note.path), note.peer
+        if others:
+            named = [show(one.path) or "the folder" for one in (note, *others)[:_NAMED_MAX]]
+            more = 1 + len(others) - len(named)
+            path = ", ".join(named) + (f" and {more:,} more" if more else "")
         match note.what:
             case "scanned":
                 logger.info("the folder holds %s (%s)", how_many(note.wire, "file"), human_bytes(note.size))
@@ -186,6 +202,9 @@ class Narrator:
                 )  # fmt: skip
             case "trouble":
                 logger.warning("cannot write %s (%s): will try again", path, note.text)
+            case "unable":
+                reason = f"{show(note.path)}: {note.text}" if others else note.text
+                logger.warning("%s cannot be on this disk (%s). To see it: %s", path, reason, self._command("status"))
             case "bad content":
                 logger.warning("refused %s from %s: %s", path, peer, note.text)
             case "blind":
@@ -231,6 +250,9 @@ class Narrator:
             case _:
                 logger.debug("%s %s %s %s", note.what, path, peer, note.text)
 
+
+_WRONG = frozenset({"skipped", "blocked", "unreadable", "trouble", "unable"})
+"""What is said of the first of many, with their number. It waits for a breath, in which the others may come."""
 
 _WORDS = {
     "new here": ("new here: {path}{size}", "new here: {count} more{size}"),

@@ -24,6 +24,7 @@ class Trouble(Enum):
     NOT_EMPTY = "the folder is not empty"
     WRONG_TYPE = "it is of another type"
     FULL = "no room on the disk"
+    TOO_LARGE = "larger than a file may be on this disk"
     DENIED = "no permission"
     READ_ONLY = "the file system is read-only"
     BOUNDARY = "a symbolic link or a mount point is in the way"
@@ -67,6 +68,9 @@ class Writer(Reader, Protocol):
         """Nobody else opens the file until it is closed here: whoever tries waits. False if somebody has it open."""
 
     def truncate(self, length: int) -> None: ...
+    def must_fit(self, length: int) -> None:
+        """TOO_LARGE if the file can never have that length here, as far as that is known without trying."""
+
     def set_meta(self, mode: int, mtime: int) -> None:
         """rwx bits, and mtime in ns; the file system may round or clamp."""
 
@@ -101,6 +105,11 @@ class Disk(Protocol):
     def list(self, path: bytes) -> list[tuple[bytes, Stat]] | None:
         """Names and stats of a directory's entries, unordered; None if it is not there or is not a directory. A name
         that vanishes while listing is left out. The root's own `.dir_sync` is listed as any name."""
+
+    def spelled(self, path: bytes) -> bytes | None:
+        """The path of what this disk takes for `path`, though its folders list it under another spelling (blind to case, to
+        Unicode forms, to dots at the end); None if there is no such thing. For every other verb it is not there; but no
+        new name can be made of `path`: EXISTS. `path` itself: something that is not told which."""
 
     def read_link(self, path: bytes) -> bytes: ...
     def open(self, path: bytes) -> Reader:

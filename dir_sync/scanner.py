@@ -40,6 +40,9 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
         if room <= 0:
             return Listed(tuple(listings), tuple(folder.path for folder in job.folders[number:]))
         try:
+            if disk.spelled(folder.path) is not None:
+                listings.append(Listing(folder.path, None))  # nor is it watched: its watch has another name
+                continue
             watch(folder.path)
             listing = _list(disk, folder, now_ns, job.want_bytes)
         except DiskError as error:
@@ -154,7 +157,7 @@ def _look(
                 return seen
         stat = disk.stat(path)
         if stat is None:
-            return Seen(path, Look.ABSENT)
+            return Seen(path, Look.ABSENT, taken_for=disk.spelled(path))
         fp = fingerprint(stat) if item.fp or stat.kind != Kind.FILE or item.hint is not None else b""
         if fp and fp == item.fp:
             return Seen(path, Look.SAME, stat.kind, mtime=stat.mtime)

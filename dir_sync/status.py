@@ -41,7 +41,9 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
     if answer["wanted"]:
         are = "is" if answer["wanted"] == 1 else "are"
         lines.append(f"{how_many(answer['wanted'], 'path')} {are} newer elsewhere and not here yet")
-    lines += [f"  {one['path']} waits, and is tried again: {one['problem']}" for one in answer["troubled"][:_TOLD_MAX]]
+    for one in answer["troubled"][:_TOLD_MAX]:
+        how = "waits, and is tried again" if one["again"] else "cannot be here"
+        lines.append(f"  {one['path']} {how}: {one['problem']}")
     if len(answer["troubled"]) > _TOLD_MAX:
         lines.append(f"  and {len(answer['troubled']) - _TOLD_MAX:,} more")
     restless = answer.get("restless", [])

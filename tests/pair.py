@@ -25,6 +25,7 @@ from dir_sync.core.retention import Retention
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import FileSync
 from dir_sync.index import Index
+from dir_sync.spelling import SpelledDisk
 from tests.ends import closed_at_end
 from tests.sim.memory_disk import MemoryDisk
 
@@ -74,9 +75,11 @@ class OneNode:
         self.sends: list[Send] = []
         self.reports: list[Report] = []
         tag = f"{self.starts}"
-        self.sync = FileSync(self.disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
+        disk = self.disk if self.disk.fold is None else SpelledDisk(self.disk, True, True)
+        self.sync = FileSync(disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
         self.sync.prepare()
         self.engine = Engine(self.index, FOLDER, tag, False, self.limits, self.retention)
+        self.engine.blind = self.disk.fold is not None
         self._do(self.engine.start(self.clock.now()))
 
     def _do(self, effects: list[Effect]) -> None:

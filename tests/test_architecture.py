@@ -37,13 +37,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     # bytes on disk
     "attributes": set(),
     "disk": {"ports", "attributes"},
+    "spelling": {"ports"},
     "delta": {"ports"},
     "signatures": {"ports", "delta", "log"},
     "scanner": {"ports", "disk", "delta", "log"},
     "growth": {"ports"},
     "file_sync": {"ports", "disk", "delta", "growth", "log"},
     "state": {"config", "index", "log"},
-    "history": {"config", "control", "state", "undo", "index", "output", "ports", "disk", "file_sync", "log"},
+    "history": {
+        "config",
+        "control",
+        "state",
+        "undo",
+        "index",
+        "output",
+        "ports",
+        "disk",
+        "spelling",
+        "file_sync",
+        "log",
+    },
     "history_words": {"config", "control", "history", "log"},
     "event_handler": {"ports", "log"},
     # threads and sockets
@@ -57,7 +70,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": set(),
     # where all of them meet
     "daemon": {
-        *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "delta", "signatures"),
+        *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "spelling", "delta"),
+        *("signatures",),
         *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
         *("discovery", "web", "narrator", "control", "root", "state", "undo", "inbox", "workers", ""),
         *("signals", "words"),

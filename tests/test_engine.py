@@ -823,7 +823,7 @@ def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size:
         result = ApplyResult(b"a", Result.PROBLEM, problem="no permission")
     assert notes.count("trouble") == 1
     assert notes.count("fetched") == (size >= limits.LARGE_FILE_BYTES)
-    assert bench.engine.troubled() == [(b"a", "no permission")]
+    assert bench.engine.troubled() == [(b"a", "no permission", True)]
 
 
 def test_whoever_wants_what_waits_for_a_stubborn_path_does_not_wait_for_it() -> None:

@@ -217,3 +217,23 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     assert not one.engine.uploads()
     assert gone == sorted(gone)
     assert not whole or gone[-1] <= len(content) < gone[-1] * 2
+
+
+def test_what_is_wrong_with_many_for_one_reason_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "dir_sync")
+    narrator = Narrator()
+    for number in range(200):
+        narrator.tell(Note("trouble", b"vault/%d" % number, text="no permission"), 0.0)
+    narrator.tell(Note("trouble", b"other", text="input/output error"), 0.0)
+    for name in (b"README", b"Notes"):
+        narrator.tell(Note("unable", name, text=f"taken for {name.lower().decode()}"), 0.5)
+    assert not caplog.messages
+    assert narrator.breathe(0.9) == 0.0
+    assert narrator.breathe(1.2) == 0.5
+    assert caplog.messages == [
+        "cannot write vault/0, vault/1, vault/2 and 197 more (no permission): will try again",
+        "cannot write other (input/output error): will try again",
+    ]
+    narrator.breathe(1.3, all_of_it=True)
+    assert caplog.messages[2].startswith("README, Notes cannot be on this disk (README: taken for readme). To see it: ")
+    assert narrator.breathe(9.0) is None

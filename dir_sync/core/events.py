@@ -96,6 +96,7 @@ class Seen(NamedTuple):
     problem: str = ""
     grown: Grown | None = None
     folder_mtime: int | None = None  # of the folder it is in, to be carried along with a change
+    taken_for: bytes | None = None  # ABSENT, and the disk takes the name for this other one (see ports.Disk.spelled)
 
 
 class Folder(NamedTuple):
@@ -153,7 +154,8 @@ class Result(Enum):
     CHANGED = "changed"  # something unexpected is there (or came and went): look again
     MISSING = "missing"  # the source of the content is not what it was
     PROBLEM = "problem"  # the world's trouble: try again later
-    REFUSED = "refused"  # this file system cannot hold it
+    REFUSED = "refused"  # a link or another file system is in the way
+    IMPOSSIBLE = "impossible"  # this file system cannot hold it, however often it is tried
 
 
 class Version(NamedTuple):
@@ -191,6 +193,7 @@ class ApplyResult(NamedTuple):
     version: Version | None = None
     problem: str = ""
     full: bool = False  # there was no room on the disk
+    too_large: bool = False  # IMPOSSIBLE for its size, not for its name
 
 
 class ReadItem(NamedTuple):
@@ -292,6 +295,7 @@ class Staged(NamedTuple):
     full: bool = False  # there was no room on the disk
     fp: bytes = b""  # a file that grew in its place
     unfinished: bool = False  # with a problem: a file could not be cut back to what it was; it has to be given up again
+    too_large: bool = False  # this file system has no room for a file of that size, however empty it is
 
 
 class Pruned(NamedTuple):

@@ -73,7 +73,8 @@ class MemoryDisk:
 
     `clock` gives ns. `grain_ns` 0: two changes of one file never have the same times; else all times are rounded
     down to a multiple of it. `mtimes` is what the file system can hold: what is outside is clamped.
-    `capacity` in bytes of content; None: no end. `cruel`: see crash().
+    `capacity` in bytes of content; None: no end. `cruel`: see crash(). `fold`: the disk is blind: names that it makes equal
+    are one name, which is listed as it was first given; as on vfat, whoever looks by another spelling finds it.
 
     `before(verb, path)` is called at each verb of the program, before anything is done, and may change the disk with
     the user's verbs. `fail(verb, path)` is called next, and what it returns is raised. Rename, exchange and
@@ -90,6 +91,7 @@ class MemoryDisk:
         capacity: int | None = None,
         mtimes: tuple[int, int] | None = None,
         cruel: bool = False,
+        fold: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.clock = clock
         self.dice = dice
@@ -97,6 +99,7 @@ class MemoryDisk:
         self.capacity = capacity
         self.mtimes = mtimes
         self.cruel = cruel
+        self.fold = fold
         self.before: Before | None = None
         self.fail: Fail | None = None
         self.counts: Counter[str] = Counter()
@@ -134,6 +137,19 @@ class MemoryDisk:
         if inode.foreign:
             raise DiskError(Trouble.BOUNDARY, path)
         return [(name, _stat(entry)) for name, entry in inode.entries.items()]
+
+    def names(self, path: bytes) -> builtins.list[bytes] | None:
+        found = self.list(path)
+        return None if found is None else [name for name, _ in found]
+
+    def folder_flags(self, path: bytes, add: int = 0) -> int:
+        if add:
+            raise DiskError(Trouble.NAME, path, "no such flag")
+        return 0
+
+    def spelled(self, path: bytes) -> bytes | None:
+        """As the real disk: what is blind is wrapped by whoever uses it (dir_sync.spelling)."""
+        return None
 
     def read_link(self, path: bytes) -> bytes:
         self._enter("read_link", path)
@@ -247,7 +263,7 @@ class MemoryDisk:
         first, second = here.entries.get(name), there.entries.get(other)
         if first is None or second is None:
             raise DiskError(Trouble.ABSENT, mine)
-        if _is_below(mine, theirs) or _is_below(theirs, mine):
+        if _is_below(self.real(mine), self.real(theirs)) or _is_below(self.real(theirs), self.real(mine)):
             raise DiskError(Trouble.NAME, mine)
         if first.foreign or second.foreign:
             raise DiskError(Trouble.BOUNDARY, mine)
@@ -368,11 +384,13 @@ class MemoryDisk:
                 raise DiskError(Trouble.WRONG_TYPE, target)
             if taken.entries:
                 raise DiskError(Trouble.NOT_EMPTY, target)
-            if _is_below(target, source):
+            if _is_below(self.real(target), self.real(source)):
                 raise DiskError(Trouble.NAME, target)
             self._remove_directory(target)
         if taken is not inode:
             self._rename(source, target)
+        elif self.fold is not None and target != source:
+            self._rename(source, target, replace=True)
 
     def mkdir(self, path: bytes, mode: int = 0o755) -> None:
         """With all parents that are missing; nothing happens if it is there."""
@@ -539,7 +557,7 @@ class MemoryDisk:
         name = parts[-1]
         at = self._root
         for part in parts[:-1]:
-            below = at.entries.get(part)
+            below = at.entries.get(self._listed(at, part))
             if below is None:
                 raise DiskError(Trouble.NAME if len(part) > _PART_BYTES_MAX else Trouble.ABSENT, path)
             if below.kind is not Kind.DIRECTORY:
@@ -549,7 +567,25 @@ class MemoryDisk:
             at = below
         if len(name) > _PART_BYTES_MAX:
             raise DiskError(Trouble.NAME, path)
-        return at, name
+        return at, self._listed(at, name)
+
+    def _listed(self, folder: _Inode, name: bytes) -> bytes:
+        """How a folder lists what is found as `name`; `name` if nothing is."""
+        if self.fold is None or name in folder.entries or folder.kind is not Kind.DIRECTORY:
+            return name
+        key = self.fold(name)
+        return next((other for other in folder.entries if self.fold(other) == key), name)
+
+    def real(self, path: bytes) -> bytes:
+        """How its folders list a path, as far as it is there."""
+        at, real = self._root, []
+        for part in _parts(path):
+            name = self._listed(at, part)
+            real.append(name)
+            below = at.entries.get(name)
+            if below is not None:
+                at = below
+        return b"/".join(real)
 
     def _find(self, path: bytes) -> _Inode | None:
         """None if it is not there, also if a part of the path is a file or a link."""
@@ -564,7 +600,7 @@ class MemoryDisk:
                 raise DiskError(Trouble.BOUNDARY, path)
             if at.kind is not Kind.DIRECTORY:
                 return None
-            below = at.entries.get(part)
+            below = at.entries.get(self._listed(at, part))
             if below is None:
                 if len(part) > _PART_BYTES_MAX:
                     raise DiskError(Trouble.NAME, path)
@@ -675,12 +711,15 @@ class MemoryDisk:
             raise DiskError(Trouble.ABSENT, source)
         if old is not None and not replace:
             raise DiskError(Trouble.EXISTS, target)
-        if _is_below(target, source):
+        if _is_below(self.real(target), self.real(source)):
             raise DiskError(Trouble.NAME, source)
         if inode.foreign:
             raise DiskError(Trouble.BOUNDARY, source)
         if old is inode:
-            return  # two names of one file: nothing happens
+            other = _parts(target)[-1]
+            if here is not there or other in here.entries:
+                return  # two names of one file: nothing happens
+            old = None  # another spelling of its name
         self._log(here, name, there, other)
         del here.entries[name]
         there.entries[other] = inode
@@ -817,6 +856,9 @@ class MemoryFile:
             return False
         self._disk.locked = self._inode.number
         return True
+
+    def must_fit(self, length: int) -> None:
+        self._enter("file.must_fit")
 
     def truncate(self, length: int) -> None:
         self._enter("file.truncate")

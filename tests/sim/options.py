@@ -69,6 +69,7 @@ class Options:
     old_state: float  # a backup of the index is made, or put back
     sync_fails: float  # chance at each sync
     logs: float  # chance in a step: a program begins to append to a file, again and again
+    blind: bool  # the disk of the last node takes names for others: no case, no Unicode forms
 
     @property
     def keeps_memory(self) -> bool:
@@ -142,6 +143,7 @@ def draw(seed: int) -> Options:
         old_state=fault(0.12, 0.08),
         sync_fails=fault(0.12, 0.01),
         logs=dice.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
+        blind=dice.random() < 0.15,
     )
 
 

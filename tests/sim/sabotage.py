@@ -20,6 +20,7 @@ from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.renames import Renames
 from dir_sync.index import Index
+from dir_sync.spelling import SpelledDisk
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import draw
 
@@ -296,6 +297,14 @@ def _no_way_out_of_the_history() -> AbstractContextManager[object]:
     return patch.object(_Engine, "_take_back_moved", lambda self, item, take: False)
 
 
+def _any_spelling_will_do() -> AbstractContextManager[object]:
+    return patch.object(SpelledDisk, "_is_listed", lambda self, path: True)
+
+
+def _names_are_tried_for_ever() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_is_held_back", lambda self, take: False)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
@@ -332,6 +341,8 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "the halves of a rename are told one by one": (_halves_apart, 60),
     "an absence is believed at once": (_absence_believed, 60),
     "what moved stays in the history": (_no_way_out_of_the_history, 300),
+    "a name is what a look by it finds": (_any_spelling_will_do, 40),
+    "what has no room is tried for ever": (_names_are_tried_for_ever, 40),
 }
 
 NEEDS = {
@@ -341,6 +352,8 @@ NEEDS = {
     "the history goes by the age of the content": "retention",
     "nobody looks again at what was displaced": "late_writes",
     "a folder that is gone is empty": "root_gone",
+    "a name is what a look by it finds": "blind",
+    "what has no room is tried for ever": "blind",
 }
 
 
@@ -352,6 +365,8 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "a name is what a look by it finds": 17,
+    "what has no room is tried for ever": 17,
     "a tombstone wins against an edit it did not know": 1,
     "tombstones are joined with what they did not know": 16,
     "what is found is not compared with what was expected": 25,

@@ -22,6 +22,7 @@ __all__ = ["User"]
 
 _FEW = (b"a", b"d/a", b"d")
 _MANY = (b"a", b"b", b"c", b"d/a", b"d/b", b"d/e/a", b"d/e/b", b"f/\xffx", b"f/g/h", b"a/b", b"k")
+_ALIKE = (b"a", b"A", b"d/a", b"D/a", b"d", b"d/B", b"\xc3\xa9", b"e\xcc\x81", b"d/b")  # with a disk that is blind
 _FOLDERS = (b"d", b"d/e", b"f", b"f/g", b"a", b"k/l")
 _DAY_NS = 86_400 * 1_000_000_000
 
@@ -33,7 +34,7 @@ class User:
         self._world = world
         self._node = node
         self._acting = False
-        self._names = _FEW if world.options.crowded else _MANY
+        self._names = _ALIKE if world.options.blind else _FEW if world.options.crowded else _MANY
 
     def act(self, at_once: bool = False) -> None:
         """One thing that people do. `at_once`: it is over when this returns."""
@@ -300,7 +301,8 @@ class User:
         self._node.disk.move(self._existing(Kind.FILE, Kind.SYMLINK), target)
 
     def _move_folder(self) -> None:
-        self._node.disk.move(self._existing(Kind.DIRECTORY), self._world.dice.choice(_FOLDERS))
+        folders = (b"D", *_FOLDERS) if self._world.options.blind else _FOLDERS
+        self._node.disk.move(self._existing(Kind.DIRECTORY), self._world.dice.choice(folders))
 
     def _move_tree_out(self) -> None:
         """A folder leaves, and another one comes from outside: a new tree, at once."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -75,6 +76,7 @@ from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.index import Index, Row
 from dir_sync.ports import DiskError, Trouble
+from dir_sync.spelling import SpelledDisk
 from tests.sim.conflicts import Conflicts
 from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
@@ -171,8 +173,8 @@ class SimEngine(Engine):
 class SimDisk(MemoryDisk):
     """A memory disk that knows who acts, tells a watcher, and does not let the program harm what a user made."""
 
-    def __init__(self, node: Node, clock: Callable[[], int], dice: Random, grain_ns: int) -> None:
-        super().__init__(clock, dice, grain_ns=grain_ns)
+    def __init__(self, node: Node, clock: Callable[[], int], dice: Random, grain_ns: int, blind: bool) -> None:
+        super().__init__(clock, dice, grain_ns=grain_ns, fold=_fold if blind else None)
         self.node = node
         self.program = False  # a job of the program is running, not a user
         self.users: set[int] = set()  # inodes that users ever saw
@@ -281,7 +283,10 @@ class SimDisk(MemoryDisk):
             raise Broken(f"{self.node.name} is without {path!r} while somebody saves it")
 
     def is_told_gone(self) -> bytes | None:
-        """A name that is there, and of which the last that was heard is that it has left."""
+        """A name that is there, and of which the last that was heard is that it has left. (Not on a disk that is blind: there
+        the last may have been said by another spelling.)"""
+        if self.fold is not None:
+            return None
         return next((path for path in self.tree() if not self.last_heard.get(path, True)), None)
 
     def _remove_directory(self, path: bytes) -> None:
@@ -488,7 +493,9 @@ class Node:
 
     def __post_init__(self) -> None:
         self.name = "ABCDE"[self.number]
-        self.disk = SimDisk(self, self.wall_ns, self.dice, self.world.options.grain_ns)
+        options = self.world.options
+        blind = options.blind and self.number == options.nodes - 1
+        self.disk = SimDisk(self, self.wall_ns, self.dice, options.grain_ns, blind)
         self.signatures = Signatures()
         self.user = User(self.world, self)
         self.index: SimIndex
@@ -503,6 +510,15 @@ class Node:
 
     def heard(self, event: Event) -> None:
         self.world.watcher(self, event)
+
+    def other_names(self, path: bytes) -> list[bytes]:
+        """What a path was called, or is called now, if the program has moved it or a folder above it."""
+        above = [path[:at] for at, c in enumerate(path) if c == b"/"[0]]
+        return [self.moves[each] + path[len(each) :] for each in [*above, path] if each in self.moves]
+
+    def keeps_away(self, path: bytes) -> bool:
+        """True if this disk takes the name, or one above it, for another one, which is there."""
+        return self.disk.fold is not None and self.disk.real(path) != path
 
     def watch(self, path: bytes) -> bool:
         stat = self.disk.stat(path)
@@ -652,7 +668,9 @@ class World:
         node.engine.on_decided = lambda approve: self._decided(node, approve)
         node.engine.on_rejected = self._rejected
         node.engine.on_local = lambda record, before, origin: self._made_here(node, record, before, origin)
-        node.sync = FileSync(node.disk, node.watch, node.signatures, node.wall_ns, tag)
+        disk = node.disk if node.disk.fold is None else SpelledDisk(node.disk, True, True)
+        node.engine.blind = disk is not node.disk
+        node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
         self.note(f"{node.name} starts as {node.index.node} at {node.index.sequence}")
         try:
@@ -1329,7 +1347,7 @@ class World:
         if origin == "user":
             if (
                 path not in node.touched
-                and node.moves.get(path) not in node.touched
+                and not any(other in node.touched for other in node.other_names(path))
                 and not (node.forgot or node.linked)
                 and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
@@ -1515,7 +1533,7 @@ class World:
         for _ in range(3):
             node = self.dice.choice(self.nodes)
             left_over = _left_over(node)
-            others = self._others()
+            others = self._others() + self._kept_away()
             rejections = self.rejections
             node.user.act(at_once=True)
             wanted = _wanted(node, left_over)
@@ -1528,7 +1546,7 @@ class World:
             self._check_rest("after one act of one user")
             if not linked:
                 self._check_crossed("after one act of one user")
-            if linked or self._others() or self.rejections > rejections:
+            if linked or self._others() or self._kept_away() or self.rejections > rejections:
                 continue
             # Known here: nothing is in anyone's way any more. Where something was, users did not see what others had.
             got = _common(node)
@@ -1543,7 +1561,7 @@ class World:
         dice = self.dice
         for number in range(3):
             node = dice.choice(self.nodes)
-            if any(other.linked for other in self.nodes) or self._others():
+            if any(other.linked for other in self.nodes) or self._others() or self._kept_away():
                 return
             before = node.disk.tree()
             files = {blake3(entry[1]).digest() for entry in before.values() if entry[0] == Kind.FILE and entry[1]}
@@ -1567,8 +1585,8 @@ class World:
                 self.connect(pair)
             self.rest("after a rename")
             self._check_rest("after a rename")
-            if self.rejections > rejections or self.options.retention is not None:
-                continue
+            if self.rejections > rejections or self.options.retention is not None or self._kept_away():
+                continue  # (the new name may have no room on a disk, or have made room for another one)
             told = sum(size for (_, digest), size in self.crossed.items() if digest in files)
             kept = sum(
                 version.size
@@ -1603,8 +1621,9 @@ class World:
         best = _common(nodes[0])
         for node in nodes:
             tree = _common(node)
-            if tree != best:
-                raise Broken(f"{when}: {nodes[0].name} and {node.name} differ: {_difference(best, tree)}")
+            wanted = {path: entry for path, entry in best.items() if not node.keeps_away(path)}
+            if tree != wanted:
+                raise Broken(f"{when}: {nodes[0].name} and {node.name} differ: {_difference(wanted, tree)}")
             if node.engine.is_busy:
                 raise Broken(f"{when}: {node.name} is busy at rest: {self._why_busy()}")
             running = {other.number for other in nodes}
@@ -1615,7 +1634,7 @@ class World:
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
                 forgotten = path in node.engine._blocked and all(here[one.peer].index.get(path) is None for one in left)
-                if left and not forgotten and not self.is_obstructed(path):
+                if left and not forgotten and not self.is_obstructed(path) and not node.keeps_away(path):
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
                     # asked for, and dropped then; unless it waits for a folder.)
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
@@ -1641,8 +1660,10 @@ class World:
             for node in nodes
         ]
         for node, mine in zip(nodes, rows, strict=True):
-            if mine != rows[0]:
-                raise Broken(f"{when}: the indexes of A and {node.name} differ: {_difference(rows[0], mine)}")
+            wanted = {path: row for path, row in rows[0].items() if not node.keeps_away(path)}
+            mine = {path: row for path, row in mine.items() if not node.keeps_away(path)}
+            if mine != wanted:
+                raise Broken(f"{when}: the indexes of A and {node.name} differ: {_difference(wanted, mine)}")
             if node.index.count_live() != node.index.counted_live():
                 raise Broken(f"{when}: {node.name} has counted its files wrong")
             on_disk = _common(node)
@@ -1653,6 +1674,10 @@ class World:
     def is_obstructed(self, path: bytes) -> bool:
         """True if some node has something at this name, or above it, that is never synchronized."""
         return _is_below(path, self._others())
+
+    def _kept_away(self) -> list[bytes]:
+        """Names that are somewhere, and not where the disk takes them for others."""
+        return [path for path in self.nodes[0].disk.tree() for node in self.nodes if node.keeps_away(path)]
 
     def _others(self) -> list[bytes]:
         found = [path for node in self.nodes for path, entry in node.disk.tree().items() if entry[0] == Kind.OTHER]
@@ -1821,6 +1846,14 @@ def _wanted(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]
         for path, entry in tree.items()
         if path in kept or any(other.startswith(path + b"/") for other in kept)
     }
+
+
+def _fold(name: bytes) -> bytes:
+    return (
+        unicodedata.normalize("NFC", name.decode("utf-8", "surrogateescape"))
+        .casefold()
+        .encode(errors="surrogateescape")
+    )
 
 
 def _kind(tree: Tree, path: bytes) -> Kind:

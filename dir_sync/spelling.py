@@ -1,0 +1,366 @@
+"""Disks that find a name under another spelling (vfat, exFAT, NTFS, casefold folders): here a name is what the listing says.
+
+In:   a disk as it is.
+Out:  the same disk; on one that is blind to spellings, a name that is listed otherwise is not there.
+Rule: the listing is the truth. What a look by name finds counts only if the folder, and each one above it, lists that
+      very name. No table of letters decides: each file system has its own, and only it knows what it takes for equal.
+
+A healthy disk is returned as it is: nothing here costs it anything.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import Protocol
+
+from dir_sync.core.limits import RESERVED_NAME
+from dir_sync.core.model import Stat, parent_of
+from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Writer
+
+__all__ = ["Blindness", "RawDisk", "SpelledDisk", "probe", "truthful"]
+
+_CASEFOLD = 0x40000000
+"""FS_CASEFOLD_FL: ext4, f2fs, bcachefs and tmpfs have folders that are blind to case, if their user wants that."""
+
+_COMPOSED, _DECOMPOSED = "\u00e9".encode(), "e\u0301".encode()  # one letter, in two spellings of Unicode
+_STRIPPED = (b".", b" ")  # FAT leaves them out at the end of a name
+
+
+class RawDisk(Disk, Protocol):
+    """A disk as it is, and what tells whether it is blind."""
+
+    def names(self, path: bytes) -> Sequence[bytes] | None:
+        """What a folder lists, without looking at any of it; None if it is not there or is not a folder."""
+
+    def folder_flags(self, path: bytes, add: int = 0) -> int:
+        """The inode flags of a folder, after `add` was set; 0 where there are none. DiskError if it cannot be set."""
+
+
+class Blindness(Enum):
+    NONE = "each name is itself"
+    SOME = "folders with the casefold flag are blind"
+    ALL = "other spellings of a name are found"
+
+
+def truthful(disk: RawDisk) -> Disk:
+    """The disk itself if each name is itself there, else one that says so. Our own folder is there already."""
+    blindness, keeps = probe(disk)
+    return disk if blindness is Blindness.NONE else SpelledDisk(disk, blindness is Blindness.ALL, keeps)
+
+
+def probe(disk: RawDisk) -> tuple[Blindness, bool]:
+    """What a disk is, and whether it lists new names as they were given. Tried on our own folder, and on names in it."""
+    other = RESERVED_NAME.upper()
+    is_blind = _exists(disk, other) and other not in (disk.names(b"") or ())
+    keeps = True
+    mark = b"Probe-" + os.urandom(6).hex().encode()
+    for name in (mark + _COMPOSED, mark + _DECOMPOSED):
+        path = RESERVED_NAME + b"/" + name
+        try:
+            disk.create(path).close()
+        except DiskError:
+            continue  # no room, or no such name can be: what is known by now has to do
+        others = (name.swapcase(), mark + (_DECOMPOSED if name.endswith(_COMPOSED) else _COMPOSED), name + b".")
+        is_blind |= any(_exists(disk, RESERVED_NAME + b"/" + other) for other in others)
+        keeps &= name in (disk.names(RESERVED_NAME) or (name,))
+        _remove(disk.remove_file, path)
+    if is_blind or not keeps:
+        return Blindness.ALL, keeps
+    return (Blindness.SOME if _can_fold(disk, RESERVED_NAME + b"/" + mark) else Blindness.NONE), True
+
+
+def _exists(disk: RawDisk, path: bytes) -> bool:
+    try:
+        return disk.stat(path) is not None
+    except DiskError:
+        return False
+
+
+def _can_fold(disk: RawDisk, path: bytes) -> bool:
+    """True if this file system can have folders that are blind to case: an empty one of ours is made so."""
+    try:
+        disk.make_directory(path, 0o700)
+    except DiskError:
+        return False
+    try:
+        return bool(disk.folder_flags(path, _CASEFOLD) & _CASEFOLD)
+    except DiskError:
+        return False
+    finally:
+        _remove(disk.remove_directory, path)
+
+
+def _remove(verb: Callable[[bytes], None], path: bytes) -> None:
+    try:
+        verb(path)
+    except DiskError:
+        pass  # an empty thing stays behind in our own folder
+
+
+class _Local(threading.local):
+    """What the folders list that the batch of this thread has met; None: names are themselves in this one."""
+
+    depth = 0
+    known: dict[bytes, frozenset[bytes] | None] | None = None
+
+
+class SpelledDisk:
+    """ports.Disk. See the module."""
+
+    def __init__(self, disk: RawDisk, everywhere: bool, keeps: bool) -> None:
+        """`everywhere`: each folder may be blind, not only those with the casefold flag. `keeps`: new names are listed as
+        they were given."""
+        self._disk = disk
+        self._everywhere = everywhere
+        self._keeps = keeps
+        self._local = _Local()
+
+    # Whether a name is itself
+
+    def spelled(self, path: bytes) -> bytes | None:
+        """See ports.Disk."""
+        real = b""
+        is_other = False
+        for part in path.split(b"/") if path else ():
+            prefix = real + b"/" if real else b""
+            names = self._disk.names(real)
+            if names is None:
+                return None
+            if part not in names:
+                found = self._disk.stat(prefix + part)
+                if found is None:
+                    return None
+                part = self._listed_as(prefix, part, names, found)
+                is_other = True
+            real = prefix + part
+        return real if is_other else None
+
+    def _listed_as(self, prefix: bytes, part: bytes, names: Sequence[bytes], found: Stat) -> bytes:
+        """The listed name of what is found as `part`; `part` itself if that cannot be told. The likely ones first: inode
+        numbers of network and FUSE file systems may be made up for each spelling."""
+        key = _key(part)
+        alike = [name for name in names if _key(name) == key]
+        if len(alike) == 1:
+            return alike[0]
+        for name in (*alike, *names):
+            try:
+                stat = self._disk.stat(prefix + name)
+            except DiskError:
+                continue
+            if stat is not None and (stat.inode, stat.device) == (found.inode, found.device):
+                return name
+        return part
+
+    def _is_listed(self, path: bytes) -> bool:
+        """Known here: a look by this name has found something. True if its folders list it so."""
+        if not path or path == RESERVED_NAME or path.startswith(RESERVED_NAME + b"/"):
+            return True
+        folder = b""
+        for part in path.split(b"/"):
+            names = self._names(folder)
+            if names is not None and part not in names:
+                names = self._names(folder, afresh=True)
+                if names is not None and part not in names:
+                    return False
+            folder = folder + b"/" + part if folder else part
+        return True
+
+    def _names(self, folder: bytes, afresh: bool = False) -> frozenset[bytes] | None:
+        known = self._local.known
+        if known is not None and folder in known and not afresh:
+            return known[folder]
+        names: frozenset[bytes] | None = None
+        if self._everywhere or self._disk.folder_flags(folder) & _CASEFOLD:
+            names = frozenset(self._disk.names(folder) or ())
+        if known is not None:
+            known[folder] = names
+        return names
+
+    def _must_be_listed(self, path: bytes) -> None:
+        if not self._is_listed(path):
+            raise DiskError(Trouble.ABSENT, path, "the disk spells it otherwise")
+
+    def _changes(self, *paths: bytes) -> None:
+        """What was known of these names, and of what is below them, is known no more."""
+        known = self._local.known
+        for path in paths if known else ():
+            assert known is not None
+            for folder in [each for each in known if each in (path, parent_of(path)) or each.startswith(path + b"/")]:
+                del known[folder]
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        local = self._local
+        local.depth += 1
+        if local.known is None:
+            local.known = {}
+        try:
+            with self._disk.batch():
+                yield
+        finally:
+            local.depth -= 1
+            if not local.depth:
+                local.known = None
+
+    # Looking
+
+    def stat(self, path: bytes) -> Stat | None:
+        found = self._disk.stat(path)
+        return found if found is not None and self._is_listed(path) else None
+
+    def list(self, path: bytes) -> list[tuple[bytes, Stat]] | None:
+        found = self._disk.list(path)
+        return found if found is not None and self._is_listed(path) else None
+
+    def read_link(self, path: bytes) -> bytes:
+        target = self._disk.read_link(path)
+        self._must_be_listed(path)
+        return target
+
+    def open(self, path: bytes) -> Reader:
+        file = self._disk.open(path)
+        if self._is_listed(path):
+            return file
+        file.close()
+        raise DiskError(Trouble.ABSENT, path, "the disk spells it otherwise")
+
+    def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+        found = self._disk.read_small(path, size_max)
+        self._must_be_listed(path)
+        return found
+
+    def read_many(self, path: bytes, names: Iterable[bytes], size_max: int) -> Sequence[tuple[Stat, bytes] | None]:
+        return self._disk.read_many(path, names, size_max)
+
+    # Making
+
+    def create(self, path: bytes) -> Writer:
+        self._must_be_listed(parent_of(path))
+        self._changes(path)
+        return self._disk.create(path)
+
+    def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
+        self._must_be_listed(parent_of(path))
+        self._changes(path)
+        return self._disk.create_whole(path, data, mode, mtime, sync)
+
+    def create_many(self, path: bytes, files: Sequence[NewFile]) -> Sequence[Stat | DiskError]:
+        self._changes(path)
+        return self._disk.create_many(path, files)  # in our own folder
+
+    def reopen(self, path: bytes) -> Writer:
+        return self._disk.reopen(path)  # ours
+
+    def make_directory(self, path: bytes, mode: int) -> None:
+        self._must_be_listed(parent_of(path))
+        self._changes(path)
+        self._disk.make_directory(path, mode)
+        self._must_be_kept(path, self._disk.remove_directory)
+
+    def make_link(self, path: bytes, target: bytes) -> None:
+        self._must_be_listed(parent_of(path))
+        self._changes(path)
+        self._disk.make_link(path, target)
+
+    def _must_be_kept(self, path: bytes, undo: Callable[[bytes], None]) -> None:
+        """Where new names may be changed: what has just been given one is taken back if the listing has another."""
+        if (self._keeps and not path.endswith(_STRIPPED)) or path.startswith(RESERVED_NAME + b"/"):
+            return
+        if not self._is_listed(path):
+            name = (self.spelled(path) or path).rpartition(b"/")[2].decode("utf-8", "replace")
+            undo(path)
+            raise DiskError(Trouble.NAME, path, f"it would be called {name!a} there")
+
+    def append(self, path: bytes) -> Writer:
+        self._must_be_listed(path)
+        return self._disk.append(path)
+
+    def is_closed(self, path: bytes) -> bool:
+        return self._is_listed(path) and self._disk.is_closed(path)
+
+    # Removing and moving
+
+    def remove_directory(self, path: bytes) -> None:
+        self._must_be_listed(path)
+        self._changes(path)
+        self._disk.remove_directory(path)
+
+    def remove_file(self, path: bytes) -> None:
+        self._must_be_listed(path)
+        self._changes(path)
+        self._disk.remove_file(path)
+
+    def rename(self, source: bytes, target: bytes) -> None:
+        self._must_be_listed(source)
+        self._must_be_listed(parent_of(target))
+        self._changes(source, target)
+        self._disk.rename(source, target)
+        self._must_be_kept(target, lambda path: self._disk.rename(path, source))
+
+    def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> Sequence[Stat | None | DiskError]:
+        folders = {parent_of(target) for _, target in moves}
+        if self._keeps and not any(target.endswith(_STRIPPED) for _, target in moves):
+            if all(self._is_listed(folder) for folder in folders):
+                for folder in folders:
+                    self._changes(folder)
+                return self._disk.rename_many(moves)
+        moved: list[Stat | None | DiskError] = []
+        for source, target in moves:
+            try:
+                self.rename(source, target)
+                moved.append(self._disk.stat(target))
+            except DiskError as error:
+                moved.append(error)
+        return moved
+
+    def exchange(self, mine: bytes, theirs: bytes) -> None:
+        self._must_be_listed(mine)
+        self._must_be_listed(theirs)
+        self._changes(mine, theirs)
+        self._disk.exchange(mine, theirs)
+
+    def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
+        self._must_be_listed(path)
+        self._disk.set_meta(path, mode, mtime)
+
+    def keep_attributes(self, of: bytes, on: bytes) -> None:
+        self._disk.keep_attributes(of, on)
+
+    def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
+        self._disk.inherit(folder, on)
+
+    def make_plain(self, path: bytes) -> None:
+        self._disk.make_plain(path)
+
+    def is_only_replaceable(self, path: bytes) -> bool:
+        return self._disk.is_only_replaceable(path)
+
+    # The folder as a whole
+
+    def sync_directory(self, path: bytes) -> None:
+        self._must_be_listed(path)
+        self._disk.sync_directory(path)
+
+    def sync_all(self) -> None:
+        self._disk.sync_all()
+
+    def free_bytes(self) -> int:
+        return self._disk.free_bytes()
+
+    @property
+    def grain_ns(self) -> int:
+        return self._disk.grain_ns
+
+    def is_root_here(self) -> bool:
+        return self._disk.is_root_here()
+
+
+def _key(name: bytes) -> str:
+    """Names that some file system takes for equal have equal keys, mostly."""
+    text = name.decode("utf-8", "surrogateescape")
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).rstrip(". ")
