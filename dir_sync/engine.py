@@ -166,6 +166,7 @@ _LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives not
 _PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
 _RETRY_MS_MAX = 60_000
+_SHRUNK_MS = 2_000  # nothing more of what is held came back for so long
 _REVERT_MS = 600_000  # what we did within this a peer may undo, if it was rejected there
 _MEMBER = "member "  # note of the index, before the id of a node that has shared most of the folder with us
 _BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
@@ -362,6 +363,7 @@ class Engine:
         }
         self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
         self._brake_told = True  # peers know what is held here
+        self._held_again_ms: int | None = None  # when to see whether what our own side holds is still a disaster
         self._removing = 0  # files that are just being removed
         self._alias = ""  # under which a change is made where our own entry in a vector is forged
         self._outdone: dict[
@@ -514,6 +516,7 @@ class Engine:
         self._send_listings()
         self._run_timers()
         self._judge_peers()
+        self._judge_again()
         self._plan_todo()
         self._flush_jobs()
         self._publish()
@@ -560,7 +563,7 @@ class Engine:
             due.append(next(iter(self._sign_grown.values())))
         if self._retention is not None and not self._pruning:
             due.append(self._prune_at)
-        others = (self.peer_brake.due_ms(), self._inquiries.due_ms())
+        others = (self.peer_brake.due_ms(), self._inquiries.due_ms(), self._held_again_ms)
         due += [when for when in others if when is not None]
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
@@ -1345,8 +1348,22 @@ class Engine:
         if path in self.brake.held:
             self._sweep = b""  # what waited for it
             self._brake_told = False
+            self._held_again_ms = self._now.mono_ms + _SHRUNK_MS
         if self.brake.is_back(path):
             self._note("unbraked")
+
+    def _judge_again(self) -> None:
+        """Much of what a scan missed is there again. If the rest is no disaster, it was deleted."""
+        if self._held_again_ms is None or self._held_again_ms > self._now.mono_ms or self.scanning:
+            return
+        self._held_again_ms = None
+        gone = self._count_files(self.brake.held)
+        if self.brake.held and not self.brake.limits.is_disaster(gone, max(self.brake.before, gone)):
+            paths = self.brake.let_go()
+            self._note("unbraked")
+            self._tell_brake()
+            self._sweep = b""
+            self._let_go(paths)
 
     def _decided(self, approve: bool) -> None:
         """Somebody at this node has decided about all that is held, here and by the peers."""
@@ -1385,7 +1402,7 @@ class Engine:
                 return counts or said_by in carriers
             return counts and (not said_by or self._approvals.may_decide(said_by, maker, carriers))
 
-        held, free = self.peer_brake.let_go(maker, counter, is_meant)
+        held, free = self.peer_brake.let_go(maker, counter, is_meant, self._now.mono_ms)
         if approve and not said_by:
             links |= {
                 node: set() for node, news in self.held_elsewhere.items() if any(one.maker == maker for one in news)
@@ -1481,6 +1498,8 @@ class Engine:
             return False
         if self._approvals.is_revert(mine.path, target.content, carriers):
             return False
+        if not is_removal and self.peer_brake.holds(mine.path) and not self.peer_brake.holds_rewrites(maker):
+            self._settled_peers(mine.path)  # its removal was held: it is made anew
         was_on = bool(self.peer_brake.held())
         is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
         link = maker if maker in carriers else min(carriers)
@@ -1523,7 +1542,7 @@ class Engine:
         if due is None or due > self._now.mono_ms:
             return
         files = self.index.files() - self._removing
-        for link, paths, held in self.peer_brake.judge(
+        for link, paths, held, is_less in self.peer_brake.judge(
             self._is_being_moved, self._is_here, self._is_being_told, files, self._now.mono_ms
         ):
             if held:
@@ -1538,6 +1557,10 @@ class Engine:
             else:
                 self._todo.update(dict.fromkeys(paths))
                 self._sweep = b""  # and the folders that waited for them
+            if is_less:
+                self._no_longer_braked(link)
+                self._note("unbraked")
+                self._tell_brake()
 
     def _is_being_moved(self, path: bytes) -> bool:
         """True if the content of a path that should go has another name, or is about to get one."""
@@ -1556,7 +1579,7 @@ class Engine:
     def _settled_peers(self, path: bytes) -> None:
         if self.peer_brake.holds(path):
             self._todo[parent_of(path)] = None  # which may have waited for it
-        free = self.peer_brake.settled(path)
+        free = self.peer_brake.settled(path, self._now.mono_ms)
         if free:
             for link in free:
                 self._no_longer_braked(link)

@@ -683,3 +683,69 @@ def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
     assert pair.two.disk.content(b"beside") == b"it"
     assert len(files(pair.two.disk)) == kept
     assert pair.two.engine.peer_brake.held()
+
+
+# --- what comes back by itself -----------------------------------------------------------------------------------------
+
+
+def make_again(pair: Pair, node: OneNode, numbers: range, content: bytes = b"content %d") -> None:
+    for number in numbers:
+        node.disk.write(b"d/%d" % number, content % number)
+        node.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
+        for _ in range(3):
+            pair.step()
+    pair.run()
+
+
+@pytest.mark.parametrize("content", [b"content %d", b"another version of %d"])
+def test_a_build_that_is_made_again_is_held_no_longer(pair: Pair, content: bytes) -> None:
+    """Everything goes, and seconds later it is there again, as it was or changed."""
+    remove_live(pair, pair.one)
+    assert pair.two.engine.braked()
+    make_again(pair, pair.one, range(20), content)
+    assert not pair.two.engine.braked()
+    assert_equal(pair)
+    assert pair.two.disk.content(b"d/7") == content % 7
+
+
+def test_what_is_left_of_a_build_is_judged_again(pair: Pair) -> None:
+    """Five of twenty files do not come back: had they gone alone, nobody had been asked."""
+    remove_live(pair, pair.one)
+    assert pair.two.engine.braked()
+    make_again(pair, pair.one, range(15))
+    assert not pair.two.engine.braked()
+    assert pair.two.said("unbraked")
+    assert_equal(pair)
+    assert len(files(pair.two.disk)) == 16
+    pair.restart(pair.two)
+    assert not pair.two.engine.braked()
+
+
+def test_while_much_is_missing_it_is_held(pair: Pair) -> None:
+    remove_live(pair, pair.one)
+    make_again(pair, pair.one, range(7))
+    assert pair.two.engine.braked(), "thirteen of twenty-one are gone"
+    assert len(files(pair.two.disk)) >= 17
+    make_again(pair, pair.one, range(7, 12))
+    assert not pair.two.engine.braked()
+    assert_equal(pair)
+
+
+def test_what_is_left_of_our_own_losses_is_judged_again(pair: Pair) -> None:
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    assert pair.one.engine.brake.held
+    pair.one.disk.mkdir(b"d")
+    for number in range(8):
+        pair.one.disk.write(b"d/%d" % number, b"content %d" % number)
+    pair.one.inbox.append(Blind(b"", ""))
+    pair.run()
+    assert pair.one.engine.brake.held, "twelve are still missing"
+    for number in range(8, 15):
+        pair.one.disk.write(b"d/%d" % number, b"content %d" % number)
+    pair.one.inbox.append(Blind(b"", ""))
+    pair.run()
+    assert not pair.one.engine.brake.held
+    assert_equal(pair)
+    assert len(files(pair.two.disk)) == 16

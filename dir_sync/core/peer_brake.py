@@ -26,6 +26,7 @@ _SAMPLE_MS = 250
 _SETTLE_MS = 1_000  # a burst is over when nothing more has come for so long ...
 _SETTLE_MS_MAX = 4_000  # ... and is judged at the latest after this ...
 _GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
+_SHRUNK_MS = 2_000  # nothing more of what is held is made again: what is left is all there is to decide about
 _SUSPICIOUS = 5  # a fifth of a disaster, in a burst, is enough to wait and see how it goes on; without one it is half
 _BURST = 5  # so many changes ...
 _BURST_MS = 1_000  # ... within this
@@ -38,11 +39,13 @@ class Verdict(Enum):
 
 
 class Judged(NamedTuple):
-    """The burst that came by one link is over: these paths may be changed, or all of them are held."""
+    """The burst that came by one link is over: these paths may be changed, or all of them are held. `is_less`: they were
+    held, and are no disaster any more, since others of them are there again."""
 
     link: str
     paths: list[bytes]
     held: bool
+    is_less: bool = False
 
 
 class _Waiting(NamedTuple):
@@ -71,6 +74,9 @@ class _Burst:
     held: dict[bytes, tuple[str, int]] = field(default_factory=dict)  # maker and counter of the change
     makers: set[str] = field(default_factory=set)  # whose changes were let through
     braked: bool = False
+    files: int = 0  # how many there were when it was braked, with those that had gone before ...
+    left: int = 0  # ... and without them
+    shrunk_ms: int | None = None  # when something of what was held was last settled otherwise
     holds_rewrites: bool = False  # not only removals: new contents, too
     lately: deque[int] = field(default_factory=lambda: deque(maxlen=_BURST))  # when it was asked for the last of them
     since_ms: int = 0
@@ -100,6 +106,11 @@ class _Burst:
     @property
     def last_asked_ms(self) -> int:
         return self.lately[-1] if self.lately else 0
+
+    @property
+    def due_again_ms(self) -> int | None:
+        """When to see whether what is still held is a disaster."""
+        return None if self.shrunk_ms is None or not self.held else self.shrunk_ms + _SHRUNK_MS
 
     @property
     def due_ms(self) -> int:
@@ -305,7 +316,9 @@ class PeerBrake:
 
     def due_ms(self) -> int | None:
         """When `judge` has something to do."""
-        return min((burst.due_ms for burst in self._bursts.values() if burst.waiting), default=None)
+        due = [burst.due_ms for burst in self._bursts.values() if burst.waiting]
+        due += [at for burst in self._bursts.values() if (at := burst.due_again_ms) is not None]
+        return min(due, default=None)
 
     def judge(
         self,
@@ -342,6 +355,9 @@ class PeerBrake:
                 continue
             is_held = is_rewritten or is_lost or is_replaced
             if is_held:
+                if not burst.braked:
+                    gone = min(len(burst.removed), most - files)
+                    burst.files, burst.left = files + gone, files
                 burst.braked = True
                 burst.holds_rewrites |= is_rewritten
                 burst.held.update({path: (change.maker, change.counter) for path, change in burst.waiting.items()})
@@ -354,6 +370,26 @@ class PeerBrake:
             done.append(Judged(link, paths, is_held))
             for path in paths:
                 self._no_longer_wait(path)
+        return done + self._judge_again(files, now_ms)
+
+    def _judge_again(self, files: int, now_ms: int) -> list[Judged]:
+        """Much of what was held may have been made again, as by a build. Is the rest still a disaster, if it is all?"""
+        done = []
+        held = sum(len(burst.held) for burst in self._bursts.values())
+        for link, burst in self._bursts.items():
+            due = burst.due_again_ms
+            if due is None or due > now_ms:
+                continue
+            burst.shrunk_ms = None
+            most = max(burst.files, files)
+            gone = held + max(0, burst.files - burst.left - max(0, files - burst.left))
+            if self.limits.is_disaster(gone, most) or self.limits.is_rewritten(held + len(burst.rewritten), files):
+                continue
+            paths = list(burst.held)
+            for path in paths:
+                self.settled(path, now_ms)
+            self._judged.update(dict.fromkeys(paths))
+            done.append(Judged(link, paths, False, True))
         return done
 
     def _weigh(
@@ -390,7 +426,7 @@ class PeerBrake:
         """True if a change of this file waits or is held."""
         return path in self._at
 
-    def settled(self, path: bytes) -> list[str]:
+    def settled(self, path: bytes, now_ms: int) -> list[str]:
         """The change of a path is not wanted any more, or was made. Returns links of which nothing is held now."""
         link = self._at.get(path)
         if link is None:
@@ -398,7 +434,10 @@ class PeerBrake:
         self._no_longer_wait(path)
         self._at.pop(path, None)
         burst = self._bursts[link]
-        if burst.held.pop(path, None) is None or burst.held:
+        if burst.held.pop(path, None) is None:
+            return []
+        burst.shrunk_ms = now_ms
+        if burst.held:
             return []
         burst.braked = False
         return [link]
@@ -411,7 +450,9 @@ class PeerBrake:
                 found.setdefault(maker, {})[path] = counter
         return found
 
-    def let_go(self, maker: str, counter: int, is_meant: Callable[[bytes], bool]) -> tuple[list[bytes], list[str]]:
+    def let_go(
+        self, maker: str, counter: int, is_meant: Callable[[bytes], bool], now_ms: int
+    ) -> tuple[list[bytes], list[str]]:
         """Somebody has decided about what that maker did up to its `counter`, as far as `is_meant`. Returns what was held or
         waited, and the links of which nothing is held now."""
         paths: list[bytes] = []
@@ -420,7 +461,7 @@ class PeerBrake:
             changes = [(path, *change) for path, change in burst.held.items()]
             changes += [(path, change.maker, change.counter) for path, change in burst.waiting.items()]
             some = [path for path, one, at in changes if one == maker and at <= counter and is_meant(path)]
-            free += [link for path in some if self.settled(path)]
+            free += [link for path in some if self.settled(path, now_ms)]
             paths += some
             if some and not (burst.held or burst.waiting):
                 del self._bursts[link]

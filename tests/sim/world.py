@@ -949,6 +949,8 @@ class World:
                     if not self.faults or self.dice.random() < 0.5:
                         approve = self.dice.random() < 0.5
                         self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, approve)
+                elif what == "unbraked" and not node.engine.brake.held:
+                    node.wiped.clear()  # so much is there again that the rest is no disaster
                 elif what == "scanned":
                     node.may_brake = True
             case Send(peers, message, size):
