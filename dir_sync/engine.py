@@ -168,6 +168,9 @@ _RETRY_MS = 1_000
 _RETRY_MS_MAX = 60_000
 _SHRUNK_MS = 2_000  # nothing more of what is held came back for so long
 _REVERT_MS = 600_000  # what we did within this a peer may undo, if it was rejected there
+_HEARSAY = (
+    "hearsay "  # note of the index, before the id of a link: how many tombstones it brought of what was never here
+)
 _MEMBER = "member "  # note of the index, before the id of a node that has shared most of the folder with us
 _BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
 _BRAKED_AT = "brake time "  # ... and since when (wall clock, ns)
@@ -363,6 +366,7 @@ class Engine:
         }
         self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
         self._brake_told = True  # peers know what is held here
+        self._hearsay: dict[str, int] | None = None  # link -> tombstones it brought of paths that were never here
         self._held_again_ms: int | None = None  # when to see whether what our own side holds is still a disaster
         self._removing = 0  # files that are just being removed
         self._alias = ""  # under which a change is made where our own entry in a vector is forged
@@ -2127,7 +2131,11 @@ class Engine:
         if target.kind == Kind.ABSENT:
             self._cancel(path)
             self._unready(path)
-            if mine is None or mine.kind == Kind.ABSENT:
+            if mine is None and self._is_hearsay(offers):
+                for offer in offers:
+                    self.index.drop_offer(path, offer.peer)
+                self._nothing_wanted(path)
+            elif mine is None or mine.kind == Kind.ABSENT:
                 self._hold(target, there)
             elif not self._is_awaited(path, mine, target) and not self._is_braked(mine, target):
                 why = Why.CONFLICT if self._is_conflict(mine, take) else Why.DELETED
@@ -3685,6 +3693,7 @@ class Engine:
             known = PeerSeen(theirs.index_id, 0, None)
             self.index.set_peer(event.peer, known)
         self._links += 1
+        self._forget_strangers()
         if len(self._addresses) > _ADDRESSES_MAX:
             self._addresses = {node: at for node, at in self._addresses.items() if node in self._peers}
         self._addresses[event.peer] = event.address
@@ -3692,6 +3701,30 @@ class Engine:
         self._peers[event.peer].is_member = bool(self.index.noted(_MEMBER + event.peer))
         if not self.scanning:
             self._ask_state(self._peers[event.peer])
+
+    def _forget_strangers(self) -> None:
+        """Ids cost nothing: of nodes that never shared the folder, only so many are remembered."""
+        peers = self.index.peers()
+        if len(peers) <= limits.PEERS_KEPT_MAX:
+            return
+        members = self.index.noted_below(_MEMBER)
+        strangers = [node for node in peers if node not in members and node not in self._peers]
+        for node in strangers[: max(0, len(strangers) - limits.PEERS_KEPT_MAX // 2)]:
+            self.index.forget_peer(node)
+
+    def _is_hearsay(self, offers: list[Offer]) -> bool:
+        """True if the tombstone of a path that was never here is one too many."""
+        if self._hearsay is None:
+            self._hearsay = {
+                link: count for link, count in self.index.noted_below(_HEARSAY).items() if isinstance(count, int)
+            }
+        link = min((_holder(offer.peer) for offer in offers), default="")
+        count = self._hearsay.get(link, 0) + 1
+        if count > limits.HEARSAY_PER_LINK_MAX or sum(self._hearsay.values()) >= limits.HEARSAY_MAX:
+            return True
+        self._hearsay[link] = count
+        self.index.note(_HEARSAY + link, count)
+        return False
 
     def _ask_state(self, peer: Peer) -> None:
         """Ask for a peer's state. While we do not know what is here, much of it would only have to be kept until we do."""
@@ -3707,6 +3740,10 @@ class Engine:
         peer = self._peers.pop(node, None)
         if peer is None:
             return
+        known = self.index.peer(node)
+        if not peer.is_member and known is not None and self.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
+            self.index.forget_offers(node)
+            self.index.set_peer(node, known._replace(seen=0))  # if it comes again, it is asked for all of it
         for path, fetch in list(self._fetches.items()):
             if fetch.peer == node:
                 self._forget(fetch)

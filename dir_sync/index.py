@@ -560,6 +560,25 @@ class Index:
         self._peers[node] = seen
         self._dirty_peers[node] = seen
 
+    def peers(self) -> list[str]:
+        """All nodes that were ever connected, and are not forgotten."""
+        return list(self._peers)
+
+    def forget_peer(self, node: str) -> None:
+        """As if that node had never been connected."""
+        self.forget_offers(node)
+        self._peers.pop(node, None)
+        self._dirty_peers.pop(node, None)
+        self._db.execute("DELETE FROM peer WHERE node=?", (node,))
+        self._db.execute("DELETE FROM meta WHERE key=?", ("name " + node,))
+        self._dirty_meta.pop("name " + node, None)
+        self._dirty_meta["sequence"] = self.sequence
+
+    def count_offers_of(self, peer: str) -> int:
+        """How much a peer has announced that we do not hold."""
+        self._flush()
+        return int(self._db.execute("SELECT COUNT(*) FROM offer WHERE peer=?", (peer,)).fetchone()[0])
+
     def forget_offers(self, peer: str) -> None:
         """Everything that a peer announced: its index is another one now."""
         self._flush()

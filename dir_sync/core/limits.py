@@ -70,6 +70,18 @@ SEQUENCE_MAX = 2**62
 SIZE_MAX = 2**60
 MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range
 
+# What one peer can leave behind
+HEARSAY_PER_LINK_MAX = (
+    10_000  # tombstones of paths that were never here: some 200 bytes each, and nobody misses them ...
+)
+HEARSAY_MAX = 50_000  # ... by all links together, as ids cost nothing: some 10 MB
+OFFERS_LEFT_MAX = (
+    10_000  # what a stranger announced and did not deliver is forgotten when it goes, if it is more than this
+)
+PEERS_KEPT_MAX = (
+    1_000  # nodes that are remembered though they never shared the folder; what they told is asked for again
+)
+
 # Local work
 LOOK_ITEMS_MAX = 256  # paths in one look: some 10 ms
 LISTING_LOOKS_MAX = 512  # new files that one listing job looks at: some 20 ms

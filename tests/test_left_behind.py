@@ -1,0 +1,115 @@
+"""What one peer can leave behind is bounded: in the index, and among the nodes that are remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core import limits
+from dir_sync.core.events import PeerDown, PeerUp, Received
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
+from dir_sync.core.model import Kind, Record, Stamp
+from tests.pair import FOLDER, LIMITS, Clock, OneNode
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
+    monkeypatch.setattr(limits, "HEARSAY_PER_LINK_MAX", 30)
+    monkeypatch.setattr(limits, "HEARSAY_MAX", 70)
+    monkeypatch.setattr(limits, "OFFERS_LEFT_MAX", 30)
+    monkeypatch.setattr(limits, "PEERS_KEPT_MAX", 10)
+    node = OneNode("victim", Clock(), LIMITS, None)
+    for number in range(10):
+        node.disk.write(b"%d" % number, b"content %d" % number)
+    node.boot()
+    run(node)
+    return node
+
+
+def run(node: OneNode, ms: int = 2_000) -> None:
+    for _ in range(ms // 50):
+        while node.turn():
+            node.sends.clear()
+        node.clock.ms += 50
+
+
+def join(node: OneNode, peer: str) -> None:
+    hello = Hello(PROTOCOL, peer, peer, "1", 6000, (FolderIndex(FOLDER, peer * 2, 0),))
+    node.inbox.append(PeerUp(peer, hello, "10.0.0.66"))
+    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.index_id, 0, 0)))
+    node.inbox.append(Received(peer, State(FOLDER, 0, True, ())))
+    run(node, 500)
+
+
+def tombstones(node: OneNode) -> int:
+    return sum(row.record.kind == Kind.ABSENT for row in node.index.rows_after(0, 100_000))
+
+
+def made(path: bytes, kind: Kind, peer: str, number: int) -> Record:
+    content = b"%032d" % number if kind == Kind.FILE else b""
+    size, mode = (10, 0o644) if kind == Kind.FILE else (0, 0)
+    return Record(
+        path, kind, size, content, 0, mode, Stamp(1_700_000_000 * 10**9 + number, peer), ((peer, number + 1),)
+    )
+
+
+def test_tombstones_of_what_was_never_here(node: OneNode) -> None:
+    for peer in ("aa", "bb", "cc", "dd"):
+        join(node, peer)
+        gone = tuple(made(b"never %s %d" % (peer.encode(), number), Kind.ABSENT, peer, number) for number in range(100))
+        node.inbox.append(Received(peer, State(FOLDER, 100, False, gone)))
+        run(node)
+        assert tombstones(node) <= 70
+        if peer == "aa":
+            assert tombstones(node) == 30
+    assert not node.index.any_offers()
+    assert not node.engine.is_busy
+    node.boot()
+    run(node)
+    join(node, "ee")
+    node.inbox.append(Received("ee", State(FOLDER, 1, False, (made(b"one more", Kind.ABSENT, "ee", 1),))))
+    run(node)
+    assert tombstones(node) == 70, "it is remembered over restarts"
+
+
+def test_what_was_here_is_remembered_however_much_it_is(node: OneNode) -> None:
+    """Else it would come back from whoever has not heard that it is gone."""
+    join(node, "aa")
+    rows = [node.index.get(b"%d" % number) for number in range(4)]
+    for number, row in enumerate(rows):
+        assert row is not None
+        gone = made(row.record.path, Kind.ABSENT, "aa", number)
+        stamp = Stamp(row.record.stamp.ns + 10**9, "aa")
+        vector = tuple(sorted([*row.record.vector, ("aa", number + 1)]))
+        node.inbox.append(Received("aa", State(FOLDER, number, False, (gone._replace(stamp=stamp, vector=vector),))))
+        never = tuple(made(b"never %d %d" % (number, at), Kind.ABSENT, "aa", at) for at in range(50))
+        node.inbox.append(Received("aa", State(FOLDER, number, False, never)))
+    run(node, 8_000)
+    assert all(node.index.get(b"%d" % number).record.kind == Kind.ABSENT for number in range(4))  # type: ignore[union-attr]
+
+
+def test_what_a_stranger_announced_and_never_delivered(node: OneNode) -> None:
+    join(node, "aa")
+    some = tuple(made(b"never %d" % number, Kind.FILE, "aa", number) for number in range(100))
+    node.inbox.append(Received("aa", State(FOLDER, 100, False, some)))
+    run(node)
+    assert node.index.count_offers() == 100
+    node.inbox.append(PeerDown("aa", "lost"))
+    run(node)
+    assert node.index.count_offers() == 0
+    assert not node.engine.is_busy
+    seen = node.index.peer("aa")
+    assert seen is not None
+    assert seen.seen == 0, "if it comes again, it is asked for all of it"
+
+
+def test_strangers_are_forgotten(node: OneNode) -> None:
+    for number in range(40):
+        peer = f"{number:04x}"
+        join(node, peer)
+        node.index.note("name " + peer, "somebody")
+        node.inbox.append(PeerDown(peer, "lost"))
+        run(node, 100)
+    assert len(node.index.peers()) <= 11
+    assert len(node.index.noted_below("name ")) <= 11
+    node.boot()
+    assert len(node.index.peers()) <= 11
