@@ -144,7 +144,7 @@ from dir_sync.core.peer_brake import BRAKE_WINDOW_MS, OLD_NS, PeerBrake, Verdict
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.renames import Renames
-from dir_sync.core.retention import Retention, enough
+from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
 from dir_sync.core.transfer import Fetch
 from dir_sync.core.unable import Unable, Unfit
 from dir_sync.core.uploads import Upload, Uploads
@@ -180,7 +180,7 @@ _CHANGING = "it is being changed here"  # no trouble that people are told of
 _STALLED_MS = 60_000
 _LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
 _PRUNE_EVERY_MS = 3_600_000
-_PRUNE_AFTER_MS = 10_000  # something was kept: is it too much now?
+_PRUNE_AFTER_MS = 1_000  # something was kept: is it too much now?
 _RECHECK_MAX = 500
 _RECHECK_MS = (5_000, 60_000)  # after it was displaced, a version is looked at again
 _YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
@@ -378,7 +378,13 @@ class Engine:
         self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
         self._retention = retention
         self._prune_at = 0  # (ms) the history is looked at again
-        self._pruning = False
+        self._pruning: tuple[bytes, ...] = ()  # versions that are being removed
+        self._in_use: dict[
+            bytes, int
+        ] = {}  # versions that somebody has open for writing -> until when (wall, ns) they stay
+        self._thinning = Thinning()
+        self._thin: list[bytes] = []  # versions that go, whatever room there is
+        self._since: dict[bytes, int] = {}  # path -> when (ms) its content came
         self._rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
         self._short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
         self._not_noted: dict[bytes, tuple[Record, Record]] = {}  # path -> what its row says, what had taken its place
@@ -566,7 +572,7 @@ class Engine:
         if self._sign_grown:
             due.append(next(iter(self._sign_grown.values())))
         if self._retention is not None and not self._pruning:
-            due.append(self._prune_at)
+            due.append(self._now.mono_ms if self._thin else self._prune_at)
         others = (self.peer_brake.due_ms(), self._inquiries.due_ms(), self._held_again_ms)
         due += [when for when in others if when is not None]
         if self._calm_work():
@@ -2749,6 +2755,8 @@ class Engine:
             self._look_below(path, self._agenda.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
         peer = next((offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)), "")
+        if row is None or not same_content(row.record, target):
+            self._note_since(path)
         self._hold(target, result.fp)
         if len(result.fp) > FINGERPRINT_BYTES:
             self._agenda.add(path, self._now.mono_ms + limits.SETTLE_MS_MAX // 4, self._now.mono_ms)
@@ -2814,8 +2822,18 @@ class Engine:
         self.index.put_version(version)
         self._prune_at = min(self._prune_at, self._now.mono_ms + _PRUNE_AFTER_MS)
         self._recheck_later(version)
+        if version.why == Why.REPLACED and displaced.stamp.node == version.node and self._retention is not None:
+            now = self._now.mono_ms
+            lasted = now - self._since.get(path, 0)
+            self._thin += self._thinning.keep(path, version.name, version.size, lasted, now)
         if version.why == Why.CONFLICT:
             self._note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
+
+    def _note_since(self, path: bytes) -> None:
+        self._since.pop(path, None)
+        self._since[path] = self._now.mono_ms
+        if len(self._since) > _TIMES_MAX:
+            del self._since[next(iter(self._since))]
 
     def _hold(self, record: Record, fp: bytes) -> None:
         """We now have `record`: into the index, offers that it answers are dropped, who announced it is told in short."""
@@ -2900,31 +2918,45 @@ class Engine:
     def _prune(self) -> None:
         """What is too old goes, and what is too much; and where the disk is full, as much as is wanted now."""
         now = self._now
-        if self._retention is None or self._pruning or (now.mono_ms < self._prune_at and not self._short):
+        if self._retention is None or self._pruning:
             return
+        if self._thin:
+            names = tuple(name for name in self._thin if self.index.has_version(name))
+            self._thin.clear()
+            if names:
+                self._pruning = names
+                self._order(PruneJob(names, young=frozenset(names), thins=True))
+                return
+        if now.mono_ms < self._prune_at and not self._short:
+            return
+        self._in_use = {name: until for name, until in self._in_use.items() if until > now.wall_ns}
         wanted = sum(self._short.values())
         over = self.index.history_bytes() - self._retention.bytes_max
-        young = now.wall_ns + 1 if self._short else now.wall_ns - _YOUNG_VERSION_NS
+        young = now.wall_ns - _YOUNG_VERSION_NS
         chosen = {
             version.name: version for version in self.index.old_versions(now.wall_ns - self._retention.keep_ns, 256)
         }
-        more = enough(self.index.least_versions(young, 256), max(over, wanted))
-        chosen.update((version.name, version) for version in more)
+        room, most = max(over, wanted), 256 + len(self._in_use)
+        if room > 0:
+            share = self._retention.bytes_max // SHARE
+            more = crowding(self.index.crowding_versions(share, most), share)
+            more += self.index.least_versions(now.wall_ns + 1, most)
+            free = {version.name: version for version in more if self._short or version.name not in self._in_use}
+            chosen.update((version.name, version) for version in enough(free.values(), room))
         if not chosen:
             self.index.forget_changes(now.wall_ns - self._retention.keep_ns, _CHANGES_MAX)
             self._short.clear()
             self._prune_at = now.mono_ms + (self._young_for_ms() if over > 0 else _PRUNE_EVERY_MS)
             return
-        self._pruning = True
+        self._pruning = tuple(chosen)
         self._note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
-        self._order(PruneJob(tuple(chosen)))
+        fresh = () if self._short else (version.name for version in chosen.values() if version.time_ns >= young)
+        self._order(PruneJob(tuple(chosen), young=frozenset(fresh)))
 
     def _young_for_ms(self) -> int:
-        """How long until another version is old enough to give way."""
-        most = _YOUNG_VERSION_NS // 1_000_000
-        oldest = self.index.old_versions(self._now.wall_ns + 1, 1)
-        since_ms = (self._now.wall_ns - oldest[0].time_ns) // 1_000_000 if oldest else most
-        return max(most - since_ms + 1, 1_000) if since_ms < most else _PRUNE_EVERY_MS  # the rest is dated ahead
+        """How long until a version may give way that somebody had open."""
+        until = min(self._in_use.values(), default=self._now.wall_ns)
+        return max((until - self._now.wall_ns) // 1_000_000 + 1, 1_000) if self._in_use else _PRUNE_EVERY_MS
 
     def _recheck_later(self, version: Version) -> None:
         if version.kind == Kind.FILE:
@@ -2956,10 +2988,12 @@ class Engine:
                 heapq.heappush(self._rechecks, (self._now.mono_ms + _RECHECK_MS[-1], version.name))
 
     def _pruned(self, names: tuple[bytes, ...]) -> None:
-        self._pruning = False
+        until = self._now.wall_ns + _YOUNG_VERSION_NS
+        self._in_use.update((name, until) for name in set(self._pruning) - set(names))
+        self._pruning = ()
         for name in names:
             self.index.drop_version(name)
-        self._prune_at = self._now.mono_ms + (100 if names else _PRUNE_EVERY_MS)
+        self._prune_at = self._now.mono_ms + 100
         for path in self._short:  # there is room now
             self._troubled.pop(path, None)
             self._not_before.pop(path, None)

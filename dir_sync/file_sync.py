@@ -306,8 +306,8 @@ class FileSync:
             case SweepJob(keep):
                 self._sweep(keep)
                 return None
-            case PruneJob(names):
-                return self._prune(names)
+            case PruneJob(names, _, young, _):
+                return self._prune(names, young)
             case RecheckJob(versions, closely):
                 return self._recheck(versions, closely)
 
@@ -974,6 +974,9 @@ class FileSync:
             self._sync_names(path)
             raise _Unexpected
         try:
+            if item.why == Why.REPLACED and self._is_beginning(swap, displaced, path, ready):
+                self._disk.remove_file(swap)
+                return None
             if displaced.kind != Kind.DIRECTORY:
                 return self._file_away(swap, displaced, path, b"", item.why, item.target.stamp.node)
             self._disk.remove_directory(swap)
@@ -986,6 +989,26 @@ class FileSync:
                 raise
             raise _Unexpected from error
         return None
+
+    def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
+        """True if what was displaced is the beginning of what took its place, so that nothing is lost with it, and nobody can
+        write into it any more."""
+        if not displaced.kind == ready.kind == Kind.FILE or not 0 < displaced.size < ready.size:
+            return False
+        if not self._disk.is_closed(name):
+            return False
+        try:
+            before = self._disk.open(name)
+            try:
+                after = self._disk.open(path)
+                try:
+                    return _begins_with(after, before, displaced.size, self._stopping)
+                finally:
+                    after.close()
+            finally:
+                before.close()
+        except DiskError:
+            return False
 
     def _is_still(self, name: bytes, stat: Stat, digest: bytes) -> bool:
         """False if someone wrote into it while it had a name in the tree: maybe without a change of size, and within one
@@ -1310,12 +1333,14 @@ class FileSync:
                 continue  # another time
         return Rechecked(tuple(there), tuple(gone))
 
-    def _prune(self, names: tuple[bytes, ...]) -> Pruned:
+    def _prune(self, names: tuple[bytes, ...], young: frozenset[bytes]) -> Pruned:
         """Versions leave the history, and a day's folder with its last one."""
         gone: list[bytes] = []
         days: dict[bytes, None] = {}
         for name in names:
             try:
+                if name in young and self._disk.stat(name) is not None and not self._disk.is_closed(name):
+                    continue  # what is written there would be lost
                 self._disk.remove_file(name)
             except DiskError as error:
                 if error.trouble != Trouble.ABSENT:
@@ -1385,6 +1410,15 @@ def _same_inode(out: Stat, there: Stat) -> bool:
         and out.kind == there.kind
         and (out.kind == Kind.DIRECTORY or (out.size == there.size and out.mtime == there.mtime))
     )
+
+
+def _begins_with(after: Reader, before: Reader, size: int, stopping: Callable[[], bool]) -> bool:
+    for offset in range(0, size, limits.MIB):
+        length = min(limits.MIB, size - offset)
+        piece = before.read(offset, length)
+        if len(piece) != length or after.read(offset, length) != piece or stopping():
+            return False
+    return before.stat().size == size
 
 
 def _is_as_known(reader: Reader, item: ReadItem) -> bool:

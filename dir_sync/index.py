@@ -669,6 +669,19 @@ class Index:
         query = "SELECT * FROM version WHERE time_ns<? ORDER BY why='conflict', time_ns LIMIT ?"
         return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
 
+    def crowding_versions(self, share: int, limit: int) -> list[tuple[Version, int]]:
+        """Of paths that hold more than `share` bytes in ordinary versions: up to `limit` of these and what the path holds, the
+        largest paths first, the oldest of a path first, its newest never."""
+        ordinary = (
+            "SELECT path AS of, SUM(size) AS total, MAX(time_ns) AS newest FROM version WHERE why<>'conflict'"
+            " GROUP BY path HAVING COUNT(*)>1 AND total>?"
+        )
+        query = (
+            f"SELECT version.*, total FROM version JOIN ({ordinary}) ON path=of"
+            " WHERE why<>'conflict' AND time_ns<newest ORDER BY total DESC, path, time_ns LIMIT ?"
+        )
+        return [(_version(fields[:-1]), fields[-1]) for fields in self._db.execute(query, (share, limit))]
+
     def versions_since(self, time_ns: int, limit: int) -> list[Version]:
         """Up to `limit` versions that were displaced at a time or later, the latest first."""
         query = "SELECT * FROM version WHERE time_ns>=? ORDER BY time_ns DESC LIMIT ?"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from dir_sync.core import retention
 from dir_sync.core.events import Blind, Touched, Urgency, Version, Why
 from dir_sync.core.model import Kind
 from dir_sync.core.retention import DAY_NS, Retention, enough
@@ -63,31 +66,94 @@ def test_what_is_too_much_goes_oldest_first() -> None:
 
 
 def test_what_was_kept_just_now_is_not_too_much_yet() -> None:
-    """Somebody may still be writing into it."""
+    """Somebody is still writing into it."""
     pair = linked(Retention(30 * DAY_NS, 0))
-    replace(pair, b"file", b"first", b"second")
+    replace(pair, b"file", b"first")
+    program = pair.two.disk.hold(b"file")
+    replace(pair, b"file", b"second")
     pair.clock.ms += 20_000
     pair.run()
     assert on_disk(pair.two) == [b"first"]
     pair.clock.ms += 85_000
     pair.run()
     assert on_disk(pair.two) == [b"first"]
-    pair.clock.ms += 15_000
+    program.close()
+    pair.clock.ms += 35_000
     pair.run()
     assert on_disk(pair.two) == []
 
 
-def test_a_burst_gives_way_as_soon_as_it_is_old_enough() -> None:
+def test_the_limit_holds_within_seconds_also_in_a_burst() -> None:
     pair = linked(Retention(30 * DAY_NS, 2_500))
-    replace(pair, b"file", *(b"%d" % number * 1000 for number in range(4)))
-    pair.clock.ms += 50_000
-    replace(pair, b"file", *(b"%d" % number * 1000 for number in range(4, 8)))
-    for _ in range(13):
-        pair.clock.ms += 10_000
+    for number in range(8):
+        replace(pair, b"file", b"%d" % number * 1000)
+        pair.clock.ms += 2_000
         pair.run()
-    assert pair.two.index.history_bytes() == 2_000
+        assert pair.two.index.history_bytes() <= 2_500
+    assert on_disk(pair.two) == [b"5" * 1000, b"6" * 1000]
+    pair.clock.ms += 130_000
+    pair.run()
     deadline = pair.two.engine.next_deadline()
     assert deadline is None or deadline > pair.clock.ms + 60_000, "and then it rests"
+
+
+def test_a_file_that_fills_the_history_gives_way_itself() -> None:
+    pair = linked(Retention(30 * DAY_NS, 10_000))
+    replace(pair, b"thesis", b"the old text", b"overwritten by mistake")
+    for number in range(30):
+        replace(pair, b"image", b"%02d" % number * 1000)
+        pair.clock.ms += 5_000
+        pair.run()
+    kept = on_disk(pair.two)
+    assert b"the old text" in kept
+    assert b"28" * 1000 in kept, "nor does its own newest"
+    assert pair.two.index.history_bytes() <= 10_000
+
+
+def test_what_is_the_beginning_of_what_took_its_place_is_not_kept() -> None:
+    pair = linked(Retention())
+    replace(pair, b"file", b"one", b"one two", b"one two three", b"another text")
+    assert on_disk(pair.two) == [b"one two three"]
+
+
+def test_a_beginning_that_somebody_writes_into_is_kept() -> None:
+    pair = linked(Retention())
+    replace(pair, b"file", b"one")
+    program = pair.two.disk.hold(b"file")
+    replace(pair, b"file", b"one two")
+    program.write(3, b" mine")
+    program.close()
+    for _ in range(10):
+        pair.clock.ms += 10_000
+        pair.run()
+    assert on_disk(pair.two) == [b"one mine"]
+
+
+def test_of_a_burst_of_saves_the_first_and_the_last_states_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "THIN_BYTES", 5_000)
+    pair = linked(Retention())
+    replace(pair, b"file", b"before the burst")
+    pair.clock.ms += 3_600_000
+    for number in range(40):
+        replace(pair, b"file", b"%02d" % number * 1000)
+    kept = on_disk(pair.two)
+    assert len(kept) <= 4
+    assert {b"before the burst", b"37" * 1000, b"38" * 1000} <= set(kept)
+
+
+def test_small_saves_are_all_kept() -> None:
+    pair = linked(Retention())
+    replace(pair, b"file", *(b"state %02d" % number for number in range(30)))
+    assert len(on_disk(pair.two)) == 29
+
+
+def test_the_states_that_lasted_shortest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "THIN_BYTES", 50)
+    thinning = retention.Thinning()
+    gone: list[bytes] = []
+    for number, lasted in enumerate([10**6, 900, 20_000, 800, 700, 600, 500]):
+        gone += thinning.keep(b"f", b"%d" % number, 10, lasted, number * 1_000)
+    assert gone == [b"3", b"4"]
 
 
 def test_losers_of_conflicts_go_last() -> None:

@@ -486,10 +486,12 @@ class SweepJob(NamedTuple):
 
 
 class PruneJob(NamedTuple):
-    """Remove versions from the history. Answer: Pruned."""
+    """Remove versions from the history. Answer: Pruned, with those that are gone."""
 
     names: tuple[bytes, ...]
     bulk: bool = True
+    young: frozenset[bytes] = frozenset()  # of these, those that stay while somebody has them open for writing
+    thins: bool = False  # they go because later states of the same work are there
 
 
 Job = (

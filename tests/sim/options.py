@@ -12,7 +12,7 @@ from random import Random
 from types import ModuleType
 
 from dir_sync import engine
-from dir_sync.core import limits, peers, transfer
+from dir_sync.core import limits, peers, retention, transfer
 
 __all__ = ["OPERATIONS", "Options", "bounded", "draw"]
 
@@ -166,6 +166,7 @@ def bounded(options: Options) -> Iterator[None]:
         },
         transfer: {"_AHEAD_BYTES": 2048},
         peers: {"_UNACKED_BYTES_MAX": 4096},
+        retention: {"THIN_BYTES": 300},
         engine: {"_YOUNG_VERSION_NS": 2 * _SECOND, "_PRUNE_AFTER_MS": 1_000},
     }
     if options.small_pages:

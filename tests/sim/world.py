@@ -18,7 +18,6 @@ from random import Random
 
 from blake3 import blake3
 
-from dir_sync import engine as engine_module
 from dir_sync.core import limits
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
@@ -70,7 +69,7 @@ from dir_sync.core.messages import (
     StateRequest,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stat, beats, has_seen, leq, same_content
-from dir_sync.core.retention import Retention
+from dir_sync.core.retention import SHARE, Retention
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
@@ -356,7 +355,7 @@ class SimDisk(MemoryDisk):
 
     def _must_be_elsewhere(self, path: bytes, inode: _Inode) -> None:
         for other in self._walk(self._root):
-            if other is not inode and other.kind == Kind.FILE and other.data == inode.data:
+            if other is not inode and other.kind == Kind.FILE and other.data.startswith(inode.data):
                 return
         raise Broken(f"{self.node.name} removes the last copy of what a user had: {path!r}")
 
@@ -969,7 +968,7 @@ class World:
             case _:
                 self.note(f"{node.name} > {describe_job(effect)}")
                 if isinstance(effect, PruneJob):
-                    self._check_pruned(node, effect.names)
+                    self._check_pruned(node, effect)
                 delay = self.options.disk_us
                 if effect.bulk:
                     delay *= 5
@@ -1293,8 +1292,10 @@ class World:
             if blake3(content).digest() not in node.seen:
                 raise Broken(f"{node.name} replaced bytes it has not seen at {result.path!r}: {content[:20]!r}")
 
-    def _check_pruned(self, node: Node, names: tuple[bytes, ...]) -> None:
-        """The history gives way to age, or to room that is wanted: the oldest first, and losers of conflicts last."""
+    def _check_pruned(self, node: Node, job: PruneJob) -> None:
+        """The history gives way to age, or to room that is wanted: first what fills it with itself, then the oldest, and losers
+        of conflicts last. A state goes at once only if a later one of the same file is there."""
+        names = job.names
         assert self.options.retention is not None
         keep_ns, bytes_max = self.options.retention
         now = node.wall_ns()
@@ -1302,12 +1303,25 @@ class World:
         chosen = [version for version in versions if version.name in names and version.time_ns >= now - keep_ns]
         if not chosen:
             return
+        if job.thins:
+            for version in chosen:
+                later = any(one.path == version.path and one.time_ns > version.time_ns for one in versions)
+                if not later or version.why != Why.REPLACED:
+                    raise Broken(f"{node.name} takes {version.name!r} out of the history, and there is nothing later")
+            return
         is_full = bool(node.engine._short)
         if sum(version.size for version in versions) <= bytes_max and not is_full:
             raise Broken(f"{node.name} takes {chosen[0].name!r} out of the history, which is neither old nor too much")
-        young = now if is_full else now - engine_module._YOUNG_VERSION_NS
-        stays = [version for version in versions if version.name not in names and version.time_ns < young]
+        in_use = () if is_full else node.engine._in_use
+        stays = [version for version in versions if version.name not in names and version.name not in in_use]
+        ordinary = [version for version in versions if version.why != Why.CONFLICT]
+        holds: Counter[bytes] = Counter()
+        for version in ordinary:
+            holds[version.path] += version.size
         for version in chosen:
+            newest = max((one.time_ns for one in ordinary if one.path == version.path), default=0)
+            if holds[version.path] > bytes_max // SHARE and version.time_ns < newest:
+                continue  # it fills the history with itself
             for other in stays:
                 is_loser = version.why == Why.CONFLICT, other.why == Why.CONFLICT
                 if is_loser == (True, False) or (is_loser[0] == is_loser[1] and other.time_ns < version.time_ns):
