@@ -1135,6 +1135,14 @@ class FileSync:
         moving = self._disk.stat(source)
         if moving is None or not _is_still_as(fingerprint(moving), item.copy_fp[:FINGERPRINT_BYTES], source):
             raise _Missing
+        is_meant = (moving.mode, moving.mtime) == (target.mode, target.mtime)
+        is_others = not is_meant and self._disk.is_only_replaceable(source)
+        if is_others and source.startswith(HISTORY + b"/"):
+            result = self._put_ours(item, source)
+            self._disk.remove_file(source)
+            return result
+        if is_others and there is not None:
+            raise _Missing  # it would take two steps that each displace something: the content comes another way
         version = None
         if there is None:
             self._give_name(source, path, moving)
@@ -1159,7 +1167,9 @@ class FileSync:
                 self._return_name(path, source)
                 raise _Unexpected
             return ApplyResult(path, Result.CHANGED, b"", version)
-        if moved.mode != target.mode or moved.mtime != target.mtime:
+        if is_others:
+            return self._put_ours(item._replace(expect=fingerprint(moved)), path)
+        if not is_meant:
             self._disk.set_meta(path, target.mode, target.mtime)
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
@@ -1204,7 +1214,7 @@ class FileSync:
         except DiskError as error:
             if error.trouble != Trouble.DENIED or not self._disk.is_only_replaceable(path):
                 raise
-            return self._replace_by_ours(item)
+            return self._put_ours(item, path)
         now = self._disk.stat(path)
         if now is None or now.inode != there.inode or now.size != there.size:
             raise _Unexpected
@@ -1213,10 +1223,10 @@ class FileSync:
         # A write between the look and the new mtime would not show any more: the content has to be read again.
         return ApplyResult(path, Result.DONE, fingerprint(now) + scanner.YOUNG)
 
-    def _replace_by_ours(self, item: ApplyItem) -> ApplyResult:
-        """The same content with another mode and mtime, as a file of ours, in the place of another user's."""
+    def _put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:
+        """The content of another user's file, as one of ours with the mode and mtime that are wanted."""
         unsynced: list[Writer] = []
-        copy = item._replace(act=Act.INSTALL, copy_path=item.path, copy_fp=item.expect)
+        copy = item._replace(act=Act.INSTALL, copy_path=source, copy_fp=b"")  # its content is compared, whole
         made = self._make_ready(copy, unsynced, False)
         try:
             for writer in unsynced:

@@ -282,7 +282,7 @@ class MemoryDisk:
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         self._enter("set_meta", path)
-        if self.is_only_replaceable(path):
+        if self._is_others(path):
             raise DiskError(Trouble.DENIED, path)
         self._set_meta(path, mode, mtime)
 
@@ -297,6 +297,9 @@ class MemoryDisk:
         """As `inherit`."""
 
     def is_only_replaceable(self, path: bytes) -> bool:
+        return self._is_others(path)
+
+    def _is_others(self, path: bytes) -> bool:
         inode = self._find(path)
         return inode is not None and inode.number in self.others
 

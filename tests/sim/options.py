@@ -70,6 +70,7 @@ class Options:
     sync_fails: float  # chance at each sync
     logs: float  # chance in a step: a program begins to append to a file, again and again
     blind: bool  # the disk of the last node takes names for others: no case, no Unicode forms
+    others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
     @property
     def keeps_memory(self) -> bool:
@@ -80,6 +81,7 @@ class Options:
 def draw(seed: int) -> Options:
     """The world of a seed. The simplest ones (no faults, two nodes) come often enough to be caught first."""
     dice = Random(f"options {seed}")
+    others = Random(f"others {seed}")  # for itself, so that the other worlds are what they were
     nodes = dice.choice([2, 2, 2, 3, 3, 3, 4, 5])
     full_mesh = [(a, b) for a in range(nodes) for b in range(a + 1, nodes)]
     line = [(a, a + 1) for a in range(nodes - 1)]
@@ -144,6 +146,7 @@ def draw(seed: int) -> Options:
         sync_fails=fault(0.12, 0.01),
         logs=dice.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
         blind=dice.random() < 0.15,
+        others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
     )
 
 

@@ -305,6 +305,21 @@ def _names_are_tried_for_ever() -> AbstractContextManager[object]:
     return patch.object(_Engine, "_is_held_back", lambda self, take: False)
 
 
+def _others_are_left_alone() -> AbstractContextManager[object]:
+    return patch.object(MemoryDisk, "is_only_replaceable", lambda self, path: False)
+
+
+def _others_rejected_after_the_move() -> AbstractContextManager[object]:
+    """A move of another user's file goes as far as it can."""
+
+    def move(self: Any, item: Any) -> Any:
+        with patch.object(self._disk, "is_only_replaceable", lambda path: False):
+            return _move(self, item)
+
+    _move = _FileSync._move
+    return patch.object(_FileSync, "_move", move)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
@@ -343,9 +358,13 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "what moved stays in the history": (_no_way_out_of_the_history, 300),
     "a name is what a look by it finds": (_any_spelling_will_do, 40),
     "what has no room is tried for ever": (_names_are_tried_for_ever, 40),
+    "another user's file keeps its mode and time": (_others_are_left_alone, 60),
+    "another user's file is moved and keeps its mode and time": (_others_rejected_after_the_move, 200),
 }
 
 NEEDS = {
+    "another user's file keeps its mode and time": "others",
+    "another user's file is moved and keeps its mode and time": "others",
     "the brake holds nothing": "disaster",
     "the brake holds moves": "disaster",
     "losers of conflicts leave the history first": "retention",

@@ -177,6 +177,7 @@ class SimDisk(MemoryDisk):
         self.node = node
         self.program = False  # a job of the program is running, not a user
         self.users: set[int] = set()  # inodes that users ever saw
+        self.owners = Random(f"owners {node.world.options.seed} {node.number}")
         self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
         self.pruned: frozenset[bytes] = frozenset()  # versions that the running job may remove
         self.last_heard: dict[bytes, bool] = {}  # the last that a program heard which watches: is the name there?
@@ -219,6 +220,9 @@ class SimDisk(MemoryDisk):
         finally:  # a full disk may have taken a part
             inode = self._find(path)
             if inode is not None:
+                is_made = (is_new or replace) and inode.kind == Kind.FILE and not path.startswith(b"still/")
+                if is_made and self.owners.random() < self.node.world.options.others:
+                    self.others.add(inode.number)
                 self.users.add(inode.number)
                 if is_new:
                     self._heard(path, Urgency.CREATED)
