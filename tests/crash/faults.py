@@ -18,7 +18,7 @@ class Change:
 
 
 CHANGES = {
-    "one worker": Change("daemon.py", "\n_WORKERS = 2", "\n_WORKERS = 1"),
+    "one worker": Change("daemon.py", "\n_WORKERS = 3", "\n_WORKERS = 1"),
     "written under the final name": Change(
         "file_sync.py",
         "self._disk.rename(made[0], path)\n",
@@ -42,8 +42,8 @@ CHANGES = {
     ),
     "contents are not synced": Change(
         "file_sync.py",
-        "            self._sync_files(items, unsynced, staged, results, together)\n",
-        "            pass\n",
+        "synced = self._sync_files(items, unsynced, staged, results, together)\n",
+        "synced = True\n",
     ),
     "nothing waits for the medium": Change(
         "disk.py",

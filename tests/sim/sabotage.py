@@ -54,8 +54,10 @@ def _joined_tombstones() -> AbstractContextManager[object]:
 
 
 def _mtime_decides() -> AbstractContextManager[object]:
-    def changed(previous: Record | None, now: Record, node: str, sequence: int, stamp_ns: int) -> Record:
-        record = reconcile.changed(previous, now, node, sequence, stamp_ns)
+    def changed(
+        previous: Record | None, now: Record, node: str, sequence: int, stamp_ns: int, latest_ns: int
+    ) -> Record:
+        record = reconcile.changed(previous, now, node, sequence, stamp_ns, latest_ns)
         return record._replace(stamp=Stamp(max(1, stamp_ns), node))
 
     return patch.object(engine, "changed", changed)
@@ -386,6 +388,8 @@ def seeds_for(name: str) -> Iterator[int]:
 NOTICED = {
     "a name is what a look by it finds": 17,
     "what has no room is tried for ever": 17,
+    "another user's file keeps its mode and time": 27,
+    "another user's file is moved and keeps its mode and time": 121,
     "a tombstone wins against an edit it did not know": 1,
     "tombstones are joined with what they did not know": 16,
     "what is found is not compared with what was expected": 25,
