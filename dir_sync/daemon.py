@@ -51,7 +51,7 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.fairness import Flow
 from dir_sync.core.messages import PROTOCOL, FolderIndex, HaveRequest, Hello, HistoryRequest
-from dir_sync.core.model import show
+from dir_sync.core.model import parent_of, show
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.roster import (
     NOTHING_IN_COMMON,
@@ -70,7 +70,7 @@ from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import HISTORY, STAGING, STATE, SYNC_ALL_FROM, FileSync, is_new_file
 from dir_sync.inbox import HERE, For, Inbox
 from dir_sync.index import JOURNAL_SINCE
-from dir_sync.log import Once, how_many, logger
+from dir_sync.log import Once, logger
 from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
@@ -511,7 +511,7 @@ class Daemon:
             due.append(engine / 1000)
         if self._index.is_dirty:
             due.append(self._last_commit + _COMMIT_EVERY_S)
-        if self._watcher.unwatched:
+        if self._watcher.unwatched or self._engine.mounted:
             due.append(self._next_poll)
         crowd = self._narrator.breathe(mono)
         if crowd is not None:
@@ -663,6 +663,9 @@ class Daemon:
             ],
             "restless": [show(path) for path in engine.restless()],
             "unwatched": len(self._watcher.unwatched),
+            "unwatched_first": next(
+                ({"path": show(path), "problem": why} for path, why in sorted(self._watcher.unwatched.items())), None
+            ),
             "transfers": [
                 {"path": show(path), "peer": peer, "here": here, "size": size}
                 for path, peer, here, size, _, _ in engine.transfers()
@@ -819,6 +822,19 @@ class Daemon:
         self._index.note(state.AT_REST, int(not self._engine.has_jobs_out))
         self._index.commit()
 
+    def _poll(self) -> None:
+        """Folders of which no event tells: those that cannot be watched, and those in which something is mounted."""
+        if self._watcher.unwatched:
+            path, reason = next(iter(self._watcher.unwatched.items()))
+            more = f" and {len(self._watcher.unwatched) - 1:,} more" if len(self._watcher.unwatched) > 1 else ""
+            is_limit = "limit" in reason
+            self._warn_once(
+                f"cannot be watched: {show(path)}{more} ({reason}); scanned every {_POLL_S:.0f} s instead"
+                + ("; to raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576" if is_limit else "")
+            )
+        for path in {*self._watcher.unwatched, *map(parent_of, self._engine.mounted)}:
+            self._inbox.put(Blind(path, ""))
+
     def _now_and_then(self) -> None:
         mono = time.monotonic()
         if mono - self._last_commit > _COMMIT_EVERY_S and self._index.is_dirty:
@@ -826,15 +842,9 @@ class Daemon:
         if mono >= self._next_scan:
             self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)
             self._inbox.put(Blind(b"", ""))
-        if self._watcher.unwatched and mono >= self._next_poll:
+        if (self._watcher.unwatched or self._engine.mounted) and mono >= self._next_poll:
             self._next_poll = mono + _POLL_S
-            path, reason = next(iter(self._watcher.unwatched.items()))
-            self._warn_once(
-                f"{how_many(len(self._watcher.unwatched), 'folder')} cannot be watched ({show(path)}, ...: {reason}): scanned"
-                f" every {_POLL_S:.0f} s instead; to raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576"
-            )
-            for path in list(self._watcher.unwatched):
-                self._inbox.put(Blind(path, ""))
+            self._poll()
         if mono >= self._next_root:
             self._next_root = mono + _ROOT_POLL_S
             self._check_root()

@@ -137,6 +137,7 @@ from dir_sync.core.model import (
     same_content,
     same_meta,
     same_version,
+    show,
     with_change,
 )
 from dir_sync.core.pace import Pace, Span
@@ -281,6 +282,7 @@ class Engine:
         self._busy: set[bytes] = set()
         # Names that cannot be had: something never synchronized has them (OTHER), or is in the folder that has them
         self._obstructed: dict[bytes, Kind] = {}
+        self.mounted: set[bytes] = set()  # where other file systems are mounted: no event tells when they are no more
         self._unable = Unable()
         self._free: set[bytes] = set()  # names that a blind disk has room for, as a look has just shown
         self._leaving: set[bytes] = set()  # folders that should go, and were not empty
@@ -923,6 +925,10 @@ class Engine:
             self._found_new(folder, listing.seen, listing.mtime)
         for name in listing.mounts:
             self._skip(prefix + name, MOUNTED)
+            self.mounted.add(prefix + name)
+        for path in [path for path in self.mounted if parent_of(path) == folder]:
+            if path[len(prefix) :] not in listing.mounts:
+                self.mounted.discard(path)
         if listing.entries:
             self._entered(folder, prefix, listing.entries, listing.mtime)
         for name in listing.gone:
@@ -1236,10 +1242,7 @@ class Engine:
         path = seen.path
         row = self.index.get(path)
         if row is None or row.record.kind == Kind.ABSENT:
-            parent = parent_of(path)
-            above = self.index.get(parent)
-            if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent in self._obstructed):
-                self._to_list.append(parent)  # it may have been what kept its folder here
+            self._let_folder_go(path)
         if row is None:
             if errand.live:
                 self._is_changing(parent_of(path), None)  # somebody's file that has come and gone
@@ -1290,6 +1293,13 @@ class Engine:
         self.index.ask_anew()
         for node in sorted(self._peers):
             self._ask_again(self._peers[node])
+
+    def _let_folder_go(self, path: bytes) -> None:
+        """Nothing is at `path` any more: it may have been what kept its folder here."""
+        parent = parent_of(path)
+        above = self.index.get(parent)
+        if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent in self._obstructed):
+            self._to_list.append(parent)
 
     def _is_being_filled(self, folder: bytes) -> bool:
         """True if something is just being put into a folder: it may have been there already when its user removed both."""
@@ -1622,6 +1632,10 @@ class Engine:
         if seen.kind == Kind.OTHER:
             self._skip(path, seen.problem or "not a file, a folder or a link")
             self._obstruct(path, Kind.OTHER)
+            if seen.problem == MOUNTED:
+                self.mounted.add(path)
+            if mine is not None and mine.kind == Kind.DIRECTORY and seen.problem == MOUNTED:
+                return self._hidden(mine)
             if mine is not None and mine.kind != Kind.ABSENT:
                 return self._absent(seen, errand)
             return True
@@ -1678,6 +1692,15 @@ class Engine:
         if not self.first_scan and record.kind != Kind.DIRECTORY:
             is_new = mine is None or mine.kind == Kind.ABSENT
             self._here[path, "new here" if is_new else "changed here"] = seen.size
+        return True
+
+    def _hidden(self, mine: Record) -> bool:
+        """Another file system is mounted on a folder of ours: what is below is hidden, not gone. If it is gone for everybody
+        else and nothing is known in it, it is noted as a folder that has stayed behind: it goes when it is seen again."""
+        row = self.index.get(mine.path)
+        best = self._announced_gone(mine)
+        if row is not None and best is not None and not self.index.has_live_child(mine.path):
+            self._hold(best, row.fp)
         return True
 
     def _redo(self, item: ApplyItem) -> bool:
@@ -2063,6 +2086,9 @@ class Engine:
 
     def _block(self, path: bytes) -> None:
         """Something newer cannot be had here: people are told once."""
+        near = next((other for other in self._named if other == path or other.startswith(path + b"/")), None)
+        what = "something in it or in its place" if near is None else show(near)
+        self._troubled[path] = (_TROUBLE_RETRY_MS[1], f"{what} is in the way, and is not synchronized")
         if path not in self._blocked_told:
             self._blocked_told.add(path)
             self._note("blocked", path)
@@ -2525,6 +2551,8 @@ class Engine:
             self._todo[path] = None
             if result.result == Result.DONE:
                 self.index.set_fp(path, result.fp)
+                if item.act is Act.REMOVE:
+                    self._let_folder_go(path)
             return
         row = self.index.get(path)
         if result.version is not None and row is not None:
@@ -2577,8 +2605,11 @@ class Engine:
                 self._unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
                 self._todo[path] = None
             case Result.REFUSED:
+                wait = _TROUBLE_RETRY_MS[1]
                 self._skip(path, result.problem)
-                self._plan_later(path, _TROUBLE_RETRY_MS[1])
+                self._troubled[path] = (wait, result.problem)
+                self._not_before[path] = self._now.mono_ms + wait
+                self._plan_later(path, wait)
         is_move = item.act == Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
         if is_move and item.copy_path is not None and result.result != Result.DONE:
             self._agenda.add(item.copy_path, self._now.mono_ms, self._now.mono_ms)

@@ -11,6 +11,7 @@ of the tree, and add watches without listing what is below them (docs/decisions.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -69,6 +70,9 @@ class _Reader(InotifyFD):
             if self._closed:
                 raise OSError("the watcher has ended")
             watch = self._get_or_create_watch(path, _WATCHED)
+            if watch.wd < 0:  # watchdog makes no error of it that we may not read the folder
+                self._watch_for_wd.pop(watch.wd, None)
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES))
             watch.callbacks[_CALLBACK] = self._handler
             return int(watch.wd)
 
@@ -142,8 +146,11 @@ class ChangeHandler:
         try:
             wd = self._reader.add(full)
         except OSError as error:
-            if error.errno is not None and os.path.isdir(full):
+            # Where we may not enter a folder above it, we cannot see whether it is there
+            if error.errno == errno.EACCES or (error.errno is not None and os.path.isdir(full)):
                 self.unwatched[path] = error.strerror or str(error)
+            else:
+                self.unwatched.pop(path, None)
             return False
         self.unwatched.pop(path, None)
         self._paths[wd] = path

@@ -187,8 +187,8 @@ class Narrator:
                 )  # fmt: skip
             case "blocked":
                 logger.warning(
-                    "%s was not changed here: something in it or in its place is not synchronized (a pipe, a socket, a"
-                    " mount)", path,
+                    "%s %s not changed here: something in it or in its place is not synchronized (a pipe, a socket, a"
+                    " mount)", path, "were" if others else "was",
                 )  # fmt: skip
             case "unreadable":
                 logger.warning(

@@ -54,7 +54,9 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
     if len(restless) > _TOLD_MAX:
         lines.append(f"  and {len(restless) - _TOLD_MAX:,} more that change all the time")
     if answer["unwatched"]:
-        lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched: scanned from time to time instead")
+        first = answer["unwatched_first"]
+        which = f" ({first['path']}: {first['problem']})" if answer["unwatched"] == 1 else f" ({first['path']}, ...)"
+        lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched{which}: scanned every 20 s instead")
     lines += [f"HELD{_where(held)}: {_what(held)}" for held in answer["held"]]
     if answer["held"]:
         lines.append(f"  to let it happen: {command('approve', folder)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import threading
 import time
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.observers import inotify_c
 from watchdog.observers.inotify_c import InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
@@ -140,6 +143,28 @@ def test_what_cannot_be_watched_is_remembered(heard: Heard, monkeypatch: pytest.
     monkeypatch.setattr(heard.handler._reader, "add", full)
     assert not heard.handler.watch(b"d")
     assert b"d" in heard.handler.unwatched
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_watched(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Watchdog hands out the descriptor -1 then, and makes no error of it. `locked` cannot even be seen to be a folder."""
+    (tmp_path / "in").mkdir()
+
+    def denied(_fd: int, _path: bytes, _mask: int) -> int:
+        ctypes.set_errno(errno.EACCES)
+        return -1
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inotify_c, "inotify_add_watch", denied)
+        for path in (b"in", b"locked/sub"):
+            assert not heard.handler.watch(path)
+    assert heard.handler.unwatched == {b"in": "Permission denied", b"locked/sub": "Permission denied"}
+    assert heard.handler.watch(b"in")
+    assert not heard.handler.watch(b"locked/sub"), "now it is seen not to be there"
+    assert heard.handler.unwatched == {}
+    (tmp_path / "in" / "letter").write_bytes(b"1")
+    heard.until(lambda events: Touched(b"in/letter", Urgency.NOW) in events)
 
 
 def test_lost_events_become_a_scan(heard: Heard) -> None:

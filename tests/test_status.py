@@ -24,6 +24,7 @@ ANSWER: dict[str, Any] = {
     "troubled": [],
     "restless": [],
     "unwatched": 0,
+    "unwatched_first": None,
     "transfers": [],
     "uploads": [],
     "held": [],
@@ -36,6 +37,16 @@ def held(**more: object) -> dict[str, object]:
 
 def lines(**more: object) -> list[str]:
     return render({**ANSWER, **more}, "my docs")
+
+
+def test_folders_that_cannot_be_watched_are_named() -> None:
+    first = {"path": "in", "problem": "Permission denied"}
+    assert "1 folder cannot be watched (in: Permission denied): scanned every 20 s instead" in lines(
+        unwatched=1, unwatched_first=first
+    )
+    assert "3 folders cannot be watched (in, ...): scanned every 20 s instead" in lines(
+        unwatched=3, unwatched_first=first
+    )
 
 
 def test_large_files_in_both_directions() -> None:
