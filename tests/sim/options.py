@@ -182,7 +182,13 @@ def bounded(options: Options) -> Iterator[None]:
             "TODO_PATHS_MAX": 12,
             "OUTBOX_BYTES_MAX": 3000,
         }
-        small[engine] |= {"_PLAN_MAX": 4, "_TURN_LOOKS_MAX": 6, "_READY_BYTES_MAX": 2048, "_LARGE_FETCHES_MAX": 2}
+        small[engine] |= {
+            "_PLAN_MAX": 4,
+            "_TURN_LOOKS_MAX": 6,
+            "_READY_BYTES_MAX": 2048,
+            "_LARGE_FETCHES_MAX": 2,
+            "_TOLD_SINGLY": 0,
+        }
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
     try:
         for module, names in small.items():

@@ -15,7 +15,7 @@ from unittest.mock import patch
 from dir_sync import engine, file_sync, scanner
 from dir_sync.core import limits, peers, reconcile
 from dir_sync.core.agenda import Errand
-from dir_sync.core.events import Folder, Listing, Look, Seen, Touched, Urgency, Why
+from dir_sync.core.events import Folder, Listing, Look, Note, Seen, Touched, Urgency, Why
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.renames import Renames
@@ -51,6 +51,20 @@ def _joined_tombstones() -> AbstractContextManager[object]:
         return Nothing() if vector == mine.vector else Join(mine._replace(vector=vector))
 
     return patch.object(engine, "decide", decide)
+
+
+def _nameless_crowd() -> AbstractContextManager[object]:
+    return patch.object(engine, "Note", lambda *fields, each=(), **named: Note(*fields, **named))
+
+
+def _silent_removals() -> AbstractContextManager[object]:
+    note = _Engine._note
+
+    def _note(self: engine.Engine, what: str, *fields: Any, **named: Any) -> None:
+        if what != "removed":
+            note(self, what, *fields, **named)
+
+    return patch.object(_Engine, "_note", _note)
 
 
 def _mtime_decides() -> AbstractContextManager[object]:
@@ -362,6 +376,8 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "what has no room is tried for ever": (_names_are_tried_for_ever, 40),
     "another user's file keeps its mode and time": (_others_are_left_alone, 60),
     "another user's file is moved and keeps its mode and time": (_others_rejected_after_the_move, 200),
+    "a crowd is counted and not named": (_nameless_crowd, 60),
+    "nobody is told of a removal": (_silent_removals, 60),
 }
 
 NEEDS = {

@@ -492,6 +492,9 @@ class Node:
     wiped: set[bytes] = field(default_factory=set)  # missing since the program did not run, and to be held by the brake
     rejected: bool = False  # and so has asked all others for all they have
     hears_at: int = 0  # when the last event of its watcher comes
+    unsaid: set[bytes] = field(
+        default_factory=set
+    )  # paths that were changed here, and no line for people tells of it yet
     may_brake: bool = True  # the scan at the start may find that so much is missing
 
     def __post_init__(self) -> None:
@@ -726,6 +729,7 @@ class World:
         node.older_images.append(image)
         node.image = image
         node.fresh_locals.clear()
+        node.unsaid.clear()
         node.heard_of = dict(node.heard_kept)
         self._die(node)
 
@@ -942,7 +946,8 @@ class World:
 
     def _perform(self, node: Node, effect: Effect) -> None:
         match effect:
-            case Note(what, path, peer, size, wire, text, _):
+            case Note(what, path, peer, size, wire, text, _, each):
+                node.unsaid.difference_update((path, *(name for name, _ in each)))
                 self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
                 if what == "bad content":
                     self._bad_content(node, path)
@@ -1283,6 +1288,8 @@ class World:
         items: dict[bytes, ApplyItem] = {item.path: item for item in job.items}
         for result in event.items:
             item = items[result.path]
+            if result.result == Result.DONE and item.act != Act.META and item.target.kind != Kind.DIRECTORY:
+                node.unsaid.add(item.path)
             if result.result == Result.DONE and item.act in (Act.INSTALL, Act.MOVE) and item.target.kind == Kind.FILE:
                 node.seen.add(item.target.content)
                 self.sizes[item.target.content] = item.target.size
@@ -1667,6 +1674,8 @@ class World:
             for path, kind in node.engine._obstructed.items():
                 if not _is_in_the_way(node.disk.tree(), path, kind):
                     raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")
+            if node.unsaid:
+                raise Broken(f"{when}: no line of {node.name} tells of the change of {min(node.unsaid)!r}")
             gone = node.disk.is_told_gone()
             if gone is not None:
                 raise Broken(f"{when}: who watches the tree of {node.name} has heard last that {gone!r} has left")
