@@ -61,7 +61,10 @@ def test_large_files_in_both_directions() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({}, "HELD: what bob did to 120 files (f1, ...) is held until you decide, on any machine"),
+        (
+            {},
+            "HELD: what bob did to 120 files (f1, ...) is held until you decide, on any machine but the one that did it",
+        ),
         ({"here": True, "at": "bob"}, "HELD on bob: what this node did to 120 files (f1, ...) is held until"),
         ({"missing": True, "files": 1}, "HELD: 1 file (f1, ...) vanished here; this is held until you decide"),
         ({"missing": True, "at": "bob"}, "HELD on bob: 120 files (f1, ...) vanished there; this is held until"),
