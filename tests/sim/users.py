@@ -137,6 +137,21 @@ class User:
             at += dice.choice([0, 100, 3_000, 40_000])
         return at + 1_000
 
+    def append_to(self, path: bytes) -> int:
+        """Opened, appended to, closed. Returns how many bytes came to it."""
+        more = b"-" * self._world.dice.choice([1, 60, 1_500])
+
+        def act() -> None:
+            nonlocal more
+            more = self._world.token(self._node, f"append {path!r}") + more
+            file = self._node.disk.hold(path)
+            file.write(file.stat().size, more)
+            file.close()
+            self._written(file, Urgency.NOW)
+
+        self._try(f"appends to {path!r}", act)
+        return len(more)
+
     def log(self) -> None:
         """A program appends to a file: it opens it for each line, or keeps it open."""
         dice = self._world.dice

@@ -181,6 +181,7 @@ class SimDisk(MemoryDisk):
         self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
         self.pruned: frozenset[bytes] = frozenset()  # versions that the running job may remove
         self.last_heard: dict[bytes, bool] = {}  # the last that a program heard which watches: is the name there?
+        self.written = 0  # bytes of content, by the program
         self.growing: set[int] = set()  # inodes that the program opened in order to append to them
         self.appended: dict[int, tuple[int, bytes]] = {}  # inode -> from where on the program has appended what
         self.before = self._hook
@@ -327,6 +328,8 @@ class SimDisk(MemoryDisk):
             if start + len(before) != offset:
                 start, before = offset, b""
             self.appended[inode.number] = start, before + bytes(data)
+        if self.program:
+            self.written += len(data)
         super()._put(inode, offset, data, path)
 
     def _cut(self, inode: _Inode, length: int) -> None:
@@ -361,6 +364,10 @@ class SimDisk(MemoryDisk):
         for other in self._walk(self._root):
             if other is not inode and other.kind == Kind.FILE and other.data.startswith(inode.data):
                 return
+        for node in self.node.world.nodes if path.startswith(STAGING) else ():
+            for other in node.disk._walk(node.disk._root):
+                if other is not inode and other.kind == Kind.FILE and other.data.startswith(inode.data):
+                    return  # what took its place began with it, and a user has just changed that here
         raise Broken(f"{self.node.name} removes the last copy of what a user had: {path!r}")
 
     def contents(self) -> Counter[bytes]:
@@ -1498,6 +1505,7 @@ class World:
         self._one_after_the_other()
         self._only_renamed()
         self._saved_by_editors()
+        self._only_appended()
 
     def _something_happens(self) -> None:
         options, dice = self.options, self.dice
@@ -1623,6 +1631,38 @@ class World:
             )
             if told or kept:
                 raise Broken(f"what {node.name} only renamed cost {told} bytes on the wire and {kept} in the history")
+
+    def _only_appended(self) -> None:
+        """What is appended to a file costs what is appended: on each link, on each disk, and nothing in any history."""
+        for _ in range(3):
+            node = self.dice.choice(self.nodes)
+            if any(other.linked for other in self.nodes) or self._others() or self._kept_away():
+                return
+            large = [
+                path
+                for path, entry in node.disk.tree().items()
+                if entry[0] == Kind.FILE and len(entry[1]) > limits.INLINE_BYTES_MAX and not path.startswith(b"still")
+            ]
+            if not large or self.options.blind:
+                return
+            path = self.dice.choice(large)
+            self.crossed.clear()
+            since = {other.name: other.wall_ns() for other in self.nodes}
+            written = {other.name: other.disk.written for other in self.nodes}
+            more = node.user.append_to(path)
+            self.rest("after an append")
+            self._check_rest("after an append")
+            content = node.disk.content(path)
+            assert content is not None
+            digest = blake3(content).digest()
+            told = max((size for (_, other), size in self.crossed.items() if other == digest), default=0)
+            kept = [v.name for other in self.nodes for v in _kept_since(other, since[other.name]) if v.path == path]
+            cost = max(other.disk.written - written[other.name] for other in self.nodes)
+            if told > more or kept or cost > more:
+                raise Broken(
+                    f"{more} bytes that {node.name} appended to {path!r} ({len(content)} bytes) cost {told} bytes on a"
+                    f" link, {cost} bytes on a disk, and {kept} in a history"
+                )
 
     def _saved_by_editors(self) -> None:
         """Programs that save by putting the old file aside first: elsewhere the name is never missing."""
