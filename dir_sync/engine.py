@@ -1241,8 +1241,8 @@ class Engine:
         """Nothing is there. True if that is settled; false: look again, its children come first."""
         path = seen.path
         row = self.index.get(path)
-        if row is None or row.record.kind == Kind.ABSENT:
-            self._let_folder_go(path)
+        if (row is None or row.record.kind == Kind.ABSENT) and seen.taken_for is None:
+            self._let_folder_go(path)  # (a name that the disk takes for another one has not gone: else this had no end)
         if row is None:
             if errand.live:
                 self._is_changing(parent_of(path), None)  # somebody's file that has come and gone
