@@ -34,7 +34,7 @@ def lock(root: bytes) -> int:
     if not _is_in(root, path):
         raise ConfigError(f"{show(path)} has to be a folder on the same file system as {show(root)}, not a link")
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
+        _make_private(path)
         handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise ConfigError(f"{show(path)} cannot be created: {error.strerror}") from error
@@ -50,6 +50,7 @@ def lock(root: bytes) -> int:
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        os.fchmod(handle, 0o600)  # as for the folder
     except OSError:
         pass  # a full disk: the process id is only for people
     return handle
@@ -103,6 +104,17 @@ def _keep_private(path: bytes) -> None:
             pass  # the file system knows no modes, or the file is another user's
         finally:
             os.close(handle)
+
+
+def _make_private(folder: bytes) -> None:
+    """Make our folder, unless it is there: 0700, also under a umask that takes rights from its owner."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+    else:
+        os.chmod(folder, 0o700)
 
 
 def _is_in(root: bytes, path: bytes) -> bool:
