@@ -2102,7 +2102,19 @@ class Engine:
         ready = self._ready.get(wanted.path)
         if ready is not None and ready.digest == wanted.content:
             return True
-        return bool(self.index.by_content(wanted.content)) or self.index.version_with(wanted.content) is not None
+        if self.index.by_content(wanted.content) or self.index.version_with(wanted.content) is not None:
+            return True
+        return self._begins_here(wanted) is not None
+
+    def _begins_here(self, wanted: Record) -> Row | None:
+        """What is at a path, if it may begin with the older content that somebody wants back there: such a version is in no
+        history."""
+        row = self.index.get(wanted.path)
+        if row is None or row.record.kind != Kind.FILE or not 0 < wanted.size < row.record.size:
+            return None
+        if len(row.fp) != FINGERPRINT_BYTES or (wanted.path, row.fp) in self._no_source:
+            return None
+        return row if self.index.offer(wanted.path, _OURS) is not None else None
 
     def _settled(self, path: bytes, offers: list[Offer]) -> None:
         """We hold the best there is: offers that tell nothing new are dropped."""
@@ -2408,6 +2420,10 @@ class Engine:
         if version is not None and (version.name, b"") not in self._no_source:
             self._cancel(item.path)
             self._do(item._replace(copy_path=version.name), take)
+            return True
+        longer = self._begins_here(target)
+        if longer is not None:
+            self._do(item._replace(copy_path=item.path, copy_fp=longer.fp), take)
             return True
         return False
 
@@ -2897,6 +2913,8 @@ class Engine:
                 continue
             record = self._changed_to(mine, now, self._now.wall_ns)
             is_here = kind != Kind.FILE or not size or self.index.has_content(content)
+            is_shorter = mine is not None and mine.kind == Kind.FILE and size < mine.size
+            is_here |= is_shorter and content not in holders  # what is here may begin with it
             for peer in [""] if is_here else holders.get(content, ()):
                 self.index.put_offer(Offer(_OURS + peer, record, False))
             self._todo[path] = None

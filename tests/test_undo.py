@@ -198,3 +198,19 @@ def test_the_journal_is_bounded(pair: Pair) -> None:
     assert [one.path for one in index.changes_since(0)] == [b"a"] * 5
     index.forget_changes(WALL_NS * 2, 5)
     assert list(index.changes_since(0)) == []
+
+
+@pytest.mark.parametrize("where", ["one", "two"])
+def test_what_was_only_appended_is_undone_though_no_history_has_what_was_before(pair: Pair, where: str) -> None:
+    long = b"a line of a log\n" * 1_000
+    edit(pair, pair.one, b"log", long)
+    edit(pair, pair.one, b"note", b"short")
+    before = now_ns(pair)
+    edit(pair, pair.one, b"log", long + b"one more\n")
+    edit(pair, pair.one, b"log", long + b"one more\nand one more\n")
+    edit(pair, pair.one, b"note", b"short and more")
+    assert not list(pair.two.index.versions())
+    undo_at(pair, getattr(pair, where), before)
+    for node in (pair.one, pair.two):
+        assert node.disk.content(b"log") == long
+        assert node.disk.content(b"note") == b"short"
