@@ -3077,7 +3077,8 @@ class Engine:
         if self._origins.get(path) in self._busy and self._wait_a_moment(target):
             return
         grows = delta is not None and delta[3].marks is not None
-        may_ask = (self._with_deltas or grows) and path not in self._avoid
+        may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
+        may_ask = (self._with_deltas or grows or may_have_grown) and path not in self._avoid
         before = self._base_of(path, row) if may_ask else None
         if (
             before is not None
