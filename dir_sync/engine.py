@@ -20,6 +20,7 @@ from dir_sync import undo
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
 from dir_sync.core.approval import Approval, Approvals
+from dir_sync.core.arrivals import Arrivals, is_flooded
 from dir_sync.core.brake import Brake, covers
 from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.content import bucket_of, first_scan_record
@@ -379,6 +380,7 @@ class Engine:
         self._inquiries = Inquiries()
         self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
         self._retention = retention
+        self._arrivals = Arrivals()
         self._prune_at = 0  # (ms) the history is looked at again
         self._pruning: tuple[bytes, ...] = ()  # versions that are being removed
         self._in_use: dict[
@@ -2725,6 +2727,7 @@ class Engine:
             if self._journals:
                 self.index.journal_new(records, self._now.wall_ns)
             rows = self.index.put_new(records, fps)
+            self._arrivals.add((record.content for record in records), self._now.mono_ms)
             self._changed += [(row.seq, row.record) for row in rows]
             peer = self._peers.get(node)
             if peer is not None:
@@ -2826,6 +2829,8 @@ class Engine:
                 self._note("meta", path, maker)
             case Act.INSTALL:
                 local = item.copy_path is not None
+                if not local and target.kind is Kind.FILE:
+                    self._arrivals.add((target.content,), self._now.mono_ms)
                 self._note("copied" if local else "received", path, peer, target.size)
 
     def _moved_whole(self, source: bytes, target: bytes) -> None:
@@ -2867,6 +2872,8 @@ class Engine:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
         self.index.put_version(version)
+        if version.kind == Kind.FILE and self._arrivals.is_brief(version.content, self._now.mono_ms):
+            self.index.put_brief(version.name)
         self._prune_at = min(self._prune_at, self._now.mono_ms + _PRUNE_AFTER_MS)
         self._recheck_later(version)
         if version.why == Why.REPLACED and displaced.stamp.node == version.node and self._retention is not None:
@@ -2989,7 +2996,8 @@ class Engine:
         if room > 0:
             share = self._retention.bytes_max // SHARE
             more = crowding(self.index.crowding_versions(share, most), share)
-            more += self.index.least_versions(now.wall_ns + 1, most)
+            flooded = is_flooded(self.index.brief_bytes(), over + self._retention.bytes_max)
+            more += self.index.least_versions(now.wall_ns + 1, most, flooded)
             free = {version.name: version for version in more if self._short or version.name not in self._in_use}
             chosen.update((version.name, version) for version in enough(free.values(), room))
         if not chosen:

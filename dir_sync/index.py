@@ -95,6 +95,7 @@ class Index:
             for table in ("row", "offer"):  # of an index that is older than this column
                 if all(name != "lineage" for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")):
                     self._db.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
+            self._db.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
             self._db.execute("BEGIN")
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             self._peers = {
@@ -664,9 +665,24 @@ class Index:
         query = "SELECT * FROM version WHERE time_ns<? ORDER BY time_ns LIMIT ?"
         return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
 
-    def least_versions(self, before_ns: int, limit: int) -> list[Version]:
-        """The same, but losers of conflicts come last."""
-        query = "SELECT * FROM version WHERE time_ns<? ORDER BY why='conflict', time_ns LIMIT ?"
+    def put_brief(self, name: bytes) -> None:
+        """The content of a version was here for minutes only."""
+        self._db.execute("INSERT OR IGNORE INTO brief VALUES (?)", (name,))
+
+    def brief_bytes(self) -> int:
+        """What the history holds of such contents."""
+        query = "SELECT COALESCE(SUM(size),0) FROM version WHERE name IN (SELECT name FROM brief)"
+        size: int = self._db.execute(query).fetchone()[0]
+        return size
+
+    def is_brief(self, name: bytes) -> bool:
+        return self._db.execute("SELECT 1 FROM brief WHERE name=?", (name,)).fetchone() is not None
+
+    def least_versions(self, before_ns: int, limit: int, brief_first: bool = False) -> list[Version]:
+        """The same, but losers of conflicts come last. With `brief_first`, contents that were here for minutes only come
+        first."""
+        order = "name NOT IN brief, why='conflict', time_ns" if brief_first else "why='conflict', time_ns"
+        query = f"SELECT * FROM version WHERE time_ns<? ORDER BY {order} LIMIT ?"
         return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
 
     def crowding_versions(self, share: int, limit: int) -> list[tuple[Version, int]]:
@@ -689,6 +705,7 @@ class Index:
 
     def drop_version(self, name: bytes) -> None:
         self._db.execute("DELETE FROM version WHERE name=?", (name,))
+        self._db.execute("DELETE FROM brief WHERE name=?", (name,))
         self._dirty_meta["sequence"] = self.sequence
 
     # --- the journal -------------------------------------------------------------------------------------------------

@@ -41,6 +41,9 @@ CREATE TABLE IF NOT EXISTS version (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS version_content ON version (content) WHERE kind = 1;
 
+-- Versions whose content was here for minutes only.
+CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID;
+
 -- What was at a path before each change of the folder, whoever made it: from that it can be told how it was at a time.
 CREATE TABLE IF NOT EXISTS change (
     id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, path BLOB NOT NULL,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.events import PeerDown, PeerUp, Received
+from dir_sync.core.brake import Limits
+from dir_sync.core.events import PeerDown, PeerUp, Received, Touched, Urgency
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp
-from tests.pair import FOLDER, LIMITS, Clock, OneNode
+from dir_sync.core.retention import Retention
+from tests.pair import FOLDER, LIMITS, Clock, OneNode, Pair
 
 
 @pytest.fixture
@@ -113,3 +115,36 @@ def test_strangers_are_forgotten(node: OneNode) -> None:
     assert len(node.index.noted_below("name ")) <= 11
     node.boot()
     assert len(node.index.peers()) <= 11
+
+
+@pytest.mark.parametrize("names", [1, 40])
+def test_a_flood_does_not_push_out_what_stood_here(names: int) -> None:
+    """A member deletes what others made, then fills the history with contents of its own, by many names or by one."""
+    pair = Pair(Limits(0, 50), Retention(bytes_max=20_000))
+    two = pair.two
+    for number in range(10):
+        pair.one.disk.write(b"precious %d" % number, b"precious %d" % number * 90)
+    pair.restart(pair.one)
+    pair.clock.ms += 3_600_000
+    for number in range(10):
+        pair.one.disk.delete(b"precious %d" % number)
+        pair.one.inbox.append(Touched(b"precious %d" % number, Urgency.VANISHED))
+    pair.run()
+    pair.clock.ms += 300_000
+    for number in range(120):
+        path = b"evil %d" % (number % names)
+        pair.one.disk.write(path, b"evil %d" % number * 150)
+        pair.one.inbox.append(Touched(path, Urgency.NOW))
+        pair.run()
+        if names > 1:
+            pair.one.disk.delete(path)
+            pair.one.inbox.append(Touched(path, Urgency.VANISHED))
+            pair.run()
+    pair.clock.ms += 300_000
+    pair.run()
+    pair.clock.ms += 3_700_000
+    pair.run()
+    assert two.index.history_bytes() <= 20_000
+    kept = {version.path for version in two.index.versions()}
+    assert {b"precious %d" % number for number in range(10)} <= kept
+    assert any(path.startswith(b"evil") for path in kept), "there was room for some of it"

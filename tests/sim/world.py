@@ -19,6 +19,7 @@ from random import Random
 from blake3 import blake3
 
 from dir_sync.core import limits
+from dir_sync.core.arrivals import is_flooded
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
     Act,
@@ -1336,6 +1337,9 @@ class World:
         holds: Counter[bytes] = Counter()
         for version in ordinary:
             holds[version.path] += version.size
+        if is_flooded(node.index.brief_bytes(), sum(version.size for version in versions)):
+            stays = [other for other in stays if not node.index.is_brief(other.name)]
+            chosen = [version for version in chosen if not node.index.is_brief(version.name)]
         for version in chosen:
             newest = max((one.time_ns for one in ordinary if one.path == version.path), default=0)
             if holds[version.path] > bytes_max // SHARE and version.time_ns < newest:
