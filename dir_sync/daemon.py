@@ -63,6 +63,7 @@ from dir_sync.core.roster import (
     Roster,
 )
 from dir_sync.core.roster import NewIdentity as ClashingIdentity
+from dir_sync.core.standing import Lack
 from dir_sync.discovery import Discovery
 from dir_sync.disk import RealDisk, room
 from dir_sync.engine import Engine, Now
@@ -633,7 +634,7 @@ class Daemon:
 
     def _status(self) -> Answer:
         config, index, engine = self._config, self._index, self._engine
-        synchronized = set(engine.synchronized_with())
+        in_sync = engine.in_sync_with()
         files, size = index.count_live()
         held = [("", one) for one in engine.braked()]
         held += [(node, one) for node, some in sorted(engine.held_elsewhere.items()) for one in some]
@@ -651,11 +652,15 @@ class Daemon:
                     "name": show(engine.name_of(node_id).encode("utf-8", "surrogateescape")),
                     "node": node_id,
                     "address": node.address,
-                    "synchronized": node_id in synchronized,
+                    "synchronized": node_id in in_sync,
+                    "lacks": _amount(engine.lacked_by(node_id)),
+                    "lacking_here": _amount(engine.lacked_from(node_id)),
                 }
                 for node_id, node in sorted(self._links.items())
             ],
+            "in_sync": bool(in_sync) and len(in_sync) == len(self._links),
             "scanning": engine.scanning,
+            "unseen": engine.unseen(),
             "busy": engine.is_busy,
             "wanted": index.count_offers(),
             "troubled": [
@@ -904,3 +909,8 @@ def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
     return f"{kind} port {port} cannot be used: {error.strerror}"
+
+
+def _amount(lack: Lack | None) -> dict[str, int] | None:
+    """For `status`; None: not known yet."""
+    return None if lack is None else lack._asdict()

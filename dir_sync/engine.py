@@ -102,6 +102,7 @@ from dir_sync.core.messages import (
     History,
     HistoryRequest,
     Kept,
+    Lacks,
     Loser,
     Message,
     ModificationUpdate,
@@ -147,6 +148,7 @@ from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.renames import Renames
 from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
+from dir_sync.core.standing import NOTHING, Lack, Standing
 from dir_sync.core.transfer import Fetch
 from dir_sync.core.unable import Unable, Unfit
 from dir_sync.core.uploads import Upload, Uploads
@@ -191,6 +193,10 @@ _ECHO_MS = 2_000  # an event that comes later is looked at
 _OUTDONE_MAX = 10_000  # paths ...
 _OUTDONE_PAIRS_MAX = 100  # ... and pairs of versions of one of them
 _ADDRESSES_MAX = 10_000
+_LAG_FILES = 100  # a peer that lacks so many, or as many bytes as a large file has, is told of ...
+_LAG_NOTED_MS = 30_000  # ... not more often than this
+_SYNC_LASTS_MS = 500  # all is in sync for so long before people are told ...
+_SYNC_NOTED_MS = 10_000  # ... and told again, if the same peers are, not before this has passed
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
 _READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
@@ -377,6 +383,12 @@ class Engine:
             bytes, set[tuple[Stamp, Stamp]]
         ] = {}  # what won here against a larger stamp, and over which
         self._lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
+        self._lacks_due_ms: int | None = None  # a peer is told again what we lack
+        self._sync_due_ms: int | None = None  # people are told that all is in sync
+        self._in_sync: frozenset[str] = frozenset()  # with these, as people were told last; empty: not any more
+        self._sync_left: frozenset[str] = frozenset()  # what `_in_sync` was before
+        self._sync_since_ms: int | None = None
+        self._sync_told_ms: int | None = None
         self._inquiries = Inquiries()
         self._journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
         self._retention = retention
@@ -553,6 +565,8 @@ class Engine:
             self._coming = {ready.digest: path for path, ready in self._ready.items()}
         for id_, answers in self._inquiries.over(now.mono_ms):
             self._out.append(Report(id_, tuple(answers)))
+        self._tell_lacks()
+        self._note_in_sync()
         if self._out or self._jobs_out:
             self._moved_ms = now.mono_ms
         return self._out
@@ -578,7 +592,7 @@ class Engine:
         if self._retention is not None and not self._pruning:
             due.append(self._now.mono_ms if self._thin else self._prune_at)
         others = (self.peer_brake.due_ms(), self._inquiries.due_ms(), self._held_again_ms)
-        due += [when for when in others if when is not None]
+        due += [when for when in (*others, self._lacks_due_ms, self._sync_due_ms) if when is not None]
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
         behind = [peer for peer in self._peers.values() if peer.sent < self.index.sequence]
@@ -601,9 +615,54 @@ class Engine:
         """True while a worker may be at something whose outcome is not noted yet."""
         return bool(self._jobs_out)
 
-    def synchronized_with(self) -> list[str]:
-        """Peers that have told us all they had and were told all we had."""
-        return [node for node, peer in sorted(self._peers.items()) if peer.synced and peer.sent >= self.index.sequence]
+    def in_sync_with(self) -> list[str]:
+        """Peers of which it is known that they have all that this node has, and this node all that they have."""
+        if not self._is_settled():
+            return []
+        return [node for node, peer in sorted(self._peers.items()) if self._is_in_sync(peer)]
+
+    def _is_in_sync(self, peer: Peer) -> bool:
+        return (
+            peer.standing.has_all
+            and peer.synced
+            and peer.told_last
+            and not peer.summary
+            and peer.sent >= self.index.sequence
+            and self.index.wanted_from(peer.node) == NOTHING
+        )
+
+    def _is_settled(self) -> bool:
+        """True if nothing is known to have changed here that was not noted yet, and nothing is being changed here."""
+        return not (
+            self.scanning or len(self._agenda) or self._looking or self._to_list or self._listings_out
+            or self._todo or self._doing or self._check_again or self._changed or self.brake.missed or self.brake.held
+        )  # fmt: skip
+
+    def lacked_by(self, node: str) -> Lack | None:
+        """What a connected peer does not have of ours, as far as it has said; None: it has said nothing yet."""
+        standing = self._peers[node].standing if node in self._peers else Standing()
+        if standing.lacks is None:
+            return None
+        if standing.has_all and self._peers[node].sent >= self.index.sequence:
+            return standing.lacks
+        return standing.lacks.plus(self.index.rows_come_to(standing.lacks_as_of))
+
+    def lacked_from(self, node: str) -> Lack:
+        """What this node does not have of what a peer announced."""
+        lack = self.index.wanted_from(node)
+        for gift in self._gifts.values():
+            if gift.peer == node:
+                lack = lack.plus(Lack(1, gift.record.size, 0))
+        here = sum(
+            fetch.received
+            for fetch in self._large.values()
+            if fetch.base is None and self.index.offer(fetch.target.path, node) is not None
+        )
+        return lack._replace(files=lack.files + self.brake.held_files, bytes=max(0, lack.bytes - here))
+
+    def unseen(self) -> int:
+        """How many paths have still to be looked at."""
+        return len(self._agenda) + len(self._looking)
 
     def name_of(self, node: str) -> str:
         """What a node calls itself, or did when it was last connected."""
@@ -3868,6 +3927,7 @@ class Engine:
         self._peer_down(peer.node)
 
     def _message(self, peer: Peer, message: Message) -> None:
+        peer.standing.came(message)
         match message:
             case StateRequest():
                 self._state_asked(peer, message)
@@ -3931,6 +3991,8 @@ class Engine:
                 self._held_there(peer, held)
             case Decision(_, maker, counter, approve):
                 self._decide_on(maker, counter, approve, peer.node)
+            case Lacks():
+                self._peer_lacks(peer, message)
             case Settle(_, losers):
                 for loser in losers:
                     self.index.settle(*loser)
@@ -4005,7 +4067,8 @@ class Engine:
         peer.first_contact = False
         if not peer.synced:
             peer.synced = True
-            self._note("synchronized", peer=peer.node)
+            lack = self.lacked_from(peer.node)
+            self._note("met", peer=peer.node, size=lack.bytes, wire=lack.files + lack.others)
 
     def _told(self, peer: Peer, record: Record, sequence: int) -> bool:
         """A peer announced what it holds. True if that is (or may be) news."""
@@ -4166,7 +4229,66 @@ class Engine:
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
+    def _tell_lacks(self) -> None:
+        """Tell each peer what of its announcements is not here yet, if it does not know."""
+        self._lacks_due_ms = None
+        if self.scanning:
+            return
+        for node in sorted(self._peers):
+            peer = self._peers[node]
+            known = self.index.peer(node)
+            if not (peer.asked and peer.was_asked) or known is None:
+                continue
+            lack = self.lacked_from(node)
+            due_ms = peer.standing.due_ms(lack)
+            if due_ms is None:
+                continue
+            if due_ms > self._now.mono_ms:
+                self._lacks_due_ms = min(due_ms, self._lacks_due_ms or due_ms)
+                continue
+            peer.standing.said = peer.standing.heard, lack
+            peer.standing.said_ms = self._now.mono_ms
+            self._send(node, Lacks(self.folder, known.seen, *lack), 100)
+
+    def _peer_lacks(self, peer: Peer, message: Lacks) -> None:
+        standing = peer.standing
+        lack = standing.lacks = Lack(message.files, message.bytes, message.others)
+        standing.lacks_as_of = message.sequence
+        is_much = lack.files >= _LAG_FILES or lack.bytes >= limits.LARGE_FILE_BYTES
+        if is_much and (standing.noted_ms is None or self._now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
+            standing.noted_ms = self._now.mono_ms
+            self._note("lags", peer=peer.node, size=lack.bytes, wire=lack.files)
+
+    def _note_in_sync(self) -> None:
+        """One line when all connected peers have everything, and so has this node: when that has lasted for a moment."""
+        now = self._now.mono_ms
+        self._sync_due_ms = None
+        if not self._peers:
+            self._in_sync, self._sync_since_ms = frozenset(), None
+            return
+        if len(self.in_sync_with()) < len(self._peers):
+            self._sync_since_ms = None
+            if self._in_sync:
+                self._sync_left, self._in_sync = self._in_sync, frozenset()
+            return
+        peers = frozenset(self._peers)
+        if peers <= self._in_sync:  # one has left: the others are told of already
+            self._in_sync = peers
+            return
+        if self._sync_since_ms is None:
+            self._sync_since_ms = now
+        due_ms = self._sync_since_ms + _SYNC_LASTS_MS
+        if peers == self._sync_left and self._sync_told_ms is not None:
+            due_ms = max(due_ms, self._sync_told_ms + _SYNC_NOTED_MS)  # single edits, one after the other, are no news
+        if due_ms > now:
+            self._sync_due_ms = due_ms
+            return
+        self._in_sync = peers
+        self._sync_told_ms = now
+        self._note("in sync", text="\n".join(self.name_of(node) for node in sorted(peers)), wire=len(peers))
+
     def _send(self, node: str, message: Message, size: int) -> None:
+        self._peers[node].standing.told(message)
         self._peers[node].queued += size
         self._out.append(Send((node,), message, size))
 
@@ -4211,6 +4333,7 @@ class Engine:
                 if at == len(sends):
                     sends.append((told, []))
                 sends[at][1].append(node)
+                peer.standing.told(told.message)
                 at += 1
                 peer.queued += told.size
             peer.sent = until

@@ -20,6 +20,7 @@ from dir_sync.core.content import summarize
 from dir_sync.core.events import Before, Version, Why
 from dir_sync.core.model import Kind, Record, Stamp, Vector
 from dir_sync.core.reconcile import Offer
+from dir_sync.core.standing import NOTHING, Lack
 
 __all__ = ["JOURNAL_SINCE", "Index", "IndexDamaged", "PeerSeen", "Row"]
 
@@ -70,6 +71,7 @@ class Index:
         self._dirty_content: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
         self._offers: dict[bytes, dict[str, Offer]] = {}
         self._dirty_offers: dict[tuple[bytes, str], None] = {}
+        self._wanted: dict[str, Lack] = {}  # what the offers of each peer come to
         self._offered: set[bytes] | None = None  # all paths that have offers in the file, and maybe some more
         self.offers_went = False  # some that there were are dropped or replaced, since somebody set this to false
         self._contents: _Bloom | None = None  # of rows and versions; made when first asked
@@ -105,6 +107,7 @@ class Index:
             self._any_offer = self._exists_offer()
             if not self._any_offer:
                 self._offered = set()
+            self._count_wanted()
             if self._db.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
                 self._paths = _Bloom()
                 self._live = (0, 0)
@@ -472,18 +475,46 @@ class Index:
     def put_offer(self, offer: Offer) -> None:
         path = offer.record.path
         known = self._offers_of(path)
-        self.offers_went = self.offers_went or offer.peer in known
+        earlier = known.get(offer.peer)
+        self.offers_went = self.offers_went or earlier is not None
+        self._add_wanted(offer, 1)
+        if earlier is not None:
+            self._add_wanted(earlier, -1)
         known[offer.peer] = offer
         self._offers[path] = known
         self._dirty_offers[(path, offer.peer)] = None
 
     def drop_offer(self, path: bytes, peer: str) -> bool:
         """True if there was one."""
-        if self._offers_of(path).pop(peer, None) is None:
+        offer = self._offers_of(path).pop(peer, None)
+        if offer is None:
             return False
+        self._add_wanted(offer, -1)
         self.offers_went = True
         self._dirty_offers[(path, peer)] = None
         return True
+
+    def wanted_from(self, peer: str) -> Lack:
+        """What the offers of a peer come to."""
+        return self._wanted.get(peer, NOTHING)
+
+    def rows_come_to(self, after: int) -> Lack:
+        """What the rows above a sequence come to."""
+        self._flush()
+        query = "SELECT COUNT(*), COALESCE(SUM(kind=1),0), COALESCE(SUM((kind=1)*size),0) FROM row WHERE seq>?"
+        count, files, size = self._db.execute(query, (after,)).fetchone()
+        return Lack(files, size, count - files)
+
+    def _add_wanted(self, offer: Offer, sign: int) -> None:
+        files, size, others = self._wanted.get(offer.peer, NOTHING)
+        if offer.record.kind is Kind.FILE:
+            self._wanted[offer.peer] = Lack(files + sign, size + sign * offer.record.size, others)
+        else:
+            self._wanted[offer.peer] = Lack(files, size, others + sign)
+
+    def _count_wanted(self) -> None:
+        query = "SELECT peer, COUNT(*), SUM(kind=1), SUM((kind=1)*size) FROM offer GROUP BY peer"
+        self._wanted = {peer: Lack(files, size, count - files) for peer, count, files, size in self._db.execute(query)}
 
     def put_intent(self, peer: str, records: Iterable[Record]) -> int:
         """Files that a peer announced and that are being installed now: cheaper than as many offers, and as durable.
@@ -586,6 +617,7 @@ class Index:
         self._offers.clear()
         self.offers_went = True
         self._db.execute("DELETE FROM offer WHERE peer=?", (peer,))
+        self._wanted.pop(peer, None)
         self._any_offer = self._exists_offer()
 
     # --- history -----------------------------------------------------------------------------------------------------

@@ -161,8 +161,15 @@ class Narrator:
         match note.what:
             case "scanned":
                 logger.info("the folder holds %s (%s)", how_many(note.wire, "file"), human_bytes(note.size))
-            case "synchronized":
-                logger.info("synchronized with %s", peer)
+            case "met":
+                if note.wire:
+                    changes = how_many(note.wire, "change")
+                    logger.info("%s has %s (%s) that are not here yet", peer, changes, human_bytes(note.size))
+            case "lags":
+                logger.info("%s still lacks %s (%s)", peer, how_many(note.wire, "file"), human_bytes(note.size))
+            case "in sync":
+                *names, last = (show(name.encode("utf-8", "surrogateescape")) for name in note.text.split("\n"))
+                logger.info("everything is in sync with %s", f"{', '.join(names)} and {last}" if names else last)
             case "sent delta":
                 logger.info(
                     "sent %s to %s as a delta: %s instead of %s",

@@ -25,9 +25,7 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
     peers = answer["peers"]
     if not peers:
         lines.append("no other node is connected")
-    for peer in peers:
-        state = "synchronized" if peer["synchronized"] else "being synchronized"
-        lines.append(f"{peer['name']} (node {peer['node'][:8]}) at {peer['address']}: {state}")
+    lines += [f"{peer['name']} (node {peer['node'][:8]}) at {peer['address']}: {_standing(peer)}" for peer in peers]
     if answer["scanning"]:
         lines.append("scanning the folder")
     for transfer in answer["transfers"]:
@@ -61,11 +59,43 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
     if answer["held"]:
         lines.append(f"  to let it happen: {command('approve', folder)}")
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
-    if answer["busy"]:
-        lines.append("at work")
-    else:
-        lines.append("at rest")
+    lines.append(_headline(answer))
     return lines
+
+
+def _standing(peer: dict[str, Any]) -> str:
+    """What a peer does not have of ours, and we not of what it has."""
+    if peer["synchronized"]:
+        return "in sync"
+    lacks, lacking_here = peer["lacks"], peer["lacking_here"]
+    if lacks is None:
+        return "comparing"
+    words = []
+    if any(lacks.values()):
+        words.append(f"it lacks {_amount(lacks)}")
+    if any(lacking_here.values()):
+        words.append(f"this node lacks {_amount(lacking_here)} that it has")
+    return "; ".join(words) or "comparing"
+
+
+def _amount(lack: dict[str, int]) -> str:
+    words = []
+    if lack["files"]:
+        words.append(f"{how_many(lack['files'], 'file')} ({human_bytes(lack['bytes'])})")
+    if lack["others"]:
+        words.append(how_many(lack["others"], "other change"))
+    return " and ".join(words) or human_bytes(lack["bytes"])
+
+
+def _headline(answer: dict[str, Any]) -> str:
+    """The last line: is everything everywhere?"""
+    if answer["in_sync"]:
+        return "everything is in sync"
+    if not answer["peers"]:
+        return "at work" if answer["busy"] else "at rest"
+    if answer["unseen"]:
+        return f"not in sync: {how_many(answer['unseen'], 'path')} here still to be looked at"
+    return "not in sync yet" if answer["busy"] or not answer["held"] else "not in sync: something is held"
 
 
 def _where(held: dict[str, Any]) -> str:

@@ -18,6 +18,8 @@ ANSWER: dict[str, Any] = {
     "files": 3,
     "bytes": 2_000,
     "peers": [],
+    "in_sync": False,
+    "unseen": 0,
     "scanning": False,
     "busy": False,
     "wanted": 0,

@@ -22,6 +22,7 @@ from dir_sync.core.messages import (
     Decision,
     HaveRequest,
     HistoryRequest,
+    Lacks,
     Message,
     ModificationUpdate,
     Settle,
@@ -232,7 +233,7 @@ _VECTOR_ENTRIES_PER_RECORD = 8  # so many cost as much to compare as the rest of
 
 
 def _weight(record: Record) -> int:
-    return 1 + len(record.vector) // _VECTOR_ENTRIES_PER_RECORD
+    return 1 + (len(record.vector) + len(record.lineage)) // _VECTOR_ENTRIES_PER_RECORD
 
 
 def parts(message: Message) -> Sequence[Message]:
@@ -295,6 +296,7 @@ ALLOWED: dict[object, Allowance] = {
     StateRequest: Allowance(32, 0.5, "requests for the whole state"),
     HistoryRequest: Allowance(40, 2, "questions about the history"),  # somebody types a command for each
     HaveRequest: Allowance(400_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
+    Lacks: Allowance(400, 10, "words on what it lacks"),
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker that has one
     BrakeNews: Allowance(200, 5, "news of held changes"),

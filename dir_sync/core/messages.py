@@ -40,6 +40,7 @@ __all__ = [
     "History",
     "HistoryRequest",
     "Kept",
+    "Lacks",
     "LocalError",
     "Loser",
     "Message",
@@ -277,6 +278,18 @@ class Loser(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Lacks:
+    """What the sender has heard of from us up to `sequence`, and does not hold yet: files, their bytes that are still to come,
+    and other changes."""
+
+    folder: str
+    sequence: int
+    files: int
+    bytes: int
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Somebody has seen these losers of conflicts: they are ordinary versions from now on."""
 
@@ -319,6 +332,7 @@ Message = (
     | Brake
     | Decision
     | Settle
+    | Lacks
     | Ping
     | Pong
     | Close
@@ -430,6 +444,15 @@ def to_wire(message: Message) -> dict[str, Any]:
             }
         case Decision(folder, maker, counter, approve):
             return {"type": "DECISION", "folder": folder, "maker": maker, "counter": counter, "approve": approve}
+        case Lacks(folder, sequence, files, size, others):
+            return {
+                "type": "LACKS",
+                "folder": folder,
+                "sequence": sequence,
+                "files": files,
+                "bytes": size,
+                "others": others,
+            }
         case Settle(folder, losers):
             return {
                 "type": "SETTLE",
@@ -1086,6 +1109,11 @@ def _settle(fields: dict[str, Any]) -> Settle:
     return Settle(_folder(fields), tuple(losers))
 
 
+def _lacks(fields: dict[str, Any]) -> Lacks:
+    numbers = [_int(fields.get(name), name, 0, _SEQUENCE_MAX) for name in ("sequence", "files", "bytes", "others")]
+    return Lacks(_folder(fields), *numbers)
+
+
 def _ping(fields: dict[str, Any]) -> Ping:
     return Ping(_int(fields.get("token"), "token", 0, _SEQUENCE_MAX))
 
@@ -1118,6 +1146,7 @@ _DECODERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "BRAKE": _brake,
     "DECISION": _decision,
     "SETTLE": _settle,
+    "LACKS": _lacks,
     "PING": _ping,
     "PONG": _pong,
     "CLOSE": _close,

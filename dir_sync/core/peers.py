@@ -23,6 +23,7 @@ from dir_sync.core.messages import (
     page_size,
 )
 from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.standing import Standing
 from dir_sync.core.transfer import Window
 
 __all__ = ["Fresh", "Peer", "Told", "pages", "tell"]
@@ -79,6 +80,7 @@ class Peer:
     ask_again: bool = False  # it has heard from us what we have lost: all it has is wanted anew
     lacks: set[bytes] = field(default_factory=set)  # contents that it misses itself, and does not know why
     acked_ms: int = 0  # when it last acknowledged something
+    standing: Standing = field(default_factory=Standing)
     knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
     unacked: dict[bytes, int] = field(default_factory=dict)  # path -> bytes pushed
     unacked_bytes: int = 0

@@ -27,6 +27,7 @@ from dir_sync.core.messages import (
     History,
     HistoryRequest,
     Kept,
+    Lacks,
     Loser,
     Message,
     ModificationUpdate,
@@ -42,7 +43,7 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stamp
+from dir_sync.core.model import Kind, PeerError, Record, Stamp, joined
 from dir_sync.core.session import Session, encode
 from dir_sync.core.wire import Attachment, Frame, FrameDecoder, Json, Unknown
 
@@ -64,6 +65,10 @@ def gone(path: bytes, mtime: int, ns: int, node: str, counter: int) -> Record:
     return Record(path, Kind.ABSENT, 0, b"", mtime, 0, Stamp(ns, node), ((node, counter),))
 
 
+JOINED = joined(
+    Record(b"a.txt", Kind.FILE, 5, FIRST, T, 0o600, Stamp(T, HERE), ((HERE, 20),)),
+    Record(b"a.txt", Kind.FILE, 5, SECOND, T, 0o600, Stamp(T - S, THERE), ((THERE, 9),)),
+)
 # What the vectors mean, by the numbers of their headings.
 MEANING: dict[str, list[Message]] = {
     "4.1": [Hello(1, HERE, "kitchen", "0f", 45454, (FolderIndex("docs", "77aa", 12), FolderIndex("music", "88bb", 0)))],
@@ -150,6 +155,10 @@ MEANING: dict[str, list[Message]] = {
         HistoryRequest("docs", 11, b"b", 10_000, conflicts=True),
         Settle("docs", (Loser(b"a.txt", Kind.FILE, FIRST), Loser(b"l", Kind.SYMLINK, b"../\xff"))),
     ],
+    "4.19": [
+        State("docs", 21, False, (JOINED,)),
+        Lacks("docs", 21, 2, 70_000, 1),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -201,7 +210,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 22  # each message there is
+    assert len(said) == 23  # each message there is
     assert len(REFUSED) >= 25
 
 

@@ -30,6 +30,7 @@ from dir_sync.core.messages import (
     Hello,
     History,
     HistoryRequest,
+    Lacks,
     Loser,
     Message,
     ModificationUpdate,
@@ -85,6 +86,7 @@ ONE_OF_EACH: list[Message] = [
     Have("docs", 1, (0,)),
     Brake("docs", (Held("ab", 1, 2, b"a"),)),
     Decision("docs", "ab", 1, False),
+    Lacks("docs", 12, 3, 700, 1),
     Settle("docs", (Loser(b"a", Kind.FILE, b"d" * 32),)),
     Ping(1),
     Pong(1),
@@ -142,7 +144,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 22
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 23
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

@@ -241,7 +241,7 @@ class Storm:
         return wrong
 
     def _apart(self) -> list[str]:
-        if "synchronized with" not in self.loses.log(this_run=True):
+        if "in sync with" not in self.loses.log(this_run=True):
             return ["B: has not heard all that A has to tell"]
         return differences(*(survey(root, contents=False) for root in self.lan.roots), labels=("A", "B"))
 

@@ -229,7 +229,7 @@ class Stage:
 
     def _apart(self) -> list[str]:
         """What the two do not agree in, now that both run again."""
-        if "synchronized with" not in self.dies.log(this_run=True):
+        if "in sync with" not in self.dies.log(this_run=True):
             return ["B: has not heard all that A has to tell"]
         return differences(*(survey(root, contents=False) for root in self.lan.roots), labels=("A", "B"))
 

@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from dir_sync import engine, file_sync, scanner
-from dir_sync.core import limits, peers, reconcile
+from dir_sync.core import limits, peers, reconcile, standing
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Folder, Listing, Look, Note, Seen, Touched, Urgency, Why
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
@@ -289,6 +289,14 @@ def _only_vectors_tell_conflicts() -> AbstractContextManager[object]:
     return patch.object(reconcile, "made_from", has_seen)
 
 
+def _in_sync_when_heard() -> AbstractContextManager[object]:
+    return patch.object(standing.Standing, "has_all", property(lambda self: 0 <= self.news <= self.lacks_as_of))
+
+
+def _nothing_lacks_here() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "lacked_from", lambda self, node: standing.NOTHING)
+
+
 def _no_second_look() -> AbstractContextManager[object]:
     return patch.object(_Engine, "_recheck", lambda self: self._rechecks.clear())
 
@@ -366,6 +374,8 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "the history goes by the age of the content": (_age_of_the_content, 40),
     "no loser is a conflict": (_no_conflicts, 60),
     "joined vectors tell no conflict": (_only_vectors_tell_conflicts, 100),
+    "who has heard of everything is in sync": (_in_sync_when_heard, 40),
+    "a node says that it lacks nothing": (_nothing_lacks_here, 40),
     "nobody looks again at what was displaced": (_no_second_look, 40),
     "a folder that is gone is empty": (_root_always_here, 60),
     "the last that is heard of what is replaced is that it left": (_exchange_the_other_way, 60),

@@ -572,6 +572,7 @@ class World:
         self.sizes: dict[bytes, int] = {}
         self.written: dict[bytes, set[bytes]] = {}  # digest of what a user wrote -> its tokens
         self.conflicts = Conflicts()
+        self.claims: dict[tuple[str, str], tuple[int, ...]] = {}  # to be in sync, as checked last
         self.sent_messages = 0
         self.stats: Counter[str] = Counter()
         self.nodes = [
@@ -909,6 +910,7 @@ class World:
             effects += node.engine.handle(event, now)
             self._after_event(node, event)
         effects += node.engine.end_turn(now)
+        self._check_claim(node)
         self._after_turn(node, effects)
 
     def _after_turn(self, node: Node, effects: list[Effect]) -> None:
@@ -1699,8 +1701,9 @@ class World:
                 raise Broken(f"{when}: {node.name} is busy at rest: {self._why_busy()}")
             running = {other.number for other in nodes}
             expected = sum(node.number in pair and running.issuperset(pair) for pair in self.options.links)
-            if len(node.engine.synchronized_with()) != expected:
-                raise Broken(f"{when}: {node.name} is not synchronized with all its peers")
+            if len(node.engine._peers) != expected:
+                raise Broken(f"{when}: {node.name} is not connected with all its peers")
+            self._check_in_sync(when, node, nodes)
             here = {other.index.node: other for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
@@ -1743,6 +1746,37 @@ class World:
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
             if live != set(on_disk):
                 raise Broken(f"{when}: index and disk of {node.name} differ: {sorted(live ^ set(on_disk))}")
+
+    def _check_in_sync(self, when: str, node: Node, nodes: Sequence[Node]) -> None:
+        """At rest each node knows that it is in sync with each of its peers, unless something is in the way somewhere."""
+        if self._others() or any(other.index.count_offers() or _holds_something(other) for other in nodes):
+            return
+        missing = node.engine._peers.keys() - set(node.engine.in_sync_with())
+        for peer in missing:
+            standing = node.engine._peers[peer].standing
+            raise Broken(f"{when}: {node.name} does not know that it is in sync with {peer[:4]}: {standing}")
+
+    def _check_claim(self, node: Node) -> None:
+        """Whoever says that it is in sync with a peer is: the peer has all that this node has announced."""
+        for peer in node.engine.in_sync_with():
+            link = node.links.get(peer)
+            if link is None or link.dead or node.greeted.get(peer) is not link:
+                continue
+            other = link.other(node)
+            if not other.alive or other.index.node != peer or self.options.root_gone or other.forgot or node.forgot:
+                continue
+            heard = node.engine._peers[peer].standing.heard
+            key = node.index.sequence, other.index.sequence, heard, other.epoch
+            if self.claims.get((node.name, other.name)) == key:
+                continue
+            self.claims[node.name, other.name] = key
+            ours, theirs = (one.index.rows_after(0, 1_000) for one in (node, other))
+            lacking = [(other, row.record) for row in ours if not _holds(other, row.record)]
+            lacking += [(node, row.record) for row in theirs if row.seq <= heard and not _holds(node, row.record)]
+            for who, record in lacking:
+                raise Broken(
+                    f"{node.name} says that it is in sync with {other.name}; {who.name} lacks {describe_record(record)}"
+                )
 
     def is_obstructed(self, path: bytes) -> bool:
         """True if some node has something at this name, or above it, that is never synchronized."""

@@ -1,0 +1,257 @@
+"""When a node may say that it is in sync with a peer, and what it says of what is still lacking."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core.events import (
+    ApplyJob,
+    ApplyResult,
+    Listed,
+    Listing,
+    Note,
+    PeerDown,
+    Result,
+    Ticked,
+    Touched,
+    Urgency,
+)
+from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Piece, State
+from dir_sync.core.model import fingerprint
+from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.index import Index
+from dir_sync.log import logger
+from dir_sync.narrator import Narrator
+from dir_sync.status import render
+from tests.test_engine import FOLDER, OTHER, PEER, Bench, folder, record, stat, state
+from tests.test_status import ANSWER
+
+MIB = 1024 * 1024
+
+
+def told_all(bench: Bench, node: str = PEER, sequence: int = 1) -> None:
+    """The peer has told its whole state."""
+    bench.hear(State(FOLDER, sequence, True, ()), node)
+
+
+def has_all(bench: Bench, node: str = PEER) -> None:
+    """The peer says that it holds all that it was told."""
+    bench.hear(Lacks(FOLDER, bench.index.sequence, 0, 0, 0), node)
+
+
+def in_sync(bench: Bench) -> None:
+    bench.connect()
+    told_all(bench)
+    has_all(bench)
+    assert bench.engine.in_sync_with() == [PEER]
+
+
+def said_lacks(bench: Bench, node: str = PEER) -> list[Lack]:
+    return [Lack(one.files, one.bytes, one.others) for one in bench.said(node) if isinstance(one, Lacks)]
+
+
+def notes(bench: Bench, what: str) -> list[tuple[int, int, str]]:
+    return [(note.wire, note.size, note.text) for note in bench.all(Note) if note.what == what]
+
+
+def test_a_change_is_in_sync_when_the_peer_has_it_not_when_it_has_heard_of_it() -> None:
+    bench = Bench()
+    in_sync(bench)
+    bench.found(b"a", b"new")
+    assert bench.engine.in_sync_with() == []
+    assert bench.engine.lacked_by(PEER) == Lack(1, 3, 0), "it cannot have heard of it yet"
+    bench.hear(Lacks(FOLDER, bench.index.sequence, 1, 3, 0))
+    assert bench.engine.in_sync_with() == []
+    assert bench.engine.lacked_by(PEER) == Lack(1, 3, 0)
+    bench.hear(Lacks(FOLDER, bench.index.sequence - 1, 0, 0, 0))
+    assert bench.engine.in_sync_with() == [], "that was about an earlier state"
+    has_all(bench)
+    assert bench.engine.in_sync_with() == [PEER]
+    assert bench.engine.lacked_by(PEER) == NOTHING
+
+
+def test_a_receiver_is_not_in_sync_while_something_is_on_its_way() -> None:
+    bench = Bench()
+    in_sync(bench)
+    bench.ms += 1_000
+    bench.hear(state(record(b"a", b"content"), sequence=2))
+    assert bench.engine.in_sync_with() == []
+    assert said_lacks(bench) == [Lack(1, 7, 0)]
+    (pull,) = bench.pulls()
+    bench.hear(Chunks((Piece(pull.id, 0, b"content"),)))
+    assert bench.engine.in_sync_with() == []
+    assert bench.all(ApplyJob)
+    bench.ms += 1_000
+    bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"content"))))
+    assert said_lacks(bench) == [NOTHING]
+    assert any(isinstance(message, Acknowledge) for message in bench.said())
+    assert bench.engine.in_sync_with() == [PEER], "an acknowledgement is no news that the peer has to take"
+
+
+def test_what_is_lacking_is_said_in_files_bytes_and_other_changes() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"gone", b"1")
+    mine = bench.index.get(b"gone")
+    assert mine is not None
+    files = [record(b"f%d" % number, b"x%d" % number)._replace(size=2 * MIB) for number in range(3)]
+    bench.hear(state(*files, folder(b"d"), folder(b"d/e"), sequence=2))
+    assert bench.engine.lacked_from(PEER) == Lack(3, 6 * MIB, 2)
+    assert bench.engine.lacked_from(OTHER) == NOTHING
+
+
+def test_words_on_what_is_lacking_are_few() -> None:
+    bench = Bench()
+    in_sync(bench)
+    said = 0
+    for number in range(100):
+        bench.hear(state(record(b"%d" % number, b"x%d" % number, count=number + 2), sequence=number + 2))
+        said += len(said_lacks(bench))
+        bench.ms += 10
+    assert 1 <= said <= 1 + 100 * 10 // 200
+    bench.wait(1_000)
+    assert len(said_lacks(bench)) == 1, "and the last word is true"
+
+
+def test_a_change_that_was_not_looked_at_yet_is_not_in_sync() -> None:
+    bench = Bench()
+    in_sync(bench)
+    bench.feed(Touched(b"a", Urgency.NOW))
+    assert bench.engine.in_sync_with() == []
+    assert bench.engine.unseen() == 1
+
+
+def test_after_a_restart_a_peer_that_heard_and_has_not_installed_is_known() -> None:
+    """It says so itself at the first contact: nothing of it has to be remembered here."""
+    bench = Bench()
+    bench.found(b"a", b"new")
+    bench.connect(after=bench.index.sequence)  # it has heard of all before
+    told_all(bench)
+    assert bench.engine.in_sync_with() == []
+    bench.hear(Lacks(FOLDER, bench.index.sequence, 1, 3, 0))
+    assert bench.engine.in_sync_with() == []
+    assert bench.engine.lacked_by(PEER) == Lack(1, 3, 0)
+
+
+def test_what_is_lacking_survives_a_restart() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(record(b"a", b"content"), folder(b"d"), sequence=2))
+    bench.index.commit()
+    again = Index(":memory:", bench.index._dice, bench.index.image())
+    assert again.wanted_from(PEER) == Lack(1, 7, 1)
+    again.drop_offer(b"a", PEER)
+    assert again.wanted_from(PEER) == Lack(0, 0, 1)
+    again.forget_offers(PEER)
+    assert again.wanted_from(PEER) == NOTHING
+    again.close()
+
+
+def test_one_line_when_all_have_everything() -> None:
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    for node in (PEER, OTHER):
+        told_all(bench, node)
+    has_all(bench, PEER)
+    bench.wait(1_000)
+    assert notes(bench, "in sync") == [], "one of the two has not said so"
+    has_all(bench, OTHER)
+    bench.wait(1_000)
+    assert notes(bench, "in sync") == [(2, 0, f"{PEER}\n{OTHER}")]
+    bench.wait(60_000)
+    assert notes(bench, "in sync") == []
+    bench.found(b"a", b"new")
+    for node in (PEER, OTHER):
+        has_all(bench, node)
+    bench.wait(1_000)
+    assert notes(bench, "in sync") == [(2, 0, f"{PEER}\n{OTHER}")]
+    for event in (PeerDown(OTHER, "lost"), Ticked()):
+        bench.ms += 20_000
+        bench.feed(event)
+        assert notes(bench, "in sync") == [], "that one has left makes it no news"
+
+
+def test_single_edits_do_not_each_have_a_line() -> None:
+    bench = Bench()
+    in_sync(bench)
+    said = 0
+    for number in range(60):
+        bench.found(b"a", b"%d" % number)
+        has_all(bench)
+        bench.wait(1_000)
+        said += len(notes(bench, "in sync"))
+    assert 5 <= said <= 7
+    bench.wait(10_000)
+    bench.wait(1_000)
+    assert bench.engine._in_sync == {PEER}, "the last one has been told"
+
+
+def test_people_are_told_what_a_peer_lacks() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(record(b"a", b"x")._replace(size=9 * MIB)))
+    told_all(bench, sequence=2)
+    assert notes(bench, "met") == [(1, 9 * MIB, "")]
+    bench.hear(Lacks(FOLDER, 0, 2, 2_000 * MIB, 0))
+    assert notes(bench, "lags") == [(2, 2_000 * MIB, "")]
+    bench.ms += 1_000
+    bench.hear(Lacks(FOLDER, 0, 2, 1_900 * MIB, 0))
+    assert notes(bench, "lags") == [], "not each second"
+    bench.ms += 30_000
+    bench.hear(Lacks(FOLDER, 0, 2, 1_000 * MIB, 0))
+    assert notes(bench, "lags") == [(2, 1_000 * MIB, "")]
+
+
+def test_nothing_is_said_before_the_folder_was_scanned() -> None:
+    bench = Bench(scanned=False)
+    bench.connect()
+    assert said_lacks(bench) == []
+    assert bench.engine.in_sync_with() == []
+    bench.feed(Listed((Listing(b"", []),)))
+    assert said_lacks(bench) == [NOTHING]
+
+
+def test_the_words(caplog: pytest.LogCaptureFixture) -> None:
+    narrator = Narrator()
+    with caplog.at_level("INFO", logger.name):
+        narrator.tell(Note("in sync", text="anna", wire=1), 1.0)
+        narrator.tell(Note("in sync", text="anna\nbob\ncarol", wire=3), 1.0)
+        narrator.tell(Note("lags", peer="bob", size=2_000_000, wire=2), 1.0)
+        narrator.tell(Note("met", peer="bob", size=0, wire=0), 1.0)
+        narrator.tell(Note("met", peer="bob", size=2_000_000, wire=2), 1.0)
+    assert caplog.messages == [
+        "everything is in sync with anna",
+        "everything is in sync with anna, bob and carol",
+        "bob still lacks 2 files (2.00 MB)",
+        "bob has 2 changes (2.00 MB) that are not here yet",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"synchronized": True}, "in sync"),
+        ({"lacks": None}, "comparing"),
+        ({"lacks": Lack(2, 3_000, 1)._asdict()}, "it lacks 2 files (3.00 kB) and 1 other change"),
+        ({"lacking_here": Lack(0, 0, 2)._asdict()}, "this node lacks 2 other changes that it has"),
+    ],
+)
+def test_status_says_per_peer_what_is_lacking(more: dict[str, object], words: str) -> None:
+    peer = {"name": "bob", "node": "cd" * 8, "address": "10.0.0.2", "synchronized": False}
+    peer |= {"lacks": NOTHING._asdict(), "lacking_here": NOTHING._asdict()} | more
+    said = render({**ANSWER, "peers": [peer], "in_sync": peer["synchronized"]}, "docs")
+    assert said[2] == f"bob (node cdcdcdcd) at 10.0.0.2: {words}"
+    assert (said[-1] == "everything is in sync") == bool(peer["synchronized"])
+
+
+def test_an_update_is_news_and_an_acknowledgement_is_none() -> None:
+    bench = Bench()
+    in_sync(bench)
+    standing = bench.engine._peers[PEER].standing
+    news = standing.news
+    bench.hear(Acknowledge(FOLDER, 9, ()))
+    assert standing.news == news
+    bench.found(b"a", b"1")
+    (update,) = [message for message in bench.said() if isinstance(message, ModificationUpdate)]
+    assert standing.news == update.sequence > news
