@@ -77,7 +77,7 @@ from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
 from dir_sync.ports import DiskError
 from dir_sync.scanner import Stopped
-from dir_sync.signals import Ending
+from dir_sync.signals import Ending, Wake
 from dir_sync.signatures import SignatureCache
 from dir_sync.spelling import truthful
 from dir_sync.workers import Pool
@@ -133,7 +133,8 @@ def run(config: Config, ending: Ending) -> int:
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what the imports made lives as long as we do
     gc.set_threshold(*_GC_THRESHOLD)
-    wake = threading.Event()
+    wake = Wake()  # stays open: a signal may come until the very end
+    wake.listen()
     ending.wake = wake.set
     was: tuple[int, int] | None = None
     pause_s = _PAUSE_S[0]
@@ -177,7 +178,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"))
 
 
-def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: threading.Event) -> bool:
+def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: Wake) -> bool:
     """True when the index may be written again, as far as can be seen; false if a signal came first. Everything is as
     after a power cut: what was not noted is looked at and asked for again."""
     reason = f"the index of {show(os.fsencode(config.folder))} cannot be written ({trouble})"
@@ -195,7 +196,7 @@ def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: thr
             return True
 
 
-def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: threading.Event) -> bool:
+def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: Wake) -> bool:
     """True when the folder is there; false if a signal came first."""
     said = ""
     while reason := root.reason_to_wait(config.folder, was, config.fresh):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from dir_sync.signals import TOGETHER_S, Ending
+from dir_sync.signals import TOGETHER_S, Ending, Wake
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
@@ -28,6 +29,7 @@ class Listener:
 def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (INT, TERM, HUP)}
     yield
+    signal.set_wakeup_fd(-1)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -65,3 +67,30 @@ def test_a_hangup_that_is_ignored_stays_ignored() -> None:
     assert not one.ending.asked
     signal.raise_signal(TERM)
     assert one.ending.asked
+
+
+def test_a_signal_that_another_thread_takes_wakes_the_main_thread() -> None:
+    """The kernel may give a signal to any thread, above all when two come together."""
+    one = Listener()
+    one.ending.listen()
+    wake = Wake()
+    wake.listen()
+    one.ending.wake = wake.set
+    over = threading.Event()
+
+    def take() -> None:
+        while not over.wait(0.01):
+            signal.pthread_kill(threading.get_ident(), TERM)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        assert wake.wait(20)
+    finally:
+        over.set()
+        thread.join()
+    assert one.ending.asked
+    wake.clear()
+    assert not wake.wait(0.01)
+    wake.set()
+    assert wake.wait(0)
