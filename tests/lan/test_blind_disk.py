@@ -152,5 +152,6 @@ def test_renames_that_change_only_the_case(mesh: Lan) -> None:
         return here == contents(b.dir) == contents(c.dir) and {"Note", "PICTURES/one", "PICTURES/more/two"} <= names
 
     wait_for(arrived, SOON_S, "made on the blind one")
-    assert not {"NOTE", "note", "aside", "pictures"} & set(os.listdir(a.dir))
+    old = {"NOTE", "note", "aside", "pictures"}
+    wait_for(lambda: not old & {*os.listdir(a.dir), *os.listdir(c.dir)}, SOON_S, "the old names go")
     assert b.wire_bytes() - sent < MIB, "renames need no contents"
