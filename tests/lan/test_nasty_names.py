@@ -114,7 +114,7 @@ def test_names_that_lead_too_far(pair: Lan, name: str, count: int, at_least: int
     assert depth_of(b.dir / "far", name) < count
     append(a.dir / "far sibling", b" and on")
     wait_for(lambda: b"on and on" in (b.dir / "far sibling").read_bytes(), SOON_S, "an edit")
-    assert "not synchronized: far/" in a.log()
+    wait_for(lambda: "not synchronized: far/" in a.log(), SOON_S, "it is said")
     command("rm", "-r", a.dir / "far")
     append(a.dir / "far sibling", b", once more")
     wait_for(lambda: b"once more" in (b.dir / "far sibling").read_bytes(), SOON_S, "another edit")
