@@ -60,9 +60,7 @@ def status(argv: list[str]) -> int:
 
 
 def _is_in_sync(answer: Answer) -> bool:
-    peers = answer["peers"]
-    is_over = not (answer["scanning"] or answer["busy"] or answer["wanted"] or answer["held"])
-    return is_over and bool(peers) and all(peer["synchronized"] for peer in peers)
+    return bool(answer["in_sync"]) and not (answer["scanning"] or answer["held"])
 
 
 def approve(argv: list[str]) -> int:
