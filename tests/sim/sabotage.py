@@ -32,17 +32,17 @@ _Engine, _FileSync = engine.Engine, file_sync.FileSync
 
 
 def _no_answer() -> AbstractContextManager[object]:
-    def decide(mine: Record | None, offers: Iterable[Offer]) -> Decision:
-        decision = reconcile.decide(mine, offers)
+    def decide(mine: Record | None, offers: Iterable[Offer], *more: Any) -> Decision:
+        decision = reconcile.decide(mine, offers, *more)
         return Take(decision.top, False) if isinstance(decision, Answer) else decision
 
     return patch.object(engine, "decide", decide)
 
 
 def _joined_tombstones() -> AbstractContextManager[object]:
-    def decide(mine: Record | None, offers: Iterable[Offer]) -> Decision:
+    def decide(mine: Record | None, offers: Iterable[Offer], *more: Any) -> Decision:
         offers = list(offers)
-        decision = reconcile.decide(mine, offers)
+        decision = reconcile.decide(mine, offers, *more)
         if mine is None or mine.kind != Kind.ABSENT or not isinstance(decision, (Nothing, Join)):
             return decision
         vector = mine.vector
