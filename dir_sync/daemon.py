@@ -32,10 +32,13 @@ from dir_sync.core.events import (
     Blind,
     ConflictsSettled,
     Decided,
+    DeltaDone,
+    DeltaJob,
     DiscardJob,
     Drained,
     Drop,
     Effect,
+    Event,
     Inquired,
     NewIdentity,
     Note,
@@ -50,7 +53,19 @@ from dir_sync.core.events import (
     Version,
 )
 from dir_sync.core.fairness import Flow
-from dir_sync.core.messages import PROTOCOL, FolderIndex, HaveRequest, Hello, HistoryRequest
+from dir_sync.core.messages import (
+    PROTOCOL,
+    Chunks,
+    Delta,
+    DeltaRequest,
+    FolderIndex,
+    HaveRequest,
+    Hello,
+    HistoryRequest,
+    NeedSignature,
+    Pull,
+    Signature,
+)
 from dir_sync.core.model import parent_of, show
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.roster import (
@@ -80,7 +95,7 @@ from dir_sync.scanner import Stopped
 from dir_sync.signals import Ending, Wake
 from dir_sync.signatures import SignatureCache
 from dir_sync.spelling import truthful
-from dir_sync.workers import Pool
+from dir_sync.workers import Pool, Task, given_up
 
 __all__ = ["run"]
 
@@ -99,6 +114,8 @@ _GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for
 _SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
 
 
+_DONE_HERE = ("new here", "changed here", "deleted here", "renamed here")  # notes of what a user did
+_NOTHING_OF_THE_INDEX = (Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature)
 _PRESENCE = Flow("presence")
 _COMMANDS = Flow(HERE.group, "commands")
 
@@ -456,12 +473,23 @@ class Daemon:
         """A disk worker."""
         while (task := pool.get()) is not None and not self._ending:
             try:
-                event = self._file_sync.perform(task.job, lambda task=task: not task.is_wanted)  # type: ignore[misc]
+                event = self._perform_job(task)
             except Stopped:
                 return
             pool.done(task)
             if event is not None:
                 self._inbox.put(For(_jobs_of(task.flow), event))
+
+    def _perform_job(self, task: Task) -> Event | None:
+        job, address = task.job, str(task.flow.group)
+        is_foreign = isinstance(job, DeltaJob) and job.signature is not None
+        if is_foreign and not self._manager.may_search(address):
+            return given_up(job)  # its content is to be had as a whole
+        begun = time.thread_time()
+        event = self._file_sync.perform(job, lambda: not task.is_wanted)
+        if is_foreign and isinstance(event, DeltaDone) and event.delta is None:
+            self._manager.searched_in_vain(address, time.thread_time() - begun)
+        return event
 
     # --- the engine's thread -----------------------------------------------------------------------------------------
 
@@ -488,12 +516,13 @@ class Daemon:
                         effects = []
                     effects += self._handle(news, now)
                     count += 1
-                most_s = _TURN_S_FAIR if self._inbox.is_contended else _TURN_S_MAX
+                most_s = _TURN_S_FAIR if self._inbox.is_shared else _TURN_S_MAX
                 if count >= _TURN_EVENTS_MAX or time.monotonic() - begun > most_s:
                     break
                 news = self._inbox.get(0)
             self._inbox.over()
             now = self._now()
+            self._engine.is_shared = self._inbox.is_shared
             effects += self._engine.end_turn(now)
             self._act(self._roster.tick(now.mono_ms))
             self._perform(effects)
@@ -715,16 +744,19 @@ class Daemon:
             self._manager.drop(node.link, NOTHING_IN_COMMON)
             return []
         verdict = self._roster.hello(
-            node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms
-        )
+            node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms,
+            self._is_known(hello.node, node.address),
+        )  # fmt: skip
         match verdict:
-            case Accept(closing):
+            case Accept(closing, reason):
                 effects: list[Effect] = []
                 if closing is not None:
-                    self._manager.drop(closing, "duplicate")
-                    if (old := self._links.pop(hello.node, None)) is not None:
+                    self._manager.drop(closing, reason)
+                    old = next((one for one in self._links.values() if one.link == closing), None)
+                    if old is not None:
+                        del self._links[old.id]
                         self._has_left(old)
-                        effects += self._engine.handle(PeerDown(hello.node, "duplicate"), now)
+                        effects += self._engine.handle(PeerDown(old.id, reason), now)
                 node.id = hello.node
                 self._links[hello.node] = node
                 logger.info("found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
@@ -742,6 +774,11 @@ class Daemon:
                     self._manager.ping(keeping)
                 self._act(list(actions))
                 return []
+
+    def _is_known(self, peer: str, address: str) -> bool:
+        """True for a peer of earlier days, and for one that the user named."""
+        seen = self._index.peer(peer)
+        return (seen is not None and seen.first is not None) or any(host == address for host, _ in self._config.peers)
 
     def _ended(self, node: Node, reason: str, text: str, now: Now) -> list[Effect]:
         self._roster.closed(node.link, now.mono_ms, reason)
@@ -779,7 +816,7 @@ class Daemon:
 
     def _perform(self, effects: list[Effect]) -> None:
         """Commit what the effects rely on, then do them."""
-        if any(isinstance(effect, (Send, NewIdentity)) or _wants_durable(effect) for effect in effects):
+        if any(_wants_durable(effect) for effect in effects):
             self._commit()
         elif any(isinstance(effect, ApplyJob) for effect in effects):
             self._commit(durable=False)
@@ -792,6 +829,8 @@ class Daemon:
                         if node is not None:
                             node.send(parcel)
                 case Note():
+                    if effect.what in _DONE_HERE:
+                        self._inbox.somebody_works_here()
                     self._narrator.tell(effect, time.monotonic())
                 case Drop(peer, reason, text):
                     node = self._links.get(peer)
@@ -889,8 +928,13 @@ def _jobs_of(flow: Flow) -> Flow:
 
 
 def _wants_durable(effect: Effect) -> bool:
-    """True for changes of the tree whose intent must be on the medium before they begin. A batch of new files syncs the
-    whole file system before it names any of them, and the index with it."""
+    """True for what tells others what the index knows, and for changes of the tree whose intent must be on the medium
+    before they begin. A batch of new files syncs the whole file system before it names any of them, and the index with
+    it. Questions, and contents that are on the disk, tell nothing that could be lost."""
+    if isinstance(effect, Send):
+        return not isinstance(effect.message, _NOTHING_OF_THE_INDEX)
+    if isinstance(effect, NewIdentity):
+        return True
     return isinstance(effect, ApplyJob) and not (
         len(effect.items) >= SYNC_ALL_FROM and all(is_new_file(item) for item in effect.items)
     )

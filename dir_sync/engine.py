@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import struct
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -163,7 +164,10 @@ _SWEEP = "*"  # for whom what a sweep finds is planned: for all
 _KEPT_PAGE = 500  # versions in one message: a few kB each at the most
 _CHANGES_MAX = 1_000_000  # entries of the journal
 _TIMES_MAX = 10_000  # folders whose times are to be set, or told once more
-_PLAN_MAX = 400  # paths planned in one turn: some 15 ms, which whoever comes meanwhile has to wait
+_PLAN_MAX = 800  # paths planned in one turn ...
+_PLAN_SHARED_MAX = 40  # ... while several want something: some 2 ms, for which the others have to wait
+_TELL_TOGETHER_MS = 40
+_LOOKUPS_MAX = 128  # of contents, in one turn
 _PUMPS_MAX = 2  # peers that are told a page in one turn
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives nothing, holds up what others have
@@ -307,6 +311,10 @@ class Engine:
         self._sweep: bytes | None = None  # the offers above this path have still to be planned
         self._next_stall_check = 0
         self._wake = False  # room came free in a window
+        # Peer, its link, what it asks for, how many of it were looked up, which of these are here
+        self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
+        self._told_ms = 0  # when what changed was last told
+        self.is_shared = False  # several want something: do it in small pieces
         self._waiting: dict[str, dict[bytes, int]] = {}  # peer -> path -> for so much room in its window
         self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
         self._timers: list[tuple[int, int, bytes, str]] = []  # plan this path again at that time, for whom
@@ -545,7 +553,10 @@ class Engine:
         self._judge_again()
         self._plan_todo()
         self._flush_jobs()
-        self._publish()
+        self._answer_some()
+        if not self._may_tell_later():
+            self._told_ms = now.mono_ms
+            self._publish()
         self._tell_late_times()
         if not self._brake_told:
             self._tell_brake()
@@ -576,6 +587,8 @@ class Engine:
         if self._again:
             return self._now.mono_ms
         due: list[int] = []
+        if self._changed:
+            due.append(self._told_ms + _TELL_TOGETHER_MS)
         if not self._looks_out and (when := self._agenda.next_due()) is not None:
             due.append(when)  # while looks are out, the next ones are sent when they come back
         if self._timers:
@@ -2001,7 +2014,7 @@ class Engine:
         if self._todo.overflowed:
             self._todo.overflowed = False
             self._sweep = b""
-        for owner, paths in self._todo.take(_PLAN_MAX):
+        for owner, paths in self._todo.take(min(_PLAN_MAX, _PLAN_SHARED_MAX) if self.is_shared else _PLAN_MAX):
             self._todo.owner = owner
             self._plan_some(paths)
         self._todo.owner = ""
@@ -3025,8 +3038,24 @@ class Engine:
             self._send(peer.node, History(self.folder, request.id, last, page), 50 + 250 * len(page))
 
     def _have_asked(self, peer: Peer, request: HaveRequest) -> None:
-        which = tuple(number for number, digest in enumerate(request.digests) if self.index.has_content(digest))
-        self._send(peer.node, Have(self.folder, request.id, which), 50 + 6 * len(which))
+        self._questions.append((peer.node, peer.link, request, 0, []))
+
+    def _answer_some(self) -> None:
+        """Questions for contents are answered in pieces, the peers in turn: some hundred look-ups a turn."""
+        left = _LOOKUPS_MAX
+        while self._questions and left > 0:
+            node, link, request, at, which = self._questions.popleft()
+            peer = self._peers.get(node)
+            if peer is None or peer.link != link:
+                continue
+            some = request.digests[at : at + _LOOKUPS_MAX // 2]
+            left -= len(some)
+            which += [at + number for number, digest in enumerate(some) if self.index.has_content(digest)]
+            if at + len(some) < len(request.digests):
+                self._questions.append((node, link, request, at + len(some), which))
+            else:
+                self._send(node, Have(self.folder, request.id, tuple(which)), 50 + 6 * len(which))
+        self._again |= bool(self._questions)
 
     # --- the history gives way ---------------------------------------------------------------------------------------
 
@@ -4292,6 +4321,12 @@ class Engine:
         self._peers[node].queued += size
         self._out.append(Send((node,), message, size))
 
+    def _may_tell_later(self) -> bool:
+        """True while several want something, and all that has changed since a moment ago came from peers: it is told
+        together, for each telling waits for the medium, and so does everybody else."""
+        is_soon = self._now.mono_ms - self._told_ms < _TELL_TOGETHER_MS
+        return self.is_shared and is_soon and bool(self._changed) and not self._here
+
     def _publish(self) -> None:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
         fresh = self._with_renames() if self._here or self._changed else {}
@@ -4469,6 +4504,8 @@ class Engine:
         left = _PUMPS_MAX
         for node in nodes:
             peer = self._peers[node]
+            if self._changed and peer.sent == self._changed[0][0] - 1:
+                continue  # it will be told what changes just now, in a moment
             if self.index.sequence - peer.sent < limits.CHANGES_MAX // 10:
                 self._pump(peer)
             elif left:

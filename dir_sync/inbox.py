@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from dir_sync.core.fairness import FairQueue, Flow, parts
+from dir_sync.core.messages import Acknowledge, Chunks, Lacks, Refuse
 from dir_sync.node import Node
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted
 
 __all__ = ["HERE", "For", "Inbox"]
 
 HERE = Flow("")  # what this machine's own disk and user want
+_ACTIVE_S = 2.0
+_ANSWERS = (Acknowledge, Chunks, Lacks, Refuse)  # whoever says these does what we want
 
 
 class For(NamedTuple):
@@ -34,6 +38,8 @@ class Inbox:
         self._new: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._waiting: FairQueue[object] = FairQueue()
         self._served: Flow | None = None
+        self._active: dict[Hashable, float] = {}  # who wants something of late -> until when that counts
+        self._looked = 0.0
         self._since = 0.0
 
     def put(self, news: object) -> None:
@@ -62,9 +68,22 @@ class Inbox:
         return news
 
     @property
-    def is_contended(self) -> bool:
-        """True while others wait than the one that is served."""
-        return self._served is not None and self._waiting.waits_beside(self._served.group)
+    def is_shared(self) -> bool:
+        """True while several want something: peers at different addresses, or a peer and somebody who works here. Then
+        all is done in small pieces, so that each of them is served soon."""
+        return len(self._active) > 1
+
+    def somebody_works_here(self) -> None:
+        """Changes were found that are no peer's."""
+        self._note(HERE.group)
+
+    def _note(self, group: Hashable) -> None:
+        now = time.monotonic()
+        if self._active.get(group, 0.0) < now:
+            self._active[group] = now + _ACTIVE_S
+        if self._looked < now:
+            self._looked = now + _ACTIVE_S / 4
+            self._active = {one: until for one, until in self._active.items() if until > now}
 
     def over(self) -> None:
         """What was got is dealt with."""
@@ -83,7 +102,9 @@ class Inbox:
         match news:
             case Came(node, message, cost):
                 flow = Flow(node.address, node.link)
-                *first, last = parts(message)
+                if type(message) not in _ANSWERS:
+                    self._note(node.address)
+                *first, last = parts(message, self.is_shared)
                 for part in first:
                     self._waiting.put(flow, Came(node, part, 0))
                 self._waiting.put(flow, Came(node, last, cost))

@@ -16,6 +16,7 @@ from collections import deque
 from typing import Protocol
 
 from dir_sync.core import limits
+from dir_sync.core.fairness import ALLOWED, Verdict, demand, worth
 from dir_sync.core.messages import (
     Chunks,
     Close,
@@ -40,6 +41,7 @@ _PARTING_MS = 1_000  # from our CLOSE until the socket is closed, whatever the p
 _LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
 _RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
 _TCP_INFO = struct.Struct("=BBB21xI28xI")  # linux/tcp.h: state, ca_state, retransmits; unacked; last_ack_recv (ms)
+_TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are bounded by what they ask for
 _RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
 
 
@@ -68,6 +70,9 @@ class Listener(Protocol):
         """`cost` is given back with `consumed` when the message has been dealt with."""
 
     def left(self, node: Node, size: int) -> None: ...
+    def asked(self, node: Node, kind: object, amount: float) -> Verdict:
+        """It wants something that is not for free."""
+
     def stalled(self, node: Node) -> None:
         """The peer has acknowledged nothing for ACK_WITHIN_MS, though there is something to acknowledge. Told again and
         again while that is so."""
@@ -100,6 +105,7 @@ class Node:
         self._consumed = 0
         self._starved = threading.Condition()
         self._posted = 0  # reader only
+        self.flood = ""  # what it floods us with; set by the reader before the end
         self._is_doubted = False  # a peer that has dialled anew is asked whether this link lives
         _tune(sock)
         self.send(Parcel(hello, 0))
@@ -169,7 +175,7 @@ class Node:
         except OSError as error:
             text = error.strerror or str(error)
         mine = self._reason
-        if reason in ("protocol-version", "protocol-error", "timeout"):
+        if reason in ("protocol-version", "protocol-error", "timeout", "overload"):
             self.close(reason, text)
             self._writer.join(1.0)
         else:
@@ -208,7 +214,17 @@ class Node:
                 return self._reason, self._text
             unknown = session.hello is None
             cost += n
-            for message in session.filled(n):
+            said_bytes, skipped = session.text_bytes, session.skipped
+            messages = session.filled(n)
+            if messages or session.skipped > skipped:
+                said_bytes = session.text_bytes - said_bytes
+                self._slow("unknown", session.skipped - skipped)
+                if said_bytes > _TEXT_FREE_BYTES:
+                    self._slow("waste", said_bytes - sum(map(worth, messages)))
+            for message in messages:
+                self._slow(*demand(message))
+                if self.flood:
+                    break
                 match message:
                     case Hello():
                         self._patience(limits.PING_EVERY_MS)
@@ -227,10 +243,28 @@ class Node:
                         self._posted += cost
                         self._listener.received(self, message, cost)
                         cost = 0
+            if self.flood:
+                return "overload", f"it floods this node with {self.flood}"
             if unknown and session.hello is None and self._is_overdue():
                 return "timeout", "it did not introduce itself in time"
             if self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX:
                 self._wait_for_engine()
+
+    def _slow(self, kind: object, amount: float) -> None:
+        """Of a peer that asks for more than synchronization needs nothing is read for a while. `flood` is set if that
+        does not help."""
+        if amount <= 0 or kind not in ALLOWED or self.flood:
+            return
+        verdict = self._listener.asked(self, kind, amount)
+        self.flood = verdict.words
+        if verdict.wait_ms and not verdict.words:
+            self._pause(verdict.wait_ms / 1000)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        with self._starved:
+            while not self._reason and (left := end - time.monotonic()) > 0:
+                self._starved.wait(min(left, 0.5))
 
     def _is_overdue(self) -> bool:
         left_ms = limits.HELLO_WITHIN_MS - (time.monotonic() - self._began) * 1000

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.fairness import Guard, Verdict
 from dir_sync.core.messages import Hello, Message
 from dir_sync.node import Node, Parcel
 
@@ -89,6 +91,7 @@ class NodeManager:
         self._trusted = trusted
         self._lock = threading.Lock()
         # Under _lock.
+        self._guard = Guard()
         self._nodes: dict[int, Node] = {}
         self._strangers: dict[int, str] = {}  # links without a hello, and their addresses
         self._next_link = 1
@@ -163,12 +166,20 @@ class NodeManager:
                 if self._wait_a_moment():
                     return
                 continue
-            if not self._is_welcome(address) or not self._take_in(sock, address, False):
+            if (
+                not self._is_admitted(address)
+                or not self._is_welcome(address)
+                or not self._take_in(sock, address, False)
+            ):
                 sock.close()
 
     def _wait_a_moment(self) -> bool:
         threading.Event().wait(0.2)
         return self._stopping
+
+    def _is_admitted(self, address: str) -> bool:
+        with self._lock:
+            return self._guard.admits(address, _mono_ms())
 
     def _is_welcome(self, address: str) -> bool:
         if address in self._trusted or not ipaddress.ip_address(address).is_global or self._is_near(address):
@@ -180,10 +191,10 @@ class NodeManager:
         with self._lock:
             if self._stopping or len(self._nodes) >= limits.LINKS_MAX + limits.UNFINISHED_MAX:
                 return None
+            giving_way: Node | None = None
             if not dialled:
-                places = list(self._strangers.values())
-                full = len(places) >= limits.UNFINISHED_MAX
-                if full or places.count(address) >= limits.UNFINISHED_PER_ADDRESS_MAX:
+                has_place, giving_way = self._place_for(address)
+                if not has_place:
                     return None
             link = self._next_link
             self._next_link += 1
@@ -194,13 +205,37 @@ class NodeManager:
             self._nodes[link] = node
             if not dialled:
                 self._strangers[link] = address
+        if giving_way is not None:
+            giving_way.abort()
         if not dialled:
             node.start()
         return node
 
+    def _place_for(self, address: str) -> tuple[bool, Node | None]:
+        """Whether somebody from `address` may come in, and which link that has not said HELLO gives way: the oldest one of
+        its own address, if that has many; else the oldest one of the address that has called most often of late."""
+        same = [link for link, other in self._strangers.items() if other == address]
+        oldest: int | None = None
+        if len(same) >= limits.UNFINISHED_PER_ADDRESS_MAX:
+            oldest = same[0]
+        elif len(self._strangers) >= limits.UNFINISHED_MAX:
+            oldest = min(self._strangers, key=lambda link: self._guard.calls_left(self._strangers[link]))
+            if self._guard.calls_left(self._strangers[oldest]) > self._guard.calls_left(address):
+                return False, None
+        if oldest is None:
+            return True, None
+        del self._strangers[oldest]
+        return True, self._nodes.get(oldest)
+
     def _dial(self, address: str, port: int) -> None:
         text = ""
         node: Node | None = None
+        with self._lock:
+            if self._guard.is_kept_away(address, _mono_ms()):
+                text = "it has flooded this node"
+        if text:
+            self._post(Dialled(address, port, None, text))
+            return
         try:
             sock = socket.create_connection((address, port), timeout=_DIAL_S)
             node = self._take_in(sock, sock.getpeername()[0], True)
@@ -229,8 +264,31 @@ class NodeManager:
     def stalled(self, node: Node) -> None:
         self._post(Stalled(node))
 
+    def asked(self, node: Node, kind: object, amount: float) -> Verdict:
+        with self._lock:
+            return self._guard.asked(node.address, kind, amount, _mono_ms())
+
+    def may_search(self, address: str) -> bool:
+        """False if that address has had us search in vain for too long."""
+        with self._lock:
+            return self._guard.may_ask(address, "search", _mono_ms())
+
+    def searched_in_vain(self, address: str, seconds: float) -> None:
+        """So much CPU time was spent on a signature of that address."""
+        with self._lock:
+            self._guard.asked(address, "search", seconds, _mono_ms())
+
     def ended(self, node: Node, reason: str, text: str) -> None:
         with self._lock:
+            if reason == "protocol-error":
+                self._guard.erred(node.address, _mono_ms())
+            elif node.flood:
+                wait_ms = self._guard.keep_away(node.address, _mono_ms())
+                text += f"; it may come back in {wait_ms // 1000} s" if wait_ms else ""
             self._strangers.pop(node.link, None)
             self._nodes.pop(node.link, None)
         self._post(Ended(node, reason, text))
+
+
+def _mono_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable
 
 from dir_sync.core.events import DeltaDone, DeltaJob, Event, Job, ReadDone, ReadJob, Signed, SignJob
 from dir_sync.core.fairness import FairQueue, Flow
 
 __all__ = ["Pool", "Task", "given_up"]
+
+
+_ACTIVE_S = 2.0
 
 
 class Task:
@@ -32,15 +36,23 @@ class Pool:
     """Any thread may call anything."""
 
     def __init__(self, workers: int) -> None:
-        """Of `workers`, one is always kept free of the jobs of each single address."""
+        """Of `workers`, one is always kept free of the jobs of each single address, and all but one while there are jobs of
+        others now and then."""
         self._ready = threading.Condition()
+        self._workers = workers
         self._queue: FairQueue[Task] = FairQueue(at_once_max=max(1, workers - 1))
+        self._active: dict[Hashable, float] = {}
         self._running: set[Task] = set()
         self._is_over = False
 
     def put(self, flow: Flow, job: Job) -> None:
         with self._ready:
             self._queue.put(flow, Task(flow, job))
+            now = time.monotonic()
+            self._active[flow.group] = now + _ACTIVE_S
+            if len(self._active) > 1:
+                self._active = {group: until for group, until in self._active.items() if until > now}
+            self._queue.at_once_max = 1 if len(self._active) > 1 else max(1, self._workers - 1)
             self._ready.notify()
 
     def get(self) -> Task | None:

@@ -25,6 +25,8 @@ from dir_sync.core.messages import (
     Lacks,
     Message,
     ModificationUpdate,
+    Ping,
+    Pong,
     Settle,
     State,
     StateRequest,
@@ -41,6 +43,9 @@ class Flow(NamedTuple):
 
     group: Hashable
     member: Hashable = ""
+
+
+_TIDY_EVERY = 64
 
 
 class _Member(Generic[T]):
@@ -69,7 +74,9 @@ class FairQueue(Generic[T]):
         """`at_once_max`: of one group so many items may be served at the same time."""
         self._groups: dict[Hashable, _Group[T]] = {}
         self._clock = 0.0
-        self._at_once_max = at_once_max
+        self._running = 0
+        self._charges = 0
+        self.at_once_max = at_once_max
         self._count = 0
 
     def __len__(self) -> int:
@@ -95,7 +102,7 @@ class FairQueue(Generic[T]):
         best: Hashable = None
         group: _Group[T] | None = None
         for name, one in self._groups.items():
-            if not one.waiting or (self._at_once_max is not None and one.running >= self._at_once_max):
+            if not one.waiting or (self.at_once_max is not None and one.running >= self.at_once_max):
                 continue
             if group is None or one.spent < group.spent:
                 best, group = name, one
@@ -111,12 +118,9 @@ class FairQueue(Generic[T]):
         group.clock = max(group.clock, member.spent)
         group.waiting -= 1
         group.running += 1
+        self._running += 1
         self._count -= 1
         return Flow(best, chosen), member.items.popleft()
-
-    def waits_beside(self, group: Hashable) -> bool:
-        """True if another group has something that waits."""
-        return any(one.waiting and name != group for name, one in self._groups.items())
 
     def charge(self, flow: Flow, cost: float) -> None:
         """The service of an item that was taken is over, and has cost so much."""
@@ -128,7 +132,12 @@ class FairQueue(Generic[T]):
         member = group.members.get(flow.member)
         if member is not None:
             member.spent += cost
-        self._tidy()
+        self._running -= 1
+        if not self._count and not self._running:
+            self._clock = max(self._clock, group.spent)  # nobody has had to wait
+        self._charges += 1
+        if self._charges % _TIDY_EVERY == 0:
+            self._tidy()
 
     def remove(self, flow: Flow, which: Callable[[T], bool]) -> list[T]:
         """What waits in a flow and is not to be served any more."""
@@ -144,14 +153,16 @@ class FairQueue(Generic[T]):
         return gone
 
     def _tidy(self) -> None:
-        """Forget whoever has nothing to be remembered for, now and then."""
-        if len(self._groups) > 8 or any(len(group.members) > 8 for group in self._groups.values()):
-            for name, group in list(self._groups.items()):
+        """Forget whoever has nothing to be remembered for."""
+        for name, group in list(self._groups.items()):
+            if group.waiting or group.running:
                 for key, member in list(group.members.items()):
                     if not member.items and member.spent <= group.clock:
                         del group.members[key]
-                if not group.waiting and not group.running and group.spent <= self._clock:
-                    del self._groups[name]
+            elif group.spent <= self._clock:
+                del self._groups[name]
+            else:
+                group.members.clear()
 
 
 class Backlog:
@@ -203,7 +214,8 @@ class Backlog:
         seen: set[bytes] = set()
         left = most
         waiting = list(self._queues.items())
-        for position, (owner, queue) in enumerate(sorted(waiting, key=lambda one: len(one[1]))):
+        in_turn = waiting if len(waiting) >= most else sorted(waiting, key=lambda one: len(one[1]))
+        for position, (owner, queue) in enumerate(in_turn):
             share = max(1, left // (len(waiting) - position))
             if left <= 0:
                 break
@@ -228,7 +240,9 @@ class Backlog:
 
 # --- one message in parts ------------------------------------------------------------------------------------------
 
-_PART_WEIGHT = 250  # records: some 8 ms of the engine's time
+_PART_WEIGHT = 60  # records: some 2 ms of the engine's time
+_PART_WEIGHT_ALONE = 1_000
+_CONTENT_WEIGHT = 3  # of a change that brings its content along: it is installed, too
 _VECTOR_ENTRIES_PER_RECORD = 8  # so many cost as much to compare as the rest of a record
 
 
@@ -236,19 +250,22 @@ def _weight(record: Record) -> int:
     return 1 + (len(record.vector) + len(record.lineage)) // _VECTOR_ENTRIES_PER_RECORD
 
 
-def parts(message: Message) -> Sequence[Message]:
+def parts(message: Message, is_shared: bool) -> Sequence[Message]:
     """A long announcement as several short ones, so that others are served in between. Only the last one says how far
-    the peer has been heard: if the link breaks before it, all of them are told again."""
+    the peer has been heard: if the link breaks before it, all of them are told again. `is_shared`: there are others."""
+    weight = _PART_WEIGHT if is_shared else _PART_WEIGHT_ALONE
     match message:
         case State(folder, sequence, last, records) if len(records) > 1:
-            pages = _cut(records, [_weight(record) for record in records], _PART_WEIGHT)
+            pages = _cut(records, [_weight(record) for record in records], weight)
             *most, end = pages
             return [State(folder, 0, False, page) for page in most] + [State(folder, sequence, last, end)]
         case ModificationUpdate(folder, sequence, changes, times, _) if len(changes) > 1:
-            # A rename and the removal of its old name are best known together: they are one move then.
-            is_whole = any(change.source is not None for change in changes)
-            most_weight = limits.CHANGES_MAX + _PART_WEIGHT if is_whole else _PART_WEIGHT
-            groups = _cut(changes, [_weight(change.record) for change in changes], most_weight)
+            weights = [_weight(change.record) * (_CONTENT_WEIGHT if change.attached else 1) for change in changes]
+            if any(change.source is not None for change in changes):
+                weight = max(
+                    weight, limits.CHANGES_MAX
+                )  # a rename and the removal of its old name are one move together
+            groups = _cut(changes, weights, weight)
             if len(groups) == 1:
                 return [message]
             return [
@@ -293,23 +310,48 @@ class Allowance(NamedTuple):
 
 ALLOWED: dict[object, Allowance] = {
     # One at each contact, one more when something was lost. Each can make us tell all we have.
-    StateRequest: Allowance(32, 0.5, "requests for the whole state"),
-    HistoryRequest: Allowance(40, 2, "questions about the history"),  # somebody types a command for each
-    HaveRequest: Allowance(400_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
+    StateRequest: Allowance(512, 2, "requests for the whole state"),
+    HistoryRequest: Allowance(60, 1, "questions about the history"),  # somebody types a command for each
+    HaveRequest: Allowance(2_000_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
     Lacks: Allowance(400, 10, "words on what it lacks"),
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker that has one
     BrakeNews: Allowance(200, 5, "news of held changes"),
     "ping": Allowance(200, 20, "pings"),
     "unknown": Allowance(2_000, 100, "messages without a meaning"),
+    "search": Allowance(10, 0.1, "signatures that lead to no delta"),  # seconds of CPU time
     "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
 }
 """By type of message, or by a word. What is not here is bounded by shares and windows alone: changes, and contents."""
 
+_TEXT_PER_ITEM = 2 * limits.KIB  # more of a message than honest ones have for each record, path or answer in it
+
+
+def demand(message: Message) -> tuple[object, float]:
+    """What of an allowance a message takes."""
+    match message:
+        case HaveRequest(_, _, digests):
+            return HaveRequest, len(digests)
+        case Settle(_, losers):
+            return Settle, len(losers)
+        case Ping() | Pong():
+            return "ping", 1
+    return type(message), 1
+
+
+def worth(message: Message) -> int:
+    """How many bytes of text that message may well have."""
+    items = 1
+    for value in (getattr(message, name) for name in message.__match_args__):
+        if isinstance(value, tuple):
+            items += len(value)
+    return items * _TEXT_PER_ITEM
+
+
 _SLOW_MS_MAX = 10_000  # whoever has to be slowed for so long without a pause is dropped
 _BAR_MS = (10_000, 600_000)  # how long an address is kept away: at first, at most
-_ERRORS = Allowance(128, 2, "messages that are none")
-_CALLS = Allowance(64, 8, "connections")
+_ERRORS = Allowance(512, 4, "messages that are none")
+_CALLS = Allowance(512, 16, "connections")
 _ADDRESSES_MAX = 4_096
 
 
@@ -344,7 +386,7 @@ class _Level:
             return 0
         if self.slow_since_ms is None:
             self.slow_since_ms = now_ms
-        return int(-self.left * 1000 / allowance.per_s) + 1
+        return min(int(-self.left * 1000 / allowance.per_s) + 1, _SLOW_MS_MAX)
 
 
 class Patience:
@@ -400,6 +442,15 @@ class Guard:
             known.calls.left += 1  # what was refused does not count
             return False
         return True
+
+    def may_ask(self, address: str, kind: object, now_ms: int) -> bool:
+        """False if nothing of its allowance is left now."""
+        return self._of(address, now_ms).ask(kind, 0, now_ms).wait_ms == 0
+
+    def calls_left(self, address: str) -> float:
+        """The more, the less often that address has called of late."""
+        known = self._known.get(address)
+        return _CALLS.burst if known is None else known.calls.left
 
     def is_kept_away(self, address: str, now_ms: int) -> bool:
         known = self._known.get(address)

@@ -53,6 +53,7 @@ ACK_WITHIN_MS = 1_000  # a peer that acknowledges nothing for so long is tried a
 UNFINISHED_PER_ADDRESS_MAX = 8
 UNFINISHED_MAX = 64
 LINKS_MAX = 256
+LINKS_PER_ADDRESS_MAX = 32  # several nodes on one machine, or behind one router; not all places for one machine
 OUTBOX_BYTES_MAX = 8 * MIB  # above, announcements wait in the index
 INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # a reader waits for the engine above this
 

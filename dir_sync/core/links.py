@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dir_sync.core import limits
+
 __all__ = ["Link", "Links"]
 
 
@@ -13,6 +15,7 @@ class Link(NamedTuple):
     address: str  # the peer's end
     is_ours: bool  # dialled by us
     since_ms: int
+    is_known: bool = False  # a peer of earlier days, or one that the user named
 
 
 class Links:
@@ -41,6 +44,30 @@ class Links:
     def nodes(self) -> list[str]:
         """The nodes that have a link with us, sorted."""
         return sorted(self._ids)
+
+    def giving_way(self, address: str, is_known: bool) -> tuple[bool, int | None]:
+        """Whether a new peer at `address` may have a link, and which older one has to end for it. A place is taken from the
+        address that has most, the oldest link of a peer that is not known; for a peer that is not known only if that
+        address has more than its own would have then."""
+        crowds: dict[str, int] = {}
+        for link in self._links.values():
+            crowds[link.address] = crowds.get(link.address, 0) + 1
+        here = crowds.get(address, 0)
+        if here >= limits.LINKS_PER_ADDRESS_MAX:
+            return self._place_of([address] if is_known else [])
+        if len(self._links) < limits.LINKS_MAX:
+            return True, None
+        crowded = sorted(crowds, key=lambda other: -crowds[other])
+        return self._place_of([other for other in crowded if is_known or crowds[other] > here + 1])
+
+    def _place_of(self, addresses: list[str]) -> tuple[bool, int | None]:
+        for address in addresses:
+            old = [
+                (one.since_ms, id_) for id_, one in self._links.items() if one.address == address and not one.is_known
+            ]
+            if old:
+                return True, min(old)[1]
+        return False, None
 
     def add(self, link_id: int, link: Link) -> None:
         """It takes the place of an older link of that node, if there is one."""

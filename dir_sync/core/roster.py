@@ -59,9 +59,11 @@ class NewIdentity(NamedTuple):
 
 
 class Accept(NamedTuple):
-    """The link lives; `closing`, if any, is to be closed with `duplicate`."""
+    """The link lives; `closing`, if any, is to be closed with `reason`: an older link of that peer, or (`overload`) one
+    whose place is given to it."""
 
     closing: int | None = None
+    reason: str = "duplicate"
 
 
 class Refuse(NamedTuple):
@@ -134,8 +136,10 @@ class Roster:
         address: str,
         advertised_port: int,
         now_ms: int,
+        is_known: bool = False,
     ) -> Verdict:
-        """A link has said HELLO. `address` is the peer's end, `advertised_port` the `port` of its HELLO."""
+        """A link has said HELLO. `address` is the peer's end, `advertised_port` the `port` of its HELLO. `is_known`: it was
+        a peer before, or the user named it."""
         self._now_ms = now_ms
         target: DialTarget | None = None
         spot = (address, advertised_port) if advertised_port else None
@@ -144,13 +148,15 @@ class Roster:
 
         if node == self._node:
             return self._met_ourselves(instance, target, spot, now_ms)
-        verdict = self._judge(node, instance, dialled_by_us, now_ms)
+        verdict = self._judge(node, instance, address, dialled_by_us, is_known, now_ms)
         if verdict == _OVERLOAD:
             if target is not None:
                 self._dialling.bar(target, now_ms)
             return verdict
         if isinstance(verdict, Accept):
-            self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms))
+            if verdict.closing is not None and verdict.reason == "overload":
+                self.closed(verdict.closing, now_ms, verdict.reason)
+            self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms, is_known))
         elif verdict.keeping is not None and self._links[verdict.keeping].instance != instance:
             return verdict  # what it says of itself is believed when the older link has not answered
         self._learn(node, instance, spot, target, now_ms)
@@ -300,14 +306,17 @@ class Roster:
         target.see(spot, now_ms)
         self._dialling.dial_soon(target, now_ms, at_once=True)
 
-    def _judge(self, node: str, instance: str, is_ours: bool, now_ms: int) -> Verdict:
+    def _judge(self, node: str, instance: str, address: str, is_ours: bool, is_known: bool, now_ms: int) -> Verdict:
         """One link per pair. Both ends judge by the same facts, but for the times: where these differ both
         links may end, and the back-off brings the next one. Who comes as another instance of a connected node has
         restarted, or wants to be that node: the older link is asked first, and if it does not answer the next dial
         gets through."""
         old_id = self._links.id_of(node)
         if old_id is None:
-            return _OVERLOAD if len(self._links) >= limits.LINKS_MAX else Accept()
+            has_place, giving_way = self._links.giving_way(address, is_known)
+            if giving_way is not None:
+                return Accept(giving_way, "overload")
+            return Accept() if has_place else _OVERLOAD
         old = self._links[old_id]
         if old.instance != instance:
             return Refuse("duplicate", keeping=old_id)

@@ -103,6 +103,8 @@ class Session:
         self._they_asked = False
         self._waiting: list[Message | None] = []  # the message whose attachment must come next
         self._deaf = False  # nothing is received any more
+        self.text_bytes = 0  # of all messages so far
+        self.skipped = 0  # frames so far that say nothing to us
         # Set by sending
         self._we_said_hello = False
         self._we_asked = False
@@ -194,9 +196,11 @@ class Session:
             message = self._waiting.pop()
             return [] if message is None else [_with_attachment(message, frame.pieces)]
         match frame:
-            case Json(fields):
+            case Json(fields, size):
                 message = from_wire(fields)
                 self._admit(message)
+                self.text_bytes += size
+                self.skipped += message is None
                 if fields.get("attached") is True:
                     self._waiting.append(message)
                     return []
@@ -208,6 +212,7 @@ class Session:
                 raise PeerError("an attachment to nothing")
             case Unknown():
                 self._admit(None)
+                self.skipped += 1
                 return []
 
     def _admit(self, message: Message | None) -> None:

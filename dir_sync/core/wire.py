@@ -14,7 +14,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, NoReturn
 
 from dir_sync.core import limits
@@ -59,6 +59,7 @@ class Json:
     """The JSON object of a message. Nothing is known of its fields."""
 
     fields: dict[str, Any]
+    size: int = field(default=0, compare=False)  # bytes of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,8 @@ def _parse(body: memoryview, *, lasting: bool) -> Frame:
     """One frame. `lasting`: nobody will write into `body` again, so pieces may point into it."""
     first = body[0]
     if first & 0x0F == 8:
-        return Json(_from_json(_inflate(body)))
+        text = _inflate(body)
+        return Json(_from_json(text), len(text))
     if first not in (CHUNKS, ATTACHMENT):
         return Unknown(first)
     pieces = _pieces(body if lasting else memoryview(bytes(body)))

@@ -72,8 +72,24 @@ def run(mine: Roster, until_ms: int, ok: Callable[[Dial], bool] = lambda dial: F
     return out
 
 
-def linked(mine: Roster, node: str, now_ms: int, link_id: int = 1, instance: str = "aa", ours: bool = False) -> None:
-    assert mine.hello(link_id, node, instance, ours, HOST, PORT, now_ms) == Accept()
+def linked(
+    mine: Roster,
+    node: str,
+    now_ms: int,
+    link_id: int = 1,
+    instance: str = "aa",
+    ours: bool = False,
+    host: str = HOST,
+    is_known: bool = False,
+) -> None:
+    assert mine.hello(link_id, node, instance, ours, host, PORT, now_ms, is_known) == Accept()
+
+
+def crowd(mine: Roster, count: int, per_address: int, first: int = 0) -> None:
+    """So many links, of peers that are not known, at addresses of their own."""
+    for number in range(first, first + count):
+        at = number // per_address
+        linked(mine, f"a{number:x}", number, link_id=number, host=f"10.1.{at // 250}.{at % 250}")
 
 
 # --- beacons as bytes ---------------------------------------------------------------------------------------
@@ -206,7 +222,7 @@ def test_the_beat_has_jitter_and_slows_down_in_a_crowd() -> None:
 
     now_ms = beats[-1]
     for number in range(100):
-        linked(mine, f"{number:x}", now_ms, link_id=number)
+        linked(mine, f"{number:x}", now_ms, link_id=number, host=f"10.1.0.{number}")
     now_ms = mine.next_deadline()
     mine.tick(now_ms)
     assert 13_000 * 0.75 <= mine.next_deadline() - now_ms <= 13_000 * 1.25
@@ -652,7 +668,7 @@ def test_so_many_links_and_no_more() -> None:
     mine = started([("far.example", 1)])
     mine.tick(0)
     for number in range(limits.LINKS_MAX):
-        linked(mine, f"a{number:x}", 0, link_id=number)
+        linked(mine, f"a{number:x}", 0, link_id=number, host=f"10.1.{number // 250}.{number % 250}")
     assert mine.hello(1_000, LARGER, "aa", False, HOST, PORT, 1) == Refuse("overload")
     mine.dialled("far.example", 1, 1_001, 2)
     assert mine.hello(1_001, LARGER, "aa", True, HOST, PORT, 3) == Refuse("overload")
@@ -669,7 +685,7 @@ def test_strangers_are_1024_and_never_push_out_who_is_connected() -> None:
     mine = started()
     mine.tick(0)
     for number in range(50):
-        linked(mine, f"a{number:x}", 0, link_id=number)
+        linked(mine, f"a{number:x}", 0, link_id=number, host=f"10.1.0.{number}")
     now_ms = 0
     for number in range(20_000):
         now_ms += 20
@@ -1157,3 +1173,42 @@ class Pair(RuleBasedStateMachine):
 
 TestPair = Pair.TestCase
 TestPair.settings = settings(stateful_step_count=25, deadline=None)
+
+
+# --- places ---------------------------------------------------------------------------------------------------
+
+
+def test_one_address_has_some_places_and_not_all() -> None:
+    """Several nodes live on one machine; another machine is not kept out by any number of them."""
+    mine = started()
+    crowd(mine, limits.LINKS_PER_ADDRESS_MAX, limits.LINKS_PER_ADDRESS_MAX)
+    assert mine.hello(500, "b0", "aa", False, "10.1.0.0", PORT, 500) == Refuse("overload")
+    linked(mine, "b1", 501, link_id=501)
+    # A peer of earlier days behind that address comes in for the oldest of those who are none.
+    assert mine.hello(502, "b2", "aa", False, "10.1.0.0", PORT, 502, True) == Accept(0, "overload")
+    assert not mine.link_of("a0")
+
+
+def test_a_known_peer_takes_the_place_of_the_oldest_stranger() -> None:
+    mine = started()
+    linked(mine, "d0", 0, link_id=900, is_known=True)
+    crowd(mine, limits.LINKS_MAX - 1, 1)
+    assert mine.hello(901, "d1", "aa", False, HOST, PORT, 901) == Refuse("overload")
+    assert mine.hello(902, "d2", "aa", False, HOST, PORT, 902, True) == Accept(0, "overload")
+    mine.closed(0, 903, "overload")  # the news of the one that gave way
+    assert mine.link_of("d2") == 902
+    assert mine.link_of("d0") == 900
+
+
+def test_a_newcomer_takes_a_place_of_the_address_that_has_most() -> None:
+    mine = started()
+    crowd(mine, limits.LINKS_MAX, 16)
+    assert mine.hello(901, "d1", "aa", False, HOST, PORT, 901) == Accept(0, "overload")
+    assert len(mine.connected_nodes()) == limits.LINKS_MAX
+
+
+def test_peers_of_earlier_days_are_not_sent_away() -> None:
+    mine = started()
+    for number in range(limits.LINKS_MAX):
+        linked(mine, f"a{number:x}", 0, link_id=number, host=f"10.1.{number // 250}.{number % 250}", is_known=True)
+    assert mine.hello(901, "d1", "aa", False, HOST, PORT, 901, True) == Refuse("overload")

@@ -680,6 +680,7 @@ class World:
         brake = _BRAKE if self.options.brake else None
         retention = None if self.options.retention is None else Retention(*self.options.retention)
         node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
+        node.engine.is_shared = node.instance % 3 == 0  # some do all in small pieces, and tell it together
         node.engine.on_decided = lambda approve: self._decided(node, approve)
         node.engine.on_rejected = self._rejected
         node.engine.on_local = lambda record, before, origin: self._made_here(node, record, before, origin)
