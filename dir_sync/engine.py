@@ -147,7 +147,7 @@ from dir_sync.core.pace import Pace, Span
 from dir_sync.core.peer_brake import BRAKE_WINDOW_MS, OLD_NS, PeerBrake, Verdict
 from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
-from dir_sync.core.renames import Renames
+from dir_sync.core.renames import Renames, likely_originals
 from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
 from dir_sync.core.standing import NOTHING, Lack, Standing
 from dir_sync.core.transfer import Fetch
@@ -808,7 +808,8 @@ class Engine:
             return
         now = self._now.mono_ms
         before = self._agenda.find(source) or self._looking.get(source)
-        hint = before.hint if before is not None and self._renames.sources_of(source) else None  # it has moved on
+        is_same = before is not None and not before.written and (before.rested or self._renames.sources_of(source))
+        hint = before.hint if before is not None and is_same else None  # it has moved on
         if row is not None and row.record.kind == Kind.FILE and row.fp and (before is None or not before.written):
             relaxed = row.record.size >= limits.MIB  # small ones are read again: cheap, and beyond doubt
             hint = Hint(row.fp, row.record.size, row.record.content, relaxed)
@@ -928,7 +929,10 @@ class Engine:
         fp = b"" if row is None else row.fp
         base, was, was_size = b"", b"", 0
         if self._peers and self._with_deltas:
-            before = [row, *(self.index.get(source) for source in self._renames.sources_of(errand.path))]
+            others = [*self._renames.sources_of(errand.path)]
+            if row is None or row.record.kind == Kind.ABSENT:
+                others += likely_originals(errand.path)
+            before = [row, *(self.index.get(other) for other in others)]
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
             base = next((record.content for record in large), b"")
@@ -1213,6 +1217,14 @@ class Engine:
                     return
                 again = now + (wait or 20)
             case Look.FOUND:
+                if self._may_get_its_true_name(seen, errand):
+                    errand.rested = True
+                    errand.written = False
+                    errand.hint = Hint(seen.fp, seen.size, seen.content, True)
+                    self._agenda.put_back(errand, now + limits.TRUE_NAME_MS)
+                    if seen.delta is not None:
+                        self._keep_delta(seen.delta)
+                    return
                 if self._found(seen, errand):
                     self._not_noted.pop(path, None)
                     self._restless_told.discard(path)
@@ -1249,6 +1261,16 @@ class Engine:
         if is_out:
             target = self._renames.target_of(path, self._now.mono_ms, is_read=True)
         return target is not None and (target in self._agenda or (target in self._looking and target not in together))
+
+    def _may_get_its_true_name(self, seen: Seen, errand: Errand) -> bool:
+        """True for a large new file that somebody has just written and closed, beside others: it may be the new version of one
+        of them, which takes its name in a moment."""
+        if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or errand.rested or not errand.live:
+            return False
+        if not self._peers or len(seen.fp) > FINGERPRINT_BYTES or seen.grown is not None or errand.hint is not None:
+            return False
+        row = self.index.get(seen.path)
+        return row is None or row.record.kind == Kind.ABSENT
 
     def _disbelief_ms(self, path: bytes, errand: Errand) -> int:
         """How long the absence of a file is not told yet: somebody may be saving it, or it is in a folder that will be
@@ -1864,6 +1886,9 @@ class Engine:
         if seen is not None and seen.delta is not None:
             delta = DeltaOffer(seen.delta.base, seen.delta.size)
             self._keep_delta(seen.delta)
+        elif seen is not None and record.size >= limits.LARGE_FILE_BYTES and self._deltas:
+            made = next((made for made, _ in self._deltas.values() if made.digest == record.content), None)
+            delta = None if made is None else DeltaOffer(made.base, made.size)
         only_meta = previous is not None and same_content(previous, record)
         data = None if seen is None or only_meta else seen.data
         if not only_meta:

@@ -972,6 +972,10 @@ def known(bench: Bench, path: bytes, content: bytes = b"", size: int = 0) -> See
         found = found._replace(size=size, fp=fingerprint(large), data=None)
     bench.feed(Touched(path, Urgency.NOW))
     bench.feed(Looked((found,)))
+    if size:
+        bench.wait(limits.TRUE_NAME_MS)
+        bench.feed(Looked((found,)))
+    assert bench.index.get(path) is not None
     return found
 
 
@@ -1183,3 +1187,47 @@ def test_what_is_here_and_just_being_looked_at_does_not_travel() -> None:
     bench.wait(50)
     (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
     assert item.copy_path == b"a"
+
+
+def test_a_large_new_file_is_told_under_the_name_that_it_gets_right_after_its_last_byte() -> None:
+    bench = Bench()
+    bench.connect()
+    old = known(bench, b"big.img", b"old", 5 * limits.MIB)
+    bench.feed(Touched(b"big.img.tmp", Urgency.NOW))
+    (item,) = [item for job in bench.all(LookJob) for item in job.items]
+    assert item.base == old.content  # what it probably is a new version of
+    new = stat(b"new", Kind.FILE, 7)._replace(size=6 * limits.MIB)
+    digest = blake3(b"new").digest()
+    made = MadeDelta(b".dir_sync/staging/delta-t-1", old.content, digest, 70_000)
+    found = Seen(
+        b"big.img.tmp", Look.FOUND, Kind.FILE, 6 * limits.MIB, digest, WALL_NS, 0o644, fingerprint(new), delta=made
+    )
+    bench.feed(Looked((found,)))
+    assert not bench.said()
+    bench.wait(10)
+    bench.feed(Moved(b"big.img.tmp", b"big.img", False))
+    items = [item for job in bench.all(LookJob) for item in job.items]
+    assert [item.path for item in items] == [b"big.img", b"big.img.tmp"]
+    assert items[0].hint is not None  # it need not be read again
+    bench.feed(Looked((found._replace(path=b"big.img", delta=None), Seen(b"big.img.tmp", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    (change,) = update.changes
+    assert (change.action, change.record.path, change.delta) == ("modify", b"big.img", DeltaOffer(old.content, 70_000))
+    assert not bench.all(DiscardJob)
+
+
+def test_a_large_new_file_that_keeps_its_name_is_told_after_a_moment() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.feed(Touched(b"new.img", Urgency.NOW))
+    fp = fingerprint(stat(b"new", Kind.FILE, 7)._replace(size=6 * limits.MIB))
+    found = Seen(b"new.img", Look.FOUND, Kind.FILE, 6 * limits.MIB, blake3(b"new").digest(), WALL_NS, 0o644, fp)
+    bench.feed(Looked((found,)))
+    assert not bench.said()
+    bench.wait(limits.TRUE_NAME_MS)
+    assert looked_at(bench) == [b"new.img"]
+    bench.feed(Looked((found,)))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [change.action for change in update.changes] == ["create"]

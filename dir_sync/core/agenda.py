@@ -45,6 +45,7 @@ class Errand:
     hint: Hint | None = None
     patience_ms: int = 0  # until then an absence is not believed
     written: bool = False  # somebody may have written there since the last look
+    rested: bool = False  # a large new file: there was a moment in which it could have got its true name
     matched: bool = False  # it was found out already whether this is a known file under a new name
 
 

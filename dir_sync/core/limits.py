@@ -96,6 +96,7 @@ SETTLE_MS = 100  # a file that is being written is looked at when quiet for so l
 SETTLE_MS_MAX = 1_000  # ... and at the latest after this
 CREATED_MS = 20  # a new name whose close has not been seen yet
 VANISHED_MS = 10  # may be half of a rename or of an atomic save
+TRUE_NAME_MS = 50  # a large new file is often renamed right after its last byte: it is told under its true name
 SAVE_GRACE_MS = 300  # ... or of a save that puts the old file aside first: a busy machine may rest in between
 ORIGIN_GRACE_MS = 150  # the maker of a change pushes it: ask another holder only after this
 RENAME_HOLD_MS = 2_000  # a removal waits so long for the new name of its content to be made

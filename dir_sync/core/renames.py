@@ -11,10 +11,27 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.model import parent_of
 
-__all__ = ["Renames"]
+__all__ = ["Renames", "likely_originals"]
 
 _LIVELY_FOLDERS_MAX = 1_000
 _VANISHED_MAX = 10_000
+
+
+_SUFFIXES = (b"___jb_tmp___", b"___jb_old___", b"~")
+
+
+def likely_originals(path: bytes) -> list[bytes]:
+    """Names in the same folder of which `path` may be a new version that is still written beside the old one: `.f.Xy12`, `f.tmp`
+    and `f~` are written for `f`."""
+    folder, slash, name = path.rpartition(b"/")
+    found: dict[bytes, None] = {}
+    for suffix in _SUFFIXES:
+        if name.endswith(suffix):
+            found[name[: -len(suffix)]] = None
+    bare = name.lstrip(b".~#")
+    for each in (name, bare, bare.rpartition(b".")[0], name.rpartition(b".")[0]):
+        found[each] = None
+    return [folder + slash + each for each in found if each not in (name, b"")]
 
 
 class Renames:

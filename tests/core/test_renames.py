@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.renames import Renames
+from dir_sync.core.renames import Renames, likely_originals
 
 HOLD, GRACE = limits.RENAME_HOLD_MS, limits.SAVE_GRACE_MS
 
@@ -90,3 +90,17 @@ def test_a_vanished_file_is_known_by_its_inode_once() -> None:
     renames.vanished(b"a", 7)
     assert renames.name_of(7) == b"a"
     assert renames.name_of(7) is None
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [b"d/.big.img.Xy12", b"d/big.img.tmp", b"d/big.img~", b"d/.big.img", b"d/big.img___jb_tmp___", b"d/~big.img.part"],
+)
+def test_what_is_written_beside_a_file_is_known_by_its_name(beside: bytes) -> None:
+    assert b"d/big.img" in likely_originals(beside)
+
+
+def test_no_name_is_its_own_original() -> None:
+    for name in (b"a", b"d/.a", b"...", b"~", b".tmp", b"d/a.b"):
+        assert name not in likely_originals(name)
+        assert all(each.rpartition(b"/")[2] for each in likely_originals(name))
