@@ -265,7 +265,7 @@ def _brake_holds_moves() -> AbstractContextManager[object]:
 
 
 def _losers_go_first() -> AbstractContextManager[object]:
-    def least(self: Any, before_ns: int, limit: int) -> Any:
+    def least(self: Any, before_ns: int, limit: int, *more: Any) -> Any:
         versions = [version for version in self.versions() if version.time_ns < before_ns]
         return sorted(versions, key=lambda version: version.why != Why.CONFLICT)[:limit]
 
