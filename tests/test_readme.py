@@ -229,6 +229,10 @@ class Place:
         (self.place / name).write_text(text)
         (self.place / name).chmod(0o755)
 
+    def until_it_runs(self, words: str) -> str:
+        """A command that waits for the node that was just started with these words."""
+        return f"{shlex.quote(str(self.place / 'door'))} --wait $! {words}"
+
     def run(self, lines: list[str]) -> None:
         """As typed. AssertionError, with all that was printed, if a line fails or a node does not end well."""
         typed = []
@@ -238,8 +242,13 @@ class Place:
             if is_node(line):
                 line = line.partition(" #")[0]  # in a comment an "&" would have no effect
                 words = re.split(r"(?:scripts/run|main\.py)\s", line, maxsplit=1)[1]
-                line = f"{line} & {shlex.quote(str(self.place / 'door'))} --wait $! {words}"
+                line = f"{line} & {self.until_it_runs(words)}"
             typed.append(line)
+        if lines and starts_aside(
+            lines[-1]
+        ):  # nothing after it waits for the node, and it must not be ended while it starts
+            words = re.split(r"(?:scripts/run|main\.py)\s", typed[-1], maxsplit=1)[1]
+            typed.append(self.until_it_runs(re.sub(r"\d*>+\s*\S+|&\s*$", "", words)))
         where = self.home if any("git clone" in line for line in typed) else self.checkout
         script = "\n".join([PRELUDE, "set -v", *typed, "set +v", FINALE])
         (self.home / "copy.txt").unlink(missing_ok=True)
