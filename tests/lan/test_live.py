@@ -217,7 +217,7 @@ def test_what_is_neither_file_nor_folder_nor_link_is_skipped(lan: Lan) -> None:
         assert sorted(os.listdir(node.dir / "special")) == ["folder", "sibling"]
         assert os.listdir(node.dir / "special/folder") == ["sibling"]
     for name in ("the fifo", "the socket", "the device"):
-        assert lan[0].log().count(name) == 1, f"{name} is named once"
+        wait_for(lambda name=name: lan[0].log().count(name) == 1, SOON_S, f"{name} is named once")
         (here / name).unlink()
     remove(here / "folder/.dir_sync")
     arrives(lan, lan[0], "special")

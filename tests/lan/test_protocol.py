@@ -191,10 +191,11 @@ def test_it_says_good_bye(lan: Lan) -> None:
         with Stranger(place, a) as second:
             second.node, second.index = first.node, first.index
             second.instance = "f" * 16
-            second.open()
-            assert first.closed(10) == "duplicate", "the newer instance stays"
-            a.stop()
-            assert second.closed(10) == "bye"
+            second.send(second.my_hello())
+            assert second.closed(10) == "duplicate", "the first one lives"
+        first.expect("PING")
+        a.stop()
+        assert first.closed(10) == "bye"
 
 
 def test_another_version_costs_one_clear_line(lan: Lan) -> None:

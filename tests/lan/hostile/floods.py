@@ -309,7 +309,7 @@ def garbage(flood: Flood) -> None:
 def bombs(flood: Flood) -> None:
     """Messages of an unknown type: frames of 64 kB that inflate as far as is allowed, each full of small values."""
     size = (4 << 20) - 1000
-    noise = os.urandom(35_000).hex().encode()
+    noise = os.urandom(60_000).hex().encode()
     text = b'{"type":"WEATHER","y":"' + noise + b'","x":[' + b",".join([b"[1]"] * ((size - len(noise)) // 4)) + b"]}"
     body = zlib.compress(text, 9)
     assert len(body) * 64 >= len(text)
