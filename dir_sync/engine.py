@@ -663,9 +663,9 @@ class Engine:
     def lacked_from(self, node: str) -> Lack:
         """What this node does not have of what a peer announced."""
         lack = self.index.wanted_from(node)
-        for gift in self._gifts.values():
-            if gift.peer == node:
-                lack = lack.plus(Lack(1, gift.record.size, 0))
+        gifts = [gift.record.size for gift in self._gifts.values() if gift.peer == node]
+        if gifts:
+            lack = lack.plus(Lack(len(gifts), sum(gifts), 0))
         here = sum(
             fetch.received
             for fetch in self._large.values()
@@ -4292,6 +4292,10 @@ class Engine:
             peer = self._peers[node]
             known = self.index.peer(node)
             if not (peer.asked and peer.was_asked) or known is None:
+                continue
+            earliest_ms = peer.standing.earliest_ms()
+            if earliest_ms > self._now.mono_ms:  # what is lacking then is worth a count, not what is in each turn
+                self._lacks_due_ms = min(earliest_ms, self._lacks_due_ms or earliest_ms)
                 continue
             lack = self.lacked_from(node)
             due_ms = peer.standing.due_ms(lack)

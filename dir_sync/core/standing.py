@@ -57,6 +57,10 @@ class Standing:
             assert isinstance(message, (State, ModificationUpdate))
             self.heard = max(self.heard, message.sequence)
 
+    def earliest_ms(self) -> int:
+        """Before this time (ms) the peer is not told again, whatever happens."""
+        return self.said_ms if self.said is None else self.said_ms + _SAY_AGAIN_MS
+
     def due_ms(self, lack: Lack) -> int | None:
         """When (ms) the peer is to be told that we lack this; None: it knows."""
         if self.said is None:
