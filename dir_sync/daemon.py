@@ -654,9 +654,11 @@ class Daemon:
 
         def then(report: Report) -> None:
             found = undo.holders(questions, report.answers)
-            lost = {content for request in questions for content in request.digests if content not in found}
+            nowhere = {content for request in questions for content in request.digests if content not in found}
+            unsure = undo.beginnings(self._index, plan.wanted, nowhere)
+            lost = nowhere - unsure
             wanted = tuple(one for one in plan.wanted if one.content not in lost)
-            asked.reply.put(history.described(self._index, wish, plan, lost))
+            asked.reply.put(history.described(self._index, wish, plan, lost, unsure))
             if not wish.dry_run and wanted:
                 self._inbox.put(Recalled(wanted, found))
 

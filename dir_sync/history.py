@@ -154,8 +154,8 @@ def _node_of(index: Index, text: str) -> str:
     raise ConfigError(f"{what}; known here: {known}", USAGE)
 
 
-def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes]) -> Answer:
-    """An undo for people."""
+def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes], unsure: set[bytes]) -> Answer:
+    """An undo for people. Of the contents `lost` are nowhere; `unsure` may be the beginning of a file here."""
     changes = []
     for one in plan.wanted:
         row = index.get(one.path)
@@ -167,6 +167,7 @@ def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes]) -> An
                 "size": one.size,
                 "replaces": is_there,
                 "lost": one.content in lost,
+                "unsure": one.content in unsure,
             }
         )
     call = _Names(index.noted_below("name "), index.node)
@@ -404,7 +405,7 @@ class Book:
         wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
         plan = undo.plan(index, wish.since_ns, wish.by)
         lost = set(undo.missing(index, plan.wanted))
-        answer = described(index, wish, plan, lost)
+        answer = described(index, wish, plan, lost, set())
         if not dry_run:
             wanted = [one for one in plan.wanted if one.content not in lost]
             there = [one for one in wanted if one.kind != Kind.ABSENT]

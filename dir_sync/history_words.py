@@ -113,6 +113,8 @@ def _change(one: Answer, dry_run: bool) -> str:
     if one["kind"] == Kind.ABSENT:
         return "will be deleted (it did not exist then)" if dry_run else "deleted (it did not exist then)"
     size = f" ({human_bytes(one['size'])})" if one["kind"] == Kind.FILE else ""
+    if one.get("unsure"):
+        return f"the old version{size}, if the file still begins with it"
     return f"{'the old version' if one['replaces'] else 'comes back'}{size}"
 
 

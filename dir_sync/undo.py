@@ -16,7 +16,7 @@ from dir_sync.core.messages import Have, HaveRequest, History
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content, same_meta
 from dir_sync.index import Index
 
-__all__ = ["Plan", "holders", "missing", "plan", "questions", "removed", "with_parents"]
+__all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "with_parents"]
 
 
 class Plan(NamedTuple):
@@ -73,6 +73,17 @@ def missing(index: Index, wanted: Iterable[Before]) -> list[bytes]:
     """The contents that are nowhere in our folder or its history."""
     contents = dict.fromkeys(one.content for one in wanted if one.kind == Kind.FILE and one.size)
     return [content for content in contents if not index.has_content(content)]
+
+
+def beginnings(index: Index, wanted: Iterable[Before], contents: set[bytes]) -> set[bytes]:
+    """Those of these contents with which a longer file of ours may begin, at the same path: what was only appended to is in no
+    history. Reading it will tell."""
+    found = set()
+    for one in wanted:
+        row = index.get(one.path) if one.kind == Kind.FILE and one.content in contents else None
+        if row is not None and row.record.kind == Kind.FILE and 0 < one.size < row.record.size:
+            found.add(one.content)
+    return found
 
 
 def questions(digests: list[bytes]) -> tuple[HaveRequest, ...]:

@@ -242,6 +242,26 @@ def test_an_undo_that_cannot_be_is_said_in_one_line(pair: Lan) -> None:
     wait_for(lambda: not any((node.dir / "file").exists() for node in pair), SOON_S, "it goes")
 
 
+def test_what_was_appended_is_cut_off_again(pair: Lan) -> None:
+    """No history has the shorter version: it is the beginning of the file."""
+    a, b = pair
+    edit(pair, "log", b"first\n")
+    edit(pair, "other", b"other\n")
+    since = time.time() + 1.0
+    wait_for(lambda: time.time() > since + 1.0, 10, "the clock goes on by two seconds")
+    edit(pair, "log", b"first\nsecond\n")
+    (a.dir / "other").unlink()
+    wait_for(lambda: not (b.dir / "other").exists(), SOON_S, "it goes")
+    assert [line.split()[-1] for line in say(b, "history")[1:]] == ["other"]
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    told = say(b, "undo", "--since", when, "--dry-run")
+    assert "  log: the old version (6 B), if the file still begins with it" in told
+    assert say(b, "undo", "--since", when)[1:] == told[1:]
+    wait_for(lambda: all((one.dir / "log").read_bytes() == b"first\n" for one in pair), SOON_S, "it is cut off")
+    wait_equal(pair.roots, SOON_S)
+    assert (a.dir / "other").read_bytes() == b"other\n"
+
+
 def test_what_was_made_while_a_node_was_away_is_undone_on_it_too(pair: Lan) -> None:
     a, _ = pair
     for name in ("gone", "edited", "moved"):
