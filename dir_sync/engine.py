@@ -4229,7 +4229,9 @@ class Engine:
                 self._take_back(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
             self._todo[path] = None
-        is_unheard_of = row is None or (row.record.stamp < stamp and stamp not in self._lowered.get(path, ()))
+        # (What a larger one has replaced meanwhile, before the stamp went back, is not unheard of either.)
+        was_lowered = any(stamp <= larger for larger in self._lowered.get(path, ()))
+        is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
         if is_unheard_of and all(offer.record.stamp != stamp for offer in self.index.offers(path)):
             peer.ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
 

@@ -173,6 +173,8 @@ class Growth:
         if self.in_place and self.length < self._job.target_size:
             self._writer.set_meta(self._was.mode, self._was.mtime)
         self._left = self._writer.stat()
+        if self.in_place and self._left.size != self.length:
+            raise BaseChanged  # somebody has written into it since: that is not ours to cut off
         self._written, self._last = self.length, b""
 
     @property

@@ -2083,6 +2083,20 @@ def test_content_that_was_not_synced() -> None:
     assert all(end == b"old" or b"new content".startswith(end or b"") for end in ends)
 
 
+def test_what_was_appended_is_lost_with_the_name_that_was_made_before() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old")
+        disk.sync_all()
+        disk.make_link(b"note", b"it grows")
+        writer = disk.append(b"x")
+        writer.write(3, b" and new")
+        writer.set_meta(0o644, 1)
+
+    ends = {(disk.content(b"x"), disk.stat(b"note") is not None) for disk in _crashes(story)}
+    assert {(b"old", False), (b"old", True), (b"old and new", True), (b"old and", True)} <= ends
+    assert all(content == b"old" for content, is_noted in ends if not is_noted)
+
+
 def test_changes_of_names_are_lost_only_from_the_end() -> None:
     def story(disk: MemoryDisk) -> None:
         for number in range(10):

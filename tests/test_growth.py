@@ -234,6 +234,31 @@ def test_what_a_user_writes_meanwhile_is_neither_written_over_nor_cut_off() -> N
     assert paper.content() == b"1234567890 mine"
 
 
+@pytest.mark.parametrize("moment", range(12))
+def test_a_write_at_any_moment_of_an_append_is_not_cut_off(moment: int) -> None:
+    """Also between the check of what was appended and the look that tells it from what a user appends."""
+    paper = Paper(b"12345", b"1234567890")
+    growth = paper.open()
+    ahead = moment
+
+    def write(verb: str, path: bytes) -> None:
+        nonlocal ahead
+        ahead -= 1
+        if ahead == -1 and paper.disk.locked is None:
+            user = paper.disk.hold(b"f")
+            user.write(user.stat().size, b" mine")
+            user.close()
+
+    paper.disk.before = write
+    try:
+        growth.add(5, b"67890")
+        growth.finish()
+    except BaseChanged:
+        assert growth.give_up()
+    assert (b" mine" in (paper.content() or b"")) == (ahead < 0)
+    assert (paper.content() or b"").startswith(b"12345")
+
+
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("received", [0, 5, 12, 15, 18])
 def test_a_program_that_ends_half_way_leaves_what_the_next_start_makes_whole(received: int) -> None:

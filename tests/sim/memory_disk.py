@@ -9,7 +9,8 @@ What a power cut leaves, as ext4 with data=ordered might, and no kinder:
     later a cut keeps a part from the start, nothing out of order. So an fsync of a file keeps its name too.
   - Content is on the medium when that file was synced, or all was. Of a file written since, a cut leaves the content
     it had at its last sync, or nothing, or a piece from the start of the new content, or all of it. What was only
-    appended to does not get shorter than it was at its last sync.
+    appended to does not get shorter than it was at its last sync, and how long it is goes through the journal, too: what
+    was appended after a name was made is lost with that name.
   - Open files are gone.
 """
 
@@ -491,8 +492,12 @@ class MemoryDisk:
         dice = self.dice
         written = {number: (inode.mtime, inode.ctime) for number, inode in self._unsynced.items()}
         kept = dice.randint(0, len(self._journal))
+        lengths: dict[int, int] = {}  # what was appended to is not longer than the journal says
         while len(self._journal) > kept:
-            self._journal.pop().undo()
+            entry = self._journal.pop()
+            entry.undo()
+            if isinstance(entry, _Meta):
+                lengths[entry.inode.number] = entry.length
         for number in sorted(self._unsynced):
             inode = self._unsynced[number]
             match dice.randrange(4):
@@ -507,6 +512,8 @@ class MemoryDisk:
                     del inode.data[dice.randint(least, len(inode.data)) :]
                 case _:
                     pass
+            if inode.data.startswith(inode.durable) and len(inode.data) > lengths.get(number, len(inode.data)):
+                del inode.data[max(len(inode.durable), lengths[number]) :]
             if inode.data != inode.durable and not self.cruel:
                 inode.mtime, inode.ctime = written[number]
         self._never_synced.clear()
@@ -924,13 +931,14 @@ class _Names:
 
 
 class _Meta:
-    """What mode and times of an inode were."""
+    """What mode and times of an inode were, and how long it was."""
 
-    __slots__ = ("ctime", "inode", "mode", "mtime")
+    __slots__ = ("ctime", "inode", "length", "mode", "mtime")
 
     def __init__(self, inode: _Inode) -> None:
         self.inode = inode
         self.mode, self.mtime, self.ctime = inode.mode, inode.mtime, inode.ctime
+        self.length = len(inode.data)
 
     def undo(self) -> None:
         self.inode.mode, self.inode.mtime, self.inode.ctime = self.mode, self.mtime, self.ctime
