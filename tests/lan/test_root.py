@@ -61,7 +61,7 @@ def test_a_folder_emptied_while_nobody_looked_is_held(pair: Lan, word: str) -> N
     empty(a)
     a.start()
     wait_for(lambda: "HELD" in a.log(this_run=True), SOON_S, "the brake is said")
-    wait_for(lambda: "in sync with" in a.log(this_run=True), SOON_S, "they meet")
+    wait_for(lambda: "HELD on " in b.log(), SOON_S, "they meet")
     holds(lambda: survey(b.dir) == before, 1.0, "nothing is deleted")
     status = json.loads(say(a, "status", "--json"))
     assert status["held"][0]["files"] == FILES + 2
@@ -326,4 +326,4 @@ def test_what_another_machine_removes_in_a_burst_is_held(pair: Lan, word: str, h
 
 
 def lan_meets(lan: Lan) -> None:
-    wait_for(lambda: all("in sync with" in node.log(this_run=True) for node in lan), SOON_S, "they meet")
+    wait_for(lambda: all("found " in node.log(this_run=True) for node in lan), SOON_S, "they meet")

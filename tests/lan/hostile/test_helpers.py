@@ -26,9 +26,9 @@ def test_an_attacker_listens_and_serves(new_lan: Callable[..., Lan]) -> None:
         attacker.update(("create", attacker.record("offered", content=content), None))
         wait_for((victims.b.dir / "offered").exists, SOON_S, "what the attacker serves")
         wait_for(lambda: len(figures.latencies_ms) >= 3, SOON_S, "an honest user works")
+        wait_for(lambda: attacker.heard["MODIFICATION_UPDATE"] >= 3, SOON_S, "it is told what the honest user does")
     assert (victims.b.dir / "offered").read_bytes() == content
     assert attacker.served >= len(content)
-    assert attacker.heard["MODIFICATION_UPDATE"] >= 3, "it is told what the honest user does"
     assert figures.late == 0
     assert set(figures.cpu_s) == {str(victims.a), str(victims.b)}
     assert "honest changes" in str(figures)
