@@ -3110,7 +3110,7 @@ class Engine:
             share = self._retention.bytes_max // SHARE
             more = crowding(self.index.crowding_versions(share, most), share)
             flooded = is_flooded(self.index.brief_bytes(), over + self._retention.bytes_max)
-            more += self.index.least_versions(now.wall_ns + 1, most, flooded)
+            more += self.index.least_versions(most, flooded)
             free = {version.name: version for version in more if self._short or version.name not in self._in_use}
             chosen.update((version.name, version) for version in enough(free.values(), room))
         if not chosen:

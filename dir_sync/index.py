@@ -710,12 +710,12 @@ class Index:
     def is_brief(self, name: bytes) -> bool:
         return self._db.execute("SELECT 1 FROM brief WHERE name=?", (name,)).fetchone() is not None
 
-    def least_versions(self, before_ns: int, limit: int, brief_first: bool = False) -> list[Version]:
-        """The same, but losers of conflicts come last. With `brief_first`, contents that were here for minutes only come
-        first."""
+    def least_versions(self, limit: int, brief_first: bool = False) -> list[Version]:
+        """Up to `limit` versions, whatever time a wrong clock gave them, oldest first, but losers of conflicts last. With
+        `brief_first`, contents that were here for minutes only come first."""
         order = "name NOT IN brief, why='conflict', time_ns" if brief_first else "why='conflict', time_ns"
-        query = f"SELECT * FROM version WHERE time_ns<? ORDER BY {order} LIMIT ?"
-        return [_version(fields) for fields in self._db.execute(query, (before_ns, limit))]
+        query = f"SELECT * FROM version ORDER BY {order} LIMIT ?"
+        return [_version(fields) for fields in self._db.execute(query, (limit,))]
 
     def crowding_versions(self, share: int, limit: int) -> list[tuple[Version, int]]:
         """Of paths that hold more than `share` bytes in ordinary versions: up to `limit` of these and what the path holds, the

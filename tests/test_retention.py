@@ -163,11 +163,22 @@ def test_losers_of_conflicts_go_last() -> None:
     pair = linked(Retention())
     for number, why in enumerate([Why.CONFLICT, Why.REPLACED, Why.DELETED]):
         pair.one.index.put_version(version(number, why))
-    least = pair.one.index.least_versions(10, 10)
+    least = pair.one.index.least_versions(10)
     assert [one.why for one in least] == [Why.REPLACED, Why.DELETED, Why.CONFLICT]
     assert [one.why for one in pair.one.index.old_versions(10, 10)] == [Why.CONFLICT, Why.REPLACED, Why.DELETED]
     assert enough(least, 15) == least[:2]
     assert enough(least, 0) == []
+
+
+def test_a_wrong_clock_does_not_make_losers_of_conflicts_go_first() -> None:
+    pair = linked(Retention(30 * DAY_NS, 15))
+    now_ns = pair.clock.now().wall_ns
+    for time_ns, why in ((now_ns, Why.CONFLICT), (now_ns + 400 * DAY_NS, Why.REPLACED)):
+        version = Version(why.value.encode(), b"path", Kind.FILE, 10, b"", 0, 0o644, time_ns, why, "")
+        pair.one.index.put_version(version)
+    pair.clock.ms += 3_700_000
+    pair.run()
+    assert [version.why for version in pair.one.index.versions()] == [Why.CONFLICT]
 
 
 def test_a_full_disk_takes_from_the_history_at_once() -> None:

@@ -265,9 +265,8 @@ def _brake_holds_moves() -> AbstractContextManager[object]:
 
 
 def _losers_go_first() -> AbstractContextManager[object]:
-    def least(self: Any, before_ns: int, limit: int, *more: Any) -> Any:
-        versions = [version for version in self.versions() if version.time_ns < before_ns]
-        return sorted(versions, key=lambda version: version.why != Why.CONFLICT)[:limit]
+    def least(self: Any, limit: int, *more: Any) -> Any:
+        return sorted(self.versions(), key=lambda version: version.why != Why.CONFLICT)[:limit]
 
     return patch.object(Index, "least_versions", least)
 
