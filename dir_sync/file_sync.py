@@ -1170,7 +1170,13 @@ class FileSync:
         if is_others:
             return self._put_ours(item._replace(expect=fingerprint(moved)), path)
         if not is_meant:
-            self._disk.set_meta(path, target.mode, target.mtime)
+            try:
+                self._disk.set_meta(path, target.mode, target.mtime)
+            except DiskError as error:
+                if there is None:
+                    self._return_name(path, source)  # else it would be taken for what a user has put here
+                    raise
+                return _problem(path, error)._replace(version=version)
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
                 return ApplyResult(path, Result.CHANGED, b"", version)
@@ -1205,8 +1211,8 @@ class FileSync:
         if there.kind == Kind.DIRECTORY:
             self._disk.set_meta(path, item.mode, item.mtime)
             now = self._disk.stat(path)
-            if now is None or not self._has_meta(now, item.mode, None):
-                raise _Unexpected
+            if now is None or now.inode != there.inode or not self._has_meta(now, item.mode, None):
+                raise _Unexpected  # another folder, whose names nobody has listed, is not this one with a new mode
             return ApplyResult(path, Result.DONE, fingerprint(now))
         mode = None if there.kind == Kind.SYMLINK else target.mode
         try:

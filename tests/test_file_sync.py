@@ -605,3 +605,60 @@ def test_what_went_to_the_history_comes_out_of_it_as_it_was(written_meanwhile: b
     assert now is not None
     assert now.inode == before.inode
     assert disk.content(removed.version.name) is None
+
+
+def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -> None:
+    """Else the name would hold what nobody at this node has put there."""
+    disk = watched()
+    disk.write(b"old", b"content")
+    before = disk.stat(b"old")
+    assert before is not None
+    sync = file_sync(disk)
+    (removed,) = apply(sync, change(disk, b"old", None))
+    assert removed.version is not None
+    disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"new" else None
+    item = change(disk, b"new", b"content")._replace(
+        act=Act.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
+    )
+    (moved,) = apply(sync, item)
+    assert moved.result is Result.PROBLEM
+    assert disk.content(b"new") is None
+    assert disk.content(removed.version.name) == b"content"
+
+
+def test_what_a_move_displaced_is_told_also_where_its_time_cannot_be_set() -> None:
+    disk = watched()
+    disk.write(b"file", b"before")
+    disk.write(b"source", b"moved")
+    sync = file_sync(disk)
+    source = disk.stat(b"source")
+    assert source is not None
+    disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"file" else None
+    item = change(disk, b"file", b"moved")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    (moved,) = apply(sync, item)
+    assert moved.result is Result.PROBLEM
+    assert moved.version is not None
+    assert disk.content(moved.version.name) == b"before"
+
+
+def test_a_folder_that_takes_the_place_of_another_one_meanwhile_is_not_taken_for_it(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.mkdir(b"other")
+    disk.write(b"other/file", b"not listed")
+    there = disk.stat(b"folder")
+    assert there is not None
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "set_meta":
+            disk.before = None
+            disk.delete(b"folder")
+            disk.move(b"other", b"folder")
+
+    target = Record(b"folder", Kind.DIRECTORY, 0, b"", MTIME, 0o700, Stamp(MTIME, "peer"), (("peer", 1),))
+    disk.before = before
+    (result,) = apply(sync, ApplyItem(b"folder", Act.META, target, fingerprint(there), Why.REPLACED, None, mode=0o700))
+    assert disk.before is None
+    assert result.result is Result.CHANGED
