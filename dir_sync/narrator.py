@@ -13,7 +13,7 @@ from typing import TypeVar
 from dir_sync.core.events import Note
 from dir_sync.core.model import show
 from dir_sync.log import how_many, human_bytes, human_seconds, is_verbose, logger
-from dir_sync.words import pasteable
+from dir_sync.words import APPROVE_ELSEWHERE, pasteable
 
 __all__ = ["Narrator"]
 
@@ -143,9 +143,9 @@ class Narrator:
             logger.info("received %s (%s) from %s at %s", path, size, came.peer, _rate(came.size, came.wire))
         return True
 
-    def _offer(self, approving: str, rejecting: str) -> None:
-        """The two decisions, each on a line of its own: easy to copy."""
-        logger.warning("  to %s: %s", approving, self._command("approve"))
+    def _offer(self, approving: str, rejecting: str, is_ours: bool = False) -> None:
+        """The two decisions, each on a line of its own: easy to copy. `is_ours`: this node did it, and cannot approve it."""
+        logger.warning("  to %s: %s", approving, APPROVE_ELSEWHERE if is_ours else self._command("approve"))
         logger.warning("  to %s: %s", rejecting, self._command("reject"))
 
     def _command(self, word: str) -> str:
@@ -245,7 +245,7 @@ class Narrator:
                     " but the one that did it:",
                     peer, show(note.text.encode("utf-8", "surrogateescape")), how_many(note.wire, "file"), path,
                 )  # fmt: skip
-                self._offer("let it happen", "undo it everywhere")
+                self._offer("let it happen", "undo it everywhere", note.text == "this node")
             case "decided":
                 logger.warning("%s: what %s did to %s", note.text, peer, how_many(note.wire, "file"))
             case "lost":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dir_sync.log import how_many, human_bytes
-from dir_sync.words import command
+from dir_sync.words import APPROVE_ELSEWHERE, command
 
 __all__ = ["render"]
 
@@ -57,7 +57,9 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
         lines.append(f"{how_many(answer['unwatched'], 'folder')} cannot be watched{which}: scanned every 20 s instead")
     lines += [f"HELD{_where(held)}: {_what(held)}" for held in answer["held"]]
     if answer["held"]:
-        lines.append(f"  to let it happen: {command('approve', folder)}")
+        is_ours = all(held["here"] and not held["missing"] for held in answer["held"])  # no node approves its own
+        approving = APPROVE_ELSEWHERE if is_ours else command("approve", folder)
+        lines.append(f"  to let it happen: {approving}")
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
     lines.append(_headline(answer))
     return lines

@@ -12,10 +12,12 @@ import os
 import shlex
 import sys
 
-__all__ = ["PYTHON", "STARTED_AS", "brief", "command", "pasteable", "program", "quoted"]
+__all__ = ["APPROVE_ELSEWHERE", "PYTHON", "STARTED_AS", "brief", "command", "pasteable", "program", "quoted"]
 
 STARTED_AS = "DIR_SYNC_STARTED_AS"  # set by scripts/run: its own path, as the user wrote it
 PYTHON = "DIR_SYNC_PYTHON"  # set by main.py when it hands over to the Python of .venv: the one the user wrote
+
+APPROVE_ELSEWHERE = "run 'approve' on another machine"  # in place of the command, where it could not be done
 
 _USUAL = "python main.py"
 _LONG = 36  # characters; a program that takes more is called by its usual name in --help

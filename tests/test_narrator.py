@@ -141,6 +141,12 @@ def test_commands_can_be_pasted(caplog: pytest.LogCaptureFixture, monkeypatch: p
         assert line.endswith(f": {program} {word} '/home/anna/my docs'")
 
 
+def test_no_command_is_offered_where_it_could_not_be_done(caplog: pytest.LogCaptureFixture) -> None:
+    lines = told(caplog, Note("held there", b"path", "bob", 5, 5, "this node"))
+    assert lines[-2] == "  to let it happen: run 'approve' on another machine"
+    assert " reject " in lines[-1]
+
+
 def test_progress_in_both_directions(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "dir_sync")
     Narrator().progress(b"big{}", "b{0}b", 40_000_000, 100_000_000, 4.0, 0, sending=True)

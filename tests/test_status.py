@@ -60,6 +60,12 @@ def test_large_files_in_both_directions() -> None:
     assert "sending out to carol: 75 % of 4.00 MB" in said
 
 
+def test_no_command_is_offered_where_it_could_not_be_done() -> None:
+    said = lines(held=[held(here=True, at="bob")])
+    assert "  to let it happen: run 'approve' on another machine" in said
+    assert "  to undo it everywhere: python main.py reject 'my docs'" in said
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
