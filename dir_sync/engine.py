@@ -3201,12 +3201,14 @@ class Engine:
         may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
         may_ask = (self._with_deltas or grows or may_have_grown) and path not in self._avoid
         before = self._base_of(path, row) if may_ask else None
+        is_ours = before is not None and row is not None and row.record.content == before[0]
         if (
             before is not None
             and min(before[1], target.size) >= limits.DELTA_FILE_BYTES_MIN
-            and (grows or min(before[1], target.size) * 4 >= max(before[1], target.size))
+            and (
+                grows or (may_have_grown and is_ours) or min(before[1], target.size) * 4 >= max(before[1], target.size)
+            )
         ):
-            is_ours = row is not None and row.record.content == before[0]
             self._ask_for_delta(path, before[0], before[1] if is_ours else 0, target, choice)
             return
         self._begin(path, target, choice, None, target.size)
@@ -3729,11 +3731,13 @@ class Engine:
             return
         peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
         size = message.size if signature is None else 0
+        only_growth = 0 < 4 * size < row.record.size  # of so little a delta is no smaller than the whole
         self._order(
             DeltaJob(
-                peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature, size
+                peer.node, peer.link, message.id, message.path, row.fp, message.digest, message.base, signature, size,
+                only_growth,
             )
-        )
+        )  # fmt: skip
 
     def _delta_made(self, event: DeltaDone) -> None:
         if event.delta is not None:

@@ -441,6 +441,8 @@ class FileSync:
         grown = self._growth_of(job, is_given_up)
         if grown is not None:
             return DeltaDone(job.peer, job.link, job.id, None, False, grown)
+        if job.only_growth:
+            return DeltaDone(job.peer, job.link, job.id, None, False)
         signature = job.signature if job.signature is not None else self._signatures.get(job.base)
         if signature is None:
             return DeltaDone(job.peer, job.link, job.id, None, True)

@@ -8,7 +8,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import Growing, Touched, Urgency
+from dir_sync.core.events import DeltaDone, Event, Growing, Job, Touched, Urgency
 from dir_sync.core.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
@@ -94,6 +94,44 @@ def test_a_peer_that_missed_some_growths_asks_and_appends_the_rest() -> None:
     pair.run()
     assert pair.two.disk.content(b"log") == BASE + 3 * b"while nobody listened\n" + b"and on\n"
     assert before
+
+
+@pytest.mark.parametrize("times", [2, 20])
+def test_a_peer_that_missed_how_much_it_grew_appends_the_rest(times: int) -> None:
+    pair = start()
+    before = inode(pair.two)
+    pair.cut()
+    more = Random(3).randbytes(times * len(BASE))
+    append(pair.one, b"log", more)
+    pair.run()
+    pair.link()
+    assert pair.two.disk.content(b"log") == BASE + more
+    assert inode(pair.two) == before
+    assert pair.two.disk.list(HISTORY) == []
+
+
+def test_what_is_many_times_longer_and_begins_otherwise_is_asked_about_once_and_travels_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = start()
+    pair.cut()
+    changed = b"another beginning" + 20 * BASE
+    pair.one.disk.write(b"log", changed)
+    pair.one.inbox.append(Touched(b"log", Urgency.NOW))
+    pair.run()
+    done: list[DeltaDone] = []
+    perform = pair.one.sync.perform
+
+    def watched(job: Job) -> Event | None:
+        event = perform(job)
+        if isinstance(event, DeltaDone):
+            done.append(event)
+        return event
+
+    monkeypatch.setattr(pair.one.sync, "perform", watched)
+    pair.link()
+    assert pair.two.disk.content(b"log") == changed
+    assert [(each.grown, each.delta, each.need_signature) for each in done] == [(None, None, False)]
 
 
 def test_an_edit_that_also_makes_it_longer_is_no_growth() -> None:

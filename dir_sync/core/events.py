@@ -446,6 +446,7 @@ class DeltaJob(NamedTuple):
     base: bytes
     signature: bytes | None
     base_size: int = 0  # 0: unknown
+    only_growth: bool = False  # no delta where the base is not its beginning
     bulk: bool = True
 
 

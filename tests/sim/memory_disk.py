@@ -482,6 +482,13 @@ class MemoryDisk:
             self._root, self._away = self._away, None
             self.root_here = True
 
+    def end_programs(self) -> None:
+        """All programs end, and so close what they have open."""
+        self.generation += 1
+        self.locked = None
+        for inode in self._walk(self._root if self._away is None else self._away):
+            inode.handles = 0
+
     # --- the power cut ----------------------------------------------------------------------------------------------
 
     def crash(self) -> None:

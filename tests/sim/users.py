@@ -167,6 +167,8 @@ class User:
     def _add_line(self, path: bytes, file: MemoryFile | None, left: int, keeps_open: bool) -> None:
         world, node, dice = self._world, self._node, self._world.dice
         if not node.disk.root_here or (file is not None and file._generation != node.disk.generation):
+            if file is not None:
+                file.close()
             return
         with self._as_user():
             before = node.disk.tree()
@@ -279,6 +281,7 @@ class User:
     def _go_on(self, file: MemoryFile, path: bytes, left: int) -> None:
         world, node = self._world, self._node
         if file._generation != node.disk.generation or not node.disk.root_here:
+            file.close()
             return
         with self._as_user():
             before = node.disk.tree()

@@ -735,7 +735,7 @@ class World:
                 self.excused |= had - node.disk.tokens(everywhere=True)
             self._after_power_cut(node, before, image)
         else:
-            node.disk.generation += 1
+            node.disk.end_programs()
         node.older_images.append(image)
         node.image = image
         node.fresh_locals.clear()
@@ -764,7 +764,7 @@ class World:
         node.index.commit()
         node.image = node.index.image()
         node.index.close()
-        node.disk.generation += 1
+        node.disk.end_programs()
         node.fresh_locals.clear()
         self._die(node, restarts=False)
 
@@ -1929,8 +1929,12 @@ def _common(node: Node) -> dict[bytes, tuple[object, ...]]:
 
 
 def _kept_since(node: Node, since_ns: int) -> list[Version]:
-    """Files that the history was given since a time; not those that a start has found in it."""
-    return [one for one in node.index.versions() if one.kind == Kind.FILE and one.time_ns >= since_ns]
+    """Files that the history was given since a time; not those that a start has found in it, or in the staging folder."""
+    return [
+        one
+        for one in node.index.versions()
+        if one.kind == Kind.FILE and one.why != Why.RECOVERED and one.time_ns >= since_ns
+    ]
 
 
 def _is_in_the_way(tree: dict[bytes, tuple[Kind, bytes, int, int]], path: bytes, kind: Kind) -> bool:
