@@ -145,7 +145,7 @@ from dir_sync.core.model import (
 )
 from dir_sync.core.pace import Pace, Span
 from dir_sync.core.peer_brake import BRAKE_WINDOW_MS, OLD_NS, PeerBrake, Verdict
-from dir_sync.core.peers import Fresh, Peer, Told, pages, tell
+from dir_sync.core.peers import Fresh, Peer, Requested, Told, pages, tell
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 from dir_sync.core.renames import Renames, likely_originals
 from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
@@ -3186,6 +3186,8 @@ class Engine:
                 if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
                     self._begin_growth(row, target, peer, offer.marks)
                     return
+        if path in self._avoid and self._delta_is_coming(path, target.content):
+            return
         choice = min(holders, key=lambda node: (self._peers[node].window.bytes, node))
         small = target.size <= limits.CHUNK_BYTES
         peer_state = self._peers[choice]
@@ -3216,13 +3218,22 @@ class Engine:
     def _ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
         """`size`: of the base, if it is what is at the path; else 0."""
         peer = self._peers[node]
-        if path in peer.requests.values():
+        if self._delta_is_coming(path, target.content):
             return
         id_ = peer.window.new_id()
-        peer.requests[id_] = path
+        peer.requests[id_] = Requested(path, target.content, self._now.mono_ms + _STALLED_MS)
         self._bases[path] = base
         self._send(node, DeltaRequest(self.folder, id_, path, target.content, base, size), 200)
-        self._avoid.setdefault(path, set())  # the next plan asks for the whole, unless the delta comes first
+        self._avoid.setdefault(path, set())  # where no delta comes, the next plan asks for the whole
+        self._plan_later(path, _STALLED_MS)
+
+    def _delta_is_coming(self, path: bytes, content: bytes) -> bool:
+        """A peer makes it, or looks whether there is one: that is waited for, though others have the whole by now."""
+        return any(
+            asked.path == path and asked.content == content and self._now.mono_ms < asked.until_ms
+            for peer in self._peers.values()
+            for asked in peer.requests.values()
+        )
 
     def _begin(self, path: bytes, target: Record, node: str, base: bytes | None, size: int) -> None:
         self._token += 1
@@ -3883,9 +3894,9 @@ class Engine:
 
     def _no_delta(self, peer: Peer, id_: int) -> None:
         """There will be no delta: the whole file is asked for (`_avoid` has an entry for it already)."""
-        path = peer.requests.pop(id_, None)
-        if path is not None:
-            self._todo[path] = None
+        asked = peer.requests.pop(id_, None)
+        if asked is not None:
+            self._todo[asked.path] = None
 
     # --- peers -------------------------------------------------------------------------------------------------------
 
@@ -3958,8 +3969,8 @@ class Engine:
                 self._forget(fetch)
                 self._drop_stage(fetch, fetch.base is not None)
                 self._todo[path] = None
-        for path in peer.requests.values():
-            self._todo[path] = None
+        for asked in peer.requests.values():
+            self._todo[asked.path] = None
         self._todo.update(self._waiting.pop(node, ()))  # for room with it: another may have what they want
         self._pulls.pop(node, None)
         self._uploads.gone(node)
@@ -4265,9 +4276,10 @@ class Engine:
         self._plan_later(path, _RETRY_MS if reason == "later" else limits.SETTLE_MS)
 
     def _signature_asked(self, peer: Peer, id_: int) -> None:
-        path = peer.requests.get(id_)
-        if path is None:
+        asked = peer.requests.get(id_)
+        if asked is None:
             return
+        path = asked.path
         base = self._bases.get(path)
         where = None if base is None else self._where_is(base, path)
         if base is None or where is None:
@@ -4276,15 +4288,16 @@ class Engine:
         self._order(SignJob(peer.node, peer.link, id_, where[0], where[1], base))
 
     def _delta_offered(self, peer: Peer, message: Delta) -> None:
-        path = peer.requests.pop(message.id, None)
-        if path is None:
+        asked = peer.requests.pop(message.id, None)
+        if asked is None:
             return
+        path = asked.path
         row = self.index.get(path)
         decision = decide(None if row is None else row.record, self.index.offers(path))
         base = self._bases.get(path)
-        if base is not None and isinstance(decision, Take) and decision.record.kind == Kind.FILE:
+        if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)
-            self._delta_offers[path] = (peer.node, base, decision.record.content, offer)
+            self._delta_offers[path] = (peer.node, base, asked.content, offer)
         self._todo[path] = None
 
     # --- telling -----------------------------------------------------------------------------------------------------

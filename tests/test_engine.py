@@ -54,7 +54,9 @@ from dir_sync.core.messages import (
     Acknowledge,
     Change,
     Chunks,
+    Delta,
     DeltaOffer,
+    DeltaRequest,
     FolderIndex,
     Hello,
     Message,
@@ -1173,6 +1175,39 @@ def test_a_delta_begins_with_what_has_the_old_name() -> None:
     bench.feed(Staged(stage.token, 0, False))
     (pull,) = bench.pulls()
     assert (pull.path, pull.base, pull.length) == (b"b", mine.record.content, 50)
+
+
+@pytest.mark.parametrize("end", ["it comes", "there is none", "no answer", "its maker leaves"])
+def test_a_delta_is_waited_for_though_another_has_the_whole_by_now(end: str) -> None:
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    known(bench, b"a", b"x" * 100_000)
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    new = record(b"a", b"x" * 99_000 + b"y", WALL_NS + 10**9)
+    new = new._replace(vector=join(new.vector, mine.record.vector))
+    bench.hear(state(new))
+    (asked,) = [message for message in bench.said() if isinstance(message, DeltaRequest)]
+
+    def pulls() -> list[PullItem]:
+        for stage in bench.all(StageJob):
+            bench.feed(Staged(stage.token, 0, False))
+        said = [*bench.said(PEER), *bench.said(OTHER)]
+        return [item for message in said if isinstance(message, Pull) for item in message.pulls]
+
+    bench.hear(state(new), OTHER)
+    assert not pulls()
+    if end == "it comes":
+        bench.hear(Delta(FOLDER, asked.id, 50))
+    elif end == "there is none":
+        bench.hear(Refuse(FOLDER, ((asked.id, "gone"),)))
+    elif end == "no answer":
+        bench.wait(60_000)
+    else:
+        bench.feed(PeerDown(PEER, "lost"))
+    (pull,) = pulls()
+    assert pull.base == (mine.record.content if end == "it comes" else None)
 
 
 def test_what_is_here_and_just_being_looked_at_does_not_travel() -> None:

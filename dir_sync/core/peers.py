@@ -26,7 +26,7 @@ from dir_sync.core.model import Kind, Record, Stamp, Vector
 from dir_sync.core.standing import Standing
 from dir_sync.core.transfer import Window
 
-__all__ = ["Fresh", "Peer", "Told", "pages", "tell"]
+__all__ = ["Fresh", "Peer", "Requested", "Told", "pages", "tell"]
 
 _UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not yet acknowledged; above, changes are offers
 
@@ -40,6 +40,14 @@ class Fresh(NamedTuple):
     delta: DeltaOffer | None
     source: bytes | None  # the old path, if it is a rename
     folder_mtime: int | None
+
+
+class Requested(NamedTuple):
+    """A delta that we asked for."""
+
+    path: bytes
+    content: bytes  # to which it leads
+    until_ms: int  # how long the answer is waited for
 
 
 class Told(NamedTuple):
@@ -85,7 +93,7 @@ class Peer:
     unacked: dict[bytes, int] = field(default_factory=dict)  # path -> bytes pushed
     unacked_bytes: int = 0
     window: Window = field(default_factory=Window)
-    requests: dict[int, bytes] = field(default_factory=dict)  # id of a DELTA_REQUEST of ours -> path
+    requests: dict[int, Requested] = field(default_factory=dict)  # by the id of a DELTA_REQUEST of ours
     wanted_deltas: dict[int, tuple[bytes, bytes, bytes]] = field(default_factory=dict)  # its id -> path, digest, base
 
     def acknowledged(self, path: bytes) -> None:
