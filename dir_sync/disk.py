@@ -123,6 +123,9 @@ class RealDisk:
         self._exchanges: bool | None = None
         self._local = _Local()
         self._grain_ns: int | None = None
+        self._in_steps = (
+            threading.Lock()
+        )  # of our own threads, none takes a name between the look and the rename of another
         self._lock = threading.Lock()  # over modes of folders and the two below
         self._opened: dict[tuple[int, int], _Opened] = {}
         self._turn = 0  # changes before a folder is opened, and when it has its mode again
@@ -354,7 +357,7 @@ class RealDisk:
         """Where the file system has no RENAME_NOREPLACE it is not atomic, but still never replaces: a file is
         linked to its new name and its old one removed, so that a crash may leave both; a folder takes the
         place of an empty one made for it. Only where there are no hard links either it is a look and then a
-        rename: there a file that is made at `target` in between is lost."""
+        rename: there a file that a program makes at `target` in between is lost."""
         self._move(source, target, _NOREPLACE)
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> builtins.list[Stat | None | DiskError]:
@@ -1023,9 +1026,11 @@ class RealDisk:
                     raise _os_error(errno.EEXIST if flag != _EXCHANGE and _is_taken(there, theirs) else errno.EINVAL)
                 if flag == _EXCHANGE:
                     self._exchanges = False
-                    _exchange_in_steps(there, theirs, here, mine)
-                else:
-                    _rename_in_steps(here, mine, there, theirs)
+                with self._in_steps:
+                    if flag == _EXCHANGE:
+                        _exchange_in_steps(there, theirs, here, mine)
+                    else:
+                        _rename_in_steps(here, mine, there, theirs)
             finally:
                 self._done(there)
         finally:

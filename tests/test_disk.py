@@ -244,6 +244,42 @@ def fill(world: World) -> None:
     world.mkfifo(b"fifo")
 
 
+def test_of_two_threads_that_give_one_name_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that has neither flags nor hard links, and may take two names for one (exFAT by FUSE)."""
+    world = RealWorld(tmp_path)
+    without_flags(monkeypatch)
+    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+    both = threading.Barrier(2, timeout=0.5)
+    look = dir_sync.disk._is_taken
+
+    def slow_look(parent: int, leaf: bytes) -> bool:
+        taken = look(parent, leaf)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait()
+        return taken
+
+    monkeypatch.setattr(dir_sync.disk, "_is_taken", slow_look)
+    ended: list[Trouble | None] = []
+
+    def give(source: bytes) -> None:
+        try:
+            world.real.rename(source, b"name")
+            ended.append(None)
+        except DiskError as error:
+            ended.append(error.trouble)
+
+    for source in (b"one", b"two"):
+        world.write(source, source)
+    threads = [threading.Thread(target=give, args=(source,)) for source in (b"one", b"two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert set(ended) == {None, Trouble.EXISTS}
+    assert len(os.listdir(tmp_path)) == 2
+    world.close()
+
+
 # --- looking -----------------------------------------------------------------------------------------------------
 
 
