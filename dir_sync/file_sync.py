@@ -1357,7 +1357,8 @@ class FileSync:
         days: dict[bytes, None] = {}
         for name in names:
             try:
-                if name in young and self._disk.stat(name) is not None and not self._disk.is_closed(name):
+                there = self._disk.stat(name) if name in young else None
+                if there is not None and there.kind == Kind.FILE and not self._disk.is_closed(name):
                     continue  # what is written there would be lost
                 self._disk.remove_file(name)
             except DiskError as error:

@@ -16,6 +16,7 @@ from dir_sync.core.events import (
     ApplyItem,
     ApplyJob,
     ApplyResult,
+    Pruned,
     PruneJob,
     ReadDone,
     ReadItem,
@@ -662,3 +663,16 @@ def test_a_folder_that_takes_the_place_of_another_one_meanwhile_is_not_taken_for
     (result,) = apply(sync, ApplyItem(b"folder", Act.META, target, fingerprint(there), Why.REPLACED, None, mode=0o700))
     assert disk.before is None
     assert result.result is Result.CHANGED
+
+
+def test_a_link_that_was_just_displaced_may_leave_the_history_at_once(disk: MemoryDisk) -> None:
+    """Nobody writes into a link; only a file that somebody has open has to wait."""
+    sync = file_sync(disk)
+    disk.symlink(b"link", b"target")
+    disk.write(b"file", b"written to")
+    removed = apply(sync, change(disk, b"link", None), change(disk, b"file", None))
+    link, file = (one.version.name for one in removed if one.version is not None)
+    program = disk.hold(file)
+    assert sync.perform(PruneJob((link, file), young=frozenset((link, file)))) == Pruned((link,))
+    program.close()
+    assert sync.perform(PruneJob((file,), young=frozenset((file,)))) == Pruned((file,))
