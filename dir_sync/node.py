@@ -16,7 +16,7 @@ from collections import deque
 from typing import Protocol
 
 from dir_sync.core import limits
-from dir_sync.core.fairness import ALLOWED, Verdict, demand, worth
+from dir_sync.core.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.messages import (
     Chunks,
     Close,

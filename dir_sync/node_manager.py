@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.fairness import Guard, Verdict
+from dir_sync.core.guard import Guard, Verdict
 from dir_sync.core.messages import Hello, Message
 from dir_sync.node import Node, Parcel
 

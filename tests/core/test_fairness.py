@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core import fairness, limits
-from dir_sync.core.fairness import Backlog, FairQueue, Flow, Guard, demand, parts, worth
+from dir_sync.core import guard, limits
+from dir_sync.core.fairness import Backlog, FairQueue, Flow, parts
+from dir_sync.core.guard import Guard, demand, worth
 from dir_sync.core.messages import (
     Change,
     HaveRequest,
@@ -260,7 +261,7 @@ def test_a_flood_is_slowed_and_then_dropped(kind: object, amount: float) -> None
     asked, dropped_ms = ask_for(Guard(), kind, amount, 120_000)
     assert dropped_ms is not None
     assert 5_000 <= dropped_ms <= 30_000
-    allowance = fairness.ALLOWED[kind]
+    allowance = guard.ALLOWED[kind]
     assert asked * amount <= allowance.burst + 40 * allowance.per_s + 2 * amount
 
 
