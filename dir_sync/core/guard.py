@@ -1,0 +1,203 @@
+"""Who asks for too much: each address has an allowance of what an honest node seldom asks for. Pure.
+
+In:   what a link asks for, and when.
+Out:  how long nothing more is read from it, whether it is dropped, and how long its address is kept away.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dir_sync.core import limits
+from dir_sync.core.messages import Brake as BrakeNews
+from dir_sync.core.messages import (
+    Decision,
+    HaveRequest,
+    HistoryRequest,
+    Lacks,
+    Message,
+    Ping,
+    Pong,
+    Settle,
+    StateRequest,
+)
+
+__all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "worth"]
+
+
+class Allowance(NamedTuple):
+    """So much at once and so much a second of what an honest node seldom asks for."""
+
+    burst: float
+    per_s: float
+    words: str
+
+
+ALLOWED: dict[object, Allowance] = {
+    # One at each contact, one more when something was lost. Each can make us tell all we have.
+    StateRequest: Allowance(512, 2, "requests for the whole state"),
+    HistoryRequest: Allowance(60, 1, "questions about the history"),  # somebody types a command for each
+    HaveRequest: Allowance(2_000_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
+    Lacks: Allowance(400, 10, "words on what it lacks"),
+    Settle: Allowance(100_000, 1_000, "settled conflicts"),
+    Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker that has one
+    BrakeNews: Allowance(200, 5, "news of held changes"),
+    "ping": Allowance(200, 20, "pings"),
+    "unknown": Allowance(2_000, 100, "messages without a meaning"),
+    "search": Allowance(10, 0.1, "signatures that lead to no delta"),  # seconds of CPU time
+    "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
+}
+"""By type of message, or by a word. What is not here is bounded by shares and windows alone: changes, and contents."""
+
+_TEXT_PER_ITEM = 2 * limits.KIB  # more of a message than honest ones have for each record, path or answer in it
+
+
+def demand(message: Message) -> tuple[object, float]:
+    """What of an allowance a message takes."""
+    match message:
+        case HaveRequest(_, _, digests):
+            return HaveRequest, len(digests)
+        case Settle(_, losers):
+            return Settle, len(losers)
+        case Ping() | Pong():
+            return "ping", 1
+    return type(message), 1
+
+
+def worth(message: Message) -> int:
+    """How many bytes of text that message may well have."""
+    items = 1
+    for value in (getattr(message, name) for name in message.__match_args__):
+        if isinstance(value, tuple):
+            items += len(value)
+    return items * _TEXT_PER_ITEM
+
+
+_SLOW_MS_MAX = 10_000  # whoever has to be slowed for so long without a pause is dropped
+_BAR_MS = (10_000, 600_000)  # how long an address is kept away: at first, at most
+_ERRORS = Allowance(512, 4, "messages that are none")
+_CALLS = Allowance(512, 16, "connections")
+_ADDRESSES_MAX = 4_096
+
+
+class Verdict(NamedTuple):
+    """`wait_ms`: read nothing more from that link for so long. `words`: drop it, and tell people so."""
+
+    wait_ms: int = 0
+    words: str = ""
+
+
+_FINE = Verdict()
+
+
+class _Level:
+    """What is left of an allowance; below zero is debt."""
+
+    __slots__ = ("at_ms", "left", "slow_since_ms")
+
+    def __init__(self, allowance: Allowance, now_ms: int) -> None:
+        self.left = allowance.burst
+        self.at_ms = now_ms
+        self.slow_since_ms: int | None = None
+
+    def take(self, allowance: Allowance, amount: float, now_ms: int) -> int:
+        """How long (ms) to wait before the next one."""
+        gained = max(0, now_ms - self.at_ms) * allowance.per_s / 1000
+        self.left = min(allowance.burst, self.left + gained) - min(amount, allowance.burst)
+        self.at_ms = max(now_ms, self.at_ms)
+        if self.left >= 0:
+            if self.left >= allowance.burst / 4:
+                self.slow_since_ms = None
+            return 0
+        if self.slow_since_ms is None:
+            self.slow_since_ms = now_ms
+        return min(int(-self.left * 1000 / allowance.per_s) + 1, _SLOW_MS_MAX)
+
+
+class Patience:
+    """What one address has asked for."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._levels: dict[object, _Level] = {}
+        self.calls = _Level(_CALLS, now_ms)
+        self.errors = _Level(_ERRORS, now_ms)
+        self.barred_ms = now_ms  # no connection before
+        self.bars = 0  # how often it was kept away
+        self.seen_ms = now_ms
+
+    def ask(self, kind: object, amount: float, now_ms: int) -> Verdict:
+        allowance = ALLOWED.get(kind)
+        if allowance is None:
+            return _FINE
+        level = self._levels.get(kind)
+        if level is None:
+            level = self._levels[kind] = _Level(allowance, now_ms)
+        wait_ms = level.take(allowance, amount, now_ms)
+        if level.slow_since_ms is not None and now_ms + min(wait_ms, 1_000) - level.slow_since_ms >= _SLOW_MS_MAX:
+            level.slow_since_ms = None
+            return Verdict(wait_ms, allowance.words)
+        return Verdict(wait_ms) if wait_ms else _FINE
+
+
+class Guard:
+    """All addresses: who is slowed, dropped, kept away. A link's own thread may ask; the caller locks."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Patience] = {}
+
+    def _of(self, address: str, now_ms: int) -> Patience:
+        known = self._known.pop(address, None)
+        if known is None:
+            known = Patience(now_ms)
+            if len(self._known) >= _ADDRESSES_MAX:
+                free = (name for name, one in self._known.items() if one.barred_ms <= now_ms)
+                del self._known[next(free, next(iter(self._known)))]
+        elif known.bars and now_ms - max(known.seen_ms, known.barred_ms) > 2 * _BAR_MS[1]:
+            known.bars = 0
+        self._known[address] = known  # the last to be forgotten
+        known.seen_ms = now_ms
+        return known
+
+    def admits(self, address: str, now_ms: int) -> bool:
+        """True if that address may connect now."""
+        known = self._of(address, now_ms)
+        if known.barred_ms > now_ms:
+            return False
+        if known.calls.take(_CALLS, 1, now_ms):
+            known.calls.left += 1  # what was refused does not count
+            return False
+        return True
+
+    def may_ask(self, address: str, kind: object, now_ms: int) -> bool:
+        """False if nothing of its allowance is left now."""
+        return self._of(address, now_ms).ask(kind, 0, now_ms).wait_ms == 0
+
+    def calls_left(self, address: str) -> float:
+        """The more, the less often that address has called of late."""
+        known = self._known.get(address)
+        return _CALLS.burst if known is None else known.calls.left
+
+    def is_kept_away(self, address: str, now_ms: int) -> bool:
+        known = self._known.get(address)
+        return known is not None and known.barred_ms > now_ms
+
+    def asked(self, address: str, kind: object, amount: float, now_ms: int) -> Verdict:
+        return self._of(address, now_ms).ask(kind, amount, now_ms)
+
+    def erred(self, address: str, now_ms: int) -> None:
+        """It has broken the protocol. Once is a fault, over and over is a flood."""
+        known = self._of(address, now_ms)
+        if known.errors.take(_ERRORS, 1, now_ms):
+            known.errors.left += 1
+            self.keep_away(address, now_ms)
+
+    def keep_away(self, address: str, now_ms: int) -> int:
+        """It has flooded us: for how long (ms) it may not come back. Longer each time."""
+        first, most = _BAR_MS
+        known = self._of(address, now_ms)
+        if address.startswith("127."):
+            return 0  # of this machine: to shut out one of its nodes would shut out all
+        if known.barred_ms <= now_ms:
+            known.bars += 1
+            known.barred_ms = now_ms + min(first << min(known.bars - 1, 10), most)
+        return known.barred_ms - now_ms
