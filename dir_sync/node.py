@@ -7,14 +7,13 @@ Rule: the reader never waits for the writer, so two nodes that both push before 
 
 from __future__ import annotations
 
-import errno
 import socket
-import struct
 import threading
 import time
 from collections import deque
 from typing import Protocol
 
+from dir_sync import tcp
 from dir_sync.core import limits
 from dir_sync.core.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.messages import (
@@ -34,13 +33,10 @@ from dir_sync.core.wire import Buffer, LocalError
 
 __all__ = ["Listener", "Node", "Parcel"]
 
-_NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may have to wait behind
 _BUFFERS_MAX = 512  # of one sendmsg
 _SIP_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
 _PARTING_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
 _LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
-_RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
-_TCP_INFO = struct.Struct("=BBB21xI28xI")  # linux/tcp.h: state, ca_state, retransmits; unacked; last_ack_recv (ms)
 _TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are bounded by what they ask for
 _RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
 
@@ -107,7 +103,7 @@ class Node:
         self._posted = 0  # reader only
         self.flood = ""  # what it floods us with; set by the reader before the end
         self._is_doubted = False  # a peer that has dialled anew is asked whether this link lives
-        _tune(sock)
+        tcp.tune(sock)
         self.send(Parcel(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
         self._writer = threading.Thread(target=self._write, name=f"write-{link}", daemon=True)
@@ -201,7 +197,7 @@ class Node:
                     return "timeout", "it did not introduce itself"
                 if timeouts * limits.PING_EVERY_MS >= limits.DEAD_AFTER_MS:
                     return "timeout", f"no answer for {limits.DEAD_AFTER_MS // 1000} s"
-                if not _is_ours(self._socket.getsockname()[0]):
+                if not tcp.has_address(self._socket.getsockname()[0]):
                     return "lost", "this machine lost the address that the connection used"
                 self.send(Parcel(Ping(timeouts), 0))
                 continue
@@ -273,11 +269,11 @@ class Node:
         return left_ms <= 0
 
     def _patience(self, ms: int) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(ms))
+        tcp.set_patience(self._socket, ms)
 
     def _give_up_after(self, ms: int) -> None:
         """What is sent has to be acknowledged within that time, or the connection is broken."""
-        _try_option(self._socket, "TCP_USER_TIMEOUT", ms)
+        tcp.try_option(self._socket, "TCP_USER_TIMEOUT", ms)
 
     def _wait_for_engine(self) -> None:
         with self._starved:
@@ -362,14 +358,10 @@ class Node:
 
     def _is_unacknowledged(self) -> bool:
         """True if the peer has still to acknowledge something; if that takes too long, the listener is told."""
-        try:
-            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-            _, _, retransmits, unacked, last_heard_ms = _TCP_INFO.unpack(info)
-        except (AttributeError, OSError, struct.error):
-            return False  # a system without it, or the connection has ended
-        if unacked and retransmits >= _RETRANSMITS and last_heard_ms >= limits.ACK_WITHIN_MS and not self._reason:
+        silent = tcp.is_silent(self._socket)
+        if silent and not self._reason:
             self._listener.stalled(self)
-        return bool(unacked)
+        return silent is not None
 
 
 def _memory_of(message: Message) -> int:
@@ -379,34 +371,3 @@ def _memory_of(message: Message) -> int:
         case ModificationUpdate(changes=changes):
             return len(changes) * _RECORD_COST
     return 100
-
-
-def _is_ours(address: str) -> bool:
-    """True if this machine has that IPv4 address now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError as error:
-            return error.errno != errno.EADDRNOTAVAIL
-    return True
-
-
-def _tune(sock: socket.socket) -> None:
-    sock.setblocking(True)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.HELLO_WITHIN_MS))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.ACK_WITHIN_MS))
-    _try_option(sock, "TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS)
-    _try_option(sock, "TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)
-
-
-def _try_option(sock: socket.socket, option: str, value: int) -> None:
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    except (AttributeError, OSError):
-        pass  # a system without it (pings find a dead peer too, only later), or the connection has ended
-
-
-def _timeval(ms: int) -> bytes:
-    seconds, rest = divmod(ms, 1000)
-    return struct.pack("ll", seconds, rest * 1000)

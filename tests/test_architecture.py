@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "event_handler": {"ports", "log"},
     # threads and sockets
     "security": {"log"},
-    "node": {"security", "log", "utils"},
+    "tcp": set(),
+    "node": {"security", "log", "utils", "tcp"},
     "node_manager": {"node", "security", "log", "utils"},
     "discovery": {"log", "utils"},
     "web": {"status", "log", "utils"},

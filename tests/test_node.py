@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dir_sync import node as node_module
+from dir_sync import tcp
 from dir_sync.core import limits
 from dir_sync.core.messages import (
     PROTOCOL,
@@ -292,10 +292,10 @@ def test_an_address_that_this_machine_has_no_more_ends_its_links(
     one: Place, two: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PING_EVERY_MS", 100)
-    assert node_module._is_ours("127.0.0.1")
-    assert not node_module._is_ours("192.0.2.1"), "an address of documents, which nobody has"
+    assert tcp.has_address("127.0.0.1")
+    assert not tcp.has_address("192.0.2.1"), "an address of documents, which nobody has"
     link(one, two)
-    monkeypatch.setattr(node_module, "_is_ours", lambda address: False)
+    monkeypatch.setattr(tcp, "has_address", lambda address: False)
     ended = [place.until(is_a(Ended)) for place in (one, two)]
     assert any(isinstance(item, Ended) and item.reason == "lost" and "address" in item.text for item in ended)
 
@@ -315,7 +315,7 @@ def test_a_peer_that_acknowledges_nothing_is_told_of(one: Place, two: Place, mon
 
     class Silent:
         def getsockopt(self, *_: object) -> bytes:
-            return node_module._TCP_INFO.pack(1, 0, said["retransmits"], said["unacked"], said["last_heard_ms"])
+            return tcp._TCP_INFO.pack(1, 0, said["retransmits"], said["unacked"], said["last_heard_ms"])
 
     monkeypatch.setattr(here, "_socket", Silent())
     assert here._is_unacknowledged()

@@ -1,0 +1,66 @@
+"""What the kernel is asked and told about a TCP connection. Linux; where an option is missing, its question has no answer."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+from dir_sync.core import limits
+
+__all__ = ["has_address", "is_silent", "set_patience", "try_option", "tune"]
+
+_NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may have to wait behind
+_RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
+_TCP_INFO = struct.Struct("=BBB21xI28xI")  # linux/tcp.h: state, ca_state, retransmits; unacked; last_ack_recv (ms)
+
+
+def tune(sock: socket.socket) -> None:
+    """The options of each connection."""
+    sock.setblocking(True)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    set_patience(sock, limits.HELLO_WITHIN_MS)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.ACK_WITHIN_MS))
+    try_option(sock, "TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS)
+    try_option(sock, "TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)
+
+
+def set_patience(sock: socket.socket, ms: int) -> None:
+    """How long a read waits before it gives up."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(ms))
+
+
+def try_option(sock: socket.socket, option: str, value: int) -> None:
+    """Set a TCP option, if there is one of that name."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    except (AttributeError, OSError):
+        pass  # a system without it (pings find a dead peer too, only later), or the connection has ended
+
+
+def is_silent(sock: socket.socket) -> bool | None:
+    """None if everything that was sent is acknowledged (or nobody can tell); else True if the peer has answered nothing
+    for ACK_WITHIN_MS, though the kernel has repeated itself."""
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        _, _, retransmits, unacked, last_heard_ms = _TCP_INFO.unpack(info)
+    except (AttributeError, OSError, struct.error):
+        return None  # a system without it, or the connection has ended
+    if not unacked:
+        return None
+    return bool(retransmits >= _RETRANSMITS and last_heard_ms >= limits.ACK_WITHIN_MS)
+
+
+def has_address(address: str) -> bool:
+    """True if this machine has that IPv4 address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+def _timeval(ms: int) -> bytes:
+    seconds, rest = divmod(ms, 1000)
+    return struct.pack("ll", seconds, rest * 1000)
