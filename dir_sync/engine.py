@@ -210,7 +210,8 @@ _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read on
 _SIGN_GROWN_MS = 60_000  # a file that grew has rested for so long
 _TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
 _DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
-_DISPLACED_MS = 60_000  # ... and may be wanted under another name
+_DISPLACED_ALIKE_MAX = 100  # of one content
+_DISPLACED_MS = 60_000  # how long they may be wanted under another name
 _MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
 
 
@@ -339,7 +340,7 @@ class Engine:
         self._avoid: dict[bytes, set[str]] = {}  # holders that just could not give it
         self._in_vain: dict[bytes, int] = {}  # how often none of its holders could
         self._no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
-        self._displaced: dict[bytes, _Displaced] = {}  # by content
+        self._displaced: dict[bytes, list[_Displaced]] = {}  # by content; equal files may move together
         self._origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
         self._bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
         # path -> peer, base, digest, and the offer
@@ -2541,8 +2542,13 @@ class Engine:
     def _take_back_moved(self, item: ApplyItem, take: Take) -> bool:
         """True if what is wanted was displaced just now by the same peer: its old name was heard of first. It comes out of
         the history again, where it would take room twice."""
-        kept = self._displaced.pop(take.record.content, None)
-        if kept is None or kept.node != take.record.stamp.node or self._now.mono_ms - kept.when_ms > _DISPLACED_MS:
+        alike = self._displaced.get(take.record.content)
+        if alike is None:
+            return False
+        kept = alike.pop()
+        if not alike:
+            del self._displaced[take.record.content]
+        if kept.node != take.record.stamp.node or self._now.mono_ms - kept.when_ms > _DISPLACED_MS:
             return False
         version = self.index.version(kept.version)
         if version is None or version.why is Why.CONFLICT or (version.name, b"") in self._no_source:
@@ -2676,7 +2682,9 @@ class Engine:
                 if len(self._displaced) >= _DISPLACED_MAX:
                     self._displaced.clear()
                 kept = _Displaced(result.version.name, row.fp, result.version.node, self._now.mono_ms)
-                self._displaced[row.record.content] = kept
+                alike = self._displaced.setdefault(row.record.content, [])
+                alike.append(kept)
+                del alike[:-_DISPLACED_ALIKE_MAX]
         match result.result:
             case Result.DONE:
                 self._troubled.pop(path, None)

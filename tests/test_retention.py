@@ -181,6 +181,24 @@ def test_a_wrong_clock_does_not_make_losers_of_conflicts_go_first() -> None:
     assert [version.why for version in pair.one.index.versions()] == [Why.CONFLICT]
 
 
+def test_equal_files_that_moved_come_out_of_the_history_again() -> None:
+    """Their old names were heard of first, since nobody saw where they went."""
+    pair = linked(Retention(30 * DAY_NS, LARGE))
+    for path in (b"a", b"b", b"c"):
+        edit(pair.one, path, b"x" * 1000)
+    pair.run()
+    for path in (b"a", b"b", b"c"):
+        pair.one.disk.rename(path, b"new-" + path)
+        pair.one.inbox.append(Touched(path, Urgency.VANISHED))
+    pair.run()
+    assert on_disk(pair.two) == [b"x" * 1000] * 3
+    for path in (b"a", b"b", b"c"):
+        pair.one.inbox.append(Touched(b"new-" + path, Urgency.ARRIVED))
+    pair.run()
+    assert on_disk(pair.two) == []
+    assert [pair.two.disk.content(b"new-" + path) for path in (b"a", b"b", b"c")] == [b"x" * 1000] * 3
+
+
 def test_a_full_disk_takes_from_the_history_at_once() -> None:
     pair = linked(Retention(30 * DAY_NS, LARGE))
     replace(pair, b"file", b"a" * 400_000, b"b" * 400_000)
