@@ -564,6 +564,7 @@ class World:
         self.cut_for_long: set[tuple[int, int]] = set()
         self.tokens: dict[bytes, str] = {}  # token -> who wrote what
         self.excused: set[bytes] = set()  # tokens that a user destroyed
+        self.taken: set[tuple[bytes, bytes]] = set()  # (path, content) that a user had and took away
         self.saved: set[bytes] = set()  # names to which somebody saves just now
         self.rejections = 0
         self.rejected: set[bytes] = set()  # paths of which somebody said that what a node did to them was not meant
@@ -1422,6 +1423,8 @@ class World:
                 self.written[blake3(new[1]).digest()] = tokens_of(new[1])
             if old is not None and old[0] == Kind.FILE:
                 lost |= tokens_of(old[1])
+            if old is not None and (new is None or old[:2] != new[:2]):
+                self.taken.add((path, blake3(old[1]).digest() if old[0] == Kind.FILE else old[1]))
         for kind, content, _, _ in after.values():
             if kind == Kind.FILE and lost:
                 lost -= tokens_of(content)
@@ -1826,6 +1829,8 @@ class World:
             for lost in self.conflicts.heads(made):
                 if row is None or same_content(lost, row.record) or path in named:
                     continue
+                if (path, lost.content) in self.taken:
+                    continue  # before the winner came: so nothing was displaced there, and no record tells of that act
                 if self.conflicts.was_known(lost, row.record) is False:
                     raise Broken(
                         f"nobody names the conflict that {describe_record(lost)} lost to {describe_record(row.record)}"
