@@ -1266,3 +1266,23 @@ def test_a_large_new_file_that_keeps_its_name_is_told_after_a_moment() -> None:
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [change.action for change in update.changes] == ["create"]
+
+
+def test_what_a_peer_acknowledges_late_is_not_unheard_of_where_the_stamp_went_back() -> None:
+    """Two changes of a node whose clock is far ahead, and then one of ours: the first of them is acknowledged last."""
+    bench = Bench()
+    ahead_ns = WALL_NS + 2 * limits.STAMP_AHEAD_NS
+    for node in (PEER, OTHER):
+        bench.connect(node)
+        bench.hear(State(FOLDER, 0, True, ()), node)
+    first, second = (record(b"a", None, ahead_ns + count, count=count) for count in (1, 2))
+    bench.hear(state(first, sequence=1))
+    bench.hear(state(second, sequence=2))
+    bench.found(b"a", b"ours")
+    row = bench.index.get(b"a")
+    assert row is not None
+    assert row.record.stamp < first.stamp < second.stamp
+    bench.hear(Acknowledge(FOLDER, 1, ((b"a", first.stamp),)), OTHER)
+    assert not any(isinstance(message, StateRequest) for message in bench.said(OTHER))
+    bench.hear(Acknowledge(FOLDER, 2, ((b"a", Stamp(ahead_ns + 9, PEER)),)), OTHER)
+    assert any(isinstance(message, StateRequest) for message in bench.said(OTHER)), "that one we have lost"
