@@ -5,18 +5,23 @@ A HELLO proves nothing: anybody may send one. Two things count as proof that ano
 1. We dialled it, on a fresh connection, and it answered with our id and an instance that is not ours. The node with
    the larger instance gives way at once. The other one gives way too if it gets this answer PROOFS_MAX times: then
    the first one cannot reach it, and has no proof.
-2. A peer refuses each of our links as a duplicate for SQUATTED_MS while we have no link with it: somebody else has
-   one there in our name.
+2. A peer refuses each of our links as a duplicate for SQUATTED_MS, REFUSALS_MIN times at least, while we have no link
+   with it: somebody else has one there in our name. One or two such refusals also come on an honest LAN: both ends dialled
+   at once, or the peer had not seen yet that an older link is dead. A busy or lossy LAN must not make proof of these.
 
 Whatever the proof, a node takes a new id at most once in EVERY_MS. A stranger that wants to be us is refused then.
 """
 
 from __future__ import annotations
 
+from dir_sync.core import limits
+
 __all__ = ["EVERY_MS", "Identity"]
 
 PROOFS_MAX = 3
-SQUATTED_MS = 20_000  # a dead link that a peer still believes in is gone long before
+SQUATTED_MS = limits.DEAD_AFTER_MS + limits.PING_EVERY_MS  # a dead link that a peer still believes in is gone before
+REFUSALS_MIN = 5
+REFUSALS_GAP_MS = 60_000  # more than the longest pause between two dials: what lies further apart is not one story
 EVERY_MS = 3_600_000  # copies need one new id each; more often only an attacker asks for it
 PEERS_MAX = 256
 
@@ -27,7 +32,7 @@ class Identity:
     def __init__(self, instance: str) -> None:
         self._instance = instance
         self._proofs = 0
-        self._refused_since: dict[str, int] = {}  # peer -> when it first said that it has another link with us
+        self._refused: dict[str, tuple[int, int, int]] = {}  # peer -> when at first, when last, how often
         self._taken_ms: int | None = None
 
     def is_settled(self, now_ms: int) -> bool:
@@ -47,19 +52,22 @@ class Identity:
 
     def was_refused(self, node: str, now_ms: int) -> bool:
         """That peer ended our only link with it as a duplicate. True: take a new id now."""
-        if len(self._refused_since) >= PEERS_MAX:
-            self._refused_since.clear()
-        since_ms = self._refused_since.setdefault(node, now_ms)
-        if now_ms - since_ms < SQUATTED_MS or self.is_settled(now_ms):
+        if len(self._refused) >= PEERS_MAX:
+            self._refused.clear()
+        since_ms, last_ms, count = self._refused.get(node, (now_ms, now_ms, 0))
+        if now_ms - last_ms > REFUSALS_GAP_MS:
+            since_ms, count = now_ms, 0
+        self._refused[node] = since_ms, now_ms, count + 1
+        if now_ms - since_ms < SQUATTED_MS or count + 1 < REFUSALS_MIN or self.is_settled(now_ms):
             return False
         self._take(now_ms)
         return True
 
     def was_welcome(self, node: str) -> None:
         """A link with that peer lived, or ended for another reason."""
-        self._refused_since.pop(node, None)
+        self._refused.pop(node, None)
 
     def _take(self, now_ms: int) -> None:
         self._taken_ms = now_ms
         self._proofs = 0
-        self._refused_since.clear()
+        self._refused.clear()

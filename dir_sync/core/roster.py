@@ -184,7 +184,9 @@ class Roster:
             else:
                 self._dialling.retry(target, now_ms)
         self._given_up.discard(link_id)
-        if reason == "duplicate":  # known here: this was our only link with that node
+        if (
+            reason == "duplicate" and now_ms - link.since_ms < STABLE_LINK_MS
+        ):  # known here: our only link with that node
             self._wants_new_identity |= self._identity.was_refused(link.node, now_ms)
         else:
             self._identity.was_welcome(link.node)

@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dir_sync.core import address_book, dialling, limits, roster
 from dir_sync.core.beacon import FOLDER_TAGS_MAX, Beacon, decode_beacon, encode_beacon, folder_tags
-from dir_sync.core.identity import EVERY_MS, PROOFS_MAX, SQUATTED_MS
+from dir_sync.core.identity import EVERY_MS, PROOFS_MAX, REFUSALS_GAP_MS, SQUATTED_MS
 from dir_sync.core.rate import TokenBucket
 from dir_sync.core.roster import (
+    STABLE_LINK_MS,
     Accept,
     Action,
     Announce,
@@ -619,6 +620,32 @@ def test_a_node_whose_place_is_taken_gets_a_new_id() -> None:
                     mine.rename(f"5{len(taken)}", at_ms)
     assert len(taken) == 1
     assert taken[0] > SQUATTED_MS
+
+
+def refused(mine: Roster, link: int, at_ms: int, lived_ms: int = 0, reason: str = "duplicate") -> bool:
+    """A link with SMALLER that ends so. True if we are to take a new id."""
+    assert isinstance(mine.hello(link, SMALLER, "aa", False, HOST, PORT, at_ms), Accept)
+    mine.closed(link, at_ms + lived_ms, reason)
+    return any(isinstance(action, NewIdentity) for action in mine.tick(at_ms + lived_ms))
+
+
+def test_refusals_now_and_then_prove_nothing() -> None:
+    """Links that cross on a busy LAN are refused, too: seldom, or with a link that lived in between."""
+    mine = started()
+    for number in range(20):
+        assert not refused(mine, number, REFUSALS_GAP_MS * 2 * number)
+    at_ms = 20 * REFUSALS_GAP_MS * 2
+    for number in range(20, 60):
+        at_ms += SQUATTED_MS // 3
+        if number % 3:
+            assert not refused(mine, number, at_ms)
+        else:
+            assert not refused(mine, number, at_ms, reason="lost")
+    for number in range(60, 80):
+        at_ms += SQUATTED_MS
+        assert not refused(mine, number, at_ms, lived_ms=STABLE_LINK_MS)
+    assert not refused(mine, 90, at_ms + SQUATTED_MS)
+    assert not refused(mine, 91, at_ms + SQUATTED_MS * 2), "two are not enough"
 
 
 def test_a_node_that_shares_nothing_with_us_is_left_alone() -> None:

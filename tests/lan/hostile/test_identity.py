@@ -34,17 +34,19 @@ def ids_taken(node: Node) -> int:
 
 
 def links_lost(node: Node) -> int:
-    return len(re.findall(r"\blost n\d", node.log()))
+    return len(re.findall(r"\blost (?!stranger )", node.log()))
 
 
-def pose(victims: Victims, at: Node, as_node: str, instance: str, port: int = 0) -> str | None:
+def pose(victims: Victims, at: Node, as_node: str, instance: str, port: int = 0, limit_s: float = 10.0) -> str | None:
     """One connection that says HELLO under somebody's id: how it ended."""
     try:
         with Stranger(victims.place, at) as stranger:
             stranger.send(stranger.my_hello(node=as_node, instance=instance, port=port))
-            return stranger.closed(10)
+            return stranger.closed(limit_s)
     except (Closed, ConnectionError):
         return "lost"
+    except AssertionError:
+        return "let in"
 
 
 @pytest.mark.parametrize("instance", ["0", "f" * 64])
@@ -90,7 +92,8 @@ def test_a_stranger_that_answers_under_our_id_gets_one_new_id_of_us(new_lan: Cal
     thread.start()
     try:
         for _ in range(TRIES):
-            pose(victims, victims.a, name["node"], "0", port=6000)
+            # Where the node has just taken another id, the old one is anybody's: such a link stays.
+            pose(victims, victims.a, name["node"], "0", port=6000, limit_s=1.0)
             name["node"] = node_of(victims.a)[0]
         wait_for(lambda: answered, SOON_S, "the node looks who answers there")
         assert ids_taken(victims.a) <= 1
