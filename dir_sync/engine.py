@@ -4263,6 +4263,7 @@ class Engine:
         known = self.index.peer(peer.node)
         if known is not None:
             self.index.set_peer(peer.node, known._replace(seen=0))
+        peer.standing.heard = -1  # what it says now is news, even if it says no more than before
         peer.ask_again = peer.was_asked = peer.synced = False
         self._ask_state(peer)
 

@@ -16,8 +16,8 @@ from dir_sync.core.events import (
     Touched,
     Urgency,
 )
-from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Piece, State
-from dir_sync.core.model import fingerprint
+from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Piece, State, StateRequest
+from dir_sync.core.model import Stamp, fingerprint
 from dir_sync.core.standing import NOTHING, Lack
 from dir_sync.index import Index
 from dir_sync.log import logger
@@ -185,6 +185,20 @@ def test_single_edits_do_not_each_have_a_line() -> None:
     bench.wait(10_000)
     bench.wait(1_000)
     assert bench.engine._in_sync == {PEER}, "the last one has been told"
+
+
+def test_a_peer_that_is_asked_anew_hears_again_that_nothing_is_lacking() -> None:
+    """Even if its state ends where it ended before."""
+    bench = Bench()
+    in_sync(bench)
+    bench.wait(1_000)
+    bench.hear(Acknowledge(FOLDER, 1, ((b"lost", Stamp(5, bench.index.node)),)))
+    bench.wait(1_000)
+    bench.hear(StateRequest(FOLDER, bench.index.index_id, 0, 1, b""))
+    told_all(bench)
+    bench.wait(1_000)
+    last = [message for message in bench.said() if isinstance(message, Lacks)][-1:]
+    assert [one.sequence for one in last] == [1]
 
 
 def test_people_are_told_what_a_peer_lacks() -> None:
