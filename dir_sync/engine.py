@@ -365,6 +365,7 @@ class Engine:
         self._sign_after: bytes | None = b"" if deltas else None
         self._sign_budget = _SIGN_BYTES_MAX
         self._signing = False
+        self._may_hold = False  # large files may be held open until they have a signature (unsigned.py)
         self._jobs_out = 0
         self._moved_ms = 0  # when something last happened
         self._blocked_told: set[bytes] = set()
@@ -2233,6 +2234,7 @@ class Engine:
             self._settled_peers(path)
         self._in_vain.pop(path, None)
         self._blocked.pop(path, None)
+        self._hand_over(path)
         self._cancel(path)
         self._unready(path)
 
@@ -2273,6 +2275,7 @@ class Engine:
         if is_folder and target.kind != Kind.DIRECTORY and not self._may_leave(path, row, target):
             return
         if target.kind == Kind.ABSENT:
+            self._hand_over(path)
             self._cancel(path)
             self._unready(path)
             if mine is None and self._is_hearsay(offers):
@@ -3520,6 +3523,34 @@ class Engine:
             avoid.add(fetch.peer)
         self._wake = True
 
+    def _hand_over(self, path: bytes) -> None:
+        """What is on its way to `path` is not wanted there any more. If the file has got another name meanwhile, it goes on
+        under that one, with all that has come."""
+        fetch, ready = self._fetches.get(path), self._ready.get(path)
+        if fetch is not None and not fetch.is_small and fetch.base is None and fetch.grows is None:
+            content = fetch.target.content
+        elif fetch is None and ready is not None and ready.staged is not None:
+            content = ready.digest
+        else:
+            return
+        names = [*self._copies.get(path, ()), *(name for name, source in self._origins.items() if source == path)]
+        for name in names:
+            row = self.index.get(name)
+            decision = decide(None if row is None else row.record, self.index.offers(name))
+            if not isinstance(decision, Take) or name in self._fetches or name in self._ready:
+                continue
+            if decision.record.kind != Kind.FILE or decision.record.content != content:
+                continue
+            if fetch is not None:
+                fetch.target = decision.record
+                self._fetches[name] = self._fetches.pop(path)
+            if ready is not None:
+                self._ready[name] = self._ready.pop(path)
+            self._coming[content] = name
+            self._wake_copies(path)
+            self._todo[name] = None
+            return
+
     def _cancel(self, path: bytes) -> None:
         fetch = self._fetches.get(path)
         if fetch is not None:
@@ -3784,6 +3815,7 @@ class Engine:
 
     def _sign_later(self, record: Record, previous: Record | None, grown: bool = False) -> None:
         """`grown`: what comes next is probably appended, too, and needs no signature; each has 0.5 % of the file's size."""
+        self._may_hold |= max(record.size, 0 if previous is None else previous.size) >= limits.LARGE_FILE_BYTES
         if not self._with_deltas or len(self._to_sign) >= 1_000:
             return
         if grown or record.path in self._sign_grown:
@@ -3814,6 +3846,7 @@ class Engine:
                 or self._times
                 or self._restless
                 or self._to_sign
+                or self._may_hold
                 or self._sign_after is not None
                 or self._must_sweep
             )
@@ -3874,6 +3907,9 @@ class Engine:
                 self._signing = True
                 self._order(SignJob("", 0, 0, path, found.fp, found.record.content, earlier))
                 return
+        if self._may_hold and self._sign_after is None:
+            self._may_hold = False
+            self._out.append(DiscardJob((), unsigned=True))
 
     def _set_times(self) -> None:
         items = []

@@ -62,6 +62,7 @@ from dir_sync.core.messages import Piece
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, inode_of, parent_of, size_of
 from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Watch, Writer
 from dir_sync.scanner import Stopped
+from dir_sync.unsigned import Unsigned
 
 __all__ = ["HISTORY", "STAGING", "STATE", "SYNC_ALL_FROM", "FileSync", "Signatures", "is_new_file"]
 
@@ -123,6 +124,7 @@ class FileSync:
         self._disk = disk
         self._watch = watch
         self._signatures = signatures
+        self._unsigned = Unsigned(disk, signatures, now_ns, stopping)
         self._now_ns = now_ns
         self._stopping = stopping
         self._prefix = prefix.encode()
@@ -277,6 +279,7 @@ class FileSync:
     def perform(self, job: Job, is_given_up: Callable[[], bool] = lambda: False) -> Event | None:
         """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends. `is_given_up`:
         nobody waits any more for what a peer had asked for."""
+        self._unsigned.let_go_of_old()
         match job:
             case ListJob():
                 with self._disk.batch():
@@ -298,7 +301,9 @@ class FileSync:
                 return self._delta(job, is_given_up)
             case SignJob():
                 return self._sign(job)
-            case DiscardJob(names, _, tokens):
+            case DiscardJob(names, _, tokens, unsigned):
+                if unsigned:
+                    self._unsigned.let_go_of_all()
                 for token in tokens:
                     self._close_stage(token)
                 self._discard(names)
@@ -319,11 +324,14 @@ class FileSync:
         for growing in self._growing.values():
             growing.leave()
         self._growing.clear()
+        self._unsigned.let_go_of_all()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _look_closer(self, item: LookItem, reader: Reader, seen: Seen) -> Seen:
-        """While a changed file is open: the delta from the version that the peers hold, if its signature is cached."""
+        """While a changed file is open: the delta from the version that the peers hold, if its signature can be had."""
+        if seen.grown is None:
+            self._unsigned.hold(item.path, seen.fp, seen.content, seen.size, item.base)
         if (
             not item.base
             or seen.content == item.base
@@ -332,7 +340,7 @@ class FileSync:
             or seen.grown is not None
         ):
             return seen
-        signature = self._signatures.get(item.base)
+        signature = self._unsigned.signature(item.base)
         if signature is None:
             return seen
         made = self._make_delta(signature, reader, seen.size, item.base, seen.content)
@@ -418,7 +426,7 @@ class FileSync:
         return ReadDone(job.peer, job.link, tuple(pieces), tuple(refused), asked, job.push)
 
     def _sign(self, job: SignJob) -> Signed:
-        signature = self._signatures.get(job.digest)
+        signature = self._unsigned.signature(job.digest)
         if signature is None:
             try:
                 reader = self._disk.open(job.path)
@@ -443,7 +451,7 @@ class FileSync:
             return DeltaDone(job.peer, job.link, job.id, None, False, grown)
         if job.only_growth:
             return DeltaDone(job.peer, job.link, job.id, None, False)
-        signature = job.signature if job.signature is not None else self._signatures.get(job.base)
+        signature = job.signature if job.signature is not None else self._unsigned.signature(job.base)
         if signature is None:
             return DeltaDone(job.peer, job.link, job.id, None, True)
         made: MadeDelta | None = None
@@ -533,6 +541,7 @@ class FileSync:
     def _grow(self, job: StageJob, grows: Growing) -> Staged:
         """Append to a file, or to a copy of it: see growth.py."""
         growing = self._growing.pop(job.token, None)
+        self._unsigned.let_go(grows.content)  # it grows in its place only if nobody has it open
         if job.give_up:
             return self._give_up_growth(job.token, growing, Staged(job.token, 0, False, "given up", ours=True))
         try:
@@ -905,6 +914,8 @@ class FileSync:
         match item.act:
             case Act.INSTALL:
                 result = self._install(item, staged)
+                if item.staged is not None and item.target.kind is Kind.FILE:
+                    self._unsigned.hold(item.path, result.fp, item.target.content, item.target.size)
             case Act.REMOVE:
                 result = self._remove(item)
             case Act.MOVE:

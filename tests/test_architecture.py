@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "signatures": {"ports", "delta", "log"},
     "scanner": {"ports", "disk", "delta", "log"},
     "growth": {"ports"},
-    "file_sync": {"ports", "disk", "delta", "growth", "log"},
+    "unsigned": {"ports", "delta"},
+    "file_sync": {"ports", "disk", "delta", "growth", "unsigned", "log"},
     "state": {"config", "index", "log"},
     "history": {
         "config",

@@ -40,6 +40,8 @@ from dir_sync.core.events import (
     Result,
     Seen,
     Send,
+    Signed,
+    SignJob,
     Staged,
     StageJob,
     SweepJob,
@@ -1286,3 +1288,68 @@ def test_what_a_peer_acknowledges_late_is_not_unheard_of_where_the_stamp_went_ba
     assert not any(isinstance(message, StateRequest) for message in bench.said(OTHER))
     bench.hear(Acknowledge(FOLDER, 2, ((b"a", Stamp(ahead_ns + 9, PEER)),)), OTHER)
     assert any(isinstance(message, StateRequest) for message in bench.said(OTHER)), "that one we have lost"
+
+
+def renamed(old: Record, name: bytes) -> ModificationUpdate:
+    """A peer has renamed what it had announced as `old`."""
+    new = old._replace(path=name, stamp=Stamp(WALL_NS + 10**9, PEER), vector=((PEER, 2),))
+    gone = record(old.path, None, WALL_NS + 10**9, count=3)
+    changes = (Change("rename", new, old.path, False, None, None), Change("delete", gone, None, False, None, None))
+    return ModificationUpdate(FOLDER, 3, changes, (), False)
+
+
+def test_what_is_on_its_way_goes_on_under_the_name_that_it_gets_meanwhile() -> None:
+    bench = Bench()
+    bench.connect()
+    size = 2 * limits.CHUNK_BYTES
+    old = record(b"film.part", b"x" * size)
+    bench.hear(state(old))
+    (stage,) = bench.all(StageJob)
+    bench.feed(Staged(stage.token, 0, False))
+    pulls = {pull.id: pull for pull in bench.pulls()}
+    first = next(pull for pull in pulls.values() if pull.offset == 0)
+    bench.hear(Chunks((Piece(first.id, 0, b"x" * first.length),)))
+    bench.feed(Staged(stage.token, first.length, False))
+    asked = list(pulls.values()) + list(bench.pulls())
+    bench.hear(renamed(old, b"film"))
+    assert not bench.pulls()
+    assert removed(bench) == []
+    for pull in asked:
+        if pull is not first:
+            bench.hear(Chunks((Piece(pull.id, pull.offset, b"x" * pull.length),)))
+            assert not bench.pulls()
+            bench.feed(Staged(stage.token, pull.offset + pull.length, pull.offset + pull.length == size))
+    assert sum(pull.length for pull in asked) == size
+    (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
+    assert (item.path, item.staged, item.target.content) == (b"film", stage.name, old.content)
+
+
+def test_what_is_complete_and_not_installed_goes_to_the_name_that_it_gets_meanwhile() -> None:
+    bench = Bench()
+    bench.connect()
+    size = 2 * limits.CHUNK_BYTES
+    old = record(b"film.part", b"x" * size)
+    bench.hear(state(old))
+    (stage,) = bench.all(StageJob)
+    bench.feed(Touched(b"film.part", Urgency.NOW))  # it is just being looked at when the last byte is here
+    bench.feed(Staged(stage.token, size, True))
+    assert not bench.all(ApplyJob)
+    bench.hear(renamed(old, b"film"))
+    bench.feed(Looked((Seen(b"film.part", Look.ABSENT),)))
+    bench.wait(50)
+    assert not bench.pulls()
+    assert removed(bench) == []
+
+
+def test_files_that_are_held_open_for_their_signature_are_let_go_of_when_all_is_calm() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"big", b"content", 5 * limits.MIB)
+    gone = False
+    for _ in range(10):
+        bench.wait(200)
+        for _job in bench.all(SignJob):
+            assert not gone
+            bench.feed(Signed("", 0, 0, None))
+        gone = gone or any(job.unsigned for job in bench.all(DiscardJob))
+    assert gone

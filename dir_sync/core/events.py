@@ -469,6 +469,7 @@ class DiscardJob(NamedTuple):
     names: tuple[bytes, ...]
     bulk: bool = False
     tokens: tuple[int, ...] = ()
+    unsigned: bool = False  # and let go of the files that are held open until they have a signature
 
 
 class RecheckJob(NamedTuple):

@@ -1,0 +1,156 @@
+"""Large files that have no signature yet, held open.
+
+What: a program that saves may replace one at any moment, and the delta then needs a signature of what was replaced.
+In:   a file that was hashed a moment ago, and its digest; later, that digest.
+Out:  the signature of that content, made when it is needed first, even if the file has no name any more.
+Rule: few, and not for long: the room of a removed file is free only when it is let go of. A file that was written into
+      since gives no signature.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from blake3 import blake3
+
+from dir_sync import delta
+from dir_sync.core import limits
+from dir_sync.core.model import FINGERPRINT_BYTES, fingerprint
+from dir_sync.ports import Disk, DiskError, Reader
+
+__all__ = ["Unsigned"]
+
+_FILES_MAX = 16
+_READ_BYTES = limits.MIB
+_KEEP_NS = 30 * 1_000_000_000
+
+
+class _Cache(Protocol):
+    def get(self, digest: bytes) -> bytes | None: ...
+    def put(self, digest: bytes, signature: bytes) -> None: ...
+
+
+class _Held:
+    """A file held open. `lock`: for whoever reads or closes it."""
+
+    def __init__(self, reader: Reader, size: int, earlier: bytes, since_ns: int) -> None:
+        self.reader: Reader | None = reader
+        self.size = size
+        self.earlier = earlier
+        self.since_ns = since_ns
+        self.lock = threading.Lock()
+
+    def let_go(self) -> None:
+        """Close it; if it is being read, whoever does that closes it."""
+        if self.lock.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self.lock.release()
+
+    def close(self) -> None:
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+
+class Unsigned:
+    """Any thread may call anything."""
+
+    def __init__(
+        self, disk: Disk, cache: _Cache, now_ns: Callable[[], int], stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._disk = disk
+        self._cache = cache
+        self._now_ns = now_ns
+        self._stopping = stopping
+        self._held: dict[bytes, _Held] = {}
+        self._lock = threading.Lock()
+
+    def hold(self, path: bytes, fp: bytes, digest: bytes, size: int, earlier: bytes = b"") -> None:
+        """`digest` was read at `path` just now. `earlier`: a content that is probably much like it."""
+        if size < limits.LARGE_FILE_BYTES or digest in self._held or not delta.available():
+            return
+        try:
+            reader = self._disk.open(path)
+        except DiskError:
+            return
+        try:
+            is_it = fingerprint(reader.stat()) == fp[:FINGERPRINT_BYTES]
+        except DiskError:
+            is_it = False
+        if not is_it:
+            reader.close()
+            return
+        now_ns = self._now_ns()
+        with self._lock:
+            surplus = [self._held.pop(digest)] if digest in self._held else []
+            while len(self._held) >= _FILES_MAX:
+                surplus.append(self._held.pop(next(iter(self._held))))
+            self._held[digest] = _Held(reader, size, earlier, now_ns)
+        for held in surplus:
+            held.let_go()
+
+    def signature(self, digest: bytes) -> bytes | None:
+        """From the cache or from a file held open; None if it is in neither."""
+        held = self._held.get(digest)
+        if held is None:
+            return self._cache.get(digest)
+        with held.lock:  # whoever comes second waits, and finds it in the cache
+            try:
+                found = self._cache.get(digest)
+                if found is None and held.reader is not None:
+                    found = self._sign(held, held.reader, digest)
+            finally:
+                held.close()
+        self._forget(digest, held)
+        return found
+
+    def _sign(self, held: _Held, reader: Reader, digest: bytes) -> bytes | None:
+        earlier = self._cache.get(held.earlier) if held.earlier else None
+        try:
+            made = delta.signature(reader, held.size, self._stopping, earlier=earlier)
+            if self._digest_of(reader, held.size) != digest:
+                return None
+        except (delta.DeltaError, DiskError):
+            return None
+        self._cache.put(digest, made)
+        return made
+
+    def _digest_of(self, reader: Reader, size: int) -> bytes:
+        hasher = blake3()
+        for offset in range(0, size, _READ_BYTES):
+            if self._stopping():
+                return b""
+            hasher.update(reader.read(offset, min(_READ_BYTES, size - offset)))
+        return hasher.digest()
+
+    def let_go(self, digest: bytes) -> None:
+        held = self._held.get(digest)
+        if held is not None:
+            self._forget(digest, held)
+            held.let_go()
+
+    def let_go_of_all(self) -> None:
+        with self._lock:
+            every = list(self._held.values())
+            self._held.clear()
+        for held in every:
+            held.let_go()
+
+    def let_go_of_old(self) -> None:
+        """Of those that have been held for long, because this node never comes to rest."""
+        if not self._held:
+            return
+        since_ns = self._now_ns() - _KEEP_NS
+        with self._lock:
+            old = [digest for digest, held in self._held.items() if held.since_ns < since_ns]
+        for digest in old:
+            self.let_go(digest)
+
+    def _forget(self, digest: bytes, held: _Held) -> None:
+        with self._lock:
+            if self._held.get(digest) is held:
+                del self._held[digest]

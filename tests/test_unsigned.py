@@ -1,0 +1,121 @@
+"""Large files without a signature: what can still be had of one that was replaced."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from blake3 import blake3
+
+from dir_sync import delta
+from dir_sync.core import limits
+from dir_sync.core.events import DeltaDone, DeltaJob, DiscardJob, Look, Looked, LookItem, LookJob
+from dir_sync.core.model import fingerprint
+from dir_sync.disk import RealDisk
+from dir_sync.file_sync import FileSync
+from dir_sync.unsigned import Unsigned
+
+SIZE = limits.LARGE_FILE_BYTES + 5_000
+
+pytestmark = pytest.mark.skipif(not delta.available(), reason="librsync is not installed")
+
+
+class Cache:
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+
+    def get(self, digest: bytes) -> bytes | None:
+        return self.kept.get(digest)
+
+    def put(self, digest: bytes, signature: bytes) -> None:
+        self.kept[digest] = signature
+
+
+def look(sync: FileSync, path: bytes, base: bytes = b"") -> tuple[bytes, int | None]:
+    """The digest of a large file, and the size of the delta that the look made."""
+    looked = sync.perform(LookJob((LookItem(path, b"", base, None, False, True),), bulk=True))
+    assert isinstance(looked, Looked)
+    (seen,) = looked.items
+    assert seen.look is Look.FOUND
+    return seen.content, None if seen.delta is None else seen.delta.size
+
+
+def open_files(tmp_path: Path) -> list[str]:
+    links = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{name}"))
+        except FileNotFoundError:
+            continue
+    return [link for link in links if link.startswith(str(tmp_path / "file"))]
+
+
+def test_what_was_replaced_before_it_had_a_signature_is_the_base_of_a_delta(tmp_path: Path) -> None:
+    disk = RealDisk(tmp_path)
+    sync = FileSync(disk, lambda _: True, Cache(), time.time_ns, "test")
+    sync.prepare()
+    try:
+        data = Random(1).randbytes(SIZE)
+        (tmp_path / "file").write_bytes(data)
+        old, _ = look(sync, b"file")
+        for number in range(3):  # each save follows the one before at once
+            data = Random(number).randbytes(10_000) + data
+            (tmp_path / "file.tmp").write_bytes(data)
+            (tmp_path / "file.tmp").rename(tmp_path / "file")
+            new, _ = look(sync, b"file")
+            stat = disk.stat(b"file")
+            assert stat is not None
+            done = sync.perform(DeltaJob("aa", 1, 7, b"file", fingerprint(stat), new, old, None))
+            assert isinstance(done, DeltaDone)
+            assert not done.need_signature
+            assert done.delta is not None
+            assert done.delta.size < 11_000
+            old = new
+        assert open_files(tmp_path)
+        sync.perform(DiscardJob((), unsigned=True))
+        assert not open_files(tmp_path)
+    finally:
+        sync.close()
+        disk.close()
+
+
+def test_what_was_written_into_since_gives_no_signature(tmp_path: Path) -> None:
+    disk = RealDisk(tmp_path)
+    try:
+        unsigned = Unsigned(disk, Cache(), time.time_ns)
+        data = bytearray(Random(1).randbytes(SIZE))
+        (tmp_path / "file").write_bytes(data)
+        digest = blake3(data).digest()
+        stat = disk.stat(b"file")
+        assert stat is not None
+        unsigned.hold(b"file", fingerprint(stat), digest, SIZE)
+        with (tmp_path / "file").open("r+b") as file:
+            file.write(b"other")
+        assert unsigned.signature(digest) is None
+        assert not open_files(tmp_path)
+    finally:
+        disk.close()
+
+
+def test_few_are_held_and_not_for_long(tmp_path: Path) -> None:
+    disk = RealDisk(tmp_path)
+    now_ns = 0
+    unsigned = Unsigned(disk, Cache(), lambda: now_ns)
+    try:
+        for number in range(40):
+            with (tmp_path / f"file{number}").open("wb") as file:
+                file.truncate(SIZE)
+            stat = disk.stat(b"file%d" % number)
+            assert stat is not None
+            unsigned.hold(b"file%d" % number, fingerprint(stat), b"%032d" % number, SIZE)
+        assert 0 < len(open_files(tmp_path)) <= 16
+        unsigned.let_go_of_old()
+        assert open_files(tmp_path)
+        now_ns = 60 * 10**9
+        unsigned.let_go_of_old()
+        assert not open_files(tmp_path)
+    finally:
+        disk.close()
