@@ -2495,7 +2495,10 @@ class Engine:
         is_at_work = False
         for row in sorted(rows, key=lambda row: not self._is_leaving(row)) if len(rows) > 1 else rows:
             source = row.record.path
-            if source == item.path or len(row.fp) != FINGERPRINT_BYTES or (source, row.fp) in self._no_source:
+            if source == item.path or not row.fp or (source, row.fp) in self._no_source:
+                continue
+            if len(row.fp) > FINGERPRINT_BYTES:
+                is_at_work = True  # it grew a moment ago, and is read once more before anything is made from it
                 continue
             if self._is_at_work(source):
                 doing = self._doing.get(source)

@@ -85,6 +85,7 @@ from dir_sync.engine import Engine, Now
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
+from dir_sync.scanner import YOUNG
 from tests.ends import closed_at_end
 
 T = TypeVar("T")
@@ -1353,3 +1354,17 @@ def test_files_that_are_held_open_for_their_signature_are_let_go_of_when_all_is_
             bench.feed(Signed("", 0, 0, None))
         gone = gone or any(job.unsigned for job in bench.all(DiscardJob))
     assert gone
+
+
+def test_what_grew_a_moment_ago_and_is_renamed_does_not_travel_again() -> None:
+    """It is read once more before it is moved: until then nothing is asked for."""
+    bench = Bench()
+    bench.connect()
+    content = b"x" * 100_000
+    row = known(bench, b"film.part", content)
+    bench.index.put(record(b"film.part", content), row.fp + YOUNG)
+    bench.hear(renamed(record(b"film.part", content), b"film"))
+    for _ in range(5):
+        assert not bench.pulls()
+        assert not any(isinstance(message, DeltaRequest) for message in bench.said())
+        bench.wait(50)
