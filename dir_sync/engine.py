@@ -826,7 +826,8 @@ class Engine:
         errand = self._agenda.add(source, now + grace, now)
         errand.live |= is_seen
         errand.large = False
-        errand.gone = errand.judged = True  # it is not lost
+        errand.gone = True
+        errand.judged |= not self.brake.holds(source)  # it is not lost; what is held was not there to move
         errand.patience_ms = now + grace if grace else 0
 
     def _new_name_of(self, path: bytes, kind: Kind, content: bytes, fp: bytes) -> Row | None:
@@ -1362,6 +1363,11 @@ class Engine:
             newer = any(beats(offer.record, mine) for offer in self.index.offers(path))
             is_wanted = mine.kind != Kind.DIRECTORY and path in self.brake.held and newer
             if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
+                return True
+        if mine.kind == Kind.DIRECTORY and self.brake.held:
+            below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
+            if below and all(child.record.path in self.brake.held for child in below):
+                self.brake.held[path] = None  # it was moved without what is held in it: the same is decided of both
                 return True
         if mine.kind == Kind.DIRECTORY and (self._look_below(path, errand) or self._is_being_filled(path)):
             return False

@@ -6,7 +6,7 @@ import pytest
 
 from dir_sync import undo
 from dir_sync.core.brake import Limits
-from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency, Why
+from dir_sync.core.events import Blind, Decided, Moved, Recalled, Touched, Urgency, Why
 from dir_sync.core.peer_brake import PeerBrake, Verdict
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
@@ -138,6 +138,26 @@ def test_what_is_asked_of_us_and_held_is_not_thereby_deleted(pair: Pair) -> None
         pair.one.engine._agenda.add(b"d/%d" % number, pair.clock.ms, pair.clock.ms)
     pair.run()
     assert len(files(pair.two.disk)) == 21
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_folder_that_moves_does_not_take_with_it_what_is_held(pair: Pair, approve: bool) -> None:
+    before = files(pair.two.disk)
+    pair.cut()
+    for name in range(19):
+        pair.one.disk.delete(b"d/%d" % name)
+    pair.restart(pair.one)
+    assert pair.one.engine.brake.held
+    pair.one.disk.rename(b"d", b"e")
+    pair.one.inbox.append(Moved(b"d", b"e", True))
+    pair.run()
+    left = files(pair.two.disk)
+    assert len(left) == len(before)
+    assert sum(path.startswith(b"d/") for path in left) >= 19
+    pair.one.inbox.append(Decided(approve))
+    pair.run()
+    assert files(pair.one.disk) == files(pair.two.disk)
+    assert len(files(pair.one.disk)) == (2 if approve else len(before))
 
 
 def test_what_is_there_again_is_held_no_longer(pair: Pair) -> None:
