@@ -1658,6 +1658,7 @@ class World:
             path = self.dice.choice(large)
             self.crossed.clear()
             since = {other.name: other.wall_ns() for other in self.nodes}
+            known = {(other.name, version.name) for other in self.nodes for version in other.index.versions()}
             written = {other.name: other.disk.written for other in self.nodes}
             more = node.user.append_to(path)
             self.rest("after an append")
@@ -1666,7 +1667,12 @@ class World:
             assert content is not None
             digest = blake3(content).digest()
             told = max((size for (_, other), size in self.crossed.items() if other == digest), default=0)
-            kept = [v.name for other in self.nodes for v in _kept_since(other, since[other.name]) if v.path == path]
+            kept = [  # (where clocks were set back, an older version has a later time)
+                version.name
+                for other in self.nodes
+                for version in _kept_since(other, since[other.name])
+                if version.path == path and (other.name, version.name) not in known
+            ]
             cost = max(other.disk.written - written[other.name] for other in self.nodes)
             if told > more or kept or cost > more:
                 raise Broken(
