@@ -65,6 +65,7 @@ _NEW_ABOVE = 0.95  # of the samples are found nowhere: a search would take secon
 
 _SAME_WEAK_MAX = 16  # different blocks with one weak sum: 100,000 honest ones have 3, and the cost is quadratic
 _STEP_WORK_BYTES = 16 * limits.MIB  # hashed at the worst in the first step, between two looks at the clock: 50 ms
+_STEP_WORK_BYTES_MAX = 256 * limits.MIB  # the same in any step: what was cheap until now may be dear from here on
 _STEP_BYTES_MAX = 64 * limits.KIB
 _STEP_CPU_S = (0.005, 0.02)  # a step that took less is followed by a longer one, one that took more by a shorter one
 _CPU_S_MIN = 1.0
@@ -572,6 +573,7 @@ class _Search:
         self._cpu_s_end = 0.0
         # The clock cannot be looked at inside the library. A hostile signature makes it hash a block per byte.
         self._step_bytes = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES // sums.block))
+        self._step_bytes_max = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES_MAX // sums.block))
         self._loaded: ctypes.c_void_p | None = None
 
     def __enter__(self) -> Self:
@@ -606,7 +608,7 @@ class _Search:
                 if now > self._cpu_s_end:
                     raise _GivenUpError
                 if now - clock < _STEP_CPU_S[0]:
-                    self._step_bytes = min(2 * self._step_bytes, _STEP_BYTES_MAX)
+                    self._step_bytes = min(2 * self._step_bytes, self._step_bytes_max)
                 elif now - clock > _STEP_CPU_S[1]:
                     self._step_bytes = max(1, self._step_bytes // 2)
                 clock = now
