@@ -414,7 +414,7 @@ NOTICED = {
     "a name is what a look by it finds": 17,
     "what has no room is tried for ever": 17,
     "another user's file keeps its mode and time": 27,
-    "another user's file is moved and keeps its mode and time": 778,
+    "another user's file is moved and keeps its mode and time": 121,
     "a tombstone wins against an edit it did not know": 1,
     "tombstones are joined with what they did not know": 16,
     "what is found is not compared with what was expected": 25,

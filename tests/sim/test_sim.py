@@ -21,6 +21,7 @@ RARE = {  # each needs some hundred worlds until the right moment comes
     "a resumed transfer is not read again",
     "the index is believed after a crash",
     "copies are not verified",
+    "another user's file is moved and keeps its mode and time",
 }
 
 
