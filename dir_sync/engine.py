@@ -1330,6 +1330,8 @@ class Engine:
             self._scanned.discard(path)
             if path not in self._busy:
                 self._tried.pop(path, None)
+                if self._to_list_again:
+                    self.index.drop_offer(path, _NOBODY)  # see `_may_be_unseen`: it has been seen now
 
     def _drop_delta(self, delta: MadeDelta | None) -> None:
         """It goes, unless it is kept for peers."""
@@ -2097,6 +2099,9 @@ class Engine:
             if path in self._agenda or path in self._looking:
                 return  # its look puts it back on the list
             return
+        if self._to_list_again and self._may_be_unseen(path):
+            self._agenda.add(path, self._now.mono_ms, self._now.mono_ms)
+            return
         row = self.index.get(path)
         spent = self._outdone.get(path, ())
         decision = decide(None if row is None else row.record, offers, spent)
@@ -2135,6 +2140,18 @@ class Engine:
                 self._note("kept", path)
             case Take():
                 self._take(path, row, offers, decision)
+
+    def _may_be_unseen(self, path: bytes) -> bool:
+        """True if what was being installed when the program ended may be there, and its peer has moved on: its folder could not
+        be listed since. To take anything newer is to forget what it was, so it is looked at first."""
+        if self.index.offer(path, _NOBODY) is None:
+            return False
+        folder = path
+        while folder:
+            folder = parent_of(folder)
+            if folder in self._to_list_again:
+                return True
+        return False
 
     def _is_held_back(self, take: Take) -> bool:
         """True if what is wanted cannot be on this disk: people are told once, and whoever sees that it can plans it again."""
@@ -2685,6 +2702,7 @@ class Engine:
             if result.result == Result.DONE:
                 self.index.set_fp(path, result.fp)
                 if item.act is Act.REMOVE:
+                    self._note("removed", path, item.target.stamp.node)
                     self._let_folder_go(path)
             return
         row = self.index.get(path)

@@ -76,6 +76,8 @@ class Growth:
         self._written = job.size
         self._is_finishing = False
         self._last = b""  # what was being written last, if it is not known how that went
+        self._is_cut = False  # back to what it was; it may lack its time
+        self._cut_mtime: int | None = None  # the time that it has got by that
         there = disk.stat(job.path)
         if there is None or fingerprint(there) != job.fp[:FINGERPRINT_BYTES]:
             raise BaseChanged
@@ -205,7 +207,13 @@ class Growth:
             self._writer.lock()  # where it is refused, a write within this instant would be cut off: nobody had it open before
             if self.in_place and self._is_ours():
                 self._writer.truncate(self._job.size)
-                self._writer.set_meta(self._was.mode, self._was.mtime)
+                self._is_cut = True
+            if self._is_cut:
+                mtime = self._writer.stat().mtime
+                if self._cut_mtime is None:
+                    self._cut_mtime = mtime
+                if mtime == self._cut_mtime:  # else a user has touched it since
+                    self._writer.set_meta(self._was.mode, self._was.mtime)
         except DiskError:
             return False
         self._writer.close()

@@ -82,7 +82,7 @@ from dir_sync.core.model import (
     joined,
 )
 from dir_sync.engine import Engine, Now
-from dir_sync.index import Index
+from dir_sync.index import Index, Offer
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
 from dir_sync.scanner import YOUNG
@@ -438,6 +438,57 @@ def test_what_was_being_installed_is_adopted_though_its_peer_went_on() -> None:
     row = bench.index.get(b"a")
     assert row is not None
     assert row.record.stamp == first.stamp
+
+
+@pytest.mark.parametrize("newer", [None, b"second"])
+def test_what_was_being_installed_in_a_folder_that_cannot_be_listed_is_seen_before_its_peer_is_followed(
+    newer: bytes | None,
+) -> None:
+    """The power failed in the middle; now the peer has moved on, and the folder cannot be listed."""
+    bench = Bench()
+    first = record(b"d/e/a", b"first")
+    for path in (b"d", b"d/e"):
+        bench.index.put(folder(path), fingerprint(stat(kind=Kind.DIRECTORY, inode=1 + crc32(path))))
+    bench.index.put_offer(Offer(PEER, first, False))
+    bench.engine = Engine(bench.index, FOLDER, "t")
+    bench.effects = bench.engine.start(bench.now)
+    bench.feed(Listed((Listing(b"", [], folders=(b"d",)),)))
+    bench.feed(Listed((Listing(b"d", None, "input/output error"),)))
+    assert not bench.engine.scanning
+    bench.connect()
+    bench.hear(state(record(b"d/e/a", newer, ns=WALL_NS + 5, count=2), sequence=2))
+    assert not bench.pulls()
+    assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"d/e/a"]
+    bench.feed(Looked((seen(b"d/e/a", b"first"),)))
+    (redo,) = bench.all(ApplyJob)
+    assert [(item.act, item.target.stamp) for item in redo.items] == [(Act.META, first.stamp)], "no edit of a user"
+    bench.apply(ApplyResult(b"d/e/a", Result.DONE, seen(b"d/e/a", b"first").fp))
+    if newer is None:
+        (job,) = bench.all(ApplyJob)
+        assert [item.act for item in job.items] == [Act.REMOVE]
+    else:
+        assert [pull.path for pull in bench.pulls()] == [b"d/e/a"]
+
+
+@pytest.mark.parametrize("there", [Seen(b"d/a", Look.ABSENT), None])
+def test_what_is_seen_in_a_folder_that_cannot_be_listed_is_looked_at_once(there: Seen | None) -> None:
+    bench = Bench()
+    bench.index.put(folder(b"d"), fingerprint(stat(kind=Kind.DIRECTORY)))
+    bench.index.put_offer(Offer(PEER, record(b"d/a", b"first"), False))
+    bench.engine = Engine(bench.index, FOLDER, "t")
+    bench.effects = bench.engine.start(bench.now)
+    bench.feed(Listed((Listing(b"", [], folders=(b"d",)),)))
+    bench.feed(Listed((Listing(b"d", None, "input/output error"),)))
+    bench.connect()
+    bench.hear(state(record(b"d/a", None, ns=WALL_NS + 5, count=2), sequence=2))
+    bench.feed(Looked((there or seen(b"d/a", b"another"),)))
+    row = bench.index.get(b"d/a")
+    assert row is not None
+    assert row.record.kind == (Kind.FILE if there is None else Kind.ABSENT)
+    for _ in range(10):
+        assert b"d/a" not in [item.path for job in bench.all(LookJob) for item in job.items]
+        bench.wait(300)
+    assert not bench.index.offers(b"d/a")
 
 
 def change(record: Record, content: bytes | None) -> object:

@@ -14,6 +14,7 @@ from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
 from dir_sync.file_sync import HISTORY, STAGING
 from dir_sync.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
+from dir_sync.ports import Trouble
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
 
@@ -256,6 +257,25 @@ def test_nothing_is_appended_before_its_mark_is_right() -> None:
     assert stat is not None
     assert (stat.mtime, stat.mode) == (paper.before.mtime, paper.before.mode)
     assert paper.disk.list(STAGING) == []
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("verb", ["file.truncate", "file.set_meta"])
+def test_what_could_not_be_cut_back_gets_its_time_when_it_can(verb: str, touched: bool) -> None:
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+    paper.disk.fail = lambda each, path: Trouble.DENIED if each == verb else None
+    assert not growth.give_up()
+    paper.disk.fail = None
+    if touched and verb == "file.set_meta":
+        paper.disk.touch(b"f", 77)
+    assert growth.give_up()
+    assert paper.content() == b"12345"
+    stat = paper.disk.stat(b"f")
+    assert stat is not None
+    assert stat.mtime == (77 if touched and verb == "file.set_meta" else paper.before.mtime), "a user's time stays"
 
 
 @pytest.mark.usefixtures("small_steps")

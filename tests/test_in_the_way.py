@@ -50,6 +50,8 @@ def test_a_folder_that_was_deleted_while_it_was_hidden_does_not_come_back(restar
     assert one.disk.tree() == two.disk.tree() == {}
     assert not two.engine.mounted
     assert not two.engine.is_busy
+    said = [note.path for note in two.notes if note.what == "removed"]
+    assert said[-3:] == [b"proj/src/mnt", b"proj/src", b"proj"], "people are told when it goes"
 
 
 def test_what_is_mounted_over_is_not_deleted() -> None:
