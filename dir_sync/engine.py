@@ -3841,12 +3841,13 @@ class Engine:
     # --- signatures --------------------------------------------------------------------------------------------------
 
     def _sign_later(self, record: Record, previous: Record | None, grown: bool = False) -> None:
-        """`grown`: what comes next is probably appended, too, and needs no signature; each has 0.5 % of the file's size."""
+        """`grown`: what comes next is probably appended, too, and needs no signature; each has 0.5 % of the file's size.
+        A file that changed in any other way needs one for its next change."""
         self._may_hold |= max(record.size, 0 if previous is None else previous.size) >= limits.LARGE_FILE_BYTES
         if not self._with_deltas or len(self._to_sign) >= 1_000:
             return
-        if grown or record.path in self._sign_grown:
-            self._sign_grown.pop(record.path, None)
+        self._sign_grown.pop(record.path, None)
+        if grown:
             self._sign_grown[record.path] = self._now.mono_ms + _SIGN_GROWN_MS
             return
         if record.kind == Kind.FILE and record.size >= limits.DELTA_FILE_BYTES_MIN:

@@ -23,6 +23,7 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
+    Grown,
     Listed,
     Listing,
     ListJob,
@@ -1405,6 +1406,41 @@ def test_files_that_are_held_open_for_their_signature_are_let_go_of_when_all_is_
             bench.feed(Signed("", 0, 0, None))
         gone = gone or any(job.unsigned for job in bench.all(DiscardJob))
     assert gone
+
+
+def signed_paths(bench: Bench) -> list[bytes]:
+    """What is read for its signature within two calm seconds."""
+    paths = []
+    for _ in range(10):
+        bench.wait(200)
+        for job in bench.all(SignJob):
+            paths.append(job.path)
+            bench.feed(Signed("", 0, 0, None))
+    return paths
+
+
+def test_a_file_that_grew_has_no_signature_at_once_but_one_that_was_then_overwritten_has() -> None:
+    """Else the next change of it would have to wait for the signature of a peer."""
+    bench = Bench()
+    bench.connect()
+
+    def changes(content: bytes, size: int, base: Seen | None) -> Seen:
+        found = seen(b"log", content)
+        found = found._replace(size=size, fp=fingerprint(stat(content, Kind.FILE, 3)._replace(size=size)), data=None)
+        if base is not None:
+            found = found._replace(grown=Grown(base.content, base.size, ()))
+        bench.feed(Touched(b"log", Urgency.NOW))
+        while not looked_at(bench):
+            bench.wait(50)
+        bench.feed(Looked((found,)))
+        return found
+
+    first = changes(b"first", 100_000, None)
+    assert signed_paths(bench) == [b"log"]
+    longer = changes(b"first and more", 100_100, first)
+    assert signed_paths(bench) == []
+    changes(b"something else", longer.size, None)
+    assert signed_paths(bench) == [b"log"]
 
 
 def test_what_grew_a_moment_ago_and_is_renamed_does_not_travel_again() -> None:
