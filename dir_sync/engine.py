@@ -1184,7 +1184,7 @@ class Engine:
         errand = self._looking.pop(path)
         now = self._now.mono_ms
         self._todo[path] = None
-        if self._renames and seen.look in (Look.FOUND, Look.ABSENT) and self._waits_for_new_name(path, together):
+        if self._renames and seen.look in (Look.FOUND, Look.ABSENT) and self._waits_for_new_name(seen, together):
             self._drop_delta(seen.delta)
             self._agenda.put_back(errand, now + 20)
             return
@@ -1216,7 +1216,7 @@ class Engine:
                 if not wait:
                     self._pace.forget(path)
                 if not wait and self._absent(seen, errand):
-                    self._done(path)
+                    self._done(path, is_there=False)
                     return
                 again = now + (wait or 20)
             case Look.FOUND:
@@ -1258,12 +1258,15 @@ class Engine:
         self._drop_delta(seen.delta)
         self._agenda.put_back(errand, again)
 
-    def _waits_for_new_name(self, path: bytes, together: frozenset[bytes] | set[bytes]) -> bool:
-        """True while the new name of what was at `path` has still to be looked at."""
+    def _waits_for_new_name(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
+        """True while the new name of what was at a path has still to be looked at, or to be heard of."""
+        path = seen.path
         is_out = (target := self._renames.target_of(path, self._now.mono_ms)) is not None and target in self._looking
         if is_out:
             target = self._renames.target_of(path, self._now.mono_ms, is_read=True)
-        return target is not None and (target in self._agenda or (target in self._looking and target not in together))
+        if target is not None and (target in self._agenda or (target in self._looking and target not in together)):
+            return True
+        return seen.look is Look.ABSENT and self._renames.may_have_gone_on(path, self._now.mono_ms)
 
     def _may_get_its_true_name(self, seen: Seen, errand: Errand) -> bool:
         """True for a large new file that somebody has just written and closed, beside others: it may be the new version of one
@@ -1323,8 +1326,8 @@ class Engine:
         for other in self._unable.behind(path):
             self._agenda.add(other, self._now.mono_ms, self._now.mono_ms)
 
-    def _done(self, path: bytes) -> None:
-        if self._renames and (sources := self._renames.close(path)):
+    def _done(self, path: bytes, is_there: bool = True) -> None:
+        if self._renames and (sources := self._renames.close(path, is_there)):
             self._renamed_here[path] = sources
         if path not in self._agenda:
             self._scanned.discard(path)

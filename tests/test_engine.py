@@ -1091,6 +1091,40 @@ def test_what_was_renamed_while_it_was_looked_at_is_told_under_its_last_name_onl
     assert [(change.action, change.record.path) for change in update.changes] == [("modify", b"f")]
 
 
+def test_the_old_name_waits_a_moment_where_the_new_name_has_gone_on_already() -> None:
+    """The look was faster than the watcher: it knew of the first of two renames."""
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    bench.feed(Moved(b"a", b"b", False))
+    bench.feed(Looked((Seen(b"b", Look.ABSENT), Seen(b"a", Look.ABSENT))))
+    assert not bench.said()
+    bench.feed(Moved(b"b", b"c", False))
+    bench.wait(20)
+    assert set(looked_at(bench)) == {b"a", b"b", b"c"}
+    gone = (Seen(b"b", Look.ABSENT), Seen(b"a", Look.ABSENT))
+    bench.feed(Looked((seen(b"c", b"content"), *gone)))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+
+
+def test_what_was_renamed_and_deleted_is_told_as_deleted() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    bench.feed(Moved(b"a", b"b", False))
+    told: list[Message] = []
+    for _ in range(10):
+        if looks := looked_at(bench):
+            bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks)))
+            told += bench.said()
+        bench.wait(20)
+    (update,) = told
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.record.path) for change in update.changes] == [("delete", b"a")]
+
+
 def test_a_rename_with_an_edit_is_told_as_a_rename() -> None:
     bench = Bench()
     bench.connect()

@@ -163,13 +163,18 @@ def tell(
 
 
 def pages(records: list[Record]) -> list[tuple[Record, ...]]:
-    """Records in pages that are bounded in number and in bytes."""
+    """Records in pages that are bounded in number and in bytes. A file and the removal that follows it may be the two halves
+    of a rename: no page ends between them, for whoever hears of the new name alone makes a copy."""
     out: list[tuple[Record, ...]] = []
     page: list[Record] = []
     size = 0
-    for record in records:
-        one = page_size(record)
-        if page and (len(page) >= limits.PAGE_RECORDS_MAX or size + one > limits.PAGE_BYTES_MAX):
+    for at, record in enumerate(records):
+        one = with_next = page_size(record)
+        count = 1
+        if record.kind == Kind.FILE and records[at + 1 : at + 2] and records[at + 1].kind == Kind.ABSENT:
+            with_next += page_size(records[at + 1])
+            count = 2
+        if page and (len(page) + count > limits.PAGE_RECORDS_MAX or size + with_next > limits.PAGE_BYTES_MAX):
             out.append(tuple(page))
             page, size = [], 0
         page.append(record)

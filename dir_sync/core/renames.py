@@ -62,9 +62,12 @@ class Renames:
             if not sources:
                 del self._sources[known[0]]
 
-    def close(self, path: bytes) -> tuple[bytes, ...]:
-        """What is at `path` was recorded. Returns the old names that waited for that."""
+    def close(self, path: bytes, is_there: bool = True) -> tuple[bytes, ...]:
+        """What is at `path` was recorded. Returns the old names that waited for that. If nothing is there, they go on waiting:
+        it has probably got one more name."""
         self._leave(path)
+        if not is_there:
+            return ()
         sources = tuple(self._sources.pop(path, ()))
         for source in sources:
             self._targets.pop(source, None)
@@ -80,6 +83,11 @@ class Renames:
             self._leave(source)
             return None
         return target
+
+    def may_have_gone_on(self, source: bytes, now_ms: int) -> bool:
+        """True a moment after a rename: if nothing is at the new name either, one more rename is about to be heard of."""
+        known = self._targets.get(source)
+        return known is not None and now_ms - known[1] <= limits.TRUE_NAME_MS
 
     def sources_of(self, target: bytes) -> tuple[bytes, ...]:
         return tuple(self._sources.get(target, ()))
