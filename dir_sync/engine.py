@@ -2710,7 +2710,7 @@ class Engine:
             return
         row = self.index.get(path)
         if result.version is not None and row is not None:
-            self._keep(result.version, row.record, path)
+            self._keep(result.version, row.record, path, take.record.stamp)
             if row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and result.version.why != Why.CONFLICT:
                 if len(self._displaced) >= _DISPLACED_MAX:
                     self._displaced.clear()
@@ -3006,7 +3006,7 @@ class Engine:
         else:
             self._agenda.add(source, self._now.mono_ms, self._now.mono_ms)
 
-    def _keep(self, version: Version, displaced: Record, path: bytes) -> None:
+    def _keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
         self.index.put_version(version)
@@ -3016,8 +3016,10 @@ class Engine:
         self._recheck_later(version)
         if version.why == Why.REPLACED and displaced.stamp.node == version.node and self._retention is not None:
             now = self._now.mono_ms
-            lasted = now - self._since.get(path, 0)
-            self._thin += self._thinning.keep(path, version.name, version.size, lasted, now)
+            # It may have come late, when its maker had replaced it already: the stamps tell how long it lasted there.
+            lasted = max(now - self._since.get(path, 0), (by.ns - displaced.stamp.ns) // 1_000_000)
+            room = self._retention.bytes_max
+            self._thin += self._thinning.keep(path, version.name, version.size, lasted, now, room)
         if version.why == Why.CONFLICT:
             self._note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
 

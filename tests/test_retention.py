@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import retention
-from dir_sync.core.events import Blind, Touched, Urgency, Version, Why
+from dir_sync.core.events import Blind, Received, Touched, Urgency, Version, Why
 from dir_sync.core.model import Kind
 from dir_sync.core.retention import DAY_NS, Retention, enough
 from dir_sync.file_sync import HISTORY
@@ -37,6 +37,17 @@ def replace(pair: Pair, path: bytes, *contents: bytes) -> None:
     for content in contents:
         edit(pair.one, path, content)
         pair.run()
+
+
+def burst(pair: Pair, *contents: bytes) -> None:
+    """At the first node, several in a second."""
+    for content in contents:
+        edit(pair.one, b"file", content)
+        for _ in range(100):
+            if pair.two.disk.content(b"file") == content:
+                break
+            pair.step()
+        assert pair.two.disk.content(b"file") == content
 
 
 def test_what_is_old_goes() -> None:
@@ -131,13 +142,13 @@ def test_a_beginning_that_somebody_writes_into_is_kept() -> None:
 
 def test_of_a_burst_of_saves_the_first_and_the_last_states_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "THIN_BYTES", 5_000)
-    pair = linked(Retention())
+    pair = linked(Retention(30 * DAY_NS, 100_000))
     replace(pair, b"file", b"before the burst")
     pair.clock.ms += 3_600_000
-    for number in range(40):
-        replace(pair, b"file", b"%02d" % number * 1000)
+    burst(pair, *(b"%02d" % number * 1000 for number in range(40)))
+    pair.run()
     kept = on_disk(pair.two)
-    assert len(kept) <= 4
+    assert len(kept) <= 6
     assert {b"before the burst", b"37" * 1000, b"38" * 1000} <= set(kept)
 
 
@@ -151,9 +162,57 @@ def test_the_states_that_lasted_shortest_go_first(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(retention, "THIN_BYTES", 50)
     thinning = retention.Thinning()
     gone: list[bytes] = []
-    for number, lasted in enumerate([10**6, 900, 20_000, 800, 700, 600, 500]):
+    for number, lasted in enumerate([1_900, 900, 1_000, 800, 700, 600, 500]):
         gone += thinning.keep(b"f", b"%d" % number, 10, lasted, number * 1_000)
     assert gone == [b"3", b"4"]
+
+
+@pytest.mark.parametrize("pause_ms", [2_500, 60_000])
+def test_what_was_saved_on_purpose_is_kept_as_long_as_there_is_room(
+    pause_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "THIN_BYTES", 2_000)
+    pair = linked(Retention(30 * DAY_NS, 100_000))
+    states = [b"%02d" % number * 1000 for number in range(10)]
+    for state in states:
+        replace(pair, b"file", state)
+        pair.clock.ms += pause_ms
+        pair.run()
+    assert on_disk(pair.two) == states[:-1]
+
+
+def test_of_a_burst_so_much_is_kept_as_is_a_small_part_of_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "THIN_BYTES", 2_000)
+    pair = linked(Retention(30 * DAY_NS, LARGE))
+    states = [b"%02d" % number * 1000 for number in range(10)]
+    burst(pair, *states)
+    pair.run()
+    assert on_disk(pair.two) == states[:-1]
+
+
+def test_what_came_late_lasted_as_long_as_it_did_at_its_maker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "THIN_BYTES", 2_000)
+    pair = linked(Retention(30 * DAY_NS, 100_000))
+    states = [b"%02d" % number * 1000 for number in range(10)]
+    for state in states:
+        edit(pair.one, b"file", state)
+        for _ in range(40):
+            pair.one.turn()
+            pair.clock.ms += 250
+    sends, pair.one.sends = pair.one.sends, []
+    for send in sends:  # the line was busy: now they come one right after the other
+        pair.two.inbox.append(Received(pair.one.index.node, send.message))
+        for _ in range(10):
+            pair.step()
+    assert on_disk(pair.two) == states[:-1]
+
+
+@pytest.mark.parametrize(("size", "lasted_ms", "is_so"), [
+    (1_000, 1_500, True), (1_000, 2_500, False), (20_000_000, 2_500, True), (20_000_000, 3_500, False),
+    (100_000_000, 11_000, True), (100_000_000, 20_000, False), (10**12, 59_000, True), (10**12, 61_000, False),
+])  # fmt: skip
+def test_which_states_are_passing(size: int, lasted_ms: int, is_so: bool) -> None:
+    assert retention.is_passing(size, lasted_ms) == is_so
 
 
 def test_losers_of_conflicts_go_last() -> None:

@@ -2,8 +2,8 @@
 
 In:   how old and how large it is. Out: what may go.
 Rule: by age all alike; for room first the older versions of a file that fills the history with itself, then the oldest
-      ordinary versions, and losers of conflicts last. Of a file that its maker saves again and again, the states that
-      lasted shortest go at once.
+      ordinary versions, and losers of conflicts last. Of a file that its maker writes without a pause, the states that
+      lasted shortest go at once, if they are more than a small part of the history.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import NamedTuple
 from dir_sync.core import limits
 from dir_sync.core.events import Version
 
-__all__ = ["DAY_NS", "SHARE", "Retention", "Thinning", "crowding", "enough"]
+__all__ = ["DAY_NS", "SHARE", "THIN_SHARE", "Retention", "Thinning", "crowding", "enough", "is_passing"]
 
 DAY_NS = 86_400 * 10**9
 SHARE = 10  # a path that takes more than this part (one tenth) of the history gives way before others do
-THIN_WITHIN_MS = 600_000  # saves of one file within this time are one piece of work ...
-THIN_BYTES = 16 * limits.MIB  # ... of which so much is kept, and always the first state and the last two
+THIN_WITHIN_MS = 600_000  # passing states of one file within this time are one burst ...
+THIN_BYTES = 16 * limits.MIB  # ... of which so much is kept, and always the first state and the last two ...
+THIN_SHARE = 100  # ... or this part (one hundredth) of the history, if that is more
+_PASSING_MS = 2_000  # people do not save more often ...
+_PASSING_MS_MAX = 60_000
+_PASSING_BYTES_PER_MS = 7_000  # ... and an open file of 100 MB is announced each 10 s (`pace`): with some delay, 14 s
 _PATHS_MAX = 1_000
 
 
@@ -61,18 +65,29 @@ class _Kept:
     at_ms: int
 
 
+def is_passing(size: int, lasted_ms: int) -> bool:
+    """True for a state that lasted no longer than the next look at an open file of that size takes: one that somebody saved
+    on purpose lasts longer."""
+    return lasted_ms < min(max(_PASSING_MS, size // _PASSING_BYTES_PER_MS), _PASSING_MS_MAX)
+
+
 class Thinning:
-    """Versions of files that their makers replaced themselves, a short time ago."""
+    """Passing states of files: versions that their makers replaced themselves, at once."""
 
     def __init__(self) -> None:
         self._recent: dict[bytes, list[_Kept]] = {}
 
-    def keep(self, path: bytes, name: bytes, size: int, lasted_ms: int, now_ms: int) -> list[bytes]:
-        """A version went into the history, whose content was here for `lasted_ms`. Returns the names of those that go."""
+    def keep(self, path: bytes, name: bytes, size: int, lasted_ms: int, now_ms: int, bytes_max: int = 0) -> list[bytes]:
+        """A version went into the history, whose content was here for `lasted_ms`. Returns the names of those that go.
+
+        `bytes_max`: the limit of the history."""
+        if not is_passing(size, lasted_ms):
+            return []
+        room = max(THIN_BYTES, bytes_max // THIN_SHARE)
         recent = [one for one in self._recent.pop(path, []) if now_ms - one.at_ms <= THIN_WITHIN_MS]
         recent.append(_Kept(name, size, lasted_ms, now_ms))
         gone = []
-        while len(recent) > 3 and sum(one.size for one in recent) > THIN_BYTES:
+        while len(recent) > 3 and sum(one.size for one in recent) > room:
             shortest = min(recent[1:-2], key=lambda one: one.lasted_ms)
             recent.remove(shortest)
             gone.append(shortest.name)

@@ -70,7 +70,7 @@ from dir_sync.core.messages import (
     StateRequest,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stat, beats, has_seen, leq, same_content
-from dir_sync.core.retention import SHARE, Retention
+from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session, encode
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
@@ -1327,6 +1327,8 @@ class World:
         if not chosen:
             return
         if job.thins:
+            if sum(version.size for version in versions) <= bytes_max // THIN_SHARE:
+                raise Broken(f"{node.name} thins out a history that is nearly empty: {chosen[0].name!r}")
             for version in chosen:
                 later = any(one.path == version.path and one.time_ns > version.time_ns for one in versions)
                 if not later or version.why != Why.REPLACED:
