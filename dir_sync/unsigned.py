@@ -35,8 +35,9 @@ class _Cache(Protocol):
 class _Held:
     """A file held open. `lock`: for whoever reads or closes it."""
 
-    def __init__(self, reader: Reader, size: int, earlier: bytes, since_ns: int) -> None:
+    def __init__(self, reader: Reader, fp: bytes, size: int, earlier: bytes, since_ns: int) -> None:
         self.reader: Reader | None = reader
+        self.fp = fp
         self.size = size
         self.earlier = earlier
         self.since_ns = since_ns
@@ -89,7 +90,7 @@ class Unsigned:
             surplus = [self._held.pop(digest)] if digest in self._held else []
             while len(self._held) >= _FILES_MAX:
                 surplus.append(self._held.pop(next(iter(self._held))))
-            self._held[digest] = _Held(reader, size, earlier, now_ns)
+            self._held[digest] = _Held(reader, fp, size, earlier, now_ns)
         for held in surplus:
             held.let_go()
 
@@ -112,7 +113,8 @@ class Unsigned:
         earlier = self._cache.get(held.earlier) if held.earlier else None
         try:
             made = delta.signature(reader, held.size, self._stopping, earlier=earlier)
-            if self._digest_of(reader, held.size) != digest:
+            # A name given or taken changes the fingerprint as well: then only the content tells.
+            if fingerprint(reader.stat()) != held.fp and self._digest_of(reader, held.size) != digest:
                 return None
         except (delta.DeltaError, DiskError):
             return None
