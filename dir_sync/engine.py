@@ -305,6 +305,7 @@ class Engine:
         self._check_again: set[bytes] = set()  # folders in which such events were believed to be ours
         self._to_list: list[bytes] = []  # a stack: deep before wide keeps it short
         self._listings_out = 0
+        self._put_in: set[bytes] = set()  # folders that are being listed while something is being put into them
         self._to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
         self._listed_busy: dict[bytes, bytes] = {}  # path -> fingerprint that a listing saw while a job was out there
         self._scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
@@ -965,6 +966,7 @@ class Engine:
             some = self._to_list[-32:]
             del self._to_list[-32:]
             self._listings_out += 1
+            self._put_in = {parent_of(path) for path in self._doing}.intersection(some)
             folders = tuple([self._folder(path) for path in dict.fromkeys(some)])
             self._order(ListJob(folders, self._want_bytes()))
         if self._arrived and not self._to_list and not self._listings_out:
@@ -1000,6 +1002,8 @@ class Engine:
                 self._add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
             return
         self._to_list_again.pop(folder, None)
+        if folder in self._put_in:
+            self._check_again.add(folder)  # what came and was deleted before the folder was watched is not known as gone
         prefix = folder + b"/" if folder else b""
         self._to_list += [prefix + name for name in listing.folders]
         if listing.seen:
@@ -2640,6 +2644,8 @@ class Engine:
             self._coming[item.target.content] = item.path
         if item.act is Act.INSTALL and not item.expect:
             self._echoes[item.path] = None
+        if self._listings_out and item.act in (Act.INSTALL, Act.MOVE):
+            self._put_in.add(parent_of(item.path))
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
         if large or item.staged is not None:
             self._applies_bulk.append((self._todo.owner, item))
@@ -2827,6 +2833,8 @@ class Engine:
                 continue
             gifts[path] = record
             coming[digest] = path
+            if self._listings_out:
+                self._put_in.add(parent)
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             self._doing[path] = (item, _new(Take, (record, False)))
             self._applies.setdefault(peer.node, []).append(item)

@@ -690,6 +690,44 @@ def test_a_folder_that_is_listed_while_it_is_being_made_is_listed_itself() -> No
     assert b"d" in listed
 
 
+@pytest.mark.parametrize("begun", ["before", "meanwhile"])
+@pytest.mark.parametrize("gift", [True, False])
+def test_what_is_deleted_as_it_comes_into_a_folder_that_is_being_listed_is_gone(begun: str, gift: bool) -> None:
+    """Nobody watched the folder yet, and the listing did not know of it."""
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(folder(b"d")))
+    bench.apply(ApplyResult(b"d", Result.DONE, seen(b"d", kind=Kind.DIRECTORY).fp))
+    new = record(b"d/a", b"new", count=2) if gift else folder(b"d/a", count=2)
+    message = ModificationUpdate(FOLDER, 2, (change(new, b"new"),), (), True) if gift else state(new, sequence=2)
+    if begun == "before":
+        bench.hear(message)
+    bench.feed(Touched(b"d", Urgency.FOLDER))
+    for _ in range(10):
+        if bench.all(LookJob):
+            bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+        if bench.all(ListJob):
+            break
+        bench.wait(20)
+    assert paths(each for job in bench.all(ListJob) for each in job.folders) == [b"d"]
+    if begun == "meanwhile":
+        bench.hear(message)
+    bench.apply(ApplyResult(b"d/a", Result.DONE, fingerprint(stat(b"new", new.kind))))
+    bench.feed(Listed((Listing(b"d", []),)))
+    for _ in range(40):
+        looks = [item.path for job in bench.all(LookJob) for item in job.items]
+        if bench.all(ListJob):
+            bench.feed(Listed((Listing(b"d", [], gone=(b"a",)),)))
+        elif looks:
+            there = Seen(b"d", Look.SAME, Kind.DIRECTORY)
+            bench.feed(Looked(tuple(there if path == b"d" else Seen(path, Look.ABSENT) for path in looks)))
+        else:
+            bench.wait(100)
+    row = bench.index.get(b"d/a")
+    assert row is not None
+    assert row.record.kind == Kind.ABSENT
+
+
 def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> None:
     """Its job failed at the end, its peer has moved on, and so has another, whose older announcement nobody tried."""
     bench = Bench()
