@@ -219,7 +219,8 @@ def undo(argv: list[str]) -> int:
         "undo ~/shared --since 10m --dry-run",
         "undo ~/shared --since 14:30",
         "undo ~/shared --since 2h --by anna",
-        more="exit codes: 0 done, 1 trouble, 3 some files are still coming from other machines",
+        more="exit codes: 0 done, 1 trouble, or some old versions are not kept any more,\n"
+        "3 some files are still coming from other machines",
     )
     parser.add_argument("--since", metavar="TIME", required=True, help=_TIMES)
     parser.add_argument("--by", metavar="NODE", help="only what this node did: its name, or the beginning of its id")
@@ -231,10 +232,18 @@ def undo(argv: list[str]) -> int:
     with history.open_book(config.checked_folder(given.folder)) as book:
         answer = book.undo(since_ns, given.by, given.dry_run)
         say("\n".join(history_words.told(answer, since_ns, given.dry_run)))
-        left = book.wait() if answer["changes"] and not given.dry_run else 0
+        if given.dry_run:
+            return config.OK
+        left = book.wait() if answer["changes"] else 0
+        missing = [] if left else book.not_as_wanted(answer)
     if left:
         say(f"{how_many(left, 'path')} still to come; to watch: {words.command('status', given.folder)}")
         return config.TIMEOUT
+    if missing:
+        name, more = show(os.fsencode(missing[0])), f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise ConfigError(f"not restored: {name}{more} (changed meanwhile, or not to be had): try again")
+    if lost := sum(change["lost"] for change in answer["changes"]):
+        raise ConfigError(f"{how_many(lost, 'path')} could not be restored: see above")
     return config.OK
 
 

@@ -593,10 +593,11 @@ class Daemon:
                 case "recall":
                     wanted = undo.with_parents(self._index, history.recalled(question))
                     asked.reply.put({})
-                    holder = (str(question.get("holder")),)
-                    return self._engine.handle(
-                        Recalled(tuple(wanted), {one.content: holder for one in wanted if one.content}), now
-                    )
+                    holder = question.get("holder")
+                    holders: dict[bytes, tuple[str, ...]] = {}
+                    if holder:
+                        holders = {one.content: (str(holder),) for one in wanted if one.content}
+                    return self._engine.handle(Recalled(tuple(wanted), holders), now)
                 case "pending":
                     asked.reply.put({"count": self._engine.recalled()})
                 case "keep":
@@ -655,12 +656,11 @@ class Daemon:
         def then(report: Report) -> None:
             found = undo.holders(questions, report.answers)
             nowhere = {content for request in questions for content in request.digests if content not in found}
-            unsure = undo.beginnings(self._index, plan.wanted, nowhere)
-            lost = nowhere - unsure
-            wanted = tuple(one for one in plan.wanted if one.content not in lost)
-            asked.reply.put(history.described(self._index, wish, plan, lost, unsure))
+            unsure = undo.beginnings(self._index, plan.wanted, nowhere)  # whoever asks reads them, and recalls them
+            wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
             if not wish.dry_run and wanted:
                 self._inbox.put(Recalled(wanted, found))
+            asked.reply.put(history.described(self._index, wish, plan, nowhere, unsure))
 
         return self._inquire(questions, then, now)
 

@@ -154,8 +154,9 @@ def _node_of(index: Index, text: str) -> str:
     raise ConfigError(f"{what}; known here: {known}", USAGE)
 
 
-def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes], unsure: set[bytes]) -> Answer:
-    """An undo for people. Of the contents `lost` are nowhere; `unsure` may be the beginning of a file here."""
+def described(index: Index, wish: Wish, plan: undo.Plan, nowhere: set[bytes], unsure: set[bytes]) -> Answer:
+    """An undo for people. The contents `nowhere` are in no file and no history; at the paths `unsure`, what is there may
+    begin with one of them."""
     changes = []
     for one in plan.wanted:
         row = index.get(one.path)
@@ -166,8 +167,9 @@ def described(index: Index, wish: Wish, plan: undo.Plan, lost: set[bytes], unsur
                 "kind": int(one.kind),
                 "size": one.size,
                 "replaces": is_there,
-                "lost": one.content in lost,
-                "unsure": one.content in unsure,
+                "lost": one.content in nowhere and one.path not in unsure,
+                "unsure": one.path in unsure,
+                "version": _packed(Version(b"", *one[:6], 0, Why.REPLACED, "")) if one.path in unsure else None,
             }
         )
     call = _Names(index.noted_below("name "), index.node)
@@ -401,13 +403,20 @@ class Book:
         question: Answer = {"command": "undo", "since_ns": since_ns, "by": by, "dry_run": dry_run}
         index = self._index
         if index is None:
-            return self._asked(question)
+            answer = self._asked(question)
+            self._make_sure(answer)
+            for change in answer["changes"]:
+                if change.get("unsure") and not change["lost"] and not dry_run:
+                    self._asked({"command": "recall", "version": change["version"]})
+            return answer | {"asked_peers": True}
         wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
         plan = undo.plan(index, wish.since_ns, wish.by)
-        lost = set(undo.missing(index, plan.wanted))
-        answer = described(index, wish, plan, lost, set())
+        nowhere = set(undo.missing(index, plan.wanted))
+        answer = described(index, wish, plan, nowhere, undo.beginnings(index, plan.wanted, nowhere))
+        self._make_sure(answer)
         if not dry_run:
-            wanted = [one for one in plan.wanted if one.content not in lost]
+            lost = {_bytes(change["path"]) for change in answer["changes"] if change["lost"]}
+            wanted = [one for one in plan.wanted if one.path not in lost]
             there = [one for one in wanted if one.kind != Kind.ABSENT]
             files = {one.path for one in there if one.kind != Kind.DIRECTORY}
             gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
@@ -417,6 +426,31 @@ class Book:
             for one in [*undo.with_parents(index, there), *(one for one in gone if one.path not in in_the_way)]:
                 self._put_back(index, one)
         return answer
+
+    def _make_sure(self, answer: Answer) -> None:
+        """Read the files of which it is not known whether they begin with what is wanted: those that do not cannot be undone."""
+        for change in answer["changes"]:
+            if change.get("unsure"):
+                version = _unpacked(change["version"])
+                change["lost"] = not self._begins_with(version.path, version.size, version.content)
+
+    def _begins_with(self, path: bytes, size: int, content: bytes) -> bool:
+        try:
+            return self._digest(path, size) == (size, content)
+        except DiskError:
+            return False
+
+    def not_as_wanted(self, answer: Answer) -> list[str]:
+        """The names of files that an undo should have brought back, and that are not there as they were."""
+        found = []
+        for change in answer["changes"]:
+            if change["lost"] or change["kind"] not in (Kind.FILE, Kind.SYMLINK):
+                continue
+            there = self._disk.stat(_bytes(change["path"]))
+            is_other_size = there is not None and there.kind == Kind.FILE and there.size != change["size"]
+            if there is None or there.kind != change["kind"] or is_other_size:
+                found.append(change["path"])
+        return found
 
     def _put_back(self, index: Index, one: Before) -> None:
         """One path is again what it was, without a node: the next one to start takes it for an ordinary change."""
@@ -442,6 +476,8 @@ class Book:
                     item = item._replace(copy_path=row.record.path, copy_fp=row.fp)
                 elif version is not None:
                     item = item._replace(copy_path=version.name)
+                else:
+                    item = item._replace(copy_path=path, copy_fp=expect)  # it begins with what is wanted
             if there is None and kind == Kind.ABSENT:
                 return
             done = self._sync.perform(ApplyJob((item,)))
@@ -494,11 +530,12 @@ class Book:
             self._asked({"command": "keep", "version": _packed(kept), "path": _text(path)})
         return True
 
-    def _digest(self, path: bytes) -> tuple[int, bytes]:
+    def _digest(self, path: bytes, most: int = limits.SIZE_MAX) -> tuple[int, bytes]:
+        """Size and digest of a file, or of its first `most` bytes."""
         reader = self._disk.open(path)
         try:
             hasher, offset = blake3(), 0
-            while data := reader.read(offset, limits.MIB):
+            while data := reader.read(offset, min(limits.MIB, most - offset)):
                 hasher.update(data)
                 offset += len(data)
             return offset, hasher.digest()

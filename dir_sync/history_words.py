@@ -23,7 +23,6 @@ NAMED_MAX = 20  # paths that are named one by one; the rest is counted
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _PATH_CHARS_MAX = 32_768  # more than any path has, escaped: what is printed can be given back to a command
-_LOST = "the old version is not available on any connected machine"
 
 
 def moment(text: str, now_ns: int) -> int:
@@ -100,7 +99,13 @@ def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
     lines += [f"  {full(_bytes(one['path']))}: {_change(one, dry_run)}" for one in wanted[:NAMED_MAX]]
     if len(wanted) > NAMED_MAX:
         lines.append(f"  and {len(wanted) - NAMED_MAX:,} more")
-    lines += _left_alone(lost, lambda one: f"left as it is: {_LOST}", f"left as they are: {_LOST}")
+    if answer.get("asked_peers"):
+        gone = f"of {local(since_ns)} is no longer kept here or on any connected machine"
+    else:
+        gone = f"of {local(since_ns)} is not kept here (no node runs here, so no other machine was asked)"
+    lines += _left_alone(
+        lost, lambda one: f"left as it is: the version {gone}", f"left as they are: the version {gone}"
+    )
     lines += _left_alone(
         left,
         lambda one: f"left as it is: {show(one['by'].encode('utf-8', 'surrogateescape'))} has changed it since",
@@ -114,7 +119,7 @@ def _change(one: Answer, dry_run: bool) -> str:
         return "will be deleted (it did not exist then)" if dry_run else "deleted (it did not exist then)"
     size = f" ({human_bytes(one['size'])})" if one["kind"] == Kind.FILE else ""
     if one.get("unsure"):
-        return f"the old version{size}, if the file still begins with it"
+        return f"the old version{size}: what was appended since then is cut off"
     return f"{'the old version' if one['replaces'] else 'comes back'}{size}"
 
 

@@ -76,13 +76,13 @@ def missing(index: Index, wanted: Iterable[Before]) -> list[bytes]:
 
 
 def beginnings(index: Index, wanted: Iterable[Before], contents: set[bytes]) -> set[bytes]:
-    """Those of these contents with which a longer file of ours may begin, at the same path: what was only appended to is in no
+    """The paths at which a longer file of ours may begin with one of these contents: what was only appended to is in no
     history. Reading it will tell."""
     found = set()
     for one in wanted:
         row = index.get(one.path) if one.kind == Kind.FILE and one.content in contents else None
         if row is not None and row.record.kind == Kind.FILE and 0 < one.size < row.record.size:
-            found.add(one.content)
+            found.add(one.path)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from blake3 import blake3
 
 from dir_sync import cli, history, history_words
 from dir_sync.core.events import Version, Why
-from dir_sync.core.model import Kind, show
+from dir_sync.core.model import Kind, Record, Stamp, fingerprint, show
+from dir_sync.index import JOURNAL_SINCE
 
 SECOND_NS = 10**9
 NOON_NS = 1_700_000_000 * SECOND_NS
@@ -177,6 +179,67 @@ def test_what_was_not_in_a_folder_then_does_not_come_back(node: Node, capsys: py
     assert [path.name for path in (node.folder / "tree").iterdir()] == ["old"]
 
 
+def undone(node: Node | Path, *words: str) -> int:
+    return cli.main(["undo", str(node if isinstance(node, Path) else node.folder), "--since", "1h", *words])
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_what_was_appended_is_cut_off_only_where_the_file_begins_with_what_was_before(
+    node: Node, begins: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No history has the old version. A node says where it may be; the file itself tells."""
+    file = node.folder / "log"
+    file.write_bytes(b"first\nsecond\n" if begins else b"third\nsecond\n")
+    before = history._packed(version(b"first\n", 0, b"log"))
+    change = {"path": "log", "kind": 1, "size": 6, "replaces": True, "lost": False, "unsure": True, "version": before}
+    node.undo["changes"] = [change]
+    for words in (("--dry-run",), ()):
+        node.asked.clear()
+        if begins and not words:
+            file.write_bytes(b"first\n")  # as the node will have done
+        assert undone(node, *words) == (0 if begins or words else 1)
+        out, err = capsys.readouterr()
+        assert [one["version"] for one in node.asked if one["command"] == "recall"] == (
+            [before] if begins and not words else []
+        )
+        assert ("  log: the old version (6 B): what was appended since then is cut off" in out) == begins
+        assert ("  log: left as it is: the version of " in out) == (not begins)
+        assert ("is no longer kept" in out) == (not begins)
+        assert ("restoring" in out) == (begins and not words)
+        assert err.count("\n") == (0 if begins or words else 1)
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_what_was_appended_is_cut_off_without_a_node(
+    folder: Path, begins: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "log"
+    now = b"first\nsecond\n" if begins else b"third\nsecond\n"
+    file.write_bytes(now)
+    with history.open_book(str(folder)) as book:
+        index = book._index
+        assert index is not None
+        stat = book._disk.stat(b"log")
+        assert stat is not None
+        old = blake3(b"first\n").digest()
+        was = Record(b"log", Kind.FILE, 6, old, NOON_NS, 0o644, Stamp(1, "aa"), (("aa", 1),))
+        row = Record(b"log", Kind.FILE, 13, blake3(now).digest(), stat.mtime, 0o644, Stamp(2, "aa"), (("aa", 2),))
+        index.put(row, fingerprint(stat))
+        index.journal(row, was, time.time_ns() - 60 * SECOND_NS)
+        index.note(JOURNAL_SINCE, NOON_NS)
+        index.commit()
+    assert undone(folder, "--dry-run") == 0
+    assert file.read_bytes() == now
+    assert undone(folder) == (0 if begins else 1)
+    out, err = capsys.readouterr()
+    assert file.read_bytes() == (b"first\n" if begins else now)
+    assert err.count("\n") == (0 if begins else 1)
+    assert ("  log: left as it is: the version of " in out) == (not begins)
+    with history.open_book(str(folder)) as book:
+        kept = [entry.version.content for entry in book.entries()]
+    assert kept == ([blake3(now).digest()] if begins else []), "what was there can come back"
+
+
 @pytest.mark.parametrize(("pending", "code"), [(0, 1), (2, 3)])
 def test_what_is_still_coming_is_a_time_out(
     node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pending: int, code: int
@@ -189,7 +252,10 @@ def test_what_is_still_coming_is_a_time_out(
     assert ("still coming from bb" in capsys.readouterr().err) == (code == 3)
     change = {"path": "f", "kind": int(Kind.FILE), "size": 1, "replaces": True, "lost": False}
     node.undo["changes"] = [change]
-    assert cli.main(["undo", str(node.folder), "--since", "1h"]) == (3 if pending else 0)
+    assert undone(node) == (3 if pending else 1)
+    assert ("not restored: f" in capsys.readouterr().err) == (code == 1), "nothing came, and that is said"
+    (node.folder / "f").write_bytes(b"1")
+    assert undone(node) == (3 if pending else 0)
     assert ("2 paths still to come; to watch: python main.py status " in capsys.readouterr().out) == (code == 3)
     assert cli.main(["undo", str(node.folder), "--since", "1h", "--dry-run"]) == 0
 

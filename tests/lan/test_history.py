@@ -242,7 +242,8 @@ def test_an_undo_that_cannot_be_is_said_in_one_line(pair: Lan) -> None:
     wait_for(lambda: not any((node.dir / "file").exists() for node in pair), SOON_S, "it goes")
 
 
-def test_what_was_appended_is_cut_off_again(pair: Lan) -> None:
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_was_appended_is_cut_off_again(pair: Lan, runs: bool) -> None:
     """No history has the shorter version: it is the beginning of the file."""
     a, b = pair
     edit(pair, "log", b"first\n")
@@ -253,13 +254,34 @@ def test_what_was_appended_is_cut_off_again(pair: Lan) -> None:
     (a.dir / "other").unlink()
     wait_for(lambda: not (b.dir / "other").exists(), SOON_S, "it goes")
     assert [line.split()[-1] for line in say(b, "history")[1:]] == ["other"]
+    if not runs:
+        b.stop()
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
     told = say(b, "undo", "--since", when, "--dry-run")
-    assert "  log: the old version (6 B), if the file still begins with it" in told
+    assert "  log: the old version (6 B): what was appended since then is cut off" in told
     assert say(b, "undo", "--since", when)[1:] == told[1:]
+    if not runs:
+        assert (b.dir / "log").read_bytes() == b"first\n"
+        b.start()
     wait_for(lambda: all((one.dir / "log").read_bytes() == b"first\n" for one in pair), SOON_S, "it is cut off")
     wait_equal(pair.roots, SOON_S)
     assert (a.dir / "other").read_bytes() == b"other\n"
+
+
+def test_an_undo_does_not_say_that_it_restores_what_nobody_keeps(pair: Lan) -> None:
+    a, b = pair
+    edit(pair, "log", b"first\n")
+    since = time.time() + 1.0
+    wait_for(lambda: time.time() > since + 1.0, 10, "the clock goes on by two seconds")
+    edit(pair, "log", b"second, longer\n")  # only the other node keeps what was before
+    b.stop()
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    ended = a.run_to_end("undo", a.dir, "--since", when)
+    assert ended.code == 1
+    left = f"  log: left as it is: the version of {when} is no longer kept here or on any connected machine"
+    assert ended.out.splitlines() == [left]
+    assert ended.errors == ["dir_sync: 1 path could not be restored: see above"]
+    assert (a.dir / "log").read_bytes() == b"second, longer\n"
 
 
 def test_what_was_made_while_a_node_was_away_is_undone_on_it_too(pair: Lan) -> None:
