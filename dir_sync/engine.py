@@ -1003,7 +1003,8 @@ class Engine:
             return
         self._to_list_again.pop(folder, None)
         if folder in self._put_in:
-            self._check_again.add(folder)  # what came and was deleted before the folder was watched is not known as gone
+            # What came and was deleted before the folder was watched is not known as gone.
+            self._check_again.add(folder)
         prefix = folder + b"/" if folder else b""
         self._to_list += [prefix + name for name in listing.folders]
         if listing.seen:
