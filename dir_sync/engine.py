@@ -280,6 +280,7 @@ class Engine:
         self._now = Now(0, 0)
         self._out: list[Effect] = []
         self._peers: dict[str, Peer] = {}
+        self._gone: list[str] = []  # peers that are let go of when this event is done with
         self._links = 0  # connections so far
         self._new_ids_ms: int | None = None  # when this index took new ids
         self._agenda = Agenda()
@@ -542,6 +543,8 @@ class Engine:
                 peer = self._peers.get(node)
                 if peer is not None:
                     peer.queued = max(0, peer.queued - size)
+        while self._gone:
+            self._peer_down(self._gone.pop(0))
         return self._out
 
     def end_turn(self, now: Now) -> list[Effect]:
@@ -4079,7 +4082,7 @@ class Engine:
 
     def _drop(self, peer: Peer, reason: str, text: str) -> None:
         self._out.append(Drop(peer.node, reason, text))
-        self._peer_down(peer.node)
+        self._gone.append(peer.node)
 
     def _message(self, peer: Peer, message: Message) -> None:
         peer.standing.came(message)
@@ -4163,8 +4166,7 @@ class Engine:
             self._new_ids_ms = self._now.mono_ms
             self.index.take_new_ids()
             self._note("new identity", text="a peer has seen changes of ours that we have lost")
-            for node in list(self._peers):
-                self._peer_down(node)
+            self._gone += self._peers
             self._out.append(NewIdentity("new-identity"))
             return
         if not peer.asked:
