@@ -65,7 +65,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
     try:
         try:
             index = Index(os.fsdecode(path), dice)
-            index.leap(time.time_ns())
+            index.skip_sequences(time.time_ns())
             if lost:
                 logger.warning(
                     "the index was lost: it is rebuilt from the folder, and this node begins anew, as at a first contact"

@@ -82,8 +82,9 @@ from dir_sync.core.model import (
     join,
     joined,
 )
+from dir_sync.core.reconcile import Offer
 from dir_sync.engine import Engine, Now
-from dir_sync.index import Index, Offer
+from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
 from dir_sync.scanner import YOUNG
@@ -630,7 +631,7 @@ def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_the
     assert [(item.path, item.data) for item in job.items] == [(b"a", b"1"), (b"b", b"2")]
     assert not bench.index.any_offers()
     bench.index.commit()
-    again = closed_at_end(Index(":memory:", Random(1), bench.index._db.serialize()))
+    again = closed_at_end(Index(":memory:", Random(1), bench.index.copy()))
     assert [offer.record for path in again.offered_paths(None, 9) for offer in again.offers(path)] == [one, other]
     bench.apply(
         ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES), ApplyResult(b"b", Result.PROBLEM, problem="full")
@@ -638,7 +639,7 @@ def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_the
     assert bench.index.get(b"a") is not None
     assert [offer.record for offer in bench.index.offers(b"b")] == [other], "what failed is an offer again"
     bench.index.commit()
-    again = closed_at_end(Index(":memory:", Random(1), bench.index._db.serialize()))
+    again = closed_at_end(Index(":memory:", Random(1), bench.index.copy()))
     assert again.offered_paths(None, 9) == [b"b"]
 
 
@@ -780,7 +781,7 @@ def pulled(bench: Bench, content: bytes) -> ApplyItem:
 def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:
     bench = Bench()
     bench.found(b"a", b"1")
-    bench.index.leap(WALL_NS)
+    bench.index.skip_sequences(WALL_NS)
     bench.connect()
     (job,) = bench.all(ReadJob)
     assert job.push

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from dir_sync.core.events import (
@@ -138,7 +140,7 @@ def test_what_is_lacking_survives_a_restart() -> None:
     bench.connect()
     bench.hear(state(record(b"a", b"content"), folder(b"d"), sequence=2))
     bench.index.commit()
-    again = Index(":memory:", bench.index._dice, bench.index.image())
+    again = Index(":memory:", Random(1), bench.index.image())
     assert again.wanted_from(PEER) == Lack(1, 7, 1)
     again.drop_offer(b"a", PEER)
     assert again.wanted_from(PEER) == Lack(0, 0, 1)

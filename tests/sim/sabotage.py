@@ -115,8 +115,8 @@ def _offers_forgotten() -> Iterator[None]:
 
     def start(self: Any, *arguments: Any, **names: Any) -> None:
         original(self, *arguments, **names)
-        self._db.execute("DELETE FROM offer")
-        self._any_offer = False
+        self._database.execute("DELETE FROM offer")
+        self._offers._any_stored = False
 
     with patch.object(Index, "__init__", start):
         yield

@@ -675,7 +675,7 @@ class World:
         node.inbox.clear()
         node.turn_due, node.tick_us = False, None
         node.index = SimIndex(":memory:", node.dice, node.image)
-        node.index.leap(node.wall_ns())
+        node.index.skip_sequences(node.wall_ns())
         node.index.on_commit = lambda: self._committed(node)
         tag = f"{node.instance:x}"
         brake = _BRAKE if self.options.brake else None
@@ -784,7 +784,7 @@ class World:
         if node.backup is None or self.dice.random() < 0.3:
             self.note(f"{node.name} is backed up")
             node.index.commit()
-            node.backup = node.index._db.serialize()
+            node.backup = node.index.copy()
             return
         if self.dice.random() < 0.6:
             for pair, link in sorted(self.links.items()):

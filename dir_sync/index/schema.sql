@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS offer (
 ) WITHOUT ROWID;
 
 -- New files that are being installed with the content that came along: offers, many in one row. What is left of them when
--- the program starts becomes offers. records: JSON, see index.py.
+-- the program starts becomes offers. records: JSON, see intents.py.
 CREATE TABLE IF NOT EXISTS intent (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, records TEXT NOT NULL);
 
 -- How far we have seen each peer's index, and where it stood when the first contact was over (NULL: not yet).

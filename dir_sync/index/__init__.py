@@ -1,0 +1,28 @@
+"""The memory of one node for one folder: an SQLite file of rows, offers, intents, peers, versions and the journal.
+
+In:   the engine's reads and writes. `history` and `undo` read and write it too, where no node runs.
+Out:  the same values again, also after a crash, as of the last commit.
+Rule: reads see every write at once. Writes go to the file in bulk: at the next commit, or before a query that needs them
+      there. Nothing here knows the time, the disk or the network. Not thread safe: the index belongs to one thread.
+
+`schema.sql` says what each table means. Each table has one module here, which alone reads and writes it:
+
+    front       Index: opens the file, owns the tables, and answers what needs two of them
+    database    the connection: transaction, commit, durability
+    notes       meta: small facts by key            identity   node id, index id, sequences
+    rows        what this node has                  tree       rows by their place in the folder
+    offers      what peers announced                intents    offers, many in one row
+    versions    what the history holds              journal    how paths were before each change
+    peers       how far each peer's index is seen
+    bloom       which paths and contents are certainly new
+    codec       records and versions as columns
+
+A table may use database, notes, codec, bloom and the tables above it in `tests/test_architecture.py`; it never knows the front.
+"""
+
+from dir_sync.index.database import IndexDamaged
+from dir_sync.index.front import JOURNAL_SINCE, Index
+from dir_sync.index.peers import PeerSeen
+from dir_sync.index.rows import Row
+
+__all__ = ["JOURNAL_SINCE", "Index", "IndexDamaged", "PeerSeen", "Row"]

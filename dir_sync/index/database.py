@@ -1,0 +1,133 @@
+"""The connection to the index file: one open transaction, the commit, and how a commit becomes durable.
+
+In:   SQL from the tables, which attach themselves as writers.
+Out:  rows of the result; after `commit` everything that was written survives the end of the program.
+Rule: a transaction is always open, and only `commit` ends it. Imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Database", "IndexDamaged", "Writer"]
+
+_SCHEMA = Path(__file__).parent / "schema.sql"
+
+
+class IndexDamaged(Exception):
+    """The file is not a sound index of this version."""
+
+
+class Writer(Protocol):
+    """A table that keeps its latest writes in memory for a while."""
+
+    @property
+    def is_dirty(self) -> bool:
+        """True if there are writes that the database does not have yet."""
+        ...
+
+    def flush(self) -> None:
+        """Give the database all of them."""
+        ...
+
+
+class Database:
+    """One SQLite file."""
+
+    def __init__(self, path: str, image: bytes | None) -> None:
+        """Open or make the file (":memory:" for one that lives in memory, from `image` if given).
+
+        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.execute = self._connection.execute
+        self.executemany = self._connection.executemany
+        self._writers: list[Writer] = []
+        self._log: Path | None = None  # the write-ahead log, if commits are made durable by syncing it
+        self._log_handle: int | None = None
+        self._changes_at_commit = 0  # of `total_changes`
+        self._is_synced = True  # False: a commit is not durable yet
+        with self.opening():
+            if image is not None:
+                self._connection.deserialize(image)
+            if path != ":memory:" and self.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
+                self._log = Path(path + "-wal")
+            self.execute(f"PRAGMA synchronous={'FULL' if self._log is None else 'NORMAL'}")
+            self.execute("PRAGMA cache_size=-8000")
+            self.execute("PRAGMA temp_store=MEMORY")
+            self._make_tables()
+            self.execute("BEGIN")
+
+    def _make_tables(self) -> None:
+        tables = {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        if not {"meta", "change"} <= tables:
+            self._connection.executescript(f"BEGIN;\n{_SCHEMA.read_text(encoding='utf-8')}\nCOMMIT;")
+        for table in ("row", "offer"):  # of an index that is older than this column
+            if all(name != "lineage" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
+                self.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
+        self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """What is read within decides whether the file is an index: if that fails, the database is closed.
+
+        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        try:
+            yield
+        except (sqlite3.OperationalError, IndexDamaged):
+            self.close()
+            raise
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise IndexDamaged(str(error)) from error
+
+    def attach(self, writer: Writer) -> None:
+        """`commit` flushes this table from now on, after those that were attached before it."""
+        self._writers.append(writer)
+
+    @property
+    def is_dirty(self) -> bool:
+        """True if a commit would write something."""
+        if self._connection.total_changes != self._changes_at_commit:
+            return True
+        return any(writer.is_dirty for writer in self._writers)
+
+    def commit(self, durable: bool) -> None:
+        """Everything written so far survives the end of the program when this returns, and if `durable` also a power cut.
+        (If not: from the next sync of the whole file system on.) No disk access if there is nothing new."""
+        if self.is_dirty:
+            for writer in self._writers:
+                writer.flush()
+            self.execute("COMMIT")
+            self.execute("BEGIN")
+            self._changes_at_commit = self._connection.total_changes
+            self._is_synced = False
+        if durable and not self._is_synced:
+            self._sync()
+            self._is_synced = True
+
+    def _sync(self) -> None:
+        """What SQLite itself does at each commit with synchronous=FULL."""
+        if self._log is not None:
+            if self._log_handle is None:
+                self._log_handle = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._log_handle)
+
+    def copy(self) -> bytes:
+        """The database as bytes, with everything that the tables have flushed."""
+        return self._connection.serialize()
+
+    def image(self) -> bytes:
+        """The database as bytes, as of the last commit: what a crash leaves. Nothing else may be called after it."""
+        self.execute("ROLLBACK")
+        return self._connection.serialize()
+
+    def close(self) -> None:
+        if self._log_handle is not None:
+            os.close(self._log_handle)
+            self._log_handle = None
+        self._connection.close()

@@ -1,0 +1,364 @@
+"""Index: the one thing that the rest of the program sees of this package.
+
+In:   the path of the index file. Out: the tables, by today's one name for each of their methods.
+Rule: nothing is decided here. A method passes on to its table, where its docstring is; only what needs two tables is
+      written here. The engine, the daemon, `state`, `history` and `undo` call it; no table does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from dir_sync.core.events import Before, Version
+from dir_sync.core.model import Kind, Record
+from dir_sync.core.reconcile import Offer
+from dir_sync.core.standing import Lack
+from dir_sync.index.bloom import ContentFilter
+from dir_sync.index.database import Database
+from dir_sync.index.identity import Identity, Rng, Sequences
+from dir_sync.index.intents import Intents
+from dir_sync.index.journal import Journal
+from dir_sync.index.notes import Notes
+from dir_sync.index.offers import Offers
+from dir_sync.index.peers import Peers, PeerSeen
+from dir_sync.index.rows import Row, Rows
+from dir_sync.index.tree import Tree
+from dir_sync.index.versions import Versions
+
+__all__ = ["JOURNAL_SINCE", "Index"]
+
+JOURNAL_SINCE = "journal since"  # a note: from when on (wall clock, ns) the journal knows every change
+
+
+class Index:
+    """One folder's index. Not thread safe: it belongs to the engine.
+
+    It has as many methods as its tables have together, so that callers know one object and not twelve; each is one line.
+    """
+
+    def __init__(self, path: str, rng: Rng, image: bytes | None = None) -> None:
+        """Open or make the index file (":memory:" for one that lives in memory, from `image` if given).
+
+        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        self._database = Database(path, image)
+        with self._database.opening():
+            self._notes = Notes(self._database)
+            self._identity = Identity(self._notes, rng)
+            self._sequences = Sequences(self._notes, rng)
+            self._peers = Peers(self._database)
+            self._contents = ContentFilter(self._all_contents)
+            self._rows = Rows(self._database, self._notes, self._sequences, self._contents)
+            self._tree = Tree(self._database, self._rows)
+            self._offers = Offers(self._database)
+            self._intents = Intents(self._database)
+            self._versions = Versions(self._database, self._contents)
+            self._journal = Journal(self._database)
+            # The notes come last: the flush of a row and of a sequence leaves one.
+            for writer in (self._journal, self._rows, self._offers, self._sequences, self._peers, self._notes):
+                self._database.attach(writer)
+            self._intents.recover(self._offers)
+            self.first_scan_done = bool(self._notes.noted("first_scan_done"))
+
+    # --- what needs two tables ---------------------------------------------------------------------------------------
+
+    def _all_contents(self) -> Iterator[bytes]:
+        self._rows.flush()
+        query = "SELECT content FROM row WHERE kind=1 UNION ALL SELECT content FROM version WHERE kind=1"
+        return (content for (content,) in self._database.execute(query))
+
+    def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
+        """Those of some paths of which there is neither a row nor an offer."""
+        return self._offers.without(self._rows.unknown(paths))
+
+    def has_content(self, digest: bytes) -> bool:
+        """True if a file of ours, or one in the history, has this content."""
+        return any(row.fp for row in self.by_content(digest)) or self.version_with(digest) is not None
+
+    def path_with(self, digest: bytes, base: bytes) -> bytes | None:
+        """Where a file with this content is said to be; if at several paths, at best one that ends with `base`."""
+        paths = [row.record.path for row in self.by_content(digest)]
+        return next((path for path in paths if path.rpartition(b"/")[2].endswith(base)), paths[0] if paths else None)
+
+    def forget_peer(self, node: str) -> None:
+        """As if that node had never been connected."""
+        self._offers.forget(node)
+        self._peers.forget(node)
+        self._notes.forget(f"name {node}")
+
+    def set_first_scan_done(self) -> None:
+        """From now on contents are looked up."""
+        self._rows.index_contents()
+        self.first_scan_done = True
+        self._notes.note("first_scan_done", 1)
+
+    # --- identity and sequences --------------------------------------------------------------------------------------
+
+    @property
+    def node(self) -> str:
+        return self._identity.node
+
+    @property
+    def index_id(self) -> str:
+        return self._identity.index_id
+
+    @property
+    def sequence(self) -> int:
+        return self._sequences.last
+
+    def take_new_ids(self) -> None:
+        self._identity.take_new_ids()
+
+    def made_up_id(self) -> str:
+        return self._identity.made_up_id()
+
+    def skip_sequences(self, now_ns: int) -> None:
+        """To be called once after an index that may be a backup was opened. Sequences that its later self has given out are
+        not given out again for something else: then whoever has heard of them would miss what is new, and take it for
+        known. (Where the new ones come to lie below them nevertheless, a peer says so; see `take_new_ids`.)"""
+        if not self._identity.is_new:
+            self._sequences.skip(now_ns)
+
+    def next_sequence(self) -> int:
+        """The sequence that the next `put` will give: the counter of a change that is about to be recorded."""
+        return self._sequences.next()
+
+    def reserve(self) -> int:
+        return self._sequences.reserve()
+
+    # --- notes -------------------------------------------------------------------------------------------------------
+
+    def note(self, key: str, value: str | int) -> None:
+        self._notes.note(key, value)
+
+    def noted(self, key: str) -> str | int | None:
+        return self._notes.noted(key)
+
+    def noted_below(self, prefix: str) -> dict[str, str | int]:
+        return self._notes.noted_below(prefix)
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def get(self, path: bytes) -> Row | None:
+        return self._rows.get(path)
+
+    def put(self, record: Record, fp: bytes) -> Row:
+        return self._rows.put(record, fp)
+
+    def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
+        return self._rows.put_new(records, fps)
+
+    def set_fp(self, path: bytes, fp: bytes) -> None:
+        self._rows.set_fp(path, fp)
+
+    def fetch(self, paths: Iterable[bytes]) -> None:
+        self._rows.fetch(paths)
+
+    def forget(self, path: bytes) -> None:
+        self._rows.forget(path)
+
+    def by_content(self, digest: bytes) -> list[Row]:
+        return self._rows.by_content(digest)
+
+    def may_have(self, digest: bytes) -> bool:
+        return self._contents.may_have(digest)
+
+    def may_not_have(self, digests: Sequence[bytes]) -> set[bytes]:
+        return self._contents.may_not_have(digests)
+
+    def rows_after(self, sequence: int, limit: int) -> list[Row]:
+        return self._rows.after(sequence, limit)
+
+    def rows_come_to(self, after: int) -> Lack:
+        return self._rows.come_to(after)
+
+    def summary(self) -> bytes:
+        return self._rows.summary()
+
+    def files(self) -> int:
+        """How many live files there are."""
+        return self._rows.count_live()[0]
+
+    def count_live(self) -> tuple[int, int]:
+        return self._rows.count_live()
+
+    def counted_live(self) -> tuple[int, int]:
+        return self._rows.counted_live()
+
+    # --- rows by their place -----------------------------------------------------------------------------------------
+
+    def known_in(self, parent: bytes) -> dict[bytes, bytes]:
+        return self._tree.known_in(parent)
+
+    def live_below(self, path: bytes, limit: int) -> list[Row]:
+        return self._tree.live_below(path, limit)
+
+    def live_children(self, path: bytes, limit: int) -> list[Row]:
+        return self._tree.live_children(path, limit)
+
+    def has_live_child(self, path: bytes) -> bool:
+        return self._tree.has_live_child(path)
+
+    def live_files(self, path: bytes) -> Iterator[Row]:
+        return self._tree.live_files(path)
+
+    def count_files(self, path: bytes) -> int:
+        return self._tree.count_files(path)
+
+    def live_paths(self, path: bytes) -> list[bytes]:
+        return self._tree.live_paths(path)
+
+    def live_rows(self, after: bytes, size_min: int, limit: int) -> list[Row]:
+        return self._tree.files_from(after, size_min, limit)
+
+    # --- offers and intents ------------------------------------------------------------------------------------------
+
+    @property
+    def offers_went(self) -> bool:
+        return self._offers.went
+
+    @offers_went.setter
+    def offers_went(self, went: bool) -> None:
+        self._offers.went = went
+
+    def offers(self, path: bytes) -> list[Offer]:
+        return self._offers.of(path)
+
+    def offer(self, path: bytes, peer: str) -> Offer | None:
+        return self._offers.of_peer(path, peer)
+
+    def put_offer(self, offer: Offer) -> None:
+        self._offers.put(offer)
+
+    def drop_offer(self, path: bytes, peer: str) -> bool:
+        return self._offers.drop(path, peer)
+
+    def forget_offers(self, peer: str) -> None:
+        self._offers.forget(peer)
+
+    def any_offers(self) -> bool:
+        return self._offers.any()
+
+    def count_offers(self) -> int:
+        return self._offers.count_paths()
+
+    def count_offers_of(self, peer: str) -> int:
+        return self._offers.count_by(peer)
+
+    def wanted_from(self, peer: str) -> Lack:
+        return self._offers.wanted_from(peer)
+
+    def offered_paths(self, after: bytes | None, limit: int) -> list[bytes]:
+        return self._offers.paths(after, limit)
+
+    def offered_below(self, parent: bytes, limit: int) -> list[bytes]:
+        return self._offers.paths_in(parent, limit)
+
+    def offered_by(self, maker: str) -> list[bytes]:
+        return self._offers.paths_made_by(maker)
+
+    def offered_contents(self) -> list[bytes]:
+        return self._offers.contents()
+
+    def put_intent(self, peer: str, records: Iterable[Record]) -> int:
+        return self._intents.put(peer, records)
+
+    def drop_intent(self, number: int) -> None:
+        self._intents.drop(number)
+
+    # --- peers -------------------------------------------------------------------------------------------------------
+
+    def peer(self, node: str) -> PeerSeen | None:
+        return self._peers.get(node)
+
+    def set_peer(self, node: str, seen: PeerSeen) -> None:
+        self._peers.put(node, seen)
+
+    def peers(self) -> list[str]:
+        return self._peers.nodes()
+
+    def ask_anew(self) -> None:
+        self._peers.ask_anew()
+
+    # --- versions ----------------------------------------------------------------------------------------------------
+
+    def put_version(self, version: Version) -> None:
+        self._versions.put(version)
+
+    def put_brief(self, name: bytes) -> None:
+        self._versions.put_brief(name)
+
+    def drop_version(self, name: bytes) -> None:
+        self._versions.drop(name)
+
+    def settle(self, path: bytes, kind: Kind, content: bytes) -> None:
+        self._versions.settle(path, kind, content)
+
+    def version(self, name: bytes) -> Version | None:
+        return self._versions.get(name)
+
+    def has_version(self, name: bytes) -> bool:
+        return self._versions.has(name)
+
+    def version_with(self, digest: bytes) -> Version | None:
+        return self._versions.with_content(digest)
+
+    def versions(self, path: bytes | None = None) -> Iterator[Version]:
+        return self._versions.oldest_first(path)
+
+    def newest_versions(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
+        return self._versions.newest(path, limit, conflicts)
+
+    def versions_since(self, time_ns: int, limit: int) -> list[Version]:
+        return self._versions.since(time_ns, limit)
+
+    def history_bytes(self) -> int:
+        return self._versions.total_bytes()
+
+    def is_brief(self, name: bytes) -> bool:
+        return self._versions.is_brief(name)
+
+    def brief_bytes(self) -> int:
+        return self._versions.brief_bytes()
+
+    def old_versions(self, before_ns: int, limit: int) -> list[Version]:
+        return self._versions.old(before_ns, limit)
+
+    def least_versions(self, limit: int, brief_first: bool = False) -> list[Version]:
+        return self._versions.least(limit, brief_first)
+
+    def crowding_versions(self, share: int, limit: int) -> list[tuple[Version, int]]:
+        return self._versions.crowding(share, limit)
+
+    # --- the journal -------------------------------------------------------------------------------------------------
+
+    def journal(self, record: Record, previous: Record | None, time_ns: int) -> None:
+        self._journal.add(record, previous, time_ns)
+
+    def journal_new(self, records: Iterable[Record], time_ns: int) -> None:
+        self._journal.add_new(records, time_ns)
+
+    def changes_since(self, time_ns: int) -> Iterator[Before]:
+        return self._journal.since(time_ns)
+
+    def forget_changes(self, before_ns: int, most: int) -> None:
+        self._journal.forget(before_ns, most)
+
+    # --- the file ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_dirty(self) -> bool:
+        """True if a commit would write something."""
+        return self._database.is_dirty
+
+    def commit(self, durable: bool = True) -> None:
+        self._database.commit(durable)
+
+    def copy(self) -> bytes:
+        """The index as bytes, as a backup of its file would have it after a commit."""
+        return self._database.copy()
+
+    def image(self) -> bytes:
+        return self._database.image()
+
+    def close(self) -> None:
+        self._database.close()

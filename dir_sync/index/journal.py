@@ -1,0 +1,65 @@
+"""The table `change`: how each path was before each change, so that the folder can be set back to a time.
+
+In:   each change that is recorded, with what was there before it.
+Out:  the entries from a time on, oldest first (`undo` makes its plan from them).
+Rule: entries are only added, until their time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dir_sync.core.events import Before
+from dir_sync.core.model import Record
+from dir_sync.index.codec import KINDS, NS_PER_S
+from dir_sync.index.database import Database
+
+__all__ = ["Journal"]
+
+_NOTHING = (0, 0, b"", 0, 0, 0)  # kind, size, content, mtime_s, mtime_ns, mode of what is not there
+
+
+class Journal:
+    """The entries; written in bulk."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dirty: list[tuple[object, ...]] = []
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def flush(self) -> None:
+        if self._dirty:
+            columns = "time_ns,node,path,kind,size,content,mtime_s,mtime_ns,mode"
+            self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", self._dirty)
+            self._dirty.clear()
+
+    def add(self, record: Record, previous: Record | None, time_ns: int) -> None:
+        """Note how a path was (`previous`; None: nothing was there) before the change that `record` is."""
+        if previous is None:
+            was: tuple[object, ...] = _NOTHING
+        else:
+            _, kind, size, content, mtime, mode, *_ = previous
+            was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode)
+        self._dirty.append((time_ns, record.stamp.node, record.path, *was))
+
+    def add_new(self, records: Iterable[Record], time_ns: int) -> None:
+        """`add` for many files where nothing was."""
+        self._dirty += [(time_ns, record.stamp.node, record.path, *_NOTHING) for record in records]
+
+    def since(self, time_ns: int) -> Iterator[Before]:
+        """The entries from a time on, oldest first."""
+        self.flush()
+        query = (
+            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,node FROM change WHERE time_ns>=? ORDER BY id"
+        )
+        for path, kind, size, content, mtime_s, mtime_ns, mode, when, node in self._database.execute(query, (time_ns,)):
+            yield Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, node)
+
+    def forget(self, before_ns: int, most: int) -> None:
+        """Drop what there is from before a time, and all but the last `most` entries."""
+        self.flush()
+        query = "DELETE FROM change WHERE time_ns<? OR id<=(SELECT MAX(id) FROM change)-?"
+        self._database.execute(query, (before_ns, most))

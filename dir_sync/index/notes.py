@@ -1,0 +1,49 @@
+"""The table `meta`: small facts by key, such as the name of a node or when the first scan was over.
+
+In:   keys and values from the engine, the daemon and the other tables.
+Out:  the latest value of a key.
+Rule: a value is text or a number. The key `name NODE` belongs to a peer, and goes when that is forgotten.
+"""
+
+from __future__ import annotations
+
+from dir_sync.index.database import Database
+
+__all__ = ["Notes"]
+
+
+class Notes:
+    """What was noted; written at the next commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dirty: dict[str, str | int] = {}
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def flush(self) -> None:
+        if self._dirty:
+            self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", list(self._dirty.items()))
+            self._dirty.clear()
+
+    def note(self, key: str, value: str | int) -> None:
+        self._dirty[key] = value
+
+    def noted(self, key: str) -> str | int | None:
+        if key in self._dirty:
+            return self._dirty[key]
+        found = self._database.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return None if found is None else found[0]
+
+    def noted_below(self, prefix: str) -> dict[str, str | int]:
+        """All notes whose key begins like this, by the rest of their keys."""
+        query = "SELECT key, value FROM meta WHERE substr(key,1,?)=?"
+        found = dict(self._database.execute(query, (len(prefix), prefix)))
+        found.update((key, value) for key, value in self._dirty.items() if key.startswith(prefix))
+        return {key[len(prefix) :]: value for key, value in found.items()}
+
+    def forget(self, key: str) -> None:
+        self._database.execute("DELETE FROM meta WHERE key=?", (key,))
+        self._dirty.pop(key, None)

@@ -1,0 +1,195 @@
+"""The table `offer`: what peers announced and this node does not hold (yet).
+
+In:   each offer that the engine accepts or drops.
+Out:  the offers of a path, ordered by peer; the paths that have offers; what the offers of a peer come to.
+Rule: at most one offer per path and peer. What is to be done is always computed from these, so they survive a restart.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.model import Kind
+from dir_sync.core.reconcile import Offer
+from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.index.codec import RECORD_COLUMNS, columns_of_record, joined, record_of, text_of_vector
+from dir_sync.index.database import Database
+
+__all__ = ["Offers"]
+
+_DECODED_MAX = 20_000  # paths whose offers are kept decoded; some 10 MB at the most
+
+
+class Offers:
+    """All offers. Decoded ones are kept; writes go to the database in bulk."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._decoded: dict[bytes, dict[str, Offer]] = {}  # of a path, by peer
+        self._dirty: dict[tuple[bytes, str], None] = {}  # (path, peer) of what is written or dropped
+        self._any_stored = self._exists()  # the database has offers
+        # Paths that have offers in the database, and maybe some more; None: too many to be kept, or not known.
+        self._stored: set[bytes] | None = None if self._any_stored else set()
+        self._wanted = self._count_wanted()  # what the offers of each peer come to
+        self.went = False  # some offers were dropped or replaced, since somebody set this to false
+
+    def _exists(self) -> bool:
+        return self._database.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
+
+    def _count_wanted(self) -> dict[str, Lack]:
+        query = "SELECT peer, COUNT(*), SUM(kind=1), SUM((kind=1)*size) FROM offer GROUP BY peer"
+        found = self._database.execute(query)
+        return {peer: Lack(files, size, count - files) for peer, count, files, size in found}
+
+    # --- as a writer ---
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def flush(self) -> None:
+        if not self._dirty:
+            return
+        gone, there = [], []
+        for path, peer in self._dirty:
+            offer = self._decoded.get(path, {}).get(peer)
+            if offer is None:
+                parent, _, name = path.rpartition(b"/")
+                gone.append((parent, name, peer))
+            else:
+                columns, lineage = columns_of_record(offer.record), text_of_vector(offer.record.lineage)
+                there.append((*columns[:2], peer, *columns[2:], int(offer.foreign), lineage))
+        if gone and self._any_stored:
+            self._database.executemany("DELETE FROM offer WHERE parent=? AND name=? AND peer=?", gone)
+        if there:
+            marks = ",".join("?" * 14)
+            self._database.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
+            if self._stored is not None:
+                self._stored.update(path for path, _ in self._dirty)
+                if len(self._stored) > _DECODED_MAX:
+                    self._stored = None
+        self._dirty.clear()
+        self._any_stored = bool(there) or self._exists()
+        if not self._any_stored:
+            self._decoded.clear()  # all of them empty
+            self._stored = set()
+
+    # --- one path ---
+
+    def of(self, path: bytes) -> list[Offer]:
+        """What peers announced for a path, ordered by peer."""
+        known = self._of(path)
+        return [known[peer] for peer in sorted(known)] if known else []
+
+    def of_peer(self, path: bytes, peer: str) -> Offer | None:
+        return self._of(path).get(peer)
+
+    def without(self, paths: set[bytes]) -> set[bytes]:
+        """Those of some paths that have no offer."""
+        return {path for path in paths if not self._of(path)} if self._any_stored or self._decoded else paths
+
+    def put(self, offer: Offer) -> None:
+        path = offer.record.path
+        known = self._of(path)
+        earlier = known.get(offer.peer)
+        self.went = self.went or earlier is not None
+        self._add_wanted(offer, 1)
+        if earlier is not None:
+            self._add_wanted(earlier, -1)
+        known[offer.peer] = offer
+        self._decoded[path] = known
+        self._dirty[(path, offer.peer)] = None
+
+    def drop(self, path: bytes, peer: str) -> bool:
+        """True if there was one."""
+        offer = self._of(path).pop(peer, None)
+        if offer is None:
+            return False
+        self._add_wanted(offer, -1)
+        self.went = True
+        self._dirty[(path, peer)] = None
+        return True
+
+    def _of(self, path: bytes) -> dict[str, Offer]:
+        """By peer. If it is empty, it may be a new one, which the caller keeps if it adds to it."""
+        try:
+            return self._decoded[path]
+        except KeyError:
+            pass
+        if not self._any_stored and not self._decoded:
+            return {}
+        known: dict[str, Offer] = {}
+        if self._any_stored and (self._stored is None or path in self._stored):
+            parent, _, name = path.rpartition(b"/")
+            query = f"SELECT {RECORD_COLUMNS},peer,foreign_ FROM offer WHERE parent=? AND name=?"
+            for fields in self._database.execute(query, (parent, name)):
+                known[fields[12]] = Offer(fields[12], record_of(fields), bool(fields[13]))
+        if len(self._decoded) >= _DECODED_MAX:
+            self.flush()
+            self._decoded.clear()
+        self._decoded[path] = known
+        return known
+
+    # --- many paths ---
+
+    def paths(self, after: bytes | None, limit: int) -> list[bytes]:
+        """Paths that have offers, in order, above `after` (None: from the start)."""
+        self.flush()
+        parent, _, name = (after or b"").rpartition(b"/")
+        query = "SELECT DISTINCT parent,name FROM offer WHERE (parent,name)>(?,?) ORDER BY parent,name LIMIT ?"
+        return [joined(*key) for key in self._database.execute(query, (parent, name, limit))]
+
+    def paths_in(self, parent: bytes, limit: int) -> list[bytes]:
+        """Paths directly in a folder that have live offers."""
+        if not self._any_stored and not self._dirty:
+            return []
+        self.flush()
+        query = "SELECT DISTINCT parent,name FROM offer WHERE parent=? AND kind<>0 LIMIT ?"
+        return [joined(*key) for key in self._database.execute(query, (parent, limit))]
+
+    def paths_made_by(self, maker: str) -> list[bytes]:
+        """Paths that have an offer of a record by this maker."""
+        self.flush()
+        query = "SELECT DISTINCT parent,name FROM offer WHERE stamp_node=?"
+        return [joined(*key) for key in self._database.execute(query, (maker,))]
+
+    def contents(self) -> list[bytes]:
+        """Contents of files that have offers."""
+        self.flush()
+        query = "SELECT DISTINCT content FROM offer WHERE kind=1"
+        return [content for (content,) in self._database.execute(query)]
+
+    def any(self) -> bool:
+        self.flush()
+        return self._any_stored
+
+    def count_paths(self) -> int:
+        """How many paths have offers."""
+        self.flush()
+        query = "SELECT COUNT(*) FROM (SELECT DISTINCT parent,name FROM offer)"
+        return int(self._database.execute(query).fetchone()[0])
+
+    # --- one peer ---
+
+    def count_by(self, peer: str) -> int:
+        """How much a peer has announced that this node does not hold."""
+        self.flush()
+        return int(self._database.execute("SELECT COUNT(*) FROM offer WHERE peer=?", (peer,)).fetchone()[0])
+
+    def wanted_from(self, peer: str) -> Lack:
+        """What the offers of a peer come to."""
+        return self._wanted.get(peer, NOTHING)
+
+    def forget(self, peer: str) -> None:
+        """Drop everything that a peer announced: its index is another one now."""
+        self.flush()
+        self._decoded.clear()
+        self.went = True
+        self._database.execute("DELETE FROM offer WHERE peer=?", (peer,))
+        self._wanted.pop(peer, None)
+        self._any_stored = self._exists()
+
+    def _add_wanted(self, offer: Offer, sign: int) -> None:
+        files, size, others = self._wanted.get(offer.peer, NOTHING)
+        if offer.record.kind is Kind.FILE:
+            self._wanted[offer.peer] = Lack(files + sign, size + sign * offer.record.size, others)
+        else:
+            self._wanted[offer.peer] = Lack(files, size, others + sign)

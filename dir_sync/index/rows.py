@@ -1,0 +1,264 @@
+"""The table `row`: what this node has, one row for each path that it ever knew.
+
+In:   each record that this node makes or takes over, with the fingerprint of what is on its disk.
+Out:  the row of a path; rows by content and by sequence; how many live files there are.
+Rule: a row that gets another record gets the next sequence. What lies below a folder is asked of `tree`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from dir_sync.core.content import summarize
+from dir_sync.core.model import Kind, Record
+from dir_sync.core.standing import Lack
+from dir_sync.index.bloom import Bloom, ContentFilter
+from dir_sync.index.codec import RECORD_COLUMNS, columns_of_record, joined, record_of, text_of_vector
+from dir_sync.index.database import Database
+from dir_sync.index.identity import Sequences
+from dir_sync.index.notes import Notes
+
+__all__ = ["Row", "Rows"]
+
+_DECODED_MAX = 20_000  # rows kept decoded; some 10 MB at the most
+_FETCH_ROWS = 400  # read with one query
+_new = tuple.__new__  # half the cost of a named tuple's own
+
+
+class Row(NamedTuple):
+    """What this node has at a path. `fp`: fingerprint of what is on the disk, b"" if nothing is there."""
+
+    record: Record
+    seq: int
+    fp: bytes
+
+
+def _row(columns: tuple[object, ...]) -> Row:
+    return Row(record_of(columns), columns[12], columns[13])  # type: ignore[arg-type]
+
+
+class Rows:
+    """All rows. Decoded ones are kept; writes go to the database in bulk."""
+
+    def __init__(self, database: Database, notes: Notes, sequences: Sequences, contents: ContentFilter) -> None:
+        self._database = database
+        self._notes = notes
+        self._sequences = sequences
+        self._contents = contents
+        self._decoded: dict[
+            bytes, Row | None
+        ] = {}  # all dirty ones, and some that are in the database (None: not there)
+        self._dirty: dict[bytes, Row] = {}
+        self._dirty_contents: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
+        self._paths: Bloom | None = None  # of all rows; only if there were none at the start
+        self._live: tuple[int, int] | None = None  # live files and their bytes; None: to be counted
+        self._summary: tuple[int, bytes] | None = None  # as of this sequence
+        if database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
+            self._paths = Bloom()
+            self._live = (0, 0)
+        elif len(live := str(notes.noted("live") or "").split()) == 2:
+            self._live = int(live[0]), int(live[1])
+
+    # --- as a writer ---
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def flush(self) -> None:
+        if not self._dirty:
+            return
+        self._note_live()
+        rows = [
+            (*columns_of_record(row.record), row.seq, row.fp, text_of_vector(row.record.lineage))
+            for row in self._dirty.values()
+        ]
+        marks = ",".join("?" * 14)
+        self._database.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
+        self._dirty.clear()
+        self._dirty_contents.clear()
+
+    # --- one path ---
+
+    def get(self, path: bytes) -> Row | None:
+        try:
+            return self._decoded[path]
+        except KeyError:
+            pass
+        if self._paths is not None and not self._paths.may_have(hash(path)):
+            return None
+        parent, _, name = path.rpartition(b"/")
+        query = f"SELECT {RECORD_COLUMNS},seq,fp FROM row WHERE parent=? AND name=?"
+        columns = self._database.execute(query, (parent, name)).fetchone()
+        row = None if columns is None else _row(columns)
+        self._remember(path, row)
+        return row
+
+    def put(self, record: Record, fp: bytes) -> Row:
+        """Set what this node has at a path; the row gets the next sequence."""
+        row = _new(Row, (record, self._sequences.take(), fp))
+        self._set(record.path, row)
+        if self._paths is not None:  # not before: what is new needs no look into the file
+            self._paths.add(hash(record.path))
+        return row
+
+    def set_fp(self, path: bytes, fp: bytes) -> None:
+        """What is on the disk has another fingerprint; there is nothing to announce."""
+        row = self.get(path)
+        if row is not None and row.fp != fp:
+            self._set(path, row._replace(fp=fp))
+
+    def forget(self, path: bytes) -> None:
+        """As if nothing had ever been at a path."""
+        self.flush()
+        parent, _, name = path.rpartition(b"/")
+        self._database.execute("DELETE FROM row WHERE parent=? AND name=?", (parent, name))
+        self._decoded.pop(path, None)
+        self._summary = self._live = None
+        self._note_live()
+
+    def _set(self, path: bytes, row: Row) -> None:
+        if self._live is not None:
+            was = self.get(path)
+            files, size = self._live
+            if row.record.kind is Kind.FILE:
+                files, size = files + 1, size + row.record.size
+            if was is not None and was.record.kind is Kind.FILE:
+                files, size = files - 1, size - was.record.size
+            self._live = files, size
+        self._remember(path, row)
+        self._dirty[path] = row
+        if row.record.kind == Kind.FILE:
+            self._dirty_contents[row.record.content] = path
+            self._contents.add(row.record.content)
+
+    def _remember(self, path: bytes, row: Row | None) -> None:
+        if len(self._decoded) >= _DECODED_MAX:
+            self._decoded.clear()
+            self._decoded.update(self._dirty)
+        self._decoded[path] = row
+
+    # --- many paths ---
+
+    def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
+        """`put` for many files of which nothing was known."""
+        first = self._sequences.take(len(records))
+        if self._live is not None:
+            files, size = self._live
+            self._live = files + len(records), size + sum(record.size for record in records)
+        sequences = range(first, first + len(records))
+        rows = list(map(partial(_new, Row), zip(records, sequences, fps, strict=True)))
+        paths = [record.path for record in records]
+        contents = [record.content for record in records]
+        if self._paths is not None:
+            self._paths.add_all(map(hash, paths))
+        self._contents.add_all(contents)
+        if len(self._decoded) + len(rows) > _DECODED_MAX:
+            self._decoded.clear()
+            self._decoded.update(self._dirty)
+        self._decoded.update(zip(paths, rows, strict=True))
+        self._dirty.update(zip(paths, rows, strict=True))
+        self._dirty_contents.update(zip(contents, paths, strict=True))
+        return rows
+
+    def fetch(self, paths: Iterable[bytes]) -> None:
+        """Read many rows at once, so that `get` finds them decoded."""
+        todo = [path for path in paths if path not in self._decoded]
+        if self._paths is not None and todo:
+            todo = [path for path, is_new in zip(todo, self._paths.lack(map(hash, todo)), strict=True) if not is_new]
+        for at in range(0, len(todo), _FETCH_ROWS):
+            some = todo[at : at + _FETCH_ROWS]
+            keys: list[bytes] = []
+            for path in some:
+                parent, _, name = path.rpartition(b"/")
+                keys += (parent, name)
+            marks = ",".join(["(?,?)"] * len(some))
+            # A dirty row may be missing in the database, but its path is in _decoded and not in `todo`.
+            found = {row.record.path: row for row in self._select(f"(parent,name) IN (VALUES {marks})", keys)}
+            for path in some:
+                self._remember(path, found.get(path))
+
+    def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
+        """Those of some paths that have no row."""
+        self.fetch(paths)
+        lacking = [False] * len(paths) if self._paths is None else self._paths.lack(map(hash, paths))
+        return {path for path, is_new in zip(paths, lacking, strict=True) if is_new or self.get(path) is None}
+
+    def select(self, condition: str, keys: Iterable[object]) -> list[Row]:
+        """The rows that fulfil an SQL condition. For `tree`."""
+        self.flush()
+        return self._select(condition, keys)
+
+    def _select(self, condition: str, keys: Iterable[object]) -> list[Row]:
+        """`select` among the rows in the database: the caller knows what to do about dirty ones."""
+        query = f"SELECT {RECORD_COLUMNS},seq,fp FROM row WHERE {condition}"
+        return [_row(columns) for columns in self._database.execute(query, tuple(keys))]
+
+    # --- by content ---
+
+    def by_content(self, digest: bytes) -> list[Row]:
+        """Some live files with this content (at most 8), as far as the index knows."""
+        rows: list[Row] = []
+        if not self._contents.may_have(digest):
+            return rows
+        path = self._dirty_contents.get(digest)
+        if path is not None:
+            row = self._dirty.get(path)
+            if row is not None and row.record.kind == Kind.FILE and row.record.content == digest:
+                rows.append(row)
+        for row in self._select("kind=1 AND content=? LIMIT 8", (digest,)):
+            row = self._dirty.get(row.record.path, row)
+            if row.record.kind == Kind.FILE and row.record.content == digest and row not in rows:
+                rows.append(row)
+        return rows
+
+    def index_contents(self) -> None:
+        """Make `by_content` fast. A sorted index made at once costs a third of one that grows row by row."""
+        self.flush()
+        self._database.execute("CREATE INDEX IF NOT EXISTS row_content ON row (content) WHERE kind = 1")
+
+    # --- by sequence, and all of them ---
+
+    def after(self, sequence: int, limit: int) -> list[Row]:
+        """Rows above a sequence, ascending."""
+        self.flush()
+        query = "SELECT parent,name FROM row WHERE seq>? ORDER BY seq LIMIT ?"
+        paths = [joined(*key) for key in self._database.execute(query, (sequence, limit))]
+        self.fetch(paths)  # most are decoded already
+        return [row for path in paths if (row := self.get(path)) is not None]
+
+    def come_to(self, after: int) -> Lack:
+        """What the rows above a sequence come to."""
+        self.flush()
+        query = "SELECT COUNT(*), COALESCE(SUM(kind=1),0), COALESCE(SUM((kind=1)*size),0) FROM row WHERE seq>?"
+        count, files, size = self._database.execute(query, (after,)).fetchone()
+        return Lack(files, size, count - files)
+
+    def summary(self) -> bytes:
+        """The summary of all rows (see `content.summarize`); kept until a row changes."""
+        if self._summary is None or self._summary[0] != self._sequences.last:
+            self.flush()
+            query = "SELECT parent,name,stamp_ns,stamp_node,vector FROM row"
+            rows = self._database.execute(query)
+            found = summarize((joined(parent, name), *rest) for parent, name, *rest in rows)
+            self._summary = self._sequences.last, found
+        return self._summary[1]
+
+    def count_live(self) -> tuple[int, int]:
+        """Live files, and their bytes together: counted once, then kept up to date."""
+        if self._live is None:
+            self._live = self.counted_live()
+            self._note_live()
+        return self._live
+
+    def counted_live(self) -> tuple[int, int]:
+        """`count_live`, by looking at every row."""
+        self.flush()
+        query = "SELECT COUNT(*), COALESCE(SUM(size),0) FROM row WHERE kind=1"
+        count, size = self._database.execute(query).fetchone()
+        return count, size
+
+    def _note_live(self) -> None:
+        self._notes.note("live", "" if self._live is None else f"{self._live[0]} {self._live[1]}")

@@ -1,0 +1,83 @@
+"""Rows by their place in the folder: what is at a path, directly in it, and below it at any depth.
+
+In:   a path; b"" is the shared folder itself.
+Out:  rows, paths, fingerprints and counts.
+Rule: only questions. A path is stored as (parent, name), so all that is below a folder has a parent that is this folder
+      (directly) or lies between "folder/" and "folder0" ("0" follows "/").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dir_sync.core.model import Kind
+from dir_sync.index.codec import joined
+from dir_sync.index.database import Database
+from dir_sync.index.rows import Row, Rows
+
+__all__ = ["Tree"]
+
+_BELOW = "(parent=? OR (parent>=? AND parent<?))"
+
+
+def _keys_below(path: bytes) -> tuple[bytes, bytes, bytes]:
+    return path, path + b"/", path + b"0"
+
+
+class Tree:
+    """Questions to the rows. A row is live if it is not a tombstone."""
+
+    def __init__(self, database: Database, rows: Rows) -> None:
+        self._database = database
+        self._rows = rows
+
+    def known_in(self, parent: bytes) -> dict[bytes, bytes]:
+        """Name -> fingerprint of everything that is directly in a folder, as far as this node knows."""
+        self._rows.flush()
+        query = "SELECT name,fp FROM row WHERE parent=? AND (kind<>0 OR fp<>x'')"
+        return dict(self._database.execute(query, (parent,)))
+
+    def live_below(self, path: bytes, limit: int) -> list[Row]:
+        """Up to `limit` rows below a folder, at any depth, that are live or have something on the disk."""
+        condition = f"{_BELOW} AND (kind<>0 OR fp<>x'') ORDER BY parent DESC, name LIMIT ?"
+        return self._rows.select(condition, (*_keys_below(path), limit))
+
+    def live_children(self, path: bytes, limit: int) -> list[Row]:
+        """Up to `limit` live rows directly in a folder."""
+        return self._rows.select("parent=? AND kind<>0 LIMIT ?", (path, limit))
+
+    def has_live_child(self, path: bytes) -> bool:
+        self._rows.flush()
+        query = "SELECT 1 FROM row WHERE parent=? AND kind<>0 LIMIT 1"
+        return self._database.execute(query, (path,)).fetchone() is not None
+
+    def live_files(self, path: bytes) -> Iterator[Row]:
+        """The file at a path, or all files below it, as far as they are live."""
+        row = self._rows.get(path)
+        if row is not None and row.record.kind == Kind.FILE:
+            yield row
+        yield from self._rows.select(f"kind=1 AND {_BELOW}", _keys_below(path))
+
+    def count_files(self, path: bytes) -> int:
+        """How many `live_files` there are."""
+        row = self._rows.get(path)
+        if row is not None and row.record.kind != Kind.DIRECTORY:
+            return int(row.record.kind == Kind.FILE)
+        self._rows.flush()
+        query = f"SELECT COUNT(*) FROM row WHERE kind=1 AND {_BELOW}"
+        count: int = self._database.execute(query, _keys_below(path)).fetchone()[0]
+        return count
+
+    def live_paths(self, path: bytes) -> list[bytes]:
+        """A path and all that is below it, as far as it is live."""
+        self._rows.flush()
+        query = f"SELECT parent,name FROM row WHERE kind<>0 AND {_BELOW}"
+        below = [joined(*key) for key in self._database.execute(query, _keys_below(path))]
+        row = self._rows.get(path)
+        return [path, *below] if row is not None and row.record.kind != Kind.ABSENT else below
+
+    def files_from(self, after: bytes, size_min: int, limit: int) -> list[Row]:
+        """Live files of at least `size_min` bytes whose path is above `after`, in order of (parent, name)."""
+        parent, _, name = after.rpartition(b"/")
+        condition = "kind=1 AND size>=? AND (parent,name)>(?,?) ORDER BY parent,name LIMIT ?"
+        return self._rows.select(condition, (size_min, parent, name, limit))

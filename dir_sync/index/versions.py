@@ -1,0 +1,130 @@
+"""The tables `version` and `brief`: what the history holds, that is, what synchronization replaced or deleted.
+
+In:   each version that was filed away, and each that is dropped.
+Out:  versions by name, path, content, age and size: for `history` and `restore`, and for what is to be dropped next.
+Rule: the bytes lie below `.dir_sync/versions`, under the version's name; here is only what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dir_sync.core.events import Version
+from dir_sync.core.model import Kind
+from dir_sync.index.bloom import ContentFilter
+from dir_sync.index.codec import columns_of_version, version_of
+from dir_sync.index.database import Database
+
+__all__ = ["Versions"]
+
+
+class Versions:
+    """What the history holds. Each write goes to the database at once."""
+
+    def __init__(self, database: Database, contents: ContentFilter) -> None:
+        self._execute = database.execute
+        self._contents = contents
+
+    # --- what is written ---
+
+    def put(self, version: Version) -> None:
+        self._contents.add(version.content)
+        marks = ",".join("?" * 11)
+        self._execute(f"INSERT OR REPLACE INTO version VALUES ({marks})", columns_of_version(version))
+
+    def put_brief(self, name: bytes) -> None:
+        """The content of a version was here for minutes only."""
+        self._execute("INSERT OR IGNORE INTO brief VALUES (?)", (name,))
+
+    def drop(self, name: bytes) -> None:
+        self._execute("DELETE FROM version WHERE name=?", (name,))
+        self._execute("DELETE FROM brief WHERE name=?", (name,))
+
+    def settle(self, path: bytes, kind: Kind, content: bytes) -> None:
+        """What lost in a conflict is an ordinary version from now on."""
+        query = "UPDATE version SET why='replaced' WHERE why='conflict' AND path=? AND kind=? AND content=?"
+        self._execute(query, (path, int(kind), content))
+
+    # --- one version ---
+
+    def get(self, name: bytes) -> Version | None:
+        fields = self._execute("SELECT * FROM version WHERE name=?", (name,)).fetchone()
+        return None if fields is None else version_of(fields)
+
+    def has(self, name: bytes) -> bool:
+        """The history is known to hold this file."""
+        return self._execute("SELECT 1 FROM version WHERE name=?", (name,)).fetchone() is not None
+
+    def is_brief(self, name: bytes) -> bool:
+        return self._execute("SELECT 1 FROM brief WHERE name=?", (name,)).fetchone() is not None
+
+    def with_content(self, digest: bytes) -> Version | None:
+        """A file in the history with this content."""
+        if not self._contents.may_have(digest):
+            return None
+        fields = self._execute("SELECT * FROM version WHERE kind=1 AND content=? LIMIT 1", (digest,)).fetchone()
+        return None if fields is None else version_of(fields)
+
+    # --- many of them ---
+
+    def oldest_first(self, path: bytes | None = None) -> Iterator[Version]:
+        """What the history holds (of one path), oldest first."""
+        if path is None:
+            found = self._execute("SELECT * FROM version ORDER BY time_ns")
+        else:
+            found = self._execute("SELECT * FROM version WHERE path=? ORDER BY time_ns", (path,))
+        yield from map(version_of, found)
+
+    def newest(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
+        """Up to `limit` versions of a path and of all below it (b"": of all), newest first. `conflicts`: only losers."""
+        query, keys = "SELECT * FROM version", []
+        if path:
+            query, keys = f"{query} WHERE (path=? OR (path>=? AND path<?))", [path, path + b"/", path + b"0"]
+        if conflicts:
+            query += " AND why='conflict'" if path else " WHERE why='conflict'"
+        return [
+            version_of(fields) for fields in self._execute(f"{query} ORDER BY time_ns DESC LIMIT ?", (*keys, limit))
+        ]
+
+    def since(self, time_ns: int, limit: int) -> list[Version]:
+        """Up to `limit` versions that were displaced at a time or later, the latest first."""
+        query = "SELECT * FROM version WHERE time_ns>=? ORDER BY time_ns DESC LIMIT ?"
+        return [version_of(fields) for fields in self._execute(query, (time_ns, limit))]
+
+    # --- what is dropped next ---
+
+    def total_bytes(self) -> int:
+        """What the history holds, together."""
+        size: int = self._execute("SELECT COALESCE(SUM(size),0) FROM version").fetchone()[0]
+        return size
+
+    def brief_bytes(self) -> int:
+        """What the history holds of contents that were here for minutes only."""
+        query = "SELECT COALESCE(SUM(size),0) FROM version WHERE name IN (SELECT name FROM brief)"
+        size: int = self._execute(query).fetchone()[0]
+        return size
+
+    def old(self, before_ns: int, limit: int) -> list[Version]:
+        """Up to `limit` versions that were displaced before a time, oldest first."""
+        query = "SELECT * FROM version WHERE time_ns<? ORDER BY time_ns LIMIT ?"
+        return [version_of(fields) for fields in self._execute(query, (before_ns, limit))]
+
+    def least(self, limit: int, brief_first: bool = False) -> list[Version]:
+        """Up to `limit` versions, whatever time a wrong clock gave them, oldest first, but losers of conflicts last. With
+        `brief_first`, contents that were here for minutes only come first."""
+        order = "name NOT IN brief, why='conflict', time_ns" if brief_first else "why='conflict', time_ns"
+        query = f"SELECT * FROM version ORDER BY {order} LIMIT ?"
+        return [version_of(fields) for fields in self._execute(query, (limit,))]
+
+    def crowding(self, share: int, limit: int) -> list[tuple[Version, int]]:
+        """Of paths that hold more than `share` bytes in ordinary versions: up to `limit` of these and what the path holds, the
+        largest paths first, the oldest of a path first, its newest never."""
+        ordinary = (
+            "SELECT path AS of, SUM(size) AS total, MAX(time_ns) AS newest FROM version WHERE why<>'conflict'"
+            " GROUP BY path HAVING COUNT(*)>1 AND total>?"
+        )
+        query = (
+            f"SELECT version.*, total FROM version JOIN ({ordinary}) ON path=of"
+            " WHERE why<>'conflict' AND time_ns<newest ORDER BY total DESC, path, time_ns LIMIT ?"
+        )
+        return [(version_of(fields[:-1]), fields[-1]) for fields in self._execute(query, (share, limit))]

@@ -1,0 +1,232 @@
+"""Each table of the index alone: with a database of its own, and without the front."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.reconcile import Offer
+from dir_sync.core.standing import Lack
+from dir_sync.index.bloom import Bloom, ContentFilter
+from dir_sync.index.codec import columns_of_record, record_of, text_of_vector
+from dir_sync.index.database import Database, IndexDamaged
+from dir_sync.index.identity import Identity, Sequences
+from dir_sync.index.intents import Intents
+from dir_sync.index.notes import Notes
+from dir_sync.index.offers import Offers
+from dir_sync.index.rows import Rows
+from dir_sync.index.tree import Tree
+from tests.ends import closed_at_end
+
+DIGEST = bytes(range(32))
+
+
+def database(path: str = ":memory:", image: bytes | None = None) -> Database:
+    return closed_at_end(Database(path, image))
+
+
+def record(path: bytes, kind: Kind = Kind.FILE, content: bytes = DIGEST, at: int = 1) -> Record:
+    body = content if kind == Kind.FILE else b""
+    return Record(path, kind, len(path), body, 7_000_000_001, 0o644, Stamp(at, "ab"), (("ab", at), ("cd", 2)))
+
+
+def rows_in(base: Database) -> Rows:
+    notes = Notes(base)
+    rows = Rows(base, notes, Sequences(notes, Random(1)), ContentFilter(lambda: [DIGEST]))
+    base.attach(rows)
+    base.attach(notes)
+    return rows
+
+
+# --- codec and bloom -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [b"a", b"folder/a", b"folder/deeper/\xff"])
+@pytest.mark.parametrize("lineage", [(), (("ab", 1),), (("ab", 1), ("ef", 2**60))])
+def test_a_record_survives_its_columns(path: bytes, lineage: tuple[tuple[str, int], ...]) -> None:
+    made = record(path)._replace(lineage=lineage, mtime=-1)
+    assert record_of((*columns_of_record(made), text_of_vector(lineage))) == made
+
+
+def test_a_filter_never_denies_what_it_was_given() -> None:
+    rng, bloom = Random(1), Bloom()
+    numbers = [rng.getrandbits(64) for _ in range(5_000)]
+    for number in numbers[:100]:
+        bloom.add(number)
+    bloom.add_all(numbers[100:])
+    assert all(map(bloom.may_have, numbers))
+    assert not any(bloom.lack(numbers))
+    others = [rng.getrandbits(64) for _ in range(5_000)]
+    assert sum(bloom.lack(others)) > 4_900
+    assert bloom.lack(others) == [not bloom.may_have(number) for number in others]
+
+
+def test_a_filter_of_contents_is_made_at_the_first_question_and_then_grows() -> None:
+    asked = []
+
+    def everything() -> list[bytes]:
+        asked.append(1)
+        return [DIGEST]
+
+    contents = ContentFilter(everything)
+    contents.add(bytes(32))  # it is in `everything`, too, by the time that is asked
+    assert not asked
+    later = bytes([9] * 32)
+    assert contents.may_have(DIGEST)
+    assert contents.may_not_have([DIGEST, later]) == {later}
+    contents.add(later)
+    assert contents.may_have(later)
+    assert len(asked) == 1
+
+
+# --- the database ----------------------------------------------------------------------------------------------------
+
+
+def test_a_commit_writes_only_if_there_is_something_new(tmp_path: Path) -> None:
+    path = str(tmp_path / "index.db")
+    base = database(path)
+    notes = Notes(base)
+    base.attach(notes)
+    assert not base.is_dirty
+    notes.note("key", 1)
+    assert base.is_dirty
+    assert Notes(database(path)).noted("key") is None, "nothing is written before the commit"
+    base.commit(durable=True)
+    assert not base.is_dirty
+    assert Notes(database(path)).noted("key") == 1
+
+
+def test_an_image_is_what_was_committed_and_a_copy_what_was_written() -> None:
+    base = database()
+    base.execute("INSERT INTO meta VALUES ('one', 1)")
+    base.commit(durable=False)
+    base.execute("INSERT INTO meta VALUES ('two', 2)")
+    assert Notes(database(image=base.copy())).noted("two") == 2
+    again = Notes(database(image=base.image()))
+    assert (again.noted("one"), again.noted("two")) == (1, None)
+
+
+def test_what_is_no_index_is_damaged_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(IndexDamaged):
+        Database(str(path), None)
+    base = Database(":memory:", None)
+    base.execute("INSERT INTO intent (peer, records) VALUES ('ab', '[1]')")
+    offers = Offers(base)
+    with pytest.raises(IndexDamaged), base.opening():
+        Intents(base).recover(offers)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        base.execute("SELECT 1")
+
+
+# --- identity and sequences ------------------------------------------------------------------------------------------
+
+
+def test_ids_stay_until_new_ones_are_taken() -> None:
+    notes = Notes(database())
+    first = Identity(notes, Random(1))
+    again = Identity(notes, Random(2))
+    assert first.is_new
+    assert not again.is_new
+    assert (first.node, first.index_id) == (again.node, again.index_id)
+    again.take_new_ids()
+    assert first.node != again.node == notes.noted("node")
+
+
+def test_a_sequence_is_given_out_once() -> None:
+    notes = Notes(database())
+    sequences = Sequences(notes, Random(1))
+    assert (sequences.next(), sequences.take(), sequences.take(3), sequences.reserve(), sequences.take()) == (
+        1, 1, 2, 5, 7
+    )  # fmt: skip
+    sequences.flush()
+    again = Sequences(notes, Random(1))
+    assert again.last == 7
+    again.skip(10**18)
+    assert again.take() == 10**15 + 1
+    again.skip(0)
+    assert again.take() > 10**15 + 2, "a clock that was set back"
+
+
+def test_an_index_without_a_change_has_no_sequence_yet_also_after_skipping() -> None:
+    sequences = Sequences(Notes(database()), Random(1))
+    sequences.skip(10**18)
+    assert not sequences.is_dirty
+    assert (sequences.last, sequences.next()) == (0, 10**15 + 1)
+
+
+# --- rows, tree, offers ----------------------------------------------------------------------------------------------
+
+
+def test_rows_are_read_as_written_before_and_after_they_are_in_the_database() -> None:
+    base = database()
+    rows = rows_in(base)
+    one = rows.put(record(b"d/a"), b"fp")
+    many = rows.put_new([record(b"d/b"), record(b"d/c", content=bytes(32))], [b"1", b"2"])
+    assert [row.seq for row in (one, *many)] == [1, 2, 3]
+    assert {row.record.path for row in rows.by_content(DIGEST)} <= {b"d/a", b"d/b"}
+    assert rows.after(1, 10) == many
+    base.commit(durable=False)
+    again = rows_in(database(image=base.image()))
+    assert again.get(b"d/a") == one
+    assert again.unknown([b"d/b", b"d/x"]) == {b"d/x"}
+    assert {row.record.path for row in again.by_content(DIGEST)} == {b"d/a", b"d/b"}
+    assert again.count_live() == (3, 9)
+
+
+def test_what_is_below_a_folder_is_not_what_only_begins_like_it() -> None:
+    base = database()
+    rows = rows_in(base)
+    tree = Tree(base, rows)
+    rows.put(record(b"d", Kind.DIRECTORY), b"fp")
+    for path in (b"d/a", b"d/e/f", b"d-", b"d0", b"de/a"):
+        rows.put(record(path), b"fp")
+    rows.put(record(b"d/gone", Kind.ABSENT), b"")
+    assert sorted(tree.live_paths(b"d")) == [b"d", b"d/a", b"d/e/f"]
+    assert sorted(row.record.path for row in tree.live_files(b"d")) == [b"d/a", b"d/e/f"]
+    assert tree.count_files(b"d") == 2
+    assert [row.record.path for row in tree.live_below(b"d", 9)] == [b"d/e/f", b"d/a"], "the deepest first"
+    assert set(tree.known_in(b"d")) == {b"a"}
+    assert tree.has_live_child(b"d")
+    assert not tree.has_live_child(b"d0")
+
+
+def test_offers_are_counted_as_they_come_and_go() -> None:
+    base = database()
+    offers = Offers(base)
+    base.attach(offers)
+    assert not offers.any()
+    for peer, kind in (("one", Kind.FILE), ("two", Kind.DIRECTORY)):
+        offers.put(Offer(peer, record(b"d/a", kind), False))
+    assert [offer.peer for offer in offers.of(b"d/a")] == ["one", "two"]
+    assert (offers.any(), offers.count_paths(), offers.count_by("one")) == (True, 1, 1)
+    assert not offers.went
+    assert offers.drop(b"d/a", "one")
+    assert not offers.drop(b"d/a", "one")
+    assert offers.went
+    base.commit(durable=False)
+    again = Offers(database(image=base.image()))
+    assert again.wanted_from("two") == offers.wanted_from("two") == Lack(0, 0, 1)
+    assert [offer.peer for offer in again.of(b"d/a")] == ["two"]
+    assert again.without({b"d/a", b"x"}) == {b"x"}
+    again.forget("two")
+    assert not again.any()
+
+
+def test_an_intent_becomes_offers_at_the_next_start() -> None:
+    base = database()
+    intents = Intents(base)
+    done = intents.put("peer", [record(b"done")])
+    intents.put("peer", [record(b"\xff"), record(b"folder/b")])
+    intents.drop(done)
+    offers = Offers(base)
+    intents.recover(offers)
+    assert offers.paths(None, 9) == [b"\xff", b"folder/b"]
+    assert offers.of_peer(b"\xff", "peer") == Offer("peer", record(b"\xff"), False)
+    intents.recover(offers)
+    assert offers.count_by("peer") == 2
