@@ -26,9 +26,10 @@ from dir_sync.core.messages import (
     Pong,
     ProtocolVersion,
     State,
+    encode,
 )
 from dir_sync.core.model import PeerError
-from dir_sync.core.session import Session, encode
+from dir_sync.core.session import Session
 from dir_sync.core.wire import Buffer, LocalError
 
 __all__ = ["Listener", "Node", "Parcel"]

@@ -110,6 +110,19 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ): "a look is one of the jobs of a disk worker, and what is staged is hashed as it hashes"
 }
 
+# Exactly what the modules of core.messages import of core. All others know only the package.
+MESSAGES: dict[str, set[str]] = {
+    "base": {"wire"},
+    "checks": {"limits", "growth", "model", "wire"},
+    "records": {"messages.checks", "limits", "model", "wire"},
+    "link": {"messages.base", "messages.checks", "limits", "model", "wire"},
+    "state": {"messages.base", "messages.checks", "messages.records", "limits", "model"},
+    "update": {"messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
+    "transfer": {"messages.base", "messages.checks", "limits", "model", "wire"},
+    "history": {"messages.base", "messages.checks", "messages.records", "limits", "model"},
+    "brake": {"messages.base", "messages.checks", "limits"},
+}
+
 IMPURE = {
     *("asyncio", "concurrent", "ctypes", "datetime", "logging", "mmap", "multiprocessing", "os", "pathlib"),
     *("queue", "random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl"),
@@ -199,6 +212,14 @@ def test_the_table_names_no_import_that_a_package_does_not_make(package: str) ->
         for other in row - GRAPH[module]
     }
     assert not unused
+
+
+def test_messages_are_layered_and_known_as_one_package() -> None:
+    inside = {module for module in TREES if module.startswith("core.messages.")}
+    found = {module: GRAPH[module] for module in inside}
+    assert found == {f"core.messages.{name}": {f"core.{other}" for other in row} for name, row in MESSAGES.items()}
+    strangers = {module for module in TREES if GRAPH[module] & inside} - inside
+    assert strangers == {"core.messages"}
 
 
 def test_no_exception_is_unused() -> None:

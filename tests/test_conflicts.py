@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from dir_sync.core.events import ApplyJob, Touched, Urgency, Why
-from dir_sync.core.messages import Chunks, Piece, from_wire, to_wire
+from dir_sync.core.messages import Chunks, Piece, from_wire
 from dir_sync.core.model import Kind, Record, Stamp, joined, made_from
 from dir_sync.core.reconcile import Offer, answer, changed
 from dir_sync.index import Index
@@ -196,7 +196,7 @@ def test_the_lineage_survives_the_index_and_the_wire() -> None:
     assert [again.offers(path)[0].record._replace(path=b"a") for path in (b"b", b"c")] == [winner, winner]
     index.close()
     again.close()
-    assert from_wire(to_wire(state(winner))) == state(winner)
+    assert from_wire(state(winner).to_wire()) == state(winner)
 
 
 def test_an_index_from_before_lineages_is_read(tmp_path: Path) -> None:

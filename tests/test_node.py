@@ -25,8 +25,8 @@ from dir_sync.core.messages import (
     Ping,
     State,
     StateRequest,
+    encode,
 )
-from dir_sync.core.session import encode
 from dir_sync.core.wire import Piece, encode_message
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled

@@ -1,8 +1,9 @@
 """One connection's protocol: bytes in, legal and complete messages out; messages in, bytes out. Sans I/O.
 
-What is legal when is one table, `LEGAL`, which both directions are checked by: what a peer says against it is
-a PeerError, what we would say against it a LocalError. Rule: a message comes out only when it is whole, with
-what is attached to it; after a CLOSE in either direction nothing comes out and nothing goes out any more.
+What is legal when is one table, `LEGAL`, made of what each message declares (`SAID_IN`). Both directions are checked by
+it: what a peer says against it is a PeerError, what we would say against it a LocalError. Rule: a message comes out
+only when it is whole, with what is attached to it; after a CLOSE in either direction nothing comes out and nothing goes
+out any more.
 
 One thread may receive while another one sends.
 """
@@ -10,87 +11,30 @@ One thread may receive while another one sends.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
-from typing import Final, get_args
+from typing import Final
 
-from dir_sync.core import limits
 from dir_sync.core.messages import (
-    Change,
+    SAID_IN,
     Chunks,
     Close,
-    DeltaRequest,
     Hello,
+    JsonMessage,
     Message,
-    ModificationUpdate,
-    Ping,
-    Pong,
+    Phase,
     ProtocolVersion,
-    Pull,
-    Signature,
     StateRequest,
+    encode,
     from_wire,
-    to_wire,
 )
-from dir_sync.core.model import Kind, PeerError
-from dir_sync.core.wire import (
-    ATTACHMENT,
-    CHUNKS,
-    Attachment,
-    Buffer,
-    Frame,
-    FrameDecoder,
-    Json,
-    LocalError,
-    Piece,
-    Unknown,
-    encode_message,
-    encode_pieces,
-)
+from dir_sync.core.model import PeerError
+from dir_sync.core.wire import Attachment, Buffer, Frame, FrameDecoder, Json, LocalError, Unknown
 
-_new: Final = tuple.__new__  # half the cost of a named tuple's own
-
-__all__ = ["LEGAL", "LocalError", "Phase", "ProtocolVersion", "Session", "encode"]
-
-
-class Phase(Enum):
-    """How far one direction of a connection is."""
-
-    HELLO = "nothing was said yet"
-    OPEN = "the speaker has said HELLO"
-    ASKED = "... and the listener has sent a STATE_REQUEST"
-    CLOSED = "one of them has said CLOSE"
-
+__all__ = ["LEGAL", "LocalError", "Phase", "ProtocolVersion", "Session"]
 
 LEGAL: Final[dict[Phase, frozenset[type]]] = {
-    Phase.HELLO: frozenset({Hello, Close}),
-    Phase.OPEN: frozenset({StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close}),
-    Phase.ASKED: frozenset(get_args(Message)) - {Hello},
-    Phase.CLOSED: frozenset(),
+    phase: frozenset(kind for kind, phases in SAID_IN.items() if phase in phases) for phase in Phase
 }
 """What the speaker may say in each phase of its direction."""
-
-
-def encode(message: Message) -> list[Buffer]:
-    """All bytes of a message with what is attached to it, to be sent one buffer after the other, and to as
-    many peers as one likes. LocalError if no peer would take it."""
-    match message:
-        case Chunks(pieces):
-            return encode_pieces(CHUNKS, pieces)
-        case ModificationUpdate(changes=changes):
-            contents = _attached(changes)
-            frame = encode_message(to_wire(message), sum(len(piece.data) for piece in contents))
-            return [frame, *encode_pieces(ATTACHMENT, contents)] if contents else [frame]
-        case Signature(_, id_, data):
-            if len(data) > limits.SIGNATURE_BYTES_MAX:
-                raise LocalError(f"a signature of {len(data)} bytes")
-            return [encode_message(to_wire(message)), *encode_pieces(ATTACHMENT, (Piece(id_, 0, data),))]
-        case Hello():
-            frame = encode_message(to_wire(message))
-            if len(frame) - 8 > limits.HELLO_FRAME_BYTES_MAX:
-                raise LocalError(f"a HELLO of {len(frame)} bytes")
-            return [frame]
-        case _:
-            return [encode_message(to_wire(message))]
 
 
 class Session:
@@ -101,7 +45,7 @@ class Session:
         # Set by receiving
         self.hello: Hello | None = None  # the peer's
         self._they_asked = False
-        self._waiting: list[Message | None] = []  # the message whose attachment must come next
+        self._waiting: list[JsonMessage | None] = []  # the message whose attachment must come next
         self._deaf = False  # nothing is received any more
         self.text_bytes = 0  # of all messages so far
         self.skipped = 0  # frames so far that say nothing to us
@@ -194,7 +138,7 @@ class Session:
             if type(frame) is not Attachment:
                 raise PeerError("a message without its attachment")
             message = self._waiting.pop()
-            return [] if message is None else [_with_attachment(message, frame.pieces)]
+            return [] if message is None else [message.with_attachment(frame.pieces)]
         match frame:
             case Json(fields, size):
                 message = from_wire(fields)
@@ -233,39 +177,3 @@ class Session:
                 self._they_asked = True
             case Close():
                 self._closed = True
-
-
-def _attached(changes: tuple[Change, ...]) -> list[Piece]:
-    pieces: list[Piece] = []
-    for position, (_, record, _, attached, _, content) in enumerate(changes):
-        if attached != (content is not None):
-            raise LocalError("a change that is not as attached as its content")
-        if content is not None:
-            if record.kind != Kind.FILE or len(content) != record.size:
-                raise LocalError(f"content of {len(content)} bytes for a record of size {record.size}")
-            pieces.append(_new(Piece, (position, 0, content)))
-    return pieces
-
-
-def _with_attachment(message: Message, pieces: tuple[Piece, ...]) -> Message:
-    """`message` with what came behind it. That of a message which knows of none is left out, like a field
-    would be."""
-    match message:
-        case ModificationUpdate(folder, sequence, changes, times, attached):
-            filled = list(changes)
-            wanted = [position for position, change in enumerate(changes) if change.attached]
-            if [piece.key for piece in pieces] != wanted:
-                raise PeerError("an attachment of other contents than its update names")
-            for position, offset, data in pieces:
-                action, record, source, with_content, delta, _ = filled[position]
-                if offset != 0 or len(data) != record.size:
-                    raise PeerError("an attached content that is not as long as its record says")
-                filled[position] = _new(Change, (action, record, source, with_content, delta, bytes(data)))
-            return ModificationUpdate(folder, sequence, tuple(filled), times, attached)
-        case Signature(folder, id_, _):
-            (key, offset, data), *more = pieces
-            if more or key != id_ or offset != 0 or len(data) > limits.SIGNATURE_BYTES_MAX:
-                raise PeerError("an attachment that is not the signature's")
-            return Signature(folder, id_, bytes(data))
-        case _:
-            return message

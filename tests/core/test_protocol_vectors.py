@@ -42,9 +42,10 @@ from dir_sync.core.messages import (
     Signature,
     State,
     StateRequest,
+    encode,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, joined
-from dir_sync.core.session import Session, encode
+from dir_sync.core.session import Session
 from dir_sync.core.wire import Attachment, Frame, FrameDecoder, Json, Unknown
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"

@@ -46,10 +46,10 @@ from dir_sync.core.messages import (
     Signature,
     State,
     StateRequest,
-    to_wire,
+    encode,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stamp
-from dir_sync.core.session import LEGAL, LocalError, Phase, Session, encode
+from dir_sync.core.session import LEGAL, LocalError, Phase, Session
 from dir_sync.core.wire import (
     ATTACHMENT,
     Attachment,
@@ -279,7 +279,7 @@ def update_of(*records: tuple[Record, bytes | None]) -> ModificationUpdate:
 
 def bare(message: Message) -> bytes:
     """Its first frame."""
-    return encode_message(to_wire(message))
+    return encode_message(message.to_wire())
 
 
 def attachment(*pieces: tuple[int, int, bytes]) -> bytes:
@@ -388,15 +388,15 @@ def test_contents_that_do_not_fit_their_records_are_our_fault(change: Change) ->
 
 def test_frames_can_be_given_one_by_one() -> None:
     session = at(Phase.ASKED)
-    assert session.receive(Json(to_wire(Ping(3)))) == [Ping(3)]
+    assert session.receive(Json(Ping(3).to_wire())) == [Ping(3)]
     assert session.receive(Unknown(3)) == []
     assert session.receive(Chunks((Piece(1, 0, b"x"),))) == [Chunks((Piece(1, 0, b"x"),))]
-    assert session.receive(Json(json.loads(json.dumps(to_wire(UPDATE))))) == []
+    assert session.receive(Json(json.loads(json.dumps(UPDATE.to_wire())))) == []
     pieces = (Piece(0, 0, b"abc"), Piece(2, 0, b""), Piece(3, 0, b"x"))
     assert session.receive(Attachment(pieces)) == [UPDATE]
     with pytest.raises(PeerError):
         session.receive(Attachment(pieces))
-    assert session.receive(Json(to_wire(Ping(3)))) == []
+    assert session.receive(Json(Ping(3).to_wire())) == []
 
 
 # Whole conversations
@@ -461,7 +461,7 @@ def test_a_mutated_message_is_another_one_or_the_end(message: Message, data: st.
 @given(strategies.messages().filter(lambda message: type(message) is not Chunks), st.data())
 def test_a_mutated_text_is_another_message_or_the_end(message: Message, data: st.DataObject) -> None:
     """As above, but behind zlib, whose check sum finds nearly all mutations of its own."""
-    text = json.dumps(to_wire(message)).encode()
+    text = json.dumps(message.to_wire()).encode()
     body = zlib.compress(data.draw(strategies.mutated(text)), 0)
     session = at(Phase.ASKED)
     try:

@@ -68,10 +68,11 @@ from dir_sync.core.messages import (
     Pull,
     State,
     StateRequest,
+    encode,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stat, beats, has_seen, leq, same_content
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
-from dir_sync.core.session import Session, encode
+from dir_sync.core.session import Session
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.index import Index, Row

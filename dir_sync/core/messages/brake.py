@@ -1,0 +1,97 @@
+"""Messages about the brake, which holds what looks like a disaster: BRAKE, DECISION.
+
+May import: base, checks. Imported by: this package's __init__ alone; all others import the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+from dir_sync.core import limits
+from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
+from dir_sync.core.messages.checks import (
+    bounded,
+    checked_array,
+    checked_bool,
+    checked_id,
+    checked_int,
+    checked_path,
+    folder_of,
+    text_of,
+)
+
+__all__ = ["Brake", "Decision", "Held"]
+
+
+class Held(NamedTuple):
+    """What the sender's brake holds of the changes that `maker` made, up to its `counter`: `files` files, `path` is one."""
+
+    maker: str
+    counter: int
+    files: int
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Brake(BaseMessage):
+    """All that the sender's brake holds now."""
+
+    TYPE: ClassVar[str] = "BRAKE"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    held: tuple[Held, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        held = bounded(self.held, 0, limits.LINKS_MAX)
+        rows = [[maker, counter, files, text_of(path)] for maker, counter, files, path in held]
+        return {"type": self.TYPE, "folder": self.folder, "held": rows}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        held = []
+        for row in checked_array(fields.get("held"), "held", 0, limits.LINKS_MAX):
+            maker, number, files, path = checked_array(row, "held", 4, 4)
+            counter = checked_int(number, "counter", 0, limits.SEQUENCE_MAX)
+            held.append(
+                Held(
+                    checked_id(maker, "maker"),
+                    counter,
+                    checked_int(files, "files", 0, limits.SEQUENCE_MAX),
+                    checked_path(path, "path"),
+                )
+            )
+        return cls(folder_of(fields), tuple(held))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(BaseMessage):
+    """Somebody has decided: changes by `maker` up to its `counter` are meant (`approve`), or are to be undone."""
+
+    TYPE: ClassVar[str] = "DECISION"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    maker: str
+    counter: int
+    approve: bool
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "maker": self.maker,
+            "counter": self.counter,
+            "approve": self.approve,
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        counter = checked_int(fields.get("counter"), "counter", 0, limits.SEQUENCE_MAX)
+        return cls(
+            folder_of(fields),
+            checked_id(fields.get("maker"), "maker"),
+            counter,
+            checked_bool(fields.get("approve"), "approve"),
+        )

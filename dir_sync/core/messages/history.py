@@ -1,0 +1,217 @@
+"""Messages about older versions: HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE.
+
+May import: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, NamedTuple, Self
+
+from dir_sync.core import limits
+from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
+from dir_sync.core.messages.checks import (
+    SECOND,
+    bounded,
+    checked_array,
+    checked_bool,
+    checked_digest,
+    checked_int,
+    checked_maker,
+    checked_path,
+    checked_path_or_folder,
+    checked_time,
+    folder_of,
+    id_of,
+    text_of,
+    wrong,
+)
+from dir_sync.core.messages.records import MODE_MAX, checked_content, content_text
+from dir_sync.core.model import Kind
+
+__all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", "Settle"]
+
+_WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest(BaseMessage):
+    """Which versions do you keep? The `limit` newest."""
+
+    TYPE: ClassVar[str] = "HISTORY_REQUEST"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    id: int
+    path: bytes  # this path and all below it; b"": all of the folder
+    limit: int
+    conflicts: bool = False  # only losers of conflicts
+
+    def to_wire(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "id": self.id,
+            "path": text_of(self.path),
+            "limit": self.limit,
+        }
+        return fields | {"conflicts": True} if self.conflicts else fields
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        path = checked_path_or_folder(fields.get("path"), "path")
+        limit = checked_int(fields.get("limit"), "limit", 1, limits.HISTORY_ANSWER_MAX)
+        conflicts = checked_bool(fields.get("conflicts", False), "conflicts")
+        return cls(folder_of(fields), id_of(fields), path, limit, conflicts)
+
+
+class Kept(NamedTuple):
+    """A content in the sender's history: what was at `path` until `until` (ns), when a change by `node` displaced it."""
+
+    path: bytes
+    kind: Kind  # FILE or SYMLINK
+    size: int
+    content: bytes
+    mtime: int
+    mode: int
+    until: int
+    why: str
+    node: str  # "": nobody knows
+
+
+@dataclass(frozen=True, slots=True)
+class History(BaseMessage):
+    """A part of the answer to a HISTORY_REQUEST, newest versions first."""
+
+    TYPE: ClassVar[str] = "HISTORY"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    id: int
+    last: bool
+    kept: tuple[Kept, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "id": self.id,
+            "last": self.last,
+            "kept": [_kept_row(one) for one in bounded(self.kept, 0, limits.PAGE_RECORDS_MAX)],
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        rows = checked_array(fields.get("kept"), "kept", 0, limits.PAGE_RECORDS_MAX)
+        makers: dict[str, str] = {"": ""}
+        last = checked_bool(fields.get("last"), "last")
+        return cls(folder_of(fields), id_of(fields), last, tuple([_checked_kept(row, makers) for row in rows]))
+
+
+def _kept_row(kept: Kept) -> list[Any]:
+    path, kind, size, content, mtime, mode, until, why, node = kept
+    text = content_text(kind, content)
+    return [text_of(path), int(kind), size, text, *divmod(mtime, SECOND), mode, *divmod(until, SECOND), why, node]
+
+
+def _checked_kept(row: Any, makers: dict[str, str]) -> Kept:
+    text, number, size, content, mtime_s, mtime_ns, mode, until_s, until_ns, why, node = checked_array(
+        row, "kept", 11, 11
+    )
+    kind, body = checked_content(number, content)
+    if type(why) is not str or why not in _WHYS:
+        raise wrong("why")
+    return Kept(
+        checked_path(text, "path"),
+        kind,
+        checked_int(size, "size", 0, limits.SIZE_MAX if kind is Kind.FILE else 0),
+        body,
+        checked_time(mtime_s, mtime_ns, "mtime"),
+        checked_int(mode, "mode", 0, MODE_MAX),
+        checked_time(until_s, until_ns, "until"),
+        why,
+        checked_maker(node, makers),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HaveRequest(BaseMessage):
+    """Which of these contents do you have?"""
+
+    TYPE: ClassVar[str] = "HAVE_REQUEST"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    id: int
+    digests: tuple[bytes, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        digests = [one.hex() for one in bounded(self.digests, 1, limits.PULLS_MAX)]
+        return {"type": self.TYPE, "folder": self.folder, "id": self.id, "digests": digests}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        digests = checked_array(fields.get("digests"), "digests", 1, limits.PULLS_MAX)
+        return cls(folder_of(fields), id_of(fields), tuple([checked_digest(one, "digest") for one in digests]))
+
+
+@dataclass(frozen=True, slots=True)
+class Have(BaseMessage):
+    """The answer to a HAVE_REQUEST."""
+
+    TYPE: ClassVar[str] = "HAVE"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    id: int
+    which: tuple[int, ...]  # positions in the request, ascending
+
+    def to_wire(self) -> dict[str, Any]:
+        which = list(bounded(self.which, 0, limits.PULLS_MAX))
+        return {"type": self.TYPE, "folder": self.folder, "id": self.id, "which": which}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        before = -1
+        which = []
+        for one in checked_array(fields.get("which"), "which", 0, limits.PULLS_MAX):
+            before = checked_int(one, "position", before + 1, limits.PULLS_MAX - 1)
+            which.append(before)
+        return cls(folder_of(fields), id_of(fields), tuple(which))
+
+
+class Loser(NamedTuple):
+    """A content that lost in a conflict."""
+
+    path: bytes
+    kind: Kind  # FILE or SYMLINK
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settle(BaseMessage):
+    """Somebody has seen these losers of conflicts: they are ordinary versions from now on."""
+
+    TYPE: ClassVar[str] = "SETTLE"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    losers: tuple[Loser, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "losers": [
+                [text_of(path), int(kind), content_text(kind, content)]
+                for path, kind, content in bounded(self.losers, 1, limits.PAGE_RECORDS_MAX)
+            ],
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        losers = []
+        for row in checked_array(fields.get("losers"), "losers", 1, limits.PAGE_RECORDS_MAX):
+            path, number, content = checked_array(row, "losers", 3, 3)
+            losers.append(Loser(checked_path(path, "path"), *checked_content(number, content)))
+        return cls(folder_of(fields), tuple(losers))

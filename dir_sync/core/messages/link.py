@@ -1,0 +1,162 @@
+"""Messages about the connection itself: HELLO, PING, PONG, CLOSE.
+
+May import: base, checks. Imported by: this package's __init__ alone; all others import the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, NamedTuple, Self
+
+from dir_sync.core import limits
+from dir_sync.core.messages.base import ANY_TIME, FIRST, ONCE_OPEN, BaseMessage, Phase
+from dir_sync.core.messages.checks import (
+    bounded,
+    checked_array,
+    checked_id,
+    checked_int,
+    checked_name,
+    checked_text,
+)
+from dir_sync.core.model import PeerError
+from dir_sync.core.wire import Buffer, LocalError
+
+__all__ = ["PROTOCOL", "Close", "FolderIndex", "Hello", "Ping", "Pong", "ProtocolVersion"]
+
+PROTOCOL: Final = 1
+
+
+class ProtocolVersion(PeerError):
+    """The peer speaks another version of the protocol: `version`."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"speaks protocol {version}, we speak {PROTOCOL}")
+        self.version = version
+
+
+class FolderIndex(NamedTuple):
+    """One folder of a HELLO: its name, the id of the sender's index of it, and the last sequence that has."""
+
+    name: str
+    index_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(BaseMessage):
+    """The first message of each direction: who speaks, and what is shared. ProtocolVersion for one of another version,
+    whatever else it says."""
+
+    TYPE: ClassVar[str] = "HELLO"
+    SAID_IN: ClassVar[frozenset[Phase]] = FIRST
+
+    protocol: int
+    node: str
+    name: str
+    instance: str
+    port: int
+    folders: tuple[FolderIndex, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "protocol": self.protocol,
+            "node": self.node,
+            "name": self.name,
+            "instance": self.instance,
+            "port": self.port,
+            "folders": [list(folder) for folder in bounded(self.folders, 0, limits.FOLDERS_MAX)],
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        protocol = checked_int(fields.get("protocol"), "protocol", 0, limits.SEQUENCE_MAX)
+        if protocol != PROTOCOL:
+            raise ProtocolVersion(protocol)
+        folders = []
+        names = set()
+        for row in checked_array(fields.get("folders"), "folders", 0, limits.FOLDERS_MAX):
+            name, index, sequence = checked_array(row, "folder", 3, 3)
+            folder = FolderIndex(
+                checked_name(name, "folder"),
+                checked_id(index, "index"),
+                checked_int(sequence, "sequence", 0, limits.SEQUENCE_MAX),
+            )
+            if folder.name in names:
+                raise PeerError("a folder that comes twice")
+            names.add(folder.name)
+            folders.append(folder)
+        return cls(
+            protocol,
+            checked_id(fields.get("node"), "node"),
+            checked_name(fields.get("name"), "name"),
+            checked_id(fields.get("instance"), "instance"),
+            checked_int(fields.get("port"), "port", 0, 65535),
+            tuple(folders),
+        )
+
+    def encode(self) -> list[Buffer]:
+        # Not super(): a dataclass with slots is another class than the one that super() would look for.
+        (frame,) = BaseMessage.encode(self)
+        if len(frame) - 8 > limits.HELLO_FRAME_BYTES_MAX:
+            raise LocalError(f"a HELLO of {len(frame)} bytes")
+        return [frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(BaseMessage):
+    """Are you there? A PONG with the same token is the answer."""
+
+    TYPE: ClassVar[str] = "PING"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+
+    token: int
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": self.TYPE, "token": self.token}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        return cls(_token_of(fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(BaseMessage):
+    """The answer to the PING with this token."""
+
+    TYPE: ClassVar[str] = "PONG"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+
+    token: int
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": self.TYPE, "token": self.token}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        return cls(_token_of(fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Close(BaseMessage):
+    """The last word: the speaker closes the connection, and says why. `text` is for people."""
+
+    TYPE: ClassVar[str] = "CLOSE"
+    SAID_IN: ClassVar[frozenset[Phase]] = ANY_TIME
+
+    reason: str
+    text: str
+
+    def to_wire(self) -> dict[str, Any]:
+        # Cut, not refused: the text may be made of anything, and the last word should be heard.
+        said = self.text[: limits.TEXT_CHARS_MAX].encode("utf-8", "replace").decode("utf-8")
+        return {"type": self.TYPE, "reason": self.reason, "text": said}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        reason = checked_name(fields.get("reason"), "reason")
+        return cls(reason, checked_text(fields.get("text"), "text", 0, limits.TEXT_CHARS_MAX))
+
+
+def _token_of(fields: dict[str, Any]) -> int:
+    return checked_int(fields.get("token"), "token", 0, limits.SEQUENCE_MAX)

@@ -1,0 +1,230 @@
+"""A record as a row of JSON, both ways: one by one, and many new files column by column.
+
+A new field of a record is one edit here: `record_row`, `checked_record` and `page_size` stand side by side, and the
+columns leave a row that is longer than theirs to `checked_record`. Records come 100,000 at a time: one should be
+decoded within 8 microseconds and encoded within 5 on a slow machine (JSON and zlib take about twice and four times
+that). There each call and each look into a module or an enum shows. So names are bound once, and named tuples are made
+by tuple's constructor.
+
+May import: checks, core.model. Imported by: state, update, history; core.peers takes `page_size` from the package.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain, repeat
+from typing import Any, Final
+
+from dir_sync.core import limits
+from dir_sync.core.messages.checks import (
+    SECOND,
+    are_makers,
+    checked_bytes,
+    checked_digest,
+    checked_int,
+    checked_maker,
+    checked_path,
+    text_of,
+    wrong,
+)
+from dir_sync.core.model import Kind, PeerError, Record, Stamp, Vector
+from dir_sync.core.wire import LocalError
+
+__all__ = [
+    "MODE_MAX",
+    "checked_content",
+    "checked_record",
+    "content_text",
+    "new_file_records",
+    "page_size",
+    "record_row",
+]
+
+MODE_MAX: Final = 0o777
+_KINDS: Final = {int(kind): kind for kind in (Kind.ABSENT, Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)}
+_TARGET_BYTES_MAX: Final = limits.PATH_BYTES_MAX - 1
+
+_new: Final = tuple.__new__
+_FILE, _SYMLINK, _DIRECTORY = Kind.FILE, Kind.SYMLINK, Kind.DIRECTORY
+_SIZE_MAX, _SEQUENCE_MAX, _STAMP_NS_MAX = limits.SIZE_MAX, limits.SEQUENCE_MAX, limits.STAMP_NS_MAX
+_MTIME_S_MIN, _MTIME_S_MAX = limits.MTIME_S_MIN, limits.MTIME_S_MAX
+
+
+# One record
+
+
+def record_row(record: Record) -> list[Any]:
+    """LocalError for a record of what cannot be shared."""
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, lineage = record
+    if kind == _FILE:
+        text = content.hex()
+    elif kind == _SYMLINK:
+        text = content.decode("utf-8", "surrogateescape")
+    elif kind in _KINDS:
+        text = ""
+    else:
+        raise LocalError(f"a record of kind {kind}")
+    mtime_s, mtime_ns = divmod(mtime, SECOND)
+    row = [
+        path.decode("utf-8", "surrogateescape"),
+        int(kind),
+        size,
+        text,
+        mtime_s,
+        mtime_ns,
+        mode,
+        stamp_ns,
+        stamp_node,
+        [[maker, counter] for maker, counter in vector],
+    ]
+    if lineage:
+        row.append([[maker, counter] for maker, counter in lineage])
+    return row
+
+
+def checked_record(row: Any, makers: dict[str, str]) -> Record:
+    """`makers`: see `checked_maker`. PeerError for what is no record."""
+    if type(row) is not list or not 10 <= len(row) <= 11:
+        raise PeerError("a record that is not an array of 10 or 11")
+    text, number, size, content, mtime_s, mtime_ns, mode, stamp_ns, node, entries, *more = row
+    path = checked_path(text, "path")
+    if (
+        type(number) is not int
+        or type(size) is not int
+        or type(mtime_s) is not int
+        or type(mtime_ns) is not int
+        or type(mode) is not int
+        or type(stamp_ns) is not int
+        or not _MTIME_S_MIN <= mtime_s <= _MTIME_S_MAX
+        or not 0 <= mtime_ns < SECOND
+        or not 0 <= mode <= MODE_MAX
+        or not 1 <= stamp_ns <= _STAMP_NS_MAX
+    ):
+        raise PeerError("a record with a number that is wrong")
+    kind = _KINDS.get(number)
+    if kind is _FILE:
+        if not 0 <= size <= _SIZE_MAX:
+            raise PeerError("a record with a size that is wrong")
+        body = checked_digest(content, "content")
+    elif kind is None:
+        raise PeerError("a record of an unknown kind")
+    elif size != 0:
+        raise PeerError("a record with a size that is not a file's")
+    elif kind is _SYMLINK:
+        body = checked_bytes(content, "target")
+        if not 1 <= len(body) <= _TARGET_BYTES_MAX or 0 in body or mode != MODE_MAX:
+            raise PeerError("a record of a symbolic link that cannot be")
+    else:
+        body = b""
+        if content != "" or (mode != 0 and kind is not _DIRECTORY):
+            raise PeerError("a record with content or mode where none can be")
+    stamp = _new(Stamp, (stamp_ns, checked_maker(node, makers)))
+    vector = _vector(entries, makers)
+    lineage: Vector = ()
+    if more:
+        lineage = _vector(more[0], makers)
+    return _new(Record, (path, kind, size, body, mtime_s * SECOND + mtime_ns, mode, stamp, vector, lineage))
+
+
+def _vector(entries: Any, makers: dict[str, str]) -> Vector:
+    if type(entries) is not list or not 1 <= len(entries) <= limits.VECTOR_ENTRIES_MAX:
+        raise PeerError("a record with a vector that is wrong")
+    vector = []
+    before = ""
+    for entry in entries:
+        if type(entry) is not list or len(entry) != 2:
+            raise PeerError("a vector with an entry that is not a pair")
+        maker, counter = entry
+        if type(maker) is not str or (maker := makers.get(maker) or checked_maker(maker, makers)) <= before:
+            raise PeerError("a vector that is not sorted by its makers")
+        if type(counter) is not int or not 1 <= counter <= _SEQUENCE_MAX:
+            raise PeerError("a vector with a counter that is wrong")
+        before = maker
+        vector.append((maker, counter))
+    return tuple(vector)
+
+
+def page_size(record: Record) -> int:
+    """About how many bytes of JSON a record becomes; never less than an eighth of the truth."""
+    path, _, _, content, _, _, _, vector, lineage = record
+    size = 130 + 2 * len(content) + len(path) if path.isascii() else 130 + 2 * len(content) + 6 * len(path)
+    return size + (len(vector) + len(lineage)) * (len(vector[0][0]) + 16) if vector else size
+
+
+# Many records at once. Column by column, so that the work is done by functions that are not Python's; what is
+# unusual in any way goes one by one, which also says what is wrong.
+
+_to_stamp, _to_record = partial(_new, Stamp), partial(_new, Record)
+
+
+def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | None:
+    """Records of files with short ASCII paths that one node has changed each; None if that is not all of them.
+    TypeError or ValueError for what cannot be compared or is no number."""
+    count = len(rows)
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {10}:
+        return None
+    texts, kinds, sizes, digests, mtime_s, mtime_ns, modes, stamp_ns, nodes, vectors = zip(*rows, strict=True)
+    if set(map(type, chain(kinds, sizes, mtime_s, mtime_ns, modes, stamp_ns))) != {int}:
+        return None
+    if set(kinds) != {int(_FILE)} or set(map(type, vectors)) != {list} or set(map(len, vectors)) != {1}:
+        return None
+    entries = [entry for (entry,) in vectors]
+    if set(map(type, entries)) != {list} or set(map(len, entries)) != {2}:
+        return None
+    changers, counters = zip(*entries, strict=True)
+    if set(map(type, counters)) != {int} or set(map(type, chain(texts, digests, nodes, changers))) != {str}:
+        return None
+    if (
+        not 0 <= min(sizes) <= max(sizes) <= _SIZE_MAX
+        or not _MTIME_S_MIN <= min(mtime_s) <= max(mtime_s) <= _MTIME_S_MAX
+        or not 0 <= min(mtime_ns) <= max(mtime_ns) < SECOND
+        or not 0 <= min(modes) <= max(modes) <= MODE_MAX
+        or not 1 <= min(stamp_ns) <= max(stamp_ns) <= _STAMP_NS_MAX
+        or not 1 <= min(counters) <= max(counters) <= _SEQUENCE_MAX
+    ):
+        return None
+    around = "/" + "/\0/".join(texts) + "/"
+    if not around.isascii() or "/." in around or "//" in around or around.count("\0") != count - 1:
+        return None
+    lines = "\n".join((*nodes, *changers, ""))
+    if lines.count("\n") != 2 * count or not are_makers(lines):
+        return None
+    text = "".join(digests)
+    raw = bytes.fromhex(text)
+    if set(map(len, digests)) != {64} or raw.hex() != text or max(map(len, texts)) > limits.PART_BYTES_MAX:
+        return None
+    share = makers.setdefault
+    shared = list(map(share, changers, changers))
+    columns = zip(
+        map(str.encode, texts),
+        repeat(_FILE),
+        sizes,
+        [raw[at : at + 32] for at in range(0, 32 * count, 32)],
+        [seconds * SECOND + rest for seconds, rest in zip(mtime_s, mtime_ns, strict=True)],
+        modes,
+        map(_to_stamp, zip(stamp_ns, map(share, nodes, nodes), strict=True)),
+        zip(zip(shared, counters, strict=True), strict=True),
+        repeat(()),
+        strict=False,
+    )
+    return list(map(_to_record, columns))
+
+
+# The content of a version that is no longer a record: in the history, or lost in a conflict
+
+
+def content_text(kind: Kind, content: bytes) -> str:
+    return content.hex() if kind == _FILE else text_of(content)
+
+
+def checked_content(number: Any, content: Any) -> tuple[Kind, bytes]:
+    """What has a content: the digest of a file, the target of a link."""
+    kind = _KINDS.get(checked_int(number, "kind", 1, 3))
+    if kind is _FILE:
+        return kind, checked_digest(content, "content")
+    if kind is not _SYMLINK:
+        raise wrong("kind")
+    target = checked_bytes(content, "target")
+    if not 1 <= len(target) <= _TARGET_BYTES_MAX or 0 in target:
+        raise wrong("target")
+    return kind, target

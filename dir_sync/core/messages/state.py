@@ -1,0 +1,159 @@
+"""Messages about what a node has and what it has heard: STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS.
+
+May import: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from dir_sync.core import limits
+from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Phase
+from dir_sync.core.messages.checks import (
+    bounded,
+    checked_array,
+    checked_bool,
+    checked_hex,
+    checked_id,
+    checked_int,
+    checked_maker,
+    checked_path,
+    folder_of,
+    sequence_of,
+    text_of,
+)
+from dir_sync.core.messages.records import checked_record, record_row
+from dir_sync.core.model import Record, Stamp
+
+__all__ = ["Acknowledge", "Lacks", "State", "StateRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateRequest(BaseMessage):
+    """Send me your index `index` of this folder after the sequence `after`."""
+
+    TYPE: ClassVar[str] = "STATE_REQUEST"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+
+    folder: str
+    index: str
+    after: int
+    sequence: int = 0  # the sender's own last one: 0, it has nothing
+    summary: bytes = b""  # at first contact: sums of the tags of its records, by bucket (protocol, 3.4)
+
+    def to_wire(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "index": self.index,
+            "after": self.after,
+            "sequence": self.sequence,
+        }
+        if self.summary:
+            fields["summary"] = self.summary.hex()
+        return fields
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        after = checked_int(fields.get("after"), "after", 0, limits.SEQUENCE_MAX)
+        summary = b""
+        if "summary" in fields:
+            summary = checked_hex(fields["summary"], "summary", limits.SUMMARY_BYTES)
+        return cls(folder_of(fields), checked_id(fields.get("index"), "index"), after, sequence_of(fields), summary)
+
+
+@dataclass(frozen=True, slots=True)
+class State(BaseMessage):
+    """A page of the sender's index in ascending sequence, up to `sequence`. `last`: it had no more to tell."""
+
+    TYPE: ClassVar[str] = "STATE"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    sequence: int
+    last: bool
+    records: tuple[Record, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "sequence": self.sequence,
+            "last": self.last,
+            "records": [record_row(record) for record in bounded(self.records, 0, limits.PAGE_RECORDS_MAX)],
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        rows = checked_array(fields.get("records"), "records", 0, limits.PAGE_RECORDS_MAX)
+        makers: dict[str, str] = {}
+        return cls(
+            folder_of(fields),
+            sequence_of(fields),
+            checked_bool(fields.get("last"), "last"),
+            tuple([checked_record(row, makers) for row in rows]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(BaseMessage):
+    """Like a STATE, for rows that now equal what the receiver announced: each is a path and the stamp held there."""
+
+    TYPE: ClassVar[str] = "ACKNOWLEDGE"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    sequence: int
+    held: tuple[tuple[bytes, Stamp], ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        held = bounded(self.held, 0, limits.PAGE_RECORDS_MAX)
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "sequence": self.sequence,
+            "held": [[text_of(path), stamp.ns, stamp.node] for path, stamp in held],
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        held = []
+        makers: dict[str, str] = {}
+        for row in checked_array(fields.get("held"), "held", 0, limits.PAGE_RECORDS_MAX):
+            path, stamp_ns, stamp_node = checked_array(row, "held", 3, 3)
+            ns = checked_int(stamp_ns, "stamp", 1, limits.STAMP_NS_MAX)
+            stamp = Stamp(ns, checked_maker(stamp_node, makers))
+            held.append((checked_path(path, "path"), stamp))
+        return cls(folder_of(fields), sequence_of(fields), tuple(held))
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks(BaseMessage):
+    """What the sender has heard of from us up to `sequence`, and does not hold yet: files, their bytes that are still to come,
+    and other changes."""
+
+    TYPE: ClassVar[str] = "LACKS"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+
+    folder: str
+    sequence: int
+    files: int
+    bytes: int
+    others: int
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "sequence": self.sequence,
+            "files": self.files,
+            "bytes": self.bytes,
+            "others": self.others,
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        names = ("sequence", "files", "bytes", "others")
+        numbers = [checked_int(fields.get(name), name, 0, limits.SEQUENCE_MAX) for name in names]
+        return cls(folder_of(fields), *numbers)
