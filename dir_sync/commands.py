@@ -16,7 +16,7 @@ from dir_sync.config import ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core.events import Why
 from dir_sync.core.model import show
-from dir_sync.log import how_many
+from dir_sync.log import how_many, listed
 from dir_sync.options import Parser, checked, count
 from dir_sync.output import say
 from dir_sync.status import render
@@ -67,20 +67,39 @@ def approve(argv: list[str]) -> int:
     """``approve DIR``: what the brake holds was meant."""
     parser = _parser(
         "approve",
-        "Allow the held deletions or rewrites on all machines. Run this on any machine but the one that made them.",
+        "Allow the held deletions or rewrites on all machines. Run this on any machine but the "
+        "one that made them. Files that vanished while no node was watching can be approved "
+        "anywhere; the other machines may ask again.",
         "approve ~/shared",
+        more="exit codes: 0 approved, or nothing is held; 1 only another machine can approve this",
     )
     answer = _ask(parser.parse_args(argv).folder, {"command": "approve"})
-    files, elsewhere = answer["files"], answer.get("elsewhere", 0)
-    if files:
-        say(f"approved: what was done to {how_many(files, 'file')} now happens on all machines")
+    say("\n".join(_approved(answer)))
+    return config.OK
+
+
+def _approved(answer: Answer) -> list[str]:
+    """What an approval came to, and who still asks. ConfigError if it decided nothing."""
+    missing, elsewhere = answer["missing"], answer["elsewhere"]
+    changed = answer["files"] - missing
+    lines = []
+    if changed:
+        lines.append(f"approved: what was done to {how_many(changed, 'file')} now happens on all connected machines")
+    if missing:
+        lines.append(f"approved: {how_many(missing, 'file')} that vanished {'is' if missing == 1 else 'are'} deleted")
+        if others := listed(answer["others"]):
+            which = "it" if len(answer["others"]) == 1 else "one of them"
+            lines.append(f"{others} may hold this, too, and ask again: then approve it on {which} as well")
+        elif answer["missing_here"]:
+            lines.append("no other machine is connected: those that connect later may ask again")
     if elsewhere:
-        say(
+        told = (
             f"what this node did to {how_many(elsewhere, 'file')} can only be approved on another machine: run it there"
         )
-    if not files and not elsewhere:
-        say(_NOTHING_HELD)
-    return config.OK
+        if not lines:
+            raise ConfigError(f"nothing was approved: {told}")
+        lines.append(told)
+    return lines or [_NOTHING_HELD]
 
 
 def reject(argv: list[str]) -> int:

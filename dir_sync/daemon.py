@@ -110,6 +110,7 @@ _PROGRESS_S = 5.0
 _PAUSE_S = (2.0, 30.0)  # first and longest wait when the index cannot be written
 _ROOT_POLL_S = 2.0  # is the folder still there? is it here again?
 _ANSWER_WITHIN_S = 30.0
+_FOLDER_HELD = "its folder vanished here, and that is held"
 _GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
 _SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
 
@@ -609,16 +610,7 @@ class Daemon:
                     asked.reply.put({})
                     return self._engine.handle(ConflictsSettled(tuple(losers)), now)
                 case "approve" | "reject" as word:
-                    held = [
-                        *self._engine.braked(),
-                        *(one for some in self._engine.held_elsewhere.values() for one in some),
-                    ]
-                    files: dict[str, int] = {}
-                    for one in held:
-                        files[one.maker] = max(files.get(one.maker, 0), one.files)
-                    ours = self._index.node if word == "approve" and not self._engine.brake.held else ""
-                    not_here = files.pop(ours, 0)  # nobody approves what its own link brings
-                    asked.reply.put({"files": sum(files.values()), "elsewhere": not_here})
+                    asked.reply.put(self._decided(word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)
                 case other:
                     asked.reply.put(
@@ -627,6 +619,31 @@ class Daemon:
         except ConfigError as error:
             asked.reply.put({"error": str(error), "exit_code": error.exit_code})
         return []
+
+    def _decided(self, approve: bool) -> Answer:
+        """What a decision here is about: files that vanished (here, or at peers, who decide at once), files that were changed
+        by others, and files that this node changed. Nobody approves what its own link brings: that is `elsewhere`."""
+        mine, engine = self._index.node, self._engine
+        changed: dict[str, int] = {}
+        missing = not_here = 0
+        for at, one in [(mine, one) for one in engine.braked()] + [
+            (node, one) for node, some in engine.held_elsewhere.items() for one in some
+        ]:
+            if at == one.maker:
+                missing += one.files
+            elif approve and one.maker == mine:
+                not_here = max(not_here, one.files)
+            else:
+                changed[one.maker] = max(changed.get(one.maker, 0), one.files)
+        owners = {node for node, some in engine.held_elsewhere.items() if any(one.maker == node for one in some)}
+        others = [node for node in sorted(self._links) if node not in owners]
+        return {
+            "files": missing + sum(changed.values()),
+            "missing": missing,
+            "missing_here": engine.brake.held_files,
+            "elsewhere": not_here,
+            "others": [show(self._name_of(node)) for node in others],
+        }
 
     def _inquire(
         self, questions: tuple[HistoryRequest | HaveRequest, ...], then: Callable[[Report], None], now: Now
@@ -676,6 +693,7 @@ class Daemon:
             "name": show(config.name.encode("utf-8", "surrogateescape")),
             "node": index.node,
             "port": self._manager.port,
+            "broadcast_port": config.broadcast_port,
             "process": os.getpid(),
             "files": files,
             "bytes": size,
@@ -696,7 +714,12 @@ class Daemon:
             "busy": engine.is_busy,
             "wanted": index.count_offers(),
             "troubled": [
-                {"path": show(path), "problem": problem, "again": again} for path, problem, again in engine.troubled()
+                {"path": show(path), "problem": problem, "again": again, "held": False}
+                for path, problem, again in engine.troubled()
+            ]
+            + [
+                {"path": show(path), "problem": _FOLDER_HELD, "again": False, "held": True}
+                for path in engine.undecided()
             ],
             "restless": [show(path) for path in engine.restless()],
             "unwatched": len(self._watcher.unwatched),

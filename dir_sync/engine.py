@@ -174,6 +174,8 @@ _LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives not
 _PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 _RETRY_MS = 1_000
 _RETRY_MS_MAX = 60_000
+_UNDECIDED_MAX = 1_000  # paths that wait for a decision, named in the status
+_BRAKE_AGAIN_MS = 500  # peers hear how much is held at most so often
 _SHRUNK_MS = 2_000  # nothing more of what is held came back for so long
 _REVERT_MS = 600_000  # what we did within this a peer may undo, if it was rejected there
 _HEARSAY = (
@@ -386,7 +388,9 @@ class Engine:
             maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
         }
         self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
-        self._brake_told = True  # peers know what is held here
+        self._brake_told = True  # peers know what is held here ...
+        self._brake_said: tuple[Held, ...] = ()  # ... which was this ...
+        self._brake_due_ms = 0  # ... and hear of more at this time at the earliest
         self._hearsay: dict[str, int] | None = None  # link -> tombstones it brought of paths that were never here
         self._held_again_ms: int | None = None  # when to see whether what our own side holds is still a disaster
         self._removing = 0  # files that are just being removed
@@ -564,8 +568,10 @@ class Engine:
             self._told_ms = now.mono_ms
             self._publish()
         self._tell_late_times()
-        if not self._brake_told:
-            self._tell_brake()
+        if not self._brake_told and self._brake_due_ms <= now.mono_ms:
+            self._brake_told = True
+            if self.braked() != self._brake_said:
+                self._tell_brake()
         for node in sorted(self._peers):
             if self._peers[node].ask_again and self._peers[node].synced:
                 self._ask_again(self._peers[node])
@@ -610,7 +616,8 @@ class Engine:
             due.append(next(iter(self._sign_grown.values())))
         if self._retention is not None and not self._pruning:
             due.append(self._now.mono_ms if self._thin else self._prune_at)
-        others = (self.peer_brake.due_ms(), self._inquiries.due_ms(), self._held_again_ms)
+        telling = None if self._brake_told else self._brake_due_ms
+        others = (self.peer_brake.due_ms(), self._inquiries.due_ms(), self._held_again_ms, telling)
         due += [when for when in (*others, self._lacks_due_ms, self._sync_due_ms) if when is not None]
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
@@ -662,9 +669,12 @@ class Engine:
         standing = self._peers[node].standing if node in self._peers else Standing()
         if standing.lacks is None:
             return None
-        if standing.has_all and self._peers[node].sent >= self.index.sequence:
-            return standing.lacks
-        return standing.lacks.plus(self.index.rows_come_to(standing.lacks_as_of))
+        counted, sent = standing.lacks_as_of, self._peers[node].sent
+        if standing.news <= counted:  # what was passed over since then came from this peer
+            counted = max(counted, sent)
+        return (
+            standing.lacks if counted >= self.index.sequence else standing.lacks.plus(self.index.rows_come_to(counted))
+        )
 
     def lacked_from(self, node: str) -> Lack:
         """What this node does not have of what a peer announced."""
@@ -677,7 +687,8 @@ class Engine:
             for fetch in self._large.values()
             if fetch.base is None and self.index.offer(fetch.target.path, node) is not None
         )
-        return lack._replace(files=lack.files + self.brake.held_files, bytes=max(0, lack.bytes - here))
+        lack = lack._replace(bytes=max(0, lack.bytes - here))
+        return lack.plus(Lack(self.brake.held_files, self.brake.held_bytes, 0))
 
     def unseen(self) -> int:
         """How many paths have still to be looked at."""
@@ -695,7 +706,23 @@ class Engine:
         """Paths that are newer elsewhere and cannot be had here, why, and whether they are tried again."""
         found = {path: (problem, True) for path, (_, problem) in self._troubled.items()}
         found.update({path: (problem, False) for path, problem in self._unable.all()})
-        return [(path, *what) for path, what in sorted(found.items()) if self._is_wanted(path)]
+        return [
+            (path, *what)
+            for path, what in sorted(found.items())
+            if self._is_wanted(path) and not self.brake.holds(parent_of(path))
+        ]
+
+    def undecided(self) -> list[bytes]:
+        """Paths that are newer elsewhere and wait because their folder vanished here, and that is held. At most some."""
+        found: list[bytes] = []
+        after: bytes | None = None
+        while self.brake.held and len(found) < _UNDECIDED_MAX:
+            paths = self.index.offered_paths(after, _PLAN_MAX)
+            if not paths:
+                break
+            after = paths[-1]
+            found += [path for path in paths if self.brake.holds(parent_of(path)) and self._is_wanted(path)]
+        return found[:_UNDECIDED_MAX]
 
     def _is_wanted(self, path: bytes) -> bool:
         """True if a peer has something newer there, that is not just gone."""
@@ -1380,7 +1407,7 @@ class Engine:
         if mine.kind == Kind.DIRECTORY and self.brake.held:
             below = self.index.live_below(path, limits.LOOK_ITEMS_MAX)
             if below and all(child.record.path in self.brake.held for child in below):
-                self.brake.held[path] = None  # it was moved without what is held in it: the same is decided of both
+                self.brake.held[path] = 0, 0  # it was moved without what is held in it: the same is decided of both
                 return True
         if mine.kind == Kind.DIRECTORY and (self._look_below(path, errand) or self._is_being_filled(path)):
             return False
@@ -1445,9 +1472,9 @@ class Engine:
         """The scan is over: what it missed was deleted, or is held because it is too much to be believed."""
         missed = self.brake.missed
         if self._is_disaster():
-            files = self._count_files(missed)
-            self.brake.hold(files, self.index.reserve())
-            self._note("braked", next(iter(self.brake.held)), wire=files, size=len(self.brake.held))
+            amounts = {path: self.index.measure(path) for path in missed}
+            self.brake.hold(amounts, self.index.reserve())
+            self._note("braked", next(iter(self.brake.held)), wire=self.brake.held_files, size=len(self.brake.held))
             self._tell_brake()
             return
         self._let_go(list(missed))
@@ -1467,7 +1494,7 @@ class Engine:
         return limits_.is_disaster(gone - moved, before - moved)
 
     def _count_files(self, paths: Iterable[bytes]) -> int:
-        return sum(self.index.count_files(path) for path in paths)
+        return sum(self.index.measure(path)[0] for path in paths)
 
     def _is_moved(self, record: Record) -> bool:
         """True if a content that is missing at its old name is at another one."""
@@ -1645,7 +1672,9 @@ class Engine:
         )
         if verdict is Verdict.HOLD:
             self._unready(mine.path)
-            if not was_on:
+            if was_on:
+                self._brake_told = False
+            else:
                 self._tell_brake()
         return verdict is not Verdict.PASS
 
@@ -1716,6 +1745,7 @@ class Engine:
     def _settled_peers(self, path: bytes) -> None:
         if self.peer_brake.holds(path):
             self._todo[parent_of(path)] = None  # which may have waited for it
+            self._brake_told = False
         free = self.peer_brake.settled(path, self._now.mono_ms)
         if free:
             for link in free:
@@ -1736,7 +1766,9 @@ class Engine:
 
     def _tell_brake(self) -> None:
         self._brake_told = True
-        news = BrakeNews(self.folder, self.braked())
+        self._brake_said = self.braked()
+        self._brake_due_ms = self._now.mono_ms + _BRAKE_AGAIN_MS
+        news = BrakeNews(self.folder, self._brake_said)
         for node in sorted(self._peers):
             if self._peers[node].asked:
                 self._send(node, news, 100 * (1 + len(news.held)))
@@ -3366,6 +3398,8 @@ class Engine:
                 self._avoid.setdefault(path, set())  # no delta: the whole
             return
         self._forget(fetch)
+        took = max(1, self._now.mono_ms - fetch.started_ms)
+        self._note("fetched", path, fetch.peer, fetch.size, took, _rest(fetch.size, fetch.began_at))
         if not event.fp:
             self._make_ready(path, _Ready(fetch.target.content, None, fetch.name))
             return
@@ -3496,7 +3530,7 @@ class Engine:
             if fetch.base is not None:
                 self._note("delta", path, fetch.peer, fetch.target.size, fetch.size)
             elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
-                self._note("fetched", path, fetch.peer, fetch.size, took)
+                self._note("fetched", path, fetch.peer, fetch.size, took, _rest(fetch.size, fetch.began_at))
             self._make_ready(path, _Ready(fetch.target.content, None, fetch.name))
             self._todo[path] = None
             self._wake = True
@@ -4196,16 +4230,10 @@ class Engine:
         known = self.held_elsewhere.get(peer.node, ())
         if held:
             self.held_elsewhere[peer.node] = held
-            maker, _, files, path = held[0]
-            if {one.maker for one in held} <= {one.maker for one in known}:
-                return
-            self._note(
-                "held there",
-                path,
-                peer=peer.node,
-                wire=files,
-                text="this node" if maker == self.index.node else self.name_of(maker),
-            )
+            for maker, _, files, path in [one for one in held if all(one.maker != old.maker for old in known)][:1]:
+                who = "this node" if maker == self.index.node else self.name_of(maker)
+                what = "missing there" if maker == peer.node else "held there"
+                self._note(what, path, peer=peer.node, wire=files, text=who)
         else:
             self.held_elsewhere.pop(peer.node, None)
 
@@ -4325,7 +4353,7 @@ class Engine:
             if upload.is_delta:
                 self._note("sent delta", path, peer.node, upload.file_size, upload.size)
             else:
-                self._note("sent large", path, peer.node, upload.size, took)
+                self._note("sent large", path, peer.node, upload.size, took, _rest(upload.size, upload.began_at))
         for offer in self.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
                 self._keep_offer(path, peer.node, stamp)
@@ -4708,6 +4736,11 @@ def _is_by(offer: Offer, maker: str) -> bool:
 def _counter(record: Record, node: str) -> int:
     """The last change of a node's that a record has seen."""
     return next((counter for maker, counter in record.vector if maker == node), 0)
+
+
+def _rest(size: int, began_at: int) -> str:
+    """For a note: how much of a content travelled, if its beginning was there already; else nothing."""
+    return str(size - began_at) if began_at else ""
 
 
 def _is_kept(name: bytes) -> bool:

@@ -12,7 +12,7 @@ import select
 import sys
 import time
 import traceback
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TextIO
 
 from dir_sync.config import ConfigError
@@ -29,6 +29,7 @@ __all__ = [
     "human_bytes",
     "human_seconds",
     "is_verbose",
+    "listed",
     "logger",
     "setup",
 ]
@@ -115,6 +116,12 @@ def human_bytes(n: int) -> str:
 def how_many(n: int, thing: str) -> str:
     """`1 file`, `2,000 files`."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`anna`, `anna and bob`, `anna, bob and carol`; nothing for none."""
+    *first, last = names or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def human_seconds(s: float) -> str:

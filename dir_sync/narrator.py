@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from dir_sync.core.events import Note
 from dir_sync.core.model import show
-from dir_sync.log import how_many, human_bytes, human_seconds, is_verbose, logger
+from dir_sync.log import how_many, human_bytes, human_seconds, is_verbose, listed, logger
 from dir_sync.words import APPROVE_ELSEWHERE, pasteable
 
 __all__ = ["Narrator"]
@@ -22,6 +22,8 @@ T = TypeVar("T")
 _SINGLE_MAX = 5  # of one kind in one breath; the rest is counted
 _NAMED_MAX = 3  # of many with which the same is wrong
 _BREATH_S = 1.0
+_TROUBLE_AGAIN_S = 600.0  # that a file still cannot be written
+_TIMED_BYTES = 1_000_000  # the speed of less says nothing
 _REMEMBERED_MAX = 1_000  # notes that wait for the one that ends the same story
 
 
@@ -42,10 +44,13 @@ class Narrator:
         self._crowds: dict[tuple[str, str], _Crowd] = {}
         self._came: dict[bytes, Note] = {}  # how contents came that are not installed yet
         self._empty: dict[bytes, tuple[Note, float]] = {}  # new files with nothing in them yet, and since when
+        self._troubled: dict[bytes, float] = {}  # files that could not be written, and when that was said
         self._wrong: dict[tuple[str, str], tuple[float, list[Note]]] = {}  # since when
 
     def tell(self, note: Note, now_s: float) -> None:
         """Say it, or count it."""
+        if note.what in ("received", "copied", "renamed"):
+            self._troubled.pop(note.path, None)
         if note.what in ("delta", "fetched"):  # the line comes when the file is in its place
             _remember(self._came, note.path, note)
             return
@@ -74,6 +79,11 @@ class Narrator:
 
     def _count(self, note: Note, now_s: float) -> None:
         words = _WORDS.get(note.what)
+        if note.what == "trouble":
+            since_s = self._troubled.get(note.path)
+            if since_s is not None and now_s - since_s < _TROUBLE_AGAIN_S:
+                return  # said, and it has not come since; another step of the same says it in other words
+            _remember(self._troubled, note.path, now_s)
         if words is None:
             if note.what in _WRONG and not is_verbose():
                 key = note.what, "" if note.what == "unable" else note.text
@@ -140,7 +150,7 @@ class Narrator:
                 path, came.peer, human_bytes(came.wire), size, saved,
             )  # fmt: skip
         else:
-            logger.info("received %s (%s) from %s at %s", path, size, came.peer, _rate(came.size, came.wire))
+            logger.info("received %s from %s%s", _part(came), came.peer, _rate(came))
         return True
 
     def _offer(self, approving: str, rejecting: str, is_ours: bool = False) -> None:
@@ -163,20 +173,20 @@ class Narrator:
                 logger.info("the folder holds %s (%s)", how_many(note.wire, "file"), human_bytes(note.size))
             case "met":
                 if note.wire:
-                    changes = how_many(note.wire, "change")
-                    logger.info("%s has %s (%s) that are not here yet", peer, changes, human_bytes(note.size))
+                    changes, are = how_many(note.wire, "change"), "is" if note.wire == 1 else "are"
+                    logger.info("%s has %s (%s) that %s not here yet", peer, changes, human_bytes(note.size), are)
             case "lags":
                 logger.info("%s still lacks %s (%s)", peer, how_many(note.wire, "file"), human_bytes(note.size))
             case "in sync":
-                *names, last = (show(name.encode("utf-8", "surrogateescape")) for name in note.text.split("\n"))
-                logger.info("everything is in sync with %s", f"{', '.join(names)} and {last}" if names else last)
+                names = [show(name.encode("utf-8", "surrogateescape")) for name in note.text.split("\n")]
+                logger.info("everything is in sync with %s", listed(names))
             case "sent delta":
                 logger.info(
                     "sent %s to %s as a delta: %s instead of %s",
                     path, peer, human_bytes(note.wire), human_bytes(note.size),
                 )  # fmt: skip
             case "sent large":
-                logger.info("sent %s (%s) to %s at %s", path, human_bytes(note.size), peer, _rate(note.size, note.wire))
+                logger.info("sent %s to %s%s", _part(note), peer, _rate(note))
             case "resumed":
                 done, size = human_bytes(note.wire), human_bytes(note.size)
                 logger.info("resuming %s from %s: %s of %s are here already", path, peer, done, size)
@@ -239,6 +249,12 @@ class Narrator:
                     "HELD: what %s did still waits for your decision; to see it: %s",
                     show(note.text.encode("utf-8", "surrogateescape")), self._command("status"),
                 )  # fmt: skip
+            case "missing there":
+                logger.warning(
+                    "HELD on %s: %s vanished there while it was not watching (%s, ...). Other machines keep them until you"
+                    " decide:", peer, how_many(note.wire, "file"), path,
+                )  # fmt: skip
+                self._offer("delete them everywhere", "restore them")
             case "held there":
                 logger.warning(
                     "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine"
@@ -292,8 +308,16 @@ def _details(peer: str, size: int) -> dict[str, str]:
     }
 
 
-def _rate(size: int, took_ms: int) -> str:
-    return f"{human_bytes(size * 1000 // max(took_ms, 1))}/s"
+def _part(note: Note) -> str:
+    """A file that travelled: all of it, or what the receiver did not have yet."""
+    whole = f"{show(note.path)} ({human_bytes(note.size)})"
+    return f"the last {human_bytes(int(note.text))} of {whole}" if note.text else whole
+
+
+def _rate(note: Note) -> str:
+    """How fast that was, if there was enough of it to tell. `note.wire`: it took so long (ms)."""
+    size = int(note.text) if note.text else note.size
+    return f" at {human_bytes(size * 1000 // max(note.wire, 1))}/s" if size >= _TIMED_BYTES else ""
 
 
 def _remember(notes: dict[bytes, T], path: bytes, note: T) -> None:

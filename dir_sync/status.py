@@ -23,8 +23,6 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
         f"{how_many(answer['files'], 'file')} ({human_bytes(answer['bytes'])})",
     ]
     peers = answer["peers"]
-    if not peers:
-        lines.append("no other node is connected")
     lines += [f"{peer['name']} (node {peer['node'][:8]}) at {peer['address']}: {_standing(peer)}" for peer in peers]
     if answer["scanning"]:
         lines.append("scanning the folder")
@@ -41,6 +39,8 @@ def render(answer: dict[str, Any], folder: str) -> list[str]:
         lines.append(f"{how_many(answer['wanted'], 'path')} {are} newer elsewhere and not here yet")
     for one in answer["troubled"][:_TOLD_MAX]:
         how = "waits, and is tried again" if one["again"] else "cannot be here"
+        if one["held"]:
+            how = "waits for your decision"
         lines.append(f"  {one['path']} {how}: {one['problem']}")
     if len(answer["troubled"]) > _TOLD_MAX:
         lines.append(f"  and {len(answer['troubled']) - _TOLD_MAX:,} more")
@@ -94,10 +94,19 @@ def _headline(answer: dict[str, Any]) -> str:
     if answer["in_sync"]:
         return "everything is in sync"
     if not answer["peers"]:
-        return "at work" if answer["busy"] else "at rest"
+        return (
+            "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"
+            f" '{answer['folder_name']}' and the UDP port {answer['broadcast_port']}, and that no firewall blocks this port"
+            f" or TCP port {answer['port']}. Where broadcasts do not reach: --peer HOST"
+        )
     if answer["unseen"]:
         return f"not in sync: {how_many(answer['unseen'], 'path')} here still to be looked at"
-    return "not in sync yet" if answer["busy"] or not answer["held"] else "not in sync: something is held"
+    if answer["held"] and not answer["busy"]:
+        return "not in sync: something is held"
+    stuck = [one for one in answer["troubled"] if not one["again"]]
+    if stuck and len(stuck) == answer["wanted"] and not answer["busy"]:
+        return f"not in sync: {how_many(len(stuck), 'path')} cannot be here"
+    return "not in sync yet"
 
 
 def _where(held: dict[str, Any]) -> str:

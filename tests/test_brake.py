@@ -140,6 +140,42 @@ def test_what_is_asked_of_us_and_held_is_not_thereby_deleted(pair: Pair) -> None
     assert len(files(pair.two.disk)) == 21
 
 
+def test_what_waits_in_a_folder_that_is_missing_waits_for_a_decision(pair: Pair) -> None:
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    for path in (b"d/new", b"d/7"):
+        pair.two.disk.write(path, b"edited")
+        pair.two.inbox.append(Touched(path, Urgency.NOW))
+    pair.run()
+    assert pair.one.engine.undecided() == [b"d/7", b"d/new"]
+    assert pair.one.engine.troubled() == [], "nobody is changing them"
+    pair.one.inbox.append(Decided(False))
+    pair.run()
+    assert pair.one.engine.undecided() == []
+    assert pair.one.disk.content(b"d/new") == b"edited"
+
+
+def test_what_is_missing_counts_in_files_and_bytes_and_less_when_some_is_back() -> None:
+    pair = Pair()
+    for number in range(20):
+        pair.one.disk.write(b"%d" % number, b"content %d" % number)
+    pair.restart(pair.one)
+    pair.cut()
+    for number in range(20):
+        pair.one.disk.delete(b"%d" % number)
+    pair.restart(pair.one)
+    one, two = pair.one.engine, pair.two.engine
+    size = sum(len(b"content %d" % number) for number in range(20))
+    node = pair.one.index.node
+    assert two.lacked_by(node) == (20, size, 0)
+    pair.one.disk.write(b"7", b"content 7")
+    pair.one.inbox.append(Touched(b"7", Urgency.NOW))
+    pair.run()
+    assert [held.files for held in one.braked()] == [19] == [held.files for held in two.held_elsewhere[node]]
+    assert two.lacked_by(node) == (19, size - 9, 0)
+
+
 @pytest.mark.parametrize("approve", [True, False])
 def test_a_folder_that_moves_does_not_take_with_it_what_is_held(pair: Pair, approve: bool) -> None:
     before = files(pair.two.disk)
@@ -289,6 +325,24 @@ def test_what_a_node_removes_in_a_burst_is_held_by_the_others(pair: Pair) -> Non
         pair.restart(pair.two)
         assert pair.two.engine.braked(), "a restart decides nothing"
         assert len(files(pair.two.disk)) >= 17
+
+
+def test_peers_hear_how_much_is_held_when_it_becomes_more_or_less(pair: Pair) -> None:
+    one, two = pair.one, pair.two
+    remove_live(pair, one, 14)
+    first = two.engine.braked()
+    assert one.engine.held_elsewhere == {two.index.node: first}
+    for number in range(14, 20):
+        one.disk.delete(b"d/%d" % number)
+        one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+    pair.run()
+    assert two.engine.braked()[0].files == first[0].files + 6
+    assert one.engine.held_elsewhere == {two.index.node: two.engine.braked()}
+    two.disk.write(b"d/19", b"edited")
+    two.inbox.append(Touched(b"d/19", Urgency.NOW))
+    pair.run()
+    assert two.engine.braked()[0].files == first[0].files + 5
+    assert one.engine.held_elsewhere == {two.index.node: two.engine.braked()}
 
 
 def test_approved_it_happens(pair: Pair) -> None:

@@ -21,7 +21,9 @@ def line(caplog: pytest.LogCaptureFixture, note: Note) -> str:
     return caplog.messages[0]
 
 
-@pytest.mark.parametrize("what", ["scanned", "pruned", "braked", "peer braked", "held there", "decided"])
+@pytest.mark.parametrize(
+    "what", ["scanned", "pruned", "braked", "peer braked", "held there", "missing there", "decided"]
+)
 @pytest.mark.parametrize(("count", "words"), [(1, "1 {}"), (2_000, "2,000 {}s"), (0, "0 {}s")])
 def test_one_is_not_many(caplog: pytest.LogCaptureFixture, what: str, count: int, words: str) -> None:
     thing = "version" if what == "pruned" else "file"
@@ -91,10 +93,37 @@ def told(caplog: pytest.LogCaptureFixture, *notes: Note, verbose: bool = False) 
         (Note("sent", b"f", "anna", 2100), "sent f (2.10 kB) to anna"),
         (Note("sent delta", b"f", "anna", 60_000_000, 12_000), "sent f to anna as a delta: 12.0 kB instead of 60.0 MB"),
         (Note("sent large", b"f", "anna", 60_000_000, 2_000), "sent f (60.0 MB) to anna at 30.0 MB/s"),
+        (
+            Note("sent large", b"f", "anna", 60_000_000, 2_000, "6000000"),
+            "sent the last 6.00 MB of f (60.0 MB) to anna at 3.00 MB/s",
+        ),
+        (Note("sent large", b"f", "anna", 60_000_000, 3, "7700"), "sent the last 7.70 kB of f (60.0 MB) to anna"),
+        (Note("met", peer="anna", size=5, wire=1), "anna has 1 change (5 B) that is not here yet"),
+        (Note("met", peer="anna", size=9, wire=2), "anna has 2 changes (9 B) that are not here yet"),
     ],
 )
 def test_who_did_what(caplog: pytest.LogCaptureFixture, note: Note, words: str) -> None:
     assert told(caplog, note) == [words]
+
+
+def test_what_was_appended_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    came = Note("fetched", b"log", "anna", 60_000_000, 3, "7700")
+    assert told(caplog, came, Note("received", b"log", "anna", 60_000_000)) == [
+        "received the last 7.70 kB of log (60.0 MB) from anna"
+    ]
+
+
+def test_a_file_that_cannot_be_written_is_named_once_until_it_comes(caplog: pytest.LogCaptureFixture) -> None:
+    """Each step may fail: to make room, to write, to give it its name."""
+    steps = [Note("trouble", b"f", text="no room"), Note("trouble", b"g", text="no room")]
+    steps += [Note("trouble", b"f", text="no room"), Note("trouble", b"f", text="no inodes")]
+    assert told(caplog, *steps) == ["cannot write f, g (no room): will try again"]
+    steps = [steps[0], Note("received", b"f", "anna", 5), steps[0]]
+    assert told(caplog, *steps, verbose=True) == [
+        "cannot write f (no room): will try again",
+        "received f (5 B) from anna",
+        "cannot write f (no room): will try again",
+    ]
 
 
 def test_one_event_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +160,7 @@ def test_every_file_is_named_if_that_is_wanted(caplog: pytest.LogCaptureFixture,
         ]
 
 
-@pytest.mark.parametrize("what", ["braked", "peer braked", "held there", "still braked", "conflict"])
+@pytest.mark.parametrize("what", ["braked", "peer braked", "held there", "missing there", "still braked", "conflict"])
 def test_commands_can_be_pasted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setenv("DIR_SYNC_STARTED_AS", "scripts/run")
     lines = told(caplog, Note(what, b"path", "bob", 5, 5, "alice"))

@@ -14,6 +14,7 @@ ANSWER: dict[str, Any] = {
     "name": "anna",
     "node": "ab" * 8,
     "port": 6000,
+    "broadcast_port": 5000,
     "process": 4711,
     "files": 3,
     "bytes": 2_000,
@@ -49,6 +50,18 @@ def test_folders_that_cannot_be_watched_are_named() -> None:
     assert "3 folders cannot be watched (in, ...): scanned every 20 s instead" in lines(
         unwatched=3, unwatched_first=first
     )
+
+
+def test_what_waits_for_a_decision_says_so() -> None:
+    one = {"path": "d/new", "problem": "its folder vanished here, and that is held", "again": False, "held": True}
+    assert "  d/new waits for your decision: its folder vanished here, and that is held" in lines(troubled=[one])
+
+
+def test_without_a_peer_the_last_line_says_what_to_check() -> None:
+    last = lines()[-1]
+    assert last.startswith("no other node is connected. Check that ")
+    for part in ("'default'", "UDP port 5000", "TCP port 6000", "--peer"):
+        assert part in last
 
 
 def test_large_files_in_both_directions() -> None:

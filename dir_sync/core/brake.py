@@ -7,6 +7,7 @@ Rule: what is held is neither done nor forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from dir_sync.core.model import parent_of
@@ -39,40 +40,43 @@ class Brake:
 
     limits: Limits = field(default_factory=Limits)
     missed: dict[bytes, None] = field(default_factory=dict)  # to be judged when the scan is over
-    held: dict[bytes, None] = field(default_factory=dict)
+    held: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # path -> files and bytes that are missing with it
     before: int = 0  # how many files there were when the look at them began
     held_files: int = 0
+    held_bytes: int = 0
     counter: int = 0  # a decision about what is held names exactly this: others are about what the node did
 
     def holds(self, path: bytes) -> bool:
         """True if `path`, or a folder it is in, is held."""
         return bool(self.held) and covers(self.held, path)
 
-    def hold(self, files: int, counter: int) -> None:
-        """All that was missed, `files` files in it, is a disaster. `counter`: of nothing else."""
+    def hold(self, amounts: Mapping[bytes, tuple[int, int]], counter: int) -> None:
+        """All that was missed is a disaster. `amounts`: files and bytes of each of these paths; `counter`: of nothing else."""
         self.counter = counter
-        self.held.update(self.missed)
-        self.held_files += files
+        for path, (files, size) in amounts.items():
+            self.held[path] = files, size
+            self.held_files += files
+            self.held_bytes += size
         self.missed.clear()
 
     def is_back(self, path: bytes) -> bool:
         """Something held is there again, or settled in another way. True if nothing is held any more."""
         if path not in self.held:
             return False
-        del self.held[path]
-        if not self.held:
-            self.held_files = 0
+        files, size = self.held.pop(path)
+        self.held_files -= files
+        self.held_bytes -= size
         return not self.held
 
     def let_go(self) -> list[bytes]:
         """Somebody has decided. Returns what was held."""
         paths = list(self.held)
         self.held.clear()
-        self.held_files = 0
+        self.held_files = self.held_bytes = 0
         return paths
 
 
-def covers(paths: dict[bytes, None], path: bytes) -> bool:
+def covers(paths: Collection[bytes], path: bytes) -> bool:
     """True if `path`, or a folder it is in, is among `paths`."""
     while path:
         if path in paths:

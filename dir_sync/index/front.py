@@ -201,8 +201,8 @@ class Index:
     def live_files(self, path: bytes) -> Iterator[Row]:
         return self._tree.live_files(path)
 
-    def count_files(self, path: bytes) -> int:
-        return self._tree.count_files(path)
+    def measure(self, path: bytes) -> tuple[int, int]:
+        return self._tree.measure(path)
 
     def live_paths(self, path: bytes) -> list[bytes]:
         return self._tree.live_paths(path)

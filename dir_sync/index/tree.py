@@ -58,15 +58,15 @@ class Tree:
             yield row
         yield from self._rows.select(f"kind=1 AND {_BELOW}", _keys_below(path))
 
-    def count_files(self, path: bytes) -> int:
-        """How many `live_files` there are."""
+    def measure(self, path: bytes) -> tuple[int, int]:
+        """How many `live_files` there are, and their size together."""
         row = self._rows.get(path)
         if row is not None and row.record.kind != Kind.DIRECTORY:
-            return int(row.record.kind == Kind.FILE)
+            return (1, row.record.size) if row.record.kind == Kind.FILE else (0, 0)
         self._rows.flush()
-        query = f"SELECT COUNT(*) FROM row WHERE kind=1 AND {_BELOW}"
-        count: int = self._database.execute(query, _keys_below(path)).fetchone()[0]
-        return count
+        query = f"SELECT COUNT(*),COALESCE(SUM(size),0) FROM row WHERE kind=1 AND {_BELOW}"
+        files, size = self._database.execute(query, _keys_below(path)).fetchone()
+        return files, size
 
     def live_paths(self, path: bytes) -> list[bytes]:
         """A path and all that is below it, as far as it is live."""
