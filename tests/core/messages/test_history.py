@@ -1,0 +1,119 @@
+"""HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE."""
+
+from __future__ import annotations
+
+from dir_sync.core.messages import (
+    Have,
+    HaveRequest,
+    History,
+    HistoryRequest,
+    Kept,
+    Loser,
+    Settle,
+    from_wire,
+)
+from dir_sync.core.model import Kind
+from tests.core.messages.bench import (
+    BASE,
+    DIGEST,
+    RAW,
+    RAW_BASE,
+    Arrays,
+    Examples,
+    Fields,
+    refused,
+)
+
+# What each message is on the wire, written by hand, and what it means.
+EXAMPLES: Examples = [
+    (
+        {"type": "HISTORY_REQUEST", "folder": "docs", "id": 4, "path": "a/b", "limit": 10},
+        HistoryRequest("docs", 4, b"a/b", 10),
+    ),
+    (
+        {
+            "type": "HISTORY",
+            "folder": "docs",
+            "id": 4,
+            "last": True,
+            "kept": [
+                ["a/b", 1, 5, DIGEST, 1_700_000_000, 7, 0o644, 1_700_000_009, 8, "replaced", "ab"],
+                ["l", 3, 0, "../\udcff", -1, 0, 0o777, 0, 0, "conflict", ""],
+            ],
+        },
+        History(
+            "docs",
+            4,
+            True,
+            (
+                Kept(
+                    b"a/b",
+                    Kind.FILE,
+                    5,
+                    RAW,
+                    1_700_000_000_000_000_007,
+                    0o644,
+                    1_700_000_009_000_000_008,
+                    "replaced",
+                    "ab",
+                ),
+                Kept(b"l", Kind.SYMLINK, 0, b"../\xff", -1_000_000_000, 0o777, 0, "conflict", ""),
+            ),
+        ),
+    ),
+    (
+        {"type": "HAVE_REQUEST", "folder": "docs", "id": 4, "digests": [DIGEST, BASE]},
+        HaveRequest("docs", 4, (RAW, RAW_BASE)),
+    ),
+    ({"type": "HAVE", "folder": "docs", "id": 4, "which": [0, 3]}, Have("docs", 4, (0, 3))),
+    (
+        {"type": "SETTLE", "folder": "docs", "losers": [["a/b", 1, DIGEST], ["l", 3, "../\udcff"]]},
+        Settle("docs", (Loser(b"a/b", Kind.FILE, RAW), Loser(b"l", Kind.SYMLINK, b"../\xff"))),
+    ),
+]
+# Where a value of each kind stands: the type of the message, the way into it, the kind of value (see BAD and GOOD).
+FIELDS: Fields = [
+    ("HISTORY_REQUEST", ("folder",), "name"),
+    ("HISTORY_REQUEST", ("id",), "pull id"),
+    ("HISTORY_REQUEST", ("path",), "path"),
+    ("HISTORY_REQUEST", ("limit",), "history limit"),
+    ("HISTORY", ("folder",), "name"),
+    ("HISTORY", ("id",), "pull id"),
+    ("HISTORY", ("last",), "boolean"),
+    ("HISTORY", ("kept", 0, 0), "path"),
+    ("HISTORY", ("kept", 0, 2), "size"),
+    ("HISTORY", ("kept", 0, 3), "digest"),
+    ("HISTORY", ("kept", 0, 4), "seconds"),
+    ("HISTORY", ("kept", 0, 5), "nanoseconds"),
+    ("HISTORY", ("kept", 0, 7), "seconds"),
+    ("HISTORY", ("kept", 0, 8), "nanoseconds"),
+    ("HISTORY", ("kept", 0, 9), "why"),
+    ("HISTORY", ("kept", 0, 10), "maker"),
+    ("HAVE_REQUEST", ("folder",), "name"),
+    ("HAVE_REQUEST", ("id",), "pull id"),
+    ("HAVE_REQUEST", ("digests", 0), "digest"),
+    ("HAVE", ("folder",), "name"),
+    ("HAVE", ("id",), "pull id"),
+    ("HAVE", ("which",), "positions"),
+    ("SETTLE", ("folder",), "name"),
+    ("SETTLE", ("losers", 0, 0), "path"),
+    ("SETTLE", ("losers", 0, 2), "digest"),
+]
+# Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
+ARRAYS: Arrays = [
+    ("HISTORY", ("kept",), 0, 2000),
+    ("HISTORY", ("kept", 0), 11, 11),
+    ("HAVE_REQUEST", ("digests",), 1, 4096),
+    ("SETTLE", ("losers",), 1, 2000),
+    ("SETTLE", ("losers", 0), 3, 3),
+]
+WIRE = {fields["type"]: fields for fields, _ in EXAMPLES}
+
+
+def test_a_question_may_be_about_losers_of_conflicts_only() -> None:
+    fields = HistoryRequest("docs", 4, b"", 10, conflicts=True).to_wire()
+    assert fields["conflicts"] is True
+    assert from_wire(fields) == HistoryRequest("docs", 4, b"", 10, conflicts=True)
+    assert from_wire({**fields, "conflicts": False}) == HistoryRequest("docs", 4, b"", 10)
+    for wrong in (0, 1, "true", None, [True]):
+        assert "conflicts" in refused({**fields, "conflicts": wrong})

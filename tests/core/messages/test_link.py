@@ -1,0 +1,91 @@
+"""HELLO, PING, PONG, CLOSE."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core import limits
+from dir_sync.core.messages import (
+    PROTOCOL,
+    Close,
+    FolderIndex,
+    Hello,
+    LocalError,
+    Ping,
+    Pong,
+    ProtocolVersion,
+)
+from dir_sync.core.model import PeerError
+from tests.core.messages.bench import (
+    Arrays,
+    Examples,
+    Fields,
+    over_the_wire,
+    refused,
+)
+
+# What each message is on the wire, written by hand, and what it means.
+EXAMPLES: Examples = [
+    (
+        {
+            "type": "HELLO",
+            "protocol": 1,
+            "node": "ab",
+            "name": "k\u00fcche",
+            "instance": "01",
+            "port": 4711,
+            "folders": [["docs", "cd", 12]],
+        },
+        Hello(1, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
+    ),
+    ({"type": "PING", "token": 1}, Ping(1)),
+    ({"type": "PONG", "token": 1}, Pong(1)),
+    ({"type": "CLOSE", "reason": "bye", "text": "see you"}, Close("bye", "see you")),
+]
+# Where a value of each kind stands: the type of the message, the way into it, the kind of value (see BAD and GOOD).
+FIELDS: Fields = [
+    ("HELLO", ("node",), "id"),
+    ("HELLO", ("name",), "name"),
+    ("HELLO", ("instance",), "id"),
+    ("HELLO", ("port",), "port"),
+    ("HELLO", ("folders", 0, 0), "name"),
+    ("HELLO", ("folders", 0, 1), "id"),
+    ("HELLO", ("folders", 0, 2), "sequence"),
+    ("PING", ("token",), "sequence"),
+    ("PONG", ("token",), "sequence"),
+    ("CLOSE", ("reason",), "name"),
+    ("CLOSE", ("text",), "text"),
+]
+# Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
+ARRAYS: Arrays = [
+    ("HELLO", ("folders", 0), 3, 3),
+    ("HELLO", ("folders",), 0, 64),
+]
+WIRE = {fields["type"]: fields for fields, _ in EXAMPLES}
+
+
+@pytest.mark.parametrize("version", [0, 2, 3, 2**62])
+def test_another_version_is_told_whatever_else_the_hello_says(version: int) -> None:
+    for fields in ({**WIRE["HELLO"], "protocol": version}, {"type": "HELLO", "protocol": version, "node": 5}):
+        with pytest.raises(ProtocolVersion) as caught:
+            over_the_wire(fields)
+        assert caught.value.version == version
+        assert isinstance(caught.value, PeerError)
+        assert str(version) in str(caught.value)
+    assert PROTOCOL == 1
+
+
+def test_a_folder_comes_once_in_a_hello() -> None:
+    refused({**WIRE["HELLO"], "folders": [["docs", "ab", 1], ["docs", "cd", 2]]})
+
+
+def test_more_folders_than_a_hello_may_name_are_our_fault() -> None:
+    with pytest.raises(LocalError):
+        Hello(1, "a", "n", "b", 1, (FolderIndex("f", "a", 1),) * (limits.FOLDERS_MAX + 1)).to_wire()
+
+
+@pytest.mark.parametrize("text", ["x" * 1000, "\ud800" * 3, "\udcff", "\U0001f600" * 401])
+def test_a_last_word_is_always_fit_to_be_heard(text: str) -> None:
+    got = over_the_wire(Close("protocol-error", text).to_wire())
+    assert isinstance(got, Close)
+    assert len(got.text) == min(len(text), limits.TEXT_CHARS_MAX)
