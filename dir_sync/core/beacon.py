@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.messages import PROTOCOL
+from dir_sync.core.strict_json import no_duplicates, no_such_number
 
 __all__ = ["MESH", "Beacon", "decode_beacon", "encode_beacon", "folder_tags"]
 
@@ -66,9 +67,9 @@ def decode_beacon(data: bytes) -> Beacon | None:
     try:
         fields = json.loads(
             data.decode("utf-8"),
-            object_pairs_hook=_pairs,
-            parse_constant=_no_constant,
-            parse_float=_no_constant,
+            object_pairs_hook=no_duplicates,
+            parse_constant=no_such_number,
+            parse_float=no_such_number,
         )
     except (ValueError, RecursionError):  # RecursionError: 512 brackets, met deep in somebody's stack
         return None
@@ -92,14 +93,3 @@ def decode_beacon(data: bytes) -> Beacon | None:
             return None
         folders = tuple(folders)
     return Beacon(node, instance, port, ask, folders)
-
-
-def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("duplicate keys")
-    return fields
-
-
-def _no_constant(text: str) -> object:
-    raise ValueError(f"{text[:20]} is no integer")

@@ -15,10 +15,11 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.model import PeerError
+from dir_sync.core.strict_json import NotStrict, no_duplicates, no_such_number
 
 __all__ = [
     "ATTACHMENT",
@@ -99,7 +100,6 @@ assert 2 * (limits.FRAME_BYTES_MAX // _COPY_BYTES_MAX) + 1 < 1024
 assert _READ_BYTES < limits.CHUNK_BYTES_MIN + 64 * limits.KIB
 assert limits.ATTACHED_BYTES_MAX + 32 * limits.KIB < 2 * _RESERVE_BYTES
 
-_NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 _NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 _BLANKS_BEHIND_QUOTES = (b'" ', b'"\n', b'"\t', b'"\r')
 _new: Final = tuple.__new__  # half the cost of a named tuple's own
@@ -294,6 +294,8 @@ def _from_json(text: bytes) -> dict[str, Any]:
         raise PeerError("a message that is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise PeerError(f"a message that is not JSON: {error.msg}") from None
+    except NotStrict as error:
+        raise PeerError(f"a message with {error}") from None
     except ValueError:
         raise PeerError("a message with a number of thousands of digits") from None
     if type(value) is not dict:
@@ -344,17 +346,6 @@ def _check_depth(value: dict[str, Any]) -> None:
     raise PeerError("a message that is nested too deep")
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise PeerError("a message with a key that comes twice")
-    return fields
-
-
-def _no_constants(name: str) -> NoReturn:
-    raise PeerError(f"a message with {name}")
-
-
-_json_value = json.JSONDecoder(parse_constant=_no_constants).decode
-_json_value_checked = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constants).decode
+_json_value = json.JSONDecoder(parse_constant=no_such_number).decode
+_json_value_checked = json.JSONDecoder(object_pairs_hook=no_duplicates, parse_constant=no_such_number).decode
 _to_json = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
