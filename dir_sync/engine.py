@@ -2986,7 +2986,13 @@ class Engine:
             now = self._now.mono_ms
             self._look_below(path, self._agenda.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
-        peer = next((offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)), "")
+        maker = target.stamp.node
+        sources = [offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)]
+        peer = next(iter(sources), "" if maker == self.index.node or maker.startswith("=") else maker)
+        old_name = item.copy_path or b""
+        if _is_kept(old_name):
+            version = self.index.version(old_name)
+            old_name = path if version is None else version.path
         if row is None or not same_content(row.record, target):
             self._note_since(path)
         self._hold(target, result.fp)
@@ -3001,19 +3007,22 @@ class Engine:
         if target.kind == Kind.DIRECTORY:
             self._times[path] = target.mtime
         self._sign_later(target, None if row is None else row.record)
-        maker = peer if target.stamp.node.startswith("=") else target.stamp.node
+        maker = peer if maker.startswith("=") else maker
         match item.act:
             case Act.REMOVE:
                 self._note("removed", path, maker)
+            case Act.MOVE if old_name == path:
+                self._note("copied", path, peer, target.size)  # out of the history again
             case Act.MOVE:
-                self._note("renamed", path, maker, text=(item.copy_path or b"").decode("utf-8", "surrogateescape"))
+                self._note("renamed", path, maker, text=old_name.decode("utf-8", "surrogateescape"))
             case Act.META:
                 self._note("meta", path, maker)
             case Act.INSTALL:
                 local = item.copy_path is not None
                 if not local and target.kind is Kind.FILE:
                     self._arrivals.add((target.content,), self._now.mono_ms)
-                self._note("copied" if local else "received", path, peer, target.size)
+                what = "restored" if peer == _OURS else "copied" if local else "received"
+                self._note(what, path, peer, target.size)
 
     def _moved_whole(self, source: bytes, target: bytes) -> None:
         """A folder has got its other name, as `_respell` wanted: so has all that is in it, untouched. A look follows."""

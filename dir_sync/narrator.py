@@ -283,6 +283,7 @@ _WORDS = {
     "renamed here": ("renamed here: {other} to {path}", "renamed here: {count} more"),
     "deleted here": ("deleted here: {path}", "deleted here: {count} more"),
     "received": ("received {path}{size}{source}", "received {count} more{size}{source}"),
+    "restored": ("restored {path}{size}", "restored {count} more{size}"),
     "copied": (
         "copied {path}{size} from a file that was here already: nothing was transferred",
         "copied {count} more{size} from files that were here already",
@@ -292,8 +293,8 @@ _WORDS = {
     "removed": ("{who} deleted {path}", "{who} deleted {count} more"),
     "meta": ("{who} changed the time or permissions of {path}", "{who} changed time or permissions of {count} more"),
     "kept": (
-        "kept {path}: it was changed here while it was deleted elsewhere",
-        "kept {count} more, changed here while deleted elsewhere",
+        "kept {path}: it was changed or restored while another machine deleted it",
+        "kept {count} more, changed or restored while another machine deleted them",
     ),
     "spared": ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
 }

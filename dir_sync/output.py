@@ -18,6 +18,10 @@ ESCAPE = "dir_sync-escape"
 """How what an encoding lacks is written: as `core.model.show` escapes, so that it can be read back."""
 
 
+_CLOSED = "standard output is closed"
+_closed: set[int] = set()  # standard handles that were closed when we began
+
+
 class OutputError(Exception):
     """What was printed did not get to where it should: the reason, in words."""
 
@@ -29,6 +33,7 @@ def prepare() -> None:
         try:
             os.fstat(handle)
         except OSError:
+            _closed.add(handle)
             try:
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
             except OSError:
@@ -41,8 +46,8 @@ def prepare() -> None:
 
 def say(text: str, end: str = "\n") -> None:
     """Print. Raises OutputError; BrokenPipeError if the reader has read enough."""
-    if sys.stdout is None:
-        return
+    if sys.stdout is None or 1 in _closed:
+        raise OutputError(_CLOSED)
     try:
         print(text, end=end)
     except BrokenPipeError:

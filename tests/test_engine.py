@@ -1266,6 +1266,7 @@ def test_what_was_removed_and_turns_up_under_another_name_leaves_the_history_aga
     bench.apply(ApplyResult(b"b", Result.DONE, seen(b"b", b"content").fp))
     assert bench.index.version(version.name) is None
     assert bench.index.get(b"b") is not None
+    assert [note.text for note in bench.all(Note) if note.what == "renamed"] == ["a"], "not its name in the history"
 
 
 @pytest.mark.parametrize("result", [Result.MISSING, Result.CHANGED, Result.PROBLEM])

@@ -75,8 +75,11 @@ def test_an_output_that_cannot_be_written_is_one_line(folder: Path, command: str
     assert ended.stderr == b"dir_sync: the output cannot be written: No space left on device\n"
     ended = run(command, folder, shell="> /dev/full 2> /dev/full")
     assert ended.returncode == 1
+    ended = run(command, folder, shell=">&- <&-")
+    assert ended.returncode == 1
+    assert ended.stderr == b"dir_sync: the output cannot be written: standard output is closed\n"
     ended = run(command, folder, shell=">&- 2>&- <&-")
-    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert (ended.returncode, ended.stderr) == (1, b"")
     ended = run(command, folder, shell="| true")
     assert ended.stderr == b""
 

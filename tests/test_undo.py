@@ -79,7 +79,10 @@ def test_all_kinds_of_changes_are_undone_at_either_node(pair: Pair, where: str) 
     assert changed == {b"a": b"edited twice", b"new": b"made", b"moved": b"first d/c"} == contents(pair.two)
     again = now_ns(pair)
     node = pair.one if where == "one" else pair.two
+    node.notes.clear()
     undo_at(pair, node, since)
+    assert b"d/b" in {note.path for note in node.notes if note.what in ("restored", "received")}
+    assert all(note.peer for note in node.notes if note.what == "received"), "from whom"
     assert contents(pair.one) == before == contents(pair.two)
     assert set(pair.one.disk.tree()) == tree == set(pair.two.disk.tree())
     undo_at(pair, node, again)
@@ -108,6 +111,24 @@ def test_one_content_at_several_paths_is_moved_to_one_and_copied_to_the_others(p
         assert pair.clock.ms - begun_ms < 5_000, "not only when all offers are looked at again"
     pair.run()
     assert contents(pair.one) == contents(pair.two) == before
+
+
+def test_a_link_and_an_empty_file_are_restored_and_not_received_from_nobody(pair: Pair) -> None:
+    pair.one.disk.symlink(b"link", b"a")
+    pair.one.inbox.append(Touched(b"link", Urgency.NOW))
+    edit(pair, pair.one, b"empty", b"")
+    since = now_ns(pair)
+    for name in (b"link", b"empty"):
+        remove(pair, pair.one, name)
+    for node in (pair.one, pair.two):
+        node.notes.clear()
+    undo_at(pair, pair.two, since)
+    assert {(note.what, note.path) for note in pair.two.notes if note.path} >= {
+        ("restored", b"link"),
+        ("restored", b"empty"),
+    }
+    received = [(note.path, note.peer) for note in pair.one.notes if note.what == "received"]
+    assert sorted(received) == [(b"empty", "two"), (b"link", "two")]
 
 
 def test_only_what_one_node_did(pair: Pair) -> None:
