@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from dir_sync import __version__, commands, config, log, output, words
 from dir_sync.config import ConfigError
+from dir_sync.core.model import show
 from dir_sync.options import read_config
 from dir_sync.signals import Ending
 
@@ -72,6 +73,10 @@ def run(argv: list[str]) -> int:
 def help_(argv: list[str]) -> int:
     """``help [COMMAND]``: the same as ``[COMMAND] --help``."""
     _check_first_word(argv)
+    if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
+        raise ConfigError(
+            f"there is no command {show(os.fsencode(argv[0]))}; all of them: {words.command('--help')}", config.USAGE
+        )
     return _obey([*argv[:1], "--help"])
 
 

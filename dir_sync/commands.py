@@ -281,7 +281,9 @@ def conflicts(argv: list[str]) -> int:
         more="exit codes: 0 listed or resolved, 1 trouble; with --check also 4 there are conflicts",
     )
     parser.add_argument("--check", action="store_true", help="exit with 4 if there are conflicts")
-    parser.add_argument("what", choices=("keep", "restore"), nargs="?", help="resolve the conflicts named by ID")
+    parser.add_argument(
+        "what", metavar="keep|restore", choices=("keep", "restore"), nargs="?", help="resolve the conflicts named by ID"
+    )
     parser.add_argument("ids", metavar="ID", nargs="*", help="as listed; 'all' for all of them")
     given = parser.parse_args(argv)
     if given.what is not None and not given.ids:
@@ -344,7 +346,12 @@ def _ask(text: str, question: Answer) -> Answer:
     try:
         answer = ask(folder, question)
     except NoDaemon:
-        raise ConfigError(f"no node is running for {name}; to start one: {words.command(text)}") from None
+        reason = root.reason_against(folder)
+        raise ConfigError(
+            f"no node is running for {name}: {reason}"
+            if reason
+            else f"no node is running for {name}; to start one: {words.command(text)}"
+        ) from None
     except OSError as error:
         raise ConfigError(f"the node for {name} does not answer: {error.strerror or error}") from None
     if "error" in answer:

@@ -150,6 +150,8 @@ def checked_folder(text: str) -> str:
         raise ConfigError(f"{_shown(text)} cannot be the name of a folder", USAGE) from None
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            if os.path.islink(text.rstrip("/")):
+                raise ConfigError(f"{_shown(text)} is a link to a folder that does not exist", USAGE) from None
             raise ConfigError(f"{_shown(text)}: there is no such folder", USAGE) from None
         raise ConfigError(f"{_shown(text)}: {error.strerror}") from None
     if not is_directory:

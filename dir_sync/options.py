@@ -10,7 +10,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from dir_sync import __version__, config, output, root, utils, words
@@ -111,10 +111,18 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
         )
         self._example = example
+        self._given: list[str] = []
+
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        self._given = list(args)
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         required = "the following arguments are required: "
-        if message.startswith(required):
+        unknown = next((one for one in self._given if one.startswith("--") and one != "--"), "").partition("=")[0]
+        if message.startswith(required) and unknown and unknown not in self._option_string_actions:
+            message = f"unrecognized arguments: {unknown}{self._guess(unknown)}"
+        elif message.startswith(required):
             lacking = message.removeprefix(required)
             what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
             message = f"{what} For example: {words.program()} {self._example} (--help tells more)"
@@ -320,7 +328,7 @@ def _is_free(path: str) -> bool:
     try:
         os.stat(path)
     except FileNotFoundError:
-        return bool(path)
+        return bool(path) and not os.path.islink(path.rstrip("/"))
     except (OSError, ValueError):
         pass
     return False

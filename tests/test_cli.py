@@ -166,6 +166,11 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
         ([""], "DIR is empty: which folder?"),
         (["missing"], "missing: there is no such folder; make it with: mkdir -p -- missing"),
         (["a b/it's"], """a b/it's: there is no such folder; make it with: mkdir -p -- 'a b/it'"'"'s'"""),
+        (["nowhere"], "nowhere is a link to a folder that does not exist"),
+        (["nowhere/"], "nowhere/ is a link to a folder that does not exist"),
+        (["--versio"], "unrecognized arguments: --versio (did you mean --version?)"),
+        (["help", "bogus"], "there is no command bogus; all of them: python main.py --help"),
+        (["conflicts", "shared", "drop"], "keep|restore: invalid choice: 'drop'"),
         (["file"], "file is not a folder"),
         (["file/x"], "file/x: there is no such folder"),
         (["loop"], "loop: "),
@@ -229,6 +234,7 @@ def test_bad_words(
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nowhere").symlink_to("not there")
     (tmp_path / "shared/.dir_sync/versions").mkdir(parents=True)
     assert cli.main(words) in (1, 2)
     out, err = capsys.readouterr()
@@ -238,6 +244,67 @@ def test_bad_words(
     assert err.count("\n") == 1
     assert err[:-1].isprintable()
     assert daemon.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ({}, 0, "nothing is held: there is nothing to decide"),
+        ({"files": 20}, 0, "approved: what was done to 20 files now happens on all connected machines"),
+        (
+            {"files": 1, "missing": 1, "missing_here": 1},
+            0,
+            "approved: 1 file that vanished is deleted\n"
+            "no other machine is connected: those that connect later may ask again",
+        ),
+        (
+            {"files": 20, "missing": 20, "others": ["bob", "carol"]},
+            0,
+            "approved: 20 files that vanished are deleted\n"
+            "bob and carol may hold this, too, and ask again: then approve it on one of them as well",
+        ),
+        ({"files": 20, "missing": 20}, 0, "approved: 20 files that vanished are deleted"),
+        (
+            {"elsewhere": 20},
+            1,
+            "dir_sync: nothing was approved: what this node did to 20 files can only be approved on another machine: run"
+            " it there",
+        ),
+        (
+            {"files": 1, "elsewhere": 1},
+            0,
+            "approved: what was done to 1 file now happens on all connected machines\n"
+            "what this node did to 1 file can only be approved on another machine: run it there",
+        ),
+    ],
+)
+def test_what_an_approval_decided_and_who_still_asks(
+    folder: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: dict[str, object],
+    code: int,
+    said: str,
+) -> None:
+    empty: dict[str, object] = {"files": 0, "missing": 0, "missing_here": 0, "elsewhere": 0, "others": []}
+    monkeypatch.setattr("dir_sync.commands.ask", lambda *_: empty | answer)
+    assert cli.main(["approve", "shared"]) == code
+    out, err = capsys.readouterr()
+    assert (err if code else out) == said + "\n"
+
+
+@pytest.mark.parametrize("inner", [True, False])
+def test_a_command_for_a_folder_inside_the_shared_one_names_that(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], inner: bool
+) -> None:
+    """To start a node there, as is advised otherwise, would be refused."""
+    (tmp_path / "shared/inner").mkdir()
+    (tmp_path / "shared/.dir_sync").mkdir()
+    (tmp_path / "shared/.dir_sync/index.db").touch()
+    assert cli.main(["status", "shared/inner" if inner else "shared"]) == 1
+    err = capsys.readouterr().err
+    assert (f"is inside {folder}, which is shared itself" in err) == inner
+    assert ("to start one" in err) != inner
 
 
 @pytest.mark.parametrize(
