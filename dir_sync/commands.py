@@ -128,7 +128,8 @@ def history_(argv: list[str]) -> int:
         "List the old versions of files that synchronization replaced or deleted in DIR, "
         "newest first. The machine on which you overwrite a file keeps no old version; the "
         "machines that receive the change do. While a node runs for DIR, the connected "
-        "machines are asked, too.",
+        "machines are asked, too. A file that was only appended to has no old version for that: "
+        "it still begins with it, and 'undo' cuts off what came later.",
         "history ~/shared",
         "history ~/shared notes/todo.txt",
         "history ~/shared photos --limit 0",
@@ -158,7 +159,8 @@ def restore(argv: list[str]) -> int:
         "restore",
         "Bring an old version of DIR/PATH back: the newest one, the one named by --version, or "
         "what was there at a time. Of a folder, everything that is missing in it is restored "
-        "(with --at: everything). What a restored file replaces is kept in the history.",
+        "(with --at: everything). What a restored file replaces is kept in the history. Only what "
+        "'history' lists can be restored; what was appended to a file is cut off by 'undo'.",
         "restore ~/shared notes/todo.txt",
         "restore ~/shared photos",
         "restore ~/shared a.odt --at 14:30",
@@ -196,7 +198,8 @@ def restore(argv: list[str]) -> int:
             say(f"nothing is missing in {show(os.fsencode(given.path))}")
             return config.OK
         if not first:
-            raise ConfigError(f"{book.none_of(show(os.fsencode(given.path)))} (to list all: {listing})")
+            hint = "; 'undo' cuts off what was only appended" if given.at is not None else ""
+            raise ConfigError(f"{book.none_of(show(os.fsencode(given.path)))} (to list all: {listing}){hint}")
         if given.to is not None:
             if len(first) > 1:
                 raise ConfigError("--to takes one file, and this is a folder", config.USAGE)
