@@ -3755,8 +3755,11 @@ class Engine:
 
     def _sent(self, peer: Peer, pull: PullItem) -> None:
         """For people: some bytes of a content, or of a delta, go to a peer. What is large is told of when it is there."""
-        row = self.index.get(pull.path) or next(iter(self.index.by_content(pull.digest)), None)
-        file_size = pull.length if row is None else row.record.size
+        row = self.index.get(pull.path)
+        if row is None or row.record.content != pull.digest:
+            row = next(iter(self.index.by_content(pull.digest)), None)
+        version = self.index.version_with(pull.digest) if row is None else None
+        file_size = row.record.size if row is not None else pull.length if version is None else version.size
         made = None if pull.base is None else self._delta_of(pull.base, pull.digest)
         size = file_size if made is None else made.size
         if size >= limits.LARGE_FILE_BYTES:

@@ -113,6 +113,15 @@ def test_one_content_at_several_paths_is_moved_to_one_and_copied_to_the_others(p
     assert contents(pair.one) == contents(pair.two) == before
 
 
+def test_what_is_sent_out_of_the_history_has_its_own_size(pair: Pair) -> None:
+    since = now_ns(pair)
+    edit(pair, pair.one, b"a", b"edited, and a good deal longer")
+    pair.two.notes.clear()
+    undo_at(pair, pair.one, since)
+    assert contents(pair.one)[b"a"] == b"first a"
+    assert [(note.path, note.size) for note in pair.two.notes if note.what == "sent"] == [(b"a", 7)]
+
+
 def test_a_link_and_an_empty_file_are_restored_and_not_received_from_nobody(pair: Pair) -> None:
     pair.one.disk.symlink(b"link", b"a")
     pair.one.inbox.append(Touched(b"link", Urgency.NOW))
