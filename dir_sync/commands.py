@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dir_sync import config, root, words
 from dir_sync.config import ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
-from dir_sync.core.events import Why
+from dir_sync.core.jobs import Why
 from dir_sync.core.model import show
 from dir_sync.log import how_many, listed
 from dir_sync.options import Parser, checked, count

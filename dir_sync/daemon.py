@@ -27,14 +27,9 @@ from dir_sync.core import limits
 from dir_sync.core.beacon import Beacon, folder_tags
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
-    Applied,
-    ApplyJob,
     Blind,
     ConflictsSettled,
     Decided,
-    DeltaDone,
-    DeltaJob,
-    DiscardJob,
     Drained,
     Drop,
     Effect,
@@ -50,9 +45,9 @@ from dir_sync.core.events import (
     Send,
     Touched,
     Urgency,
-    Version,
 )
 from dir_sync.core.fairness import Flow
+from dir_sync.core.jobs import Applied, ApplyJob, DeltaDone, DeltaJob, DiscardJob, Version
 from dir_sync.core.messages import (
     PROTOCOL,
     Chunks,

@@ -1,6 +1,6 @@
 """Effects on bytes: look, read, sign, make deltas, stage, verify, install, keep the old.
 
-In:   one job at a time (dir_sync.core.events), on a disk worker's thread.
+In:   one job at a time (dir_sync.core.jobs), on a disk worker's thread.
 Out:  one event that says what came of it.
 Rule: never replace bytes we have not seen. Every change names what it expects to find; if it finds anything else it
       does nothing and says so. Nothing gets its final name before its whole digest is the announced one and it is on
@@ -22,7 +22,8 @@ from blake3 import blake3
 from dir_sync import delta as librsync
 from dir_sync import growth, scanner
 from dir_sync.core import limits
-from dir_sync.core.events import (
+from dir_sync.core.events import Event
+from dir_sync.core.jobs import (
     Act,
     Applied,
     ApplyItem,
@@ -31,15 +32,10 @@ from dir_sync.core.events import (
     DeltaDone,
     DeltaJob,
     DiscardJob,
-    Event,
     Growing,
-    Grown,
     Job,
     ListJob,
-    Look,
-    LookItem,
     LookJob,
-    MadeDelta,
     PatchJob,
     Pruned,
     PruneJob,
@@ -49,7 +45,6 @@ from dir_sync.core.events import (
     Rechecked,
     RecheckJob,
     Result,
-    Seen,
     Signed,
     SignJob,
     Staged,
@@ -58,6 +53,7 @@ from dir_sync.core.events import (
     Version,
     Why,
 )
+from dir_sync.core.looks import Grown, Look, LookItem, MadeDelta, Seen
 from dir_sync.core.messages import Piece
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, inode_of, parent_of, size_of
 from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Watch, Writer

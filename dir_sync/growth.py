@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import Growing
 from dir_sync.core.growth import MARK_BYTES, mark_offsets
+from dir_sync.core.jobs import Growing
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
 from dir_sync.ports import Disk, DiskError, Writer
 

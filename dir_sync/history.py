@@ -22,7 +22,7 @@ from dir_sync import state, undo
 from dir_sync.config import ENVIRONMENT, TIMEOUT, USAGE, ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core import limits
-from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
+from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
 from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import (
     FINGERPRINT_BYTES,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.events import Before
+from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content, same_meta
 from dir_sync.index import Index

@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Hashable
 
-from dir_sync.core.events import DeltaDone, DeltaJob, Event, Job, ReadDone, ReadJob, Signed, SignJob
+from dir_sync.core.events import Event
 from dir_sync.core.fairness import FairQueue, Flow
+from dir_sync.core.jobs import DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
 
 __all__ = ["Pool", "Task", "given_up"]
 

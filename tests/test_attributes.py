@@ -15,7 +15,7 @@ from random import Random
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Result, StageJob, Why
+from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Result, StageJob, Why
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import HISTORY, STAGING, FileSync

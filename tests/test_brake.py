@@ -6,7 +6,8 @@ import pytest
 
 from dir_sync import undo
 from dir_sync.core.brake import Limits
-from dir_sync.core.events import Blind, Decided, Moved, Recalled, Touched, Urgency, Why
+from dir_sync.core.events import Blind, Decided, Moved, Recalled, Touched, Urgency
+from dir_sync.core.jobs import Why
 from dir_sync.core.peer_brake import PeerBrake, Verdict
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk

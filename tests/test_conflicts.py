@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.events import ApplyJob, Touched, Urgency, Why
+from dir_sync.core.events import Touched, Urgency
+from dir_sync.core.jobs import ApplyJob, Why
 from dir_sync.core.messages import Chunks, Piece, from_wire
 from dir_sync.core.model import Kind, Record, Stamp, joined, made_from
 from dir_sync.core.reconcile import Offer, answer, changed

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.events import (
+from dir_sync.core.jobs import (
     Act,
     Applied,
     ApplyItem,

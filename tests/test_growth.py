@@ -8,8 +8,9 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import DeltaDone, Event, Growing, Job, Touched, Urgency
+from dir_sync.core.events import Event, Touched, Urgency
 from dir_sync.core.growth import MARK_BYTES, Growths, mark_offsets
+from dir_sync.core.jobs import DeltaDone, Growing, Job
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
 from dir_sync.file_sync import HISTORY, STAGING

@@ -12,7 +12,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync import cli, history, history_words
-from dir_sync.core.events import Version, Why
+from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint, show
 from dir_sync.index import JOURNAL_SINCE
 

@@ -6,18 +6,9 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.events import (
-    ApplyJob,
-    ApplyResult,
-    Listed,
-    Listing,
-    Note,
-    PeerDown,
-    Result,
-    Ticked,
-    Touched,
-    Urgency,
-)
+from dir_sync.core.events import Note, PeerDown, Ticked, Touched, Urgency
+from dir_sync.core.jobs import ApplyJob, ApplyResult, Listed, Result
+from dir_sync.core.looks import Listing
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Piece, State, StateRequest
 from dir_sync.core.model import Stamp, fingerprint
 from dir_sync.core.standing import NOTHING, Lack

@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from dir_sync.core.events import Applied, Note, PeerDown, Received, Touched, Urgency
+from dir_sync.core.events import Note, PeerDown, Received, Touched, Urgency
+from dir_sync.core.jobs import Applied
 from dir_sync.core.messages import Change, ModificationUpdate
 from dir_sync.core.model import Kind, Stamp
 from dir_sync.narrator import Narrator

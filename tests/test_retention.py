@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import retention
-from dir_sync.core.events import Blind, Received, Touched, Urgency, Version, Why
+from dir_sync.core.events import Blind, Received, Touched, Urgency
+from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind
 from dir_sync.core.retention import DAY_NS, Retention, enough
 from dir_sync.file_sync import HISTORY

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from random import Random
 
-from dir_sync.core.events import Folder, Listed, ListJob, Look, LookItem
+from dir_sync.core.jobs import Listed, ListJob
+from dir_sync.core.looks import Folder, Look, LookItem
 from dir_sync.core.model import fingerprint
 from dir_sync.scanner import list_folders, look
 from tests.sim.memory_disk import MemoryDisk

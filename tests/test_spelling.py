@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from dir_sync import disk as disk_module
-from dir_sync.core.events import Act, Applied, ApplyItem, ApplyJob, Look, Looked, LookItem, LookJob, Result, Why
+from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Looked, LookJob, Result, Why
+from dir_sync.core.looks import Look, LookItem
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import STAGING, FileSync

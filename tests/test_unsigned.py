@@ -12,7 +12,8 @@ from blake3 import blake3
 
 from dir_sync import delta
 from dir_sync.core import limits
-from dir_sync.core.events import DeltaDone, DeltaJob, DiscardJob, Look, Looked, LookItem, LookJob
+from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Looked, LookJob
+from dir_sync.core.looks import Look, LookItem
 from dir_sync.core.model import fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync

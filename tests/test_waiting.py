@@ -5,7 +5,8 @@ from __future__ import annotations
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.events import Applied, ApplyJob, ApplyResult, PeerDown, Result
+from dir_sync.core.events import PeerDown
+from dir_sync.core.jobs import Applied, ApplyJob, ApplyResult, Result
 from dir_sync.core.messages import Acknowledge, Chunks, Piece, State
 from dir_sync.core.model import Record, fingerprint
 from tests.test_engine import FOLDER, OTHER, PEER, WALL_NS, Bench, record, stat, state

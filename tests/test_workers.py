@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from dir_sync.core.events import DeltaDone, DeltaJob, ReadDone, ReadItem, ReadJob, Signed, SignJob, SweepJob
 from dir_sync.core.fairness import Flow
+from dir_sync.core.jobs import DeltaDone, DeltaJob, ReadDone, ReadItem, ReadJob, Signed, SignJob, SweepJob
 from dir_sync.workers import Pool, Task
 
 FLOOD, HONEST = Flow("10.0.0.66", "aa"), Flow("10.0.0.2", "bb")

@@ -12,7 +12,8 @@ import heapq
 from dataclasses import dataclass
 
 from dir_sync.core import limits
-from dir_sync.core.events import Hint, Urgency
+from dir_sync.core.events import Urgency
+from dir_sync.core.looks import Hint
 from dir_sync.core.pace import Span
 
 __all__ = ["Agenda", "Errand"]

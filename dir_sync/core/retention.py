@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.events import Version
+from dir_sync.core.jobs import Version
 
 __all__ = ["DAY_NS", "SHARE", "THIN_SHARE", "Retention", "Thinning", "crowding", "enough", "is_passing"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dir_sync.core import limits
-from dir_sync.core.events import Growing
+from dir_sync.core.jobs import Growing
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import PeerError, Record
 

@@ -7,7 +7,7 @@ Rule: pure; imports only `core`. A path is stored as (parent, name), a time as s
 
 from __future__ import annotations
 
-from dir_sync.core.events import Version, Why
+from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind, Record, Stamp, Vector
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dir_sync.core.events import Before, Version
+from dir_sync.core.jobs import Before, Version
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer
 from dir_sync.core.standing import Lack

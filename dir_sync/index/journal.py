@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dir_sync.core.events import Before
+from dir_sync.core.jobs import Before
 from dir_sync.core.model import Record
 from dir_sync.index.codec import KINDS, NS_PER_S
 from dir_sync.index.database import Database

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dir_sync.core.events import Version
+from dir_sync.core.jobs import Version
 from dir_sync.core.model import Kind
 from dir_sync.index.bloom import ContentFilter
 from dir_sync.index.codec import columns_of_version, version_of

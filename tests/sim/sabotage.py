@@ -15,7 +15,9 @@ from unittest.mock import patch
 from dir_sync import engine, file_sync, scanner
 from dir_sync.core import limits, peers, reconcile, standing
 from dir_sync.core.agenda import Errand
-from dir_sync.core.events import Folder, Listing, Look, Note, Seen, Touched, Urgency, Why
+from dir_sync.core.events import Note, Touched, Urgency
+from dir_sync.core.jobs import Why
+from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.renames import Renames
