@@ -2671,6 +2671,12 @@ class Engine:
         self._removing += item.act is Act.REMOVE
         if take is not None:
             self._try(item.path, take.record.stamp)
+        if item.act is Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
+            source = self.index.get(item.copy_path)
+            if source is not None and (gone := self._announced_gone(source.record)) is not None:
+                self._tried[item.copy_path] = (
+                    gone.stamp
+                )  # the old name may be gone by us, whatever comes of the new one
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._coming[item.target.content] = item.path
         if item.act is Act.INSTALL and not item.expect:
@@ -3047,6 +3053,7 @@ class Engine:
 
     def _moved_away(self, source: bytes, exchanged: bool) -> None:
         """The old name of a move: its tombstone is taken now."""
+        self._tried.pop(source, None)
         row = self.index.get(source)
         decision = decide(None if row is None else row.record, self.index.offers(source))
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
@@ -4336,7 +4343,7 @@ class Engine:
             if not unseen and not any(path in some for some in (self._busy, self._looking, self._agenda)):
                 return
             offer = self.index.offer(path, node)
-            if self.index.offer(path, _NOBODY) is not None:
+            if self.index.offer(path, _NOBODY) is not None or (offer is not None and offer.record.stamp == stamp):
                 return
         if offer is not None:
             self.index.put_offer(Offer(_NOBODY, offer.record, offer.foreign))

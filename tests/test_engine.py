@@ -746,6 +746,34 @@ def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> N
     assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(Act.META, WALL_NS + 1)]
 
 
+def test_the_old_name_of_a_move_that_somebody_met_halfway_is_no_users_delete() -> None:
+    """A user saved under the new name at that moment; and both peers have moved on from what they said of the old one."""
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    bench.hear(state(record(b"a", b"content")))
+    assert pulled(bench, b"content").path == b"a"
+    bench.apply(ApplyResult(b"a", Result.DONE, seen(b"a", b"content").fp))
+    renamed = record(b"b", b"content", WALL_NS + 1, count=2), record(b"a", None, WALL_NS + 2, count=3)
+    bench.hear(state(*renamed, sequence=3))
+    (job,) = bench.all(ApplyJob)
+    assert [(item.act, item.copy_path) for item in job.items] == [(Act.MOVE, b"a")]
+    for count in (1, 2):
+        bench.hear(state(record(b"a", b"%d" % count, WALL_NS + 2 + count, OTHER, count), sequence=count), OTHER)
+    bench.hear(state(record(b"a", b"2", WALL_NS + 4, OTHER, 2), sequence=4))
+    bench.apply(ApplyResult(b"b", Result.CHANGED))
+    for _ in range(10):
+        looks = [item.path for job in bench.all(LookJob) for item in job.items]
+        if b"a" in looks:
+            break
+        bench.wait(50)
+    bench.feed(Looked(tuple(seen(b"b", b"saved") if path == b"b" else Seen(path, Look.ABSENT) for path in looks)))
+    row = bench.index.get(b"a")
+    assert row is not None
+    assert row.record.stamp.node == PEER, "nobody here has deleted it"
+    assert [item.act for job in bench.all(ApplyJob) for item in job.items if item.path == b"a"] == [Act.REMOVE]
+
+
 def test_one_of_several_that_were_made_without_knowledge_of_ours_stays_so() -> None:
     """Whoever holds it has heard of ours meanwhile; and another has told of one that loses against both."""
     bench = Bench()
