@@ -1,6 +1,6 @@
 """What every message has: its name on the wire, when it may be said, its JSON, its bytes.
 
-May import: core.wire. Imported by: every module of this package that defines a message, and core.session.
+May import of this package: nothing. Imported by: every module of this package that defines a message.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each `checked_` function takes what JSON gave and what to call it in an error, returns the value as we use it, and
 raises PeerError. In: digests are hex, paths are text, times are pairs. Here: 32 raw bytes, bytes, nanoseconds.
 
-May import: core.limits, core.growth, core.model, core.wire. Imported by: the other modules of this package.
+May import of this package: nothing. Imported by: the other modules of this package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Messages about the connection itself: HELLO, PING, PONG, CLOSE.
 
-May import: base, checks. Imported by: this package's __init__ alone; all others import the package.
+May import of this package: base, checks. Imported by: this package's __init__ alone; all others import the package.
 """
 
 from __future__ import annotations

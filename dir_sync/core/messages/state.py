@@ -1,6 +1,6 @@
 """Messages about what a node has and what it has heard: STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS.
 
-May import: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
+May import of this package: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
 """
 
 from __future__ import annotations

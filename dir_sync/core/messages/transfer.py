@@ -2,7 +2,7 @@
 
 The answer to a PULL is `Chunks`: a frame of its own kind, not JSON, which core.wire defines and decodes.
 
-May import: base, checks. Imported by: this package's __init__ alone; all others import the package.
+May import of this package: base, checks. Imported by: this package's __init__ alone; all others import the package.
 """
 
 from __future__ import annotations

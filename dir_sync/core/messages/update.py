@@ -1,6 +1,6 @@
 """MODIFICATION_UPDATE: what has changed at the sender, with the content of what is small.
 
-May import: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
+May import of this package: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
 """
 
 from __future__ import annotations
