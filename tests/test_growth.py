@@ -60,6 +60,8 @@ def test_what_is_appended_is_appended_and_nothing_is_copied_or_kept() -> None:
         append(pair.one, b"log", b"line %d\n" % number)
         pair.run()
         assert pair.two.disk.content(b"log") == BASE + lines
+    rest = str(len(b"line 19\n"))  # what people are told: not that all of the file travelled each time
+    assert [note.text for note in pair.two.notes if note.what == "fetched"][-1] == rest
     assert inode(pair.two) == before
     assert pair.two.disk.counts["file.copy_from"] == copies
     assert pair.two.disk.counts["create"] == creates
