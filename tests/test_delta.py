@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 from dir_sync import delta
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, Stat
-from dir_sync.delta import DeltaError, apply_delta, check_signature, make_delta, plain_signature, signature
+from dir_sync.delta import (
+    DeltaError,
+    apply_delta,
+    check_signature,
+    librsync,
+    make,
+    make_delta,
+    plain_signature,
+    search,
+    signature,
+)
 
 BLOCK = limits.SIGNATURE_BLOCK_BYTES_MIN
 CHUNK = BLOCK * 8
@@ -430,21 +440,21 @@ def test_the_limit_is_kept_to_the_byte() -> None:
 
 @needs_librsync
 def test_large_new_content_is_sampled_before_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delta, "_SAMPLE_ABOVE_BYTES", 64 * BLOCK)
-    monkeypatch.setattr(delta, "_SAMPLES", 4)
-    monkeypatch.setattr(delta, "_SAMPLE_BLOCKS", 4)
+    monkeypatch.setattr(make, "_SAMPLE_ABOVE_BYTES", 64 * BLOCK)
+    monkeypatch.setattr(search, "_SAMPLES", 4)
+    monkeypatch.setattr(search, "_SAMPLE_BLOCKS", 4)
     base, other = noise(2**20), noise(2**20, 1)
     # Nothing in common: given up before anything is written.
     assert make_delta(sign(base), MemoryFile(other), len(other), pytest.fail, len(other) // 2) is None
     # New content appended, within the limit: not searched in full.
     searched: list[int] = []
-    commands = delta._Search.commands
+    commands = search.Search.commands
 
-    def counted(self: delta._Search, begin: int, end: int):
+    def counted(self: search.Search, begin: int, end: int):
         searched.append(end - begin)
         return commands(self, begin, end)
 
-    monkeypatch.setattr(delta._Search, "commands", counted)
+    monkeypatch.setattr(search.Search, "commands", counted)
     appended = made(sign(base), base + other)
     assert appended is not None
     assert applied(appended, base, 2**21) == base + other
@@ -460,8 +470,8 @@ def test_large_new_content_is_sampled_before_it_is_searched(monkeypatch: pytest.
 @needs_librsync
 def test_a_signature_that_costs_too_much_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """One block with the weak sum of zeros and another strong sum makes librsync hash a block at each byte."""
-    monkeypatch.setattr(delta, "_CPU_S_MIN", 0.05)
-    monkeypatch.setattr(delta, "_CPU_BYTES_PER_S", 1e12)
+    monkeypatch.setattr(search, "_CPU_S_MIN", 0.05)
+    monkeypatch.setattr(search, "_CPU_BYTES_PER_S", 1e12)
     block = 4 * BLOCK
     hostile = struct.pack(">III", 0x72730147, block, 32) + weak_sum_of_zeros(block) + noise(32)
     data = bytes(64 * 2**20)  # some minutes in full
@@ -513,7 +523,7 @@ def test_all_work_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
         signature(MemoryFile(data), len(data), lambda: True)
     with pytest.raises(DeltaError, match="stopped"):
         make_delta(base_signature, MemoryFile(other), len(other), lambda _: None, NO_LIMIT, lambda: True)
-    monkeypatch.setattr(delta, "_STEP_BYTES_MAX", BLOCK)
+    monkeypatch.setattr(search, "_STEP_BYTES_MAX", BLOCK)
     for questions in range(20):  # the later ones are asked while librsync searches
         answers = iter([False] * questions)
         with pytest.raises(DeltaError, match="stopped"):
@@ -528,7 +538,7 @@ def test_all_work_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     data = noise(3 * CHUNK)
     base_signature = sign(data)
-    monkeypatch.setattr(delta, "_library", lambda: None)
+    monkeypatch.setattr(librsync, "load_library", lambda: None)
     assert not delta.available()
     with pytest.raises(DeltaError, match="librsync is missing"):
         sign(data)
@@ -544,10 +554,10 @@ def test_a_library_of_another_kind_is_none(monkeypatch: pytest.MonkeyPatch) -> N
     def missing(_: str) -> None:
         raise OSError("cannot open shared object file")
 
-    monkeypatch.setattr(delta.ctypes, "CDLL", missing)
-    assert delta._library.__wrapped__() is None
-    monkeypatch.setattr(delta.ctypes, "CDLL", lambda _: object())
-    assert delta._library.__wrapped__() is None
+    monkeypatch.setattr(librsync.ctypes, "CDLL", missing)
+    assert librsync.load_library.__wrapped__() is None
+    monkeypatch.setattr(librsync.ctypes, "CDLL", lambda _: object())
+    assert librsync.load_library.__wrapped__() is None
 
 
 # --- Hostile deltas -----------------------------------------------------------------------------------------

@@ -1,0 +1,107 @@
+"""Making a delta: what is equal becomes copies, what is new becomes literals.
+
+In:   a signature, maybe a hostile one, and a file. Out: the commands of the delta, or None if it does not pay.
+Rule: `match` finds what did not move; only what remains is searched. Called by `file_sync`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dir_sync.core import limits
+from dir_sync.delta.format import COPY, DELTA_MAGIC, END, LITERAL, parse_signature
+from dir_sync.delta.match import Part, gaps, unmoved
+from dir_sync.delta.search import GivenUpError, Search
+from dir_sync.delta.window import READ_BYTES, Readable, Stop, Window
+
+__all__ = ["make_delta"]
+
+_SEARCH_BLOCKS_MIN = 2  # shorter unknown content goes as it is: a changed page is hardly found elsewhere
+_SAMPLE_ABOVE_BYTES = 32 * limits.MIB  # up to here all is searched: half a second where nothing matches
+_NEW_ABOVE = 0.95  # of the samples are found nowhere: a search would take seconds to save little
+
+
+def make_delta(
+    base_signature: bytes,
+    reader: Readable,
+    size: int,
+    write: Callable[[bytes], object],
+    limit_bytes: int,
+    should_stop: Stop | None = None,
+) -> int | None:
+    """Write the delta that makes the `size` bytes of `reader` out of the base; returns its number of bytes.
+
+    None if it would exceed `limit_bytes` or take too long: send the whole, and forget what was written. The
+    signature may be anybody's: it is checked. DeltaError if it is refused, if the file is shorter than `size`,
+    on `should_stop`, and where the library is needed and missing. It may take DELTA_CPU_S_MAX and more.
+
+    What kept its place, counted from the front or from the end, is found by plain hashes: of chunks, then of
+    blocks around the changes. Only what remains is searched by librsync (below 100 MB/s where nothing
+    matches), and a large part not even that if samples of it say that it will not pay.
+    """
+    sums = parse_signature(base_signature, None)
+    window = Window(reader, should_stop)
+    parts = unmoved(sums, size, window)
+    unmatched = list(gaps(parts, size))
+    unknown = sum(end - begin for begin, end in unmatched)
+    search_bytes_min = _SEARCH_BLOCKS_MIN * sums.block if sums.count else size + 1
+    if unknown > limit_bytes and all(end - begin < search_bytes_min for begin, end in unmatched):
+        return None
+    out = _Output(write, limit_bytes)
+    try:
+        with Search(sums, window, unknown) as search:
+            sampled = {
+                begin: (end - begin, search.estimate(begin, end))
+                for begin, end in unmatched
+                if end - begin >= max(search_bytes_min, _SAMPLE_ABOVE_BYTES)
+            }
+            if sum(needed for _, needed in sampled.values()) > limit_bytes:
+                return None
+            new = {begin for begin, (length, needed) in sampled.items() if needed > _NEW_ABOVE * length}
+            out.put(DELTA_MAGIC)
+            at = 0
+            for begin, end, shift in [*parts, Part(size, size, 0)]:
+                if begin - at >= search_bytes_min and at not in new:
+                    for piece in search.commands(at, begin):
+                        out.put(piece)
+                elif begin > at:
+                    _put_literal(out, window, at, begin)
+                if end > begin:
+                    out.put(_copy_command(begin - shift, end - begin))
+                at = end
+            out.put(END)
+    except GivenUpError:
+        return None
+    return out.count
+
+
+class _Output:
+    def __init__(self, write: Callable[[bytes], object], limit_bytes: int) -> None:
+        self._write = write
+        self._limit_bytes = limit_bytes
+        self.count = 0
+
+    def put(self, data: bytes) -> None:
+        self.count += len(data)
+        if self.count > self._limit_bytes:
+            raise GivenUpError
+        self._write(data)
+
+
+def _number(value: int) -> tuple[int, bytes]:
+    """A number as commands hold it: the logarithm of its width (1, 2, 4 or 8 bytes), and its bytes."""
+    width = next(width for width in range(4) if value < 1 << (8 << width))
+    return width, value.to_bytes(1 << width, "big")
+
+
+def _copy_command(offset: int, length: int) -> bytes:
+    offset_width, offset_bytes = _number(offset)
+    length_width, length_bytes = _number(length)
+    return bytes((COPY + 4 * offset_width + length_width,)) + offset_bytes + length_bytes
+
+
+def _put_literal(out: _Output, window: Window, begin: int, end: int) -> None:
+    width, length = _number(end - begin)
+    out.put(bytes((LITERAL + width,)) + length)
+    for start in range(begin, end, READ_BYTES):
+        out.put(bytes(window.forward(start, min(start + READ_BYTES, end), end)))
