@@ -138,6 +138,7 @@ from dir_sync.core.model import (
     show,
     with_change,
 )
+from dir_sync.core.opened import Opened
 from dir_sync.core.pace import Pace, Span
 from dir_sync.core.peer_brake import BRAKE_WINDOW_MS, OLD_NS, PeerBrake, Verdict
 from dir_sync.core.peers import Fresh, Peer, Requested, Told, pages, tell
@@ -212,8 +213,10 @@ _DISPLACED_MS = 60_000  # how long they may be wanted under another name
 _MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
 
 
-_PACED = (Urgency.NOW, Urgency.ARRIVED, Urgency.CREATED)  # a file that keeps changing is not looked at each time
-
+# A file that keeps changing is not looked at each time
+_PACED = (Urgency.NOW, Urgency.ATTRIBUTES, Urgency.ARRIVED, Urgency.CREATED)
+_EMPTY_MS = 3_000  # a new file that is open and empty is announced after this
+_STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # what does not end a program's work at a file
 _new = tuple.__new__  # half the cost of a named tuple's own
 
 
@@ -282,6 +285,7 @@ class Engine:
         self._new_ids_ms: int | None = None  # when this index took new ids
         self._agenda = Agenda()
         self._pace = Pace()
+        self._opened = Opened()
         self._restless_told: set[bytes] = set()  # files of which people were told that they never rest
         self._looking: dict[bytes, Errand] = {}
         self._looks_out = 0
@@ -773,7 +777,14 @@ class Engine:
         span = None
         if urgency is Urgency.WRITING or (urgency in _PACED and self._pace.knows(path)):
             size = 0 if row is None else row.record.size
-            span = self._pace.span(path, self._agenda.first_ms(path, now), size, now)
+            span = self._pace.span(path, self._agenda.first_ms(path, now), size, now, urgency is Urgency.NOW)
+        if self._opened:
+            if urgency in _STILL_OPEN:
+                self._opened.wrote(path, now)
+                if (until := self._opened.until(path)) is not None:
+                    span = Span(until, 0, until)
+            else:
+                self._opened.closed(path)
         if urgency is not Urgency.FOLDER:
             is_new = row is None or row.record.kind == Kind.ABSENT
             self._renames.written(path, is_new and urgency is Urgency.CREATED, now)
@@ -786,6 +797,7 @@ class Engine:
 
     def _vanished(self, path: bytes, row: Row | None) -> None:
         """A name is gone, and nobody saw where to."""
+        self._opened.closed(path)
         now = self._now.mono_ms
         grace = 0
         if row is not None and row.record.kind == Kind.FILE and row.fp:
@@ -834,6 +846,8 @@ class Engine:
         """What was at `source`, as `row` says, is at `target` now. `is_seen`: the watcher saw it go."""
         if not self._is_ours(target):
             return
+        for path in (source, target):
+            self._opened.closed(path)
         now = self._now.mono_ms
         before = self._agenda.find(source) or self._looking.get(source)
         is_same = before is not None and not before.written and (before.rested or self._renames.sources_of(source))
@@ -957,6 +971,7 @@ class Engine:
         row = self.index.get(errand.path)
         fp = b"" if row is None else row.fp
         base, was, was_size = b"", b"", 0
+        replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
         if self._peers and self._with_deltas:
             others = [*self._renames.sources_of(errand.path)]
             if row is None or row.record.kind == Kind.ABSENT:
@@ -964,12 +979,24 @@ class Engine:
             before = [row, *(self.index.get(other) for other in others)]
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
-            base = next((record.content for record in large), b"")
+            if (original := next(large, None)) is not None:
+                base, replaced = original.content, max(replaced, original.size)
         if self._peers and row is not None and row.record.kind == Kind.FILE:
             if row.record.size >= limits.GROWTH_FILE_BYTES_MIN:
                 was, was_size = row.record.content, row.record.size
         tried = errand.tries > 0
-        return LookItem(errand.path, fp, base, errand.hint, self._want_bytes(), errand.large, tried, was, was_size)
+        errand.replaced = replaced
+        below = self._open_below(errand)
+        bytes_too = self._want_bytes()
+        return LookItem(errand.path, fp, base, errand.hint, bytes_too, errand.large, tried, was, was_size, below)
+
+    def _open_below(self, errand: Errand) -> int:
+        """A file that a program has open waits for its close if it is shorter than this; 0: it does not wait."""
+        until = self._opened.until(errand.path)
+        if until is None:
+            is_long_new = errand.replaced <= 1 and self._now.mono_ms - errand.first_ms >= _EMPTY_MS
+            return errand.replaced if errand.open and not is_long_new else 0
+        return limits.SIZE_MAX if until > self._now.mono_ms else 0
 
     def _want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""
@@ -1226,8 +1253,9 @@ class Engine:
                     self._todo[other] = None
         again = now
         if seen.look in (Look.FOUND, Look.UNSTABLE) and errand.live:
-            self._pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND)
-            self._agenda.postpone(path, self._pace.earliest(path, now))
+            is_open = errand.open and not errand.closed
+            self._pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND, is_open)
+            self._agenda.postpone(path, self._pace.earliest(path, now), is_open)
         if self._unable or seen.taken_for is not None:
             self._looked_at_name(seen, errand)
         if self.blind and seen.taken_for is None and seen.look in (Look.ABSENT, Look.FOUND):
@@ -1249,7 +1277,13 @@ class Engine:
                     self._done(path, is_there=False)
                     return
                 again = now + (wait or 20)
+            case Look.OPEN:
+                again = errand.first_ms + _EMPTY_MS  # a new file, unless it replaces something
+                if errand.replaced > 1:
+                    again = self._opened.found(path, seen.size, errand.replaced, now)
             case Look.FOUND:
+                if self._opened:
+                    self._opened.announced(path, seen.size, errand.sent_ms, now)
                 if self._may_get_its_true_name(seen, errand):
                     errand.rested = True
                     errand.written = False

@@ -49,7 +49,8 @@ _CREATE = InotifyConstants.IN_CREATE
 _DELETE = InotifyConstants.IN_DELETE
 _FROM = InotifyConstants.IN_MOVED_FROM
 _TO = InotifyConstants.IN_MOVED_TO
-_NOW = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_ATTRIB
+_CLOSED = InotifyConstants.IN_CLOSE_WRITE
+_ATTRIBUTES = InotifyConstants.IN_ATTRIB
 _MODIFY = InotifyConstants.IN_MODIFY
 _NOT_OF_A_FILE = InotifyConstants.IN_IGNORED | InotifyConstants.IN_Q_OVERFLOW
 _HEAD = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
@@ -203,8 +204,10 @@ class ChangeHandler:
             self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.CREATED))
         elif mask & _DELETE:
             self._add(Touched(path, Urgency.VANISHED))
-        elif mask & _NOW:
+        elif mask & _CLOSED:
             self._add(Touched(path, Urgency.NOW))
+        elif mask & _ATTRIBUTES:
+            self._add(Touched(path, Urgency.ATTRIBUTES))
         elif mask & _MODIFY:
             self._add(Touched(path, Urgency.WRITING))
 

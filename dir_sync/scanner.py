@@ -155,7 +155,7 @@ def _look(
         if not item.fp and item.hint is None:
             seen = _look_at_small_file(disk, path, item.want_bytes, now_ns)
             if seen is not None:
-                return seen
+                return Seen(path, Look.OPEN, size=seen.size) if _is_half(disk, item, seen.size) else seen
         stat = disk.stat(path)
         if stat is None:
             return Seen(path, Look.ABSENT, taken_for=disk.spelled(path))
@@ -174,6 +174,8 @@ def _look(
         if item.hint is not None and _is_hinted(stat, fp, item):
             hint = item.hint
             return Seen(path, Look.FOUND, stat.kind, hint.size, hint.content, stat.mtime, stat.mode, fp)
+        if _is_half(disk, item, stat.size):
+            return Seen(path, Look.OPEN, size=stat.size)
         if stat.size >= limits.LARGE_FILE_BYTES and not item.may_be_large:
             return Seen(path, Look.TOO_BIG, size=stat.size)
         return _look_at_file(disk, item, now_ns, stopping, on_file)
@@ -181,6 +183,11 @@ def _look(
         if error.trouble in (Trouble.ABSENT, Trouble.WRONG_TYPE):
             return Seen(path, Look.UNSTABLE)  # it was replaced between two steps
         return Seen(path, Look.UNKNOWN, problem=str(error))
+
+
+def _is_half(disk: Disk, item: LookItem, size: int) -> bool:
+    """True if a program has cut this file, and has not yet written it anew."""
+    return size < item.open_below and not disk.is_closed(item.path)
 
 
 def _look_at_small_file(disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int]) -> Seen | None:
@@ -235,6 +242,9 @@ def _look_at_file(
             if digest_of(reader, before.size, stopping) != (digest, True):
                 return Seen(item.path, Look.UNSTABLE, size=after.size)
             young = True
+        is_changed = item.open_below > 0 and item.was != b"" and marks is None and digest != item.was
+        if is_changed and before.size > limits.INLINE_BYTES_MAX and not disk.is_closed(item.path):
+            return Seen(item.path, Look.OPEN, size=before.size)
         seen = Seen(
             item.path, Look.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
             fp + YOUNG if young else fp, data,

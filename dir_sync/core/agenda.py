@@ -20,6 +20,7 @@ __all__ = ["Agenda", "Errand"]
 
 _DELAYS_MS = {
     Urgency.NOW: 0,
+    Urgency.ATTRIBUTES: 0,
     Urgency.ARRIVED: 0,
     Urgency.FOLDER: 0,
     Urgency.CREATED: limits.CREATED_MS,
@@ -40,6 +41,8 @@ class Errand:
     times: bool = False  # a folder: people have changed something in it, and its time is told when it is calm
     large: bool = False  # known to be a large file: look at it apart from the others
     open: bool = False  # somebody has it open and writes, as far as the watcher tells
+    replaced: int = 0  # how many bytes it replaces, as far as is known
+    closed: bool = False  # the last thing that happened was its close
     gone: bool = False  # its name went, or a folder came: that is told whatever it costs to look
     sent_ms: int = 0  # when the look was ordered
     tries: int = 0
@@ -79,9 +82,9 @@ class Agenda:
         else:
             self._move(errand, min(errand.due_ms, due))
         if urgency in (Urgency.WRITING, Urgency.CREATED):
-            errand.open = True
+            errand.open, errand.closed = True, False
         elif urgency is Urgency.NOW:
-            errand.open = False
+            errand.open, errand.closed = False, True
         errand.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
         errand.live = True
         errand.written |= urgency not in (Urgency.VANISHED, Urgency.FOLDER)
@@ -104,10 +107,12 @@ class Agenda:
             self._move(errand, due_ms)
         return errand
 
-    def postpone(self, path: bytes, earliest_ms: int) -> None:
-        """What came for `path` while it was looked at waits until then."""
+    def postpone(self, path: bytes, earliest_ms: int, was_open: bool = False) -> None:
+        """What came for `path` while it was looked at waits until then. `was_open`: its close does not wait."""
         errand = self._errands.get(path)
-        if errand is not None and not errand.gone and errand.due_ms < earliest_ms:
+        if errand is None or errand.gone or (was_open and errand.closed):
+            return
+        if errand.due_ms < earliest_ms:
             self._move(errand, earliest_ms)
 
     def put_back(self, errand: Errand, due_ms: int) -> None:
@@ -129,6 +134,7 @@ class Agenda:
         newer.patience_ms = max(newer.patience_ms, errand.patience_ms)
         newer.written |= errand.written
         newer.matched |= errand.matched
+        newer.open |= errand.open and not newer.closed
         self._move(newer, min(newer.due_ms, due_ms))
 
     def take(self, now_ms: int, most: int) -> list[Errand]:

@@ -31,7 +31,8 @@ from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryReq
 class Urgency(Enum):
     __hash__ = object.__hash__  # events are kept in dicts, by the thousand
 
-    NOW = "now"  # closed after writing, moved, or mode changed
+    NOW = "now"  # closed after writing, or moved
+    ATTRIBUTES = "attributes"  # its mode or its times were set; a program may have it open
     ARRIVED = "arrived"  # a file got this name, and had none in the folder before: also what we install does
     CREATED = "created"
     WRITING = "writing"

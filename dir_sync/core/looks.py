@@ -33,6 +33,7 @@ class LookItem(NamedTuple):
     growing: bool = False  # it never came to rest: take what stays the same while more is appended
     was: bytes = b""  # digest of the version that is known, to see whether the file only grew; b"": not wanted
     was_size: int = 0
+    open_below: int = 0  # OPEN if it is open for writing, and either shorter than this or no continuation of `was`
 
 
 class Folder(NamedTuple):
@@ -50,6 +51,7 @@ class Look(Enum):
     FOUND = "found"
     ABSENT = "absent"
     UNSTABLE = "unstable"  # it changed while it was read
+    OPEN = "open"  # a program is rewriting it, and has not closed it
     TOO_BIG = "too big"
     UNKNOWN = "unknown"  # could not be read: not the same as absent
 

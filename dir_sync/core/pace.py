@@ -8,6 +8,7 @@ Rule: a file is looked at as soon as it rests. The looks at a file that does not
 Three cases:
 1. A file changes now and then: nothing here delays it.
 2. A file is saved (or appended to and closed) again and again: between two looks there is a gap of REST times their cost.
+   The first close after a look at the open file does not wait.
 3. A file stays open and is written into: it is looked at when nobody has written for a moment (`settle`), at the latest
    after `patience`, which grows with its size. If a look finds that the file changed while it was read, it was in vain:
    the longest wait doubles.
@@ -45,6 +46,7 @@ class _Hot:
     streak: int = 0  # looks without a pause between them
     vain: int = 0  # of these, the last ones that found it changing
     vain_since_ms: int = 0
+    was_open: bool = False  # the last look was at an open file
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,15 @@ class Pace:
     def knows(self, path: bytes) -> bool:
         return path in self._hot
 
-    def earliest(self, path: bytes, now_ms: int) -> int:
-        """The time (ms) before which this path is not looked at; `now_ms` if it may be looked at at once."""
+    def earliest(self, path: bytes, now_ms: int, is_close: bool = False) -> int:
+        """The time (ms) before which this path is not looked at; `now_ms` if it may be looked at at once. `is_close`: a program
+        has just closed it."""
         hot = self._hot.get(path)
-        return now_ms if hot is None else max(now_ms, hot.ended_ms + hot.gap_ms)
+        if hot is None or (is_close and hot.was_open):
+            return now_ms
+        return max(now_ms, hot.ended_ms + hot.gap_ms)
 
-    def span(self, path: bytes, first_ms: int, size: int, now_ms: int) -> Span:
+    def span(self, path: bytes, first_ms: int, size: int, now_ms: int, is_close: bool = False) -> Span:
         """For a file of about `size` bytes that is open. `first_ms`: when it was first written into since the last look."""
         hot = self._hot.get(path)
         if hot is not None:
@@ -81,7 +86,7 @@ class Pace:
         latest = first_ms + patience
         earliest = now_ms
         if hot is not None:
-            earliest = self.earliest(path, now_ms)
+            earliest = self.earliest(path, now_ms, is_close)
             latest = max(latest, hot.ended_ms + self._longest(hot))
         return Span(earliest, settle, max(latest, earliest))
 
@@ -89,8 +94,8 @@ class Pace:
         """A file is seen to be so large."""
         self._at(path).size = size
 
-    def looked(self, path: bytes, size: int, took_ms: int, now_ms: int, rests: bool) -> None:
-        """A look at a file is over. `rests`: it did not change meanwhile."""
+    def looked(self, path: bytes, size: int, took_ms: int, now_ms: int, rests: bool, is_open: bool = False) -> None:
+        """A look at a file is over. `rests`: it did not change meanwhile. `is_open`: nobody had closed it."""
         hot = self._hot.get(path)
         if hot is None or now_ms - took_ms - hot.ended_ms > _CALM_MS + (self._longest(hot) if hot.vain else hot.gap_ms):
             hot = self._hot[path] = _Hot()
@@ -103,7 +108,7 @@ class Pace:
         hot.gap_ms = max(gap, min(10 * max(0, hot.streak - _STREAK_FREE), _STREAK_MS_MAX))
         if hot.vain:
             hot.gap_ms = max(hot.gap_ms, limits.SETTLE_MS * min(hot.vain, 10))
-        hot.ended_ms, hot.size = now_ms, size
+        hot.ended_ms, hot.size, hot.was_open = now_ms, size, is_open
         if len(self._hot) > _HOT_MAX:
             del self._hot[next(iter(self._hot))]
 

@@ -79,6 +79,45 @@ def test_what_is_appended_costs_what_is_appended(
         assert kept == 0, f"{node}: {kept} bytes in the history"
 
 
+def test_what_is_saved_or_recorded_slowly_costs_what_it_is(pair: Lan) -> None:
+    """A program cuts a file and writes it anew with pauses; another one appends, and rewrites the header again and again."""
+    old = blob(20 * MIB)
+    path, there = pair[0].dir / "saved", pair[1].dir / "saved"
+    write(path, old)
+    wait_for(holds(pair[1], "saved", old), SOON_S, "the file")
+    pair.settle()
+    before = [costs(node) for node in pair]
+    new = old[: 5 * MIB] + b"inserted" + old[5 * MIB :]
+    with path.open("wb", buffering=0) as file:
+        for at in range(0, len(new), 5 * MIB):
+            time.sleep(0.4)
+            assert there.stat().st_size == len(old), "it is never empty or half"
+            file.write(new[at : at + 5 * MIB])
+    wait_for(holds(pair[1], "saved", new), SOON_S, "what was saved")
+    pair.settle()
+    after = [costs(node) for node in pair]
+    assert after[0][1] - before[0][1] < MIB, "a delta"
+    assert after[1][2] - before[1][2] <= len(old) + MIB, "one version"
+    record = bytearray(44)
+    with (pair[0].dir / "recording.wav").open("wb", buffering=0) as file:
+        for number in range(24):
+            block = blob(MIB, number)
+            file.seek(0, 2)
+            file.write(block if record[44:] else record + block)
+            record += block
+            record[:44] = b"%044d" % number
+            file.seek(0)
+            file.write(record[:44])
+            time.sleep(0.15)
+    wait_for(holds(pair[1], "recording.wav", bytes(record)), SOON_S, "the recording")
+    pair.settle()
+    written, wire, kept = (one - other for one, other in zip(costs(pair[1]), after[1], strict=True))
+    most = int(1.15 * len(record)) + 8 * PER_VERSION
+    assert written <= most + 2 * MIB, f"{written} bytes written"
+    assert wire <= most, f"{wire} bytes on the wire"
+    assert kept <= 2 * MIB, f"{kept} bytes in the history"
+
+
 def test_a_node_that_dies_while_a_file_grows_goes_on_where_it_was(pair: Lan) -> None:
     content = blob(20 * MIB)
     write(pair[0].dir / "file", content)

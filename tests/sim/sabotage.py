@@ -213,6 +213,10 @@ def _moved_on_too_soon() -> AbstractContextManager[object]:
     return patch.object(engine, "tell", tell)
 
 
+def _half_saves_are_announced() -> AbstractContextManager[object]:
+    return patch.object(_Engine, "_open_below", lambda *arguments: 0)
+
+
 def _folders_leave_at_once() -> AbstractContextManager[object]:
     return patch.object(_Engine, "_may_leave", lambda *arguments: True)
 
@@ -364,6 +368,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "own writes are ignored for a while": (_own_writes_ignored, 200),
     "unknown is absent": (_unknown_is_absent, 100),
     "the sequence moves on with the first message": (_moved_on_too_soon, 400),
+    "half of a save is announced": (_half_saves_are_announced, 60),
     "a folder leaves before its children": (_folders_leave_at_once, 200),
     "a resumed transfer is not read again": (_resumed_unread, 300),
     "the index is believed after a crash": (_index_trusted_after_a_crash, 300),
@@ -413,6 +418,7 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "half of a save is announced": 4,
     "a name is what a look by it finds": 17,
     "what has no room is tried for ever": 17,
     "another user's file keeps its mode and time": 27,

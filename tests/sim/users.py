@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dir_sync.core.events import Urgency
@@ -151,6 +152,34 @@ class User:
 
         self._try(f"appends to {path!r}", act)
         return len(more)
+
+    def save_slowly(self, path: bytes) -> tuple[int, list[bytes]]:
+        """Cut, written in pieces with pauses between them, and closed. Returns how long (us) that takes, and what the file has
+        meanwhile, before its last state."""
+        disk, dice, world = self._node.disk, self._world.dice, self._world
+        content = self._content(f"save {path!r} slowly")
+        pieces = [content[at : at + len(content) // 3 + 1] for at in range(0, len(content), len(content) // 3 + 1)]
+        files: list[MemoryFile] = []
+
+        def begin() -> None:
+            files.append(disk.hold(path))
+            files[0].truncate(0)
+            self._written(files[0], Urgency.WRITING)
+
+        def go_on(piece: bytes) -> None:
+            files[0].write(files[0].stat().size, piece)
+            self._written(files[0], Urgency.WRITING)
+
+        def end() -> None:
+            files[0].close()
+            self._written(files[0], Urgency.NOW)
+
+        steps: list[Callable[[], None]] = [begin, *(partial(go_on, piece) for piece in pieces), end]
+        at = 0
+        for step in steps:
+            world.at(at, self._try, f"saves {path!r} slowly", step)
+            at += dice.choice([3_000, 150_000, 400_000, 1_500_000])
+        return at, [b"".join(pieces[:count]) for count in range(len(pieces))]
 
     def log(self) -> None:
         """A program appends to a file: it opens it for each line, or keeps it open."""

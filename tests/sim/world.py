@@ -238,7 +238,7 @@ class SimDisk(MemoryDisk):
 
     def touch(self, path: bytes, mtime: int | None = None) -> None:
         super().touch(path, mtime)
-        self._heard(path, Urgency.NOW)
+        self._heard(path, Urgency.ATTRIBUTES)
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
         self._may_appear(mine, theirs)
@@ -311,7 +311,7 @@ class SimDisk(MemoryDisk):
 
     def _set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
         super()._set_meta(path, mode, mtime)
-        self._heard(path, Urgency.NOW)
+        self._heard(path, Urgency.ATTRIBUTES)
 
     def _soil(self, inode: _Inode) -> None:
         if self.program and inode.number in self.users and inode.number not in self.growing:
@@ -1520,6 +1520,7 @@ class World:
         self._only_renamed()
         self._saved_by_editors()
         self._only_appended()
+        self._saved_slowly()
 
     def _something_happens(self) -> None:
         options, dice = self.options, self.dice
@@ -1683,6 +1684,32 @@ class World:
                     f"{more} bytes that {node.name} appended to {path!r} ({len(content)} bytes) cost {told} bytes on a"
                     f" link, {cost} bytes on a disk, and {kept} in a history"
                 )
+
+    def _saved_slowly(self) -> None:
+        """A program cuts a file, and writes it in pieces before it closes it: what it was in between is announced to nobody, as
+        far as it is shorter than the file was."""
+        for _ in range(2):
+            node = self.dice.choice(self.nodes)
+            if any(other.linked for other in self.nodes) or self._others() or self._kept_away() or self.options.blind:
+                return
+            path = node.user.choose_saved()
+            before = None if path is None else node.disk.content(path)
+            if path is None or before is None:
+                return
+            known = {(other.name, version.name) for other in self.nodes for version in other.index.versions()}
+            took, halves = node.user.save_slowly(path)
+            self.run_until(self.us + took)
+            self.rest("after a slow save")
+            self._check_rest("after a slow save")
+            if any(len(half) >= len(before) for half in halves) or node.disk.content(path) is None:
+                continue
+            told = {blake3(half).digest() for half in halves}
+            for other in self.nodes:
+                for version in other.index.versions():
+                    if version.content in told and version.path == path and (other.name, version.name) not in known:
+                        raise Broken(
+                            f"{node.name} saves {path!r} slowly: {other.name} keeps a half of it ({version.size} bytes)"
+                        )
 
     def _saved_by_editors(self) -> None:
         """Programs that save by putting the old file aside first: elsewhere the name is never missing."""
