@@ -862,7 +862,7 @@ class Engine:
         errand = self._agenda.add(target, max(now + grace, self._pace.earliest(target, now)), now)
         errand.hint = hint
         errand.live |= is_seen
-        errand.large = False  # what has to be read after all is found out by the look
+        errand.large = errand.open = False  # what has to be read after all is found out by the look
         errand = self._agenda.add(source, now + grace, now)
         errand.live |= is_seen
         errand.large = False

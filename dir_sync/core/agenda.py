@@ -85,6 +85,8 @@ class Agenda:
             errand.open, errand.closed = True, False
         elif urgency is Urgency.NOW:
             errand.open, errand.closed = False, True
+        elif urgency is Urgency.ARRIVED:
+            errand.open = False
         errand.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
         errand.live = True
         errand.written |= urgency not in (Urgency.VANISHED, Urgency.FOLDER)
