@@ -11,10 +11,12 @@ import hashlib
 import heapq
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
+from types import MappingProxyType
+from typing import Any
 
 from blake3 import blake3
 
@@ -1935,9 +1937,14 @@ class World:
                 raise Broken(f"a further look at rest has made {node.name} write")
 
 
-def run(seed: int, trace: Callable[[str], None] | None = None, bug: str = "") -> World:
-    """One world, from beginning to end. Raises Broken."""
-    options = draw(seed)
+def run(
+    seed: int,
+    trace: Callable[[str], None] | None = None,
+    bug: str = "",
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> World:
+    """One world, from beginning to end. Raises Broken. `changes`: options that are not as the seed has them."""
+    options = replace(draw(seed), **changes)
     with bounded(options):
         world = World(options, trace, bug)
         if trace is not None:
