@@ -3022,8 +3022,9 @@ class Engine:
             self._look_below(path, self._agenda.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
         maker = target.stamp.node
-        sources = [offer.peer for offer in self.index.offers(path) if same_content(offer.record, target)]
-        peer = next(iter(sources), "" if maker == self.index.node or maker.startswith("=") else maker)
+        offers = [one for one in self.index.offers(path) if one.peer != _NOBODY and same_content(one.record, target)]
+        default = "" if maker == self.index.node or maker.startswith("=") else maker
+        peer = next((offer.peer for offer in offers), default)
         old_name = item.copy_path or b""
         if _is_kept(old_name):
             version = self.index.version(old_name)

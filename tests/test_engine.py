@@ -1555,3 +1555,18 @@ def test_what_grew_a_moment_ago_and_is_renamed_does_not_travel_again() -> None:
         assert not bench.pulls()
         assert not any(isinstance(message, DeltaRequest) for message in bench.said())
         bench.wait(50)
+
+
+def test_what_its_peer_has_replaced_meanwhile_still_came_from_somebody() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    mine = bench.index.get(b"a")
+    assert mine is not None
+    vector = join(mine.record.vector, ((PEER, 1),))
+    bench.hear(state(record(b"a", b"", WALL_NS + 10**9, PEER)._replace(vector=vector)))
+    assert [item.act for job in bench.all(ApplyJob) for item in job.items] == [Act.INSTALL]
+    newer = record(b"a", b"newer", WALL_NS + 2 * 10**9, PEER)._replace(vector=join(vector, ((PEER, 2),)))
+    bench.hear(state(newer, sequence=2))
+    bench.apply(ApplyResult(b"a", Result.DONE, seen(b"a", b"").fp))
+    assert [bool(note.peer) for note in bench.all(Note) if note.what == "received"] == [True]
