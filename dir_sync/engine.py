@@ -136,6 +136,7 @@ from dir_sync.core.model import (
     same_meta,
     same_version,
     show,
+    size_of,
     with_change,
 )
 from dir_sync.core.opened import Opened
@@ -574,6 +575,8 @@ class Engine:
         for node in sorted(self._peers):
             if self._peers[node].ask_again and self._peers[node].synced:
                 self._ask_again(self._peers[node])
+            if self._peers[node].parked:
+                self._serve_parked(self._peers[node])
         self._pump_all()
         if not self._journals:
             self._begin_journal()
@@ -621,6 +624,8 @@ class Engine:
         if self._calm_work():
             due.append(max(self._moved_ms, self._now.mono_ms) + _CALM_MS)
         behind = [peer for peer in self._peers.values() if peer.sent < self.index.sequence]
+        if any(peer.parked for peer in self._peers.values()):
+            due.append(self._now.mono_ms + 20)
         if self._fetches or any(peer.given is not None and peer.unacked for peer in behind):
             due.append(self._now.mono_ms + _RETRY_MS)
         return min(due, default=None)
@@ -802,6 +807,10 @@ class Engine:
         grace = 0
         if row is not None and row.record.kind == Kind.FILE and row.fp:
             grace = self._renames.grace_ms(path, None, now)
+            found = self._renames.appeared_as(inode_of(row.fp))
+            if found is not None and found != path and self._is_at_work(found):
+                self._pair(path, found, row)
+                return
             self._renames.vanished(path, inode_of(row.fp))
         elif row is not None and row.record.kind == Kind.DIRECTORY:
             for below in self.index.live_below(path, _MOVE_ROWS_MAX):
@@ -981,9 +990,12 @@ class Engine:
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
             if (original := next(large, None)) is not None:
                 base, replaced = original.content, max(replaced, original.size)
-        if self._peers and row is not None and row.record.kind == Kind.FILE:
-            if row.record.size >= limits.GROWTH_FILE_BYTES_MIN:
-                was, was_size = row.record.content, row.record.size
+        old = row
+        if self._renames and (row is None or row.record.kind == Kind.ABSENT):
+            old = self._renamed_from(errand.path)
+        if self._peers and old is not None and old.record.kind == Kind.FILE:
+            if old.record.size >= limits.GROWTH_FILE_BYTES_MIN:
+                was, was_size = old.record.content, old.record.size
         tried = errand.tries > 0
         errand.replaced = replaced
         below = self._open_below(errand)
@@ -997,6 +1009,11 @@ class Engine:
             is_long_new = errand.replaced <= 1 and self._now.mono_ms - errand.first_ms >= _EMPTY_MS
             return errand.replaced if errand.open and not is_long_new else 0
         return limits.SIZE_MAX if until > self._now.mono_ms else 0
+
+    def _renamed_from(self, path: bytes) -> Row | None:
+        """What was known under the old name, while a rename is open."""
+        rows = (self.index.get(source) for source in self._renames.sources_of(path))
+        return next((row for row in rows if row is not None and row.record.kind == Kind.FILE), None)
 
     def _want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""
@@ -1125,9 +1142,13 @@ class Engine:
             errand = self._add_scanned(path)
             errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
             errand.listing |= stat.kind == Kind.DIRECTORY
-            if row is None and stat.kind == Kind.FILE and (vanished := self._renames.name_of(stat.inode)) is not None:
+            if row is not None or stat.kind != Kind.FILE:
+                continue
+            if (vanished := self._renames.name_of(stat.inode)) is not None:
                 errand.matched = True
                 self._pair(vanished, path, self.index.get(vanished), is_seen=False)
+            elif not self.scanning:
+                self._renames.appeared(path, stat.inode)
         if new_folders:
             self._found_new(folder, new_folders, folder_mtime)
 
@@ -1245,6 +1266,11 @@ class Engine:
             self._drop_delta(seen.delta)
             self._agenda.put_back(errand, now + 20)
             return
+        if self._renames and seen.look is Look.FOUND and self._began_too_early(seen, together):
+            self._drop_delta(seen.delta)
+            self._agenda.put_back(errand, now)
+            self._agenda.add(path, now, now).hint = Hint(seen.fp, seen.size, seen.content, True)
+            return
         if self._obstructed and seen.look in (Look.FOUND, Look.ABSENT):
             no_folder = seen.kind != Kind.DIRECTORY
             for other, kind in list(self._obstructed.items()):
@@ -1331,6 +1357,15 @@ class Engine:
         if target is not None and (target in self._agenda or (target in self._looking and target not in together)):
             return True
         return seen.look is Look.ABSENT and self._renames.may_have_gone_on(path, self._now.mono_ms)
+
+    def _began_too_early(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
+        """True if the look at a new name had begun when the rename was heard of: the old name is looked at with it."""
+        if seen.kind != Kind.FILE or len(seen.fp) > FINGERPRINT_BYTES:
+            return False
+        row = self.index.get(seen.path)
+        if row is not None and row.record.kind != Kind.ABSENT:
+            return False
+        return any(one in self._agenda and one not in together for one in self._renames.sources_of(seen.path))
 
     def _may_get_its_true_name(self, seen: Seen, errand: Errand) -> bool:
         """True for a large new file that somebody has just written and closed, beside others: it may be the new version of one
@@ -1991,6 +2026,13 @@ class Engine:
     def _grew_here(self, record: Record, previous: Record | None, seen: Seen | None) -> DeltaOffer | None:
         """What peers need to know of a file that only grew."""
         grown = None if seen is None else seen.grown
+        is_new = previous is None or previous.kind == Kind.ABSENT
+        old = self._renamed_from(record.path) if is_new and self._renames and record.kind == Kind.FILE else None
+        if old is not None:
+            self._growths.moved(old.record.path, record.path, old.record.content)
+            previous = old.record
+            if previous.content == record.content:
+                return None
         if grown is None or previous is None or previous.content != grown.base:
             self._growths.forget(record.path)
             return None
@@ -2505,7 +2547,13 @@ class Engine:
             if fetch.target.content == target.content:
                 fetch.target = target
                 return
+            if self._go_on_with(fetch, target):
+                return
             self._cancel(path)
+        elif (before := self._fetches.get(self._origins.get(path, b""))) is not None and self._go_on_with(
+            before, target
+        ):
+            return
         avoid = self._avoid.get(path, ())
         holders = [
             _holder(offer.peer) for offer in offers if self._has(offer, target) and _holder(offer.peer) not in avoid
@@ -3330,7 +3378,8 @@ class Engine:
         if not small and sum(fetch.peer == choice for fetch in self._large.values()) >= _LARGE_FETCHES_MAX:
             self._await_room(choice, path, limits.CHUNK_BYTES)
             return
-        if self._origins.get(path) in self._busy and self._wait_a_moment(target):
+        origin = self._origins.get(path)
+        if (origin in self._busy or self._has_just_grown(origin)) and self._wait_a_moment(target):
             return
         grows = delta is not None and delta[3].marks is not None
         may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
@@ -3347,6 +3396,11 @@ class Engine:
             self._ask_for_delta(path, before[0], before[1] if is_ours else 0, target, choice)
             return
         self._begin(path, target, choice, None, target.size)
+
+    def _has_just_grown(self, path: bytes | None) -> bool:
+        """True for a file that has to be read once more before anything is made from it."""
+        row = None if path is None else self.index.get(path)
+        return row is not None and row.record.kind == Kind.FILE and len(row.fp) > FINGERPRINT_BYTES
 
     def _ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
         """`size`: of the base, if it is what is at the path; else 0."""
@@ -3570,7 +3624,7 @@ class Engine:
         if event.verified and fetch.base is not None and fetch.name.startswith(_STAGING + b"delta-in-"):
             self._patch(fetch)
             return
-        if event.verified:
+        if event.verified and (fetch.base is not None or event.written == fetch.size):  # else it is to be longer by now
             self._forget(fetch)
             took = max(1, self._now.mono_ms - fetch.started_ms)
             if fetch.base is not None:
@@ -3663,6 +3717,8 @@ class Engine:
             decision = decide(None if row is None else row.record, self.index.offers(name))
             if not isinstance(decision, Take) or name in self._fetches or name in self._ready:
                 continue
+            if fetch is not None and self._go_on_with(fetch, decision.record):
+                return
             if decision.record.kind != Kind.FILE or decision.record.content != content:
                 continue
             if fetch is not None:
@@ -3674,6 +3730,26 @@ class Engine:
             self._wake_copies(path)
             self._todo[name] = None
             return
+
+    def _go_on_with(self, fetch: Fetch, target: Record) -> bool:
+        """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
+        on with all that has come."""
+        peer, base, content, offer = self._delta_offers.get(target.path, ("", b"", b"", None))
+        if fetch.is_small or fetch.base is not None or fetch.grows is not None or offer is None or offer.marks is None:
+            return False
+        if (peer, base, content) != (fetch.peer, fetch.target.content, target.content) or target.size <= fetch.size:
+            return False
+        old = fetch.target.path
+        if self._fetches.get(old) is fetch:
+            del self._fetches[old]
+        fetch.target, fetch.size = target, target.size
+        fetch.began_at = max(fetch.began_at, 1)  # if it comes out wrong, nobody knows which part was
+        self._fetches[target.path] = fetch
+        self._coming[target.content] = target.path
+        self._wake_copies(old)
+        if fetch.opened:
+            self._pull(fetch)
+        return True
 
     def _cancel(self, path: bytes) -> None:
         fetch = self._fetches.get(path)
@@ -3759,7 +3835,8 @@ class Engine:
 
     # --- content on its way to others --------------------------------------------------------------------------------
 
-    def _serve(self, peer: Peer, message: Pull) -> None:
+    def _serve(self, peer: Peer, message: Pull, again: bool = False) -> None:
+        """`again`: these had to wait for a moment."""
         refused: list[tuple[int, str]] = []
         items: list[ReadItem] = []
         size = 0
@@ -3778,10 +3855,13 @@ class Engine:
                 peer.serving_pulls -= 1
                 continue
             path, fp, kept = source
+            if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
+                peer.reading[pull.id] = pull
             grows = kept is None and (len(fp) > FINGERPRINT_BYTES or self._growths.knows(path))
             items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept, grows))
             size += pull.length
-            self._sent(peer, pull)
+            if not again:
+                self._sent(peer, pull)
             if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
                 self._order(ReadJob(peer.node, peer.link, tuple(items)))
                 items, size = [], 0
@@ -3825,6 +3905,12 @@ class Engine:
             row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
         if row is not None:
             return row.record.path, row.fp, None
+        for path, content, begins in self._growths.beginning_with(pull.digest):  # it has got another name since
+            row = self.index.get(path)
+            if row is None or not row.fp or row.record.content != content or missing(path):
+                continue
+            if pull.offset + pull.length <= begins:
+                return path, row.fp, None
         version = self.index.version_with(pull.digest)
         if version is None or (version.name, b"") in self._no_source:
             return None
@@ -3853,11 +3939,40 @@ class Engine:
             return
         peer.serving = max(0, peer.serving - event.asked)
         peer.serving_pulls = max(0, peer.serving_pulls - len(event.pieces) - len(event.refused))
+        if peer.reading:
+            event = event._replace(refused=self._park(peer, event))
         if event.pieces:
             size = sum(len(piece.data) for piece in event.pieces)
             self._send(peer.node, Chunks(event.pieces), size)
         if event.refused:
             self._send(peer.node, Refuse(self.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50)
+
+    def _park(self, peer: Peer, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
+        """What could not be read of a file that is just being looked at waits for that: it is renamed, or written into. Returns
+        the rest."""
+        for piece in event.pieces:
+            peer.reading.pop(piece.key, None)
+        refused = []
+        for id_, path in event.refused:
+            pull = peer.reading.pop(id_, None)
+            if pull is not None and self._is_unsettled(path):
+                peer.parked.append((pull, self._now.mono_ms))
+            else:
+                refused.append((id_, path))
+        return tuple(refused)
+
+    def _is_unsettled(self, path: bytes) -> bool:
+        target = self._renames.target_of(path, self._now.mono_ms)
+        return self._is_at_work(path) or (target is not None and self._is_at_work(target))
+
+    def _serve_parked(self, peer: Peer) -> None:
+        parked, peer.parked = peer.parked, []
+        for pull, since_ms in parked:
+            is_over = self._now.mono_ms - since_ms > limits.RENAME_HOLD_MS
+            if not is_over and self._is_unsettled(pull.path):
+                peer.parked.append((pull, since_ms))
+            else:
+                self._serve(peer, Pull(self.folder, (pull,)), again=True)
 
     def _keep_delta(self, made: MadeDelta) -> None:
         """A delta that peers may pull. Where there are too many, those of contents that we have no more go first."""

@@ -1264,6 +1264,28 @@ def test_what_vanished_into_a_folder_that_is_about_to_be_listed_is_a_rename() ->
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
 
 
+def test_what_a_listing_found_before_its_old_name_vanished_is_a_rename() -> None:
+    """The new folder was not watched yet. The large file is being read under its new name when the old one goes."""
+    bench = Bench()
+    bench.connect()
+    found = known(bench, b"a", b"content", 5 * limits.MIB)
+    bench.found(b"d", b"", Kind.DIRECTORY)
+    there = stat(b"content", Kind.FILE, 1 + crc32(b"a"))._replace(size=5 * limits.MIB)
+    bench.feed(Listed((Listing(b"d", [(b"b", there)]),)))
+    assert looked_at(bench) == [b"d/b"]
+    bench.feed(Touched(b"a", Urgency.VANISHED))
+    bench.feed(Looked((found._replace(path=b"d/b"),)))
+    assert not bench.said()
+    while not (looks := looked_at(bench)):
+        bench.wait(10)
+        assert bench.ms < 2_000
+    assert looks == [b"d/b", b"a"]
+    bench.feed(Looked((found._replace(path=b"d/b"), Seen(b"a", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+
+
 def kept(path: bytes, content: bytes, why: Why = Why.DELETED, node: str = PEER) -> Version:
     digest = blake3(content).digest()
     name = b".dir_sync/versions/" + path
@@ -1475,6 +1497,112 @@ def test_what_is_on_its_way_goes_on_under_the_name_that_it_gets_meanwhile() -> N
     assert sum(pull.length for pull in asked) == size
     (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
     assert (item.path, item.staged, item.target.content) == (b"film", stage.name, old.content)
+
+
+@pytest.mark.parametrize("name", [b"film.part", b"film"])
+@pytest.mark.parametrize("all_asked", [False, True])
+def test_what_is_on_its_way_and_grows_goes_on_with_all_that_has_come(name: bytes, all_asked: bool) -> None:
+    """Also under the name that it gets meanwhile."""
+    bench = Bench()
+    bench.connect()
+    size, longer = 2 * limits.CHUNK_BYTES, 3 * limits.CHUNK_BYTES
+    old = record(b"film.part", b"x" * size)
+    new = record(name, b"x" * longer, WALL_NS + 10**9, count=2)
+    bench.hear(state(old))
+    (stage,) = bench.all(StageJob)
+    bench.feed(Staged(stage.token, 0, False))
+    ahead = list(bench.pulls())
+    came = 0
+    while ahead and (all_asked or came == 0):
+        pull = ahead.pop(0)
+        bench.hear(Chunks((Piece(pull.id, pull.offset, b"x" * pull.length),)))
+        came = pull.offset + pull.length
+        if came < size:
+            bench.feed(Staged(stage.token, came, False))
+        ahead += bench.pulls()
+    offer = DeltaOffer(old.content, longer - size, ())
+    changes = [Change("modify" if name == old.path else "rename", new, old.path, False, offer, None)]
+    if name != old.path:
+        changes.append(Change("delete", record(old.path, None, WALL_NS + 10**9, count=3), None, False, None, None))
+    else:
+        changes = [changes[0]._replace(source=None)]
+    bench.hear(ModificationUpdate(FOLDER, 3, tuple(changes), (), False))
+    ahead += bench.pulls()
+    assert not bench.all(StageJob), "it goes on in the same file"
+    if all_asked:  # the job that wrote the last piece knew of the old size only
+        bench.feed(Staged(stage.token, size, True))
+        ahead += bench.pulls()
+    while ahead:
+        pull = ahead.pop(0)
+        assert pull.offset == came
+        assert (pull.path, pull.digest) in [(old.path, old.content), (new.path, new.content)]
+        came += pull.length
+        bench.hear(Chunks((Piece(pull.id, pull.offset, b"x" * pull.length),)))
+        ahead += bench.pulls()
+        bench.feed(Staged(stage.token, came, came == longer))
+        ahead += bench.pulls()
+    assert came == longer
+    (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
+    assert (item.path, item.staged, item.target.content) == (name, stage.name, new.content)
+
+
+@pytest.mark.parametrize("more", [b"", b"and more"])
+def test_what_is_asked_for_between_a_rename_and_the_look_at_it_comes_from_the_new_name(more: bytes) -> None:
+    bench = Bench()
+    bench.connect()
+    content = b"x" * (2 * limits.CHUNK_BYTES)
+    old = known(bench, b"film.part", content)
+    bench.hear(Pull(FOLDER, (PullItem(1, b"film.part", old.content, None, 0, 1_000),)))
+    (job,) = bench.all(ReadJob)
+    bench.feed(Moved(b"film.part", b"film", False))
+    (item,) = [item for look in bench.all(LookJob) for item in look.items if item.path == b"film"]
+    assert (item.was, item.was_size) == (old.content, len(content))  # has it grown, too?
+    bench.feed(ReadDone(PEER, job.link, (), ((1, b"film.part"),), 1_000))
+    assert not [message for message in bench.said() if isinstance(message, Refuse)]
+    there = seen(b"film", content + more)
+    if more:
+        there = there._replace(grown=Grown(old.content, len(content), ()))
+    bench.feed(Looked((there, Seen(b"film.part", Look.ABSENT))))
+    while not bench.all(ReadJob):
+        looks = looked_at(bench)
+        bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks))) if looks else bench.wait(20)
+        assert bench.ms < 2_000
+    (again,) = bench.all(ReadJob)
+    assert [(item.id, item.path, item.length) for item in again.items] == [(1, b"film", 1_000)]
+    bench.feed(ReadDone(PEER, again.link, (), ((1, b"film"),), 1_000))
+    assert [message.refused for message in bench.said() if isinstance(message, Refuse)] == [((1, "gone"),)]
+
+
+def test_a_file_that_was_renamed_and_grew_is_told_with_what_was_appended() -> None:
+    bench = Bench()
+    bench.connect()
+    content = b"x" * (2 * limits.CHUNK_BYTES)
+    old = known(bench, b"film.part", content)
+    bench.feed(Moved(b"film.part", b"film", False))
+    there = seen(b"film", content + b"more")._replace(data=None, grown=Grown(old.content, len(content), ()))
+    bench.feed(Looked((there, Seen(b"film.part", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.delta) for change in update.changes] == [
+        ("rename", DeltaOffer(old.content, 4, ())),
+        ("delete", None),
+    ]
+
+
+def test_a_delta_waits_until_the_old_name_of_what_grew_was_read_once_more() -> None:
+    bench = Bench()
+    bench.connect()
+    content = b"x" * 100_000
+    row = known(bench, b"film.part", content)
+    bench.index.put(record(b"film.part", content), row.fp + YOUNG)
+    bench.hear(renamed(record(b"film.part", content + b"y")._replace(path=b"film.part"), b"film"))
+    assert not bench.all(StageJob)
+    assert not bench.pulls()
+    assert not any(isinstance(message, DeltaRequest) for message in bench.said())
+    bench.index.set_fp(b"film.part", row.fp)
+    bench.wait(50)
+    (asked,) = [message for message in bench.said() if isinstance(message, DeltaRequest)]
+    assert asked.base == row.content
 
 
 def test_what_is_complete_and_not_installed_goes_to_the_name_that_it_gets_meanwhile() -> None:

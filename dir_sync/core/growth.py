@@ -84,6 +84,20 @@ class Growths:
             return 0
         return known.beginnings.get(digest, 0)
 
+    def moved(self, source: bytes, target: bytes, content: bytes) -> None:
+        """What was at `source`, `content`, is at `target` now."""
+        known = self._known.get(source)
+        if known is not None and known.content == content:
+            self._known[target] = self._known.pop(source)
+
+    def beginning_with(self, digest: bytes) -> list[tuple[bytes, bytes, int]]:
+        """Of each file that began with the version `digest` when it was last looked at: path, content, size of the version."""
+        return [
+            (path, known.content, known.beginnings[digest])
+            for path, known in self._known.items()
+            if digest in known.beginnings
+        ]
+
     def forget(self, path: bytes) -> None:
         """It has changed in another way, or is gone."""
         self._known.pop(path, None)

@@ -19,6 +19,7 @@ from dir_sync.core.messages import (
     DeltaOffer,
     Message,
     ModificationUpdate,
+    PullItem,
     State,
     page_size,
 )
@@ -77,6 +78,8 @@ class Peer:
     queued: int = 0  # bytes in its outbox, roughly
     serving: int = 0  # bytes it asked for that have not been read yet
     serving_pulls: int = 0
+    reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files that it asked for
+    parked: list[tuple[PullItem, int]] = field(default_factory=list)  # ... of what is just renamed; since when (ms)
     strikes: int = 0
     shared: int = 0  # records of ours that it has acknowledged or announced just so
     is_member: bool = False  # it has shared most of the folder with us, now or earlier: its word about others counts

@@ -42,6 +42,9 @@ class Renames:
         self._sources: dict[bytes, dict[bytes, None]] = {}  # new name -> old names
         self._lively: dict[bytes, tuple[bytes, int]] = {}  # folder -> the new name last written there, and when (ms)
         self._vanished: dict[int, bytes] = {}  # inode -> name that it had: the new one may not have been seen
+        self._appeared: dict[
+            int, bytes
+        ] = {}  # inode -> name under which a listing found it: that the old one went may come
 
     def __bool__(self) -> bool:
         return bool(self._targets)
@@ -149,6 +152,16 @@ class Renames:
             self._vanished.clear()
         if inode:
             self._vanished[inode] = path
+
+    def appeared(self, path: bytes, inode: int) -> None:
+        """A listing has found a file under a new name; if it was known under another one, that has yet to be heard of."""
+        if len(self._appeared) >= _VANISHED_MAX:
+            self._appeared.clear()
+        self._appeared[inode] = path
+
+    def appeared_as(self, inode: int) -> bytes | None:
+        """The new name under which a listing has found a file lately."""
+        return self._appeared.pop(inode, None)
 
     def name_of(self, inode: int) -> bytes | None:
         """The name that a file had which vanished lately."""
