@@ -1278,6 +1278,8 @@ class Engine:
                     del self._obstructed[other]
                     self._todo[other] = None
         again = now
+        if self.brake.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
+            self._no_longer_held(path)
         if seen.look in (Look.FOUND, Look.UNSTABLE) and errand.live:
             is_open = errand.open and not errand.closed
             self._pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND, is_open)

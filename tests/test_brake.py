@@ -216,6 +216,22 @@ def test_what_is_there_again_is_held_no_longer(pair: Pair) -> None:
     assert len(files(pair.two.disk)) == 21
 
 
+def test_a_folder_that_is_there_again_is_held_no_longer(pair: Pair) -> None:
+    """It went with what is held in it, and its user has made it again: a decision is not about what is in it now."""
+    for number in range(20):
+        pair.one.disk.delete(b"d/%d" % number)
+    pair.restart(pair.one)
+    pair.one.disk.delete(b"d")
+    pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert b"d" in pair.one.engine.brake.held
+    pair.one.disk.mkdir(b"d")
+    pair.one.inbox.append(Touched(b"d", Urgency.FOLDER))
+    pair.run()
+    assert b"d" not in pair.one.engine.brake.held
+    assert len(pair.one.engine.brake.held) == 20
+
+
 def test_what_is_never_synchronized_is_not_what_was_there(pair: Pair) -> None:
     pair.cut()
     for number in range(20):
