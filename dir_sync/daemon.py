@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import logging
 import os
 import queue
 import random
@@ -26,6 +27,7 @@ from dir_sync.control import Answer, ControlServer
 from dir_sync.core import limits
 from dir_sync.core.beacon import Beacon, folder_tags
 from dir_sync.core.brake import Limits
+from dir_sync.core.complaints import Complaints
 from dir_sync.core.events import (
     Blind,
     ConflictsSettled,
@@ -86,6 +88,7 @@ from dir_sync.narrator import Narrator
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
 from dir_sync.ports import DiskError
+from dir_sync.rests import Rests
 from dir_sync.scanner import Stopped
 from dir_sync.signals import Ending, Wake
 from dir_sync.signatures import SignatureCache
@@ -233,13 +236,15 @@ class Daemon:
         self._config = config
         self._dice = random.Random()
         self._instance = f"{self._dice.getrandbits(64):016x}"
-        self._inbox = Inbox()
-        self._small = Pool(_WORKERS)
-        self._bulk = Pool(_WORKERS)
+        self._rests = Rests()
+        self._inbox = Inbox(self._rests)
+        self._small = Pool(_WORKERS, self._rests)
+        self._bulk = Pool(_WORKERS, self._rests)
         self._ending = False
         self.failed: Exception | None = None
         self.trouble: sqlite3.Error | None = None  # of the index, which may pass
         self._once = Once()
+        self._complaints = Complaints()
         self._closers: list[Callable[[], None]] = []
         self._threads: list[threading.Thread] = []
         try:
@@ -313,6 +318,7 @@ class Daemon:
                 self._warn_once,
                 self._is_near,
                 trusted,
+                self._rests,
             )
         except OSError as error:
             raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
@@ -525,6 +531,7 @@ class Daemon:
             if applied and self._index.is_dirty:
                 self._commit(durable=False)  # what is on the disk is noted at once, also if nobody is told
             self._now_and_then()
+            self._inbox.turn_over(time.monotonic() - begun)
 
     def _wait(self) -> object | None:
         """The next news; None if a deadline came first."""
@@ -779,7 +786,9 @@ class Daemon:
                         effects += self._engine.handle(PeerDown(old.id, reason), now)
                 node.id = hello.node
                 self._links[hello.node] = node
-                logger.info("found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
+                is_news = not self._complaints.is_recent(node.address, time.monotonic())
+                level = logging.INFO if is_news else logging.DEBUG
+                logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
                 if self._index.noted(f"name {hello.node}") != hello.name:
                     self._index.note(f"name {hello.node}", hello.name)  # for the history, when it is here no more
                 return effects + self._engine.handle(PeerUp(hello.node, hello, node.address), now)
@@ -803,15 +812,29 @@ class Daemon:
     def _ended(self, node: Node, reason: str, text: str, now: Now) -> list[Effect]:
         self._roster.closed(node.link, now.mono_ms, reason)
         if not self._is_link(node):
-            if reason in ("protocol-version", "protocol-error") and self._once.first((node.address, reason, text)):
+            if node.flood or reason == "protocol-error":
+                self._complain(node, text)
+            elif reason == "protocol-version" and self._once.first((node.address, reason, text)):
                 logger.warning("closed the connection with %s: %s", node.address, text)
             return []
         del self._links[node.id]
         self._has_left(node)
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
         name = show(self._name_of(node.id))
-        logger.info("lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason))
+        if reason == "protocol-error":
+            self._complain(node, text)
+        level = logging.DEBUG if reason == "protocol-error" else logging.INFO
+        logger.log(
+            level, "lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason)
+        )
         return self._engine.handle(PeerDown(node.id, reason), now)
+
+    def _complain(self, node: Node, text: str) -> None:
+        """It has broken the protocol: a line, but not one for each time."""
+        more = self._complaints.add(node.address, time.monotonic())
+        if more is not None or node.flood:
+            and_more = f" (and {more:,} more within the last minutes)" if more else ""
+            logger.warning("closed the connection with %s: %s%s", node.address, text, and_more)
 
     def _act(self, actions: list[Action]) -> None:
         for action in actions:

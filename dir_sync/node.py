@@ -70,6 +70,9 @@ class Listener(Protocol):
     def asked(self, node: Node, kind: object, amount: float) -> Verdict:
         """It wants something that is not for free."""
 
+    def rest(self, node: Node, seconds: float) -> float:
+        """To read what it said has taken so long. For how long nothing more should be read."""
+
     def stalled(self, node: Node) -> None:
         """The peer has acknowledged nothing for ACK_WITHIN_MS, though there is something to acknowledge. Told again and
         again while that is so."""
@@ -211,10 +214,12 @@ class Node:
                 return self._reason, self._text
             unknown = session.hello is None
             cost += n
-            said_bytes, skipped = session.text_bytes, session.skipped
+            text_bytes, skipped = session.text_bytes, session.skipped
+            begun = time.thread_time()
             messages = session.filled(n)
+            said_bytes = session.text_bytes - text_bytes
+            decoded_s = time.thread_time() - begun
             if messages or session.skipped > skipped:
-                said_bytes = session.text_bytes - said_bytes
                 self._slow("unknown", session.skipped - skipped)
                 if said_bytes > _TEXT_FREE_BYTES:
                     self._slow("waste", said_bytes - sum(map(worth, messages)))
@@ -244,6 +249,10 @@ class Node:
                 return "overload", f"it floods this node with {self.flood}"
             if unknown and session.hello is None and self._is_overdue():
                 return "timeout", "it did not introduce itself in time"
+            if said_bytes > _TEXT_FREE_BYTES:
+                rest_s = self._listener.rest(self, decoded_s)
+                if rest_s > 0:
+                    self._pause(rest_s)
             if self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX:
                 self._wait_for_engine()
 

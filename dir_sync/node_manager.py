@@ -18,6 +18,7 @@ from dir_sync.core import limits
 from dir_sync.core.guard import Guard, Verdict
 from dir_sync.core.messages import Hello, Message
 from dir_sync.node import Node, Parcel
+from dir_sync.rests import Rests
 
 __all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager", "Stalled"]
 
@@ -80,6 +81,7 @@ class NodeManager:
         report: Callable[[str], None],
         is_near: Callable[[str], bool],
         trusted: frozenset[str] = frozenset(),
+        rests: Rests | None = None,
     ) -> None:
         """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: that address is
         on a network of this machine. `trusted`: addresses of the user's own choice, which may lie anywhere. Raises
@@ -89,6 +91,7 @@ class NodeManager:
         self._report = report
         self._is_near = is_near
         self._trusted = trusted
+        self._rests = rests or Rests()
         self._lock = threading.Lock()
         # Under _lock.
         self._guard = Guard()
@@ -268,6 +271,10 @@ class NodeManager:
         with self._lock:
             return self._guard.asked(node.address, kind, amount, _mono_ms())
 
+    def rest(self, node: Node, seconds: float) -> float:
+        self._rests.spent(node.address, seconds)
+        return self._rests.until(node.address) - time.monotonic()
+
     def may_search(self, address: str) -> bool:
         """False if that address has had us search in vain for too long."""
         with self._lock:
@@ -281,7 +288,9 @@ class NodeManager:
     def ended(self, node: Node, reason: str, text: str) -> None:
         with self._lock:
             if reason == "protocol-error":
-                self._guard.erred(node.address, _mono_ms())
+                wait_ms, node.flood = self._guard.erred(node.address, _mono_ms())
+                if node.flood:
+                    text = f"it floods this node with {node.flood}; it may come back in {wait_ms // 1000} s"
             elif node.flood:
                 wait_ms = self._guard.keep_away(node.address, _mono_ms())
                 text += f"; it may come back in {wait_ms // 1000} s" if wait_ms else ""

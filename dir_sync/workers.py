@@ -13,7 +13,8 @@ from collections.abc import Hashable
 
 from dir_sync.core.events import Event
 from dir_sync.core.fairness import FairQueue, Flow
-from dir_sync.core.jobs import DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
+from dir_sync.core.jobs import ApplyJob, DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
+from dir_sync.rests import Rests
 
 __all__ = ["Pool", "Task", "given_up"]
 
@@ -36,10 +37,11 @@ class Task:
 class Pool:
     """Any thread may call anything."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, rests: Rests | None = None) -> None:
         """Of `workers`, one is always kept free of the jobs of each single address, and all but one while there are jobs of
         others now and then."""
         self._ready = threading.Condition()
+        self._rests = rests or Rests()
         self._workers = workers
         self._queue: FairQueue[Task] = FairQueue(at_once_max=max(1, workers - 1))
         self._active: dict[Hashable, float] = {}
@@ -60,19 +62,24 @@ class Pool:
         """Wait for a job; None at the end. To be followed by `done`."""
         with self._ready:
             while not self._is_over:
-                taken = self._queue.take()
+                resting = self._rests.resting()
+                taken = self._queue.take(resting)
                 if taken is not None:
                     _, task = taken
                     task.began = time.monotonic()
                     self._running.add(task)
                     return task
-                self._ready.wait()
+                left = min(resting.values(), default=0.0) - time.monotonic()
+                self._ready.wait(max(0.001, left) if resting and len(self._queue) else None)
         return None
 
     def done(self, task: Task) -> None:
         with self._ready:
             self._running.discard(task)
-            self._queue.charge(task.flow, max(1e-6, time.monotonic() - task.began))
+            seconds = max(1e-6, time.monotonic() - task.began)
+            self._queue.charge(task.flow, seconds)
+            if isinstance(task.job, ApplyJob):  # windows bound what is read for a peer
+                self._rests.spent(task.flow.group, seconds, bool(task.flow.group))
             if len(self._queue):
                 self._ready.notify()  # one that could not be begun while this one ran
 

@@ -13,7 +13,7 @@ service costs is charged when it is over, because nobody knows it before.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from dir_sync.core import limits
@@ -84,12 +84,13 @@ class FairQueue(Generic[T]):
         group.waiting += 1
         self._count += 1
 
-    def take(self) -> tuple[Flow, T] | None:
-        """The next item to be served; None if there is none that may be. Each is followed by one `charge`."""
+    def take(self, resting: Container[Hashable] = ()) -> tuple[Flow, T] | None:
+        """The next item to be served; None if there is none that may be. Each is followed by one `charge`. Nothing of the
+        groups in `resting` is taken."""
         best: Hashable = None
         group: _Group[T] | None = None
         for name, one in self._groups.items():
-            if not one.waiting or (self.at_once_max is not None and one.running >= self.at_once_max):
+            if not one.waiting or (self.at_once_max is not None and one.running >= self.at_once_max) or name in resting:
                 continue
             if group is None or one.spent < group.spent:
                 best, group = name, one

@@ -75,7 +75,7 @@ def worth(message: Message) -> int:
 
 _SLOW_MS_MAX = 10_000  # whoever has to be slowed for so long without a pause is dropped
 _BAR_MS = (10_000, 600_000)  # how long an address is kept away: at first, at most
-_ERRORS = Allowance(512, 4, "messages that are none")
+_ERRORS = Allowance(64, 1, "messages that are none")
 _CALLS = Allowance(512, 16, "connections")
 _ADDRESSES_MAX = 4_096
 
@@ -184,12 +184,15 @@ class Guard:
     def asked(self, address: str, kind: object, amount: float, now_ms: int) -> Verdict:
         return self._of(address, now_ms).ask(kind, amount, now_ms)
 
-    def erred(self, address: str, now_ms: int) -> None:
-        """It has broken the protocol. Once is a fault, over and over is a flood."""
+    def erred(self, address: str, now_ms: int) -> Verdict:
+        """It has broken the protocol. Once is a fault, over and over is a flood: `wait_ms` and `words` if it is kept away
+        for that from now on."""
         known = self._of(address, now_ms)
         if known.errors.take(_ERRORS, 1, now_ms):
             known.errors.left += 1
-            self.keep_away(address, now_ms)
+            if known.barred_ms <= now_ms and (wait_ms := self.keep_away(address, now_ms)):
+                return Verdict(wait_ms, _ERRORS.words)
+        return _FINE
 
     def keep_away(self, address: str, now_ms: int) -> int:
         """It has flooded us: for how long (ms) it may not come back. Longer each time."""

@@ -475,6 +475,18 @@ def test_nested_bombs_are_refused(depth: int, closed: bool, pair: str) -> None:
     assert peak_of(lambda: refused(message_of(text))) < 24 * limits.MIB
 
 
+@pytest.mark.parametrize("item", ["[1]", "1", '""', '"ab"', "1.5", '{"a":1}', '"\\\\"', '"\\"["'])
+def test_more_values_than_any_node_sends_are_refused_before_they_are_parsed(item: str) -> None:
+    text = '{"type":"WEATHER","x":[' + ",".join([item] * 700_000)[: 3 << 20].rpartition(",")[0] + "]}"
+    assert "too many values" in refused(framed(zlib.compress(text.encode(), 0)))
+
+
+@pytest.mark.parametrize("name", ["," * 250, "[{" * 120, '\\"[,' * 60, "\\\\" + "{" * 200])
+def test_names_may_be_full_of_brackets(name: str) -> None:
+    text = '{"type":"WEATHER","x":[' + ",".join([f'"{name}"'] * 4_000) + "]}"
+    assert len(opened().feed(framed(zlib.compress(text.encode(), 0)))) == 1
+
+
 # Pieces
 
 
