@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dir_sync.core.jobs import DeltaJob
 from dir_sync.core.fairness import Flow
+from dir_sync.core.jobs import DeltaJob
 from dir_sync.inbox import For, Inbox
 from dir_sync.rests import Rests
 from dir_sync.workers import Pool
