@@ -73,7 +73,7 @@ from dir_sync.core.messages import (
     StateRequest,
     encode,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stat, beats, has_seen, leq, same_content
+from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq, same_content
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session
 from dir_sync.engine import Engine, Now
@@ -448,7 +448,9 @@ class Link:
         self.arrives = {node.name: 0 for node in ends}  # when the last byte to that node arrives
         self.peer_of: dict[str, str] = {}  # node name -> the id that its peer said
         self.sequence = {node.name: 0 for node in ends}  # last one said by that node
-        self.said: dict[str, set[bytes]] = {node.name: set() for node in ends}  # by that node since then
+        self.said: dict[str, dict[bytes, Stamp]] = {
+            node.name: {} for node in ends
+        }  # by that node, of what is not passed yet
         self.pulls: dict[str, dict[int, bytes]] = {node.name: {} for node in ends}  # asked by that node: id -> digest
 
     def other(self, node: Node) -> Node:
@@ -1232,19 +1234,22 @@ class World:
         said = link.said[node.name]
         match message:
             case State(records=records):
-                said |= {record.path for record in records}
+                said.update((record.path, record.stamp) for record in records)
             case Acknowledge(held=held):
-                said |= {path for path, _ in held}
+                said.update(held)
             case ModificationUpdate(changes=changes):
-                said |= {change.record.path for change in changes}
+                said.update((change.record.path, change.record.stamp) for change in changes)
         before = link.sequence[node.name]
         if sequence > before:
             for row in node.index.rows_after(before, 1_000):
-                if row.seq <= sequence and row.record.path not in said and not _holds(link.other(node), row.record):
+                is_told = said.get(row.record.path) == row.record.stamp
+                if row.seq <= sequence and not is_told and not _holds(link.other(node), row.record):
                     raise Broken(
                         f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
                     )
-            said.clear()
+            ahead = {row.record.path for row in node.index.rows_after(sequence, 1_000)}  # told before its turn, maybe
+            for path in said.keys() - ahead:
+                del said[path]
 
     def _cross(self, link: Link, digest: bytes, size: int) -> None:
         self.crossed[(link.pair, digest)] += size
