@@ -307,7 +307,7 @@ class Daemon:
         brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
         ahead_ns = max(config.clock_ahead, 1) * DAY_NS
         self._engine = Engine(self._index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns)
-        self._engine.blind = self._spelled is not self._disk
+        self._engine.transfers.blind = self._spelled is not self._disk
         trusted = frozenset(address for address, _ in config.peers)
         try:
             self._manager = NodeManager(
@@ -524,7 +524,7 @@ class Daemon:
                 news = self._inbox.get(0)
             self._inbox.over()
             now = self._now()
-            self._engine.is_shared = self._inbox.is_shared
+            self._engine.board.is_shared = self._inbox.is_shared
             effects += self._engine.end_turn(now)
             self._act(self._roster.tick(now.mono_ms))
             self._perform(effects)
@@ -545,7 +545,7 @@ class Daemon:
             due.append(engine / 1000)
         if self._index.is_dirty:
             due.append(self._last_commit + _COMMIT_EVERY_S)
-        if self._watcher.unwatched or self._engine.mounted:
+        if self._watcher.unwatched or self._engine.scope.mounted:
             due.append(self._next_poll)
         crowd = self._narrator.breathe(mono)
         if crowd is not None:
@@ -602,7 +602,7 @@ class Daemon:
                         holders = {one.content: (str(holder),) for one in wanted if one.content}
                     return self._engine.handle(Recalled(tuple(wanted), holders), now)
                 case "pending":
-                    asked.reply.put({"count": self._engine.recalled()})
+                    asked.reply.put({"count": self._engine.queries.recalled()})
                 case "keep":
                     asked.reply.put(history.keep(self._index, question))
                     for path in history.touched(question):
@@ -628,8 +628,8 @@ class Daemon:
         mine, engine = self._index.node, self._engine
         changed: dict[str, int] = {}
         missing = not_here = 0
-        for at, one in [(mine, one) for one in engine.braked()] + [
-            (node, one) for node, some in engine.held_elsewhere.items() for one in some
+        for at, one in [(mine, one) for one in engine.brakes.held()] + [
+            (node, one) for node, some in engine.brakes.held_elsewhere.items() for one in some
         ]:
             if at == one.maker:
                 missing += one.files
@@ -637,12 +637,12 @@ class Daemon:
                 not_here = max(not_here, one.files)
             else:
                 changed[one.maker] = max(changed.get(one.maker, 0), one.files)
-        owners = {node for node, some in engine.held_elsewhere.items() if any(one.maker == node for one in some)}
+        owners = {node for node, some in engine.brakes.held_elsewhere.items() if any(one.maker == node for one in some)}
         others = [node for node in sorted(self._links) if node not in owners]
         return {
             "files": missing + sum(changed.values()),
             "missing": missing,
-            "missing_here": engine.brake.held_files,
+            "missing_here": engine.brakes.own.held_files,
             "elsewhere": not_here,
             "others": [show(self._name_of(node)) for node in others],
         }
@@ -685,10 +685,10 @@ class Daemon:
 
     def _status(self) -> Answer:
         config, index, engine = self._config, self._index, self._engine
-        in_sync = engine.in_sync_with()
+        in_sync = engine.sync_report.in_sync_with()
         files, size = index.count_live()
-        held = [("", one) for one in engine.braked()]
-        held += [(node, one) for node, some in sorted(engine.held_elsewhere.items()) for one in some]
+        held = [("", one) for one in engine.brakes.held()]
+        held += [(node, one) for node, some in sorted(engine.brakes.held_elsewhere.items()) for one in some]
         return {
             "folder": show(os.fsencode(config.folder)),
             "folder_name": config.folder_name,
@@ -701,49 +701,49 @@ class Daemon:
             "bytes": size,
             "peers": [
                 {
-                    "name": show(engine.name_of(node_id).encode("utf-8", "surrogateescape")),
+                    "name": show(engine.board.name_of(node_id).encode("utf-8", "surrogateescape")),
                     "node": node_id,
                     "address": node.address,
                     "synchronized": node_id in in_sync,
-                    "lacks": _amount(engine.lacked_by(node_id)),
-                    "lacking_here": _amount(engine.lacked_from(node_id)),
+                    "lacks": _amount(engine.sync_report.lacked_by(node_id)),
+                    "lacking_here": _amount(engine.sync_report.lacked_from(node_id)),
                 }
                 for node_id, node in sorted(self._links.items())
             ],
             "in_sync": bool(in_sync) and len(in_sync) == len(self._links),
-            "scanning": engine.scanning,
-            "unseen": engine.unseen(),
+            "scanning": engine.board.scanning,
+            "unseen": engine.sync_report.unseen(),
             "busy": engine.is_busy,
             "wanted": index.count_offers(),
             "troubled": [
                 {"path": show(path), "problem": problem, "again": again, "held": False}
-                for path, problem, again in engine.troubled()
+                for path, problem, again in engine.sync_report.troubled()
             ]
             + [
                 {"path": show(path), "problem": _FOLDER_HELD, "again": False, "held": True}
-                for path in engine.undecided()
+                for path in engine.sync_report.undecided()
             ],
-            "restless": [show(path) for path in engine.restless()],
+            "restless": [show(path) for path in engine.look_queue.restless()],
             "unwatched": len(self._watcher.unwatched),
             "unwatched_first": next(
                 ({"path": show(path), "problem": why} for path, why in sorted(self._watcher.unwatched.items())), None
             ),
             "transfers": [
                 {"path": show(path), "peer": peer, "here": here, "size": size}
-                for path, peer, here, size, _, _ in engine.transfers()
+                for path, peer, here, size, _, _ in engine.transfers.progress()
             ],
             "uploads": [
                 {
                     "path": show(one.path),
-                    "peer": show(engine.name_of(one.peer).encode("utf-8", "surrogateescape")),
+                    "peer": show(engine.board.name_of(one.peer).encode("utf-8", "surrogateescape")),
                     "sent": sent,
                     "size": one.size,
                 }
-                for one, sent in engine.uploads()
+                for one, sent in engine.uploader.progress()
             ],
             "held": [
                 {
-                    "at": show(engine.name_of(at).encode("utf-8", "surrogateescape")) if at else "",
+                    "at": show(engine.board.name_of(at).encode("utf-8", "surrogateescape")) if at else "",
                     "by": show(self._name_of(one.maker)),
                     "here": one.maker == index.node,
                     "missing": one.maker == (at or index.node),
@@ -920,7 +920,7 @@ class Daemon:
                 f"cannot be watched: {show(path)}{more} ({reason}); scanned every {_POLL_S:.0f} s instead"
                 + ("; to raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576" if is_limit else "")
             )
-        for path in {*self._watcher.unwatched, *map(parent_of, self._engine.mounted)}:
+        for path in {*self._watcher.unwatched, *map(parent_of, self._engine.scope.mounted)}:
             self._inbox.put(Blind(path, ""))
 
     def _now_and_then(self) -> None:
@@ -930,7 +930,7 @@ class Daemon:
         if mono >= self._next_scan:
             self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)
             self._inbox.put(Blind(b"", ""))
-        if (self._watcher.unwatched or self._engine.mounted) and mono >= self._next_poll:
+        if (self._watcher.unwatched or self._engine.scope.mounted) and mono >= self._next_poll:
             self._next_poll = mono + _POLL_S
             self._poll()
         if mono >= self._next_root:
@@ -938,14 +938,14 @@ class Daemon:
             self._check_root()
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
-            for path, peer, here, size, since_ms, began in self._engine.transfers():
+            for path, peer, here, size, since_ms, began in self._engine.transfers.progress():
                 since = mono - since_ms / 1000
                 if since > 2.0:
                     self._narrator.progress(path, peer, here, size, since, began)
-            for one, sent in self._engine.uploads():
+            for one, sent in self._engine.uploader.progress():
                 since = mono - one.since_ms / 1000
                 if since > 2.0:
-                    name = self._engine.name_of(one.peer)
+                    name = self._engine.board.name_of(one.peer)
                     self._narrator.progress(one.path, name, sent, one.size, since, one.began_at, sending=True)
 
     def _check_root(self) -> None:

@@ -15,6 +15,46 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dir_sync"
 
+# The machines of the engine, lowest layer first: each imports only those before it.
+MACHINES = [
+    "board",
+    "work",
+    "scope",
+    "stamps",
+    "sources",
+    "versions",
+    "signatures",
+    "folder_times",
+    "brakes",
+    "own_losses",
+    "peer_losses",
+    "transfers",
+    "publisher",
+    "local_renames",
+    "look_queue",
+    "names",
+    "rows",
+    "deltas_out",
+    "uploader",
+    "applier",
+    "incoming_moves",
+    "growth_in",
+    "deltas_in",
+    "fetcher",
+    "bulk_install",
+    "acquire",
+    "planner",
+    "sync_report",
+    "intake",
+    "recorder",
+    "local_changes",
+    "scan",
+    "queries",
+    "decisions",
+    "idle",
+    "router",
+]
+
 # Who may import whom. Everyone may import core.*, which imports only core.*. What stands in one group
 # does not know its siblings: they meet in daemon. A module that is not here may not exist.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -45,7 +85,209 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index.database": set(),
     "index.bloom": set(),
     "index.codec": set(),
-    "engine": {"index", "undo"},
+    "engine.constants": set(),
+    "engine.values": {"engine.constants"},
+    "engine.board": {"index", "engine.values"},
+    "engine.work": {"engine.constants", "engine.values", "engine.board"},
+    "engine.scope": {"engine.board"},
+    "engine.stamps": {"engine.board"},
+    "engine.sources": {"index", "engine.constants", "engine.values", "engine.board", "engine.work"},
+    "engine.versions": {"engine.constants", "engine.board", "engine.work", "engine.sources"},
+    "engine.signatures": {"engine.board"},
+    "engine.folder_times": {"engine.constants", "engine.board", "engine.work"},
+    "engine.brakes": {"engine.board"},
+    "engine.own_losses": {"engine.board", "engine.work", "engine.brakes"},
+    "engine.peer_losses": {
+        "index",
+        "engine.constants",
+        "engine.values",
+        "engine.board",
+        "engine.work",
+        "engine.brakes",
+    },
+    "engine.transfers": {
+        *("engine.constants", "engine.board", "engine.work", "engine.sources", "engine.brakes", "engine.peer_losses"),
+    },
+    "engine.publisher": {"engine.constants", "engine.board"},
+    "engine.local_renames": {
+        "index",
+        "engine.board",
+        "engine.work",
+        "engine.scope",
+        "engine.brakes",
+        "engine.publisher",
+    },
+    "engine.look_queue": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.board",
+            "engine.work",
+            "engine.scope",
+            "engine.versions",
+            "engine.publisher",
+        ),
+        *("engine.local_renames",),
+    },
+    "engine.names": {"engine.constants", "engine.board", "engine.transfers", "engine.look_queue"},
+    "engine.rows": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.board",
+            "engine.work",
+            "engine.stamps",
+            "engine.brakes",
+            "engine.own_losses",
+        ),
+        *("engine.peer_losses", "engine.transfers", "engine.names"),
+    },
+    "engine.deltas_out": {"engine.constants", "engine.board"},
+    "engine.uploader": {
+        *("engine.board", "engine.work", "engine.sources", "engine.brakes", "engine.publisher", "engine.local_renames"),
+        *("engine.look_queue", "engine.deltas_out"),
+    },
+    "engine.applier": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.values",
+            "engine.board",
+            "engine.work",
+            "engine.scope",
+            "engine.sources",
+        ),
+        *("engine.versions", "engine.signatures", "engine.folder_times", "engine.transfers", "engine.look_queue"),
+        *("engine.rows",),
+    },
+    "engine.incoming_moves": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.board",
+            "engine.work",
+            "engine.sources",
+            "engine.brakes",
+            "engine.transfers",
+        ),
+        *("engine.rows", "engine.applier"),
+    },
+    "engine.growth_in": {
+        *("index", "engine.constants", "engine.values", "engine.board", "engine.work", "engine.transfers"),
+        *("engine.applier",),
+    },
+    "engine.deltas_in": {
+        *("engine.constants", "engine.board", "engine.work", "engine.sources", "engine.signatures", "engine.transfers"),
+    },
+    "engine.fetcher": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.values",
+            "engine.board",
+            "engine.work",
+            "engine.sources",
+            "engine.brakes",
+        ),
+        *("engine.transfers", "engine.applier", "engine.incoming_moves", "engine.growth_in", "engine.deltas_in"),
+    },
+    "engine.bulk_install": {
+        *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.versions", "engine.signatures"),
+        *("engine.look_queue", "engine.applier"),
+    },
+    "engine.acquire": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.values",
+            "engine.board",
+            "engine.work",
+            "engine.sources",
+            "engine.brakes",
+        ),
+        *("engine.peer_losses", "engine.transfers", "engine.rows", "engine.applier", "engine.incoming_moves"),
+        *("engine.fetcher",),
+    },
+    "engine.planner": {
+        *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
+        *(
+            "engine.sources",
+            "engine.brakes",
+            "engine.transfers",
+            "engine.rows",
+            "engine.incoming_moves",
+            "engine.fetcher",
+        ),
+        *("engine.acquire",),
+    },
+    "engine.sync_report": {"engine.constants", "engine.board", "engine.work", "engine.brakes", "engine.transfers"},
+    "engine.intake": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.values",
+            "engine.board",
+            "engine.work",
+            "engine.stamps",
+            "engine.brakes",
+        ),
+        *("engine.peer_losses", "engine.uploader", "engine.sync_report"),
+    },
+    "engine.recorder": {
+        *(
+            "index",
+            "engine.constants",
+            "engine.values",
+            "engine.board",
+            "engine.work",
+            "engine.stamps",
+            "engine.signatures",
+        ),
+        *("engine.folder_times", "engine.local_renames", "engine.look_queue", "engine.rows", "engine.deltas_out"),
+        *("engine.applier",),
+    },
+    "engine.local_changes": {
+        *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
+        *("engine.folder_times", "engine.brakes", "engine.own_losses", "engine.transfers", "engine.publisher"),
+        *("engine.local_renames", "engine.look_queue", "engine.names", "engine.rows", "engine.deltas_out"),
+        *("engine.applier", "engine.intake", "engine.recorder"),
+    },
+    "engine.scan": {
+        *("engine.constants", "engine.board", "engine.work", "engine.scope", "engine.brakes", "engine.own_losses"),
+        *("engine.transfers", "engine.publisher", "engine.local_renames", "engine.look_queue", "engine.rows"),
+        *("engine.applier", "engine.planner", "engine.intake", "engine.recorder", "engine.local_changes"),
+    },
+    "engine.queries": {"engine.constants", "engine.board", "engine.stamps"},
+    "engine.decisions": {
+        *("undo", "engine.constants", "engine.board", "engine.brakes", "engine.own_losses", "engine.peer_losses"),
+        *("engine.rows", "engine.intake", "engine.queries"),
+    },
+    "engine.idle": {
+        *(
+            "engine.constants",
+            "engine.board",
+            "engine.work",
+            "engine.signatures",
+            "engine.folder_times",
+            "engine.transfers",
+        ),
+        *("engine.look_queue",),
+    },
+    "engine.router": {
+        *(
+            "engine.constants",
+            "engine.values",
+            "engine.board",
+            "engine.work",
+            "engine.folder_times",
+            "engine.peer_losses",
+        ),
+        *("engine.deltas_out", "engine.uploader", "engine.incoming_moves", "engine.deltas_in", "engine.fetcher"),
+        *("engine.bulk_install", "engine.sync_report", "engine.intake", "engine.queries", "engine.decisions"),
+    },
+    "engine.machines": {"index"} | {f"engine.{name}" for name in MACHINES},
+    "engine.engine": {"engine.constants", "engine.values", "engine.machines"},
+    "engine": {"engine.values", "engine.engine"},
     "undo": {"index"},
     "status": {"log", "words"},
     "control": set(),
@@ -229,6 +471,12 @@ def test_messages_are_layered_and_known_as_one_package() -> None:
     assert found == {f"core.messages.{name}": {f"core.{other}" for other in row} for name, row in MESSAGES.items()}
     strangers = {module for module in TREES if GRAPH[module] & inside} - inside
     assert strangers == {"core.messages"}
+
+
+def test_a_machine_knows_only_those_below_it() -> None:
+    for number, machine in enumerate(MACHINES):
+        above = {f"engine.{other}" for other in MACHINES[number:]} | {"engine", "engine.engine", "engine.machines"}
+        assert not GRAPH[f"engine.{machine}"] & above, machine
 
 
 def test_no_exception_is_unused() -> None:

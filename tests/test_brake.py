@@ -57,7 +57,7 @@ def test_approved_it_is_deleted_everywhere(pair: Pair) -> None:
     pair.restart(pair.one)
     pair.one.inbox.append(Decided(True))
     pair.run()
-    assert not pair.one.engine.brake.held
+    assert not pair.one.engine.brakes.own.held
     assert len(files(pair.two.disk)) >= 17, "nobody's word counts for what its own link brings"
     pair.two.inbox.append(Decided(True))
     pair.run()
@@ -90,7 +90,7 @@ def test_rejected_it_comes_back(pair: Pair, linked: bool) -> None:
     if not linked:
         pair.link()
     assert pair.one.disk.tree() == before == pair.two.disk.tree()
-    assert not pair.one.engine.brake.held
+    assert not pair.one.engine.brakes.own.held
     pair.one.disk.delete(b"d/3")
     pair.one.inbox.append(Touched(b"d/3", Urgency.VANISHED))
     pair.run()
@@ -128,7 +128,7 @@ def test_an_edit_elsewhere_of_a_file_that_is_held_arrives() -> None:
     pair.run()
     assert pair.two.disk.content(b"7") == b"edited" == pair.one.disk.content(b"7")
     assert len(files(pair.two.disk)) == 20
-    assert len(pair.one.engine.brake.held) == 19
+    assert len(pair.one.engine.brakes.own.held) == 19
 
 
 def test_what_is_asked_of_us_and_held_is_not_thereby_deleted(pair: Pair) -> None:
@@ -136,7 +136,7 @@ def test_what_is_asked_of_us_and_held_is_not_thereby_deleted(pair: Pair) -> None
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
     for number in range(20):  # as when a peer asked for it and it could not be read
-        pair.one.engine._agenda.add(b"d/%d" % number, pair.clock.ms, pair.clock.ms)
+        pair.one.engine.board.agenda.add(b"d/%d" % number, pair.clock.ms, pair.clock.ms)
     pair.run()
     assert len(files(pair.two.disk)) == 21
 
@@ -149,11 +149,11 @@ def test_what_waits_in_a_folder_that_is_missing_waits_for_a_decision(pair: Pair)
         pair.two.disk.write(path, b"edited")
         pair.two.inbox.append(Touched(path, Urgency.NOW))
     pair.run()
-    assert pair.one.engine.undecided() == [b"d/7", b"d/new"]
-    assert pair.one.engine.troubled() == [], "nobody is changing them"
+    assert pair.one.engine.sync_report.undecided() == [b"d/7", b"d/new"]
+    assert pair.one.engine.sync_report.troubled() == [], "nobody is changing them"
     pair.one.inbox.append(Decided(False))
     pair.run()
-    assert pair.one.engine.undecided() == []
+    assert pair.one.engine.sync_report.undecided() == []
     assert pair.one.disk.content(b"d/new") == b"edited"
 
 
@@ -169,12 +169,12 @@ def test_what_is_missing_counts_in_files_and_bytes_and_less_when_some_is_back() 
     one, two = pair.one.engine, pair.two.engine
     size = sum(len(b"content %d" % number) for number in range(20))
     node = pair.one.index.node
-    assert two.lacked_by(node) == (20, size, 0)
+    assert two.sync_report.lacked_by(node) == (20, size, 0)
     pair.one.disk.write(b"7", b"content 7")
     pair.one.inbox.append(Touched(b"7", Urgency.NOW))
     pair.run()
-    assert [held.files for held in one.braked()] == [19] == [held.files for held in two.held_elsewhere[node]]
-    assert two.lacked_by(node) == (19, size - 9, 0)
+    assert [held.files for held in one.brakes.held()] == [19] == [held.files for held in two.brakes.held_elsewhere[node]]
+    assert two.sync_report.lacked_by(node) == (19, size - 9, 0)
 
 
 @pytest.mark.parametrize("approve", [True, False])
@@ -184,7 +184,7 @@ def test_a_folder_that_moves_does_not_take_with_it_what_is_held(pair: Pair, appr
     for name in range(19):
         pair.one.disk.delete(b"d/%d" % name)
     pair.restart(pair.one)
-    assert pair.one.engine.brake.held
+    assert pair.one.engine.brakes.own.held
     pair.one.disk.rename(b"d", b"e")
     pair.one.inbox.append(Moved(b"d", b"e", True))
     pair.run()
@@ -204,14 +204,14 @@ def test_what_is_there_again_is_held_no_longer(pair: Pair) -> None:
     pair.cut()
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
-    assert pair.one.engine.brake.held
+    assert pair.one.engine.brakes.own.held
     pair.one.disk.mkdir(b"d")
     for path, content in kept.items():
         assert content is not None
         pair.one.disk.write(path, content)
     pair.one.inbox.append(Blind(b"", ""))
     pair.run()
-    assert not pair.one.engine.brake.held
+    assert not pair.one.engine.brakes.own.held
     assert pair.one.said("unbraked")
     assert len(files(pair.two.disk)) == 21
 
@@ -224,12 +224,12 @@ def test_a_folder_that_is_there_again_is_held_no_longer(pair: Pair) -> None:
     pair.one.disk.delete(b"d")
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
-    assert b"d" in pair.one.engine.brake.held
+    assert b"d" in pair.one.engine.brakes.own.held
     pair.one.disk.mkdir(b"d")
     pair.one.inbox.append(Touched(b"d", Urgency.FOLDER))
     pair.run()
-    assert b"d" not in pair.one.engine.brake.held
-    assert len(pair.one.engine.brake.held) == 20
+    assert b"d" not in pair.one.engine.brakes.own.held
+    assert len(pair.one.engine.brakes.own.held) == 20
 
 
 def test_what_is_never_synchronized_is_not_what_was_there(pair: Pair) -> None:
@@ -237,11 +237,11 @@ def test_what_is_never_synchronized_is_not_what_was_there(pair: Pair) -> None:
     for number in range(20):
         pair.one.disk.delete(b"d/%d" % number)
     pair.restart(pair.one)
-    assert len(pair.one.engine.brake.held) == 20
+    assert len(pair.one.engine.brakes.own.held) == 20
     pair.one.disk.mkfifo(b"d/7")
     pair.one.inbox.append(Blind(b"", ""))
     pair.run()
-    assert len(pair.one.engine.brake.held) == 20
+    assert len(pair.one.engine.brakes.own.held) == 20
     assert len(files(pair.two.disk)) == 21
 
 
@@ -261,7 +261,7 @@ def test_what_was_seen_to_go_is_never_held(pair: Pair) -> None:
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
     assert not pair.one.said("braked")
-    assert not pair.one.engine.brake.held
+    assert not pair.one.engine.brakes.own.held
     assert pair.two.said("peer braked"), "that is for the others to judge"
 
 
@@ -340,26 +340,26 @@ def test_what_a_node_removes_in_a_burst_is_held_by_the_others(pair: Pair) -> Non
     assert pair.two.disk.content(b"beside") == b"all else goes on"
     for _ in range(5):
         pair.restart(pair.two)
-        assert pair.two.engine.braked(), "a restart decides nothing"
+        assert pair.two.engine.brakes.held(), "a restart decides nothing"
         assert len(files(pair.two.disk)) >= 17
 
 
 def test_peers_hear_how_much_is_held_when_it_becomes_more_or_less(pair: Pair) -> None:
     one, two = pair.one, pair.two
     remove_live(pair, one, 14)
-    first = two.engine.braked()
-    assert one.engine.held_elsewhere == {two.index.node: first}
+    first = two.engine.brakes.held()
+    assert one.engine.brakes.held_elsewhere == {two.index.node: first}
     for number in range(14, 20):
         one.disk.delete(b"d/%d" % number)
         one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
     pair.run()
-    assert two.engine.braked()[0].files == first[0].files + 6
-    assert one.engine.held_elsewhere == {two.index.node: two.engine.braked()}
+    assert two.engine.brakes.held()[0].files == first[0].files + 6
+    assert one.engine.brakes.held_elsewhere == {two.index.node: two.engine.brakes.held()}
     two.disk.write(b"d/19", b"edited")
     two.inbox.append(Touched(b"d/19", Urgency.NOW))
     pair.run()
-    assert two.engine.braked()[0].files == first[0].files + 5
-    assert one.engine.held_elsewhere == {two.index.node: two.engine.braked()}
+    assert two.engine.brakes.held()[0].files == first[0].files + 5
+    assert one.engine.brakes.held_elsewhere == {two.index.node: two.engine.brakes.held()}
 
 
 def test_approved_it_happens(pair: Pair) -> None:
@@ -370,8 +370,8 @@ def test_approved_it_happens(pair: Pair) -> None:
     pair.two.inbox.append(Decided(True))
     pair.run()
     assert files(pair.two.disk) == [b"beside"]
-    assert not pair.two.engine.braked()
-    assert not pair.one.engine.held_elsewhere
+    assert not pair.two.engine.brakes.held()
+    assert not pair.one.engine.brakes.held_elsewhere
     pair.restart(pair.one)
     pair.restart(pair.two)
     assert_equal(pair)
@@ -388,7 +388,7 @@ def test_rejected_anywhere_it_is_undone_everywhere(pair: Pair, here: bool) -> No
     now = files(pair.one.disk)
     assert len(now) == len(before), "what was gone before it was held is back as well"
     assert all(pair.one.disk.content(path) == before[path] for path in now)
-    assert not pair.two.engine.braked()
+    assert not pair.two.engine.brakes.held()
 
 
 def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair) -> None:
@@ -403,13 +403,13 @@ def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair
 
 
 def test_rewriting_nearly_all_is_held(pair: Pair) -> None:
-    pair.two.engine.brake.limits = pair.two.engine.peer_brake.limits = Limits(10, 50, 10, 80)
+    pair.two.engine.brakes.own.limits = pair.two.engine.brakes.peers.limits = Limits(10, 50, 10, 80)
     rewrite_live(pair, pair.one, 20)
     assert pair.two.said("peer braked")
     old = [path for path in files(pair.two.disk) if pair.two.disk.content(path).startswith(b"content")]
     assert len(old) >= 16
     assert not pair.two.engine.is_busy
-    pair.one.engine.brake.limits = pair.one.engine.peer_brake.limits = Limits(10, 50, 10, 80)
+    pair.one.engine.brakes.own.limits = pair.one.engine.brakes.peers.limits = Limits(10, 50, 10, 80)
     pair.two.inbox.append(Decided(False))
     pair.run()
     assert not pair.one.said("peer braked"), "what was rejected comes back without being asked for"
@@ -593,12 +593,12 @@ def test_a_newcomer_is_not_alarmed_by_what_goes_while_it_is_filled(pair: Pair) -
 def test_what_its_maker_makes_again_is_held_no_more(pair: Pair) -> None:
     contents = {number: pair.one.disk.content(b"d/%d" % number) for number in range(20)}
     remove_live(pair, pair.one)
-    assert pair.two.engine.braked()
+    assert pair.two.engine.brakes.held()
     for number, content in contents.items():
         pair.one.disk.write(b"d/%d" % number, content)
         pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
     pair.run()
-    assert not pair.two.engine.braked()
+    assert not pair.two.engine.brakes.held()
     assert pair.two.said("unbraked")
     assert_equal(pair)
 
@@ -617,7 +617,7 @@ def test_what_is_held_stays_so_when_an_older_change_of_it_is_heard_of() -> None:
     pair.one.boot()
     pair.run()
     pair.link()
-    assert len(pair.one.engine.brake.held) == 20
+    assert len(pair.one.engine.brakes.own.held) == 20
     assert not pair.two.engine.is_busy, "it does not ask again and again for what is missing there"
     assert pair.two.disk.content(b"7") == b"somebody's, and older"
 
@@ -649,7 +649,7 @@ def test_what_is_missing_at_its_only_holder_comes_when_it_is_there_again() -> No
         pair.one.disk.move(b"%d" % number, b".dir_sync/%d" % number)
     pair.one.boot()
     pair.run()
-    assert len(pair.one.engine.brake.held) == 20
+    assert len(pair.one.engine.brakes.own.held) == 20
     pair.link()
     assert not files(pair.two.disk)
     delivered = pair.delivered
@@ -706,7 +706,7 @@ def test_an_earlier_decision_is_not_about_what_is_held_now(pair: Pair, approve: 
             if pair.one.disk.stat(folder) is not None:
                 pair.one.disk.delete(folder)
         pair.restart(pair.one)
-    assert pair.one.engine.brake.held
+    assert pair.one.engine.brakes.own.held
     assert pair.two.disk.tree() == before
     pair.one.inbox.append(Decided(False))
     pair.run()
@@ -726,11 +726,11 @@ def test_a_decision_about_what_a_node_did_before_is_not_about_what_it_does_now(p
             pair.one.disk.delete(path)
             pair.one.inbox.append(Touched(path, Urgency.VANISHED))
     pair.run()
-    assert pair.two.engine.peer_brake.held()
+    assert pair.two.engine.brakes.peers.held()
     kept = len(files(pair.two.disk))
     pair.cut()
     pair.link()
-    assert pair.two.engine.peer_brake.held()
+    assert pair.two.engine.brakes.peers.held()
     assert len(files(pair.two.disk)) == kept
 
 
@@ -743,7 +743,7 @@ def test_what_a_node_does_otherwise_decides_nothing_about_what_is_missing_there(
     pair.cut()
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
-    assert pair.one.engine.brake.held
+    assert pair.one.engine.brakes.own.held
     wanted = undo.plan(pair.one.index, since_ns, None).wanted
     assert [one.path for one in wanted] == [b"beside"]
     pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
@@ -751,11 +751,11 @@ def test_what_a_node_does_otherwise_decides_nothing_about_what_is_missing_there(
     for _ in range(2):
         pair.cut()
         pair.link()
-        assert pair.one.engine.brake.held
+        assert pair.one.engine.brakes.own.held
         assert len(files(pair.two.disk)) == 21
     pair.two.inbox.append(Decided(True))
     pair.run()
-    assert not pair.one.engine.brake.held
+    assert not pair.one.engine.brakes.own.held
     assert files(pair.two.disk) == [b"beside"]
 
 
@@ -765,7 +765,7 @@ def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
     since_ns = pair.clock.now().wall_ns
     pair.run()
     remove_live(pair, pair.one)
-    assert pair.two.engine.peer_brake.held()
+    assert pair.two.engine.brakes.peers.held()
     kept = len(files(pair.two.disk))
     wanted = [one for one in undo.plan(pair.one.index, since_ns, None).wanted if one.path == b"beside"]
     assert wanted
@@ -775,7 +775,7 @@ def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
     pair.link()
     assert pair.two.disk.content(b"beside") == b"it"
     assert len(files(pair.two.disk)) == kept
-    assert pair.two.engine.peer_brake.held()
+    assert pair.two.engine.brakes.peers.held()
 
 
 # --- what comes back by itself -----------------------------------------------------------------------------------------
@@ -794,9 +794,9 @@ def make_again(pair: Pair, node: OneNode, numbers: range, content: bytes = b"con
 def test_a_build_that_is_made_again_is_held_no_longer(pair: Pair, content: bytes) -> None:
     """Everything goes, and seconds later it is there again, as it was or changed."""
     remove_live(pair, pair.one)
-    assert pair.two.engine.braked()
+    assert pair.two.engine.brakes.held()
     make_again(pair, pair.one, range(20), content)
-    assert not pair.two.engine.braked()
+    assert not pair.two.engine.brakes.held()
     assert_equal(pair)
     assert pair.two.disk.content(b"d/7") == content % 7
 
@@ -804,23 +804,23 @@ def test_a_build_that_is_made_again_is_held_no_longer(pair: Pair, content: bytes
 def test_what_is_left_of_a_build_is_judged_again(pair: Pair) -> None:
     """Five of twenty files do not come back: had they gone alone, nobody had been asked."""
     remove_live(pair, pair.one)
-    assert pair.two.engine.braked()
+    assert pair.two.engine.brakes.held()
     make_again(pair, pair.one, range(15))
-    assert not pair.two.engine.braked()
+    assert not pair.two.engine.brakes.held()
     assert pair.two.said("unbraked")
     assert_equal(pair)
     assert len(files(pair.two.disk)) == 16
     pair.restart(pair.two)
-    assert not pair.two.engine.braked()
+    assert not pair.two.engine.brakes.held()
 
 
 def test_while_much_is_missing_it_is_held(pair: Pair) -> None:
     remove_live(pair, pair.one)
     make_again(pair, pair.one, range(7))
-    assert pair.two.engine.braked(), "thirteen of twenty-one are gone"
+    assert pair.two.engine.brakes.held(), "thirteen of twenty-one are gone"
     assert len(files(pair.two.disk)) >= 17
     make_again(pair, pair.one, range(7, 12))
-    assert not pair.two.engine.braked()
+    assert not pair.two.engine.brakes.held()
     assert_equal(pair)
 
 
@@ -828,17 +828,17 @@ def test_what_is_left_of_our_own_losses_is_judged_again(pair: Pair) -> None:
     pair.cut()
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
-    assert pair.one.engine.brake.held
+    assert pair.one.engine.brakes.own.held
     pair.one.disk.mkdir(b"d")
     for number in range(8):
         pair.one.disk.write(b"d/%d" % number, b"content %d" % number)
     pair.one.inbox.append(Blind(b"", ""))
     pair.run()
-    assert pair.one.engine.brake.held, "twelve are still missing"
+    assert pair.one.engine.brakes.own.held, "twelve are still missing"
     for number in range(8, 15):
         pair.one.disk.write(b"d/%d" % number, b"content %d" % number)
     pair.one.inbox.append(Blind(b"", ""))
     pair.run()
-    assert not pair.one.engine.brake.held
+    assert not pair.one.engine.brakes.own.held
     assert_equal(pair)
     assert len(files(pair.two.disk)) == 16

@@ -89,7 +89,7 @@ class Scene:
 
     @property
     def is_held(self) -> bool:
-        return bool(self.node.engine.peer_brake.held())
+        return bool(self.node.engine.brakes.peers.held())
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_disaster_by_many_makers_is_one(scene: Scene, makers: int) -> None:
     scene.run()
     assert scene.is_held
     assert scene.left > MOST
-    for maker in list(scene.node.engine.peer_brake.held())[:5]:
+    for maker in list(scene.node.engine.brakes.peers.held())[:5]:
         scene.approve("ee", maker)
     assert scene.left > MOST
 
@@ -228,7 +228,7 @@ def test_our_own_losses_are_not_approved_by_strangers(scene: Scene) -> None:
     for number in range(FILES):
         scene.node.disk.move(b"%d" % number, b".dir_sync/%d" % number)
     scene.restart()
-    brake = scene.node.engine.brake
+    brake = scene.node.engine.brakes.own
     assert len(brake.held) == FILES
     scene.join("ee")
     scene.node.inbox.append(Received("ee", Decision(FOLDER, scene.me, brake.counter, True)))

@@ -10,7 +10,6 @@ from zlib import crc32
 import pytest
 from blake3 import blake3
 
-from dir_sync import engine as engine_module
 from dir_sync.core import limits
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
@@ -81,7 +80,7 @@ from dir_sync.core.model import (
     joined,
 )
 from dir_sync.core.reconcile import Offer
-from dir_sync.engine import Engine, Now
+from dir_sync.engine import Engine, Now, deltas_out, planner
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
@@ -268,7 +267,7 @@ def test_no_deadline_while_looks_are_out() -> None:
 def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
     bench = Bench(scanned=False)
     bench.feed(Listed((Listing(b"", None, "input/output error"),)))
-    assert bench.engine.scanning, "what is here is unknown"
+    assert bench.engine.board.scanning, "what is here is unknown"
     asked: list[tuple[bytes, ...]] = []
     for _ in range(40):
         if not asked:
@@ -277,7 +276,7 @@ def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
             ]
     assert asked == [(b"",)]
     bench.feed(Listed((Listing(b"", []),)))
-    assert not bench.engine.scanning
+    assert not bench.engine.board.scanning
 
 
 def test_a_folder_that_was_away_when_it_was_listed_is_listed_when_it_is_there() -> None:
@@ -293,7 +292,7 @@ def test_the_scan_ends_though_a_path_was_found_twice() -> None:
     bench = Bench(scanned=False)
     entries = [(b"a", stat(b"1"))]
     bench.feed(Listed((Listing(b"", entries),)))
-    bench.engine._to_list.append(b"")
+    bench.engine.board.to_list.append(b"")
     bench.feed(Looked((Seen(b"a", Look.UNSTABLE),)), Ticked())
     bench.feed(Listed((Listing(b"", entries),)))
     for _ in range(5):
@@ -301,7 +300,7 @@ def test_the_scan_ends_though_a_path_was_found_twice() -> None:
             bench.feed(Looked((seen(b"a", b"1"),)))
         else:
             bench.wait(500)
-    assert not bench.engine.scanning
+    assert not bench.engine.board.scanning
 
 
 def test_what_became_a_file_is_no_folder_for_its_children() -> None:
@@ -354,7 +353,7 @@ def test_a_folder_that_is_removed_with_what_has_just_come_goes_after_it() -> Non
     for turn in range(40):
         if looks := [item.path for job in bench.all(LookJob) for item in job.items]:
             bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks)))
-        elif turn >= 20 and b"d/a" in bench.engine._doing:
+        elif turn >= 20 and b"d/a" in bench.engine.work.applying:
             bench.apply(ApplyResult(b"d/a", Result.DONE, fingerprint(stat(b"new"))))
         else:
             bench.wait(30)
@@ -454,7 +453,7 @@ def test_what_was_being_installed_in_a_folder_that_cannot_be_listed_is_seen_befo
     bench.effects = bench.engine.start(bench.now)
     bench.feed(Listed((Listing(b"", [], folders=(b"d",)),)))
     bench.feed(Listed((Listing(b"d", None, "input/output error"),)))
-    assert not bench.engine.scanning
+    assert not bench.engine.board.scanning
     bench.connect()
     bench.hear(state(record(b"d/e/a", newer, ns=WALL_NS + 5, count=2), sequence=2))
     assert not bench.pulls()
@@ -498,7 +497,7 @@ def change(record: Record, content: bytes | None) -> object:
 
 
 def test_all_that_waits_for_a_folder_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "_PLAN_MAX", 4)
+    monkeypatch.setattr(planner, "PLAN_MAX", 4)
     bench = Bench()
     bench.connect()
     names = [b"d/%d" % number for number in range(11)]
@@ -532,7 +531,7 @@ def test_what_has_come_is_not_on_its_way_for_ever() -> None:
         (pull,) = (pull for message in bench.said() if isinstance(message, Pull) for pull in message.pulls)
         bench.hear(Chunks((Piece(pull.id, 0, content),)))
         bench.apply(ApplyResult(path, Result.DONE, fingerprint(stat(content))))
-    assert not bench.engine._coming
+    assert not bench.engine.work.arriving_at
 
 
 def test_trouble_with_our_own_disk_is_no_fault_of_the_peer() -> None:
@@ -675,8 +674,8 @@ def test_a_folder_that_is_listed_while_it_is_being_made_is_listed_itself() -> No
     bench.connect()
     bench.hear(state(folder(b"d")))
     assert [item.path for job in bench.all(ApplyJob) for item in job.items] == [b"d"]
-    bench.engine._listings_out += 1
-    bench.engine._jobs_out += 1
+    bench.engine.board.listings_out += 1
+    bench.engine.board.jobs_out += 1
     bench.feed(Listed((Listing(b"", [(b"d", stat(kind=Kind.DIRECTORY))]),)))
     bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
     listed: list[bytes] = []
@@ -814,8 +813,8 @@ def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:
     piece = Piece(0, 0, b"1")
     bench.feed(ReadDone(PEER, job.link, (piece,), (), 1, True))
     bench.wait(10)
-    assert bench.engine._peers[PEER].told_last
-    assert bench.engine._peers[PEER].sent == bench.index.sequence
+    assert bench.engine.board.peers[PEER].told_last
+    assert bench.engine.board.peers[PEER].sent == bench.index.sequence
     bench.found(b"b", b"2")
     assert [message for message in bench.said() if isinstance(message, ModificationUpdate)]
 
@@ -863,7 +862,7 @@ def test_a_delta_that_nobody_asks_for_any_more_goes() -> None:
 def test_the_bytes_of_all_deltas_are_bounded_and_those_of_old_contents_go_first() -> None:
     bench = Bench()
     bench.connect()
-    third = engine_module._DELTAS_BYTES_MAX // 3
+    third = deltas_out._DELTAS_BYTES_MAX // 3
     for path in (b"a", b"b", b"c"):
         bench.found(path, b"old " + path)
     edited(bench, b"a", b"old a", b"new a", 1, third)
@@ -874,7 +873,7 @@ def test_the_bytes_of_all_deltas_are_bounded_and_those_of_old_contents_go_first(
     assert removed(bench) == [b"delta-2"]
     edited(bench, b"c", b"new c", b"newer c", 5, 4 * third)
     assert sorted(removed(bench)) == [b"delta-1", b"delta-3", b"delta-4"]
-    assert [made.name for made, _ in bench.engine._deltas.values()] == [b"delta-5"]
+    assert [made.name for made, _ in bench.engine.deltas_out.deltas.values()] == [b"delta-5"]
 
 
 @pytest.mark.parametrize("how", ["unstable", "no change", "announced"])
@@ -945,7 +944,7 @@ def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size:
         result = ApplyResult(b"a", Result.PROBLEM, problem="no permission")
     assert notes.count("trouble") == 1
     assert notes.count("fetched") == (size >= limits.LARGE_FILE_BYTES)
-    assert bench.engine.troubled() == [(b"a", "no permission", True)]
+    assert bench.engine.sync_report.troubled() == [(b"a", "no permission", True)]
 
 
 def test_whoever_wants_what_waits_for_a_stubborn_path_does_not_wait_for_it() -> None:
@@ -1076,11 +1075,11 @@ def test_a_file_that_never_rests_is_read_less_and_less_often_and_people_are_told
             told += sum(note.what == "restless" for note in bench.all(Note))
     assert 5 <= looks <= 20
     assert told == 1
-    assert bench.engine.restless() == [b"image"]
+    assert bench.engine.look_queue.restless() == [b"image"]
     bench.wait(30_000)
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"image"], "it rests, and is read"
     bench.feed(Looked((seen(b"image", b"at rest"),)))
-    assert bench.engine.restless() == []
+    assert bench.engine.look_queue.restless() == []
 
 
 # --- renames ---------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def in_sync(bench: Bench) -> None:
     bench.connect()
     told_all(bench)
     has_all(bench)
-    assert bench.engine.in_sync_with() == [PEER]
+    assert bench.engine.sync_report.in_sync_with() == [PEER]
 
 
 def said_lacks(bench: Bench, node: str = PEER) -> list[Lack]:
@@ -51,16 +51,16 @@ def test_a_change_is_in_sync_when_the_peer_has_it_not_when_it_has_heard_of_it() 
     bench = Bench()
     in_sync(bench)
     bench.found(b"a", b"new")
-    assert bench.engine.in_sync_with() == []
-    assert bench.engine.lacked_by(PEER) == Lack(1, 3, 0), "it cannot have heard of it yet"
+    assert bench.engine.sync_report.in_sync_with() == []
+    assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0), "it cannot have heard of it yet"
     bench.hear(Lacks(FOLDER, bench.index.sequence, 1, 3, 0))
-    assert bench.engine.in_sync_with() == []
-    assert bench.engine.lacked_by(PEER) == Lack(1, 3, 0)
+    assert bench.engine.sync_report.in_sync_with() == []
+    assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0)
     bench.hear(Lacks(FOLDER, bench.index.sequence - 1, 0, 0, 0))
-    assert bench.engine.in_sync_with() == [], "that was about an earlier state"
+    assert bench.engine.sync_report.in_sync_with() == [], "that was about an earlier state"
     has_all(bench)
-    assert bench.engine.in_sync_with() == [PEER]
-    assert bench.engine.lacked_by(PEER) == NOTHING
+    assert bench.engine.sync_report.in_sync_with() == [PEER]
+    assert bench.engine.sync_report.lacked_by(PEER) == NOTHING
 
 
 def test_a_receiver_is_not_in_sync_while_something_is_on_its_way() -> None:
@@ -68,17 +68,17 @@ def test_a_receiver_is_not_in_sync_while_something_is_on_its_way() -> None:
     in_sync(bench)
     bench.ms += 1_000
     bench.hear(state(record(b"a", b"content"), sequence=2))
-    assert bench.engine.in_sync_with() == []
+    assert bench.engine.sync_report.in_sync_with() == []
     assert said_lacks(bench) == [Lack(1, 7, 0)]
     (pull,) = bench.pulls()
     bench.hear(Chunks((Piece(pull.id, 0, b"content"),)))
-    assert bench.engine.in_sync_with() == []
+    assert bench.engine.sync_report.in_sync_with() == []
     assert bench.all(ApplyJob)
     bench.ms += 1_000
     bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"content"))))
     assert said_lacks(bench) == [NOTHING]
     assert any(isinstance(message, Acknowledge) for message in bench.said())
-    assert bench.engine.in_sync_with() == [PEER], "an acknowledgement is no news that the peer has to take"
+    assert bench.engine.sync_report.in_sync_with() == [PEER], "an acknowledgement is no news that the peer has to take"
 
 
 def test_what_is_lacking_is_said_in_files_bytes_and_other_changes() -> None:
@@ -89,8 +89,8 @@ def test_what_is_lacking_is_said_in_files_bytes_and_other_changes() -> None:
     assert mine is not None
     files = [record(b"f%d" % number, b"x%d" % number)._replace(size=2 * MIB) for number in range(3)]
     bench.hear(state(*files, folder(b"d"), folder(b"d/e"), sequence=2))
-    assert bench.engine.lacked_from(PEER) == Lack(3, 6 * MIB, 2)
-    assert bench.engine.lacked_from(OTHER) == NOTHING
+    assert bench.engine.sync_report.lacked_from(PEER) == Lack(3, 6 * MIB, 2)
+    assert bench.engine.sync_report.lacked_from(OTHER) == NOTHING
 
 
 def test_words_on_what_is_lacking_are_few() -> None:
@@ -110,8 +110,8 @@ def test_a_change_that_was_not_looked_at_yet_is_not_in_sync() -> None:
     bench = Bench()
     in_sync(bench)
     bench.feed(Touched(b"a", Urgency.NOW))
-    assert bench.engine.in_sync_with() == []
-    assert bench.engine.unseen() == 1
+    assert bench.engine.sync_report.in_sync_with() == []
+    assert bench.engine.sync_report.unseen() == 1
 
 
 def test_after_a_restart_a_peer_that_heard_and_has_not_installed_is_known() -> None:
@@ -120,10 +120,10 @@ def test_after_a_restart_a_peer_that_heard_and_has_not_installed_is_known() -> N
     bench.found(b"a", b"new")
     bench.connect(after=bench.index.sequence)  # it has heard of all before
     told_all(bench)
-    assert bench.engine.in_sync_with() == []
+    assert bench.engine.sync_report.in_sync_with() == []
     bench.hear(Lacks(FOLDER, bench.index.sequence, 1, 3, 0))
-    assert bench.engine.in_sync_with() == []
-    assert bench.engine.lacked_by(PEER) == Lack(1, 3, 0)
+    assert bench.engine.sync_report.in_sync_with() == []
+    assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0)
 
 
 def test_what_is_lacking_survives_a_restart() -> None:
@@ -177,7 +177,7 @@ def test_single_edits_do_not_each_have_a_line() -> None:
     assert 5 <= said <= 7
     bench.wait(10_000)
     bench.wait(1_000)
-    assert bench.engine._in_sync == {PEER}, "the last one has been told"
+    assert bench.engine.sync_report.in_sync == {PEER}, "the last one has been told"
 
 
 def test_a_peer_that_is_asked_anew_hears_again_that_nothing_is_lacking() -> None:
@@ -214,7 +214,7 @@ def test_nothing_is_said_before_the_folder_was_scanned() -> None:
     bench = Bench(scanned=False)
     bench.connect()
     assert said_lacks(bench) == []
-    assert bench.engine.in_sync_with() == []
+    assert bench.engine.sync_report.in_sync_with() == []
     bench.feed(Listed((Listing(b"", []),)))
     assert said_lacks(bench) == [NOTHING]
 
@@ -255,7 +255,7 @@ def test_status_says_per_peer_what_is_lacking(more: dict[str, object], words: st
 def test_an_update_is_news_and_an_acknowledgement_is_none() -> None:
     bench = Bench()
     in_sync(bench)
-    standing = bench.engine._peers[PEER].standing
+    standing = bench.engine.board.peers[PEER].standing
     news = standing.news
     bench.hear(Acknowledge(FOLDER, 9, ()))
     assert standing.news == news

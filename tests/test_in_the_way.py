@@ -36,19 +36,19 @@ def test_a_folder_that_was_deleted_while_it_was_hidden_does_not_come_back(restar
     pair, one, two = started(b"proj/src/mnt")
     two.disk.mount(b"proj/src/mnt")
     looked_at(pair, two)
-    assert two.engine.mounted == {b"proj/src/mnt"}
+    assert two.engine.scope.mounted == {b"proj/src/mnt"}
     delete(pair, one, b"proj")
     assert set(two.disk.tree()) == {b"proj", b"proj/src", b"proj/src/mnt"}, "nobody removes a mount point"
     if restarts == "while it is mounted":
         pair.restart(two)
-        assert two.engine.mounted == {b"proj/src/mnt"}
+        assert two.engine.scope.mounted == {b"proj/src/mnt"}
     two.disk.unmount(b"proj/src/mnt")
     if restarts == "after that":
         pair.restart(two)
     else:
         looked_at(pair, two)
     assert one.disk.tree() == two.disk.tree() == {}
-    assert not two.engine.mounted
+    assert not two.engine.scope.mounted
     assert not two.engine.is_busy
     said = [note.path for note in two.notes if note.what == "removed"]
     assert said[-3:] == [b"proj/src/mnt", b"proj/src", b"proj"], "people are told when it goes"
@@ -84,10 +84,10 @@ def test_status_says_what_is_in_the_way() -> None:
     one.disk.write(b"proj", b"now a file")
     one.inbox += [Touched(b"proj", Urgency.VANISHED), Touched(b"proj", Urgency.NOW)]
     pair.run()
-    (told,) = two.engine.troubled()
+    (told,) = two.engine.sync_report.troubled()
     assert told == (b"proj", "proj/src/pipe is in the way, and is not synchronized", True)
     two.disk.delete(b"proj/src/pipe")
     two.inbox.append(Touched(b"proj/src/pipe", Urgency.VANISHED))
     pair.run()
     assert two.disk.tree()[b"proj"][0] == Kind.FILE
-    assert two.engine.troubled() == []
+    assert two.engine.sync_report.troubled() == []

@@ -245,8 +245,8 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     gone: list[int] = []
     for _ in range(4_000):
         pair.step()
-        seen += [(upload.path, upload.peer, upload.size) for upload, _ in one.engine.uploads()]
-        gone += [sent for _, sent in one.engine.uploads()]
+        seen += [(upload.path, upload.peer, upload.size) for upload, _ in one.engine.uploader.progress()]
+        gone += [sent for _, sent in one.engine.uploader.progress()]
         if two.disk.stat(b"file") is not None:
             break
         assert not whole or not one.said("sent large"), "it is not there yet"
@@ -254,7 +254,7 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     notes = [(note.what, note.path, note.peer, note.size) for note in one.notes if note.what.startswith("sent")]
     assert notes == [("sent large" if whole else "sent", b"file", "two", len(content))]
     assert set(seen) == ({(b"file", two.index.node, len(content))} if whole else set())
-    assert not one.engine.uploads()
+    assert not one.engine.uploader.progress()
     assert gone == sorted(gone)
     assert not whole or gone[-1] <= len(content) < gone[-1] * 2
 

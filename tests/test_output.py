@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     code = (
         "import sys, os, random\n"
         "from dir_sync import state\n"
-        "from dir_sync.core.events import Version, Why\n"
+        "from dir_sync.core.jobs import Version, Why\n"
         "from dir_sync.core.model import Kind\n"
         "root = os.fsencode(sys.argv[1])\n"
         "handle = state.lock(root)\n"

@@ -72,7 +72,7 @@ def test_an_edit_goes_into_the_file_whose_name_is_listed() -> None:
     save(pair, one, b"readme", b"small letters")
     save(pair, one, b"README", b"capitals")
     assert files(two) == {b"readme": b"small letters"}
-    assert two.engine.troubled() == [(b"README", "this disk takes the name for that of readme", False)]
+    assert two.engine.sync_report.troubled() == [(b"README", "this disk takes the name for that of readme", False)]
     assert [note.path for note in two.notes if note.what == "unable"] == [b"README"]
 
     save(pair, two, b"README", b"edited by the other name")  # the watcher says the name that the program used
@@ -99,7 +99,7 @@ def test_what_is_held_back_is_not_fetched_and_comes_when_there_is_room() -> None
     one.inbox.append(Touched(b"readme", Urgency.VANISHED))
     pair.run()
     assert files(two) == files(one) == {b"README": large + b"2"}
-    assert two.engine.troubled() == []
+    assert two.engine.sync_report.troubled() == []
 
 
 def test_who_deletes_by_another_spelling_deletes_what_is_listed() -> None:
@@ -171,14 +171,14 @@ def test_what_is_too_large_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) ->
     save(pair, one, b"film", b"x" * (most + 1))
     wait(pair, 120_000)
     assert not sent.pulls
-    assert two.engine.troubled() == [(b"film", "larger than a file may be on this disk", False)]
+    assert two.engine.sync_report.troubled() == [(b"film", "larger than a file may be on this disk", False)]
     assert [note.path for note in two.notes if note.what == "unable"] == [b"film"]
     assert not two.disk.names(b".dir_sync/staging")
     save(pair, one, b"film", b"y" * (most + 2))
     assert not sent.pulls, "nor is a larger version"
     save(pair, one, b"film", b"z" * most)
     assert files(two) == {b"film": b"z" * most}, "a smaller one is"
-    assert two.engine.troubled() == []
+    assert two.engine.sync_report.troubled() == []
 
 
 @contextmanager

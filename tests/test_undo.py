@@ -38,7 +38,7 @@ def undo_at(pair: Pair, node: OneNode, since_ns: int, by: str | None = None) -> 
     holders = undo.holders(questions, node.reports[-1].answers)
     node.inbox.append(Recalled(tuple(plan.wanted), holders))
     pair.run()
-    assert not node.engine.recalled()
+    assert not node.engine.queries.recalled()
     return plan
 
 
@@ -105,7 +105,7 @@ def test_one_content_at_several_paths_is_moved_to_one_and_copied_to_the_others(p
     pair.one.inbox.append(Recalled(tuple(plan.wanted), {}))
     begun_ms = pair.clock.ms
     pair.turn()
-    while pair.one.engine.recalled():
+    while pair.one.engine.queries.recalled():
         pair.turn()
         pair.clock.ms += 10
         assert pair.clock.ms - begun_ms < 5_000, "not only when all offers are looked at again"
@@ -182,7 +182,7 @@ def test_without_the_peer_what_it_keeps_cannot_come_back(pair: Pair) -> None:
     pair.one.inbox.append(Recalled(tuple(plan.wanted), {}))
     pair.run()
     assert contents(pair.one) == {b"a": b"edited", b"d/c": b"first d/c"}
-    assert not pair.one.engine.recalled()
+    assert not pair.one.engine.queries.recalled()
 
 
 def test_a_peer_that_goes_while_it_is_asked_does_not_hold_up_the_answer(pair: Pair) -> None:

@@ -28,11 +28,11 @@ DISKS, NETS, STATES = (f"tests/lan/test_nasty_{name}.py::" for name in ("disk", 
 PARTITION, OFFLINE, CRASH = (f"tests/lan/test_{name}.py::" for name in ("partition", "offline", "crash"))
 ROOT, COMMANDS, CLOCKS = (f"tests/lan/test_{name}.py::" for name in ("root", "command_line", "clocks"))
 FINDING, WIRE, CONTACT = (f"tests/lan/test_{name}.py::" for name in ("discovery", "wire", "contact"))
-UNIT_DISK, UNIT_DELTA, UNIT_NODE = (f"tests/test_{name}.py::" for name in ("disk", "delta", "node"))
+UNIT_DISK, UNIT_NODE = (f"tests/test_{name}.py::" for name in ("disk", "node"))
+DELTA_SIGN, DELTA_MAKE, DELTA_APPLY = (f"tests/delta/test_{name}.py::" for name in ("sign", "make", "apply"))
+RECORDS, MESSAGES = (f"tests/core/messages/test_{name}.py::" for name in ("records", "every_message"))
 UNIT_EVENTS, UNIT_ENGINE, UNIT_FILES = (f"tests/test_{name}.py::" for name in ("event_handler", "engine", "file_sync"))
-CORE_WIRE, CORE_ROSTER, CORE_MESSAGES, CORE_SESSION = (
-    f"tests/core/test_{name}.py::" for name in ("wire", "roster", "messages", "session")
-)
+CORE_WIRE, CORE_ROSTER, CORE_SESSION = (f"tests/core/test_{name}.py::" for name in ("wire", "roster", "session"))
 POINTS = "tests/crash/test_points.py::test_a_daemon_that_dies_at_some_of_its_calls"
 WORLDS = "tests/sim/test_sim.py::test_many_worlds"
 SOAK = "tests/lan/test_soak.py::test_a_piece_of_the_soak"
@@ -138,21 +138,21 @@ CASES = (
     Case(93, "protocol", "streams that are cut off, or go on behind their end", (CORE_WIRE + "test_zlib_must_end_with_the_frame",)),
     Case(94, "protocol", "what is no JSON, no object, or has a key twice", (CORE_WIRE + "test_what_is_not_strict_json_is_refused",)),
     Case(95, "protocol", "nesting beyond any depth", (CORE_WIRE + "test_nested_bombs_are_refused",)),
-    Case(96, "protocol", "NaN, huge numbers, true for 1", (CORE_WIRE + "test_what_is_not_strict_json_is_refused", CORE_MESSAGES + "test_fields_are_checked")),
-    Case(97, "protocol", "fields of wrong types, or missing", (CORE_MESSAGES + "test_any_object_is_a_message_or_refused", HOSTILE + "test_random_frames_after_the_hello")),
+    Case(96, "protocol", "NaN, huge numbers, true for 1", (CORE_WIRE + "test_what_is_not_strict_json_is_refused", MESSAGES + "test_fields_are_checked")),
+    Case(97, "protocol", "fields of wrong types, or missing", (MESSAGES + "test_any_object_is_a_message_or_refused", HOSTILE + "test_random_frames_after_the_hello")),
     Case(98, "protocol", "messages of unknown types", (CORE_SESSION + "test_what_is_unknown_is_skipped_but_not_before_hello", "tests/lan/test_protocol.py::test_what_it_does_not_know_is_skipped")),
     Case(99, "protocol", "paths that lead elsewhere", (HOSTILE + "test_paths_that_lead_elsewhere", "tests/core/test_model.py::test_bad_paths_are_refused_in_one_line")),
     Case(100, "protocol", "paths through links, into our own folder", (HOSTILE + "test_through_a_link_to_the_outside", HOSTILE + "test_paths_that_lead_elsewhere")),
     Case(101, "protocol", "a path below a file; a path without end", (HOSTILE + "test_a_name_below_a_file", HOSTILE + "test_paths_that_lead_elsewhere")),
     Case(102, "protocol", "a delta for a base that is not here", (HOSTILE + "test_a_delta_that_fits_nothing",)),
-    Case(103, "protocol", "a delta that makes something else", (HOSTILE + "test_a_delta_that_fits_nothing", UNIT_DELTA + "test_a_mutated_delta_is_refused_or_makes_something_of_the_right_size")),
-    Case(104, "protocol", "a delta that never ends", (HOSTILE + "test_a_delta_that_never_ends", UNIT_DELTA + "test_a_bomb_stops_at_the_announced_size")),
+    Case(103, "protocol", "a delta that makes something else", (HOSTILE + "test_a_delta_that_fits_nothing", DELTA_APPLY + "test_a_mutated_delta_is_refused_or_makes_something_of_the_right_size")),
+    Case(104, "protocol", "a delta that never ends", (HOSTILE + "test_a_delta_that_never_ends", DELTA_APPLY + "test_a_bomb_stops_at_the_announced_size")),
     Case(105, "protocol", "sizes that no disk holds", (HOSTILE + "test_an_offer_of_more_than_any_disk_holds",)),
-    Case(106, "protocol", "signatures made to cost time", (UNIT_DELTA + "test_many_different_blocks_with_one_weak_sum_are_refused", UNIT_DELTA + "test_a_signature_that_costs_too_much_time_is_given_up", UNIT_DELTA + "test_odd_signatures_are_refused")),
+    Case(106, "protocol", "signatures made to cost time", (DELTA_SIGN + "test_many_different_blocks_with_one_weak_sum_are_refused", DELTA_MAKE + "test_a_signature_that_costs_too_much_time_is_given_up", DELTA_SIGN + "test_odd_signatures_are_refused")),
     Case(107, "protocol", "content that is not what was announced", (HOSTILE + "test_lies_about_content_are_not_installed",)),
     Case(108, "protocol", "ten thousands of files that nobody has", (HOSTILE + "test_a_peer_that_announces_what_nobody_has",)),
     Case(109, "protocol", "a member deletes everything, dated far ahead", (HOSTILE + "test_a_member_deletes_everything",)),
-    Case(110, "protocol", "stamps and times beyond all bounds", (CORE_MESSAGES + "test_records_of_each_kind_are_checked", "tests/core/test_reconcile.py::test_a_change_of_what_comes_from_beyond_all_clocks_is_newer")),
+    Case(110, "protocol", "stamps and times beyond all bounds", (RECORDS + "test_records_of_each_kind_are_checked", "tests/core/test_reconcile.py::test_a_change_of_what_comes_from_beyond_all_clocks_is_newer")),
     Case(111, "protocol", "one byte at a time", (HOSTILE + "test_who_says_nothing_or_little_is_closed", UNIT_NODE + "test_a_stranger_that_drips_has_no_longer")),
     Case(112, "protocol", "a flood of connections", (HOSTILE + "test_a_flood_of_connections",)),
     Case(113, "protocol", "floods and forgeries at the presence port", (HOSTILE + "test_garbage_at_the_presence_port", HOSTILE + "test_thousands_of_nodes_that_are_none", HOSTILE + "test_a_beacon_that_leads_to_silence")),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from types import ModuleType
 
-from dir_sync import engine
 from dir_sync.core import limits, peers, retention, transfer
+from tests.sim.seams import machines_with
 
 __all__ = ["OPERATIONS", "Options", "bounded", "draw"]
 
@@ -170,8 +170,8 @@ def bounded(options: Options) -> Iterator[None]:
         transfer: {"_AHEAD_BYTES": 2048},
         peers: {"_UNACKED_BYTES_MAX": 4096},
         retention: {"THIN_BYTES": 300},
-        engine: {"_YOUNG_VERSION_NS": 2 * _SECOND, "_PRUNE_AFTER_MS": 1_000},
     }
+    of_engine = {"YOUNG_VERSION_NS": 2 * _SECOND, "PRUNE_AFTER_MS": 1_000}
     if options.small_pages:
         small[limits] |= {
             "PAGE_RECORDS_MAX": 4,
@@ -182,13 +182,16 @@ def bounded(options: Options) -> Iterator[None]:
             "TODO_PATHS_MAX": 12,
             "OUTBOX_BYTES_MAX": 3000,
         }
-        small[engine] |= {
-            "_PLAN_MAX": 4,
-            "_TURN_LOOKS_MAX": 6,
-            "_READY_BYTES_MAX": 2048,
-            "_LARGE_FETCHES_MAX": 2,
-            "_TOLD_SINGLY": 0,
+        of_engine |= {
+            "PLAN_MAX": 4,
+            "TURN_LOOKS_MAX": 6,
+            "READY_BYTES_MAX": 2048,
+            "LARGE_FETCHES_MAX": 2,
+            "TOLD_SINGLY": 0,
         }
+    for bound, value in of_engine.items():
+        for module, name in machines_with(bound):
+            small.setdefault(module, {})[name] = value
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
     try:
         for module, names in small.items():

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from dir_sync import engine, file_sync, scanner
-from dir_sync.core import limits, peers, reconcile, standing
+from dir_sync import file_sync, scanner
+from dir_sync.core import content, limits, peers, reconcile, standing
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Note, Touched, Urgency
 from dir_sync.core.jobs import Why
@@ -21,16 +21,30 @@ from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.renames import Renames
+from dir_sync.engine import Engine, values
+from dir_sync.engine.acquire import Acquire
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.local_changes import LocalChanges
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.planner import Planner
+from dir_sync.engine.scan import Scan
+from dir_sync.engine.sync_report import SyncReport
+from dir_sync.engine.versions import VersionKeeper
 from dir_sync.index import Index
 from dir_sync.spelling import SpelledDisk
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
+from tests.sim.seams import patched
 
 __all__ = ["LOOPS", "PRONE", "SABOTAGES", "seeds_for"]
 
 Plant = Callable[[], AbstractContextManager[object]]
 
-_Engine, _FileSync = engine.Engine, file_sync.FileSync
+_FileSync = file_sync.FileSync
 
 
 def _no_answer() -> AbstractContextManager[object]:
@@ -38,7 +52,7 @@ def _no_answer() -> AbstractContextManager[object]:
         decision = reconcile.decide(mine, offers, *more)
         return Take(decision.top, False) if isinstance(decision, Answer) else decision
 
-    return patch.object(engine, "decide", decide)
+    return patched("decide", decide)
 
 
 def _joined_tombstones() -> AbstractContextManager[object]:
@@ -52,21 +66,21 @@ def _joined_tombstones() -> AbstractContextManager[object]:
             vector = join(vector, offer.record.vector)
         return Nothing() if vector == mine.vector else Join(mine._replace(vector=vector))
 
-    return patch.object(engine, "decide", decide)
+    return patched("decide", decide)
 
 
 def _nameless_crowd() -> AbstractContextManager[object]:
-    return patch.object(engine, "Note", lambda *fields, each=(), **named: Note(*fields, **named))
+    return patched("Note", lambda *fields, each=(), **named: Note(*fields, **named))
 
 
 def _silent_removals() -> AbstractContextManager[object]:
-    note = _Engine._note
+    note = Board.note
 
-    def _note(self: engine.Engine, what: str, *fields: Any, **named: Any) -> None:
+    def _note(self: Board, what: str, *fields: Any, **named: Any) -> None:
         if what != "removed":
             note(self, what, *fields, **named)
 
-    return patch.object(_Engine, "_note", _note)
+    return patch.object(Board, "note", _note)
 
 
 def _mtime_decides() -> AbstractContextManager[object]:
@@ -76,7 +90,7 @@ def _mtime_decides() -> AbstractContextManager[object]:
         record = reconcile.changed(previous, now, node, sequence, stamp_ns, latest_ns)
         return record._replace(stamp=Stamp(max(1, stamp_ns), node))
 
-    return patch.object(engine, "changed", changed)
+    return patched("changed", changed)
 
 
 def _copies_unverified() -> AbstractContextManager[object]:
@@ -130,25 +144,25 @@ def _summaries_agree() -> AbstractContextManager[object]:
 
 @contextmanager
 def _listings_believed() -> Iterator[None]:
-    original = _Engine._listed
+    original = Scan.on_listed
 
     def listed(self: Any, listing: Listing) -> None:
         if listing.entries is not None:
             prefix = listing.path + b"/" if listing.path else b""
             there = {name for name, _ in listing.entries} | {seen.path[len(prefix) :] for seen in listing.seen}
-            for name in sorted(self.index.known_in(listing.path).keys() - there):
-                self._absent(Seen(prefix + name, Look.ABSENT), Errand(prefix + name, 0, 0, judged=True))
+            for name in sorted(self._board.index.known_in(listing.path).keys() - there):
+                self._local_changes.absent(Seen(prefix + name, Look.ABSENT), Errand(prefix + name, 0, 0, judged=True))
         original(self, listing)
 
     with (
-        patch.object(_Engine, "_listed", listed),
-        patch.object(_Engine, "_folder", lambda self, path: Folder(path, {})),  # so that all entries come
+        patch.object(Scan, "on_listed", listed),
+        patch.object(Scan, "folder", lambda self, path: Folder(path, {})),  # so that all entries come
     ):
         yield
 
 
 def _seen_forgotten() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_seen", lambda self, peer, sequence: None)
+    return patch.object(Intake, "advance_received", lambda self, peer, sequence: None)
 
 
 def _echo_is_an_edit() -> AbstractContextManager[object]:
@@ -160,46 +174,46 @@ def _echo_is_an_edit() -> AbstractContextManager[object]:
 
         __hash__ = None  # type: ignore[assignment]
 
-    original = engine._got_meta
-    return patch.object(engine, "_got_meta", lambda fp: Never(original(fp)))
+    original = values.got_meta
+    return patched("got_meta", lambda fp: Never(original(fp)))
 
 
 def _scan_named_by_node() -> AbstractContextManager[object]:
     numbers = itertools.count()
-    original = engine.first_scan_record
+    original = content.first_scan_record
 
     def named(*arguments: Any) -> Record:
         maker = f"={next(numbers):024x}"
         record = original(*arguments)
         return record._replace(stamp=Stamp(record.stamp.ns, maker), vector=((maker, 1),))
 
-    return patch.object(engine, "first_scan_record", named)
+    return patched("first_scan_record", named)
 
 
 @contextmanager
 def _own_writes_ignored() -> Iterator[None]:
-    touched, applied = _Engine._touched, _Engine._applied
+    touched, applied = LookQueue.on_touched, Applier.on_applied
 
     def installed(self: Any, result: Any) -> None:
         applied(self, result)
-        self.__dict__.setdefault("own", {})[result.path] = self._now.mono_ms
+        self._board.__dict__.setdefault("own", {})[result.path] = self._board.now.mono_ms
 
     def seen(self: Any, path: bytes, urgency: Urgency) -> None:
-        if self._now.mono_ms - self.__dict__.get("own", {}).get(path, -10_000) > 1_000:
+        if self._board.now.mono_ms - self._board.__dict__.get("own", {}).get(path, -10_000) > 1_000:
             touched(self, path, urgency)
 
-    with patch.object(_Engine, "_touched", seen), patch.object(_Engine, "_applied", installed):
+    with patch.object(LookQueue, "on_touched", seen), patch.object(Applier, "on_applied", installed):
         yield
 
 
 @contextmanager
 def _unknown_is_absent() -> Iterator[None]:
-    original = _Engine._looked
+    original = LocalChanges.on_looked
 
     def looked(self: Any, seen: Seen, *rest: Any) -> None:
         original(self, seen._replace(look=Look.ABSENT) if seen.look == Look.UNKNOWN else seen, *rest)
 
-    with patch.object(_Engine, "_looked", looked):
+    with patch.object(LocalChanges, "on_looked", looked):
         yield
 
 
@@ -210,15 +224,15 @@ def _moved_on_too_soon() -> AbstractContextManager[object]:
         told = original(folder, peer, rows, fresh, until, cache)
         return [peers.Told(peers._moved_on(each.message, until), each.size) for each in told]
 
-    return patch.object(engine, "tell", tell)
+    return patched("tell", tell)
 
 
 def _half_saves_are_announced() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_open_below", lambda *arguments: 0)
+    return patch.object(LookQueue, "open_below", lambda *arguments: 0)
 
 
 def _folders_leave_at_once() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_may_leave", lambda *arguments: True)
+    return patch.object(Acquire, "try_to_leave", lambda *arguments: True)
 
 
 def _resumed_unread() -> AbstractContextManager[object]:
@@ -250,24 +264,24 @@ def _young_trusted() -> Iterator[None]:
 @contextmanager
 def _vanished_is_renamed_away() -> Iterator[None]:
     """A removal is believed without a look."""
-    original = _Engine.handle
+    original = Engine.handle
 
     def handle(self: Any, event: Any, now: Any) -> Any:
-        if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.index.get(event.path):
-            self._now, self._out = now, []
-            self._absent(Seen(event.path, Look.ABSENT), Errand(event.path, 0, 0, live=True))
+        if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.board.index.get(event.path):
+            self.board.now, self.board.out = now, []
+            self.local_changes.absent(Seen(event.path, Look.ABSENT), Errand(event.path, 0, 0, live=True))
         return original(self, event, now)
 
-    with patch.object(_Engine, "handle", handle):
+    with patch.object(Engine, "handle", handle):
         yield
 
 
 def _brake_never_holds() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_is_disaster", lambda self: False)
+    return patch.object(OwnLosses, "is_disaster", lambda self: False)
 
 
 def _brake_holds_moves() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_is_moved", lambda self, record: False)
+    return patch.object(OwnLosses, "is_moved", lambda self, record: False)
 
 
 def _losers_go_first() -> AbstractContextManager[object]:
@@ -287,7 +301,7 @@ def _age_of_the_content() -> AbstractContextManager[object]:
 
 
 def _no_conflicts() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_is_conflict", lambda *arguments: False)
+    return patch.object(Acquire, "is_conflict", lambda *arguments: False)
 
 
 def _only_vectors_tell_conflicts() -> AbstractContextManager[object]:
@@ -299,11 +313,11 @@ def _in_sync_when_heard() -> AbstractContextManager[object]:
 
 
 def _nothing_lacks_here() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "lacked_from", lambda self, node: standing.NOTHING)
+    return patch.object(SyncReport, "lacked_from", lambda self, node: standing.NOTHING)
 
 
 def _no_second_look() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_recheck", lambda self: self._rechecks.clear())
+    return patch.object(VersionKeeper, "recheck_when_due", lambda self: self.rechecks.clear())
 
 
 def _root_always_here() -> AbstractContextManager[object]:
@@ -323,7 +337,7 @@ def _absence_believed() -> AbstractContextManager[object]:
 
 
 def _no_way_out_of_the_history() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_take_back_moved", lambda self, item, take: False)
+    return patch.object(IncomingMoves, "take_back_moved", lambda self, item, take: False)
 
 
 def _any_spelling_will_do() -> AbstractContextManager[object]:
@@ -331,7 +345,7 @@ def _any_spelling_will_do() -> AbstractContextManager[object]:
 
 
 def _names_are_tried_for_ever() -> AbstractContextManager[object]:
-    return patch.object(_Engine, "_is_held_back", lambda self, take: False)
+    return patch.object(Planner, "hold_back", lambda self, take: False)
 
 
 def _others_are_left_alone() -> AbstractContextManager[object]:
@@ -456,12 +470,12 @@ NOTICED = {
     "unknown is absent": 25,
     "the sequence moves on with the first message": 3,
     "a folder leaves before its children": 7,
-    "the index is believed after a crash": 93,
+    "the index is believed after a crash": 84,
     "a resumed transfer is not read again": 109,
     "a listing is believed": 27,
     "a removal is believed without a look": 0,
-    "the brake holds nothing": 152,
-    "the brake holds moves": 100,
+    "the brake holds nothing": 100,
+    "the brake holds moves": 1593,
     "losers of conflicts leave the history first": 50,
     "a file of the same moment is believed": 4,
     "no loser is a conflict": 21,

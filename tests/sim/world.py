@@ -46,7 +46,6 @@ from dir_sync.core.jobs import (
     Applied,
     ApplyItem,
     ApplyJob,
-    Before,
     DiscardJob,
     Job,
     Listed,
@@ -58,7 +57,7 @@ from dir_sync.core.jobs import (
     Version,
     Why,
 )
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import Look
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
@@ -76,14 +75,15 @@ from dir_sync.core.messages import (
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq, same_content
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session
-from dir_sync.engine import Engine, Now
+from dir_sync.engine import Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
-from dir_sync.index import Index, Row
+from dir_sync.index import Index
 from dir_sync.ports import DiskError, Trouble
 from dir_sync.spelling import SpelledDisk
 from tests.sim.conflicts import Conflicts
 from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
+from tests.sim.seams import SimEngine
 from tests.sim.users import User
 
 __all__ = ["Broken", "World", "run"]
@@ -118,60 +118,6 @@ class SimIndex(Index):
         super().commit(durable)
         if self.on_commit is not None:
             self.on_commit()
-
-
-class SimEngine(Engine):
-    """The real engine; what it records as made here can be seen."""
-
-    echoes_min = 1  # a bulk is rare here
-
-    on_local: Callable[[Record, tuple[Record | None, ...], str], None] | None = None
-
-    def _record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
-        super()._record_change(record, previous, fp, seen)
-        if self.on_local is not None:
-            self.on_local(record, (previous,), "user" if seen is not None else "engine")
-
-    def _new(self, seen: Seen, told: bool) -> None:
-        super()._new(seen, told)
-        row = self.index.get(seen.path)
-        assert row is not None
-        if self.on_local is not None and not told and seen.kind != Kind.DIRECTORY:  # else it was recorded as a change
-            self.on_local(row.record, (None,), "user")
-
-    def _new_files(self, found: Sequence[Seen], told: bool) -> None:
-        super()._new_files(found, told)
-        for seen in found:
-            row = self.index.get(seen.path)
-            assert row is not None
-            if self.on_local is not None:
-                self.on_local(row.record, (None,), "user")
-
-    on_decided: Callable[[bool], None] | None = None
-    on_rejected: Callable[[list[bytes]], None] | None = None
-
-    def _decided_here(self, approve: bool) -> None:
-        if self.on_decided is not None:
-            self.on_decided(approve)
-        super()._decided_here(approve)
-
-    def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
-        if not approve and self.on_rejected is not None:
-            self.on_rejected(list(self.peer_brake.held().get(maker, ())))
-        super()._decide_on(maker, counter, approve, said_by)
-
-    def _recalled(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
-        if self.on_rejected is not None:
-            self.on_rejected([one.path for one in wanted])
-        super()._recalled(wanted, holders)
-
-    def _answer(self, row: Row, top: Record, is_meant: bool = False) -> None:
-        super()._answer(row, top, is_meant)
-        after = self.index.get(row.record.path)
-        assert after is not None
-        if self.on_local is not None:
-            known = is_meant or top.kind == Kind.ABSENT
-            self.on_local(after.record, (row.record, top) if known else (row.record,), "engine")
 
 
 class SimDisk(MemoryDisk):
@@ -628,7 +574,7 @@ class World:
         """What a node holds of its own losses is approved or rejected, by its user or by that of another node."""
         self.note(f"{node.name}: what is held is {'approved' if approve else 'rejected'}")
         if not approve:
-            for held in node.engine.brake.held:
+            for held in node.engine.brakes.own.held:
                 for path in node.index.live_paths(held):
                     others = (other.index.get(path) for other in self.nodes if other is not node and other.alive)
                     if not any(row is not None and row.record.kind != Kind.ABSENT for row in others):
@@ -660,12 +606,13 @@ class World:
         words = []
         for node in self.nodes:
             engine = node.engine
+            board = engine.board
             words.append(
-                f"{node.name}: jobs {engine._jobs_out}, agenda {len(engine._agenda)}, todo {len(engine._todo)},"
-                f" timers {len(engine._timers)}, fetches {sorted(engine._fetches)}, busy {sorted(engine._busy)},"
-                f" offers {node.index.count_offers()}, doing {sorted(engine._doing)}, to list {len(engine._to_list)},"
-                f" ready {sorted(engine._ready)}, waiting {sorted(engine._waiting)}, scanning {engine.scanning}"
-                f" {sorted(engine._scanned)}"
+                f"{node.name}: jobs {board.jobs_out}, agenda {len(board.agenda)}, todo {len(board.plan_queue)},"
+                f" timers {len(engine.board.timers)}, fetches {sorted(engine.work.fetches)}, busy {sorted(engine.work.busy)},"
+                f" offers {node.index.count_offers()}, doing {sorted(engine.work.applying)}, to list {len(engine.board.to_list)},"
+                f" ready {sorted(engine.work.ready)}, waiting {sorted(engine.work.waiting)}, scanning {engine.board.scanning}"
+                f" {sorted(engine.board.scanned)}"
             )
         return "; ".join(words)
 
@@ -687,12 +634,12 @@ class World:
         brake = _BRAKE if self.options.brake else None
         retention = None if self.options.retention is None else Retention(*self.options.retention)
         node.engine = SimEngine(node.index, FOLDER, tag, self.options.deltas, brake, retention)
-        node.engine.is_shared = node.instance % 3 == 0  # some do all in small pieces, and tell it together
+        node.engine.board.is_shared = node.instance % 3 == 0  # some do all in small pieces, and tell it together
         node.engine.on_decided = lambda approve: self._decided(node, approve)
         node.engine.on_rejected = self._rejected
         node.engine.on_local = lambda record, before, origin: self._made_here(node, record, before, origin)
         disk = node.disk if node.disk.fold is None else SpelledDisk(node.disk, True, True)
-        node.engine.blind = disk is not node.disk
+        node.engine.transfers.blind = disk is not node.disk
         node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
         self.note(f"{node.name} starts as {node.index.node} at {node.index.sequence}")
@@ -975,7 +922,7 @@ class World:
                     if not self.faults or self.dice.random() < 0.5:
                         approve = self.dice.random() < 0.5
                         self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, approve)
-                elif what == "unbraked" and not node.engine.brake.held:
+                elif what == "unbraked" and not node.engine.brakes.own.held:
                     node.wiped.clear()  # so much is there again that the rest is no disaster
                 elif what == "scanned":
                     node.may_brake = True
@@ -1279,7 +1226,7 @@ class World:
                 | Received(peer, Acknowledge(sequence=sequence))
                 | Received(peer, ModificationUpdate(sequence=sequence))
             ):
-                known = node.engine._peers.get(peer)
+                known = node.engine.board.peers.get(peer)
                 if known is not None:
                     key = peer, known.index_id
                     node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
@@ -1302,7 +1249,7 @@ class World:
         there = node.disk.tree()
         for path in sorted(node.unsettled):
             row = node.index.get(path)
-            if row is not None and path not in node.engine._busy and _tells(row.record, there.get(path), True):
+            if row is not None and path not in node.engine.work.busy and _tells(row.record, there.get(path), True):
                 node.unsettled.discard(path)
 
     def _after_apply(self, node: Node, job: ApplyJob, event: Applied) -> None:
@@ -1343,10 +1290,10 @@ class World:
                 if not later or version.why != Why.REPLACED:
                     raise Broken(f"{node.name} takes {version.name!r} out of the history, and there is nothing later")
             return
-        is_full = bool(node.engine._short)
+        is_full = bool(node.engine.work.short)
         if sum(version.size for version in versions) <= bytes_max and not is_full:
             raise Broken(f"{node.name} takes {chosen[0].name!r} out of the history, which is neither old nor too much")
-        in_use = () if is_full else node.engine._in_use
+        in_use = () if is_full else node.engine.versions.in_use
         stays = [version for version in versions if version.name not in names and version.name not in in_use]
         ordinary = [version for version in versions if version.why != Why.CONFLICT]
         holds: Counter[bytes] = Counter()
@@ -1415,7 +1362,7 @@ class World:
         """A user has done something on a node: what was it? `first`: number of the first token made in this act."""
         after = node.disk.tree()
         lost: set[bytes] = set()
-        if node.alive and node.engine.scanning:
+        if node.alive and node.engine.board.scanning:
             node.wiped.clear()
             node.may_brake = True
         if node.wiped:
@@ -1749,13 +1696,15 @@ class World:
                 raise Broken(f"{when}: {node.name} is busy at rest: {self._why_busy()}")
             running = {other.number for other in nodes}
             expected = sum(node.number in pair and running.issuperset(pair) for pair in self.options.links)
-            if len(node.engine._peers) != expected:
+            if len(node.engine.board.peers) != expected:
                 raise Broken(f"{when}: {node.name} is not connected with all its peers")
             self._check_in_sync(when, node, nodes)
             here = {other.index.node: other for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                forgotten = path in node.engine._blocked and all(here[one.peer].index.get(path) is None for one in left)
+                forgotten = path in node.engine.work.blocked and all(
+                    here[one.peer].index.get(path) is None for one in left
+                )
                 if left and not forgotten and not self.is_obstructed(path) and not node.keeps_away(path):
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
                     # asked for, and dropped then; unless it waits for a folder.)
@@ -1766,7 +1715,7 @@ class World:
             displaced = [name for name in staged if name.startswith((b"swap-", b"old-"))]
             if displaced and not self.options.trouble and not self.options.unreadable:
                 raise Broken(f"{when}: {node.name} has not filed away {displaced[0]!r}")
-            for path, kind in node.engine._obstructed.items():
+            for path, kind in node.engine.work.obstructed.items():
                 if not _is_in_the_way(node.disk.tree(), path, kind):
                     raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")
             if node.unsaid:
@@ -1799,21 +1748,21 @@ class World:
         """At rest each node knows that it is in sync with each of its peers, unless something is in the way somewhere."""
         if self._others() or any(other.index.count_offers() or _holds_something(other) for other in nodes):
             return
-        missing = node.engine._peers.keys() - set(node.engine.in_sync_with())
+        missing = node.engine.board.peers.keys() - set(node.engine.sync_report.in_sync_with())
         for peer in missing:
-            standing = node.engine._peers[peer].standing
+            standing = node.engine.board.peers[peer].standing
             raise Broken(f"{when}: {node.name} does not know that it is in sync with {peer[:4]}: {standing}")
 
     def _check_claim(self, node: Node) -> None:
         """Whoever says that it is in sync with a peer is: the peer has all that this node has announced."""
-        for peer in node.engine.in_sync_with():
+        for peer in node.engine.sync_report.in_sync_with():
             link = node.links.get(peer)
             if link is None or link.dead or node.greeted.get(peer) is not link:
                 continue
             other = link.other(node)
             if not other.alive or other.index.node != peer or self.options.root_gone or other.forgot or node.forgot:
                 continue
-            heard = node.engine._peers[peer].standing.heard
+            heard = node.engine.board.peers[peer].standing.heard
             key = node.index.sequence, other.index.sequence, heard, other.epoch
             if self.claims.get((node.name, other.name)) == key:
                 continue
@@ -1836,7 +1785,7 @@ class World:
 
     def _others(self) -> list[bytes]:
         found = [path for node in self.nodes for path, entry in node.disk.tree().items() if entry[0] == Kind.OTHER]
-        return found + [path for node in self.nodes if node.alive for path in node.engine._obstructed]
+        return found + [path for node in self.nodes if node.alive for path in node.engine.work.obstructed]
 
     def _check_history(self) -> None:
         """Nothing is lost: every write is in some tree or some history, unless a user who had it took it away."""
@@ -2035,7 +1984,7 @@ def _is_gone_elsewhere(node: Node) -> bool:
 
 
 def _holds_something(node: Node) -> bool:
-    return bool(node.engine.brake.held or node.engine.peer_brake.held())
+    return bool(node.engine.brakes.own.held or node.engine.brakes.peers.held())
 
 
 def _is_below(path: bytes, others: list[bytes]) -> bool:

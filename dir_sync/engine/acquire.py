@@ -1,0 +1,304 @@
+"""How a wanted version is brought about: nothing to do, an operation on the tree, a local copy, a transfer.
+
+In:   a path whose best version is another one than ours. Out: exactly one step towards it.
+Used by: planner, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
+from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import RETRY_MS
+from dir_sync.engine.fetcher import Fetcher
+from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import holder_of
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["Acquire"]
+
+_RETRY_MS_MAX = 60_000
+_LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
+
+
+class Acquire:
+    """How a wanted version is brought about: nothing, an operation on the tree, a local copy, a transfer."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        sources: Sources,
+        brakes: Brakes,
+        peer_losses: PeerLosses,
+        transfers: TransferTable,
+        rows: Rows,
+        applier: Applier,
+        incoming_moves: IncomingMoves,
+        fetcher: Fetcher,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self._brakes = brakes
+        self._peer_losses = peer_losses
+        self._transfers = transfers
+        self._rows = rows
+        self._applier = applier
+        self._incoming_moves = incoming_moves
+        self._fetcher = fetcher
+
+    def bring_about(self, path: bytes, row: Row | None, offers: list[Offer], take: Take) -> None:
+        """Known here: `take.record` is newer than what we hold, and nothing is going on at this path."""
+        target = take.record
+        mine = None if row is None else row.record
+        there = b"" if row is None else row.fp
+        self._work.blocked.pop(path, None)
+        if len(there) > FINGERPRINT_BYTES:
+            again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS)
+            self._board.agenda.add(path, again, self._board.now.mono_ms)
+            return
+        if self._transfers.unable and target.kind == Kind.ABSENT and self._incoming_moves.respell(path):
+            return
+        is_folder = mine is not None and mine.kind == Kind.DIRECTORY
+        if is_folder and target.kind != Kind.DIRECTORY and not self.try_to_leave(path, row, target):
+            return
+        if target.kind == Kind.ABSENT:
+            self._transfers.hand_over(path)
+            self._transfers.cancel(path)
+            self._work.unready(path)
+            if mine is None and self._peer_losses.count_hearsay(offers):
+                for offer in offers:
+                    self._board.index.drop_offer(path, offer.peer)
+                self._transfers.drop_wanted(path)
+            elif mine is None or mine.kind == Kind.ABSENT:
+                self._rows.accept(target, there)
+            elif not self.give_grace(path, mine, target) and not self._peer_losses.hold_if_disaster(mine, target):
+                why = Why.CONFLICT if self.is_conflict(mine, take) else Why.DELETED
+                self._applier.order_change(ApplyItem(path, Act.REMOVE, target, there, why), take)
+            return
+        parent = parent_of(path)
+        if parent:
+            above = self._board.index.get(parent)
+            if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
+                self._work.blocked[path] = target.content  # its folder comes first, and then calls for it
+                if self._work.is_obstructed(parent):
+                    self._transfers.drop_wanted(path)
+                return
+        why = Why.CONFLICT if self.is_conflict(mine, take) else Why.REPLACED
+        if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
+            self._transfers.cancel(path)
+            self._work.unready(path)
+            if same_meta(mine, target):
+                self._rows.accept(target, there)
+            else:
+                mode = target.mode if target.kind == Kind.DIRECTORY else None
+                self._applier.order_change(ApplyItem(path, Act.META, target, there, why, mode=mode), take)
+            return
+        if mine is not None and self._peer_losses.hold_if_disaster(mine, target):
+            self._transfers.cancel(path)
+            return
+        if target.kind == Kind.DIRECTORY and there and mine is not None and mine.kind == Kind.ABSENT:
+            self._applier.order_change(
+                ApplyItem(path, Act.META, target, there, why, mode=target.mode), take
+            )  # it had stayed behind
+            return
+        if target.kind != Kind.FILE:
+            self._transfers.cancel(path)
+            self._applier.order_change(ApplyItem(path, Act.INSTALL, target, there, why), take)
+            return
+        self.bring_file(path, row, offers, take, ApplyItem(path, Act.INSTALL, target, there, why))
+
+    def is_conflict(self, mine: Record | None, take: Take) -> bool:
+        """True if what is taken was not made from what we hold: its user never saw that, and ours would be lost unnoticed."""
+        if mine is None or mine.kind not in (Kind.FILE, Kind.SYMLINK):
+            return False
+        return take.conflict
+
+    def try_to_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
+        """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
+        assert row is not None
+        if path in self._work.leaving:
+            return False  # it was not empty: its listing decides what comes next
+        pending = False
+        for child in self._board.index.live_children(path, limits.LOOK_ITEMS_MAX):
+            name = child.record.path
+            if self._brakes.peers.holds(name):
+                return False  # once it is decided, everything is planned again
+            if name in self._work.busy or name in self._board.looking or name in self._board.agenda:
+                pending = True
+                continue
+            decision = decide(child.record, self._board.index.offers(name))
+            if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
+                self._board.plan_queue[name] = None
+                pending = True
+                continue
+            # Known here: the child lives. Its own tombstone may still be on its way to us, behind the folder's.
+            if self._work.grace_ms(path, target) < _LINGER_MS or self._board.is_being_told(path):
+                pending = True
+                continue
+            del self._work.held_since[path]
+            self._rows.reassert(row, target)
+            self._board.note("kept", path)
+            return False
+        if pending:
+            self._board.plan_later(path, RETRY_MS if self._brakes.peers.is_on else 50)
+        else:
+            self._work.held_since.pop(path, None)
+        return not pending
+
+    def give_grace(self, path: bytes, mine: Record, target: Record) -> bool:
+        """True while a new name for this content is about to be made here: then it is moved there instead; or while a file
+        is made from it by a delta."""
+        if mine.kind != Kind.FILE or not mine.size:
+            return False
+        is_base = mine.size >= limits.DELTA_FILE_BYTES_MIN and mine.content in self._sources.bases.values()
+        if not is_base and mine.content not in self._work.blocked.values():
+            self._work.held_since.pop(path, None)
+            return False
+        if self._work.grace_ms(path, target) > limits.RENAME_HOLD_MS:
+            del self._work.held_since[path]
+            return False
+        self._board.plan_later(path, 20)
+        return True
+
+    def bring_file(self, path: bytes, row: Row | None, offers: list[Offer], take: Take, item: ApplyItem) -> None:
+        """The content comes from the cheapest place: here already, elsewhere in the tree or the history, a delta, the whole."""
+        target = take.record
+        ready = self._work.ready.get(path)
+        if ready is not None and ready.digest == target.content:
+            self._work.unready(path, keep_file=True)
+            self._transfers.cancel(path)
+            self._applier.order_change(item._replace(data=ready.data, staged=ready.staged), take)
+            return
+        self._work.unready(path)
+        if target.size == 0:
+            self._transfers.cancel(path)
+            self._applier.order_change(item._replace(data=b""), take)
+            return
+        if self.copy_or_move(item, take):
+            return
+        if self.wait_for_copy(path, target.content):
+            self._transfers.cancel(path)
+            return
+        fetch = self._work.fetches.get(path)
+        if fetch is not None:
+            if fetch.target.content == target.content:
+                fetch.target = target
+                return
+            if self._transfers.go_on_with(fetch, target):
+                return
+            self._transfers.cancel(path)
+        elif (
+            before := self._work.fetches.get(self._sources.origins.get(path, b""))
+        ) is not None and self._transfers.go_on_with(before, target):
+            return
+        avoid = self._work.failed_holders.get(path, ())
+        holders = [
+            holder_of(offer.peer)
+            for offer in offers
+            if self._sources.has(offer, target) and holder_of(offer.peer) not in avoid
+        ]
+        if not holders:
+            if avoid:
+                del self._work.failed_holders[path]
+                tries = self._work.failed_rounds[path] = self._work.failed_rounds.get(path, -1) + 1
+                self._board.plan_later(path, min(RETRY_MS << min(tries, 10), _RETRY_MS_MAX))
+            elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
+                self._board.plan_later(path, 100)  # it is just being moved or looked at
+            return  # a peer that has it will come, or none ever: the offer stays
+        maker = target.stamp.node
+        if (
+            self._sources.may_be_asked(maker, target.content)
+            and maker not in holders
+            and maker not in avoid
+            and self._wait_for_maker(target)
+        ):
+            return
+        if self._transfers.blind and (row is None or not row.fp) and path not in self._transfers.free:
+            self._board.agenda.add(
+                path, self._board.now.mono_ms, self._board.now.mono_ms
+            )  # is there room for the name?
+            return
+        self._transfers.free.discard(path)
+        self._fetcher.fetch(path, row, target, holders)
+        fetch = self._work.fetches.get(path)
+        if fetch is not None and (fetch.is_small or fetch.grows is not None):
+            fetch.plan = (row, offers, item, take)
+
+    def wait_for_copy(self, path: bytes, content: bytes) -> bool:
+        """True while the same content is on its way to another path: then it is copied from there."""
+        other = self._work.path_it_arrives_at(content)
+        if other is None or other == path:
+            return False
+        self._work.copies.setdefault(other, {})[path] = None
+        return True
+
+    def _wait_for_maker(self, target: Record) -> bool:
+        """The maker of a change pushes it: another holder is asked only after a grace."""
+        left = limits.ORIGIN_GRACE_MS - self._work.grace_ms(target.path, target)
+        if left <= 0:
+            del self._work.held_since[target.path]
+            return False
+        self._board.plan_later(target.path, left)
+        return True
+
+    def copy_or_move(self, item: ApplyItem, take: Take) -> bool:
+        target = take.record
+        rows = self._board.index.by_content(target.content)
+        origin = (
+            self._board.index.get(self._sources.origins.get(item.path, b""))
+            if item.path in self._sources.origins
+            else None
+        )
+        if origin is not None and origin not in rows and same_content(origin.record, target):
+            rows.append(origin)
+        is_at_work = False
+        for row in sorted(rows, key=lambda row: not self._incoming_moves.is_leaving(row)) if len(rows) > 1 else rows:
+            source = row.record.path
+            if source == item.path or not row.fp or (source, row.fp) in self._sources.no_source:
+                continue
+            if len(row.fp) > FINGERPRINT_BYTES:
+                is_at_work = True  # it grew a moment ago, and is read once more before anything is made from it
+                continue
+            if self._work.is_at_work(source):
+                doing = self._work.applying.get(source)
+                if doing is not None and doing[0].act is not Act.META and doing[0].target.content != target.content:
+                    self._board.plan_later(item.path, 20)  # it is on its way into the history, and is taken from there
+                    return True
+                is_at_work = True
+                continue
+            is_leaving = self._incoming_moves.is_leaving(row)
+            if not is_leaving and self._incoming_moves.take_back_moved(item, take):
+                return True
+            self._transfers.cancel(item.path)
+            if is_leaving:
+                self._work.busy.add(source)
+                moved = item._replace(act=Act.MOVE, copy_path=source, copy_fp=row.fp)
+                self._applier.order_change(moved, take)
+            else:
+                self._applier.order_change(item._replace(copy_path=source, copy_fp=row.fp), take)
+            return True
+        if self._incoming_moves.take_back_moved(item, take):
+            return True
+        if is_at_work and self._incoming_moves.wait_a_moment(target):
+            return True
+        version = self._board.index.version_with(target.content)
+        if version is not None and (version.name, b"") not in self._sources.no_source:
+            self._transfers.cancel(item.path)
+            self._applier.order_change(item._replace(copy_path=version.name), take)
+            return True
+        longer = self._sources.begins_here(target)
+        if longer is not None:
+            self._applier.order_change(item._replace(copy_path=item.path, copy_fp=longer.fp), take)
+            return True
+        return False

@@ -1,0 +1,331 @@
+"""Orders changes of the tree, and says what their results mean.
+
+In:   decided changes; results of the disk workers.
+Out:  apply jobs; rows, kept versions, retries.
+Rule: a change names what it expects at its path; if something else is there, nothing is changed and a look follows.
+Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.events import Urgency
+from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, ApplyResult, Result, Why
+from dir_sync.core.messages import Pull
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
+from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.core.unable import Unfit
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import CHANGING, ECHO_MS, MOVE_ROWS_MAX, NOBODY, OURS, READY_BYTES_MAX, TROUBLE_RETRY_MS
+from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import Displaced, Ready
+from dir_sync.engine.versions import VersionKeeper
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["Applier"]
+
+_DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
+_DISPLACED_ALIKE_MAX = 100  # of one content
+
+
+class Applier:
+    """Orders changes of the tree, and what their results mean."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        scope: Scope,
+        sources: Sources,
+        versions: VersionKeeper,
+        signatures: SignatureBacklog,
+        folder_times: FolderTimes,
+        transfers: TransferTable,
+        look_queue: LookQueue,
+        rows: Rows,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._sources = sources
+        self._versions = versions
+        self._signatures = signatures
+        self._folder_times = folder_times
+        self._transfers = transfers
+        self._look_queue = look_queue
+        self._rows = rows
+        self.intents: dict[int, int] = {}  # how many gifts of an intent are still being installed
+        self.applies: dict[str, list[ApplyItem]] = {}  # by the peer for whose changes they are
+        self._applies_bulk: list[tuple[str, ApplyItem]] = []
+
+    def order_change(self, item: ApplyItem, take: Take | None) -> None:
+        self._work.busy.add(item.path)
+        self._work.applying[item.path] = (item, take)
+        self._board.removing += item.act is Act.REMOVE
+        if take is not None:
+            self.record_attempt(item.path, take.record.stamp)
+        if item.act is Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
+            source = self._board.index.get(item.copy_path)
+            if source is not None and (gone := self._rows.announced_gone(source.record)) is not None:
+                self._work.attempted[item.copy_path] = (
+                    gone.stamp
+                )  # the old name may be gone by us, whatever comes of the new one
+        if item.copy_path is not None and item.target.kind is Kind.FILE:
+            self._work.arriving_at[item.target.content] = item.path
+        if item.act is Act.INSTALL and not item.expect:
+            self._look_queue.echoes[item.path] = None
+        if self._board.listings_out and item.act in (Act.INSTALL, Act.MOVE):
+            self._board.put_in.add(parent_of(item.path))
+        large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
+        if large or item.staged is not None:
+            self._applies_bulk.append((self._board.plan_queue.owner, item))
+        else:
+            self.applies.setdefault(self._board.plan_queue.owner, []).append(item)
+
+    def record_attempt(self, path: bytes, stamp: Stamp) -> None:
+        """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
+        self._work.attempted[path] = stamp
+        earlier = self._board.index.offer(path, NOBODY)
+        if earlier is not None and earlier.record.stamp != stamp:
+            self._board.index.drop_offer(path, NOBODY)
+
+    def flush_jobs(self) -> None:
+        for owner, items in self.applies.items():
+            batch: list[ApplyItem] = []
+            size = 0
+            for item in items:
+                batch.append(item)
+                size += item.target.size
+                if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
+                    self._board.order(ApplyJob(tuple(batch), peer=owner))
+                    batch, size = [], 0
+            if batch:
+                self._board.order(ApplyJob(tuple(batch), peer=owner))
+        self.applies.clear()
+        for owner, item in self._applies_bulk:
+            self._board.order(ApplyJob((item,), bulk=True, peer=owner))
+        self._applies_bulk.clear()
+        for node, pulls in self._transfers.pulls.items():
+            if node in self._board.peers:
+                for at in range(0, len(pulls), 1_000):
+                    some = tuple(pulls[at : at + 1_000])
+                    self._board.send(node, Pull(self._board.folder, some), 100 * len(some))
+        self._transfers.pulls.clear()
+
+    def on_applied(self, result: ApplyResult) -> None:
+        path = result.path
+        if path in self._look_queue.echoes:
+            if result.result is Result.DONE:
+                self._look_queue.echoes[path] = self._board.now.mono_ms + ECHO_MS
+            else:
+                del self._look_queue.echoes[path]
+        gift = self._work.pushed.pop(path, None)
+        if gift is not None:  # something is not as it should be: it is an offer like any other again
+            self.no_longer_intended(gift.intent)
+            self._work.attempted[path] = gift.record.stamp
+            if self._board.index.offer(path, gift.peer) is None:
+                self._board.index.put_offer(Offer(gift.peer, gift.record, False))
+        item, take = self._work.applying.pop(path)
+        self._board.removing -= item.act is Act.REMOVE
+        self._work.busy.discard(path)
+        self._work.wake_copies(path)
+        if item.act == Act.MOVE and item.copy_path is not None:
+            self._work.busy.discard(item.copy_path)
+            if self._work.listed_busy.pop(item.copy_path, None) is not None:
+                self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+        listed = self._work.listed_busy.pop(path, None)
+        if listed is not None and not (result.result == Result.DONE and result.fp == listed):
+            self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+        if take is None:
+            self._board.plan_queue[path] = None
+            if result.result == Result.DONE:
+                self._board.index.set_fp(path, result.fp)
+                if item.act is Act.REMOVE:
+                    self._board.note("removed", path, item.target.stamp.node)
+                    self.let_folder_go(path)
+            return
+        row = self._board.index.get(path)
+        if result.version is not None and row is not None:
+            self._versions.keep(result.version, row.record, path, take.record.stamp)
+            if row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and result.version.why != Why.CONFLICT:
+                if len(self._sources.displaced) >= _DISPLACED_MAX:
+                    self._sources.displaced.clear()
+                kept = Displaced(result.version.name, row.fp, result.version.node, self._board.now.mono_ms)
+                alike = self._sources.displaced.setdefault(row.record.content, [])
+                alike.append(kept)
+                del alike[:-_DISPLACED_ALIKE_MAX]
+        match result.result:
+            case Result.DONE:
+                self._work.troubled.pop(path, None)
+                self._work.attempted.pop(path, None)
+                self._work.not_before.pop(path, None)
+                self._work.leaving.discard(path)
+                self.installed(item, take, row, result)
+            case Result.CHANGED:
+                wait, problem = self._work.troubled.get(path, (0, CHANGING))
+                self._work.troubled[path] = (min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem)
+                self._work.not_before[path] = self._board.now.mono_ms + wait
+                self._board.plan_later(path, wait)
+                self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms).listing = True
+                is_folder = row is not None and row.record.kind == Kind.DIRECTORY
+                if is_folder and item.target.kind != Kind.DIRECTORY:
+                    self._work.leaving.add(path)
+                self._ready_again(item)
+            case Result.MISSING:
+                self._work.attempted.pop(path, None)
+                if item.copy_path is not None:
+                    if item.copy_fp and not _is_kept(item.copy_path):
+                        self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+                        self._sources.avoid_source(item.copy_path, item.copy_fp)
+                    elif (version := self._board.index.version(item.copy_path)) is not None:
+                        self._versions.doubt(version)
+                self._board.plan_queue[path] = None
+            case Result.PROBLEM:
+                if result.full:
+                    self._work.short[path] = item.target.size
+                else:
+                    self._work.deny(parent_of(path), path)
+                    if item.copy_path is not None:
+                        self._work.deny(parent_of(item.copy_path), path)
+                wait = self._work.wait_after(path, result.problem)
+                self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms)
+                self._ready_again(item)
+            case Result.IMPOSSIBLE:
+                self._work.attempted.pop(path, None)
+                least = item.target.size if result.too_large else 0
+                stamp = None if least else item.target.stamp
+                self._transfers.unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
+                self._board.plan_queue[path] = None
+            case Result.REFUSED:
+                wait = TROUBLE_RETRY_MS[1]
+                self._scope.skip(path, result.problem)
+                self._work.troubled[path] = (wait, result.problem)
+                self._work.not_before[path] = self._board.now.mono_ms + wait
+                self._board.plan_later(path, wait)
+        is_move = item.act == Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
+        if is_move and item.copy_path is not None and result.result != Result.DONE:
+            self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+
+    def _ready_again(self, item: ApplyItem) -> None:
+        """It could not be put there now: when it is tried again, its content need not travel again."""
+        if item.staged is not None:
+            self._transfers.part_left = True  # it has its name again; and somebody else may want it by then, or nobody
+        if item.path in self._work.ready:
+            return  # something newer has come meanwhile
+        if item.staged is not None:
+            self._work.make_ready(item.path, Ready(item.target.content, None, item.staged))
+        elif item.data and self._work.ready_bytes + len(item.data) <= READY_BYTES_MAX // 2:
+            self._work.make_ready(item.path, Ready(item.target.content, item.data, None))
+
+    def installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
+        path, target = item.path, take.record
+        if row is not None:
+            target = joined(target, row.record)
+        if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
+            # What came and went in it while the job was under way was seen to come, maybe not to go.
+            now = self._board.now.mono_ms
+            self._look_queue.look_below(path, self._board.agenda.add(path, now, now), replaced=True)
+        source = item.copy_path if item.act == Act.MOVE else None
+        maker = target.stamp.node
+        offers = [
+            one for one in self._board.index.offers(path) if one.peer != NOBODY and same_content(one.record, target)
+        ]
+        default = "" if maker == self._board.index.node or maker.startswith("=") else maker
+        peer = next((offer.peer for offer in offers), default)
+        old_name = item.copy_path or b""
+        if _is_kept(old_name):
+            version = self._board.index.version(old_name)
+            old_name = path if version is None else version.path
+        if row is None or not same_content(row.record, target):
+            self._versions.note_since(path)
+        self._rows.accept(target, result.fp)
+        if len(result.fp) > FINGERPRINT_BYTES:
+            self._board.agenda.add(path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4, self._board.now.mono_ms)
+        if source is not None and _is_kept(source):
+            self._board.index.drop_version(source)
+        elif source is not None:
+            self._moved_away(source, item.expect != b"")
+            if target.kind == Kind.DIRECTORY:
+                self._moved_whole(source, path)
+        if target.kind == Kind.DIRECTORY:
+            self._folder_times.mtimes_to_set[path] = target.mtime
+        self._signatures.sign_later(target, None if row is None else row.record)
+        maker = peer if maker.startswith("=") else maker
+        match item.act:
+            case Act.REMOVE:
+                self._board.note("removed", path, maker)
+            case Act.MOVE if old_name == path:
+                self._board.note("copied", path, peer, target.size)  # out of the history again
+            case Act.MOVE:
+                self._board.note("renamed", path, maker, text=old_name.decode("utf-8", "surrogateescape"))
+            case Act.META:
+                self._board.note("meta", path, maker)
+            case Act.INSTALL:
+                local = item.copy_path is not None
+                if not local and target.kind is Kind.FILE:
+                    self._versions.arrivals.add((target.content,), self._board.now.mono_ms)
+                what = "restored" if peer == OURS else "copied" if local else "received"
+                self._board.note(what, path, peer, target.size)
+
+    def _moved_whole(self, source: bytes, target: bytes) -> None:
+        """A folder has got its other name, as `respell` wanted: so has all that is in it, untouched. A look follows."""
+        now = self._board.now.mono_ms
+        self._look_queue.on_touched(target, Urgency.FOLDER)
+        below = self._board.index.live_below(source, MOVE_ROWS_MAX)
+        for row in sorted(below, key=lambda row: row.record.path):
+            child = row.record
+            path = target + child.path[len(source) :]
+            known = self._board.index.get(path)
+            take = decide(None if known is None else known.record, self._board.index.offers(path))
+            gone = decide(child, self._board.index.offers(child.path))
+            if (
+                isinstance(take, Take)
+                and isinstance(gone, Take)
+                and gone.record.kind == Kind.ABSENT
+                and same_content(take.record, child)
+                and same_meta(take.record, child)
+                and not self._work.is_at_work(path)
+                and not self._work.is_at_work(child.path)
+            ):
+                self._transfers.drop_wanted(path)
+                self._rows.accept(take.record, row.fp)
+                self._rows.accept(gone.record, b"")
+            self._board.agenda.add(path, now, now)
+            self._board.agenda.add(child.path, now, now)
+
+    def _moved_away(self, source: bytes, exchanged: bool) -> None:
+        """The old name of a move: its tombstone is taken now."""
+        self._work.attempted.pop(source, None)
+        row = self._board.index.get(source)
+        decision = decide(None if row is None else row.record, self._board.index.offers(source))
+        if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
+            self._rows.accept(decision.record, b"")
+        else:
+            self._board.agenda.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
+
+    def no_longer_intended(self, intent: int) -> None:
+        left = self.intents[intent] - 1
+        if left:
+            self.intents[intent] = left
+        else:
+            del self.intents[intent]
+            self._board.index.drop_intent(intent)
+
+    def let_folder_go(self, path: bytes) -> None:
+        """Nothing is at `path` any more: it may have been what kept its folder here."""
+        parent = parent_of(path)
+        above = self._board.index.get(parent)
+        if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent in self._work.obstructed):
+            self._board.to_list.append(parent)
+
+
+def _is_kept(name: bytes) -> bool:
+    """True for what is in the history, not in the tree."""
+    return name.startswith(limits.RESERVED_NAME)

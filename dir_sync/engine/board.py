@@ -1,0 +1,137 @@
+"""What all machines of one folder see, and the queues through which they ask each other for work.
+
+In:   marks: look at this path, plan it, announce it, run once more; effects to be performed.
+Out:  the same, to the machine that consumes each of them; index, time and connected peers.
+Rule: decides nothing. A mark may be set by every machine and twice; one machine consumes it.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from dir_sync.core import limits
+from dir_sync.core.agenda import Agenda, Errand
+from dir_sync.core.events import Drop, Effect, Note, Send
+from dir_sync.core.fairness import Backlog
+from dir_sync.core.jobs import (
+    ApplyJob,
+    DeltaDone,
+    DeltaJob,
+    DiscardJob,
+    ListJob,
+    LookJob,
+    PatchJob,
+    PruneJob,
+    ReadDone,
+    ReadJob,
+    RecheckJob,
+    Signed,
+    SignJob,
+    StageJob,
+)
+from dir_sync.core.messages import Message
+from dir_sync.core.model import FIRST_CONTACT, Record
+from dir_sync.core.peers import Fresh, Peer
+from dir_sync.engine.values import Now, holder_of
+from dir_sync.index import JOURNAL_SINCE, Index
+
+__all__ = ["Board"]
+
+
+class Board:
+    """The index, the time of this turn, the peers, the effects so far, and the queues.
+
+    It has more fields than a machine may have: each is a queue or a mark that joins several machines, and belongs to none.
+    """
+
+    def __init__(self, index: Index, folder: str, tag: str, deltas: bool) -> None:
+        self.index = index
+        self.folder = folder
+        self.tag = tag.encode()
+        self.with_deltas = deltas
+        self.now = Now(0, 0)
+        self.out: list[Effect] = []
+        self.peers: dict[str, Peer] = {}
+        self.gone: list[str] = []  # peers that are let go of when this event is done with
+        self.agenda = Agenda()
+        self.looking: dict[bytes, Errand] = {}
+        self.check_again: set[bytes] = set()  # folders in which such events were believed to be ours
+        self.to_list: list[bytes] = []  # a stack: deep before wide keeps it short
+        self.listings_out = 0
+        self.put_in: set[bytes] = set()  # folders that are being listed while something is being put into them
+        self.to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
+        self.scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
+        self.plan_queue = Backlog(limits.TODO_PATHS_MAX)
+        self.plan_cursor: bytes | None = None  # the offers above this path have still to be planned
+        self.window_freed = False  # room came free in a window
+        self.is_shared = False  # several want something: do it in small pieces
+        self.timers: list[tuple[int, int, bytes, str]] = []  # plan this path again at that time, for whom
+        self._timer_count = 0
+        self.discarded: dict[bytes, None] = {}  # staging files that were ordered away, the last of them
+        self.to_announce: list[tuple[int, Record]] = []
+        self.new_here: dict[bytes, Fresh] = {}
+        self.unlogged: dict[
+            tuple[bytes, str], int
+        ] = {}  # path and what a user did to it, not told to people yet -> size
+        self.jobs_out = 0
+        self.moved_ms = 0  # when something last happened
+        self.run_again = False
+        self.first_scan = not index.first_scan_done
+        self.scanning = False
+        self.addresses: dict[str, str] = {}  # of peers that are or were connected
+        self.removing = 0  # files that are just being removed
+        self.journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
+
+    def name_of(self, node: str) -> str:
+        """What a node calls itself, or did when it was last connected."""
+        if node in self.peers:
+            return self.peers[node].name
+        if node.startswith("="):  # the maker of a first scan's record is no node
+            return FIRST_CONTACT
+        return str(self.index.noted("name " + node) or node[:8])
+
+    def note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
+        peer = holder_of(peer)
+        name = self.name_of(peer) if peer else ""
+        self.out.append(Note(what, path, name, size, wire, text))
+
+    def plan_later(self, path: bytes, wait_ms: int) -> None:
+        self._timer_count += 1
+        heapq.heappush(self.timers, (self.now.mono_ms + wait_ms, self._timer_count, path, self.plan_queue.owner))
+
+    def order(
+        self,
+        job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob | RecheckJob,
+    ) -> None:
+        self.jobs_out += 1
+        self.out.append(job)
+
+    def order_discard(self, names: tuple[bytes, ...], tokens: tuple[int, ...] = ()) -> None:
+        for name in names:
+            self.discarded[name] = None
+            if len(self.discarded) > 1_000:
+                del self.discarded[next(iter(self.discarded))]
+        self.out.append(DiscardJob(names, tokens=tokens))
+
+    def send(self, node: str, message: Message, size: int) -> None:
+        self.peers[node].standing.told(message)
+        self.peers[node].queued += size
+        self.out.append(Send((node,), message, size))
+
+    def is_being_told(self, path: bytes) -> bool:
+        """True while a peer that announced this path has not yet told us everything."""
+        return any(offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers(path))
+
+    def asker(self, event: ReadDone | DeltaDone | Signed) -> Peer | None:
+        """The peer that waits for this; None if its link is another one by now."""
+        peer = self.peers.get(event.peer)
+        return peer if peer is not None and peer.link == event.link else None
+
+    def add_scanned(self, path: bytes) -> Errand:
+        if self.scanning:
+            self.scanned.add(path)
+        return self.agenda.add(path, self.now.mono_ms, self.now.mono_ms)
+
+    def drop(self, peer: Peer, reason: str, text: str) -> None:
+        self.out.append(Drop(peer.node, reason, text))
+        self.gone.append(peer.node)

@@ -1,0 +1,53 @@
+"""What the two brakes hold, and whether the peers know it.
+
+In:   what own_losses and peer_losses decide. Out: BRAKE messages.
+Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, incoming_moves, fetcher, acquire, planner,
+      sync_report, intake, local_changes, scan, decisions, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.brake import Brake
+from dir_sync.core.brake import Limits as BrakeLimits
+from dir_sync.core.messages import Brake as BrakeNews
+from dir_sync.core.messages import Held
+from dir_sync.core.peer_brake import PeerBrake
+from dir_sync.engine.board import Board
+
+__all__ = ["Brakes"]
+
+_BRAKE_AGAIN_MS = 500  # peers hear how much is held at most so often
+
+
+class Brakes:
+    """What the two brakes hold, and whether peers know."""
+
+    def __init__(self, board: Board, brake: BrakeLimits | None) -> None:
+        self._board = board
+        self.own = Brake(brake or BrakeLimits())
+        self.peers = PeerBrake(self.own.limits)
+        self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
+        self.is_published = True  # peers know what is held here ...
+        self.published: tuple[Held, ...] = ()  # ... which was this ...
+        self.publish_due_ms = 0  # ... and hear of more at this time at the earliest
+
+    def held(self) -> tuple[Held, ...]:
+        """What is held here, by who did it; our own side under our own name."""
+        held = [
+            Held(maker, max(paths.values()), len(paths), next(iter(paths)))
+            for maker, paths in sorted(self.peers.held().items())
+        ]
+        if self.own.held:
+            first = next(iter(self.own.held))
+            held.append(Held(self._board.index.node, self.own.counter, self.own.held_files, first))
+        return tuple(held[: limits.LINKS_MAX])
+
+    def publish(self) -> None:
+        self.is_published = True
+        self.published = self.held()
+        self.publish_due_ms = self._board.now.mono_ms + _BRAKE_AGAIN_MS
+        news = BrakeNews(self._board.folder, self.published)
+        for node in sorted(self._board.peers):
+            if self._board.peers[node].asked:
+                self._board.send(node, news, 100 * (1 + len(news.held)))

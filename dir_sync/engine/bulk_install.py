@@ -1,0 +1,153 @@
+"""New files that came with their content: installed at once, with one intent for an update.
+
+In:   MODIFICATION_UPDATE messages with contents. Out: apply jobs; what cannot be installed so becomes an offer.
+Used by: router, engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dir_sync.core import limits
+from dir_sync.core.events import Note
+from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
+from dir_sync.core.messages import Change
+from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
+from dir_sync.core.peers import Peer
+from dir_sync.core.reconcile import Take
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import ECHO_MS, _new
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.values import Gift
+from dir_sync.engine.versions import VersionKeeper
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["BulkInstall"]
+
+_TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
+
+
+class BulkInstall:
+    """New files that came with their content: one intent for an update."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        versions: VersionKeeper,
+        signatures: SignatureBacklog,
+        look_queue: LookQueue,
+        applier: Applier,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._versions = versions
+        self._signatures = signatures
+        self._look_queue = look_queue
+        self._applier = applier
+
+    def install_pushed(self, peer: Peer, changes: tuple[Change, ...]) -> list[Change]:
+        """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
+        the end. Returns the other changes."""
+        index, busy, looking, agenda, coming = (
+            self._board.index,
+            self._work.busy,
+            self._board.looking,
+            self._board.agenda,
+            self._work.arriving_at,
+        )
+        others: list[Change] = []
+        gifts: dict[bytes, Record] = {}
+        here: dict[bytes, bool] = {}
+        unknown = index.unknown([change.record.path for change in changes])
+        new = index.may_not_have([change.record.content for change in changes])
+        for change in changes:
+            record, content = change.record, change.content
+            path, _, _, digest, *_ = record
+            if (
+                content is None
+                or path not in unknown
+                or digest not in new
+                or path in gifts
+                or path in busy
+                or path in looking
+                or path in agenda
+                or digest in coming
+                or path in self._work.obstructed
+                or not knows_itself(record)
+            ):
+                others.append(change)
+                continue
+            parent = path.rpartition(b"/")[0]
+            is_here = here.get(parent)
+            if is_here is None:
+                is_here = here[parent] = self._work.is_unblocked(path)
+            if not is_here:
+                others.append(change)
+                continue
+            gifts[path] = record
+            coming[digest] = path
+            if self._board.listings_out:
+                self._board.put_in.add(parent)
+            item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
+            self._work.applying[path] = (item, _new(Take, (record, False)))
+            self._applier.applies.setdefault(peer.node, []).append(item)
+        if gifts:
+            peer.told_us = True
+            busy.update(gifts)
+            self._look_queue.echoes.update(dict.fromkeys(gifts))
+            intent = index.put_intent(peer.node, gifts.values())
+            self._applier.intents[intent] = len(gifts)
+            self._work.pushed.update((path, _new(Gift, (intent, peer.node, record))) for path, record in gifts.items())
+        return others
+
+    def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
+        """`on_applied` for all gifts that were installed as they should be. Returns the other results."""
+        gifts, listed = self._work.pushed, self._work.listed_busy
+        others: list[ApplyResult] = []
+        given: dict[str, tuple[list[Record], list[bytes]]] = {}
+        unknown = self._board.index.unknown([result.path for result in results])
+        for result in results:
+            path, outcome, fp, *_ = result
+            gift = gifts.get(path)
+            is_done = outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES
+            if gift is None or not is_done or path not in unknown or path in listed:
+                others.append(result)
+                continue
+            del gifts[path], self._work.applying[path]
+            intent, node, record = gift
+            self._applier.no_longer_intended(intent)
+            records, fps = given.setdefault(node, ([], []))
+            records.append(record)
+            fps.append(fp)
+        for node, (records, fps) in given.items():
+            paths = [record.path for record in records]
+            self._work.busy.difference_update(paths)
+            self._look_queue.echoes.update(
+                dict.fromkeys(self._look_queue.echoes.keys() & paths, self._board.now.mono_ms + ECHO_MS)
+            )
+            if self._board.journals:
+                self._board.index.journal_new(records, self._board.now.wall_ns)
+            rows = self._board.index.put_new(records, fps)
+            self._versions.arrivals.add((record.content for record in records), self._board.now.mono_ms)
+            self._board.to_announce += [(row.seq, row.record) for row in rows]
+            peer = self._board.peers.get(node)
+            if peer is not None:
+                peer.knows.update((record.path, (record.stamp, record.vector)) for record in records)
+                peer.shared += sum(record.stamp.node != node for record in records)
+            for record in records:
+                if self._work.copies:
+                    self._work.wake_copies(record.path)
+                if record.size >= limits.DELTA_FILE_BYTES_MIN:
+                    self._signatures.sign_later(record, None)
+            for record in records[:_TOLD_SINGLY]:
+                self._board.note("received", record.path, node, record.size)
+            if more := records[_TOLD_SINGLY:]:
+                each = tuple((record.path, record.size) for record in more)
+                size = sum(record.size for record in more)
+                self._board.out.append(
+                    Note("received", peer=self._board.name_of(node), size=size, crowd=len(more), each=each)
+                )
+        return others

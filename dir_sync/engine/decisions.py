@@ -1,0 +1,155 @@
+"""A person approves or rejects what a brake holds, here or at another node.
+
+In:   the commands `approve` and `reject`; DECISION messages.
+Rule: a decision counts only if a person gave it at another node than the one whose link brought the changes.
+Used by: router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync import undo
+from dir_sync.core.messages import Decision
+from dir_sync.core.model import Kind
+from dir_sync.core.peer_brake import BRAKE_WINDOW_MS
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import BRAKED_AT
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.queries import Queries
+from dir_sync.engine.rows import Rows
+
+__all__ = ["Decisions"]
+
+_REVERT_MS = 600_000  # what we did within this a peer may undo, if it was rejected there
+
+
+class Decisions:
+    """A person approves or rejects what a brake holds, here or at another node."""
+
+    def __init__(
+        self,
+        board: Board,
+        brakes: Brakes,
+        own_losses: OwnLosses,
+        peer_losses: PeerLosses,
+        rows: Rows,
+        intake: Intake,
+        queries: Queries,
+    ) -> None:
+        self._board = board
+        self._brakes = brakes
+        self._own_losses = own_losses
+        self._peer_losses = peer_losses
+        self._rows = rows
+        self._intake = intake
+        self._queries = queries
+
+    def on_decided(self, approve: bool) -> None:
+        """Somebody at this node has decided about all that is held, here and by the peers."""
+        for node, news in self._brakes.held_elsewhere.items():
+            if approve and (files := sum(one.files for one in news if one.maker == node)):
+                self._peer_losses.approvals.expect(node, files)
+        open_ = {(maker, max(held.values())) for maker, held in self._brakes.peers.held().items()}
+        open_.update((maker, counter) for news in self._brakes.held_elsewhere.values() for maker, counter, _, _ in news)
+        for maker, counter in sorted(open_):
+            self.decide_on(maker, counter, approve, "")
+        if self._brakes.own.held:
+            self.decided_here(approve)
+
+    def decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
+        """What that node did up to `counter` was meant; or it was not. `said_by`: a peer, or "" for a person at this node.
+        There are three cases:
+
+        1. It is about our own losses: any member of the folder may decide.
+        2. It is about what is held here: nobody approves what came by its own link, but whoever brought it may take it back.
+        3. It is about what nobody has brought yet: noted, and asked about when it comes."""
+        is_news = False
+        counts = not said_by or self._board.peers[said_by].is_member
+        if counts and maker == self._board.index.node and self._brakes.own.held and counter == self._brakes.own.counter:
+            is_news = True
+            self.decided_here(approve)
+        if counts and not approve and maker == self._board.index.node and said_by:
+            since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
+            wanted = undo.plan(self._board.index, since_ns, maker).wanted
+            self._peer_losses.approvals.expect_reverts(
+                said_by, {one.path: one.content for one in wanted if one.kind == Kind.FILE}
+            )
+        rewrites = self._brakes.peers.holds_rewrites(maker)
+        links = self._brakes.peers.links_of(maker)
+
+        def is_meant(path: bytes) -> bool:
+            carriers = self._peer_losses.carriers(path, maker)
+            if not approve:
+                return counts or said_by in carriers
+            return counts and (not said_by or self._peer_losses.approvals.may_decide(said_by, maker, carriers))
+
+        held, free = self._brakes.peers.let_go(maker, counter, is_meant, self._board.now.mono_ms)
+        if approve and not said_by:
+            links |= {
+                node: set()
+                for node, news in self._brakes.held_elsewhere.items()
+                if any(one.maker == maker for one in news)
+            }
+        if approve and (held or not said_by):
+            approval = self._peer_losses.approvals.approve(maker, counter, links)
+            is_news |= approval is not None
+            if approval is not None:
+                self._board.index.note(f"approved {maker}", str(approval))
+        elif approve and counts:
+            self._peer_losses.approvals.tell(maker, counter, said_by)
+        if held:
+            if not approve:
+                for link in links:
+                    for one in sorted(links[link]):
+                        self._bring_back(one, link, rewrites)
+            for link in free:
+                self._peer_losses.no_longer_braked(link)
+            is_news = True
+            self._board.plan_cursor = b""
+            self._board.plan_queue.update(dict.fromkeys(held))
+            self._board.note("decided", held[0], peer=maker, wire=len(held), text="approved" if approve else "rejected")
+        if not approve:
+            for path in held:
+                row = self._board.index.get(path)
+                decision = decide(None if row is None else row.record, self._board.index.offers(path))
+                if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
+                    self._rows.reassert(row, decision.record, is_meant=True)
+                    self._board.note("spared", path)
+        if is_news or not said_by:
+            for node in sorted(self._board.peers):
+                if node != said_by and self._board.peers[node].asked:
+                    self._board.send(node, Decision(self._board.folder, maker, counter, approve), 100)
+        if held:
+            self._brakes.publish()
+
+    def decided_here(self, approve: bool) -> None:
+        """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
+        paths = self._brakes.own.let_go()
+        self._brakes.publish()
+        self._board.plan_cursor = b""  # what waited for it
+        if approve:
+            self._own_losses.let_go(paths)
+            return
+        for path in paths:
+            for lost in self._board.index.live_paths(path):
+                self._board.index.forget(lost)
+        self._board.index.ask_anew()
+        for node in sorted(self._board.peers):
+            self._intake.ask_again(self._board.peers[node])
+
+    def _bring_back(self, maker: str, link: str, rewrites: bool) -> None:
+        """What a maker did within the minute before its link was braked, and was let through: it was not meant either."""
+        since = self._board.index.noted(BRAKED_AT + link)
+        if not isinstance(since, int):
+            return
+        since -= BRAKE_WINDOW_MS * 1_000_000
+        wanted = undo.removed(self._board.index, since, maker)
+        if rewrites:
+            gone = {before.path for before in wanted}
+            rewritten = undo.plan(self._board.index, since, maker).wanted
+            wanted += [before for before in rewritten if before.kind != Kind.ABSENT and before.path not in gone]
+        if wanted:
+            self._queries.on_restore(undo.with_parents(self._board.index, wanted), {})

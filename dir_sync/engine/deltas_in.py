@@ -1,0 +1,115 @@
+"""Deltas asked for and offered: what is here is the base of what is wanted.
+
+In:   offers of files that we hold in another version. Out: DELTA_REQUEST and SIGNATURE messages, patch jobs.
+Used by: fetcher, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import PatchJob, Signed, SignJob
+from dir_sync.core.messages import Delta, DeltaOffer, DeltaRequest, Signature
+from dir_sync.core.model import Record
+from dir_sync.core.peers import Peer, Requested
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.transfer import Fetch
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import STALLED_MS
+from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["DeltaRequests"]
+
+
+class DeltaRequests:
+    """Deltas asked for and offered: what is here is the base of what is wanted."""
+
+    def __init__(
+        self, board: Board, work: WorkTable, sources: Sources, signatures: SignatureBacklog, transfers: TransferTable
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self._signatures = signatures
+        self._transfers = transfers
+
+    def ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
+        """`size`: of the base, if it is what is at the path; else 0."""
+        peer = self._board.peers[node]
+        if self.delta_is_coming(path, target.content):
+            return
+        id_ = peer.window.new_id()
+        peer.requests[id_] = Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
+        self._sources.bases[path] = base
+        self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
+        self._work.failed_holders.setdefault(path, set())  # where no delta comes, the next plan asks for the whole
+        self._board.plan_later(path, STALLED_MS)
+
+    def delta_is_coming(self, path: bytes, content: bytes) -> bool:
+        """A peer makes it, or looks whether there is one: that is waited for, though others have the whole by now."""
+        return any(
+            asked.path == path and asked.content == content and self._board.now.mono_ms < asked.until_ms
+            for peer in self._board.peers.values()
+            for asked in peer.requests.values()
+        )
+
+    def patch(self, fetch: Fetch) -> None:
+        """The delta is here: make the file. A second Staged with the same token tells how it went."""
+        path = fetch.target.path
+        base = None if fetch.base is None else self._sources.where_is(fetch.base, path)
+        if base is None:
+            self._transfers.forget(fetch)
+            self._board.order_discard((fetch.name,))
+            self._board.plan_queue[path] = None
+            return
+        delta_name, fetch.name = fetch.name, self._transfers.part_name(fetch.target.content)
+        fetch.writing = True
+        size, content = fetch.target.size, fetch.target.content
+        self._board.order(
+            PatchJob(fetch.token, fetch.name, delta_name, base[0], base[1], size, content, peer=fetch.peer)
+        )
+
+    def no_delta(self, peer: Peer, id_: int) -> None:
+        """There will be no delta: the whole file is asked for (`failed_holders` has an entry for it already)."""
+        asked = peer.requests.pop(id_, None)
+        if asked is not None:
+            self._board.plan_queue[asked.path] = None
+
+    def on_need_signature(self, peer: Peer, id_: int) -> None:
+        asked = peer.requests.get(id_)
+        if asked is None:
+            return
+        path = asked.path
+        base = self._sources.bases.get(path)
+        where = None if base is None else self._sources.where_is(base, path)
+        if base is None or where is None:
+            self.no_delta(peer, id_)
+            return
+        self._board.order(SignJob(peer.node, peer.link, id_, where[0], where[1], base))
+
+    def on_delta(self, peer: Peer, message: Delta) -> None:
+        asked = peer.requests.pop(message.id, None)
+        if asked is None:
+            return
+        path = asked.path
+        row = self._board.index.get(path)
+        decision = decide(None if row is None else row.record, self._board.index.offers(path))
+        base = self._sources.bases.get(path)
+        if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
+            offer = DeltaOffer(base, message.size, message.marks)
+            self._work.delta_offers[path] = (peer.node, base, asked.content, offer)
+        self._board.plan_queue[path] = None
+
+    def on_signed(self, event: Signed) -> None:
+        if not event.peer:
+            self._signatures.signing = False
+            return
+        peer = self._board.asker(event)
+        if peer is None:
+            return
+        if event.data is not None and len(event.data) <= limits.SIGNATURE_BYTES_MAX:
+            self._board.send(event.peer, Signature(self._board.folder, event.id, event.data), len(event.data))
+        else:
+            self.no_delta(peer, event.id)

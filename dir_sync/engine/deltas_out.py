@@ -1,0 +1,128 @@
+"""Deltas made for peers: made on demand, kept while they may be pulled.
+
+In:   DELTA_REQUEST messages, and deltas that a look made. Out: delta jobs; DELTA and REFUSE messages.
+Used by: uploader, recorder, local_changes, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.growth import Growths
+from dir_sync.core.jobs import DeltaDone, DeltaJob
+from dir_sync.core.looks import MadeDelta
+from dir_sync.core.messages import Delta, DeltaRequest, NeedSignature, Refuse
+from dir_sync.core.model import Kind
+from dir_sync.core.peers import Peer
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import DELTA_KEEP_MS
+
+__all__ = ["DeltasForPeers"]
+
+_DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
+_DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and what they hold; the newest stays in any case
+
+
+class DeltasForPeers:
+    """Deltas made for peers: kept while they may be pulled."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.growths = Growths()
+        # Made for peers, by base and content, and when (ms) they were last asked for; in that order
+        self.deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
+
+    def keep_delta(self, made: MadeDelta) -> None:
+        """A delta that peers may pull. Where there are too many, those of contents that we have no more go first."""
+        known, _ = self.deltas.pop((made.base, made.digest), (None, 0))
+        if known is not None:
+            self._board.order_discard((known.name,))
+        size = made.size + sum(kept.size for kept, _ in self.deltas.values())
+        while self.deltas and (len(self.deltas) >= _DELTAS_MAX or size > _DELTAS_BYTES_MAX):
+            key = next(
+                (key for key in self.deltas if not self._board.index.by_content(key[1])), next(iter(self.deltas))
+            )
+            size -= self.deltas[key][0].size
+            self._forget_delta(key)
+        self.deltas[(made.base, made.digest)] = (made, self._board.now.mono_ms)
+
+    def _forget_delta(self, key: tuple[bytes, bytes]) -> None:
+        made, _ = self.deltas.pop(key)
+        self._board.order_discard((made.name,))
+
+    def drop_old_deltas(self) -> None:
+        """Those that nobody has asked for for long. Who comes for one later has it made again."""
+        while self.deltas:
+            key, (_, asked_ms) = next(iter(self.deltas.items()))
+            if self._board.now.mono_ms - asked_ms < DELTA_KEEP_MS:
+                return
+            self._forget_delta(key)
+
+    def delta_of(self, base: bytes, digest: bytes) -> MadeDelta | None:
+        """A delta that is kept; it was asked for just now."""
+        made, _ = self.deltas.pop((base, digest), (None, 0))
+        if made is not None:
+            self.deltas[(base, digest)] = (made, self._board.now.mono_ms)
+        return made
+
+    def on_delta_request(self, peer: Peer, message: DeltaRequest, signature: bytes | None) -> None:
+        row = self._board.index.get(message.path)
+        if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
+            self._board.send(peer.node, Refuse(self._board.folder, ((message.id, "gone"),)), 50)
+            return
+        known = self.growths.offer(message.path, message.base, message.digest)
+        if known is not None and known[0] == message.size:
+            self._board.send(peer.node, Delta(self._board.folder, message.id, row.record.size - known[0], known[1]), 50)
+            return
+        made = self.delta_of(message.base, message.digest)
+        if made is not None:
+            self._board.send(peer.node, Delta(self._board.folder, message.id, made.size), 50)
+            return
+        if len(peer.wanted_deltas) >= 64:
+            self._board.send(peer.node, Refuse(self._board.folder, ((message.id, "later"),)), 50)
+            return
+        peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
+        size = message.size if signature is None else 0
+        only_growth = 0 < 4 * size < row.record.size  # of so little a delta is no smaller than the whole
+        self._board.order(
+            DeltaJob(
+                peer.node,
+                peer.link,
+                message.id,
+                message.path,
+                row.fp,
+                message.digest,
+                message.base,
+                signature,
+                size,
+                only_growth,
+            )
+        )
+
+    def on_delta_made(self, event: DeltaDone) -> None:
+        if event.delta is not None:
+            self.keep_delta(event.delta)
+        peer = self._board.asker(event)
+        if peer is None or event.id not in peer.wanted_deltas:
+            return
+        if event.need_signature:
+            self._board.send(peer.node, NeedSignature(self._board.folder, event.id), 50)
+            return
+        path, digest, base = peer.wanted_deltas.pop(event.id)
+        row = self._board.index.get(path)
+        if event.grown is not None and row is not None and row.record.content == digest:
+            self.growths.grew(path, base, event.grown.size, digest, row.record.size, event.grown.marks)
+            known = self.growths.offer(path, base, digest)
+            if known is not None:
+                self._board.send(
+                    peer.node, Delta(self._board.folder, event.id, row.record.size - known[0], known[1]), 50
+                )
+                return
+        if event.delta is None:
+            self._board.send(peer.node, Refuse(self._board.folder, ((event.id, "gone"),)), 50)
+        else:
+            self._board.send(peer.node, Delta(self._board.folder, event.id, event.delta.size), 50)
+
+    def drop_delta(self, delta: MadeDelta | None) -> None:
+        """It goes, unless it is kept for peers."""
+        if delta is not None and all(delta is not kept for kept, _ in self.deltas.values()):
+            self._board.order_discard((delta.name,))

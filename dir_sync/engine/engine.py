@@ -1,0 +1,283 @@
+"""One node's decisions about one folder: the dispatch.
+
+Everything that happens comes in as an event, everything to do goes out as an effect.
+
+In:   `handle(event, now)`, as often as things happen; `end_turn(now)` after one or several of them.
+Out:  effects, to be performed in order after the index was committed.
+Rule: it knows all machines, in the order of their layers, and none knows it. It hands each event to one of them, runs them
+      in a fixed order at the end of a turn, and says when it has to be called again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dir_sync.core import limits
+from dir_sync.core.events import (
+    Blind,
+    ConflictsSettled,
+    Decided,
+    Drained,
+    Effect,
+    Event,
+    Inquired,
+    Moved,
+    PeerDown,
+    PeerUp,
+    Recalled,
+    Received,
+    Report,
+    Ticked,
+    Touched,
+    Urgency,
+)
+from dir_sync.core.jobs import Applied, DeltaDone, Listed, Looked, Pruned, ReadDone, Rechecked, Signed, Staged, Version
+from dir_sync.core.messages import Message
+from dir_sync.core.model import PeerError
+from dir_sync.engine.constants import CALM_MS, DELTA_KEEP_MS, RECHECK_MAX, RECHECK_MS, RETRY_MS, TELL_TOGETHER_MS
+from dir_sync.engine.machines import Machines
+from dir_sync.engine.values import Now
+
+__all__ = ["Engine", "Now"]
+
+
+class Engine(Machines):
+    """The machines of one folder. One thread only."""
+
+    def start(self, now: Now, found: Sequence[Version] = ()) -> list[Effect]:
+        """Look at everything: what happened while nobody watched? `found`: what the last run displaced and did not live
+        to note, under the paths where the index says that these contents still are."""
+        self.board.now, self.board.out = now, []
+        self.board.scanning = True
+        self.own_losses.begin_to_look()
+        self.board.to_list.append(b"")
+        if self.board.index.any_offers():
+            self.board.plan_cursor = b""
+        self.peer_losses.brake_again()
+        self.recorder.find_not_noted(found)
+        for version in self.board.index.versions_since(now.wall_ns - RECHECK_MS[-1] * 1_000_000, RECHECK_MAX):
+            self.versions.recheck_later(version)
+        return self.board.out + self.end_turn(now)
+
+    def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
+        """`handle` for what the watcher tells, which comes by the thousand."""
+        self.board.now = now
+        effects: list[Effect] = []
+        for event in events:
+            if type(event) is Touched and event.urgency is Urgency.ARRIVED and self.look_queue.take_echo(event.path):
+                continue
+            effects += self.handle(event, now)
+        return effects
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        """One event. What it makes necessary comes now or with `end_turn`."""
+        self.board.now, self.board.out = now, []
+        match event:
+            case Touched(path, urgency):
+                self.look_queue.on_touched(path, urgency)
+            case Moved():
+                self.look_queue.on_moved(event)
+            case Blind(path, reason):
+                self.own_losses.begin_to_look()
+                if reason:
+                    self.board.note("blind", path, text=reason)
+                    self.look_queue.echoes.clear()
+                self.board.to_list.append(path)
+            case Decided(approve):
+                self.decisions.on_decided(approve)
+            case ConflictsSettled(losers):
+                self.queries.on_conflicts_settled(losers)
+            case Recalled(wanted, holders):
+                self.queries.on_restore(wanted, holders)
+            case Inquired(id_, questions):
+                self.queries.ask_peers(id_, questions)
+            case Pruned(names):
+                self.board.jobs_out -= 1
+                self.versions.on_pruned(names)
+            case Rechecked(versions, gone):
+                self.board.jobs_out -= 1
+                self.versions.on_rechecked(versions, gone)
+            case Ticked():
+                pass
+            case Listed(listings, left):
+                self.board.listings_out -= 1
+                self.board.jobs_out -= 1
+                self.board.to_list += left
+                for listing in listings:
+                    self.scan.on_listed(listing)
+            case Looked(items):
+                self.look_queue.looks_out -= not self.board.looking[items[0].path].large
+                self.board.jobs_out -= 1
+                self.board.index.fetch(seen.path for seen in items)
+                together = {seen.path for seen in items} if self.local_renames.renames else frozenset[bytes]()
+                is_soon = bool(self.board.to_list or self.board.listings_out)
+                self.local_renames.is_listing = is_soon or any(errand.listing for errand in self.board.looking.values())
+                for seen in items:
+                    self.local_changes.on_looked(seen, together)
+            case Applied(items):
+                self.board.jobs_out -= 1
+                for result in self.bulk_install.on_pushed_installed(items) if self.work.pushed else items:
+                    self.applier.on_applied(result)
+            case Staged():
+                self.board.jobs_out -= 1
+                self.fetcher.on_staged(event)
+            case ReadDone():
+                self.board.jobs_out -= 1
+                self.uploader.on_read(event)
+            case DeltaDone():
+                self.board.jobs_out -= 1
+                self.deltas_out.on_delta_made(event)
+            case Signed():
+                self.board.jobs_out -= 1
+                self.deltas_in.on_signed(event)
+            case PeerUp():
+                self.intake.on_peer_up(event)
+            case PeerDown(node, _):
+                self._peer_down(node)
+            case Received(node, message):
+                self._received(node, message)
+            case Drained(node, size):
+                peer = self.board.peers.get(node)
+                if peer is not None:
+                    peer.queued = max(0, peer.queued - size)
+        while self.board.gone:
+            self._peer_down(self.board.gone.pop(0))
+        return self.board.out
+
+    def end_turn(self, now: Now) -> list[Effect]:
+        """Everything that is due now: looks, plans, words to the peers."""
+        self.board.now, self.board.out = now, []
+        self.board.run_again = False
+        self.brakes.peers.sample(self.board.index.files(), now.mono_ms)
+        self.look_queue.send_looks()
+        self.scan.send_listings()
+        self.planner.run_timers()
+        self.peer_losses.judge_peers()
+        self.own_losses.judge_again()
+        self.planner.plan_todo()
+        self.applier.flush_jobs()
+        self.queries.answer_some()
+        if not self.publisher.may_tell_later():
+            self.publisher.told_ms = now.mono_ms
+            self.publisher.publish()
+        self.folder_times.announce_mtimes()
+        if not self.brakes.is_published and self.brakes.publish_due_ms <= now.mono_ms:
+            self.brakes.is_published = True
+            if self.brakes.held() != self.brakes.published:
+                self.brakes.publish()
+        for node in sorted(self.board.peers):
+            if self.board.peers[node].ask_again and self.board.peers[node].synced:
+                self.intake.ask_again(self.board.peers[node])
+            if self.board.peers[node].parked:
+                self.uploader.serve_parked(self.board.peers[node])
+        self.publisher.send_backlogs()
+        if not self.board.journals:
+            self.rows.begin_journal()
+        self.versions.prune_when_due()
+        self.versions.recheck_when_due()
+        self.deltas_out.drop_old_deltas()
+        self.signatures.sign_rested()
+        self.idle.when_calm()
+        if len(self.work.arriving_at) > len(self.work.ready) and not (self.work.fetches or self.work.applying):
+            # All others have come: else each content would be remembered for good.
+            self.work.arriving_at = {ready.digest: path for path, ready in self.work.ready.items()}
+        for id_, answers in self.queries.inquiries.over(now.mono_ms):
+            self.board.out.append(Report(id_, tuple(answers)))
+        self.sync_report.tell_lacks()
+        self.sync_report.note_in_sync()
+        if self.board.out or self.board.jobs_out:
+            self.board.moved_ms = now.mono_ms
+        return self.board.out
+
+    def next_deadline(self) -> int | None:
+        """The monotonic ms at which `end_turn` has something to do, even if nothing happens; None: never."""
+        if self.board.run_again:
+            return self.board.now.mono_ms
+        due: list[int] = []
+        if self.board.to_announce:
+            due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
+        if not self.look_queue.looks_out and (when := self.board.agenda.next_due()) is not None:
+            due.append(when)  # while looks are out, the next ones are sent when they come back
+        if self.board.timers:
+            due.append(self.board.timers[0][0])
+        if self.board.to_list_again:
+            due.append(min(when for when, _ in self.board.to_list_again.values()))
+        if self.versions.rechecks:
+            due.append(self.versions.rechecks[0][0])
+        if self.deltas_out.deltas:
+            due.append(next(iter(self.deltas_out.deltas.values()))[1] + DELTA_KEEP_MS)
+        due += [when for when, _ in self.transfers.unfinished.values()]
+        if self.signatures.sign_grown:
+            due.append(next(iter(self.signatures.sign_grown.values())))
+        if self.versions.retention is not None and not self.versions.pruning:
+            due.append(self.board.now.mono_ms if self.versions.thin else self.versions.prune_at)
+        telling = None if self.brakes.is_published else self.brakes.publish_due_ms
+        others = (self.brakes.peers.due_ms(), self.queries.inquiries.due_ms(), self.own_losses.held_again_ms, telling)
+        due += [
+            when for when in (*others, self.sync_report.lacks_due_ms, self.sync_report.sync_due_ms) if when is not None
+        ]
+        if self.idle.calm_work():
+            due.append(max(self.board.moved_ms, self.board.now.mono_ms) + CALM_MS)
+        behind = [peer for peer in self.board.peers.values() if peer.sent < self.board.index.sequence]
+        if any(peer.parked for peer in self.board.peers.values()):
+            due.append(self.board.now.mono_ms + 20)
+        if self.work.fetches or any(peer.given is not None and peer.unacked for peer in behind):
+            due.append(self.board.now.mono_ms + RETRY_MS)
+        return min(due, default=None)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while anything is under way or known to be missing here and to be had."""
+        return bool(
+            self.board.jobs_out
+            or len(self.board.agenda)
+            or self.board.plan_queue
+            or self.board.to_list
+            or self.work.fetches
+            or self.work.ready
+            or any(self.work.waiting.values())
+            or self.board.scanning
+            or self.brakes.own.missed
+        )
+
+    @property
+    def has_jobs_out(self) -> bool:
+        """True while a worker may be at something whose outcome is not noted yet."""
+        return bool(self.board.jobs_out)
+
+    def _peer_down(self, node: str) -> None:
+        peer = self.board.peers.pop(node, None)
+        if peer is None:
+            return
+        known = self.board.index.peer(node)
+        if not peer.is_member and known is not None and self.board.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
+            self.board.index.forget_offers(node)
+            self.board.index.set_peer(node, known._replace(seen=0))  # if it comes again, it is asked for all of it
+        for path, fetch in list(self.work.fetches.items()):
+            if fetch.peer == node:
+                self.transfers.forget(fetch)
+                self.transfers.drop_stage(fetch, fetch.base is not None)
+                self.board.plan_queue[path] = None
+        for asked in peer.requests.values():
+            self.board.plan_queue[asked.path] = None
+        self.board.plan_queue.update(
+            self.work.waiting.pop(node, ())
+        )  # for room with it: another may have what they want
+        self.transfers.pulls.pop(node, None)
+        self.uploader.active.gone(node)
+        self.brakes.held_elsewhere.pop(node, None)
+        self.queries.inquiries.gone(node)
+        self.board.window_freed = True
+
+    def _received(self, node: str, message: Message) -> None:
+        peer = self.board.peers.get(node)
+        if peer is None:
+            return
+        if getattr(message, "folder", self.board.folder) != self.board.folder:
+            return
+        self.board.plan_queue.owner = node
+        try:
+            self.router.route(peer, message)
+        except PeerError as error:
+            self.board.drop(peer, "protocol-error", str(error))
+        self.board.plan_queue.owner = ""

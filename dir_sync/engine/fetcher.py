@@ -1,0 +1,255 @@
+"""How a content is fetched: from whom, as a whole or as a delta, and what arrives of it.
+
+In:   paths whose content has to come; CHUNKS and REFUSE messages; results of staging jobs.
+Out:  pulls within the window of each peer; contents that are ready to be installed.
+Used by: acquire, planner, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.growth import mark_offsets
+from dir_sync.core.jobs import Staged, StageJob
+from dir_sync.core.messages import Chunks
+from dir_sync.core.model import Kind, Record
+from dir_sync.core.peers import Peer
+from dir_sync.core.transfer import Fetch
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import OURS, RETRY_MS, STAGING
+from dir_sync.engine.deltas_in import DeltaRequests
+from dir_sync.engine.growth_in import GrowthInstaller
+from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import Ready, rest
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["Fetcher"]
+
+_LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives nothing, holds up what others have
+_PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
+
+
+class Fetcher:
+    """How a content is fetched: from whom, as a whole or as a delta, and what arrives of it."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        sources: Sources,
+        brakes: Brakes,
+        transfers: TransferTable,
+        applier: Applier,
+        incoming_moves: IncomingMoves,
+        growth_in: GrowthInstaller,
+        deltas_in: DeltaRequests,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self._brakes = brakes
+        self._transfers = transfers
+        self._applier = applier
+        self._incoming_moves = incoming_moves
+        self._growth_in = growth_in
+        self._deltas_in = deltas_in
+
+    def fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
+        delta = self._work.delta_offers.get(path)
+        if delta is not None and delta[2] == target.content:
+            peer, base, _, offer = delta
+            if offer.marks is None:
+                if peer in holders and self._sources.where_is(base, path) is not None:
+                    self._sources.bases[path] = base
+                    self._begin(path, target, peer, base, offer.size)
+                    return
+            elif row is not None and peer in holders and (row.record.kind, row.record.content) == (Kind.FILE, base):
+                if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
+                    self._growth_in.begin_growth(row, target, peer, offer.marks)
+                    return
+        if path in self._work.failed_holders and self._deltas_in.delta_is_coming(path, target.content):
+            return
+        choice = min(holders, key=lambda node: (self._board.peers[node].window.bytes, node))
+        small = target.size <= limits.CHUNK_BYTES
+        peer_state = self._board.peers[choice]
+        if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
+            self._work.await_room(choice, path, target.size if small else limits.CHUNK_BYTES)
+            return
+        if not small and sum(fetch.peer == choice for fetch in self._transfers.large.values()) >= _LARGE_FETCHES_MAX:
+            self._work.await_room(choice, path, limits.CHUNK_BYTES)
+            return
+        origin = self._sources.origins.get(path)
+        if (origin in self._work.busy or self._work.has_just_grown(origin)) and self._incoming_moves.wait_a_moment(
+            target
+        ):
+            return
+        grows = delta is not None and delta[3].marks is not None
+        may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
+        may_ask = (self._board.with_deltas or grows or may_have_grown) and path not in self._work.failed_holders
+        before = self._sources.base_of(path, row) if may_ask else None
+        is_ours = before is not None and row is not None and row.record.content == before[0]
+        if (
+            before is not None
+            and min(before[1], target.size) >= limits.DELTA_FILE_BYTES_MIN
+            and (
+                grows or (may_have_grown and is_ours) or min(before[1], target.size) * 4 >= max(before[1], target.size)
+            )
+        ):
+            self._deltas_in.ask_for_delta(path, before[0], before[1] if is_ours else 0, target, choice)
+            return
+        self._begin(path, target, choice, None, target.size)
+
+    def _begin(self, path: bytes, target: Record, node: str, base: bytes | None, size: int) -> None:
+        self._transfers.token += 1
+        now = self._board.now.mono_ms
+        small = base is None and size <= limits.CHUNK_BYTES
+        name = b""
+        if base is not None:
+            name = STAGING + b"delta-in-%s-%d" % (self._board.tag, self._transfers.token)
+        elif not small:
+            name = self._transfers.part_name(target.content)
+        fetch = Fetch(self._transfers.token, target, node, base, size, name, moved_ms=now, started_ms=now)
+        self._work.fetches[path] = fetch
+        self._transfers.by_token[fetch.token] = fetch
+        self._work.arriving_at[target.content] = path
+        if small:
+            self._transfers.pull(fetch)
+        else:
+            self._transfers.large[fetch.token] = fetch
+            fetch.writing = True
+            digest = b"" if base is not None else target.content
+            self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node))
+
+    def on_chunks(self, peer: Peer, message: Chunks) -> None:
+        for piece in message.pieces:
+            fetch = peer.window.arrived(piece.key, piece.offset, len(piece.data), self._board.now.mono_ms)
+            if fetch is None:
+                continue
+            fetch.moved_ms = self._board.now.mono_ms
+            fetch.take(piece.offset, piece.data)
+            if not fetch.is_small:
+                self._transfers.write(fetch)
+            elif fetch.received == fetch.size:
+                self._arrived_small(fetch)
+        self._board.window_freed = True
+
+    def _arrived_small(self, fetch: Fetch) -> None:
+        path = fetch.target.path
+        self._transfers.forget(fetch)
+        data = b"".join(data for _, data in fetch.waiting)
+        if (
+            fetch.plan is not None
+            and path not in self._work.busy
+            and path not in self._board.looking
+            and path not in self._board.agenda
+        ):
+            row, offers, item, take = fetch.plan
+            if (
+                self._board.index.get(path) is row
+                and self._board.index.offers(path) == offers
+                and self._work.is_unblocked(path)
+            ):
+                self._applier.order_change(item._replace(data=data), take)  # nothing has changed since it was planned
+                return
+        self._work.make_ready(path, Ready(fetch.target.content, data, None))
+        self._board.plan_queue[path] = None
+
+    def on_staged(self, event: Staged) -> None:
+        orphan = self._transfers.orphans.pop(event.token, None)
+        if orphan is not None:
+            self._transfers.part_left = True
+            given_up, remove = orphan
+            given_up.writing = False
+            if event.unfinished:
+                self._transfers.unfinished[event.token] = self._board.now.mono_ms + RETRY_MS, given_up
+                return
+            if given_up.grows is not None and (event.problem or event.verified):
+                self._transfers.growth_ends(given_up)
+                self._board.agenda.add(given_up.target.path, self._board.now.mono_ms, self._board.now.mono_ms)
+            self._transfers.drop_stage(given_up, remove)
+            return
+        fetch = self._transfers.by_token.get(event.token)
+        if fetch is None:
+            return
+        path = fetch.target.path
+        fetch.writing = False
+        fetch.moved_ms = self._board.now.mono_ms
+        if fetch.grows is not None:
+            self._growth_in.on_grown(fetch, event)
+            return
+        if event.problem:
+            if event.full:
+                self._work.short[path] = fetch.target.size
+            self._transfers.failed_fetch(fetch, event)
+            return
+        if event.verified and fetch.base is not None and fetch.name.startswith(STAGING + b"delta-in-"):
+            self._deltas_in.patch(fetch)
+            return
+        if event.verified and (fetch.base is not None or event.written == fetch.size):  # else it is to be longer by now
+            self._transfers.forget(fetch)
+            took = max(1, self._board.now.mono_ms - fetch.started_ms)
+            if fetch.base is not None:
+                self._board.note("delta", path, fetch.peer, fetch.target.size, fetch.size)
+            elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
+                self._board.note("fetched", path, fetch.peer, fetch.size, took, rest(fetch.size, fetch.began_at))
+            self._work.make_ready(path, Ready(fetch.target.content, None, fetch.name))
+            self._board.plan_queue[path] = None
+            self._board.window_freed = True
+            return
+        fetch.written = event.written
+        if not fetch.opened:
+            fetch.opened = True
+            fetch.asked = fetch.received = fetch.began_at = event.written
+            if event.written:
+                self._board.note("resumed", path, fetch.peer, fetch.size, event.written)
+        self._transfers.pull(fetch)
+        self._transfers.write(fetch)
+
+    def wake_waiting(self) -> None:
+        """Room in a window: some of those who wait for it are planned again; in bulk, not one by one."""
+        for fetch in self._transfers.large.values():
+            if fetch.opened:
+                self._transfers.pull(fetch)
+        for holder, waiting in list(self._work.waiting.items()):
+            peer = self._board.peers.get(holder)
+            self._board.plan_queue.owner = holder
+            if peer is None:
+                self._board.plan_queue.update(waiting)
+                del self._work.waiting[holder]
+                continue
+            room = peer.window.room()
+            if room < limits.PULL_WINDOW_BYTES // 4:
+                continue
+            woken = []
+            for path, size in waiting.items():
+                room -= max(size, _PULL_COST_BYTES)
+                if room < 0:
+                    break
+                woken.append(path)
+            for path in woken:
+                del waiting[path]
+            self._board.plan_queue.update(woken)
+            if not waiting:
+                del self._work.waiting[holder]
+        self._board.plan_queue.owner = ""
+
+    def on_refuse(self, peer: Peer, id_: int, reason: str) -> None:
+        if id_ in peer.requests:
+            self._deltas_in.no_delta(peer, id_)
+            return
+        fetch = peer.window.refused(id_)
+        if fetch is None or self._work.fetches.get(fetch.target.path) is not fetch:
+            return
+        path = fetch.target.path
+        if reason == "forgotten":
+            self._board.index.drop_offer(path, peer.node)
+        if reason != "later":
+            self._board.index.drop_offer(path, OURS + peer.node)
+            if any(held.maker == peer.node for held in self._brakes.held_elsewhere.get(peer.node, ())):
+                peer.lacks.add(fetch.target.content)  # until it tells more of what it misses
+        self._transfers.give_up(fetch, path)
+        self._board.plan_later(path, RETRY_MS if reason == "later" else limits.SETTLE_MS)

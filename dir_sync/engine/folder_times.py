@@ -1,0 +1,64 @@
+"""Modification times of folders: set, and announced once more, when all is calm.
+
+In:   folders in which somebody works, and times that peers announced. Out: jobs that set them; announcements.
+Used by: applier, recorder, local_changes, idle, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, Why
+from dir_sync.core.messages import ModificationUpdate
+from dir_sync.core.model import Kind
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import TIMES_MAX
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["FolderTimes"]
+
+
+class FolderTimes:
+    """Modification times of folders: set, and announced once more, when all is calm."""
+
+    def __init__(self, board: Board, work: WorkTable) -> None:
+        self._board = board
+        self._work = work
+        self.mtimes_to_set: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
+        self.active_folders: dict[
+            bytes, int | None
+        ] = {}  # folder in which people change things -> its time as told last
+        self.mtime_checks: dict[bytes, int | None] = {}  # the same, now that it is calm: their times are looked at
+        self.mtimes_to_announce: dict[bytes, int] = {}  # these have others by now, to be told
+
+    def mark_active(self, folder: bytes, mtime: int | None) -> None:
+        """People change something in a folder, whose time was told as `mtime` (None: was not told). It may have got a later
+        one by what they did before we looked, or right after."""
+        if folder and (folder in self.active_folders or len(self.active_folders) < TIMES_MAX):
+            known = self.active_folders.get(folder)
+            self.active_folders[folder] = known if mtime is None else mtime
+
+    def set_mtimes(self) -> None:
+        items = []
+        for path, mtime in sorted(self.mtimes_to_set.items(), reverse=True):
+            row = self._board.index.get(path)
+            if path in self._work.busy or row is None or row.record.kind != Kind.DIRECTORY or not row.fp:
+                continue
+            items.append(ApplyItem(path, Act.META, row.record, row.fp, Why.REPLACED, mtime=mtime))
+            self._work.busy.add(path)
+            self._work.applying[path] = (items[-1], None)
+        self.mtimes_to_set.clear()
+        for at in range(0, len(items), limits.APPLY_ITEMS_MAX):
+            self._board.order(ApplyJob(tuple(items[at : at + limits.APPLY_ITEMS_MAX])))
+
+    def announce_mtimes(self) -> None:
+        times = list(self.mtimes_to_announce.items())
+        self.mtimes_to_announce.clear()
+        for at in range(0, len(times), limits.CHANGES_MAX):
+            some = tuple(times[at : at + limits.CHANGES_MAX])
+            for node in sorted(self._board.peers):
+                if self._board.peers[node].asked:
+                    self._board.send(
+                        node,
+                        ModificationUpdate(self._board.folder, self._board.peers[node].sent, (), some),
+                        60 * len(some),
+                    )

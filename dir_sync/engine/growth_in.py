@@ -1,0 +1,103 @@
+"""A file that grew elsewhere grows here: what is new is fetched and appended.
+
+In:   offers of a file that begins with what we hold. Out: transfers that append.
+Used by: fetcher, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.jobs import ApplyResult, Growing, Result, Staged
+from dir_sync.core.model import Record
+from dir_sync.core.transfer import Fetch
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import RETRY_MS, STAGING
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import Ready, rest
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["GrowthInstaller"]
+
+
+class GrowthInstaller:
+    """A file that grew elsewhere grows here."""
+
+    def __init__(self, board: Board, work: WorkTable, transfers: TransferTable, applier: Applier) -> None:
+        self._board = board
+        self._work = work
+        self._transfers = transfers
+        self._applier = applier
+
+    def begin_growth(self, row: Row, target: Record, node: str, marks: tuple[bytes, ...]) -> None:
+        """Known here: what we hold is the beginning of what is wanted. The file itself is written to, so nothing else is done
+        at its path until that is over."""
+        path, mine = target.path, row.record
+        self._transfers.token += 1
+        now, size = self._board.now.mono_ms, mine.size
+        name = STAGING + b"new-grow-%s-%d" % (self._board.tag, self._transfers.token)
+        fetch = Fetch(
+            self._transfers.token,
+            target,
+            node,
+            None,
+            target.size,
+            name,
+            size,
+            size,
+            size,
+            True,
+            True,
+            moved_ms=now,
+            started_ms=now,
+            began_at=size,
+        )
+        fetch.grows = Growing(
+            path, row.fp, size, mine.content, marks, target.content, target.size, target.mode, target.mtime
+        )
+        self._work.fetches[path] = self._transfers.by_token[fetch.token] = self._transfers.large[fetch.token] = fetch
+        self._work.arriving_at[target.content] = path
+        self._work.busy.add(path)
+        self._applier.record_attempt(path, target.stamp)
+        self._transfers.order_growth(fetch, ())
+        self._transfers.pull(fetch)
+
+    def on_grown(self, fetch: Fetch, event: Staged) -> None:
+        """More of a file that grows is here."""
+        path = fetch.target.path
+        if not event.problem and not event.verified:
+            fetch.written = event.written
+            self._transfers.pull(fetch)
+            self._transfers.write(fetch)
+            return
+        if event.unfinished:
+            self._transfers.forget(fetch)
+            self._work.wait_after(path, event.problem)
+            self._transfers.unfinished[event.token] = self._board.now.mono_ms + RETRY_MS, fetch
+            return
+        self._transfers.growth_ends(fetch)
+        if event.problem:
+            self._board.agenda.add(
+                path, self._board.now.mono_ms, self._board.now.mono_ms
+            )  # what it is now decides what comes next
+            if event.full:
+                self._work.short[path] = fetch.target.size
+            if event.base_changed:
+                self._transfers.forget(fetch)
+                self._work.delta_offers.pop(path, None)
+            else:
+                self._transfers.failed_fetch(fetch, event)
+                self._work.failed_holders.setdefault(path, set())  # no delta: the whole
+            return
+        self._transfers.forget(fetch)
+        took = max(1, self._board.now.mono_ms - fetch.started_ms)
+        self._board.note("fetched", path, fetch.peer, fetch.size, took, rest(fetch.size, fetch.began_at))
+        if not event.fp:
+            self._work.make_ready(path, Ready(fetch.target.content, None, fetch.name))
+            return
+        _, _, item, take = fetch.plan
+        self._work.attempted.pop(path, None)
+        self._work.troubled.pop(path, None)
+        self._work.not_before.pop(path, None)
+        row = self._board.index.get(path)
+        self._applier.installed(item, take, row, ApplyResult(path, Result.DONE, event.fp))

@@ -1,0 +1,116 @@
+"""What is done when nothing else is to be done: sweeps, folder times, signatures.
+
+In:   marks of the machines. Out: one step at a time.
+Used by: engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import DiscardJob, SignJob, SweepJob
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import CALM_MS, STAGING
+from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["IdleTasks"]
+
+
+class IdleTasks:
+    """What is done when nothing else is to be done."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        signatures: SignatureBacklog,
+        folder_times: FolderTimes,
+        transfers: TransferTable,
+        look_queue: LookQueue,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._signatures = signatures
+        self._folder_times = folder_times
+        self._transfers = transfers
+        self._look_queue = look_queue
+
+    def calm_work(self) -> bool:
+        return (
+            bool(
+                self._board.check_again
+                or self._folder_times.mtimes_to_set
+                or self._folder_times.active_folders
+                or self._signatures.to_sign
+                or self._signatures.may_hold
+                or self._signatures.sign_after is not None
+                or self._transfers.must_sweep
+            )
+            or not self._work.ready.keys().isdisjoint(self._work.blocked)
+        ) and not self._signatures.signing
+
+    def when_calm(self) -> None:
+        """Folder times and signatures: when nothing else is to be done."""
+        calm = self._board.now.mono_ms - self._board.moved_ms >= CALM_MS
+        due = self._board.agenda.next_due()
+        soon = due is not None and due < self._board.now.mono_ms + CALM_MS
+        if (
+            self._board.out
+            or self._board.jobs_out
+            or self._board.plan_queue
+            or self._board.to_list
+            or self._work.fetches
+            or self._board.scanning
+            or soon
+        ):
+            return
+        if self._signatures.signing or not calm or not self.calm_work():
+            return
+        if self._board.check_again:
+            self._board.to_list += sorted(self._board.check_again)
+            self._board.check_again.clear()
+            self._look_queue.echoes.clear()
+            self._board.run_again = True
+            return
+        for path in sorted(self._work.ready.keys() & self._work.blocked.keys()):
+            self._work.unready(path)  # its folder does not come: who waits for this content is served otherwise
+            self._board.run_again = True
+        if self._transfers.must_sweep:
+            self._transfers.part_left = self._board.index.offers_went = False
+            wanted = {STAGING + b"part-" + content.hex().encode() for content in self._board.index.offered_contents()}
+            self._transfers.part_kept = bool(wanted)
+            wanted.update(ready.staged for ready in self._work.ready.values() if ready.staged is not None)
+            self._board.out.append(SweepJob(frozenset(wanted)))
+        if self._folder_times.active_folders:
+            self._folder_times.mtime_checks, self._folder_times.active_folders = self._folder_times.active_folders, {}
+            for path in sorted(self._folder_times.mtime_checks) if self._board.peers else ():
+                self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms).times = True
+            self._board.run_again = True
+            return
+        if self._folder_times.mtimes_to_set:
+            self._folder_times.set_mtimes()
+            return
+        if not self._signatures.to_sign and self._signatures.sign_after is not None:
+            rows = self._board.index.live_rows(self._signatures.sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
+            self._signatures.sign_after = rows[-1].record.path if rows else None
+            for row in rows:
+                self._signatures.sign_budget -= row.record.size
+                if self._signatures.sign_budget < 0:
+                    self._signatures.sign_after = None
+                    break
+                self._signatures.to_sign[row.record.path] = b""
+        while self._signatures.to_sign:
+            path = next(iter(self._signatures.to_sign))
+            earlier = self._signatures.to_sign.pop(path)
+            found = self._board.index.get(path)
+            if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
+                self._signatures.signing = True
+                self._board.order(SignJob("", 0, 0, path, found.fp, found.record.content, earlier))
+                return
+        if self._signatures.may_hold and self._signatures.sign_after is None:
+            self._signatures.may_hold = False
+            self._board.out.append(DiscardJob((), unsigned=True))

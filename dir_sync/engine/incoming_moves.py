@@ -1,0 +1,132 @@
+"""Renames made elsewhere: what left one name may be wanted under another.
+
+In:   offers, and what was displaced a moment ago. Out: moves instead of removals and copies.
+Used by: fetcher, acquire, planner, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.model import Kind, Record, same_content
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import MOVE_ROWS_MAX
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["IncomingMoves"]
+
+_DISPLACED_MS = 60_000  # how long they may be wanted under another name
+
+
+class IncomingMoves:
+    """Renames made elsewhere: what left one name may be wanted under another."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        sources: Sources,
+        brakes: Brakes,
+        transfers: TransferTable,
+        rows: Rows,
+        applier: Applier,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self._brakes = brakes
+        self._transfers = transfers
+        self._rows = rows
+        self._applier = applier
+
+    def _moves_whole(self, source: bytes, target: bytes) -> bool:
+        """True if all that we know below a folder is wanted below its new name, and nowhere else."""
+        below = self._board.index.live_below(source, MOVE_ROWS_MAX)
+        if len(below) == MOVE_ROWS_MAX or any(busy.startswith(source + b"/") for busy in self._work.busy):
+            return False
+        for child in below:
+            path = target + child.record.path[len(source) :]
+            known = self._board.index.get(path)
+            take = decide(None if known is None else known.record, self._board.index.offers(path))
+            is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
+            if not is_wanted or self._rows.announced_gone(child.record) is None:
+                return False
+        return True
+
+    def take_back_moved(self, item: ApplyItem, take: Take) -> bool:
+        """True if what is wanted was displaced just now by the same peer: its old name was heard of first. It comes out of
+        the history again, where it would take room twice."""
+        alike = self._sources.displaced.get(take.record.content)
+        if alike is None:
+            return False
+        kept = alike.pop()
+        if not alike:
+            del self._sources.displaced[take.record.content]
+        if kept.node != take.record.stamp.node or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
+            return False
+        version = self._board.index.version(kept.version)
+        if version is None or version.why is Why.CONFLICT or (version.name, b"") in self._sources.no_source:
+            return False
+        self._transfers.cancel(item.path)
+        self._applier.order_change(item._replace(act=Act.MOVE, copy_path=kept.version, copy_fp=kept.fp), take)
+        return True
+
+    def is_leaving(self, row: Row) -> bool:
+        """True if a file of ours should go, as far as we have heard, and is not to be kept as the loser of a conflict."""
+        decision = decide(row.record, self._board.index.offers(row.record.path))
+        return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT and not decision.conflict
+
+    def renamed_there(self, record: Record, source: bytes) -> None:
+        """A peer has renamed a file, and maybe changed it as well: what we have under the old name is most of it."""
+        self._sources.origins[record.path] = source
+        row = self._board.index.get(source)
+        if row is None or row.record.kind != Kind.FILE or row.record.content == record.content:
+            return
+        if min(row.record.size, record.size) >= limits.DELTA_FILE_BYTES_MIN:
+            self._sources.bases[record.path] = row.record.content
+
+    def respell(self, source: bytes) -> bool:
+        """True if a name that should go gets the other spelling by which it is wanted, now or soon: it is renamed, not
+        removed and made again."""
+        row = self._board.index.get(source)
+        if row is None or not row.fp or self._work.is_at_work(source) or self._brakes.peers.holds(source):
+            return False
+        mine = row.record
+        if mine.kind not in (Kind.FILE, Kind.DIRECTORY):
+            return False
+        gone = decide(mine, self._board.index.offers(source))
+        if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
+            return False
+        for path in self._transfers.unable.behind(source):
+            known = self._board.index.get(path)
+            take = decide(None if known is None else known.record, self._board.index.offers(path))
+            is_here = (
+                self._work.is_unblocked(path) and not self._work.is_at_work(path) and (known is None or not known.fp)
+            )
+            if not isinstance(take, Take) or not same_content(take.record, mine) or not is_here:
+                continue
+            if mine.kind == Kind.DIRECTORY and not self._moves_whole(source, path):
+                continue
+            self._work.unready(path)
+            self._transfers.cancel(path)
+            self._work.busy.add(source)
+            why = Why.REPLACED
+            self._applier.order_change(
+                ApplyItem(path, Act.MOVE, take.record, b"", why, copy_path=source, copy_fp=row.fp), take
+            )
+            return True
+        return False
+
+    def wait_a_moment(self, target: Record) -> bool:
+        """True for a while, for what is here and just being looked at: so that it does not travel."""
+        if self._work.grace_ms(target.path, target) > limits.RENAME_HOLD_MS:
+            return False
+        self._board.plan_later(target.path, 20)
+        return True

@@ -1,0 +1,265 @@
+"""What peers announce becomes offers; how far each peer has told and heard.
+
+In:   connections, STATE_REQUEST, STATE, ACKNOWLEDGE, and the records of updates. Out: offers; STATE_REQUEST messages.
+Used by: local_changes, scan, decisions, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.events import Drop, NewIdentity, PeerUp
+from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
+from dir_sync.core.messages import Brake as BrakeNews
+from dir_sync.core.messages import Decision, StateRequest
+from dir_sync.core.model import (
+    Kind,
+    PeerError,
+    Record,
+    Stamp,
+    beats,
+    is_first_scan,
+    knows_itself,
+    leq,
+    same_body,
+    with_change,
+)
+from dir_sync.core.peers import Peer
+from dir_sync.core.reconcile import Offer
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import MEMBER, NOBODY
+from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.sync_report import SyncReport
+from dir_sync.engine.uploader import Uploader
+from dir_sync.engine.values import rest
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import PeerSeen
+
+__all__ = ["Intake"]
+
+_ADDRESSES_MAX = 10_000
+
+
+class Intake:
+    """What peers announce becomes offers; how far each has told and heard."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        stamps: Stamps,
+        brakes: Brakes,
+        peer_losses: PeerLosses,
+        uploader: Uploader,
+        sync_report: SyncReport,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._stamps = stamps
+        self._brakes = brakes
+        self._peer_losses = peer_losses
+        self._uploader = uploader
+        self._sync_report = sync_report
+        self._links = 0  # connections so far
+
+    def on_peer_up(self, event: PeerUp) -> None:
+        hello = event.hello
+        theirs = next((folder for folder in hello.folders if folder.name == self._board.folder), None)
+        if theirs is None:
+            self._board.out.append(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
+            return
+        known = self._board.index.peer(event.peer)
+        if known is None or known.index_id != theirs.index_id:
+            if known is not None:
+                self._board.index.forget_offers(event.peer)
+            known = PeerSeen(theirs.index_id, 0, None)
+            self._board.index.set_peer(event.peer, known)
+        self._links += 1
+        self._peer_losses.forget_strangers()
+        if len(self._board.addresses) > _ADDRESSES_MAX:
+            self._board.addresses = {
+                node: at for node, at in self._board.addresses.items() if node in self._board.peers
+            }
+        self._board.addresses[event.peer] = event.address
+        self._board.peers[event.peer] = Peer(event.peer, hello.name, self._links, theirs.index_id, known.first is None)
+        self._board.peers[event.peer].is_member = bool(self._board.index.noted(MEMBER + event.peer))
+        if not self._board.scanning:
+            self.ask_state(self._board.peers[event.peer])
+
+    def ask_state(self, peer: Peer) -> None:
+        """Ask for a peer's state. While we do not know what is here, much of it would only have to be kept until we do."""
+        if not peer.was_asked:
+            peer.was_asked = True
+            known = self._board.index.peer(peer.node)
+            after = 0 if known is None else known.seen
+            sequence = self._board.index.sequence
+            summary = b"" if after or not sequence else self._board.index.summary()
+            self._board.send(peer.node, StateRequest(self._board.folder, peer.index_id, after, sequence, summary), 100)
+
+    def on_state_request(self, peer: Peer, message: StateRequest) -> None:
+        after = message.after
+        is_known = message.index == self._board.index.index_id
+        if is_known and after > self._board.index.sequence:
+            if (
+                self._stamps.new_ids_ms is not None
+                and self._board.now.mono_ms - self._stamps.new_ids_ms < IDENTITY_EVERY_MS
+            ):
+                raise PeerError("claims to have seen more of this index than there is")  # true once at most
+            self._stamps.new_ids_ms = self._board.now.mono_ms
+            self._board.index.take_new_ids()
+            self._board.note("new identity", text="a peer has seen changes of ours that we have lost")
+            self._board.gone += self._board.peers
+            self._board.out.append(NewIdentity("new-identity"))
+            return
+        if not peer.asked:
+            for maker, approval in sorted(self._peer_losses.approvals.here.items()):
+                self._board.send(peer.node, Decision(self._board.folder, maker, approval.counter, True), 100)
+            if held := self._brakes.held():
+                self._board.send(peer.node, BrakeNews(self._board.folder, held), 100 * (1 + len(held)))
+        if not message.after:
+            peer.knows.clear()  # it has lost what it told us itself, or never told
+        peer.asked = True
+        peer.sent = after if is_known else 0
+        peer.told_last = False
+        if message.sequence == 0 and not after and peer.first_contact:
+            peer.given = set()
+            peer.acked_ms = self._board.now.mono_ms
+        peer.summary = b"" if peer.sent else message.summary
+        if message.sequence <= limits.PAGE_RECORDS_MAX:
+            self.ask_state(peer)  # it has little to tell, and may acknowledge only what we have asked for
+        if self._board.index.any_offers():
+            self._board.plan_cursor = b""  # from now on it may be asked for what it has
+
+    def advance_received(self, peer: Peer, sequence: int) -> None:
+        if not peer.is_member and 0 < self._board.index.files() <= 2 * peer.shared:
+            peer.is_member = True
+            self._board.index.note(MEMBER + peer.node, 1)
+        known = self._board.index.peer(peer.node)
+        if known is not None and sequence > known.seen:
+            self._board.index.set_peer(peer.node, known._replace(seen=sequence))
+
+    def on_last_state(self, peer: Peer, sequence: int) -> None:
+        known = self._board.index.peer(peer.node)
+        if known is not None and known.first is None:
+            self._board.index.set_peer(peer.node, known._replace(first=sequence))
+        peer.first_contact = False
+        if not peer.synced:
+            peer.synced = True
+            lack = self._sync_report.lacked_from(peer.node)
+            self._board.note("met", peer=peer.node, size=lack.bytes, wire=lack.files + lack.others)
+
+    def _take_back(self, path: bytes, node: str) -> None:
+        """What a peer has offered it offers no more: maybe nothing is wanted there now."""
+        if self._board.index.drop_offer(path, node):
+            self._board.plan_queue[path] = None
+
+    def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
+        """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
+        is what is just being installed, or may have been installed by a job that failed, or by one that we did not
+        live to see the end of."""
+        gift = self._work.pushed.get(path)
+        if gift is not None and self._board.index.offer(path, NOBODY) is None:
+            self._board.index.put_offer(Offer(NOBODY, gift.record, False))
+        tried = self._work.attempted.get(path)
+        if tried is not None:
+            offer = next(
+                (offer for offer in self._board.index.offers(path) if offer.record.stamp == tried != stamp), None
+            )
+        else:
+            unseen = self._board.scanning or bool(self._board.to_list_again)  # not every folder has been listed
+            if not unseen and not any(
+                path in some for some in (self._work.busy, self._board.looking, self._board.agenda)
+            ):
+                return
+            offer = self._board.index.offer(path, node)
+            if self._board.index.offer(path, NOBODY) is not None or (offer is not None and offer.record.stamp == stamp):
+                return
+        if offer is not None:
+            self._board.index.put_offer(Offer(NOBODY, offer.record, offer.foreign))
+
+    def _knew_us(self, record: Record) -> bool:
+        """True if a record was made by a node after our first contact with it."""
+        for node, counter in record.vector:
+            known = self._board.index.peer(node)
+            if known is not None and known.first is not None and counter > known.first:
+                return True
+        return False
+
+    def on_acknowledge(self, peer: Peer, path: bytes, stamp: Stamp) -> None:
+        peer.acknowledged(path)
+        peer.acked_ms = self._board.now.mono_ms
+        row = self._board.index.get(path)
+        peer.shared += row is not None and row.record.stamp == stamp
+        upload = self._uploader.active.acknowledged(peer.node, path)
+        if upload is not None and row is not None and row.record.stamp == stamp:
+            took = max(1, self._board.now.mono_ms - upload.since_ms)
+            if upload.is_delta:
+                self._board.note("sent delta", path, peer.node, upload.file_size, upload.size)
+            else:
+                self._board.note("sent large", path, peer.node, upload.size, took, rest(upload.size, upload.began_at))
+        for offer in self._board.index.offers(path):
+            if offer.peer == peer.node and offer.record.stamp != stamp:
+                self._keep_offer(path, peer.node, stamp)
+                self._take_back(path, peer.node)  # it has moved on from there
+        if row is not None and row.record.stamp < stamp:
+            self._board.plan_queue[path] = None
+        # (What a larger one has replaced meanwhile, before the stamp went back, is not unheard of either.)
+        was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
+        is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
+        if is_unheard_of and all(offer.record.stamp != stamp for offer in self._board.index.offers(path)):
+            peer.ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
+
+    def ask_again(self, peer: Peer) -> None:
+        """Ask a peer for all it has, as if it had told nothing yet."""
+        known = self._board.index.peer(peer.node)
+        if known is not None:
+            self._board.index.set_peer(peer.node, known._replace(seen=0))
+        peer.standing.heard = -1  # what it says now is news, even if it says no more than before
+        peer.ask_again = peer.was_asked = peer.synced = False
+        self.ask_state(peer)
+
+    def on_announced(self, peer: Peer, record: Record, sequence: int) -> bool:
+        """A peer announced what it holds. True if that is (or may be) news."""
+        path = record.path
+        if not knows_itself(record):
+            record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
+        peer.told_us = True
+        if record.content in peer.lacks:
+            peer.lacks.remove(record.content)
+            self._board.plan_cursor = b""
+        row = self._board.index.get(path)
+        if row is not None:
+            mine = row.record
+            if mine.stamp == record.stamp and same_body(mine, record):
+                peer.acknowledged(path)
+                if leq(record.vector, mine.vector):
+                    peer.shared += 1
+                    self._take_back(path, peer.node)
+                    if record.vector == mine.vector and row.seq > peer.sent:
+                        peer.knows[path] = (record.stamp, record.vector)
+                    return False
+            elif leq(record.vector, mine.vector) and not beats(record, mine):
+                self._take_back(path, peer.node)
+                return False
+            else:
+                peer.acknowledged(path)
+        foreign = (
+            record.kind == Kind.ABSENT
+            and peer.first_contact
+            and row is not None
+            and is_first_scan(row.record)
+            and not self._knew_us(record)
+        )
+        earlier = self._board.index.offer(path, peer.node)
+        self._keep_offer(path, peer.node, record.stamp)
+        self._board.index.put_offer(Offer(peer.node, record, foreign))
+        self._board.plan_queue[path] = None
+        self._work.failed_rounds.pop(path, None)
+        avoid = self._work.failed_holders.get(path)
+        if avoid is not None:
+            if earlier is not None and earlier.record.content != record.content:
+                del self._work.failed_holders[path]  # what failed was another content
+            else:
+                avoid.discard(peer.node)
+        return True

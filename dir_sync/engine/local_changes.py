@@ -1,0 +1,342 @@
+"""What a look found is an echo, an installation that was not noted, or a change made here.
+
+In:   results of look jobs. Out: changes for the recorder; looks to be made again.
+Used by: scan, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.agenda import Errand
+from dir_sync.core.content import first_scan_record
+from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.looks import MOUNTED, Hint, Look, Seen
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, beats, parent_of, same_content
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import EMPTY_MS, NOBODY, TROUBLE_RETRY_MS
+from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.names import Names
+from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.recorder import LocalRecorder
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import got_meta
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["LocalChanges"]
+
+
+class LocalChanges:
+    """What a look found is an echo, an installation that was not noted, or a change made here."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        scope: Scope,
+        stamps: Stamps,
+        folder_times: FolderTimes,
+        brakes: Brakes,
+        own_losses: OwnLosses,
+        transfers: TransferTable,
+        publisher: Publisher,
+        local_renames: LocalRenames,
+        look_queue: LookQueue,
+        names: Names,
+        rows: Rows,
+        deltas_out: DeltasForPeers,
+        applier: Applier,
+        intake: Intake,
+        recorder: LocalRecorder,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._stamps = stamps
+        self._folder_times = folder_times
+        self._brakes = brakes
+        self._own_losses = own_losses
+        self._transfers = transfers
+        self._publisher = publisher
+        self._local_renames = local_renames
+        self._look_queue = look_queue
+        self._names = names
+        self._rows = rows
+        self._deltas_out = deltas_out
+        self._applier = applier
+        self._intake = intake
+        self._recorder = recorder
+
+    def _forget_taken(self, path: bytes) -> None:
+        """What was known here has no room on this disk beside another name: nobody has deleted it. It is held back when
+        peers announce it."""
+        for lost in self._board.index.live_paths(path):
+            self._board.index.forget(lost)
+        self._board.index.ask_anew()
+        for node in sorted(self._board.peers):
+            self._intake.ask_again(self._board.peers[node])
+
+    def on_looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
+        """`together`: the paths of the same job, some of which may be halves of one rename."""
+        path = seen.path
+        errand = self._board.looking.pop(path)
+        now = self._board.now.mono_ms
+        self._board.plan_queue[path] = None
+        if (
+            self._local_renames.renames
+            and seen.look in (Look.FOUND, Look.ABSENT)
+            and self._local_renames.waits_for_new_name(seen, together)
+        ):
+            self._deltas_out.drop_delta(seen.delta)
+            self._board.agenda.put_back(errand, now + 20)
+            return
+        if (
+            self._local_renames.renames
+            and seen.look is Look.FOUND
+            and self._local_renames.began_too_early(seen, together)
+        ):
+            self._deltas_out.drop_delta(seen.delta)
+            self._board.agenda.put_back(errand, now)
+            self._board.agenda.add(path, now, now).hint = Hint(seen.fp, seen.size, seen.content, True)
+            return
+        if self._work.obstructed and seen.look in (Look.FOUND, Look.ABSENT):
+            no_folder = seen.kind != Kind.DIRECTORY
+            for other, kind in list(self._work.obstructed.items()):
+                if (other == path and kind != seen.kind) or (no_folder and other.startswith(path + b"/")):
+                    del self._work.obstructed[other]
+                    self._board.plan_queue[other] = None
+        again = now
+        if self._brakes.own.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
+            self._own_losses.no_longer_held(path)
+        if seen.look in (Look.FOUND, Look.UNSTABLE) and errand.live:
+            is_open = errand.open and not errand.closed
+            self._work.pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND, is_open)
+            self._board.agenda.postpone(path, self._work.pace.earliest(path, now), is_open)
+        if self._transfers.unable or seen.taken_for is not None:
+            self._names.looked_at_name(seen, errand)
+        if self._transfers.blind and seen.taken_for is None and seen.look in (Look.ABSENT, Look.FOUND):
+            self._names.found_on_blind_disk(seen, errand)
+        match seen.look:
+            case Look.SAME:
+                self._recorder.not_noted.pop(path, None)
+                if errand.times and self._folder_times.mtime_checks.pop(path, seen.mtime) != seen.mtime:
+                    self._folder_times.mtimes_to_announce[path] = seen.mtime
+                if errand.listing and seen.kind == Kind.DIRECTORY:
+                    self._board.to_list.append(path)
+                self._done(path)
+                return
+            case Look.ABSENT:
+                wait = self._local_renames.disbelief_ms(path, errand)
+                if not wait:
+                    self._work.pace.forget(path)
+                if not wait and self.absent(seen, errand):
+                    self._done(path, is_there=False)
+                    return
+                again = now + (wait or 20)
+            case Look.OPEN:
+                again = errand.first_ms + EMPTY_MS  # a new file, unless it replaces something
+                if errand.replaced > 1:
+                    again = self._work.opened.found(path, seen.size, errand.replaced, now)
+            case Look.FOUND:
+                if self._work.opened:
+                    self._work.opened.announced(path, seen.size, errand.sent_ms, now)
+                if self._local_renames.may_get_its_true_name(seen, errand):
+                    errand.rested = True
+                    errand.written = False
+                    errand.hint = Hint(seen.fp, seen.size, seen.content, True)
+                    self._board.agenda.put_back(errand, now + limits.TRUE_NAME_MS)
+                    if seen.delta is not None:
+                        self._deltas_out.keep_delta(seen.delta)
+                    return
+                if self.found(seen, errand):
+                    self._recorder.not_noted.pop(path, None)
+                    self._look_queue.restless_told.discard(path)
+                    self._deltas_out.drop_delta(seen.delta)
+                    self._done(path)
+                    return
+                again = now + 15
+            case Look.TOO_BIG:
+                errand.large = True
+                self._work.pace.note_size(path, seen.size)
+                if errand.open:
+                    span = self._work.pace.span(path, errand.first_ms, seen.size, now)
+                    again = min(max(now + span.settle_ms, span.earliest_ms), span.latest_ms)
+            case Look.UNSTABLE:
+                errand.tries += 1
+                again = self._work.pace.earliest(path, now + limits.SETTLE_MS)
+                if self._work.pace.is_restless(path) and path not in self._look_queue.restless_told:
+                    self._look_queue.restless_told.add(path)
+                    self._board.note("restless", path, size=seen.size)
+            case Look.UNKNOWN:
+                errand.tries += 1
+                if errand.tries == 1:
+                    self._board.note("unreadable", path, text=seen.problem)
+                first, most = TROUBLE_RETRY_MS
+                again = now + min(first * 2 ** min(errand.tries, 10), most)
+                self._work.deny(parent_of(path), path)
+                self._board.scanned.discard(path)  # the scan does not wait for what may never be readable
+        self._deltas_out.drop_delta(seen.delta)
+        self._board.agenda.put_back(errand, again)
+
+    def _done(self, path: bytes, is_there: bool = True) -> None:
+        if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):
+            self._publisher.renamed_here[path] = sources
+        if path not in self._board.agenda:
+            self._board.scanned.discard(path)
+            if path not in self._work.busy:
+                self._work.attempted.pop(path, None)
+                if self._board.to_list_again:
+                    self._board.index.drop_offer(path, NOBODY)  # see `_may_be_unseen`: it has been seen now
+
+    def absent(self, seen: Seen, errand: Errand) -> bool:
+        """Nothing is there. True if that is settled; false: look again, its children come first."""
+        path = seen.path
+        row = self._board.index.get(path)
+        if (row is None or row.record.kind == Kind.ABSENT) and seen.taken_for is None:
+            self._applier.let_folder_go(
+                path
+            )  # (a name that the disk takes for another one has not gone: else this had no end)
+        if row is None:
+            if errand.live:
+                self._folder_times.mark_active(parent_of(path), None)  # somebody's file that has come and gone
+            return True
+        mine = row.record
+        if mine.kind == Kind.ABSENT:
+            self._board.index.set_fp(path, b"")
+            return True
+        if seen.taken_for is not None and self._names.was_not_blind():
+            self._forget_taken(path)
+            return True
+        best = self._rows.announced_gone(mine)
+        is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
+        is_seen_gone = (
+            errand.live and path not in self._brakes.own.held
+        )  # of what is held, there was nothing left to remove
+        if not is_seen_gone and not errand.judged and not is_known_gone:
+            if not self._brakes.own.holds(path):
+                self._brakes.own.missed[path] = None
+                return True
+            newer = any(beats(offer.record, mine) for offer in self._board.index.offers(path))
+            is_wanted = mine.kind != Kind.DIRECTORY and path in self._brakes.own.held and newer
+            if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
+                return True
+        if mine.kind == Kind.DIRECTORY and self._brakes.own.held:
+            below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
+            if below and all(child.record.path in self._brakes.own.held for child in below):
+                self._brakes.own.held[path] = (
+                    0,
+                    0,
+                )  # it was moved without what is held in it: the same is decided of both
+                return True
+        if mine.kind == Kind.DIRECTORY and (
+            self._look_queue.look_below(path, errand) or self._work.is_being_filled(path)
+        ):
+            return False
+        if best is not None and seen.kind == Kind.OTHER:
+            self._rows.accept(best, b"")  # nothing of ours is there any more
+            return True
+        if best is not None:
+            # We removed it and did not live to note it, or to see it on the medium.
+            return self._recorder.redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
+        mine = self._recorder.as_installed(mine)
+        stamp_ns = self._board.now.wall_ns if errand.live else 0
+        gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
+        record = self._stamps.changed_to(mine, gone, stamp_ns)
+        self._recorder.record_change(record, mine, b"", seen)
+        self._board.unlogged[path, "deleted here"] = 0
+        return True
+
+    def _is_all_known_gone(self, folder: bytes) -> bool:
+        """True if peers have announced that all (of the first) that we know below a folder are gone."""
+        below = self._board.index.live_below(folder, limits.LOOK_ITEMS_MAX)
+        return all(self._rows.announced_gone(child.record) is not None for child in below)
+
+    def found(self, seen: Seen, errand: Errand) -> bool:
+        """Something is there. True if that is settled; false: look again, its folder comes first."""
+        path = seen.path
+        row = self._board.index.get(path)
+        mine = None if row is None else row.record
+        if seen.kind == Kind.OTHER:
+            self._scope.skip(path, seen.problem or "not a file, a folder or a link")
+            self._work.obstruct(path, Kind.OTHER)
+            if seen.problem == MOUNTED:
+                self._scope.mounted.add(path)
+            if mine is not None and mine.kind == Kind.DIRECTORY and seen.problem == MOUNTED:
+                return self._hidden(mine)
+            if mine is not None and mine.kind != Kind.ABSENT:
+                return self.absent(seen, errand)
+            return True
+        parent = parent_of(path)
+        if parent:
+            above = self._board.index.get(parent)
+            if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
+                if parent not in self._board.looking:
+                    if above is not None and above.record.kind == Kind.ABSENT and above.fp:
+                        self._recorder.revive_folder(above)
+                        return self.found(seen, errand)
+                    self._board.agenda.add(parent, self._board.now.mono_ms, self._board.now.mono_ms)
+                errand.tries += 1
+                return errand.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
+        if seen.kind == Kind.DIRECTORY and (errand.listing or mine is None or mine.kind != Kind.DIRECTORY):
+            self._board.to_list.append(path)
+        elif seen.kind != Kind.DIRECTORY and mine is not None and mine.kind == Kind.DIRECTORY:
+            if self._look_queue.look_below(path, errand, replaced=True):
+                return False
+        fp = seen.fp
+        if len(fp) > FINGERPRINT_BYTES:
+            again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4)
+            if errand.open:
+                again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
+            self._board.agenda.add(path, again, self._board.now.mono_ms).live = True
+        now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
+        if row is not None and mine is not None:
+            if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
+                self._board.index.set_fp(
+                    path, fp
+                )  # a folder that stays only because of something in it that is not ours
+                return True
+            if same_content(mine, now) and row.fp and got_meta(row.fp) == got_meta(fp):
+                self._board.index.set_fp(path, fp)
+                return True
+        best = self._rows.announced(now, mine)
+        if best is not None:
+            # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
+            mode = best.mode if best.kind == Kind.DIRECTORY else None
+            return self._recorder.redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
+        if not errand.matched and (mine is None or mine.kind == Kind.ABSENT):
+            moved = self._local_renames.new_name_of(path, seen.kind, seen.content, fp)
+            sources = self._local_renames.renames.sources_of(path)
+            if moved is not None and moved.record.path not in sources:
+                errand.matched = True
+                self._local_renames.match(path, moved)
+                return self._board.scanning
+        if mine is not None:
+            mine = self._recorder.as_installed(mine)
+        if mine is None and self._board.first_scan:
+            record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
+        else:
+            stamp_ns = min(seen.mtime, self._board.now.wall_ns)
+            record = self._stamps.changed_to(mine, now, stamp_ns)
+        self._recorder.record_change(record, mine, fp, seen)
+        if not self._board.first_scan and record.kind != Kind.DIRECTORY:
+            is_new = mine is None or mine.kind == Kind.ABSENT
+            self._board.unlogged[path, "new here" if is_new else "changed here"] = seen.size
+        return True
+
+    def _hidden(self, mine: Record) -> bool:
+        """Another file system is mounted on a folder of ours: what is below is hidden, not gone. If it is gone for everybody
+        else and nothing is known in it, it is noted as a folder that has stayed behind: it goes when it is seen again."""
+        row = self._board.index.get(mine.path)
+        best = self._rows.announced_gone(mine)
+        if row is not None and best is not None and not self._board.index.has_live_child(mine.path):
+            self._rows.accept(best, row.fp)
+        return True

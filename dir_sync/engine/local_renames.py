@@ -1,0 +1,155 @@
+"""Renames made here: which halves belong together, and how long an absence is not believed.
+
+In:   names that came and names that went. Out: pairs, told to the peers as renames.
+Used by: look_queue, uploader, recorder, local_changes, scan, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.agenda import Errand
+from dir_sync.core.looks import Hint, Look, Seen
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, inode_of
+from dir_sync.core.renames import Renames
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["LocalRenames"]
+
+
+class LocalRenames:
+    """Renames made here: the halves that belong together, and how long an absence is not believed."""
+
+    def __init__(self, board: Board, work: WorkTable, scope: Scope, brakes: Brakes, publisher: Publisher) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._brakes = brakes
+        self._publisher = publisher
+        self.renames = Renames()
+        self.is_listing = False  # a folder is about to be listed: what vanished may be in it
+
+    def pair(self, source: bytes, target: bytes, row: Row | None, is_seen: bool = True) -> None:
+        """What was at `source`, as `row` says, is at `target` now. `is_seen`: the watcher saw it go."""
+        if not self._scope.is_ours(target):
+            return
+        for path in (source, target):
+            self._work.opened.closed(path)
+        now = self._board.now.mono_ms
+        before = self._board.agenda.find(source) or self._board.looking.get(source)
+        is_same = before is not None and not before.written and (before.rested or self.renames.sources_of(source))
+        hint = before.hint if before is not None and is_same else None  # it has moved on
+        if row is not None and row.record.kind == Kind.FILE and row.fp and (before is None or not before.written):
+            relaxed = row.record.size >= limits.MIB  # small ones are read again: cheap, and beyond doubt
+            hint = Hint(row.fp, row.record.size, row.record.content, relaxed)
+        grace = 0
+        if is_seen and row is not None and row.record.kind == Kind.FILE:
+            grace = self.renames.grace_ms(source, target, now)
+        self.renames.open(source, target, now)
+        errand = self._board.agenda.add(target, max(now + grace, self._work.pace.earliest(target, now)), now)
+        errand.hint = hint
+        errand.live |= is_seen
+        errand.large = errand.open = False  # what has to be read after all is found out by the look
+        errand = self._board.agenda.add(source, now + grace, now)
+        errand.live |= is_seen
+        errand.large = False
+        errand.gone = True
+        errand.judged |= not self._brakes.own.holds(source)  # it is not lost; what is held was not there to move
+        errand.patience_ms = now + grace if grace else 0
+
+    def renamed_from(self, path: bytes) -> Row | None:
+        """What was known under the old name, while a rename is open."""
+        rows = (self._board.index.get(source) for source in self.renames.sources_of(path))
+        return next((row for row in rows if row is not None and row.record.kind == Kind.FILE), None)
+
+    def began_too_early(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
+        """True if the look at a new name had begun when the rename was heard of: the old name is looked at with it."""
+        if seen.kind != Kind.FILE or len(seen.fp) > FINGERPRINT_BYTES:
+            return False
+        row = self._board.index.get(seen.path)
+        if row is not None and row.record.kind != Kind.ABSENT:
+            return False
+        return any(one in self._board.agenda and one not in together for one in self.renames.sources_of(seen.path))
+
+    def new_name_of(self, path: bytes, kind: Kind, content: bytes, fp: bytes) -> Row | None:
+        """The row of a file that was found under a name of which nothing is known, if it is known under another one: it has
+        the same inode and the same content."""
+        if kind is not Kind.FILE or self._board.first_scan:
+            return None
+        for row in self._board.index.by_content(content):
+            is_other = row.record.path != path and row.record.path not in self._work.arrived
+            if is_other and row.fp and inode_of(row.fp) == inode_of(fp):
+                return row
+        return None
+
+    def match(self, path: bytes, row: Row) -> None:
+        """What was found at `path` is the file of `row`, which has most probably left its old name. A scan sets it aside until
+        it has seen everything."""
+        if self._board.scanning:
+            self._work.arrived[row.record.path] = path
+            return
+        self.pair(row.record.path, path, row, is_seen=False)
+        if (errand := self._board.agenda.find(path)) is not None:
+            errand.matched = True
+
+    def judge_arrived(self) -> None:
+        """The scan has listed every folder: have those files that it found under new names left their old ones?"""
+        arrived, self._work.arrived = self._work.arrived, {}
+        for source, path in arrived.items():
+            self._board.add_scanned(path).matched = True
+            self._brakes.own.missed.pop(source, None)
+            self.pair(source, path, self._board.index.get(source), is_seen=False)
+
+    def waits_for_new_name(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
+        """True while the new name of what was at a path has still to be looked at, or to be heard of."""
+        path = seen.path
+        is_out = (
+            target := self.renames.target_of(path, self._board.now.mono_ms)
+        ) is not None and target in self._board.looking
+        if is_out:
+            target = self.renames.target_of(path, self._board.now.mono_ms, is_read=True)
+        if target is not None and (
+            target in self._board.agenda or (target in self._board.looking and target not in together)
+        ):
+            return True
+        return seen.look is Look.ABSENT and self.renames.may_have_gone_on(path, self._board.now.mono_ms)
+
+    def may_get_its_true_name(self, seen: Seen, errand: Errand) -> bool:
+        """True for a large new file that somebody has just written and closed, beside others: it may be the new version of one
+        of them, which takes its name in a moment."""
+        if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or errand.rested or not errand.live:
+            return False
+        if (
+            not self._board.peers
+            or len(seen.fp) > FINGERPRINT_BYTES
+            or seen.grown is not None
+            or errand.hint is not None
+        ):
+            return False
+        row = self._board.index.get(seen.path)
+        return row is None or row.record.kind == Kind.ABSENT
+
+    def disbelief_ms(self, path: bytes, errand: Errand) -> int:
+        """How long the absence of a file is not told yet: somebody may be saving it, or it is in a folder that will be
+        listed in a moment."""
+        row = self._board.index.get(path)
+        if row is None or row.record.kind != Kind.FILE:
+            return 0
+        now = self._board.now.mono_ms
+        if errand.patience_ms > now:
+            return errand.patience_ms - now
+        newer = self._board.agenda.find(path)
+        if newer is not None and (newer.written or self.renames.sources_of(path)):
+            return max(1, newer.due_ms - now)  # there was something since
+        if errand.live and path in self._work.arrived:
+            return 20
+        is_young = errand.live and now - errand.first_ms < limits.RENAME_HOLD_MS
+        if not (is_young and self.is_listing) or any(
+            path in sources for sources in self._publisher.renamed_here.values()
+        ):
+            return 0
+        return 20

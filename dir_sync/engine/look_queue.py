@@ -1,0 +1,260 @@
+"""Hints of the watcher become look jobs: debounce, echoes of our own work, pace.
+
+In:   paths at which something may have happened. Out: look jobs.
+Rule: an event is never the truth, only a reason to look.
+Used by: names, uploader, applier, bulk_install, recorder, local_changes, scan, idle, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.agenda import Errand
+from dir_sync.core.events import Moved, Urgency
+from dir_sync.core.jobs import LookJob
+from dir_sync.core.looks import LookItem
+from dir_sync.core.model import Kind, Record, inode_of, parent_of
+from dir_sync.core.pace import Span
+from dir_sync.core.renames import likely_originals
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import EMPTY_MS, MOVE_ROWS_MAX
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.versions import VersionKeeper
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["LookQueue"]
+
+_TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
+_PACED = (Urgency.NOW, Urgency.ATTRIBUTES, Urgency.ARRIVED, Urgency.CREATED)
+_STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # what does not end a program's work at a file
+
+
+class LookQueue:
+    """Hints of the watcher become look jobs: debounce, echoes, pace."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        scope: Scope,
+        versions: VersionKeeper,
+        publisher: Publisher,
+        local_renames: LocalRenames,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._versions = versions
+        self._publisher = publisher
+        self._local_renames = local_renames
+        self.echoes_min = 16  # so many new files at once are a bulk
+        self.restless_told: set[bytes] = set()  # files of which people were told that they never rest
+        self.looks_out = 0
+        self.echoes: dict[bytes, int | None] = {}  # new names we make -> until when (ms) their events are ours
+
+    def on_touched(self, path: bytes, urgency: Urgency) -> None:
+        if not self._scope.is_ours(path):
+            return
+        if urgency is Urgency.ARRIVED and self.take_echo(path):
+            return
+        now = self._board.now.mono_ms
+        row = self._board.index.get(path)
+        if urgency is Urgency.VANISHED:
+            self._vanished(path, row)
+            return
+        span = None
+        if urgency is Urgency.WRITING or (urgency in _PACED and self._work.pace.knows(path)):
+            size = 0 if row is None else row.record.size
+            span = self._work.pace.span(path, self._board.agenda.first_ms(path, now), size, now, urgency is Urgency.NOW)
+        if self._work.opened:
+            if urgency in _STILL_OPEN:
+                self._work.opened.wrote(path, now)
+                if (until := self._work.opened.until(path)) is not None:
+                    span = Span(until, 0, until)
+            else:
+                self._work.opened.closed(path)
+        if urgency is not Urgency.FOLDER:
+            is_new = row is None or row.record.kind == Kind.ABSENT
+            self._local_renames.renames.written(path, is_new and urgency is Urgency.CREATED, now)
+        errand = self._board.agenda.touch(path, urgency, now, span)
+        if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
+            errand.large = True
+        errand.patience_ms = 0
+        if (
+            self._local_renames.renames
+            and (target := self._local_renames.renames.target_of(path, now)) is not None
+            and target in self._board.agenda
+        ):
+            self._board.agenda.add(target, errand.due_ms, now)  # it is back: a save, both names of which are told now
+
+    def _vanished(self, path: bytes, row: Row | None) -> None:
+        """A name is gone, and nobody saw where to."""
+        self._work.opened.closed(path)
+        now = self._board.now.mono_ms
+        grace = 0
+        if row is not None and row.record.kind == Kind.FILE and row.fp:
+            grace = self._local_renames.renames.grace_ms(path, None, now)
+            found = self._local_renames.renames.appeared_as(inode_of(row.fp))
+            if found is not None and found != path and self._work.is_at_work(found):
+                self._local_renames.pair(path, found, row)
+                return
+            self._local_renames.renames.vanished(path, inode_of(row.fp))
+        elif row is not None and row.record.kind == Kind.DIRECTORY:
+            for below in self._board.index.live_below(path, MOVE_ROWS_MAX):
+                if below.record.kind == Kind.FILE and below.fp:
+                    self._local_renames.renames.vanished(below.record.path, inode_of(below.fp))
+        span = Span(now + grace, limits.SETTLE_MS, now + grace) if grace else None
+        errand = self._board.agenda.touch(path, Urgency.VANISHED, now, span)
+        errand.large = False  # there is most probably nothing to read
+        if grace:
+            errand.patience_ms = now + grace
+
+    def take_echo(self, path: bytes) -> bool:
+        """True if this is (most probably) our own doing. Such events come by the thousand with a bulk of new files; their
+        folders are listed once more when all is calm, which costs less than a look at each of them."""
+        until = self.echoes.pop(path, 0)
+        if until is not None and until <= self._board.now.mono_ms:
+            return False
+        if len(self.echoes) < self.echoes_min and not self._board.check_again:
+            return False
+        self._board.check_again.add(parent_of(path))
+        return True
+
+    def on_moved(self, event: Moved) -> None:
+        """Both ends are looked at together, so that the peers hear of one rename. What was known under the old name need
+        not be read again."""
+        if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
+            for path in (event.source, event.target):
+                self.on_touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)
+            return
+        if event.is_directory:
+            self.on_touched(event.target, Urgency.FOLDER)
+            rows = self._board.index.live_below(event.source, MOVE_ROWS_MAX)
+            rows.sort(key=lambda row: (row.record.kind != Kind.DIRECTORY, row.record.path))
+            for row in rows:
+                path = row.record.path
+                self._local_renames.pair(path, event.target + path[len(event.source) :], row)
+            self._board.agenda.touch(event.source, Urgency.VANISHED, self._board.now.mono_ms)
+        else:
+            self._local_renames.pair(event.source, event.target, self._board.index.get(event.source))
+
+    def send_looks(self) -> None:
+        now = self._board.now.mono_ms
+        most = 1 if len(self._board.agenda) < _TURN_LOOKS_MAX else 3
+        while self.looks_out < most:
+            errands = self._board.agenda.take(now, limits.LOOK_ITEMS_MAX)
+            if not errands:
+                return
+            small: list[LookItem] = []
+            taken = {errand.path: errand for errand in errands}
+            while taken:
+                errand = taken.pop(next(iter(taken)))
+                if errand.path in self._work.busy or errand.path in self._board.looking:
+                    self._board.agenda.put_back(errand, now + 10)
+                elif errand.large or self._local_renames.renames:
+                    small += self._look_together(errand, taken)
+                else:
+                    errand.sent_ms = now
+                    self._board.looking[errand.path] = errand
+                    small.append(self._look_item(errand))
+            if small:
+                self._board.order(LookJob(tuple(small)))
+                self.looks_out += 1
+
+    def _look_together(self, errand: Errand, taken: dict[bytes, Errand]) -> list[LookItem]:
+        """Look at a path with all others that belong to the same rename, once all of them are due. Returns what is looked at
+        with other small ones. `taken`: others that are due now; those of the group are taken out."""
+        now = self._board.now.mono_ms
+        group: list[Errand] = []
+        for path in self._local_renames.renames.group_of(errand.path):
+            each = errand if path == errand.path else taken.pop(path, None) or self._board.agenda.pull(path)
+            if each is not None:
+                group.append(each)
+        due = max(each.due_ms for each in group)
+        if any(each.path in self._work.busy or each.path in self._board.looking for each in group):
+            due = max(due, now + 10)
+        if due > now:
+            for each in group:
+                self._board.agenda.put_back(each, due)
+            return []
+        is_large = any(each.large for each in group)
+        items = []
+        for each in group:
+            each.large, each.sent_ms = is_large, now
+            items.append(self._look_item(each))
+            self._board.looking[each.path] = each
+        if is_large:
+            self._board.order(LookJob(tuple(items), bulk=True))  # not counted: nobody waits for it
+            return []
+        return items
+
+    def _look_item(self, errand: Errand) -> LookItem:
+        row = self._board.index.get(errand.path)
+        fp = b"" if row is None else row.fp
+        base, was, was_size = b"", b"", 0
+        replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
+        if self._board.peers and self._board.with_deltas:
+            others = [*self._local_renames.renames.sources_of(errand.path)]
+            if row is None or row.record.kind == Kind.ABSENT:
+                others += likely_originals(errand.path)
+            before = [row, *(self._board.index.get(other) for other in others)]
+            files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
+            large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
+            if (original := next(large, None)) is not None:
+                base, replaced = original.content, max(replaced, original.size)
+        old = row
+        if self._local_renames.renames and (row is None or row.record.kind == Kind.ABSENT):
+            old = self._local_renames.renamed_from(errand.path)
+        if self._board.peers and old is not None and old.record.kind == Kind.FILE:
+            if old.record.size >= limits.GROWTH_FILE_BYTES_MIN:
+                was, was_size = old.record.content, old.record.size
+        tried = errand.tries > 0
+        errand.replaced = replaced
+        below = self.open_below(errand)
+        bytes_too = self.want_bytes()
+        return LookItem(errand.path, fp, base, errand.hint, bytes_too, errand.large, tried, was, was_size, below)
+
+    def want_bytes(self) -> bool:
+        """True if the content of small files that are looked at now will be told at once."""
+        if self._board.scanning:
+            return any(self._publisher.check_seeding(peer) for peer in self._board.peers.values())
+        return bool(self._board.peers)
+
+    def look_below(self, path: bytes, errand: Errand, replaced: bool = False) -> bool:
+        """A folder is one no more: true if there are rows below it, which are looked at first. If something else was put
+        in its place, somebody meant it."""
+        below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
+        for child in below:
+            if child.record.path not in self._board.looking:
+                found = self._board.agenda.add(child.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
+                found.live |= errand.live
+                found.judged |= errand.judged or replaced
+        return bool(below)
+
+    def look_at_links(self, before: bytes, previous: Record) -> None:
+        """A file was changed by one of its names: the watcher tells of none of the others. `before`: its fingerprint until
+        then."""
+        for row in self._board.index.by_content(previous.content):
+            if row.record.path != previous.path and row.fp and inode_of(row.fp) == inode_of(before):
+                self._board.agenda.add(row.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
+
+    def differs(self, path: bytes) -> None:
+        """A job found something else at a path than the index says."""
+        if not path.startswith(limits.RESERVED_NAME + b"/"):
+            self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+        elif (version := self._board.index.version(path)) is not None:
+            self._versions.doubt(version)
+
+    def restless(self) -> list[bytes]:
+        """Files that changed each time while they were read: they are tried again, less and less often."""
+        return self._work.pace.restless()
+
+    def open_below(self, errand: Errand) -> int:
+        """A file that a program has open waits for its close if it is shorter than this; 0: it does not wait."""
+        until = self._work.opened.until(errand.path)
+        if until is None:
+            is_long_new = errand.replaced <= 1 and self._board.now.mono_ms - errand.first_ms >= EMPTY_MS
+            return errand.replaced if errand.open and not is_long_new else 0
+        return limits.SIZE_MAX if until > self._board.now.mono_ms else 0

@@ -1,0 +1,166 @@
+"""All machines of one folder, made in the order of their layers.
+
+In:   the index, and the settings of one folder. Out: the machines, by name.
+Rule: a machine is made after those that it uses.
+Used by: engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.brake import Limits as BrakeLimits
+from dir_sync.core.retention import Retention
+from dir_sync.engine.acquire import Acquire
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.bulk_install import BulkInstall
+from dir_sync.engine.decisions import Decisions
+from dir_sync.engine.deltas_in import DeltaRequests
+from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.fetcher import Fetcher
+from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.growth_in import GrowthInstaller
+from dir_sync.engine.idle import IdleTasks
+from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.local_changes import LocalChanges
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.names import Names
+from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.planner import Planner
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.queries import Queries
+from dir_sync.engine.recorder import LocalRecorder
+from dir_sync.engine.router import MessageRouter
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.scan import Scan
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.sync_report import SyncReport
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.uploader import Uploader
+from dir_sync.engine.versions import VersionKeeper
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Index
+
+__all__ = ["Machines"]
+
+
+class Machines:
+    """The machines of one folder: each gets the board and those below it."""
+
+    def __init__(
+        self,
+        index: Index,
+        folder: str,
+        tag: str,
+        deltas: bool = True,
+        brake: BrakeLimits | None = None,
+        retention: Retention | None = None,
+        ahead_ns: int = limits.STAMP_AHEAD_NS,
+    ) -> None:
+        """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them.
+        `retention`: how long the history keeps things; None: for ever. `ahead_ns`: what is dated further ahead of our
+        clock is not continued by what is made here."""
+        self.board = board = Board(index, folder, tag, deltas)
+        self.work = work = WorkTable(board)
+        self.scope = scope = Scope(board)
+        self.stamps = stamps = Stamps(board, ahead_ns)
+        self.sources = sources = Sources(board, work)
+        self.versions = versions = VersionKeeper(board, work, sources, retention)
+        self.signatures = signatures = SignatureBacklog(board, deltas)
+        self.folder_times = folder_times = FolderTimes(board, work)
+        self.brakes = brakes = Brakes(board, brake)
+        self.own_losses = own_losses = OwnLosses(board, work, brakes)
+        self.peer_losses = peer_losses = PeerLosses(board, work, brakes, index)
+        self.transfers = transfers = TransferTable(board, work, sources, brakes, peer_losses)
+        self.publisher = publisher = Publisher(board)
+        self.local_renames = local_renames = LocalRenames(board, work, scope, brakes, publisher)
+        self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames)
+        self.names = names = Names(board, transfers, look_queue)
+        self.rows = rows = Rows(board, work, stamps, brakes, own_losses, peer_losses, transfers, names)
+        self.deltas_out = deltas_out = DeltasForPeers(board)
+        self.uploader = uploader = Uploader(
+            board, work, sources, brakes, publisher, local_renames, look_queue, deltas_out
+        )
+        self.applier = applier = Applier(
+            board, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows
+        )
+        self.incoming_moves = incoming_moves = IncomingMoves(board, work, sources, brakes, transfers, rows, applier)
+        self.growth_in = growth_in = GrowthInstaller(board, work, transfers, applier)
+        self.deltas_in = deltas_in = DeltaRequests(board, work, sources, signatures, transfers)
+        self.fetcher = fetcher = Fetcher(
+            board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in
+        )
+        self.bulk_install = bulk_install = BulkInstall(board, work, versions, signatures, look_queue, applier)
+        self.acquire = acquire = Acquire(
+            board, work, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
+        )
+        self.planner = planner = Planner(
+            board, work, scope, stamps, sources, brakes, transfers, rows, incoming_moves, fetcher, acquire
+        )
+        self.sync_report = sync_report = SyncReport(board, work, brakes, transfers)
+        self.intake = intake = Intake(board, work, stamps, brakes, peer_losses, uploader, sync_report)
+        self.recorder = recorder = LocalRecorder(
+            board, work, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier
+        )
+        self.local_changes = local_changes = LocalChanges(
+            board,
+            work,
+            scope,
+            stamps,
+            folder_times,
+            brakes,
+            own_losses,
+            transfers,
+            publisher,
+            local_renames,
+            look_queue,
+            names,
+            rows,
+            deltas_out,
+            applier,
+            intake,
+            recorder,
+        )
+        self.scan = Scan(
+            board,
+            work,
+            scope,
+            brakes,
+            own_losses,
+            transfers,
+            publisher,
+            local_renames,
+            look_queue,
+            rows,
+            applier,
+            planner,
+            intake,
+            recorder,
+            local_changes,
+        )
+        self.queries = queries = Queries(board, stamps)
+        self.decisions = decisions = Decisions(board, brakes, own_losses, peer_losses, rows, intake, queries)
+        self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
+        self.router = MessageRouter(
+            board,
+            work,
+            folder_times,
+            peer_losses,
+            deltas_out,
+            uploader,
+            incoming_moves,
+            deltas_in,
+            fetcher,
+            bulk_install,
+            sync_report,
+            intake,
+            queries,
+            decisions,
+        )

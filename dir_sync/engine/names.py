@@ -1,0 +1,65 @@
+"""Names that this disk cannot keep apart from others.
+
+In:   looks on a disk that is blind to case or to Unicode forms. Out: what is held back here, and what is looked at again.
+Used by: rows, local_changes, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.agenda import Errand
+from dir_sync.core.events import Urgency
+from dir_sync.core.looks import Look, Seen
+from dir_sync.core.model import parent_of
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import BLIND
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.transfers import TransferTable
+
+__all__ = ["Names"]
+
+
+class Names:
+    """Names that this disk cannot keep apart or cannot have: what is held back, and when it comes."""
+
+    def __init__(self, board: Board, transfers: TransferTable, look_queue: LookQueue) -> None:
+        self._board = board
+        self._transfers = transfers
+        self._look_queue = look_queue
+
+    def looked_at_name(self, seen: Seen, errand: Errand) -> None:
+        """Is a name that the disk takes for another one free now, or has one just proved to be taken?"""
+        path = seen.path
+        if seen.look not in (Look.FOUND, Look.SAME, Look.ABSENT):
+            return
+        if seen.taken_for is None:
+            self._transfers.unable.let_go(path, only_names=True)
+        else:
+            self._transfers.unable.take_for(path, seen.taken_for)
+            if errand.live and seen.taken_for != path:
+                self._look_queue.on_touched(seen.taken_for, Urgency.NOW)  # a program may have used it by this name
+        if seen.look is Look.ABSENT:
+            self.look_behind(path)
+
+    def found_on_blind_disk(self, seen: Seen, errand: Errand) -> None:
+        """Known here: the disk takes the name for no other one. A program may have removed or replaced another one by it:
+        what its folder lists tells, when all is calm."""
+        path = seen.path
+        if seen.look is Look.ABSENT and self._board.index.offers(path):
+            self._transfers.free.add(path)
+        row = self._board.index.get(path)
+        if errand.live and (row is None or not row.fp):
+            self._board.check_again.add(parent_of(path))
+
+    def look_behind(self, path: bytes) -> None:
+        """A name is there no more: those that it kept away may come, unless another one does."""
+        for other in self._transfers.unable.behind(path):
+            self._board.agenda.add(other, self._board.now.mono_ms, self._board.now.mono_ms)
+
+    def was_not_blind(self) -> bool:
+        """True while the first scan on a blind disk goes on: the folder came here with an index made on another disk."""
+        return (
+            self._transfers.blind
+            and self._board.scanning
+            and not self._board.first_scan
+            and self._board.index.noted(BLIND) is None
+        )

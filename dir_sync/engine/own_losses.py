@@ -1,0 +1,101 @@
+"""The brake on what vanished here: is it a disaster that must not go to the others?
+
+In:   what a look found gone. Out: held paths, which are not announced until a person decides.
+Used by: rows, local_changes, scan, decisions, engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dir_sync.core.brake import covers
+from dir_sync.core.model import Record
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["OwnLosses"]
+
+_SHRUNK_MS = 2_000  # nothing more of what is held came back for so long
+
+
+class OwnLosses:
+    """The brake on what vanished here: is it a disaster?"""
+
+    def __init__(self, board: Board, work: WorkTable, brakes: Brakes) -> None:
+        self._board = board
+        self._work = work
+        self._brakes = brakes
+        self.held_again_ms: int | None = None  # when to see whether what our own side holds is still a disaster
+
+    def begin_to_look(self) -> None:
+        if not self._brakes.own.missed:
+            self._brakes.own.before = self._board.index.files()
+
+    def judge(self) -> None:
+        """The scan is over: what it missed was deleted, or is held because it is too much to be believed."""
+        missed = self._brakes.own.missed
+        if self.is_disaster():
+            amounts = {path: self._board.index.measure(path) for path in missed}
+            self._brakes.own.hold(amounts, self._board.index.reserve())
+            self._board.note(
+                "braked",
+                next(iter(self._brakes.own.held)),
+                wire=self._brakes.own.held_files,
+                size=len(self._brakes.own.held),
+            )
+            self._brakes.publish()
+            return
+        self.let_go(list(missed))
+        missed.clear()
+
+    def is_disaster(self) -> bool:
+        limits_, missed = self._brakes.own.limits, self._brakes.own.missed
+        if not limits_.files:
+            return False
+        gone = self._count_files(missed)
+        if gone < limits_.files:
+            return False
+        before = max(self._brakes.own.before, gone)  # what is new since then makes up for nothing
+        if not limits_.is_disaster(gone, before):
+            return False
+        moved = sum(self.is_moved(row.record) for path in missed for row in self._board.index.live_files(path))
+        return limits_.is_disaster(gone - moved, before - moved)
+
+    def _count_files(self, paths: Iterable[bytes]) -> int:
+        return sum(self._board.index.measure(path)[0] for path in paths)
+
+    def is_moved(self, record: Record) -> bool:
+        """True if a content that is missing at its old name is at another one."""
+        if record.path in self._work.arrived:
+            return True
+        others = self._board.index.by_content(record.content)
+        return any(
+            row.record.path != record.path and not covers(self._brakes.own.missed, row.record.path) for row in others
+        )
+
+    def let_go(self, paths: list[bytes]) -> None:
+        for path in paths:
+            errand = self._board.add_scanned(path)
+            errand.judged = True
+
+    def no_longer_held(self, path: bytes) -> None:
+        if path in self._brakes.own.held:
+            self._board.plan_cursor = b""  # what waited for it
+            self._brakes.is_published = False
+            self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS
+        if self._brakes.own.is_back(path):
+            self._board.note("unbraked")
+
+    def judge_again(self) -> None:
+        """Much of what a scan missed is there again. If the rest is no disaster, it was deleted."""
+        if self.held_again_ms is None or self.held_again_ms > self._board.now.mono_ms or self._board.scanning:
+            return
+        self.held_again_ms = None
+        gone = self._count_files(self._brakes.own.held)
+        if self._brakes.own.held and not self._brakes.own.limits.is_disaster(gone, max(self._brakes.own.before, gone)):
+            paths = self._brakes.own.let_go()
+            self._board.note("unbraked")
+            self._brakes.publish()
+            self._board.plan_cursor = b""
+            self.let_go(paths)

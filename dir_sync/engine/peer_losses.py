@@ -1,0 +1,213 @@
+"""The brake on what peers remove: what is held, and by whose link it came.
+
+In:   removals that would be applied now. Out: whether each goes ahead, waits for more of its kind, or is held.
+Rule: a burst counts by the link that brings it, by its maker, and all together.
+Used by: transfers, rows, acquire, intake, decisions, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.approval import Approval, Approvals
+from dir_sync.core.messages import Held
+from dir_sync.core.model import Kind, Record, parent_of
+from dir_sync.core.peer_brake import OLD_NS, Verdict
+from dir_sync.core.peers import Peer
+from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import BRAKED_AT, MEMBER, NOBODY, OURS, PLAN_MAX
+from dir_sync.engine.values import holder_of
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Index
+
+__all__ = ["PeerLosses"]
+
+_HEARSAY = (
+    "hearsay "  # note of the index, before the id of a link: how many tombstones it brought of what was never here
+)
+_BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
+
+
+class PeerLosses:
+    """The brake on what peers remove: what is held, by whose link it came, and who may decide."""
+
+    def __init__(self, board: Board, work: WorkTable, brakes: Brakes, index: Index) -> None:
+        self._board = board
+        self._work = work
+        self._brakes = brakes
+        self.approvals = Approvals(lambda node: self._board.addresses.get(node, ""))
+        self.approvals.here = {
+            maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
+        }
+        self._hearsay: dict[str, int] | None = None  # link -> tombstones it brought of paths that were never here
+
+    def hold_if_disaster(self, mine: Record, target: Record) -> bool:
+        """True if what another node did to a file of ours is not done here now: there is too much of it."""
+        maker = target.stamp.node
+        limits_ = self._brakes.own.limits
+        if mine.kind != Kind.FILE or not limits_.files:
+            return False
+        carriers = self.carriers(mine.path, maker)
+        if OURS in carriers:
+            return False  # a person at this node wants it
+        carriers = carriers or {maker}  # whoever announced it has announced something else since
+        counter = _counter(target, maker)
+        files = self._board.index.files() - self._board.removing
+        is_removal = target.kind == Kind.ABSENT
+        if is_removal and self._is_being_moved(mine.path):
+            return False
+        if self.approvals.covers(maker, counter, carriers):
+            return False
+        if is_removal and self.approvals.is_expected(mine.path, maker, carriers):
+            return False
+        if self.approvals.is_revert(mine.path, target.content, carriers):
+            return False
+        if not is_removal and self._brakes.peers.holds(mine.path) and not self._brakes.peers.holds_rewrites(maker):
+            self.settled_peers(mine.path)  # its removal was held: it is made anew
+        was_on = bool(self._brakes.peers.held())
+        is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
+        link = maker if maker in carriers else min(carriers)
+        verdict = self._brakes.peers.ask(
+            link, maker, counter, mine.path, is_removal, is_old, mine.content, files, self._board.now.mono_ms
+        )
+        if verdict is Verdict.HOLD:
+            self._work.unready(mine.path)
+            if was_on:
+                self._brakes.is_published = False
+            else:
+                self._brakes.publish()
+        return verdict is not Verdict.PASS
+
+    def brake_again(self) -> None:
+        """What was held when the program ended is held again."""
+        kinds = {link: kind for link, kind in self._board.index.noted_below(_BRAKED).items() if kind}
+        held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
+        after: bytes | None = None
+        while held and (paths := self._board.index.offered_paths(after, PLAN_MAX)):
+            after = paths[-1]
+            for path in paths:
+                row = self._board.index.get(path)
+                decision = decide(None if row is None else row.record, self._board.index.offers(path))
+                if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
+                    continue
+                target = decision.record
+                maker = target.stamp.node
+                for link in sorted(self.carriers(path, maker) & held.keys()):
+                    if target.kind == Kind.ABSENT or kinds[link] == "rewrites":
+                        held[link][path] = maker, _counter(target, maker)
+                        break
+        for link, paths_held in held.items():
+            if not paths_held:
+                self.no_longer_braked(link)
+                continue
+            self._brakes.peers.go_on(link, paths_held, kinds[link] == "rewrites")
+            self._board.note("still braked", peer=link, text=str(self._board.index.noted(f"name {link}") or link[:8]))
+
+    def judge_peers(self) -> None:
+        due = self._brakes.peers.due_ms()
+        if due is None or due > self._board.now.mono_ms:
+            return
+        files = self._board.index.files() - self._board.removing
+        for link, paths, held, is_less in self._brakes.peers.judge(
+            self._is_being_moved, self._is_here, self._board.is_being_told, files, self._board.now.mono_ms
+        ):
+            if held:
+                for path in paths:
+                    self._work.unready(path)
+                kind = "rewrites" if self._brakes.peers.is_rewriting(link) else "removals"
+                self._board.index.note(_BRAKED + link, kind)
+                if not self._board.index.noted(BRAKED_AT + link):
+                    self._board.index.note(BRAKED_AT + link, self._board.now.wall_ns)
+                self._board.note("peer braked", paths[0], peer=link, wire=len(paths), size=files)
+                self._brakes.publish()
+            else:
+                self._board.plan_queue.update(dict.fromkeys(paths))
+                self._board.plan_cursor = b""  # and the folders that waited for them
+            if is_less:
+                self.no_longer_braked(link)
+                self._board.note("unbraked")
+                self._brakes.publish()
+
+    def _is_here(self, content: bytes) -> bool:
+        return any(not self._brakes.peers.holds(one.record.path) for one in self._board.index.by_content(content))
+
+    def _is_being_moved(self, path: bytes) -> bool:
+        """True if the content of a path that should go has another name, or is about to get one."""
+        row = self._board.index.get(path)
+        if row is None:
+            return False
+        content = row.record.content
+        if self._work.path_it_arrives_at(content) not in (None, path) or content in self._work.blocked.values():
+            return True
+        others = self._board.index.by_content(content)
+        return any(one.record.path != path and not self._brakes.peers.holds(one.record.path) for one in others)
+
+    def count_hearsay(self, offers: list[Offer]) -> bool:
+        """True if the tombstone of a path that was never here is one too many."""
+        if self._hearsay is None:
+            self._hearsay = {
+                link: count for link, count in self._board.index.noted_below(_HEARSAY).items() if isinstance(count, int)
+            }
+        link = min((holder_of(offer.peer) for offer in offers), default="")
+        count = self._hearsay.get(link, 0) + 1
+        if count > limits.HEARSAY_PER_LINK_MAX or sum(self._hearsay.values()) >= limits.HEARSAY_MAX:
+            return True
+        self._hearsay[link] = count
+        self._board.index.note(_HEARSAY + link, count)
+        return False
+
+    def forget_strangers(self) -> None:
+        """Ids cost nothing: of nodes that never shared the folder, only so many are remembered."""
+        peers = self._board.index.peers()
+        if len(peers) <= limits.PEERS_KEPT_MAX:
+            return
+        members = self._board.index.noted_below(MEMBER)
+        strangers = [node for node in peers if node not in members and node not in self._board.peers]
+        for node in strangers[: max(0, len(strangers) - limits.PEERS_KEPT_MAX // 2)]:
+            self._board.index.forget_peer(node)
+
+    def carriers(self, path: bytes, maker: str) -> set[str]:
+        """The peers whose links brought a version by that maker that we do not hold; "~" for what we bring back ourselves."""
+        offers = self._board.index.offers(path)
+        return {OURS if offer.peer.startswith(OURS) else offer.peer for offer in offers if _is_by(offer, maker)}
+
+    def no_longer_braked(self, link: str) -> None:
+        self._board.index.note(_BRAKED + link, "")
+        self._board.index.note(BRAKED_AT + link, "")
+
+    def on_brake_news(self, peer: Peer, held: tuple[Held, ...]) -> None:
+        """A peer's brake holds something, or no more."""
+        if peer.lacks:
+            peer.lacks.clear()
+            self._board.plan_cursor = b""  # it may have again what it missed
+        known = self._brakes.held_elsewhere.get(peer.node, ())
+        if held:
+            self._brakes.held_elsewhere[peer.node] = held
+            for maker, _, files, path in [one for one in held if all(one.maker != old.maker for old in known)][:1]:
+                who = "this node" if maker == self._board.index.node else self._board.name_of(maker)
+                what = "missing there" if maker == peer.node else "held there"
+                self._board.note(what, path, peer=peer.node, wire=files, text=who)
+        else:
+            self._brakes.held_elsewhere.pop(peer.node, None)
+
+    def settled_peers(self, path: bytes) -> None:
+        if self._brakes.peers.holds(path):
+            self._board.plan_queue[parent_of(path)] = None  # which may have waited for it
+            self._brakes.is_published = False
+        free = self._brakes.peers.settled(path, self._board.now.mono_ms)
+        if free:
+            for link in free:
+                self.no_longer_braked(link)
+            self._board.note("unbraked")
+            self._brakes.publish()
+
+
+def _is_by(offer: Offer, maker: str) -> bool:
+    """True if that maker has made what a peer, or we ourselves, announced."""
+    return offer.record.stamp.node == maker and offer.peer != NOBODY
+
+
+def _counter(record: Record, node: str) -> int:
+    """The last change of a node's that a record has seen."""
+    return next((counter for maker, counter in record.vector if maker == node), 0)

@@ -1,0 +1,244 @@
+"""Which paths are decided now, and the gates before a decision.
+
+In:   the plan queue and what peers offered.
+Out:  for each path: up to date, joined, reasserted, or brought about by `acquire`.
+Rule: a path at which something is going on is not planned; whatever ends there plans it again.
+Used by: scan, engine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from dir_sync.core import limits
+from dir_sync.core.model import Kind, beats, leq, parent_of, show
+from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, decide
+from dir_sync.engine.acquire import Acquire
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_MS, TROUBLE_RETRY_MS
+from dir_sync.engine.fetcher import Fetcher
+from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import holder_of
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["Planner"]
+
+_SWEEP = "*"  # for whom what a sweep finds is planned: for all
+_PLAN_SHARED_MAX = 40  # ... while several want something: some 2 ms, for which the others have to wait
+
+
+class Planner:
+    """Which paths are decided now, and the gates before a decision."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        scope: Scope,
+        stamps: Stamps,
+        sources: Sources,
+        brakes: Brakes,
+        transfers: TransferTable,
+        rows: Rows,
+        incoming_moves: IncomingMoves,
+        fetcher: Fetcher,
+        acquire: Acquire,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._stamps = stamps
+        self._sources = sources
+        self._brakes = brakes
+        self._transfers = transfers
+        self._rows = rows
+        self._incoming_moves = incoming_moves
+        self._fetcher = fetcher
+        self._acquire = acquire
+        self._next_stall_check = 0
+        self._blocked_told: set[bytes] = set()
+
+    def run_timers(self) -> None:
+        while self._board.timers and self._board.timers[0][0] <= self._board.now.mono_ms:
+            _, _, path, self._board.plan_queue.owner = heapq.heappop(self._board.timers)
+            self._board.plan_queue[path] = None
+        self._board.plan_queue.owner = ""
+        self._transfers.undo_growths()
+        if self._board.now.mono_ms < self._next_stall_check:
+            return
+        self._next_stall_check = self._board.now.mono_ms + RETRY_MS
+        for path, fetch in list(self._work.fetches.items()):
+            if self._board.now.mono_ms - fetch.moved_ms > STALLED_MS:
+                self._transfers.give_up(fetch, path)
+                self._board.plan_later(path, RETRY_MS)
+
+    def plan_todo(self) -> None:
+        if self._board.scanning:
+            if len(self._board.plan_queue) > limits.TODO_PATHS_MAX:
+                self._board.plan_queue.clear()
+            return  # what is here is not known yet; the end of the scan plans everything
+        self._board.plan_queue.owner = _SWEEP
+        if self._board.plan_cursor is not None and self._board.plan_queue.waiting < PLAN_MAX:
+            some = self._board.index.offered_paths(self._board.plan_cursor or None, PLAN_MAX)
+            self._board.plan_queue.update(some)
+            self._board.plan_cursor = some[-1] if len(some) == PLAN_MAX else None
+        self._board.plan_queue.owner = ""
+        if self._board.window_freed or (self._work.waiting and not self._work.fetches):
+            self._board.window_freed = False
+            self._fetcher.wake_waiting()
+        if not self._board.plan_queue:
+            return
+        if self._board.plan_queue.overflowed:
+            self._board.plan_queue.overflowed = False
+            self._board.plan_cursor = b""
+        for owner, paths in self._board.plan_queue.take(
+            min(PLAN_MAX, _PLAN_SHARED_MAX) if self._board.is_shared else PLAN_MAX
+        ):
+            self._board.plan_queue.owner = owner
+            self._plan_some(paths)
+        self._board.plan_queue.owner = ""
+        if self._board.plan_queue or self._board.plan_cursor is not None:
+            self._board.run_again = True
+
+    def _plan_some(self, paths: list[bytes]) -> None:
+        offered = []
+        for path in paths:
+            if offers := self._board.index.offers(path):
+                offered.append((path, offers))
+            elif path not in self._work.busy:
+                self._transfers.drop_wanted(path)
+                self._transfers.forget_attempts(path)
+        self._board.index.fetch(path for path, _ in offered)
+        live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
+        dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
+        for path, offers in sorted(live, key=_path_of):
+            if path not in self._work.ready and self._is_new_file(path, offers):
+                holder = holder_of(offers[0].peer)
+                if self._board.peers[holder].window.room() < limits.CHUNK_BYTES:
+                    self._work.await_room(
+                        holder, path, min(offers[0].record.size, limits.CHUNK_BYTES)
+                    )  # it could only wait
+                    continue
+            self._plan(path, offers)
+        for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders
+            self._plan(path, offers)
+
+    def _is_new_file(self, path: bytes, offers: list[Offer]) -> bool:
+        return (
+            len(offers) == 1
+            and offers[0].record.kind == Kind.FILE
+            and offers[0].record.size > 0
+            and self._sources.may_be_asked(offers[0].peer, offers[0].record.content)
+            and self._board.index.get(path) is None
+        )
+
+    def _plan(self, path: bytes, offers: list[Offer]) -> None:
+        if self._work.not_before.get(path, 0) > self._board.now.mono_ms:
+            return  # its timer is set
+        if self._brakes.own.held and path not in self._brakes.own.held and self._brakes.own.holds(path):
+            return  # its folder is missing; what becomes of that is not decided
+        if path in self._work.busy or path in self._board.looking or path in self._board.agenda:
+            if path in self._board.agenda or path in self._board.looking:
+                return  # its look puts it back on the list
+            return
+        if self._board.to_list_again and self._may_be_unseen(path):
+            self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+            return
+        row = self._board.index.get(path)
+        spent = self._stamps.outdone.get(path, ())
+        decision = decide(None if row is None else row.record, offers, spent)
+        if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
+            if decision.record.stamp.node == self._board.index.node and self._board.index.offer(path, OURS) is not None:
+                self._board.index.drop_offer(path, OURS)  # what should come back was in the history, and is no more
+                self._board.note("lost", path)
+                offers = self._board.index.offers(path)
+            near = [offer for offer in offers if self._sources.may_be_asked(offer.peer, offer.record.content)]
+            second = decide(None if row is None else row.record, near, spent)
+            if not isinstance(second, Nothing):
+                decision, offers = second, near  # until whoever has the best comes, if ever
+        if path in self._work.obstructed:
+            wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
+            may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self._board.index.has_live_child(path)
+            if self._work.obstructed[path] == Kind.DIRECTORY and may_be_folder:
+                del self._work.obstructed[path]  # it may stay, or its listing decides; everyone has to know
+            elif wanted != Kind.ABSENT:
+                self._transfers.drop_wanted(path)
+                self.block(path)
+                return  # whoever sees that the way is free plans it again
+        if self._transfers.unable and isinstance(decision, Take) and self.hold_back(decision):
+            return
+        match decision:
+            case Nothing():
+                self.drop_stale_offers(path, offers)
+            case Join(record):
+                assert row is not None
+                if path in self._board.new_here:
+                    self._board.plan_later(path, 1)  # first it is told as it was made: in ignorance of the other
+                else:
+                    self._rows.accept(record, row.fp)
+            case Answer(top):
+                assert row is not None
+                self._rows.reassert(row, top)
+                self._board.note("kept", path)
+            case Take():
+                self._acquire.bring_about(path, row, offers, decision)
+
+    def _may_be_unseen(self, path: bytes) -> bool:
+        """True if what was being installed when the program ended may be there, and its peer has moved on: its folder could not
+        be listed since. To take anything newer is to forget what it was, so it is looked at first."""
+        if self._board.index.offer(path, NOBODY) is None:
+            return False
+        folder = path
+        while folder:
+            folder = parent_of(folder)
+            if folder in self._board.to_list_again:
+                return True
+        return False
+
+    def hold_back(self, take: Take) -> bool:
+        """True if what is wanted cannot be on this disk: people are told once, and whoever sees that it can plans it again."""
+        path = take.record.path
+        unfit = self._transfers.unable.why(take.record)
+        if unfit is None:
+            return False
+        if unfit.by is not None and self._incoming_moves.respell(unfit.by):
+            return True
+        self._transfers.drop_wanted(path)
+        if self._transfers.unable.is_news(path):
+            self._board.note("unable", path, text=unfit.text)
+        return True
+
+    def block(self, path: bytes) -> None:
+        """Something newer cannot be had here: people are told once."""
+        near = next((other for other in self._scope.named if other == path or other.startswith(path + b"/")), None)
+        what = "something in it or in its place" if near is None else show(near)
+        self._work.troubled[path] = (TROUBLE_RETRY_MS[1], f"{what} is in the way, and is not synchronized")
+        if path not in self._blocked_told:
+            self._blocked_told.add(path)
+            self._board.note("blocked", path)
+
+    def drop_stale_offers(self, path: bytes, offers: list[Offer]) -> None:
+        """We hold the best there is: offers that tell nothing new are dropped."""
+        row = self._board.index.get(path)
+        assert row is not None
+        for offer in offers:
+            if leq(offer.record.vector, row.record.vector) and not beats(offer.record, row.record):
+                self._board.index.drop_offer(path, offer.peer)
+        self._transfers.drop_wanted(path)
+        if not self._board.index.offers(path):
+            self._transfers.forget_attempts(path)
+
+
+def _best_kind(offers: Iterable[Offer]) -> Kind:
+    return max(offers, key=lambda offer: offer.record.stamp).record.kind
+
+
+def _path_of(entry: tuple[bytes, list[Offer]]) -> bytes:
+    return entry[0]

@@ -1,0 +1,115 @@
+"""Questions to and from peers, and what is asked back from the history.
+
+In:   questions of the commands and of peers. Out: HISTORY, HAVE and SETTLE messages; offers of what is to be restored.
+Used by: decisions, router, engine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dir_sync.core import limits
+from dir_sync.core.inquiry import Inquiries
+from dir_sync.core.jobs import Before
+from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
+from dir_sync.core.model import Kind, Record, Stamp, same_content, same_meta
+from dir_sync.core.peers import Peer
+from dir_sync.core.reconcile import Offer
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import OURS
+from dir_sync.engine.stamps import Stamps
+
+__all__ = ["Queries"]
+
+_KEPT_PAGE = 500  # versions in one message: a few kB each at the most
+_LOOKUPS_MAX = 128  # of contents, in one turn
+
+
+class Queries:
+    """Questions to and from peers; what is asked back from the history."""
+
+    def __init__(self, board: Board, stamps: Stamps) -> None:
+        self._board = board
+        self._stamps = stamps
+        # Peer, its link, what it asks for, how many of it were looked up, which of these are here
+        self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
+        self.inquiries = Inquiries()
+
+    def on_restore(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
+        """Each of them becomes a new change of ours, which is taken like one of a peer: from wherever its content is."""
+        for path, kind, size, content, mtime, mode, _, _ in wanted:
+            row = self._board.index.get(path)
+            mine = None if row is None else row.record
+            now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            if mine is None and kind == Kind.ABSENT:
+                continue
+            if mine is not None and same_content(mine, now) and same_meta(mine, now):
+                continue
+            record = self._stamps.changed_to(mine, now, self._board.now.wall_ns)
+            is_here = kind != Kind.FILE or not size or self._board.index.has_content(content)
+            is_shorter = mine is not None and mine.kind == Kind.FILE and size < mine.size
+            is_here |= is_shorter and content not in holders  # what is here may begin with it
+            for peer in [""] if is_here else holders.get(content, ()):
+                self._board.index.put_offer(Offer(OURS + peer, record, False))
+            self._board.plan_queue[path] = None
+
+    def recalled(self) -> int:
+        """How many paths are still on their way back to what they were."""
+        return len(self._board.index.offered_by(self._board.index.node))
+
+    def ask_peers(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
+        self.inquiries.begin(id_, self._board.now.mono_ms)
+        for node in sorted(self._board.peers):
+            if not self._board.peers[node].asked:
+                continue
+            for number, question in enumerate(questions):
+                wire_id = self.inquiries.asked(id_, node, number)
+                if isinstance(question, HistoryRequest):
+                    self._board.send(node, replace(question, folder=self._board.folder, id=wire_id), 200)
+                else:
+                    size = 70 * len(question.digests)
+                    self._board.send(node, HaveRequest(self._board.folder, wire_id, question.digests), size)
+        self._board.run_again = True
+
+    def on_conflicts_settled(self, losers: tuple[Loser, ...]) -> None:
+        for node in sorted(self._board.peers):
+            for at in range(0, len(losers), limits.PAGE_RECORDS_MAX):
+                some = losers[at : at + limits.PAGE_RECORDS_MAX]
+                if self._board.peers[node].asked:
+                    self._board.send(node, Settle(self._board.folder, some), 200 * len(some))
+
+    def on_history_request(self, peer: Peer, request: HistoryRequest) -> None:
+        versions = []
+        if peer.queued < limits.OUTBOX_BYTES_MAX:
+            versions = self._board.index.newest_versions(request.path, request.limit, request.conflicts)
+        kept = [
+            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, node)
+            for _, path, kind, size, content, mtime, mode, time_ns, why, node in versions
+            if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
+        ]
+        for at in range(0, max(len(kept), 1), _KEPT_PAGE):
+            page = tuple(kept[at : at + _KEPT_PAGE])
+            last = at + _KEPT_PAGE >= len(kept)
+            self._board.send(peer.node, History(self._board.folder, request.id, last, page), 50 + 250 * len(page))
+
+    def on_have_request(self, peer: Peer, request: HaveRequest) -> None:
+        self._questions.append((peer.node, peer.link, request, 0, []))
+
+    def answer_some(self) -> None:
+        """Questions for contents are answered in pieces, the peers in turn: some hundred look-ups a turn."""
+        left = _LOOKUPS_MAX
+        while self._questions and left > 0:
+            node, link, request, at, which = self._questions.popleft()
+            peer = self._board.peers.get(node)
+            if peer is None or peer.link != link:
+                continue
+            some = request.digests[at : at + _LOOKUPS_MAX // 2]
+            left -= len(some)
+            which += [at + number for number, digest in enumerate(some) if self._board.index.has_content(digest)]
+            if at + len(some) < len(request.digests):
+                self._questions.append((node, link, request, at + len(some), which))
+            else:
+                self._board.send(node, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
+        self._board.run_again |= bool(self._questions)

@@ -1,0 +1,201 @@
+"""A change made at this node: into the index, and to be announced.
+
+In:   what a look found that is news. Out: rows, and what is new about them for the peers.
+Used by: local_changes, scan, engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dir_sync.core import limits
+from dir_sync.core.content import first_scan_record
+from dir_sync.core.jobs import ApplyItem, Version
+from dir_sync.core.looks import Seen
+from dir_sync.core.messages import DeltaOffer
+from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content
+from dir_sync.core.peers import Fresh
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import _new
+from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.values import got_meta
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["LocalRecorder"]
+
+
+class LocalRecorder:
+    """A change made at this node: into the index, and to be announced."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        stamps: Stamps,
+        signatures: SignatureBacklog,
+        folder_times: FolderTimes,
+        local_renames: LocalRenames,
+        look_queue: LookQueue,
+        rows: Rows,
+        deltas_out: DeltasForPeers,
+        applier: Applier,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._stamps = stamps
+        self._signatures = signatures
+        self._folder_times = folder_times
+        self._local_renames = local_renames
+        self._look_queue = look_queue
+        self._rows = rows
+        self._deltas_out = deltas_out
+        self._applier = applier
+        self.not_noted: dict[bytes, tuple[Record, Record]] = {}  # path -> what its row says, what had taken its place
+
+    def find_not_noted(self, found: Sequence[Version]) -> None:
+        """What was displaced was displaced by what is wanted there: so that is what a user has seen who then removed or
+        changed it. Only where nothing else can have been meant."""
+        index = self._board.index
+        wanted = set(index.offered_contents()) if found else set()
+        for version in found:
+            row = index.get(version.path)
+            if (
+                row is None
+                or row.record.kind != Kind.FILE
+                or row.record.content != version.content
+                or version.content in wanted  # it may have been on its way to a name
+                or len(index.by_content(version.content)) != 1
+            ):
+                continue
+            decision = decide(row.record, index.offers(version.path))
+            if isinstance(decision, Take) and decision.record.kind != Kind.ABSENT:
+                self.not_noted[version.path] = row.record, decision.record
+
+    def as_installed(self, mine: Record) -> Record:
+        """What was at a path before a user's change: not what its row says, if something had taken its place unnoted."""
+        said, installed = self.not_noted.get(mine.path, (None, mine))
+        return installed if said == mine else mine
+
+    def record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
+        """A change made here: into the index, and to be told."""
+        delta = None
+        known = self._board.index.get(record.path) if previous is not None else None
+        before = known.fp if known is not None else b""
+        if seen is not None and seen.delta is not None:
+            delta = DeltaOffer(seen.delta.base, seen.delta.size)
+            self._deltas_out.keep_delta(seen.delta)
+        elif seen is not None and record.size >= limits.LARGE_FILE_BYTES and self._deltas_out.deltas:
+            made = next((made for made, _ in self._deltas_out.deltas.values() if made.digest == record.content), None)
+            delta = None if made is None else DeltaOffer(made.base, made.size)
+        only_meta = previous is not None and same_content(previous, record)
+        data = None if seen is None or only_meta else seen.data
+        if not only_meta:
+            grown = self._grew_here(record, previous, seen)
+            if grown is not None and (data is None or 2 * grown.size <= record.size):
+                delta, data = grown, None
+        if data and self._is_elsewhere(record):
+            data = None  # whoever holds the other one makes a copy of it
+        row = self._rows.put(record, fp)
+        folder_mtime = None if seen is None else seen.folder_mtime
+        self._board.new_here[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
+        if seen is not None:
+            self._folder_times.mark_active(parent_of(record.path), folder_mtime)
+        self._signatures.sign_later(record, previous, delta is not None and delta.marks is not None)
+        if seen is not None and previous is not None and previous.kind == Kind.FILE:
+            self._look_queue.look_at_links(before, previous)
+
+    def _grew_here(self, record: Record, previous: Record | None, seen: Seen | None) -> DeltaOffer | None:
+        """What peers need to know of a file that only grew."""
+        grown = None if seen is None else seen.grown
+        is_new = previous is None or previous.kind == Kind.ABSENT
+        old = (
+            self._local_renames.renamed_from(record.path)
+            if is_new and self._local_renames.renames and record.kind == Kind.FILE
+            else None
+        )
+        if old is not None:
+            self._deltas_out.growths.moved(old.record.path, record.path, old.record.content)
+            previous = old.record
+            if previous.content == record.content:
+                return None
+        if grown is None or previous is None or previous.content != grown.base:
+            self._deltas_out.growths.forget(record.path)
+            return None
+        self._deltas_out.growths.grew(record.path, grown.base, grown.size, record.content, record.size, grown.marks)
+        known = self._deltas_out.growths.offer(record.path, grown.base, record.content)
+        return None if known is None else DeltaOffer(grown.base, record.size - grown.size, known[1])
+
+    def _is_elsewhere(self, record: Record) -> bool:
+        if self._board.first_scan:
+            return self._board.index.may_have(record.content)  # that it is not, is asked later if need be
+        return any(row.record.path != record.path for row in self._board.index.by_content(record.content))
+
+    def new_files(self, found: Sequence[Seen], told: bool) -> None:
+        """`new` for many files that the first scan found: nothing waits for them."""
+        index, fresh = self._board.index, self._board.new_here
+        records = [
+            first_scan_record(path, kind, size, content, mtime, mode)
+            for path, _, kind, size, content, mtime, mode, *_ in found
+        ]
+        contents: set[bytes] = set()
+        for seen, record in zip(found, records, strict=True):
+            if self._board.journals:
+                self._rows.journal(record)
+            if record.size >= limits.DELTA_FILE_BYTES_MIN:
+                self._signatures.sign_later(record, None)
+            if told:
+                data = seen.data
+                if data and (record.content in contents or self._is_elsewhere(record)):
+                    data = None  # whoever holds the other one makes a copy of it
+                contents.add(record.content)
+                fresh[record.path] = _new(Fresh, (record, None, data, None, None, seen.folder_mtime))
+        rows = index.put_new(records, [seen.fp for seen in found])
+        if told:
+            self._board.to_announce += [(row.seq, row.record) for row in rows]
+            self._folder_times.mark_active(parent_of(found[-1].path), found[-1].folder_mtime)
+
+    def new(self, seen: Seen, told: bool) -> None:
+        """Known here: what was seen is new, to us and as far as we know to everyone. `told`: there is a peer to tell."""
+        path, _, kind, size, content, mtime, mode, fp, *_ = seen
+        if self._board.first_scan:
+            record = first_scan_record(path, kind, size, content, mtime, mode)
+        else:
+            now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            stamp_ns = min(mtime, self._board.now.wall_ns)
+            record = self._stamps.changed_to(None, now, stamp_ns)
+            if kind is not Kind.DIRECTORY:
+                self._board.unlogged[path, "new here"] = size
+        if kind is Kind.DIRECTORY:
+            self._board.to_list.append(path)
+        if told or kind is Kind.DIRECTORY:
+            self.record_change(record, None, fp, seen)
+        else:
+            self._rows.journal(record)
+            self._board.index.put(record, fp)
+            self._signatures.sign_later(record, None)
+
+    def revive_folder(self, row: Row) -> None:
+        """A folder that was kept only by something unsynchronized now holds something of ours."""
+        above = self._board.index.get(parent_of(row.record.path))
+        if above is not None and above.record.kind == Kind.ABSENT and above.fp:
+            self.revive_folder(above)
+        _, mode = got_meta(row.fp)
+        folder = row.record._replace(kind=Kind.DIRECTORY, mode=mode)
+        record = self._stamps.changed_to(row.record, folder, self._board.now.wall_ns)
+        self.record_change(record, row.record, row.fp, None)
+
+    def redo(self, item: ApplyItem) -> bool:
+        """Once more what is done already, so that it is on the medium. False: something else is being done there."""
+        if item.path in self._work.busy:
+            return False
+        self._applier.order_change(item, Take(item.target, False))
+        return True

@@ -1,0 +1,309 @@
+"""Folders to list, listings that came, and when the look at everything is over.
+
+In:   folders on the list; listings. Out: list jobs; looks; the end of the scan.
+Used by: engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dir_sync.core import limits
+from dir_sync.core.agenda import Errand
+from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
+from dir_sync.core.looks import MOUNTED, Folder, Listing, Look, Seen
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.engine.applier import Applier
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import BLIND, TROUBLE_RETRY_MS
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.local_changes import LocalChanges
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.planner import Planner
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.recorder import LocalRecorder
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["Scan"]
+
+
+class Scan:
+    """Folders to list, listings that came, and when the look at everything is over."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        scope: Scope,
+        brakes: Brakes,
+        own_losses: OwnLosses,
+        transfers: TransferTable,
+        publisher: Publisher,
+        local_renames: LocalRenames,
+        look_queue: LookQueue,
+        rows: Rows,
+        applier: Applier,
+        planner: Planner,
+        intake: Intake,
+        recorder: LocalRecorder,
+        local_changes: LocalChanges,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._brakes = brakes
+        self._own_losses = own_losses
+        self._transfers = transfers
+        self._publisher = publisher
+        self._local_renames = local_renames
+        self._look_queue = look_queue
+        self._rows = rows
+        self._applier = applier
+        self._planner = planner
+        self._intake = intake
+        self._recorder = recorder
+        self._local_changes = local_changes
+
+    def send_listings(self) -> None:
+        for path, (due, wait) in list(self._board.to_list_again.items()):
+            if due <= self._board.now.mono_ms:
+                self._board.to_list_again[path] = (self._board.now.mono_ms + wait, wait)
+                self._board.to_list.append(path)
+        while (
+            self._board.to_list
+            and not self._board.listings_out
+            and len(self._board.agenda) < limits.DIRTY_BACKLOG_MAX
+            and not (self._board.scanning and self._publisher.seeding_lags())
+        ):
+            some = self._board.to_list[-32:]
+            del self._board.to_list[-32:]
+            self._board.listings_out += 1
+            self._board.put_in = {parent_of(path) for path in self._work.applying}.intersection(some)
+            folders = tuple([self.folder(path) for path in dict.fromkeys(some)])
+            self._board.order(ListJob(folders, self._look_queue.want_bytes()))
+        if self._work.arrived and not self._board.to_list and not self._board.listings_out:
+            self._local_renames.judge_arrived()
+        if (
+            self._brakes.own.missed
+            and not self._board.to_list
+            and not self._board.listings_out
+            and not self._board.scanned
+        ):
+            self._own_losses.judge()
+        unfinished = (
+            self._board.to_list or self._board.listings_out or self._board.scanned or b"" in self._board.to_list_again
+        )
+        if self._board.scanning and not unfinished:
+            if self._transfers.blind and self._board.index.noted(BLIND) is None:
+                self._board.index.note(BLIND, 1)
+            self._board.scanning = False
+            if self._board.first_scan:
+                self._board.first_scan = False
+                self._board.index.set_first_scan_done()
+            count, size = self._board.index.count_live()
+            self._board.note("scanned", size=size, wire=count)
+            if self._board.index.any_offers():
+                self._board.plan_cursor = b""
+            for node in sorted(self._board.peers):
+                self._intake.ask_state(self._board.peers[node])
+            self._board.run_again = True
+
+    def on_listed(self, listing: Listing) -> None:
+        """A folder's entries: whatever differs from the index is looked at. A listing alone never decides anything."""
+        folder = listing.path
+        now = self._board.now.mono_ms
+        if listing.entries is None:
+            if listing.problem:
+                self._list_later(folder, listing.problem)
+            elif folder:
+                self._board.to_list_again.pop(folder, None)
+                self._work.leaving.discard(folder)
+                self._board.add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
+            return
+        self._board.to_list_again.pop(folder, None)
+        if folder in self._board.put_in:
+            # What came and was deleted before the folder was watched is not known as gone.
+            self._board.check_again.add(folder)
+        prefix = folder + b"/" if folder else b""
+        self._board.to_list += [prefix + name for name in listing.folders]
+        if listing.seen:
+            self._found_new(folder, listing.seen, listing.mtime)
+        for name in listing.mounts:
+            self._scope.skip(prefix + name, MOUNTED)
+            self._scope.mounted.add(prefix + name)
+        for path in [path for path in self._scope.mounted if parent_of(path) == folder]:
+            if path[len(prefix) :] not in listing.mounts:
+                self._scope.mounted.discard(path)
+        if listing.entries:
+            self._entered(folder, prefix, listing.entries, listing.mtime)
+        for name in listing.gone:
+            row = self._board.index.get(prefix + name)
+            if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
+                self._board.add_scanned(prefix + name)
+        if self._brakes.own.held:
+            gone = {prefix + name for name in listing.gone}
+            gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}
+            for path in [path for path in self._brakes.own.held if parent_of(path) == folder and path not in gone]:
+                self._own_losses.no_longer_held(path)
+        if self._work.obstructed:
+            there = {prefix + name for name, _ in listing.entries}
+            for path in self._work.obstructed.keys() - there:
+                if parent_of(path) == folder:
+                    self._board.agenda.add(
+                        path, now, now
+                    )  # of what is not synchronized the index cannot tell that it went
+        for path in self._transfers.unable.in_folder(folder) if self._transfers.unable else ():
+            self._board.agenda.add(path, now, now)  # of what keeps them away the index may not know that it went
+        if folder:
+            here = self._board.index.get(folder)
+            left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
+            if folder not in self._work.busy and (
+                left_over or folder in self._work.leaving or folder in self._work.obstructed
+            ):
+                self._work.leaving.discard(folder)
+                self._work.obstructed.pop(folder, None)
+                self._left_over(folder, listing.entries)
+
+    def _entered(
+        self, folder: bytes, prefix: bytes, entries: list[tuple[bytes, Stat]], folder_mtime: int | None
+    ) -> None:
+        """Entries that are not as known when their folder was to be listed: some of them are by now."""
+        self._board.index.fetch([prefix + name for name, _ in entries])
+        new_folders: list[Seen] = []
+        for name, stat in entries:
+            path = prefix + name
+            if name == limits.RESERVED_NAME:
+                if folder:
+                    self._scope.skip(path, "the name is reserved")
+                continue
+            if not self._scope.is_ours(path):
+                continue
+            row = self._board.index.get(path)
+            if row is not None and row.fp == fingerprint(stat):
+                if stat.kind == Kind.DIRECTORY:
+                    self._board.to_list.append(path)
+                continue
+            if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
+                self._scope.skip(path, "not a file, a folder or a link")
+                continue
+            if path in self._board.looking:  # that look is younger than this listing, or will be followed by one
+                self._board.looking[path].listing |= stat.kind == Kind.DIRECTORY
+                continue
+            if row is None and stat.kind == Kind.DIRECTORY:
+                fp = fingerprint(stat)
+                new_folders.append(Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
+                continue
+            errand = self._board.add_scanned(path)
+            errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
+            errand.listing |= stat.kind == Kind.DIRECTORY
+            if row is not None or stat.kind != Kind.FILE:
+                continue
+            if (vanished := self._local_renames.renames.name_of(stat.inode)) is not None:
+                errand.matched = True
+                self._local_renames.pair(vanished, path, self._board.index.get(vanished), is_seen=False)
+            elif not self._board.scanning:
+                self._local_renames.renames.appeared(path, stat.inode)
+        if new_folders:
+            self._found_new(folder, new_folders, folder_mtime)
+
+    def _found_new(self, folder: bytes, found: Sequence[Seen], folder_mtime: int | None) -> None:
+        """Files and folders that a listing found, and that were not known when it was ordered."""
+        above = self._board.index.get(folder) if folder else None
+        is_here = not folder or (above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b"")
+        is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
+            folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
+        )
+        looking, busy, agenda, index = self._board.looking, self._work.busy, self._board.agenda, self._board.index
+        told = any(peer.asked for peer in self._board.peers.values())
+        errand = Errand(b"", 0, 0)
+        is_simple = self._board.first_scan and not (
+            self._brakes.own.held or self._brakes.peers.is_on or self._work.obstructed
+        )
+        at_once: list[Seen] = []
+        for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
+            path = seen.path
+            is_folder = seen.kind is Kind.DIRECTORY
+            if path in looking:
+                looking[path].listing |= is_folder
+            elif (
+                path in busy and not self._board.scanning and not is_folder
+            ):  # a folder has to be listed, and so watched
+                self._work.listed_busy[path] = seen.fp
+            elif (
+                not is_here
+                or path in agenda
+                or path in busy
+                or path in self._work.obstructed
+                or index.get(path) is not None
+            ):
+                self._board.add_scanned(path).listing |= is_folder
+            elif is_deep and not self._scope.is_ours(path):
+                pass
+            elif index.offers(path) or len(seen.fp) > FINGERPRINT_BYTES:
+                if self._local_changes.found(seen, errand):
+                    self._board.plan_queue[path] = None
+                else:
+                    self._board.add_scanned(path).listing |= is_folder
+            elif is_simple and seen.kind is Kind.FILE:
+                at_once.append(seen)
+            elif (moved := self._local_renames.new_name_of(path, seen.kind, seen.content, seen.fp)) is not None:
+                self._local_renames.match(path, moved)
+            else:
+                self._recorder.new(seen, told)
+        if at_once:
+            self._recorder.new_files(at_once, told)
+
+    def folder(self, path: bytes) -> Folder:
+        """What a listing of a folder may leave out."""
+        row = self._board.index.get(path) if path else None
+        if (
+            path in self._work.leaving
+            or path in self._work.obstructed
+            or (row is not None and row.record.kind == Kind.ABSENT)
+        ):
+            return Folder(path, {})  # all of it counts
+        return Folder(path, self._board.index.known_in(path))
+
+    def _list_later(self, folder: bytes, problem: str) -> None:
+        """What is in a folder is unknown: try again."""
+        first, most = TROUBLE_RETRY_MS
+        known = self._board.to_list_again.get(folder)
+        if known is None:
+            self._board.note("unreadable", folder, text=problem)
+        wait = first if known is None else min(2 * known[1], most)
+        self._board.to_list_again[folder] = (self._board.now.mono_ms + wait, wait)
+
+    def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
+        """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone
+        else; if nothing is in it at all any more, it goes here, too."""
+        row = self._board.index.get(folder)
+        if row is None or not row.fp:
+            return
+        prefix = folder + b"/"
+        self._board.plan_queue[folder] = None
+        if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
+            return  # looked at by now; it will keep its folder
+        decision = decide(row.record, self._board.index.offers(folder))
+        wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
+        if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries:
+            self._applier.order_change(ApplyItem(folder, Act.REMOVE, row.record, row.fp, Why.DELETED), None)
+        elif not entries or wanted == Kind.DIRECTORY or self._board.index.has_live_child(folder):
+            return
+        elif wanted != Kind.ABSENT:
+            self._work.obstruct(folder, Kind.DIRECTORY)
+        elif isinstance(decision, Take):
+            self._rows.accept(decision.record, row.fp)
+            self._planner.block(folder)
+
+    def _keeps_folder(self, path: bytes, stat: Stat) -> bool:
+        """True if what was listed is synchronized. A folder that itself only stayed behind here is not."""
+        row = self._board.index.get(path)
+        left_over = stat.kind == Kind.DIRECTORY and row is not None and row.record.kind == Kind.ABSENT and row.fp != b""
+        return stat.kind != Kind.OTHER and not left_over and self._scope.is_ours(path)

@@ -1,0 +1,92 @@
+"""Where a content can be had just now, and where it could not.
+
+In:   contents that are wanted; sources that turned out to be none.
+Out:  peers, paths here and kept versions that have a content, or the best base of a delta for it.
+Used by: versions, transfers, uploader, applier, incoming_moves, deltas_in, fetcher, acquire, planner, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, same_content
+from dir_sync.core.reconcile import Offer
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import OURS
+from dir_sync.engine.values import Displaced, holder_of
+from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
+
+__all__ = ["Sources"]
+
+
+class Sources:
+    """Where a content can be had just now, and where it could not."""
+
+    def __init__(self, board: Board, work: WorkTable) -> None:
+        self._board = board
+        self._work = work
+        self.no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
+        self.displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
+        self.origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
+        self.bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
+
+    def has(self, offer: Offer, wanted: Record) -> bool:
+        """True if the content that is wanted may be asked for where this offer comes from."""
+        return same_content(offer.record, wanted) and self.may_be_asked(offer.peer, wanted.content)
+
+    def may_be_asked(self, node: str, content: bytes) -> bool:
+        peer = self._board.peers.get(holder_of(node))
+        return peer is not None and content not in peer.lacks
+
+    def is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
+        """False if nobody who is here has what is wanted, and we have it nowhere else."""
+        if wanted.kind != Kind.FILE or not wanted.size:
+            return True
+        if any(self.has(offer, wanted) for offer in offers):
+            return True
+        ready = self._work.ready.get(wanted.path)
+        if ready is not None and ready.digest == wanted.content:
+            return True
+        if self._board.index.by_content(wanted.content) or self._board.index.version_with(wanted.content) is not None:
+            return True
+        return self.begins_here(wanted) is not None
+
+    def avoid_source(self, path: bytes, fp: bytes) -> None:
+        """Nothing is copied from there, as long as it is as it is."""
+        if len(self.no_source) > 1_000:
+            self.no_source.clear()
+        self.no_source.add((path, fp))
+
+    def where_is(self, content: bytes, path: bytes) -> tuple[bytes, bytes, int] | None:
+        """Name, fingerprint (b"" in the history) and size of a file of ours with that content, `path` itself if it can be."""
+        rows = [row for row in self._board.index.by_content(content) if len(row.fp) == FINGERPRINT_BYTES]
+        for row in sorted(rows, key=lambda row: row.record.path != path):
+            if row.record.path == path or row.record.path not in self._work.busy:
+                return row.record.path, row.fp, row.record.size
+        version = self._board.index.version_with(content)
+        if version is None or (version.name, b"") in self.no_source:
+            return None
+        return version.name, b"", version.size
+
+    def base_of(self, path: bytes, row: Row | None) -> tuple[bytes, int] | None:
+        """Digest and size of a content of ours from which a delta for `path` may begin: what is there, or what was there
+        under the old name."""
+        if row is not None and row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES:
+            return row.record.content, row.record.size
+        origin = self._board.index.get(self.origins[path]) if path in self.origins else None
+        if origin is not None and origin.record.kind == Kind.FILE and len(origin.fp) == FINGERPRINT_BYTES:
+            self.bases[path] = origin.record.content
+        content = self.bases.get(path)
+        if content is None:
+            return None
+        where = self.where_is(content, path)
+        return None if where is None else (content, where[2])
+
+    def begins_here(self, wanted: Record) -> Row | None:
+        """What is at a path, if it may begin with the older content that somebody wants back there: such a version is in no
+        history."""
+        row = self._board.index.get(wanted.path)
+        if row is None or row.record.kind != Kind.FILE or not 0 < wanted.size < row.record.size:
+            return None
+        if len(row.fp) != FINGERPRINT_BYTES or (wanted.path, row.fp) in self.no_source:
+            return None
+        return row if self._board.index.offer(wanted.path, OURS) is not None else None

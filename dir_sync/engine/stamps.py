@@ -1,0 +1,77 @@
+"""The record of a change made at this node: whose name it bears, and which stamp.
+
+In:   the record before, and what it is now.
+Out:  the record with its maker, its place in the sequence and its stamp.
+Rule: a change made here wins over what it replaces, whatever stamp a peer gave that.
+Used by: rows, planner, intake, recorder, local_changes, queries, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.model import Record, Stamp
+from dir_sync.core.reconcile import changed
+from dir_sync.engine.board import Board
+
+__all__ = ["Stamps"]
+
+_OUTDONE_MAX = 10_000  # paths ...
+_OUTDONE_PAIRS_MAX = 100  # ... and pairs of versions of one of them
+
+
+class Stamps:
+    """The record of what somebody at this node has made: whose name it bears, and which stamp."""
+
+    def __init__(self, board: Board, ahead_ns: int) -> None:
+        self._board = board
+        self._ahead_ns = ahead_ns
+        self.new_ids_ms: int | None = None  # when this index took new ids
+        self._alias = ""  # under which a change is made where our own entry in a vector is forged
+        self.outdone: dict[bytes, set[tuple[Stamp, Stamp]]] = {}  # what won here against a larger stamp, and over which
+        self.lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
+
+    def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
+        """The record of what somebody at this node has made of `previous`."""
+        record = changed(previous, now, *self.maker(previous), stamp_ns, self.latest_ns())
+        if previous is not None:
+            self.note_lowered(previous, record)
+        return record
+
+    def note_lowered(self, previous: Record, record: Record) -> None:
+        """The stamp of a path goes back: whoever acknowledges the larger one later does not know more than we do."""
+        if record.stamp < previous.stamp:
+            if len(self.lowered) > _OUTDONE_MAX:
+                self.lowered.clear()
+            self.lowered.setdefault(record.path, set()).add(previous.stamp)
+
+    def latest_ns(self) -> int:
+        """The largest stamp that our clock allows."""
+        wall_ns = self._board.now.wall_ns
+        return wall_ns + self._ahead_ns if wall_ns >= limits.CLOCK_SANE_NS else limits.STAMP_NS_MAX
+
+    def maker(self, *replaced: Record | None) -> tuple[str, int]:
+        """The maker of the change that replaces these, and its counter: this node, and the next sequence. If a peer has
+        announced changes of ours that we never made, peers could not tell from those what we really make: then the maker
+        is a new id, of which nobody can have heard."""
+        counter = self._board.index.next_sequence()
+        seen: dict[str, int] = {}
+        for record in replaced:
+            seen.update(record.vector if record is not None else ())
+        if seen.get(self._board.index.node, 0) < counter:
+            return self._board.index.node, counter
+        if not self._alias or seen.get(self._alias, 0) >= counter:
+            self._alias = self._board.index.made_up_id()
+        return self._alias, counter
+
+    def note_outdone(self, winner: Record) -> None:
+        """`winner` takes the place of what is here, maybe of a version with a larger stamp: then it does so once."""
+        row = self._board.index.get(winner.path)
+        if row is not None:
+            self.note_lowered(row.record, winner)
+        if row is None or winner.stamp.ns >= row.record.stamp.ns - limits.STAMP_GAP_NS:
+            return
+        if len(self.outdone) > _OUTDONE_MAX:
+            self.outdone.clear()
+        pairs = self.outdone.setdefault(winner.path, set())
+        if len(pairs) < _OUTDONE_PAIRS_MAX:
+            pairs.add((winner.stamp, row.record.stamp))

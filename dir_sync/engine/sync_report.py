@@ -1,0 +1,201 @@
+"""What each peer lacks and what we lack, and when all is in sync.
+
+In:   acknowledgements and LACKS messages. Out: LACKS messages, notes to people, figures for `status`.
+Rule: "in sync" is said only if both sides say so.
+Used by: intake, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.messages import Lacks
+from dir_sync.core.model import Kind, parent_of
+from dir_sync.core.peers import Peer
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.standing import NOTHING, Lack, Standing
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import PLAN_MAX
+from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["SyncReport"]
+
+_UNDECIDED_MAX = 1_000  # paths that wait for a decision, named in the status
+_LAG_FILES = 100  # a peer that lacks so many, or as many bytes as a large file has, is told of ...
+_LAG_NOTED_MS = 30_000  # ... not more often than this
+_SYNC_LASTS_MS = 500  # all is in sync for so long before people are told ...
+_SYNC_NOTED_MS = 10_000  # ... and told again, if the same peers are, not before this has passed
+
+
+class SyncReport:
+    """What each peer lacks and what we lack, and when all is in sync."""
+
+    def __init__(self, board: Board, work: WorkTable, brakes: Brakes, transfers: TransferTable) -> None:
+        self._board = board
+        self._work = work
+        self._brakes = brakes
+        self._transfers = transfers
+        self.lacks_due_ms: int | None = None  # a peer is told again what we lack
+        self.sync_due_ms: int | None = None  # people are told that all is in sync
+        self.in_sync: frozenset[str] = frozenset()  # with these, as people were told last; empty: not any more
+        self._sync_left: frozenset[str] = frozenset()  # what `in_sync` was before
+        self._sync_since_ms: int | None = None
+        self._sync_told_ms: int | None = None
+
+    def in_sync_with(self) -> list[str]:
+        """Peers of which it is known that they have all that this node has, and this node all that they have."""
+        if not self._is_settled():
+            return []
+        return [node for node, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
+
+    def _is_in_sync(self, peer: Peer) -> bool:
+        return (
+            peer.standing.has_all
+            and peer.synced
+            and peer.told_last
+            and not peer.summary
+            and peer.sent >= self._board.index.sequence
+            and self._board.index.wanted_from(peer.node) == NOTHING
+        )
+
+    def _is_settled(self) -> bool:
+        """True if nothing is known to have changed here that was not noted yet, and nothing is being changed here."""
+        return not (
+            self._board.scanning
+            or len(self._board.agenda)
+            or self._board.looking
+            or self._board.to_list
+            or self._board.listings_out
+            or self._board.plan_queue
+            or self._work.applying
+            or self._board.check_again
+            or self._board.to_announce
+            or self._brakes.own.missed
+            or self._brakes.own.held
+        )
+
+    def lacked_by(self, node: str) -> Lack | None:
+        """What a connected peer does not have of ours, as far as it has said; None: it has said nothing yet."""
+        standing = self._board.peers[node].standing if node in self._board.peers else Standing()
+        if standing.lacks is None:
+            return None
+        counted, sent = standing.lacks_as_of, self._board.peers[node].sent
+        if standing.news <= counted:  # what was passed over since then came from this peer
+            counted = max(counted, sent)
+        return (
+            standing.lacks
+            if counted >= self._board.index.sequence
+            else standing.lacks.plus(self._board.index.rows_come_to(counted))
+        )
+
+    def lacked_from(self, node: str) -> Lack:
+        """What this node does not have of what a peer announced."""
+        lack = self._board.index.wanted_from(node)
+        gifts = [gift.record.size for gift in self._work.pushed.values() if gift.peer == node]
+        if gifts:
+            lack = lack.plus(Lack(len(gifts), sum(gifts), 0))
+        here = sum(
+            fetch.received
+            for fetch in self._transfers.large.values()
+            if fetch.base is None and self._board.index.offer(fetch.target.path, node) is not None
+        )
+        lack = lack._replace(bytes=max(0, lack.bytes - here))
+        return lack.plus(Lack(self._brakes.own.held_files, self._brakes.own.held_bytes, 0))
+
+    def unseen(self) -> int:
+        """How many paths have still to be looked at."""
+        return len(self._board.agenda) + len(self._board.looking)
+
+    def tell_lacks(self) -> None:
+        """Tell each peer what of its announcements is not here yet, if it does not know."""
+        self.lacks_due_ms = None
+        if self._board.scanning:
+            return
+        for node in sorted(self._board.peers):
+            peer = self._board.peers[node]
+            known = self._board.index.peer(node)
+            if not (peer.asked and peer.was_asked) or known is None:
+                continue
+            earliest_ms = peer.standing.earliest_ms()
+            if earliest_ms > self._board.now.mono_ms:  # what is lacking then is worth a count, not what is in each turn
+                self.lacks_due_ms = min(earliest_ms, self.lacks_due_ms or earliest_ms)
+                continue
+            lack = self.lacked_from(node)
+            due_ms = peer.standing.due_ms(lack)
+            if due_ms is None:
+                continue
+            if due_ms > self._board.now.mono_ms:
+                self.lacks_due_ms = min(due_ms, self.lacks_due_ms or due_ms)
+                continue
+            peer.standing.said = peer.standing.heard, lack
+            peer.standing.said_ms = self._board.now.mono_ms
+            self._board.send(node, Lacks(self._board.folder, known.seen, *lack), 100)
+
+    def on_lacks(self, peer: Peer, message: Lacks) -> None:
+        standing = peer.standing
+        lack = standing.lacks = Lack(message.files, message.bytes, message.others)
+        standing.lacks_as_of = message.sequence
+        is_much = lack.files >= _LAG_FILES or lack.bytes >= limits.LARGE_FILE_BYTES
+        if is_much and (standing.noted_ms is None or self._board.now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
+            standing.noted_ms = self._board.now.mono_ms
+            self._board.note("lags", peer=peer.node, size=lack.bytes, wire=lack.files)
+
+    def note_in_sync(self) -> None:
+        """One line when all connected peers have everything, and so has this node: when that has lasted for a moment."""
+        now = self._board.now.mono_ms
+        self.sync_due_ms = None
+        if not self._board.peers:
+            self.in_sync, self._sync_since_ms = frozenset(), None
+            return
+        if len(self.in_sync_with()) < len(self._board.peers):
+            self._sync_since_ms = None
+            if self.in_sync:
+                self._sync_left, self.in_sync = self.in_sync, frozenset()
+            return
+        peers = frozenset(self._board.peers)
+        if peers <= self.in_sync:  # one has left: the others are told of already
+            self.in_sync = peers
+            return
+        if self._sync_since_ms is None:
+            self._sync_since_ms = now
+        due_ms = self._sync_since_ms + _SYNC_LASTS_MS
+        if peers == self._sync_left and self._sync_told_ms is not None:
+            due_ms = max(due_ms, self._sync_told_ms + _SYNC_NOTED_MS)  # single edits, one after the other, are no news
+        if due_ms > now:
+            self.sync_due_ms = due_ms
+            return
+        self.in_sync = peers
+        self._sync_told_ms = now
+        self._board.note(
+            "in sync", text="\n".join(self._board.name_of(node) for node in sorted(peers)), wire=len(peers)
+        )
+
+    def troubled(self) -> list[tuple[bytes, str, bool]]:
+        """Paths that are newer elsewhere and cannot be had here, why, and whether they are tried again."""
+        found = {path: (problem, True) for path, (_, problem) in self._work.troubled.items()}
+        found.update({path: (problem, False) for path, problem in self._transfers.unable.all()})
+        return [
+            (path, *what)
+            for path, what in sorted(found.items())
+            if self._is_wanted(path) and not self._brakes.own.holds(parent_of(path))
+        ]
+
+    def _is_wanted(self, path: bytes) -> bool:
+        """True if a peer has something newer there, that is not just gone."""
+        offers = self._board.index.offers(path)
+        row = self._board.index.get(path) if offers else None
+        decision = decide(None if row is None else row.record, offers)
+        return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
+
+    def undecided(self) -> list[bytes]:
+        """Paths that are newer elsewhere and wait because their folder vanished here, and that is held. At most some."""
+        found: list[bytes] = []
+        after: bytes | None = None
+        while self._brakes.own.held and len(found) < _UNDECIDED_MAX:
+            paths = self._board.index.offered_paths(after, PLAN_MAX)
+            if not paths:
+                break
+            after = paths[-1]
+            found += [path for path in paths if self._brakes.own.holds(parent_of(path)) and self._is_wanted(path)]
+        return found[:_UNDECIDED_MAX]

@@ -1,0 +1,280 @@
+"""Contents on their way here: which, from whom, and where they are gathered.
+
+In:   transfers that begin, get bytes, fail, end or are not wanted any more.
+Out:  pulls, jobs that write to the staging folder, and files in it that may go.
+Rule: a staging file is never removed while a job writes it.
+Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report, local_changes,
+      scan, idle, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import Staged, StageJob
+from dir_sync.core.messages import PullItem
+from dir_sync.core.model import Kind, Record
+from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.transfer import Fetch
+from dir_sync.core.unable import Unable, Unfit
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.constants import RETRY_MS, STAGING
+from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["TransferTable"]
+
+_STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
+
+
+class TransferTable:
+    """Contents on their way here: which, from whom, and where they are gathered."""
+
+    def __init__(
+        self, board: Board, work: WorkTable, sources: Sources, brakes: Brakes, peer_losses: PeerLosses
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self._brakes = brakes
+        self._peer_losses = peer_losses
+        self.blind = (
+            False  # the disk may take a name for another one: a name is looked at before its content is fetched
+        )
+        self.unable = Unable()
+        self.free: set[bytes] = set()  # names that a blind disk has room for, as a look has just shown
+        self.by_token: dict[int, Fetch] = {}
+        self.orphans: dict[int, tuple[Fetch, bool]] = {}  # given up while their files were written; remove them?
+        self.part_left = True  # there may be partial downloads that nobody wants any more
+        self.part_kept = False  # ... or will not want when what is announced changes
+        self.large: dict[int, Fetch] = {}  # those of _fetches that go through the staging folder
+        self.token = 0
+        self.unfinished: dict[int, tuple[int, Fetch]] = {}  # token -> when (ms) a file that grew is cut back
+        self.pulls: dict[str, list[PullItem]] = {}
+
+    def part_name(self, content: bytes) -> bytes:
+        """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed, or
+        of a file that is complete and waits to be installed at another path."""
+        name = STAGING + b"part-" + content.hex().encode()
+        is_free = name not in self._board.discarded and not self._is_staged(name)
+        return name if is_free else name + b"-%s-%d" % (self._board.tag, self.token)
+
+    def _is_staged(self, name: bytes) -> bool:
+        """True if a staging file is used, or will be."""
+        return (
+            any(ready.staged == name for ready in self._work.ready.values())
+            or any(item.staged == name for item, _ in self._work.applying.values())
+            or any(fetch.name == name for fetch in self.large.values())
+        )
+
+    def pull(self, fetch: Fetch) -> None:
+        peer = self._board.peers.get(fetch.peer)
+        if peer is None:
+            return
+        pulls = self.pulls.setdefault(fetch.peer, [])
+        for offset, length in fetch.next_ranges(peer.window):
+            pulls.append(peer.window.ask(fetch, offset, length))
+
+    def cancel(self, path: bytes) -> None:
+        fetch = self._work.fetches.get(path)
+        if fetch is not None:
+            self.forget(fetch)
+            self.drop_stage(fetch, True)
+            self._board.window_freed = True
+
+    def drop_stage(self, fetch: Fetch, remove: bool) -> None:
+        """Its staging file is let go of when nothing is out that writes it, and removed if nobody will go on with it."""
+        if fetch.is_small:
+            return
+        if fetch.grows is not None and not fetch.writing:
+            self.order_growth(fetch, (), give_up=True)
+            remove = True
+        if fetch.writing:
+            self.orphans[fetch.token] = (fetch, remove)
+            return
+        name = fetch.name
+        self.part_left = True
+        if remove and not self._is_staged(name):
+            self._board.order_discard((name,), (fetch.token,))
+        else:
+            self._board.order_discard((), (fetch.token,))
+
+    def forget(self, fetch: Fetch) -> None:
+        if self._work.fetches.get(fetch.target.path) is fetch:
+            del self._work.fetches[fetch.target.path]
+            self._work.wake_copies(fetch.target.path)
+        if self.by_token.pop(fetch.token, None) is not None and not fetch.is_small:
+            del self.large[fetch.token]
+            fetch.waiting.clear()
+        peer = self._board.peers.get(fetch.peer)
+        if peer is not None:
+            peer.window.cancel(fetch)
+
+    def go_on_with(self, fetch: Fetch, target: Record) -> bool:
+        """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
+        on with all that has come."""
+        peer, base, content, offer = self._work.delta_offers.get(target.path, ("", b"", b"", None))
+        if fetch.is_small or fetch.base is not None or fetch.grows is not None or offer is None or offer.marks is None:
+            return False
+        if (peer, base, content) != (fetch.peer, fetch.target.content, target.content) or target.size <= fetch.size:
+            return False
+        old = fetch.target.path
+        if self._work.fetches.get(old) is fetch:
+            del self._work.fetches[old]
+        fetch.target, fetch.size = target, target.size
+        fetch.began_at = max(fetch.began_at, 1)  # if it comes out wrong, nobody knows which part was
+        self._work.fetches[target.path] = fetch
+        self._work.arriving_at[target.content] = target.path
+        self._work.wake_copies(old)
+        if fetch.opened:
+            self.pull(fetch)
+        return True
+
+    def hand_over(self, path: bytes) -> None:
+        """What is on its way to `path` is not wanted there any more. If the file has got another name meanwhile, it goes on
+        under that one, with all that has come."""
+        fetch, ready = self._work.fetches.get(path), self._work.ready.get(path)
+        if fetch is not None and not fetch.is_small and fetch.base is None and fetch.grows is None:
+            content = fetch.target.content
+        elif fetch is None and ready is not None and ready.staged is not None:
+            content = ready.digest
+        else:
+            return
+        names = [
+            *self._work.copies.get(path, ()),
+            *(name for name, source in self._sources.origins.items() if source == path),
+        ]
+        for name in names:
+            row = self._board.index.get(name)
+            decision = decide(None if row is None else row.record, self._board.index.offers(name))
+            if not isinstance(decision, Take) or name in self._work.fetches or name in self._work.ready:
+                continue
+            if fetch is not None and self.go_on_with(fetch, decision.record):
+                return
+            if decision.record.kind != Kind.FILE or decision.record.content != content:
+                continue
+            if fetch is not None:
+                fetch.target = decision.record
+                self._work.fetches[name] = self._work.fetches.pop(path)
+            if ready is not None:
+                self._work.ready[name] = self._work.ready.pop(path)
+            self._work.arriving_at[content] = name
+            self._work.wake_copies(path)
+            self._board.plan_queue[name] = None
+            return
+
+    def order_growth(
+        self, fetch: Fetch, chunks: tuple[tuple[int, bytes | memoryview], ...], give_up: bool = False
+    ) -> None:
+        fetch.writing = True
+        bulk, peer = fetch.size >= limits.LARGE_FILE_BYTES, "" if give_up else fetch.peer
+        content = fetch.target.content
+        self._board.order(
+            StageJob(fetch.token, fetch.name, chunks, fetch.size, content, bulk, peer, fetch.grows, give_up)
+        )
+
+    def write(self, fetch: Fetch) -> None:
+        if fetch.writing or not fetch.waiting:
+            return
+        fetch.writing = True
+        chunks = tuple(fetch.waiting)
+        fetch.waiting.clear()
+        if fetch.grows is not None:
+            self.order_growth(fetch, chunks)
+            return
+        digest = b"" if fetch.base is not None else fetch.target.content
+        self._board.order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest, peer=fetch.peer))
+
+    def give_up(self, fetch: Fetch, path: bytes) -> None:
+        """This holder, this time: it failed. Another is asked, or the same later."""
+        self.forget(fetch)
+        self.drop_stage(fetch, fetch.base is not None)
+        self._work.delta_offers.pop(path, None)
+        avoid = self._work.failed_holders.setdefault(path, set())
+        if fetch.base is None:
+            avoid.add(fetch.peer)
+        self._board.window_freed = True
+
+    def failed_fetch(self, fetch: Fetch, event: Staged) -> None:
+        path = fetch.target.path
+        peer = self._board.peers.get(fetch.peer)
+        self.give_up(fetch, path)
+        if event.base_changed:
+            self._board.agenda.add(
+                path, self._board.now.mono_ms, self._board.now.mono_ms
+            )  # what it is now decides what comes next
+            return
+        if event.too_large:
+            self._work.failed_holders.pop(path, None)
+            self.unable.hold(path, Unfit(event.problem, least=fetch.target.size))
+            self._board.plan_queue[path] = None
+            return
+        if event.ours:
+            self._work.failed_holders.pop(path, None)
+            self._board.plan_later(path, self._work.wait_after(path, event.problem))
+            return
+        self._board.note("bad content", path, fetch.peer, text=event.problem)
+        if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
+            peer.strikes += 1
+            if peer.strikes >= _STRIKES_MAX:
+                self._board.drop(peer, "protocol-error", "it sent contents that were not what it announced")
+        self._board.plan_later(path, RETRY_MS // 4)
+
+    def undo_growths(self) -> None:
+        for token, (due, fetch) in list(self.unfinished.items()):
+            if due <= self._board.now.mono_ms:
+                del self.unfinished[token]
+                self.drop_stage(fetch, True)
+
+    def growth_ends(self, fetch: Fetch) -> None:
+        """Nothing writes to the file any more."""
+        path = fetch.target.path
+        fetch.grows = None
+        self._work.busy.discard(path)
+        self._work.listed_busy.pop(path, None)
+        self._board.plan_queue[path] = None
+        self._board.window_freed = self._board.run_again = True
+
+    @property
+    def must_sweep(self) -> bool:
+        return self.part_left or (self.part_kept and self._board.index.offers_went)
+
+    def progress(self) -> list[tuple[bytes, str, int, int, int, int]]:
+        """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
+        return [
+            (
+                path,
+                self._board.peers[fetch.peer].name if fetch.peer in self._board.peers else fetch.peer,
+                fetch.received,
+                fetch.size,
+                fetch.started_ms,
+                fetch.began_at,
+            )
+            for path, fetch in sorted(self._work.fetches.items())
+            if not fetch.is_small
+        ]
+
+    def drop_wanted(self, path: bytes) -> None:
+        """Whatever was on its way here is not needed any more."""
+        if self._brakes.peers.is_on:
+            self._peer_losses.settled_peers(path)
+        self._work.failed_rounds.pop(path, None)
+        self._work.blocked.pop(path, None)
+        self.hand_over(path)
+        self.cancel(path)
+        self._work.unready(path)
+
+    def forget_attempts(self, path: bytes) -> None:
+        """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
+        nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
+        for waiting in self._work.waiting.values():
+            waiting.pop(path, None)
+        self._work.held_since.pop(path, None)
+        self._work.failed_holders.pop(path, None)
+        self._work.delta_offers.pop(path, None)
+        self._sources.bases.pop(path, None)
+        self._sources.origins.pop(path, None)
+        self._work.troubled.pop(path, None)
+        self._work.not_before.pop(path, None)
+        self._work.short.pop(path, None)

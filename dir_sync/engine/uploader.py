@@ -1,0 +1,188 @@
+"""Serves what peers pull.
+
+In:   PULL messages. Out: read jobs, CHUNKS and REFUSE messages.
+Used by: intake, router, engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
+from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
+from dir_sync.core.peers import Peer
+from dir_sync.core.uploads import Upload, Uploads
+from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["Uploader"]
+
+
+class Uploader:
+    """Serves what peers pull."""
+
+    def __init__(
+        self,
+        board: Board,
+        work: WorkTable,
+        sources: Sources,
+        brakes: Brakes,
+        publisher: Publisher,
+        local_renames: LocalRenames,
+        look_queue: LookQueue,
+        deltas_out: DeltasForPeers,
+    ) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self._brakes = brakes
+        self._publisher = publisher
+        self._local_renames = local_renames
+        self._look_queue = look_queue
+        self._deltas_out = deltas_out
+        self.active = Uploads()
+
+    def on_pull(self, peer: Peer, message: Pull, again: bool = False) -> None:
+        """`again`: these had to wait for a moment."""
+        refused: list[tuple[int, str]] = []
+        items: list[ReadItem] = []
+        size = 0
+        for pull in message.pulls:
+            if pull.length > limits.PULL_BYTES_MAX:
+                raise PeerError("asked for too much in one pull")
+            peer.serving += pull.length
+            peer.serving_pulls += 1
+            if peer.serving > 2 * limits.PULL_WINDOW_BYTES or peer.serving_pulls > limits.PULLS_MAX:
+                raise PeerError("asked for more than the window allows")
+            source = self._source_of(pull)
+            if source is None:
+                is_known = pull.base is not None or self._board.index.get(pull.path) is not None
+                refused.append((pull.id, "gone" if is_known else "forgotten"))
+                peer.serving -= pull.length
+                peer.serving_pulls -= 1
+                continue
+            path, fp, kept = source
+            if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
+                peer.reading[pull.id] = pull
+            grows = kept is None and (len(fp) > FINGERPRINT_BYTES or self._deltas_out.growths.knows(path))
+            items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept, grows))
+            size += pull.length
+            if not again:
+                self._sent(peer, pull)
+            if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
+                self._board.order(ReadJob(peer.node, peer.link, tuple(items)))
+                items, size = [], 0
+        if items:
+            self._board.order(ReadJob(peer.node, peer.link, tuple(items)))
+        if refused:
+            self._board.send(peer.node, Refuse(self._board.folder, tuple(refused)), 30 * len(refused))
+
+    def _park(self, peer: Peer, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
+        """What could not be read of a file that is just being looked at waits for that: it is renamed, or written into. Returns
+        the rest."""
+        for piece in event.pieces:
+            peer.reading.pop(piece.key, None)
+        refused = []
+        for id_, path in event.refused:
+            pull = peer.reading.pop(id_, None)
+            if pull is not None and self._is_unsettled(path):
+                peer.parked.append((pull, self._board.now.mono_ms))
+            else:
+                refused.append((id_, path))
+        return tuple(refused)
+
+    def _is_unsettled(self, path: bytes) -> bool:
+        target = self._local_renames.renames.target_of(path, self._board.now.mono_ms)
+        return self._work.is_at_work(path) or (target is not None and self._work.is_at_work(target))
+
+    def serve_parked(self, peer: Peer) -> None:
+        parked, peer.parked = peer.parked, []
+        for pull, since_ms in parked:
+            is_over = self._board.now.mono_ms - since_ms > limits.RENAME_HOLD_MS
+            if not is_over and self._is_unsettled(pull.path):
+                peer.parked.append((pull, since_ms))
+            else:
+                self.on_pull(peer, Pull(self._board.folder, (pull,)), again=True)
+
+    def _sent(self, peer: Peer, pull: PullItem) -> None:
+        """For people: some bytes of a content, or of a delta, go to a peer. What is large is told of when it is there."""
+        row = self._board.index.get(pull.path)
+        if row is None or row.record.content != pull.digest:
+            row = next(iter(self._board.index.by_content(pull.digest)), None)
+        version = self._board.index.version_with(pull.digest) if row is None else None
+        file_size = row.record.size if row is not None else pull.length if version is None else version.size
+        made = None if pull.base is None else self._deltas_out.delta_of(pull.base, pull.digest)
+        size = file_size if made is None else made.size
+        if size >= limits.LARGE_FILE_BYTES:
+            self.active.asked(
+                peer.node, pull.path, pull.digest, file_size, size, pull.offset, pull.length, self._board.now.mono_ms
+            )
+        elif not pull.offset and made is None:
+            self._board.note("sent", pull.path, peer.node, size)
+        elif not pull.offset:
+            self._board.note("sent delta", pull.path, peer.node, file_size, size)
+
+    def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
+        """Path and fingerprint of a file of ours that has what is asked for; of a version, size and mtime."""
+        if pull.base is not None:
+            made = self._deltas_out.delta_of(pull.base, pull.digest)
+            return None if made is None else (made.name, b"", None)
+        row = self._board.index.get(pull.path)
+        if row is not None and row.fp and row.record.content != pull.digest and not self._brakes.own.holds(pull.path):
+            begins = self._deltas_out.growths.beginning(pull.path, pull.digest, row.record.content)
+            if pull.offset + pull.length <= begins:
+                return pull.path, row.fp, None
+        missing = self._brakes.own.holds
+        is_it = row is not None and row.record.kind == Kind.FILE and row.record.content == pull.digest and row.fp
+        if not is_it or missing(pull.path):
+            rows = self._board.index.by_content(pull.digest)
+            row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
+        if row is not None:
+            return row.record.path, row.fp, None
+        for path, content, begins in self._deltas_out.growths.beginning_with(
+            pull.digest
+        ):  # it has got another name since
+            row = self._board.index.get(path)
+            if row is None or not row.fp or row.record.content != content or missing(path):
+                continue
+            if pull.offset + pull.length <= begins:
+                return path, row.fp, None
+        version = self._board.index.version_with(pull.digest)
+        if version is None or (version.name, b"") in self._sources.no_source:
+            return None
+        return version.name, b"", (version.size, version.mtime)
+
+    def on_read(self, event: ReadDone) -> None:
+        for _, path in event.refused:
+            self._look_queue.differs(path)
+        peer = self._board.asker(event)
+        if peer is None:
+            return
+        if event.push:
+            self._publisher.seed(peer, {piece.key: bytes(piece.data) for piece in event.pieces})
+            return
+        peer.serving = max(0, peer.serving - event.asked)
+        peer.serving_pulls = max(0, peer.serving_pulls - len(event.pieces) - len(event.refused))
+        if peer.reading:
+            event = event._replace(refused=self._park(peer, event))
+        if event.pieces:
+            size = sum(len(piece.data) for piece in event.pieces)
+            self._board.send(peer.node, Chunks(event.pieces), size)
+        if event.refused:
+            self._board.send(
+                peer.node, Refuse(self._board.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50
+            )
+
+    def progress(self) -> list[tuple[Upload, int]]:
+        """Large contents on their way to peers, and how many bytes of each have left."""
+        found = []
+        for one in self.active.under_way(self._board.now.mono_ms):
+            peer = self._board.peers[one.peer]
+            found.append((one, one.sent(peer.serving + peer.queued)))
+        return found

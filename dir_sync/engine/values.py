@@ -1,0 +1,62 @@
+"""Small values and questions that several machines of the engine share."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from dir_sync.core.model import Record
+from dir_sync.engine.constants import OURS
+
+__all__ = ["META", "Displaced", "Gift", "Now", "Ready", "got_meta", "holder_of", "rest"]
+
+
+class Now(NamedTuple):
+    """The time, as the engine is told it: wall clock for stamps, monotonic for deadlines."""
+
+    wall_ns: int
+    mono_ms: int
+
+
+class Ready(NamedTuple):
+    """A content that is here and not yet in its place: in memory, or in the staging folder."""
+
+    digest: bytes
+    data: bytes | None
+    staged: bytes | None
+
+
+class Displaced(NamedTuple):
+    """A content that a peer's change has just displaced: if the same peer wants it under another name, it has only moved."""
+
+    version: bytes
+    fp: bytes  # of the file while it had its name
+    node: str
+    when_ms: int
+
+
+class Gift(NamedTuple):
+    """A new file that came with its content, and is being installed without further ado."""
+
+    intent: int
+    peer: str
+    record: Record
+
+
+META = struct.Struct("<BHQQqI")
+
+
+def got_meta(fp: bytes) -> tuple[int, int]:
+    """mtime (ns; 0 for folders) and mode that the disk gave when a fingerprint was taken."""
+    _, mode, _, _, mtime_s, mtime_ns = META.unpack_from(fp)
+    return mtime_s * 1_000_000_000 + mtime_ns, mode
+
+
+def holder_of(peer: str) -> str:
+    """Who has the content of an offer."""
+    return peer.removeprefix(OURS)
+
+
+def rest(size: int, began_at: int) -> str:
+    """For a note: how much of a content travelled, if its beginning was there already; else nothing."""
+    return str(size - began_at) if began_at else ""

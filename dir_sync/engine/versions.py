@@ -1,0 +1,163 @@
+"""What the history keeps, looks at again, and gives up.
+
+In:   what is displaced, and what room there is.
+Out:  rows of the history; jobs that remove versions or look at them once more.
+Rule: the history of one path is never given up for another one that fills it.
+Used by: look_queue, applier, bulk_install, engine.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from dir_sync.core.arrivals import Arrivals, is_flooded
+from dir_sync.core.jobs import PruneJob, RecheckJob, Version, Why
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import RECHECK_MAX, RECHECK_MS, TIMES_MAX
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["VersionKeeper"]
+
+_CHANGES_MAX = 1_000_000  # entries of the journal
+_PRUNE_EVERY_MS = 3_600_000
+_PRUNE_AFTER_MS = 1_000  # something was kept: is it too much now?
+_YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
+
+
+class VersionKeeper:
+    """What the history keeps, looks at again, and gives up."""
+
+    def __init__(self, board: Board, work: WorkTable, sources: Sources, retention: Retention | None) -> None:
+        self._board = board
+        self._work = work
+        self._sources = sources
+        self.retention = retention
+        self.arrivals = Arrivals()
+        self.prune_at = 0  # (ms) the history is looked at again
+        self.pruning: tuple[bytes, ...] = ()  # versions that are being removed
+        self.in_use: dict[
+            bytes, int
+        ] = {}  # versions that somebody has open for writing -> until when (wall, ns) they stay
+        self._thinning = Thinning()
+        self.thin: list[bytes] = []  # versions that go, whatever room there is
+        self._since: dict[bytes, int] = {}  # path -> when (ms) its content came
+        self.rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
+
+    def keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
+        if version.kind == Kind.FILE:
+            version = version._replace(content=displaced.content)
+        self._board.index.put_version(version)
+        if version.kind == Kind.FILE and self.arrivals.is_brief(version.content, self._board.now.mono_ms):
+            self._board.index.put_brief(version.name)
+        self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
+        self.recheck_later(version)
+        if version.why == Why.REPLACED and displaced.stamp.node == version.node and self.retention is not None:
+            now = self._board.now.mono_ms
+            # It may have come late, when its maker had replaced it already: the stamps tell how long it lasted there.
+            lasted = max(now - self._since.get(path, 0), (by.ns - displaced.stamp.ns) // 1_000_000)
+            room = self.retention.bytes_max
+            self.thin += self._thinning.keep(path, version.name, version.size, lasted, now, room)
+        if version.why == Why.CONFLICT:
+            self._board.note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
+
+    def note_since(self, path: bytes) -> None:
+        self._since.pop(path, None)
+        self._since[path] = self._board.now.mono_ms
+        if len(self._since) > TIMES_MAX:
+            del self._since[next(iter(self._since))]
+
+    def prune_when_due(self) -> None:
+        """What is too old goes, and what is too much; and where the disk is full, as much as is wanted now."""
+        now = self._board.now
+        if self.retention is None or self.pruning:
+            return
+        if self.thin:
+            names = tuple(name for name in self.thin if self._board.index.has_version(name))
+            self.thin.clear()
+            if names:
+                self.pruning = names
+                self._board.order(PruneJob(names, young=frozenset(names), thins=True))
+                return
+        if now.mono_ms < self.prune_at and not self._work.short:
+            return
+        self.in_use = {name: until for name, until in self.in_use.items() if until > now.wall_ns}
+        wanted = sum(self._work.short.values())
+        over = self._board.index.history_bytes() - self.retention.bytes_max
+        young = now.wall_ns - _YOUNG_VERSION_NS
+        chosen = {
+            version.name: version
+            for version in self._board.index.old_versions(now.wall_ns - self.retention.keep_ns, 256)
+        }
+        room, most = max(over, wanted), 256 + len(self.in_use)
+        if room > 0:
+            share = self.retention.bytes_max // SHARE
+            more = crowding(self._board.index.crowding_versions(share, most), share)
+            flooded = is_flooded(self._board.index.brief_bytes(), over + self.retention.bytes_max)
+            more += self._board.index.least_versions(most, flooded)
+            free = {version.name: version for version in more if self._work.short or version.name not in self.in_use}
+            chosen.update((version.name, version) for version in enough(free.values(), room))
+        if not chosen:
+            self._board.index.forget_changes(now.wall_ns - self.retention.keep_ns, _CHANGES_MAX)
+            self._work.short.clear()
+            self.prune_at = now.mono_ms + (self._young_for_ms() if over > 0 else _PRUNE_EVERY_MS)
+            return
+        self.pruning = tuple(chosen)
+        self._board.note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
+        fresh = () if self._work.short else (version.name for version in chosen.values() if version.time_ns >= young)
+        self._board.order(PruneJob(tuple(chosen), young=frozenset(fresh)))
+
+    def on_pruned(self, names: tuple[bytes, ...]) -> None:
+        until = self._board.now.wall_ns + _YOUNG_VERSION_NS
+        self.in_use.update((name, until) for name in set(self.pruning) - set(names))
+        self.pruning = ()
+        for name in names:
+            self._board.index.drop_version(name)
+        self.prune_at = self._board.now.mono_ms + 100
+        for path in self._work.short:  # there is room now
+            self._work.troubled.pop(path, None)
+            self._work.not_before.pop(path, None)
+            self._board.plan_queue[path] = None
+        self._work.short.clear()
+        self._board.run_again = True
+
+    def recheck_when_due(self) -> None:
+        """Whoever had a file open when it was displaced may have gone on writing into it."""
+        names: dict[bytes, None] = {}
+        while self.rechecks and self.rechecks[0][0] <= self._board.now.mono_ms and len(names) < RECHECK_MAX:
+            names[heapq.heappop(self.rechecks)[1]] = None
+        versions = [version for name in names if (version := self._board.index.version(name)) is not None]
+        if versions:
+            self._board.order(RecheckJob(tuple(versions)))
+            self._board.run_again = True
+
+    def recheck_later(self, version: Version) -> None:
+        if version.kind == Kind.FILE:
+            for wait in RECHECK_MS:
+                heapq.heappush(self.rechecks, (self._board.now.mono_ms + wait, version.name))
+
+    def on_rechecked(self, versions: tuple[Version, ...], gone: tuple[bytes, ...]) -> None:
+        """Versions as they are now: those that changed are listed so, and kept as long as losers of conflicts."""
+        for name in gone:
+            self._board.index.drop_version(name)
+        for version in versions:
+            known = self._board.index.version(version.name)
+            if known is None:
+                continue
+            self._sources.no_source.discard((version.name, b""))
+            if version != known._replace(why=version.why):
+                self._board.index.put_version(version._replace(why=Why.CONFLICT))
+                self._board.note("written late", version.path, text=version.name.decode("utf-8", "surrogateescape"))
+                heapq.heappush(self.rechecks, (self._board.now.mono_ms + RECHECK_MS[-1], version.name))
+
+    def doubt(self, version: Version) -> None:
+        """A version does not hold what it is said to hold: until it was looked at again, nothing is taken from it."""
+        self._sources.avoid_source(version.name, b"")
+        self._board.order(RecheckJob((version,), closely=True))
+
+    def _young_for_ms(self) -> int:
+        """How long until a version may give way that somebody had open."""
+        until = min(self.in_use.values(), default=self._board.now.wall_ns)
+        return max((until - self._board.now.wall_ns) // 1_000_000 + 1, 1_000) if self.in_use else _PRUNE_EVERY_MS

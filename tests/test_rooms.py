@@ -1,0 +1,158 @@
+"""The size of the rooms, and the rules for the machines of the engine: who touches what.
+
+A list of exceptions here may only get shorter: an entry that is not needed any more fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "dir_sync"
+FILES = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(text) for name, text in FILES.items()}
+MACHINES = [name for name in FILES if name.startswith("engine/") and not name.endswith("__init__.py")]
+
+LINES_MAX = 400
+FIELDS_MAX = 12
+
+TOO_LONG = {
+    "core/peer_brake.py",
+    "daemon.py",
+    "disk.py",
+    "file_sync.py",
+    "history.py",
+}
+"""Modules that are still too long."""
+
+TOO_MANY_FIELDS = {
+    "config.py: Config",
+    "core/agenda.py: Errand",
+    "core/dialling.py: Dialling",
+    "core/looks.py: Seen",
+    "core/peer_brake.py: _Burst",
+    "core/peers.py: Peer",
+    "core/roster.py: Roster",
+    "core/transfer.py: Fetch",
+    "daemon.py: Daemon",
+    "discovery.py: Discovery",
+    "disk.py: RealDisk",
+    "engine/machines.py: Machines",
+    "event_handler.py: ChangeHandler",
+    "growth.py: Growth",
+    "index/front.py: Index",
+    "node.py: Node",
+    "node_manager.py: NodeManager",
+}
+"""Classes with too many fields that do not say why."""
+
+WRITING_PREDICATES = set[str]()
+"""Questions that still change something."""
+
+REASON = "It has more fields than"
+"""How the docstring of a class begins the sentence that gives the reason."""
+
+QUESTION = re.compile(r"_?(is|are|has|have|may|can|must|knows|keeps|comes|waits|lacks|holds|differs|needs)_\w+")
+CHANGES = {
+    *("add", "append", "appendleft", "clear", "discard", "drop", "extend", "insert", "note", "order", "plan_later"),
+    *("pop", "popleft", "push", "put", "remove", "send", "setdefault", "update", "order_change", "order_discard"),
+}
+
+
+def test_no_module_is_too_long() -> None:
+    found = {name for name, text in FILES.items() if text.count("\n") > LINES_MAX}
+    assert found == TOO_LONG
+
+
+def fields_of(cls: ast.ClassDef) -> set[str]:
+    """What instances hold: declared in the class, or assigned to self in any method."""
+    found = {
+        node.target.id for node in cls.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    for node in ast.walk(cls):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == "self":
+                found.add(node.attr)
+    return found
+
+
+def machines_given(cls: ast.ClassDef) -> set[str]:
+    """Fields that are machines below, as the constructor got them."""
+    for node in cls.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            return {
+                target.attr
+                for statement in node.body
+                if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Name)
+                for target in statement.targets
+                if isinstance(target, ast.Attribute) and target.attr == "_" + statement.value.id
+            }
+    return set()
+
+
+def test_a_class_with_many_fields_says_why() -> None:
+    found = set()
+    for name, tree in TREES.items():
+        for cls in ast.walk(tree):
+            if not isinstance(cls, ast.ClassDef):
+                continue
+            fields = fields_of(cls)
+            if name in MACHINES:
+                fields -= machines_given(cls)
+            if len(fields) > FIELDS_MAX and REASON not in (ast.get_docstring(cls) or ""):
+                found.add(f"{name}: {cls.name}")
+    assert found == TOO_MANY_FIELDS
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_machine_touches_no_private_name_of_another(name: str) -> None:
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            is_record = node.attr in ("_replace", "_make", "_fields", "_asdict")
+            assert is_own or is_record, f"{name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def writes(function: ast.FunctionDef) -> Iterator[str]:
+    """What a function does to anything but its own variables."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
+            targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
+            for target in targets:
+                for each in ast.walk(target):
+                    is_stored = isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
+                    is_entry = isinstance(each, ast.Subscript) and isinstance(each.value, ast.Attribute)
+                    if is_stored or is_entry:
+                        yield ast.unparse(each)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+            if ast.unparse(node.func.value).startswith("self."):
+                yield ast.unparse(node.func)
+
+
+def test_a_question_changes_nothing() -> None:
+    found = set()
+    for name in MACHINES:
+        for node in ast.walk(TREES[name]):
+            if isinstance(node, ast.FunctionDef) and QUESTION.fullmatch(node.name) and any(writes(node)):
+                found.add(f"{name}: {node.name}")
+    assert found == WRITING_PREDICATES
+
+
+def test_each_machine_says_truly_who_uses_it() -> None:
+    users: dict[str, set[str]] = {name: set() for name in MACHINES}
+    for name in MACHINES:
+        for node in ast.walk(TREES[name]):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dir_sync.engine."):
+                users["engine/" + node.module.rpartition(".")[2] + ".py"].add(Path(name).stem)
+    for name in MACHINES:
+        words = " ".join((ast.get_docstring(TREES[name]) or "").split())
+        said = re.search(r"Used by: ([\w, ]+)\.", words)
+        if said is not None:
+            assert set(said.group(1).split(", ")) == users[name] - {"machines"} or {"engine"}, name
+        else:
+            assert name in ("engine/board.py", "engine/engine.py", "engine/values.py", "engine/constants.py"), name
