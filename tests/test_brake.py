@@ -173,7 +173,9 @@ def test_what_is_missing_counts_in_files_and_bytes_and_less_when_some_is_back() 
     pair.one.disk.write(b"7", b"content 7")
     pair.one.inbox.append(Touched(b"7", Urgency.NOW))
     pair.run()
-    assert [held.files for held in one.brakes.held()] == [19] == [held.files for held in two.brakes.held_elsewhere[node]]
+    assert (
+        [held.files for held in one.brakes.held()] == [19] == [held.files for held in two.brakes.held_elsewhere[node]]
+    )
     assert two.sync_report.lacked_by(node) == (19, size - 9, 0)
 
 
