@@ -16,6 +16,7 @@ from dir_sync.config import ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core.jobs import Why
 from dir_sync.core.model import show
+from dir_sync.core.status import Status
 from dir_sync.log import how_many, listed
 from dir_sync.options import Parser, checked, count
 from dir_sync.output import say
@@ -52,15 +53,15 @@ def status(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
     given = parser.parse_args(argv)
     answer = _ask(given.folder, {"command": "status"})
+    try:
+        found = Status.from_json(answer)
+    except (KeyError, TypeError):
+        raise ConfigError("the running node is another version: restart it") from None
     if given.json:
         say(json.dumps(answer))
     else:
-        say("\n".join(render(answer, given.folder)))
-    return config.UNFINISHED if given.check and not _is_in_sync(answer) else config.OK
-
-
-def _is_in_sync(answer: Answer) -> bool:
-    return bool(answer["in_sync"]) and not (answer["scanning"] or answer["held"])
+        say("\n".join(render(found, given.folder)))
+    return config.UNFINISHED if given.check and not found.is_all_in_sync else config.OK
 
 
 def approve(argv: list[str]) -> int:

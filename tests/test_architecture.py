@@ -338,13 +338,34 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox": {"node", "node_manager", "rests"},
     "workers": {"rests"},
     # where all of them meet
-    "daemon": {
-        *("config", "log", "utils", "ports", "index", "engine", "status", "disk", "spelling", "delta"),
-        *("signatures",),
-        *("scanner", "file_sync", "history", "event_handler", "security", "node", "node_manager"),
-        *("discovery", "web", "narrator", "control", "root", "state", "undo", "inbox", "workers", ""),
-        *("signals", "words", "rests"),
+    "daemon": {"daemon.process"},
+    "daemon.process": {"daemon.daemon", "daemon.threads", "config", "disk", "log", "root", "signals"},
+    "daemon.daemon": {
+        *("daemon.chores", "daemon.effects", "daemon.links", "daemon.loop", "daemon.news", "daemon.requests"),
+        *("daemon.share", "daemon.status", "daemon.threads", "config", "control", "discovery", "file_sync", "inbox"),
+        *("log", "narrator", "node_manager", "rests", "root", "utils"),
     },
+    "daemon.loop": {
+        *("daemon.chores", "daemon.effects", "daemon.links", "daemon.news", "daemon.requests", "daemon.share"),
+        *("engine", "inbox", "node_manager"),
+    },
+    "daemon.chores": {"daemon.effects", "daemon.share", "inbox", "narrator"},
+    "daemon.effects": {
+        *("daemon.links", "daemon.requests", "daemon.share", "file_sync", "inbox", "narrator", "node", "state"),
+    },
+    "daemon.requests": {
+        *("daemon.links", "daemon.news", "daemon.share", "config", "control", "engine", "history", "inbox", "index"),
+        *("undo",),
+    },
+    "daemon.status": {"daemon.links", "daemon.share", "config"},
+    "daemon.links": {"daemon.share", "config", "engine", "log", "node", "node_manager"},
+    "daemon.share": {
+        *("daemon.jobs", "daemon.threads", "config", "delta", "disk", "engine", "event_handler", "file_sync", "inbox"),
+        *("log", "ports", "rests", "signatures", "spelling", "state"),
+    },
+    "daemon.jobs": {"daemon.news", "daemon.threads", "file_sync", "inbox", "rests", "scanner", "workers"},
+    "daemon.news": {"control", "inbox"},
+    "daemon.threads": {"log"},
     # what people type
     "options": {"", "config", "output", "root", "utils", "words"},
     "commands": {
@@ -454,7 +475,7 @@ def test_the_table_holds_no_circle() -> None:
     assert settled == set(edges)
 
 
-@pytest.mark.parametrize("package", ["delta", "index"])
+@pytest.mark.parametrize("package", ["delta", "index", "daemon", "commands", "status", "cli"])
 def test_the_table_names_no_import_that_a_package_does_not_make(package: str) -> None:
     unused = {
         (module, other)

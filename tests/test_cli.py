@@ -444,6 +444,16 @@ def test_the_command_comes_first(daemon: Daemon, folder: str, capsys: pytest.Cap
     assert daemon.asked == []
 
 
+def test_the_status_of_another_version_is_one_line(
+    folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dir_sync.commands.ask", lambda *_: {"folder": folder, "a key of that version": 1})
+    assert cli.main(["status", folder]) == 1
+    said = capsys.readouterr()
+    assert not said.out
+    assert said.err == "dir_sync: the running node is another version: restart it\n"
+
+
 @pytest.mark.parametrize("words", [["help"], ["help", "status"], ["version"], ["help", "run"]])
 def test_help_and_version_as_words(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert cli.main(words) == 0

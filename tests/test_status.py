@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core.status import Status
 from dir_sync.status import render
 
 ANSWER: dict[str, Any] = {
@@ -39,7 +40,7 @@ def held(**more: object) -> dict[str, object]:
 
 
 def lines(**more: object) -> list[str]:
-    return render({**ANSWER, **more}, "my docs")
+    return render(Status.from_json({**ANSWER, **more}), "my docs")
 
 
 def test_folders_that_cannot_be_watched_are_named() -> None:
@@ -97,3 +98,35 @@ def test_what_is_held_comes_with_commands_that_can_be_pasted(more: dict[str, obj
     assert said.count("  to let it happen: python main.py approve 'my docs'") == 1
     assert said.count("  to undo it everywhere: python main.py reject 'my docs'") == 1
     assert not any("held" in line.lower() or "approve" in line for line in lines())
+
+
+@pytest.mark.parametrize(
+    ("lacks", "lacking_here", "words"),
+    [
+        (None, (0, 0, 0), "comparing"),
+        ((0, 0, 0), (0, 0, 0), "comparing"),
+        ((2, 10_000, 1), (0, 0, 0), "it lacks 2 files (10.0 kB) and 1 other change"),
+        ((0, 0, 0), (0, 0, 3), "this node lacks 3 other changes that it has"),
+        ((1, 500, 0), (0, 0, 1), "it lacks 1 file (500 B); this node lacks 1 other change that it has"),
+    ],
+)
+def test_what_a_peer_and_this_node_lack(
+    lacks: tuple[int, int, int] | None, lacking_here: tuple[int, int, int], words: str
+) -> None:
+    def amount(lack: tuple[int, int, int]) -> dict[str, int]:
+        return dict(zip(("files", "bytes", "others"), lack, strict=True))
+
+    peer = {
+        "name": "bob",
+        "node": "bb" * 8,
+        "address": "10.0.0.2",
+        "synchronized": False,
+        "lacks": None if lacks is None else amount(lacks),
+        "lacking_here": amount(lacking_here),
+    }
+    assert f"bob (node bbbbbbbb) at 10.0.0.2: {words}" in lines(peers=[peer])
+
+
+def test_the_answer_of_another_version_is_not_guessed_at() -> None:
+    with pytest.raises(KeyError):
+        Status.from_json({key: value for key, value in ANSWER.items() if key != "unseen"})

@@ -18,7 +18,7 @@ class Change:
 
 
 CHANGES = {
-    "one worker": Change("daemon.py", "\n_WORKERS = 3", "\n_WORKERS = 1"),
+    "one worker": Change("daemon/jobs.py", "\n_WORKERS = 3", "\n_WORKERS = 1"),
     "written under the final name": Change(
         "file_sync.py",
         "self._disk.rename(made[0], path)\n",
@@ -36,7 +36,7 @@ CHANGES = {
         "elif False:\n",
     ),
     "what was displaced and not noted is forgotten": Change(
-        "daemon.py",
+        "daemon/share.py",
         "found = [] if index.noted(state.AT_REST) else",
         "found = [] if True else",
     ),

@@ -1,0 +1,169 @@
+"""How a node is doing: the value behind `status --json` and behind the words of `status`.
+
+In:   figures of a running node, or the JSON object that another process got from it.
+Out:  a frozen Status; the JSON object.
+Rule: each field is a key of the JSON object, and a later version may add some. Names and paths are text that can be
+      printed: they are escaped (`model.show`) where the status is made.
+Used by: `daemon.status` makes it, `commands` reads it, the module `status` puts it into words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
+
+from dir_sync.core.standing import Lack
+
+__all__ = ["HeldChange", "PeerStatus", "Receiving", "Sending", "Status", "Trouble", "Unwatched"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """A connected peer."""
+
+    name: str
+    node: str
+    address: str
+    synchronized: bool  # it has all that this node has, and this node all that it has
+    lacks: Lack | None  # of what is here; None: not known yet
+    lacking_here: Lack  # of what it has
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A path that is newer elsewhere and not here."""
+
+    path: str
+    problem: str
+    again: bool  # it is tried again
+    held: bool  # it waits for a decision
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatched:
+    """A folder of which no event tells."""
+
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """A large content on its way here."""
+
+    path: str
+    peer: str
+    here: int  # bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A large content on its way to a peer."""
+
+    path: str
+    peer: str
+    sent: int  # bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChange:
+    """Changes that a brake holds until a person decides."""
+
+    at: str  # the name of the peer whose brake it is; "": the one here
+    by: str  # the name of the node that made the changes
+    here: bool  # this node made them
+    missing: bool  # files vanished where they are held
+    files: int
+    path: str  # of one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One node and its folder at one moment.
+
+    It has more fields than most classes may have: they are the keys of the JSON object, which is flat for programs."""
+
+    folder: str
+    folder_name: str
+    name: str
+    node: str
+    port: int
+    broadcast_port: int
+    process: int
+    files: int
+    bytes: int
+    peers: tuple[PeerStatus, ...]
+    in_sync: bool  # with all connected peers, and there is one
+    scanning: bool
+    unseen: int  # paths here that have to be looked at
+    busy: bool
+    wanted: int  # paths that are newer elsewhere
+    troubled: tuple[Trouble, ...]
+    restless: tuple[str, ...]  # paths that change all the time
+    unwatched: int
+    unwatched_first: Unwatched | None
+    transfers: tuple[Receiving, ...]
+    uploads: tuple[Sending, ...]
+    held: tuple[HeldChange, ...]
+
+    @property
+    def is_all_in_sync(self) -> bool:
+        """True if nothing is to be done and nothing waits for a decision."""
+        return self.in_sync and not (self.scanning or self.held)
+
+    def to_json(self) -> dict[str, Any]:
+        plain = _plain(self)
+        assert isinstance(plain, dict)
+        return plain
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Status:
+        """Keys that this version does not know are left out. Raises KeyError for one that is missing."""
+        known = {field.name: answer[field.name] for field in fields(cls)}
+        first = known["unwatched_first"]
+        return cls(
+            **known
+            | {
+                "peers": tuple(_peer(one) for one in known["peers"]),
+                "troubled": _each(Trouble, known["troubled"]),
+                "restless": tuple(known["restless"]),
+                "unwatched_first": None if first is None else _made(Unwatched, first),
+                "transfers": _each(Receiving, known["transfers"]),
+                "uploads": _each(Sending, known["uploads"]),
+                "held": _each(HeldChange, known["held"]),
+            }
+        )
+
+
+def _plain(value: object) -> object:
+    """The same with JSON's own types."""
+    if isinstance(value, Lack):
+        return value._asdict()
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _made(kind: type[T], answer: Mapping[str, Any]) -> T:
+    return kind(**{field.name: answer[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def _each(kind: type[T], answers: list[Mapping[str, Any]]) -> tuple[T, ...]:
+    return tuple(_made(kind, one) for one in answers)
+
+
+def _peer(answer: Mapping[str, Any]) -> PeerStatus:
+    made = {field.name: answer[field.name] for field in fields(PeerStatus)}
+    lacks = None if made["lacks"] is None else _lack(made["lacks"])
+    return PeerStatus(**made | {"lacks": lacks, "lacking_here": _lack(made["lacking_here"])})
+
+
+def _lack(answer: Mapping[str, int]) -> Lack:
+    return Lack(answer["files"], answer["bytes"], answer["others"])

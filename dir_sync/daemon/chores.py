@@ -1,0 +1,118 @@
+"""What the loop does now and then, whether or not anything has happened.
+
+In:   the time. Out: scans for the engine (as Blind events), commits, progress lines, word that the folder is gone.
+Rule: a chore is short. What takes long is posted to the inbox, and done in turns.
+Used by: daemon, loop.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from dir_sync.core.events import Blind
+from dir_sync.core.model import parent_of, show
+from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.share import Share
+from dir_sync.inbox import Inbox
+from dir_sync.narrator import Narrator
+
+__all__ = ["Chores"]
+
+_RESCAN_S = 900.0  # a look at everything now and then, for what no event told
+_POLL_S = 20.0  # folders that cannot be watched are listed so often
+_PROGRESS_S = 5.0
+_PROGRESS_AFTER_S = 2.0  # a transfer gets progress lines once it has lasted so long
+_ROOT_POLL_S = 2.0  # how often the node looks whether the folder is still there
+
+
+class Chores:
+    """Engine thread only."""
+
+    def __init__(
+        self,
+        share: Share,
+        performer: Performer,
+        narrator: Narrator,
+        inbox: Inbox,
+        dice: random.Random,
+        warn_once: Callable[[str], None],
+        end_share: Callable[[], None],
+    ) -> None:
+        """`end_share` is called if the folder is gone."""
+        self._share = share
+        self._performer = performer
+        self._narrator = narrator
+        self._inbox = inbox
+        self._dice = dice
+        self._warn_once = warn_once
+        self._end_share = end_share
+        mono = time.monotonic()
+        self._next_scan = mono + _RESCAN_S
+        self._next_poll = mono + _POLL_S
+        self._next_progress = mono + _PROGRESS_S
+        self._next_root = mono + _ROOT_POLL_S
+
+    def due(self, mono: float) -> list[float]:
+        """When there is something to do, by the monotonic clock: the earliest counts."""
+        due = [self._next_scan, self._next_root]
+        commit = self._performer.commit_due_s()
+        if commit is not None:
+            due.append(commit)
+        if self._has_blind_spots:
+            due.append(self._next_poll)
+        crowd = self._narrator.breathe(mono)
+        if crowd is not None:
+            due.append(crowd + 1.0)
+        return due
+
+    def run(self, mono: float) -> None:
+        """Do what is due."""
+        commit = self._performer.commit_due_s()
+        if commit is not None and mono > commit:
+            self._performer.commit(durable=False)
+        if mono >= self._next_scan:
+            self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)
+            self._inbox.put(Blind(b"", ""))
+        if self._has_blind_spots and mono >= self._next_poll:
+            self._next_poll = mono + _POLL_S
+            self._poll()
+        if mono >= self._next_root:
+            self._next_root = mono + _ROOT_POLL_S
+            if not self._share.check(self._warn_once):
+                self._end_share()
+        if mono >= self._next_progress:
+            self._next_progress = mono + _PROGRESS_S
+            self._tell_progress(mono)
+
+    @property
+    def _has_blind_spots(self) -> bool:
+        """True if there are folders of which no event tells."""
+        return bool(self._share.watcher.unwatched or self._share.engine.scope.mounted)
+
+    def _poll(self) -> None:
+        """Scan the folders that cannot be watched, and those in which something is mounted."""
+        unwatched = self._share.watcher.unwatched
+        if unwatched:
+            path, reason = next(iter(unwatched.items()))
+            more = f" and {len(unwatched) - 1:,} more" if len(unwatched) > 1 else ""
+            is_limit = "limit" in reason
+            self._warn_once(
+                f"cannot be watched: {show(path)}{more} ({reason}); scanned every {_POLL_S:.0f} s instead"
+                + ("; to raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576" if is_limit else "")
+            )
+        for path in {*unwatched, *map(parent_of, self._share.engine.scope.mounted)}:
+            self._inbox.put(Blind(path, ""))
+
+    def _tell_progress(self, mono: float) -> None:
+        engine = self._share.engine
+        for path, peer, here, size, since_ms, began in engine.transfers.progress():
+            since = mono - since_ms / 1000
+            if since > _PROGRESS_AFTER_S:
+                self._narrator.progress(path, peer, here, size, since, began)
+        for one, sent in engine.uploader.progress():
+            since = mono - one.since_ms / 1000
+            if since > _PROGRESS_AFTER_S:
+                name = engine.board.name_of(one.peer)
+                self._narrator.progress(one.path, name, sent, one.size, since, one.began_at, sending=True)

@@ -1,0 +1,197 @@
+"""The parts of a node that belong to the process, around the folder that it shares.
+
+In:   a Config. Out: a running node: its ports, discovery, control socket and threads. ConfigError if one of them cannot
+      be had.
+Rule: only here the parts of the program are joined. They end in the opposite order.
+Used by: process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from dir_sync import root
+from dir_sync.config import Config, ConfigError
+from dir_sync.control import Answer, ControlServer
+from dir_sync.core.beacon import Beacon, folder_tags
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core.model import show
+from dir_sync.core.roster import Roster
+from dir_sync.daemon.chores import Chores
+from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.loop import Loop
+from dir_sync.daemon.news import PRESENCE, Heard, Stop
+from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.daemon.share import Share
+from dir_sync.daemon.status import status_of
+from dir_sync.daemon.threads import Threads
+from dir_sync.discovery import Discovery
+from dir_sync.file_sync import STATE
+from dir_sync.inbox import For, Inbox
+from dir_sync.log import Once, logger
+from dir_sync.narrator import Narrator
+from dir_sync.node_manager import NodeManager
+from dir_sync.rests import Rests
+from dir_sync.utils import interfaces
+
+__all__ = ["Daemon"]
+
+_END_WITHIN_S = 1.5
+
+
+class Daemon:
+    """A node, opened by the constructor; `start` lets it run, `stop` ends it."""
+
+    def __init__(self, config: Config, end_share: Callable[[], None]) -> None:
+        """Opens and locks everything. `end_share` is called, on any thread, when the folder cannot be shared any longer.
+        Raises ConfigError if something cannot be had."""
+        self._config = config
+        self._end_share = end_share
+        self._dice = random.Random()
+        self._instance = f"{self._dice.getrandbits(64):016x}"
+        self._rests = Rests()
+        self._inbox = Inbox(self._rests)
+        self._once = Once()
+        self._opened = ExitStack()
+        self.threads = Threads(end_share)
+        try:
+            self.share = Share(config, self._instance[:8], self._dice, self._inbox, self._rests, self.threads)
+            self._opened.callback(self.share.close)
+            self._manager = self._open_manager()
+        except BaseException:
+            self._opened.close()
+            raise
+
+    def _open_manager(self) -> NodeManager:
+        config = self._config
+        trusted = frozenset(address for address, _ in config.peers)
+        try:
+            manager = NodeManager(
+                config.listen_port,
+                _bind_address(config.interface),
+                self._hello,
+                self._inbox.put,
+                self._warn_once,
+                lambda address: self._discovery.is_near(address),
+                trusted,
+                self._rests,
+            )
+        except OSError as error:
+            raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
+        self._opened.callback(manager.stop)
+        return manager
+
+    def _hello(self) -> Hello:
+        """Any thread: what we say of ourselves on a new link."""
+        index = self.share.index
+        folder = FolderIndex(self._config.folder_name, index.index_id, index.sequence)
+        return Hello(PROTOCOL, index.node, self._config.name, self._instance, self._manager.port, (folder,))
+
+    # --- starting and ending -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        config, share = self._config, self.share
+        found = share.recover_history()
+        self._discovery = self._open_discovery()
+        if share.index.noted(f"name {share.index.node}") != config.name:
+            share.index.note(f"name {share.index.node}", config.name)
+        if not share.exchanges:
+            logger.warning(
+                "the file system of %s cannot exchange two files in one step: old versions are linked into the history first",
+                show(share.path),
+            )
+        share.watcher.start()
+        self._opened.callback(share.watcher.stop)
+        self._open_control()
+        root.remember(config.folder)
+        self._manager.start()
+        logger.info(
+            "%s (node %s) shares %s on %s, TCP port %d; finds other nodes on UDP port %d",
+            config.name, share.index.node[:8], show(share.path), config.interface or "all interfaces",
+            self._manager.port, config.broadcast_port,
+        )  # fmt: skip
+        logger.info("the mesh is open: anyone on this LAN can join the folder '%s'", config.folder_name)
+        share.workers.start(self._manager)
+        self.threads.start("engine", self._make_loop().run, found)
+
+    def _open_discovery(self) -> Discovery:
+        config = self._config
+        try:
+            discovery = Discovery(config.broadcast_port, config.interface, self._on_beacon, self._warn_once)
+        except OSError as error:
+            raise ConfigError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
+        self._opened.callback(discovery.stop)
+        return discovery
+
+    def _open_control(self) -> None:
+        state = os.path.join(self._config.folder, os.fsdecode(STATE))
+        try:
+            control = ControlServer(state, self._on_question)
+        except OSError as error:
+            logger.warning(
+                "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror
+            )
+            return
+        self._opened.callback(control.stop)
+        control.start()
+
+    def _make_loop(self) -> Loop:
+        """The engine's thread and what it alone uses."""
+        config, share, inbox = self._config, self.share, self._inbox
+        tags = folder_tags([config.folder_name])
+        mono_ms = time.monotonic_ns() // 1_000_000
+        roster = Roster(share.index.node, self._instance, self._dice, mono_ms, config.peers, tags)
+
+        def announce(ask: bool) -> None:
+            self._discovery.announce(Beacon(share.index.node, self._instance, self._manager.port, ask, tags))
+
+        peers = ConnectedPeers(config, share, self._manager, roster, announce)
+        requests = Requests(share, peers, inbox, lambda: status_of(config, self._manager.port, share, peers))
+        narrator = Narrator(config.folder)
+        performer = Performer(share, peers, requests, narrator, inbox)
+        chores = Chores(share, performer, narrator, inbox, self._dice, self._warn_once, self._end_share)
+        return Loop(inbox, share, peers, requests, performer, chores)
+
+    def stop(self) -> None:
+        """End every thread, close everything. Takes less than two seconds."""
+        self.threads.is_ending = True
+        self._inbox.put(Stop())
+        self.share.workers.stop()
+        self.threads.join(_END_WITHIN_S)
+        self._opened.close()
+
+    # --- news to the inbox (any thread) ------------------------------------------------------------------------------
+
+    def _on_beacon(self, beacon: Beacon, address: str) -> None:
+        self._inbox.put(For(PRESENCE, Heard(beacon, address)))
+
+    def _on_question(self, question: Answer) -> Answer:
+        return ask_engine(self._inbox, question, lambda: self.threads.is_ending)
+
+    def _warn_once(self, line: str) -> None:
+        if self._once.first(line):
+            logger.warning("%s", line)
+
+
+def _bind_address(interface: str | None) -> str:
+    """The address of an interface; "": all. ConfigError."""
+    if interface is None:
+        return ""
+    try:
+        return interfaces(interface)[0].address
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{kind} port {port} is taken by another program: choose another port with {option}"
+    if error.errno == errno.EACCES:
+        return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
+    return f"{kind} port {port} cannot be used: {error.strerror}"

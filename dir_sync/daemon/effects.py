@@ -1,0 +1,95 @@
+"""Does what the engine ordered, once the index holds what that relies on.
+
+In:   the effects of a turn. Out: a committed index; messages on links, jobs at workers, lines of the log, answers to
+      commands.
+Rule: bytes, then index, then words. What tells others of the index waits until the commit is on the medium; everything
+      else waits at most for a commit.
+Used by: chores, daemon, loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from dir_sync import state
+from dir_sync.core.events import Drop, Effect, NewIdentity, Note, Report, Send
+from dir_sync.core.jobs import ApplyJob
+from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.requests import Requests
+from dir_sync.daemon.share import Share
+from dir_sync.file_sync import SYNC_ALL_FROM, is_new_file
+from dir_sync.inbox import Inbox
+from dir_sync.narrator import Narrator
+from dir_sync.node import Parcel
+
+__all__ = ["Performer"]
+
+_COMMIT_EVERY_S = 0.3  # what nobody waits for is written at the latest after this
+_DONE_HERE = ("new here", "changed here", "deleted here", "renamed here")  # notes of what a user did
+_NOTHING_OF_THE_INDEX = (Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature)
+
+
+class Performer:
+    """Engine thread only."""
+
+    def __init__(
+        self, share: Share, peers: ConnectedPeers, requests: Requests, narrator: Narrator, inbox: Inbox
+    ) -> None:
+        self._share = share
+        self._peers = peers
+        self._requests = requests
+        self._narrator = narrator
+        self._inbox = inbox
+        self._last_commit = time.monotonic()
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Commit what the effects rely on, then do them in order."""
+        if any(_wants_durable(effect) for effect in effects):
+            self.commit()
+        elif any(isinstance(effect, ApplyJob) for effect in effects):
+            self.commit(durable=False)
+        for effect in effects:
+            match effect:
+                case Send(peers, message, size):
+                    self._peers.send(peers, Parcel(message, size))
+                case Note():
+                    if effect.what in _DONE_HERE:
+                        self._inbox.somebody_works_here()
+                    self._narrator.tell(effect, time.monotonic())
+                case Drop(peer, reason, text):
+                    self._peers.drop(peer, reason, text)
+                case NewIdentity():
+                    self._peers.rename()
+                case Report():
+                    self._requests.answered(effect)
+                case _:
+                    self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
+
+    def commit(self, durable: bool = True) -> None:
+        self._share.index.commit(durable)
+        self._last_commit = time.monotonic()
+
+    def commit_due_s(self) -> float | None:
+        """When the index has to be committed at the latest, by the monotonic clock; None: it holds nothing new."""
+        return self._last_commit + _COMMIT_EVERY_S if self._share.index.is_dirty else None
+
+    def finish(self) -> None:
+        """The last words, and the last commit."""
+        self._narrator.breathe(time.monotonic(), all_of_it=True)
+        self._share.index.note(state.AT_REST, int(not self._share.engine.has_jobs_out))
+        self._share.index.commit()
+
+
+def _wants_durable(effect: Effect) -> bool:
+    """True for what tells others what the index knows, and for changes of the tree whose intent must be on the medium
+    before they begin. A batch of new files syncs the whole file system before it names any of them, and the index with
+    it. Questions, and contents that are on the disk, tell nothing that could be lost."""
+    if isinstance(effect, Send):
+        return not isinstance(effect.message, _NOTHING_OF_THE_INDEX)
+    if isinstance(effect, NewIdentity):
+        return True
+    return isinstance(effect, ApplyJob) and not (
+        len(effect.items) >= SYNC_ALL_FROM and all(is_new_file(item) for item in effect.items)
+    )

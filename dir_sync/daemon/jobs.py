@@ -1,0 +1,90 @@
+"""The disk workers of one folder: two pools of threads that do the engine's jobs.
+
+In:   jobs and for whom they are; who has left. Out: the event that answers each job, posted to the inbox.
+Rule: small jobs never wait behind large ones. A search with a peer's signature is done only while the budget of that
+      address lasts.
+Used by: share.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from dir_sync.core.events import Event
+from dir_sync.core.fairness import Flow
+from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job
+from dir_sync.daemon.news import jobs_of
+from dir_sync.daemon.threads import Threads
+from dir_sync.file_sync import FileSync
+from dir_sync.inbox import HERE, For, Inbox
+from dir_sync.rests import Rests
+from dir_sync.scanner import Stopped
+from dir_sync.workers import Pool, Task, given_up
+
+__all__ = ["DiskWorkers", "Searches"]
+
+_WORKERS = 3  # of each pool: small jobs never wait behind large ones, those of one address never take all
+
+
+class Searches(Protocol):
+    """Who counts the CPU time that searches with peers' signatures take: the NodeManager."""
+
+    def may_search(self, address: str) -> bool: ...
+
+    def searched_in_vain(self, address: str, seconds: float) -> None: ...
+
+
+class DiskWorkers:
+    """Any thread may give jobs and take them back."""
+
+    def __init__(self, sync: FileSync, inbox: Inbox, rests: Rests, threads: Threads) -> None:
+        self._sync = sync
+        self._inbox = inbox
+        self._threads = threads
+        self._small = Pool(_WORKERS, rests)
+        self._bulk = Pool(_WORKERS, rests)
+
+    def start(self, searches: Searches) -> None:
+        for pool, name in ((self._small, "disk"), (self._bulk, "bulk")):
+            for number in range(_WORKERS):
+                self._threads.start(f"{name}-{number + 1}", self._work, pool, searches)
+
+    def stop(self) -> None:
+        self._small.stop()
+        self._bulk.stop()
+
+    def put(self, flow: Flow, job: Job) -> None:
+        """Do it in the share of `flow`; clearing up is always this machine's own wish."""
+        if isinstance(job, DiscardJob):
+            self._small.put(HERE, job)
+        else:
+            (self._bulk if job.bulk else self._small).put(flow, job)
+
+    def leave(self, flow: Flow) -> None:
+        """A peer has left: jobs that only it wanted are answered and not done."""
+        for pool in (self._small, self._bulk):
+            for answer in pool.leave(flow):
+                self._inbox.put(For(jobs_of(flow), answer))
+
+    def _work(self, pool: Pool, searches: Searches) -> None:
+        """One worker's thread."""
+        while (task := pool.get()) is not None and not self._threads.is_ending:
+            try:
+                event = self._perform(task, searches)
+            except Stopped:
+                return
+            pool.done(task)
+            if event is not None:
+                self._inbox.put(For(jobs_of(task.flow), event))
+
+    def _perform(self, task: Task, searches: Searches) -> Event | None:
+        job, address = task.job, str(task.flow.group)
+        is_foreign = isinstance(job, DeltaJob) and job.signature is not None
+        if is_foreign and not searches.may_search(address):
+            return given_up(job)  # its content is to be had as a whole
+        begun = time.thread_time()
+        event = self._sync.perform(job, lambda: not task.is_wanted)
+        if is_foreign and isinstance(event, DeltaDone) and event.delta is None:
+            searches.searched_in_vain(address, time.thread_time() - begun)
+        return event

@@ -1,0 +1,237 @@
+"""The peers that are connected: whom we greet, whom we let go, and what the roster wants done.
+
+In:   HELLOs, ends of links, dials and beacons, as the inbox brings them. Out: PeerUp and PeerDown for the engine, orders
+      to the NodeManager, beacons.
+Rule: the roster decides who stays; here that is carried out and told to people. One link per peer.
+Used by: daemon, effects, loop, requests, status.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from dir_sync.config import Config
+from dir_sync.core.beacon import Beacon
+from dir_sync.core.complaints import Complaints
+from dir_sync.core.events import Effect, PeerDown, PeerUp
+from dir_sync.core.fairness import Flow
+from dir_sync.core.messages import Hello
+from dir_sync.core.model import show
+from dir_sync.core.roster import NOTHING_IN_COMMON, Accept, Action, Announce, Dial, NewIdentity, Refuse, Roster
+from dir_sync.daemon.share import Share
+from dir_sync.engine import Now
+from dir_sync.log import Once, logger
+from dir_sync.node import Node, Parcel
+from dir_sync.node_manager import Dialled, Greeted
+
+__all__ = ["ConnectedPeers", "Manager"]
+
+
+class Manager(Protocol):
+    """What is ordered of the NodeManager."""
+
+    def dial(self, address: str, port: int) -> None: ...
+
+    def drop(self, link: int, reason: str, text: str = "") -> None: ...
+
+    def drop_all(self, reason: str) -> None: ...
+
+    def ping(self, link: int) -> None: ...
+
+
+class ConnectedPeers:
+    """Node id -> its link. Engine thread only."""
+
+    def __init__(
+        self, config: Config, share: Share, manager: Manager, roster: Roster, announce: Callable[[bool], None]
+    ) -> None:
+        """`announce` sends a beacon, which asks others for theirs if its argument is true."""
+        self._config = config
+        self._share = share
+        self._manager = manager
+        self._roster = roster
+        self._announce = announce
+        self._once = Once()
+        self._complaints = Complaints()
+        self._links: dict[str, Node] = {}
+
+    # --- who is there ------------------------------------------------------------------------------------------------
+
+    @property
+    def links(self) -> Mapping[str, Node]:
+        return self._links
+
+    def is_link(self, node: Node) -> bool:
+        """True if that is the link of a peer, and not one that was replaced, or has not said HELLO."""
+        return self._links.get(node.id) is node
+
+    def name_of(self, node: str) -> bytes:
+        """What people call a node, whether it is connected or not."""
+        if node == self._share.index.node:
+            return _raw(self._config.name)
+        return _raw(str(self._share.index.noted(f"name {node}") or node[:8]))
+
+    def flow_of(self, peer: str) -> Flow:
+        """Whose share a job for that peer is taken from."""
+        node = self._links.get(peer)
+        return Flow(peer if node is None else node.address, peer)
+
+    # --- orders of the engine ----------------------------------------------------------------------------------------
+
+    def send(self, peers: Sequence[str], parcel: Parcel) -> None:
+        """To those of them that are still connected."""
+        for peer in peers:
+            node = self._links.get(peer)
+            if node is not None:
+                node.send(parcel)
+
+    def drop(self, peer: str, reason: str, text: str) -> None:
+        node = self._links.get(peer)
+        if node is not None:
+            logger.warning("closing the connection with %s: %s", node.address, text)
+            self._manager.drop(node.link, reason, text)
+
+    def rename(self) -> None:
+        """The index has a new node id: every link says hello anew."""
+        self._manager.drop_all("new-identity")  # also those that have said the old name and were not greeted yet
+        self._roster.rename(self._share.index.node, time.monotonic_ns() // 1_000_000)
+
+    # --- news of links -----------------------------------------------------------------------------------------------
+
+    def on_hello(self, greeted: Greeted, now: Now) -> list[Effect]:
+        node, hello = greeted
+        is_ours = (
+            hello.node == self._share.index.node
+        )  # whoever uses our id is the roster's business, whatever it shares
+        if not is_ours and all(name != self._config.folder_name for name, _, _ in hello.folders):
+            if self._once.first(("nothing in common", hello.node)):
+                logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
+            self._manager.drop(node.link, NOTHING_IN_COMMON)
+            return []
+        verdict = self._roster.hello(
+            node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms,
+            self._is_known(hello.node, node.address),
+        )  # fmt: skip
+        match verdict:
+            case Accept():
+                return self._accept(node, hello, verdict, now)
+            case Refuse():
+                self._refuse(node, hello, verdict)
+                return []
+
+    def _accept(self, node: Node, hello: Hello, verdict: Accept, now: Now) -> list[Effect]:
+        effects: list[Effect] = []
+        engine, index = self._share.engine, self._share.index
+        if verdict.closing is not None:
+            self._manager.drop(verdict.closing, verdict.reason)
+            old = next((one for one in self._links.values() if one.link == verdict.closing), None)
+            if old is not None:
+                self._remove(old)
+                effects += engine.handle(PeerDown(old.id, verdict.reason), now)
+        node.id = hello.node
+        self._links[hello.node] = node
+        is_news = not self._complaints.is_recent(node.address, time.monotonic())
+        level = logging.INFO if is_news else logging.DEBUG
+        logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
+        if index.noted(f"name {hello.node}") != hello.name:
+            index.note(f"name {hello.node}", hello.name)  # for the history, when it is here no more
+        return effects + engine.handle(PeerUp(hello.node, hello, node.address), now)
+
+    def _refuse(self, node: Node, hello: Hello, verdict: Refuse) -> None:
+        self._manager.drop(node.link, verdict.reason)
+        if verdict.is_stranger and self._once.first(("stranger", node.address)):
+            logger.warning(
+                "refused %s at %s: it uses the identity of this node, which has just changed its own",
+                _name(hello), node.address,
+            )  # fmt: skip
+        if verdict.keeping is not None:
+            self._manager.ping(verdict.keeping)
+        self._act(verdict.actions)
+
+    def on_end(self, node: Node, reason: str, text: str, now: Now) -> list[Effect]:
+        self._roster.closed(node.link, now.mono_ms, reason)
+        if not self.is_link(node):
+            if node.flood or reason == "protocol-error":
+                self._complain(node, text)
+            elif reason == "protocol-version" and self._once.first((node.address, reason, text)):
+                logger.warning("closed the connection with %s: %s", node.address, text)
+            return []
+        self._remove(node)
+        words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
+        name = show(self.name_of(node.id))
+        if reason == "protocol-error":
+            self._complain(node, text)
+        level = logging.DEBUG if reason == "protocol-error" else logging.INFO
+        logger.log(
+            level, "lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason)
+        )
+        return self._share.engine.handle(PeerDown(node.id, reason), now)
+
+    def on_stalled(self, node: Node, now: Now) -> None:
+        """It acknowledges nothing: if another address of that peer may do better, the link is given up."""
+        if self.is_link(node) and self._roster.stalled(node.link, now.mono_ms):
+            node.give_up("no answer at this address; trying another one")
+
+    def on_dialled(self, dialled: Dialled, now: Now) -> None:
+        address, port, link, text, _ = dialled
+        self._roster.dialled(address, port, link, now.mono_ms)
+        if link is None and (address, port) in self._config.peers and self._once.first((address, port, text)):
+            logger.info("cannot connect to %s:%d yet (%s); trying again", address, port, text)
+
+    def on_beacon(self, beacon: Beacon, address: str, now: Now) -> None:
+        self._act(self._roster.heard(beacon, address, now.mono_ms))
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: Now) -> None:
+        """Do what the roster wants done by now."""
+        self._act(self._roster.tick(now.mono_ms))
+
+    def due_s(self) -> float:
+        """When `tick` has something to do, by the monotonic clock."""
+        return self._roster.next_deadline() / 1000
+
+    # --- parts of these ----------------------------------------------------------------------------------------------
+
+    def _is_known(self, peer: str, address: str) -> bool:
+        """True for a peer of earlier days, and for one that the user named."""
+        seen = self._share.index.peer(peer)
+        return (seen is not None and seen.first is not None) or any(host == address for host, _ in self._config.peers)
+
+    def _remove(self, node: Node) -> None:
+        """What was asked for by that link is not done any more."""
+        del self._links[node.id]
+        self._share.workers.leave(Flow(node.address, node.id))
+
+    def _complain(self, node: Node, text: str) -> None:
+        """It has broken the protocol: a line, but not one for each time."""
+        more = self._complaints.add(node.address, time.monotonic())
+        if more is not None or node.flood:
+            and_more = f" (and {more:,} more within the last minutes)" if more else ""
+            logger.warning("closed the connection with %s: %s%s", node.address, text, and_more)
+
+    def _act(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Dial(address, port):
+                    self._manager.dial(address, port)
+                case Announce(ask):
+                    self._announce(ask)
+                case NewIdentity():
+                    self._share.index.take_new_ids()
+                    self._share.index.commit()
+                    logger.warning(
+                        "another machine has the same identity (a copied folder?): this node takes a new one"
+                    )
+                    self.rename()
+
+
+def _name(hello: Hello) -> str:
+    return show(_raw(hello.name))
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

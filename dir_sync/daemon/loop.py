@@ -1,0 +1,132 @@
+"""The engine's thread: it waits for news, takes a turn, and does what the turn ordered.
+
+In:   the inbox: messages of peers, hints of the watcher, answers of workers, beacons, questions of other commands.
+Out:  each of them handed to the one that knows what to do with it; then the effects of the turn.
+Rule: one turn is one commit. It ends after some news or some milliseconds, so that whoever waits is served soon.
+Used by: daemon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from dir_sync.core.events import Drained, Effect, Received
+from dir_sync.core.jobs import Applied, Version
+from dir_sync.daemon.chores import Chores
+from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.news import Asked, Heard, Stop
+from dir_sync.daemon.requests import Requests
+from dir_sync.daemon.share import Share
+from dir_sync.engine import Now
+from dir_sync.inbox import Inbox
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, Stalled
+
+__all__ = ["Loop"]
+
+_TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
+_TURN_S_MAX = 0.02  # a turn ends after so long even if more events wait ...
+_TURN_S_FAIR = 0.006  # ... and earlier, if there are several who wait
+
+
+class Loop:
+    """Everything around the engine, in the order of a turn. Engine thread only."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        share: Share,
+        peers: ConnectedPeers,
+        requests: Requests,
+        performer: Performer,
+        chores: Chores,
+    ) -> None:
+        self._inbox = inbox
+        self._share = share
+        self._peers = peers
+        self._requests = requests
+        self._performer = performer
+        self._chores = chores
+
+    def run(self, found: Sequence[Version]) -> None:
+        """Take turns until Stop comes. `found`: what the last run displaced and did not note."""
+        engine = self._share.engine
+        self._performer.perform(engine.start(_now(), found))
+        while True:
+            news = self._wait()
+            now = _now()
+            effects: list[Effect] = []
+            begun = time.monotonic()
+            count = 0
+            applied = False
+            while news is not None:
+                applied = applied or isinstance(news, Applied)
+                if isinstance(news, Stop):
+                    self._performer.finish()
+                    return
+                if isinstance(news, list):
+                    effects += engine.heard(news, now)
+                    count += len(news)
+                else:
+                    if isinstance(news, Greeted):  # what was said until now is for the link that was there until now
+                        self._performer.perform(effects)
+                        effects = []
+                    effects += self._handle(news, now)
+                    count += 1
+                most_s = _TURN_S_FAIR if self._inbox.is_shared else _TURN_S_MAX
+                if count >= _TURN_EVENTS_MAX or time.monotonic() - begun > most_s:
+                    break
+                news = self._inbox.get(0)
+            self._inbox.over()
+            now = _now()
+            engine.board.is_shared = self._inbox.is_shared
+            effects += engine.end_turn(now)
+            self._peers.tick(now)
+            self._performer.perform(effects)
+            if applied and self._share.index.is_dirty:
+                self._performer.commit(durable=False)  # what is on the disk is noted at once, also if nobody is told
+            self._chores.run(time.monotonic())
+            self._inbox.turn_over(time.monotonic() - begun)
+
+    def _wait(self) -> object | None:
+        """The next news; None if a deadline came first."""
+        news = self._inbox.get(0)
+        if news is not None:
+            return news
+        mono = time.monotonic()
+        due = [self._peers.due_s(), *self._chores.due(mono)]
+        engine = self._share.engine.next_deadline()
+        if engine is not None:
+            due.append(engine / 1000)
+        return self._inbox.get(max(0.0, min(due) - mono))
+
+    def _handle(self, news: object, now: Now) -> list[Effect]:
+        engine = self._share.engine
+        match news:
+            case Came(node, message, cost):
+                node.consumed(cost)
+                return engine.handle(Received(node.id, message), now) if self._peers.is_link(node) else []
+            case Left(node, size):
+                return engine.handle(Drained(node.id, size), now) if self._peers.is_link(node) else []
+            case Greeted():
+                return self._peers.on_hello(news, now)
+            case Stalled(node):
+                self._peers.on_stalled(node, now)
+                return []
+            case Ended(node, reason, text):
+                return self._peers.on_end(node, reason, text, now)
+            case Dialled():
+                self._peers.on_dialled(news, now)
+                return []
+            case Asked():
+                return self._requests.on_asked(news, now)
+            case Heard():
+                self._peers.on_beacon(news.beacon, news.address, now)
+                return []
+            case _:
+                return engine.handle(news, now)  # type: ignore[arg-type]
+
+
+def _now() -> Now:
+    return Now(time.time_ns(), time.monotonic_ns() // 1_000_000)

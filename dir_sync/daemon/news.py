@@ -1,0 +1,48 @@
+"""The news that only this package posts to the engine's inbox, and whose time each of them counts as.
+
+In:   beacons, questions of other commands, the end. Out: values for `inbox.Inbox.put`.
+Used by: daemon, jobs, loop, requests.
+"""
+
+from __future__ import annotations
+
+import queue
+
+from dir_sync.control import Answer
+from dir_sync.core.beacon import Beacon
+from dir_sync.core.fairness import Flow
+from dir_sync.inbox import HERE
+
+__all__ = ["COMMANDS", "PRESENCE", "Asked", "Heard", "Stop", "jobs_of"]
+
+PRESENCE = Flow("presence")
+COMMANDS = Flow(HERE.group, "commands")
+
+
+class Heard:
+    """A beacon came from an address."""
+
+    __slots__ = ("address", "beacon")
+
+    def __init__(self, beacon: Beacon, address: str) -> None:
+        self.beacon = beacon
+        self.address = address
+
+
+class Asked:
+    """Another command asks something by the control socket, and waits for `reply`."""
+
+    __slots__ = ("question", "reply")
+
+    def __init__(self, question: Answer) -> None:
+        self.question = question
+        self.reply: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+
+
+class Stop:
+    """The loop ends."""
+
+
+def jobs_of(flow: Flow) -> Flow:
+    """The flow for a worker's answer: beside the peer's own messages, at the cost of the same address."""
+    return Flow(flow.group, f"jobs of {flow.member}")

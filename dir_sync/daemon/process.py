@@ -1,0 +1,110 @@
+"""The process of a node: it waits for its folder, shares it until a signal comes, and waits again after trouble.
+
+In:   a Config, and the signals as an Ending. Out: the exit code of the process.
+Rule: a folder that is gone, and an index that cannot be written, pause the node; it goes on by itself. Other commands
+      can read why it waits.
+Used by: cli, as `daemon.run`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sqlite3
+import sys
+import time
+
+from dir_sync import root
+from dir_sync.config import Config, ConfigError
+from dir_sync.core.model import show
+from dir_sync.daemon.daemon import Daemon
+from dir_sync.daemon.threads import may_pass
+from dir_sync.disk import room
+from dir_sync.log import logger
+from dir_sync.signals import Ending, Wake
+
+__all__ = ["run"]
+
+_PAUSE_S = (2.0, 30.0)  # first and longest wait when the index cannot be written
+_LASTED_S = 60.0  # a node that ran so long begins with the first wait again
+_ROOT_POLL_S = 2.0  # how often the node looks whether the folder is here again
+_GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
+_SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
+
+
+def run(config: Config, ending: Ending) -> int:
+    """Share the folder until a signal ends it; while it is not there, wait for it. Raises ConfigError, one line for the
+    user."""
+    sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what the imports made lives as long as we do
+    gc.set_threshold(*_GC_THRESHOLD)
+    wake = Wake()  # stays open: a signal may come until the very end
+    wake.listen()
+    ending.wake = wake.set
+    was: tuple[int, int] | None = None
+    pause_s = _PAUSE_S[0]
+    while not ending.asked:
+        if not _wait_for_root(config, was, wake):
+            break
+        if reason := root.reason_against(config.folder):
+            raise ConfigError(f"this folder cannot be shared: {reason}")
+        began = time.monotonic()
+        trouble: sqlite3.Error | None = None
+        try:
+            daemon = Daemon(config, wake.set)
+            try:
+                daemon.start()
+                root.say_paused(config.folder, "")
+                was = daemon.share.identity
+                wake.wait()
+            finally:
+                daemon.stop()
+            trouble = daemon.threads.trouble
+            if daemon.threads.failed is not None:
+                raise daemon.threads.failed
+        except sqlite3.Error as error:
+            if not may_pass(error):
+                raise
+            trouble = error
+        if ending.asked:
+            break
+        wake.clear()
+        if trouble is not None:
+            pause_s = _PAUSE_S[0] if time.monotonic() - began > _LASTED_S else min(2 * pause_s, _PAUSE_S[1])
+            if not _wait_for_room(config, trouble, pause_s, wake):
+                break
+    logger.info("stopped")
+    return 0
+
+
+def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: Wake) -> bool:
+    """True when the index may be written again, as far as can be seen; false if a signal came first. Everything is as
+    after a power cut: what was not noted is looked at and asked for again."""
+    reason = f"the index of {show(os.fsencode(config.folder))} cannot be written ({trouble})"
+    logger.warning("paused: %s; will resume by itself once there is room", reason)
+    root.say_paused(config.folder, reason)
+    while True:
+        if wake.wait(pause_s):
+            return False
+        try:
+            found = os.statvfs(config.folder)
+        except OSError:
+            return True  # the folder itself is waited for
+        if room(found) >= 0:
+            logger.warning("there is room again: resumed")
+            return True
+
+
+def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: Wake) -> bool:
+    """True when the folder is there; false if a signal came first."""
+    said = ""
+    while reason := root.reason_to_wait(config.folder, was, config.fresh):
+        if reason != said:
+            logger.warning("paused: %s; will resume by itself when it is back", reason)
+            root.say_paused(config.folder, reason)
+            said = reason
+        if wake.wait(_ROOT_POLL_S):
+            return False
+    if said:
+        logger.warning("%s is back: resumed", show(os.fsencode(config.folder)))
+    return True

@@ -1,0 +1,165 @@
+"""The commands that other programs send by the control socket, answered from the index and the engine.
+
+In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject.
+Out:  one answer for each; what a command changes, as effects of the engine.
+Rule: a command that asks the peers is answered when they have answered. The engine's thread does not wait for them.
+Used by: daemon, effects, loop.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+
+from dir_sync import history, undo
+from dir_sync.config import ConfigError
+from dir_sync.control import Answer
+from dir_sync.core import limits
+from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
+from dir_sync.core.messages import HaveRequest, HistoryRequest
+from dir_sync.core.model import show
+from dir_sync.core.status import Status
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.news import COMMANDS, Asked
+from dir_sync.daemon.share import Share
+from dir_sync.engine import Now
+from dir_sync.inbox import For, Inbox
+from dir_sync.index import JOURNAL_SINCE
+
+__all__ = ["Requests", "ask_engine"]
+
+_ANSWER_WITHIN_S = 30.0
+
+
+def ask_engine(inbox: Inbox, question: Answer, is_ending: Callable[[], bool]) -> Answer:
+    """The control socket's thread: wait for what the engine's thread says to that."""
+    asked = Asked(question)
+    inbox.put(For(COMMANDS, asked))
+    deadline = time.monotonic() + _ANSWER_WITHIN_S
+    while not is_ending() and time.monotonic() < deadline:
+        try:
+            return asked.reply.get(timeout=0.2)
+        except queue.Empty:
+            continue
+    return {"error": "the node is busy or ending and did not answer in time"}
+
+
+class Requests:
+    """Engine thread only."""
+
+    def __init__(self, share: Share, peers: ConnectedPeers, inbox: Inbox, status: Callable[[], Status]) -> None:
+        self._index = share.index
+        self._engine = share.engine
+        self._peers = peers
+        self._inbox = inbox
+        self._status = status
+        self._reports: dict[int, Callable[[Report], None]] = {}  # number of a question to all peers -> who waits
+        self._inquiry = 0
+
+    def answered(self, report: Report) -> None:
+        """The peers have answered: whoever waits for that goes on."""
+        self._reports.pop(report.id)(report)
+
+    def on_asked(self, asked: Asked, now: Now) -> list[Effect]:
+        question = asked.question
+        try:
+            match question["command"]:
+                case "status":
+                    asked.reply.put(self._status().to_json())
+                case "versions":
+                    return self._versions(asked, now)
+                case "undo":
+                    return self._undo(asked, now)
+                case "recall":
+                    return self._recall(asked, now)
+                case "pending":
+                    asked.reply.put({"count": self._engine.queries.recalled()})
+                case "keep":
+                    asked.reply.put(history.keep(self._index, question))
+                    for path in history.touched(question):
+                        self._inbox.put(Touched(path, Urgency.NOW))
+                case "settle":
+                    losers = history.settle(self._index, question)
+                    asked.reply.put({})
+                    return self._engine.handle(ConflictsSettled(tuple(losers)), now)
+                case "approve" | "reject" as word:
+                    asked.reply.put(self._decided(word == "approve"))
+                    return self._engine.handle(Decided(word == "approve"), now)
+                case other:
+                    asked.reply.put(
+                        {"error": f"the running node does not know the command {other!r}: it is another version"}
+                    )
+        except ConfigError as error:
+            asked.reply.put({"error": str(error), "exit_code": error.exit_code})
+        return []
+
+    def _decided(self, approve: bool) -> Answer:
+        """What a decision here is about: files that vanished (here, or at peers, who decide at once), files that were changed
+        by others, and files that this node changed. Nobody approves what its own link brings: that is `elsewhere`."""
+        mine, brakes = self._index.node, self._engine.brakes
+        changed: dict[str, int] = {}
+        missing = not_here = 0
+        for at, one in [(mine, one) for one in brakes.held()] + [
+            (node, one) for node, some in brakes.held_elsewhere.items() for one in some
+        ]:
+            if at == one.maker:
+                missing += one.files
+            elif approve and one.maker == mine:
+                not_here = max(not_here, one.files)
+            else:
+                changed[one.maker] = max(changed.get(one.maker, 0), one.files)
+        owners = {node for node, some in brakes.held_elsewhere.items() if any(one.maker == node for one in some)}
+        others = [node for node in sorted(self._peers.links) if node not in owners]
+        return {
+            "files": missing + sum(changed.values()),
+            "missing": missing,
+            "missing_here": brakes.own.held_files,
+            "elsewhere": not_here,
+            "others": [show(self._peers.name_of(node)) for node in others],
+        }
+
+    def _recall(self, asked: Asked, now: Now) -> list[Effect]:
+        wanted = undo.with_parents(self._index, history.recalled(asked.question))
+        asked.reply.put({})
+        holder = asked.question.get("holder")
+        holders: dict[bytes, tuple[str, ...]] = {}
+        if holder:
+            holders = {one.content: (str(holder),) for one in wanted if one.content}
+        return self._engine.handle(Recalled(tuple(wanted), holders), now)
+
+    def _versions(self, asked: Asked, now: Now) -> list[Effect]:
+        def then(report: Report) -> None:
+            asked.reply.put(own | {"peers": history.listed_there(self._index, report.answers)})
+
+        path = history.path_asked(asked.question)
+        own = history.listed(self._index, path)
+        if asked.question.get("peers") is not True:
+            asked.reply.put(own)
+            return []
+        conflicts = asked.question.get("conflicts") is True
+        return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
+
+    def _undo(self, asked: Asked, now: Now) -> list[Effect]:
+        wish = history.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))
+        plan = undo.plan(self._index, wish.since_ns, wish.by)
+        questions = undo.questions(undo.missing(self._index, plan.wanted))
+
+        def then(report: Report) -> None:
+            found = undo.holders(questions, report.answers)
+            nowhere = {content for request in questions for content in request.digests if content not in found}
+            unsure = undo.beginnings(self._index, plan.wanted, nowhere)  # whoever asks reads them, and recalls them
+            wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
+            if not wish.dry_run and wanted:
+                self._inbox.put(Recalled(wanted, found))
+            asked.reply.put(history.described(self._index, wish, plan, nowhere, unsure))
+
+        return self._ask_peers(questions, then, now)
+
+    def _ask_peers(
+        self, questions: tuple[HistoryRequest | HaveRequest, ...], then: Callable[[Report], None], now: Now
+    ) -> list[Effect]:
+        """Ask all peers. `then` is called on the engine's thread when they have answered."""
+        self._inquiry += 1
+        self._reports[self._inquiry] = then
+        return self._engine.handle(Inquired(self._inquiry, questions), now)

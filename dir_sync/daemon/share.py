@@ -1,0 +1,171 @@
+"""One shared folder: everything that a second folder in the same process would have, too.
+
+In:   a Config; the inbox for its news; the threads for its workers.
+Out:  the folder's index, engine, watcher and workers. ConfigError if one of them cannot be had.
+Rule: whoever holds a Share holds the folder's lock. Nothing here knows of ports, links or peers.
+Used by: chores, daemon, effects, links, loop, requests, status.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from dir_sync import delta, state
+from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
+from dir_sync.core.brake import Limits
+from dir_sync.core.jobs import Version
+from dir_sync.core.model import show
+from dir_sync.core.retention import DAY_NS, Retention
+from dir_sync.daemon.jobs import DiskWorkers
+from dir_sync.daemon.threads import Threads
+from dir_sync.disk import RealDisk
+from dir_sync.engine import Engine
+from dir_sync.event_handler import ChangeHandler
+from dir_sync.file_sync import HISTORY, STAGING, STATE, FileSync
+from dir_sync.inbox import Inbox
+from dir_sync.log import logger
+from dir_sync.ports import DiskError
+from dir_sync.rests import Rests
+from dir_sync.signatures import SignatureCache
+from dir_sync.spelling import truthful
+
+__all__ = ["Share"]
+
+
+class Share:
+    """The folder, opened and locked. `engine` belongs to the engine's thread, and so does `index` once that runs."""
+
+    def __init__(
+        self, config: Config, tag: str, dice: random.Random, inbox: Inbox, rests: Rests, threads: Threads
+    ) -> None:
+        """`tag`: marks the names that this run stages, so that they are not those of another run. Raises ConfigError."""
+        self._config = config
+        self._opened = ExitStack()
+        try:
+            self._disk = self._open_disk()
+            self._lock = state.lock(self.path)
+            self._opened.callback(os.close, self._lock)
+            self._disk.shut_all()
+            self.index = state.open_index(self.path, dice)
+            self._opened.callback(self.index.close)
+            signatures = self._open_signatures()
+            self.watcher = self._open_watcher(inbox)
+            disk = truthful(self._disk)
+            self._sync = FileSync(
+                disk, self.watcher.watch, signatures, time.time_ns, tag, lambda: threads.is_ending
+            )  # fmt: skip
+            self._opened.callback(self._sync.close)
+            self.workers = DiskWorkers(self._sync, inbox, rests, threads)
+            self.engine = self._make_engine(tag, is_blind=disk is not self._disk)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def path(self) -> bytes:
+        return os.fsencode(self._config.folder)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the folder."""
+        return self._disk.identity
+
+    @property
+    def exchanges(self) -> bool:
+        """True if the file system can exchange two files in one step."""
+        return self._disk.supports_exchange
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def _open_disk(self) -> RealDisk:
+        try:
+            disk = RealDisk(self.path)
+        except DiskError as error:
+            raise ConfigError(f"{show(self.path)} cannot be opened: {error}") from error
+        self._opened.callback(disk.close)
+        return disk
+
+    def _open_signatures(self) -> SignatureCache:
+        signature_dir = self._config.signature_dir
+        if is_shared(signature_dir, self._config.folder):
+            signature_dir = os.path.join(self._config.folder, os.fsdecode(STATE), "signatures")
+            logger.warning(
+                "-s is inside DIR, where everything is synchronized: signatures are kept in %s instead", signature_dir
+            )
+        cache = SignatureCache(signature_dir)
+        if cache.warning:
+            logger.warning("%s", cache.warning)
+        self._opened.callback(cache.close)
+        return cache
+
+    def _open_watcher(self, inbox: Inbox) -> ChangeHandler:
+        try:
+            return ChangeHandler(self.path, inbox.put, inbox.qsize)
+        except OSError as error:
+            raise ConfigError(
+                f"changes cannot be watched ({error.strerror}); raise the limit:"
+                " sudo sysctl fs.inotify.max_user_instances=1024"
+            ) from error
+
+    def _make_engine(self, tag: str, is_blind: bool) -> Engine:
+        """`is_blind`: the disk takes two spellings for one name."""
+        config = self._config
+        deltas = delta.available()
+        if not deltas:
+            logger.warning("%s", delta.MISSING)
+        brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
+        ahead_ns = max(config.clock_ahead, 1) * DAY_NS
+        engine = Engine(self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns)
+        engine.transfers.blind = is_blind
+        return engine
+
+    def _retention(self) -> Retention:
+        config = self._config
+        try:
+            disk = os.statvfs(config.folder)
+            share = disk.f_blocks * disk.f_frsize * config.history_share // 100
+        except OSError:
+            share = 0
+        most = min(max(share, config.history_min), config.history_max)
+        return Retention(config.history_days * DAY_NS, most)
+
+    # --- from the start to the end -----------------------------------------------------------------------------------
+
+    def recover_history(self) -> list[Version]:
+        """Note what the last run displaced and could not note; the same for the engine. Raises ConfigError."""
+        index, sync = self.index, self._sync
+        try:
+            names = sync.prepare()
+            found = [] if index.noted(state.AT_REST) else sync.unlisted(index.has_version, index.path_with)
+            index.note(state.AT_REST, 0)
+            found = [*found, *sync.recover(names, index.version_with, index.path_with)]
+        except DiskError as error:
+            raise ConfigError(f"{show(error.path)} in {self._config.folder}: {error}", ENVIRONMENT) from error
+        for version in found:
+            index.put_version(version)
+        return found
+
+    def check(self, warn_once: Callable[[str], None]) -> bool:
+        """False if the folder, or our lock in it, was taken away: the node has to begin anew. Other folders of ours that
+        were removed are made again."""
+        if not self._disk.is_root_here():
+            return False
+        try:
+            held, there = os.fstat(self._lock), self._disk.stat(STATE + b"/lock")
+            if there is None or there.inode != held.st_ino:
+                logger.warning("%s was removed: this node begins anew, as at a first contact", show(STATE))
+                return False
+            if self._disk.stat(STAGING) is None or self._disk.stat(HISTORY) is None:
+                self._sync.prepare()
+                logger.warning("folders in %s were removed: created again", show(STATE))
+        except DiskError as error:
+            warn_once(f"{show(STATE)} cannot be used: {error}")
+        return True
+
+    def close(self) -> None:
+        """Close what was opened, the last thing first. The workers and the watcher have to be stopped before."""
+        self._opened.close()

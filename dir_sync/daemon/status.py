@@ -1,0 +1,103 @@
+"""Collects the figures of `status` from a running node.
+
+In:   the folder's index, engine and watcher; the connected peers. Out: a frozen `core.status.Status`.
+Rule: it only reads. Names and paths are escaped here.
+Used by: daemon.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dir_sync.config import Config
+from dir_sync.core.model import show
+from dir_sync.core.status import HeldChange, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.share import Share
+
+__all__ = ["status_of"]
+
+_FOLDER_HELD = "its folder vanished here, and that is held"
+
+
+def status_of(config: Config, port: int, share: Share, peers: ConnectedPeers) -> Status:
+    """Engine thread only. `port`: the TCP port that this node listens on."""
+    index, engine = share.index, share.engine
+    unwatched = dict(share.watcher.unwatched)  # the watcher's thread changes it
+    in_sync = engine.sync_report.in_sync_with()
+    files, size = index.count_live()
+    first = min(unwatched.items(), default=None)
+    return Status(
+        folder=show(os.fsencode(config.folder)),
+        folder_name=config.folder_name,
+        name=_shown(config.name),
+        node=index.node,
+        port=port,
+        broadcast_port=config.broadcast_port,
+        process=os.getpid(),
+        files=files,
+        bytes=size,
+        peers=_peers(share, peers, in_sync),
+        in_sync=bool(in_sync) and len(in_sync) == len(peers.links),
+        scanning=engine.board.scanning,
+        unseen=engine.sync_report.unseen(),
+        busy=engine.is_busy,
+        wanted=index.count_offers(),
+        troubled=_troubled(share),
+        restless=tuple(show(path) for path in engine.look_queue.restless()),
+        unwatched=len(unwatched),
+        unwatched_first=None if first is None else Unwatched(show(first[0]), first[1]),
+        transfers=tuple(
+            Receiving(show(path), peer, here, size) for path, peer, here, size, _, _ in engine.transfers.progress()
+        ),
+        uploads=tuple(
+            Sending(show(one.path), _shown(engine.board.name_of(one.peer)), sent, one.size)
+            for one, sent in engine.uploader.progress()
+        ),
+        held=_held(share, peers),
+    )
+
+
+def _peers(share: Share, peers: ConnectedPeers, in_sync: list[str]) -> tuple[PeerStatus, ...]:
+    engine = share.engine
+    return tuple(
+        PeerStatus(
+            name=_shown(engine.board.name_of(node_id)),
+            node=node_id,
+            address=node.address,
+            synchronized=node_id in in_sync,
+            lacks=engine.sync_report.lacked_by(node_id),
+            lacking_here=engine.sync_report.lacked_from(node_id),
+        )
+        for node_id, node in sorted(peers.links.items())
+    )
+
+
+def _troubled(share: Share) -> tuple[Trouble, ...]:
+    report = share.engine.sync_report
+    return (
+        *(Trouble(show(path), problem, again, held=False) for path, problem, again in report.troubled()),
+        *(Trouble(show(path), _FOLDER_HELD, again=False, held=True) for path in report.undecided()),
+    )
+
+
+def _held(share: Share, peers: ConnectedPeers) -> tuple[HeldChange, ...]:
+    """What is held here, then what is held at each peer."""
+    brakes, mine = share.engine.brakes, share.index.node
+    held = [("", one) for one in brakes.held()]
+    held += [(node, one) for node, some in sorted(brakes.held_elsewhere.items()) for one in some]
+    return tuple(
+        HeldChange(
+            at=_shown(share.engine.board.name_of(at)) if at else "",
+            by=show(peers.name_of(one.maker)),
+            here=one.maker == mine,
+            missing=one.maker == (at or mine),
+            files=one.files,
+            path=show(one.path),
+        )
+        for at, one in held
+    )
+
+
+def _shown(name: str) -> str:
+    return show(name.encode("utf-8", "surrogateescape"))

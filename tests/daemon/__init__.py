@@ -1,0 +1,1 @@
+"""The rooms of a running node, each with stand-ins for its neighbours."""

@@ -1,0 +1,188 @@
+"""Stand-ins for the neighbours of a room: they remember what they were asked, and answer what the test has given them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+from dir_sync.config import Config
+from dir_sync.core.events import Effect, Event
+from dir_sync.core.fairness import Flow
+from dir_sync.core.jobs import Job
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Held, Hello, Message
+from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.daemon.share import Share
+from dir_sync.engine import Now
+from dir_sync.index import Index
+from dir_sync.node import Node, Parcel
+from tests.ends import closed_at_end
+
+FOLDER = "default"
+NOW = Now(1_700_000_000 * 10**9, 1_000_000)
+
+
+def config(**more: Any) -> Config:
+    given: dict[str, Any] = {
+        "folder": "/shared",
+        "folder_name": FOLDER,
+        "name": "anna",
+        "broadcast_port": 5000,
+        "peers": (),
+    }
+    return cast(Config, SimpleNamespace(**given | more))
+
+
+class Engine:
+    """Remembers its events. It answers each with the effects that the test has put into `gives`. What the status asks its
+    machines for is a plain field."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.gives: list[Effect] = []
+        self.is_busy = False
+        self.has_jobs_out = False
+        self.deadline: int | None = None
+        self.names: dict[str, str] = {}
+        self.brakes = Brakes()
+        self.report = Report()
+        self.sync_report = self.report
+        self.receiving: list[tuple[bytes, str, int, int, int, int]] = []
+        self.board = SimpleNamespace(name_of=lambda node: self.names.get(node, node), scanning=False, is_shared=False)
+        self.scope = SimpleNamespace(mounted=set[bytes]())
+        self.look_queue = SimpleNamespace(restless=lambda: [b"busy.log"])
+        self.queries = SimpleNamespace(recalled=lambda: 3)
+        self.transfers = SimpleNamespace(progress=lambda: self.receiving)
+        self.uploader = SimpleNamespace(progress=lambda: [])
+
+    def start(self, now: Now, found: Sequence[object] = ()) -> list[Effect]:
+        return []
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        self.events.append(event)
+        return self.gives
+
+    def heard(self, events: list[Event], now: Now) -> list[Effect]:
+        self.events += events
+        return self.gives
+
+    def end_turn(self, now: Now) -> list[Effect]:
+        return []
+
+    def next_deadline(self) -> int | None:
+        return self.deadline
+
+
+@dataclass
+class Brakes:
+    here: list[Held] = field(default_factory=list)
+    held_elsewhere: dict[str, tuple[Held, ...]] = field(default_factory=dict)
+    own: Any = field(default_factory=lambda: SimpleNamespace(held_files=0))
+
+    def held(self) -> tuple[Held, ...]:
+        return tuple(self.here)
+
+
+@dataclass
+class Report:
+    """What a node knows of who lacks what."""
+
+    lacks: dict[str, Lack] = field(default_factory=dict)
+    lacking: dict[str, Lack] = field(default_factory=dict)
+    trouble: list[tuple[bytes, str, bool]] = field(default_factory=list)
+
+    def in_sync_with(self) -> list[str]:
+        return [node for node, lack in self.lacks.items() if lack == NOTHING]
+
+    def lacked_by(self, node: str) -> Lack | None:
+        return self.lacks.get(node)
+
+    def lacked_from(self, node: str) -> Lack:
+        return self.lacking.get(node, NOTHING)
+
+    def unseen(self) -> int:
+        return 7
+
+    def troubled(self) -> list[tuple[bytes, str, bool]]:
+        return self.trouble
+
+    def undecided(self) -> list[bytes]:
+        return [b"d/new"]
+
+
+class Workers:
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Flow, Job]] = []
+        self.left: list[Flow] = []
+
+    def put(self, flow: Flow, job: Job) -> None:
+        self.jobs.append((flow, job))
+
+    def leave(self, flow: Flow) -> None:
+        self.left.append(flow)
+
+
+class Folder:
+    """Stands where a Share is: a real index, everything else a stand-in."""
+
+    def __init__(self) -> None:
+        self.index = closed_at_end(Index(":memory:", Random(1)))
+        self.engine = Engine()
+        self.workers = Workers()
+        self.watcher = SimpleNamespace(unwatched=dict[bytes, str]())
+        self.is_there = True
+
+    def check(self, warn_once: object) -> bool:
+        return self.is_there
+
+    @property
+    def share(self) -> Share:
+        return cast(Share, self)
+
+
+class Manager:
+    """Takes the orders of a NodeManager."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[object, ...]] = []
+
+    def dial(self, address: str, port: int) -> None:
+        self.orders.append(("dial", address, port))
+
+    def drop(self, link: int, reason: str, text: str = "") -> None:
+        self.orders.append(("drop", link, reason))
+
+    def drop_all(self, reason: str) -> None:
+        self.orders.append(("drop all", reason))
+
+    def ping(self, link: int) -> None:
+        self.orders.append(("ping", link))
+
+
+class Link:
+    """Stands where a Node is."""
+
+    def __init__(self, link: int, address: str, dialled: bool = True) -> None:
+        self.link, self.address, self.dialled = link, address, dialled
+        self.id = ""
+        self.flood = ""
+        self.said: list[Message] = []
+        self.given_up = ""
+
+    def send(self, parcel: Parcel) -> None:
+        self.said.append(parcel.message)
+
+    def give_up(self, text: str) -> None:
+        self.given_up = text
+
+    def consumed(self, cost: int) -> None: ...
+
+    @property
+    def node(self) -> Node:
+        return cast(Node, self)
+
+
+def hello(node: str, name: str = "bob", folder: str = FOLDER, instance: str = "1") -> Hello:
+    return Hello(PROTOCOL, node, name, instance, 6000, (FolderIndex(folder, node * 2, 0),))

@@ -1,0 +1,94 @@
+"""Chores: what is done now and then, and when the loop has to wake for it."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from dir_sync.core.events import Blind
+from dir_sync.daemon.chores import Chores
+from dir_sync.inbox import Inbox
+from tests.daemon.standins import Folder
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.folder = Folder()
+        self.inbox = Inbox()
+        self.commit_due_s: float | None = None
+        self.commits = 0
+        self.lines: list[str] = []
+        self.progress: list[bytes] = []
+        self.ended = 0
+        performer: Any = SimpleNamespace(commit_due_s=lambda: self.commit_due_s, commit=self._commit)
+        narrator: Any = SimpleNamespace(
+            breathe=lambda mono: None, progress=lambda path, *more, **sending: self.progress.append(path)
+        )
+        self.began = time.monotonic()
+        self.chores = Chores(
+            self.folder.share, performer, narrator, self.inbox, Random(1), self.lines.append, self._end
+        )
+
+    def _commit(self, durable: bool) -> None:
+        assert not durable
+        self.commits += 1
+
+    def _end(self) -> None:
+        self.ended += 1
+
+    def after(self, seconds: float) -> list[object]:
+        """What was posted by then."""
+        self.chores.run(time.monotonic() + seconds)
+        posted = []
+        while (news := self.inbox.get(0)) is not None:
+            posted.append(news)
+        return posted
+
+
+def test_everything_is_scanned_now_and_then() -> None:
+    bench = Bench()
+    assert bench.after(800) == []
+    assert bench.after(901) == [Blind(b"", "")]
+    assert bench.after(902) == []
+    assert bench.after(901 + 1_100) == [Blind(b"", "")]
+
+
+def test_folders_that_no_event_tells_of_are_scanned_often_and_told_of() -> None:
+    bench = Bench()
+    assert bench.after(21) == []
+    bench.folder.watcher.unwatched = {b"in": "inotify watch limit reached"}
+    bench.folder.engine.scope.mounted.add(b"mnt/usb")
+    assert sorted(map(str, bench.after(21))) == sorted(map(str, [Blind(b"in", ""), Blind(b"mnt", "")]))
+    (line,) = bench.lines
+    assert line.startswith("cannot be watched: in (inotify watch limit reached)")
+    assert "max_user_watches" in line
+    assert bench.after(30) == []
+
+
+def test_a_folder_that_is_gone_ends_the_share() -> None:
+    bench = Bench()
+    bench.after(3)
+    assert not bench.ended
+    bench.folder.is_there = False
+    bench.after(6)
+    assert bench.ended == 1
+
+
+def test_what_nobody_waits_for_is_committed_soon() -> None:
+    bench = Bench()
+    bench.after(1)
+    assert not bench.commits
+    bench.commit_due_s = bench.began + 0.3
+    assert min(bench.chores.due(bench.began)) == bench.began + 0.3
+    bench.after(0.5)
+    assert bench.commits == 1
+
+
+def test_long_transfers_are_told_of() -> None:
+    bench = Bench()
+    started_ms = int(bench.began * 1000)
+    bench.folder.engine.receiving = [(b"iso", "bob", 1, 9, started_ms, 0), (b"new", "bob", 1, 9, started_ms + 5_500, 0)]
+    bench.after(6)
+    assert bench.progress == [b"iso"]

@@ -1,0 +1,104 @@
+"""What the engine ordered is done after the commit that it relies on, and where it belongs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dir_sync import state
+from dir_sync.core.events import Drop, Effect, NewIdentity, Note, Report, Send
+from dir_sync.core.fairness import Flow
+from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, DiscardJob, Why
+from dir_sync.core.messages import Lacks, Message, Pull, PullItem
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.daemon.effects import Performer
+from dir_sync.file_sync import SYNC_ALL_FROM
+from dir_sync.inbox import Inbox
+from tests.daemon.standins import FOLDER, Folder
+
+BOB = "bb" * 8
+TELLS = Lacks(FOLDER, 1, 0, 0, 0)
+
+
+class Bench:
+    """`done`: everything that was done, in order; commits as "durable" and "commit"."""
+
+    def __init__(self) -> None:
+        self.done: list[object] = []
+        self.folder = Folder()
+        share: Any = SimpleNamespace(
+            index=SimpleNamespace(
+                commit=lambda durable=True: self.done.append("durable" if durable else "commit"),
+                note=lambda key, value: self.done.append((key, value)),
+                is_dirty=True,
+            ),
+            engine=self.folder.engine,
+            workers=SimpleNamespace(put=lambda flow, job: self.done.append((flow, job))),
+        )
+        peers: Any = SimpleNamespace(
+            send=lambda peers, parcel: self.done.append((peers, parcel.message)),
+            drop=lambda peer, reason, text: self.done.append(("drop", peer)),
+            rename=lambda: self.done.append("rename"),
+            flow_of=lambda peer: Flow("10.0.0.2", peer),
+        )
+        requests: Any = SimpleNamespace(answered=lambda report: self.done.append(report))
+        narrator: Any = SimpleNamespace(
+            tell=lambda note, mono: self.done.append(note), breathe=lambda mono, all_of_it: self.done.append("breath")
+        )
+        self.inbox = Inbox()
+        self.performer = Performer(share, peers, requests, narrator, self.inbox)
+
+    def perform(self, *effects: Effect) -> list[object]:
+        self.performer.perform(effects)
+        return self.done
+
+
+def send(message: Message) -> Send:
+    return Send((BOB,), message, 10)
+
+
+def test_what_tells_of_the_index_waits_for_the_medium() -> None:
+    said = send(TELLS)
+    assert Bench().perform(Note("one"), said) == ["durable", Note("one"), ((BOB,), TELLS)]
+
+
+def test_a_question_does_not() -> None:
+    question = Pull(FOLDER, (PullItem(1, b"f", bytes(32), None, 0, 10),))
+    assert Bench().perform(send(question)) == [((BOB,), question)]
+
+
+def test_a_new_identity_is_on_the_medium_before_it_is_told() -> None:
+    assert Bench().perform(NewIdentity("a copy")) == ["durable", "rename"]
+
+
+def new_file(number: int) -> ApplyItem:
+    path = b"f%d" % number
+    target = Record(path, Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, BOB), ())
+    return ApplyItem(path, Act.INSTALL, target, b"", Why.REPLACED, data=b"x")
+
+
+@pytest.mark.parametrize(
+    ("items", "commit"),
+    [
+        ([new_file(1)], "durable"),
+        ([new_file(number) for number in range(SYNC_ALL_FROM)], "commit"),  # it syncs the file system before any name
+        ([new_file(number)._replace(expect=b"fp") for number in range(SYNC_ALL_FROM)], "durable"),
+    ],
+)
+def test_an_intent_is_written_before_the_tree_changes(items: list[ApplyItem], commit: str) -> None:
+    job = ApplyJob(tuple(items), peer=BOB)
+    assert Bench().perform(job) == [commit, (Flow("10.0.0.2", BOB), job)]
+
+
+def test_every_order_reaches_who_does_it() -> None:
+    done = Bench().perform(Drop(BOB, "protocol-error", "forged"), Report(4, ()), DiscardJob((b"part-1",)))
+    assert done == [("drop", BOB), Report(4, ()), (Flow("10.0.0.2", ""), DiscardJob((b"part-1",)))]
+
+
+def test_the_last_words_say_whether_all_is_noted() -> None:
+    bench = Bench()
+    bench.folder.engine.has_jobs_out = True
+    bench.performer.finish()
+    assert bench.done == ["breath", (state.AT_REST, 0), "durable"]

@@ -1,0 +1,153 @@
+"""Connected peers: who is greeted, whose link gives way, what the engine and people are told."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from dir_sync.core.beacon import Beacon, folder_tags
+from dir_sync.core.events import PeerDown, PeerUp
+from dir_sync.core.fairness import Flow
+from dir_sync.core.messages import Ping
+from dir_sync.core.roster import Roster
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.node import Parcel
+from dir_sync.node_manager import Dialled, Greeted
+from tests.daemon.standins import FOLDER, NOW, Folder, Link, Manager, config, hello
+
+BOB, CAROL = "bb" * 8, "cc" * 8  # both after the id that an index of `Random(1)` gives
+INSTANCE = "5"
+TAGS = folder_tags([FOLDER])
+
+
+@pytest.fixture(autouse=True)
+def lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "dir_sync")
+
+
+class Bench:
+    def __init__(self, peers: tuple[tuple[str, int], ...] = ()) -> None:
+        self.folder = Folder()
+        self.manager = Manager()
+        self.beacons: list[bool] = []
+        roster = Roster(self.folder.index.node, INSTANCE, Random(1), NOW.mono_ms, peers, TAGS)
+        self.peers = ConnectedPeers(
+            config(peers=peers), self.folder.share, self.manager, roster, self.beacons.append
+        )  # fmt: skip
+
+    def connect(self, link: int = 1, node: str = BOB, dialled: bool = False, **more: Any) -> Link:
+        made = Link(link, "10.0.0.2", dialled)
+        self.peers.on_hello(Greeted(made.node, hello(node, **more)), NOW)
+        return made
+
+    @property
+    def events(self) -> list[object]:
+        return list(self.folder.engine.events)
+
+
+def test_a_peer_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bob = bench.connect()
+    assert bench.peers.links == {BOB: bob}
+    assert bench.peers.is_link(bob.node)
+    bench.peers.on_end(bob.node, "bye", "", NOW)
+    assert not bench.peers.links
+    assert bench.events == [PeerUp(BOB, hello(BOB), "10.0.0.2"), PeerDown(BOB, "bye")]
+    assert bench.folder.workers.left == [Flow("10.0.0.2", BOB)], "what it asked for is not done any more"
+    assert bench.peers.name_of(BOB) == b"bob", "its name is known when it is here no more"
+    assert bench.peers.name_of(CAROL) == CAROL[:8].encode()
+    assert [line.partition(" (")[0] for line in caplog.messages] == ["found bob", "lost bob"]
+    assert caplog.messages[1].endswith("at 10.0.0.2: it stopped")
+
+
+def test_who_shares_no_folder_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    for link in (1, 2):
+        bench.connect(link, folder="another")
+    assert not bench.peers.links
+    assert not bench.events
+    assert bench.manager.orders == [("drop", 1, "no-common-folder"), ("drop", 2, "no-common-folder")]
+    assert caplog.messages == ["bob at 10.0.0.2 shares no folder with this node: left alone"]
+
+
+def test_of_two_links_of_the_same_time_the_one_of_the_smaller_id_stays() -> None:
+    bench = Bench()
+    assert bench.folder.index.node < BOB
+    old = bench.connect(1, dialled=False)
+    new = bench.connect(2, dialled=True)
+    assert bench.peers.links == {BOB: new}
+    assert bench.events[1:] == [PeerDown(BOB, "duplicate"), PeerUp(BOB, hello(BOB), "10.0.0.2")]
+    assert bench.manager.orders == [("drop", 1, "duplicate")]
+    bench.peers.on_end(old.node, "duplicate", "", NOW)
+    assert bench.peers.links == {BOB: new}, "the end of the old link is not the end of the peer"
+    assert len(bench.events) == 3
+
+
+def test_a_peer_that_comes_again_waits_until_its_old_link_is_proved_dead() -> None:
+    bench = Bench()
+    old = bench.connect(1)
+    bench.connect(2, instance="2")
+    assert bench.peers.links == {BOB: old}
+    assert bench.manager.orders == [("drop", 2, "duplicate"), ("ping", 1)]
+    assert len(bench.events) == 1
+
+
+def test_words_are_sent_to_those_who_are_there() -> None:
+    bench = Bench()
+    bob = bench.connect()
+    bench.peers.send((BOB, CAROL), Parcel(Ping(1), 10))
+    assert bob.said == [Ping(1)]
+    assert bench.peers.flow_of(BOB) == Flow("10.0.0.2", BOB)
+    assert bench.peers.flow_of(CAROL) == Flow(CAROL, CAROL)
+
+
+def test_a_peer_that_the_engine_drops_is_dropped_by_its_link() -> None:
+    bench = Bench()
+    bench.connect(3)
+    bench.peers.drop(CAROL, "protocol-error", "it is not there")
+    bench.peers.drop(BOB, "protocol-error", "a forged record")
+    assert bench.manager.orders == [("drop", 3, "protocol-error")]
+
+
+def test_a_copied_identity_is_given_up_once_it_is_proved(caplog: pytest.LogCaptureFixture) -> None:
+    """We dialled a machine that has our id, and is another one: its folder is a copy of ours, or the other way round."""
+    bench = Bench((("10.0.0.2", 6000),))
+    before = bench.folder.index.node
+    bench.peers.tick(NOW)
+    bench.peers.on_dialled(Dialled("10.0.0.2", 6000, 1, ""), NOW)
+    bench.connect(1, node=before, instance="1", dialled=True)
+    assert bench.folder.index.node != before
+    assert bench.manager.orders[1:] == [("drop", 1, "new-identity"), ("drop all", "new-identity")]
+    assert not bench.folder.index.is_dirty, "the new id is in the index before anybody hears it"
+    assert any("another machine has the same identity" in line for line in caplog.messages)
+    bench.peers.tick(NOW._replace(mono_ms=NOW.mono_ms + 5_000))
+    assert bench.beacons
+
+
+def test_breaches_of_the_protocol_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    for link in range(20):
+        bench.peers.on_end(Link(link, "10.0.0.66").node, "protocol-error", "no JSON", NOW)
+    assert caplog.messages == ["closed the connection with 10.0.0.66: no JSON"]
+
+
+def test_a_node_that_is_heard_is_dialled() -> None:
+    bench = Bench()
+    bench.peers.tick(NOW)
+    assert bench.beacons, "a node that starts announces itself"
+    bench.peers.on_beacon(Beacon(CAROL, "1", 6001, False, TAGS), "10.0.0.3", NOW)
+    later = NOW._replace(mono_ms=NOW.mono_ms + 5_000)
+    bench.peers.tick(later)
+    assert ("dial", "10.0.0.3", 6001) in bench.manager.orders
+    assert bench.peers.due_s() > NOW.mono_ms / 1000
+
+
+def test_a_peer_that_the_user_named_and_that_does_not_answer_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench((("10.0.0.9", 6000),))
+    bench.peers.tick(NOW)
+    assert bench.manager.orders == [("dial", "10.0.0.9", 6000)]
+    for _ in range(2):
+        bench.peers.on_dialled(Dialled("10.0.0.9", 6000, None, "connection refused"), NOW)
+    assert caplog.messages == ["cannot connect to 10.0.0.9:6000 yet (connection refused); trying again"]

@@ -1,0 +1,178 @@
+"""The commands of the control socket, with an engine that only remembers what it was told."""
+
+from __future__ import annotations
+
+import queue
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dir_sync.control import Answer
+from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
+from dir_sync.core.jobs import Version, Why
+from dir_sync.core.messages import Held, HistoryRequest
+from dir_sync.core.model import Kind
+from dir_sync.daemon.news import Asked
+from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.inbox import Inbox
+from tests.daemon.standins import NOW, Folder
+
+BOB, CAROL = "bb" * 8, "cc" * 8
+CONTENT = bytes(range(32))
+VERSION = Version(b".dir_sync/versions/1", b"d/f", Kind.FILE, 5, CONTENT, 0, 0o644, NOW.wall_ns, Why.REPLACED, BOB)
+PACKED: Answer = {
+    "name": ".dir_sync/versions/1",
+    "path": "d/f",
+    "kind": int(Kind.FILE),
+    "size": 5,
+    "content": CONTENT.hex(),
+    "mtime": 0,
+    "mode": 0o644,
+    "time_ns": NOW.wall_ns,
+    "why": Why.REPLACED.value,
+    "node": BOB,
+}
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.folder = Folder()
+        self.inbox = Inbox()
+        peers = SimpleNamespace(
+            links={BOB: None, CAROL: None}, name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node]
+        )
+        status = SimpleNamespace(to_json=lambda: {"files": 3})
+        self.requests = Requests(self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status))
+        self.effects: list[Effect] = []
+
+    def ask(self, command: str, **more: object) -> Asked:
+        asked = Asked({"command": command, **more})
+        self.effects = self.requests.on_asked(asked, NOW)
+        return asked
+
+    def answer(self, command: str, **more: object) -> Answer:
+        return self.ask(command, **more).reply.get_nowait()
+
+    @property
+    def events(self) -> list[object]:
+        return list(self.folder.engine.events)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_questions_that_change_nothing(bench: Bench) -> None:
+    assert bench.answer("status") == {"files": 3}
+    assert bench.answer("pending") == {"count": 3}
+    assert bench.answer("versions", path="")["versions"] == []
+    assert not bench.events
+
+
+def test_a_command_of_another_version_is_refused_in_words(bench: Bench) -> None:
+    assert "does not know the command 'dance'" in bench.answer("dance")["error"]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ({"command": "recall"}, "names no version"),
+        ({"command": "settle"}, "names no versions"),
+        ({"command": "undo"}, "names no time"),
+        ({"command": "undo", "since_ns": NOW.wall_ns + 1}, "in the future"),
+        ({"command": "versions", "path": "../up"}, "cannot be a path"),
+    ],
+)
+def test_what_cannot_be_is_one_line(bench: Bench, question: Answer, words: str) -> None:
+    answer = bench.answer(**question)
+    assert words in answer["error"]
+    assert answer["exit_code"]
+    assert not bench.events
+
+
+def test_what_the_engine_orders_comes_back(bench: Bench) -> None:
+    bench.folder.engine.gives = [Report(1, ())]
+    bench.ask("approve")
+    assert bench.effects == [Report(1, ())]
+
+
+def test_a_version_of_a_peer_comes_back_with_its_folder(bench: Bench) -> None:
+    assert bench.answer("recall", version=PACKED, holder=CAROL) == {}
+    (event,) = bench.folder.engine.events
+    assert isinstance(event, Recalled)
+    assert [one.path for one in event.wanted] == [b"d", b"d/f"]
+    assert event.holders[CONTENT] == (CAROL,)
+
+
+def test_a_version_that_somebody_kept_is_noted_and_its_path_looked_at(bench: Bench) -> None:
+    assert bench.answer("keep", version=PACKED, path="d/f") == {}
+    assert list(bench.folder.index.versions()) == [VERSION]
+    assert bench.inbox.get(0) == Touched(b"d/f", Urgency.NOW)
+
+
+def test_a_settled_conflict_is_told_to_the_engine(bench: Bench) -> None:
+    bench.folder.index.put_version(VERSION._replace(why=Why.CONFLICT))
+    assert bench.answer("settle", versions=[PACKED]) == {}
+    assert [version.why for version in bench.folder.index.versions()] == [Why.REPLACED]
+    (event,) = bench.folder.engine.events
+    assert isinstance(event, ConflictsSettled)
+    assert [loser.path for loser in event.losers] == [b"d/f"]
+
+
+def test_peers_are_asked_and_the_answer_waits_for_them(bench: Bench) -> None:
+    first = bench.ask("versions", path="d", peers=True)
+    second = bench.ask("versions", path="", peers=True)
+    (one, two) = bench.folder.engine.events
+    assert isinstance(one, Inquired)
+    assert isinstance(two, Inquired)
+    assert one.id != two.id
+    (question,) = one.questions
+    assert isinstance(question, HistoryRequest)
+    assert question.path == b"d"
+    assert first.reply.empty()
+    bench.requests.answered(Report(one.id, ()))
+    assert first.reply.get_nowait()["peers"] == []
+    assert second.reply.empty(), "that one waits for answers of its own"
+
+
+def test_an_undo_without_changes_asks_and_wants_nothing(bench: Bench) -> None:
+    bench.folder.index.note("journal since", 1)
+    asked = bench.ask("undo", since_ns=5)
+    if asked.reply.empty():
+        (event,) = bench.folder.engine.events
+        assert isinstance(event, Inquired)
+        assert event.questions == ()
+        bench.requests.answered(Report(event.id, ()))
+    answer = asked.reply.get_nowait()
+    assert answer["changes"] == []
+    assert bench.inbox.get(0) is None
+
+
+def test_an_approval_says_what_it_is_about(bench: Bench) -> None:
+    brakes, mine = bench.folder.engine.brakes, bench.folder.index.node
+    brakes.here = [Held(BOB, 1, 120, b"f1"), Held(mine, 1, 30, b"g1")]
+    brakes.own.held_files = 30
+    brakes.held_elsewhere = {CAROL: (Held(mine, 1, 40, b"h1"), Held(CAROL, 1, 5, b"i1"))}
+    assert bench.answer("approve") == {
+        "files": 30 + 5 + 120,
+        "missing": 30 + 5,
+        "missing_here": 30,
+        "elsewhere": 40,  # nobody approves on its own machine what its users did
+        "others": ["bob"],  # carol lost files herself: she decides at once
+    }
+    assert bench.events == [Decided(True)]
+    answer = bench.answer("reject")
+    assert (answer["files"], answer["elsewhere"]) == (30 + 5 + 120 + 40, 0)
+    assert bench.events == [Decided(True), Decided(False)]
+
+
+def test_whoever_asks_waits_until_the_node_ends() -> None:
+    inbox = Inbox()
+    answer = ask_engine(inbox, {"command": "status"}, lambda: True)
+    assert "did not answer in time" in answer["error"]
+    asked = inbox.get(0)
+    assert isinstance(asked, Asked)
+    with pytest.raises(queue.Empty):
+        asked.reply.get_nowait()
