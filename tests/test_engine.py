@@ -353,7 +353,7 @@ def test_a_folder_that_is_removed_with_what_has_just_come_goes_after_it() -> Non
     for turn in range(40):
         if looks := [item.path for job in bench.all(LookJob) for item in job.items]:
             bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks)))
-        elif turn >= 20 and b"d/a" in bench.engine.work.applying:
+        elif turn >= 20 and bench.engine.work.jobs.applying(b"d/a"):
             bench.apply(ApplyResult(b"d/a", Result.DONE, fingerprint(stat(b"new"))))
         else:
             bench.wait(30)
@@ -531,7 +531,7 @@ def test_what_has_come_is_not_on_its_way_for_ever() -> None:
         (pull,) = (pull for message in bench.said() if isinstance(message, Pull) for pull in message.pulls)
         bench.hear(Chunks((Piece(pull.id, 0, content),)))
         bench.apply(ApplyResult(path, Result.DONE, fingerprint(stat(content))))
-    assert not bench.engine.work.arriving_at
+    assert not bench.engine.work.arrivals.expected()
 
 
 def test_trouble_with_our_own_disk_is_no_fault_of_the_peer() -> None:

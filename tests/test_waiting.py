@@ -24,7 +24,7 @@ def test_a_peer_that_leaves_while_paths_wait_for_room_leaves_nothing_to_do() -> 
     bench.connect()
     bench.hear(state(*[large(b"f%03d" % number) for number in range(200)]))
     assert 0 < len(bench.pulls()) < 200
-    assert bench.engine.work.waiting
+    assert bench.engine.work.rooms
     bench.feed(PeerDown(PEER, "lost"))
     for _ in range(20):
         bench.wait(100)
@@ -67,7 +67,7 @@ def test_of_two_peers_one_leaves_and_the_other_is_asked_for_what_waited() -> Non
         else:
             bench.wait(50)
     assert len(done) == 200
-    assert not bench.engine.work.waiting
+    assert not bench.engine.work.rooms
 
 
 def test_what_waits_for_room_waits_no_more_when_it_is_withdrawn() -> None:
@@ -75,13 +75,13 @@ def test_what_waits_for_room_waits_no_more_when_it_is_withdrawn() -> None:
     bench.connect()
     files = [large(b"f%03d" % number) for number in range(200)]
     bench.hear(state(*files))
-    waiting = {path for some in bench.engine.work.waiting.values() for path in some}
+    waiting = bench.engine.work.rooms.paths()
     assert waiting
     newer = [one._replace(stamp=one.stamp._replace(ns=WALL_NS + 1)) for one in files]
     held = tuple((one.path, one.stamp) for one in newer if one.path in waiting)
     bench.hear(Acknowledge(FOLDER, 3, held))  # it has moved on from each of them
     bench.wait(10)
-    assert not any(bench.engine.work.waiting.values())
+    assert not bench.engine.work.rooms
 
 
 def test_a_version_that_is_announced_anew_has_a_grace_of_its_own() -> None:

@@ -62,7 +62,7 @@ class Acquire:
         target = take.record
         mine = None if row is None else row.record
         there = b"" if row is None else row.fp
-        self._work.blocked.pop(path, None)
+        self._work.end_folder_wait(path)
         if len(there) > FINGERPRINT_BYTES:
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS)
             self._board.agenda.add(path, again, self._board.now.mono_ms)
@@ -75,7 +75,7 @@ class Acquire:
         if target.kind == Kind.ABSENT:
             self._transfers.hand_over(path)
             self._transfers.cancel(path)
-            self._work.unready(path)
+            self._work.arrivals.unready(path)
             if mine is None and self._peer_losses.count_hearsay(offers):
                 for offer in offers:
                     self._board.index.drop_offer(path, offer.peer)
@@ -90,14 +90,14 @@ class Acquire:
         if parent:
             above = self._board.index.get(parent)
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
-                self._work.blocked[path] = target.content  # its folder comes first, and then calls for it
-                if self._work.is_obstructed(parent):
+                self._work.await_folder(path, target.content)
+                if self._work.obstacles.is_at_or_above(parent):
                     self._transfers.drop_wanted(path)
                 return
         why = Why.CONFLICT if self.is_conflict(mine, take) else Why.REPLACED
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
             self._transfers.cancel(path)
-            self._work.unready(path)
+            self._work.arrivals.unready(path)
             if same_meta(mine, target):
                 self._rows.accept(target, there)
             else:
@@ -127,14 +127,14 @@ class Acquire:
     def try_to_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
         assert row is not None
-        if path in self._work.leaving:
+        if self._work.jobs.awaits_listing(path):
             return False  # it was not empty: its listing decides what comes next
         pending = False
         for child in self._board.index.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
             if self._brakes.peers.holds(name):
                 return False  # once it is decided, everything is planned again
-            if name in self._work.busy or name in self._board.looking or name in self._board.agenda:
+            if self._work.is_at_work(name):
                 pending = True
                 continue
             decision = decide(child.record, self._board.index.offers(name))
@@ -146,14 +146,14 @@ class Acquire:
             if self._work.grace_ms(path, target) < _LINGER_MS or self._board.is_being_told(path):
                 pending = True
                 continue
-            del self._work.held_since[path]
+            self._work.end_grace(path)
             self._rows.reassert(row, target)
             self._board.note("kept", path)
             return False
         if pending:
             self._board.plan_later(path, RETRY_MS if self._brakes.peers.is_on else 50)
         else:
-            self._work.held_since.pop(path, None)
+            self._work.end_grace(path)
         return not pending
 
     def give_grace(self, path: bytes, mine: Record, target: Record) -> bool:
@@ -162,11 +162,11 @@ class Acquire:
         if mine.kind != Kind.FILE or not mine.size:
             return False
         is_base = mine.size >= limits.DELTA_FILE_BYTES_MIN and mine.content in self._sources.bases.values()
-        if not is_base and mine.content not in self._work.blocked.values():
-            self._work.held_since.pop(path, None)
+        if not is_base and not self._work.is_awaited_in_a_folder(mine.content):
+            self._work.end_grace(path)
             return False
         if self._work.grace_ms(path, target) > limits.RENAME_HOLD_MS:
-            del self._work.held_since[path]
+            self._work.end_grace(path)
             return False
         self._board.plan_later(path, 20)
         return True
@@ -174,13 +174,13 @@ class Acquire:
     def bring_file(self, path: bytes, row: Row | None, offers: list[Offer], take: Take, item: ApplyItem) -> None:
         """The content comes from the cheapest place: here already, elsewhere in the tree or the history, a delta, the whole."""
         target = take.record
-        ready = self._work.ready.get(path)
+        ready = self._work.arrivals.ready(path)
         if ready is not None and ready.digest == target.content:
-            self._work.unready(path, keep_file=True)
+            self._work.arrivals.unready(path, keep_file=True)
             self._transfers.cancel(path)
             self._applier.order_change(item._replace(data=ready.data, staged=ready.staged), take)
             return
-        self._work.unready(path)
+        self._work.arrivals.unready(path)
         if target.size == 0:
             self._transfers.cancel(path)
             self._applier.order_change(item._replace(data=b""), take)
@@ -190,7 +190,7 @@ class Acquire:
         if self.wait_for_copy(path, target.content):
             self._transfers.cancel(path)
             return
-        fetch = self._work.fetches.get(path)
+        fetch = self._work.arrivals.fetch(path)
         if fetch is not None:
             if fetch.target.content == target.content:
                 fetch.target = target
@@ -199,10 +199,10 @@ class Acquire:
                 return
             self._transfers.cancel(path)
         elif (
-            before := self._work.fetches.get(self._sources.origins.get(path, b""))
+            before := self._work.arrivals.fetch(self._sources.origins.get(path, b""))
         ) is not None and self._transfers.go_on_with(before, target):
             return
-        avoid = self._work.failed_holders.get(path, ())
+        avoid = self._work.retries.failed_holders(path)
         holders = [
             holder_of(offer.peer)
             for offer in offers
@@ -210,8 +210,7 @@ class Acquire:
         ]
         if not holders:
             if avoid:
-                del self._work.failed_holders[path]
-                tries = self._work.failed_rounds[path] = self._work.failed_rounds.get(path, -1) + 1
+                tries = self._work.retries.end_round(path)
                 self._board.plan_later(path, min(RETRY_MS << min(tries, 10), _RETRY_MS_MAX))
             elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
                 self._board.plan_later(path, 100)  # it is just being moved or looked at
@@ -231,23 +230,23 @@ class Acquire:
             return
         self._transfers.free.discard(path)
         self._fetcher.fetch(path, row, target, holders)
-        fetch = self._work.fetches.get(path)
+        fetch = self._work.arrivals.fetch(path)
         if fetch is not None and (fetch.is_small or fetch.grows is not None):
             fetch.plan = (row, offers, item, take)
 
     def wait_for_copy(self, path: bytes, content: bytes) -> bool:
         """True while the same content is on its way to another path: then it is copied from there."""
-        other = self._work.path_it_arrives_at(content)
+        other = self._work.arrivals.path_it_arrives_at(content)
         if other is None or other == path:
             return False
-        self._work.copies.setdefault(other, {})[path] = None
+        self._work.arrivals.await_content(path, other)
         return True
 
     def _wait_for_maker(self, target: Record) -> bool:
         """The maker of a change pushes it: another holder is asked only after a grace."""
         left = limits.ORIGIN_GRACE_MS - self._work.grace_ms(target.path, target)
         if left <= 0:
-            del self._work.held_since[target.path]
+            self._work.end_grace(target.path)
             return False
         self._board.plan_later(target.path, left)
         return True
@@ -271,8 +270,8 @@ class Acquire:
                 is_at_work = True  # it grew a moment ago, and is read once more before anything is made from it
                 continue
             if self._work.is_at_work(source):
-                doing = self._work.applying.get(source)
-                if doing is not None and doing[0].act is not Act.META and doing[0].target.content != target.content:
+                doing = self._work.jobs.applying(source)
+                if doing is not None and doing.act is not Act.META and doing.target.content != target.content:
                     self._board.plan_later(item.path, 20)  # it is on its way into the history, and is taken from there
                     return True
                 is_at_work = True
@@ -282,7 +281,7 @@ class Acquire:
                 return True
             self._transfers.cancel(item.path)
             if is_leaving:
-                self._work.busy.add(source)
+                self._work.jobs.begin_move_away(source)
                 moved = item._replace(act=Act.MOVE, copy_path=source, copy_fp=row.fp)
                 self._applier.order_change(moved, take)
             else:

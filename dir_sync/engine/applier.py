@@ -16,7 +16,7 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_o
 from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import CHANGING, ECHO_MS, MOVE_ROWS_MAX, NOBODY, OURS, READY_BYTES_MAX, TROUBLE_RETRY_MS
+from dir_sync.engine.constants import ECHO_MS, MOVE_ROWS_MAX, NOBODY, OURS
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.rows import Rows
@@ -66,19 +66,17 @@ class Applier:
         self._applies_bulk: list[tuple[str, ApplyItem]] = []
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
-        self._work.busy.add(item.path)
-        self._work.applying[item.path] = (item, take)
+        self._work.jobs.begin_apply(item, take)
         self._board.removing += item.act is Act.REMOVE
         if take is not None:
             self.record_attempt(item.path, take.record.stamp)
         if item.act is Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
             source = self._board.index.get(item.copy_path)
             if source is not None and (gone := self._rows.announced_gone(source.record)) is not None:
-                self._work.attempted[item.copy_path] = (
-                    gone.stamp
-                )  # the old name may be gone by us, whatever comes of the new one
+                # The old name may be gone by us, whatever comes of the new one.
+                self._work.jobs.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
-            self._work.arriving_at[item.target.content] = item.path
+            self._work.arrivals.expect(item.target.content, item.path)
         if item.act is Act.INSTALL and not item.expect:
             self._look_queue.echoes[item.path] = None
         if self._board.listings_out and item.act in (Act.INSTALL, Act.MOVE):
@@ -91,7 +89,7 @@ class Applier:
 
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
         """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
-        self._work.attempted[path] = stamp
+        self._work.jobs.record_attempt(path, stamp)
         earlier = self._board.index.offer(path, NOBODY)
         if earlier is not None and earlier.record.stamp != stamp:
             self._board.index.drop_offer(path, NOBODY)
@@ -126,21 +124,18 @@ class Applier:
                 self._look_queue.echoes[path] = self._board.now.mono_ms + ECHO_MS
             else:
                 del self._look_queue.echoes[path]
-        gift = self._work.pushed.pop(path, None)
+        gift = self._work.jobs.pushed(path)
         if gift is not None:  # something is not as it should be: it is an offer like any other again
             self.no_longer_intended(gift.intent)
-            self._work.attempted[path] = gift.record.stamp
+            self._work.jobs.record_attempt(path, gift.record.stamp)
             if self._board.index.offer(path, gift.peer) is None:
                 self._board.index.put_offer(Offer(gift.peer, gift.record, False))
-        item, take = self._work.applying.pop(path)
+        item, take = self._work.end_apply(path)
         self._board.removing -= item.act is Act.REMOVE
-        self._work.busy.discard(path)
-        self._work.wake_copies(path)
         if item.act == Act.MOVE and item.copy_path is not None:
-            self._work.busy.discard(item.copy_path)
-            if self._work.listed_busy.pop(item.copy_path, None) is not None:
+            if self._work.jobs.end_move_away(item.copy_path) is not None:
                 self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
-        listed = self._work.listed_busy.pop(path, None)
+        listed = self._work.jobs.take_listed(path)
         if listed is not None and not (result.result == Result.DONE and result.fp == listed):
             self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
         if take is None:
@@ -163,23 +158,20 @@ class Applier:
                 del alike[:-_DISPLACED_ALIKE_MAX]
         match result.result:
             case Result.DONE:
-                self._work.troubled.pop(path, None)
-                self._work.attempted.pop(path, None)
-                self._work.not_before.pop(path, None)
-                self._work.leaving.discard(path)
+                self._work.retries.end_trouble(path)
+                self._work.jobs.forget_attempt(path)
+                self._work.jobs.end_listing_wait(path)
                 self.installed(item, take, row, result)
             case Result.CHANGED:
-                wait, problem = self._work.troubled.get(path, (0, CHANGING))
-                self._work.troubled[path] = (min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem)
-                self._work.not_before[path] = self._board.now.mono_ms + wait
+                wait = self._work.retries.wait_after_change(path)
                 self._board.plan_later(path, wait)
                 self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms).listing = True
                 is_folder = row is not None and row.record.kind == Kind.DIRECTORY
                 if is_folder and item.target.kind != Kind.DIRECTORY:
-                    self._work.leaving.add(path)
+                    self._work.jobs.await_listing(path)
                 self._ready_again(item)
             case Result.MISSING:
-                self._work.attempted.pop(path, None)
+                self._work.jobs.forget_attempt(path)
                 if item.copy_path is not None:
                     if item.copy_fp and not _is_kept(item.copy_path):
                         self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
@@ -189,26 +181,23 @@ class Applier:
                 self._board.plan_queue[path] = None
             case Result.PROBLEM:
                 if result.full:
-                    self._work.short[path] = item.target.size
+                    self._work.retries.await_disk_room(path, item.target.size)
                 else:
-                    self._work.deny(parent_of(path), path)
+                    self._work.obstacles.deny(parent_of(path), path)
                     if item.copy_path is not None:
-                        self._work.deny(parent_of(item.copy_path), path)
-                wait = self._work.wait_after(path, result.problem)
+                        self._work.obstacles.deny(parent_of(item.copy_path), path)
+                wait = self._work.retries.wait_after(path, result.problem)
                 self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms)
                 self._ready_again(item)
             case Result.IMPOSSIBLE:
-                self._work.attempted.pop(path, None)
+                self._work.jobs.forget_attempt(path)
                 least = item.target.size if result.too_large else 0
                 stamp = None if least else item.target.stamp
                 self._transfers.unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
                 self._board.plan_queue[path] = None
             case Result.REFUSED:
-                wait = TROUBLE_RETRY_MS[1]
                 self._scope.skip(path, result.problem)
-                self._work.troubled[path] = (wait, result.problem)
-                self._work.not_before[path] = self._board.now.mono_ms + wait
-                self._board.plan_later(path, wait)
+                self._board.plan_later(path, self._work.retries.refuse(path, result.problem))
         is_move = item.act == Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
         if is_move and item.copy_path is not None and result.result != Result.DONE:
             self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
@@ -217,12 +206,12 @@ class Applier:
         """It could not be put there now: when it is tried again, its content need not travel again."""
         if item.staged is not None:
             self._transfers.part_left = True  # it has its name again; and somebody else may want it by then, or nobody
-        if item.path in self._work.ready:
+        if self._work.arrivals.ready(item.path) is not None:
             return  # something newer has come meanwhile
         if item.staged is not None:
-            self._work.make_ready(item.path, Ready(item.target.content, None, item.staged))
-        elif item.data and self._work.ready_bytes + len(item.data) <= READY_BYTES_MAX // 2:
-            self._work.make_ready(item.path, Ready(item.target.content, item.data, None))
+            self._work.arrivals.make_ready(item.path, Ready(item.target.content, None, item.staged))
+        elif item.data and not self._work.arrivals.is_half_full(len(item.data)):
+            self._work.arrivals.make_ready(item.path, Ready(item.target.content, item.data, None))
 
     def installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record
@@ -302,7 +291,7 @@ class Applier:
 
     def _moved_away(self, source: bytes, exchanged: bool) -> None:
         """The old name of a move: its tombstone is taken now."""
-        self._work.attempted.pop(source, None)
+        self._work.jobs.forget_attempt(source)
         row = self._board.index.get(source)
         decision = decide(None if row is None else row.record, self._board.index.offers(source))
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
@@ -322,7 +311,7 @@ class Applier:
         """Nothing is at `path` any more: it may have been what kept its folder here."""
         parent = parent_of(path)
         above = self._board.index.get(parent)
-        if above is not None and above.fp and (above.record.kind == Kind.ABSENT or parent in self._work.obstructed):
+        if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
             self._board.to_list.append(parent)
 
 

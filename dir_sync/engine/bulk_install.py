@@ -20,7 +20,6 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_MS, _new
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.signatures import SignatureBacklog
-from dir_sync.engine.values import Gift
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
 
@@ -51,15 +50,11 @@ class BulkInstall:
     def install_pushed(self, peer: Peer, changes: tuple[Change, ...]) -> list[Change]:
         """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
         the end. Returns the other changes."""
-        index, busy, looking, agenda, coming = (
-            self._board.index,
-            self._work.busy,
-            self._board.looking,
-            self._board.agenda,
-            self._work.arriving_at,
-        )
+        index, work = self._board.index, self._work
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
+        coming: set[bytes] = set()
+        jobs: list[tuple[ApplyItem, Take]] = []
         here: dict[bytes, bool] = {}
         unknown = index.unknown([change.record.path for change in changes])
         new = index.may_not_have([change.record.content for change in changes])
@@ -71,11 +66,8 @@ class BulkInstall:
                 or path not in unknown
                 or digest not in new
                 or path in gifts
-                or path in busy
-                or path in looking
-                or path in agenda
                 or digest in coming
-                or path in self._work.obstructed
+                or not work.may_be_pushed(path, digest)
                 or not knows_itself(record)
             ):
                 others.append(change)
@@ -83,40 +75,39 @@ class BulkInstall:
             parent = path.rpartition(b"/")[0]
             is_here = here.get(parent)
             if is_here is None:
-                is_here = here[parent] = self._work.is_unblocked(path)
+                is_here = here[parent] = work.is_unblocked(path)
             if not is_here:
                 others.append(change)
                 continue
             gifts[path] = record
-            coming[digest] = path
+            coming.add(digest)
             if self._board.listings_out:
                 self._board.put_in.add(parent)
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
-            self._work.applying[path] = (item, _new(Take, (record, False)))
+            jobs.append((item, _new(Take, (record, False))))
             self._applier.applies.setdefault(peer.node, []).append(item)
         if gifts:
             peer.told_us = True
-            busy.update(gifts)
             self._look_queue.echoes.update(dict.fromkeys(gifts))
             intent = index.put_intent(peer.node, gifts.values())
             self._applier.intents[intent] = len(gifts)
-            self._work.pushed.update((path, _new(Gift, (intent, peer.node, record))) for path, record in gifts.items())
+            work.begin_pushed(intent, peer.node, jobs)
         return others
 
     def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
         """`on_applied` for all gifts that were installed as they should be. Returns the other results."""
-        gifts, listed = self._work.pushed, self._work.listed_busy
+        jobs = self._work.jobs
         others: list[ApplyResult] = []
         given: dict[str, tuple[list[Record], list[bytes]]] = {}
         unknown = self._board.index.unknown([result.path for result in results])
         for result in results:
             path, outcome, fp, *_ = result
-            gift = gifts.get(path)
+            gift = jobs.pushed(path)
             is_done = outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES
-            if gift is None or not is_done or path not in unknown or path in listed:
+            if gift is None or not is_done or path not in unknown or jobs.was_listed(path):
                 others.append(result)
                 continue
-            del gifts[path], self._work.applying[path]
+            jobs.end_pushed(path)
             intent, node, record = gift
             self._applier.no_longer_intended(intent)
             records, fps = given.setdefault(node, ([], []))
@@ -124,7 +115,6 @@ class BulkInstall:
             fps.append(fp)
         for node, (records, fps) in given.items():
             paths = [record.path for record in records]
-            self._work.busy.difference_update(paths)
             self._look_queue.echoes.update(
                 dict.fromkeys(self._look_queue.echoes.keys() & paths, self._board.now.mono_ms + ECHO_MS)
             )
@@ -138,8 +128,7 @@ class BulkInstall:
                 peer.knows.update((record.path, (record.stamp, record.vector)) for record in records)
                 peer.shared += sum(record.stamp.node != node for record in records)
             for record in records:
-                if self._work.copies:
-                    self._work.wake_copies(record.path)
+                self._work.arrivals.wake_copies(record.path)
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)
             for record in records[:_TOLD_SINGLY]:

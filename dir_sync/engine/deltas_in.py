@@ -44,7 +44,7 @@ class DeltaRequests:
         peer.requests[id_] = Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
         self._sources.bases[path] = base
         self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
-        self._work.failed_holders.setdefault(path, set())  # where no delta comes, the next plan asks for the whole
+        self._work.retries.want_whole(path)  # where no delta comes, the next plan asks for the whole
         self._board.plan_later(path, STALLED_MS)
 
     def delta_is_coming(self, path: bytes, content: bytes) -> bool:
@@ -72,7 +72,7 @@ class DeltaRequests:
         )
 
     def no_delta(self, peer: Peer, id_: int) -> None:
-        """There will be no delta: the whole file is asked for (`failed_holders` has an entry for it already)."""
+        """There will be no delta: the whole file is asked for (`want_whole` was called for it)."""
         asked = peer.requests.pop(id_, None)
         if asked is not None:
             self._board.plan_queue[asked.path] = None
@@ -99,7 +99,7 @@ class DeltaRequests:
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)
-            self._work.delta_offers[path] = (peer.node, base, asked.content, offer)
+            self._work.retries.offer_delta(path, peer.node, base, asked.content, offer)
         self._board.plan_queue[path] = None
 
     def on_signed(self, event: Signed) -> None:

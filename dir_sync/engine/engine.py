@@ -116,7 +116,7 @@ class Engine(Machines):
                     self.local_changes.on_looked(seen, together)
             case Applied(items):
                 self.board.jobs_out -= 1
-                for result in self.bulk_install.on_pushed_installed(items) if self.work.pushed else items:
+                for result in self.bulk_install.on_pushed_installed(items) if self.work.jobs.has_pushed else items:
                     self.applier.on_applied(result)
             case Staged():
                 self.board.jobs_out -= 1
@@ -178,9 +178,7 @@ class Engine(Machines):
         self.deltas_out.drop_old_deltas()
         self.signatures.sign_rested()
         self.idle.when_calm()
-        if len(self.work.arriving_at) > len(self.work.ready) and not (self.work.fetches or self.work.applying):
-            # All others have come: else each content would be remembered for good.
-            self.work.arriving_at = {ready.digest: path for path, ready in self.work.ready.items()}
+        self.work.end_turn()
         for id_, answers in self.queries.inquiries.over(now.mono_ms):
             self.board.out.append(Report(id_, tuple(answers)))
         self.sync_report.tell_lacks()
@@ -221,7 +219,7 @@ class Engine(Machines):
         behind = [peer for peer in self.board.peers.values() if peer.sent < self.board.index.sequence]
         if any(peer.parked for peer in self.board.peers.values()):
             due.append(self.board.now.mono_ms + 20)
-        if self.work.fetches or any(peer.given is not None and peer.unacked for peer in behind):
+        if self.work.arrivals.is_fetching or any(peer.given is not None and peer.unacked for peer in behind):
             due.append(self.board.now.mono_ms + RETRY_MS)
         return min(due, default=None)
 
@@ -233,9 +231,7 @@ class Engine(Machines):
             or len(self.board.agenda)
             or self.board.plan_queue
             or self.board.to_list
-            or self.work.fetches
-            or self.work.ready
-            or any(self.work.waiting.values())
+            or self.work.is_bringing
             or self.board.scanning
             or self.brakes.own.missed
         )
@@ -253,16 +249,14 @@ class Engine(Machines):
         if not peer.is_member and known is not None and self.board.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
             self.board.index.forget_offers(node)
             self.board.index.set_peer(node, known._replace(seen=0))  # if it comes again, it is asked for all of it
-        for path, fetch in list(self.work.fetches.items()):
+        for path, fetch in self.work.arrivals.fetches():
             if fetch.peer == node:
                 self.transfers.forget(fetch)
                 self.transfers.drop_stage(fetch, fetch.base is not None)
                 self.board.plan_queue[path] = None
         for asked in peer.requests.values():
             self.board.plan_queue[asked.path] = None
-        self.board.plan_queue.update(
-            self.work.waiting.pop(node, ())
-        )  # for room with it: another may have what they want
+        self.board.plan_queue.update(self.work.rooms.close(node))  # another may have what they want
         self.transfers.pulls.pop(node, None)
         self.uploader.active.gone(node)
         self.brakes.held_elsewhere.pop(node, None)

@@ -30,7 +30,6 @@ from dir_sync.index import Row
 __all__ = ["Fetcher"]
 
 _LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives nothing, holds up what others have
-_PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
 
 
 class Fetcher:
@@ -59,7 +58,7 @@ class Fetcher:
         self._deltas_in = deltas_in
 
     def fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
-        delta = self._work.delta_offers.get(path)
+        delta = self._work.retries.delta_offer(path)
         if delta is not None and delta[2] == target.content:
             peer, base, _, offer = delta
             if offer.marks is None:
@@ -71,25 +70,24 @@ class Fetcher:
                 if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
                     self._growth_in.begin_growth(row, target, peer, offer.marks)
                     return
-        if path in self._work.failed_holders and self._deltas_in.delta_is_coming(path, target.content):
+        if self._work.retries.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
             return
         choice = min(holders, key=lambda node: (self._board.peers[node].window.bytes, node))
         small = target.size <= limits.CHUNK_BYTES
         peer_state = self._board.peers[choice]
         if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
-            self._work.await_room(choice, path, target.size if small else limits.CHUNK_BYTES)
+            self._work.rooms.enter(choice, path, target.size if small else limits.CHUNK_BYTES)
             return
         if not small and sum(fetch.peer == choice for fetch in self._transfers.large.values()) >= _LARGE_FETCHES_MAX:
-            self._work.await_room(choice, path, limits.CHUNK_BYTES)
+            self._work.rooms.enter(choice, path, limits.CHUNK_BYTES)
             return
         origin = self._sources.origins.get(path)
-        if (origin in self._work.busy or self._work.has_just_grown(origin)) and self._incoming_moves.wait_a_moment(
-            target
-        ):
+        is_changing = origin is not None and (self._work.jobs.is_at(origin) or self._work.has_just_grown(origin))
+        if is_changing and self._incoming_moves.wait_a_moment(target):
             return
         grows = delta is not None and delta[3].marks is not None
         may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
-        may_ask = (self._board.with_deltas or grows or may_have_grown) and path not in self._work.failed_holders
+        may_ask = (self._board.with_deltas or grows or may_have_grown) and not self._work.retries.is_whole_wanted(path)
         before = self._sources.base_of(path, row) if may_ask else None
         is_ours = before is not None and row is not None and row.record.content == before[0]
         if (
@@ -113,9 +111,8 @@ class Fetcher:
         elif not small:
             name = self._transfers.part_name(target.content)
         fetch = Fetch(self._transfers.token, target, node, base, size, name, moved_ms=now, started_ms=now)
-        self._work.fetches[path] = fetch
+        self._work.arrivals.begin_fetch(fetch)
         self._transfers.by_token[fetch.token] = fetch
-        self._work.arriving_at[target.content] = path
         if small:
             self._transfers.pull(fetch)
         else:
@@ -141,12 +138,7 @@ class Fetcher:
         path = fetch.target.path
         self._transfers.forget(fetch)
         data = b"".join(data for _, data in fetch.waiting)
-        if (
-            fetch.plan is not None
-            and path not in self._work.busy
-            and path not in self._board.looking
-            and path not in self._board.agenda
-        ):
+        if fetch.plan is not None and not self._work.is_at_work(path):
             row, offers, item, take = fetch.plan
             if (
                 self._board.index.get(path) is row
@@ -155,7 +147,7 @@ class Fetcher:
             ):
                 self._applier.order_change(item._replace(data=data), take)  # nothing has changed since it was planned
                 return
-        self._work.make_ready(path, Ready(fetch.target.content, data, None))
+        self._work.arrivals.make_ready(path, Ready(fetch.target.content, data, None))
         self._board.plan_queue[path] = None
 
     def on_staged(self, event: Staged) -> None:
@@ -183,7 +175,7 @@ class Fetcher:
             return
         if event.problem:
             if event.full:
-                self._work.short[path] = fetch.target.size
+                self._work.retries.await_disk_room(path, fetch.target.size)
             self._transfers.failed_fetch(fetch, event)
             return
         if event.verified and fetch.base is not None and fetch.name.startswith(STAGING + b"delta-in-"):
@@ -196,7 +188,7 @@ class Fetcher:
                 self._board.note("delta", path, fetch.peer, fetch.target.size, fetch.size)
             elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
                 self._board.note("fetched", path, fetch.peer, fetch.size, took, rest(fetch.size, fetch.began_at))
-            self._work.make_ready(path, Ready(fetch.target.content, None, fetch.name))
+            self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
             self._board.plan_queue[path] = None
             self._board.window_freed = True
             return
@@ -214,27 +206,16 @@ class Fetcher:
         for fetch in self._transfers.large.values():
             if fetch.opened:
                 self._transfers.pull(fetch)
-        for holder, waiting in list(self._work.waiting.items()):
+        for holder in self._work.rooms.peers():
             peer = self._board.peers.get(holder)
             self._board.plan_queue.owner = holder
             if peer is None:
-                self._board.plan_queue.update(waiting)
-                del self._work.waiting[holder]
+                self._board.plan_queue.update(self._work.rooms.close(holder))
                 continue
             room = peer.window.room()
             if room < limits.PULL_WINDOW_BYTES // 4:
                 continue
-            woken = []
-            for path, size in waiting.items():
-                room -= max(size, _PULL_COST_BYTES)
-                if room < 0:
-                    break
-                woken.append(path)
-            for path in woken:
-                del waiting[path]
-            self._board.plan_queue.update(woken)
-            if not waiting:
-                del self._work.waiting[holder]
+            self._board.plan_queue.update(self._work.rooms.wake(holder, room))
         self._board.plan_queue.owner = ""
 
     def on_refuse(self, peer: Peer, id_: int, reason: str) -> None:
@@ -242,7 +223,7 @@ class Fetcher:
             self._deltas_in.no_delta(peer, id_)
             return
         fetch = peer.window.refused(id_)
-        if fetch is None or self._work.fetches.get(fetch.target.path) is not fetch:
+        if fetch is None or self._work.arrivals.fetch(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
         if reason == "forgotten":

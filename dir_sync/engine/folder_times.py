@@ -41,11 +41,10 @@ class FolderTimes:
         items = []
         for path, mtime in sorted(self.mtimes_to_set.items(), reverse=True):
             row = self._board.index.get(path)
-            if path in self._work.busy or row is None or row.record.kind != Kind.DIRECTORY or not row.fp:
+            if self._work.jobs.is_at(path) or row is None or row.record.kind != Kind.DIRECTORY or not row.fp:
                 continue
             items.append(ApplyItem(path, Act.META, row.record, row.fp, Why.REPLACED, mtime=mtime))
-            self._work.busy.add(path)
-            self._work.applying[path] = (items[-1], None)
+            self._work.jobs.begin_apply(items[-1], None)
         self.mtimes_to_set.clear()
         for at in range(0, len(items), limits.APPLY_ITEMS_MAX):
             self._board.order(ApplyJob(tuple(items[at : at + limits.APPLY_ITEMS_MAX])))

@@ -55,9 +55,8 @@ class GrowthInstaller:
         fetch.grows = Growing(
             path, row.fp, size, mine.content, marks, target.content, target.size, target.mode, target.mtime
         )
-        self._work.fetches[path] = self._transfers.by_token[fetch.token] = self._transfers.large[fetch.token] = fetch
-        self._work.arriving_at[target.content] = path
-        self._work.busy.add(path)
+        self._transfers.by_token[fetch.token] = self._transfers.large[fetch.token] = fetch
+        self._work.begin_growth(fetch)
         self._applier.record_attempt(path, target.stamp)
         self._transfers.order_growth(fetch, ())
         self._transfers.pull(fetch)
@@ -72,7 +71,7 @@ class GrowthInstaller:
             return
         if event.unfinished:
             self._transfers.forget(fetch)
-            self._work.wait_after(path, event.problem)
+            self._work.retries.wait_after(path, event.problem)
             self._transfers.unfinished[event.token] = self._board.now.mono_ms + RETRY_MS, fetch
             return
         self._transfers.growth_ends(fetch)
@@ -81,23 +80,22 @@ class GrowthInstaller:
                 path, self._board.now.mono_ms, self._board.now.mono_ms
             )  # what it is now decides what comes next
             if event.full:
-                self._work.short[path] = fetch.target.size
+                self._work.retries.await_disk_room(path, fetch.target.size)
             if event.base_changed:
                 self._transfers.forget(fetch)
-                self._work.delta_offers.pop(path, None)
+                self._work.retries.drop_delta_offer(path)
             else:
                 self._transfers.failed_fetch(fetch, event)
-                self._work.failed_holders.setdefault(path, set())  # no delta: the whole
+                self._work.retries.want_whole(path)
             return
         self._transfers.forget(fetch)
         took = max(1, self._board.now.mono_ms - fetch.started_ms)
         self._board.note("fetched", path, fetch.peer, fetch.size, took, rest(fetch.size, fetch.began_at))
         if not event.fp:
-            self._work.make_ready(path, Ready(fetch.target.content, None, fetch.name))
+            self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
             return
         _, _, item, take = fetch.plan
-        self._work.attempted.pop(path, None)
-        self._work.troubled.pop(path, None)
-        self._work.not_before.pop(path, None)
+        self._work.jobs.forget_attempt(path)
+        self._work.retries.end_trouble(path)
         row = self._board.index.get(path)
         self._applier.installed(item, take, row, ApplyResult(path, Result.DONE, event.fp))

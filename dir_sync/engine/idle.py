@@ -50,7 +50,7 @@ class IdleTasks:
                 or self._signatures.sign_after is not None
                 or self._transfers.must_sweep
             )
-            or not self._work.ready.keys().isdisjoint(self._work.blocked)
+            or self._work.has_ready_in_missing_folders()
         ) and not self._signatures.signing
 
     def when_calm(self) -> None:
@@ -63,7 +63,7 @@ class IdleTasks:
             or self._board.jobs_out
             or self._board.plan_queue
             or self._board.to_list
-            or self._work.fetches
+            or self._work.arrivals.is_fetching
             or self._board.scanning
             or soon
         ):
@@ -76,14 +76,16 @@ class IdleTasks:
             self._look_queue.echoes.clear()
             self._board.run_again = True
             return
-        for path in sorted(self._work.ready.keys() & self._work.blocked.keys()):
-            self._work.unready(path)  # its folder does not come: who waits for this content is served otherwise
+        for path in self._work.ready_in_missing_folders():
+            self._work.arrivals.unready(
+                path
+            )  # its folder does not come: who waits for this content is served otherwise
             self._board.run_again = True
         if self._transfers.must_sweep:
             self._transfers.part_left = self._board.index.offers_went = False
             wanted = {STAGING + b"part-" + content.hex().encode() for content in self._board.index.offered_contents()}
             self._transfers.part_kept = bool(wanted)
-            wanted.update(ready.staged for ready in self._work.ready.values() if ready.staged is not None)
+            wanted |= self._work.arrivals.staged_names()
             self._board.out.append(SweepJob(frozenset(wanted)))
         if self._folder_times.active_folders:
             self._folder_times.mtime_checks, self._folder_times.active_folders = self._folder_times.active_folders, {}

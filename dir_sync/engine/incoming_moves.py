@@ -49,7 +49,7 @@ class IncomingMoves:
     def _moves_whole(self, source: bytes, target: bytes) -> bool:
         """True if all that we know below a folder is wanted below its new name, and nowhere else."""
         below = self._board.index.live_below(source, MOVE_ROWS_MAX)
-        if len(below) == MOVE_ROWS_MAX or any(busy.startswith(source + b"/") for busy in self._work.busy):
+        if len(below) == MOVE_ROWS_MAX or self._work.jobs.is_below(source):
             return False
         for child in below:
             path = target + child.record.path[len(source) :]
@@ -114,9 +114,9 @@ class IncomingMoves:
                 continue
             if mine.kind == Kind.DIRECTORY and not self._moves_whole(source, path):
                 continue
-            self._work.unready(path)
+            self._work.arrivals.unready(path)
             self._transfers.cancel(path)
-            self._work.busy.add(source)
+            self._work.jobs.begin_move_away(source)
             why = Why.REPLACED
             self._applier.order_change(
                 ApplyItem(path, Act.MOVE, take.record, b"", why, copy_path=source, copy_fp=row.fp), take

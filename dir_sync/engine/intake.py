@@ -158,19 +158,17 @@ class Intake:
         """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
         is what is just being installed, or may have been installed by a job that failed, or by one that we did not
         live to see the end of."""
-        gift = self._work.pushed.get(path)
+        gift = self._work.jobs.pushed(path)
         if gift is not None and self._board.index.offer(path, NOBODY) is None:
             self._board.index.put_offer(Offer(NOBODY, gift.record, False))
-        tried = self._work.attempted.get(path)
+        tried = self._work.jobs.attempted(path)
         if tried is not None:
             offer = next(
                 (offer for offer in self._board.index.offers(path) if offer.record.stamp == tried != stamp), None
             )
         else:
             unseen = self._board.scanning or bool(self._board.to_list_again)  # not every folder has been listed
-            if not unseen and not any(
-                path in some for some in (self._work.busy, self._board.looking, self._board.agenda)
-            ):
+            if not unseen and not self._work.is_at_work(path):
                 return
             offer = self._board.index.offer(path, node)
             if self._board.index.offer(path, NOBODY) is not None or (offer is not None and offer.record.stamp == stamp):
@@ -255,11 +253,6 @@ class Intake:
         self._keep_offer(path, peer.node, record.stamp)
         self._board.index.put_offer(Offer(peer.node, record, foreign))
         self._board.plan_queue[path] = None
-        self._work.failed_rounds.pop(path, None)
-        avoid = self._work.failed_holders.get(path)
-        if avoid is not None:
-            if earlier is not None and earlier.record.content != record.content:
-                del self._work.failed_holders[path]  # what failed was another content
-            else:
-                avoid.discard(peer.node)
+        is_other = earlier is not None and earlier.record.content != record.content
+        self._work.retries.announced_by(path, peer.node, is_other)
         return True

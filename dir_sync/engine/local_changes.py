@@ -108,12 +108,8 @@ class LocalChanges:
             self._board.agenda.put_back(errand, now)
             self._board.agenda.add(path, now, now).hint = Hint(seen.fp, seen.size, seen.content, True)
             return
-        if self._work.obstructed and seen.look in (Look.FOUND, Look.ABSENT):
-            no_folder = seen.kind != Kind.DIRECTORY
-            for other, kind in list(self._work.obstructed.items()):
-                if (other == path and kind != seen.kind) or (no_folder and other.startswith(path + b"/")):
-                    del self._work.obstructed[other]
-                    self._board.plan_queue[other] = None
+        if self._work.obstacles and seen.look in (Look.FOUND, Look.ABSENT):
+            self._board.plan_queue.update(dict.fromkeys(self._work.obstacles.found(path, seen.kind)))
         again = now
         if self._brakes.own.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
             self._own_losses.no_longer_held(path)
@@ -182,7 +178,7 @@ class LocalChanges:
                     self._board.note("unreadable", path, text=seen.problem)
                 first, most = TROUBLE_RETRY_MS
                 again = now + min(first * 2 ** min(errand.tries, 10), most)
-                self._work.deny(parent_of(path), path)
+                self._work.obstacles.deny(parent_of(path), path)
                 self._board.scanned.discard(path)  # the scan does not wait for what may never be readable
         self._deltas_out.drop_delta(seen.delta)
         self._board.agenda.put_back(errand, again)
@@ -192,8 +188,8 @@ class LocalChanges:
             self._publisher.renamed_here[path] = sources
         if path not in self._board.agenda:
             self._board.scanned.discard(path)
-            if path not in self._work.busy:
-                self._work.attempted.pop(path, None)
+            if not self._work.jobs.is_at(path):
+                self._work.jobs.forget_attempt(path)
                 if self._board.to_list_again:
                     self._board.index.drop_offer(path, NOBODY)  # see `_may_be_unseen`: it has been seen now
 
@@ -238,7 +234,7 @@ class LocalChanges:
                 )  # it was moved without what is held in it: the same is decided of both
                 return True
         if mine.kind == Kind.DIRECTORY and (
-            self._look_queue.look_below(path, errand) or self._work.is_being_filled(path)
+            self._look_queue.look_below(path, errand) or self._work.jobs.is_being_filled(path)
         ):
             return False
         if best is not None and seen.kind == Kind.OTHER:

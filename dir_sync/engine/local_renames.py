@@ -81,7 +81,7 @@ class LocalRenames:
         if kind is not Kind.FILE or self._board.first_scan:
             return None
         for row in self._board.index.by_content(content):
-            is_other = row.record.path != path and row.record.path not in self._work.arrived
+            is_other = row.record.path != path and not self._work.is_set_aside(row.record.path)
             if is_other and row.fp and inode_of(row.fp) == inode_of(fp):
                 return row
         return None
@@ -90,7 +90,7 @@ class LocalRenames:
         """What was found at `path` is the file of `row`, which has most probably left its old name. A scan sets it aside until
         it has seen everything."""
         if self._board.scanning:
-            self._work.arrived[row.record.path] = path
+            self._work.set_aside(row.record.path, path)
             return
         self.pair(row.record.path, path, row, is_seen=False)
         if (errand := self._board.agenda.find(path)) is not None:
@@ -98,8 +98,7 @@ class LocalRenames:
 
     def judge_arrived(self) -> None:
         """The scan has listed every folder: have those files that it found under new names left their old ones?"""
-        arrived, self._work.arrived = self._work.arrived, {}
-        for source, path in arrived.items():
+        for source, path in self._work.take_set_aside().items():
             self._board.add_scanned(path).matched = True
             self._brakes.own.missed.pop(source, None)
             self.pair(source, path, self._board.index.get(source), is_seen=False)
@@ -145,7 +144,7 @@ class LocalRenames:
         newer = self._board.agenda.find(path)
         if newer is not None and (newer.written or self.renames.sources_of(path)):
             return max(1, newer.due_ms - now)  # there was something since
-        if errand.live and path in self._work.arrived:
+        if errand.live and self._work.is_set_aside(path):
             return 20
         is_young = errand.live and now - errand.first_ms < limits.RENAME_HOLD_MS
         if not (is_young and self.is_listing) or any(

@@ -151,7 +151,7 @@ class LookQueue:
             taken = {errand.path: errand for errand in errands}
             while taken:
                 errand = taken.pop(next(iter(taken)))
-                if errand.path in self._work.busy or errand.path in self._board.looking:
+                if self._work.jobs.is_at(errand.path) or errand.path in self._board.looking:
                     self._board.agenda.put_back(errand, now + 10)
                 elif errand.large or self._local_renames.renames:
                     small += self._look_together(errand, taken)
@@ -173,7 +173,7 @@ class LookQueue:
             if each is not None:
                 group.append(each)
         due = max(each.due_ms for each in group)
-        if any(each.path in self._work.busy or each.path in self._board.looking for each in group):
+        if any(self._work.jobs.is_at(each.path) or each.path in self._board.looking for each in group):
             due = max(due, now + 10)
         if due > now:
             for each in group:

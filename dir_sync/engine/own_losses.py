@@ -67,7 +67,7 @@ class OwnLosses:
 
     def is_moved(self, record: Record) -> bool:
         """True if a content that is missing at its old name is at another one."""
-        if record.path in self._work.arrived:
+        if self._work.is_set_aside(record.path):
             return True
         others = self._board.index.by_content(record.content)
         return any(

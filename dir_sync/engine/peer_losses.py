@@ -72,7 +72,7 @@ class PeerLosses:
             link, maker, counter, mine.path, is_removal, is_old, mine.content, files, self._board.now.mono_ms
         )
         if verdict is Verdict.HOLD:
-            self._work.unready(mine.path)
+            self._work.arrivals.unready(mine.path)
             if was_on:
                 self._brakes.is_published = False
             else:
@@ -114,7 +114,7 @@ class PeerLosses:
         ):
             if held:
                 for path in paths:
-                    self._work.unready(path)
+                    self._work.arrivals.unready(path)
                 kind = "rewrites" if self._brakes.peers.is_rewriting(link) else "removals"
                 self._board.index.note(_BRAKED + link, kind)
                 if not self._board.index.noted(BRAKED_AT + link):
@@ -138,7 +138,9 @@ class PeerLosses:
         if row is None:
             return False
         content = row.record.content
-        if self._work.path_it_arrives_at(content) not in (None, path) or content in self._work.blocked.values():
+        if self._work.arrivals.path_it_arrives_at(content) not in (None, path) or self._work.is_awaited_in_a_folder(
+            content
+        ):
             return True
         others = self._board.index.by_content(content)
         return any(one.record.path != path and not self._brakes.peers.holds(one.record.path) for one in others)

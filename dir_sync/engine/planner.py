@@ -17,7 +17,7 @@ from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, decide
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_MS, TROUBLE_RETRY_MS
+from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_MS
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.rows import Rows
@@ -74,7 +74,7 @@ class Planner:
         if self._board.now.mono_ms < self._next_stall_check:
             return
         self._next_stall_check = self._board.now.mono_ms + RETRY_MS
-        for path, fetch in list(self._work.fetches.items()):
+        for path, fetch in self._work.arrivals.fetches():
             if self._board.now.mono_ms - fetch.moved_ms > STALLED_MS:
                 self._transfers.give_up(fetch, path)
                 self._board.plan_later(path, RETRY_MS)
@@ -90,7 +90,7 @@ class Planner:
             self._board.plan_queue.update(some)
             self._board.plan_cursor = some[-1] if len(some) == PLAN_MAX else None
         self._board.plan_queue.owner = ""
-        if self._board.window_freed or (self._work.waiting and not self._work.fetches):
+        if self._board.window_freed or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
             self._board.window_freed = False
             self._fetcher.wake_waiting()
         if not self._board.plan_queue:
@@ -112,19 +112,17 @@ class Planner:
         for path in paths:
             if offers := self._board.index.offers(path):
                 offered.append((path, offers))
-            elif path not in self._work.busy:
+            elif not self._work.jobs.is_at(path):
                 self._transfers.drop_wanted(path)
                 self._transfers.forget_attempts(path)
         self._board.index.fetch(path for path, _ in offered)
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
         for path, offers in sorted(live, key=_path_of):
-            if path not in self._work.ready and self._is_new_file(path, offers):
+            if self._work.arrivals.ready(path) is None and self._is_new_file(path, offers):
                 holder = holder_of(offers[0].peer)
                 if self._board.peers[holder].window.room() < limits.CHUNK_BYTES:
-                    self._work.await_room(
-                        holder, path, min(offers[0].record.size, limits.CHUNK_BYTES)
-                    )  # it could only wait
+                    self._work.rooms.enter(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))
                     continue
             self._plan(path, offers)
         for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders
@@ -140,14 +138,10 @@ class Planner:
         )
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
-        if self._work.not_before.get(path, 0) > self._board.now.mono_ms:
-            return  # its timer is set
+        if not self._work.is_free(path):
+            return  # its timer is set, or the end of its job or its look puts it back on the list
         if self._brakes.own.held and path not in self._brakes.own.held and self._brakes.own.holds(path):
             return  # its folder is missing; what becomes of that is not decided
-        if path in self._work.busy or path in self._board.looking or path in self._board.agenda:
-            if path in self._board.agenda or path in self._board.looking:
-                return  # its look puts it back on the list
-            return
         if self._board.to_list_again and self._may_be_unseen(path):
             self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
             return
@@ -163,11 +157,12 @@ class Planner:
             second = decide(None if row is None else row.record, near, spent)
             if not isinstance(second, Nothing):
                 decision, offers = second, near  # until whoever has the best comes, if ever
-        if path in self._work.obstructed:
+        obstacle = self._work.obstacles.kind(path)
+        if obstacle is not None:
             wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
             may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self._board.index.has_live_child(path)
-            if self._work.obstructed[path] == Kind.DIRECTORY and may_be_folder:
-                del self._work.obstructed[path]  # it may stay, or its listing decides; everyone has to know
+            if obstacle == Kind.DIRECTORY and may_be_folder:
+                self._work.obstacles.remove(path)  # it may stay, or its listing decides; everyone has to know
             elif wanted != Kind.ABSENT:
                 self._transfers.drop_wanted(path)
                 self.block(path)
@@ -219,7 +214,7 @@ class Planner:
         """Something newer cannot be had here: people are told once."""
         near = next((other for other in self._scope.named if other == path or other.startswith(path + b"/")), None)
         what = "something in it or in its place" if near is None else show(near)
-        self._work.troubled[path] = (TROUBLE_RETRY_MS[1], f"{what} is in the way, and is not synchronized")
+        self._work.retries.note_trouble(path, f"{what} is in the way, and is not synchronized")
         if path not in self._blocked_told:
             self._blocked_told.add(path)
             self._board.note("blocked", path)

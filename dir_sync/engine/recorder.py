@@ -195,7 +195,7 @@ class LocalRecorder:
 
     def redo(self, item: ApplyItem) -> bool:
         """Once more what is done already, so that it is on the medium. False: something else is being done there."""
-        if item.path in self._work.busy:
+        if self._work.jobs.is_at(item.path):
             return False
         self._applier.order_change(item, Take(item.target, False))
         return True

@@ -115,10 +115,12 @@ class MessageRouter:
                         if change.source is not None:
                             self._incoming_moves.renamed_there(record, change.source)
                         if change.content is not None:
-                            self._work.make_ready(record.path, Ready(record.content, bytes(change.content), None))
+                            self._work.arrivals.make_ready(
+                                record.path, Ready(record.content, bytes(change.content), None)
+                            )
                         elif change.delta is not None:
-                            offer = (peer.node, change.delta.base, record.content, change.delta)
-                            self._work.delta_offers[record.path] = offer
+                            base, content = change.delta.base, record.content
+                            self._work.retries.offer_delta(record.path, peer.node, base, content, change.delta)
                 for path, mtime in times:
                     if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
                         self._folder_times.mtimes_to_set[path] = mtime

@@ -73,10 +73,10 @@ class Rows:
             self._names.look_behind(record.path)
         if self._brakes.peers.is_on:
             self._peer_losses.settled_peers(record.path)
-        if self._work.obstructed and parent_of(record.path) in self._work.obstructed:
+        if self._work.obstacles and self._work.obstacles.is_at(parent_of(record.path)):
             self._board.plan_queue[parent_of(record.path)] = None
         if record.kind == Kind.DIRECTORY:
-            if self._work.denied_in or self._board.to_list_again:
+            if self._work.obstacles.has_denied or self._board.to_list_again:
                 self._try_again_below(record.path)
             waiting = self._board.index.offered_below(record.path, PLAN_MAX)
             self._board.plan_queue.update(waiting)
@@ -95,8 +95,7 @@ class Rows:
                 if peer is not None and same_version(theirs, record):
                     peer.shared += theirs.stamp.node != peer.node
                     peer.knows[path] = (theirs.stamp, theirs.vector)
-        self._work.failed_rounds.pop(path, None)
-        self._work.blocked.pop(path, None)
+        self._work.stop_waiting(path)
         self._transfers.forget_attempts(path)
         self._stamps.note_outdone(record)
         self.put(record, fp)
@@ -128,10 +127,10 @@ class Rows:
         ):
             return
         if (
-            self._work.pushed
+            self._work.jobs.has_pushed
             or self._board.jobs_out
-            or self._work.fetches
-            or self._work.ready
+            or self._work.arrivals.is_fetching
+            or self._work.arrivals.has_ready
             or self._board.index.any_offers()
         ):
             return
@@ -141,13 +140,10 @@ class Rows:
     def _try_again_below(self, folder: bytes) -> None:
         """A folder is not what it was: what could not be done in it may be by now (somebody has changed its mode)."""
         now, first = self._board.now.mono_ms, TROUBLE_RETRY_MS[0]
-        for each in [each for each in self._work.denied_in if each == folder or each.startswith(folder + b"/")]:
-            for path in self._work.denied_in.pop(each):
-                if path in self._work.troubled:
-                    self._work.troubled[path] = (first // 2, self._work.troubled[path][1])
-                if path in self._board.agenda:
-                    self._board.agenda.add(path, now, now)
-                self._board.plan_queue[path] = None
+        for path in self._work.retry_below(folder):
+            if path in self._board.agenda:
+                self._board.agenda.add(path, now, now)
+            self._board.plan_queue[path] = None
         for each in self._board.to_list_again:
             if each == folder or each.startswith(folder + b"/"):
                 self._board.to_list_again[each] = (now, first)

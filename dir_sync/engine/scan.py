@@ -85,10 +85,10 @@ class Scan:
             some = self._board.to_list[-32:]
             del self._board.to_list[-32:]
             self._board.listings_out += 1
-            self._board.put_in = {parent_of(path) for path in self._work.applying}.intersection(some)
+            self._board.put_in = self._work.jobs.folders_being_filled().intersection(some)
             folders = tuple([self.folder(path) for path in dict.fromkeys(some)])
             self._board.order(ListJob(folders, self._look_queue.want_bytes()))
-        if self._work.arrived and not self._board.to_list and not self._board.listings_out:
+        if self._work.has_set_aside and not self._board.to_list and not self._board.listings_out:
             self._local_renames.judge_arrived()
         if (
             self._brakes.own.missed
@@ -124,7 +124,7 @@ class Scan:
                 self._list_later(folder, listing.problem)
             elif folder:
                 self._board.to_list_again.pop(folder, None)
-                self._work.leaving.discard(folder)
+                self._work.jobs.end_listing_wait(folder)
                 self._board.add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
             return
         self._board.to_list_again.pop(folder, None)
@@ -152,23 +152,19 @@ class Scan:
             gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}
             for path in [path for path in self._brakes.own.held if parent_of(path) == folder and path not in gone]:
                 self._own_losses.no_longer_held(path)
-        if self._work.obstructed:
+        if self._work.obstacles:
             there = {prefix + name for name, _ in listing.entries}
-            for path in self._work.obstructed.keys() - there:
-                if parent_of(path) == folder:
-                    self._board.agenda.add(
-                        path, now, now
-                    )  # of what is not synchronized the index cannot tell that it went
+            for path in self._work.obstacles.not_among(folder, there):
+                self._board.agenda.add(path, now, now)  # of what is not synchronized the index cannot tell that it went
         for path in self._transfers.unable.in_folder(folder) if self._transfers.unable else ():
             self._board.agenda.add(path, now, now)  # of what keeps them away the index may not know that it went
         if folder:
             here = self._board.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
-            if folder not in self._work.busy and (
-                left_over or folder in self._work.leaving or folder in self._work.obstructed
-            ):
-                self._work.leaving.discard(folder)
-                self._work.obstructed.pop(folder, None)
+            is_awaited = self._work.jobs.awaits_listing(folder) or self._work.obstacles.is_at(folder)
+            if (left_over or is_awaited) and not self._work.jobs.is_at(folder):
+                self._work.jobs.end_listing_wait(folder)
+                self._work.obstacles.remove(folder)
                 self._left_over(folder, listing.entries)
 
     def _entered(
@@ -220,11 +216,11 @@ class Scan:
         is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
             folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
         )
-        looking, busy, agenda, index = self._board.looking, self._work.busy, self._board.agenda, self._board.index
+        looking, agenda, index, jobs = self._board.looking, self._board.agenda, self._board.index, self._work.jobs
         told = any(peer.asked for peer in self._board.peers.values())
         errand = Errand(b"", 0, 0)
         is_simple = self._board.first_scan and not (
-            self._brakes.own.held or self._brakes.peers.is_on or self._work.obstructed
+            self._brakes.own.held or self._brakes.peers.is_on or self._work.obstacles
         )
         at_once: list[Seen] = []
         for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
@@ -233,14 +229,14 @@ class Scan:
             if path in looking:
                 looking[path].listing |= is_folder
             elif (
-                path in busy and not self._board.scanning and not is_folder
+                jobs.is_at(path) and not self._board.scanning and not is_folder
             ):  # a folder has to be listed, and so watched
-                self._work.listed_busy[path] = seen.fp
+                jobs.note_listed(path, seen.fp)
             elif (
                 not is_here
                 or path in agenda
-                or path in busy
-                or path in self._work.obstructed
+                or jobs.is_at(path)
+                or self._work.obstacles.is_at(path)
                 or index.get(path) is not None
             ):
                 self._board.add_scanned(path).listing |= is_folder
@@ -264,8 +260,8 @@ class Scan:
         """What a listing of a folder may leave out."""
         row = self._board.index.get(path) if path else None
         if (
-            path in self._work.leaving
-            or path in self._work.obstructed
+            self._work.jobs.awaits_listing(path)
+            or self._work.obstacles.is_at(path)
             or (row is not None and row.record.kind == Kind.ABSENT)
         ):
             return Folder(path, {})  # all of it counts

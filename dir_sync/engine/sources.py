@@ -43,7 +43,7 @@ class Sources:
             return True
         if any(self.has(offer, wanted) for offer in offers):
             return True
-        ready = self._work.ready.get(wanted.path)
+        ready = self._work.arrivals.ready(wanted.path)
         if ready is not None and ready.digest == wanted.content:
             return True
         if self._board.index.by_content(wanted.content) or self._board.index.version_with(wanted.content) is not None:
@@ -60,7 +60,7 @@ class Sources:
         """Name, fingerprint (b"" in the history) and size of a file of ours with that content, `path` itself if it can be."""
         rows = [row for row in self._board.index.by_content(content) if len(row.fp) == FINGERPRINT_BYTES]
         for row in sorted(rows, key=lambda row: row.record.path != path):
-            if row.record.path == path or row.record.path not in self._work.busy:
+            if row.record.path == path or not self._work.jobs.is_at(row.record.path):
                 return row.record.path, row.fp, row.record.size
         version = self._board.index.version_with(content)
         if version is None or (version.name, b"") in self.no_source:

@@ -68,7 +68,7 @@ class SyncReport:
             or self._board.to_list
             or self._board.listings_out
             or self._board.plan_queue
-            or self._work.applying
+            or self._work.jobs.is_applying
             or self._board.check_again
             or self._board.to_announce
             or self._brakes.own.missed
@@ -92,7 +92,7 @@ class SyncReport:
     def lacked_from(self, node: str) -> Lack:
         """What this node does not have of what a peer announced."""
         lack = self._board.index.wanted_from(node)
-        gifts = [gift.record.size for gift in self._work.pushed.values() if gift.peer == node]
+        gifts = [record.size for record in self._work.jobs.pushed_by(node)]
         if gifts:
             lack = lack.plus(Lack(len(gifts), sum(gifts), 0))
         here = sum(
@@ -173,7 +173,7 @@ class SyncReport:
 
     def troubled(self) -> list[tuple[bytes, str, bool]]:
         """Paths that are newer elsewhere and cannot be had here, why, and whether they are tried again."""
-        found = {path: (problem, True) for path, (_, problem) in self._work.troubled.items()}
+        found = {path: (problem, True) for path, problem in self._work.retries.troubles().items()}
         found.update({path: (problem, False) for path, problem in self._transfers.unable.all()})
         return [
             (path, *what)

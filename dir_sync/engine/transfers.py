@@ -62,11 +62,7 @@ class TransferTable:
 
     def _is_staged(self, name: bytes) -> bool:
         """True if a staging file is used, or will be."""
-        return (
-            any(ready.staged == name for ready in self._work.ready.values())
-            or any(item.staged == name for item, _ in self._work.applying.values())
-            or any(fetch.name == name for fetch in self.large.values())
-        )
+        return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
 
     def pull(self, fetch: Fetch) -> None:
         peer = self._board.peers.get(fetch.peer)
@@ -77,7 +73,7 @@ class TransferTable:
             pulls.append(peer.window.ask(fetch, offset, length))
 
     def cancel(self, path: bytes) -> None:
-        fetch = self._work.fetches.get(path)
+        fetch = self._work.arrivals.fetch(path)
         if fetch is not None:
             self.forget(fetch)
             self.drop_stage(fetch, True)
@@ -101,9 +97,7 @@ class TransferTable:
             self._board.order_discard((), (fetch.token,))
 
     def forget(self, fetch: Fetch) -> None:
-        if self._work.fetches.get(fetch.target.path) is fetch:
-            del self._work.fetches[fetch.target.path]
-            self._work.wake_copies(fetch.target.path)
+        self._work.arrivals.end_fetch(fetch)
         if self.by_token.pop(fetch.token, None) is not None and not fetch.is_small:
             del self.large[fetch.token]
             fetch.waiting.clear()
@@ -114,19 +108,16 @@ class TransferTable:
     def go_on_with(self, fetch: Fetch, target: Record) -> bool:
         """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
         on with all that has come."""
-        peer, base, content, offer = self._work.delta_offers.get(target.path, ("", b"", b"", None))
-        if fetch.is_small or fetch.base is not None or fetch.grows is not None or offer is None or offer.marks is None:
+        delta = self._work.retries.delta_offer(target.path)
+        if fetch.is_small or fetch.base is not None or fetch.grows is not None or delta is None:
+            return False
+        peer, base, content, offer = delta
+        if offer.marks is None:
             return False
         if (peer, base, content) != (fetch.peer, fetch.target.content, target.content) or target.size <= fetch.size:
             return False
-        old = fetch.target.path
-        if self._work.fetches.get(old) is fetch:
-            del self._work.fetches[old]
-        fetch.target, fetch.size = target, target.size
+        self._work.arrivals.redirect_fetch(fetch, target)
         fetch.began_at = max(fetch.began_at, 1)  # if it comes out wrong, nobody knows which part was
-        self._work.fetches[target.path] = fetch
-        self._work.arriving_at[target.content] = target.path
-        self._work.wake_copies(old)
         if fetch.opened:
             self.pull(fetch)
         return True
@@ -134,7 +125,7 @@ class TransferTable:
     def hand_over(self, path: bytes) -> None:
         """What is on its way to `path` is not wanted there any more. If the file has got another name meanwhile, it goes on
         under that one, with all that has come."""
-        fetch, ready = self._work.fetches.get(path), self._work.ready.get(path)
+        fetch, ready = self._work.arrivals.fetch(path), self._work.arrivals.ready(path)
         if fetch is not None and not fetch.is_small and fetch.base is None and fetch.grows is None:
             content = fetch.target.content
         elif fetch is None and ready is not None and ready.staged is not None:
@@ -142,25 +133,19 @@ class TransferTable:
         else:
             return
         names = [
-            *self._work.copies.get(path, ()),
+            *self._work.arrivals.awaiting_content(path),
             *(name for name, source in self._sources.origins.items() if source == path),
         ]
         for name in names:
             row = self._board.index.get(name)
             decision = decide(None if row is None else row.record, self._board.index.offers(name))
-            if not isinstance(decision, Take) or name in self._work.fetches or name in self._work.ready:
+            if not isinstance(decision, Take) or self._work.arrivals.is_coming_to(name):
                 continue
             if fetch is not None and self.go_on_with(fetch, decision.record):
                 return
             if decision.record.kind != Kind.FILE or decision.record.content != content:
                 continue
-            if fetch is not None:
-                fetch.target = decision.record
-                self._work.fetches[name] = self._work.fetches.pop(path)
-            if ready is not None:
-                self._work.ready[name] = self._work.ready.pop(path)
-            self._work.arriving_at[content] = name
-            self._work.wake_copies(path)
+            self._work.arrivals.hand_over(path, decision.record)
             self._board.plan_queue[name] = None
             return
 
@@ -190,10 +175,10 @@ class TransferTable:
         """This holder, this time: it failed. Another is asked, or the same later."""
         self.forget(fetch)
         self.drop_stage(fetch, fetch.base is not None)
-        self._work.delta_offers.pop(path, None)
-        avoid = self._work.failed_holders.setdefault(path, set())
+        self._work.retries.drop_delta_offer(path)
+        self._work.retries.want_whole(path)
         if fetch.base is None:
-            avoid.add(fetch.peer)
+            self._work.retries.holder_failed(path, fetch.peer)
         self._board.window_freed = True
 
     def failed_fetch(self, fetch: Fetch, event: Staged) -> None:
@@ -206,13 +191,13 @@ class TransferTable:
             )  # what it is now decides what comes next
             return
         if event.too_large:
-            self._work.failed_holders.pop(path, None)
+            self._work.retries.forgive_holders(path)
             self.unable.hold(path, Unfit(event.problem, least=fetch.target.size))
             self._board.plan_queue[path] = None
             return
         if event.ours:
-            self._work.failed_holders.pop(path, None)
-            self._board.plan_later(path, self._work.wait_after(path, event.problem))
+            self._work.retries.forgive_holders(path)
+            self._board.plan_later(path, self._work.retries.wait_after(path, event.problem))
             return
         self._board.note("bad content", path, fetch.peer, text=event.problem)
         if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
@@ -231,8 +216,7 @@ class TransferTable:
         """Nothing writes to the file any more."""
         path = fetch.target.path
         fetch.grows = None
-        self._work.busy.discard(path)
-        self._work.listed_busy.pop(path, None)
+        self._work.jobs.end_growth(path)
         self._board.plan_queue[path] = None
         self._board.window_freed = self._board.run_again = True
 
@@ -251,7 +235,7 @@ class TransferTable:
                 fetch.started_ms,
                 fetch.began_at,
             )
-            for path, fetch in sorted(self._work.fetches.items())
+            for path, fetch in sorted(self._work.arrivals.fetches())
             if not fetch.is_small
         ]
 
@@ -259,22 +243,14 @@ class TransferTable:
         """Whatever was on its way here is not needed any more."""
         if self._brakes.peers.is_on:
             self._peer_losses.settled_peers(path)
-        self._work.failed_rounds.pop(path, None)
-        self._work.blocked.pop(path, None)
+        self._work.stop_waiting(path)
         self.hand_over(path)
         self.cancel(path)
-        self._work.unready(path)
+        self._work.arrivals.unready(path)
 
     def forget_attempts(self, path: bytes) -> None:
         """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
         nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
-        for waiting in self._work.waiting.values():
-            waiting.pop(path, None)
-        self._work.held_since.pop(path, None)
-        self._work.failed_holders.pop(path, None)
-        self._work.delta_offers.pop(path, None)
+        self._work.forget_announced(path)
         self._sources.bases.pop(path, None)
         self._sources.origins.pop(path, None)
-        self._work.troubled.pop(path, None)
-        self._work.not_before.pop(path, None)
-        self._work.short.pop(path, None)

@@ -81,10 +81,10 @@ class VersionKeeper:
                 self.pruning = names
                 self._board.order(PruneJob(names, young=frozenset(names), thins=True))
                 return
-        if now.mono_ms < self.prune_at and not self._work.short:
+        if now.mono_ms < self.prune_at and not self._work.retries.is_short:
             return
         self.in_use = {name: until for name, until in self.in_use.items() if until > now.wall_ns}
-        wanted = sum(self._work.short.values())
+        wanted = self._work.retries.short_bytes()
         over = self._board.index.history_bytes() - self.retention.bytes_max
         young = now.wall_ns - _YOUNG_VERSION_NS
         chosen = {
@@ -97,16 +97,24 @@ class VersionKeeper:
             more = crowding(self._board.index.crowding_versions(share, most), share)
             flooded = is_flooded(self._board.index.brief_bytes(), over + self.retention.bytes_max)
             more += self._board.index.least_versions(most, flooded)
-            free = {version.name: version for version in more if self._work.short or version.name not in self.in_use}
+            free = {
+                version.name: version
+                for version in more
+                if self._work.retries.is_short or version.name not in self.in_use
+            }
             chosen.update((version.name, version) for version in enough(free.values(), room))
         if not chosen:
             self._board.index.forget_changes(now.wall_ns - self.retention.keep_ns, _CHANGES_MAX)
-            self._work.short.clear()
+            self._work.retries.end_shortage()
             self.prune_at = now.mono_ms + (self._young_for_ms() if over > 0 else _PRUNE_EVERY_MS)
             return
         self.pruning = tuple(chosen)
         self._board.note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
-        fresh = () if self._work.short else (version.name for version in chosen.values() if version.time_ns >= young)
+        fresh = (
+            ()
+            if self._work.retries.is_short
+            else (version.name for version in chosen.values() if version.time_ns >= young)
+        )
         self._board.order(PruneJob(tuple(chosen), young=frozenset(fresh)))
 
     def on_pruned(self, names: tuple[bytes, ...]) -> None:
@@ -116,11 +124,9 @@ class VersionKeeper:
         for name in names:
             self._board.index.drop_version(name)
         self.prune_at = self._board.now.mono_ms + 100
-        for path in self._work.short:  # there is room now
-            self._work.troubled.pop(path, None)
-            self._work.not_before.pop(path, None)
+        for path in self._work.retries.end_shortage():  # there is room now
+            self._work.retries.end_trouble(path)
             self._board.plan_queue[path] = None
-        self._work.short.clear()
         self._board.run_again = True
 
     def recheck_when_due(self) -> None:

@@ -10,101 +10,146 @@ Used by: sources, versions, folder_times, own_losses, peer_losses, transfers, lo
 
 from __future__ import annotations
 
-from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem
-from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, parent_of
 from dir_sync.core.opened import Opened
 from dir_sync.core.pace import Pace
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfer import Fetch
+from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import CHANGING, READY_BYTES_MAX, TROUBLE_RETRY_MS
-from dir_sync.engine.values import Gift, Ready
+from dir_sync.engine.obstacles import Obstacles
+from dir_sync.engine.path_jobs import PathJobs
+from dir_sync.engine.retries import Retries
+from dir_sync.engine.room_queues import RoomQueues
 
 __all__ = ["WorkTable"]
 
 
 class WorkTable:
-    """One table for each thing that can be going on at a path, keyed by path.
-
-    It has more fields than a machine may have: together they are the state of a path, which several machines move on.
-    """
+    """What is going on at each path, by region: jobs, arrivals, retries, waits. What concerns several regions is here."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self.pace = Pace()
         self.opened = Opened()
-        self.arrived: dict[bytes, bytes] = {}  # known name -> where a scan found most probably the same file
-        self.busy: set[bytes] = set()
-        # Names that cannot be had: something never synchronized has them (OTHER), or is in the folder that has them
-        self.obstructed: dict[bytes, Kind] = {}
-        self.leaving: set[bytes] = set()  # folders that should go, and were not empty
-        self.applying: dict[bytes, tuple[ApplyItem, Take | None]] = {}
-        self.pushed: dict[bytes, Gift] = {}
-        self.listed_busy: dict[bytes, bytes] = {}  # path -> fingerprint that a listing saw while a job was out there
-        self.waiting: dict[str, dict[bytes, int]] = {}  # peer -> path -> for so much room in its window
-        self.blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
-        self.held_since: dict[bytes, tuple[Stamp, int]] = {}  # since when (ms) a grace is given to what is announced
-        self.troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
-        self.attempted: dict[bytes, Stamp] = {}  # path -> what a job was to put there, until a look has told if it did
-        self.denied_in: dict[bytes, dict[bytes, None]] = {}  # folder -> what could not be done or seen in it
-        self.not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
-        self.ready: dict[bytes, Ready] = {}
-        self.ready_bytes = 0
-        self.fetches: dict[bytes, Fetch] = {}
-        self.arriving_at: dict[bytes, bytes] = {}  # content -> path that it is on its way to
-        self.copies: dict[bytes, dict[bytes, None]] = {}  # that path -> others that want the same, and wait for it
-        self.failed_holders: dict[bytes, set[str]] = {}  # holders that just could not give it
-        self.failed_rounds: dict[bytes, int] = {}  # how often none of its holders could
-        # path -> peer, base, digest, and the offer
-        self.delta_offers: dict[bytes, tuple[str, bytes, bytes, DeltaOffer]] = {}
-        self.short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
+        self.obstacles = Obstacles()
+        self.rooms = RoomQueues()
+        self.jobs = PathJobs()
+        self.retries = Retries(board)
+        self.arrivals = Arrivals(board, self.jobs, self.retries)
+        self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
+        self._graces: dict[bytes, tuple[Stamp, int]] = {}  # since when (ms) a grace is given to what is announced
+        self._set_aside: dict[bytes, bytes] = {}  # known name -> where a scan found most probably the same file
 
-    def is_being_filled(self, folder: bytes) -> bool:
-        """True if something is just being put into a folder: it may have been there already when its user removed both."""
-        prefix = folder + b"/"
-        return any(path.startswith(prefix) for path in self.applying)
-
-    def deny(self, folder: bytes, path: bytes) -> None:
-        """Something failed at `path`, and may be the fault of `folder`."""
-        if len(self.denied_in) > limits.TODO_PATHS_MAX:
-            self.denied_in.clear()  # they are tried again at their time
-        self.denied_in.setdefault(folder, {})[path] = None
+    def is_free(self, path: bytes) -> bool:
+        """The gate of the planner: nothing is done at this path, it is not about to be looked at, and no wait is set."""
+        return self.retries.is_due(path) and not self.is_at_work(path)
 
     def is_at_work(self, path: bytes) -> bool:
-        return path in self.busy or path in self._board.looking or path in self._board.agenda
+        """True while a job is out at this path, or a look is out or due."""
+        return self.jobs.is_at(path) or path in self._board.looking or path in self._board.agenda
 
-    def path_it_arrives_at(self, content: bytes) -> bytes | None:
-        """The path that a content is on its way to."""
-        path = self.arriving_at.get(content)
-        if path is None:
-            return None
-        fetch, ready, doing = self.fetches.get(path), self.ready.get(path), self.applying.get(path)
-        if (
-            (fetch is not None and fetch.target.content == content)
-            or (ready is not None and ready.digest == content and path not in self.troubled)
-            or (doing is not None and doing[0].target.content == content)
-        ):
-            return path
-        del self.arriving_at[content]
-        return None
+    def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
+        """What was ordered there. Whoever waits for its content is planned."""
+        job = self.jobs.end_apply(path)
+        self.arrivals.wake_copies(path)
+        return job
 
-    def wake_copies(self, path: bytes) -> None:
-        self._board.plan_queue.update(self.copies.pop(path, {}))
+    def may_be_pushed(self, path: bytes, content: bytes) -> bool:
+        """True if nothing is going on at a path, and its content is on its way to no other."""
+        return not (self.is_at_work(path) or self.arrivals.is_expected(content) or self.obstacles.is_at(path))
+
+    def begin_pushed(self, intent: int, node: str, jobs: list[tuple[ApplyItem, Take]]) -> None:
+        """New files that came with their content."""
+        self.jobs.begin_pushed(intent, node, jobs)
+        for item, _ in jobs:
+            self.arrivals.expect(item.target.content, item.path)
+
+    def set_aside(self, source: bytes, path: bytes) -> None:
+        """A scan found at `path` most probably the file that was known as `source`."""
+        self._set_aside[source] = path
+
+    def is_set_aside(self, source: bytes) -> bool:
+        return source in self._set_aside
+
+    @property
+    def has_set_aside(self) -> bool:
+        return bool(self._set_aside)
+
+    def take_set_aside(self) -> dict[bytes, bytes]:
+        found, self._set_aside = self._set_aside, {}
+        return found
+
+    def retry_below(self, folder: bytes) -> list[bytes]:
+        """A folder is not what it was: what could not be done in it is tried again, as after a first failure."""
+        paths = self.obstacles.take_denied(folder)
+        for path in paths:
+            self.retries.begin_anew(path)
+        return paths
+
+    def await_folder(self, path: bytes, content: bytes) -> None:
+        """Its folder comes first, and then calls for it."""
+        self._blocked[path] = content
+
+    def awaits_folder(self, path: bytes) -> bool:
+        return path in self._blocked
+
+    def end_folder_wait(self, path: bytes) -> None:
+        self._blocked.pop(path, None)
+
+    def is_awaited_in_a_folder(self, content: bytes) -> bool:
+        """True if a content is wanted in a folder that is still to come."""
+        return content in self._blocked.values()
+
+    def grace_ms(self, path: bytes, announced: Record) -> int:
+        """For how long this very version has been given a grace: the clock starts with the first call. A version that is
+        announced later, also after this one was withdrawn, has a grace of its own."""
+        stamp, since = self._graces.setdefault(path, (announced.stamp, self._board.now.mono_ms))
+        if stamp != announced.stamp:
+            since = self._board.now.mono_ms
+            self._graces[path] = announced.stamp, since
+        return self._board.now.mono_ms - since
+
+    def end_grace(self, path: bytes) -> None:
+        self._graces.pop(path, None)
+
+    def begin_growth(self, fetch: Fetch) -> None:
+        """What comes is appended to the file itself: nothing else is done there until that is over."""
+        self.arrivals.begin_fetch(fetch)
+        self.jobs.begin_growth(fetch.target.path)
+
+    def has_ready_in_missing_folders(self) -> bool:
+        return any(self.arrivals.ready(path) is not None for path in self._blocked)
+
+    def ready_in_missing_folders(self) -> list[bytes]:
+        return sorted(path for path in self._blocked if self.arrivals.ready(path) is not None)
+
+    def stop_waiting(self, path: bytes) -> None:
+        self.retries.forget_rounds(path)
+        self._blocked.pop(path, None)
+
+    def forget_announced(self, path: bytes) -> None:
+        """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
+        nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
+        self.rooms.leave(path)
+        self._graces.pop(path, None)
+        self.retries.forget(path)
+
+    def end_turn(self) -> None:
+        """Called when everything that is due was done."""
+        if not self.jobs.is_applying:
+            self.arrivals.forget_those_that_came()
+
+    @property
+    def is_bringing(self) -> bool:
+        """True while anything is on its way here, has come and is not in its place, or waits for room in a window."""
+        return bool(self.arrivals.is_fetching or self.arrivals.has_ready or self.rooms)
 
     def obstruct(self, path: bytes, kind: Kind) -> None:
-        self.obstructed[path] = kind
-        for below in [other for other in self.ready if other.startswith(path + b"/")]:
-            self.unready(below)
-
-    def is_obstructed(self, path: bytes) -> bool:
-        """True if nothing can be had at or below this path for the time being."""
-        while path and self.obstructed:
-            if path in self.obstructed:
-                return True
-            path = parent_of(path)
-        return False
+        """Something that is never synchronized is there, or in the folder that is there."""
+        self.obstacles.add(path, kind)
+        self.arrivals.drop_below(path)
 
     def is_unblocked(self, path: bytes) -> bool:
         """True if the folder of a path is here, to take a new name."""
@@ -113,48 +158,6 @@ class WorkTable:
             return True
         above = self._board.index.get(parent)
         return above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b""
-
-    def wait_after(self, path: bytes, problem: str) -> int:
-        """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
-        first, most = TROUBLE_RETRY_MS
-        before, told = self.troubled.get(path, (first // 2, CHANGING))
-        if told == CHANGING:
-            self._board.note("trouble", path, text=problem)
-        wait = max(first, min(before * 2, most))
-        self.troubled[path] = (wait, problem)
-        return wait
-
-    def make_ready(self, path: bytes, ready: Ready) -> None:
-        self.unready(path)
-        size = 0 if ready.data is None else len(ready.data)
-        if self.ready_bytes + size > READY_BYTES_MAX:
-            return  # it will be pulled when its turn comes
-        self.ready[path] = ready
-        self.ready_bytes += size
-        self.arriving_at[ready.digest] = path
-
-    def unready(self, path: bytes, keep_file: bool = False) -> None:
-        ready = self.ready.pop(path, None)
-        if ready is None:
-            return
-        self.wake_copies(path)
-        if ready.data is not None:
-            self.ready_bytes -= len(ready.data)
-        if ready.staged is not None and not keep_file:
-            self._board.order_discard((ready.staged,))
-
-    def await_room(self, peer: str, path: bytes, size: int) -> None:
-        """So much has to come free in that peer's window before the path is planned again."""
-        self.waiting.setdefault(peer, {})[path] = size
-
-    def grace_ms(self, path: bytes, announced: Record) -> int:
-        """For how long this very version has been given a grace: the clock starts with the first call. A version that is
-        announced later, also after this one was withdrawn, has a grace of its own."""
-        stamp, since = self.held_since.setdefault(path, (announced.stamp, self._board.now.mono_ms))
-        if stamp != announced.stamp:
-            since = self._board.now.mono_ms
-            self.held_since[path] = announced.stamp, since
-        return self._board.now.mono_ms - since
 
     def has_just_grown(self, path: bytes | None) -> bool:
         """True for a file that has to be read once more before anything is made from it."""

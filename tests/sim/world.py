@@ -609,9 +609,10 @@ class World:
             board = engine.board
             words.append(
                 f"{node.name}: jobs {board.jobs_out}, agenda {len(board.agenda)}, todo {len(board.plan_queue)},"
-                f" timers {len(engine.board.timers)}, fetches {sorted(engine.work.fetches)}, busy {sorted(engine.work.busy)},"
-                f" offers {node.index.count_offers()}, doing {sorted(engine.work.applying)}, to list {len(engine.board.to_list)},"
-                f" ready {sorted(engine.work.ready)}, waiting {sorted(engine.work.waiting)}, scanning {engine.board.scanning}"
+                f" timers {len(engine.board.timers)}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
+                f" offers {node.index.count_offers()}, doing {engine.work.jobs.all()},"
+                f" to list {len(engine.board.to_list)}, ready {engine.work.arrivals.has_ready},"
+                f" waiting {sorted(engine.work.rooms.paths())}, scanning {board.scanning}"
                 f" {sorted(engine.board.scanned)}"
             )
         return "; ".join(words)
@@ -1249,7 +1250,7 @@ class World:
         there = node.disk.tree()
         for path in sorted(node.unsettled):
             row = node.index.get(path)
-            if row is not None and path not in node.engine.work.busy and _tells(row.record, there.get(path), True):
+            if row is not None and not node.engine.work.jobs.is_at(path) and _tells(row.record, there.get(path), True):
                 node.unsettled.discard(path)
 
     def _after_apply(self, node: Node, job: ApplyJob, event: Applied) -> None:
@@ -1290,7 +1291,7 @@ class World:
                 if not later or version.why != Why.REPLACED:
                     raise Broken(f"{node.name} takes {version.name!r} out of the history, and there is nothing later")
             return
-        is_full = bool(node.engine.work.short)
+        is_full = node.engine.work.retries.is_short
         if sum(version.size for version in versions) <= bytes_max and not is_full:
             raise Broken(f"{node.name} takes {chosen[0].name!r} out of the history, which is neither old nor too much")
         in_use = () if is_full else node.engine.versions.in_use
@@ -1702,7 +1703,7 @@ class World:
             here = {other.index.node: other for other in nodes}
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                forgotten = path in node.engine.work.blocked and all(
+                forgotten = node.engine.work.awaits_folder(path) and all(
                     here[one.peer].index.get(path) is None for one in left
                 )
                 if left and not forgotten and not self.is_obstructed(path) and not node.keeps_away(path):
@@ -1715,7 +1716,7 @@ class World:
             displaced = [name for name in staged if name.startswith((b"swap-", b"old-"))]
             if displaced and not self.options.trouble and not self.options.unreadable:
                 raise Broken(f"{when}: {node.name} has not filed away {displaced[0]!r}")
-            for path, kind in node.engine.work.obstructed.items():
+            for path, kind in node.engine.work.obstacles.all():
                 if not _is_in_the_way(node.disk.tree(), path, kind):
                     raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")
             if node.unsaid:
@@ -1785,7 +1786,7 @@ class World:
 
     def _others(self) -> list[bytes]:
         found = [path for node in self.nodes for path, entry in node.disk.tree().items() if entry[0] == Kind.OTHER]
-        return found + [path for node in self.nodes if node.alive for path in node.engine.work.obstructed]
+        return found + [path for node in self.nodes if node.alive for path, _ in node.engine.work.obstacles.all()]
 
     def _check_history(self) -> None:
         """Nothing is lost: every write is in some tree or some history, unless a user who had it took it away."""
