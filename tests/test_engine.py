@@ -813,8 +813,8 @@ def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:
     piece = Piece(0, 0, b"1")
     bench.feed(ReadDone(PEER, job.link, (piece,), (), 1, True))
     bench.wait(10)
-    assert bench.engine.board.peers[PEER].told_last
-    assert bench.engine.board.peers[PEER].sent == bench.index.sequence
+    assert bench.engine.publisher.subscribers[PEER].told_last
+    assert bench.engine.publisher.subscribers[PEER].sent == bench.index.sequence
     bench.found(b"b", b"2")
     assert [message for message in bench.said() if isinstance(message, ModificationUpdate)]
 

@@ -35,7 +35,6 @@ TOO_MANY_FIELDS = {
     "core/dialling.py: Dialling",
     "core/looks.py: Seen",
     "core/peer_brake.py: _Burst",
-    "core/peers.py: Peer",
     "core/roster.py: Roster",
     "core/transfer.py: Fetch",
     "discovery.py: Discovery",

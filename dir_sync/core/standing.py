@@ -57,6 +57,18 @@ class Standing:
             assert isinstance(message, (State, ModificationUpdate))
             self.heard = max(self.heard, message.sequence)
 
+    def say(self, lack: Lack, now_ms: int) -> None:
+        """The peer is told that we lack this."""
+        self.said, self.said_ms = (self.heard, lack), now_ms
+
+    def peer_lacks(self, lack: Lack, as_of: int) -> None:
+        """The peer says that it lacks this of what we told up to that sequence."""
+        self.lacks, self.lacks_as_of = lack, as_of
+
+    def listen_anew(self) -> None:
+        """What the peer says from now on is news, even if it says no more than before."""
+        self.heard = -1
+
     def earliest_ms(self) -> int:
         """Before this time (ms) the peer is not told again, whatever happens."""
         return self.said_ms if self.said is None else self.said_ms + _SAY_AGAIN_MS

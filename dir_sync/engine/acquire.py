@@ -1,7 +1,7 @@
 """How a wanted version is brought about: nothing to do, an operation on the tree, a local copy, a transfer.
 
 In:   a path whose best version is another one than ours. Out: exactly one step towards it.
-Used by: planner, engine.
+Used by: planner.
 """
 
 from __future__ import annotations

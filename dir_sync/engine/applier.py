@@ -3,7 +3,7 @@
 In:   decided changes; results of the disk workers.
 Out:  apply jobs; rows, kept versions, retries.
 Rule: a change names what it expects at its path; if something else is there, nothing is changed and a look follows.
-Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan, engine.
+Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan.
 """
 
 from __future__ import annotations

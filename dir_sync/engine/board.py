@@ -11,6 +11,8 @@ import heapq
 
 from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
+from dir_sync.core.announce import Fresh
+from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, Effect, Note, Send
 from dir_sync.core.fairness import Backlog
 from dir_sync.core.jobs import (
@@ -31,7 +33,6 @@ from dir_sync.core.jobs import (
 )
 from dir_sync.core.messages import Message
 from dir_sync.core.model import FIRST_CONTACT, Record
-from dir_sync.core.peers import Fresh, Peer
 from dir_sync.engine.values import Now, holder_of
 from dir_sync.index import JOURNAL_SINCE, Index
 
@@ -51,7 +52,7 @@ class Board:
         self.with_deltas = deltas
         self.now = Now(0, 0)
         self.out: list[Effect] = []
-        self.peers: dict[str, Peer] = {}
+        self.peers: dict[str, Contact] = {}
         self.gone: list[str] = []  # peers that are let go of when this event is done with
         self.agenda = Agenda()
         self.looking: dict[bytes, Errand] = {}
@@ -118,11 +119,17 @@ class Board:
         self.peers[node].queued += size
         self.out.append(Send((node,), message, size))
 
+    def send_to_all(self, message: Message, size: int, but: str = "") -> None:
+        """To every peer that has asked for our state, except that one."""
+        for node in sorted(self.peers):
+            if node != but and self.peers[node].has_asked:
+                self.send(node, message, size)
+
     def is_being_told(self, path: bytes) -> bool:
         """True while a peer that announced this path has not yet told us everything."""
         return any(offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers(path))
 
-    def asker(self, event: ReadDone | DeltaDone | Signed) -> Peer | None:
+    def asker(self, event: ReadDone | DeltaDone | Signed) -> Contact | None:
         """The peer that waits for this; None if its link is another one by now."""
         peer = self.peers.get(event.peer)
         return peer if peer is not None and peer.link == event.link else None
@@ -132,6 +139,6 @@ class Board:
             self.scanned.add(path)
         return self.agenda.add(path, self.now.mono_ms, self.now.mono_ms)
 
-    def drop(self, peer: Peer, reason: str, text: str) -> None:
+    def drop(self, peer: Contact, reason: str, text: str) -> None:
         self.out.append(Drop(peer.node, reason, text))
         self.gone.append(peer.node)

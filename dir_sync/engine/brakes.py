@@ -2,7 +2,7 @@
 
 In:   what own_losses and peer_losses decide. Out: BRAKE messages.
 Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, incoming_moves, fetcher, acquire, planner,
-      sync_report, intake, local_changes, scan, decisions, engine.
+      sync_report, intake, local_changes, scan, decisions.
 """
 
 from __future__ import annotations
@@ -43,11 +43,12 @@ class Brakes:
             held.append(Held(self._board.index.node, self.own.counter, self.own.held_files, first))
         return tuple(held[: limits.LINKS_MAX])
 
+    def peer_gone(self, node: str) -> None:
+        self.held_elsewhere.pop(node, None)
+
     def publish(self) -> None:
         self.is_published = True
         self.published = self.held()
         self.publish_due_ms = self._board.now.mono_ms + _BRAKE_AGAIN_MS
         news = BrakeNews(self._board.folder, self.published)
-        for node in sorted(self._board.peers):
-            if self._board.peers[node].asked:
-                self._board.send(node, news, 100 * (1 + len(news.held)))
+        self._board.send_to_all(news, 100 * (1 + len(news.held)))

@@ -1,7 +1,7 @@
 """New files that came with their content: installed at once, with one intent for an update.
 
 In:   MODIFICATION_UPDATE messages with contents. Out: apply jobs; what cannot be installed so becomes an offer.
-Used by: router, engine.
+Used by: router.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.events import Note
 from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
-from dir_sync.core.peers import Peer
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_MS, _new
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
@@ -37,6 +38,7 @@ class BulkInstall:
         work: WorkTable,
         versions: VersionKeeper,
         signatures: SignatureBacklog,
+        publisher: Publisher,
         look_queue: LookQueue,
         applier: Applier,
     ) -> None:
@@ -44,10 +46,11 @@ class BulkInstall:
         self._work = work
         self._versions = versions
         self._signatures = signatures
+        self._publisher = publisher
         self._look_queue = look_queue
         self._applier = applier
 
-    def install_pushed(self, peer: Peer, changes: tuple[Change, ...]) -> list[Change]:
+    def install_pushed(self, peer: Contact, changes: tuple[Change, ...]) -> list[Change]:
         """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
         the end. Returns the other changes."""
         index, work = self._board.index, self._work
@@ -87,7 +90,7 @@ class BulkInstall:
             jobs.append((item, _new(Take, (record, False))))
             self._applier.applies.setdefault(peer.node, []).append(item)
         if gifts:
-            peer.told_us = True
+            self._publisher.subscribers[peer.node].seeding.note_announcement()
             self._look_queue.echoes.update(dict.fromkeys(gifts))
             intent = index.put_intent(peer.node, gifts.values())
             self._applier.intents[intent] = len(gifts)
@@ -123,10 +126,9 @@ class BulkInstall:
             rows = self._board.index.put_new(records, fps)
             self._versions.arrivals.add((record.content for record in records), self._board.now.mono_ms)
             self._board.to_announce += [(row.seq, row.record) for row in rows]
-            peer = self._board.peers.get(node)
-            if peer is not None:
-                peer.knows.update((record.path, (record.stamp, record.vector)) for record in records)
-                peer.shared += sum(record.stamp.node != node for record in records)
+            subscriber = self._publisher.subscribers.get(node)
+            if subscriber is not None:
+                subscriber.all_taken_over(records)
             for record in records:
                 self._work.arrivals.wake_copies(record.path)
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:

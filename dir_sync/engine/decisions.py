@@ -2,7 +2,7 @@
 
 In:   the commands `approve` and `reject`; DECISION messages.
 Rule: a decision counts only if a person gave it at another node than the one whose link brought the changes.
-Used by: router, engine.
+Used by: router.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Decisions:
         2. It is about what is held here: nobody approves what came by its own link, but whoever brought it may take it back.
         3. It is about what nobody has brought yet: noted, and asked about when it comes."""
         is_news = False
-        counts = not said_by or self._board.peers[said_by].is_member
+        counts = not said_by or self._intake.is_member(said_by)
         if counts and maker == self._board.index.node and self._brakes.own.held and counter == self._brakes.own.counter:
             is_news = True
             self.decided_here(approve)
@@ -119,9 +119,7 @@ class Decisions:
                     self._rows.reassert(row, decision.record, is_meant=True)
                     self._board.note("spared", path)
         if is_news or not said_by:
-            for node in sorted(self._board.peers):
-                if node != said_by and self._board.peers[node].asked:
-                    self._board.send(node, Decision(self._board.folder, maker, counter, approve), 100)
+            self._board.send_to_all(Decision(self._board.folder, maker, counter, approve), 100, but=said_by)
         if held:
             self._brakes.publish()
 

@@ -1,16 +1,18 @@
 """Deltas asked for and offered: what is here is the base of what is wanted.
 
 In:   offers of files that we hold in another version. Out: DELTA_REQUEST and SIGNATURE messages, patch jobs.
-Used by: fetcher, router, engine.
+Used by: fetcher, router.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import PatchJob, Signed, SignJob
 from dir_sync.core.messages import Delta, DeltaOffer, DeltaRequest, Signature
 from dir_sync.core.model import Record
-from dir_sync.core.peers import Peer, Requested
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.transfer import Fetch
 from dir_sync.engine.board import Board
@@ -21,6 +23,14 @@ from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["DeltaRequests"]
+
+
+class _Requested(NamedTuple):
+    """A delta that we asked for."""
+
+    path: bytes
+    content: bytes  # to which it leads
+    until_ms: int  # how long the answer is waited for
 
 
 class DeltaRequests:
@@ -34,14 +44,21 @@ class DeltaRequests:
         self._sources = sources
         self._signatures = signatures
         self._transfers = transfers
+        self._requests: dict[str, dict[int, _Requested]] = {}  # by peer, and by the id of a DELTA_REQUEST of ours
+
+    def peer_came(self, peer: Contact) -> None:
+        self._requests[peer.node] = {}
+
+    def peer_gone(self, node: str) -> None:
+        for asked in self._requests.pop(node).values():
+            self._board.plan_queue[asked.path] = None
 
     def ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
         """`size`: of the base, if it is what is at the path; else 0."""
-        peer = self._board.peers[node]
         if self.delta_is_coming(path, target.content):
             return
-        id_ = peer.window.new_id()
-        peer.requests[id_] = Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
+        id_ = self._transfers.holders[node].window.new_id()
+        self._requests[node][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
         self._sources.bases[path] = base
         self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
         self._work.retries.want_whole(path)  # where no delta comes, the next plan asks for the whole
@@ -51,8 +68,8 @@ class DeltaRequests:
         """A peer makes it, or looks whether there is one: that is waited for, though others have the whole by now."""
         return any(
             asked.path == path and asked.content == content and self._board.now.mono_ms < asked.until_ms
-            for peer in self._board.peers.values()
-            for asked in peer.requests.values()
+            for requests in self._requests.values()
+            for asked in requests.values()
         )
 
     def patch(self, fetch: Fetch) -> None:
@@ -71,26 +88,28 @@ class DeltaRequests:
             PatchJob(fetch.token, fetch.name, delta_name, base[0], base[1], size, content, peer=fetch.peer)
         )
 
-    def no_delta(self, peer: Peer, id_: int) -> None:
-        """There will be no delta: the whole file is asked for (`want_whole` was called for it)."""
-        asked = peer.requests.pop(id_, None)
+    def no_delta(self, node: str, id_: int) -> bool:
+        """There will be no delta: the whole file is asked for (`want_whole` was called for it). False if none was asked for
+        with that id."""
+        asked = self._requests[node].pop(id_, None)
         if asked is not None:
             self._board.plan_queue[asked.path] = None
+        return asked is not None
 
-    def on_need_signature(self, peer: Peer, id_: int) -> None:
-        asked = peer.requests.get(id_)
+    def on_need_signature(self, peer: Contact, id_: int) -> None:
+        asked = self._requests[peer.node].get(id_)
         if asked is None:
             return
         path = asked.path
         base = self._sources.bases.get(path)
         where = None if base is None else self._sources.where_is(base, path)
         if base is None or where is None:
-            self.no_delta(peer, id_)
+            self.no_delta(peer.node, id_)
             return
         self._board.order(SignJob(peer.node, peer.link, id_, where[0], where[1], base))
 
-    def on_delta(self, peer: Peer, message: Delta) -> None:
-        asked = peer.requests.pop(message.id, None)
+    def on_delta(self, peer: Contact, message: Delta) -> None:
+        asked = self._requests[peer.node].pop(message.id, None)
         if asked is None:
             return
         path = asked.path
@@ -112,4 +131,4 @@ class DeltaRequests:
         if event.data is not None and len(event.data) <= limits.SIGNATURE_BYTES_MAX:
             self._board.send(event.peer, Signature(self._board.folder, event.id, event.data), len(event.data))
         else:
-            self.no_delta(peer, event.id)
+            self.no_delta(event.peer, event.id)

@@ -1,18 +1,18 @@
 """Deltas made for peers: made on demand, kept while they may be pulled.
 
 In:   DELTA_REQUEST messages, and deltas that a look made. Out: delta jobs; DELTA and REFUSE messages.
-Used by: uploader, recorder, local_changes, router, engine.
+Used by: uploader, recorder, local_changes, router.
 """
 
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.growth import Growths
 from dir_sync.core.jobs import DeltaDone, DeltaJob
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Delta, DeltaRequest, NeedSignature, Refuse
-from dir_sync.core.model import Kind
-from dir_sync.core.peers import Peer
+from dir_sync.core.model import Kind, PeerError
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import DELTA_KEEP_MS
 
@@ -20,6 +20,7 @@ __all__ = ["DeltasForPeers"]
 
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
 _DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and what they hold; the newest stays in any case
+_WANTED_MAX = 64  # deltas that one peer waits for
 
 
 class DeltasForPeers:
@@ -30,6 +31,14 @@ class DeltasForPeers:
         self.growths = Growths()
         # Made for peers, by base and content, and when (ms) they were last asked for; in that order
         self.deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
+        # By peer, and by the id of its DELTA_REQUEST: path, digest, base
+        self._wanted: dict[str, dict[int, tuple[bytes, bytes, bytes]]] = {}
+
+    def peer_came(self, peer: Contact) -> None:
+        self._wanted[peer.node] = {}
+
+    def peer_gone(self, node: str) -> None:
+        del self._wanted[node]
 
     def keep_delta(self, made: MadeDelta) -> None:
         """A delta that peers may pull. Where there are too many, those of contents that we have no more go first."""
@@ -64,7 +73,7 @@ class DeltasForPeers:
             self.deltas[(base, digest)] = (made, self._board.now.mono_ms)
         return made
 
-    def on_delta_request(self, peer: Peer, message: DeltaRequest, signature: bytes | None) -> None:
+    def on_delta_request(self, peer: Contact, message: DeltaRequest, signature: bytes | None) -> None:
         row = self._board.index.get(message.path)
         if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
             self._board.send(peer.node, Refuse(self._board.folder, ((message.id, "gone"),)), 50)
@@ -77,10 +86,10 @@ class DeltasForPeers:
         if made is not None:
             self._board.send(peer.node, Delta(self._board.folder, message.id, made.size), 50)
             return
-        if len(peer.wanted_deltas) >= 64:
+        if len(self._wanted[peer.node]) >= _WANTED_MAX:
             self._board.send(peer.node, Refuse(self._board.folder, ((message.id, "later"),)), 50)
             return
-        peer.wanted_deltas[message.id] = (message.path, message.digest, message.base)
+        self._wanted[peer.node][message.id] = (message.path, message.digest, message.base)
         size = message.size if signature is None else 0
         only_growth = 0 < 4 * size < row.record.size  # of so little a delta is no smaller than the whole
         self._board.order(
@@ -98,16 +107,22 @@ class DeltasForPeers:
             )
         )
 
+    def on_signature(self, peer: Contact, id_: int, signature: bytes) -> None:
+        wanted = self._wanted[peer.node].pop(id_, None)
+        if wanted is None:
+            raise PeerError("sent a signature that nobody asked for")
+        self.on_delta_request(peer, DeltaRequest(self._board.folder, id_, *wanted), signature)
+
     def on_delta_made(self, event: DeltaDone) -> None:
         if event.delta is not None:
             self.keep_delta(event.delta)
         peer = self._board.asker(event)
-        if peer is None or event.id not in peer.wanted_deltas:
+        if peer is None or event.id not in self._wanted[peer.node]:
             return
         if event.need_signature:
             self._board.send(peer.node, NeedSignature(self._board.folder, event.id), 50)
             return
-        path, digest, base = peer.wanted_deltas.pop(event.id)
+        path, digest, base = self._wanted[peer.node].pop(event.id)
         row = self._board.index.get(path)
         if event.grown is not None and row is not None and row.record.content == digest:
             self.growths.grew(path, base, event.grown.size, digest, row.record.size, event.grown.marks)

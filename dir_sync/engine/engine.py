@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.events import (
     Blind,
     ConflictsSettled,
@@ -131,7 +131,9 @@ class Engine(Machines):
                 self.board.jobs_out -= 1
                 self.deltas_in.on_signed(event)
             case PeerUp():
-                self.intake.on_peer_up(event)
+                peer = self.intake.on_peer_up(event)
+                if peer is not None:
+                    self._peer_came(peer)
             case PeerDown(node, _):
                 self._peer_down(node)
             case Received(node, message):
@@ -139,7 +141,7 @@ class Engine(Machines):
             case Drained(node, size):
                 peer = self.board.peers.get(node)
                 if peer is not None:
-                    peer.queued = max(0, peer.queued - size)
+                    peer.drained(size)
         while self.board.gone:
             self._peer_down(self.board.gone.pop(0))
         return self.board.out
@@ -166,10 +168,8 @@ class Engine(Machines):
             if self.brakes.held() != self.brakes.published:
                 self.brakes.publish()
         for node in sorted(self.board.peers):
-            if self.board.peers[node].ask_again and self.board.peers[node].synced:
-                self.intake.ask_again(self.board.peers[node])
-            if self.board.peers[node].parked:
-                self.uploader.serve_parked(self.board.peers[node])
+            self.intake.ask_again_if_due(self.board.peers[node])
+            self.uploader.serve_parked(self.board.peers[node])
         self.publisher.send_backlogs()
         if not self.board.journals:
             self.rows.begin_journal()
@@ -216,10 +216,9 @@ class Engine(Machines):
         ]
         if self.idle.calm_work():
             due.append(max(self.board.moved_ms, self.board.now.mono_ms) + CALM_MS)
-        behind = [peer for peer in self.board.peers.values() if peer.sent < self.board.index.sequence]
-        if any(peer.parked for peer in self.board.peers.values()):
+        if self.uploader.has_parked:
             due.append(self.board.now.mono_ms + 20)
-        if self.work.arrivals.is_fetching or any(peer.given is not None and peer.unacked for peer in behind):
+        if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements():
             due.append(self.board.now.mono_ms + RETRY_MS)
         return min(due, default=None)
 
@@ -241,27 +240,27 @@ class Engine(Machines):
         """True while a worker may be at something whose outcome is not noted yet."""
         return bool(self.board.jobs_out)
 
+    def _peer_came(self, peer: Contact) -> None:
+        self.sources.peer_came(peer)
+        self.publisher.peer_came(peer)
+        self.transfers.peer_came(peer)
+        self.deltas_out.peer_came(peer)
+        self.uploader.peer_came(peer)
+        self.deltas_in.peer_came(peer)
+
     def _peer_down(self, node: str) -> None:
-        peer = self.board.peers.pop(node, None)
-        if peer is None:
+        if self.board.peers.pop(node, None) is None:
             return
-        known = self.board.index.peer(node)
-        if not peer.is_member and known is not None and self.board.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
-            self.board.index.forget_offers(node)
-            self.board.index.set_peer(node, known._replace(seen=0))  # if it comes again, it is asked for all of it
-        for path, fetch in self.work.arrivals.fetches():
-            if fetch.peer == node:
-                self.transfers.forget(fetch)
-                self.transfers.drop_stage(fetch, fetch.base is not None)
-                self.board.plan_queue[path] = None
-        for asked in peer.requests.values():
-            self.board.plan_queue[asked.path] = None
+        self.intake.peer_gone(node)
+        self.transfers.peer_gone(node)
+        self.deltas_in.peer_gone(node)
         self.board.plan_queue.update(self.work.rooms.close(node))  # another may have what they want
-        self.transfers.pulls.pop(node, None)
-        self.uploader.active.gone(node)
-        self.brakes.held_elsewhere.pop(node, None)
+        self.uploader.peer_gone(node)
+        self.deltas_out.peer_gone(node)
+        self.publisher.peer_gone(node)
+        self.brakes.peer_gone(node)
+        self.sources.peer_gone(node)
         self.queries.inquiries.gone(node)
-        self.board.window_freed = True
 
     def _received(self, node: str, message: Message) -> None:
         peer = self.board.peers.get(node)

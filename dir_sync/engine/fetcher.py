@@ -2,17 +2,17 @@
 
 In:   paths whose content has to come; CHUNKS and REFUSE messages; results of staging jobs.
 Out:  pulls within the window of each peer; contents that are ready to be installed.
-Used by: acquire, planner, router, engine.
+Used by: acquire, planner, router.
 """
 
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.growth import mark_offsets
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import Chunks
 from dir_sync.core.model import Kind, Record
-from dir_sync.core.peers import Peer
 from dir_sync.core.transfer import Fetch
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -72,10 +72,9 @@ class Fetcher:
                     return
         if self._work.retries.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
             return
-        choice = min(holders, key=lambda node: (self._board.peers[node].window.bytes, node))
+        choice = min(holders, key=lambda node: (self._transfers.holders[node].window.bytes, node))
         small = target.size <= limits.CHUNK_BYTES
-        peer_state = self._board.peers[choice]
-        if not peer_state.window.has_room(target.size if small else limits.CHUNK_BYTES):
+        if not self._transfers.holders[choice].window.has_room(target.size if small else limits.CHUNK_BYTES):
             self._work.rooms.enter(choice, path, target.size if small else limits.CHUNK_BYTES)
             return
         if not small and sum(fetch.peer == choice for fetch in self._transfers.large.values()) >= _LARGE_FETCHES_MAX:
@@ -121,9 +120,10 @@ class Fetcher:
             digest = b"" if base is not None else target.content
             self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node))
 
-    def on_chunks(self, peer: Peer, message: Chunks) -> None:
+    def on_chunks(self, peer: Contact, message: Chunks) -> None:
+        window = self._transfers.holders[peer.node].window
         for piece in message.pieces:
-            fetch = peer.window.arrived(piece.key, piece.offset, len(piece.data), self._board.now.mono_ms)
+            fetch = window.arrived(piece.key, piece.offset, len(piece.data), self._board.now.mono_ms)
             if fetch is None:
                 continue
             fetch.moved_ms = self._board.now.mono_ms
@@ -207,22 +207,21 @@ class Fetcher:
             if fetch.opened:
                 self._transfers.pull(fetch)
         for holder in self._work.rooms.peers():
-            peer = self._board.peers.get(holder)
+            giver = self._transfers.holders.get(holder)
             self._board.plan_queue.owner = holder
-            if peer is None:
+            if giver is None:
                 self._board.plan_queue.update(self._work.rooms.close(holder))
                 continue
-            room = peer.window.room()
+            room = giver.window.room()
             if room < limits.PULL_WINDOW_BYTES // 4:
                 continue
             self._board.plan_queue.update(self._work.rooms.wake(holder, room))
         self._board.plan_queue.owner = ""
 
-    def on_refuse(self, peer: Peer, id_: int, reason: str) -> None:
-        if id_ in peer.requests:
-            self._deltas_in.no_delta(peer, id_)
+    def on_refuse(self, peer: Contact, id_: int, reason: str) -> None:
+        if self._deltas_in.no_delta(peer.node, id_):
             return
-        fetch = peer.window.refused(id_)
+        fetch = self._transfers.holders[peer.node].window.refused(id_)
         if fetch is None or self._work.arrivals.fetch(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
@@ -231,6 +230,6 @@ class Fetcher:
         if reason != "later":
             self._board.index.drop_offer(path, OURS + peer.node)
             if any(held.maker == peer.node for held in self._brakes.held_elsewhere.get(peer.node, ())):
-                peer.lacks.add(fetch.target.content)  # until it tells more of what it misses
+                self._sources.note_missing(peer.node, fetch.target.content)  # until it tells more of what it misses
         self._transfers.give_up(fetch, path)
         self._board.plan_later(path, RETRY_MS if reason == "later" else limits.SETTLE_MS)

@@ -1,7 +1,7 @@
 """Modification times of folders: set, and announced once more, when all is calm.
 
 In:   folders in which somebody works, and times that peers announced. Out: jobs that set them; announcements.
-Used by: applier, recorder, local_changes, idle, router, engine.
+Used by: applier, recorder, local_changes, idle, router.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import Kind
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import TIMES_MAX
+from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["FolderTimes"]
@@ -20,9 +21,10 @@ __all__ = ["FolderTimes"]
 class FolderTimes:
     """Modification times of folders: set, and announced once more, when all is calm."""
 
-    def __init__(self, board: Board, work: WorkTable) -> None:
+    def __init__(self, board: Board, work: WorkTable, publisher: Publisher) -> None:
         self._board = board
         self._work = work
+        self._publisher = publisher
         self.mtimes_to_set: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
         self.active_folders: dict[
             bytes, int | None
@@ -55,9 +57,9 @@ class FolderTimes:
         for at in range(0, len(times), limits.CHANGES_MAX):
             some = tuple(times[at : at + limits.CHANGES_MAX])
             for node in sorted(self._board.peers):
-                if self._board.peers[node].asked:
+                if self._board.peers[node].has_asked:
                     self._board.send(
                         node,
-                        ModificationUpdate(self._board.folder, self._board.peers[node].sent, (), some),
+                        ModificationUpdate(self._board.folder, self._publisher.subscribers[node].sent, (), some),
                         60 * len(some),
                     )

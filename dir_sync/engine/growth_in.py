@@ -1,7 +1,7 @@
 """A file that grew elsewhere grows here: what is new is fetched and appended.
 
 In:   offers of a file that begins with what we hold. Out: transfers that append.
-Used by: fetcher, engine.
+Used by: fetcher.
 """
 
 from __future__ import annotations

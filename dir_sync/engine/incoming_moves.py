@@ -1,7 +1,7 @@
 """Renames made elsewhere: what left one name may be wanted under another.
 
 In:   offers, and what was displaced a moment ago. Out: moves instead of removals and copies.
-Used by: fetcher, acquire, planner, router, engine.
+Used by: fetcher, acquire, planner, router.
 """
 
 from __future__ import annotations

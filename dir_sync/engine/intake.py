@@ -1,12 +1,15 @@
 """What peers announce becomes offers; how far each peer has told and heard.
 
 In:   connections, STATE_REQUEST, STATE, ACKNOWLEDGE, and the records of updates. Out: offers; STATE_REQUEST messages.
-Used by: local_changes, scan, decisions, router, engine.
+Used by: local_changes, scan, decisions, router.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, NewIdentity, PeerUp
 from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.messages import Brake as BrakeNews
@@ -23,12 +26,13 @@ from dir_sync.core.model import (
     same_body,
     with_change,
 )
-from dir_sync.core.peers import Peer
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import MEMBER, NOBODY
 from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.uploader import Uploader
@@ -41,6 +45,15 @@ __all__ = ["Intake"]
 _ADDRESSES_MAX = 10_000
 
 
+@dataclass(slots=True)
+class _Announcer:
+    """What one peer's announcements are worth."""
+
+    is_first_contact: bool  # what it tells now was decided without knowledge of us
+    is_member: bool  # it has shared most of the folder with us, now or earlier
+    ask_again: bool = False  # it has heard from us what we have lost: all it has is wanted anew
+
+
 class Intake:
     """What peers announce becomes offers; how far each has told and heard."""
 
@@ -49,26 +62,32 @@ class Intake:
         board: Board,
         work: WorkTable,
         stamps: Stamps,
+        sources: Sources,
         brakes: Brakes,
         peer_losses: PeerLosses,
+        publisher: Publisher,
         uploader: Uploader,
         sync_report: SyncReport,
     ) -> None:
         self._board = board
         self._work = work
         self._stamps = stamps
+        self._sources = sources
         self._brakes = brakes
+        self._publisher = publisher
         self._peer_losses = peer_losses
         self._uploader = uploader
         self._sync_report = sync_report
         self._links = 0  # connections so far
+        self._announcers: dict[str, _Announcer] = {}  # by node: the connected peers
 
-    def on_peer_up(self, event: PeerUp) -> None:
+    def on_peer_up(self, event: PeerUp) -> Contact | None:
+        """The new contact; None if the peer has no such folder."""
         hello = event.hello
         theirs = next((folder for folder in hello.folders if folder.name == self._board.folder), None)
         if theirs is None:
             self._board.out.append(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
-            return
+            return None
         known = self._board.index.peer(event.peer)
         if known is None or known.index_id != theirs.index_id:
             if known is not None:
@@ -82,12 +101,28 @@ class Intake:
                 node: at for node, at in self._board.addresses.items() if node in self._board.peers
             }
         self._board.addresses[event.peer] = event.address
-        self._board.peers[event.peer] = Peer(event.peer, hello.name, self._links, theirs.index_id, known.first is None)
-        self._board.peers[event.peer].is_member = bool(self._board.index.noted(MEMBER + event.peer))
+        peer = Contact(event.peer, hello.name, self._links, theirs.index_id)
+        self._board.peers[peer.node] = peer
+        is_member = bool(self._board.index.noted(MEMBER + peer.node))
+        self._announcers[peer.node] = _Announcer(known.first is None, is_member)
         if not self._board.scanning:
-            self.ask_state(self._board.peers[event.peer])
+            self.ask_state(peer)
+        return peer
 
-    def ask_state(self, peer: Peer) -> None:
+    def peer_gone(self, node: str) -> None:
+        announcer = self._announcers.pop(node)
+        known = self._board.index.peer(node)
+        if announcer.is_member or known is None:
+            return
+        if self._board.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
+            self._board.index.forget_offers(node)
+            self._board.index.set_peer(node, known._replace(seen=0))  # if it comes again, it is asked for all of it
+
+    def is_member(self, node: str) -> bool:
+        """True if that peer has shared most of the folder with us, now or earlier: its word about others counts."""
+        return self._announcers[node].is_member
+
+    def ask_state(self, peer: Contact) -> None:
         """Ask for a peer's state. While we do not know what is here, much of it would only have to be kept until we do."""
         if not peer.was_asked:
             peer.was_asked = True
@@ -97,7 +132,7 @@ class Intake:
             summary = b"" if after or not sequence else self._board.index.summary()
             self._board.send(peer.node, StateRequest(self._board.folder, peer.index_id, after, sequence, summary), 100)
 
-    def on_state_request(self, peer: Peer, message: StateRequest) -> None:
+    def on_state_request(self, peer: Contact, message: StateRequest) -> None:
         after = message.after
         is_known = message.index == self._board.index.index_id
         if is_known and after > self._board.index.sequence:
@@ -112,38 +147,39 @@ class Intake:
             self._board.gone += self._board.peers
             self._board.out.append(NewIdentity("new-identity"))
             return
-        if not peer.asked:
+        if not peer.has_asked:
             for maker, approval in sorted(self._peer_losses.approvals.here.items()):
                 self._board.send(peer.node, Decision(self._board.folder, maker, approval.counter, True), 100)
             if held := self._brakes.held():
                 self._board.send(peer.node, BrakeNews(self._board.folder, held), 100 * (1 + len(held)))
+        subscriber = self._publisher.subscribers[peer.node]
         if not message.after:
-            peer.knows.clear()  # it has lost what it told us itself, or never told
-        peer.asked = True
-        peer.sent = after if is_known else 0
-        peer.told_last = False
-        if message.sequence == 0 and not after and peer.first_contact:
-            peer.given = set()
-            peer.acked_ms = self._board.now.mono_ms
-        peer.summary = b"" if peer.sent else message.summary
+            subscriber.knows.clear()  # it has lost what it told us itself, or never told
+        peer.has_asked = True
+        subscriber.begin(after if is_known else 0, message.summary)
+        if message.sequence == 0 and not after and self._announcers[peer.node].is_first_contact:
+            subscriber.seeding.begin()
+            subscriber.pushes.acked_ms = self._board.now.mono_ms
         if message.sequence <= limits.PAGE_RECORDS_MAX:
             self.ask_state(peer)  # it has little to tell, and may acknowledge only what we have asked for
         if self._board.index.any_offers():
             self._board.plan_cursor = b""  # from now on it may be asked for what it has
 
-    def advance_received(self, peer: Peer, sequence: int) -> None:
-        if not peer.is_member and 0 < self._board.index.files() <= 2 * peer.shared:
-            peer.is_member = True
+    def advance_received(self, peer: Contact, sequence: int) -> None:
+        announcer = self._announcers[peer.node]
+        shared = self._publisher.subscribers[peer.node].shared
+        if not announcer.is_member and 0 < self._board.index.files() <= 2 * shared:
+            announcer.is_member = True
             self._board.index.note(MEMBER + peer.node, 1)
         known = self._board.index.peer(peer.node)
         if known is not None and sequence > known.seen:
             self._board.index.set_peer(peer.node, known._replace(seen=sequence))
 
-    def on_last_state(self, peer: Peer, sequence: int) -> None:
+    def on_last_state(self, peer: Contact, sequence: int) -> None:
         known = self._board.index.peer(peer.node)
         if known is not None and known.first is None:
             self._board.index.set_peer(peer.node, known._replace(first=sequence))
-        peer.first_contact = False
+        self._announcers[peer.node].is_first_contact = False
         if not peer.synced:
             peer.synced = True
             lack = self._sync_report.lacked_from(peer.node)
@@ -184,11 +220,12 @@ class Intake:
                 return True
         return False
 
-    def on_acknowledge(self, peer: Peer, path: bytes, stamp: Stamp) -> None:
-        peer.acknowledged(path)
-        peer.acked_ms = self._board.now.mono_ms
+    def on_acknowledge(self, peer: Contact, path: bytes, stamp: Stamp) -> None:
+        subscriber = self._publisher.subscribers[peer.node]
+        subscriber.pushes.acknowledged(path)
+        subscriber.pushes.acked_ms = self._board.now.mono_ms
         row = self._board.index.get(path)
-        peer.shared += row is not None and row.record.stamp == stamp
+        subscriber.shared += row is not None and row.record.stamp == stamp
         upload = self._uploader.active.acknowledged(peer.node, path)
         if upload is not None and row is not None and row.record.stamp == stamp:
             took = max(1, self._board.now.mono_ms - upload.since_ms)
@@ -206,45 +243,52 @@ class Intake:
         was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
         is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
         if is_unheard_of and all(offer.record.stamp != stamp for offer in self._board.index.offers(path)):
-            peer.ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
+            self._announcers[
+                peer.node
+            ].ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
 
-    def ask_again(self, peer: Peer) -> None:
+    def ask_again(self, peer: Contact) -> None:
         """Ask a peer for all it has, as if it had told nothing yet."""
         known = self._board.index.peer(peer.node)
         if known is not None:
             self._board.index.set_peer(peer.node, known._replace(seen=0))
-        peer.standing.heard = -1  # what it says now is news, even if it says no more than before
-        peer.ask_again = peer.was_asked = peer.synced = False
+        peer.standing.listen_anew()
+        self._announcers[peer.node].ask_again = peer.was_asked = peer.synced = False
         self.ask_state(peer)
 
-    def on_announced(self, peer: Peer, record: Record, sequence: int) -> bool:
+    def ask_again_if_due(self, peer: Contact) -> None:
+        """It has heard from us what we have lost, and has told us all it had."""
+        if self._announcers[peer.node].ask_again and peer.synced:
+            self.ask_again(peer)
+
+    def on_announced(self, peer: Contact, record: Record, sequence: int) -> bool:
         """A peer announced what it holds. True if that is (or may be) news."""
         path = record.path
         if not knows_itself(record):
             record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
-        peer.told_us = True
-        if record.content in peer.lacks:
-            peer.lacks.remove(record.content)
+        subscriber = self._publisher.subscribers[peer.node]
+        subscriber.seeding.note_announcement()
+        if self._sources.no_longer_missing(peer.node, record.content):
             self._board.plan_cursor = b""
         row = self._board.index.get(path)
         if row is not None:
             mine = row.record
             if mine.stamp == record.stamp and same_body(mine, record):
-                peer.acknowledged(path)
+                subscriber.pushes.acknowledged(path)
                 if leq(record.vector, mine.vector):
-                    peer.shared += 1
+                    subscriber.shared += 1
                     self._take_back(path, peer.node)
-                    if record.vector == mine.vector and row.seq > peer.sent:
-                        peer.knows[path] = (record.stamp, record.vector)
+                    if record.vector == mine.vector and row.seq > subscriber.sent:
+                        subscriber.knows[path] = (record.stamp, record.vector)
                     return False
             elif leq(record.vector, mine.vector) and not beats(record, mine):
                 self._take_back(path, peer.node)
                 return False
             else:
-                peer.acknowledged(path)
+                subscriber.pushes.acknowledged(path)
         foreign = (
             record.kind == Kind.ABSENT
-            and peer.first_contact
+            and self._announcers[peer.node].is_first_contact
             and row is not None
             and is_first_scan(row.record)
             and not self._knew_us(record)

@@ -1,7 +1,7 @@
 """What a look found is an echo, an installation that was not noted, or a change made here.
 
 In:   results of look jobs. Out: changes for the recorder; looks to be made again.
-Used by: scan, engine.
+Used by: scan.
 """
 
 from __future__ import annotations

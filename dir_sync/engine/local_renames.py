@@ -1,7 +1,7 @@
 """Renames made here: which halves belong together, and how long an absence is not believed.
 
 In:   names that came and names that went. Out: pairs, told to the peers as renames.
-Used by: look_queue, uploader, recorder, local_changes, scan, engine.
+Used by: look_queue, uploader, recorder, local_changes, scan.
 """
 
 from __future__ import annotations

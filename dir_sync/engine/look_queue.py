@@ -2,7 +2,7 @@
 
 In:   paths at which something may have happened. Out: look jobs.
 Rule: an event is never the truth, only a reason to look.
-Used by: names, uploader, applier, bulk_install, recorder, local_changes, scan, idle, engine.
+Used by: names, uploader, applier, bulk_install, recorder, local_changes, scan, idle.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ class LookQueue:
     def want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""
         if self._board.scanning:
-            return any(self._publisher.check_seeding(peer) for peer in self._board.peers.values())
+            return any(self._publisher.check_seeding(node) for node in self._board.peers)
         return bool(self._board.peers)
 
     def look_below(self, path: bytes, errand: Errand, replaced: bool = False) -> bool:

@@ -69,21 +69,21 @@ class Machines:
         clock is not continued by what is made here."""
         self.board = board = Board(index, folder, tag, deltas)
         self.work = work = WorkTable(board)
+        self.publisher = publisher = Publisher(board)
         self.scope = scope = Scope(board)
         self.stamps = stamps = Stamps(board, ahead_ns)
         self.sources = sources = Sources(board, work)
         self.versions = versions = VersionKeeper(board, work, sources, retention)
         self.signatures = signatures = SignatureBacklog(board, deltas)
-        self.folder_times = folder_times = FolderTimes(board, work)
+        self.folder_times = folder_times = FolderTimes(board, work, publisher)
         self.brakes = brakes = Brakes(board, brake)
         self.own_losses = own_losses = OwnLosses(board, work, brakes)
-        self.peer_losses = peer_losses = PeerLosses(board, work, brakes, index)
+        self.peer_losses = peer_losses = PeerLosses(board, work, sources, brakes, index)
         self.transfers = transfers = TransferTable(board, work, sources, brakes, peer_losses)
-        self.publisher = publisher = Publisher(board)
         self.local_renames = local_renames = LocalRenames(board, work, scope, brakes, publisher)
         self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames)
         self.names = names = Names(board, transfers, look_queue)
-        self.rows = rows = Rows(board, work, stamps, brakes, own_losses, peer_losses, transfers, names)
+        self.rows = rows = Rows(board, work, stamps, brakes, own_losses, peer_losses, publisher, transfers, names)
         self.deltas_out = deltas_out = DeltasForPeers(board)
         self.uploader = uploader = Uploader(
             board, work, sources, brakes, publisher, local_renames, look_queue, deltas_out
@@ -97,15 +97,19 @@ class Machines:
         self.fetcher = fetcher = Fetcher(
             board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in
         )
-        self.bulk_install = bulk_install = BulkInstall(board, work, versions, signatures, look_queue, applier)
+        self.bulk_install = bulk_install = BulkInstall(
+            board, work, versions, signatures, publisher, look_queue, applier
+        )
         self.acquire = acquire = Acquire(
             board, work, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
         )
         self.planner = planner = Planner(
             board, work, scope, stamps, sources, brakes, transfers, rows, incoming_moves, fetcher, acquire
         )
-        self.sync_report = sync_report = SyncReport(board, work, brakes, transfers)
-        self.intake = intake = Intake(board, work, stamps, brakes, peer_losses, uploader, sync_report)
+        self.sync_report = sync_report = SyncReport(board, work, brakes, publisher, transfers)
+        self.intake = intake = Intake(
+            board, work, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
+        )
         self.recorder = recorder = LocalRecorder(
             board, work, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier
         )

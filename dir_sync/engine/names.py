@@ -1,7 +1,7 @@
 """Names that this disk cannot keep apart from others.
 
 In:   looks on a disk that is blind to case or to Unicode forms. Out: what is held back here, and what is looked at again.
-Used by: rows, local_changes, engine.
+Used by: rows, local_changes.
 """
 
 from __future__ import annotations

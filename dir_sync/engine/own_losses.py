@@ -1,7 +1,7 @@
 """The brake on what vanished here: is it a disaster that must not go to the others?
 
 In:   what a look found gone. Out: held paths, which are not announced until a person decides.
-Used by: rows, local_changes, scan, decisions, engine.
+Used by: rows, local_changes, scan, decisions.
 """
 
 from __future__ import annotations

@@ -2,21 +2,22 @@
 
 In:   removals that would be applied now. Out: whether each goes ahead, waits for more of its kind, or is held.
 Rule: a burst counts by the link that brings it, by its maker, and all together.
-Used by: transfers, rows, acquire, intake, decisions, router, engine.
+Used by: transfers, rows, acquire, intake, decisions, router.
 """
 
 from __future__ import annotations
 
 from dir_sync.core import limits
 from dir_sync.core.approval import Approval, Approvals
+from dir_sync.core.contact import Contact
 from dir_sync.core.messages import Held
 from dir_sync.core.model import Kind, Record, parent_of
 from dir_sync.core.peer_brake import OLD_NS, Verdict
-from dir_sync.core.peers import Peer
 from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BRAKED_AT, MEMBER, NOBODY, OURS, PLAN_MAX
+from dir_sync.engine.sources import Sources
 from dir_sync.engine.values import holder_of
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Index
@@ -32,9 +33,10 @@ _BRAKED = "braked "  # notes of the index, before a maker's id: what of it is he
 class PeerLosses:
     """The brake on what peers remove: what is held, by whose link it came, and who may decide."""
 
-    def __init__(self, board: Board, work: WorkTable, brakes: Brakes, index: Index) -> None:
+    def __init__(self, board: Board, work: WorkTable, sources: Sources, brakes: Brakes, index: Index) -> None:
         self._board = board
         self._work = work
+        self._sources = sources
         self._brakes = brakes
         self.approvals = Approvals(lambda node: self._board.addresses.get(node, ""))
         self.approvals.here = {
@@ -178,11 +180,10 @@ class PeerLosses:
         self._board.index.note(_BRAKED + link, "")
         self._board.index.note(BRAKED_AT + link, "")
 
-    def on_brake_news(self, peer: Peer, held: tuple[Held, ...]) -> None:
+    def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:
         """A peer's brake holds something, or no more."""
-        if peer.lacks:
-            peer.lacks.clear()
-            self._board.plan_cursor = b""  # it may have again what it missed
+        if self._sources.forget_missing(peer.node):
+            self._board.plan_cursor = b""
         known = self._brakes.held_elsewhere.get(peer.node, ())
         if held:
             self._brakes.held_elsewhere[peer.node] = held

@@ -3,7 +3,7 @@
 In:   the plan queue and what peers offered.
 Out:  for each path: up to date, joined, reasserted, or brought about by `acquire`.
 Rule: a path at which something is going on is not planned; whatever ends there plans it again.
-Used by: scan, engine.
+Used by: scan.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Planner:
         for path, offers in sorted(live, key=_path_of):
             if self._work.arrivals.ready(path) is None and self._is_new_file(path, offers):
                 holder = holder_of(offers[0].peer)
-                if self._board.peers[holder].window.room() < limits.CHUNK_BYTES:
+                if self._transfers.holders[holder].window.room() < limits.CHUNK_BYTES:
                     self._work.rooms.enter(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))
                     continue
             self._plan(path, offers)

@@ -1,7 +1,7 @@
 """Questions to and from peers, and what is asked back from the history.
 
 In:   questions of the commands and of peers. Out: HISTORY, HAVE and SETTLE messages; offers of what is to be restored.
-Used by: decisions, router, engine.
+Used by: decisions, router.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.inquiry import Inquiries
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
 from dir_sync.core.model import Kind, Record, Stamp, same_content, same_meta
-from dir_sync.core.peers import Peer
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import OURS
@@ -33,7 +33,7 @@ class Queries:
     def __init__(self, board: Board, stamps: Stamps) -> None:
         self._board = board
         self._stamps = stamps
-        # Peer, its link, what it asks for, how many of it were looked up, which of these are here
+        # Contact, its link, what it asks for, how many of it were looked up, which of these are here
         self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
         self.inquiries = Inquiries()
 
@@ -62,7 +62,7 @@ class Queries:
     def ask_peers(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
         self.inquiries.begin(id_, self._board.now.mono_ms)
         for node in sorted(self._board.peers):
-            if not self._board.peers[node].asked:
+            if not self._board.peers[node].has_asked:
                 continue
             for number, question in enumerate(questions):
                 wire_id = self.inquiries.asked(id_, node, number)
@@ -77,10 +77,10 @@ class Queries:
         for node in sorted(self._board.peers):
             for at in range(0, len(losers), limits.PAGE_RECORDS_MAX):
                 some = losers[at : at + limits.PAGE_RECORDS_MAX]
-                if self._board.peers[node].asked:
+                if self._board.peers[node].has_asked:
                     self._board.send(node, Settle(self._board.folder, some), 200 * len(some))
 
-    def on_history_request(self, peer: Peer, request: HistoryRequest) -> None:
+    def on_history_request(self, peer: Contact, request: HistoryRequest) -> None:
         versions = []
         if peer.queued < limits.OUTBOX_BYTES_MAX:
             versions = self._board.index.newest_versions(request.path, request.limit, request.conflicts)
@@ -94,7 +94,7 @@ class Queries:
             last = at + _KEPT_PAGE >= len(kept)
             self._board.send(peer.node, History(self._board.folder, request.id, last, page), 50 + 250 * len(page))
 
-    def on_have_request(self, peer: Peer, request: HaveRequest) -> None:
+    def on_have_request(self, peer: Contact, request: HaveRequest) -> None:
         self._questions.append((peer.node, peer.link, request, 0, []))
 
     def answer_some(self) -> None:

@@ -1,7 +1,7 @@
 """A change made at this node: into the index, and to be announced.
 
 In:   what a look found that is news. Out: rows, and what is new about them for the peers.
-Used by: local_changes, scan, engine.
+Used by: local_changes, scan.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits
+from dir_sync.core.announce import Fresh
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content
-from dir_sync.core.peers import Fresh
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board

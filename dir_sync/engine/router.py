@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dir_sync.core.contact import Contact
 from dir_sync.core.messages import (
     Acknowledge,
     Change,
@@ -31,8 +32,7 @@ from dir_sync.core.messages import (
     StateRequest,
 )
 from dir_sync.core.messages import Brake as BrakeNews
-from dir_sync.core.model import Kind, PeerError
-from dir_sync.core.peers import Peer
+from dir_sync.core.model import Kind
 from dir_sync.engine.board import Board
 from dir_sync.engine.bulk_install import BulkInstall
 from dir_sync.engine.constants import TIMES_MAX
@@ -88,7 +88,7 @@ class MessageRouter:
         self._queries = queries
         self._decisions = decisions
 
-    def route(self, peer: Peer, message: Message) -> None:
+    def route(self, peer: Contact, message: Message) -> None:
         peer.standing.came(message)
         match message:
             case StateRequest():
@@ -137,10 +137,7 @@ class MessageRouter:
             case NeedSignature(_, id_):
                 self._deltas_in.on_need_signature(peer, id_)
             case Signature(_, id_, data):
-                wanted = peer.wanted_deltas.pop(id_, None)
-                if wanted is None:
-                    raise PeerError("sent a signature that nobody asked for")
-                self._deltas_out.on_delta_request(peer, DeltaRequest(self._board.folder, id_, *wanted), data)
+                self._deltas_out.on_signature(peer, id_, data)
             case Delta():
                 self._deltas_in.on_delta(peer, message)
             case HistoryRequest():

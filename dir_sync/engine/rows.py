@@ -3,11 +3,12 @@
 In:   records that hold here from now on.
 Out:  rows of the index and their place in the sequence; marks for whoever waited for them.
 Rule: no other machine writes a row.
-Used by: applier, incoming_moves, acquire, planner, recorder, local_changes, scan, decisions, engine.
+Used by: applier, incoming_moves, acquire, planner, recorder, local_changes, scan, decisions.
 """
 
 from __future__ import annotations
 
+from dir_sync.core.announce import Fresh
 from dir_sync.core.model import (
     Kind,
     Record,
@@ -20,7 +21,6 @@ from dir_sync.core.model import (
     same_meta,
     same_version,
 )
-from dir_sync.core.peers import Fresh
 from dir_sync.core.reconcile import answer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -28,6 +28,7 @@ from dir_sync.engine.constants import PLAN_MAX, TROUBLE_RETRY_MS
 from dir_sync.engine.names import Names
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.peer_losses import PeerLosses
+from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.work import WorkTable
@@ -47,6 +48,7 @@ class Rows:
         brakes: Brakes,
         own_losses: OwnLosses,
         peer_losses: PeerLosses,
+        publisher: Publisher,
         transfers: TransferTable,
         names: Names,
     ) -> None:
@@ -56,6 +58,7 @@ class Rows:
         self._brakes = brakes
         self._own_losses = own_losses
         self._peer_losses = peer_losses
+        self._publisher = publisher
         self._transfers = transfers
         self._names = names
 
@@ -91,10 +94,9 @@ class Rows:
             theirs = offer.record
             if leq(theirs.vector, record.vector) and not beats(theirs, record):
                 self._board.index.drop_offer(path, offer.peer)
-                peer = self._board.peers.get(offer.peer)
-                if peer is not None and same_version(theirs, record):
-                    peer.shared += theirs.stamp.node != peer.node
-                    peer.knows[path] = (theirs.stamp, theirs.vector)
+                subscriber = self._publisher.subscribers.get(offer.peer)
+                if subscriber is not None and same_version(theirs, record):
+                    subscriber.taken_over(theirs)
         self._work.stop_waiting(path)
         self._transfers.forget_attempts(path)
         self._stamps.note_outdone(record)

@@ -217,7 +217,7 @@ class Scan:
             folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
         )
         looking, agenda, index, jobs = self._board.looking, self._board.agenda, self._board.index, self._work.jobs
-        told = any(peer.asked for peer in self._board.peers.values())
+        told = any(peer.has_asked for peer in self._board.peers.values())
         errand = Errand(b"", 0, 0)
         is_simple = self._board.first_scan and not (
             self._brakes.own.held or self._brakes.peers.is_on or self._work.obstacles

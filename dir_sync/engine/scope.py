@@ -1,7 +1,7 @@
 """Which paths are shared at all, and who was told that one is not.
 
 In:   paths that a look, a listing or a peer names. Out: whether they are ours.
-Used by: local_renames, look_queue, applier, planner, local_changes, scan, engine.
+Used by: local_renames, look_queue, applier, planner, local_changes, scan.
 """
 
 from __future__ import annotations

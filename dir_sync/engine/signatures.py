@@ -1,7 +1,7 @@
 """Which large files are read for their signatures when nothing else is to be done.
 
 In:   files that came or changed. Out: marks for the idle tasks: their next change then travels as a delta.
-Used by: applier, deltas_in, bulk_install, recorder, idle, engine.
+Used by: applier, deltas_in, bulk_install, recorder, idle.
 """
 
 from __future__ import annotations

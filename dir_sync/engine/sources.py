@@ -2,11 +2,13 @@
 
 In:   contents that are wanted; sources that turned out to be none.
 Out:  peers, paths here and kept versions that have a content, or the best base of a delta for it.
-Used by: versions, transfers, uploader, applier, incoming_moves, deltas_in, fetcher, acquire, planner, engine.
+Used by: versions, peer_losses, transfers, uploader, applier, incoming_moves, deltas_in, fetcher, acquire, planner,
+      intake.
 """
 
 from __future__ import annotations
 
+from dir_sync.core.contact import Contact
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, same_content
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
@@ -27,6 +29,7 @@ class Sources:
         self.no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
         self.displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
         self.origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
+        self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it lacks itself, and does not know why
         self.bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
 
     def has(self, offer: Offer, wanted: Record) -> bool:
@@ -34,8 +37,31 @@ class Sources:
         return same_content(offer.record, wanted) and self.may_be_asked(offer.peer, wanted.content)
 
     def may_be_asked(self, node: str, content: bytes) -> bool:
-        peer = self._board.peers.get(holder_of(node))
-        return peer is not None and content not in peer.lacks
+        holder = holder_of(node)
+        return holder in self._board.peers and content not in self._missing_there[holder]
+
+    def note_missing(self, node: str, content: bytes) -> None:
+        """That peer announces the content and does not have it: it is not asked for it, until it announces it anew."""
+        self._missing_there[node].add(content)
+
+    def no_longer_missing(self, node: str, content: bytes) -> bool:
+        """That peer has announced the content. True if it was missing there."""
+        missing = self._missing_there[node]
+        if content not in missing:
+            return False
+        missing.remove(content)
+        return True
+
+    def forget_missing(self, node: str) -> bool:
+        """That peer may have again what it missed. True if there was anything."""
+        missing, self._missing_there[node] = self._missing_there[node], set()
+        return bool(missing)
+
+    def peer_came(self, peer: Contact) -> None:
+        self._missing_there[peer.node] = set()
+
+    def peer_gone(self, node: str) -> None:
+        del self._missing_there[node]
 
     def is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
         """False if nobody who is here has what is wanted, and we have it nowhere else."""

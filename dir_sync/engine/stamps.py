@@ -3,7 +3,7 @@
 In:   the record before, and what it is now.
 Out:  the record with its maker, its place in the sequence and its stamp.
 Rule: a change made here wins over what it replaces, whatever stamp a peer gave that.
-Used by: rows, planner, intake, recorder, local_changes, queries, engine.
+Used by: rows, planner, intake, recorder, local_changes, queries.
 """
 
 from __future__ import annotations

@@ -2,20 +2,21 @@
 
 In:   acknowledgements and LACKS messages. Out: LACKS messages, notes to people, figures for `status`.
 Rule: "in sync" is said only if both sides say so.
-Used by: intake, router, engine.
+Used by: intake, router.
 """
 
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.messages import Lacks
 from dir_sync.core.model import Kind, parent_of
-from dir_sync.core.peers import Peer
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.standing import NOTHING, Lack, Standing
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX
+from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.work import WorkTable
 
@@ -31,10 +32,13 @@ _SYNC_NOTED_MS = 10_000  # ... and told again, if the same peers are, not before
 class SyncReport:
     """What each peer lacks and what we lack, and when all is in sync."""
 
-    def __init__(self, board: Board, work: WorkTable, brakes: Brakes, transfers: TransferTable) -> None:
+    def __init__(
+        self, board: Board, work: WorkTable, brakes: Brakes, publisher: Publisher, transfers: TransferTable
+    ) -> None:
         self._board = board
         self._work = work
         self._brakes = brakes
+        self._publisher = publisher
         self._transfers = transfers
         self.lacks_due_ms: int | None = None  # a peer is told again what we lack
         self.sync_due_ms: int | None = None  # people are told that all is in sync
@@ -49,13 +53,11 @@ class SyncReport:
             return []
         return [node for node, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
 
-    def _is_in_sync(self, peer: Peer) -> bool:
+    def _is_in_sync(self, peer: Contact) -> bool:
         return (
             peer.standing.has_all
             and peer.synced
-            and peer.told_last
-            and not peer.summary
-            and peer.sent >= self._board.index.sequence
+            and self._publisher.is_up_to_date(peer.node)
             and self._board.index.wanted_from(peer.node) == NOTHING
         )
 
@@ -80,7 +82,7 @@ class SyncReport:
         standing = self._board.peers[node].standing if node in self._board.peers else Standing()
         if standing.lacks is None:
             return None
-        counted, sent = standing.lacks_as_of, self._board.peers[node].sent
+        counted, sent = standing.lacks_as_of, self._publisher.subscribers[node].sent
         if standing.news <= counted:  # what was passed over since then came from this peer
             counted = max(counted, sent)
         return (
@@ -115,7 +117,7 @@ class SyncReport:
         for node in sorted(self._board.peers):
             peer = self._board.peers[node]
             known = self._board.index.peer(node)
-            if not (peer.asked and peer.was_asked) or known is None:
+            if not (peer.has_asked and peer.was_asked) or known is None:
                 continue
             earliest_ms = peer.standing.earliest_ms()
             if earliest_ms > self._board.now.mono_ms:  # what is lacking then is worth a count, not what is in each turn
@@ -128,14 +130,13 @@ class SyncReport:
             if due_ms > self._board.now.mono_ms:
                 self.lacks_due_ms = min(due_ms, self.lacks_due_ms or due_ms)
                 continue
-            peer.standing.said = peer.standing.heard, lack
-            peer.standing.said_ms = self._board.now.mono_ms
+            peer.standing.say(lack, self._board.now.mono_ms)
             self._board.send(node, Lacks(self._board.folder, known.seen, *lack), 100)
 
-    def on_lacks(self, peer: Peer, message: Lacks) -> None:
+    def on_lacks(self, peer: Contact, message: Lacks) -> None:
         standing = peer.standing
-        lack = standing.lacks = Lack(message.files, message.bytes, message.others)
-        standing.lacks_as_of = message.sequence
+        lack = Lack(message.files, message.bytes, message.others)
+        standing.peer_lacks(lack, message.sequence)
         is_much = lack.files >= _LAG_FILES or lack.bytes >= limits.LARGE_FILE_BYTES
         if is_much and (standing.noted_ms is None or self._board.now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
             standing.noted_ms = self._board.now.mono_ms

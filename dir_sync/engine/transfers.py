@@ -3,18 +3,21 @@
 In:   transfers that begin, get bytes, fail, end or are not wanted any more.
 Out:  pulls, jobs that write to the staging folder, and files in it that may go.
 Rule: a staging file is never removed while a job writes it.
-Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report, local_changes,
-      scan, idle, engine.
+Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report,
+      local_changes, scan, idle.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Take, decide
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfer import Fetch, Window
 from dir_sync.core.unable import Unable, Unfit
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -23,9 +26,17 @@ from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.work import WorkTable
 
-__all__ = ["TransferTable"]
+__all__ = ["Holder", "TransferTable"]
 
 _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
+
+
+@dataclass(slots=True)
+class Holder:
+    """One peer, as one that gives contents."""
+
+    window: Window = field(default_factory=Window)
+    strikes: int = 0  # contents that were not what it announced
 
 
 class TransferTable:
@@ -52,6 +63,7 @@ class TransferTable:
         self.token = 0
         self.unfinished: dict[int, tuple[int, Fetch]] = {}  # token -> when (ms) a file that grew is cut back
         self.pulls: dict[str, list[PullItem]] = {}
+        self.holders: dict[str, Holder] = {}  # by node: the connected peers
 
     def part_name(self, content: bytes) -> bytes:
         """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed, or
@@ -64,13 +76,27 @@ class TransferTable:
         """True if a staging file is used, or will be."""
         return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
 
+    def peer_came(self, peer: Contact) -> None:
+        self.holders[peer.node] = Holder()
+
+    def peer_gone(self, node: str) -> None:
+        for path, fetch in self._work.arrivals.fetches():
+            if fetch.peer == node:
+                self.forget(fetch)
+                self.drop_stage(fetch, fetch.base is not None)
+                self._board.plan_queue[path] = None
+        self.pulls.pop(node, None)
+        self._board.window_freed = True
+        del self.holders[node]
+
     def pull(self, fetch: Fetch) -> None:
-        peer = self._board.peers.get(fetch.peer)
-        if peer is None:
+        holder = self.holders.get(fetch.peer)
+        if holder is None:
             return
+        window = holder.window
         pulls = self.pulls.setdefault(fetch.peer, [])
-        for offset, length in fetch.next_ranges(peer.window):
-            pulls.append(peer.window.ask(fetch, offset, length))
+        for offset, length in fetch.next_ranges(window):
+            pulls.append(window.ask(fetch, offset, length))
 
     def cancel(self, path: bytes) -> None:
         fetch = self._work.arrivals.fetch(path)
@@ -101,9 +127,9 @@ class TransferTable:
         if self.by_token.pop(fetch.token, None) is not None and not fetch.is_small:
             del self.large[fetch.token]
             fetch.waiting.clear()
-        peer = self._board.peers.get(fetch.peer)
-        if peer is not None:
-            peer.window.cancel(fetch)
+        holder = self.holders.get(fetch.peer)
+        if holder is not None:
+            holder.window.cancel(fetch)
 
     def go_on_with(self, fetch: Fetch, target: Record) -> bool:
         """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
@@ -201,8 +227,9 @@ class TransferTable:
             return
         self._board.note("bad content", path, fetch.peer, text=event.problem)
         if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
-            peer.strikes += 1
-            if peer.strikes >= _STRIKES_MAX:
+            holder = self.holders[peer.node]
+            holder.strikes += 1
+            if holder.strikes >= _STRIKES_MAX:
                 self._board.drop(peer, "protocol-error", "it sent contents that were not what it announced")
         self._board.plan_later(path, RETRY_MS // 4)
 

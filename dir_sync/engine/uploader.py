@@ -1,16 +1,18 @@
 """Serves what peers pull.
 
 In:   PULL messages. Out: read jobs, CHUNKS and REFUSE messages.
-Used by: intake, router, engine.
+Used by: intake, router.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
-from dir_sync.core.peers import Peer
 from dir_sync.core.uploads import Upload, Uploads
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -22,6 +24,16 @@ from dir_sync.engine.sources import Sources
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["Uploader"]
+
+
+@dataclass(slots=True)
+class _Served:
+    """What one peer has asked for."""
+
+    unread: int = 0  # bytes that have not been read yet
+    pulls: int = 0
+    reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files
+    parked: list[tuple[PullItem, int]] = field(default_factory=list)  # ... of what is just renamed; since when (ms)
 
 
 class Uploader:
@@ -47,29 +59,42 @@ class Uploader:
         self._look_queue = look_queue
         self._deltas_out = deltas_out
         self.active = Uploads()
+        self._served: dict[str, _Served] = {}  # by peer
 
-    def on_pull(self, peer: Peer, message: Pull, again: bool = False) -> None:
+    def peer_came(self, peer: Contact) -> None:
+        self._served[peer.node] = _Served()
+
+    def peer_gone(self, node: str) -> None:
+        self.active.gone(node)
+        del self._served[node]
+
+    @property
+    def has_parked(self) -> bool:
+        return any(served.parked for served in self._served.values())
+
+    def on_pull(self, peer: Contact, message: Pull, again: bool = False) -> None:
         """`again`: these had to wait for a moment."""
         refused: list[tuple[int, str]] = []
         items: list[ReadItem] = []
         size = 0
+        served = self._served[peer.node]
         for pull in message.pulls:
             if pull.length > limits.PULL_BYTES_MAX:
                 raise PeerError("asked for too much in one pull")
-            peer.serving += pull.length
-            peer.serving_pulls += 1
-            if peer.serving > 2 * limits.PULL_WINDOW_BYTES or peer.serving_pulls > limits.PULLS_MAX:
+            served.unread += pull.length
+            served.pulls += 1
+            if served.unread > 2 * limits.PULL_WINDOW_BYTES or served.pulls > limits.PULLS_MAX:
                 raise PeerError("asked for more than the window allows")
             source = self._source_of(pull)
             if source is None:
                 is_known = pull.base is not None or self._board.index.get(pull.path) is not None
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
-                peer.serving -= pull.length
-                peer.serving_pulls -= 1
+                served.unread -= pull.length
+                served.pulls -= 1
                 continue
             path, fp, kept = source
             if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
-                peer.reading[pull.id] = pull
+                served.reading[pull.id] = pull
             grows = kept is None and (len(fp) > FINGERPRINT_BYTES or self._deltas_out.growths.knows(path))
             items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept, grows))
             size += pull.length
@@ -83,16 +108,16 @@ class Uploader:
         if refused:
             self._board.send(peer.node, Refuse(self._board.folder, tuple(refused)), 30 * len(refused))
 
-    def _park(self, peer: Peer, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
+    def _park(self, served: _Served, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
         """What could not be read of a file that is just being looked at waits for that: it is renamed, or written into. Returns
         the rest."""
         for piece in event.pieces:
-            peer.reading.pop(piece.key, None)
+            served.reading.pop(piece.key, None)
         refused = []
         for id_, path in event.refused:
-            pull = peer.reading.pop(id_, None)
+            pull = served.reading.pop(id_, None)
             if pull is not None and self._is_unsettled(path):
-                peer.parked.append((pull, self._board.now.mono_ms))
+                served.parked.append((pull, self._board.now.mono_ms))
             else:
                 refused.append((id_, path))
         return tuple(refused)
@@ -101,16 +126,17 @@ class Uploader:
         target = self._local_renames.renames.target_of(path, self._board.now.mono_ms)
         return self._work.is_at_work(path) or (target is not None and self._work.is_at_work(target))
 
-    def serve_parked(self, peer: Peer) -> None:
-        parked, peer.parked = peer.parked, []
+    def serve_parked(self, peer: Contact) -> None:
+        served = self._served[peer.node]
+        parked, served.parked = served.parked, []
         for pull, since_ms in parked:
             is_over = self._board.now.mono_ms - since_ms > limits.RENAME_HOLD_MS
             if not is_over and self._is_unsettled(pull.path):
-                peer.parked.append((pull, since_ms))
+                served.parked.append((pull, since_ms))
             else:
                 self.on_pull(peer, Pull(self._board.folder, (pull,)), again=True)
 
-    def _sent(self, peer: Peer, pull: PullItem) -> None:
+    def _sent(self, peer: Contact, pull: PullItem) -> None:
         """For people: some bytes of a content, or of a delta, go to a peer. What is large is told of when it is there."""
         row = self._board.index.get(pull.path)
         if row is None or row.record.content != pull.digest:
@@ -165,12 +191,13 @@ class Uploader:
         if peer is None:
             return
         if event.push:
-            self._publisher.seed(peer, {piece.key: bytes(piece.data) for piece in event.pieces})
+            self._publisher.seed(peer.node, {piece.key: bytes(piece.data) for piece in event.pieces})
             return
-        peer.serving = max(0, peer.serving - event.asked)
-        peer.serving_pulls = max(0, peer.serving_pulls - len(event.pieces) - len(event.refused))
-        if peer.reading:
-            event = event._replace(refused=self._park(peer, event))
+        served = self._served[peer.node]
+        served.unread = max(0, served.unread - event.asked)
+        served.pulls = max(0, served.pulls - len(event.pieces) - len(event.refused))
+        if served.reading:
+            event = event._replace(refused=self._park(served, event))
         if event.pieces:
             size = sum(len(piece.data) for piece in event.pieces)
             self._board.send(peer.node, Chunks(event.pieces), size)
@@ -183,6 +210,6 @@ class Uploader:
         """Large contents on their way to peers, and how many bytes of each have left."""
         found = []
         for one in self.active.under_way(self._board.now.mono_ms):
-            peer = self._board.peers[one.peer]
-            found.append((one, one.sent(peer.serving + peer.queued)))
+            left = self._served[one.peer].unread + self._board.peers[one.peer].queued
+            found.append((one, one.sent(left)))
         return found

@@ -3,7 +3,7 @@
 In:   what is displaced, and what room there is.
 Out:  rows of the history; jobs that remove versions or look at them once more.
 Rule: the history of one path is never given up for another one that fills it.
-Used by: look_queue, applier, bulk_install, engine.
+Used by: look_queue, applier, bulk_install.
 """
 
 from __future__ import annotations

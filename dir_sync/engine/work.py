@@ -4,8 +4,8 @@ In:   what machines begin, and what ends.
 Out:  whether a path is free, and what it waits for.
 Rule: no entry means that nothing is going on; then the index says all.
 Used by: sources, versions, folder_times, own_losses, peer_losses, transfers, local_renames, look_queue, rows, uploader,
-      applier, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire, planner, sync_report, intake, recorder,
-      local_changes, scan, idle, router, engine.
+      applier, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire, planner, sync_report, intake,
+      recorder, local_changes, scan, idle, router.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from types import ModuleType
 
-from dir_sync.core import limits, peers, retention, transfer
+from dir_sync.core import announce, limits, retention, transfer
 from tests.sim.seams import machines_with
 
 __all__ = ["OPERATIONS", "Options", "bounded", "draw"]
@@ -168,7 +168,7 @@ def bounded(options: Options) -> Iterator[None]:
             "APPLY_BYTES_MAX": 4096,
         },
         transfer: {"_AHEAD_BYTES": 2048},
-        peers: {"_UNACKED_BYTES_MAX": 4096},
+        announce: {"_UNACKED_BYTES_MAX": 4096},
         retention: {"THIN_BYTES": 300},
     }
     of_engine = {"YOUNG_VERSION_NS": 2 * _SECOND, "PRUNE_AFTER_MS": 1_000}

@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from dir_sync import file_sync, scanner
-from dir_sync.core import content, limits, peers, reconcile, standing
+from dir_sync.core import announce, content, limits, reconcile, standing
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Note, Touched, Urgency
 from dir_sync.core.jobs import Why
@@ -218,11 +218,11 @@ def _unknown_is_absent() -> Iterator[None]:
 
 
 def _moved_on_too_soon() -> AbstractContextManager[object]:
-    original = peers.tell
+    original = announce.tell
 
     def tell(folder: str, peer: Any, rows: Any, fresh: Any, until: int, cache: Any) -> Any:
         told = original(folder, peer, rows, fresh, until, cache)
-        return [peers.Told(peers._moved_on(each.message, until), each.size) for each in told]
+        return [announce.Told(announce._moved_on(each.message, until), each.size) for each in told]
 
     return patched("tell", tell)
 

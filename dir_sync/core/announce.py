@@ -1,4 +1,4 @@
-"""What the engine knows of one connected peer, and the messages that tell a peer what changed here.
+"""What a peer was told of our index, and the messages that tell it what changed here.
 
 In:   rows of the index, in ascending sequence, and what is fresh about them.
 Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.contact import Contact
 from dir_sync.core.growth import MARK_BYTES
 from dir_sync.core.messages import (
     Acknowledge,
@@ -19,15 +20,12 @@ from dir_sync.core.messages import (
     DeltaOffer,
     Message,
     ModificationUpdate,
-    PullItem,
     State,
     page_size,
 )
 from dir_sync.core.model import Kind, Record, Stamp, Vector
-from dir_sync.core.standing import Standing
-from dir_sync.core.transfer import Window
 
-__all__ = ["Fresh", "Peer", "Requested", "Told", "pages", "tell"]
+__all__ = ["Fresh", "Pushes", "Seeding", "Subscriber", "Told", "pages", "tell"]
 
 _UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not yet acknowledged; above, changes are offers
 
@@ -43,14 +41,6 @@ class Fresh(NamedTuple):
     folder_mtime: int | None
 
 
-class Requested(NamedTuple):
-    """A delta that we asked for."""
-
-    path: bytes
-    content: bytes  # to which it leads
-    until_ms: int  # how long the answer is waited for
-
-
 class Told(NamedTuple):
     """A message, and roughly how many bytes it is."""
 
@@ -59,64 +49,93 @@ class Told(NamedTuple):
 
 
 @dataclass(slots=True)
-class Peer:
-    """One connected peer."""
+class Pushes:
+    """Contents that a peer was sent unasked and has not acknowledged yet."""
 
-    node: str
-    name: str
-    link: int  # number of this connection
-    index_id: str
-    first_contact: bool  # what it tells now was decided without knowledge of us
-    asked: bool = False  # it has told where our state should begin
-    was_asked: bool = False  # and we have told it where its state should
-    sent: int = 0  # our sequence up to which it was told
-    told_last: bool = False
-    summary: bytes = b""  # of its state, as it asked for ours; b"" once the two were compared
-    equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
-    equal_until: int = 0  # ... up to this sequence of ours
-    synced: bool = False  # it has told us all it had
-    queued: int = 0  # bytes in its outbox, roughly
-    serving: int = 0  # bytes it asked for that have not been read yet
-    serving_pulls: int = 0
-    reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files that it asked for
-    parked: list[tuple[PullItem, int]] = field(default_factory=list)  # ... of what is just renamed; since when (ms)
-    strikes: int = 0
-    shared: int = 0  # records of ours that it has acknowledged or announced just so
-    is_member: bool = False  # it has shared most of the folder with us, now or earlier: its word about others counts
-    told_us: bool = False  # it has announced something that is no answer to what we told
-    given: set[bytes] | None = (
-        None  # contents it was sent unasked, since it had nothing; None: it is asked what it wants
-    )
-    page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
-    ask_again: bool = False  # it has heard from us what we have lost: all it has is wanted anew
-    lacks: set[bytes] = field(default_factory=set)  # contents that it misses itself, and does not know why
-    acked_ms: int = 0  # when it last acknowledged something
-    standing: Standing = field(default_factory=Standing)
-    knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
-    unacked: dict[bytes, int] = field(default_factory=dict)  # path -> bytes pushed
-    unacked_bytes: int = 0
-    window: Window = field(default_factory=Window)
-    requests: dict[int, Requested] = field(default_factory=dict)  # by the id of a DELTA_REQUEST of ours
-    wanted_deltas: dict[int, tuple[bytes, bytes, bytes]] = field(default_factory=dict)  # its id -> path, digest, base
+    sizes: dict[bytes, int] = field(default_factory=dict)  # by path
+    total: int = 0  # bytes of all
+    acked_ms: int = 0  # when the peer last acknowledged something
 
     def acknowledged(self, path: bytes) -> None:
-        """It holds, or has moved beyond, what we pushed."""
-        size = self.unacked.pop(path, None)
+        """The peer holds, or has moved beyond, what was pushed there."""
+        size = self.sizes.pop(path, None)
         if size is not None:
-            self.unacked_bytes -= size
+            self.total -= size
 
     def pushed(self, path: bytes, size: int) -> None:
         self.acknowledged(path)
-        self.unacked[path] = size
-        self.unacked_bytes += size
+        self.sizes[path] = size
+        self.total += size
+
+
+@dataclass(slots=True)
+class Seeding:
+    """A peer that came with nothing is sent contents unasked, page by page."""
+
+    contents: set[bytes] | None = None  # what it was sent; None: it is asked what it wants
+    page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
+    has_announced: bool = False  # the peer has announced something that is no answer to what it was told
+
+    def begin(self) -> None:
+        self.contents = set()
+
+    def note_announcement(self) -> None:
+        self.has_announced = True
+
+    def end(self) -> None:
+        self.contents = None
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """What one peer was told of our index, and what it need not be told."""
+
+    contact: Contact
+    sent: int = 0  # our sequence up to which it was told
+    told_last: bool = False  # it was told that this is all
+    summary: bytes = b""  # of its state, as it asked for ours; b"" once the two were compared
+    equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
+    equal_until: int = 0  # ... up to this sequence of ours
+    shared: int = 0  # records of ours that it has acknowledged or announced just so
+    knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
+    pushes: Pushes = field(default_factory=Pushes)
+    seeding: Seeding = field(default_factory=Seeding)
+
+    def begin(self, after: int, summary: bytes) -> None:
+        """It asks to be told what came after that sequence; or, if that is 0, what differs from its summary."""
+        self.sent = after
+        self.told_last = False
+        self.summary = b"" if after else summary
+
+    def compare(self, ours: bytes, sequence: int, files: int) -> None:
+        """Known here: the summary of what a peer holds, which never saw our index. Where the sums are the same, it holds
+        what we hold up to `sequence`, and need not be told."""
+        theirs, self.summary = self.summary, b""
+        self.equal = frozenset(
+            number for number in range(limits.SUMMARY_BUCKETS) if ours[8 * number :][:8] == theirs[8 * number :][:8]
+        )
+        self.equal_until = sequence
+        self.shared += files * len(self.equal) // limits.SUMMARY_BUCKETS
+        if len(self.equal) == limits.SUMMARY_BUCKETS:
+            self.sent = sequence
+
+    def taken_over(self, record: Record) -> None:
+        """We hold now what it announced: it is told so in short."""
+        self.shared += record.stamp.node != self.contact.node
+        self.knows[record.path] = (record.stamp, record.vector)
+
+    def all_taken_over(self, records: Sequence[Record]) -> None:
+        self.knows.update((record.path, (record.stamp, record.vector)) for record in records)
+        self.shared += sum(record.stamp.node != self.contact.node for record in records)
 
     def may_be_pushed(self, size: int) -> bool:
-        return self.unacked_bytes + size <= _UNACKED_BYTES_MAX and self.queued + size <= limits.OUTBOX_BYTES_MAX
+        has_room = self.contact.queued + size <= limits.OUTBOX_BYTES_MAX
+        return has_room and self.pushes.total + size <= _UNACKED_BYTES_MAX
 
 
 def tell(
     folder: str,
-    peer: Peer,
+    peer: Subscriber,
     rows: Sequence[tuple[int, Record]],
     fresh: dict[bytes, Fresh],
     until: int,
@@ -150,7 +169,7 @@ def tell(
         if attach:
             for change in group:
                 if change.data is not None:
-                    peer.pushed(change.record.path, len(change.data))
+                    peer.pushes.pushed(change.record.path, len(change.data))
         told.append(update)
     if not told:
         return [Told(State(folder, until, False, ()), 50)]
@@ -187,7 +206,7 @@ def pages(records: list[Record]) -> list[tuple[Record, ...]]:
     return out
 
 
-def _groups(peer: Peer, changes: list[Fresh]) -> list[tuple[list[Fresh], bool]]:
+def _groups(peer: Subscriber, changes: list[Fresh]) -> list[tuple[list[Fresh], bool]]:
     """Changes in groups that each fit one update, and whether the group's content goes along."""
     groups: list[tuple[list[Fresh], bool]] = []
     group: list[Fresh] = []

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from dir_sync.core import limits
+from dir_sync.core.announce import pages
 from dir_sync.core.model import Kind, Record, Stamp
-from dir_sync.core.peers import pages
 
 
 def of(name: bytes, kind: Kind) -> Record:
