@@ -53,6 +53,8 @@ def victims(running: Victims) -> Iterator[Victims]:
     """They work before the attack and after it; they have not grown, filled their logs, or written elsewhere."""
     try:
         assert all(node.running for node in running.pair)
+        # The attacks of all tests come from one address, and together they are a flood of garbage.
+        assert not any("it may come back" in node.log(this_run=True) for node in running.pair)
         running.work()
     except AssertionError:
         running.lan.reset()
