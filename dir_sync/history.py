@@ -37,12 +37,11 @@ from dir_sync.core.model import (
     parent_of,
     show,
 )
-from dir_sync.disk import RealDisk
+from dir_sync.disk import RealDisk, truthful
 from dir_sync.file_sync import FileSync
 from dir_sync.index import JOURNAL_SINCE, Index
 from dir_sync.output import meant
 from dir_sync.ports import DiskError
-from dir_sync.spelling import truthful
 
 __all__ = [
     "Book",

@@ -22,10 +22,10 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.retention import Retention
+from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import FileSync
 from dir_sync.index import Index
-from dir_sync.spelling import SpelledDisk
 from tests.ends import closed_at_end
 from tests.sim.memory_disk import MemoryDisk
 

@@ -22,7 +22,7 @@ from dir_sync.core.model import show
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.threads import Threads
-from dir_sync.disk import RealDisk
+from dir_sync.disk import RealDisk, truthful
 from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import HISTORY, STAGING, STATE, FileSync
@@ -31,7 +31,6 @@ from dir_sync.log import logger
 from dir_sync.ports import DiskError
 from dir_sync.rests import Rests
 from dir_sync.signatures import SignatureCache
-from dir_sync.spelling import truthful
 
 __all__ = ["Share"]
 

@@ -46,7 +46,7 @@ CHANGES = {
         "synced = True\n",
     ),
     "nothing waits for the medium": Change(
-        "disk.py",
+        "disk/linux.py",
         "_syncfs.restype = ctypes.c_int\n",
         "_syncfs = lambda fd: 0\nos.fsync = os.fdatasync = lambda fd: None\n",
     ),

@@ -28,7 +28,11 @@ DISKS, NETS, STATES = (f"tests/lan/test_nasty_{name}.py::" for name in ("disk", 
 PARTITION, OFFLINE, CRASH = (f"tests/lan/test_{name}.py::" for name in ("partition", "offline", "crash"))
 ROOT, COMMANDS, CLOCKS = (f"tests/lan/test_{name}.py::" for name in ("root", "command_line", "clocks"))
 FINDING, WIRE, CONTACT = (f"tests/lan/test_{name}.py::" for name in ("discovery", "wire", "contact"))
-UNIT_DISK, UNIT_NODE = (f"tests/test_{name}.py::" for name in ("disk", "node"))
+UNIT_NODE = "tests/test_node.py::"
+DISK_CONTRACT, DISK_REAL, DISK_RENAMES = (f"tests/disk/test_{name}.py::" for name in ("contract", "real", "renames"))
+DISK_PERMISSIONS, DISK_ATTRIBUTES = (f"tests/disk/test_{name}.py::" for name in ("permissions", "attributes"))
+DISK_SWAPS, DISK_MOUNTS = (f"tests/disk/test_{name}.py::" for name in ("swaps", "mounts"))
+DISK_MEMORY, DISK_POWER = (f"tests/disk/test_{name}.py::" for name in ("memory", "power"))
 DELTA_SIGN, DELTA_MAKE, DELTA_APPLY = (f"tests/delta/test_{name}.py::" for name in ("sign", "make", "apply"))
 RECORDS, MESSAGES = (f"tests/core/messages/test_{name}.py::" for name in ("records", "every_message"))
 UNIT_EVENTS, UNIT_ENGINE, UNIT_FILES = (f"tests/test_{name}.py::" for name in ("event_handler", "engine", "file_sync"))
@@ -43,7 +47,7 @@ ODD_NAMES = CHANGE + "[create_odd_names]"
 CASES = (
     # --- names
     Case(1, "names", "line feeds, tabs and escape sequences in a name", (ODD_NAMES, COMMANDS + "test_names_are_escaped_in_the_log")),
-    Case(2, "names", "names that are no UTF-8, every single byte", (ODD_NAMES, CHANGE + "[change_odd_names]", UNIT_DISK + "test_every_byte_is_a_name")),
+    Case(2, "names", "names that are no UTF-8, every single byte", (ODD_NAMES, CHANGE + "[change_odd_names]", DISK_CONTRACT + "test_every_byte_is_a_name")),
     Case(3, "names", "lone surrogates and NUL in a path that a peer sends", (HOSTILE + "test_paths_that_lead_elsewhere",)),
     Case(4, "names", "two names that look alike: composed and decomposed", (NAMES + "test_names_004_composed_and_decomposed_twins",)),
     Case(5, "names", "names of 250 to 255 bytes: no room for a suffix", (NAMES + "test_names_005_names_as_long_as_they_may_be",)),
@@ -56,7 +60,7 @@ CASES = (
     # --- types and replacement
     Case(14, "types", "a link to a folder outside", (LIVE + "test_links_are_never_followed",)),
     Case(15, "types", "links that dangle, go round, are absolute, mean themselves", (CHANGE + "[create_links]", CHANGE + "[change_links]")),
-    Case(17, "types", "a parent becomes a link while something is written below it", (LIVE + "test_a_folder_that_turns_into_a_link_while_files_arrive", UNIT_DISK + "test_nothing_outside_is_touched_while_a_parent_is_swapped")),
+    Case(17, "types", "a parent becomes a link while something is written below it", (LIVE + "test_a_folder_that_turns_into_a_link_while_files_arrive", DISK_SWAPS + "test_nothing_outside_is_touched_while_a_parent_is_swapped")),
     Case(18, "types", "a fifo, that waits for ever to be opened", (LIVE + "test_what_is_neither_file_nor_folder_nor_link_is_skipped", LIVE + "test_a_fifo_in_the_way_of_a_file")),
     Case(19, "types", "sockets and devices", (LIVE + "test_what_is_neither_file_nor_folder_nor_link_is_skipped",)),
     Case(20, "types", "two hard links of one file, edited through one of them", (CHANGE + "[edit_one_of_two_hard_links]",)),
@@ -71,12 +75,12 @@ CASES = (
     Case(31, "types", "renamed here and there, to two names", (QUARRELS,)),
     Case(33, "types", "empty folders; modes and times of folders", (CHANGE + "[create_empty_folders]", LIVE + "test_a_new_tree_has_its_times_and_modes")),
     Case(34, "types", "setuid and its like, from a user and from a peer", (LIVE + "test_privilege_does_not_travel", HOSTILE + "test_privilege_in_a_record_is_refused")),
-    Case(35, "types", "extended attributes and access lists", (FILES + "test_types_035_extended_attributes_stay_where_they_are", UNIT_DISK + "test_an_acl_is_kept")),
+    Case(35, "types", "extended attributes and access lists", (FILES + "test_types_035_extended_attributes_stay_where_they_are", DISK_ATTRIBUTES + "test_an_acl_is_kept")),
     Case(142, "types", "a file and a folder exchanged by one system call", (FILES + "test_types_142_a_file_and_a_folder_change_places_at_once",)),
     Case(153, "types", "a name linked anew to a file that grows through the other", (FILES + "test_types_153_linked_again_and_again_while_it_grows",)),
     Case(154, "types", "edited by one of its names", (FILES + "test_types_154_edited_by_one_of_its_names",)),
     Case(155, "types", "folders in which files come and go: their times", (FILES + "test_types_155_times_of_folders_in_which_much_is_done",)),
-    Case(156, "types", "read-only folders, where the node is an ordinary user", (FILES + "test_types_156_read_only_folders_of_an_ordinary_user", UNIT_DISK + "test_whoever_looks_meanwhile_sees_the_mode_it_will_have")),
+    Case(156, "types", "read-only folders, where the node is an ordinary user", (FILES + "test_types_156_read_only_folders_of_an_ordinary_user", DISK_PERMISSIONS + "test_whoever_looks_meanwhile_sees_the_mode_it_will_have")),
     # --- how programs write
     Case(36, "programs", "vim: probes, swap files, backups by renaming", (PROGRAMS + "test_vim_itself", PROGRAMS + "test_a_save_pattern[save_like_vim]")),
     Case(38, "programs", "saved beside and renamed, with lock files", (PROGRAMS + "test_a_save_pattern[save_beside_and_rename]", PROGRAMS + "test_a_save_pattern[save_like_an_office]", PROGRAMS + "test_a_save_pattern[save_like_emacs]")),
@@ -96,22 +100,22 @@ CASES = (
     Case(147, "programs", "a shell script's redirections, links, copies and moves", (FILES + "test_programs_147_a_pipeline_that_ends_in_the_folder",)),
     Case(150, "programs", "file server load and stress: dbench, stress-ng", (PROGRAMS + "test_dbench", PROGRAMS + "test_stress_ng")),
     # --- disk, rights, limits
-    Case(52, "disk", "no room is left", (DISKS + "test_disk_052_no_room_is_left", UNIT_DISK + "test_a_full_disk", "tests/test_retention.py::test_a_full_disk_takes_from_the_history_at_once")),
-    Case(53, "disk", "no inodes are left", (DISKS + "test_disk_053_no_inodes_are_left", UNIT_DISK + "test_a_disk_without_inodes")),
-    Case(54, "disk", "the user's quota is used up", (UNIT_DISK + "test_each_errno_has_its_trouble",)),
-    Case(55, "disk", "a file or folder that cannot be read is not a deleted one", (UNIT_DISK + "test_trouble_with_an_entry_is_not_absence", UNIT_ENGINE + "test_a_folder_that_cannot_be_listed_is_tried_again")),
+    Case(52, "disk", "no room is left", (DISKS + "test_disk_052_no_room_is_left", DISK_MOUNTS + "test_a_full_disk", "tests/test_retention.py::test_a_full_disk_takes_from_the_history_at_once")),
+    Case(53, "disk", "no inodes are left", (DISKS + "test_disk_053_no_inodes_are_left", DISK_MOUNTS + "test_a_disk_without_inodes")),
+    Case(54, "disk", "the user's quota is used up", (DISK_REAL + "test_each_errno_has_its_trouble",)),
+    Case(55, "disk", "a file or folder that cannot be read is not a deleted one", (DISK_REAL + "test_trouble_with_an_entry_is_not_absence", UNIT_ENGINE + "test_a_folder_that_cannot_be_listed_is_tried_again")),
     Case(56, "disk", "fsync fails", (WORLDS,)),
     Case(58, "disk", "stopped by a signal for a while", (STATES + "test_disk_058_one_is_stopped_by_a_signal_and_goes_on[2.0]",)),
-    Case(59, "disk", "files and folders without permission", (UNIT_DISK + "test_no_permission", CHANGE + "[edit_read_only_files]")),
-    Case(60, "disk", "what is read-only for a while: a file, a folder, a file system", (DISKS + "test_disk_060_what_cannot_be_written_for_a_while", UNIT_DISK + "test_a_read_only_disk")),
-    Case(61, "disk", "the folder is removed, unmounted, replaced", (ROOT + "test_a_folder_that_goes_is_waited_for", ROOT + "test_a_disk_that_is_not_mounted_at_the_start_is_waited_for", UNIT_DISK + "test_an_unmounted_root_is_gone")),
+    Case(59, "disk", "files and folders without permission", (DISK_PERMISSIONS + "test_no_permission", CHANGE + "[edit_read_only_files]")),
+    Case(60, "disk", "what is read-only for a while: a file, a folder, a file system", (DISKS + "test_disk_060_what_cannot_be_written_for_a_while", DISK_MOUNTS + "test_a_read_only_disk")),
+    Case(61, "disk", "the folder is removed, unmounted, replaced", (ROOT + "test_a_folder_that_goes_is_waited_for", ROOT + "test_a_disk_that_is_not_mounted_at_the_start_is_waited_for", DISK_MOUNTS + "test_an_unmounted_root_is_gone")),
     Case(62, "disk", "everything is deleted by its user", (DISKS + "test_disk_062_everything_is_deleted_by_its_user", ROOT + "test_a_folder_emptied_while_nobody_looked_is_held")),
-    Case(64, "disk", "a mount inside the folder", (UNIT_DISK + "test_a_bind_mount_is_a_boundary", UNIT_DISK + "test_a_mount_in_the_folder_is_a_boundary")),
+    Case(64, "disk", "a mount inside the folder", (DISK_MOUNTS + "test_a_bind_mount_is_a_boundary", DISK_MOUNTS + "test_a_mount_in_the_folder_is_a_boundary")),
     Case(65, "disk", "more events than the kernel keeps", (DISKS + "test_disk_065_more_events_than_the_kernel_keeps", UNIT_EVENTS + "test_lost_events_become_a_scan")),
     Case(66, "disk", "folders that cannot be watched", (DISKS + "test_disk_066_no_folder_can_be_watched", UNIT_EVENTS + "test_what_cannot_be_watched_is_remembered")),
     Case(67, "disk", "two daemons on one folder", (COMMANDS + "test_a_second_daemon_on_the_same_folder",)),
     Case(68, "disk", "our own folders inside the shared one, or wiped", (COMMANDS + "test_a_signature_folder_inside_the_shared_one_is_not_shared", COMMANDS + "test_the_signature_folder_is_a_cache", ROOT + "test_a_folder_in_a_shared_folder_is_not_shared")),
-    Case(69, "disk", "a file system that cannot exchange two names", (UNIT_DISK + "test_steps_keep_a_file_saved_meanwhile", UNIT_DISK + "test_supports_exchange")),
+    Case(69, "disk", "a file system that cannot exchange two names", (DISK_RENAMES + "test_steps_keep_a_file_saved_meanwhile", DISK_RENAMES + "test_supports_exchange")),
     # --- network
     Case(70, "network", "a partition and its end", (QUARRELS, LEDGER + "[1-5-2.0]")),
     Case(71, "network", "a connection that is open on one side only", (NETS + "test_network_071_half_open",)),
@@ -164,7 +168,7 @@ CASES = (
     Case(120, "state", "after the rename, before the index knows", (UNIT_ENGINE + "test_what_was_being_installed_is_adopted_though_its_peer_went_on", WORLDS)),
     Case(121, "state", "a torn index", (STATES + "test_state_121_a_torn_index",)),
     Case(122, "state", "between the exchange and the history", (POINTS, WORLDS, UNIT_FILES + "test_what_the_history_cannot_take_stays_where_it_was")),
-    Case(123, "state", "the power is cut", (WORLDS, UNIT_DISK + "test_what_was_synced_is_never_lost")),
+    Case(123, "state", "the power is cut", (WORLDS, DISK_POWER + "test_what_was_synced_is_never_lost")),
     Case(124, "state", "all nodes are killed at once, again and again", (STATES + "test_state_124_all_are_killed_at_once[5]", CRASH + "test_all_are_killed_in_a_storm_of_small_files")),
     Case(125, "state", "killed again and again in the first scan", (STATES + "test_state_125_killed_again_and_again_in_the_first_scan",)),
     Case(151, "state", "the index is lost, on one node or on all", (OFFLINE + "test_lost_state_is_a_first_contact", ROOT + "test_our_own_folder_may_be_removed", SOAK)),
@@ -175,7 +179,7 @@ CASES = (
     Case(127, "time", "clocks that are decades apart", (CLOCKS + "test_an_edit_made_after_seeing_another_wins[clocks]", CLOCKS + "test_offline_work_of_the_slowest_clock_arrives[clocks]")),
     Case(128, "time", "a clock that jumps while the daemon runs", (STATES + "test_time_128_the_clock_jumps_while_it_runs",)),
     Case(129, "time", "each machine in a time zone of its own", (CHANGE + "[touch]", CHANGE + "[bring_back_an_older_file]")),
-    Case(130, "time", "a file system that counts in seconds", (WORLDS, UNIT_DISK + "test_times_of_a_coarse_file_system")),
+    Case(130, "time", "a file system that counts in seconds", (WORLDS, DISK_MEMORY + "test_times_of_a_coarse_file_system")),
     Case(131, "time", "certificates and a clock of 1970", why_not="there is no encryption yet, hence no certificate"),
     Case(132, "time", "all machines sleep and wake", (STATES + "test_time_132_all_machines_sleep_and_wake[2.0]",)),
     # --- conflicts

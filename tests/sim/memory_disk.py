@@ -1,7 +1,7 @@
 """A disk in memory: what dir_sync.disk.RealDisk does to a file system, done to inodes in one process.
 
 In:   the verbs of ports.Disk from the program; the verbs of a user, who knows nothing of it; a clock, and dice.
-Out:  the same answers and the same Troubles as the real disk (tests/test_disk.py holds both to it), and a power cut.
+Out:  the same answers and the same Troubles as the real disk (tests/disk/test_contract.py holds both to it), and a power cut.
 Rule: one thread, and only the clock and the dice from outside: equal seeds give equal disks.
 
 What a power cut leaves, as ext4 with data=ordered might, and no kinder:
@@ -149,7 +149,7 @@ class MemoryDisk:
         return 0
 
     def spelled(self, path: bytes) -> bytes | None:
-        """As the real disk: what is blind is wrapped by whoever uses it (dir_sync.spelling)."""
+        """As the real disk: what is blind is wrapped by whoever uses it (disk.spelling)."""
         return None
 
     def read_link(self, path: bytes) -> bytes:

@@ -21,6 +21,7 @@ from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.renames import Renames
+from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, values
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
@@ -35,7 +36,6 @@ from dir_sync.engine.scan import Scan
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.index import Index
-from dir_sync.spelling import SpelledDisk
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
 from tests.sim.seams import patched

@@ -75,11 +75,11 @@ from dir_sync.core.messages import (
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq, same_content
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session
+from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Now
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.index import Index
 from dir_sync.ports import DiskError, Trouble
-from dir_sync.spelling import SpelledDisk
 from tests.sim.conflicts import Conflicts
 from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw

@@ -10,14 +10,12 @@ from random import Random
 
 import pytest
 
-from dir_sync import disk as disk_module
 from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Looked, LookJob, Result, Why
 from dir_sync.core.looks import Look, LookItem
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
-from dir_sync.disk import RealDisk
+from dir_sync.disk import Blindness, RealDisk, SpelledDisk, linux, probe, truthful
 from dir_sync.file_sync import STAGING, FileSync
 from dir_sync.ports import DiskError, Trouble
-from dir_sync.spelling import Blindness, SpelledDisk, probe, truthful
 from tests.sim.memory_disk import MemoryDisk, _Inode
 from tests.sim.world import Signatures
 
@@ -100,11 +98,8 @@ def test_one_folder_may_be_blind_alone(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "folded" / "readme").write_bytes(b"1")
     flags: dict[int, int] = {os.stat(tmp_path / "folded").st_ino: 0x40000000 | 0x80000}
 
-    def ioctl(fd: int, request: int, argument: bytes) -> bytes:
-        inode = os.fstat(fd).st_ino
-        if request == disk_module._SET_FLAGS:
-            flags[inode] = int.from_bytes(argument, "little")
-        return flags.get(inode, 0x80000).to_bytes(4, "little")
+    def set_flags(handle: int, wanted: int) -> None:
+        flags[os.fstat(handle).st_ino] = wanted
 
     listed: list[bytes] = []
 
@@ -112,7 +107,8 @@ def test_one_folder_may_be_blind_alone(tmp_path: Path, monkeypatch: pytest.Monke
         listed.append(path)
         return [os.fsencode(name) for name in os.listdir(tmp_path / os.fsdecode(path))]
 
-    monkeypatch.setattr(disk_module.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr(linux, "inode_flags", lambda handle: flags.get(os.fstat(handle).st_ino, 0x80000))
+    monkeypatch.setattr(linux, "change_inode_flags", set_flags)
     real = RealDisk(os.fsencode(tmp_path))
     try:
         assert probe(real) == (Blindness.SOME, True)

@@ -20,6 +20,7 @@ from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import HISTORY, STAGING, FileSync
 from dir_sync.ports import Disk, DiskError, Trouble
+from tests.disk.worlds import T0, RealWorld
 from tests.lan.lan import make_immutable
 from tests.pair import NoSignatures
 from tests.sim.memory_disk import MemoryDisk
@@ -305,3 +306,40 @@ def item_of(disk: MemoryDisk, record: Record) -> ApplyItem:
         return item(disk, Act.META, record)
     finally:
         disk.fail = fail
+
+
+def test_attributes_are_kept(real: RealWorld) -> None:
+    real.write(b"old", b"old")
+    real.write(b"new", b"new")
+    real.disk.set_meta(b"new", 0o640, T0)
+    try:
+        os.setxattr(real.at(b"old"), "user.note", b"kept")
+    except OSError as error:
+        pytest.skip(f"no user xattrs here: {error}")
+    if os.geteuid() == 0:
+        os.chown(real.at(b"old"), 12, 34)
+        os.setxattr(real.at(b"old"), "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+    real.disk.keep_attributes(b"old", b"new")
+    assert os.getxattr(real.at(b"new"), "user.note") == b"kept"
+    assert os.listxattr(real.at(b"new")) == ["user.note"]
+    assert (real.seen(b"new").mode, real.seen(b"new").mtime) == (0o640, T0)
+    found, wanted = os.stat(real.at(b"new")), os.stat(real.at(b"old"))
+    assert (found.st_uid, found.st_gid) == (wanted.st_uid, wanted.st_gid)
+
+
+def test_an_acl_is_kept(real: RealWorld) -> None:
+    real.write(b"old", b"old")
+    real.write(b"new", b"new")
+    # user::rw- user:12:rwx group::r-- mask::rwx other::---
+    acl = bytes.fromhex(
+        "02000000" "01000600ffffffff" "020007000c000000" "04000400ffffffff" "10000700ffffffff" "20000000ffffffff"
+    )  # fmt: skip
+    try:
+        os.setxattr(real.at(b"old"), "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"no ACLs here: {error}")
+    real.disk.set_meta(b"new", 0o640, T0)
+    real.disk.keep_attributes(b"old", b"new")
+    kept = os.getxattr(real.at(b"new"), "system.posix_acl_access")
+    assert bytes.fromhex("020007000c000000") in kept
+    assert real.seen(b"new").mode == 0o640

@@ -1,0 +1,28 @@
+"""The disk: one shared folder on a Linux file system, held open.
+
+In:   paths relative to the folder, bytes.
+Out:  the verbs of ports.Disk; every failure is a DiskError.
+Rule: nothing outside the folder is ever reached. Each verb opens the parent directory from the held handle, without
+      following a link and without crossing a mount, and acts on one name relative to that parent. Whatever another
+      program swaps meanwhile, the act happens in a directory that was inside when opened.
+
+    real         RealDisk: the verbs
+    spelling     a Disk that stands before one that takes two spellings for one name
+    renames      renames that never replace, and exchanges     steps      the same without the flags of renameat2
+    handles      open parents, kept in a batch; stale ones
+    unlocked     folders of ours that forbid their owner something: unlocked for the moment; all modes of folders
+    directories  from a path to a handle of a directory        folder     the shared folder itself
+    files        regular files: Reader, Writer, small ones     attributes owners, groups, ACLs
+    stats        os.stat_result becomes Stat                   errors     errno becomes Trouble
+    linux        system calls that the standard library lacks
+
+Made by `daemon` and `history`; all others know only ports.Disk. Imports `core` and `ports`.
+No module imports one that stands above it in `tests/test_architecture.py`.
+"""
+
+from dir_sync.disk.folder import room
+from dir_sync.disk.linux import Kernel
+from dir_sync.disk.real import RealDisk
+from dir_sync.disk.spelling import Blindness, RawDisk, SpelledDisk, probe, truthful
+
+__all__ = ["Blindness", "Kernel", "RawDisk", "RealDisk", "SpelledDisk", "probe", "room", "truthful"]

@@ -1,0 +1,213 @@
+"""Owners, groups and ACLs: what a folder gives to what is made in it, and what only an owner may change.
+
+In:   paths of files and folders; what lies ready in the staging folder and will be renamed elsewhere.
+Out:  they have what they would have, had they been made there. A rename brings nothing of this about.
+Rule: as far as this user may, and never an error: the file matters more than its group.
+Used by: real.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat as st
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dir_sync.disk.handles import Handles
+from dir_sync.disk.linux import inode_flags
+from dir_sync.disk.unlocked import Unlocked
+from dir_sync.ports import DiskError
+
+__all__ = ["Attributes"]
+
+_ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+_COPIED = (_ACCESS, "security.selinux")
+
+# An ACL as the kernel tells it: version 2, then entries of eight bytes: tag, permissions, id.
+_VERSION = b"\2\0\0\0"
+_ENTRY_BYTES = 8
+_IMMUTABLE_OR_APPEND_ONLY = 0x30
+_USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
+
+
+class Attributes:
+    """The verbs. None of them raises anything."""
+
+    def __init__(self, handles: Handles, unlocked: Unlocked) -> None:
+        self._handles = handles
+        self._unlocked = unlocked
+
+    def copy(self, of: bytes, on: bytes) -> None:
+        """Give the file `on` the owner, group and extended attributes of the file `of`. Of the extended attributes: ACL,
+        SELinux label and what is the user's. Capabilities stay behind: they were given to the content, which is another
+        now. The mode of `on` stays as it is."""
+
+        def copy(here: int, mine: bytes) -> None:
+            self._handles.at(on, lambda there, theirs: self._copy(here, mine, there, theirs))
+
+        try:
+            self._handles.at(of, copy)
+        except (OSError, DiskError):
+            pass
+
+    def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
+        """Give to something of ours that nobody else uses yet what it would have if it had been made in `folder`."""
+        try:
+            handle = self._handles.hold(folder)
+        except (OSError, DiskError):
+            return  # whoever goes on is told
+        try:
+            inherited = _inherited_from(handle)
+        finally:
+            os.close(handle)
+        if inherited is None:
+            return
+        for path in on:
+            try:
+                self._handles.at(path, functools.partial(_give, inherited))
+            except (OSError, DiskError):
+                continue
+
+    def make_plain(self, path: bytes) -> None:
+        """What is made in this folder of ours gets nothing from it, whatever it has inherited itself."""
+        try:
+            handle = self._handles.hold(path)
+        except (OSError, DiskError):
+            return
+        try:
+            _make_plain(handle)
+        finally:
+            os.close(handle)
+
+    def is_only_replaceable(self, path: bytes) -> bool:
+        """True for what is another user's, in a folder that we may change."""
+        try:
+            return self._handles.at(path, _is_only_replaceable)
+        except (OSError, DiskError):
+            return False
+
+    def _copy(self, here: int, mine: bytes, there: int, theirs: bytes) -> None:
+        old = os.stat(mine, dir_fd=here, follow_symlinks=False)
+        new = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+        for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # each for itself: an owner only root may give
+            if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
+                try:
+                    os.chown(theirs, uid, gid, dir_fd=there, follow_symlinks=False)
+                except OSError:
+                    pass
+        # Extended attributes have no calls relative to a handle (before Linux 6.13)
+        before, after = (b"/proc/self/fd/%d/%b" % name for name in ((here, mine), (there, theirs)))
+        try:
+            names = os.listxattr(before, follow_symlinks=False)
+        except OSError:
+            return
+        for name in names:
+            if name in _COPIED or name.startswith("user."):
+                try:
+                    os.setxattr(after, name, os.getxattr(before, name, follow_symlinks=False), follow_symlinks=False)
+                except OSError:
+                    pass
+        if names and st.S_ISREG(new.st_mode):
+            found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+            self._unlocked.change_mode(there, theirs, found, new.st_mode)  # an ACL brings a mode of its own
+
+
+class _Inherited(NamedTuple):
+    """`group`: -1 for none; `acl`: b"" for none."""
+
+    group: int
+    acl: bytes
+
+
+def _inherited_from(folder: int) -> _Inherited | None:
+    """What is made in a folder (any kind of handle) gets from it; None: nothing, as nearly everywhere."""
+    try:
+        found = os.fstat(folder)
+        group = found.st_gid if found.st_mode & st.S_ISGID else -1
+    except OSError:
+        return None
+    try:
+        acl = os.getxattr(b"/proc/self/fd/%d" % folder, _DEFAULT)
+    except OSError:
+        acl = b""
+    return _Inherited(group, acl) if group >= 0 or acl else None
+
+
+def _give(inherited: _Inherited, parent: int, leaf: bytes) -> None:
+    """The rwx bits stay as they are."""
+    try:
+        found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+    except OSError:
+        return
+    group, acl = inherited
+    if group >= 0 and found.st_gid != group:
+        try:
+            os.chown(leaf, -1, group, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            pass  # a group that we are not in
+    if st.S_ISLNK(found.st_mode):
+        return
+    path = b"/proc/self/fd/%d/%b" % (parent, leaf)  # these calls know no handle of a folder
+    try:
+        if acl:
+            os.setxattr(path, _ACCESS, _with_mode(acl, found.st_mode), follow_symlinks=False)
+            if st.S_ISDIR(found.st_mode):
+                os.setxattr(path, _DEFAULT, acl, follow_symlinks=False)
+        if group >= 0 and st.S_ISDIR(found.st_mode):
+            os.chmod(path, st.S_IMODE(found.st_mode) | st.S_ISGID)
+    except OSError:
+        pass
+
+
+def _make_plain(folder: int) -> None:
+    path = b"/proc/self/fd/%d" % folder
+    for name in (_DEFAULT, _ACCESS):
+        try:
+            os.removexattr(path, name)
+        except OSError:
+            pass  # there is none
+    try:
+        mode = st.S_IMODE(os.fstat(folder).st_mode)
+        if mode & st.S_ISGID:
+            os.chmod(path, mode & ~st.S_ISGID)
+    except OSError:
+        pass
+
+
+def _is_only_replaceable(parent: int, leaf: bytes) -> bool:
+    """OSError."""
+    user = os.geteuid()
+    found, folder = os.stat(leaf, dir_fd=parent, follow_symlinks=False), os.fstat(parent)
+    if found.st_uid == user or (folder.st_mode & st.S_ISVTX and folder.st_uid != user):
+        return False
+    if st.S_ISREG(found.st_mode) and _is_immutable(parent, leaf):
+        return False
+    effective = os.access in os.supports_effective_ids
+    return os.access(f"/proc/self/fd/{parent}", os.W_OK | os.X_OK, effective_ids=effective)
+
+
+def _is_immutable(parent: int, leaf: bytes) -> bool:
+    """OSError if it cannot be read; then it cannot be copied either."""
+    handle = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        return bool(inode_flags(handle) & _IMMUTABLE_OR_APPEND_ONLY)
+    except OSError:
+        return False  # a file system without such flags
+    finally:
+        os.close(handle)
+
+
+def _with_mode(acl: bytes, mode: int) -> bytes:
+    """An ACL whose entries for owner, group (or mask, which limits all groups and named users) and others are these rwx
+    bits, as after a chmod."""
+    if acl[:4] != _VERSION:
+        return acl
+    entries = [acl[at : at + _ENTRY_BYTES] for at in range(len(_VERSION), len(acl), _ENTRY_BYTES)]
+    tags = [int.from_bytes(entry[:2], "little") for entry in entries]
+    bits = {_USER_OBJ: mode >> 6 & 7, _MASK if _MASK in tags else _GROUP_OBJ: mode >> 3 & 7, _OTHER: mode & 7}
+    made = [
+        entry[:2] + bits[tag].to_bytes(2, "little") + entry[4:] if tag in bits else entry
+        for tag, entry in zip(tags, entries, strict=True)
+    ]
+    return _VERSION + b"".join(made)

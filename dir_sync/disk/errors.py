@@ -1,0 +1,61 @@
+"""The one place where errno becomes Trouble.
+
+In:   an OSError, and the path that the caller asked about.
+Out:  a DiskError.
+Used by: handles, files, folder, renames, real.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from dir_sync.ports import DiskError, Trouble
+
+__all__ = ["MISSING", "NO_MODES", "disk_error"]
+
+_TROUBLES = {
+    errno.ENOENT: Trouble.ABSENT,
+    errno.ENOTDIR: Trouble.ABSENT,  # a part of the path is a file
+    errno.EEXIST: Trouble.EXISTS,
+    errno.ENOTEMPTY: Trouble.NOT_EMPTY,
+    errno.EISDIR: Trouble.WRONG_TYPE,
+    errno.ENXIO: Trouble.WRONG_TYPE,  # a socket, or a fifo without a reader
+    errno.ENOSPC: Trouble.FULL,
+    errno.EDQUOT: Trouble.FULL,
+    errno.EFBIG: Trouble.TOO_LARGE,
+    errno.EACCES: Trouble.DENIED,
+    errno.EPERM: Trouble.DENIED,
+    errno.EROFS: Trouble.READ_ONLY,
+    errno.ELOOP: Trouble.BOUNDARY,  # a part of the path is a link
+    errno.EXDEV: Trouble.BOUNDARY,
+    errno.EBUSY: Trouble.BOUNDARY,  # renaming or removing a mount point
+    errno.ENAMETOOLONG: Trouble.NAME,
+    errno.EILSEQ: Trouble.NAME,
+    errno.EINVAL: Trouble.NAME,
+    errno.EMFILE: Trouble.LIMIT,
+    errno.ENFILE: Trouble.LIMIT,
+}
+"""What is not in it is IO."""
+
+MISSING = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
+"""A name below a file or below a link is not in the folder. A link is a leaf here: absence, not trouble."""
+
+NO_MODES = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP))
+"""What a chmod of our own file says on a file system without modes."""
+
+_SAME_WORDS = frozenset(
+    {errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EFBIG}
+)  # what the system says of these is what their Trouble says
+_INODES = "or no free inodes"  # the system does not tell the one from the other
+
+
+def disk_error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
+    """`wrong_type` is the errno with which this one verb says that the name is of another type."""
+    number = error.errno or errno.EIO
+    trouble = Trouble.WRONG_TYPE if number == wrong_type else _TROUBLES.get(number, Trouble.IO)
+    if number in _SAME_WORDS:
+        detail = ""
+    else:
+        detail = _INODES if number == errno.ENOSPC else os.strerror(number)
+    return DiskError(trouble, path, detail)

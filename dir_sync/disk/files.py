@@ -1,0 +1,241 @@
+"""Regular files: held open as ports.Reader and ports.Writer, or read and made whole in one go.
+
+In:   handles of files, or an open parent and a name.
+Out:  bytes and Stats. The two classes raise DiskError, the functions OSError.
+Used by: renames, real.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import stat as st
+from collections.abc import Iterable
+
+from dir_sync.core.limits import MIB
+from dir_sync.core.model import Kind, Stat
+from dir_sync.disk.errors import NO_MODES, disk_error
+from dir_sync.disk.linux import CREATE, READ_FILE, SAFELY, is_too_long_for_the_disk, lease, os_error, start_flush
+from dir_sync.disk.stats import stat_of
+from dir_sync.ports import DiskError, NewFile, Reader, Trouble
+
+__all__ = ["File", "OwnFile", "create", "create_whole", "open_regular", "read_many", "read_small"]
+
+_COPY_BYTES = 64 * MIB  # one copy inside the kernel cannot be interrupted: some 50 ms
+_READ_BYTES = 1 * MIB
+
+_NO_KERNEL_COPY = frozenset((errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF))
+
+
+class File:
+    """ports.Reader."""
+
+    __slots__ = ("_fd", "_path")
+
+    def __init__(self, fd: int, path: bytes) -> None:
+        self._fd = fd
+        self._path = path
+
+    def stat(self) -> Stat:
+        try:
+            return stat_of(Kind.FILE, os.fstat(self._fd))
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
+    def read(self, offset: int, length: int) -> bytes:
+        try:
+            data = os.pread(self._fd, length, offset)
+            while 0 < len(data) < length:  # short is not yet the end: FUSE, and more than 2 GiB
+                more = os.pread(self._fd, length - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+            return data
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        """May be called twice. A network file system may tell only now that a write failed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                os.close(fd)
+            except OSError as error:
+                raise disk_error(error, self._path) from error
+
+
+class OwnFile(File):
+    """ports.Writer. When write or copy_from fails, a part may have been written."""
+
+    __slots__ = ()
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        try:
+            written = os.pwrite(self._fd, data, offset)
+            while written < len(data):
+                more = os.pwrite(self._fd, memoryview(data)[written:], offset + written)
+                if not more:
+                    raise OSError(errno.EIO, "nothing more is taken")
+                written += more
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
+    def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
+        """Inside the kernel where it can (shared extents on btrfs and xfs), else through memory. When the
+        kernel copies nothing more, reading decides whether it is the end: some file systems say 0 too
+        early."""
+        copied = 0
+        fd = source.fileno()
+        try:
+            while fd >= 0 and copied < length:
+                count = min(length - copied, _COPY_BYTES)
+                more = os.copy_file_range(fd, self._fd, count, source_offset + copied, offset + copied)
+                if not more:
+                    break
+                copied += more
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_COPY:
+                raise disk_error(error, self._path) from error
+        while copied < length:
+            data = source.read(source_offset + copied, min(length - copied, _READ_BYTES))
+            if not data:
+                break
+            self.write(offset + copied, data)
+            copied += len(data)
+        return copied
+
+    def lock(self) -> bool:
+        """A write lease: it is granted only if nobody else has the file open at all."""
+        return lease(self._fd, fcntl.F_WRLCK)
+
+    def truncate(self, length: int) -> None:
+        try:
+            os.ftruncate(self._fd, length)
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
+    def must_fit(self, length: int) -> None:
+        """Where the file system does not tell its limit, a write will."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        is_above = limit != resource.RLIM_INFINITY and length > limit
+        if is_above or (length and is_too_long_for_the_disk(self._fd, length)):
+            raise DiskError(Trouble.TOO_LARGE, self._path)
+
+    def set_meta(self, mode: int, mtime: int) -> None:
+        """A file system without modes keeps its own: the file is ours, so nothing else can forbid it."""
+        try:
+            try:
+                os.fchmod(self._fd, mode & 0o777)
+            except OSError as error:
+                if error.errno not in NO_MODES:
+                    raise
+            os.utime(self._fd, ns=(mtime, mtime))  # nobody has read it yet
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+        except OverflowError as error:
+            raise DiskError(Trouble.IO, self._path, "no such time can be") from error
+
+    def start_flush(self, offset: int, length: int) -> None:
+        start_flush(self._fd, offset, length)
+
+    def sync(self) -> None:
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
+
+def open_regular(parent: int, leaf: bytes, access: int) -> int:
+    """Open what was a regular file just now. OSError ELOOP for what is none.
+
+    The caller's stat keeps us from opening a device, which may act on being opened (rewind a tape, arm a watchdog). The
+    other way to be sure, O_PATH and then /proc/self/fd, needs /proc and costs twice as much. Between the two a fifo may
+    take the name (O_NONBLOCK: nothing waits), a terminal (O_NOCTTY) or a link (O_NOFOLLOW); only who has a device already
+    could move it there. The fstat refuses what is not a file then."""
+    fd = os.open(leaf, access | SAFELY, dir_fd=parent)
+    try:
+        if not st.S_ISREG(os.fstat(fd).st_mode):
+            raise os_error(errno.ELOOP)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | None:
+    """A regular file whole; None if it is larger or changes meanwhile. OSError ELOOP for what is no regular file. The
+    caller has seen a regular file there: see open_regular."""
+    fd = os.open(leaf, READ_FILE, dir_fd=parent)
+    try:
+        before = os.fstat(fd)
+        if not st.S_ISREG(before.st_mode):
+            raise os_error(errno.ELOOP)
+        if before.st_size > size_max:
+            return None
+        data = os.read(fd, before.st_size + 1)  # one more shows that it has grown
+        after = os.fstat(fd)
+        if (
+            len(data) != before.st_size
+            or after.st_size != before.st_size
+            or after.st_mtime_ns != before.st_mtime_ns
+            or after.st_ctime_ns != before.st_ctime_ns
+        ):
+            return None
+        return stat_of(Kind.FILE, before), data
+    finally:
+        os.close(fd)
+
+
+def read_many(parent: int, names: Iterable[bytes], size_max: int) -> list[tuple[Stat, bytes] | None]:
+    """read_small for each; None also for any trouble."""
+    found: list[tuple[Stat, bytes] | None] = []
+    for name in names:
+        try:
+            found.append(read_small(parent, name, size_max))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def create(parent: int, leaf: bytes) -> int:
+    return os.open(leaf, CREATE, 0o600, dir_fd=parent)
+
+
+def create_whole(parent: int, file: NewFile) -> Stat:
+    """A new file with content, mode and time. If it fails, nothing is left."""
+    name, data, mode, mtime = file
+    mode &= 0o777
+    fd = os.open(name, CREATE, mode | 0o600, dir_fd=parent)
+    try:
+        written = os.write(fd, data) if data else 0
+        while written < len(data):
+            more = os.write(fd, memoryview(data)[written:])
+            if not more:
+                raise os_error(errno.EIO)
+            written += more
+        try:
+            os.utime(fd, ns=(mtime, mtime))
+        except OverflowError:
+            raise os_error(errno.EOVERFLOW) from None
+        found = os.fstat(fd)
+        if found.st_mode & 0o777 != mode:  # an odd mode, or the umask
+            try:
+                os.fchmod(fd, mode)
+            except OSError as error:
+                if error.errno not in NO_MODES:
+                    raise
+            found = os.fstat(fd)
+        return stat_of(Kind.FILE, found)
+    except BaseException:
+        try:
+            os.unlink(name, dir_fd=parent)
+        except OSError:
+            pass  # the first trouble is the one to tell
+        raise
+    finally:
+        os.close(fd)

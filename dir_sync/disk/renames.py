@@ -1,0 +1,186 @@
+"""Renames that never replace, and exchanges: by the flags of renameat2 where the file system has them, else in steps.
+
+In:   two paths, or many pairs.
+Out:  it is done; DiskError.
+Used by: real.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import threading
+from collections.abc import Sequence
+
+from dir_sync.core.limits import RESERVED_NAME
+from dir_sync.core.model import Kind, Stat, parent_of
+from dir_sync.disk import steps
+from dir_sync.disk.directories import NO_NAMES, NUL
+from dir_sync.disk.errors import MISSING, disk_error
+from dir_sync.disk.files import create
+from dir_sync.disk.handles import Handles
+from dir_sync.disk.linux import os_error, renameat2
+from dir_sync.disk.stats import KINDS, stat_of
+from dir_sync.disk.unlocked import CHANGE, WRITE, Unlocked
+from dir_sync.ports import DiskError
+
+__all__ = ["Renames"]
+
+_NOREPLACE, _EXCHANGE = 1, 2
+_NO_FLAGS = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
+
+
+class Renames:
+    """What gives names in the folder to something else."""
+
+    def __init__(self, handles: Handles, unlocked: Unlocked) -> None:
+        self._handles = handles
+        self._unlocked = unlocked
+        self._exchanges: bool | None = None  # None: nobody has tried yet
+        self._in_steps = threading.Lock()
+        # Of our own threads, none takes a name between the look and the rename of another
+
+    @property
+    def supports_exchange(self) -> bool:
+        """False if exchange() is not atomic here. Tried out, once, on two files in `.dir_sync`; true as long
+        as that folder is not there."""
+        if self._exchanges is None:
+            self._try_exchange()
+        return self._exchanges is not False
+
+    def rename(self, source: bytes, target: bytes) -> None:
+        self._move(source, target, _NOREPLACE)
+
+    def exchange(self, mine: bytes, theirs: bytes) -> None:
+        self._move(mine, theirs, _EXCHANGE)
+
+    def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> list[Stat | None | DiskError]:
+        """rename for each, and the stat of its new name then (None: it is gone again). Known here: we are in a batch."""
+        moved: list[Stat | None | DiskError] = []
+        at: tuple[bytes, bytes] | None = None  # the folders that `here` and `there` are open for
+        here = there = -1
+        parent = self._handles.parent
+        for source, target in moves:
+            before, _, mine = source.rpartition(b"/")
+            after, _, theirs = target.rpartition(b"/")
+            try:
+                if (before, after) != at:
+                    try:
+                        here, there = parent(source)[0], parent(target)[0]
+                        at = before, after
+                    except PermissionError:
+                        at = None
+                if (
+                    at is None
+                    or theirs in NO_NAMES
+                    or theirs.find(NUL) >= 0
+                    or renameat2(here, mine, there, theirs, _NOREPLACE) < 0
+                ):
+                    at = None
+                    self.rename(source, target)  # the long way knows what to do, or says what is wrong
+                    moved.append(self._stat(target))
+                    continue
+            except OSError as error:
+                moved.append(disk_error(error, target))
+                continue
+            except DiskError as error:
+                moved.append(error)
+                continue
+            try:
+                found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
+                kind = KINDS.get(found.st_mode & 0o170000, Kind.OTHER)
+                is_folder = kind is Kind.DIRECTORY
+                moved.append(self._unlocked.stat_at(there, theirs) if is_folder else stat_of(kind, found))
+            except OSError:
+                moved.append(None)
+        return moved
+
+    def _stat(self, path: bytes) -> Stat | None:
+        try:
+            return self._handles.at(path, self._unlocked.stat_at)
+        except OSError as error:
+            if error.errno in MISSING:
+                return None
+            raise disk_error(error, path) from error
+
+    def _move(self, source: bytes, target: bytes, flag: int) -> None:
+        try:
+            try:
+                self._rename_fresh(source, target, flag)
+            except PermissionError as denied:
+                wanted = [(parent_of(source), CHANGE), (parent_of(target), CHANGE)]
+                if parent_of(source) != parent_of(target):  # a folder that gets another parent is changed itself
+                    wanted += [(path, WRITE) for path in ((source, target) if flag == _EXCHANGE else (source,))]
+                with self._unlocked.allow(denied, *wanted):
+                    self._rename_fresh(source, target, flag)
+        except OSError as error:
+            raise disk_error(error, target if error.errno == errno.EEXIST else source) from error
+        self._handles.forget(source, target)
+
+    def _rename_fresh(self, source: bytes, target: bytes, flag: int) -> None:
+        while True:
+            try:
+                self._rename(source, target, flag)
+                return
+            except OSError as error:
+                if not self._handles.reopen_stale(error, source, target, making=True):
+                    raise
+
+    def _rename(self, source: bytes, target: bytes, flag: int) -> None:
+        handles = self._handles
+        here, mine = handles.parent(source)
+        try:
+            there, theirs = handles.parent(target)
+            try:
+                if flag == _EXCHANGE and self._exchanges is False:
+                    number = errno.ENOSYS
+                elif renameat2(here, mine, there, theirs, flag) >= 0:
+                    return
+                else:
+                    number = ctypes.get_errno()
+                if number not in _NO_FLAGS:
+                    raise os_error(number)
+                if _is_one_in_the_other(source, target):  # that is EINVAL on any file system
+                    raise _nested(here, mine, there, theirs, flag)
+                if flag == _EXCHANGE:
+                    self._exchanges = False
+                with self._in_steps:
+                    if flag == _EXCHANGE:
+                        steps.exchange(there, theirs, here, mine)
+                    else:
+                        steps.rename(here, mine, there, theirs)
+            finally:
+                handles.release(there)
+        finally:
+            handles.release(here)
+
+    def _try_exchange(self) -> None:
+        mine, theirs = (RESERVED_NAME + b"/" + steps.spare_name() for _ in range(2))
+        made = []
+        try:
+            for path in (mine, theirs):
+                os.close(self._handles.at(path, create, making=True, rights=CHANGE))
+                made.append(path)
+            self._exchanges = None
+            self.exchange(mine, theirs)
+            if self._exchanges is None:
+                self._exchanges = True
+        except (OSError, DiskError):
+            pass
+        for path in made:
+            try:
+                self._handles.at(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent), rights=CHANGE)
+            except (OSError, DiskError):
+                pass
+
+
+def _is_one_in_the_other(mine: bytes, theirs: bytes) -> bool:
+    return theirs.startswith(mine + b"/") or mine.startswith(theirs + b"/")
+
+
+def _nested(here: int, mine: bytes, there: int, theirs: bytes, flag: int) -> OSError:
+    """Why one name cannot become another that lies below or above it."""
+    if not steps.is_taken(here, mine) or (flag == _EXCHANGE and not steps.is_taken(there, theirs)):
+        return os_error(errno.ENOENT)
+    return os_error(errno.EEXIST if flag != _EXCHANGE and steps.is_taken(there, theirs) else errno.EINVAL)

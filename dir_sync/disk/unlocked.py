@@ -1,0 +1,269 @@
+"""Folders of ours whose mode forbids their owner what a verb needs: they are unlocked for the moment.
+
+In:   a verb that was denied, and the rights that it needs on which folders.
+Out:  it is tried again while these folders are u+rwx; then they get their modes back, unless somebody has given them
+      others meanwhile. Every stat tells the mode that a folder will have again. If the program dies in between, notes in
+      `.dir_sync` tell the next start.
+Rule: who changes or reads the mode of a folder asks here: a folder that is unlocked just now has two.
+Used by: handles, renames, real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat as st
+import threading
+from collections.abc import Iterable, Iterator
+
+from dir_sync.core.limits import RESERVED_NAME
+from dir_sync.core.model import Kind, Stat
+from dir_sync.disk.directories import NO_NAMES, NUL, Directories
+from dir_sync.disk.folder import Folder
+from dir_sync.disk.linux import HOLD, READ, Kernel
+from dir_sync.disk.stats import Stats
+from dir_sync.ports import DiskError
+
+__all__ = ["CHANGE", "ENTER", "LIST", "NOTE", "READ_NAMES", "WRITE", "Unlocked"]
+
+ENTER, CHANGE, WRITE, READ_NAMES, LIST = 0o100, 0o300, 0o200, 0o400, 0o500
+"""What a folder must allow its owner."""
+
+NOTE = b"opened-"
+"""In our own folder: a link whose name tells inode and process, and its target mode and path."""
+
+_KEPT_MAX = 64  # folders that one batch keeps unlocked: each holds a descriptor
+
+
+class _Folder:
+    """A folder of ours that is unlocked for the moment. All of it under the lock of `Unlocked`."""
+
+    __slots__ = ("handle", "key", "mode", "path", "users", "wide")
+
+    def __init__(self, handle: int, key: tuple[int, int], path: bytes) -> None:
+        self.handle = handle  # so that a rename meanwhile does not matter, and its inode stays its own
+        self.key = key  # device and inode
+        self.path = path
+        self.users = 0  # verbs, and batches
+        self.mode = self.wide = -1  # what it will have again; what it has now
+
+    @property
+    def note(self) -> bytes:
+        return NOTE + b"%d-%d" % (self.key[1], os.getpid())
+
+
+class _Kept(threading.local):
+    """What the batch of this thread keeps unlocked, each once; None outside a batch."""
+
+    folders: list[_Folder] | None = None
+
+
+class Unlocked:
+    """The folders that are unlocked just now, by whichever thread."""
+
+    def __init__(self, folder: Folder, kernel: Kernel, directories: Directories, stats: Stats) -> None:
+        self._root = folder
+        self._kernel = kernel
+        self._directories = directories
+        self._stats = stats
+        self._kept = _Kept()
+        self._lock = threading.Lock()  # over modes of folders and the two below
+        self._folders: dict[tuple[int, int], _Folder] = {}
+        self._turn = 0  # changes before a folder is unlocked, and when it has its mode again
+
+    # For verbs that were denied
+
+    @contextlib.contextmanager
+    def allow(self, denied: OSError, *wanted: tuple[bytes, int]) -> Iterator[None]:
+        """Inside, these folders allow us these rights. `denied` is raised if that cannot be had, or is so already."""
+        unlocked = self._unlock(wanted) if denied.errno == errno.EACCES else []
+        if not unlocked:
+            raise denied
+        try:
+            yield
+        finally:
+            kept = self._kept.folders
+            if kept is not None:
+                again = [each for each in unlocked if each in kept]
+                kept += [each for each in unlocked if each not in kept]
+                unlocked = again + kept[:-_KEPT_MAX]
+                del kept[:-_KEPT_MAX]
+            self._restore(unlocked)
+
+    def begin_batch(self) -> None:
+        """From now on this thread keeps unlocked what it unlocks."""
+        self._kept.folders = []
+
+    def end_batch(self) -> None:
+        kept, self._kept.folders = self._kept.folders, None
+        self._restore(kept or ())
+
+    def restore_all(self, notes: Iterable[tuple[bytes, bytes]]) -> None:
+        """Folders that an earlier run left unlocked get their modes back, unless they have been given others since.
+        `notes`: target and name of each. Never fails."""
+        for note, name in sorted(notes, key=lambda each: -len(each[0])):  # a folder after what is in it
+            mode, _, path = note.partition(b" ")
+            try:
+                fd = self._directories.open(path, HOLD)
+                try:
+                    found = os.fstat(fd)
+                    was = int(mode, 8)
+                    if (
+                        found.st_ino == int(name[len(NOTE) :].partition(b"-")[0])
+                        and st.S_IMODE(found.st_mode) == was | 0o700
+                    ):
+                        self._kernel.change_mode(fd, was)
+                finally:
+                    os.close(fd)
+            except (OSError, DiskError, ValueError):
+                pass  # it has moved, or is not ours any more
+            self._remove_note(name)
+
+    # For whoever reads or gives modes
+
+    def stat_at(self, parent: int, leaf: bytes) -> Stat:
+        """A folder that is unlocked for the moment has the mode that it will have again. Whoever unlocks one or
+        restores it counts a turn, so that a mode that was read meanwhile is read once more."""
+        turn = self._turn
+        found = self._stats.at(parent, leaf)
+        if found.kind is not Kind.DIRECTORY or not (self._folders or self._turn != turn):
+            return found
+        with self._lock:
+            found = self._stats.at(parent, leaf)
+            one = self._folders.get((found.device, found.inode))
+            if one is None or found.mode != one.wide & 0o777:
+                return found
+            return found._replace(mode=one.mode & 0o777)
+
+    def entries(self, path: bytes) -> list[tuple[bytes, Stat]]:
+        """Names and stats of what is in a directory; see stat_at. OSError."""
+        turn = self._turn
+        fd = self._directories.open(path, READ)
+        try:
+            listing = self._stats.entries(fd)
+            if not (self._folders or self._turn != turn):
+                return listing
+            again: list[tuple[bytes, Stat]] = []
+            for entry in listing:
+                if entry[1].kind is Kind.DIRECTORY:
+                    try:
+                        entry = (entry[0], self.stat_at(fd, entry[0]))
+                    except FileNotFoundError:
+                        continue
+                again.append(entry)
+            return again
+        finally:
+            os.close(fd)
+
+    def change_mode(self, parent: int, leaf: bytes, found: os.stat_result, mode: int) -> None:
+        """`leaf` was a file or a directory just now, as `found` says; if it has become a link, that is left alone.
+        A directory keeps its setuid, setgid and sticky bits. One that is unlocked gets the mode at the end."""
+        mode &= 0o777
+        if not st.S_ISDIR(found.st_mode):
+            if found.st_mode & 0o7777 != mode:
+                self._kernel.change_mode_at(parent, leaf, mode)
+            return
+        with self._lock:
+            now = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+            if not st.S_ISDIR(now.st_mode):
+                return
+            mode |= now.st_mode & 0o7000
+            one = self._folders.get((now.st_dev, now.st_ino))
+            if one is not None:
+                self._widen(one, mode)
+            elif now.st_mode & 0o7777 != mode:
+                self._kernel.change_mode_at(parent, leaf, mode)
+
+    # Unlocking and restoring
+
+    def _unlock(self, wanted: Iterable[tuple[bytes, int]]) -> list[_Folder]:
+        """Unlock what can be unlocked; each of them is to be restored."""
+        unlocked: list[_Folder] = []
+        for path, rights in wanted:
+            parts = path.split(b"/")
+            if path.find(NUL) >= 0 or not NO_NAMES.isdisjoint(parts):
+                continue  # not in the folder, or the folder itself
+            try:
+                at = os.dup(self._root.handle)
+                try:
+                    for number, part in enumerate(parts):
+                        try:
+                            below = self._directories.hold_in(at, part)
+                        except PermissionError:
+                            self._unlock_one(at, b"/".join(parts[:number]), ENTER, unlocked)
+                            below = self._directories.hold_in(at, part)
+                        os.close(at)
+                        at = below
+                    self._unlock_one(at, path, rights, unlocked)
+                finally:
+                    os.close(at)
+            except OSError:
+                continue  # not a folder, or not to be had: what is tried again will tell
+        return unlocked
+
+    def _unlock_one(self, handle: int, path: bytes, rights: int, unlocked: list[_Folder]) -> None:
+        if not path:
+            return
+        with self._lock:
+            found = os.fstat(handle)
+            mode = st.S_IMODE(found.st_mode)
+            one = self._folders.get((found.st_dev, found.st_ino))
+            if one is None:
+                if not rights & ~mode or found.st_uid != os.geteuid():
+                    return
+                if mode & st.S_ISGID and found.st_gid not in (os.getegid(), *os.getgroups()):
+                    return  # the kernel would take that bit away for good
+                one = _Folder(os.dup(handle), (found.st_dev, found.st_ino), path)
+                self._turn += 1
+                self._folders[one.key] = one
+            elif rights & ~mode == 0:
+                mode = -1  # known here: another thread has unlocked it since we were denied
+            one.users += 1
+            unlocked.append(one)
+            try:
+                if mode >= 0:
+                    self._widen(one, mode)
+            except OSError:
+                pass  # it keeps its mode, and we are denied once more
+
+    def _widen(self, one: _Folder, mode: int) -> None:
+        """Known here: we have the lock. `mode` is what it will have again. The note comes first."""
+        one.mode, one.wide = mode, mode | 0o700
+        name = one.note
+        self._remove_note(name)
+        try:
+            ours = self._directories.open(RESERVED_NAME, HOLD)
+            try:
+                os.symlink(b"%o %b" % (mode, one.path), name, dir_fd=ours)
+            finally:
+                os.close(ours)
+        except OSError:
+            pass  # no room, or too long a path: if we die just now, it stays unlocked
+        self._kernel.change_mode(one.handle, one.wide)
+
+    def _remove_note(self, name: bytes) -> None:
+        try:
+            ours = self._directories.open(RESERVED_NAME, HOLD)
+            try:
+                os.unlink(name, dir_fd=ours)
+            finally:
+                os.close(ours)
+        except OSError:
+            pass
+
+    def _restore(self, unlocked: Iterable[_Folder]) -> None:
+        for one in unlocked:
+            with self._lock:
+                one.users -= 1
+                if one.users:
+                    continue
+                try:
+                    if st.S_IMODE(os.fstat(one.handle).st_mode) == one.wide != one.mode:
+                        self._kernel.change_mode(one.handle, one.mode)
+                    self._remove_note(one.note)
+                except OSError:
+                    pass  # the note tells the next start
+                self._turn += 1  # before it is taken from the list: see stat_at
+                del self._folders[one.key]
+            os.close(one.handle)

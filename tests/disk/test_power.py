@@ -1,0 +1,201 @@
+"""The disk in memory: power cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dir_sync.core.model import Kind, Stat
+from dir_sync.ports import Trouble
+from tests.disk.worlds import (
+    memory,
+    trouble,
+)
+from tests.sim.memory_disk import MemoryDisk, MemoryFile
+
+
+def _crashes(story: Callable[[MemoryDisk], None], seeds: int = 300, **options: Any) -> list[MemoryDisk]:
+    disks = []
+    for seed in range(seeds):
+        disk = memory(seed, **options)
+        story(disk)
+        disk.crash()
+        disks.append(disk)
+    return disks
+
+
+def _install(disk: MemoryDisk) -> None:
+    """A file is staged, synced, renamed into place, and its folder synced."""
+    disk.mkdir(b"staging")
+    writer = disk.create(b"staging/x")
+    writer.write(0, b"content")
+    writer.sync()
+    writer.close()
+    disk.rename(b"staging/x", b"x")
+    disk.sync_directory(b"")
+
+
+def test_what_was_synced_is_never_lost() -> None:
+    for disk in _crashes(_install, 100):
+        assert disk.content(b"x") == b"content"
+        assert disk.content(b"staging/x") is None
+
+    def all_at_once(disk: MemoryDisk) -> None:
+        for number in range(5):
+            disk.write(b"%d" % number, b"content")
+        disk.sync_all()
+
+    for disk in _crashes(all_at_once, 50):
+        assert [disk.content(b"%d" % number) for number in range(5)] == [b"content"] * 5
+
+
+def test_an_fsync_keeps_the_name_of_its_file() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.mkdir(b"folder")
+        writer = disk.create(b"folder/x")
+        writer.write(0, b"content")
+        writer.sync()
+
+    assert all(disk.content(b"folder/x") == b"content" for disk in _crashes(story, 50))
+
+
+def test_a_rename_that_was_not_synced_is_whole_or_not_at_all() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old")
+        disk.write(b"new", b"new")
+        disk.sync_all()
+        disk.exchange(b"new", b"x")
+        disk.rename(b"new", b"kept")
+
+    ends = {(disk.content(b"x"), disk.content(b"new"), disk.content(b"kept")) for disk in _crashes(story)}
+    assert ends == {(b"old", b"new", None), (b"new", b"old", None), (b"new", None, b"old")}
+
+
+def test_a_rename_without_a_sync_of_the_content_may_leave_it_empty() -> None:
+    """What was measured on ext4: the new name is there, and nothing in it."""
+
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old")
+        disk.sync_all()
+        disk.write(b"new", b"content")
+        disk.move(b"new", b"x")
+
+    ends = {disk.content(b"x") for disk in _crashes(story)}
+    assert {b"old", b"", b"content"} <= ends
+    assert all(end == b"old" or b"content".startswith(end or b"") for end in ends)
+
+
+def test_content_that_was_not_synced() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old")
+        disk.sync_all()
+        disk.write(b"x", b"new content")
+
+    ends = {disk.content(b"x") for disk in _crashes(story)}
+    assert {b"old", b"", b"new content", b"new"} <= ends
+    assert all(end == b"old" or b"new content".startswith(end or b"") for end in ends)
+
+
+def test_what_was_appended_is_lost_with_the_name_that_was_made_before() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old")
+        disk.sync_all()
+        disk.make_link(b"note", b"it grows")
+        writer = disk.append(b"x")
+        writer.write(3, b" and new")
+        writer.set_meta(0o644, 1)
+
+    ends = {(disk.content(b"x"), disk.stat(b"note") is not None) for disk in _crashes(story)}
+    assert {(b"old", False), (b"old", True), (b"old and new", True), (b"old and", True)} <= ends
+    assert all(content == b"old" for content, is_noted in ends if not is_noted)
+
+
+def test_changes_of_names_are_lost_only_from_the_end() -> None:
+    def story(disk: MemoryDisk) -> None:
+        for number in range(10):
+            disk.mkdir(b"%d" % number)
+
+    ends = {tuple(disk.tree()) for disk in _crashes(story)}
+    assert ends == {tuple(b"%d" % number for number in range(count)) for count in range(11)}
+
+
+def test_a_removed_tree_comes_back_whole_or_in_part() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.mkdir(b"a/b")
+        disk.write(b"a/b/x", b"x")
+        disk.write(b"a/y", b"y")
+        disk.sync_all()
+        disk.delete(b"a")
+
+    for disk in _crashes(story, 100):
+        tree = disk.tree()
+        assert tuple(tree) in {*((), (b"a",), (b"a", b"a/y"), (b"a", b"a/b", b"a/y"), (b"a", b"a/b", b"a/b/x", b"a/y"))}
+        assert all(content[1] in (b"x", b"y", b"") for content in tree.values())
+        for path in tree:
+            stat = disk.stat(path)
+            assert stat is not None
+            assert stat.links == (1 if stat.kind == Kind.FILE else 2 + (b"a/b" in tree and path == b"a"))
+
+
+@pytest.mark.parametrize("cruel", [False, True])
+def test_lost_content_shows_in_a_stat_unless_the_disk_is_cruel(cruel: bool) -> None:
+    old, new = [], []
+
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old")
+        disk.sync_all()
+        old.append(disk.stat(b"x"))
+        disk.write(b"x", b"new")
+        new.append(disk.stat(b"x"))
+
+    disks = list(_crashes(story, cruel=cruel))
+    hidden = [
+        sum(disk.stat(b"x") == stat and disk.content(b"x") != content for disk, stat in zip(disks, stats, strict=True))
+        for content, stats in ((b"old", old), (b"new", new))
+    ]
+    assert [bool(count) for count in hidden] == [cruel, cruel]
+
+
+def test_modes_and_times_are_in_the_journal() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"x", mtime=1)
+        disk.sync_all()
+        disk.set_meta(b"x", 0o700, 2)
+        disk.mkdir(b"later")
+
+    ends = {(*disk.tree()[b"x"][2:], b"later" in disk.tree()) for disk in _crashes(story, 100)}
+    assert ends == {(0o644, 1, False), (0o700, 2, False), (0o700, 2, True)}
+
+
+def test_open_files_end_with_the_power() -> None:
+    disk = memory()
+    disk.write(b"x", b"x")
+    held: MemoryFile = disk.hold(b"x")
+    disk.sync_all()
+    disk.crash()
+    assert trouble(held.read, 0, 1) == Trouble.IO
+    assert trouble(held.write, 0, b"y") == Trouble.IO
+    held.close()
+    assert disk.content(b"x") == b"x"
+
+
+def test_a_disk_is_used_on_after_a_crash() -> None:
+    for seed in range(50):
+        disk = memory(seed, capacity=1000)
+        for turn in range(5):
+            disk.mkdir(b"d")
+            disk.write(b"d/%d" % turn, bytes(turn))
+            disk.link(b"d/%d" % turn, b"l%d" % turn)
+            disk.crash()
+        names: dict[int, int] = {}
+        inodes: dict[int, Stat] = {}
+        for path in disk.tree():
+            stat = disk.stat(path)
+            assert stat is not None
+            if stat.kind == Kind.FILE:
+                names[stat.inode] = names.get(stat.inode, 0) + 1
+                inodes[stat.inode] = stat
+        assert all(stat.links == names[inode] for inode, stat in inodes.items())
+        assert disk.free_bytes() == 1000 - sum(stat.size for stat in inodes.values())
