@@ -13,14 +13,15 @@ from dir_sync.core.events import (
     Effect,
     Event,
     NewIdentity,
-    Note,
     PeerDown,
     PeerUp,
     Received,
     Report,
     Send,
+    Tell,
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core.notes import Note
 from dir_sync.core.retention import Retention
 from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, Now
@@ -85,8 +86,8 @@ class OneNode:
     def _do(self, effects: list[Effect]) -> None:
         self.index.commit()
         for effect in effects:
-            if isinstance(effect, Note):
-                self.notes.append(effect)
+            if isinstance(effect, Tell):
+                self.notes.append(effect.note)
             elif isinstance(effect, Send):
                 self.sends.append(effect)
             elif isinstance(effect, Report):
@@ -106,8 +107,8 @@ class OneNode:
         self._do(effects)
         return busy or bool(effects)
 
-    def said(self, what: str) -> bool:
-        return any(note.what == what for note in self.notes)
+    def said(self, kind: type[Note]) -> bool:
+        return any(isinstance(note, kind) for note in self.notes)
 
 
 class Pair:

@@ -376,7 +376,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "node_manager": {"node", "rests", "security", "log", "utils"},
     "discovery": {"log", "utils"},
     "web": {"status", "log", "utils"},
-    "narrator": {"log", "words"},
+    "narrator": {"log", "sentences"},
+    "sentences": {"log", "words"},
     "inbox": {"node", "node_manager", "rests"},
     "workers": {"rests"},
     # where all of them meet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync import undo
+from dir_sync.core import notes
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import Blind, Decided, Moved, Recalled, Touched, Urgency
 from dir_sync.core.jobs import Why
@@ -39,11 +40,11 @@ def test_an_emptied_folder_is_held_until_somebody_decides(pair: Pair) -> None:
     pair.cut()
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
-    assert pair.one.said("braked")
+    assert pair.one.said(notes.LossHeld)
     assert len(files(pair.two.disk)) == 21
     assert not pair.one.engine.is_busy
     pair.restart(pair.one)
-    assert pair.one.said("braked"), "a restart decides nothing"
+    assert pair.one.said(notes.LossHeld), "a restart decides nothing"
     pair.one.disk.write(b"beside", b"all else goes on")
     pair.one.inbox.append(Touched(b"beside", Urgency.NOW))
     pair.run()
@@ -72,7 +73,7 @@ def test_losses_that_are_approved_elsewhere_are_not_asked_about_again_there(pair
     pair.two.inbox.append(Decided(True))
     pair.run()
     assert files(pair.two.disk) == [b"beside"]
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
     assert pair.one.disk.tree() == pair.two.disk.tree()
 
 
@@ -214,7 +215,7 @@ def test_what_is_there_again_is_held_no_longer(pair: Pair) -> None:
     pair.one.inbox.append(Blind(b"", ""))
     pair.run()
     assert not pair.one.engine.brakes.own.held
-    assert pair.one.said("unbraked")
+    assert pair.one.said(notes.NothingHeld)
     assert len(files(pair.two.disk)) == 21
 
 
@@ -251,7 +252,7 @@ def test_a_scan_while_it_runs_is_held_as_well(pair: Pair) -> None:
     pair.one.disk.delete(b"d")
     pair.one.inbox.append(Blind(b"", "events were lost"))
     pair.run()
-    assert pair.one.said("braked")
+    assert pair.one.said(notes.LossHeld)
     assert len(files(pair.two.disk)) == 21
 
 
@@ -262,9 +263,9 @@ def test_what_was_seen_to_go_is_never_held(pair: Pair) -> None:
     pair.one.disk.delete(b"d")
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
-    assert not pair.one.said("braked")
+    assert not pair.one.said(notes.LossHeld)
     assert not pair.one.engine.brakes.own.held
-    assert pair.two.said("peer braked"), "that is for the others to judge"
+    assert pair.two.said(notes.PeerHeld), "that is for the others to judge"
 
 
 def test_a_few_are_not_held(pair: Pair) -> None:
@@ -272,7 +273,7 @@ def test_a_few_are_not_held(pair: Pair) -> None:
     for number in range(9):
         pair.one.disk.delete(b"d/%d" % number)
     pair.restart(pair.one)
-    assert not pair.one.said("braked")
+    assert not pair.one.said(notes.LossHeld)
     assert len(files(pair.two.disk)) == 12
 
 
@@ -281,7 +282,7 @@ def test_less_than_half_is_not_held(pair: Pair) -> None:
     for number in range(10):
         pair.one.disk.delete(b"d/%d" % number)
     pair.restart(pair.one)
-    assert not pair.one.said("braked")
+    assert not pair.one.said(notes.LossHeld)
     assert len(files(pair.two.disk)) == 11
 
 
@@ -289,7 +290,7 @@ def test_moves_do_not_count(pair: Pair) -> None:
     pair.cut()
     pair.one.disk.move(b"d", b"elsewhere")
     pair.restart(pair.one)
-    assert not pair.one.said("braked")
+    assert not pair.one.said(notes.LossHeld)
     assert pair.one.disk.tree() == pair.two.disk.tree()
     assert len(files(pair.two.disk)) == 21
 
@@ -332,8 +333,8 @@ def rewrite_live(pair: Pair, node: OneNode, count: int) -> None:
 
 def test_what_a_node_removes_in_a_burst_is_held_by_the_others(pair: Pair) -> None:
     remove_live(pair, pair.one)
-    assert pair.two.said("peer braked")
-    assert pair.one.said("held there")
+    assert pair.two.said(notes.PeerHeld)
+    assert pair.one.said(notes.HeldThere)
     assert len(files(pair.two.disk)) >= 17, "it is held before much is gone"
     assert not pair.two.engine.is_busy
     pair.one.disk.write(b"beside", b"all else goes on")
@@ -397,7 +398,7 @@ def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair
     pair.one.disk.delete(b"d")
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
-    assert pair.two.said("peer braked")
+    assert pair.two.said(notes.PeerHeld)
     pair.two.inbox.append(Decided(False))
     pair.run()
     assert_equal(pair)
@@ -407,14 +408,14 @@ def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair
 def test_rewriting_nearly_all_is_held(pair: Pair) -> None:
     pair.two.engine.brakes.own.limits = pair.two.engine.brakes.peers.limits = Limits(10, 50, 10, 80)
     rewrite_live(pair, pair.one, 20)
-    assert pair.two.said("peer braked")
+    assert pair.two.said(notes.PeerHeld)
     old = [path for path in files(pair.two.disk) if pair.two.disk.content(path).startswith(b"content")]
     assert len(old) >= 16
     assert not pair.two.engine.is_busy
     pair.one.engine.brakes.own.limits = pair.one.engine.brakes.peers.limits = Limits(10, 50, 10, 80)
     pair.two.inbox.append(Decided(False))
     pair.run()
-    assert not pair.one.said("peer braked"), "what was rejected comes back without being asked for"
+    assert not pair.one.said(notes.PeerHeld), "what was rejected comes back without being asked for"
     assert all(pair.one.disk.content(path) == pair.two.disk.content(path) for path in files(pair.two.disk))
     assert all(pair.one.disk.content(path).startswith(b"content") for path in old)
 
@@ -425,13 +426,13 @@ def test_what_is_rejected_is_no_conflict() -> None:
     fill(pair.one.disk, 1_300)
     pair.restart(pair.one)
     rewrite_live(pair, pair.one, 1_300)
-    assert pair.two.said("peer braked")
+    assert pair.two.said(notes.PeerHeld)
     pair.one.events_max = 1
     pair.two.inbox.append(Decided(False))
     pair.run()
     assert all(pair.one.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(1_300))
     assert {version.why for version in pair.one.index.versions()} == {Why.REPLACED}
-    assert not pair.one.said("conflict")
+    assert not pair.one.said(notes.Conflict)
 
 
 def test_what_goes_one_by_one_goes_at_once(pair: Pair) -> None:
@@ -448,7 +449,7 @@ def test_what_goes_one_by_one_goes_at_once(pair: Pair) -> None:
         pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
         pair.run()
         pair.clock.ms += 2_000
-    assert pair.two.said("peer braked"), "slowly, but within a minute"
+    assert pair.two.said(notes.PeerHeld), "slowly, but within a minute"
     assert len(files(pair.two.disk)) >= 10
 
 
@@ -462,7 +463,7 @@ def test_an_undo_of_much_is_held_like_anything_else(pair: Pair) -> None:
     assert len(files(pair.two.disk)) == 81
     pair.one.inbox.append(Recalled(tuple(undo.plan(pair.one.index, since, None).wanted), {}))
     pair.run()
-    assert pair.two.said("peer braked")
+    assert pair.two.said(notes.PeerHeld)
     pair.two.inbox.append(Decided(True))
     pair.run()
     assert len(files(pair.two.disk)) == 21
@@ -471,7 +472,7 @@ def test_an_undo_of_much_is_held_like_anything_else(pair: Pair) -> None:
 
 def test_an_ordinary_amount_is_not_held(pair: Pair) -> None:
     remove_live(pair, pair.one, 10)
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
     assert len(files(pair.two.disk)) == 11
 
 
@@ -481,7 +482,7 @@ def test_moving_a_folder_is_no_disaster(pair: Pair) -> None:
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
     assert_equal(pair)
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
 
 
 def test_what_comes_and_goes_all_the_time_is_no_disaster(pair: Pair) -> None:
@@ -492,7 +493,7 @@ def test_what_comes_and_goes_all_the_time_is_no_disaster(pair: Pair) -> None:
         pair.one.disk.delete(b"passing %d" % number)
         pair.one.inbox.append(Touched(b"passing %d" % number, Urgency.VANISHED))
         pair.run()
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
     assert_equal(pair)
 
 
@@ -512,7 +513,7 @@ def lock_up(pair: Pair, node: OneNode, numbers: range, breath: int) -> None:
 def test_new_files_make_up_for_no_old_ones(pair: Pair, breath: int) -> None:
     pair.clock.ms += 3_000
     lock_up(pair, pair.one, range(20), breath)
-    assert pair.two.said("peer braked")
+    assert pair.two.said(notes.PeerHeld)
     kept = [path for path in files(pair.two.disk) if not path.endswith(b".locked")]
     assert len(kept) >= 10
     pair.two.inbox.append(Decided(False))
@@ -535,7 +536,7 @@ def test_moves_whose_new_names_are_told_later_are_no_disaster() -> None:
     pair.one.inbox.append(Touched(b"elsewhere", Urgency.FOLDER))
     pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
     pair.run()
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
     assert_equal(pair)
 
 
@@ -559,7 +560,7 @@ def test_new_files_make_up_for_none_that_a_scan_misses(pair: Pair) -> None:
         pair.one.disk.write(b"d/%d.locked" % number, b"scrambled %d" % number)
         pair.one.disk.delete(b"d/%d" % number)
     pair.restart(pair.one)
-    assert pair.one.said("braked")
+    assert pair.one.said(notes.LossHeld)
     assert pair.two.disk.content(b"d/7") == b"content 7"
 
 
@@ -573,7 +574,7 @@ def test_what_is_made_anew_at_once_was_not_removed(pair: Pair) -> None:
         pair.one.disk.write(b"d/%d" % number, b"made %d" % number)
         pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
     pair.run()
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
     assert_equal(pair)
 
 
@@ -588,7 +589,7 @@ def test_a_newcomer_is_not_alarmed_by_what_goes_while_it_is_filled(pair: Pair) -
         pair.one.disk.delete(b"more/%d" % number)
         pair.one.inbox.append(Touched(b"more/%d" % number, Urgency.VANISHED))
     pair.run()
-    assert not pair.two.said("peer braked")
+    assert not pair.two.said(notes.PeerHeld)
     assert_equal(pair)
 
 
@@ -601,7 +602,7 @@ def test_what_its_maker_makes_again_is_held_no_more(pair: Pair) -> None:
         pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
     pair.run()
     assert not pair.two.engine.brakes.held()
-    assert pair.two.said("unbraked")
+    assert pair.two.said(notes.NothingHeld)
     assert_equal(pair)
 
 
@@ -809,7 +810,7 @@ def test_what_is_left_of_a_build_is_judged_again(pair: Pair) -> None:
     assert pair.two.engine.brakes.held()
     make_again(pair, pair.one, range(15))
     assert not pair.two.engine.brakes.held()
-    assert pair.two.said("unbraked")
+    assert pair.two.said(notes.NothingHeld)
     assert_equal(pair)
     assert len(files(pair.two.disk)) == 16
     pair.restart(pair.two)

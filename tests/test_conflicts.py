@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from dir_sync.core import notes
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import ApplyJob, Why
 from dir_sync.core.messages import Chunks, Piece, from_wire
@@ -57,8 +58,8 @@ def test_both_edit_while_apart(pair: Pair, later: str, restarts: bool) -> None:
     pair.link()
     assert winner.disk.content(b"file") == b"the winner" == loser.disk.content(b"file")
     assert whys(loser)[-1] == (Why.CONFLICT, 5)
-    assert loser.said("conflict")
-    assert not winner.said("conflict")
+    assert loser.said(notes.Conflict)
+    assert not winner.said(notes.Conflict)
 
 
 def test_edited_while_this_node_was_down(pair: Pair) -> None:

@@ -10,18 +10,18 @@ from zlib import crc32
 import pytest
 from blake3 import blake3
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.content import bucket_of, first_scan_record
 from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
     Moved,
-    Note,
     PeerDown,
     PeerUp,
     Received,
     Send,
+    Tell,
     Ticked,
     Touched,
     Urgency,
@@ -88,6 +88,7 @@ from dir_sync.scanner import YOUNG
 from tests.ends import closed_at_end
 
 T = TypeVar("T")
+N = TypeVar("N", bound=notes.Note)
 
 FOLDER = "default"
 PEER, OTHER = "aa", "bb"
@@ -128,6 +129,10 @@ class Bench:
 
     def all(self, kind: type[T]) -> list[T]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def told(self, kind: type[N]) -> list[N]:
+        """What people were told of that kind."""
+        return [effect.note for effect in self.effects if isinstance(effect, Tell) and isinstance(effect.note, kind)]
 
     def said(self, node: str = PEER) -> list[Message]:
         return [send.message for send in self.all(Send) if node in send.peers]
@@ -568,7 +573,7 @@ def test_a_folder_that_holds_only_what_is_not_ours_stays_here_alone() -> None:
     assert row is not None
     assert row.record.kind == Kind.ABSENT
     assert row.fp
-    assert not [note for note in bench.all(Note) if note.what == "removed"]
+    assert not bench.told(notes.Removed)
 
 
 def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
@@ -922,11 +927,11 @@ def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size:
     bench = Bench()
     content = b"n" * size
     item = refused_change(bench, content)
-    notes = [note.what for note in bench.all(Note)]
+    told = [effect.note for effect in bench.all(Tell)]
     result = ApplyResult(b"a", Result.CHANGED)
     for turn in range(4):
         bench.apply(result)
-        notes += [note.what for note in bench.all(Note)]
+        told += [effect.note for effect in bench.all(Tell)]
         for _ in range(100):
             if bench.all(ApplyJob):
                 break
@@ -942,8 +947,8 @@ def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size:
         (job,) = bench.all(ApplyJob)
         assert job.items == (item,), turn
         result = ApplyResult(b"a", Result.PROBLEM, problem="no permission")
-    assert notes.count("trouble") == 1
-    assert notes.count("fetched") == (size >= limits.LARGE_FILE_BYTES)
+    assert sum(isinstance(note, notes.CannotWrite) for note in told) == 1
+    assert sum(isinstance(note, notes.Fetched) for note in told) == (size >= limits.LARGE_FILE_BYTES)
     assert bench.engine.sync_report.troubled() == [(b"a", "no permission", True)]
 
 
@@ -990,7 +995,7 @@ def test_what_was_here_already_did_not_come() -> None:
     (stage,) = bench.all(StageJob)
     bench.feed(Staged(stage.token, len(content), True))
     assert bench.all(ApplyJob)
-    assert not [note for note in bench.all(Note) if note.what == "fetched"]
+    assert not bench.told(notes.Fetched)
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -1008,19 +1013,17 @@ def test_a_rename_is_told_to_people_as_one_thing(connected: bool) -> None:
         b"stays": seen(b"stays", b"changed"),
     }
     bench.feed(Looked(tuple(looks[item.path] for job in bench.all(LookJob) for item in job.items)))
-    notes = {(note.what, note.path, note.text) for note in bench.all(Note)}
-    assert notes == {
-        ("renamed here", b"aA\xff", "aa"),
-        ("deleted here", b"gone", ""),
-        ("changed here", b"stays", ""),
-    }
+    assert bench.told(notes.RenamedHere) == [notes.RenamedHere(b"aA\xff", b"aa")]
+    assert bench.told(notes.DeletedHere) == [notes.DeletedHere(b"gone")]
+    assert bench.told(notes.ChangedHere) == [notes.ChangedHere(b"stays", len(b"changed"))]
+    assert len(bench.all(Tell)) == 3
 
 
 def test_renames_are_counted_like_others(caplog: pytest.LogCaptureFixture) -> None:
     narrator = Narrator()
     with caplog.at_level("INFO", logger.name):
         for number in range(8):
-            narrator.tell(Note("renamed here", b"new %d\xff" % number, text=f"old {{{number}}}"), 1.0)
+            narrator.tell(notes.RenamedHere(b"new %d\xff" % number, b"old {%d}" % number), 1.0)
         narrator.breathe(9.0)
     assert caplog.messages[0] == "renamed here: old {0} to new 0\\xff"
     assert caplog.messages[5:] == ["renamed here: 3 more"]
@@ -1072,7 +1075,7 @@ def test_a_file_that_never_rests_is_read_less_and_less_often_and_people_are_told
             bench.ms += 500
             bench.feed(Touched(b"image", Urgency.WRITING))
             bench.feed(Looked((Seen(b"image", Look.UNSTABLE, size=size),)))
-            told += sum(note.what == "restless" for note in bench.all(Note))
+            told += len(bench.told(notes.Restless))
     assert 5 <= looks <= 20
     assert told == 1
     assert bench.engine.look_queue.restless() == [b"image"]
@@ -1313,7 +1316,7 @@ def test_what_was_removed_and_turns_up_under_another_name_leaves_the_history_aga
     bench.apply(ApplyResult(b"b", Result.DONE, seen(b"b", b"content").fp))
     assert bench.index.version(version.name) is None
     assert bench.index.get(b"b") is not None
-    assert [note.text for note in bench.all(Note) if note.what == "renamed"] == ["a"], "not its name in the history"
+    assert [note.source for note in bench.told(notes.Renamed)] == [b"a"], "not its name in the history"
 
 
 @pytest.mark.parametrize("result", [Result.MISSING, Result.CHANGED, Result.PROBLEM])
@@ -1696,4 +1699,4 @@ def test_what_its_peer_has_replaced_meanwhile_still_came_from_somebody() -> None
     newer = record(b"a", b"newer", WALL_NS + 2 * 10**9, PEER)._replace(vector=join(vector, ((PEER, 2),)))
     bench.hear(state(newer, sequence=2))
     bench.apply(ApplyResult(b"a", Result.DONE, seen(b"a", b"").fp))
-    assert [bool(note.peer) for note in bench.all(Note) if note.what == "received"] == [True]
+    assert [bool(note.peer) for note in bench.told(notes.Received)] == [True]

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from blake3 import blake3
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.events import Event, Touched, Urgency
 from dir_sync.core.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.core.jobs import DeltaDone, Growing, Job
@@ -60,8 +60,8 @@ def test_what_is_appended_is_appended_and_nothing_is_copied_or_kept() -> None:
         append(pair.one, b"log", b"line %d\n" % number)
         pair.run()
         assert pair.two.disk.content(b"log") == BASE + lines
-    rest = str(len(b"line 19\n"))  # what people are told: not that all of the file travelled each time
-    assert [note.text for note in pair.two.notes if note.what == "fetched"][-1] == rest
+    rest = len(b"line 19\n")  # what people are told: not that all of the file travelled each time
+    assert [note.travelled for note in pair.two.notes if isinstance(note, notes.Fetched)][-1] == rest
     assert inode(pair.two) == before
     assert pair.two.disk.counts["file.copy_from"] == copies
     assert pair.two.disk.counts["create"] == creates

@@ -6,12 +6,14 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.events import Note, PeerDown, Ticked, Touched, Urgency
+from dir_sync.core import notes
+from dir_sync.core.events import PeerDown, Ticked, Touched, Urgency
 from dir_sync.core.jobs import ApplyJob, ApplyResult, Listed, Result
 from dir_sync.core.looks import Listing
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Piece, State, StateRequest
 from dir_sync.core.model import Stamp, fingerprint
 from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.core.status import Status
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
@@ -41,10 +43,6 @@ def in_sync(bench: Bench) -> None:
 
 def said_lacks(bench: Bench, node: str = PEER) -> list[Lack]:
     return [Lack(one.files, one.bytes, one.others) for one in bench.said(node) if isinstance(one, Lacks)]
-
-
-def notes(bench: Bench, what: str) -> list[tuple[int, int, str]]:
-    return [(note.wire, note.size, note.text) for note in bench.all(Note) if note.what == what]
 
 
 def test_a_change_is_in_sync_when_the_peer_has_it_not_when_it_has_heard_of_it() -> None:
@@ -148,21 +146,21 @@ def test_one_line_when_all_have_everything() -> None:
         told_all(bench, node)
     has_all(bench, PEER)
     bench.wait(1_000)
-    assert notes(bench, "in sync") == [], "one of the two has not said so"
+    assert bench.told(notes.InSync) == [], "one of the two has not said so"
     has_all(bench, OTHER)
     bench.wait(1_000)
-    assert notes(bench, "in sync") == [(2, 0, f"{PEER}\n{OTHER}")]
+    assert bench.told(notes.InSync) == [notes.InSync((PEER, OTHER))]
     bench.wait(60_000)
-    assert notes(bench, "in sync") == []
+    assert bench.told(notes.InSync) == []
     bench.found(b"a", b"new")
     for node in (PEER, OTHER):
         has_all(bench, node)
     bench.wait(1_000)
-    assert notes(bench, "in sync") == [(2, 0, f"{PEER}\n{OTHER}")]
+    assert bench.told(notes.InSync) == [notes.InSync((PEER, OTHER))]
     for event in (PeerDown(OTHER, "lost"), Ticked()):
         bench.ms += 20_000
         bench.feed(event)
-        assert notes(bench, "in sync") == [], "that one has left makes it no news"
+        assert bench.told(notes.InSync) == [], "that one has left makes it no news"
 
 
 def test_single_edits_do_not_each_have_a_line() -> None:
@@ -173,7 +171,7 @@ def test_single_edits_do_not_each_have_a_line() -> None:
         bench.found(b"a", b"%d" % number)
         has_all(bench)
         bench.wait(1_000)
-        said += len(notes(bench, "in sync"))
+        said += len(bench.told(notes.InSync))
     assert 5 <= said <= 7
     bench.wait(10_000)
     bench.wait(1_000)
@@ -199,15 +197,15 @@ def test_people_are_told_what_a_peer_lacks() -> None:
     bench.connect()
     bench.hear(state(record(b"a", b"x")._replace(size=9 * MIB)))
     told_all(bench, sequence=2)
-    assert notes(bench, "met") == [(1, 9 * MIB, "")]
+    assert bench.told(notes.PeerAhead) == [notes.PeerAhead(PEER, 1, 9 * MIB)]
     bench.hear(Lacks(FOLDER, 0, 2, 2_000 * MIB, 0))
-    assert notes(bench, "lags") == [(2, 2_000 * MIB, "")]
+    assert bench.told(notes.PeerBehind) == [notes.PeerBehind(PEER, 2, 2_000 * MIB)]
     bench.ms += 1_000
     bench.hear(Lacks(FOLDER, 0, 2, 1_900 * MIB, 0))
-    assert notes(bench, "lags") == [], "not each second"
+    assert bench.told(notes.PeerBehind) == [], "not each second"
     bench.ms += 30_000
     bench.hear(Lacks(FOLDER, 0, 2, 1_000 * MIB, 0))
-    assert notes(bench, "lags") == [(2, 1_000 * MIB, "")]
+    assert bench.told(notes.PeerBehind) == [notes.PeerBehind(PEER, 2, 1_000 * MIB)]
 
 
 def test_nothing_is_said_before_the_folder_was_scanned() -> None:
@@ -222,11 +220,11 @@ def test_nothing_is_said_before_the_folder_was_scanned() -> None:
 def test_the_words(caplog: pytest.LogCaptureFixture) -> None:
     narrator = Narrator()
     with caplog.at_level("INFO", logger.name):
-        narrator.tell(Note("in sync", text="anna", wire=1), 1.0)
-        narrator.tell(Note("in sync", text="anna\nbob\ncarol", wire=3), 1.0)
-        narrator.tell(Note("lags", peer="bob", size=2_000_000, wire=2), 1.0)
-        narrator.tell(Note("met", peer="bob", size=0, wire=0), 1.0)
-        narrator.tell(Note("met", peer="bob", size=2_000_000, wire=2), 1.0)
+        narrator.tell(notes.InSync(("anna",)), 1.0)
+        narrator.tell(notes.InSync(("anna", "bob", "carol")), 1.0)
+        narrator.tell(notes.PeerBehind("bob", 2, 2_000_000), 1.0)
+        narrator.tell(notes.PeerAhead("bob", 0, 0), 1.0)
+        narrator.tell(notes.PeerAhead("bob", 2, 2_000_000), 1.0)
     assert caplog.messages == [
         "everything is in sync with anna",
         "everything is in sync with anna, bob and carol",
@@ -247,7 +245,7 @@ def test_the_words(caplog: pytest.LogCaptureFixture) -> None:
 def test_status_says_per_peer_what_is_lacking(more: dict[str, object], words: str) -> None:
     peer = {"name": "bob", "node": "cd" * 8, "address": "10.0.0.2", "synchronized": False}
     peer |= {"lacks": NOTHING._asdict(), "lacking_here": NOTHING._asdict()} | more
-    said = render({**ANSWER, "peers": [peer], "in_sync": peer["synchronized"]}, "docs")
+    said = render(Status.from_json({**ANSWER, "peers": [peer], "in_sync": peer["synchronized"]}), "docs")
     assert said[2] == f"bob (node cdcdcdcd) at 10.0.0.2: {words}"
     assert (said[-1] == "everything is in sync") == bool(peer["synchronized"])
 

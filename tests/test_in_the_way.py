@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dir_sync.core import notes
 from dir_sync.core.events import Blind, Touched, Urgency
 from dir_sync.core.model import Kind
 from tests.pair import OneNode, Pair
@@ -50,7 +51,7 @@ def test_a_folder_that_was_deleted_while_it_was_hidden_does_not_come_back(restar
     assert one.disk.tree() == two.disk.tree() == {}
     assert not two.engine.scope.mounted
     assert not two.engine.is_busy
-    said = [note.path for note in two.notes if note.what == "removed"]
+    said = [note.path for note in two.notes if isinstance(note, notes.Removed)]
     assert said[-3:] == [b"proj/src/mnt", b"proj/src", b"proj"], "people are told when it goes"
 
 

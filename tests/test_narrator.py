@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 import pytest
 
-from dir_sync.core.events import Note, PeerDown, Received, Touched, Urgency
+from dir_sync.core import notes
+from dir_sync.core.events import PeerDown, Received, Touched, Urgency
 from dir_sync.core.jobs import Applied
 from dir_sync.core.messages import Change, ModificationUpdate
 from dir_sync.core.model import Kind, Stamp
@@ -15,21 +17,32 @@ from dir_sync.narrator import Narrator
 from tests.pair import Pair
 
 
-def line(caplog: pytest.LogCaptureFixture, note: Note) -> str:
+def line(caplog: pytest.LogCaptureFixture, note: notes.Note) -> str:
     caplog.set_level(logging.INFO, "dir_sync")
     caplog.clear()
     Narrator().tell(note, 0.0)
     return caplog.messages[0]
 
 
-@pytest.mark.parametrize(
-    "what", ["scanned", "pruned", "braked", "peer braked", "held there", "missing there", "decided"]
-)
+COUNTING: list[Callable[[int], notes.Note]] = [
+    lambda count: notes.Scanned(count, 5),
+    lambda count: notes.HistoryPruned(count, 5),
+    lambda count: notes.LossHeld(b"path", count, 5),
+    lambda count: notes.PeerHeld(b"path", "bob", count, count),
+    lambda count: notes.HeldThere(b"path", "bob", "alice", count),
+    lambda count: notes.LossHeldThere(b"path", "bob", count),
+    lambda count: notes.Decided(b"path", "bob", count, True),
+]
+
+
+@pytest.mark.parametrize("made", COUNTING)
 @pytest.mark.parametrize(("count", "words"), [(1, "1 {}"), (2_000, "2,000 {}s"), (0, "0 {}s")])
-def test_one_is_not_many(caplog: pytest.LogCaptureFixture, what: str, count: int, words: str) -> None:
-    thing = "version" if what == "pruned" else "file"
-    size = count if what == "peer braked" else 5
-    said = line(caplog, Note(what, b"path", "bob", size, count, "alice", 1))
+def test_one_is_not_many(
+    caplog: pytest.LogCaptureFixture, made: Callable[[int], notes.Note], count: int, words: str
+) -> None:
+    note = made(count)
+    thing = "version" if isinstance(note, notes.HistoryPruned) else "file"
+    said = line(caplog, note)
     assert f" {words.format(thing)} " in said + " "
     assert "(s)" not in said
 
@@ -51,8 +64,8 @@ def test_a_node_that_has_left_is_called_by_its_name(noted: bool) -> None:
         pair.clock.ms += 1
     two.inbox.appendleft(PeerDown(one.index.node, "lost"))
     two.turn()
-    (note,) = [note for note in two.notes if note.what == "removed"]
-    assert note.peer == ("anna" if noted else one.index.node[:8])
+    (note,) = [note for note in two.notes if isinstance(note, notes.Removed)]
+    assert note.maker == ("anna" if noted else one.index.node[:8])
 
 
 @pytest.mark.parametrize("at_start", [True, False])
@@ -67,16 +80,16 @@ def test_what_is_mounted_below_the_folder_is_said_to_be(at_start: bool) -> None:
     else:
         one.inbox += [Touched(path, Urgency.NOW) for path in (b"disk", b"pipe")]
     pair.run()
-    said = {note.path: note.text for note in one.notes if note.what == "skipped"}
+    said = {note.path: note.reason for note in one.notes if isinstance(note, notes.Skipped)}
     assert said == {b"disk": "another file system is mounted there", b"pipe": "not a file, a folder or a link"}
 
 
-def told(caplog: pytest.LogCaptureFixture, *notes: Note, verbose: bool = False) -> list[str]:
+def told(caplog: pytest.LogCaptureFixture, *happened: notes.Note, verbose: bool = False) -> list[str]:
     """All lines, within two seconds."""
     caplog.set_level(logging.DEBUG if verbose else logging.INFO, "dir_sync")
     caplog.clear()
     narrator = Narrator("/home/anna/my docs")
-    for note in notes:
+    for note in happened:
         narrator.tell(note, 0.0)
     assert narrator.breathe(0.5) is not None or not narrator.breathe(2.0)
     narrator.breathe(2.0)
@@ -86,44 +99,42 @@ def told(caplog: pytest.LogCaptureFixture, *notes: Note, verbose: bool = False) 
 @pytest.mark.parametrize(
     ("note", "words"),
     [
-        (Note("removed", b"f7", "anna"), "anna deleted f7"),
-        (Note("removed", b"f7"), "another machine deleted f7"),
-        (Note("renamed", b"b\xff", "anna", text="a{0}"), "anna renamed a{0} to b\\xff"),
-        (Note("meta", b"f", "anna"), "anna changed the time or permissions of f"),
-        (Note("kept", b"f"), "kept f: it was changed or restored while another machine deleted it"),
-        (Note("restored", b"f", size=5), "restored f (5 B)"),
-        (Note("met", b"", "anna", 5, 1), "anna has 1 change (5 B) that is not here yet"),
-        (Note("met", b"", "anna", 5, 2), "anna has 2 changes (5 B) that are not here yet"),
-        (Note("received", b"f", "anna", 2100), "received f (2.10 kB) from anna"),
-        (Note("sent", b"f", "anna", 2100), "sent f (2.10 kB) to anna"),
-        (Note("sent delta", b"f", "anna", 60_000_000, 12_000), "sent f to anna as a delta: 12.0 kB instead of 60.0 MB"),
-        (Note("sent large", b"f", "anna", 60_000_000, 2_000), "sent f (60.0 MB) to anna at 30.0 MB/s"),
+        (notes.Removed(b"f7", "anna"), "anna deleted f7"),
+        (notes.Removed(b"f7", ""), "another machine deleted f7"),
+        (notes.Renamed(b"b\xff", "anna", b"a{0}"), "anna renamed a{0} to b\\xff"),
+        (notes.MetaChanged(b"f", "anna"), "anna changed the time or permissions of f"),
+        (notes.Kept(b"f"), "kept f: it was changed or restored while another machine deleted it"),
+        (notes.Restored(b"f", 5), "restored f (5 B)"),
+        (notes.Received(b"f", "anna", 2100), "received f (2.10 kB) from anna"),
+        (notes.Sent(b"f", "anna", 2100), "sent f (2.10 kB) to anna"),
+        (notes.SentDelta(b"f", "anna", 60_000_000, 12_000), "sent f to anna as a delta: 12.0 kB instead of 60.0 MB"),
+        (notes.SentLarge(b"f", "anna", 60_000_000, 60_000_000, 2_000), "sent f (60.0 MB) to anna at 30.0 MB/s"),
         (
-            Note("sent large", b"f", "anna", 60_000_000, 2_000, "6000000"),
+            notes.SentLarge(b"f", "anna", 60_000_000, 6_000_000, 2_000),
             "sent the last 6.00 MB of f (60.0 MB) to anna at 3.00 MB/s",
         ),
-        (Note("sent large", b"f", "anna", 60_000_000, 3, "7700"), "sent the last 7.70 kB of f (60.0 MB) to anna"),
-        (Note("met", peer="anna", size=5, wire=1), "anna has 1 change (5 B) that is not here yet"),
-        (Note("met", peer="anna", size=9, wire=2), "anna has 2 changes (9 B) that are not here yet"),
+        (notes.SentLarge(b"f", "anna", 60_000_000, 7_700, 3), "sent the last 7.70 kB of f (60.0 MB) to anna"),
+        (notes.PeerAhead("anna", 1, 5), "anna has 1 change (5 B) that is not here yet"),
+        (notes.PeerAhead("anna", 2, 9), "anna has 2 changes (9 B) that are not here yet"),
     ],
 )
-def test_who_did_what(caplog: pytest.LogCaptureFixture, note: Note, words: str) -> None:
+def test_who_did_what(caplog: pytest.LogCaptureFixture, note: notes.Note, words: str) -> None:
     assert told(caplog, note) == [words]
 
 
 def test_what_was_appended_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
-    came = Note("fetched", b"log", "anna", 60_000_000, 3, "7700")
-    assert told(caplog, came, Note("received", b"log", "anna", 60_000_000)) == [
+    came = notes.Fetched(b"log", "anna", 60_000_000, 7_700, 3)
+    assert told(caplog, came, notes.Received(b"log", "anna", 60_000_000)) == [
         "received the last 7.70 kB of log (60.0 MB) from anna"
     ]
 
 
 def test_a_file_that_cannot_be_written_is_named_once_until_it_comes(caplog: pytest.LogCaptureFixture) -> None:
     """Each step may fail: to make room, to write, to give it its name."""
-    steps = [Note("trouble", b"f", text="no room"), Note("trouble", b"g", text="no room")]
-    steps += [Note("trouble", b"f", text="no room"), Note("trouble", b"f", text="no inodes")]
+    steps: list[notes.Note] = [notes.CannotWrite(b"f", "no room"), notes.CannotWrite(b"g", "no room")]
+    steps += [notes.CannotWrite(b"f", "no room"), notes.CannotWrite(b"f", "no inodes")]
     assert told(caplog, *steps) == ["cannot write f, g (no room): will try again"]
-    steps = [steps[0], Note("received", b"f", "anna", 5), steps[0]]
+    steps = [steps[0], notes.Received(b"f", "anna", 5), steps[0]]
     assert told(caplog, *steps, verbose=True) == [
         "cannot write f (no room): will try again",
         "received f (5 B) from anna",
@@ -133,16 +144,16 @@ def test_a_file_that_cannot_be_written_is_named_once_until_it_comes(caplog: pyte
 
 def test_one_event_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """How a content came, and that it is in its place; a copy that begins with an empty file."""
-    notes = [
-        Note("delta", b"d", "anna", 300_000, 18),
-        Note("fetched", b"w", "anna", 8_000_000, 2_000),
-        Note("delta", b"other", "anna", 10, 5),
-        *(Note("received", name, "anna", size) for name, size in ((b"d", 300_000), (b"w", 8_000_000), (b"other", 11))),
-        Note("new here", b"copy"),
-        Note("changed here", b"copy", size=5),
-        Note("new here", b"empty"),
+    happened: list[notes.Note] = [
+        notes.FetchedDelta(b"d", "anna", 300_000, 18),
+        notes.Fetched(b"w", "anna", 8_000_000, 8_000_000, 2_000),
+        notes.FetchedDelta(b"other", "anna", 10, 5),
+        *(notes.Received(name, "anna", size) for name, size in ((b"d", 300_000), (b"w", 8_000_000), (b"other", 11))),
+        notes.NewHere(b"copy", 0),
+        notes.ChangedHere(b"copy", 5),
+        notes.NewHere(b"empty", 0),
     ]
-    assert told(caplog, *notes) == [
+    assert told(caplog, *happened) == [
         "received d from anna as a delta: 18 B instead of 300 kB (100 % saved)",
         "received w (8.00 MB) from anna at 4.00 MB/s",
         "received other (11 B) from anna",
@@ -154,8 +165,8 @@ def test_one_event_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("verbose", [False, True])
 def test_every_file_is_named_if_that_is_wanted(caplog: pytest.LogCaptureFixture, verbose: bool) -> None:
     names = [b"%d" % number for number in range(20)]
-    crowd = Note("received", peer="anna", size=60, crowd=12, each=tuple((name, 5) for name in names[8:]))
-    lines = told(caplog, *(Note("received", name, "anna", 5) for name in names[:8]), crowd, verbose=verbose)
+    crowd = notes.ReceivedMany("anna", tuple((name, 5) for name in names[8:]), 60)
+    lines = told(caplog, *(notes.Received(name, "anna", 5) for name in names[:8]), crowd, verbose=verbose)
     if verbose:
         assert lines == [f"received {number} (5 B) from anna" for number in range(20)]
     else:
@@ -165,18 +176,29 @@ def test_every_file_is_named_if_that_is_wanted(caplog: pytest.LogCaptureFixture,
         ]
 
 
-@pytest.mark.parametrize("what", ["braked", "peer braked", "held there", "missing there", "still braked", "conflict"])
-def test_commands_can_be_pasted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+@pytest.mark.parametrize(
+    ("note", "only"),
+    [
+        (notes.LossHeld(b"path", 5, 5), None),
+        (notes.PeerHeld(b"path", "bob", 5, 5), None),
+        (notes.HeldThere(b"path", "bob", "alice", 5), None),
+        (notes.LossHeldThere(b"path", "bob", 5), None),
+        (notes.StillHeld("alice"), "status"),
+        (notes.Conflict(b"path", b"version"), "conflicts"),
+    ],
+)
+def test_commands_can_be_pasted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, note: notes.Note, only: str | None
+) -> None:
     monkeypatch.setenv("DIR_SYNC_STARTED_AS", "scripts/run")
-    lines = told(caplog, Note(what, b"path", "bob", 5, 5, "alice"))
+    lines = told(caplog, note)
     program = os.path.abspath("scripts/run")
-    only = {"still braked": "status", "conflict": "conflicts"}.get(what)
     for line, word in zip(lines[-1:] if only else lines[-2:], [only] if only else ["approve", "reject"], strict=True):
         assert line.endswith(f": {program} {word} '/home/anna/my docs'")
 
 
 def test_no_command_is_offered_where_it_could_not_be_done(caplog: pytest.LogCaptureFixture) -> None:
-    lines = told(caplog, Note("held there", b"path", "bob", 5, 5, "this node"))
+    lines = told(caplog, notes.HeldThere(b"path", "bob", None, 5))
     assert lines[-2] == "  to let it happen: run 'approve' on another machine"
     assert " reject " in lines[-1]
 
@@ -206,8 +228,8 @@ def test_a_change_is_told_with_its_maker_and_not_with_who_passed_it_on() -> None
     gone = gone._replace(stamp=Stamp(row.record.stamp.ns + 1, "cc"), vector=vector)
     two.inbox.append(Received(one.index.node, ModificationUpdate("default", 99, (Change("delete", gone),))))
     pair.run()
-    (note,) = [note for note in two.notes if note.what == "removed"]
-    assert note.peer == "carol"
+    (note,) = [note for note in two.notes if isinstance(note, notes.Removed)]
+    assert note.maker == "carol"
 
 
 def test_what_is_new_is_not_called_changed() -> None:
@@ -224,11 +246,11 @@ def test_what_is_new_is_not_called_changed() -> None:
     one.disk.write(b"file", b"third")
     one.inbox.append(Touched(b"file", Urgency.NOW))
     pair.run()
-    assert [note.what for note in one.notes if note.path == b"file"] == [
-        "new here",
-        "changed here",
-        "deleted here",
-        "new here",
+    assert [type(note) for note in one.notes if isinstance(note, notes.LocalChange) and note.path == b"file"] == [
+        notes.NewHere,
+        notes.ChangedHere,
+        notes.DeletedHere,
+        notes.NewHere,
     ]
 
 
@@ -249,10 +271,11 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
         gone += [sent for _, sent in one.engine.uploader.progress()]
         if two.disk.stat(b"file") is not None:
             break
-        assert not whole or not one.said("sent large"), "it is not there yet"
+        assert not whole or not one.said(notes.SentLarge), "it is not there yet"
     pair.run()
-    notes = [(note.what, note.path, note.peer, note.size) for note in one.notes if note.what.startswith("sent")]
-    assert notes == [("sent large" if whole else "sent", b"file", "two", len(content))]
+    (sent,) = [note for note in one.notes if isinstance(note, notes.Sent | notes.SentDelta | notes.SentLarge)]
+    assert type(sent) is (notes.SentLarge if whole else notes.Sent)
+    assert (sent.path, sent.peer, sent.size) == (b"file", "two", len(content))
     assert set(seen) == ({(b"file", two.index.node, len(content))} if whole else set())
     assert not one.engine.uploader.progress()
     assert gone == sorted(gone)
@@ -263,10 +286,10 @@ def test_what_is_wrong_with_many_for_one_reason_is_one_line(caplog: pytest.LogCa
     caplog.set_level(logging.INFO, "dir_sync")
     narrator = Narrator()
     for number in range(200):
-        narrator.tell(Note("trouble", b"vault/%d" % number, text="no permission"), 0.0)
-    narrator.tell(Note("trouble", b"other", text="input/output error"), 0.0)
+        narrator.tell(notes.CannotWrite(b"vault/%d" % number, "no permission"), 0.0)
+    narrator.tell(notes.CannotWrite(b"other", "input/output error"), 0.0)
     for name in (b"README", b"Notes"):
-        narrator.tell(Note("unable", name, text=f"taken for {name.lower().decode()}"), 0.5)
+        narrator.tell(notes.Unfit(name, f"taken for {name.lower().decode()}"), 0.5)
     assert not caplog.messages
     assert narrator.breathe(0.9) == 0.0
     assert narrator.breathe(1.2) == 0.5

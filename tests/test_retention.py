@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core import retention
+from dir_sync.core import notes, retention
 from dir_sync.core.events import Blind, Received, Touched, Urgency
 from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind
@@ -62,7 +62,7 @@ def test_what_is_old_goes() -> None:
     pair.run()
     assert on_disk(pair.two) == [b"second"]
     assert [version.size for version in pair.two.index.versions()] == [6]
-    assert pair.two.said("pruned")
+    assert pair.two.said(notes.HistoryPruned)
     assert len(pair.two.disk.list(HISTORY) or []) == 1, "a day goes with its last version"
 
 
@@ -312,7 +312,7 @@ def test_a_program_that_goes_on_writing_into_what_was_replaced() -> None:
     (version,) = pair.two.index.versions()
     assert version.size == 23
     assert version.why == Why.CONFLICT
-    assert pair.two.said("written late")
+    assert pair.two.said(notes.WrittenLate)
     program.write(23, b"third line\n")
     program.close()
     pair.clock.ms += 70_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.events import Moved, Send, Touched, Urgency
 from dir_sync.core.messages import Message, Pull
 from dir_sync.core.model import Kind
@@ -73,7 +73,7 @@ def test_an_edit_goes_into_the_file_whose_name_is_listed() -> None:
     save(pair, one, b"README", b"capitals")
     assert files(two) == {b"readme": b"small letters"}
     assert two.engine.sync_report.troubled() == [(b"README", "this disk takes the name for that of readme", False)]
-    assert [note.path for note in two.notes if note.what == "unable"] == [b"README"]
+    assert [note.path for note in two.notes if isinstance(note, notes.Unfit)] == [b"README"]
 
     save(pair, two, b"README", b"edited by the other name")  # the watcher says the name that the program used
     assert files(two) == {b"readme": b"edited by the other name"}
@@ -93,7 +93,7 @@ def test_what_is_held_back_is_not_fetched_and_comes_when_there_is_room() -> None
     save(pair, one, b"README", large + b"2")
     wait(pair, 120_000)
     assert not sent.pulls
-    assert [note.path for note in two.notes if note.what == "unable"] == [b"README"]
+    assert [note.path for note in two.notes if isinstance(note, notes.Unfit)] == [b"README"]
 
     one.disk.delete(b"readme")
     one.inbox.append(Touched(b"readme", Urgency.VANISHED))
@@ -172,7 +172,7 @@ def test_what_is_too_large_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) ->
     wait(pair, 120_000)
     assert not sent.pulls
     assert two.engine.sync_report.troubled() == [(b"film", "larger than a file may be on this disk", False)]
-    assert [note.path for note in two.notes if note.what == "unable"] == [b"film"]
+    assert [note.path for note in two.notes if isinstance(note, notes.Unfit)] == [b"film"]
     assert not two.disk.names(b".dir_sync/staging")
     save(pair, one, b"film", b"y" * (most + 2))
     assert not sent.pulls, "nor is a larger version"

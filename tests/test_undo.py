@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync import undo
+from dir_sync.core import notes
 from dir_sync.core.events import Inquired, Recalled, Touched, Urgency
 from dir_sync.core.messages import History, HistoryRequest
 from dir_sync.core.model import Kind
@@ -81,8 +82,8 @@ def test_all_kinds_of_changes_are_undone_at_either_node(pair: Pair, where: str) 
     node = pair.one if where == "one" else pair.two
     node.notes.clear()
     undo_at(pair, node, since)
-    assert b"d/b" in {note.path for note in node.notes if note.what in ("restored", "received")}
-    assert all(note.peer for note in node.notes if note.what == "received"), "from whom"
+    assert b"d/b" in {note.path for note in node.notes if isinstance(note, notes.Restored | notes.Received)}
+    assert all(note.peer for note in node.notes if isinstance(note, notes.Received)), "from whom"
     assert contents(pair.one) == before == contents(pair.two)
     assert set(pair.one.disk.tree()) == tree == set(pair.two.disk.tree())
     undo_at(pair, node, again)
@@ -119,7 +120,7 @@ def test_what_is_sent_out_of_the_history_has_its_own_size(pair: Pair) -> None:
     pair.two.notes.clear()
     undo_at(pair, pair.one, since)
     assert contents(pair.one)[b"a"] == b"first a"
-    assert [(note.path, note.size) for note in pair.two.notes if note.what == "sent"] == [(b"a", 7)]
+    assert [(note.path, note.size) for note in pair.two.notes if isinstance(note, notes.Sent)] == [(b"a", 7)]
 
 
 def test_a_link_and_an_empty_file_are_restored_and_not_received_from_nobody(pair: Pair) -> None:
@@ -132,11 +133,8 @@ def test_a_link_and_an_empty_file_are_restored_and_not_received_from_nobody(pair
     for node in (pair.one, pair.two):
         node.notes.clear()
     undo_at(pair, pair.two, since)
-    assert {(note.what, note.path) for note in pair.two.notes if note.path} >= {
-        ("restored", b"link"),
-        ("restored", b"empty"),
-    }
-    received = [(note.path, note.peer) for note in pair.one.notes if note.what == "received"]
+    assert {note.path for note in pair.two.notes if isinstance(note, notes.Restored)} >= {b"link", b"empty"}
+    received = [(note.path, note.peer) for note in pair.one.notes if isinstance(note, notes.Received)]
     assert sorted(received) == [(b"empty", "two"), (b"link", "two")]
 
 

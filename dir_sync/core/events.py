@@ -24,6 +24,7 @@ from dir_sync.core.jobs import (
     Staged,
 )
 from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message
+from dir_sync.core.notes import Note
 
 # Events
 
@@ -153,17 +154,10 @@ class NewIdentity(NamedTuple):
     reason: str
 
 
-class Note(NamedTuple):
-    """Something a person may want to read. `what` selects the sentence; the narrator groups what comes in crowds."""
+class Tell(NamedTuple):
+    """This has happened: people may want to know it."""
 
-    what: str
-    path: bytes = b""
-    peer: str = ""
-    size: int = 0
-    wire: int = 0
-    text: str = ""
-    crowd: int = 1  # so many of the same kind, together `size` bytes
-    each: tuple[tuple[bytes, int], ...] = ()  # path and size of all of a crowd, for who wants every name
+    note: Note
 
 
-Effect = Job | Send | Drop | NewIdentity | Note | Report
+Effect = Job | Send | Drop | NewIdentity | Tell | Report

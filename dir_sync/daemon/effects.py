@@ -13,9 +13,10 @@ import time
 from collections.abc import Sequence
 
 from dir_sync import state
-from dir_sync.core.events import Drop, Effect, NewIdentity, Note, Report, Send
+from dir_sync.core.events import Drop, Effect, NewIdentity, Report, Send, Tell
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
+from dir_sync.core.notes import LocalChange
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
@@ -27,7 +28,6 @@ from dir_sync.node import Parcel
 __all__ = ["Performer"]
 
 _COMMIT_EVERY_S = 0.3  # what nobody waits for is written at the latest after this
-_DONE_HERE = ("new here", "changed here", "deleted here", "renamed here")  # notes of what a user did
 _NOTHING_OF_THE_INDEX = (Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature)
 
 
@@ -54,10 +54,10 @@ class Performer:
             match effect:
                 case Send(peers, message, size):
                     self._peers.send(peers, Parcel(message, size))
-                case Note():
-                    if effect.what in _DONE_HERE:
+                case Tell(note):
+                    if isinstance(note, LocalChange):
                         self._inbox.somebody_works_here()
-                    self._narrator.tell(effect, time.monotonic())
+                    self._narrator.tell(note, time.monotonic())
                 case Drop(peer, reason, text):
                     self._peers.drop(peer, reason, text)
                 case NewIdentity():

@@ -6,7 +6,7 @@ Used by: planner.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
@@ -148,7 +148,7 @@ class Acquire:
                 continue
             self._work.end_grace(path)
             self._rows.reassert(row, target)
-            self._board.note("kept", path)
+            self._board.tell(notes.Kept(path))
             return False
         if pending:
             self._board.plan_later(path, RETRY_MS if self._brakes.peers.is_on else 50)

@@ -8,7 +8,7 @@ Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, lo
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, ApplyResult, Result, Why
 from dir_sync.core.messages import Pull
@@ -24,7 +24,7 @@ from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.transfers import TransferTable
-from dir_sync.engine.values import Displaced, Ready
+from dir_sync.engine.values import Displaced, Ready, holder_of
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Row
@@ -143,7 +143,7 @@ class Applier:
             if result.result == Result.DONE:
                 self._board.index.set_fp(path, result.fp)
                 if item.act is Act.REMOVE:
-                    self._board.note("removed", path, item.target.stamp.node)
+                    self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.node)))
                     self.let_folder_go(path)
             return
         row = self._board.index.get(path)
@@ -249,19 +249,27 @@ class Applier:
         maker = peer if maker.startswith("=") else maker
         match item.act:
             case Act.REMOVE:
-                self._board.note("removed", path, maker)
+                self._board.tell(notes.Removed(path, self._name_of(maker)))
             case Act.MOVE if old_name == path:
-                self._board.note("copied", path, peer, target.size)  # out of the history again
+                self._board.tell(notes.Copied(path, self._name_of(peer), target.size))  # out of the history again
             case Act.MOVE:
-                self._board.note("renamed", path, maker, text=old_name.decode("utf-8", "surrogateescape"))
+                self._board.tell(notes.Renamed(path, self._name_of(maker), old_name))
             case Act.META:
-                self._board.note("meta", path, maker)
+                self._board.tell(notes.MetaChanged(path, self._name_of(maker)))
             case Act.INSTALL:
                 local = item.copy_path is not None
                 if not local and target.kind is Kind.FILE:
                     self._versions.arrivals.add((target.content,), self._board.now.mono_ms)
-                what = "restored" if peer == OURS else "copied" if local else "received"
-                self._board.note(what, path, peer, target.size)
+                if peer == OURS:
+                    self._board.tell(notes.Restored(path, target.size))
+                else:
+                    self._board.tell(
+                        (notes.Copied if local else notes.Received)(path, self._name_of(peer), target.size)
+                    )
+
+    def _name_of(self, peer: str) -> str:
+        """What people call who made a change, or who has the content of an offer."""
+        return self._board.name_of(holder_of(peer))
 
     def _moved_whole(self, source: bytes, target: bytes) -> None:
         """A folder has got its other name, as `respell` wanted: so has all that is in it, untouched. A look follows."""

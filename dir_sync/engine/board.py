@@ -13,7 +13,7 @@ from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
 from dir_sync.core.announce import Fresh
 from dir_sync.core.contact import Contact
-from dir_sync.core.events import Drop, Effect, Note, Send
+from dir_sync.core.events import Drop, Effect, Send, Tell
 from dir_sync.core.fairness import Backlog
 from dir_sync.core.jobs import (
     ApplyJob,
@@ -33,7 +33,8 @@ from dir_sync.core.jobs import (
 )
 from dir_sync.core.messages import Message
 from dir_sync.core.model import FIRST_CONTACT, Record
-from dir_sync.engine.values import Now, holder_of
+from dir_sync.core.notes import LocalChange, Note
+from dir_sync.engine.values import Now
 from dir_sync.index import JOURNAL_SINCE, Index
 
 __all__ = ["Board"]
@@ -71,9 +72,7 @@ class Board:
         self.discarded: dict[bytes, None] = {}  # staging files that were ordered away, the last of them
         self.to_announce: list[tuple[int, Record]] = []
         self.new_here: dict[bytes, Fresh] = {}
-        self.unlogged: dict[
-            tuple[bytes, str], int
-        ] = {}  # path and what a user did to it, not told to people yet -> size
+        self.unlogged: dict[tuple[bytes, type], LocalChange] = {}  # what a user did to a path, not told to people yet
         self.jobs_out = 0
         self.moved_ms = 0  # when something last happened
         self.run_again = False
@@ -85,16 +84,20 @@ class Board:
 
     def name_of(self, node: str) -> str:
         """What a node calls itself, or did when it was last connected."""
+        if not node:
+            return ""
         if node in self.peers:
             return self.peers[node].name
         if node.startswith("="):  # the maker of a first scan's record is no node
             return FIRST_CONTACT
         return str(self.index.noted("name " + node) or node[:8])
 
-    def note(self, what: str, path: bytes = b"", peer: str = "", size: int = 0, wire: int = 0, text: str = "") -> None:
-        peer = holder_of(peer)
-        name = self.name_of(peer) if peer else ""
-        self.out.append(Note(what, path, name, size, wire, text))
+    def tell(self, note: Note) -> None:
+        self.out.append(Tell(note))
+
+    def tell_later(self, note: LocalChange) -> None:
+        """What a user did here: people are told at the end of the turn, when a rename is known to be one."""
+        self.unlogged[note.path, type(note)] = note
 
     def plan_later(self, path: bytes, wait_ms: int) -> None:
         self._timer_count += 1

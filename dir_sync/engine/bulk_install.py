@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
-from dir_sync.core.events import Note
 from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
@@ -133,12 +132,10 @@ class BulkInstall:
                 self._work.arrivals.wake_copies(record.path)
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)
+            name = self._board.name_of(node)
             for record in records[:_TOLD_SINGLY]:
-                self._board.note("received", record.path, node, record.size)
+                self._board.tell(notes.Received(record.path, name, record.size))
             if more := records[_TOLD_SINGLY:]:
                 each = tuple((record.path, record.size) for record in more)
-                size = sum(record.size for record in more)
-                self._board.out.append(
-                    Note("received", peer=self._board.name_of(node), size=size, crowd=len(more), each=each)
-                )
+                self._board.tell(notes.ReceivedMany(name, each, sum(record.size for record in more)))
         return others

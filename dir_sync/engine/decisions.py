@@ -8,6 +8,7 @@ Used by: router.
 from __future__ import annotations
 
 from dir_sync import undo
+from dir_sync.core import notes
 from dir_sync.core.messages import Decision
 from dir_sync.core.model import Kind
 from dir_sync.core.peer_brake import BRAKE_WINDOW_MS
@@ -110,14 +111,14 @@ class Decisions:
             is_news = True
             self._board.plan_cursor = b""
             self._board.plan_queue.update(dict.fromkeys(held))
-            self._board.note("decided", held[0], peer=maker, wire=len(held), text="approved" if approve else "rejected")
+            self._board.tell(notes.Decided(held[0], self._board.name_of(maker), len(held), approve))
         if not approve:
             for path in held:
                 row = self._board.index.get(path)
                 decision = decide(None if row is None else row.record, self._board.index.offers(path))
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._rows.reassert(row, decision.record, is_meant=True)
-                    self._board.note("spared", path)
+                    self._board.tell(notes.Spared(path))
         if is_news or not said_by:
             self._board.send_to_all(Decision(self._board.folder, maker, counter, approve), 100, but=said_by)
         if held:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from dir_sync.core import notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.events import (
     Blind,
@@ -80,7 +81,7 @@ class Engine(Machines):
             case Blind(path, reason):
                 self.own_losses.begin_to_look()
                 if reason:
-                    self.board.note("blind", path, text=reason)
+                    self.board.tell(notes.Rescanning(path, reason))
                     self.look_queue.echoes.clear()
                 self.board.to_list.append(path)
             case Decided(approve):

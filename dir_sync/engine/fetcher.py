@@ -7,7 +7,7 @@ Used by: acquire, planner, router.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.growth import mark_offsets
 from dir_sync.core.jobs import Staged, StageJob
@@ -23,7 +23,7 @@ from dir_sync.engine.growth_in import GrowthInstaller
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.transfers import TransferTable
-from dir_sync.engine.values import Ready, rest
+from dir_sync.engine.values import Ready
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Row
 
@@ -183,11 +183,12 @@ class Fetcher:
             return
         if event.verified and (fetch.base is not None or event.written == fetch.size):  # else it is to be longer by now
             self._transfers.forget(fetch)
-            took = max(1, self._board.now.mono_ms - fetch.started_ms)
             if fetch.base is not None:
-                self._board.note("delta", path, fetch.peer, fetch.target.size, fetch.size)
+                self._board.tell(
+                    notes.FetchedDelta(path, self._board.name_of(fetch.peer), fetch.target.size, fetch.size)
+                )
             elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
-                self._board.note("fetched", path, fetch.peer, fetch.size, took, rest(fetch.size, fetch.began_at))
+                self._transfers.tell_fetched(fetch)
             self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
             self._board.plan_queue[path] = None
             self._board.window_freed = True
@@ -197,7 +198,7 @@ class Fetcher:
             fetch.opened = True
             fetch.asked = fetch.received = fetch.began_at = event.written
             if event.written:
-                self._board.note("resumed", path, fetch.peer, fetch.size, event.written)
+                self._board.tell(notes.Resumed(path, self._board.name_of(fetch.peer), fetch.size, event.written))
         self._transfers.pull(fetch)
         self._transfers.write(fetch)
 

@@ -13,7 +13,7 @@ from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import RETRY_MS, STAGING
 from dir_sync.engine.transfers import TransferTable
-from dir_sync.engine.values import Ready, rest
+from dir_sync.engine.values import Ready
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Row
 
@@ -89,8 +89,7 @@ class GrowthInstaller:
                 self._work.retries.want_whole(path)
             return
         self._transfers.forget(fetch)
-        took = max(1, self._board.now.mono_ms - fetch.started_ms)
-        self._board.note("fetched", path, fetch.peer, fetch.size, took, rest(fetch.size, fetch.began_at))
+        self._transfers.tell_fetched(fetch)
         if not event.fp:
             self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
             return

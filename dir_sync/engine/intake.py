@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, NewIdentity, PeerUp
 from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
@@ -36,7 +36,6 @@ from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.uploader import Uploader
-from dir_sync.engine.values import rest
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import PeerSeen
 
@@ -143,7 +142,7 @@ class Intake:
                 raise PeerError("claims to have seen more of this index than there is")  # true once at most
             self._stamps.new_ids_ms = self._board.now.mono_ms
             self._board.index.take_new_ids()
-            self._board.note("new identity", text="a peer has seen changes of ours that we have lost")
+            self._board.tell(notes.IdentityChanged("a peer has seen changes of ours that we have lost"))
             self._board.gone += self._board.peers
             self._board.out.append(NewIdentity("new-identity"))
             return
@@ -183,7 +182,7 @@ class Intake:
         if not peer.synced:
             peer.synced = True
             lack = self._sync_report.lacked_from(peer.node)
-            self._board.note("met", peer=peer.node, size=lack.bytes, wire=lack.files + lack.others)
+            self._board.tell(notes.PeerAhead(peer.name, lack.files + lack.others, lack.bytes))
 
     def _take_back(self, path: bytes, node: str) -> None:
         """What a peer has offered it offers no more: maybe nothing is wanted there now."""
@@ -230,9 +229,10 @@ class Intake:
         if upload is not None and row is not None and row.record.stamp == stamp:
             took = max(1, self._board.now.mono_ms - upload.since_ms)
             if upload.is_delta:
-                self._board.note("sent delta", path, peer.node, upload.file_size, upload.size)
+                self._board.tell(notes.SentDelta(path, peer.name, upload.file_size, upload.size))
             else:
-                self._board.note("sent large", path, peer.node, upload.size, took, rest(upload.size, upload.began_at))
+                travelled = upload.size - upload.began_at
+                self._board.tell(notes.SentLarge(path, peer.name, upload.size, travelled, took))
         for offer in self._board.index.offers(path):
             if offer.peer == peer.node and offer.record.stamp != stamp:
                 self._keep_offer(path, peer.node, stamp)

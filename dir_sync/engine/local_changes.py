@@ -6,7 +6,7 @@ Used by: scan.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.agenda import Errand
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Why
@@ -171,11 +171,11 @@ class LocalChanges:
                 again = self._work.pace.earliest(path, now + limits.SETTLE_MS)
                 if self._work.pace.is_restless(path) and path not in self._look_queue.restless_told:
                     self._look_queue.restless_told.add(path)
-                    self._board.note("restless", path, size=seen.size)
+                    self._board.tell(notes.Restless(path, seen.size))
             case Look.UNKNOWN:
                 errand.tries += 1
                 if errand.tries == 1:
-                    self._board.note("unreadable", path, text=seen.problem)
+                    self._board.tell(notes.Unreadable(path, seen.problem))
                 first, most = TROUBLE_RETRY_MS
                 again = now + min(first * 2 ** min(errand.tries, 10), most)
                 self._work.obstacles.deny(parent_of(path), path)
@@ -248,7 +248,7 @@ class LocalChanges:
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = self._stamps.changed_to(mine, gone, stamp_ns)
         self._recorder.record_change(record, mine, b"", seen)
-        self._board.unlogged[path, "deleted here"] = 0
+        self._board.tell_later(notes.DeletedHere(path))
         return True
 
     def _is_all_known_gone(self, folder: bytes) -> bool:
@@ -325,7 +325,7 @@ class LocalChanges:
         self._recorder.record_change(record, mine, fp, seen)
         if not self._board.first_scan and record.kind != Kind.DIRECTORY:
             is_new = mine is None or mine.kind == Kind.ABSENT
-            self._board.unlogged[path, "new here" if is_new else "changed here"] = seen.size
+            self._board.tell_later((notes.NewHere if is_new else notes.ChangedHere)(path, seen.size))
         return True
 
     def _hidden(self, mine: Record) -> bool:

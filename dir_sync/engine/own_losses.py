@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dir_sync.core import notes
 from dir_sync.core.brake import covers
 from dir_sync.core.model import Record
 from dir_sync.engine.board import Board
@@ -38,12 +39,8 @@ class OwnLosses:
         if self.is_disaster():
             amounts = {path: self._board.index.measure(path) for path in missed}
             self._brakes.own.hold(amounts, self._board.index.reserve())
-            self._board.note(
-                "braked",
-                next(iter(self._brakes.own.held)),
-                wire=self._brakes.own.held_files,
-                size=len(self._brakes.own.held),
-            )
+            held = self._brakes.own.held
+            self._board.tell(notes.LossHeld(next(iter(held)), self._brakes.own.held_files, len(held)))
             self._brakes.publish()
             return
         self.let_go(list(missed))
@@ -85,7 +82,7 @@ class OwnLosses:
             self._brakes.is_published = False
             self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS
         if self._brakes.own.is_back(path):
-            self._board.note("unbraked")
+            self._board.tell(notes.NothingHeld())
 
     def judge_again(self) -> None:
         """Much of what a scan missed is there again. If the rest is no disaster, it was deleted."""
@@ -95,7 +92,7 @@ class OwnLosses:
         gone = self._count_files(self._brakes.own.held)
         if self._brakes.own.held and not self._brakes.own.limits.is_disaster(gone, max(self._brakes.own.before, gone)):
             paths = self._brakes.own.let_go()
-            self._board.note("unbraked")
+            self._board.tell(notes.NothingHeld())
             self._brakes.publish()
             self._board.plan_cursor = b""
             self.let_go(paths)

@@ -7,7 +7,7 @@ Used by: transfers, rows, acquire, intake, decisions, router.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.approval import Approval, Approvals
 from dir_sync.core.contact import Contact
 from dir_sync.core.messages import Held
@@ -104,7 +104,7 @@ class PeerLosses:
                 self.no_longer_braked(link)
                 continue
             self._brakes.peers.go_on(link, paths_held, kinds[link] == "rewrites")
-            self._board.note("still braked", peer=link, text=str(self._board.index.noted(f"name {link}") or link[:8]))
+            self._board.tell(notes.StillHeld(self._board.name_of(link)))
 
     def judge_peers(self) -> None:
         due = self._brakes.peers.due_ms()
@@ -121,14 +121,14 @@ class PeerLosses:
                 self._board.index.note(_BRAKED + link, kind)
                 if not self._board.index.noted(BRAKED_AT + link):
                     self._board.index.note(BRAKED_AT + link, self._board.now.wall_ns)
-                self._board.note("peer braked", paths[0], peer=link, wire=len(paths), size=files)
+                self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files))
                 self._brakes.publish()
             else:
                 self._board.plan_queue.update(dict.fromkeys(paths))
                 self._board.plan_cursor = b""  # and the folders that waited for them
             if is_less:
                 self.no_longer_braked(link)
-                self._board.note("unbraked")
+                self._board.tell(notes.NothingHeld())
                 self._brakes.publish()
 
     def _is_here(self, content: bytes) -> bool:
@@ -188,9 +188,11 @@ class PeerLosses:
         if held:
             self._brakes.held_elsewhere[peer.node] = held
             for maker, _, files, path in [one for one in held if all(one.maker != old.maker for old in known)][:1]:
-                who = "this node" if maker == self._board.index.node else self._board.name_of(maker)
-                what = "missing there" if maker == peer.node else "held there"
-                self._board.note(what, path, peer=peer.node, wire=files, text=who)
+                if maker == peer.node:
+                    self._board.tell(notes.LossHeldThere(path, peer.name, files))
+                else:
+                    who = None if maker == self._board.index.node else self._board.name_of(maker)
+                    self._board.tell(notes.HeldThere(path, peer.name, who, files))
         else:
             self._brakes.held_elsewhere.pop(peer.node, None)
 
@@ -202,7 +204,7 @@ class PeerLosses:
         if free:
             for link in free:
                 self.no_longer_braked(link)
-            self._board.note("unbraked")
+            self._board.tell(notes.NothingHeld())
             self._brakes.publish()
 
 

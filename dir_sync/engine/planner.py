@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.model import Kind, beats, leq, parent_of, show
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, decide
 from dir_sync.engine.acquire import Acquire
@@ -151,7 +151,7 @@ class Planner:
         if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
             if decision.record.stamp.node == self._board.index.node and self._board.index.offer(path, OURS) is not None:
                 self._board.index.drop_offer(path, OURS)  # what should come back was in the history, and is no more
-                self._board.note("lost", path)
+                self._board.tell(notes.CannotRestore(path))
                 offers = self._board.index.offers(path)
             near = [offer for offer in offers if self._sources.may_be_asked(offer.peer, offer.record.content)]
             second = decide(None if row is None else row.record, near, spent)
@@ -181,7 +181,7 @@ class Planner:
             case Answer(top):
                 assert row is not None
                 self._rows.reassert(row, top)
-                self._board.note("kept", path)
+                self._board.tell(notes.Kept(path))
             case Take():
                 self._acquire.bring_about(path, row, offers, decision)
 
@@ -207,7 +207,7 @@ class Planner:
             return True
         self._transfers.drop_wanted(path)
         if self._transfers.unable.is_news(path):
-            self._board.note("unable", path, text=unfit.text)
+            self._board.tell(notes.Unfit(path, unfit.text))
         return True
 
     def block(self, path: bytes) -> None:
@@ -217,7 +217,7 @@ class Planner:
         self._work.retries.note_trouble(path, f"{what} is in the way, and is not synchronized")
         if path not in self._blocked_told:
             self._blocked_told.add(path)
-            self._board.note("blocked", path)
+            self._board.tell(notes.Blocked(path))
 
     def drop_stale_offers(self, path: bytes, offers: list[Offer]) -> None:
         """We hold the best there is: offers that tell nothing new are dropped."""

@@ -8,7 +8,7 @@ Used by: folder_times, local_renames, look_queue, rows, uploader, bulk_install, 
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.announce import Fresh, Subscriber, Told, pages, tell
 from dir_sync.core.contact import Contact
 from dir_sync.core.content import bucket_of
@@ -112,11 +112,12 @@ class Publisher:
             return
         source_of = {path: one.source for path, one in fresh.items() if one.source is not None}
         sources = set(source_of.values())
-        for (path, what), size in self._board.unlogged.items():
-            if what in ("changed here", "new here") and path in source_of:
-                self._board.note("renamed here", path, text=source_of[path].decode("utf-8", "surrogateescape"))
-            elif what != "deleted here" or path not in sources:
-                self._board.note(what, path, size=size)
+        for note in self._board.unlogged.values():
+            is_deletion = isinstance(note, notes.DeletedHere)
+            if note.path in source_of and not is_deletion:
+                self._board.tell(notes.RenamedHere(note.path, source_of[note.path]))
+            elif note.path not in sources or not is_deletion:
+                self._board.tell(note)
         self._board.unlogged = {}
 
     def check_seeding(self, node: str) -> bool:
@@ -182,7 +183,7 @@ class Publisher:
             data = contents.get(number)
             if data is not None and len(data) == record.size:
                 fresh[record.path] = Fresh(record, None, data, None, None, None)
-                self._board.note("sent", record.path, node, record.size)
+                self._board.tell(notes.Sent(record.path, self._board.name_of(node), record.size))
                 if seeding.contents is not None:
                     seeding.contents.add(record.content)
         until = seeding.page[-1][0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.announce import Fresh
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Version
@@ -173,7 +173,7 @@ class LocalRecorder:
             stamp_ns = min(mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(None, now, stamp_ns)
             if kind is not Kind.DIRECTORY:
-                self._board.unlogged[path, "new here"] = size
+                self._board.tell_later(notes.NewHere(path, size))
         if kind is Kind.DIRECTORY:
             self._board.to_list.append(path)
         if told or kind is Kind.DIRECTORY:

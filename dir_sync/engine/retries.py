@@ -8,6 +8,7 @@ Used by: work, arrivals.
 
 from __future__ import annotations
 
+from dir_sync.core import notes
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CHANGING, TROUBLE_RETRY_MS
@@ -33,7 +34,7 @@ class Retries:
         first, most = TROUBLE_RETRY_MS
         before, told = self._troubled.get(path, (first // 2, CHANGING))
         if told == CHANGING:
-            self._board.note("trouble", path, text=problem)
+            self._board.tell(notes.CannotWrite(path, problem))
         wait = max(first, min(before * 2, most))
         self._troubled[path] = (wait, problem)
         return wait

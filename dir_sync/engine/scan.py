@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.agenda import Errand
 from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
 from dir_sync.core.looks import MOUNTED, Folder, Listing, Look, Seen
@@ -108,7 +108,7 @@ class Scan:
                 self._board.first_scan = False
                 self._board.index.set_first_scan_done()
             count, size = self._board.index.count_live()
-            self._board.note("scanned", size=size, wire=count)
+            self._board.tell(notes.Scanned(count, size))
             if self._board.index.any_offers():
                 self._board.plan_cursor = b""
             for node in sorted(self._board.peers):
@@ -272,7 +272,7 @@ class Scan:
         first, most = TROUBLE_RETRY_MS
         known = self._board.to_list_again.get(folder)
         if known is None:
-            self._board.note("unreadable", folder, text=problem)
+            self._board.tell(notes.Unreadable(folder, problem))
         wait = first if known is None else min(2 * known[1], most)
         self._board.to_list_again[folder] = (self._board.now.mono_ms + wait, wait)
 

@@ -6,7 +6,7 @@ Used by: local_renames, look_queue, applier, planner, local_changes, scan.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.model import PathError, check_path
 from dir_sync.engine.board import Board
 
@@ -37,4 +37,4 @@ class Scope:
     def skip(self, path: bytes, reason: str) -> None:
         if path not in self.named and len(self.named) < 10_000:
             self.named.add(path)
-            self._board.note("skipped", path, text=reason)
+            self._board.tell(notes.Skipped(path, reason))

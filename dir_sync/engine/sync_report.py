@@ -7,7 +7,7 @@ Used by: intake, router.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.messages import Lacks
 from dir_sync.core.model import Kind, parent_of
@@ -140,7 +140,7 @@ class SyncReport:
         is_much = lack.files >= _LAG_FILES or lack.bytes >= limits.LARGE_FILE_BYTES
         if is_much and (standing.noted_ms is None or self._board.now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
             standing.noted_ms = self._board.now.mono_ms
-            self._board.note("lags", peer=peer.node, size=lack.bytes, wire=lack.files)
+            self._board.tell(notes.PeerBehind(peer.name, lack.files, lack.bytes))
 
     def note_in_sync(self) -> None:
         """One line when all connected peers have everything, and so has this node: when that has lasted for a moment."""
@@ -168,9 +168,7 @@ class SyncReport:
             return
         self.in_sync = peers
         self._sync_told_ms = now
-        self._board.note(
-            "in sync", text="\n".join(self._board.name_of(node) for node in sorted(peers)), wire=len(peers)
-        )
+        self._board.tell(notes.InSync(tuple(self._board.name_of(node) for node in sorted(peers))))
 
     def troubled(self) -> list[tuple[bytes, str, bool]]:
         """Paths that are newer elsewhere and cannot be had here, why, and whether they are tried again."""

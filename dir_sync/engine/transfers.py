@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
@@ -131,6 +131,12 @@ class TransferTable:
         if holder is not None:
             holder.window.cancel(fetch)
 
+    def tell_fetched(self, fetch: Fetch) -> None:
+        """All of a content has come, and is not in its place yet."""
+        took_ms = max(1, self._board.now.mono_ms - fetch.started_ms)
+        name, travelled = self._board.name_of(fetch.peer), fetch.size - fetch.began_at
+        self._board.tell(notes.Fetched(fetch.target.path, name, fetch.size, travelled, took_ms))
+
     def go_on_with(self, fetch: Fetch, target: Record) -> bool:
         """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
         on with all that has come."""
@@ -225,7 +231,7 @@ class TransferTable:
             self._work.retries.forgive_holders(path)
             self._board.plan_later(path, self._work.retries.wait_after(path, event.problem))
             return
-        self._board.note("bad content", path, fetch.peer, text=event.problem)
+        self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))
         if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
             holder = self.holders[peer.node]
             holder.strikes += 1

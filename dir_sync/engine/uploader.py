@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
@@ -150,9 +150,9 @@ class Uploader:
                 peer.node, pull.path, pull.digest, file_size, size, pull.offset, pull.length, self._board.now.mono_ms
             )
         elif not pull.offset and made is None:
-            self._board.note("sent", pull.path, peer.node, size)
+            self._board.tell(notes.Sent(pull.path, peer.name, size))
         elif not pull.offset:
-            self._board.note("sent delta", pull.path, peer.node, file_size, size)
+            self._board.tell(notes.SentDelta(pull.path, peer.name, file_size, size))
 
     def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
         """Path and fingerprint of a file of ours that has what is asked for; of a version, size and mtime."""

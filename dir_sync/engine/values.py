@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dir_sync.core.model import Record
 from dir_sync.engine.constants import OURS
 
-__all__ = ["META", "Displaced", "Gift", "Now", "Ready", "got_meta", "holder_of", "rest"]
+__all__ = ["META", "Displaced", "Gift", "Now", "Ready", "got_meta", "holder_of"]
 
 
 class Now(NamedTuple):
@@ -55,8 +55,3 @@ def got_meta(fp: bytes) -> tuple[int, int]:
 def holder_of(peer: str) -> str:
     """Who has the content of an offer."""
     return peer.removeprefix(OURS)
-
-
-def rest(size: int, began_at: int) -> str:
-    """For a note: how much of a content travelled, if its beginning was there already; else nothing."""
-    return str(size - began_at) if began_at else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 
+from dir_sync.core import notes
 from dir_sync.core.arrivals import Arrivals, is_flooded
 from dir_sync.core.jobs import PruneJob, RecheckJob, Version, Why
 from dir_sync.core.model import Kind, Record, Stamp
@@ -61,7 +62,7 @@ class VersionKeeper:
             room = self.retention.bytes_max
             self.thin += self._thinning.keep(path, version.name, version.size, lasted, now, room)
         if version.why == Why.CONFLICT:
-            self._board.note("conflict", path, text=version.name.decode("utf-8", "surrogateescape"))
+            self._board.tell(notes.Conflict(path, version.name))
 
     def note_since(self, path: bytes) -> None:
         self._since.pop(path, None)
@@ -109,7 +110,7 @@ class VersionKeeper:
             self.prune_at = now.mono_ms + (self._young_for_ms() if over > 0 else _PRUNE_EVERY_MS)
             return
         self.pruning = tuple(chosen)
-        self._board.note("pruned", size=sum(version.size for version in chosen.values()), wire=len(chosen))
+        self._board.tell(notes.HistoryPruned(len(chosen), sum(version.size for version in chosen.values())))
         fresh = (
             ()
             if self._work.retries.is_short
@@ -155,7 +156,7 @@ class VersionKeeper:
             self._sources.no_source.discard((version.name, b""))
             if version != known._replace(why=version.why):
                 self._board.index.put_version(version._replace(why=Why.CONFLICT))
-                self._board.note("written late", version.path, text=version.name.decode("utf-8", "surrogateescape"))
+                self._board.tell(notes.WrittenLate(version.path, version.name))
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + RECHECK_MS[-1], version.name))
 
     def doubt(self, version: Version) -> None:

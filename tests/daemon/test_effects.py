@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from dir_sync import state
-from dir_sync.core.events import Drop, Effect, NewIdentity, Note, Report, Send
+from dir_sync.core.events import Drop, Effect, NewIdentity, Report, Send, Tell
 from dir_sync.core.fairness import Flow
 from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, DiscardJob, Why
 from dir_sync.core.messages import Lacks, Message, Pull, PullItem
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.notes import ChangedHere, Kept
 from dir_sync.daemon.effects import Performer
 from dir_sync.file_sync import SYNC_ALL_FROM
 from dir_sync.inbox import Inbox
 from tests.daemon.standins import FOLDER, Folder
 
 BOB = "bb" * 8
+ONE = Kept(b"one")
 TELLS = Lacks(FOLDER, 1, 0, 0, 0)
 
 
@@ -61,7 +63,17 @@ def send(message: Message) -> Send:
 
 def test_what_tells_of_the_index_waits_for_the_medium() -> None:
     said = send(TELLS)
-    assert Bench().perform(Note("one"), said) == ["durable", Note("one"), ((BOB,), TELLS)]
+    assert Bench().perform(Tell(ONE), said) == ["durable", ONE, ((BOB,), TELLS)]
+
+
+def test_only_what_a_user_did_here_is_work_of_somebody_here() -> None:
+    bench = Bench()
+    worked: list[bool] = []
+    bench.inbox.somebody_works_here = lambda: worked.append(True)  # type: ignore[method-assign]
+    bench.perform(Tell(ONE))
+    assert not worked
+    bench.perform(Tell(ChangedHere(b"one", 5)))
+    assert worked
 
 
 def test_a_question_does_not() -> None:

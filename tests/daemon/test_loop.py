@@ -8,15 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.core.events import Drained, Note, Received, Ticked, Touched, Urgency
+from dir_sync.core.events import Drained, Received, Tell, Ticked, Touched, Urgency
 from dir_sync.core.jobs import Applied
 from dir_sync.core.messages import Ping
+from dir_sync.core.notes import Kept
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import Asked, Heard, Stop
 from dir_sync.inbox import Inbox
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, Stalled
 from tests.daemon.standins import Folder, Link, hello
 
+WORDS = Kept(b"words")
 FOREVER_S = 10**9
 
 
@@ -65,9 +67,9 @@ class Neighbours:
 def test_what_was_said_before_a_new_link_is_not_said_on_it() -> None:
     """All in one turn: words for a peer, the peer, which has connected anew, and more words."""
     around = Neighbours()
-    around.folder.engine.gives = [Note("words")]
+    around.folder.engine.gives = [Tell(WORDS)]
     done = around.run(Ticked(), Greeted(Link(2, "10.0.0.2").node, hello("bb")), Ticked())
-    assert done == [Note("words"), "hello", Note("words"), "finish"]
+    assert done == [Tell(WORDS), "hello", Tell(WORDS), "finish"]
 
 
 def test_news_of_links_go_to_the_peers() -> None:
@@ -114,7 +116,7 @@ def test_what_is_on_the_disk_is_noted_at_the_end_of_its_turn(is_dirty: bool) -> 
 
 def test_a_turn_is_over_after_some_news() -> None:
     around = Neighbours()
-    around.folder.engine.gives = [Note("one")]
+    around.folder.engine.gives = [Tell(WORDS)]
     around.run(*[Ticked()] * 300)
     turns = around.performed
     assert len(turns) >= 3

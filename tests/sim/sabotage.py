@@ -13,9 +13,9 @@ from typing import Any
 from unittest.mock import patch
 
 from dir_sync import file_sync, scanner
-from dir_sync.core import announce, content, limits, reconcile, standing
+from dir_sync.core import announce, content, limits, notes, reconcile, standing
 from dir_sync.core.agenda import Errand
-from dir_sync.core.events import Note, Touched, Urgency
+from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import Why
 from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
@@ -70,17 +70,18 @@ def _joined_tombstones() -> AbstractContextManager[object]:
 
 
 def _nameless_crowd() -> AbstractContextManager[object]:
-    return patched("Note", lambda *fields, each=(), **named: Note(*fields, **named))
+    many = notes.ReceivedMany
+    return patch.object(notes, "ReceivedMany", lambda peer, files, size: many(peer, files[:0], size))
 
 
 def _silent_removals() -> AbstractContextManager[object]:
-    note = Board.note
+    tell = Board.tell
 
-    def _note(self: Board, what: str, *fields: Any, **named: Any) -> None:
-        if what != "removed":
-            note(self, what, *fields, **named)
+    def _tell(self: Board, note: notes.Note) -> None:
+        if not isinstance(note, notes.Removed):
+            tell(self, note)
 
-    return patch.object(Board, "note", _note)
+    return patch.object(Board, "tell", _tell)
 
 
 def _mtime_decides() -> AbstractContextManager[object]:

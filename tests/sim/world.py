@@ -20,7 +20,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.arrivals import is_flooded
 from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
@@ -32,11 +32,11 @@ from dir_sync.core.events import (
     Event,
     Moved,
     NewIdentity,
-    Note,
     PeerDown,
     PeerUp,
     Received,
     Send,
+    Tell,
     Ticked,
     Touched,
     Urgency,
@@ -73,6 +73,7 @@ from dir_sync.core.messages import (
     encode,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq, same_content
+from dir_sync.core.notes import Note
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session
 from dir_sync.disk import SpelledDisk
@@ -83,7 +84,7 @@ from dir_sync.ports import DiskError, Trouble
 from tests.sim.conflicts import Conflicts
 from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
-from tests.sim.seams import SimEngine
+from tests.sim.seams import SimEngine, as_before
 from tests.sim.users import User
 
 __all__ = ["Broken", "World", "run"]
@@ -910,23 +911,30 @@ class World:
             node.tick_us = None
             self.post(node, epoch, Ticked())
 
+    def _told(self, node: Node, note: Note) -> None:
+        """What people read, and what they decide then."""
+        many = note.files if isinstance(note, notes.ReceivedMany) else ()
+        node.unsaid.difference_update((getattr(note, "path", b""), *(path for path, _ in many)))
+        match note:
+            case notes.BadContent(path):
+                self._bad_content(node, path)
+            case notes.LossHeld(path) if not node.may_brake:
+                raise Broken(f"{node.name} holds what has only moved: {path!r}")
+            case notes.LossHeld() | notes.PeerHeld():
+                if not self.faults or self.dice.random() < 0.5:
+                    approve = self.dice.random() < 0.5
+                    self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, approve)
+            case notes.NothingHeld() if not node.engine.brakes.own.held:
+                node.wiped.clear()  # so much is there again that the rest is no disaster
+            case notes.Scanned():
+                node.may_brake = True
+
     def _perform(self, node: Node, effect: Effect) -> None:
         match effect:
-            case Note(what, path, peer, size, wire, text, _, each):
-                node.unsaid.difference_update((path, *(name for name, _ in each)))
+            case Tell(note):
+                what, path, peer, size, wire, text = as_before(note)
                 self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
-                if what == "bad content":
-                    self._bad_content(node, path)
-                elif what in ("braked", "peer braked"):
-                    if what == "braked" and not node.may_brake:
-                        raise Broken(f"{node.name} holds what has only moved: {path!r}")
-                    if not self.faults or self.dice.random() < 0.5:
-                        approve = self.dice.random() < 0.5
-                        self.at(self.dice.randint(0, 20_000_000), self._decide, node, node.epoch, approve)
-                elif what == "unbraked" and not node.engine.brakes.own.held:
-                    node.wiped.clear()  # so much is there again that the rest is no disaster
-                elif what == "scanned":
-                    node.may_brake = True
+                self._told(node, note)
             case Send(peers, message, size):
                 self._send(node, peers, message, size)
             case Drop(peer, reason, text):
