@@ -70,8 +70,12 @@ def _joined_tombstones() -> AbstractContextManager[object]:
 
 
 def _nameless_crowd() -> AbstractContextManager[object]:
-    many = notes.ReceivedMany
-    return patch.object(notes, "ReceivedMany", lambda peer, files, size: many(peer, files[:0], size))
+    tell = Board.tell
+
+    def _tell(self: Board, note: notes.Note) -> None:
+        tell(self, note._replace(files=()) if isinstance(note, notes.ReceivedMany) else note)
+
+    return patch.object(Board, "tell", _tell)
 
 
 def _silent_removals() -> AbstractContextManager[object]:
