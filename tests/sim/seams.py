@@ -16,13 +16,12 @@ from typing import Any
 from unittest.mock import patch
 
 from dir_sync import engine as engine_package
-from dir_sync.core import notes
 from dir_sync.core.jobs import Before, Seen
 from dir_sync.core.model import Kind, Record
 from dir_sync.engine import Engine
 from dir_sync.index import Row
 
-__all__ = ["SimEngine", "as_before", "machines_with", "patched"]
+__all__ = ["SimEngine", "machines_with", "patched"]
 
 _MACHINES = tuple(
     import_module(f"{engine_package.__name__}.{each.name}") for each in pkgutil.iter_modules(engine_package.__path__)
@@ -43,101 +42,6 @@ def patched(name: str, value: object) -> Iterator[None]:
         for module, known_as in machines_with(name):
             stack.enter_context(patch.object(module, known_as, value))
         yield
-
-
-def _name(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
-
-
-def as_before(note: notes.Note) -> tuple[str, bytes, str, int, int, str]:
-    """A note as it was written when all kinds were one: what, path, peer, size, wire, text. For equal hashes."""
-    match note:
-        case notes.NewHere(path, size):
-            return "new here", path, "", size, 0, ""
-        case notes.ChangedHere(path, size):
-            return "changed here", path, "", size, 0, ""
-        case notes.RenamedHere(path, source):
-            return "renamed here", path, "", 0, 0, _name(source)
-        case notes.DeletedHere(path):
-            return "deleted here", path, "", 0, 0, ""
-        case notes.Received(path, peer, size):
-            return "received", path, peer, size, 0, ""
-        case notes.ReceivedMany(peer, _, size):
-            return "received", b"", peer, size, 0, ""
-        case notes.Copied(path, peer, size):
-            return "copied", path, peer, size, 0, ""
-        case notes.Restored(path, size):
-            return "restored", path, "", size, 0, ""
-        case notes.Renamed(path, maker, source):
-            return "renamed", path, maker, 0, 0, _name(source)
-        case notes.Removed(path, maker):
-            return "removed", path, maker, 0, 0, ""
-        case notes.MetaChanged(path, maker):
-            return "meta", path, maker, 0, 0, ""
-        case notes.Kept(path):
-            return "kept", path, "", 0, 0, ""
-        case notes.Spared(path):
-            return "spared", path, "", 0, 0, ""
-        case notes.Resumed(path, peer, size, here):
-            return "resumed", path, peer, size, here, ""
-        case notes.Fetched(path, peer, size, travelled, took):
-            return "fetched", path, peer, size, took, "" if travelled == size else str(travelled)
-        case notes.FetchedDelta(path, peer, size, travelled):
-            return "delta", path, peer, size, travelled, ""
-        case notes.Sent(path, peer, size):
-            return "sent", path, peer, size, 0, ""
-        case notes.SentDelta(path, peer, size, travelled):
-            return "sent delta", path, peer, size, travelled, ""
-        case notes.SentLarge(path, peer, size, travelled, took):
-            return "sent large", path, peer, size, took, "" if travelled == size else str(travelled)
-        case notes.BadContent(path, peer, problem):
-            return "bad content", path, peer, 0, 0, problem
-        case notes.Scanned(files, size):
-            return "scanned", b"", "", size, files, ""
-        case notes.PeerAhead(peer, changes, size):
-            return "met", b"", peer, size, changes, ""
-        case notes.PeerBehind(peer, files, size):
-            return "lags", b"", peer, size, files, ""
-        case notes.InSync(peers):
-            return "in sync", b"", "", 0, len(peers), "\n".join(peers)
-        case notes.IdentityChanged(reason):
-            return "new identity", b"", "", 0, 0, reason
-        case notes.Rescanning(path, reason):
-            return "blind", path, "", 0, 0, reason
-        case notes.Skipped(path, reason):
-            return "skipped", path, "", 0, 0, reason
-        case notes.Blocked(path):
-            return "blocked", path, "", 0, 0, ""
-        case notes.Unreadable(path, problem):
-            return "unreadable", path, "", 0, 0, problem
-        case notes.Restless(path, size):
-            return "restless", path, "", size, 0, ""
-        case notes.CannotWrite(path, problem):
-            return "trouble", path, "", 0, 0, problem
-        case notes.Unfit(path, reason):
-            return "unable", path, "", 0, 0, reason
-        case notes.CannotRestore(path):
-            return "lost", path, "", 0, 0, ""
-        case notes.Conflict(path, version):
-            return "conflict", path, "", 0, 0, _name(version)
-        case notes.WrittenLate(path, version):
-            return "written late", path, "", 0, 0, _name(version)
-        case notes.HistoryPruned(versions, size):
-            return "pruned", b"", "", size, versions, ""
-        case notes.LossHeld(path, files, paths):
-            return "braked", path, "", paths, files, ""
-        case notes.PeerHeld(path, peer, held, files):
-            return "peer braked", path, peer, files, held, ""
-        case notes.StillHeld(peer):
-            return "still braked", b"", peer, 0, 0, peer
-        case notes.LossHeldThere(path, peer, files):
-            return "missing there", path, peer, 0, files, peer
-        case notes.HeldThere(path, peer, maker, files):
-            return "held there", path, peer, 0, files, "this node" if maker is None else maker
-        case notes.Decided(path, maker, files, approved):
-            return "decided", path, maker, 0, files, "approved" if approved else "rejected"
-        case notes.NothingHeld():
-            return "unbraked", b"", "", 0, 0, ""
 
 
 class SimEngine(Engine):

@@ -84,7 +84,7 @@ from dir_sync.ports import DiskError, Trouble
 from tests.sim.conflicts import Conflicts
 from tests.sim.memory_disk import MemoryDisk, MemoryFile, Tree, _Inode
 from tests.sim.options import Options, bounded, draw
-from tests.sim.seams import SimEngine, as_before
+from tests.sim.seams import SimEngine
 from tests.sim.users import User
 
 __all__ = ["Broken", "World", "run"]
@@ -932,8 +932,7 @@ class World:
     def _perform(self, node: Node, effect: Effect) -> None:
         match effect:
             case Tell(note):
-                what, path, peer, size, wire, text = as_before(note)
-                self.note(f"{node.name} note {what} {path!r} {peer} {size} {wire} {text}")
+                self.note(f"{node.name} tells {note!r}")
                 self._told(node, note)
             case Send(peers, message, size):
                 self._send(node, peers, message, size)
