@@ -690,9 +690,6 @@ class _NoSignatures:
     def put(self, digest: bytes, signature: bytes) -> None:
         """Nothing is remembered."""
 
-    def has(self, digest: bytes) -> bool:
-        return False
-
 
 def _parents(path: bytes) -> list[bytes]:
     """The folders that a path is in, the innermost first."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from dir_sync.core.model import Stat
 
-__all__ = ["Disk", "DiskError", "Reader", "Trouble", "Watch", "Writer"]
+__all__ = ["Disk", "DiskError", "NewFile", "Reader", "Signatures", "Trouble", "Watch", "Writer"]
 
 
 class Trouble(Enum):
@@ -191,6 +191,13 @@ class Disk(Protocol):
 
     def is_root_here(self) -> bool:
         """True while the folder that was opened is still what its path names."""
+
+
+class Signatures(Protocol):
+    """A cache of block signatures by content digest; it may forget anything at any time. Any thread may call it."""
+
+    def get(self, digest: bytes) -> bytes | None: ...
+    def put(self, digest: bytes, signature: bytes) -> None: ...
 
 
 Watch = Callable[[bytes], bool]

@@ -54,9 +54,6 @@ class NoSignatures:
 
     def put(self, digest: bytes, signature: bytes) -> None: ...
 
-    def has(self, digest: bytes) -> bool:
-        return False
-
 
 class OneNode:
     """A node without sockets and threads; its disk and its index outlive its engine."""

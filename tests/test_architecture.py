@@ -55,6 +55,31 @@ MACHINES = [
     "router",
 ]
 
+# The rooms below FileSync, lowest layer first: each imports only those before it.
+ROOMS = [
+    "outcomes",
+    "hashing",
+    "fingerprints",
+    "staging",
+    "history_store",
+    "put_back",
+    "prepare",
+    "replace",
+    "install",
+    "metadata",
+    "move",
+    "unsigned",
+    "batches",
+    "growth",
+    "appends",
+    "downloads",
+    "patch",
+    "deltas",
+    "reading",
+    "scanner",
+    "recovery",
+]
+
 # Who may import whom. Everyone may import core.*, which imports only core.*. What stands in one group
 # does not know its siblings: they meet in daemon. A module that is not here may not exist.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -349,10 +374,48 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delta.window": {"delta.format"},
     "delta.format": set(),
     "signatures": {"ports", "delta", "log"},
-    "scanner": {"ports", "delta", "log"},
-    "growth": {"ports"},
-    "unsigned": {"ports", "delta"},
-    "file_sync": {"ports", "delta", "growth", "unsigned", "log"},
+    "files": set(),
+    "files.outcomes": {"ports"},
+    "files.hashing": {"ports"},
+    "files.fingerprints": {"ports", "files.outcomes"},
+    "files.staging": {"ports"},
+    "files.history_store": {"ports", "files.hashing", "files.staging"},
+    "files.put_back": {"ports", "files.outcomes", "files.history_store"},
+    "files.prepare": {"ports", "files.outcomes", "files.hashing", "files.staging"},
+    "files.replace": {
+        *("ports", "files.outcomes", "files.hashing", "files.fingerprints", "files.history_store"),
+        *("files.put_back",),
+    },
+    "files.install": {
+        *("ports", "files.outcomes", "files.hashing", "files.fingerprints", "files.staging"),
+        *("files.history_store", "files.put_back", "files.replace"),
+    },
+    "files.metadata": {
+        *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.prepare", "files.replace"),
+        *("files.install",),
+    },
+    "files.move": {
+        *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.put_back", "files.replace"),
+        *("files.metadata",),
+    },
+    "files.unsigned": {"delta", "ports"},
+    "files.batches": {
+        *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.prepare", "files.install"),
+        *("files.metadata", "files.move", "files.unsigned"),
+    },
+    "files.growth": {"ports"},
+    "files.appends": {
+        *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.unsigned", "files.growth"),
+    },
+    "files.downloads": {"ports", "files.outcomes", "files.hashing", "files.staging"},
+    "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},
+    "files.deltas": {"delta", "ports", "files.hashing", "files.staging", "files.unsigned"},
+    "files.reading": {"ports"},
+    "files.scanner": {"ports", "files.hashing", "files.fingerprints"},
+    "files.recovery": {
+        *("ports", "files.hashing", "files.staging", "files.history_store", "files.put_back", "files.growth"),
+    },
+    "file_sync": {"ports"} | {f"files.{room}" for room in ROOMS} - {"files.growth", "files.outcomes"},
     "state": {"config", "index", "log"},
     "history": {
         "config",
@@ -406,7 +469,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("daemon.jobs", "daemon.threads", "config", "delta", "disk", "engine", "event_handler", "file_sync", "inbox"),
         *("log", "ports", "rests", "signatures", "state"),
     },
-    "daemon.jobs": {"daemon.news", "daemon.threads", "file_sync", "inbox", "rests", "scanner", "workers"},
+    "daemon.jobs": {"daemon.news", "daemon.threads", "file_sync", "inbox", "rests", "workers"},
     "daemon.news": {"control", "inbox"},
     "daemon.threads": {"log"},
     # what people type
@@ -415,14 +478,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("config", "control", "history", "history_words", "log", "options", "output", "root", "status", "words"),
     },
     "cli": {"", "commands", "config", "daemon", "log", "options", "output", "signals", "words"},
-}
-
-# Siblings that do know each other, and why.
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    (
-        "file_sync",
-        "scanner",
-    ): "a look is one of the jobs of a disk worker, and what is staged is hashed as it hashes"
 }
 
 # Exactly what the modules of core.messages import of core. All others know only the package.
@@ -502,8 +557,7 @@ def test_imports_go_one_way(module: str) -> None:
         assert not strangers, "core imports only core"
         return
     assert module in MAY_IMPORT, f"dir_sync/{module}.py is not in the table: who may it import?"
-    allowed = MAY_IMPORT[module] | {there for here, there in EXCEPTIONS if here == module}
-    strangers = {other for other in GRAPH[module] if not is_core(other)} - allowed
+    strangers = {other for other in GRAPH[module] if not is_core(other)} - MAY_IMPORT[module]
     assert not strangers, f"dir_sync/{module}.py may not import these"
 
 
@@ -511,14 +565,14 @@ def test_the_table_holds_no_circle() -> None:
     """What may be imported is an order: each row is reached after the rows that it names."""
     settled: set[str] = set()
     edges = {module: set(row) for module, row in MAY_IMPORT.items()}
-    for here, there in EXCEPTIONS:
-        edges[here].add(there)
     while ready := {module for module, row in edges.items() if row <= settled} - settled:
         settled |= ready
     assert settled == set(edges)
 
 
-@pytest.mark.parametrize("package", ["delta", "disk", "index", "daemon", "commands", "status", "cli"])
+@pytest.mark.parametrize(
+    "package", ["delta", "disk", "index", "files", "file_sync", "daemon", "commands", "status", "cli"]
+)
 def test_the_table_names_no_import_that_a_package_does_not_make(package: str) -> None:
     unused = {
         (module, other)
@@ -543,9 +597,14 @@ def test_a_machine_knows_only_those_below_it() -> None:
         assert not GRAPH[f"engine.{machine}"] & above, machine
 
 
-def test_no_exception_is_unused() -> None:
-    unused = [pair for pair in EXCEPTIONS if pair[0] in GRAPH and pair[1] not in GRAPH[pair[0]]]
-    assert not unused
+def test_a_room_below_file_sync_knows_only_those_below_it() -> None:
+    assert {module for module in TREES if module.startswith("files.")} == {f"files.{room}" for room in ROOMS}
+    said = re.findall(r"^    (\w+) ", ast.get_docstring(TREES["files"]) or "", re.MULTILINE)
+    assert said == ROOMS, "the docstring of the package names them in this order"
+    for number, room in enumerate(ROOMS):
+        assert not GRAPH[f"files.{room}"] & {f"files.{other}" for other in ROOMS[number:]}, room
+    strangers = {module for module in TREES if any(other.startswith("files") for other in GRAPH[module])}
+    assert {module for module in strangers if not module.startswith("files.")} == {"file_sync"}
 
 
 @pytest.mark.parametrize("module", [module for module in TREES if is_core(module)])

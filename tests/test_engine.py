@@ -81,10 +81,10 @@ from dir_sync.core.model import (
 )
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine import Engine, Now, deltas_out, planner
+from dir_sync.files.fingerprints import RACY
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
-from dir_sync.scanner import YOUNG
 from tests.ends import closed_at_end
 
 T = TypeVar("T")
@@ -1596,7 +1596,7 @@ def test_a_delta_waits_until_the_old_name_of_what_grew_was_read_once_more() -> N
     bench.connect()
     content = b"x" * 100_000
     row = known(bench, b"film.part", content)
-    bench.index.put(record(b"film.part", content), row.fp + YOUNG)
+    bench.index.put(record(b"film.part", content), row.fp + RACY)
     bench.hear(renamed(record(b"film.part", content + b"y")._replace(path=b"film.part"), b"film"))
     assert not bench.all(StageJob)
     assert not bench.pulls()
@@ -1679,7 +1679,7 @@ def test_what_grew_a_moment_ago_and_is_renamed_does_not_travel_again() -> None:
     bench.connect()
     content = b"x" * 100_000
     row = known(bench, b"film.part", content)
-    bench.index.put(record(b"film.part", content), row.fp + YOUNG)
+    bench.index.put(record(b"film.part", content), row.fp + RACY)
     bench.hear(renamed(record(b"film.part", content), b"film"))
     for _ in range(5):
         assert not bench.pulls()

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from dir_sync.core.events import Moved, Touched, Urgency
-from dir_sync.file_sync import HISTORY
+from dir_sync.core.names import HISTORY
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryFile
 

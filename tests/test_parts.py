@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dir_sync.core.events import PeerUp, Received
-from dir_sync.file_sync import STAGING
+from dir_sync.core.names import STAGING
 from tests.pair import OneNode, Pair
 
 

@@ -8,8 +8,8 @@ from dir_sync.core import notes, retention
 from dir_sync.core.events import Blind, Received, Touched, Urgency
 from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind
+from dir_sync.core.names import HISTORY
 from dir_sync.core.retention import DAY_NS, Retention, enough
-from dir_sync.file_sync import HISTORY
 from dir_sync.ports import Trouble
 from tests.pair import LIMITS, OneNode, Pair
 

@@ -1,6 +1,6 @@
 """What crosses with the disk workers: each job, what it is made of, and the event that answers it.
 
-In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and `scanner` perform them, and the
+In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and the rooms in `files` perform them, and the
 answer goes back to the engine (as an event). A job that has no answer says so. May import: core.looks, core.model,
 and of core.wire the pieces of content that a read brings.
 """

@@ -21,6 +21,7 @@ from dir_sync.control import Answer, ControlServer
 from dir_sync.core.beacon import Beacon, folder_tags
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.model import show
+from dir_sync.core.names import STATE
 from dir_sync.core.roster import Roster
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
@@ -32,7 +33,6 @@ from dir_sync.daemon.share import Share
 from dir_sync.daemon.status import status_of
 from dir_sync.daemon.threads import Threads
 from dir_sync.discovery import Discovery
-from dir_sync.file_sync import STATE
 from dir_sync.inbox import For, Inbox
 from dir_sync.log import Once, logger
 from dir_sync.narrator import Narrator

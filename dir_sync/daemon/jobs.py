@@ -16,10 +16,9 @@ from dir_sync.core.fairness import Flow
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job
 from dir_sync.daemon.news import jobs_of
 from dir_sync.daemon.threads import Threads
-from dir_sync.file_sync import FileSync
+from dir_sync.file_sync import FileSync, Stopped
 from dir_sync.inbox import HERE, For, Inbox
 from dir_sync.rests import Rests
-from dir_sync.scanner import Stopped
 from dir_sync.workers import Pool, Task, given_up
 
 __all__ = ["DiskWorkers", "Searches"]

@@ -19,13 +19,14 @@ from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.core.brake import Limits
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import show
+from dir_sync.core.names import HISTORY, STAGING, STATE
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.threads import Threads
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
-from dir_sync.file_sync import HISTORY, STAGING, STATE, FileSync
+from dir_sync.file_sync import FileSync
 from dir_sync.inbox import Inbox
 from dir_sync.log import logger
 from dir_sync.ports import DiskError

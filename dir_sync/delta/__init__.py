@@ -23,7 +23,7 @@ form can be taken for the other.
     make        makes a delta: asks match, then search
     apply       applies a delta
 
-Called by `file_sync`, `unsigned` and `daemon`. Imports `core` and `ports`.
+Called by `files` and `daemon`. Imports `core` and `ports`.
 
 Sources: A. Tridgell, Efficient Algorithms for Sorting and Synchronization (1999), chapter 3; librsync 2.3.
 """

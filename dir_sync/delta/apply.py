@@ -1,7 +1,7 @@
 """Applying a delta: our own patch, which trusts nobody.
 
 In:   a delta, maybe a hostile one, and its base. Out: the new file, not verified yet.
-Rule: never writes beyond the announced size; every odd command is a DeltaError. Called by `file_sync`.
+Rule: never writes beyond the announced size; every odd command is a DeltaError. Called by `files.patch`.
 
 Source: librsync 2.3, prototab.c.
 """

@@ -1,7 +1,7 @@
 """Making a delta: what is equal becomes copies, what is new becomes literals.
 
 In:   a signature, maybe a hostile one, and a file. Out: the commands of the delta, or None if it does not pay.
-Rule: `match` finds what did not move; only what remains is searched. Called by `file_sync`.
+Rule: `match` finds what did not move; only what remains is searched. Called by `files.deltas`.
 """
 
 from __future__ import annotations

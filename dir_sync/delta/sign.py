@@ -1,7 +1,7 @@
 """Making the signature of a file.
 
 In:   a file, and maybe the signature of another version of it. Out: its signature, with appendix.
-Rule: only sums from our own cache are taken over. Called by `file_sync` and `unsigned`.
+Rule: only sums from our own cache are taken over. Called by `files.deltas` and `files.unsigned`.
 """
 
 from __future__ import annotations

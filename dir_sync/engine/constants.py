@@ -21,14 +21,12 @@ __all__ = [
     "RECHECK_MAX",
     "RECHECK_MS",
     "RETRY_MS",
-    "STAGING",
     "STALLED_MS",
     "TELL_TOGETHER_MS",
     "TIMES_MAX",
     "TROUBLE_RETRY_MS",
 ]
 
-STAGING = limits.RESERVED_NAME + b"/staging/"
 NOBODY = ""  # whose offers are those that their peer has replaced
 OURS = "~"  # whose offers are what was here once and is wanted again; before the name of a peer: it has the content
 TIMES_MAX = 10_000  # folders whose times are to be set, or told once more

@@ -13,11 +13,12 @@ from dir_sync.core.growth import mark_offsets
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import Chunks
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.names import DELTA_IN, is_delta_in, staging_name
 from dir_sync.core.transfer import Fetch
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import OURS, RETRY_MS, STAGING
+from dir_sync.engine.constants import OURS, RETRY_MS
 from dir_sync.engine.deltas_in import DeltaRequests
 from dir_sync.engine.growth_in import GrowthInstaller
 from dir_sync.engine.incoming_moves import IncomingMoves
@@ -106,7 +107,7 @@ class Fetcher:
         small = base is None and size <= limits.CHUNK_BYTES
         name = b""
         if base is not None:
-            name = STAGING + b"delta-in-%s-%d" % (self._board.tag, self._transfers.token)
+            name = staging_name(DELTA_IN, self._board.tag, self._transfers.token)
         elif not small:
             name = self._transfers.part_name(target.content)
         fetch = Fetch(self._transfers.token, target, node, base, size, name, moved_ms=now, started_ms=now)
@@ -178,7 +179,7 @@ class Fetcher:
                 self._work.retries.await_disk_room(path, fetch.target.size)
             self._transfers.failed_fetch(fetch, event)
             return
-        if event.verified and fetch.base is not None and fetch.name.startswith(STAGING + b"delta-in-"):
+        if event.verified and fetch.base is not None and is_delta_in(fetch.name):
             self._deltas_in.patch(fetch)
             return
         if event.verified and (fetch.base is not None or event.written == fetch.size):  # else it is to be longer by now

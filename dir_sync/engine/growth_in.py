@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dir_sync.core.jobs import ApplyResult, Growing, Result, Staged
 from dir_sync.core.model import Record
+from dir_sync.core.names import NEW_GROW, staging_name
 from dir_sync.core.transfer import Fetch
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import RETRY_MS, STAGING
+from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import Ready
 from dir_sync.engine.work import WorkTable
@@ -35,7 +36,7 @@ class GrowthInstaller:
         path, mine = target.path, row.record
         self._transfers.token += 1
         now, size = self._board.now.mono_ms, mine.size
-        name = STAGING + b"new-grow-%s-%d" % (self._board.tag, self._transfers.token)
+        name = staging_name(NEW_GROW, self._board.tag, self._transfers.token)
         fetch = Fetch(
             self._transfers.token,
             target,

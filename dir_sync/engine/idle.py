@@ -9,8 +9,9 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.jobs import DiscardJob, SignJob, SweepJob
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind
+from dir_sync.core.names import part_name
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import CALM_MS, STAGING
+from dir_sync.engine.constants import CALM_MS
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.signatures import SignatureBacklog
@@ -83,7 +84,7 @@ class IdleTasks:
             self._board.run_again = True
         if self._transfers.must_sweep:
             self._transfers.part_left = self._board.index.offers_went = False
-            wanted = {STAGING + b"part-" + content.hex().encode() for content in self._board.index.offered_contents()}
+            wanted = {part_name(content) for content in self._board.index.offered_contents()}
             self._transfers.part_kept = bool(wanted)
             wanted |= self._work.arrivals.staged_names()
             self._board.out.append(SweepJob(frozenset(wanted)))

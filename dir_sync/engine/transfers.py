@@ -16,12 +16,13 @@ from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.names import part_name
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.transfer import Fetch, Window
 from dir_sync.core.unable import Unable, Unfit
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import RETRY_MS, STAGING
+from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.work import WorkTable
@@ -68,7 +69,7 @@ class TransferTable:
     def part_name(self, content: bytes) -> bytes:
         """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed, or
         of a file that is complete and waits to be installed at another path."""
-        name = STAGING + b"part-" + content.hex().encode()
+        name = part_name(content)
         is_free = name not in self._board.discarded and not self._is_staged(name)
         return name if is_free else name + b"-%s-%d" % (self._board.tag, self.token)
 

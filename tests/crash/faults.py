@@ -20,19 +20,19 @@ class Change:
 CHANGES = {
     "one worker": Change("daemon/jobs.py", "\n_WORKERS = 3", "\n_WORKERS = 1"),
     "written under the final name": Change(
-        "file_sync.py",
+        "files/install.py",
         "self._disk.rename(made[0], path)\n",
         "self._disk.rename(made[0], path) if made[1].kind != Kind.FILE else"
         " self._disk.create(path).copy_from(self._disk.open(made[0]), 0, 0, made[1].size)\n",
     ),
     "what is displaced is removed": Change(
-        "file_sync.py",
+        "files/history_store.py",
         "self._disk.rename(name, kept)\n",
         "self._disk.remove_file(name)\n",
     ),
     "what was displaced is cleared at the next start": Change(
-        "file_sync.py",
-        'elif stat.kind == Kind.FILE and not name.startswith(b"new-"):\n',
+        "files/recovery.py",
+        "elif stat.kind == Kind.FILE and not name.startswith(NEW):\n",
         "elif False:\n",
     ),
     "what was displaced and not noted is forgotten": Change(
@@ -41,7 +41,7 @@ CHANGES = {
         "found = [] if True else",
     ),
     "contents are not synced": Change(
-        "file_sync.py",
+        "files/batches.py",
         "synced = self._sync_files(items, unsynced, staged, results, together)\n",
         "synced = True\n",
     ),

@@ -17,8 +17,9 @@ from blake3 import blake3
 
 from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Result, StageJob, Why
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
+from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.disk import RealDisk
-from dir_sync.file_sync import HISTORY, STAGING, FileSync
+from dir_sync.file_sync import FileSync
 from dir_sync.ports import Disk, DiskError, Trouble
 from tests.disk.worlds import T0, RealWorld
 from tests.lan.lan import make_immutable

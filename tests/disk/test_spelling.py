@@ -13,8 +13,9 @@ import pytest
 from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Looked, LookJob, Result, Why
 from dir_sync.core.looks import Look, LookItem
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
+from dir_sync.core.names import STAGING
 from dir_sync.disk import Blindness, RealDisk, SpelledDisk, linux, probe, truthful
-from dir_sync.file_sync import STAGING, FileSync
+from dir_sync.file_sync import FileSync
 from dir_sync.ports import DiskError, Trouble
 from tests.sim.memory_disk import MemoryDisk, _Inode
 from tests.sim.world import Signatures

@@ -92,13 +92,13 @@ def test_every_token_that_nobody_replaced_is_somewhere(
 THROWS_AWAY = """
 import runpy, sys
 sys.path.insert(0, "{place}")
-from dir_sync.file_sync import FileSync
-file_away = FileSync._file_away
+from dir_sync.files.history_store import HistoryStore
+file_away = HistoryStore.file_away
 def throw_away(self, *args):
     version = file_away(self, *args)
     self._disk.remove_file(version.name)
     return version
-FileSync._file_away = throw_away
+HistoryStore.file_away = throw_away
 sys.argv[0] = "{place}/main.py"
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

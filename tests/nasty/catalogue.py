@@ -35,7 +35,8 @@ DISK_SWAPS, DISK_MOUNTS = (f"tests/disk/test_{name}.py::" for name in ("swaps", 
 DISK_MEMORY, DISK_POWER = (f"tests/disk/test_{name}.py::" for name in ("memory", "power"))
 DELTA_SIGN, DELTA_MAKE, DELTA_APPLY = (f"tests/delta/test_{name}.py::" for name in ("sign", "make", "apply"))
 RECORDS, MESSAGES = (f"tests/core/messages/test_{name}.py::" for name in ("records", "every_message"))
-UNIT_EVENTS, UNIT_ENGINE, UNIT_FILES = (f"tests/test_{name}.py::" for name in ("event_handler", "engine", "file_sync"))
+UNIT_EVENTS, UNIT_ENGINE = (f"tests/test_{name}.py::" for name in ("event_handler", "engine"))
+UNIT_HISTORY = "tests/files/test_history_store.py::"
 CORE_WIRE, CORE_ROSTER, CORE_SESSION = (f"tests/core/test_{name}.py::" for name in ("wire", "roster", "session"))
 POINTS = "tests/crash/test_points.py::test_a_daemon_that_dies_at_some_of_its_calls"
 WORLDS = "tests/sim/test_sim.py::test_many_worlds"
@@ -167,7 +168,7 @@ CASES = (
     Case(119, "state", "kill -9 at any call that changes something", (POINTS, WORLDS, CRASH + "test_killed_again_and_again", LEDGER + "[1-5-2.0]")),
     Case(120, "state", "after the rename, before the index knows", (UNIT_ENGINE + "test_what_was_being_installed_is_adopted_though_its_peer_went_on", WORLDS)),
     Case(121, "state", "a torn index", (STATES + "test_state_121_a_torn_index",)),
-    Case(122, "state", "between the exchange and the history", (POINTS, WORLDS, UNIT_FILES + "test_what_the_history_cannot_take_stays_where_it_was")),
+    Case(122, "state", "between the exchange and the history", (POINTS, WORLDS, UNIT_HISTORY + "test_what_the_history_cannot_take_stays_where_it_was")),
     Case(123, "state", "the power is cut", (WORLDS, DISK_POWER + "test_what_was_synced_is_never_lost")),
     Case(124, "state", "all nodes are killed at once, again and again", (STATES + "test_state_124_all_are_killed_at_once[5]", CRASH + "test_all_are_killed_in_a_storm_of_small_files")),
     Case(125, "state", "killed again and again in the first scan", (STATES + "test_state_125_killed_again_and_again_in_the_first_scan",)),

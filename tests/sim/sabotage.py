@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from dir_sync import file_sync, scanner
 from dir_sync.core import announce, content, limits, notes, reconcile, standing
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Touched, Urgency
@@ -35,6 +34,13 @@ from dir_sync.engine.planner import Planner
 from dir_sync.engine.scan import Scan
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
+from dir_sync.files import fingerprints
+from dir_sync.files.batches import Batches
+from dir_sync.files.downloads import Downloads
+from dir_sync.files.history_store import HistoryStore
+from dir_sync.files.move import Mover
+from dir_sync.files.prepare import Preparer
+from dir_sync.files.replace import Replacer
 from dir_sync.index import Index
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
@@ -43,8 +49,6 @@ from tests.sim.seams import patched
 __all__ = ["LOOPS", "PRONE", "SABOTAGES", "seeds_for"]
 
 Plant = Callable[[], AbstractContextManager[object]]
-
-_FileSync = file_sync.FileSync
 
 
 def _no_answer() -> AbstractContextManager[object]:
@@ -104,30 +108,30 @@ def _copies_unverified() -> AbstractContextManager[object]:
         writer.copy_from(reader, 0, 0, item.target.size)
         reader.close()
 
-    return patch.object(_FileSync, "_copy", copy)
+    return patch.object(Preparer, "_copy", copy)
 
 
 def _unexpected_is_fine() -> AbstractContextManager[object]:
-    return patch.object(_FileSync, "_expected", lambda self, path, expect: self._disk.stat(path))
+    return patch.object(Replacer, "expected", lambda self, path, expect: self._disk.stat(path))
 
 
 def _any_inode_will_do() -> AbstractContextManager[object]:
-    return patch.object(file_sync, "_same_inode", lambda out, there: True)
+    return patch.object(fingerprints, "is_same", lambda out, there: True)
 
 
 def _content_unsynced() -> AbstractContextManager[object]:
-    return patch.object(_FileSync, "_sync_files", lambda *arguments: None)
+    return patch.object(Batches, "_sync_files", lambda *arguments: None)
 
 
 def _names_unsynced() -> AbstractContextManager[object]:
-    return patch.object(_FileSync, "_sync_folders", lambda *arguments: None)
+    return patch.object(Batches, "_sync_folders", lambda *arguments: None)
 
 
 def _no_history() -> AbstractContextManager[object]:
     def file_away(self: Any, name: bytes, *rest: object) -> None:
         self._disk.remove_file(name)
 
-    return patch.object(_FileSync, "_file_away", file_away)
+    return patch.object(HistoryStore, "file_away", file_away)
 
 
 @contextmanager
@@ -241,7 +245,7 @@ def _folders_leave_at_once() -> AbstractContextManager[object]:
 
 
 def _resumed_unread() -> AbstractContextManager[object]:
-    original = _FileSync._open_stage
+    original = Downloads._open
 
     def open_stage(self: Any, job: Any) -> Any:
         stage = original(self, job)
@@ -249,7 +253,7 @@ def _resumed_unread() -> AbstractContextManager[object]:
             stage.hasher.reset()
         return stage
 
-    return patch.object(_FileSync, "_open_stage", open_stage)
+    return patch.object(Downloads, "_open", open_stage)
 
 
 def _index_trusted_after_a_crash() -> AbstractContextManager[object]:
@@ -257,12 +261,12 @@ def _index_trusted_after_a_crash() -> AbstractContextManager[object]:
         index = self._now_ns.__self__.index  # of the node whose clock it is
         return bool(index.by_content(digest)) or version is not None
 
-    return patch.object(_FileSync, "_has_kept", has_kept)
+    return patch.object(HistoryStore, "has_kept", has_kept)
 
 
 @contextmanager
 def _young_trusted() -> Iterator[None]:
-    with patch.object(scanner, "YOUNG", b""):
+    with patch.object(fingerprints, "RACY", b""):
         yield
 
 
@@ -330,7 +334,7 @@ def _root_always_here() -> AbstractContextManager[object]:
 
 
 def _exchange_the_other_way() -> AbstractContextManager[object]:
-    return patch.object(_FileSync, "_exchange", lambda self, path, swap, there: self._disk.exchange(swap, path))
+    return patch.object(Replacer, "exchange", lambda self, path, swap, there: self._disk.exchange(swap, path))
 
 
 def _halves_apart() -> AbstractContextManager[object]:
@@ -364,8 +368,8 @@ def _others_rejected_after_the_move() -> AbstractContextManager[object]:
         with patch.object(self._disk, "is_only_replaceable", lambda path: False):
             return _move(self, item)
 
-    _move = _FileSync._move
-    return patch.object(_FileSync, "_move", move)
+    _move = Mover.move
+    return patch.object(Mover, "move", move)
 
 
 SABOTAGES: dict[str, tuple[Plant, int]] = {

@@ -73,12 +73,13 @@ from dir_sync.core.messages import (
     encode,
 )
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq, same_content
+from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.notes import Note
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session
 from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Now
-from dir_sync.file_sync import HISTORY, STAGING, FileSync
+from dir_sync.file_sync import FileSync
 from dir_sync.index import Index
 from dir_sync.ports import DiskError, Trouble
 from tests.sim.conflicts import Conflicts
@@ -379,9 +380,6 @@ class Signatures:
 
     def put(self, digest: bytes, signature: bytes) -> None:
         self._known[digest] = signature
-
-    def has(self, digest: bytes) -> bool:
-        return digest in self._known
 
 
 class Link:

@@ -8,6 +8,8 @@ Rule: nobody's bytes are written over. Bytes are only appended, and only after t
 A file is appended to only if nobody else has it open for writing and it has no other name. While it grows, its time is
 that of the version it was, and a symbolic link in the staging folder says what it was: if the program ends, the next
 start cuts the file back to that (`undo_unfinished`).
+
+Used by: `appends`, `recovery`.
 """
 
 from __future__ import annotations
@@ -56,7 +58,10 @@ class Hashes:
 
 
 class Growth:
-    """One file that is growing. `length` bytes of it are here and right, in the file or in `_pending`."""
+    """One file that is growing. `length` bytes of it are here and right, in the file or in `_pending`.
+
+    It has more fields than a class should have: what the file was, what it became by each of our steps, and which step may
+    be half done are all needed to tell our bytes from a user's."""
 
     def __init__(
         self,

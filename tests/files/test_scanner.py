@@ -8,7 +8,7 @@ from random import Random
 from dir_sync.core.jobs import Listed, ListJob
 from dir_sync.core.looks import Folder, Look, LookItem
 from dir_sync.core.model import fingerprint
-from dir_sync.scanner import list_folders, look
+from dir_sync.files.scanner import list_folders, look
 from tests.sim.memory_disk import MemoryDisk
 
 

@@ -4,6 +4,7 @@ In:   names to list, paths to look at.
 Out:  listings, and for each path what a look found (Seen).
 Rule: a look is the truth, but only about one moment: content is what was read between two equal stats. What cannot be
       read is unknown, which is not the same as absent. Nothing is changed, remembered or decided here.
+Used by: `file_sync`.
 """
 
 from __future__ import annotations
@@ -17,20 +18,14 @@ from dir_sync.core.growth import MARK_BYTES, mark_offsets
 from dir_sync.core.jobs import Listed, ListJob, Looked
 from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, Look, LookItem, Seen
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.files import fingerprints
+from dir_sync.files.hashing import digest_of, digest_of_grown
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
-__all__ = ["YOUNG", "Stopped", "digest_of", "digest_of_grown", "list_folders", "look"]
+__all__ = ["list_folders", "look"]
 
-YOUNG = b"?"
-"""Appended to the fingerprint of a file that was written within the clock's grain of being read."""
-
-_READ_BYTES = 1 * limits.MIB
 _OURS = limits.RESERVED_NAME
 _ROOT_GONE = "the shared folder itself is gone"
-
-
-class Stopped(Exception):
-    """The program is ending: the job is given up half-way, which is safe at any point."""
 
 
 def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int]) -> Listed:
@@ -219,7 +214,7 @@ def _look_at_file(
     reader = disk.open(item.path)
     try:
         before = reader.stat()
-        young = abs(now_ns() - before.ctime) < disk.grain_ns  # a time far ahead: the clock was set back since
+        is_racy = abs(now_ns() - before.ctime) < disk.grain_ns  # a time far ahead: the clock was set back since
         data: bytes | None = None
         marks: tuple[bytes, ...] | None = None
         if before.size <= limits.INLINE_BYTES_MAX:
@@ -241,60 +236,15 @@ def _look_at_file(
             # Known here: it is longer than it was. If what was there reads the same twice, it was only appended to.
             if digest_of(reader, before.size, stopping) != (digest, True):
                 return Seen(item.path, Look.UNSTABLE, size=after.size)
-            young = True
+            is_racy = True
         is_changed = item.open_below > 0 and item.was != b"" and marks is None and digest != item.was
         if is_changed and before.size > limits.INLINE_BYTES_MAX and not disk.is_closed(item.path):
             return Seen(item.path, Look.OPEN, size=before.size)
         seen = Seen(
             item.path, Look.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
-            fp + YOUNG if young else fp, data,
+            fp + fingerprints.RACY if is_racy else fp, data,
             grown=None if marks is None else Grown(item.was, item.was_size, marks),
         )  # fmt: skip
         return on_file(item, reader, seen)
     finally:
         reader.close()
-
-
-def digest_of_grown(
-    reader: Reader, size: int, stopping: Callable[[], bool], was_size: int, was: bytes
-) -> tuple[bytes, bool, tuple[bytes, ...] | None]:
-    """`digest_of`, and the marks from `was_size` on, if the first `was_size` bytes are the content `was`; else None."""
-    if not 0 < was_size < size:
-        return *digest_of(reader, size, stopping), None
-    hasher = blake3()
-    marks: list[bytes] | None = None
-    ends = iter((was_size, *mark_offsets(was_size, size)))
-    offset, end = 0, next(ends)
-    while offset < size:
-        piece = reader.read(offset, min(_READ_BYTES, end - offset))
-        if not piece:
-            return hasher.digest(), False, None
-        hasher.update(piece)
-        offset += len(piece)
-        if stopping():
-            raise Stopped
-        if offset < end:
-            continue
-        if marks is not None:
-            marks.append(hasher.digest(MARK_BYTES))
-        elif offset == was_size and hasher.digest() == was:
-            marks = []
-        end = size if marks is None else next(ends, size)
-    if marks is not None and len(marks) > len(mark_offsets(was_size, size)):
-        marks.pop()  # the end is no mark: there the digest tells
-    return hasher.digest(), True, None if marks is None else tuple(marks)
-
-
-def digest_of(reader: Reader, size: int, stopping: Callable[[], bool]) -> tuple[bytes, bool]:
-    """BLAKE3 of the first `size` bytes, and whether there were as many."""
-    hasher = blake3()
-    offset = 0
-    while offset < size:
-        piece = reader.read(offset, min(_READ_BYTES, size - offset))
-        if not piece:
-            return hasher.digest(), False
-        hasher.update(piece)
-        offset += len(piece)
-        if stopping():
-            raise Stopped
-    return hasher.digest(), True

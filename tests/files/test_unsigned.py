@@ -17,9 +17,9 @@ from dir_sync.core.looks import Look, LookItem
 from dir_sync.core.model import fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
+from dir_sync.files.fingerprints import RACY
+from dir_sync.files.unsigned import Unsigned
 from dir_sync.ports import Reader
-from dir_sync.scanner import YOUNG
-from dir_sync.unsigned import Unsigned
 
 SIZE = limits.LARGE_FILE_BYTES + 5_000
 
@@ -137,7 +137,7 @@ def test_it_is_read_once_if_nobody_can_have_written_since(tmp_path: Path, since:
         (tmp_path / "file").write_bytes(data)
         stat = disk.stat(b"file")
         assert stat is not None
-        young = YOUNG if since == "a write that does not show" else b""
+        young = RACY if since == "a write that does not show" else b""
         unsigned.hold(b"file", fingerprint(stat) + young, blake3(data).digest(), SIZE)
         if since == "another name":
             while disk.stat(b"other") in (None, stat):

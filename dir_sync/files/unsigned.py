@@ -5,31 +5,26 @@ In:   a file that was hashed a moment ago, and its digest; later, that digest.
 Out:  the signature of that content, made when it is needed first, even if the file has no name any more.
 Rule: few, and not for long: the room of a removed file is free only when it is let go of. A file that was written into
       since gives no signature.
+Used by: `batches`, `appends`, `deltas`, `file_sync`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from blake3 import blake3
 
 from dir_sync import delta
 from dir_sync.core import limits
 from dir_sync.core.model import FINGERPRINT_BYTES, fingerprint
-from dir_sync.ports import Disk, DiskError, Reader
+from dir_sync.ports import Disk, DiskError, Reader, Signatures
 
 __all__ = ["Unsigned"]
 
 _FILES_MAX = 16
 _READ_BYTES = limits.MIB
 _KEEP_NS = 30 * 1_000_000_000
-
-
-class _Cache(Protocol):
-    def get(self, digest: bytes) -> bytes | None: ...
-    def put(self, digest: bytes, signature: bytes) -> None: ...
 
 
 class _Held:
@@ -61,7 +56,7 @@ class Unsigned:
     """Any thread may call anything."""
 
     def __init__(
-        self, disk: Disk, cache: _Cache, now_ns: Callable[[], int], stopping: Callable[[], bool] = lambda: False
+        self, disk: Disk, cache: Signatures, now_ns: Callable[[], int], stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self._disk = disk
         self._cache = cache

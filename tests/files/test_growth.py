@@ -13,8 +13,8 @@ from dir_sync.core.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.core.jobs import DeltaDone, Growing, Job
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
-from dir_sync.file_sync import HISTORY, STAGING
-from dir_sync.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
+from dir_sync.core.names import HISTORY, STAGING
+from dir_sync.files.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
 from dir_sync.ports import Trouble
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk

@@ -1,0 +1,74 @@
+"""Files that grow here as they grew elsewhere, job by job.
+
+In:   `StageJob`s that name what the file is and what it will be, one at a time for each token.
+Out:  `Staged`; with a fingerprint if the file grew in its place, else a longer copy waits in the staging folder.
+Used by: `file_sync`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dir_sync.core.jobs import Growing, Staged, StageJob
+from dir_sync.core.model import fingerprint
+from dir_sync.core.names import GROW
+from dir_sync.files import fingerprints, growth
+from dir_sync.files.outcomes import not_staged
+from dir_sync.files.staging import Staging
+from dir_sync.files.unsigned import Unsigned
+from dir_sync.ports import Disk, DiskError
+
+__all__ = ["Appends"]
+
+
+class Appends:
+    """The files of one folder that are growing. Jobs of different tokens may run at once. Fields: the disk, the rooms
+    below, the question whether the program ends; the growth of each token, and the hashes of what grew last."""
+
+    def __init__(self, disk: Disk, staging: Staging, unsigned: Unsigned, stopping: Callable[[], bool]) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._unsigned = unsigned
+        self._stopping = stopping
+        self._growing: dict[int, growth.Growth] = {}
+        self._hashes = growth.Hashes()
+
+    def grow(self, job: StageJob, grows: Growing) -> Staged:
+        """Append to a file, or to a copy of it: see growth.py."""
+        growing = self._growing.pop(job.token, None)
+        self._unsigned.let_go(grows.content)  # it grows in its place only if nobody has it open
+        if job.give_up:
+            return self._give_up(job.token, growing, Staged(job.token, 0, False, "given up", ours=True))
+        try:
+            if growing is None:
+                note = self._staging.new_name(GROW)
+                growing = growth.Growth(self._disk, grows, job.name, note, self._hashes, self._stopping)
+            for offset, data in job.chunks:
+                growing.add(offset, data)
+            if not growing.is_complete:
+                self._growing[job.token] = growing
+                return Staged(job.token, growing.length, False)
+            stat = growing.finish()
+        except DiskError as error:
+            return self._give_up(job.token, growing, not_staged(job.token, error))
+        except growth.BaseChanged:
+            answer = Staged(job.token, 0, False, "the file has changed", base_changed=True)
+            return self._give_up(job.token, growing, answer)
+        except growth.WrongContent as error:
+            return self._give_up(job.token, growing, Staged(job.token, 0, False, str(error)))
+        if stat is None:
+            return Staged(job.token, job.size, True)
+        # Somebody may have written into it right before it got its time: it is read again.
+        return Staged(job.token, job.size, True, fp=fingerprint(stat) + fingerprints.RACY)
+
+    def _give_up(self, token: int, growing: growth.Growth | None, answer: Staged) -> Staged:
+        if growing is None or growing.give_up():
+            return answer
+        self._growing[token] = growing
+        return answer._replace(unfinished=True)
+
+    def close_all(self) -> None:
+        """Let go of the files; the next start undoes what is not complete."""
+        for growing in self._growing.values():
+            growing.leave()
+        self._growing.clear()

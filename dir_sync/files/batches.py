@@ -1,0 +1,226 @@
+"""Performs a batch of changes: contents reach the medium, then names are given, then the names reach the medium.
+
+In:   `ApplyItem`s, of different paths.
+Out:  `Applied`: one result for each, in the same order. Four or more are synced by one syncfs.
+Used by: `file_sync`.
+"""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyResult, Result
+from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
+from dir_sync.core.names import NEW, STAGING
+from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.install import Installer
+from dir_sync.files.metadata import Metadata
+from dir_sync.files.move import Mover
+from dir_sync.files.outcomes import Missing, Unexpected, failed, problem
+from dir_sync.files.prepare import Preparer
+from dir_sync.files.staging import Staging
+from dir_sync.files.unsigned import Unsigned
+from dir_sync.ports import Disk, DiskError, NewFile, Trouble, Writer
+
+__all__ = ["SYNC_ALL_FROM", "Batches", "is_new_file"]
+
+SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
+
+_new = tuple.__new__  # half the cost of a named tuple's own
+
+
+class Batches:
+    """Changes of the tree, many at once. Fields: the disk and the rooms below."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        staging: Staging,
+        fingerprints: Fingerprints,
+        preparer: Preparer,
+        installer: Installer,
+        mover: Mover,
+        meta: Metadata,
+        unsigned: Unsigned,
+    ) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._fingerprints = fingerprints
+        self._preparer = preparer
+        self._installer = installer
+        self._mover = mover
+        self._meta = meta
+        self._unsigned = unsigned
+
+    def apply(self, items: tuple[ApplyItem, ...]) -> Applied:
+        """Perform all changes of a batch. What is staged and was not installed keeps its staging file, to be used again."""
+        results: dict[int, ApplyResult] = {}
+        staged: dict[int, tuple[bytes, Stat]] = {}
+        unsynced: list[Writer] = []
+        together = len(items) >= SYNC_ALL_FROM
+        self._refuse_what_has_no_room(items, results)
+        new = [n for n, item in enumerate(items) if n not in results and is_new_file(item)] if together else []
+        self._stage_new(items, new, staged, results)
+        try:
+            for number, item in enumerate(items):
+                if number in staged or number in results:
+                    continue
+                try:
+                    ready = self._preparer.prepare(item, unsynced, together)
+                    if ready is not None:
+                        staged[number] = ready
+                except (DiskError, Missing, Unexpected) as error:
+                    results[number] = failed(item, error)
+            synced = self._sync_files(items, unsynced, staged, results, together)
+        finally:
+            for writer in unsynced:
+                writer.close()
+        folders: dict[bytes, None] = {}
+        self._name_new(items, new, staged, results, folders)
+        for number, item in enumerate(items):
+            if number in results:
+                continue
+            try:
+                results[number] = self._change(item, staged.get(number), folders)
+                if results[number].result == Result.DONE:
+                    staged.pop(number, None)
+            except (DiskError, Missing, Unexpected) as error:
+                results[number] = failed(item, error)
+        self._sync_folders(folders, items, results)
+        for number, (name, made) in staged.items():
+            self._staging.release(items[number].staged if synced else None, name, made.inode)
+        return Applied(tuple(results[number] for number in range(len(items))))
+
+    def _refuse_what_has_no_room(self, items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]) -> None:
+        """The last of a disk is for the index: without it nothing can be noted, and so nothing be done."""
+        if not any(item.data for item in items):
+            return
+        try:
+            room = self._disk.free_bytes()
+        except DiskError:
+            return  # what is tried will tell
+        for number, item in enumerate(items):
+            size = len(item.data or b"")
+            if size > room:
+                results[number] = failed(item, DiskError(Trouble.FULL, item.path))
+            else:
+                room -= size
+
+    def _stage_new(
+        self,
+        items: tuple[ApplyItem, ...],
+        new: list[int],
+        staged: dict[int, tuple[bytes, Stat]],
+        results: dict[int, ApplyResult],
+    ) -> None:
+        """The many new files of a batch, complete and verified in the staging folder."""
+        files = []
+        for number in new:
+            _, _, target, _, _, data, *_ = items[number]
+            name = self._staging.last_part(NEW)
+            if data is None or len(data) != target.size or blake3(data).digest() != target.content:
+                results[number] = ApplyResult(target.path, Result.MISSING)
+            else:
+                files.append((number, _new(NewFile, (name, data, target.mode, target.mtime))))
+        made = self._disk.create_many(STAGING, [file for _, file in files])
+        for (number, file), ready in zip(files, made, strict=True):
+            if isinstance(ready, DiskError):
+                results[number] = failed(items[number], ready)
+            else:
+                staged[number] = (STAGING + b"/" + file.name, ready)
+
+    def _name_new(
+        self,
+        items: tuple[ApplyItem, ...],
+        new: list[int],
+        staged: dict[int, tuple[bytes, Stat]],
+        results: dict[int, ApplyResult],
+        folders: dict[bytes, None],
+    ) -> None:
+        """The new files of a batch take their names; none of these replaces anything."""
+        ready = [number for number in new if number in staged and number not in results]
+        together: dict[bytes, list[bytes]] = {}
+        for number in ready:
+            together.setdefault(parent_of(items[number].path), []).append(staged[number][0])
+        for folder, names in together.items():
+            self._disk.inherit(folder, names)
+        moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
+        rounded = self._disk.grain_ns
+        for number, stat in zip(ready, moved, strict=True):
+            path = items[number].path
+            if isinstance(stat, DiskError):
+                results[number] = failed(items[number], stat)
+                continue
+            _, made = staged.pop(number)
+            if not rounded and stat is not None and stat[:3] == made[:3] and stat[4:] == made[4:]:
+                fp = fingerprint(stat)  # nobody has touched it
+            else:
+                fp = self._fingerprints.of_new(stat, made)
+            results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
+            folders[parent_of(path)] = None
+
+    def _sync_files(
+        self,
+        items: tuple[ApplyItem, ...],
+        unsynced: list[Writer],
+        staged: dict[int, tuple[bytes, Stat]],
+        results: dict[int, ApplyResult],
+        together: bool,
+    ) -> bool:
+        """Contents reach the medium before they get their names. False: they did not, and nothing makes up for it: another
+        sync may say that all is well, since what could not be written counts as clean."""
+        try:
+            if together:
+                if staged:
+                    self._disk.sync_all()
+            else:
+                for writer in unsynced:
+                    writer.sync()
+        except DiskError as error:
+            for number in staged:
+                results[number] = problem(items[number].path, error)
+            return False
+        return True
+
+    def _sync_folders(
+        self, folders: dict[bytes, None], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]
+    ) -> None:
+        """Names reach the medium before anyone is told."""
+        try:
+            if len(folders) >= SYNC_ALL_FROM:
+                self._disk.sync_all()
+            else:
+                for folder in folders:
+                    try:
+                        self._disk.sync_directory(folder)
+                    except DiskError as error:
+                        if error.trouble not in (Trouble.ABSENT, Trouble.BOUNDARY, Trouble.WRONG_TYPE):
+                            raise  # else it is a folder no more, and holds no names of ours
+        except DiskError as error:
+            for number, item in enumerate(items):
+                if results[number].result == Result.DONE:
+                    results[number] = ApplyResult(item.path, Result.PROBLEM, problem=str(error))
+
+    def _change(self, item: ApplyItem, staged: tuple[bytes, Stat] | None, folders: dict[bytes, None]) -> ApplyResult:
+        match item.act:
+            case Act.INSTALL:
+                result = self._installer.install(item, staged)
+                if item.staged is not None and item.target.kind is Kind.FILE:
+                    self._unsigned.hold(item.path, result.fp, item.target.content, item.target.size)
+            case Act.REMOVE:
+                result = self._installer.remove(item)
+            case Act.MOVE:
+                result = self._mover.move(item)
+                assert item.copy_path is not None
+                folders[parent_of(item.copy_path)] = None
+            case Act.META:
+                result = self._meta.set_meta(item)
+        folders[parent_of(item.path)] = None
+        if result.version is not None:
+            folders[parent_of(result.version.name)] = None
+        return result
+
+
+def is_new_file(item: ApplyItem) -> bool:
+    """True for a file that came with its content and replaces nothing."""
+    return item.data is not None and not item.expect and item.act is Act.INSTALL and item.target.kind is Kind.FILE

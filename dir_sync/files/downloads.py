@@ -1,0 +1,126 @@
+"""Contents that come from a peer chunk by chunk: written to a staging file, hashed on the way, verified as a whole.
+
+In:   `StageJob`s of a token, one at a time.
+Out:  `Staged`: how far it is, whether it is complete and right. A staging file stays open between the jobs of its token;
+      after a cut or a restart it is read once and continued.
+Used by: `file_sync`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import Staged, StageJob
+from dir_sync.files.hashing import Stopped
+from dir_sync.files.outcomes import Unexpected, not_staged
+from dir_sync.files.staging import Staging
+from dir_sync.ports import Disk, DiskError, Trouble, Writer
+
+__all__ = ["Downloads"]
+
+_FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
+
+
+@dataclass(slots=True)
+class _Stage:
+    """A staging file that is being written, held open between jobs."""
+
+    writer: Writer
+    hasher: Any
+    length: int
+    flushed: int
+
+
+class Downloads:
+    """The downloads of one folder. Jobs of different tokens may run at once. Fields: the disk, the staging folder, the
+    question whether the program ends; the open staging file of each token."""
+
+    def __init__(self, disk: Disk, staging: Staging, stopping: Callable[[], bool]) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._stopping = stopping
+        self._stages: dict[int, _Stage] = {}
+
+    def stage(self, job: StageJob) -> Staged:
+        """Write the next chunks. What is complete has the announced digest; what is not is removed."""
+        try:
+            stage = self._stages.get(job.token)
+            if stage is None:
+                stage = self._open(job)
+                self._stages[job.token] = stage
+                if job.digest:  # before any of it is asked for
+                    stage.writer.must_fit(job.size)
+                    if job.size - stage.length > self._disk.free_bytes():
+                        raise DiskError(Trouble.FULL, job.name)
+            for offset, data in job.chunks:
+                if offset != stage.length or offset + len(data) > job.size:
+                    raise Unexpected
+                stage.writer.write(offset, data)
+                if job.digest:
+                    stage.hasher.update(data)
+                stage.length += len(data)
+                if stage.length - stage.flushed >= _FLUSH_BYTES:
+                    stage.writer.start_flush(stage.flushed, stage.length - stage.flushed)
+                    stage.flushed = stage.length
+                if self._stopping():
+                    raise Stopped
+            if stage.length < job.size:
+                return Staged(job.token, stage.length, False)
+            verified = not job.digest or stage.hasher.digest() == job.digest
+            self.close(job.token)
+            if not verified:
+                self._staging.discard((job.name,))
+                return Staged(job.token, 0, False, "the content is not what was announced")
+            return Staged(job.token, job.size, True)
+        except Unexpected:
+            self.close(job.token)
+            self._staging.discard((job.name,))
+            return Staged(job.token, 0, False, "the content came out of order")
+        except DiskError as error:
+            self.close(job.token)
+            if error.trouble in (Trouble.FULL, Trouble.TOO_LARGE):
+                self._staging.discard((job.name,))
+            return not_staged(job.token, error)
+
+    def _open(self, job: StageJob) -> _Stage:
+        """A new staging file, or what an earlier run left of it, hashed."""
+        hasher = blake3()
+        try:
+            writer = self._disk.create(job.name)
+            return _Stage(writer, hasher, 0, 0)
+        except DiskError as error:
+            if error.trouble != Trouble.EXISTS:
+                raise
+        writer = self._disk.reopen(job.name)
+        try:
+            length = writer.stat().size
+            if not job.digest or length > job.size:
+                writer.truncate(0)
+                length = 0
+            offset = 0
+            while offset < length:
+                piece = writer.read(offset, min(limits.MIB, length - offset))
+                hasher.update(piece)
+                offset += len(piece)
+                if self._stopping():
+                    raise Stopped
+        except BaseException:
+            writer.close()
+            raise
+        return _Stage(writer, hasher, length, length)
+
+    def close(self, token: int) -> None:
+        stage = self._stages.pop(token, None)
+        if stage is not None:
+            stage.writer.close()
+
+    def close_all(self) -> None:
+        """Let go of the staging files; they stay, to be continued."""
+        for stage in self._stages.values():
+            stage.writer.close()
+        self._stages.clear()

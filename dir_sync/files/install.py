@@ -1,0 +1,115 @@
+"""Gives a name to what is ready; removes a name.
+
+In:   one change, and for an installation what `prepare` made and the batch has synced.
+Out:  `ApplyResult`, with the version that was displaced. Raises Unexpected, Missing, DiskError: then the name is as it was.
+Used by: `metadata`, `batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, Why
+from dir_sync.core.model import Kind, Stat, parent_of
+from dir_sync.core.names import OLD, SWAP
+from dir_sync.files import fingerprints
+from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.hashing import digest_at
+from dir_sync.files.history_store import HistoryStore
+from dir_sync.files.outcomes import Unexpected
+from dir_sync.files.put_back import PutBack
+from dir_sync.files.replace import Replacer
+from dir_sync.files.staging import Staging
+from dir_sync.ports import Disk, DiskError
+
+__all__ = ["Installer"]
+
+
+class Installer:
+    """Installs and removes. Fields: the disk and the rooms below."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        staging: Staging,
+        fingerprints: Fingerprints,
+        history: HistoryStore,
+        put_back: PutBack,
+        replacer: Replacer,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._fingerprints = fingerprints
+        self._history = history
+        self._put_back = put_back
+        self._replacer = replacer
+        self._stopping = stopping
+
+    def install(self, item: ApplyItem, made: tuple[bytes, Stat] | None) -> ApplyResult:
+        """Give `item.path` to what is ready, and file away what was there. `made`: None for a new folder, which needs no
+        preparation."""
+        path, target = item.path, item.target
+        if not item.expect:  # neither of these replaces anything
+            if made is None:
+                self._disk.make_directory(path, target.mode)
+                return ApplyResult(path, Result.DONE, self._fingerprints.of(path))
+            self._disk.inherit(parent_of(path), (made[0],))
+            self._disk.rename(made[0], path)
+            return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, made[1]))
+        there = self._replacer.expected(path, item.expect)
+        if made is None or there is None:
+            raise Unexpected
+        staged, ready = made
+        if there.kind == Kind.FILE and ready.kind == Kind.FILE:
+            self._disk.keep_attributes(path, staged)
+        else:
+            self._disk.inherit(parent_of(path), (staged,))
+        # From now on this name may hold the user's bytes: its prefix tells the next start (see `recover`).
+        swap = self._staging.new_name(SWAP)
+        self._disk.rename(staged, swap)
+        was_seen = False
+        try:
+            self._replacer.exchange(path, swap, there)
+            was_seen = True
+            version = self._replacer.take_out(item, swap, there, ready)
+        except (DiskError, Unexpected):
+            out = self._disk.stat(swap)
+            if out is not None and out.inode == ready.inode:
+                if was_seen and ready.kind == Kind.FILE and not self._is_still(swap, out, target.content):
+                    self._history.file_away(swap, out, path, b"", Why.RECOVERED, "")
+                else:
+                    self._disk.rename(swap, staged)
+            raise
+        return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, ready), version)
+
+    def _is_still(self, name: bytes, stat: Stat, digest: bytes) -> bool:
+        """False if someone wrote into it while it had a name in the tree: maybe without a change of size, and within one
+        tick of the clock, so that its times do not tell."""
+        try:
+            return digest_at(self._disk, name, stat.size, self._stopping) == digest
+        except DiskError:
+            return False
+
+    def remove(self, item: ApplyItem) -> ApplyResult:
+        """Remove a name: an empty folder, or a file or link, which goes to the history."""
+        path = item.path
+        there = self._replacer.expected(path, item.expect)
+        if there is None:
+            return ApplyResult(path, Result.DONE, b"")
+        if there.kind == Kind.DIRECTORY:
+            self._disk.remove_directory(path)
+            return ApplyResult(path, Result.DONE, b"")
+        name = self._staging.new_name(OLD)
+        self._disk.rename(path, name)
+        displaced = self._disk.stat(name)
+        if displaced is None or not fingerprints.is_same(displaced, there):
+            self._put_back.undo_rename(name, path)
+            raise Unexpected
+        try:
+            version = self._history.file_away(name, displaced, path, b"", item.why, item.target.stamp.node)
+        except DiskError:
+            if self._disk.stat(name) is not None:
+                self._put_back.undo_rename(name, path)
+            raise
+        return ApplyResult(path, Result.DONE, b"", version)

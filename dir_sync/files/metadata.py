@@ -1,0 +1,105 @@
+"""Sets mode and mtime of what is there, or puts a copy of ours in its place if it is another user's file.
+
+In:   one change whose content is there already.
+Out:  `ApplyResult`. Raises Unexpected, Missing, DiskError.
+Used by: `move`, `batches`.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result
+from dir_sync.core.model import Kind, Stat, fingerprint
+from dir_sync.core.names import NEW
+from dir_sync.files import fingerprints
+from dir_sync.files.install import Installer
+from dir_sync.files.outcomes import Unexpected
+from dir_sync.files.prepare import Preparer
+from dir_sync.files.replace import Replacer
+from dir_sync.files.staging import Staging
+from dir_sync.ports import Disk, DiskError, Trouble, Writer
+
+__all__ = ["Metadata"]
+
+
+class Metadata:
+    """Modes and times. Fields: the disk and the rooms below."""
+
+    def __init__(
+        self, disk: Disk, staging: Staging, replacer: Replacer, preparer: Preparer, installer: Installer
+    ) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._replacer = replacer
+        self._preparer = preparer
+        self._installer = installer
+
+    def set_meta(self, item: ApplyItem) -> ApplyResult:
+        """Give what is at `item.path` its mode and mtime, and check that nobody has touched it meanwhile."""
+        path, target = item.path, item.target
+        there = self._replacer.expected(path, item.expect)
+        if there is None:
+            raise Unexpected
+        if there.kind == Kind.DIRECTORY:
+            self._disk.set_meta(path, item.mode, item.mtime)
+            now = self._disk.stat(path)
+            if now is None or now.inode != there.inode or not self.verify_meta(now, item.mode, None):
+                raise Unexpected  # another folder, whose names nobody has listed, is not this one with a new mode
+            return ApplyResult(path, Result.DONE, fingerprint(now))
+        mode = None if there.kind == Kind.SYMLINK else target.mode
+        try:
+            self._disk.set_meta(path, mode, target.mtime)
+        except DiskError as error:
+            if error.trouble != Trouble.DENIED or not self._disk.is_only_replaceable(path):
+                raise
+            return self.put_ours(item, path)
+        now = self._disk.stat(path)
+        if now is None or now.inode != there.inode or now.size != there.size:
+            raise Unexpected
+        if not self.verify_meta(now, mode, target.mtime):
+            raise Unexpected
+        # A write between the look and the new mtime would not show any more: the content has to be read again.
+        return ApplyResult(path, Result.DONE, fingerprint(now) + fingerprints.RACY)
+
+    def put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:
+        """The content of another user's file, as one of ours with the mode and mtime that are wanted."""
+        unsynced: list[Writer] = []
+        copy = item._replace(act=Act.INSTALL, copy_path=source, copy_fp=b"")  # its content is compared, whole
+        made = self._preparer.prepare(copy, unsynced, False)
+        try:
+            for writer in unsynced:
+                writer.sync()
+            return self._installer.install(copy, made)
+        except BaseException:
+            if made is not None:
+                self._staging.release(None, made[0], made[1].inode)
+            raise
+        finally:
+            for writer in unsynced:
+                writer.close()
+
+    def verify_meta(self, now: Stat, mode: int | None, mtime: int | None) -> bool:
+        """True if mode and mtime are what they have just been set to, as far as this file system can hold them. What it
+        makes of them is tried on a file of ours; if that gets something else, a user has changed them since."""
+
+        def is_as(mode: int | None, mtime: int | None) -> bool:
+            return mode in (None, now.mode) and mtime in (None, now.mtime)
+
+        if is_as(mode, mtime):
+            return True
+        name = self._staging.new_name(NEW)
+        match now.kind:
+            case Kind.FILE:
+                self._disk.create(name).close()
+            case Kind.DIRECTORY:
+                self._disk.make_directory(name, 0o700)
+            case _:
+                self._disk.make_link(name, b"x")
+        try:
+            self._disk.set_meta(name, mode, mtime)
+            tried = self._disk.stat(name)
+        finally:
+            if now.kind == Kind.DIRECTORY:
+                self._disk.remove_directory(name)
+            else:
+                self._disk.remove_file(name)
+        return tried is not None and is_as(None if mode is None else tried.mode, None if mtime is None else tried.mtime)

@@ -1,0 +1,121 @@
+"""Moves what is here already: a rename of a peer, or a version that comes out of the history.
+
+In:   one change that names its source and what the source is.
+Out:  `ApplyResult`, with the version that was displaced. Raises Unexpected, Missing, DiskError: then the source has its
+      name again.
+Used by: `batches`.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
+from dir_sync.core.model import FINGERPRINT_BYTES, Stat, fingerprint
+from dir_sync.core.names import HISTORY, SWAP
+from dir_sync.files import fingerprints
+from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.metadata import Metadata
+from dir_sync.files.outcomes import Missing, Unexpected, problem
+from dir_sync.files.put_back import PutBack
+from dir_sync.files.replace import Replacer
+from dir_sync.files.staging import Staging
+from dir_sync.ports import Disk, DiskError, Trouble
+
+__all__ = ["Mover"]
+
+
+class Mover:
+    """Moves files, links and versions. Fields: the disk and the rooms below."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        staging: Staging,
+        fingerprints: Fingerprints,
+        put_back: PutBack,
+        replacer: Replacer,
+        meta: Metadata,
+    ) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._fingerprints = fingerprints
+        self._put_back = put_back
+        self._replacer = replacer
+        self._meta = meta
+
+    def move(self, item: ApplyItem) -> ApplyResult:
+        """Rename `item.copy_path` to `item.path` and set mode and mtime. What had the name goes to the history."""
+        path, source, target = item.path, item.copy_path, item.target
+        assert source is not None
+        there = self._replacer.expected(path, item.expect)
+        moving = self._disk.stat(source)
+        if moving is None or not fingerprints.is_still_as(
+            fingerprint(moving), item.copy_fp[:FINGERPRINT_BYTES], source
+        ):
+            raise Missing
+        is_meant = (moving.mode, moving.mtime) == (target.mode, target.mtime)
+        is_others = not is_meant and self._disk.is_only_replaceable(source)
+        if is_others and source.startswith(HISTORY + b"/"):
+            result = self._meta.put_ours(item, source)
+            self._disk.remove_file(source)
+            return result
+        if is_others and there is not None:
+            raise Missing  # it would take two steps that each displace something: the content comes another way
+        version = None
+        if there is None:
+            self._give_name(source, path, moving)
+        else:
+            swap = self._staging.new_name(SWAP)
+            self._disk.rename(source, swap)
+            came = self._disk.stat(swap)
+            if came is None or not fingerprints.is_same(came, moving):
+                self._put_back.undo_rename(swap, source)
+                raise Unexpected
+            try:
+                self._replacer.exchange(path, swap, there)
+                version = self._replacer.take_out(item, swap, there, moving)
+            except (DiskError, Unexpected):
+                out = self._disk.stat(swap)
+                if out is not None and out.inode == moving.inode:
+                    self._put_back.undo_rename(swap, source)
+                raise
+        moved = self._disk.stat(path)
+        if moved is None or not fingerprints.is_same(moved, moving):
+            if there is None:
+                self._put_back.undo_rename(path, source)
+                raise Unexpected
+            return ApplyResult(path, Result.CHANGED, b"", version)
+        if is_others:
+            return self._meta.put_ours(item._replace(expect=fingerprint(moved)), path)
+        if not is_meant:
+            try:
+                self._disk.set_meta(path, target.mode, target.mtime)
+            except DiskError as error:
+                if there is None:
+                    self._put_back.undo_rename(path, source)  # else it would be taken for what a user has put here
+                    raise
+                return problem(path, error)._replace(version=version)
+            moved = self._disk.stat(path)
+            if moved is None or moved.inode != moving.inode or moved.size != moving.size:
+                return ApplyResult(path, Result.CHANGED, b"", version)
+            if not self._meta.verify_meta(moved, target.mode, target.mtime):
+                return ApplyResult(path, Result.CHANGED, b"", version)
+        return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved), version)
+
+    def _give_name(self, source: bytes, path: bytes, moving: Stat) -> None:
+        """Rename; by way of the staging folder to another spelling of the same name, where the disk takes the two for one."""
+        try:
+            self._disk.rename(source, path)
+            return
+        except DiskError as error:
+            if error.trouble is not Trouble.EXISTS or self._disk.spelled(path) != source:
+                raise
+        swap = self._staging.new_name(SWAP)
+        self._disk.rename(source, swap)
+        came = self._disk.stat(swap)
+        try:
+            if came is None or not fingerprints.is_same(came, moving):
+                raise Unexpected
+            self._disk.rename(swap, path)
+        except (DiskError, Unexpected):
+            self._put_back.undo_rename(swap, source)
+            raise

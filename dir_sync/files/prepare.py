@@ -1,0 +1,104 @@
+"""Makes what will take a name: complete and verified, in the staging folder.
+
+In:   one change. Its content came with it, is staged already, or is in another file of this folder.
+Out:  a path in the staging folder and its stat. Raises Missing if the source is not what it was, or DiskError.
+Used by: `metadata`, `batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blake3 import blake3
+
+from dir_sync.core.jobs import Act, ApplyItem
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
+from dir_sync.core.names import NEW
+from dir_sync.files.hashing import digest_of
+from dir_sync.files.outcomes import NO_SUCH_NAME, Missing
+from dir_sync.files.staging import Staging
+from dir_sync.ports import Disk, DiskError, Writer
+
+__all__ = ["Preparer"]
+
+
+class Preparer:
+    """Makes new files, folders and links in the staging folder. Fields: the disk, the staging folder, and the question
+    whether the program ends."""
+
+    def __init__(self, disk: Disk, staging: Staging, stopping: Callable[[], bool]) -> None:
+        self._disk = disk
+        self._staging = staging
+        self._stopping = stopping
+
+    def prepare(self, item: ApplyItem, unsynced: list[Writer], together: bool) -> tuple[bytes, Stat] | None:
+        """What will take the name, complete and verified in the staging folder; None if nothing is needed there.
+
+        `together`: one syncfs will follow for all."""
+        if item.act != Act.INSTALL:
+            return None
+        target = item.target
+        if target.kind == Kind.DIRECTORY and not item.expect:
+            return None  # made in place: a new folder is complete at once
+        name = self._staging.new_name(NEW)
+        if item.staged is not None:
+            try:
+                writer = self._disk.reopen(item.staged)
+            except DiskError as error:
+                if error.trouble in NO_SUCH_NAME:
+                    raise Missing from error
+                raise
+            try:
+                writer.set_meta(target.mode, target.mtime)
+                ready = writer.stat()
+                self._disk.rename(item.staged, name)
+            except DiskError:
+                writer.close()  # it stays as it is, and is not synced either (see `_sync_files`)
+                raise
+            unsynced.append(writer)
+            return name, ready
+        if item.data is not None and target.kind == Kind.FILE:
+            if len(item.data) != target.size or blake3(item.data).digest() != target.content:
+                raise Missing
+            return name, self._disk.create_whole(name, item.data, target.mode, target.mtime, not together)
+        if target.kind == Kind.FILE:
+            writer = self._disk.create(name)
+            unsynced.append(writer)
+            try:
+                self._copy(item, writer)
+                writer.set_meta(target.mode, target.mtime)
+                return name, writer.stat()
+            except (DiskError, Missing):
+                self._staging.discard((name,))
+                raise
+        if target.kind == Kind.DIRECTORY:
+            self._disk.make_directory(name, target.mode)
+        else:
+            self._disk.make_link(name, target.content)
+            try:
+                self._disk.set_meta(name, None, target.mtime)
+            except DiskError:
+                self._staging.discard((name,))
+                raise
+        made = self._disk.stat(name)
+        if made is None:
+            raise Missing
+        return name, made
+
+    def _copy(self, item: ApplyItem, writer: Writer) -> None:
+        """The content of a file of ours that is said to have it, verified."""
+        target = item.target
+        assert item.copy_path is not None
+        try:
+            reader = self._disk.open(item.copy_path)
+        except DiskError as error:
+            raise Missing from error
+        try:
+            if item.copy_fp and fingerprint(reader.stat()) != item.copy_fp[:FINGERPRINT_BYTES]:
+                raise Missing
+            if writer.copy_from(reader, 0, 0, target.size) != target.size:
+                raise Missing
+        finally:
+            reader.close()
+        if digest_of(writer, target.size, self._stopping) != (target.content, True):
+            raise Missing

@@ -1,0 +1,68 @@
+"""The staging folder: names for what is being made, and the removal of what is not needed.
+
+In:   prefixes, names, what the engine still wants.
+Out:  paths nobody has used in this run; files that are removed, or get the name back under which they can be used again.
+Used by: `history_store`, `prepare`, `install`, `metadata`, `move`, `batches`, `appends`, `downloads`, `patch`,
+      `deltas`, `recovery`, `file_sync`.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from dir_sync.core.model import Kind
+from dir_sync.core.names import PART, STAGING, staging_name
+from dir_sync.ports import Disk, DiskError
+
+__all__ = ["Staging"]
+
+
+class Staging:
+    """The staging folder of one folder. Any thread may call anything. Fields: the disk; what makes names unique."""
+
+    def __init__(self, disk: Disk, tag: bytes) -> None:
+        """`tag`: part of each name, different at each start."""
+        self._disk = disk
+        self._tag = tag
+        self._numbers = itertools.count(1)
+
+    def new_name(self, prefix: bytes) -> bytes:
+        """A path that nobody has used in this run."""
+        return staging_name(prefix, self._tag, next(self._numbers))
+
+    def last_part(self, prefix: bytes) -> bytes:
+        """A new name without the folder, for calls that name the folder once."""
+        return prefix + b"%s-%d" % (self._tag, next(self._numbers))
+
+    def sweep(self, keep: frozenset[bytes]) -> None:
+        """Remove the partial downloads that nobody wants any more."""
+        try:
+            names = [STAGING + b"/" + name for name, _ in self._disk.list(STAGING) or [] if name.startswith(PART)]
+        except DiskError:
+            return
+        self.discard(tuple(name for name in names if name not in keep))
+
+    def discard(self, names: tuple[bytes, ...]) -> None:
+        """Remove staging files."""
+        for name in names:
+            try:
+                self._disk.remove_file(name)
+            except DiskError:
+                pass  # gone already, or cleared at the next start
+
+    def release(self, staged: bytes | None, name: bytes, inode: int) -> None:
+        """What was made ready and not installed gets its name `staged` again, if it is of use. If it is anything but what
+        we made, it may be a user's: it stays, and the next start files it away."""
+        try:
+            stat = self._disk.stat(name)
+            if stat is None or stat.inode != inode:
+                return
+            if staged is not None:
+                self._disk.set_meta(name, 0o600, None)  # or we could not open it again, if nobody may write into it
+                self._disk.rename(name, staged)  # the bytes need not travel again
+            elif stat.kind == Kind.DIRECTORY:
+                self._disk.remove_directory(name)
+            else:
+                self._disk.remove_file(name)
+        except DiskError:
+            pass  # gone already, or cleared at the next start

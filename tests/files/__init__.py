@@ -1,0 +1,1 @@
+"""Tests of the rooms below FileSync: effects on bytes."""

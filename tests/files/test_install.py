@@ -1,0 +1,62 @@
+"""Installing: what users write meanwhile is kept."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from dir_sync.core.jobs import Act, Result
+from dir_sync.core.model import fingerprint
+from dir_sync.core.names import STAGING
+from dir_sync.ports import Trouble
+from tests.files.tools import MTIME, apply, change, file_sync, kept, watched
+from tests.sim.memory_disk import MemoryDisk
+
+
+@pytest.mark.parametrize("trouble", [False, True])
+def test_what_was_written_into_ours_while_it_had_the_name_is_kept(trouble: bool) -> None:
+    """The exchange brought out a save that nobody has seen. Before it is put back, its user saves again: into our file,
+    as long as it was, within one tick of the clock."""
+    now = MTIME // 10**10 * 10**10
+    disk = MemoryDisk(lambda: now, Random(1), grain_ns=2 * 10**9)
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file":
+            data = b"save" if disk.counts["exchange"] == 1 else b"six by"
+            disk.write(path, data, replace=False)
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        looks_again = verb == "stat" and b"/swap-" in path and disk.counts["exchange"] == 2
+        if trouble and looks_again:
+            disk.fail = None
+            return Trouble.LIMIT
+        return None
+
+    item = change(disk, b"file", b"sixsix")
+    item = item._replace(target=item.target._replace(mtime=now))
+    disk.before, disk.fail = before, fail
+    (result,) = apply(sync, item)
+    assert result.result == (Result.PROBLEM if trouble else Result.CHANGED)
+    assert disk.content(b"file") == b"save"
+    assert kept(disk) == [b"six by"]
+    assert disk.list(STAGING) == []
+
+
+def test_what_is_replaced_is_named_first() -> None:
+    """So whoever watches the folder hears last that the name is there."""
+    disk = watched()
+    disk.write(b"file", b"old")
+    disk.write(b"source", b"moved")
+    sync = file_sync(disk)
+    apply(sync, change(disk, b"file", b"new"))
+    source = disk.stat(b"source")
+    assert source is not None
+    item = change(disk, b"file", b"moved")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    apply(sync, item)
+    assert disk.content(b"file") == b"moved"
+    assert [mine for mine, _ in disk.exchanges] == [b"file", b"file"]

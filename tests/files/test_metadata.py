@@ -1,0 +1,68 @@
+"""Modes and times are set only on what we know."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+
+import pytest
+
+from dir_sync.core.jobs import Act, ApplyItem, Result, Why
+from dir_sync.core.model import Kind, Record, Stamp, fingerprint
+from dir_sync.core.names import STAGING
+from tests.files.tools import MTIME, apply, change, file_sync
+from tests.sim.memory_disk import MemoryDisk
+
+
+@pytest.mark.parametrize("change_meta", ["touch", "chmod"])
+def test_whoever_touches_a_file_while_its_times_are_set_is_not_taken_for_ourselves(
+    disk: MemoryDisk, change_meta: str
+) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"data")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "stat" and path == b"file" and disk.counts["set_meta"]:
+            disk.before = None
+            if change_meta == "touch":
+                disk.touch(b"file")
+            else:
+                disk.chmod(b"file", 0o600)
+
+    item = change(disk, b"file", b"data")._replace(act=Act.META, data=None)
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert disk.before is None
+    assert result.result == Result.CHANGED
+    assert disk.list(STAGING) == []
+
+
+def test_times_that_the_file_system_cannot_hold_are_nobodys_touch() -> None:
+    disk = MemoryDisk(time.time_ns, Random(1), mtimes=(MTIME + 1, MTIME + 2))
+    sync = file_sync(disk)
+    disk.write(b"file", b"data", MTIME + 2)
+    (result,) = apply(sync, change(disk, b"file", b"data")._replace(act=Act.META, data=None))
+    assert result.result == Result.DONE
+    assert disk.stat(b"file").mtime == MTIME + 1  # type: ignore[union-attr]
+    assert disk.list(STAGING) == []
+
+
+def test_a_folder_that_takes_the_place_of_another_one_meanwhile_is_not_taken_for_it(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.mkdir(b"other")
+    disk.write(b"other/file", b"not listed")
+    there = disk.stat(b"folder")
+    assert there is not None
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "set_meta":
+            disk.before = None
+            disk.delete(b"folder")
+            disk.move(b"other", b"folder")
+
+    target = Record(b"folder", Kind.DIRECTORY, 0, b"", MTIME, 0o700, Stamp(MTIME, "peer"), (("peer", 1),))
+    disk.before = before
+    (result,) = apply(sync, ApplyItem(b"folder", Act.META, target, fingerprint(there), Why.REPLACED, None, mode=0o700))
+    assert disk.before is None
+    assert result.result is Result.CHANGED

@@ -1,0 +1,110 @@
+"""Moves: what is not what it was stays where its user put it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core.jobs import Act, Result
+from dir_sync.core.model import fingerprint
+from dir_sync.core.names import STAGING
+from dir_sync.ports import Trouble
+from tests.files.tools import apply, change, file_sync, kept, watched
+from tests.sim.memory_disk import MemoryDisk
+
+
+@pytest.mark.parametrize("there", [b"old", None])
+def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it(
+    disk: MemoryDisk, there: bytes | None
+) -> None:
+    """Between the last look at the source and its rename."""
+    sync = file_sync(disk)
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"new")
+    disk.mkdir(b"folder")
+    disk.write(b"folder/in", b"a user's")
+
+    swaps = [None]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "rename" and path == b"source" and swaps:
+            swaps.pop()
+            disk.move(b"source", b"elsewhere")
+            disk.move(b"folder", b"source")
+
+    source = disk.stat(b"source")
+    assert source is not None
+    item = change(disk, b"file", b"new")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert not swaps
+    assert result.result == Result.CHANGED
+    assert disk.content(b"source/in") == b"a user's"
+    assert disk.content(b"elsewhere") == b"new"
+    assert disk.content(b"file") == there
+    assert kept(disk) == []
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("written_meanwhile", [False, True])
+def test_what_went_to_the_history_comes_out_of_it_as_it_was(written_meanwhile: bool) -> None:
+    disk = watched()
+    disk.write(b"old", b"content")
+    before = disk.stat(b"old")
+    assert before is not None
+    sync = file_sync(disk)
+    (removed,) = apply(sync, change(disk, b"old", None))
+    assert removed.version is not None
+    if written_meanwhile:
+        disk.write(removed.version.name, b"written by whoever had it open")
+    item = change(disk, b"new", b"content")._replace(
+        act=Act.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
+    )
+    (moved,) = apply(sync, item)
+    if written_meanwhile:
+        assert moved.result is Result.MISSING
+        assert disk.content(removed.version.name) == b"written by whoever had it open"
+        return
+    now = disk.stat(b"new")
+    assert moved.result is Result.DONE
+    assert now is not None
+    assert now.inode == before.inode
+    assert disk.content(removed.version.name) is None
+
+
+def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -> None:
+    """Else the name would hold what nobody at this node has put there."""
+    disk = watched()
+    disk.write(b"old", b"content")
+    before = disk.stat(b"old")
+    assert before is not None
+    sync = file_sync(disk)
+    (removed,) = apply(sync, change(disk, b"old", None))
+    assert removed.version is not None
+    disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"new" else None
+    item = change(disk, b"new", b"content")._replace(
+        act=Act.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
+    )
+    (moved,) = apply(sync, item)
+    assert moved.result is Result.PROBLEM
+    assert disk.content(b"new") is None
+    assert disk.content(removed.version.name) == b"content"
+
+
+def test_what_a_move_displaced_is_told_also_where_its_time_cannot_be_set() -> None:
+    disk = watched()
+    disk.write(b"file", b"before")
+    disk.write(b"source", b"moved")
+    sync = file_sync(disk)
+    source = disk.stat(b"source")
+    assert source is not None
+    disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"file" else None
+    item = change(disk, b"file", b"moved")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    (moved,) = apply(sync, item)
+    assert moved.result is Result.PROBLEM
+    assert moved.version is not None
+    assert disk.content(moved.version.name) == b"before"

@@ -1,0 +1,81 @@
+"""What we took and nobody had seen gets its name again, or another, or is in the history."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core.jobs import Result
+from dir_sync.core.model import Kind
+from dir_sync.core.names import STAGING
+from tests.files.tools import apply, change, file_sync, kept
+from tests.sim.memory_disk import MemoryDisk
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_cannot_be_put_back_because_its_folder_went_is_in_the_history(
+    disk: MemoryDisk, data: bytes | None, replaced: bool
+) -> None:
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.write(b"folder/file", b"old")
+    saves = [b"saved"]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb in ("exchange", "rename") and path == b"folder/file" and saves:
+            disk.write(path, saves.pop(), replace=True)
+        elif verb == "stat" and path.startswith((STAGING + b"/swap-", STAGING + b"/old-")):
+            disk.delete(b"folder")
+            if replaced:
+                disk.symlink(b"folder", b"nowhere")
+            disk.before = None
+
+    item = change(disk, b"folder/file", data)
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert disk.before is None
+    assert result.result in (Result.CHANGED, Result.PROBLEM)
+    assert kept(disk) == [b"saved"]
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("how", ["taken", "gone", "found"])
+def test_a_folder_that_cannot_be_put_back_gets_another_name(disk: MemoryDisk, how: str) -> None:
+    """A user put a folder under the name just before the exchange; then another one, or removed all around. `found`: the
+    program died with it in the staging folder."""
+    sync = file_sync(disk)
+    disk.mkdir(b"above")
+    if how == "found":
+        disk.mkdir(STAGING + b"/swap-old-1")
+        disk.write(STAGING + b"/swap-old-1/in", b"a user's")
+        assert sync.recover(sync.prepare(), lambda digest: None) == []
+        assert disk.content(b"folder.recovered-1/in") == b"a user's"
+        assert disk.list(STAGING) == []
+        return
+    disk.write(b"above/file", b"old")
+    for name in (b"first", b"second"):
+        disk.mkdir(name)
+        disk.write(name + b"/in", b"of the " + name)
+    steps = [b"first", b"second"]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"above/file" and steps:
+            name = steps.pop(0)
+            if name == b"second" and how == "gone":
+                disk.delete(b"above")
+            else:
+                disk.delete(path)
+                disk.move(name, path)
+
+    item = change(disk, b"above/file", b"new")
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert not steps
+    assert result.result in (Result.CHANGED, Result.PROBLEM)
+    everywhere = {path: entry[1] for path, entry in disk.tree().items() if entry[0] == Kind.FILE}
+    if how == "gone":
+        assert everywhere == {b"file.recovered-1/in": b"of the first", b"second/in": b"of the second"}
+    else:
+        assert sorted(everywhere.values()) == [b"of the first", b"of the second"]
+        assert {path.rpartition(b"/")[0] for path in everywhere} == {b"above/file", b"above/file.recovered-1"}
+    assert disk.list(STAGING) == []
