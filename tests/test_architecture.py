@@ -448,7 +448,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.process": {"daemon.daemon", "daemon.threads", "config", "disk", "log", "root", "signals"},
     "daemon.daemon": {
         *("daemon.chores", "daemon.effects", "daemon.links", "daemon.loop", "daemon.news", "daemon.requests"),
-        *("daemon.share", "daemon.status", "daemon.threads", "config", "control", "discovery", "file_sync", "inbox"),
+        *("daemon.share", "daemon.status", "daemon.threads", "config", "control", "discovery", "inbox"),
         *("log", "narrator", "node_manager", "rests", "root", "utils"),
     },
     "daemon.loop": {

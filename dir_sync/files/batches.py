@@ -115,9 +115,8 @@ class Batches:
     ) -> None:
         """The many new files of a batch, complete and verified in the staging folder."""
         files = []
-        for number in new:
+        for number, name in zip(new, self._staging.last_parts(NEW, len(new)), strict=True):
             _, _, target, _, _, data, *_ = items[number]
-            name = self._staging.last_part(NEW)
             if data is None or len(data) != target.size or blake3(data).digest() != target.content:
                 results[number] = ApplyResult(target.path, Result.MISSING)
             else:

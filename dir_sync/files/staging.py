@@ -30,9 +30,10 @@ class Staging:
         """A path that nobody has used in this run."""
         return staging_name(prefix, self._tag, next(self._numbers))
 
-    def last_part(self, prefix: bytes) -> bytes:
-        """A new name without the folder, for calls that name the folder once."""
-        return prefix + b"%s-%d" % (self._tag, next(self._numbers))
+    def last_parts(self, prefix: bytes, count: int) -> list[bytes]:
+        """New names without the folder, for calls that name the folder once."""
+        tag = self._tag
+        return [prefix + b"%s-%d" % (tag, number) for number in itertools.islice(self._numbers, count)]
 
     def sweep(self, keep: frozenset[bytes]) -> None:
         """Remove the partial downloads that nobody wants any more."""

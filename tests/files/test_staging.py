@@ -17,7 +17,7 @@ def staging(disk: MemoryDisk) -> Staging:
 
 
 def test_no_name_is_given_twice(staging: Staging) -> None:
-    names = [staging.new_name(NEW) for _ in range(3)] + [STAGING + b"/" + staging.last_part(NEW) for _ in range(3)]
+    names = [staging.new_name(NEW) for _ in range(3)] + [STAGING + b"/" + part for part in staging.last_parts(NEW, 3)]
     assert len(set(names)) == 6
     assert all(name.startswith(STAGING + b"/" + NEW) for name in names)
 
