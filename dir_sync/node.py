@@ -39,6 +39,9 @@ _SIP_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
 _PARTING_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
 _LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
 _TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are bounded by what they ask for
+_SLOW_BYTES = (
+    8 * limits.KIB
+)  # of one read while the peer rests: some pages would fit a larger one, and be parsed together
 _RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
 
 
@@ -127,6 +130,12 @@ class Node:
             self._reason, self._text = reason, text
             self.send(Parcel(Close(reason, text[: limits.TEXT_CHARS_MAX]), 0))
 
+    def end_flood(self, words: str) -> None:
+        """Say CLOSE to a peer that floods this node with that."""
+        if not self._reason:
+            self.flood = words
+            self.close("overload", f"it floods this node with {words}")
+
     def ping(self) -> None:
         """Find out soon whether the peer is still there; if not, the kernel will tell."""
         self._is_doubted = True
@@ -189,10 +198,11 @@ class Node:
     def _read_all(self) -> tuple[str, str]:
         session = self._session
         timeouts = cost = 0
+        most: int | None = None  # bytes in one read
         while True:
             buffer = session.buffer()
             try:
-                n = self._socket.recv_into(buffer)
+                n = self._socket.recv_into(buffer if most is None else buffer[:most])
             except (BlockingIOError, TimeoutError):
                 timeouts += 1
                 if self._said_close:
@@ -251,10 +261,11 @@ class Node:
                 return "timeout", "it did not introduce itself in time"
             if said_bytes > _TEXT_FREE_BYTES:
                 rest_s = self._listener.rest(self, decoded_s)
+                most = _SLOW_BYTES if rest_s > 0 else None
                 if rest_s > 0:
                     self._pause(rest_s)
-            if self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX:
-                self._wait_for_engine()
+                    self._wait_for_engine(limits.INBOX_BYTES_RESTING_MAX)
+            self._wait_for_engine(limits.INBOX_BYTES_PER_LINK_MAX)
 
     def _slow(self, kind: object, amount: float) -> None:
         """Of a peer that asks for more than synchronization needs nothing is read for a while. `flood` is set if that
@@ -285,10 +296,12 @@ class Node:
         """What is sent has to be acknowledged within that time, or the connection is broken."""
         tcp.try_option(self._socket, "TCP_USER_TIMEOUT", ms)
 
-    def _wait_for_engine(self) -> None:
-        with self._starved:
-            while self._posted - self._consumed > limits.INBOX_BYTES_PER_LINK_MAX and not self._reason:
-                self._starved.wait(0.5)
+    def _wait_for_engine(self, most: int) -> None:
+        """Until it has dealt with all but so many bytes of what was read."""
+        if self._posted - self._consumed > most:
+            with self._starved:
+                while self._posted - self._consumed > most and not self._reason:
+                    self._starved.wait(0.5)
 
     # --- the writer's thread -----------------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ __all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager",
 
 _DIAL_S = 5.0
 _BACKLOG = 128
+_VAIN_S = 0.000_1  # what an announcement that changes nothing is said to have cost, above what it has ...
+_DEAR_S = 0.001  # ... and when there were too many of them
 
 
 class Dialled(NamedTuple):
@@ -284,6 +286,14 @@ class NodeManager:
         """So much CPU time was spent on a signature of that address."""
         with self._lock:
             self._guard.asked(address, "search", seconds, _mono_ms())
+
+    def announced_in_vain(self, node: Node, announcements: int) -> None:
+        """So many of its announcements have changed nothing. It gives way to others for that, and is dropped in the end."""
+        with self._lock:
+            verdict = self._guard.asked(node.address, "vain", announcements, _mono_ms())
+        self._rests.spent(node.address, announcements * (_DEAR_S if verdict.wait_ms else _VAIN_S))
+        if verdict.words:
+            node.end_flood(verdict.words)
 
     def ended(self, node: Node, reason: str, text: str) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from random import Random
 
 from dir_sync.core.brake import Limits
@@ -12,6 +12,7 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
+    InVain,
     NewIdentity,
     PeerDown,
     PeerUp,
@@ -72,6 +73,7 @@ class OneNode:
         self.notes: list[Note] = []
         self.sends: list[Send] = []
         self.reports: list[Report] = []
+        self.vain: Counter[str] = Counter()  # announcements by each peer that changed nothing
         tag = f"{self.starts}"
         disk = self.disk if self.disk.fold is None else SpelledDisk(self.disk, True, True)
         self.sync = FileSync(disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
@@ -89,6 +91,8 @@ class OneNode:
                 self.sends.append(effect)
             elif isinstance(effect, Report):
                 self.reports.append(effect)
+            elif isinstance(effect, InVain):
+                self.vain[effect.peer] += effect.announcements
             elif not isinstance(effect, Drop | NewIdentity):
                 done = self.sync.perform(effect)
                 if done is not None:

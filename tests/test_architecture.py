@@ -21,6 +21,7 @@ MACHINES = [
     "work",
     "publisher",
     "scope",
+    "in_vain",
     "stamps",
     "sources",
     "versions",
@@ -123,6 +124,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.arrivals",),
     },
     "engine.scope": {"engine.board"},
+    "engine.in_vain": {"engine.values", "engine.board"},
     "engine.stamps": {"engine.board"},
     "engine.sources": {"index", "engine.constants", "engine.values", "engine.board", "engine.work"},
     "engine.versions": {"engine.constants", "engine.board", "engine.work", "engine.sources"},
@@ -248,7 +250,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "engine.brakes",
         ),
         *("engine.peer_losses", "engine.transfers", "engine.rows", "engine.applier", "engine.incoming_moves"),
-        *("engine.fetcher",),
+        *("engine.fetcher", "engine.in_vain"),
     },
     "engine.planner": {
         *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
@@ -260,7 +262,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "engine.incoming_moves",
             "engine.fetcher",
         ),
-        *("engine.acquire",),
+        *("engine.acquire", "engine.in_vain"),
     },
     "engine.sync_report": {
         "engine.constants",
@@ -282,7 +284,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "engine.stamps",
             "engine.brakes",
         ),
-        *("engine.peer_losses", "engine.uploader", "engine.sync_report"),
+        *("engine.peer_losses", "engine.uploader", "engine.sync_report", "engine.in_vain"),
     },
     "engine.recorder": {
         *(

@@ -15,6 +15,7 @@ import pytest
 
 from dir_sync import tcp
 from dir_sync.core import limits
+from dir_sync.core.guard import ALLOWED, Allowance
 from dir_sync.core.messages import (
     PROTOCOL,
     Chunks,
@@ -27,6 +28,7 @@ from dir_sync.core.messages import (
     StateRequest,
     encode,
 )
+from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.wire import Piece, encode_message
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
@@ -392,3 +394,37 @@ def test_stop_ends_everything_quickly(one: Place, two: Place) -> None:
     assert isinstance(ended, Ended)
     assert ended.reason == "bye"
     sock.close()
+
+
+def test_who_announces_in_vain_without_end_is_dropped_for_that(
+    one: Place, two: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Allowance(10, 1, "announcements that change nothing", 0)
+    monkeypatch.setitem(ALLOWED, "vain", few)
+    here, _ = link(one, two)
+    one.manager.announced_in_vain(here, 10)
+    assert not here.flood
+    for _ in range(3):
+        one.manager.announced_in_vain(here, 10)
+    ended = one.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert (ended.reason, ended.text) == ("overload", "it floods this node with announcements that change nothing")
+
+
+def test_of_who_rests_little_is_read_ahead(one: Place, two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = link(one, two)
+    monkeypatch.setattr(one.manager, "rest", lambda node, seconds: 0.001)
+    records = tuple(
+        Record(b"%d" % number, Kind.ABSENT, 0, b"", 0, 0, Stamp(1 + number, "aa"), (("aa", 1 + number),))
+        for number in range(limits.PAGE_RECORDS_MAX)
+    )
+    here.send(Parcel(StateRequest("default", "1d", 0), 0))
+    two.until(is_a(Came))
+    for _ in range(20):
+        there.send(Parcel(State("default", 0, False, records), 0))
+    for number in range(20):
+        came = one.until(is_a(Came))
+        assert isinstance(came, Came)
+        if number:  # with the first one came what had been read before its peer had to rest
+            assert here._posted - here._consumed <= 2 * came.cost, "no page but this one and the next"
+        here.consumed(came.cost)

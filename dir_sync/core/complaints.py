@@ -1,6 +1,7 @@
 """What people are told of machines that break the protocol: for each address one line a minute. Pure.
 
-In:   who broke it, when. Out: whether that is worth a line, and how many there were since the last one.
+In:   who broke it, when. Out: whether that is worth a line, and how many there were since
+      the last one, at the latest when a minute is over.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ class Complaints:
             del self._told[next(iter(self._told))]
         self._told[address] = now_s, 0
         return 0 if told is None else told[1]
+
+    def left(self, now_s: float) -> list[tuple[str, int]]:
+        """Addresses that have stopped, more than a minute after their last line, and how often they erred since it."""
+        found = [(one, more) for one, (at, more) in self._told.items() if more and now_s - at >= _EVERY_S]
+        for address, _ in found:
+            del self._told[address]
+        return found
 
     def is_recent(self, address: str, now_s: float) -> bool:
         """True if it has erred within the last minute: that it comes again is no news."""

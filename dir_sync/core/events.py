@@ -148,6 +148,13 @@ class Report(NamedTuple):
     answers: tuple[tuple[str, int, History | Have], ...]
 
 
+class InVain(NamedTuple):
+    """So many announcements of that peer have changed nothing here."""
+
+    peer: str
+    announcements: int
+
+
 class NewIdentity(NamedTuple):
     """The index has taken new ids: every link has to say hello anew."""
 
@@ -160,4 +167,4 @@ class Tell(NamedTuple):
     note: Note
 
 
-Effect = Job | Send | Drop | NewIdentity | Tell | Report
+Effect = Job | Send | Drop | InVain | NewIdentity | Tell | Report

@@ -31,6 +31,7 @@ class Allowance(NamedTuple):
     burst: float
     per_s: float
     words: str
+    patience_ms: int = 10_000  # whoever has nothing left of it for so long, without a pause, is dropped
 
 
 ALLOWED: dict[object, Allowance] = {
@@ -45,6 +46,9 @@ ALLOWED: dict[object, Allowance] = {
     "ping": Allowance(200, 20, "pings"),
     "unknown": Allowance(2_000, 100, "messages without a meaning"),
     "search": Allowance(10, 0.1, "signatures that lead to no delta"),  # seconds of CPU time
+    # What others have told already, or what is of no use here. Honest nodes may have much of it, and only once: long
+    # memories of what was deleted, a mesh that meets anew. Who is dropped goes on later from where it was.
+    "vain": Allowance(50_000, 100, "announcements that change nothing", 30_000),
     "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
 }
 """By type of message, or by a word. What is not here is bounded by shares and windows alone: changes, and contents."""
@@ -73,7 +77,7 @@ def worth(message: Message) -> int:
     return items * _TEXT_PER_ITEM
 
 
-_SLOW_MS_MAX = 10_000  # whoever has to be slowed for so long without a pause is dropped
+_WAIT_MS_MAX = 10_000
 _BAR_MS = (10_000, 600_000)  # how long an address is kept away: at first, at most
 _ERRORS = Allowance(64, 1, "messages that are none")
 _CALLS = Allowance(512, 16, "connections")
@@ -104,6 +108,7 @@ class _Level:
         """How long (ms) to wait before the next one."""
         gained = max(0, now_ms - self.at_ms) * allowance.per_s / 1000
         self.left = min(allowance.burst, self.left + gained) - min(amount, allowance.burst)
+        self.left = max(self.left, -allowance.burst)
         self.at_ms = max(now_ms, self.at_ms)
         if self.left >= 0:
             if self.left >= allowance.burst / 4:
@@ -111,7 +116,7 @@ class _Level:
             return 0
         if self.slow_since_ms is None:
             self.slow_since_ms = now_ms
-        return min(int(-self.left * 1000 / allowance.per_s) + 1, _SLOW_MS_MAX)
+        return min(int(-self.left * 1000 / allowance.per_s) + 1, _WAIT_MS_MAX)
 
 
 class Patience:
@@ -133,7 +138,11 @@ class Patience:
         if level is None:
             level = self._levels[kind] = _Level(allowance, now_ms)
         wait_ms = level.take(allowance, amount, now_ms)
-        if level.slow_since_ms is not None and now_ms + min(wait_ms, 1_000) - level.slow_since_ms >= _SLOW_MS_MAX:
+        if (
+            wait_ms
+            and level.slow_since_ms is not None
+            and now_ms + min(wait_ms, 1_000) - level.slow_since_ms >= allowance.patience_ms
+        ):
             level.slow_since_ms = None
             return Verdict(wait_ms, allowance.words)
         return Verdict(wait_ms) if wait_ms else _FINE

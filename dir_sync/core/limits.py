@@ -56,6 +56,7 @@ LINKS_MAX = 256
 LINKS_PER_ADDRESS_MAX = 32  # several nodes on one machine, or behind one router; not all places for one machine
 OUTBOX_BYTES_MAX = 8 * MIB  # above, announcements wait in the index
 INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # a reader waits for the engine above this
+INBOX_BYTES_RESTING_MAX = 64 * KIB  # ... above this while its peer rests for others: less than a page
 
 # Stamps
 STAMP_NS_MAX = 2**63 - 1

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from dir_sync import state
-from dir_sync.core.events import Drop, Effect, NewIdentity, Report, Send, Tell
+from dir_sync.core.events import Drop, Effect, InVain, NewIdentity, Report, Send, Tell
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
 from dir_sync.core.notes import LocalChange
@@ -60,6 +60,8 @@ class Performer:
                     self._narrator.tell(note, time.monotonic())
                 case Drop(peer, reason, text):
                     self._peers.drop(peer, reason, text)
+                case InVain(peer, announcements):
+                    self._peers.announced_in_vain(peer, announcements)
                 case NewIdentity():
                     self._peers.rename()
                 case Report():

@@ -41,6 +41,8 @@ class Manager(Protocol):
 
     def ping(self, link: int) -> None: ...
 
+    def announced_in_vain(self, node: Node, announcements: int) -> None: ...
+
 
 class ConnectedPeers:
     """Node id -> its link. Engine thread only."""
@@ -56,6 +58,7 @@ class ConnectedPeers:
         self._announce = announce
         self._once = Once()
         self._complaints = Complaints()
+        self._next_complaint_ms = 0
         self._links: dict[str, Node] = {}
 
     # --- who is there ------------------------------------------------------------------------------------------------
@@ -93,6 +96,11 @@ class ConnectedPeers:
         if node is not None:
             logger.warning("closing the connection with %s: %s", node.address, text)
             self._manager.drop(node.link, reason, text)
+
+    def announced_in_vain(self, peer: str, announcements: int) -> None:
+        node = self._links.get(peer)
+        if node is not None:
+            self._manager.announced_in_vain(node, announcements)
 
     def rename(self) -> None:
         """The index has a new node id: every link says hello anew."""
@@ -189,6 +197,7 @@ class ConnectedPeers:
     def tick(self, now: Now) -> None:
         """Do what the roster wants done by now."""
         self._act(self._roster.tick(now.mono_ms))
+        self._complain_of_rest(now.mono_ms)
 
     def due_s(self) -> float:
         """When `tick` has something to do, by the monotonic clock."""
@@ -212,6 +221,16 @@ class ConnectedPeers:
         if more is not None or node.flood:
             and_more = f" (and {more:,} more within the last minutes)" if more else ""
             logger.warning("closed the connection with %s: %s%s", node.address, text, and_more)
+
+    def _complain_of_rest(self, mono_ms: int) -> None:
+        """What had no line of its own, and is not followed by one."""
+        if mono_ms < self._next_complaint_ms:
+            return
+        self._next_complaint_ms = mono_ms + 1_000
+        for address, more in self._complaints.left(time.monotonic()):
+            logger.warning(
+                "closed %s more connection%s with %s like this", f"{more:,}", "" if more == 1 else "s", address
+            )
 
     def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:

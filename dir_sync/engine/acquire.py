@@ -15,6 +15,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.fetcher import Fetcher
+from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.rows import Rows
@@ -37,6 +38,7 @@ class Acquire:
         self,
         board: Board,
         work: WorkTable,
+        vain: VainCounter,
         sources: Sources,
         brakes: Brakes,
         peer_losses: PeerLosses,
@@ -48,6 +50,7 @@ class Acquire:
     ) -> None:
         self._board = board
         self._work = work
+        self._vain = vain
         self._sources = sources
         self._brakes = brakes
         self._peer_losses = peer_losses
@@ -76,6 +79,8 @@ class Acquire:
             self._transfers.hand_over(path)
             self._transfers.cancel(path)
             self._work.arrivals.unready(path)
+            if mine is None or mine.kind == Kind.ABSENT:
+                self._vain.add_all(offers)
             if mine is None and self._peer_losses.count_hearsay(offers):
                 for offer in offers:
                     self._board.index.drop_offer(path, offer.peer)

@@ -184,6 +184,7 @@ class Engine(Machines):
             self.board.out.append(Report(id_, tuple(answers)))
         self.sync_report.tell_lacks()
         self.sync_report.note_in_sync()
+        self.vain.tell()
         if self.board.out or self.board.jobs_out:
             self.board.moved_ms = now.mono_ms
         return self.board.out
@@ -253,6 +254,7 @@ class Engine(Machines):
         if self.board.peers.pop(node, None) is None:
             return
         self.intake.peer_gone(node)
+        self.vain.begin_anew(node)
         self.transfers.peer_gone(node)
         self.deltas_in.peer_gone(node)
         self.board.plan_queue.update(self.work.rooms.close(node))  # another may have what they want

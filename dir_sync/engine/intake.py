@@ -30,6 +30,7 @@ from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import MEMBER, NOBODY
+from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.sources import Sources
@@ -60,6 +61,7 @@ class Intake:
         self,
         board: Board,
         work: WorkTable,
+        vain: VainCounter,
         stamps: Stamps,
         sources: Sources,
         brakes: Brakes,
@@ -70,6 +72,7 @@ class Intake:
     ) -> None:
         self._board = board
         self._work = work
+        self._vain = vain
         self._stamps = stamps
         self._sources = sources
         self._brakes = brakes
@@ -252,6 +255,7 @@ class Intake:
         known = self._board.index.peer(peer.node)
         if known is not None:
             self._board.index.set_peer(peer.node, known._replace(seen=0))
+        self._vain.begin_anew(peer.node)
         peer.standing.listen_anew()
         self._announcers[peer.node].ask_again = peer.was_asked = peer.synced = False
         self.ask_state(peer)
@@ -277,11 +281,13 @@ class Intake:
                 subscriber.pushes.acknowledged(path)
                 if leq(record.vector, mine.vector):
                     subscriber.shared += 1
+                    self._vain.add_repeat(peer.node)
                     self._take_back(path, peer.node)
                     if record.vector == mine.vector and row.seq > subscriber.sent:
                         subscriber.knows[path] = (record.stamp, record.vector)
                     return False
             elif leq(record.vector, mine.vector) and not beats(record, mine):
+                self._vain.add_repeat(peer.node)
                 self._take_back(path, peer.node)
                 return False
             else:
@@ -294,6 +300,10 @@ class Intake:
             and not self._knew_us(record)
         )
         earlier = self._board.index.offer(path, peer.node)
+        if earlier is not None and earlier.record.stamp != record.stamp:
+            self._vain.add(peer.node)  # what it has announced before was of no use
+        elif earlier is not None and leq(record.vector, earlier.record.vector):
+            self._vain.add_repeat(peer.node)
         self._keep_offer(path, peer.node, record.stamp)
         self._board.index.put_offer(Offer(peer.node, record, foreign))
         self._board.plan_queue[path] = None

@@ -22,6 +22,7 @@ from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.growth_in import GrowthInstaller
 from dir_sync.engine.idle import IdleTasks
+from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
@@ -71,6 +72,7 @@ class Machines:
         self.work = work = WorkTable(board)
         self.publisher = publisher = Publisher(board)
         self.scope = scope = Scope(board)
+        self.vain = vain = VainCounter(board)
         self.stamps = stamps = Stamps(board, ahead_ns)
         self.sources = sources = Sources(board, work)
         self.versions = versions = VersionKeeper(board, work, sources, retention)
@@ -101,14 +103,14 @@ class Machines:
             board, work, versions, signatures, publisher, look_queue, applier
         )
         self.acquire = acquire = Acquire(
-            board, work, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
+            board, work, vain, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
         )
         self.planner = planner = Planner(
-            board, work, scope, stamps, sources, brakes, transfers, rows, incoming_moves, fetcher, acquire
+            board, work, scope, stamps, vain, sources, brakes, transfers, rows, incoming_moves, fetcher, acquire
         )
         self.sync_report = sync_report = SyncReport(board, work, brakes, publisher, transfers)
         self.intake = intake = Intake(
-            board, work, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
+            board, work, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
         )
         self.recorder = recorder = LocalRecorder(
             board, work, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier

@@ -19,6 +19,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_MS
 from dir_sync.engine.fetcher import Fetcher
+from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
@@ -43,6 +44,7 @@ class Planner:
         work: WorkTable,
         scope: Scope,
         stamps: Stamps,
+        vain: VainCounter,
         sources: Sources,
         brakes: Brakes,
         transfers: TransferTable,
@@ -55,6 +57,7 @@ class Planner:
         self._work = work
         self._scope = scope
         self._stamps = stamps
+        self._vain = vain
         self._sources = sources
         self._brakes = brakes
         self._transfers = transfers
@@ -177,6 +180,9 @@ class Planner:
                 if path in self._board.new_here:
                     self._board.plan_later(path, 1)  # first it is told as it was made: in ignorance of the other
                 else:
+                    for offer in offers:
+                        if offer.peer in self._board.peers:
+                            self._vain.add_repeat(offer.peer)
                     self._rows.accept(record, row.fp)
             case Answer(top):
                 assert row is not None

@@ -25,3 +25,14 @@ def test_a_flood_of_addresses_is_forgotten() -> None:
     for number in range(5_000):
         complaints.add(f"10.0.{number // 256}.{number % 256}", 1.0)
     assert len(complaints._told) <= 1_024
+
+
+def test_what_had_no_line_is_told_when_it_has_stopped() -> None:
+    complaints = Complaints()
+    for second in range(30):
+        complaints.add("10.0.0.66", float(second))
+    complaints.add("10.0.0.2", 20.0)
+    assert complaints.left(59.0) == []
+    assert complaints.left(61.0) == [("10.0.0.66", 29)]
+    assert complaints.left(200.0) == [], "once"
+    assert complaints.add("10.0.0.66", 201.0) == 0

@@ -285,6 +285,37 @@ def test_changes_and_contents_are_never_counted() -> None:
         assert guard.asked(ATTACKER, ModificationUpdate, 1, number) == (0, "")
 
 
+def vain(guard: Guard, per_s: int, seconds: int) -> tuple[int | None, int | None]:
+    """So many announcements in vain a second: when (s) they are too many, and when their link is dropped."""
+    slowed = None
+    for now_ms in range(0, seconds * 1000, 100):
+        verdict = guard.asked(ATTACKER, "vain", per_s / 10, now_ms)
+        if verdict.words:
+            return slowed, now_ms // 1000
+        if verdict.wait_ms and slowed is None:
+            slowed = now_ms // 1000
+    return slowed, None
+
+
+@pytest.mark.parametrize("per_s", [1_000, 5_000, 20_000])
+def test_who_announces_in_vain_without_end_is_dropped(per_s: int) -> None:
+    slowed, dropped = vain(Guard(), per_s, 120)
+    assert slowed is not None
+    assert dropped is not None
+    assert dropped - slowed <= 31
+
+
+@pytest.mark.parametrize(("per_s", "seconds"), [(20_000, 2), (1_000, 50), (2_000, 25), (100, 3_600)])
+def test_who_returns_with_50_000_deletions_is_not_even_slowed(per_s: int, seconds: int) -> None:
+    assert vain(Guard(), per_s, seconds) == (None, None)
+
+
+def test_who_remembers_half_a_million_deletions_is_not_dropped() -> None:
+    guard = Guard()
+    assert vain(guard, 20_000, 25)[1] is None
+    assert guard.asked(ATTACKER, "vain", 0, 600_000 + 25_000) == (0, ""), "and it is forgiven"
+
+
 def test_who_has_us_search_in_vain_is_refused_until_some_time_has_passed() -> None:
     guard = Guard()
     searches = 0

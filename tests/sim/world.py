@@ -30,6 +30,7 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
+    InVain,
     Moved,
     NewIdentity,
     PeerDown,
@@ -95,6 +96,7 @@ _BIRTH_NS = 1_700_000_000 * 1_000_000_000
 _REST_WITHIN_US = 400_000_000  # after the last fault
 _ACTIONS_MAX = 120_000
 _MEDDLED_MAX = 300  # each makes more jobs, with more verbs
+_VAIN_MAX = 50  # announcements of one peer that changed nothing, however small the world is
 _TOKEN = b"<T"
 _HOUR_MS = 3_600_000
 _BRAKE = Limits(files=3, percent=50)
@@ -429,6 +431,7 @@ class Node:
     turn_due: bool = False
     tick_us: int | None = None
     links: dict[str, Link] = field(default_factory=dict)  # id of the peer -> link that is up
+    vain: dict[str, int] = field(default_factory=dict)  # announcements of each peer that changed nothing, of all links
     greeted: dict[str, Link | None] = field(default_factory=dict)  # the same, as the engine knows it
     seen: set[bytes] = field(default_factory=set)  # digests that a look has read, or that were installed
     touched: dict[bytes, int] = field(default_factory=dict)  # paths that a user changed and no record tells of yet
@@ -936,6 +939,8 @@ class World:
                 self._send(node, peers, message, size)
             case Drop(peer, reason, text):
                 raise Broken(f"{node.name} drops an honest peer {peer}: {reason}, {text}")
+            case InVain(peer, count):
+                self._in_vain(node, peer, count)
             case NewIdentity():
                 self.note(f"{node.name} is {node.index.node} from now on")
                 self.stats["new identities"] += 1
@@ -953,6 +958,16 @@ class World:
                 if effect.bulk:
                     delay *= 5
                 self.at(self.dice.randint(50, 50 + delay), self._do, node, node.epoch, effect)
+
+    def _in_vain(self, node: Node, peer: str, count: int) -> None:
+        """Of what honest peers announce little changes nothing: none of them is ever slowed or dropped for that."""
+        node.vain[peer] = node.vain.get(peer, 0) + count
+        self._check_vain(node, peer, node.vain[peer])
+
+    def _check_vain(self, node: Node, peer: str, count: int) -> None:
+        rows = node.index.rows_come_to(0)
+        if count > _VAIN_MAX + 2 * (rows.files + rows.others):
+            raise Broken(f"{node.name} counts {count} announcements of {peer} that change nothing")
 
     def _bad_content(self, node: Node, path: bytes) -> None:
         self.stats["bad contents"] += 1
@@ -1715,6 +1730,8 @@ class World:
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
                     # asked for, and dropped then; unless it waits for a folder.)
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
+            for peer, repeats in node.engine.vain.repeats.items():
+                self._check_vain(node, peer, repeats)
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
             if staged:
                 self.stats["left in staging"] += len(staged)

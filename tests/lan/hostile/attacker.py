@@ -147,9 +147,10 @@ def measured(source: Node, target: Node, every_s: float = 0.1, patience_s: float
 
     def work() -> None:
         turn = 0
+        one = time.time_ns()  # names that were never used before: also not by another measurement on the same LAN
         while not enough.is_set():
             turn += 1
-            name = f"honest/{turn}"
+            name = f"honest/{one} {turn}"
             begun = time.monotonic()
             write(source.dir / name, f"honest {turn} {begun}".encode())
             while not (target.dir / name).exists():
