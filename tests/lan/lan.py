@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import functools
+import itertools
 import json
 import os
 import re
@@ -213,6 +214,7 @@ class Node:
         self.process: subprocess.Popen[bytes] | None = None
         self.may_end = False  # nobody complains if the daemon ends by itself
         self._log_at_start = 0
+        self.sources: Iterator[str] = itertools.repeat("")  # from which addresses a stranger calls; "": from its own
 
     @property
     def main(self) -> Path:

@@ -95,7 +95,7 @@ class Stranger:
         else:
             assert to is not None
             with at.inside():
-                self.socket = socket.create_connection((to.address, to.port), 10)
+                self.socket = socket.create_connection((to.address, to.port), 10, (next(at.sources), 0))
 
     def __enter__(self) -> Stranger:
         return self

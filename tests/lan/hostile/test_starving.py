@@ -18,9 +18,9 @@ import pytest
 
 from ..changes import write
 from ..checker import wait_equal, wait_for
-from ..lan import Lan, Node, ip
+from ..lan import Lan, Node
 from .attacker import cpu_s, measured
-from .victims import SOON_S, Victims
+from .victims import SOON_S, Victims, more_addresses
 
 pytestmark = pytest.mark.lan
 
@@ -67,14 +67,6 @@ def started(lan: Lan, files: int = 1_000) -> Victims:
         write(victims.a.dir / f"d{number % 20}/f{number}", b"%d" % number * 50)
     victims.start()
     return victims
-
-
-def more_addresses(place: Node, count: int) -> tuple[str, ...]:
-    network = place.address.rpartition(".")[0]
-    addresses = tuple(f"{network}.{100 + number}" for number in range(count))
-    for address in addresses:
-        ip("-n", place.ns, "address", "add", f"{address}/24", "dev", "eth0")
-    return addresses
 
 
 def honest_work(victims: Victims, kind: str, log_lines: int = LOG_LINES) -> None:

@@ -6,9 +6,18 @@ import re
 
 from ..changes import blob, write
 from ..checker import survey, wait_equal
-from ..lan import Lan
+from ..lan import Lan, Node, ip
 
 SOON_S = 30.0
+
+
+def more_addresses(place: Node, count: int) -> tuple[str, ...]:
+    """The place has these addresses, too."""
+    network = place.address.rpartition(".")[0]
+    addresses = tuple(f"{network}.{100 + number}" for number in range(count))
+    for address in addresses:
+        ip("-n", place.ns, "address", "add", f"{address}/24", "dev", "eth0")
+    return addresses
 
 
 class Victims:
