@@ -27,7 +27,7 @@ def points(arguments: argparse.Namespace) -> int:
     missed: Counter[str] = Counter()
     failed: list[Point] = []
     with Lan(2) as lan, TemporaryDirectory() as folder:
-        stage = Stage(lan, SCENES, None if arguments.two_workers else plant(Path(folder), "one worker"))
+        stage = Stage(lan, SCENES, None if arguments.three_workers else plant(Path(folder), "one worker"))
         if arguments.point:
             todo = [Point.parse(text) for text in arguments.point]
         else:
@@ -80,7 +80,9 @@ def main() -> int:
     one.add_argument("--every", type=int, default=1, help="only each N-th point")
     one.add_argument("--first", type=int, default=0, help="from this one on")
     one.add_argument("--log-every", type=int, default=10, help="of the writes into the log of the index, each N-th")
-    one.add_argument("--two-workers", action="store_true", help="in each pool, as usual: points differ from run to run")
+    one.add_argument(
+        "--three-workers", action="store_true", help="in each pool, as usual: points differ from run to run"
+    )
     one.add_argument("--point", action="append", help="'ROLE KIND NUMBER', as it was printed; repeatable")
     other = commands.add_parser("images", help="the disk loses its power at random moments")
     other.add_argument("--count", type=int, default=200)

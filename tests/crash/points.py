@@ -5,8 +5,8 @@ a daemon begin in an order that its code gives, so each has the same role in eve
 the first instruction on (the start), the others from the moment they are there (all the rest: the other node comes only
 then). One run without a death counts the calls of each role; of these only those that touch the disk are points.
 
-Which of two workers gets a job is chance. With one worker in each pool (a constant of the daemon changed) each number is
-the same call in every run; with two, some points are not reached, and others come in their place.
+Which of three workers gets a job is chance. With one worker in each pool (a constant of the daemon changed) each number is
+the same call in every run; with three, some points are not reached, and others come in their place.
 
 Killed at the entry of a call, the process leaves what all calls before it have made. So what `openat` makes (which
 strace cannot tell from opening for reading) is met at the entry of the call that follows it.
@@ -38,7 +38,7 @@ KINDS = (
     "fchownat,copy_file_range,sendfile,splice,ioctl,setxattr"
 )
 """What may change the disk, or make it last."""
-ROLES = ("disk-1", "disk-2", "bulk-1", "bulk-2", "engine")
+ROLES = ("disk-1", "disk-2", "disk-3", "bulk-1", "bulk-2", "bulk-3", "engine")
 FEWER = ("disk-1", "bulk-1", "engine")
 """The last threads that a daemon begins before it meets anybody, in this order; and with one worker in each pool."""
 
