@@ -286,7 +286,7 @@ class Acquire:
                 return True
             self._transfers.cancel(item.path)
             if is_leaving:
-                self._work.jobs.begin_move_away(source)
+                self._work.jobs.begin_move_away(source, item.path)
                 moved = item._replace(act=Act.MOVE, copy_path=source, copy_fp=row.fp)
                 self._applier.order_change(moved, take)
             else:

@@ -124,12 +124,12 @@ class Applier:
                 self._look_queue.echoes[path] = self._board.now.mono_ms + ECHO_MS
             else:
                 del self._look_queue.echoes[path]
-        gift = self._work.jobs.pushed(path)
-        if gift is not None:  # something is not as it should be: it is an offer like any other again
-            self.no_longer_intended(gift.intent)
-            self._work.jobs.record_attempt(path, gift.record.stamp)
-            if self._board.index.offer(path, gift.peer) is None:
-                self._board.index.put_offer(Offer(gift.peer, gift.record, False))
+        pushed = self._work.jobs.pushed(path)
+        if pushed is not None:  # something is not as it should be: it is an offer like any other again
+            self.no_longer_intended(pushed.intent)
+            self._work.jobs.record_attempt(path, pushed.item.target.stamp)
+            if self._board.index.offer(path, pushed.node) is None:
+                self._board.index.put_offer(Offer(pushed.node, pushed.item.target, False))
         item, take = self._work.end_apply(path)
         self._board.removing -= item.act is Act.REMOVE
         if item.act == Act.MOVE and item.copy_path is not None:
@@ -307,8 +307,8 @@ class Applier:
         else:
             self._board.agenda.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
 
-    def no_longer_intended(self, intent: int) -> None:
-        left = self.intents[intent] - 1
+    def no_longer_intended(self, intent: int, count: int = 1) -> None:
+        left = self.intents[intent] - count
         if left:
             self.intents[intent] = left
         else:

@@ -8,11 +8,15 @@ Used by: work.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import Record
 from dir_sync.core.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import READY_BYTES_MAX
 from dir_sync.engine.path_jobs import PathJobs
+from dir_sync.engine.path_work import PathTable
 from dir_sync.engine.retries import Retries
 from dir_sync.engine.values import Ready
 
@@ -22,57 +26,70 @@ __all__ = ["Arrivals"]
 class Arrivals:
     """Contents on their way to a path, and those that have come and are not in their place."""
 
-    def __init__(self, board: Board, jobs: PathJobs, retries: Retries) -> None:
+    def __init__(self, board: Board, paths: PathTable, jobs: PathJobs, retries: Retries) -> None:
         self._board = board
+        self._paths = paths
         self._jobs = jobs
         self._retries = retries
-        self._ready: dict[bytes, Ready] = {}
+        self._fetching: dict[bytes, None] = {}  # paths with a transfer, in the order in which they began
+        self._come: dict[bytes, None] = {}  # paths for which a content has come, in that order
         self._ready_bytes = 0
-        self._fetches: dict[bytes, Fetch] = {}
         self._arriving_at: dict[bytes, bytes] = {}  # content -> path that it is on its way to
-        self._copies: dict[bytes, dict[bytes, None]] = {}  # that path -> others that want the same, and wait for it
 
     def begin_fetch(self, fetch: Fetch) -> None:
-        self._fetches[fetch.target.path] = fetch
+        self._set_fetch(fetch.target.path, fetch)
         self._arriving_at[fetch.target.content] = fetch.target.path
 
+    def _set_fetch(self, path: bytes, fetch: Fetch | None) -> None:
+        self._paths.at(path).fetch = fetch
+        if fetch is not None:
+            self._fetching[path] = None
+        else:
+            del self._fetching[path]
+            self._paths.touch(path)
+
     def fetch(self, path: bytes) -> Fetch | None:
-        return self._fetches.get(path)
+        entry = self._paths.get(path)
+        return None if entry is None else entry.fetch
 
     def fetches(self) -> list[tuple[bytes, Fetch]]:
-        return list(self._fetches.items())
+        found = ((path, self.fetch(path)) for path in self._fetching)
+        return [(path, fetch) for path, fetch in found if fetch is not None]
 
     def is_coming_to(self, path: bytes) -> bool:
         """True if a content is on its way to a path, or has come for it."""
-        return path in self._fetches or path in self._ready
+        entry = self._paths.get(path)
+        return entry is not None and (entry.fetch is not None or entry.ready is not None)
 
     @property
     def is_fetching(self) -> bool:
-        return bool(self._fetches)
+        return bool(self._fetching)
 
     def end_fetch(self, fetch: Fetch) -> None:
         path = fetch.target.path
-        if self._fetches.get(path) is fetch:
-            del self._fetches[path]
+        if self.fetch(path) is fetch:
+            self._set_fetch(path, None)
             self.wake_copies(path)
 
     def redirect_fetch(self, fetch: Fetch, target: Record) -> None:
         """What is on its way is the beginning of what is wanted now, maybe under another name."""
         old = fetch.target.path
-        if self._fetches.get(old) is fetch:
-            del self._fetches[old]
+        if self.fetch(old) is fetch:
+            self._set_fetch(old, None)
         fetch.target, fetch.size = target, target.size
         self.begin_fetch(fetch)
         self.wake_copies(old)
 
     def hand_over(self, path: bytes, target: Record) -> None:
         """What has come, or comes, to `path` is wanted under another name now."""
-        fetch, ready = self._fetches.pop(path, None), self._ready.pop(path, None)
+        fetch, ready = self.fetch(path), self.ready(path)
         if fetch is not None:
+            self._set_fetch(path, None)
             fetch.target = target
-            self._fetches[target.path] = fetch
+            self._set_fetch(target.path, fetch)
         if ready is not None:
-            self._ready[target.path] = ready
+            self._set_ready(path, None)
+            self._set_ready(target.path, ready)
         self._arriving_at[target.content] = target.path
         self.wake_copies(path)
 
@@ -81,14 +98,23 @@ class Arrivals:
         size = 0 if ready.data is None else len(ready.data)
         if self._ready_bytes + size > READY_BYTES_MAX:
             return  # it will be pulled when its turn comes
-        self._ready[path] = ready
+        self._set_ready(path, ready)
         self._ready_bytes += size
         self._arriving_at[ready.digest] = path
 
+    def _set_ready(self, path: bytes, ready: Ready | None) -> None:
+        self._paths.at(path).ready = ready
+        if ready is not None:
+            self._come[path] = None
+        else:
+            del self._come[path]
+            self._paths.touch(path)
+
     def unready(self, path: bytes, keep_file: bool = False) -> None:
-        ready = self._ready.pop(path, None)
+        ready = self.ready(path)
         if ready is None:
             return
+        self._set_ready(path, None)
         self.wake_copies(path)
         if ready.data is not None:
             self._ready_bytes -= len(ready.data)
@@ -96,29 +122,37 @@ class Arrivals:
             self._board.order_discard((ready.staged,))
 
     def ready(self, path: bytes) -> Ready | None:
-        return self._ready.get(path)
+        entry = self._paths.get(path)
+        return None if entry is None else entry.ready
+
+    def is_ready(self, path: bytes) -> bool:
+        return path in self._come
+
+    def _all_ready(self) -> list[tuple[bytes, Ready]]:
+        found = ((path, self.ready(path)) for path in self._come)
+        return [(path, ready) for path, ready in found if ready is not None]
 
     @property
     def has_ready(self) -> bool:
-        return bool(self._ready)
+        return bool(self._come)
 
     def is_half_full(self, size: int) -> bool:
         """True if so many bytes more would take more than half of the memory for what has come."""
         return self._ready_bytes + size > READY_BYTES_MAX // 2
 
     def staged_names(self) -> set[bytes]:
-        return {ready.staged for ready in self._ready.values() if ready.staged is not None}
+        return {ready.staged for _, ready in self._all_ready() if ready.staged is not None}
 
     def is_staged(self, name: bytes) -> bool:
         """True if a staging file has come for a path, or is just being put there."""
-        return any(ready.staged == name for ready in self._ready.values()) or self._jobs.uses(name)
+        return any(ready.staged == name for _, ready in self._all_ready()) or self._jobs.uses(name)
 
     def path_it_arrives_at(self, content: bytes) -> bytes | None:
         """The path that a content is on its way to."""
         path = self._arriving_at.get(content)
         if path is None:
             return None
-        fetch, ready, doing = self._fetches.get(path), self._ready.get(path), self._jobs.applying(path)
+        fetch, ready, doing = self.fetch(path), self.ready(path), self._jobs.applying(path)
         if (
             (fetch is not None and fetch.target.content == content)
             or (ready is not None and ready.digest == content and not self._retries.is_troubled(path))
@@ -132,6 +166,9 @@ class Arrivals:
         """A content will come to a path: by a transfer, a copy, or a job."""
         self._arriving_at[content] = path
 
+    def expect_all(self, items: Sequence[ApplyItem]) -> None:
+        self._arriving_at.update([(item[2].content, item[0]) for item in items])
+
     def is_expected(self, content: bytes) -> bool:
         return content in self._arriving_at
 
@@ -141,22 +178,49 @@ class Arrivals:
 
     def forget_those_that_came(self) -> None:
         """No job and no transfer is under way: else each content would be remembered for good."""
-        if len(self._arriving_at) > len(self._ready) and not self._fetches:
-            self._arriving_at = {ready.digest: path for path, ready in self._ready.items()}
+        if len(self._arriving_at) > len(self._come) and not self._fetching:
+            self._arriving_at = {ready.digest: path for path, ready in self._all_ready()}
 
     def drop_below(self, folder: bytes) -> None:
         """Nothing can be had in a folder."""
-        for path in [other for other in self._ready if other.startswith(folder + b"/")]:
+        for path in [other for other in self._come if other.startswith(folder + b"/")]:
             self.unready(path)
 
     def await_content(self, path: bytes, other: bytes) -> None:
         """The same content is on its way to another path, and is copied from there."""
-        self._copies.setdefault(other, {})[path] = None
+        entry = self._paths.at(other)
+        if entry.copies is None:
+            entry.copies = {}
+        entry.copies[path] = None
 
     def awaiting_content(self, path: bytes) -> list[bytes]:
         """Who waits for what is on its way to `path`."""
-        return list(self._copies.get(path, ()))
+        entry = self._paths.get(path)
+        return [] if entry is None or entry.copies is None else list(entry.copies)
 
     def wake_copies(self, path: bytes) -> None:
-        if self._copies:
-            self._board.plan_queue.update(self._copies.pop(path, {}))
+        entry = self._paths.get(path)
+        if entry is not None and entry.copies is not None:
+            self._board.plan_queue.update(entry.copies)
+            entry.copies = None
+            self._paths.touch(path)
+
+    def check(self) -> Iterator[str]:
+        """What is not as it must be between two turns."""
+        size = 0
+        for path, entry in self._paths.items():
+            if (entry.fetch is not None) != (path in self._fetching) or (entry.ready is not None) != (
+                path in self._come
+            ):
+                yield f"{path!r} is in the list of transfers or of contents, and has none, or the other way round"
+            if entry.fetch is not None and entry.fetch.target.path != path:
+                yield f"the transfer to {path!r} is one to {entry.fetch.target.path!r}"
+            if entry.fetch is not None and entry.fetch.peer not in self._board.peers:
+                yield f"what comes to {path!r} comes from {entry.fetch.peer}, who is not connected"
+            if entry.ready is not None and entry.ready.data is not None:
+                size += len(entry.ready.data)
+            is_coming = entry.fetch is not None or entry.ready is not None or self._jobs.is_at(path)
+            if entry.copies is not None and not is_coming:
+                yield f"{min(entry.copies)!r} waits for what comes to {path!r}, and nothing does"
+        if size != self._ready_bytes:
+            yield f"{size} bytes in memory are counted as {self._ready_bytes}"

@@ -6,6 +6,7 @@ Used by: router.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
@@ -13,7 +14,6 @@ from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
-from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_MS, _new
@@ -56,7 +56,7 @@ class BulkInstall:
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
         coming: set[bytes] = set()
-        jobs: list[tuple[ApplyItem, Take]] = []
+        items: list[ApplyItem] = []
         here: dict[bytes, bool] = {}
         unknown = index.unknown([change.record.path for change in changes])
         new = index.may_not_have([change.record.content for change in changes])
@@ -86,14 +86,14 @@ class BulkInstall:
             if self._board.listings_out:
                 self._board.put_in.add(parent)
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
-            jobs.append((item, _new(Take, (record, False))))
-            self._applier.applies.setdefault(peer.node, []).append(item)
+            items.append(item)
         if gifts:
+            self._applier.applies.setdefault(peer.node, []).extend(items)
             self._publisher.subscribers[peer.node].seeding.note_announcement()
             self._look_queue.echoes.update(dict.fromkeys(gifts))
             intent = index.put_intent(peer.node, gifts.values())
             self._applier.intents[intent] = len(gifts)
-            work.begin_pushed(intent, peer.node, jobs)
+            work.begin_pushed(intent, peer.node, items)
         return others
 
     def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
@@ -101,20 +101,23 @@ class BulkInstall:
         jobs = self._work.jobs
         others: list[ApplyResult] = []
         given: dict[str, tuple[list[Record], list[bytes]]] = {}
+        installed: Counter[int] = Counter()
         unknown = self._board.index.unknown([result.path for result in results])
         for result in results:
             path, outcome, fp, *_ = result
-            gift = jobs.pushed(path)
             is_done = outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES
-            if gift is None or not is_done or path not in unknown or jobs.was_listed(path):
+            if not is_done or path not in unknown or (pushed := jobs.end_pushed(path)) is None:
                 others.append(result)
                 continue
-            jobs.end_pushed(path)
-            intent, node, record = gift
-            self._applier.no_longer_intended(intent)
-            records, fps = given.setdefault(node, ([], []))
-            records.append(record)
+            item, _, node, intent = pushed
+            installed[intent] += 1
+            if (of_node := given.get(node)) is None:
+                of_node = given[node] = ([], [])
+            records, fps = of_node
+            records.append(item.target)
             fps.append(fp)
+        for intent, count in installed.items():
+            self._applier.no_longer_intended(intent, count)
         for node, (records, fps) in given.items():
             paths = [record.path for record in records]
             self._look_queue.echoes.update(

@@ -116,7 +116,7 @@ class IncomingMoves:
                 continue
             self._work.arrivals.unready(path)
             self._transfers.cancel(path)
-            self._work.jobs.begin_move_away(source)
+            self._work.jobs.begin_move_away(source, path)
             why = Why.REPLACED
             self._applier.order_change(
                 ApplyItem(path, Act.MOVE, take.record, b"", why, copy_path=source, copy_fp=row.fp), take

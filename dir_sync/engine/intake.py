@@ -196,9 +196,9 @@ class Intake:
         """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
         is what is just being installed, or may have been installed by a job that failed, or by one that we did not
         live to see the end of."""
-        gift = self._work.jobs.pushed(path)
-        if gift is not None and self._board.index.offer(path, NOBODY) is None:
-            self._board.index.put_offer(Offer(NOBODY, gift.record, False))
+        pushed = self._work.jobs.pushed(path)
+        if pushed is not None and self._board.index.offer(path, NOBODY) is None:
+            self._board.index.put_offer(Offer(NOBODY, pushed.item.target, False))
         tried = self._work.jobs.attempted(path)
         if tried is not None:
             offer = next(

@@ -111,6 +111,7 @@ class Planner:
             self._board.run_again = True
 
     def _plan_some(self, paths: list[bytes]) -> None:
+        arrivals, rooms = self._work.arrivals, self._work.rooms
         offered = []
         for path in paths:
             if offers := self._board.index.offers(path):
@@ -122,10 +123,10 @@ class Planner:
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
         for path, offers in sorted(live, key=_path_of):
-            if self._work.arrivals.ready(path) is None and self._is_new_file(path, offers):
+            if not arrivals.is_ready(path) and self._is_new_file(path, offers):
                 holder = holder_of(offers[0].peer)
                 if self._transfers.holders[holder].window.room() < limits.CHUNK_BYTES:
-                    self._work.rooms.enter(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))
+                    rooms.enter(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))
                     continue
             self._plan(path, offers)
         for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders

@@ -8,10 +8,13 @@ Used by: work, arrivals.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
+
 from dir_sync.core import notes
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CHANGING, TROUBLE_RETRY_MS
+from dir_sync.engine.path_work import OfferedDelta, PathTable, Retry
 
 __all__ = ["Retries"]
 
@@ -19,53 +22,69 @@ __all__ = ["Retries"]
 class Retries:
     """What went wrong at a path, and when and how it is tried again."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, paths: PathTable) -> None:
         self._board = board
-        self._troubled: dict[bytes, tuple[int, str]] = {}  # path -> last wait after trouble, and what it was
-        self._not_before: dict[bytes, int] = {}  # path -> when the next try is due, however often it is looked at
-        self._failed_holders: dict[bytes, set[str]] = {}  # holders that just could not give it
-        self._failed_rounds: dict[bytes, int] = {}  # how often none of its holders could
-        # path -> peer, base, digest, and the offer
-        self._delta_offers: dict[bytes, tuple[str, bytes, bytes, DeltaOffer]] = {}
-        self._short: dict[bytes, int] = {}  # path -> bytes that found no room on the disk
+        self._paths = paths
+        self._short: dict[bytes, None] = {}  # paths that wait for room on the disk, in the order in which they came
+
+    def _of(self, path: bytes) -> Retry | None:
+        entry = self._paths.get(path)
+        return None if entry is None else entry.retry
+
+    def _at(self, path: bytes) -> Retry:
+        entry = self._paths.at(path)
+        if entry.retry is None:
+            entry.retry = Retry()
+        return entry.retry
+
+    def _tidy(self, path: bytes, retry: Retry) -> None:
+        """Something of it has ended."""
+        if retry.is_empty:
+            self._paths.at(path).retry = None
+            self._paths.touch(path)
 
     def wait_after(self, path: bytes, problem: str) -> int:
         """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
         first, most = TROUBLE_RETRY_MS
-        before, told = self._troubled.get(path, (first // 2, CHANGING))
+        retry = self._at(path)
+        before, told = (first // 2, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
         if told == CHANGING:
             self._board.tell(notes.CannotWrite(path, problem))
-        wait = max(first, min(before * 2, most))
-        self._troubled[path] = (wait, problem)
-        return wait
+        retry.wait_ms, retry.problem = max(first, min(before * 2, most)), problem
+        return retry.wait_ms
 
     def wait_after_change(self, path: bytes) -> int:
         """The same after something else was found at a path than was expected."""
-        wait, problem = self._troubled.get(path, (0, CHANGING))
-        self._troubled[path] = (min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem)
-        self._not_before[path] = self._board.now.mono_ms + wait
+        retry = self._at(path)
+        wait, problem = (0, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
+        retry.wait_ms, retry.problem = min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem
+        retry.not_before_ms = self._board.now.mono_ms + wait
         return wait
 
     def refuse(self, path: bytes, problem: str) -> int:
         """The disk will not have it: it is tried again after a long time (ms)."""
-        wait = TROUBLE_RETRY_MS[1]
-        self._troubled[path] = (wait, problem)
-        self._not_before[path] = self._board.now.mono_ms + wait
-        return wait
+        self.note_trouble(path, problem)
+        self._at(path).not_before_ms = self._board.now.mono_ms + TROUBLE_RETRY_MS[1]
+        return TROUBLE_RETRY_MS[1]
 
     def note_trouble(self, path: bytes, problem: str) -> None:
         """It cannot be had here until something makes way."""
-        self._troubled[path] = (TROUBLE_RETRY_MS[1], problem)
+        retry = self._at(path)
+        retry.wait_ms, retry.problem = TROUBLE_RETRY_MS[1], problem
 
     def end_trouble(self, path: bytes) -> None:
-        self._troubled.pop(path, None)
-        self._not_before.pop(path, None)
+        retry = self._of(path)
+        if retry is not None:
+            retry.problem = retry.not_before_ms = None
+            self._tidy(path, retry)
 
     def troubles(self) -> dict[bytes, str]:
-        return {path: problem for path, (_, problem) in self._troubled.items()}
+        found = ((path, entry.retry) for path, entry in self._paths.items())
+        return {path: retry.problem for path, retry in found if retry is not None and retry.problem is not None}
 
     def await_disk_room(self, path: bytes, size: int) -> None:
-        self._short[path] = size
+        self._at(path).short = size
+        self._short[path] = None
 
     @property
     def is_short(self) -> bool:
@@ -73,76 +92,115 @@ class Retries:
         return bool(self._short)
 
     def short_bytes(self) -> int:
-        return sum(self._short.values())
+        retries = (self._of(path) for path in self._short)
+        return sum(retry.short for retry in retries if retry is not None and retry.short is not None)
 
     def end_shortage(self) -> list[bytes]:
         """The paths that waited for room on the disk."""
         paths = list(self._short)
         self._short.clear()
+        for path in paths:
+            retry = self._at(path)
+            retry.short = None
+            self._tidy(path, retry)
         return paths
 
     def failed_holders(self, path: bytes) -> frozenset[str]:
         """Holders that just could not give what is wanted."""
-        return frozenset(self._failed_holders.get(path, ()))
+        retry = self._of(path)
+        return frozenset() if retry is None else retry.failed
 
     def is_whole_wanted(self, path: bytes) -> bool:
         """True if a delta was asked for already, or a holder has failed: the next plan asks for the whole."""
-        return path in self._failed_holders
+        retry = self._of(path)
+        return retry is not None and retry.whole
 
     def want_whole(self, path: bytes) -> None:
-        self._failed_holders.setdefault(path, set())
+        self._at(path).whole = True
 
     def holder_failed(self, path: bytes, node: str) -> None:
-        self._failed_holders.setdefault(path, set()).add(node)
+        retry = self._at(path)
+        retry.whole = True
+        retry.failed |= {node}
 
     def forgive_holders(self, path: bytes) -> None:
-        self._failed_holders.pop(path, None)
+        retry = self._of(path)
+        if retry is not None:
+            retry.failed, retry.whole = frozenset(), False
+            self._tidy(path, retry)
 
     def end_round(self, path: bytes) -> int:
         """None of its holders could give it: they are asked once more. Returns how many rounds there were before."""
-        del self._failed_holders[path]
-        rounds = self._failed_rounds[path] = self._failed_rounds.get(path, -1) + 1
-        return rounds
+        retry = self._at(path)
+        retry.failed, retry.whole = frozenset(), False
+        retry.rounds += 1
+        return retry.rounds
 
     def announced_by(self, path: bytes, node: str, is_other: bool) -> None:
         """A peer announced something: it may be asked again. `is_other`: what failed was another content."""
-        self._failed_rounds.pop(path, None)
-        failed = self._failed_holders.get(path)
-        if failed is not None:
-            if is_other:
-                del self._failed_holders[path]
-            else:
-                failed.discard(node)
+        retry = self._of(path)
+        if retry is None:
+            return
+        retry.rounds = -1
+        if is_other:
+            retry.failed, retry.whole = frozenset(), False
+        elif node in retry.failed:
+            retry.failed -= {node}
+        self._tidy(path, retry)
 
     def offer_delta(self, path: bytes, node: str, base: bytes, content: bytes, offer: DeltaOffer) -> None:
-        self._delta_offers[path] = (node, base, content, offer)
+        self._at(path).delta = OfferedDelta(node, base, content, offer)
 
-    def delta_offer(self, path: bytes) -> tuple[str, bytes, bytes, DeltaOffer] | None:
-        """Peer, base, content, and the offer."""
-        return self._delta_offers.get(path)
+    def delta_offer(self, path: bytes) -> OfferedDelta | None:
+        retry = self._of(path)
+        return None if retry is None else retry.delta
 
     def drop_delta_offer(self, path: bytes) -> None:
-        self._delta_offers.pop(path, None)
+        retry = self._of(path)
+        if retry is not None:
+            retry.delta = None
+            self._tidy(path, retry)
 
     def is_due(self, path: bytes) -> bool:
         """True unless a wait is set that is not over."""
-        return self._not_before.get(path, 0) <= self._board.now.mono_ms
+        retry = self._of(path)
+        return retry is None or retry.not_before_ms is None or retry.not_before_ms <= self._board.now.mono_ms
 
     def is_troubled(self, path: bytes) -> bool:
-        return path in self._troubled
+        retry = self._of(path)
+        return retry is not None and retry.problem is not None
 
     def begin_anew(self, path: bytes) -> None:
         """The cause may be gone: the next wait is the shortest again."""
-        if path in self._troubled:
-            self._troubled[path] = (TROUBLE_RETRY_MS[0] // 2, self._troubled[path][1])
+        retry = self._of(path)
+        if retry is not None and retry.problem is not None:
+            retry.wait_ms = TROUBLE_RETRY_MS[0] // 2
 
     def forget_rounds(self, path: bytes) -> None:
-        self._failed_rounds.pop(path, None)
+        retry = self._of(path)
+        if retry is not None:
+            retry.rounds = -1
+            self._tidy(path, retry)
 
     def forget(self, path: bytes) -> None:
-        """Nothing newer is announced any more."""
-        self._failed_holders.pop(path, None)
-        self._delta_offers.pop(path, None)
-        self._troubled.pop(path, None)
-        self._not_before.pop(path, None)
-        self._short.pop(path, None)
+        """Nothing newer is announced any more. (How many rounds there were counts until something is.)"""
+        retry = self._of(path)
+        if retry is not None:
+            self._short.pop(path, None)
+            self._paths.at(path).retry = None if retry.rounds < 0 else Retry(rounds=retry.rounds)
+            self._paths.touch(path)
+
+    def check(self, timers: Set[bytes]) -> Iterator[str]:
+        """What is not as it must be between two turns. `timers`: paths for which one is set."""
+        now = self._board.now.mono_ms
+        for path, entry in self._paths.items():
+            retry = entry.retry
+            if (retry is not None and retry.short is not None) != (path in self._short):
+                yield f"{path!r} waits for room on the disk, and is not in the list, or the other way round"
+            if retry is None:
+                continue
+            if retry.is_empty or (retry.failed and not retry.whole):
+                yield f"{path!r} has a retry that says nothing, or half of it: {retry}"
+            is_waiting = retry.not_before_ms is not None and retry.not_before_ms > now
+            if is_waiting and path not in timers and path not in self._board.agenda and path not in self._board.looking:
+                yield f"{path!r} is tried again at {retry.not_before_ms}, and there is no timer for it"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from dir_sync.core.model import Record
 from dir_sync.engine.constants import OURS
 
-__all__ = ["META", "Displaced", "Gift", "Now", "Ready", "got_meta", "holder_of"]
+__all__ = ["META", "Displaced", "Now", "Ready", "got_meta", "holder_of"]
 
 
 class Now(NamedTuple):
@@ -33,14 +32,6 @@ class Displaced(NamedTuple):
     fp: bytes  # of the file while it had its name
     node: str
     when_ms: int
-
-
-class Gift(NamedTuple):
-    """A new file that came with its content, and is being installed without further ado."""
-
-    intent: int
-    peer: str
-    record: Record
 
 
 META = struct.Struct("<BHQQqI")

@@ -10,8 +10,10 @@ Used by: sources, versions, folder_times, own_losses, peer_losses, transfers, lo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dir_sync.core.jobs import ApplyItem
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, parent_of
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of
 from dir_sync.core.opened import Opened
 from dir_sync.core.pace import Pace
 from dir_sync.core.reconcile import Take
@@ -20,6 +22,7 @@ from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.board import Board
 from dir_sync.engine.obstacles import Obstacles
 from dir_sync.engine.path_jobs import PathJobs
+from dir_sync.engine.path_work import Grace, PathTable
 from dir_sync.engine.retries import Retries
 from dir_sync.engine.room_queues import RoomQueues
 
@@ -35,11 +38,11 @@ class WorkTable:
         self.opened = Opened()
         self.obstacles = Obstacles()
         self.rooms = RoomQueues()
-        self.jobs = PathJobs()
-        self.retries = Retries(board)
-        self.arrivals = Arrivals(board, self.jobs, self.retries)
-        self._blocked: dict[bytes, bytes] = {}  # path -> content that waits for its folder
-        self._graces: dict[bytes, tuple[Stamp, int]] = {}  # since when (ms) a grace is given to what is announced
+        self._paths = PathTable()
+        self.jobs = PathJobs(self._paths)
+        self.retries = Retries(board, self._paths)
+        self.arrivals = Arrivals(board, self._paths, self.jobs, self.retries)
+        self._in_missing_folders: set[bytes] = set()  # paths whose content waits for its folder
         self._set_aside: dict[bytes, bytes] = {}  # known name -> where a scan found most probably the same file
 
     def is_free(self, path: bytes) -> bool:
@@ -58,13 +61,15 @@ class WorkTable:
 
     def may_be_pushed(self, path: bytes, content: bytes) -> bool:
         """True if nothing is going on at a path, and its content is on its way to no other."""
-        return not (self.is_at_work(path) or self.arrivals.is_expected(content) or self.obstacles.is_at(path))
+        board = self._board
+        if path in board.looking or path in board.agenda or self.jobs.is_at(path):
+            return False
+        return not (self.arrivals.is_expected(content) or self.obstacles.is_at(path))
 
-    def begin_pushed(self, intent: int, node: str, jobs: list[tuple[ApplyItem, Take]]) -> None:
+    def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
         """New files that came with their content."""
-        self.jobs.begin_pushed(intent, node, jobs)
-        for item, _ in jobs:
-            self.arrivals.expect(item.target.content, item.path)
+        self.jobs.begin_pushed(intent, node, items)
+        self.arrivals.expect_all(items)
 
     def set_aside(self, source: bytes, path: bytes) -> None:
         """A scan found at `path` most probably the file that was known as `source`."""
@@ -90,56 +95,87 @@ class WorkTable:
 
     def await_folder(self, path: bytes, content: bytes) -> None:
         """Its folder comes first, and then calls for it."""
-        self._blocked[path] = content
+        self._paths.at(path).folder_for = content
+        self._in_missing_folders.add(path)
 
     def awaits_folder(self, path: bytes) -> bool:
-        return path in self._blocked
+        return path in self._in_missing_folders
 
     def end_folder_wait(self, path: bytes) -> None:
-        self._blocked.pop(path, None)
+        if path in self._in_missing_folders:
+            self._in_missing_folders.remove(path)
+            self._paths.at(path).folder_for = None
+            self._paths.touch(path)
 
     def is_awaited_in_a_folder(self, content: bytes) -> bool:
         """True if a content is wanted in a folder that is still to come."""
-        return content in self._blocked.values()
+        return any(self._paths.at(path).folder_for == content for path in self._in_missing_folders)
 
     def grace_ms(self, path: bytes, announced: Record) -> int:
         """For how long this very version has been given a grace: the clock starts with the first call. A version that is
         announced later, also after this one was withdrawn, has a grace of its own."""
-        stamp, since = self._graces.setdefault(path, (announced.stamp, self._board.now.mono_ms))
-        if stamp != announced.stamp:
-            since = self._board.now.mono_ms
-            self._graces[path] = announced.stamp, since
-        return self._board.now.mono_ms - since
+        entry, now = self._paths.at(path), self._board.now.mono_ms
+        if entry.grace is None or entry.grace.stamp != announced.stamp:
+            entry.grace = Grace(announced.stamp, now)
+        return now - entry.grace.since_ms
 
     def end_grace(self, path: bytes) -> None:
-        self._graces.pop(path, None)
+        entry = self._paths.get(path)
+        if entry is not None and entry.grace is not None:
+            entry.grace = None
+            self._paths.touch(path)
 
     def begin_growth(self, fetch: Fetch) -> None:
         """What comes is appended to the file itself: nothing else is done there until that is over."""
         self.arrivals.begin_fetch(fetch)
-        self.jobs.begin_growth(fetch.target.path)
+        self.jobs.begin_growth(fetch)
 
     def has_ready_in_missing_folders(self) -> bool:
-        return any(self.arrivals.ready(path) is not None for path in self._blocked)
+        return any(self.arrivals.ready(path) is not None for path in self._in_missing_folders)
 
     def ready_in_missing_folders(self) -> list[bytes]:
-        return sorted(path for path in self._blocked if self.arrivals.ready(path) is not None)
+        return sorted(path for path in self._in_missing_folders if self.arrivals.ready(path) is not None)
 
     def stop_waiting(self, path: bytes) -> None:
         self.retries.forget_rounds(path)
-        self._blocked.pop(path, None)
+        self.end_folder_wait(path)
 
     def forget_announced(self, path: bytes) -> None:
         """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
         nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
         self.rooms.leave(path)
-        self._graces.pop(path, None)
+        self.end_grace(path)
         self.retries.forget(path)
 
     def end_turn(self) -> None:
         """Called when everything that is due was done."""
         if not self.jobs.is_applying:
             self.arrivals.forget_those_that_came()
+        self._paths.drop_empty()
+
+    def check(self) -> Iterator[str]:
+        """What is not as it must be between two turns: above all, each wait has something that will end it."""
+        board = self._board
+        timers = {path for _, _, path, _ in board.timers}
+        yield from self.jobs.check()
+        yield from self.arrivals.check()
+        yield from self.retries.check(timers)
+        if self.jobs.is_applying and not board.jobs_out:
+            yield f"{self.jobs.all()} wait for the end of a job, and none is out"
+        for path, entry in self._paths.items():
+            if entry.is_empty:
+                yield f"{path!r} has an entry, and nothing is going on there"
+            if (entry.folder_for is not None) != (path in self._in_missing_folders):
+                yield f"{path!r} waits for its folder, and is not in the list, or the other way round"
+            if entry.folder_for is not None and self.is_unblocked(path):
+                is_planned = path in board.plan_queue or path in timers or board.plan_cursor is not None
+                if not is_planned and not self.is_at_work(path):
+                    yield f"{path!r} waits for its folder, which is here"
+        for node in self.rooms.peers():
+            if node not in board.peers:
+                yield f"paths wait for room at {node}, who is not connected"
+        if self.rooms and not (self.arrivals.is_fetching or board.run_again or board.window_freed or board.scanning):
+            yield f"{sorted(self.rooms.paths())} wait for room in a window, and nothing is on its way"
 
     @property
     def is_bringing(self) -> bool:

@@ -868,6 +868,8 @@ class World:
             effects += node.engine.handle(event, now)
             self._after_event(node, event)
         effects += node.engine.end_turn(now)
+        for fault in node.engine.work.check():
+            raise Broken(f"{node.name}: {fault}")
         self._check_claim(node)
         self._after_turn(node, effects)
 
