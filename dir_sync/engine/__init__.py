@@ -10,10 +10,11 @@ Upwards go only marks on the board and return values.
 May import: `dir_sync.core`, `dir_sync.index`, `dir_sync.undo`. Who calls it: the daemon, through `Engine` alone, and `status`,
 which asks single machines.
 
-Layers, lowest first: board; path_jobs, retries, arrivals, obstacles, room_queues; work; publisher; scope, stamps, sources,
-versions, signatures, folder_times; brakes, own_losses, peer_losses; transfers; local_renames, look_queue,
-names; rows; deltas_out, uploader, applier, incoming_moves; growth_in, deltas_in, fetcher; bulk_install, acquire,
-planner; sync_report, intake; recorder, local_changes, scan; queries, decisions, idle, router; machines; engine."""
+Layers, lowest first: board; path_work; path_jobs, retries, arrivals, obstacles, room_queues; work; publisher; scope,
+stamps, sources, versions, signatures, folder_times; brakes, own_losses, peer_losses; transfers; local_renames,
+look_queue, names; rows; deltas_out, uploader, applier, incoming_moves; growth_in, deltas_in, fetcher; bulk_install,
+acquire, planner; sync_report, intake; recorder, local_changes, scan; queries, decisions, idle, router; machines;
+engine."""
 
 from dir_sync.engine.engine import Engine
 from dir_sync.engine.values import Now

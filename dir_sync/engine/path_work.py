@@ -138,9 +138,6 @@ class PathTable:
         self._paths: dict[bytes, PathWork] = {}
         self._touched: list[bytes] = []  # a region of these has ended in this turn
 
-    def __len__(self) -> int:
-        return len(self._paths)
-
     def get(self, path: bytes) -> PathWork | None:
         return self._paths.get(path)
 

@@ -167,10 +167,14 @@ class WorkTable:
                 yield f"{path!r} has an entry, and nothing is going on there"
             if (entry.folder_for is not None) != (path in self._in_missing_folders):
                 yield f"{path!r} waits for its folder, and is not in the list, or the other way round"
+            is_planned = path in board.plan_queue or path in timers or board.plan_cursor is not None or board.scanning
+            if is_planned or self.is_at_work(path):
+                continue
             if entry.folder_for is not None and self.is_unblocked(path):
-                is_planned = path in board.plan_queue or path in timers or board.plan_cursor is not None
-                if not is_planned and not self.is_at_work(path):
-                    yield f"{path!r} waits for its folder, which is here"
+                yield f"{path!r} waits for its folder, which is here"
+            is_wanted = entry.grace is not None or entry.retry is not None or entry.folder_for is not None
+            if is_wanted and not board.index.offers(path):
+                yield f"of {path!r} something is remembered for what is announced, and nothing is: {entry}"
         for node in self.rooms.peers():
             if node not in board.peers:
                 yield f"paths wait for room at {node}, who is not connected"

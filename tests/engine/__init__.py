@@ -1,0 +1,1 @@
+"""Each machine of the engine alone."""
