@@ -1005,7 +1005,9 @@ def test_a_rename_is_told_to_people_as_one_thing(connected: bool) -> None:
         bench.connect()
     for path in (b"aa", b"gone", b"stays"):
         bench.found(path, b"data of " + path)
-    bench.feed(Moved(b"aa", b"aA\xff", False), Touched(b"gone", Urgency.NOW), Touched(b"stays", Urgency.NOW))
+    bench.feed(Touched(b"gone", Urgency.VANISHED))
+    bench.ms += limits.VANISHED_MS
+    bench.feed(Moved(b"aa", b"aA\xff", False), Touched(b"stays", Urgency.NOW))
     looks = {
         b"aa": Seen(b"aa", Look.ABSENT),
         b"aA\xff": seen(b"aA\xff", b"data of aa"),

@@ -152,6 +152,14 @@ class Growing(NamedTuple):
     mtime: int
 
 
+class Beginning(NamedTuple):
+    """A file of ours with which a content that is to come begins."""
+
+    path: bytes
+    fp: bytes  # b"": in the history
+    size: int
+
+
 class StageJob(NamedTuple):
     """Append to a staging file; without chunks: open it (again) and tell its length. Answer: Staged."""
 
@@ -166,6 +174,7 @@ class StageJob(NamedTuple):
         None  # what comes is appended to a file of ours; the staging file is for where that cannot be
     )
     give_up: bool = False  # no more comes: as it was before
+    begins: Beginning | None = None  # if the staging file is new, this is copied into it first
 
 
 class PatchJob(NamedTuple):

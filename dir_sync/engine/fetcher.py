@@ -10,7 +10,7 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.growth import mark_offsets
-from dir_sync.core.jobs import Staged, StageJob
+from dir_sync.core.jobs import Beginning, Staged, StageJob
 from dir_sync.core.messages import Chunks
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.names import DELTA_IN, is_delta_in, staging_name
@@ -71,6 +71,10 @@ class Fetcher:
                 if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
                     self._growth_in.begin_growth(row, target, peer, offer.marks)
                     return
+            elif peer in holders and (known := self._sources.where_is(base, path)) is not None:
+                self._sources.bases[path] = base
+                self._begin(path, target, peer, None, target.size, Beginning(*known))
+                return
         if self._work.retries.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
             return
         choice = min(holders, key=lambda node: (self._transfers.holders[node].window.bytes, node))
@@ -101,7 +105,9 @@ class Fetcher:
             return
         self._begin(path, target, choice, None, target.size)
 
-    def _begin(self, path: bytes, target: Record, node: str, base: bytes | None, size: int) -> None:
+    def _begin(
+        self, path: bytes, target: Record, node: str, base: bytes | None, size: int, begins: Beginning | None = None
+    ) -> None:
         self._transfers.token += 1
         now = self._board.now.mono_ms
         small = base is None and size <= limits.CHUNK_BYTES
@@ -119,7 +125,7 @@ class Fetcher:
             self._transfers.large[fetch.token] = fetch
             fetch.writing = True
             digest = b"" if base is not None else target.content
-            self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node))
+            self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node, begins=begins))
 
     def on_chunks(self, peer: Contact, message: Chunks) -> None:
         window = self._transfers.holders[peer.node].window

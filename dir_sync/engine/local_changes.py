@@ -106,7 +106,10 @@ class LocalChanges:
         ):
             self._deltas_out.drop_delta(seen.delta)
             self._board.agenda.put_back(errand, now)
-            self._board.agenda.add(path, now, now).hint = Hint(seen.fp, seen.size, seen.content, True)
+            newer = self._board.agenda.add(path, now, now)
+            old = self._local_renames.renamed_from(path)
+            if old is None or old.record.content == seen.content:  # else it may have grown: that is read
+                newer.hint = Hint(seen.fp, seen.size, seen.content, True)
             return
         if self._work.obstacles and seen.look in (Look.FOUND, Look.ABSENT):
             self._board.plan_queue.update(dict.fromkeys(self._work.obstacles.found(path, seen.kind)))

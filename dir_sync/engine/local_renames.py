@@ -142,7 +142,11 @@ class LocalRenames:
         if errand.patience_ms > now:
             return errand.patience_ms - now
         newer = self._board.agenda.find(path)
-        if newer is not None and (newer.written or self.renames.sources_of(path)):
+        if errand.live and not errand.gone and (newer is None or not newer.gone):
+            # The look was faster than the watcher, which may tell of a rename in a moment.
+            errand.gone, errand.patience_ms = True, now + limits.SAVE_GRACE_MS
+            return limits.SAVE_GRACE_MS
+        if newer is not None and (newer.written or newer.patience_ms > now or self.renames.sources_of(path)):
             return max(1, newer.due_ms - now)  # there was something since
         if errand.live and self._work.is_set_aside(path):
             return 20

@@ -108,8 +108,7 @@ class LookQueue:
         span = Span(now + grace, limits.SETTLE_MS, now + grace) if grace else None
         errand = self._board.agenda.touch(path, Urgency.VANISHED, now, span)
         errand.large = False  # there is most probably nothing to read
-        if grace:
-            errand.patience_ms = now + grace
+        errand.patience_ms = now + grace if grace else 0  # it is known now that it went
 
     def take_echo(self, path: bytes) -> bool:
         """True if this is (most probably) our own doing. Such events come by the thousand with a bulk of new files; their
@@ -230,6 +229,7 @@ class LookQueue:
             if child.record.path not in self._board.looking:
                 found = self._board.agenda.add(child.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
                 found.live |= errand.live
+                found.gone = True
                 found.judged |= errand.judged or replaced
         return bool(below)
 
@@ -243,7 +243,10 @@ class LookQueue:
     def differs(self, path: bytes) -> None:
         """A job found something else at a path than the index says."""
         if not path.startswith(limits.RESERVED_NAME + b"/"):
-            self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+            now = self._board.now.mono_ms
+            errand = self._board.agenda.add(path, now, now)
+            if not errand.gone:  # the job was faster than the watcher, which may tell of a rename in a moment
+                errand.patience_ms = max(errand.patience_ms, errand.first_ms + limits.SAVE_GRACE_MS)
         elif (version := self._board.index.version(path)) is not None:
             self._versions.doubt(version)
 

@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Staged, StageJob
+from dir_sync.core.model import FINGERPRINT_BYTES, fingerprint
 from dir_sync.files.hashing import Stopped
 from dir_sync.files.outcomes import Unexpected, not_staged
 from dir_sync.files.staging import Staging
@@ -88,13 +89,18 @@ class Downloads:
             return not_staged(job.token, error)
 
     def _open(self, job: StageJob) -> _Stage:
-        """A new staging file, or what an earlier run left of it, hashed."""
+        """A new staging file, with what is here of its content; or what an earlier run left of it, hashed."""
         hasher = blake3()
         try:
             writer = self._disk.create(job.name)
-            return _Stage(writer, hasher, 0, 0)
         except DiskError as error:
             if error.trouble != Trouble.EXISTS:
+                raise
+        else:
+            try:
+                return _Stage(writer, hasher, self._copy_beginning(job, writer, hasher), 0)
+            except BaseException:
+                writer.close()
                 raise
         writer = self._disk.reopen(job.name)
         try:
@@ -113,6 +119,29 @@ class Downloads:
             writer.close()
             raise
         return _Stage(writer, hasher, length, length)
+
+    def _copy_beginning(self, job: StageJob, writer: Writer, hasher: Any) -> int:
+        """Returns how many bytes were copied. If the file with them was changed or moved, the peer sends all of them."""
+        if job.begins is None or not job.digest:
+            return 0
+        path, fp, size = job.begins
+        offset = 0
+        try:
+            reader = self._disk.open(path)
+        except DiskError:
+            return 0
+        try:
+            if fp and fingerprint(reader.stat()) != fp[:FINGERPRINT_BYTES]:
+                return 0
+            while offset < min(size, job.size) and (piece := reader.read(offset, min(limits.MIB, size - offset))):
+                writer.write(offset, piece)
+                hasher.update(piece)
+                offset += len(piece)
+                if self._stopping():
+                    raise Stopped
+        finally:
+            reader.close()
+        return offset
 
     def close(self, token: int) -> None:
         stage = self._stages.pop(token, None)
