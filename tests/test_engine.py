@@ -1246,6 +1246,87 @@ def test_the_absence_of_a_file_is_not_told_while_its_editor_writes_the_new_one()
     assert not bench.said()
 
 
+def test_a_look_that_is_faster_than_the_watcher_tells_no_deletion() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    bench.feed(Touched(b"a", Urgency.NOW))
+    assert looked_at(bench) == [b"a"]
+    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    assert not bench.said()
+    bench.feed(Moved(b"a", b"b", False))
+    while not (looks := looked_at(bench)):
+        bench.wait(10)
+        assert bench.ms < 2_000
+    assert looks == [b"b", b"a"]
+    bench.feed(Looked((seen(b"b", b"content"), Seen(b"a", Look.ABSENT))))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+
+
+def test_a_read_that_is_faster_than_the_watcher_tells_no_deletion() -> None:
+    bench = Bench()
+    bench.connect()
+    found = known(bench, b"a", b"content", 5 * limits.MIB)
+    bench.hear(Pull(FOLDER, (PullItem(1, b"a", found.content, None, 0, 1_000),)))
+    (read,) = bench.all(ReadJob)
+    bench.feed(ReadDone(PEER, read.link, (), ((1, b"a"),), 1_000))
+    for _ in range(5):
+        if b"a" in looked_at(bench):
+            bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+        assert not bench.said()
+        bench.wait(10)
+    bench.feed(Moved(b"a", b"b", False))
+    while not (looks := looked_at(bench)):
+        bench.wait(10)
+        assert bench.ms < 2_000
+    assert looks == [b"b", b"a"]
+    bench.feed(Looked((found._replace(path=b"b"), Seen(b"a", Look.ABSENT))))
+    update, read_again = bench.said()[0], bench.all(ReadJob)
+    assert isinstance(update, ModificationUpdate)
+    assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
+    assert [item.path for job in read_again for item in job.items] == [b"b"], "what was asked for comes from there"
+
+
+def test_the_deletion_of_what_a_look_missed_before_the_watcher_told_is_told_as_soon_as_it_tells() -> None:
+    bench = Bench()
+    bench.connect()
+    known(bench, b"a", b"content")
+    bench.feed(Touched(b"a", Urgency.NOW))
+    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    assert not bench.said()
+    bench.feed(Touched(b"a", Urgency.VANISHED))
+    bench.wait(limits.VANISHED_MS)
+    assert looked_at(bench) == [b"a"]
+    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    (update,) = bench.said()
+    assert isinstance(update, ModificationUpdate)
+    assert [change.action for change in update.changes] == ["delete"]
+
+
+def test_a_look_that_began_before_the_rename_keeps_nothing_of_what_grew() -> None:
+    """It was not asked whether the file begins with what it was: that is read again."""
+    bench = Bench()
+    bench.connect()
+    old = known(bench, b"a", b"content", 5 * limits.MIB)
+    bench.found(b"d", b"", Kind.DIRECTORY)
+    there = stat(b"content", Kind.FILE, 1 + crc32(b"a"))._replace(size=6 * limits.MIB)
+    bench.feed(Listed((Listing(b"d", [(b"b", there)]),)))
+    assert looked_at(bench) == [b"d/b"]
+    bench.feed(Touched(b"a", Urgency.VANISHED))
+    longer = Seen(
+        b"d/b", Look.FOUND, Kind.FILE, 6 * limits.MIB, blake3(b"more").digest(), WALL_NS, 0o644, fingerprint(there)
+    )
+    bench.feed(Looked((longer,)))
+    while not (items := [item for job in bench.all(LookJob) for item in job.items]):
+        bench.wait(10)
+        assert bench.ms < 2_000
+    (item,) = [item for item in items if item.path == b"d/b"]
+    assert item.hint is None or item.hint.size == 5 * limits.MIB, "what is there now is not that"
+    assert (item.was, item.was_size) == (old.content, 5 * limits.MIB)
+
+
 def test_what_vanished_into_a_folder_that_is_about_to_be_listed_is_a_rename() -> None:
     bench = Bench()
     bench.connect()

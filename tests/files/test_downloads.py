@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.jobs import Staged, StageJob
+from dir_sync.core import limits
+from dir_sync.core.jobs import Beginning, Staged, StageJob
+from dir_sync.core.model import fingerprint
 from dir_sync.core.names import STAGING, part_name
 from dir_sync.files.downloads import Downloads
 from dir_sync.files.staging import Staging
@@ -49,6 +51,27 @@ def test_a_content_that_was_not_announced_is_removed(disk: MemoryDisk) -> None:
     answer = room.stage(chunk(0, 1000, digest=blake3(b"another").digest()))
     assert (answer.verified, answer.problem) == (False, "the content is not what was announced")
     assert disk.content(NAME) is None
+
+
+@pytest.mark.parametrize("case", ["here", "changed", "gone", "in the history", "another content"])
+def test_what_is_to_come_begins_with_a_copy_of_what_is_here(disk: MemoryDisk, case: str) -> None:
+    room = downloads(disk)
+    old = b"o" * 3 * limits.MIB
+    disk.write(b"f.part", old)
+    found = disk.stat(b"f.part")
+    assert found is not None
+    begins = Beginning(b"f.part", b"" if case == "in the history" else fingerprint(found), len(old))
+    if case == "changed":
+        disk.write(b"f.part", old + b"more")
+    elif case == "gone":
+        disk.delete(b"f.part")
+    whole = (b"x" if case == "another content" else b"") + old + b"new"
+    digest = blake3(whole).digest()
+    begun = room.stage(StageJob(1, NAME, (), len(whole), digest, begins=begins))
+    assert begun.written == (0 if case in ("changed", "gone") else len(old))
+    end = room.stage(StageJob(1, NAME, ((begun.written, whole[begun.written :]),), len(whole), digest))
+    assert end.verified == (case != "another content")
+    assert disk.content(NAME) == (whole if end.verified else None)
 
 
 def test_another_run_reads_what_is_there_and_continues(disk: MemoryDisk) -> None:
