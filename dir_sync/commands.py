@@ -23,7 +23,8 @@ from dir_sync.output import say
 from dir_sync.status import render
 
 if TYPE_CHECKING:
-    from dir_sync.history import Book, Entry
+    from dir_sync.history.choice import Entry
+    from dir_sync.history.client import HistoryClient
 
 __all__ = ["approve", "conflicts", "history_", "reject", "restore", "status", "undo"]
 
@@ -140,15 +141,16 @@ def history_(argv: list[str]) -> int:
         "--limit", metavar="N", type=checked(count), default=50, help="list at most N (default: 50; 0: all)"
     )
     given = parser.parse_args(argv)
-    from dir_sync import history, history_words
+    from dir_sync.history.client import open_history
+    from dir_sync.history.words import table
 
-    with history.open_book(config.checked_folder(given.folder)) as book:
-        _, entries = book.find("." if given.path is None else given.path, whole=True)
+    with open_history(config.checked_folder(given.folder)) as client:
+        _, entries = client.find("." if given.path is None else given.path, whole=True)
         if not entries:
             say("no old versions: nothing was replaced or deleted")
             return config.OK
         shown = entries[: given.limit or None]
-        say("\n".join(history_words.table(shown)))
+        say("\n".join(table(shown)))
         if len(shown) < len(entries):
             say(f"and {how_many(len(entries) - len(shown), 'older version')} (--limit 0 lists all)")
     return config.OK
@@ -174,21 +176,22 @@ def restore(argv: list[str]) -> int:
     which.add_argument("--at", metavar="TIME", help=f"what was there at TIME: {_TIMES}")
     parser.add_argument("--to", metavar="FILE", help="write the old version to FILE and leave DIR alone")
     given = parser.parse_args(argv)
-    from dir_sync import history
-    from dir_sync.history_words import full, local, moment, summary
+    from dir_sync.history.choice import newest_per_path, there_at
+    from dir_sync.history.client import open_history
+    from dir_sync.history.words import full, local, moment, summary
 
     listing = words.command("history", given.folder, given.path)
-    with history.open_book(config.checked_folder(given.folder)) as book:
-        path, entries = book.find(given.path, whole=True)
+    with open_history(config.checked_folder(given.folder)) as client:
+        path, entries = client.find(given.path, whole=True)
         is_of_folder = bool(entries) and all(entry.version.path != path for entry in entries)
         if given.version is not None:
             entries = [entry for entry in entries if entry.id == given.version]
-        too_new: list[history.Entry] = []
+        too_new: list[Entry] = []
         if given.at is not None:
-            entries, too_new = history.there_at(entries, moment(given.at, time.time_ns()))
-        first = history.fitting(entries)
+            entries, too_new = there_at(entries, moment(given.at, time.time_ns()))
+        first = newest_per_path(entries)
         if path not in first and given.version is None:  # a folder: what is there now was not asked for
-            first = {name: entry for name, entry in first.items() if given.at is not None or not book.is_there(name)}
+            first = {name: entry for name, entry in first.items() if given.at is not None or not client.is_there(name)}
         if not first and too_new:
             oldest = local(min(entry.version.mtime for entry in too_new))
             raise ConfigError(
@@ -200,34 +203,34 @@ def restore(argv: list[str]) -> int:
             return config.OK
         if not first:
             hint = "; 'undo' cuts off what was only appended" if given.at is not None else ""
-            raise ConfigError(f"{book.none_of(show(os.fsencode(given.path)))} (to list all: {listing}){hint}")
+            raise ConfigError(f"{client.none_of(show(os.fsencode(given.path)))} (to list all: {listing}){hint}")
         if given.to is not None:
             if len(first) > 1:
                 raise ConfigError("--to takes one file, and this is a folder", config.USAGE)
             (entry,) = first.values()
-            book.copy_out(entry, given.to)
+            client.copy_out(entry, given.to)
             say(f"{show(os.fsencode(given.to))}: written ({_which(entry)})")
             return config.OK
         for entry in first.values():
-            book.check(entry)  # all of it, or nothing
+            client.check(entry)  # all of it, or nothing
         done: list[str] = []
         restored = 0
         try:
             for entry in first.values():
-                is_news = book.restore(entry)
+                is_news = client.restore(entry)
                 restored += is_news
                 what = f"restored ({_which(entry)})" if is_news else "is the same already"
                 done.append(f"{full(entry.version.path)}: {what}")
         finally:
             if done:
                 say("\n".join(summary(done, restored, "restored")))
-        book.finish()
+        client.finish()
     return config.OK
 
 
 def _which(entry: Entry) -> str:
     """The version that was displaced so and then."""
-    from dir_sync.history_words import local
+    from dir_sync.history.words import local
 
     return f"the version {_DISPLACED[entry.version.why]} at {local(entry.version.time_ns)}"
 
@@ -249,16 +252,17 @@ def undo(argv: list[str]) -> int:
     parser.add_argument("--by", metavar="NODE", help="only what this node did: its name, or the beginning of its id")
     parser.add_argument("--dry-run", action="store_true", help="only print what would happen")
     given = parser.parse_args(argv)
-    from dir_sync import history, history_words
+    from dir_sync.history.client import open_history
+    from dir_sync.history.words import describe_undo, moment
 
-    since_ns = history_words.moment(given.since, time.time_ns())
-    with history.open_book(config.checked_folder(given.folder)) as book:
-        answer = book.undo(since_ns, given.by, given.dry_run)
-        say("\n".join(history_words.told(answer, since_ns, given.dry_run)))
+    since_ns = moment(given.since, time.time_ns())
+    with open_history(config.checked_folder(given.folder)) as client:
+        answer = client.undo(since_ns, given.by, given.dry_run)
+        say("\n".join(describe_undo(answer, since_ns, given.dry_run)))
         if given.dry_run:
             return config.OK
-        left = book.wait() if answer["changes"] else 0
-        missing = [] if left else book.not_as_wanted(answer)
+        left = client.wait() if answer["changes"] else 0
+        missing = [] if left else client.not_as_wanted(answer)
     if left:
         say(f"{how_many(left, 'path')} still to come; to watch: {words.command('status', given.folder)}")
         return config.TIMEOUT
@@ -292,10 +296,11 @@ def conflicts(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     if given.what is not None and not given.ids:
         raise ConfigError(f"{given.what} which conflict? Give its ID, or 'all'", config.USAGE)
-    from dir_sync import history, history_words
+    from dir_sync.history.client import open_history
+    from dir_sync.history.words import table
 
-    with history.open_book(config.checked_folder(given.folder)) as book:
-        entries = book.entries(conflicts=True)
+    with open_history(config.checked_folder(given.folder)) as client:
+        entries = client.entries(conflicts=True)
         known: dict[str, list[Entry]] = {}
         for entry in entries:
             known.setdefault(entry.id, []).append(entry)
@@ -304,14 +309,14 @@ def conflicts(argv: list[str]) -> int:
             listing = words.command("conflicts", given.folder)
             raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
         if given.what is None:
-            say("\n".join(history_words.table(entries)) if entries else _NO_CONFLICTS)
+            say("\n".join(table(entries)) if entries else _NO_CONFLICTS)
             return config.UNFINISHED if entries and given.check else config.OK
         if not ids:
             say(_NO_CONFLICTS)
             return config.OK
         if given.what == "restore":
-            _restore_losers(book, [known[one][0] for one in ids])
-        book.settle([entry for one in ids for entry in known[one]])
+            _restore_losers(client, [known[one][0] for one in ids])
+        client.settle([entry for one in ids for entry in known[one]])
         if given.what == "keep":
             say(
                 f"{how_many(len(ids), 'conflict')} resolved; the versions that lost stay in the history for the usual time"
@@ -319,16 +324,16 @@ def conflicts(argv: list[str]) -> int:
     return config.OK
 
 
-def _restore_losers(book: Book, losers: list[Entry]) -> None:
-    from dir_sync.history_words import full
+def _restore_losers(client: HistoryClient, losers: list[Entry]) -> None:
+    from dir_sync.history.words import full
 
     for entry in losers:
-        book.check(entry)
+        client.check(entry)
     for entry in losers:
-        book.restore(entry)
+        client.restore(entry)
         on = " on " + show(entry.on.encode("utf-8", "surrogateescape")) if entry.holder else ""
         say(f"{full(entry.version.path)}: restored ({_which(entry)}{on})")
-    book.finish()
+    client.finish()
 
 
 def _parser(name: str, description: str, *examples: str, more: str = "") -> Parser:

@@ -423,19 +423,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "file_sync": {"ports"} | {f"files.{room}" for room in ROOMS} - {"files.growth", "files.outcomes"},
     "state": {"config", "index", "log"},
-    "history": {
-        "config",
-        "control",
-        "state",
-        "undo",
-        "index",
-        "output",
-        "ports",
-        "disk",
-        "file_sync",
-        "log",
+    "history": set(),
+    "history.codec": {"control"},
+    "history.choice": set(),
+    "history.answers": {"config", "control", "undo", "index", "history.codec"},
+    "history.source": {"config", "control", "state", "index", "history.answers"},
+    "history.restorer": {
+        *("config", "disk", "file_sync", "index", "ports", "history.choice", "history.codec", "history.source"),
     },
-    "history_words": {"config", "control", "history", "log"},
+    "history.client": {
+        *("config", "control", "undo", "index", "output", "ports", "history.answers", "history.choice"),
+        *("history.codec", "history.restorer", "history.source"),
+    },
+    "history.words": {"config", "control", "log", "history.choice", "history.codec"},
     "event_handler": {"ports", "log"},
     # threads and sockets
     "security": {"log"},
@@ -466,7 +466,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("daemon.links", "daemon.requests", "daemon.share", "file_sync", "inbox", "narrator", "node", "state"),
     },
     "daemon.requests": {
-        *("daemon.links", "daemon.news", "daemon.share", "config", "control", "engine", "history", "inbox", "index"),
+        *("daemon.links", "daemon.news", "daemon.share", "config", "control", "engine", "history.answers"),
+        *("inbox", "index"),
         *("undo",),
     },
     "daemon.status": {"daemon.links", "daemon.share", "config"},
@@ -481,7 +482,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # what people type
     "options": {"", "config", "output", "root", "utils", "words"},
     "commands": {
-        *("config", "control", "history", "history_words", "log", "options", "output", "root", "status", "words"),
+        *("config", "control", "log", "options", "output", "root", "status", "words"),
+        *("history.choice", "history.client", "history.words"),
     },
     "cli": {"", "commands", "config", "daemon", "log", "options", "output", "signals", "words"},
 }

@@ -12,7 +12,7 @@ import queue
 import time
 from collections.abc import Callable
 
-from dir_sync import history, undo
+from dir_sync import undo
 from dir_sync.config import ConfigError
 from dir_sync.control import Answer
 from dir_sync.core import limits
@@ -24,6 +24,7 @@ from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.news import COMMANDS, Asked
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
+from dir_sync.history import answers
 from dir_sync.inbox import For, Inbox
 from dir_sync.index import JOURNAL_SINCE
 
@@ -76,11 +77,11 @@ class Requests:
                 case "pending":
                     asked.reply.put({"count": self._engine.queries.recalled()})
                 case "keep":
-                    asked.reply.put(history.keep(self._index, question))
-                    for path in history.touched(question):
+                    asked.reply.put(answers.keep(self._index, question))
+                    for path in answers.touched(question):
                         self._inbox.put(Touched(path, Urgency.NOW))
                 case "settle":
-                    losers = history.settle(self._index, question)
+                    losers = answers.settle(self._index, question)
                     asked.reply.put({})
                     return self._engine.handle(ConflictsSettled(tuple(losers)), now)
                 case "approve" | "reject" as word:
@@ -120,7 +121,7 @@ class Requests:
         }
 
     def _recall(self, asked: Asked, now: Now) -> list[Effect]:
-        wanted = undo.with_parents(self._index, history.recalled(asked.question))
+        wanted = undo.with_parents(self._index, answers.restore_asked(asked.question))
         asked.reply.put({})
         holder = asked.question.get("holder")
         holders: dict[bytes, tuple[str, ...]] = {}
@@ -130,10 +131,10 @@ class Requests:
 
     def _versions(self, asked: Asked, now: Now) -> list[Effect]:
         def then(report: Report) -> None:
-            asked.reply.put(own | {"peers": history.listed_there(self._index, report.answers)})
+            asked.reply.put(own | {"peers": answers.listed_there(self._index, report.answers)})
 
-        path = history.path_asked(asked.question)
-        own = history.listed(self._index, path)
+        path = answers.path_asked(asked.question)
+        own = answers.listed(self._index, path)
         if asked.question.get("peers") is not True:
             asked.reply.put(own)
             return []
@@ -141,7 +142,7 @@ class Requests:
         return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
 
     def _undo(self, asked: Asked, now: Now) -> list[Effect]:
-        wish = history.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))
+        wish = answers.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))
         plan = undo.plan(self._index, wish.since_ns, wish.by)
         questions = undo.questions(undo.missing(self._index, plan.wanted))
 
@@ -152,7 +153,7 @@ class Requests:
             wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
             if not wish.dry_run and wanted:
                 self._inbox.put(Recalled(wanted, found))
-            asked.reply.put(history.described(self._index, wish, plan, nowhere, unsure))
+            asked.reply.put(answers.describe(self._index, wish, plan, nowhere, unsure))
 
         return self._ask_peers(questions, then, now)
 

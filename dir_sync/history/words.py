@@ -1,6 +1,6 @@
 """The history as people read it: times, the table of versions, what an undo does.
 
-In:   what a Book answers, and times as people write them. Out: lines; names are escaped, and never cut.
+In:   what a HistoryClient answers, and times as people write them. Out: lines; names are escaped, and never cut.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.control import Answer
 from dir_sync.core.model import Kind, show
-from dir_sync.history import Entry
+from dir_sync.history.choice import Entry
+from dir_sync.history.codec import bytes_of
 from dir_sync.log import how_many, human_bytes
 
-__all__ = ["NAMED_MAX", "full", "local", "moment", "summary", "table", "told"]
+__all__ = ["NAMED_MAX", "describe_undo", "full", "local", "moment", "summary", "table"]
 
 NAMED_MAX = 20  # paths that are named one by one; the rest is counted
 
@@ -61,9 +62,9 @@ def table(entries: list[Entry]) -> list[str]:
     rows = [("ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH")]
     for entry in entries:
         version = entry.version
-        by = show(entry.by.encode("utf-8", "surrogateescape"))
+        by = show(bytes_of(entry.by))
         size = "link" if version.kind == Kind.SYMLINK else human_bytes(version.size)
-        on = show(entry.on.encode("utf-8", "surrogateescape"))
+        on = show(bytes_of(entry.on))
         rows.append((entry.id, local(version.time_ns), version.why.value, size, by, on, full(version.path)))
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     return [
@@ -81,7 +82,7 @@ def summary(lines: list[str], count: int, what: str) -> list[str]:
     return shown
 
 
-def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
+def describe_undo(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
     """What an undo does (`asked_ns`: since when it should), a line for each path, up to a number."""
     changes, left, since_ns = answer["changes"], answer["left"], answer["since_ns"]
     lost = [one for one in changes if one["lost"]]
@@ -90,13 +91,13 @@ def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
         return [f"nothing has changed since {local(since_ns)}"]
     if since_ns > asked_ns:
         until = f"changes before {local(since_ns)}, when this node began to share the folder, are not known here"
-        return [*told(answer, since_ns, dry_run), until]
+        return [*describe_undo(answer, since_ns, dry_run), until]
     lines = []
     if wanted:
         what = "would restore" if dry_run else "restoring"
         their = "its" if len(wanted) == 1 else "their"
         lines.append(f"{what} {how_many(len(wanted), 'path')} to {their} state at {local(since_ns)}:")
-    lines += [f"  {full(_bytes(one['path']))}: {_change(one, dry_run)}" for one in wanted[:NAMED_MAX]]
+    lines += [f"  {full(bytes_of(one['path']))}: {_change(one, dry_run)}" for one in wanted[:NAMED_MAX]]
     if len(wanted) > NAMED_MAX:
         lines.append(f"  and {len(wanted) - NAMED_MAX:,} more")
     if answer.get("asked_peers"):
@@ -108,7 +109,7 @@ def told(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
     )
     lines += _left_alone(
         left,
-        lambda one: f"left as it is: {show(one['by'].encode('utf-8', 'surrogateescape'))} has changed it since",
+        lambda one: f"left as it is: {show(bytes_of(one['by']))} has changed it since",
         "left as they are: others have changed them since",
     )
     return lines
@@ -124,11 +125,7 @@ def _change(one: Answer, dry_run: bool) -> str:
 
 
 def _left_alone(some: list[Answer], words: Callable[[Answer], str], of_more: str) -> list[str]:
-    lines = [f"  {full(_bytes(one['path']))}: {words(one)}" for one in some[:NAMED_MAX]]
+    lines = [f"  {full(bytes_of(one['path']))}: {words(one)}" for one in some[:NAMED_MAX]]
     if len(some) > NAMED_MAX:
         lines.append(f"  and {len(some) - NAMED_MAX:,} more: {of_more}")
     return lines
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from blake3 import blake3
 
-from dir_sync import cli, history, history_words
+from dir_sync import cli
 from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint, show
+from dir_sync.history import client, source
+from dir_sync.history.choice import Entry
+from dir_sync.history.client import open_history
+from dir_sync.history.codec import packed
+from dir_sync.history.restorer import Restorer
+from dir_sync.history.source import open_source
+from dir_sync.history.words import local
 from dir_sync.index import JOURNAL_SINCE
 
 SECOND_NS = 10**9
@@ -42,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     node = Node(folder)
-    monkeypatch.setattr(history, "ask", node.answer)
+    monkeypatch.setattr(source, "ask", node.answer)
     return node
 
 
@@ -71,16 +79,14 @@ class Node:
             return self.undo | {"since_ns": question["since_ns"]}
         if question["command"] != "versions":
             return {}
-        peers = [
-            {"node": peer, "versions": [history._packed(one) for one in some]} for peer, some in self.peers.items()
-        ]
-        own = [history._packed(one) for one in self.own]
+        peers = [{"node": peer, "versions": [packed(one) for one in some]} for peer, some in self.peers.items()]
+        own = [packed(one) for one in self.own]
         known = question.get("path") not in self.unknown
         return {"versions": own, "names": {}, "node": "aa", "peers": peers, "known": known}
 
-    def entries(self, conflicts: bool = False) -> list[history.Entry]:
-        with history.open_book(str(self.folder)) as book:
-            return book.entries(conflicts=conflicts)
+    def entries(self, conflicts: bool = False) -> list[Entry]:
+        with open_history(str(self.folder)) as opened:
+            return opened.entries(conflicts=conflicts)
 
 
 def test_an_id_does_not_depend_on_who_answers_first(node: Node) -> None:
@@ -111,10 +117,7 @@ def test_the_newest_of_an_id_is_restored(node: Node, capsys: pytest.CaptureFixtu
         node.has(version(b"first", until_s), b"first")
     (id_,) = {entry.id for entry in node.entries()}
     assert cli.main(["restore", str(node.folder), "file", "--version", id_]) == 0
-    assert (
-        capsys.readouterr().out
-        == f"file: restored (the version replaced at {history_words.local(NOON_NS + 3 * SECOND_NS)})\n"
-    )
+    assert capsys.readouterr().out == f"file: restored (the version replaced at {local(NOON_NS + 3 * SECOND_NS)})\n"
     assert (node.folder / "file").read_bytes() == b"first"
 
 
@@ -134,18 +137,20 @@ def test_what_a_restore_displaces_is_kept_as_what_it_is(folder: Path) -> None:
     file = folder / "file"
     contents = (b"first", b"other")
     versions = [folder / ".dir_sync/versions" / f"{number}" for number in range(2)]
-    with history.open_book(str(folder)) as book:
-        assert book._index is not None
+    with open_source(str(folder)) as here:
+        assert here.index is not None
         for number, content in enumerate(contents):
             versions[number].write_bytes(content)
             name = b".dir_sync/versions/%d" % number
-            book._index.put_version(version(content, number)._replace(name=name))
+            here.index.put_version(version(content, number)._replace(name=name))
+        here.index.commit()
+    with open_history(str(folder)) as opened:
         file.write_bytes(b"there!")
-        by_id = {entry.version.content: entry for entry in book.entries()}
+        by_id = {entry.version.content: entry for entry in opened.entries()}
         for content in contents:
-            assert book.restore(by_id[blake3(content).digest()])
+            assert opened.restore(by_id[blake3(content).digest()])
             assert file.read_bytes() == content
-        kept = {entry.version.content for entry in book.entries()}
+        kept = {entry.version.content for entry in opened.entries()}
         assert kept == {blake3(content).digest() for content in (*contents, b"there!")}
 
 
@@ -154,7 +159,7 @@ def restored(node: Node, *words: str) -> int:
 
 
 def at(s: int) -> str:
-    return history_words.local(NOON_NS + s * SECOND_NS)
+    return local(NOON_NS + s * SECOND_NS)
 
 
 def test_a_version_made_later_is_not_what_was_there_then(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,7 +195,7 @@ def test_what_was_appended_is_cut_off_only_where_the_file_begins_with_what_was_b
     """No history has the old version. A node says where it may be; the file itself tells."""
     file = node.folder / "log"
     file.write_bytes(b"first\nsecond\n" if begins else b"third\nsecond\n")
-    before = history._packed(version(b"first\n", 0, b"log"))
+    before = packed(version(b"first\n", 0, b"log"))
     change = {"path": "log", "kind": 1, "size": 6, "replaces": True, "lost": False, "unsure": True, "version": before}
     node.undo["changes"] = [change]
     for words in (("--dry-run",), ()):
@@ -216,10 +221,10 @@ def test_what_was_appended_is_cut_off_without_a_node(
     file = folder / "log"
     now = b"first\nsecond\n" if begins else b"third\nsecond\n"
     file.write_bytes(now)
-    with history.open_book(str(folder)) as book:
-        index = book._index
+    with open_source(str(folder)) as here, closing(Restorer(here)) as restorer:
+        index = here.index
         assert index is not None
-        stat = book._disk.stat(b"log")
+        stat = restorer.disk.stat(b"log")
         assert stat is not None
         old = blake3(b"first\n").digest()
         was = Record(b"log", Kind.FILE, 6, old, NOON_NS, 0o644, Stamp(1, "aa"), (("aa", 1),))
@@ -235,8 +240,8 @@ def test_what_was_appended_is_cut_off_without_a_node(
     assert file.read_bytes() == (b"first\n" if begins else now)
     assert err.count("\n") == (0 if begins else 1)
     assert ("  log: left as it is: the version of " in out) == (not begins)
-    with history.open_book(str(folder)) as book:
-        kept = [entry.version.content for entry in book.entries()]
+    with open_history(str(folder)) as opened:
+        kept = [entry.version.content for entry in opened.entries()]
     assert kept == ([blake3(now).digest()] if begins else []), "what was there can come back"
 
 
@@ -245,7 +250,7 @@ def test_what_is_still_coming_is_a_time_out(
     node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pending: int, code: int
 ) -> None:
     """Restored from a peer: not there within a minute. What cannot come at all is trouble."""
-    monkeypatch.setattr(history.time, "sleep", lambda _s: None)
+    monkeypatch.setattr(client.time, "sleep", lambda _s: None)
     node.peers = {"bb": [version(b"theirs", 60)]}
     node.pending = pending
     assert restored(node, "file") == code

@@ -1,0 +1,165 @@
+"""What a node answers when the commands ask for its history.
+
+In:   the index, and questions from the control socket. Out: answers as JSON values, or what the engine is to do.
+Rule: a question comes from outside: what it asks is checked here. Used by the daemon, and by `source` where no node runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dir_sync import undo
+from dir_sync.config import USAGE, ConfigError
+from dir_sync.control import Answer
+from dir_sync.core.jobs import Before, Version, Why
+from dir_sync.core.messages import Have, History, Loser
+from dir_sync.core.model import Kind, PathError, check_path, show
+from dir_sync.history.codec import Names, bytes_of, packed, text_of, unpacked
+from dir_sync.index import Index
+
+__all__ = [
+    "Wish",
+    "describe",
+    "keep",
+    "listed",
+    "listed_there",
+    "path_asked",
+    "restore_asked",
+    "settle",
+    "touched",
+    "wish_of",
+]
+
+
+def listed(index: Index, path: bytes = b"") -> Answer:
+    """All versions, oldest first; and whether `path` was ever known here."""
+    versions = [packed(version) for version in index.versions()]
+    known = not path or index.get(path) is not None
+    return {"versions": versions, "names": index.noted_below("name "), "node": index.node, "known": known}
+
+
+def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
+    """What the histories of peers hold, as they said it."""
+    found = []
+    for peer, _, answer in answers:
+        if isinstance(answer, History):
+            versions = []
+            for path, kind, size, content, mtime, mode, until, why, node in answer.kept:
+                versions.append(packed(Version(b"", path, kind, size, content, mtime, mode, until, Why(why), node)))
+            found.append({"node": peer, "versions": versions})
+    return found
+
+
+def path_asked(question: Answer) -> bytes:
+    """The path that a question is about; b"": all of the folder."""
+    path = question.get("path")
+    raw = bytes_of(path) if isinstance(path, str) else b""
+    try:
+        return check_path(raw) if raw else b""
+    except PathError:
+        raise ConfigError(f"{show(raw)} cannot be a path in a shared folder", USAGE) from None
+
+
+def restore_asked(question: Answer) -> list[Before]:
+    """What should be again, from the question that asks for it."""
+    try:
+        version = unpacked(question["version"])
+        check_path(version.path)
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError("the question names no version") from None
+    _, path, kind, size, content, mtime, mode, _, _, _ = version
+    return [Before(path, kind, size, content, mtime, mode, 0, "")]
+
+
+class Wish(NamedTuple):
+    """An undo, as somebody asked for it."""
+
+    since_ns: int  # not before the journal begins
+    by: str | None
+    dry_run: bool
+
+
+def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
+    """`begin`: the note of when the journal begins. ConfigError for what cannot be."""
+    since, by = question.get("since_ns"), question.get("by")
+    if not isinstance(since, int):
+        raise ConfigError("the question names no time")
+    if since > now_ns:
+        raise ConfigError("that time is in the future", USAGE)
+    if not isinstance(begin, int):
+        raise ConfigError("no changes are known here yet: this node has not met another one")
+    return Wish(max(since, begin), None if by is None else _node_of(index, str(by)), question.get("dry_run") is True)
+
+
+def _node_of(index: Index, text: str) -> str:
+    """A node by its name, or by the beginning of its id. ConfigError if there is none, or more than one."""
+    nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
+    nodes.setdefault(index.node, "this node")
+    named = [node for node, name in nodes.items() if text in (name, show(bytes_of(name)))]
+    found = named or [node for node in nodes if len(text) >= 4 and node.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{show(name.encode('utf-8', 'surrogateescape'))} ({node[:8]})" for node, name in nodes.items())
+    what = (
+        "no node has that name or id" if not found else "more than one node has that name: give the beginning of its id"
+    )
+    raise ConfigError(f"{what}; known here: {known}", USAGE)
+
+
+def describe(index: Index, wish: Wish, plan: undo.Plan, nowhere: set[bytes], unsure: set[bytes]) -> Answer:
+    """An undo for people. The contents `nowhere` are in no file and no history; at the paths `unsure`, what is there may
+    begin with one of them."""
+    changes = []
+    for one in plan.wanted:
+        row = index.get(one.path)
+        is_there = row is not None and row.record.kind != Kind.ABSENT
+        changes.append(
+            {
+                "path": text_of(one.path),
+                "kind": int(one.kind),
+                "size": one.size,
+                "replaces": is_there,
+                "lost": one.content in nowhere and one.path not in unsure,
+                "unsure": one.path in unsure,
+                "version": packed(Version(b"", *one[:6], 0, Why.REPLACED, "")) if one.path in unsure else None,
+            }
+        )
+    call = Names(index.noted_below("name "), index.node)
+    left = [{"path": text_of(path), "by": call(node)} for path, node in plan.left]
+    return {"changes": changes, "left": left, "since_ns": wish.since_ns}
+
+
+def keep(index: Index, question: Answer) -> Answer:
+    """A version that somebody else put into the history."""
+    try:
+        version = unpacked(question["version"])
+    except (KeyError, TypeError, ValueError):
+        return {"error": "the question names no version"}
+    row = index.get(version.path)
+    if row is not None and row.record.kind == Kind.FILE == version.kind and not version.content:
+        if (row.record.size, row.record.mtime) == (version.size, version.mtime):
+            version = version._replace(content=row.record.content)
+    index.put_version(version)
+    return {}
+
+
+def touched(question: Answer) -> list[bytes]:
+    """The paths that were changed behind the node's back."""
+    path = question.get("path")
+    return [bytes_of(path)] if isinstance(path, str) else []
+
+
+def settle(index: Index, question: Answer) -> list[Loser]:
+    """Losers of conflicts that nobody has to think of any more: ordinary versions from now on, here at once. Returns what the
+    peers are to be told of."""
+    try:
+        versions = [unpacked(fields) for fields in question["versions"]]
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError("the question names no versions") from None
+    for version in versions:
+        known = index.version(version.name)
+        if known is not None and known.why == Why.CONFLICT:
+            index.put_version(known._replace(why=Why.REPLACED))
+    kinds = (Kind.FILE, Kind.SYMLINK)
+    return [Loser(one.path, one.kind, one.content) for one in versions if one.content and one.kind in kinds]

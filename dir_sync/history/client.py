@@ -1,0 +1,246 @@
+"""The history of one folder, open: what the commands history, restore, undo and conflicts call.
+
+In:   paths and times as people mean them. Out: versions, and files that are as they were; ConfigError for what cannot be.
+Rule: the same from a node that runs, with the histories of its peers, and from the index alone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from dir_sync import undo
+from dir_sync.config import TIMEOUT, USAGE, ConfigError
+from dir_sync.control import Answer
+from dir_sync.core import limits
+from dir_sync.core.jobs import Why
+from dir_sync.core.model import Kind, show
+from dir_sync.history.answers import describe, wish_of
+from dir_sync.history.choice import Entry, below, parents_of
+from dir_sync.history.codec import Names, bytes_of, id_of, packed, text_of, unpacked
+from dir_sync.history.restorer import Restorer
+from dir_sync.history.source import Source, open_source
+from dir_sync.index import JOURNAL_SINCE
+from dir_sync.output import meant
+from dir_sync.ports import DiskError
+
+__all__ = ["HistoryClient", "open_history"]
+
+
+class HistoryClient:
+    """Asks, and has files put back."""
+
+    def __init__(self, source: Source, restorer: Restorer) -> None:
+        self._source = source
+        self._restorer = restorer
+        self._node = ""
+        self._requested: list[Entry] = []  # from the histories of peers, and not here yet
+        self._known = True  # whether the path that was last asked for was ever known here
+
+    def none_of(self, text: str) -> str:
+        """A sentence: which histories were asked in vain for a version of a path."""
+        where = (
+            "here or on connected machines"
+            if self._source.index is None
+            else "here; start the node to ask other machines"
+        )
+        return f"no such old version of {text} found {where}"
+
+    def find(self, text: str, whole: bool = False) -> tuple[bytes, list[Entry]]:
+        """The path that a user means, by its name or in the form in which we print it, and all versions of it and of what was
+        below it. ConfigError if no such path was ever known. With `whole`, the folder itself will do: b""."""
+        paths = [self.path_of(one, whole) for one in meant(text)]
+        for path in paths:
+            entries = self.entries(path)
+            if not path:
+                return path, entries
+            entries = below(path, entries)
+            if entries or self._known or self.is_there(path):
+                return path, entries
+        if text.endswith("…"):  # a log cuts what is very long
+            entries = self.entries()
+            cut = next((entry.version.path for entry in entries if show(entry.version.path) == text), b"")
+            if cut:
+                return cut, below(cut, entries)
+        raise ConfigError(f"no such path was ever known here: {show(paths[0])}")
+
+    def entries(self, path: bytes = b"", conflicts: bool = False) -> list[Entry]:
+        """What is here, and what the peers have of a path and of all below it (b"": all); newest first. `conflicts`: only what
+        lost in one."""
+        question: Answer = {"command": "versions", "path": text_of(path), "peers": True, "conflicts": conflicts}
+        answer = self._source.ask(question)
+        self._node = answer["node"]
+        self._known = answer.get("known") is not False
+        call = Names(answer["names"], self._node)
+        own: list[Entry] = []
+        for fields in answer["versions"]:
+            one = unpacked(fields)
+            if not conflicts or one.why == Why.CONFLICT:
+                own.append(Entry(id_of(one), one, call(one.node)))
+        here = {entry.id for entry in own}
+        theirs: dict[str, Entry] = {}
+        for peer in answer.get("peers", []):
+            on = call(peer["node"])
+            for fields in peer["versions"]:
+                one = unpacked(fields)
+                id_ = id_of(one)
+                if id_ in here or (conflicts and one.why != Why.CONFLICT):
+                    continue
+                known = theirs.setdefault(id_, Entry(id_, one, call(one.node), on, peer["node"]))
+                if on not in known.on.split(", "):
+                    theirs[id_] = replace(known, on=f"{known.on}, {on}")
+        return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)
+
+    def path_of(self, text: str, whole: bool = False) -> bytes:
+        """A path below the folder, as a user says it: from the folder on, or in full. ConfigError if it is none. With
+        `whole`, the folder itself will do: b""."""
+        path = text
+        if os.path.isabs(path):
+            real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+            if not (real + "/").startswith(self._source.folder.rstrip("/") + "/"):
+                raise ConfigError(_outside(text, self._source.folder), USAGE)
+            path = os.path.relpath(real, self._source.folder)
+        parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
+        if (not parts and not whole) or b".." in parts or limits.RESERVED_NAME in parts:
+            raise ConfigError(_outside(text, self._source.folder), USAGE)
+        return b"/".join(parts)
+
+    def is_there(self, path: bytes) -> bool:
+        return self._restorer.is_there(path)
+
+    def check(self, entry: Entry) -> None:
+        """ConfigError if a version cannot get its name back, because of what is there now."""
+        self._restorer.check(entry.version.path)
+
+    def restore(self, entry: Entry) -> bool:
+        """The version gets its name back. False if exactly this is there already. ConfigError if it cannot be had."""
+        if entry.holder:
+            self.check(entry)
+            self._source.ask({"command": "recall", "version": packed(entry.version), "holder": entry.holder})
+            self._requested.append(entry)  # the node here gets it from the history of a peer: `finish` waits for it
+            return True
+        return self._restorer.restore(entry.version, self._node)
+
+    def finish(self) -> None:
+        """Wait for what comes from peers. ConfigError if something does not."""
+        if not self._requested:
+            return
+        left = self.wait()
+        for entry in self._requested:
+            version = entry.version
+            there = self._restorer.disk.stat(version.path)
+            if there is None or there.kind != version.kind:
+                name, on = show(version.path), show(bytes_of(entry.on))
+                if left:
+                    raise ConfigError(f"{name} is still coming from {on}; nothing more is to be done", TIMEOUT)
+                raise ConfigError(f"{name} did not come from {on}: the log of the node here says why")
+
+    def wait(self) -> int:
+        """Until what comes back is back, or for a minute. Returns how many paths are still on their way."""
+        left = 0
+        for _ in range(600):
+            left = 0 if self._source.index is not None else int(self._source.ask({"command": "pending"})["count"])
+            if not left:
+                break
+            time.sleep(0.1)
+        return left
+
+    def undo(self, since_ns: int, by: str | None, dry_run: bool) -> Answer:
+        """Have the folder as it was. Returns what happens (or would), as `words.describe_undo` takes it. ConfigError."""
+        question: Answer = {"command": "undo", "since_ns": since_ns, "by": by, "dry_run": dry_run}
+        index = self._source.index
+        if index is None:
+            answer = self._source.ask(question)
+            self._make_sure(answer)
+            for change in answer["changes"]:
+                if change.get("unsure") and not change["lost"] and not dry_run:
+                    self._source.ask({"command": "recall", "version": change["version"]})
+            return answer | {"asked_peers": True}
+        wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
+        plan = undo.plan(index, wish.since_ns, wish.by)
+        nowhere = set(undo.missing(index, plan.wanted))
+        answer = describe(index, wish, plan, nowhere, undo.beginnings(index, plan.wanted, nowhere))
+        self._make_sure(answer)
+        if not dry_run:
+            lost = {bytes_of(change["path"]) for change in answer["changes"] if change["lost"]}
+            wanted = [one for one in plan.wanted if one.path not in lost]
+            there = [one for one in wanted if one.kind != Kind.ABSENT]
+            files = {one.path for one in there if one.kind != Kind.DIRECTORY}
+            gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
+            in_the_way = {one.path: one for one in gone if not files.isdisjoint(parents_of(one.path))}
+            for one in in_the_way.values():  # the others last: what comes back may be copied from them
+                self._restorer.put_back(index, one)
+            for one in [*undo.with_parents(index, there), *(one for one in gone if one.path not in in_the_way)]:
+                self._restorer.put_back(index, one)
+        return answer
+
+    def _make_sure(self, answer: Answer) -> None:
+        """Read the files of which it is not known whether they begin with what is wanted: those that do not cannot be undone."""
+        for change in answer["changes"]:
+            if change.get("unsure"):
+                version = unpacked(change["version"])
+                change["lost"] = not self._restorer.begins_with(version.path, version.size, version.content)
+
+    def not_as_wanted(self, answer: Answer) -> list[str]:
+        """The names of files that an undo should have brought back, and that are not there as they were."""
+        found = []
+        for change in answer["changes"]:
+            if change["lost"] or change["kind"] not in (Kind.FILE, Kind.SYMLINK):
+                continue
+            there = self._restorer.disk.stat(bytes_of(change["path"]))
+            is_other_size = there is not None and there.kind == Kind.FILE and there.size != change["size"]
+            if there is None or there.kind != change["kind"] or is_other_size:
+                found.append(change["path"])
+        return found
+
+    def copy_out(self, entry: Entry, to: str) -> None:
+        """A copy outside of the history; what has that name already stays. ConfigError."""
+        ours = os.path.join(self._source.folder, os.fsdecode(limits.RESERVED_NAME))
+        if (os.path.realpath(to) + "/").startswith(ours + "/"):
+            raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", USAGE)
+        version = entry.version
+        if entry.holder and version.kind == Kind.FILE:
+            on = show(bytes_of(entry.on))
+            raise ConfigError(f"that version is kept on {on} only: use --to there, or restore it here without --to")
+        try:
+            if version.kind == Kind.SYMLINK:
+                os.symlink(version.content, os.fsencode(to))
+                return
+            reader = self._restorer.disk.open(version.name)
+            try:
+                with open(to, "xb") as file:
+                    offset = 0
+                    while data := reader.read(offset, limits.MIB):
+                        file.write(data)
+                        offset += len(data)
+                os.chmod(to, version.mode & 0o777)
+                os.utime(to, ns=(version.mtime, version.mtime))
+            finally:
+                reader.close()
+        except FileExistsError:
+            raise ConfigError(f"{show(os.fsencode(to))} exists already and is not overwritten", USAGE) from None
+        except (OSError, DiskError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {reason}") from None
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """These conflicts are settled as they are, here and on the connected machines."""
+        self._source.ask({"command": "settle", "versions": [packed(entry.version) for entry in entries]})
+
+
+@contextmanager
+def open_history(folder: str) -> Iterator[HistoryClient]:
+    """The history of a folder, by the node that runs on it if one does. ConfigError if it was never shared."""
+    with open_source(folder) as source:
+        restorer = Restorer(source)
+        try:
+            yield HistoryClient(source, restorer)
+        finally:
+            restorer.close()
+
+
+def _outside(text: str, folder: str) -> str:
+    return f"{show(os.fsencode(text))} is not a path in the shared folder {show(os.fsencode(folder))}"

@@ -1,0 +1,176 @@
+"""Puts files back as they were, without the engine: the node here, or the next one to start, takes it for an ordinary change.
+
+In:   a version of the history, or how a path was before a change. Out: the file as it was; ConfigError if that cannot be.
+Rule: what is displaced goes into the history, and the index is told of it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from blake3 import blake3
+
+from dir_sync.config import ConfigError
+from dir_sync.core import limits
+from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, Stat, fingerprint, show
+from dir_sync.disk import RealDisk, truthful
+from dir_sync.file_sync import FileSync
+from dir_sync.history.choice import parents_of
+from dir_sync.history.codec import packed, text_of
+from dir_sync.history.source import Source
+from dir_sync.index import Index
+from dir_sync.ports import Disk, DiskError
+
+__all__ = ["Restorer"]
+
+_TRIES = 3  # somebody may be writing the very file
+
+
+class Restorer:
+    """The folder, and who does jobs in it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._real = RealDisk(source.folder)
+        self.disk: Disk = truthful(self._real)
+        tag = f"{random.SystemRandom().getrandbits(32):08x}"
+        self._sync = FileSync(self.disk, lambda _: True, _NoSignatures(), time.time_ns, tag)
+
+    def close(self) -> None:
+        self._real.close()
+
+    def is_there(self, path: bytes) -> bool:
+        try:
+            return self.disk.stat(path) is not None
+        except DiskError:
+            return False
+
+    def begins_with(self, path: bytes, size: int, content: bytes) -> bool:
+        """True if the first `size` bytes of a file are that content."""
+        try:
+            return self._digest(path, size) == (size, content)
+        except DiskError:
+            return False
+
+    def check(self, path: bytes) -> None:
+        """ConfigError if a version cannot get its name back, because of what is there now."""
+        for parent in parents_of(path):
+            above = self.disk.stat(parent)
+            if above is not None and above.kind != Kind.DIRECTORY:
+                raise ConfigError(f"{show(parent)} is not a folder any more: restore to another place, with --to FILE")
+        there = self.disk.stat(path)
+        if there is not None and there.kind in (Kind.DIRECTORY, Kind.OTHER):
+            what = "a folder" if there.kind == Kind.DIRECTORY else "not an ordinary file"
+            raise ConfigError(f"{show(path)} is {what} now: restore to another place, with --to FILE")
+
+    def restore(self, version: Version, node: str) -> bool:
+        """A version of our history gets its name back. False if exactly this is there already. `node`: ours."""
+        try:
+            for _ in range(_TRIES):
+                self.check(version.path)
+                done = self._restore(version, node)
+                if done is not None:
+                    return done
+        except DiskError as error:
+            raise ConfigError(f"{show(version.path)} cannot be restored: {error}") from None
+        raise ConfigError(f"{show(version.path)} is being changed by another program: try again")
+
+    def _restore(self, version: Version, node: str) -> bool | None:
+        """None if something came in between."""
+        _, path, kind, size, content, mtime, mode, *_ = version
+        if kind == Kind.FILE:
+            size, content = self._digest(version.name)
+        there = self.disk.stat(path)
+        was = b""
+        if there is not None and there.kind == Kind.FILE:
+            was = self._digest(path)[1]
+        elif there is not None and there.kind == Kind.SYMLINK:
+            was = self.disk.read_link(path)
+        if there is not None and there.kind == kind and was == content:
+            return False
+        for parent in reversed(parents_of(path)):
+            if self.disk.stat(parent) is None:
+                self.disk.make_directory(parent, 0o755)
+        item = _item(Before(path, kind, size, content, mtime, mode, 0, ""), there)
+        is_done = self._put(item._replace(copy_path=version.name), node, was, "restored")
+        return True if is_done else None
+
+    def put_back(self, index: Index, one: Before) -> None:
+        """One path is again what it was before a change."""
+        try:
+            there = self.disk.stat(one.path)
+            if there is None and one.kind == Kind.ABSENT:
+                return
+            is_done = self._put(_with_content(index, _item(one, there)), index.node, b"", "changed")
+        except DiskError as error:
+            raise ConfigError(f"{show(one.path)} cannot be changed: {error}") from None
+        if not is_done and one.kind != Kind.ABSENT:
+            raise ConfigError(
+                f"{show(one.path)} is being changed by another program, or something unknown is in it: try again"
+            )
+
+    def _put(self, item: ApplyItem, node: str, was: bytes, verb: str) -> bool:
+        """Do it, and keep what it displaces, whose content is `was` (b"": unknown). False if something else is there than was
+        expected; ConfigError, with `verb`, if it cannot be done."""
+        self._source.will_displace()
+        done = self._sync.perform(ApplyJob((item,)))
+        assert isinstance(done, Applied)
+        (result,) = done.items
+        if result.version is not None:
+            kept = result.version._replace(node=node, content=was or result.version.content)
+            self._source.ask({"command": "keep", "version": packed(kept), "path": text_of(item.path)})
+        if result.result in (Result.PROBLEM, Result.REFUSED):
+            raise ConfigError(f"{show(item.path)} cannot be {verb}: {result.problem}")
+        return result.result == Result.DONE
+
+    def _digest(self, path: bytes, most: int = limits.SIZE_MAX) -> tuple[int, bytes]:
+        """Size and digest of a file, or of its first `most` bytes."""
+        reader = self.disk.open(path)
+        try:
+            hasher, offset = blake3(), 0
+            while data := reader.read(offset, min(limits.MIB, most - offset)):
+                hasher.update(data)
+                offset += len(data)
+            return offset, hasher.digest()
+        finally:
+            reader.close()
+
+
+def _item(one: Before, there: Stat | None) -> ApplyItem:
+    """The order to make a path what it was. `there`: what is there now. Its content comes from nowhere yet."""
+    path, kind, size, content, mtime, mode, _, _ = one
+    expect = b"" if there is None else fingerprint(there)
+    target = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+    if kind == Kind.ABSENT:
+        return ApplyItem(path, Act.REMOVE, target, expect, Why.DELETED)
+    if kind == Kind.DIRECTORY and there is not None and there.kind == Kind.DIRECTORY:
+        return ApplyItem(path, Act.META, target, expect, Why.REPLACED, mode=mode)
+    return ApplyItem(path, Act.INSTALL, target, expect, Why.REPLACED)
+
+
+def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
+    """The same order, with a place from which a file's content is taken."""
+    path, target = item.path, item.target
+    if target.kind != Kind.FILE:
+        return item
+    if target.size == 0:
+        return item._replace(data=b"")
+    row = next((row for row in index.by_content(target.content) if len(row.fp) == FINGERPRINT_BYTES), None)
+    version = index.version_with(target.content)
+    if row is not None and row.record.path == path:
+        return item._replace(act=Act.META, mode=target.mode, mtime=target.mtime)
+    if row is not None:
+        return item._replace(copy_path=row.record.path, copy_fp=row.fp)
+    if version is not None:
+        return item._replace(copy_path=version.name)
+    return item._replace(copy_path=path, copy_fp=item.expect)  # it begins with what is wanted
+
+
+class _NoSignatures:
+    def get(self, digest: bytes) -> bytes | None:
+        return None
+
+    def put(self, digest: bytes, signature: bytes) -> None:
+        """Nothing is remembered."""

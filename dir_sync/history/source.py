@@ -1,0 +1,77 @@
+"""Whom a command asks about a folder's history: the node that runs on it, or its index, opened here.
+
+In:   a folder, questions. Out: answers, the same from both.
+Rule: while the index is open here, its lock keeps every node away.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dir_sync import state
+from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
+from dir_sync.control import Answer, NoDaemon, ask
+from dir_sync.core.model import show
+from dir_sync.history.answers import keep, listed, path_asked, settle
+from dir_sync.index import Index
+
+__all__ = ["Source", "open_source"]
+
+
+class Source:
+    """Answers questions. `index` is None while a node runs on the folder."""
+
+    def __init__(self, folder: str, index: Index | None) -> None:
+        self.folder = folder
+        self.index = index
+
+    def ask(self, question: Answer) -> Answer:
+        """ConfigError if there is no answer, or if it is an error."""
+        if self.index is None:
+            try:
+                answer = ask(self.folder, question)
+            except (NoDaemon, OSError) as error:
+                raise ConfigError(f"the node of this folder does not answer: {error or 'it has ended'}") from None
+        else:
+            answer = {}
+            match question["command"]:
+                case "versions":
+                    answer = listed(self.index, path_asked(question))
+                case "keep":
+                    answer = keep(self.index, question)
+                case _:
+                    settle(self.index, question)
+            self.index.commit()
+        if "error" in answer:
+            raise ConfigError(str(answer["error"]), USAGE if answer.get("exit_code") == USAGE else ENVIRONMENT)
+        return answer
+
+    def will_displace(self) -> None:
+        """From now on the history may hold what the index does not know: should this process die, the next node looks."""
+        if self.index is not None and self.index.noted(state.AT_REST) != 0:
+            self.index.note(state.AT_REST, 0)
+            self.index.commit()
+
+
+@contextmanager
+def open_source(folder: str) -> Iterator[Source]:
+    """ConfigError if the folder was never shared, or if its node does not answer."""
+    if not os.path.isdir(os.path.join(folder, ".dir_sync", "versions")):
+        raise ConfigError(f"{show(os.fsencode(folder))} has no history: it was never shared from here")
+    handle, index = -1, None
+    try:
+        ask(folder, {"command": "status"})
+    except NoDaemon:
+        handle = state.lock(os.fsencode(folder))
+        index = state.open_index(os.fsencode(folder), random.Random())
+    except OSError as error:
+        raise ConfigError(f"the node of this folder does not answer: {error}") from None
+    try:
+        yield Source(folder, index)
+    finally:
+        if index is not None:
+            index.close()
+            os.close(handle)

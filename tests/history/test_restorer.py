@@ -1,0 +1,92 @@
+"""Files are put back without the engine: what is displaced is kept, and the next node looks if this process died."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from blake3 import blake3
+
+from dir_sync import state
+from dir_sync.config import ConfigError
+from dir_sync.core.jobs import Before, Version, Why
+from dir_sync.core.model import Kind
+from dir_sync.file_sync import FileSync
+from dir_sync.history.restorer import Restorer
+from dir_sync.history.source import Source, open_source
+from dir_sync.index import Index
+
+OLD = b"as it was"
+NAME = b".dir_sync/versions/old"
+
+
+class Died(Exception):
+    pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path.resolve() / "shared"
+    for name in ("versions", "staging"):
+        (root / ".dir_sync" / name).mkdir(parents=True)
+    (root / ".dir_sync/versions/old").write_bytes(OLD)
+    (root / "file").write_bytes(b"now")
+    return root
+
+
+def kept(index: Index) -> Version:
+    """A version of `file`, in the history and in the index."""
+    version = Version(
+        NAME, b"file", Kind.FILE, len(OLD), blake3(OLD).digest(), 10**18, 0o644, 10**18, Why.REPLACED, "aa"
+    )
+    index.put_version(version)
+    return version
+
+
+def put(source: Source, how: str) -> None:
+    """The file is again what it was: as a version of the history, or as it was before a change."""
+    assert source.index is not None
+    version = kept(source.index)
+    with closing(Restorer(source)) as restorer:
+        if how == "restore":
+            assert restorer.restore(version, source.index.node)
+        else:
+            before = Before(b"file", Kind.FILE, version.size, version.content, version.mtime, version.mode, 0, "")
+            restorer.put_back(source.index, before)
+
+
+@pytest.mark.parametrize("how", ["restore", "put back"])
+def test_what_is_displaced_is_kept_in_turn(folder: Path, how: str) -> None:
+    with open_source(str(folder)) as source:
+        put(source, how)
+        assert (folder / "file").read_bytes() == OLD
+        assert source.index is not None
+        (displaced,) = [one for one in source.index.versions() if one.name != NAME]
+        assert (folder / displaced.name.decode()).read_bytes() == b"now"
+        assert displaced.path == b"file"
+        assert displaced.node == source.index.node
+
+
+@pytest.mark.parametrize("how", ["restore", "put back"])
+def test_a_process_that_dies_leaves_word_that_the_history_may_hold_more(folder: Path, how: str) -> None:
+    with open_source(str(folder)) as source:
+        assert source.index is not None
+        source.index.note(state.AT_REST, 1)
+        source.index.commit()
+    with pytest.raises(Died), open_source(str(folder)) as source, patch.object(FileSync, "perform", side_effect=Died):
+        put(source, how)
+    with open_source(str(folder)) as source:
+        assert source.index is not None
+        assert source.index.noted(state.AT_REST) == 0
+
+
+@pytest.mark.parametrize("how", ["restore", "put back"])
+def test_a_folder_with_something_in_it_is_not_replaced(folder: Path, how: str) -> None:
+    (folder / "file").unlink()
+    (folder / "file").mkdir()
+    (folder / "file" / "pipe").write_bytes(b"a user's")
+    with open_source(str(folder)) as source, pytest.raises(ConfigError):
+        put(source, how)
+    assert (folder / "file" / "pipe").read_bytes() == b"a user's"
