@@ -7,8 +7,8 @@ most one job at a time, so a job's answer is true about the row it was made from
 computed again from what we have (rows) and what peers announced (offers).
 A machine gets the board and the machines below it when it is made, never the engine. It touches nobody's private names.
 Upwards go only marks on the board and return values.
-May import: `dir_sync.core`, `dir_sync.index`, `dir_sync.undo`. Who calls it: the daemon, through `Engine` alone, and `status`,
-which asks single machines.
+May import: `dir_sync.core`, `dir_sync.index`, `dir_sync.undo`. Who calls it: `daemon`. Its loop, links and
+requests give events to `Engine` alone; its status, requests and chores also ask single machines for figures.
 
 Layers, lowest first: board; path_work; path_jobs, retries, arrivals, obstacles, room_queues; work; publisher; scope,
 stamps, sources, versions, signatures, folder_times; brakes, own_losses, peer_losses; transfers; local_renames,
