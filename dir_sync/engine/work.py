@@ -162,6 +162,7 @@ class WorkTable:
         yield from self.retries.check(timers)
         if self.jobs.is_applying and not board.jobs_out:
             yield f"{self.jobs.all()} wait for the end of a job, and none is out"
+        waiting_for_room = self.rooms.paths()
         for path, entry in self._paths.items():
             if entry.is_empty:
                 yield f"{path!r} has an entry, and nothing is going on there"
@@ -170,7 +171,7 @@ class WorkTable:
             is_planned = path in board.plan_queue or path in timers or board.plan_cursor is not None or board.scanning
             if is_planned or self.is_at_work(path):
                 continue
-            if entry.folder_for is not None and self.is_unblocked(path):
+            if entry.folder_for is not None and self.is_unblocked(path) and path not in waiting_for_room:
                 yield f"{path!r} waits for its folder, which is here"
             is_wanted = entry.grace is not None or entry.retry is not None or entry.folder_for is not None
             if is_wanted and not board.index.offers(path):

@@ -24,6 +24,7 @@ from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, values
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
+from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.board import Board
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
@@ -31,9 +32,11 @@ from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.planner import Planner
+from dir_sync.engine.retries import Retries
 from dir_sync.engine.scan import Scan
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
+from dir_sync.engine.work import WorkTable
 from dir_sync.files import fingerprints
 from dir_sync.files.batches import Batches
 from dir_sync.files.downloads import Downloads
@@ -372,6 +375,18 @@ def _others_rejected_after_the_move() -> AbstractContextManager[object]:
     return patch.object(Mover, "move", move)
 
 
+def _copies_wait_on() -> AbstractContextManager[object]:
+    return patch.object(Arrivals, "wake_copies", lambda self, path: None)
+
+
+def _endless_graces() -> AbstractContextManager[object]:
+    return patch.object(WorkTable, "end_grace", lambda self, path: None)
+
+
+def _failures_remembered() -> AbstractContextManager[object]:
+    return patch.object(Retries, "forget", lambda self, path: None)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
@@ -417,6 +432,9 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "another user's file is moved and keeps its mode and time": (_others_rejected_after_the_move, 200),
     "a crowd is counted and not named": (_nameless_crowd, 60),
     "nobody is told of a removal": (_silent_removals, 60),
+    "who waits for a content is not woken": (_copies_wait_on, 60),
+    "a grace outlives what it was given to": (_endless_graces, 60),
+    "what failed outlives what is announced": (_failures_remembered, 60),
 }
 
 NEEDS = {
@@ -459,6 +477,9 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "who waits for a content is not woken": 3,
+    "a grace outlives what it was given to": 1,
+    "what failed outlives what is announced": 0,
     "half of a save is announced": 4,
     "a name is what a look by it finds": 17,
     "what has no room is tried for ever": 17,
