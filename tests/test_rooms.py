@@ -151,6 +151,21 @@ def test_each_machine_says_truly_who_uses_it() -> None:
             assert name in ("engine/board.py", "engine/engine.py", "engine/values.py", "engine/constants.py"), name
 
 
+def test_each_module_of_the_disk_says_truly_who_uses_it() -> None:
+    modules = {Path(name).stem: tree for name, tree in TREES.items() if name.startswith("disk/")}
+    users: dict[str, set[str]] = {module: set() for module in modules}
+    for module, tree in modules.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and module != "__init__":
+                names = {alias.name for alias in node.names} if node.module == "dir_sync.disk" else set()
+                for used in names | {(node.module or "").removeprefix("dir_sync.disk.")}:
+                    users.get(used, set()).add(module)
+    for module, tree in modules.items():
+        words = " ".join((ast.get_docstring(tree) or "").split())
+        said = re.search(r"Used by: ([\w, ]+)\.", words)
+        assert (set(said.group(1).split(", ")) if said else set()) == users[module], module
+
+
 def test_each_module_of_the_daemon_says_truly_who_uses_it() -> None:
     modules = {Path(name).stem: tree for name, tree in TREES.items() if name.startswith("daemon/")}
     del modules["__init__"], modules["process"]  # `cli` uses them, through `run`

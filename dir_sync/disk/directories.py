@@ -3,7 +3,7 @@
 In:   paths relative to the folder.
 Out:  new handles, which the caller closes. OSError: ENOENT if it is absent or not a directory, ELOOP for a link in the
       path, EXDEV for a mount.
-Used by: handles, unlocked, real.
+Used by: handles, real, renames, unlocked.
 """
 
 from __future__ import annotations

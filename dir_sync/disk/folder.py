@@ -2,7 +2,7 @@
 
 In:   the path of the folder.
 Out:  its handle, below which all else is opened; free bytes, the coarseness of its times.
-Used by: directories, handles, real.
+Used by: directories, handles, real, unlocked. The package passes on room().
 """
 
 from __future__ import annotations

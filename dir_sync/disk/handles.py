@@ -2,7 +2,7 @@
 
 In:   a path, and what to do with its last part in its open parent.
 Out:  that is done, once more if a kept handle proves to be stale or a mode forbids it; its answer, or OSError.
-Used by: renames, real.
+Used by: attributes, real, renames.
 """
 
 from __future__ import annotations

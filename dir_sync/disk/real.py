@@ -2,7 +2,7 @@
 
 In:   paths relative to the folder, bytes.
 Out:  what the verb says; every failure is a DiskError.
-Used by: the package.
+Only the package imports it.
 """
 
 from __future__ import annotations

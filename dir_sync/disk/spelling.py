@@ -6,7 +6,7 @@ Rule: the listing is the truth. What a look by name finds counts only if the fol
       very name. No table of letters decides: each file system has its own, and only it knows what it takes for equal.
 
 A healthy disk is returned as it is: nothing here costs it anything.
-Used by: the package, for `daemon` and `history`. It knows any Disk, and no other module of disk/.
+Only the package imports it, for `daemon` and `history`. It knows any Disk, and no other module of disk/.
 """
 
 from __future__ import annotations

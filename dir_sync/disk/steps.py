@@ -2,7 +2,7 @@
 
 In:   two open parents and two names.
 Out:  it is done, or OSError and all is as it was. A crash in between may leave both names, or a spare one.
-Used by: renames, which lets one thread in at a time.
+Used by: renames. It lets one thread in at a time.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Out:  it is tried again while these folders are u+rwx; then they get their modes
       others meanwhile. Every stat tells the mode that a folder will have again. If the program dies in between, notes in
       `.dir_sync` tell the next start.
 Rule: who changes or reads the mode of a folder asks here: a folder that is unlocked just now has two.
-Used by: handles, renames, real.
+Used by: attributes, handles, real, renames.
 """
 
 from __future__ import annotations
