@@ -7,8 +7,9 @@ Rule: together they carry every row once, in ascending sequence; only the last m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dir_sync.core import limits
@@ -27,6 +28,7 @@ from dir_sync.core.model import Kind, Record, Stamp, Vector
 
 __all__ = ["Fresh", "Pushes", "Seeding", "Subscriber", "Told", "pages", "tell"]
 
+_NO_SOURCES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
 _UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not yet acknowledged; above, changes are offers
 
 
@@ -140,10 +142,12 @@ def tell(
     fresh: dict[bytes, Fresh],
     until: int,
     cache: dict[object, Told],
+    sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES,
 ) -> list[Told]:
     """The messages that tell `peer` about `rows` (sequence, record; ascending), the last of which moves it to `until`.
 
-    `cache` is shared by the peers of one turn: who is told the same gets the same message, encoded once."""
+    `cache` is shared by the peers of one turn: who is told the same gets the same message, encoded once. `sources`: new
+    names of files, and the names that they had."""
     held: list[tuple[bytes, Stamp]] = []
     others: list[Record] = []
     changes: list[Fresh] = []
@@ -160,7 +164,11 @@ def tell(
     for at in range(0, len(held), limits.PAGE_RECORDS_MAX):
         some = tuple(held[at : at + limits.PAGE_RECORDS_MAX])
         told.append(Told(Acknowledge(folder, before, some), 60 * len(some)))
-    told += [Told(State(folder, before, False, page), 100 * len(page)) for page in pages(others)]
+    for page in pages(others, sources):
+        renames = [(record.path, old) for record in page for old in sources.get(record.path, ())]
+        told.append(
+            Told(State(folder, before, False, page, tuple(renames[: limits.PAGE_RECORDS_MAX])), 100 * len(page))
+        )
     for group, attach in _groups(peer, changes):
         key = (before, until, attach, tuple(change.record.path for change in group))
         update = cache.get(key)
@@ -184,14 +192,17 @@ def tell(
     return told
 
 
-def pages(records: list[Record]) -> list[tuple[Record, ...]]:
+def pages(records: list[Record], sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES) -> list[tuple[Record, ...]]:
     """Records in pages that are bounded in number and in bytes. A file and the removal that follows it may be the two halves
     of a rename: no page ends between them, for whoever hears of the new name alone makes a copy."""
     out: list[tuple[Record, ...]] = []
     page: list[Record] = []
     size = 0
     for at, record in enumerate(records):
-        one = with_next = page_size(record)
+        one = page_size(record)
+        for source in sources.get(record.path, ()):
+            one += 6 * (len(record.path) + len(source)) + 10
+        with_next = one
         count = 1
         if record.kind == Kind.FILE and records[at + 1 : at + 2] and records[at + 1].kind == Kind.ABSENT:
             with_next += page_size(records[at + 1])
@@ -266,8 +277,8 @@ def _update(folder: str, sequence: int, group: list[Fresh], attach: bool) -> Tol
 
 def _moved_on(message: Message, until: int) -> Message:
     match message:
-        case State(folder, _, last, records):
-            return State(folder, until, last, records)
+        case State(folder, _, last, records, renames):
+            return State(folder, until, last, records, renames)
         case Acknowledge(folder, _, held):
             return Acknowledge(folder, until, held)
         case ModificationUpdate(folder, _, changes, times, attached):

@@ -243,10 +243,13 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
     the peer has been heard: if the link breaks before it, all of them are told again. `is_shared`: there are others."""
     weight = _PART_WEIGHT if is_shared else _PART_WEIGHT_ALONE
     match message:
-        case State(folder, sequence, last, records) if len(records) > 1:
+        case State(folder, sequence, last, records, renames) if len(records) > 1:
+            if renames:
+                weight = max(weight, limits.CHANGES_MAX)  # as below
             pages = _cut(records, [_weight(record) for record in records], weight)
             *most, end = pages
-            return [State(folder, 0, False, page) for page in most] + [State(folder, sequence, last, end)]
+            parts_before = [State(folder, 0, False, page, renames) for page in most]
+            return [*parts_before, State(folder, sequence, last, end, renames)]
         case ModificationUpdate(folder, sequence, changes, times, _) if len(changes) > 1:
             weights = [_weight(change.record) * (_CONTENT_WEIGHT if change.attached else 1) for change in changes]
             if any(change.source is not None for change in changes):

@@ -92,6 +92,12 @@ class IncomingMoves:
         if min(row.record.size, record.size) >= limits.DELTA_FILE_BYTES_MIN:
             self._sources.bases[record.path] = row.record.content
 
+    def was_renamed_there(self, record: Record, source: bytes) -> None:
+        """As above, some time ago: we may know another one of the names that it had."""
+        row = self._board.index.get(source)
+        if row is not None and row.record.kind == Kind.FILE:
+            self.renamed_there(record, source)
+
     def respell(self, source: bytes) -> bool:
         """True if a name that should go gets the other spelling by which it is wanted, now or soon: it is renamed, not
         removed and made again."""

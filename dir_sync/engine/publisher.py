@@ -21,6 +21,8 @@ from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS
 
 __all__ = ["Publisher"]
 
+_OLD_NAMES_MAX = 4  # of one file
+_RENAMES_MAX = 10_000  # that are remembered
 _PUMPS_MAX = 2  # peers that are told a page in one turn
 
 
@@ -30,6 +32,7 @@ class Publisher:
     def __init__(self, board: Board) -> None:
         self._board = board
         self.renamed_here: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, of this turn
+        self._sources: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, since the start: for who was away
         self.told_ms = 0  # when what changed was last told
         self._pumped = ""  # the last peer that was told a page
         self.subscribers: dict[str, Subscriber] = {}  # by node: the connected peers
@@ -56,6 +59,9 @@ class Publisher:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
         fresh = self._with_renames() if self._board.unlogged or self._board.to_announce else {}
         self.renamed_here.clear()
+        for path, change in fresh.items():
+            if change.source is not None:
+                self._remember_rename(path, change.source)
         self.log_local_changes(fresh)
         if not self._board.to_announce:
             return
@@ -216,6 +222,12 @@ class Publisher:
             out[path] = fresh
         return out
 
+    def _remember_rename(self, path: bytes, source: bytes) -> None:
+        """A peer that is away may know any of the names that a file had."""
+        self._sources[path] = (source, *self._sources.pop(source, ()))[:_OLD_NAMES_MAX]
+        if len(self._sources) > _RENAMES_MAX:
+            del self._sources[next(iter(self._sources))]
+
     def send_backlogs(self) -> None:
         """Tell those who lag behind; of those who lag by a page and more only some in one turn, one after the other."""
         nodes = sorted(self._board.peers)
@@ -251,7 +263,7 @@ class Publisher:
         elif subscriber.sent < self._board.index.sequence and not subscriber.seeding.page:
             rows = self._board.index.rows_after(subscriber.sent, limits.PAGE_RECORDS_MAX // 2)
             records = [row.record for row in rows]
-            fit = len(pages(records)[0]) if records else 0
+            fit = len(pages(records, self._sources)[0]) if records else 0
             rows = rows[:fit]
             if rows and rows[-1].record.kind == Kind.FILE:  # the two halves of a rename are told together
                 rows += [row for row in self._board.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
@@ -260,9 +272,8 @@ class Publisher:
                 equal, last = subscriber.equal, subscriber.equal_until
                 rows = [row for row in rows if row.seq > last or bucket_of(row.record.path) not in equal]
             if rows or until == self._board.index.sequence:
-                for told in tell(
-                    self._board.folder, subscriber, [(row.seq, row.record) for row in rows], {}, until, {}
-                ):
+                told_rows = [(row.seq, row.record) for row in rows]
+                for told in tell(self._board.folder, subscriber, told_rows, {}, until, {}, self._sources):
                     self._board.send(peer.node, told.message, told.size)
             subscriber.sent = until
             if until < self._board.index.sequence:

@@ -93,10 +93,15 @@ class MessageRouter:
         match message:
             case StateRequest():
                 self._intake.on_state_request(peer, message)
-            case State(_, sequence, last, records):
+            case State(_, sequence, last, records, renames):
                 self._board.index.fetch(record.path for record in records)
+                news = {}
                 for record in records:
-                    self._intake.on_announced(peer, record, sequence)
+                    if self._intake.on_announced(peer, record, sequence) and renames:
+                        news[record.path] = record
+                for path, source in renames:
+                    if path in news and news[path].kind == Kind.FILE:
+                        self._incoming_moves.was_renamed_there(news[path], source)
                 self._intake.advance_received(peer, sequence)
                 if last:
                     self._intake.on_last_state(peer, sequence)

@@ -160,6 +160,18 @@ MEANING: dict[str, list[Message]] = {
         State("docs", 21, False, (JOINED,)),
         Lacks("docs", 21, 2, 70_000, 1),
     ],
+    "4.20": [
+        State(
+            "docs",
+            24,
+            True,
+            (
+                file(b"new", 70_000, SECOND, T + 2 * S, 0o644, T + 2 * S, 22),
+                gone(b"old", 0, T + S, HERE, 23),
+            ),
+            ((b"new", b"old"),),
+        ),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}

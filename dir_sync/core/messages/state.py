@@ -65,7 +65,8 @@ class StateRequest(BaseMessage):
 
 @dataclass(frozen=True, slots=True)
 class State(BaseMessage):
-    """A page of the sender's index in ascending sequence, up to `sequence`. `last`: it had no more to tell."""
+    """A page of the sender's index in ascending sequence, up to `sequence`. `last`: it had no more to tell. `renames`: of files
+    in the page, the new name and an old one: what the receiver has there may be most of it."""
 
     TYPE: ClassVar[str] = "STATE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -74,25 +75,35 @@ class State(BaseMessage):
     sequence: int
     last: bool
     records: tuple[Record, ...]
+    renames: tuple[tuple[bytes, bytes], ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "type": self.TYPE,
             "folder": self.folder,
             "sequence": self.sequence,
             "last": self.last,
             "records": [record_row(record) for record in bounded(self.records, 0, limits.PAGE_RECORDS_MAX)],
         }
+        if self.renames:
+            renames = bounded(self.renames, 0, limits.PAGE_RECORDS_MAX)
+            fields["renames"] = [[text_of(path), text_of(source)] for path, source in renames]
+        return fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
         rows = checked_array(fields.get("records"), "records", 0, limits.PAGE_RECORDS_MAX)
         makers: dict[str, str] = {}
+        renames = []
+        for pair in checked_array(fields.get("renames", []), "renames", 0, limits.PAGE_RECORDS_MAX):
+            path, source = checked_array(pair, "renames", 2, 2)
+            renames.append((checked_path(path, "path"), checked_path(source, "path")))
         return cls(
             folder_of(fields),
             sequence_of(fields),
             checked_bool(fields.get("last"), "last"),
             tuple([checked_record(row, makers) for row in rows]),
+            tuple(renames),
         )
 
 

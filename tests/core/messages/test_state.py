@@ -99,10 +99,21 @@ def test_a_state_request_may_carry_a_summary() -> None:
         assert "summary" in refused({**fields, "summary": wrong})
 
 
+def test_a_state_may_say_what_was_renamed() -> None:
+    message = State("docs", 5, True, (FILE_RECORD,), ((b"a/b", b"old"), (b"a/b", b"\xff")))
+    fields = message.to_wire()
+    assert fields["renames"] == [["a/b", "old"], ["a/b", "\udcff"]]
+    assert from_wire(fields) == message
+    for wrong in ([["a"]], [["a", "b", "c"]], [["a", "../b"]], [["", "b"]], [["a", 7]], ["ab"], {}, None, 7):
+        refused({**fields, "renames": wrong})
+    assert "renames" in refused({**fields, "renames": [["a", "b"]] * (limits.PAGE_RECORDS_MAX + 1)})
+
+
 @pytest.mark.parametrize(
     "message",
     [
         State("docs", 1, True, (FILE_RECORD,) * (limits.PAGE_RECORDS_MAX + 1)),
+        State("docs", 1, True, (), ((b"a", b"b"),) * (limits.PAGE_RECORDS_MAX + 1)),
         Acknowledge("docs", 1, ((b"a", Stamp(1, "a")),) * (limits.PAGE_RECORDS_MAX + 1)),
     ],
     ids=lambda each: type(each).__name__,
