@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -300,3 +301,30 @@ def test_what_is_wrong_with_many_for_one_reason_is_one_line(caplog: pytest.LogCa
     narrator.breathe(1.3, all_of_it=True)
     assert caplog.messages[2].startswith("README, Notes cannot be on this disk (README: taken for readme). To see it: ")
     assert narrator.breathe(9.0) is None
+
+
+FILLED: dict[object, object] = {
+    bytes: b"path",
+    str: "anna",
+    str | None: "bob",
+    int: 7,
+    bool: True,
+    tuple[str, ...]: ("anna",),
+    tuple[tuple[bytes, int], ...]: ((b"path", 7),),
+}
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("kind", get_args(notes.Note), ids=lambda kind: kind.__name__)
+def test_each_kind_has_its_line(caplog: pytest.LogCaptureFixture, kind: type, verbose: bool) -> None:
+    """Those of a content that is fetched are told when it is in its place."""
+    note: notes.Note = kind(**{name: FILLED[hint] for name, hint in get_type_hints(kind).items()})
+    happened = [note]
+    if isinstance(note, notes.Fetched | notes.FetchedDelta):
+        happened.append(notes.Received(note.path, note.peer, note.size))
+    lines = told(caplog, *happened, verbose=verbose)
+    assert lines
+    for name in ("path", "peer", "maker"):
+        said = {b"path": "path", "anna": "anna", "bob": "bob"}.get(getattr(note, name, None) or "", "")
+        silent = isinstance(note, notes.Copied) or (name == "path" and isinstance(note, notes.Decided))
+        assert silent or said in lines[0]
