@@ -12,7 +12,7 @@ still run while the file is written by another job. Within a region one state fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,10 +136,8 @@ class PathTable:
 
     def __init__(self) -> None:
         self._paths: dict[bytes, PathWork] = {}
+        self.get: Callable[[bytes], PathWork | None] = self._paths.get  # asked some 30 times for each file that comes
         self._touched: list[bytes] = []  # a region of these has ended in this turn
-
-    def get(self, path: bytes) -> PathWork | None:
-        return self._paths.get(path)
 
     def at(self, path: bytes) -> PathWork:
         """The entry of a path, to begin a region of it."""
