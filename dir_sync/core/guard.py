@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import (
+    Acknowledge,
     Decision,
     HaveRequest,
     HistoryRequest,
@@ -21,6 +21,7 @@ from dir_sync.core.messages import (
     Settle,
     StateRequest,
 )
+from dir_sync.core.messages import Brake as BrakeNews
 
 __all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "worth"]
 
@@ -39,6 +40,7 @@ ALLOWED: dict[object, Allowance] = {
     StateRequest: Allowance(512, 2, "requests for the whole state"),
     HistoryRequest: Allowance(60, 1, "questions about the history"),  # somebody types a command for each
     HaveRequest: Allowance(2_000_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
+    Acknowledge: Allowance(50_000, 1_000, "acknowledgements"),  # one for each turn in which it took something over
     Lacks: Allowance(400, 10, "words on what it lacks"),
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker that has one
@@ -53,6 +55,7 @@ ALLOWED: dict[object, Allowance] = {
 }
 """By type of message, or by a word. What is not here is bounded by shares and windows alone: changes, and contents."""
 
+_QUESTION = 100  # contents that cost as much to look up as a message that asks for one
 _TEXT_PER_ITEM = 2 * limits.KIB  # more of a message than honest ones have for each record, path or answer in it
 
 
@@ -60,7 +63,7 @@ def demand(message: Message) -> tuple[object, float]:
     """What of an allowance a message takes."""
     match message:
         case HaveRequest(_, _, digests):
-            return HaveRequest, len(digests)
+            return HaveRequest, _QUESTION + len(digests)
         case Settle(_, losers):
             return Settle, len(losers)
         case Ping() | Pong():

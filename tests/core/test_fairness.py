@@ -8,6 +8,7 @@ from dir_sync.core import guard, limits
 from dir_sync.core.fairness import Backlog, FairQueue, Flow, parts
 from dir_sync.core.guard import Guard, demand, worth
 from dir_sync.core.messages import (
+    Acknowledge,
     Change,
     HaveRequest,
     HistoryRequest,
@@ -255,7 +256,15 @@ def ask_for(guard: Guard, kind: object, amount: float, until_ms: int, every_ms: 
 
 @pytest.mark.parametrize(
     ("kind", "amount"),
-    [(HistoryRequest, 1), (HaveRequest, 4_096), (StateRequest, 1), (Settle, 2_000), ("ping", 1), ("waste", 4_000_000)],
+    [
+        (HistoryRequest, 1),
+        (HaveRequest, 4_096),
+        (StateRequest, 1),
+        (Settle, 2_000),
+        (Acknowledge, 1),
+        ("ping", 1),
+        ("waste", 4_000_000),
+    ],
 )
 def test_a_flood_is_slowed_and_then_dropped(kind: object, amount: float) -> None:
     asked, dropped_ms = ask_for(Guard(), kind, amount, 120_000)
@@ -268,7 +277,13 @@ def test_a_flood_is_slowed_and_then_dropped(kind: object, amount: float) -> None
 def test_who_asks_now_and_then_is_neither_slowed_nor_dropped() -> None:
     guard = Guard()
     for minute in range(600):
-        for kind, amount in ((HistoryRequest, 1), (StateRequest, 1), (HaveRequest, 4_096), ("ping", 6)):
+        for kind, amount in (
+            (HistoryRequest, 1),
+            (StateRequest, 1),
+            (HaveRequest, 4_096),
+            (Acknowledge, 30_000),
+            ("ping", 6),
+        ):
             assert guard.asked(ATTACKER, kind, amount, minute * 60_000) == (0, "")
 
 
@@ -377,7 +392,7 @@ def test_connections_have_a_rate_and_a_flood_of_addresses_is_forgotten() -> None
 
 
 def test_what_a_message_takes_and_is_worth() -> None:
-    assert demand(HaveRequest("f", 1, (b"x" * 32,) * 7)) == (HaveRequest, 7)
+    assert demand(HaveRequest("f", 1, (b"x" * 32,) * 7)) == (HaveRequest, 107)
     assert demand(Ping(1)) == ("ping", 1)
     page = State("f", 1, False, tuple(record(number) for number in range(2_000)))
     assert worth(page) > limits.PAGE_BYTES_MAX

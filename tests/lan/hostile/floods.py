@@ -13,6 +13,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -186,6 +187,36 @@ def records(flood: Flood) -> None:
     flood.again(lambda stranger: flood.pour(stranger, updates(stranger)))
 
 
+def renames(flood: Flood) -> None:
+    """One file, renamed back and forth."""
+
+    def updates(stranger: Stranger) -> Iterator[bytes]:
+        content = b"renamed"
+        names = itertools.cycle((("one", "two"), ("two", "one")))
+        for new, old in names:
+            there, gone = stranger.record(f"name {new}", content=content), stranger.record(f"name {old}", ABSENT)
+            changes = [
+                {"action": "rename", "record": there, "from": f"name {old}"},
+                {"action": "delete", "record": gone},
+            ]
+            said = FOLDER | {"type": "MODIFICATION_UPDATE", "sequence": stranger.sequence, "changes": changes}
+            yield encoded(said | {"times": [], "attached": False})
+
+    flood.again(lambda stranger: flood.pour(stranger, updates(stranger)))
+
+
+def deep(flood: Flood) -> None:
+    """Folders in folders, as deep as is allowed, and again under another name."""
+    numbers = itertools.count()
+
+    def pages(stranger: Stranger) -> Iterator[bytes]:
+        while True:
+            top = f"deep {next(numbers)}"
+            yield _state(stranger, [stranger.record("/".join([top, *["d"] * below]), 2) for below in range(249)])
+
+    flood.again(lambda stranger: flood.pour(stranger, pages(stranger)))
+
+
 def repeats(flood: Flood) -> None:
     """The same records, which bring nothing new, over and over."""
 
@@ -235,6 +266,19 @@ def settle(flood: Flood) -> None:
     flood.again(lambda stranger: flood.pour(stranger, _endless(said)))
 
 
+def mixture(flood: Flood) -> None:
+    """Three links at once: deletions, small records, questions."""
+    threads = [threading.Thread(target=KINDS[kind], args=(flood,)) for kind in ("tombstones", "records", "tiny_have")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+tiny_have = _questions({"type": "HAVE_REQUEST", "id": 1, "digests": [digest_of(b"1")]})
+lacks = _questions({"type": "LACKS", "sequence": 1, "files": 1, "bytes": 1, "others": 0})
+decisions = _questions({"type": "DECISION", "maker": new_id(), "counter": 1, "approve": True})
+acknowledges = _questions({"type": "ACKNOWLEDGE", "sequence": 1, "held": []})
 history = _questions({"type": "HISTORY_REQUEST", "id": 1, "path": "", "limit": 10_000})
 pings = _questions({"type": "PING", "token": 1})
 
@@ -366,7 +410,8 @@ KINDS: dict[str, Callable[[Flood], None]] = {
         "links": links, "strangers": strangers, "files": files, "tombstones": tombstones, "records": records,
         "repeats": repeats, "vectors": vectors, "have": have, "settle": settle, "history": history, "pings": pings,
         "states": states, "summaries": summaries, "pulls": pulls, "garbage": garbage, "bombs": bombs, "chaff": chaff,
-        "deltas": deltas,
+        "deltas": deltas, "renames": renames, "deep": deep, "mixture": mixture, "tiny_have": tiny_have, "lacks": lacks,
+        "decisions": decisions, "acknowledges": acknowledges,
     }.items()
 }  # fmt: skip
 
