@@ -113,7 +113,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index.codec": set(),
     "engine.constants": set(),
     "engine.values": {"engine.constants"},
-    "engine.board": {"index", "engine.values"},
+    "engine.queues": {"index"},
+    "engine.board": {"index", "engine.queues", "engine.values"},
     "engine.path_work": {"engine.values"},
     "engine.path_jobs": {"engine.path_work"},
     "engine.obstacles": set(),
@@ -280,7 +281,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         *(
             "index",
             "engine.constants",
-            "engine.values",
             "engine.board",
             "engine.sources",
             "engine.publisher",

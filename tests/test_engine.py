@@ -297,7 +297,7 @@ def test_the_scan_ends_though_a_path_was_found_twice() -> None:
     bench = Bench(scanned=False)
     entries = [(b"a", stat(b"1"))]
     bench.feed(Listed((Listing(b"", entries),)))
-    bench.engine.board.to_list.append(b"")
+    bench.engine.board.listings.add(b"")
     bench.feed(Looked((Seen(b"a", Look.UNSTABLE),)), Ticked())
     bench.feed(Listed((Listing(b"", entries),)))
     for _ in range(5):
@@ -679,7 +679,7 @@ def test_a_folder_that_is_listed_while_it_is_being_made_is_listed_itself() -> No
     bench.connect()
     bench.hear(state(folder(b"d")))
     assert [item.path for job in bench.all(ApplyJob) for item in job.items] == [b"d"]
-    bench.engine.board.listings_out += 1
+    bench.engine.board.listings.out += 1
     bench.engine.board.jobs_out += 1
     bench.feed(Listed((Listing(b"", [(b"d", stat(kind=Kind.DIRECTORY))]),)))
     bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))

@@ -154,9 +154,7 @@ class FairQueue(Generic[T]):
 
 
 class Backlog:
-    """Paths to be planned, each for the sake of one or more peers ("": for our own): in turns, one of each.
-
-    It reads like the dict of paths that it stands for."""
+    """Paths to be planned, each for the sake of one or more peers ("": for our own): in turns, one of each."""
 
     def __init__(self, most: int) -> None:
         """Of one owner no more than `most` are kept; `overflowed` tells that some were not."""
@@ -165,7 +163,14 @@ class Backlog:
         self._most = most
         self._queues: dict[str, dict[bytes, None]] = {}
 
-    def __setitem__(self, path: bytes, _: None) -> None:
+    def for_one(self, owner: str) -> None:
+        """What is added from now on is for the sake of that peer."""
+        self.owner = owner
+
+    def for_all(self) -> None:
+        self.owner = ""
+
+    def add(self, path: bytes) -> None:
         queue = self._queues.get(self.owner)
         if queue is None:
             queue = self._queues[self.owner] = {}
@@ -175,9 +180,9 @@ class Backlog:
             for late in list(queue)[self._most // 2 :]:
                 del queue[late]
 
-    def update(self, paths: Iterable[bytes]) -> None:
+    def add_all(self, paths: Iterable[bytes]) -> None:
         for path in paths:
-            self[path] = None
+            self.add(path)
 
     @property
     def waiting(self) -> int:

@@ -144,7 +144,7 @@ class Acquire:
                 continue
             decision = decide(child.record, self._board.index.offers(name))
             if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
-                self._board.plan_queue[name] = None
+                self._board.plan_queue.add(name)
                 pending = True
                 continue
             # Known here: the child lives. Its own tombstone may still be on its way to us, behind the folder's.

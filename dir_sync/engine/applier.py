@@ -67,7 +67,8 @@ class Applier:
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
         self._work.jobs.begin_apply(item, take)
-        self._board.removing += item.act is Act.REMOVE
+        if item.act is Act.REMOVE:
+            self._board.removal_begins()
         if take is not None:
             self.record_attempt(item.path, take.record.stamp)
         if item.act is Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
@@ -79,8 +80,8 @@ class Applier:
             self._work.arrivals.expect(item.target.content, item.path)
         if item.act is Act.INSTALL and not item.expect:
             self._look_queue.echoes[item.path] = None
-        if self._board.listings_out and item.act in (Act.INSTALL, Act.MOVE):
-            self._board.put_in.add(parent_of(item.path))
+        if item.act in (Act.INSTALL, Act.MOVE):
+            self._board.listings.put_into(parent_of(item.path))
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
         if large or item.staged is not None:
             self._applies_bulk.append((self._board.plan_queue.owner, item))
@@ -131,7 +132,8 @@ class Applier:
             if self._board.index.offer(path, pushed.node) is None:
                 self._board.index.put_offer(Offer(pushed.node, pushed.item.target, False))
         item, take = self._work.end_apply(path)
-        self._board.removing -= item.act is Act.REMOVE
+        if item.act is Act.REMOVE:
+            self._board.removal_ends()
         if item.act == Act.MOVE and item.copy_path is not None:
             if self._work.jobs.end_move_away(item.copy_path) is not None:
                 self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
@@ -139,7 +141,7 @@ class Applier:
         if listed is not None and not (result.result == Result.DONE and result.fp == listed):
             self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
         if take is None:
-            self._board.plan_queue[path] = None
+            self._board.plan_queue.add(path)
             if result.result == Result.DONE:
                 self._board.index.set_fp(path, result.fp)
                 if item.act is Act.REMOVE:
@@ -178,7 +180,7 @@ class Applier:
                         self._sources.avoid_source(item.copy_path, item.copy_fp)
                     elif (version := self._board.index.version(item.copy_path)) is not None:
                         self._versions.doubt(version)
-                self._board.plan_queue[path] = None
+                self._board.plan_queue.add(path)
             case Result.PROBLEM:
                 if result.full:
                     self._work.retries.await_disk_room(path, item.target.size)
@@ -194,7 +196,7 @@ class Applier:
                 least = item.target.size if result.too_large else 0
                 stamp = None if least else item.target.stamp
                 self._transfers.unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
-                self._board.plan_queue[path] = None
+                self._board.plan_queue.add(path)
             case Result.REFUSED:
                 self._scope.skip(path, result.problem)
                 self._board.plan_later(path, self._work.retries.refuse(path, result.problem))
@@ -320,7 +322,7 @@ class Applier:
         parent = parent_of(path)
         above = self._board.index.get(parent)
         if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
-            self._board.to_list.append(parent)
+            self._board.listings.add(parent)
 
 
 def _is_kept(name: bytes) -> bool:

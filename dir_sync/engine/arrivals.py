@@ -201,7 +201,7 @@ class Arrivals:
     def wake_copies(self, path: bytes) -> None:
         entry = self._paths.get(path)
         if entry is not None and entry.copies is not None:
-            self._board.plan_queue.update(entry.copies)
+            self._board.plan_queue.add_all(entry.copies)
             entry.copies = None
             self._paths.touch(path)
 

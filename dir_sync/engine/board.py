@@ -7,14 +7,9 @@ Rule: decides nothing. A mark may be set by every machine and twice; one machine
 
 from __future__ import annotations
 
-import heapq
-
-from dir_sync.core import limits
 from dir_sync.core.agenda import Agenda, Errand
-from dir_sync.core.announce import Fresh
 from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, Effect, Send, Tell
-from dir_sync.core.fairness import Backlog
 from dir_sync.core.jobs import (
     ApplyJob,
     DeltaDone,
@@ -32,12 +27,15 @@ from dir_sync.core.jobs import (
     StageJob,
 )
 from dir_sync.core.messages import Message
-from dir_sync.core.model import FIRST_CONTACT, Record
+from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
+from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
 from dir_sync.engine.values import Now
 from dir_sync.index import JOURNAL_SINCE, Index
 
 __all__ = ["Board"]
+
+_ADDRESSES_MAX = 10_000
 
 
 class Board:
@@ -57,22 +55,12 @@ class Board:
         self.gone: list[str] = []  # peers that are let go of when this event is done with
         self.agenda = Agenda()
         self.looking: dict[bytes, Errand] = {}
-        self.check_again: set[bytes] = set()  # folders in which such events were believed to be ours
-        self.to_list: list[bytes] = []  # a stack: deep before wide keeps it short
-        self.listings_out = 0
-        self.put_in: set[bytes] = set()  # folders that are being listed while something is being put into them
-        self.to_list_again: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
+        self.listings = ListQueue()
         self.scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
-        self.plan_queue = Backlog(limits.TODO_PATHS_MAX)
-        self.plan_cursor: bytes | None = None  # the offers above this path have still to be planned
-        self.window_freed = False  # room came free in a window
+        self.plan_queue = PlanQueue()
         self.is_shared = False  # several want something: do it in small pieces
-        self.timers: list[tuple[int, int, bytes, str]] = []  # plan this path again at that time, for whom
-        self._timer_count = 0
         self.discarded: dict[bytes, None] = {}  # staging files that were ordered away, the last of them
-        self.to_announce: list[tuple[int, Record]] = []
-        self.new_here: dict[bytes, Fresh] = {}
-        self.unlogged: dict[tuple[bytes, type], LocalChange] = {}  # what a user did to a path, not told to people yet
+        self.announcements = Announcements()
         self.jobs_out = 0
         self.moved_ms = 0  # when something last happened
         self.run_again = False
@@ -97,11 +85,10 @@ class Board:
 
     def tell_later(self, note: LocalChange) -> None:
         """What a user did here: people are told at the end of the turn, when a rename is known to be one."""
-        self.unlogged[note.path, type(note)] = note
+        self.announcements.log(note)
 
     def plan_later(self, path: bytes, wait_ms: int) -> None:
-        self._timer_count += 1
-        heapq.heappush(self.timers, (self.now.mono_ms + wait_ms, self._timer_count, path, self.plan_queue.owner))
+        self.plan_queue.add_at(self.now.mono_ms + wait_ms, path)
 
     def order(
         self,
@@ -127,6 +114,74 @@ class Board:
         for node in sorted(self.peers):
             if node != but and self.peers[node].has_asked:
                 self.send(node, message, size)
+
+    def begin(self, now: Now) -> None:
+        """An event begins."""
+        self.now, self.out = now, []
+
+    def begin_turn(self, now: Now) -> None:
+        """What is due at the end of a turn begins."""
+        self.begin(now)
+        self.run_again = False
+
+    def emit(self, effect: Effect) -> None:
+        self.out.append(effect)
+
+    def run_once_more(self) -> None:
+        """There is more to do at the end of a turn, whether anything happens or not."""
+        self.run_again = True
+
+    def something_happened(self) -> None:
+        self.moved_ms = self.now.mono_ms
+
+    def job_came_back(self) -> None:
+        self.jobs_out -= 1
+
+    def look_begins(self, errand: Errand) -> None:
+        self.looking[errand.path] = errand
+
+    def look_ends(self, path: bytes) -> Errand:
+        return self.looking.pop(path)
+
+    def removal_begins(self) -> None:
+        self.removing += 1
+
+    def removal_ends(self) -> None:
+        self.removing -= 1
+
+    def begin_scan(self) -> None:
+        self.scanning = True
+
+    def scan_need_not_wait(self, path: bytes) -> None:
+        """It was looked at, or may never be readable."""
+        self.scanned.discard(path)
+
+    def end_scan(self) -> None:
+        self.scanning = False
+        if self.first_scan:
+            self.first_scan = False
+            self.index.set_first_scan_done()
+
+    def begin_journal(self) -> None:
+        self.journals = True
+
+    def peer_came(self, peer: Contact, address: str) -> None:
+        if len(self.addresses) > _ADDRESSES_MAX:
+            self.addresses = {node: at for node, at in self.addresses.items() if node in self.peers}
+        self.addresses[peer.node] = address
+        self.peers[peer.node] = peer
+
+    def peer_gone(self, node: str) -> bool:
+        """False if it was gone already."""
+        return self.peers.pop(node, None) is not None
+
+    def drop_all(self) -> None:
+        """The connections end; the peers may come again at once."""
+        self.gone += self.peers
+
+    def next_gone(self) -> str | None:
+        """A peer that is to be let go of."""
+        return self.gone.pop(0) if self.gone else None
 
     def is_being_told(self, path: bytes) -> bool:
         """True while a peer that announced this path has not yet told us everything."""

@@ -83,8 +83,7 @@ class BulkInstall:
                 continue
             gifts[path] = record
             coming.add(digest)
-            if self._board.listings_out:
-                self._board.put_in.add(parent)
+            self._board.listings.put_into(parent)
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             items.append(item)
         if gifts:
@@ -127,7 +126,7 @@ class BulkInstall:
                 self._board.index.journal_new(records, self._board.now.wall_ns)
             rows = self._board.index.put_new(records, fps)
             self._versions.arrivals.add((record.content for record in records), self._board.now.mono_ms)
-            self._board.to_announce += [(row.seq, row.record) for row in rows]
+            self._board.announcements.add_rows(rows)
             subscriber = self._publisher.subscribers.get(node)
             if subscriber is not None:
                 subscriber.all_taken_over(records)

@@ -109,8 +109,8 @@ class Decisions:
             for link in free:
                 self._peer_losses.no_longer_braked(link)
             is_news = True
-            self._board.plan_cursor = b""
-            self._board.plan_queue.update(dict.fromkeys(held))
+            self._board.plan_queue.add_all_offers()
+            self._board.plan_queue.add_all(dict.fromkeys(held))
             self._board.tell(notes.Decided(held[0], self._board.name_of(maker), len(held), approve))
         if not approve:
             for path in held:
@@ -128,7 +128,7 @@ class Decisions:
         """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
         paths = self._brakes.own.let_go()
         self._brakes.publish()
-        self._board.plan_cursor = b""  # what waited for it
+        self._board.plan_queue.add_all_offers()  # what waited for it
         if approve:
             self._own_losses.let_go(paths)
             return

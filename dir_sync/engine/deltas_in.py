@@ -51,7 +51,7 @@ class DeltaRequests:
 
     def peer_gone(self, node: str) -> None:
         for asked in self._requests.pop(node).values():
-            self._board.plan_queue[asked.path] = None
+            self._board.plan_queue.add(asked.path)
 
     def ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
         """`size`: of the base, if it is what is at the path; else 0."""
@@ -79,7 +79,7 @@ class DeltaRequests:
         if base is None:
             self._transfers.forget(fetch)
             self._board.order_discard((fetch.name,))
-            self._board.plan_queue[path] = None
+            self._board.plan_queue.add(path)
             return
         delta_name, fetch.name = fetch.name, self._transfers.part_name(fetch.target.content)
         fetch.writing = True
@@ -93,7 +93,7 @@ class DeltaRequests:
         with that id."""
         asked = self._requests[node].pop(id_, None)
         if asked is not None:
-            self._board.plan_queue[asked.path] = None
+            self._board.plan_queue.add(asked.path)
         return asked is not None
 
     def on_need_signature(self, peer: Contact, id_: int) -> None:
@@ -119,7 +119,7 @@ class DeltaRequests:
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)
             self._work.retries.offer_delta(path, peer.node, base, asked.content, offer)
-        self._board.plan_queue[path] = None
+        self._board.plan_queue.add(path)
 
     def on_signed(self, event: Signed) -> None:
         if not event.peer:

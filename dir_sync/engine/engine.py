@@ -48,12 +48,12 @@ class Engine(Machines):
     def start(self, now: Now, found: Sequence[Version] = ()) -> list[Effect]:
         """Look at everything: what happened while nobody watched? `found`: what the last run displaced and did not live
         to note, under the paths where the index says that these contents still are."""
-        self.board.now, self.board.out = now, []
-        self.board.scanning = True
+        self.board.begin(now)
+        self.board.begin_scan()
         self.own_losses.begin_to_look()
-        self.board.to_list.append(b"")
+        self.board.listings.add(b"")
         if self.board.index.any_offers():
-            self.board.plan_cursor = b""
+            self.board.plan_queue.add_all_offers()
         self.peer_losses.brake_again()
         self.recorder.find_not_noted(found)
         for version in self.board.index.versions_since(now.wall_ns - RECHECK_MS[-1] * 1_000_000, RECHECK_MAX):
@@ -62,7 +62,7 @@ class Engine(Machines):
 
     def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
         """`handle` for what the watcher tells, which comes by the thousand."""
-        self.board.now = now
+        self.board.begin(now)
         effects: list[Effect] = []
         for event in events:
             if type(event) is Touched and event.urgency is Urgency.ARRIVED and self.look_queue.take_echo(event.path):
@@ -72,7 +72,7 @@ class Engine(Machines):
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """One event. What it makes necessary comes now or with `end_turn`."""
-        self.board.now, self.board.out = now, []
+        self.board.begin(now)
         match event:
             case Touched(path, urgency):
                 self.look_queue.on_touched(path, urgency)
@@ -83,7 +83,7 @@ class Engine(Machines):
                 if reason:
                     self.board.tell(notes.Rescanning(path, reason))
                     self.look_queue.echoes.clear()
-                self.board.to_list.append(path)
+                self.board.listings.add(path)
             case Decided(approve):
                 self.decisions.on_decided(approve)
             case ConflictsSettled(losers):
@@ -93,43 +93,42 @@ class Engine(Machines):
             case Inquired(id_, questions):
                 self.queries.ask_peers(id_, questions)
             case Pruned(names):
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.versions.on_pruned(names)
             case Rechecked(versions, gone):
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.versions.on_rechecked(versions, gone)
             case Ticked():
                 pass
             case Listed(listings, left):
-                self.board.listings_out -= 1
-                self.board.jobs_out -= 1
-                self.board.to_list += left
+                self.board.job_came_back()
+                self.board.listings.came_back(left)
                 for listing in listings:
                     self.scan.on_listed(listing)
             case Looked(items):
                 self.look_queue.looks_out -= not self.board.looking[items[0].path].large
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.board.index.fetch(seen.path for seen in items)
                 together = {seen.path for seen in items} if self.local_renames.renames else frozenset[bytes]()
-                is_soon = bool(self.board.to_list or self.board.listings_out)
+                is_soon = not self.board.listings.is_over
                 self.local_renames.is_listing = is_soon or any(errand.listing for errand in self.board.looking.values())
                 for seen in items:
                     self.local_changes.on_looked(seen, together)
             case Applied(items):
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 for result in self.bulk_install.on_pushed_installed(items) if self.work.jobs.has_pushed else items:
                     self.applier.on_applied(result)
             case Staged():
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.fetcher.on_staged(event)
             case ReadDone():
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.uploader.on_read(event)
             case DeltaDone():
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.deltas_out.on_delta_made(event)
             case Signed():
-                self.board.jobs_out -= 1
+                self.board.job_came_back()
                 self.deltas_in.on_signed(event)
             case PeerUp():
                 peer = self.intake.on_peer_up(event)
@@ -143,14 +142,13 @@ class Engine(Machines):
                 peer = self.board.peers.get(node)
                 if peer is not None:
                     peer.drained(size)
-        while self.board.gone:
-            self._peer_down(self.board.gone.pop(0))
+        while (leaver := self.board.next_gone()) is not None:
+            self._peer_down(leaver)
         return self.board.out
 
     def end_turn(self, now: Now) -> list[Effect]:
         """Everything that is due now: looks, plans, words to the peers."""
-        self.board.now, self.board.out = now, []
-        self.board.run_again = False
+        self.board.begin_turn(now)
         self.brakes.peers.sample(self.board.index.files(), now.mono_ms)
         self.look_queue.send_looks()
         self.scan.send_listings()
@@ -181,12 +179,12 @@ class Engine(Machines):
         self.idle.when_calm()
         self.work.end_turn()
         for id_, answers in self.queries.inquiries.over(now.mono_ms):
-            self.board.out.append(Report(id_, tuple(answers)))
+            self.board.emit(Report(id_, tuple(answers)))
         self.sync_report.tell_lacks()
         self.sync_report.note_in_sync()
         self.vain.tell()
         if self.board.out or self.board.jobs_out:
-            self.board.moved_ms = now.mono_ms
+            self.board.something_happened()
         return self.board.out
 
     def next_deadline(self) -> int | None:
@@ -194,14 +192,10 @@ class Engine(Machines):
         if self.board.run_again:
             return self.board.now.mono_ms
         due: list[int] = []
-        if self.board.to_announce:
+        if self.board.announcements.rows:
             due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
         if not self.look_queue.looks_out and (when := self.board.agenda.next_due()) is not None:
             due.append(when)  # while looks are out, the next ones are sent when they come back
-        if self.board.timers:
-            due.append(self.board.timers[0][0])
-        if self.board.to_list_again:
-            due.append(min(when for when, _ in self.board.to_list_again.values()))
         if self.versions.rechecks:
             due.append(self.versions.rechecks[0][0])
         if self.deltas_out.deltas:
@@ -212,7 +206,14 @@ class Engine(Machines):
         if self.versions.retention is not None and not self.versions.pruning:
             due.append(self.board.now.mono_ms if self.versions.thin else self.versions.prune_at)
         telling = None if self.brakes.is_published else self.brakes.publish_due_ms
-        others = (self.brakes.peers.due_ms(), self.queries.inquiries.due_ms(), self.own_losses.held_again_ms, telling)
+        queues = (self.board.plan_queue.next_due_ms(), self.board.listings.next_due_ms())
+        others = (
+            *queues,
+            self.brakes.peers.due_ms(),
+            self.queries.inquiries.due_ms(),
+            self.own_losses.held_again_ms,
+            telling,
+        )
         due += [
             when for when in (*others, self.sync_report.lacks_due_ms, self.sync_report.sync_due_ms) if when is not None
         ]
@@ -231,7 +232,7 @@ class Engine(Machines):
             self.board.jobs_out
             or len(self.board.agenda)
             or self.board.plan_queue
-            or self.board.to_list
+            or self.board.listings.waiting
             or self.work.is_bringing
             or self.board.scanning
             or self.brakes.own.missed
@@ -251,13 +252,13 @@ class Engine(Machines):
         self.deltas_in.peer_came(peer)
 
     def _peer_down(self, node: str) -> None:
-        if self.board.peers.pop(node, None) is None:
+        if not self.board.peer_gone(node):
             return
         self.intake.peer_gone(node)
         self.vain.begin_anew(node)
         self.transfers.peer_gone(node)
         self.deltas_in.peer_gone(node)
-        self.board.plan_queue.update(self.work.rooms.close(node))  # another may have what they want
+        self.board.plan_queue.add_all(self.work.rooms.close(node))  # another may have what they want
         self.uploader.peer_gone(node)
         self.deltas_out.peer_gone(node)
         self.publisher.peer_gone(node)
@@ -271,9 +272,9 @@ class Engine(Machines):
             return
         if getattr(message, "folder", self.board.folder) != self.board.folder:
             return
-        self.board.plan_queue.owner = node
+        self.board.plan_queue.for_one(node)
         try:
             self.router.route(peer, message)
         except PeerError as error:
             self.board.drop(peer, "protocol-error", str(error))
-        self.board.plan_queue.owner = ""
+        self.board.plan_queue.for_all()

@@ -139,7 +139,7 @@ class Fetcher:
                 self._transfers.write(fetch)
             elif fetch.received == fetch.size:
                 self._arrived_small(fetch)
-        self._board.window_freed = True
+        self._board.plan_queue.room_came()
 
     def _arrived_small(self, fetch: Fetch) -> None:
         path = fetch.target.path
@@ -155,7 +155,7 @@ class Fetcher:
                 self._applier.order_change(item._replace(data=data), take)  # nothing has changed since it was planned
                 return
         self._work.arrivals.make_ready(path, Ready(fetch.target.content, data, None))
-        self._board.plan_queue[path] = None
+        self._board.plan_queue.add(path)
 
     def on_staged(self, event: Staged) -> None:
         orphan = self._transfers.orphans.pop(event.token, None)
@@ -197,8 +197,8 @@ class Fetcher:
             elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
                 self._transfers.tell_fetched(fetch)
             self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
-            self._board.plan_queue[path] = None
-            self._board.window_freed = True
+            self._board.plan_queue.add(path)
+            self._board.plan_queue.room_came()
             return
         fetch.written = event.written
         if not fetch.opened:
@@ -216,15 +216,15 @@ class Fetcher:
                 self._transfers.pull(fetch)
         for holder in self._work.rooms.peers():
             giver = self._transfers.holders.get(holder)
-            self._board.plan_queue.owner = holder
+            self._board.plan_queue.for_one(holder)
             if giver is None:
-                self._board.plan_queue.update(self._work.rooms.close(holder))
+                self._board.plan_queue.add_all(self._work.rooms.close(holder))
                 continue
             room = giver.window.room()
             if room < limits.PULL_WINDOW_BYTES // 4:
                 continue
-            self._board.plan_queue.update(self._work.rooms.wake(holder, room))
-        self._board.plan_queue.owner = ""
+            self._board.plan_queue.add_all(self._work.rooms.wake(holder, room))
+        self._board.plan_queue.for_all()
 
     def on_refuse(self, peer: Contact, id_: int, reason: str) -> None:
         if self._deltas_in.no_delta(peer.node, id_):

@@ -43,7 +43,7 @@ class IdleTasks:
     def calm_work(self) -> bool:
         return (
             bool(
-                self._board.check_again
+                self._board.listings.when_calm
                 or self._folder_times.mtimes_to_set
                 or self._folder_times.active_folders
                 or self._signatures.to_sign
@@ -63,7 +63,7 @@ class IdleTasks:
             self._board.out
             or self._board.jobs_out
             or self._board.plan_queue
-            or self._board.to_list
+            or self._board.listings.waiting
             or self._work.arrivals.is_fetching
             or self._board.scanning
             or soon
@@ -71,28 +71,26 @@ class IdleTasks:
             return
         if self._signatures.signing or not calm or not self.calm_work():
             return
-        if self._board.check_again:
-            self._board.to_list += sorted(self._board.check_again)
-            self._board.check_again.clear()
+        if self._board.listings.add_calm():
             self._look_queue.echoes.clear()
-            self._board.run_again = True
+            self._board.run_once_more()
             return
         for path in self._work.ready_in_missing_folders():
             self._work.arrivals.unready(
                 path
             )  # its folder does not come: who waits for this content is served otherwise
-            self._board.run_again = True
+            self._board.run_once_more()
         if self._transfers.must_sweep:
             self._transfers.part_left = self._board.index.offers_went = False
             wanted = {part_name(content) for content in self._board.index.offered_contents()}
             self._transfers.part_kept = bool(wanted)
             wanted |= self._work.arrivals.staged_names()
-            self._board.out.append(SweepJob(frozenset(wanted)))
+            self._board.emit(SweepJob(frozenset(wanted)))
         if self._folder_times.active_folders:
             self._folder_times.mtime_checks, self._folder_times.active_folders = self._folder_times.active_folders, {}
             for path in sorted(self._folder_times.mtime_checks) if self._board.peers else ():
                 self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms).times = True
-            self._board.run_again = True
+            self._board.run_once_more()
             return
         if self._folder_times.mtimes_to_set:
             self._folder_times.set_mtimes()
@@ -116,4 +114,4 @@ class IdleTasks:
                 return
         if self._signatures.may_hold and self._signatures.sign_after is None:
             self._signatures.may_hold = False
-            self._board.out.append(DiscardJob((), unsigned=True))
+            self._board.emit(DiscardJob((), unsigned=True))

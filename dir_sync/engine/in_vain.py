@@ -52,7 +52,7 @@ class VainCounter:
     def tell(self) -> None:
         for node, count in self._counts.items():
             if node in self._board.peers:
-                self._board.out.append(InVain(node, count))
+                self._board.emit(InVain(node, count))
         self._counts.clear()
 
     def _rows_at_most(self) -> int:

@@ -42,8 +42,6 @@ from dir_sync.index import PeerSeen
 
 __all__ = ["Intake"]
 
-_ADDRESSES_MAX = 10_000
-
 
 @dataclass(slots=True)
 class _Announcer:
@@ -88,7 +86,7 @@ class Intake:
         hello = event.hello
         theirs = next((folder for folder in hello.folders if folder.name == self._board.folder), None)
         if theirs is None:
-            self._board.out.append(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
+            self._board.emit(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
             return None
         known = self._board.index.peer(event.peer)
         if known is None or known.index_id != theirs.index_id:
@@ -98,13 +96,8 @@ class Intake:
             self._board.index.set_peer(event.peer, known)
         self._links += 1
         self._peer_losses.forget_strangers()
-        if len(self._board.addresses) > _ADDRESSES_MAX:
-            self._board.addresses = {
-                node: at for node, at in self._board.addresses.items() if node in self._board.peers
-            }
-        self._board.addresses[event.peer] = event.address
         peer = Contact(event.peer, hello.name, self._links, theirs.index_id)
-        self._board.peers[peer.node] = peer
+        self._board.peer_came(peer, event.address)
         is_member = bool(self._board.index.noted(MEMBER + peer.node))
         self._announcers[peer.node] = _Announcer(known.first is None, is_member)
         if not self._board.scanning:
@@ -146,8 +139,8 @@ class Intake:
             self._stamps.new_ids_ms = self._board.now.mono_ms
             self._board.index.take_new_ids()
             self._board.tell(notes.IdentityChanged("a peer has seen changes of ours that we have lost"))
-            self._board.gone += self._board.peers
-            self._board.out.append(NewIdentity("new-identity"))
+            self._board.drop_all()
+            self._board.emit(NewIdentity("new-identity"))
             return
         if not peer.has_asked:
             for maker, approval in sorted(self._peer_losses.approvals.here.items()):
@@ -165,7 +158,7 @@ class Intake:
         if message.sequence <= limits.PAGE_RECORDS_MAX:
             self.ask_state(peer)  # it has little to tell, and may acknowledge only what we have asked for
         if self._board.index.any_offers():
-            self._board.plan_cursor = b""  # from now on it may be asked for what it has
+            self._board.plan_queue.add_all_offers()  # from now on it may be asked for what it has
 
     def advance_received(self, peer: Contact, sequence: int) -> None:
         announcer = self._announcers[peer.node]
@@ -190,7 +183,7 @@ class Intake:
     def _take_back(self, path: bytes, node: str) -> None:
         """What a peer has offered it offers no more: maybe nothing is wanted there now."""
         if self._board.index.drop_offer(path, node):
-            self._board.plan_queue[path] = None
+            self._board.plan_queue.add(path)
 
     def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
         """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
@@ -205,7 +198,7 @@ class Intake:
                 (offer for offer in self._board.index.offers(path) if offer.record.stamp == tried != stamp), None
             )
         else:
-            unseen = self._board.scanning or bool(self._board.to_list_again)  # not every folder has been listed
+            unseen = self._board.scanning or bool(self._board.listings.failed)  # not every folder has been listed
             if not unseen and not self._work.is_at_work(path):
                 return
             offer = self._board.index.offer(path, node)
@@ -241,7 +234,7 @@ class Intake:
                 self._keep_offer(path, peer.node, stamp)
                 self._take_back(path, peer.node)  # it has moved on from there
         if row is not None and row.record.stamp < stamp:
-            self._board.plan_queue[path] = None
+            self._board.plan_queue.add(path)
         # (What a larger one has replaced meanwhile, before the stamp went back, is not unheard of either.)
         was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
         is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
@@ -273,7 +266,7 @@ class Intake:
         subscriber = self._publisher.subscribers[peer.node]
         subscriber.seeding.note_announcement()
         if self._sources.no_longer_missing(peer.node, record.content):
-            self._board.plan_cursor = b""
+            self._board.plan_queue.add_all_offers()
         row = self._board.index.get(path)
         if row is not None:
             mine = row.record
@@ -306,7 +299,7 @@ class Intake:
             self._vain.add_repeat(peer.node)
         self._keep_offer(path, peer.node, record.stamp)
         self._board.index.put_offer(Offer(peer.node, record, foreign))
-        self._board.plan_queue[path] = None
+        self._board.plan_queue.add(path)
         is_other = earlier is not None and earlier.record.content != record.content
         self._work.retries.announced_by(path, peer.node, is_other)
         return True

@@ -88,9 +88,9 @@ class LocalChanges:
     def on_looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
         """`together`: the paths of the same job, some of which may be halves of one rename."""
         path = seen.path
-        errand = self._board.looking.pop(path)
+        errand = self._board.look_ends(path)
         now = self._board.now.mono_ms
-        self._board.plan_queue[path] = None
+        self._board.plan_queue.add(path)
         if (
             self._local_renames.renames
             and seen.look in (Look.FOUND, Look.ABSENT)
@@ -112,7 +112,7 @@ class LocalChanges:
                 newer.hint = Hint(seen.fp, seen.size, seen.content, True)
             return
         if self._work.obstacles and seen.look in (Look.FOUND, Look.ABSENT):
-            self._board.plan_queue.update(dict.fromkeys(self._work.obstacles.found(path, seen.kind)))
+            self._board.plan_queue.add_all(dict.fromkeys(self._work.obstacles.found(path, seen.kind)))
         again = now
         if self._brakes.own.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
             self._own_losses.no_longer_held(path)
@@ -130,7 +130,7 @@ class LocalChanges:
                 if errand.times and self._folder_times.mtime_checks.pop(path, seen.mtime) != seen.mtime:
                     self._folder_times.mtimes_to_announce[path] = seen.mtime
                 if errand.listing and seen.kind == Kind.DIRECTORY:
-                    self._board.to_list.append(path)
+                    self._board.listings.add(path)
                 self._done(path)
                 return
             case Look.ABSENT:
@@ -182,7 +182,7 @@ class LocalChanges:
                 first, most = TROUBLE_RETRY_MS
                 again = now + min(first * 2 ** min(errand.tries, 10), most)
                 self._work.obstacles.deny(parent_of(path), path)
-                self._board.scanned.discard(path)  # the scan does not wait for what may never be readable
+                self._board.scan_need_not_wait(path)  # the scan does not wait for what may never be readable
         self._deltas_out.drop_delta(seen.delta)
         self._board.agenda.put_back(errand, again)
 
@@ -190,10 +190,10 @@ class LocalChanges:
         if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):
             self._publisher.renamed_here[path] = sources
         if path not in self._board.agenda:
-            self._board.scanned.discard(path)
+            self._board.scan_need_not_wait(path)
             if not self._work.jobs.is_at(path):
                 self._work.jobs.forget_attempt(path)
-                if self._board.to_list_again:
+                if self._board.listings.failed:
                     self._board.index.drop_offer(path, NOBODY)  # see `_may_be_unseen`: it has been seen now
 
     def absent(self, seen: Seen, errand: Errand) -> bool:
@@ -286,7 +286,7 @@ class LocalChanges:
                 errand.tries += 1
                 return errand.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
         if seen.kind == Kind.DIRECTORY and (errand.listing or mine is None or mine.kind != Kind.DIRECTORY):
-            self._board.to_list.append(path)
+            self._board.listings.add(path)
         elif seen.kind != Kind.DIRECTORY and mine is not None and mine.kind == Kind.DIRECTORY:
             if self._look_queue.look_below(path, errand, replaced=True):
                 return False

@@ -116,9 +116,9 @@ class LookQueue:
         until = self.echoes.pop(path, 0)
         if until is not None and until <= self._board.now.mono_ms:
             return False
-        if len(self.echoes) < self.echoes_min and not self._board.check_again:
+        if len(self.echoes) < self.echoes_min and not self._board.listings.when_calm:
             return False
-        self._board.check_again.add(parent_of(path))
+        self._board.listings.add_when_calm(parent_of(path))
         return True
 
     def on_moved(self, event: Moved) -> None:
@@ -156,7 +156,7 @@ class LookQueue:
                     small += self._look_together(errand, taken)
                 else:
                     errand.sent_ms = now
-                    self._board.looking[errand.path] = errand
+                    self._board.look_begins(errand)
                     small.append(self._look_item(errand))
             if small:
                 self._board.order(LookJob(tuple(small)))
@@ -183,7 +183,7 @@ class LookQueue:
         for each in group:
             each.large, each.sent_ms = is_large, now
             items.append(self._look_item(each))
-            self._board.looking[each.path] = each
+            self._board.look_begins(each)
         if is_large:
             self._board.order(LookJob(tuple(items), bulk=True))  # not counted: nobody waits for it
             return []

@@ -48,7 +48,7 @@ class Names:
             self._transfers.free.add(path)
         row = self._board.index.get(path)
         if errand.live and (row is None or not row.fp):
-            self._board.check_again.add(parent_of(path))
+            self._board.listings.add_when_calm(parent_of(path))
 
     def look_behind(self, path: bytes) -> None:
         """A name is there no more: those that it kept away may come, unless another one does."""

@@ -78,7 +78,7 @@ class OwnLosses:
 
     def no_longer_held(self, path: bytes) -> None:
         if path in self._brakes.own.held:
-            self._board.plan_cursor = b""  # what waited for it
+            self._board.plan_queue.add_all_offers()  # what waited for it
             self._brakes.is_published = False
             self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS
         if self._brakes.own.is_back(path):
@@ -94,5 +94,5 @@ class OwnLosses:
             paths = self._brakes.own.let_go()
             self._board.tell(notes.NothingHeld())
             self._brakes.publish()
-            self._board.plan_cursor = b""
+            self._board.plan_queue.add_all_offers()
             self.let_go(paths)

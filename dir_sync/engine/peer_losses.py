@@ -124,8 +124,8 @@ class PeerLosses:
                 self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files))
                 self._brakes.publish()
             else:
-                self._board.plan_queue.update(dict.fromkeys(paths))
-                self._board.plan_cursor = b""  # and the folders that waited for them
+                self._board.plan_queue.add_all(dict.fromkeys(paths))
+                self._board.plan_queue.add_all_offers()  # and the folders that waited for them
             if is_less:
                 self.no_longer_braked(link)
                 self._board.tell(notes.NothingHeld())
@@ -183,7 +183,7 @@ class PeerLosses:
     def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:
         """A peer's brake holds something, or no more."""
         if self._sources.forget_missing(peer.node):
-            self._board.plan_cursor = b""
+            self._board.plan_queue.add_all_offers()
         known = self._brakes.held_elsewhere.get(peer.node, ())
         if held:
             self._brakes.held_elsewhere[peer.node] = held
@@ -198,7 +198,7 @@ class PeerLosses:
 
     def settled_peers(self, path: bytes) -> None:
         if self._brakes.peers.holds(path):
-            self._board.plan_queue[parent_of(path)] = None  # which may have waited for it
+            self._board.plan_queue.add(parent_of(path))  # which may have waited for it
             self._brakes.is_published = False
         free = self._brakes.peers.settled(path, self._board.now.mono_ms)
         if free:

@@ -8,7 +8,6 @@ Used by: scan.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 
 from dir_sync.core import limits, notes
@@ -69,10 +68,7 @@ class Planner:
         self._blocked_told: set[bytes] = set()
 
     def run_timers(self) -> None:
-        while self._board.timers and self._board.timers[0][0] <= self._board.now.mono_ms:
-            _, _, path, self._board.plan_queue.owner = heapq.heappop(self._board.timers)
-            self._board.plan_queue[path] = None
-        self._board.plan_queue.owner = ""
+        self._board.plan_queue.add_due(self._board.now.mono_ms)
         self._transfers.undo_growths()
         if self._board.now.mono_ms < self._next_stall_check:
             return
@@ -87,28 +83,24 @@ class Planner:
             if len(self._board.plan_queue) > limits.TODO_PATHS_MAX:
                 self._board.plan_queue.clear()
             return  # what is here is not known yet; the end of the scan plans everything
-        self._board.plan_queue.owner = _SWEEP
-        if self._board.plan_cursor is not None and self._board.plan_queue.waiting < PLAN_MAX:
-            some = self._board.index.offered_paths(self._board.plan_cursor or None, PLAN_MAX)
-            self._board.plan_queue.update(some)
-            self._board.plan_cursor = some[-1] if len(some) == PLAN_MAX else None
-        self._board.plan_queue.owner = ""
-        if self._board.window_freed or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
-            self._board.window_freed = False
+        self._board.plan_queue.for_one(_SWEEP)
+        if self._board.plan_queue.cursor is not None and self._board.plan_queue.waiting < PLAN_MAX:
+            some = self._board.index.offered_paths(self._board.plan_queue.cursor or None, PLAN_MAX)
+            self._board.plan_queue.add_offers(some, is_last=len(some) < PLAN_MAX)
+        self._board.plan_queue.for_all()
+        if self._board.plan_queue.take_room() or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
             self._fetcher.wake_waiting()
         if not self._board.plan_queue:
             return
-        if self._board.plan_queue.overflowed:
-            self._board.plan_queue.overflowed = False
-            self._board.plan_cursor = b""
+        self._board.plan_queue.take_overflow()
         for owner, paths in self._board.plan_queue.take(
             min(PLAN_MAX, _PLAN_SHARED_MAX) if self._board.is_shared else PLAN_MAX
         ):
-            self._board.plan_queue.owner = owner
+            self._board.plan_queue.for_one(owner)
             self._plan_some(paths)
-        self._board.plan_queue.owner = ""
-        if self._board.plan_queue or self._board.plan_cursor is not None:
-            self._board.run_again = True
+        self._board.plan_queue.for_all()
+        if self._board.plan_queue or self._board.plan_queue.cursor is not None:
+            self._board.run_once_more()
 
     def _plan_some(self, paths: list[bytes]) -> None:
         arrivals, rooms = self._work.arrivals, self._work.rooms
@@ -146,7 +138,7 @@ class Planner:
             return  # its timer is set, or the end of its job or its look puts it back on the list
         if self._brakes.own.held and path not in self._brakes.own.held and self._brakes.own.holds(path):
             return  # its folder is missing; what becomes of that is not decided
-        if self._board.to_list_again and self._may_be_unseen(path):
+        if self._board.listings.failed and self._may_be_unseen(path):
             self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
             return
         row = self._board.index.get(path)
@@ -178,7 +170,7 @@ class Planner:
                 self.drop_stale_offers(path, offers)
             case Join(record):
                 assert row is not None
-                if path in self._board.new_here:
+                if path in self._board.announcements.fresh:
                     self._board.plan_later(path, 1)  # first it is told as it was made: in ignorance of the other
                 else:
                     for offer in offers:
@@ -200,7 +192,7 @@ class Planner:
         folder = path
         while folder:
             folder = parent_of(folder)
-            if folder in self._board.to_list_again:
+            if folder in self._board.listings.failed:
                 return True
         return False
 

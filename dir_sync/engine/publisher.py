@@ -57,27 +57,21 @@ class Publisher:
 
     def publish(self) -> None:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
-        fresh = self._with_renames() if self._board.unlogged or self._board.to_announce else {}
+        fresh = self._with_renames() if self._board.announcements.unlogged or self._board.announcements.rows else {}
         self.renamed_here.clear()
         for path, change in fresh.items():
             if change.source is not None:
                 self._remember_rename(path, change.source)
         self.log_local_changes(fresh)
-        if not self._board.to_announce:
+        if not self._board.announcements.rows:
             return
-        first, last = self._board.to_announce[0][0], self._board.to_announce[-1][0]
-        if last - first >= len(self._board.to_announce) or not any(
-            peer.has_asked for peer in self._board.peers.values()
-        ):
-            self._board.to_announce, self._board.new_here = (
-                [],
-                {},
-            )  # not all of what changed is here: the index tells it
-            return
-        rows = self._board.to_announce
+        first, last = self._board.announcements.rows[0][0], self._board.announcements.rows[-1][0]
+        is_known = last - first < len(self._board.announcements.rows)
+        rows = self._board.announcements.take()
+        if not is_known or not any(peer.has_asked for peer in self._board.peers.values()):
+            return  # not all of what changed is here: the index tells it
         until = rows[-1][0]
         before = rows[0][0] - 1
-        self._board.to_announce, self._board.new_here = [], {}
         latest = {record.path: seq for seq, record in rows}
         rows = [(seq, record) for seq, record in rows if latest[record.path] == seq]
         for _, record in rows:
@@ -110,21 +104,20 @@ class Publisher:
                 peer.queued += told.size
             subscriber.sent = until
         for told, nodes in sends:
-            self._board.out.append(Send(tuple(nodes), told.message, told.size))
+            self._board.emit(Send(tuple(nodes), told.message, told.size))
 
     def log_local_changes(self, fresh: dict[bytes, Fresh]) -> None:
         """For people: what was done here in this turn. A rename is one thing."""
-        if not self._board.unlogged:
+        if not self._board.announcements.unlogged:
             return
         source_of = {path: one.source for path, one in fresh.items() if one.source is not None}
         sources = set(source_of.values())
-        for note in self._board.unlogged.values():
+        for note in self._board.announcements.take_unlogged():
             is_deletion = isinstance(note, notes.DeletedHere)
             if note.path in source_of and not is_deletion:
                 self._board.tell(notes.RenamedHere(note.path, source_of[note.path]))
             elif note.path not in sources or not is_deletion:
                 self._board.tell(note)
-        self._board.unlogged = {}
 
     def check_seeding(self, node: str) -> bool:
         """True if that peer is sent contents unasked: it came with nothing, and there is no other who could give them."""
@@ -197,25 +190,27 @@ class Publisher:
         for told in tell(self._board.folder, subscriber, rows, fresh, until, {}):
             self._board.send(node, told.message, told.size)
         subscriber.sent = until
-        self._board.run_again = True
+        self._board.run_once_more()
 
     def _with_renames(self) -> dict[bytes, Fresh]:
         """The fresh changes of this turn; a new name for a content (or a file) whose old name went in the same turn is a
         rename."""
         gone: dict[bytes, bytes] = {}
-        for path, fresh in self._board.new_here.items():
+        for path, fresh in self._board.announcements.fresh.items():
             if fresh.record.kind == Kind.ABSENT and fresh.previous is not None and fresh.previous.kind == Kind.FILE:
                 gone[fresh.previous.content] = path
         out = {}
-        for path, fresh in self._board.new_here.items():
+        for path, fresh in self._board.announcements.fresh.items():
             if fresh.record.kind == Kind.FILE and fresh.record.content in gone:
                 fresh = fresh._replace(source=gone.pop(fresh.record.content), data=None, delta=None)
             elif fresh.record.kind == Kind.FILE and path in self.renamed_here:  # and changed
-                known = (source for source in self.renamed_here[path] if source in self._board.new_here)
-                source = next((one for one in known if self._board.new_here[one].record.kind == Kind.ABSENT), None)
+                known = (source for source in self.renamed_here[path] if source in self._board.announcements.fresh)
+                source = next(
+                    (one for one in known if self._board.announcements.fresh[one].record.kind == Kind.ABSENT), None
+                )
                 if (
                     source is not None
-                    and (before := self._board.new_here[source].previous)
+                    and (before := self._board.announcements.fresh[source].previous)
                     and before.kind == Kind.FILE
                 ):
                     fresh = fresh._replace(source=source)
@@ -235,7 +230,7 @@ class Publisher:
         left = _PUMPS_MAX
         for node in nodes:
             subscriber = self.subscribers[node]
-            if self._board.to_announce and subscriber.sent == self._board.to_announce[0][0] - 1:
+            if self._board.announcements.rows and subscriber.sent == self._board.announcements.rows[0][0] - 1:
                 continue  # it will be told what changes just now, in a moment
             if self._board.index.sequence - subscriber.sent < limits.CHANGES_MAX // 10:
                 self.send_backlog(subscriber)
@@ -246,7 +241,7 @@ class Publisher:
                     left -= 1
                     self._pumped = node
             else:
-                self._board.run_again = True
+                self._board.run_once_more()
 
     def send_backlog(self, subscriber: Subscriber) -> None:
         """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""
@@ -277,7 +272,7 @@ class Publisher:
                     self._board.send(peer.node, told.message, told.size)
             subscriber.sent = until
             if until < self._board.index.sequence:
-                self._board.run_again = True
+                self._board.run_once_more()
         if subscriber.sent >= self._board.index.sequence and not subscriber.told_last and not self._board.scanning:
             subscriber.told_last = True
             self._board.send(peer.node, State(self._board.folder, subscriber.sent, True, ()), 50)
@@ -286,4 +281,9 @@ class Publisher:
         """True while several want something, and all that has changed since a moment ago came from peers: it is told
         together, for each telling waits for the medium, and so does everybody else."""
         is_soon = self._board.now.mono_ms - self.told_ms < TELL_TOGETHER_MS
-        return self._board.is_shared and is_soon and bool(self._board.to_announce) and not self._board.unlogged
+        return (
+            self._board.is_shared
+            and is_soon
+            and bool(self._board.announcements.rows)
+            and not self._board.announcements.unlogged
+        )

@@ -53,7 +53,7 @@ class Queries:
             is_here |= is_shorter and content not in holders  # what is here may begin with it
             for peer in [""] if is_here else holders.get(content, ()):
                 self._board.index.put_offer(Offer(OURS + peer, record, False))
-            self._board.plan_queue[path] = None
+            self._board.plan_queue.add(path)
 
     def recalled(self) -> int:
         """How many paths are still on their way back to what they were."""
@@ -71,7 +71,7 @@ class Queries:
                 else:
                     size = 70 * len(question.digests)
                     self._board.send(node, HaveRequest(self._board.folder, wire_id, question.digests), size)
-        self._board.run_again = True
+        self._board.run_once_more()
 
     def on_conflicts_settled(self, losers: tuple[Loser, ...]) -> None:
         for node in sorted(self._board.peers):
@@ -112,4 +112,5 @@ class Queries:
                 self._questions.append((node, link, request, at + len(some), which))
             else:
                 self._board.send(node, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
-        self._board.run_again |= bool(self._questions)
+        if self._questions:
+            self._board.run_once_more()

@@ -106,7 +106,7 @@ class LocalRecorder:
             data = None  # whoever holds the other one makes a copy of it
         row = self._rows.put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
-        self._board.new_here[record.path] = Fresh(row.record, previous, data, delta, None, folder_mtime)
+        self._board.announcements.add_change(Fresh(row.record, previous, data, delta, None, folder_mtime))
         if seen is not None:
             self._folder_times.mark_active(parent_of(record.path), folder_mtime)
         self._signatures.sign_later(record, previous, delta is not None and delta.marks is not None)
@@ -141,7 +141,7 @@ class LocalRecorder:
 
     def new_files(self, found: Sequence[Seen], told: bool) -> None:
         """`new` for many files that the first scan found: nothing waits for them."""
-        index, fresh = self._board.index, self._board.new_here
+        index, fresh = self._board.index, self._board.announcements.fresh
         records = [
             first_scan_record(path, kind, size, content, mtime, mode)
             for path, _, kind, size, content, mtime, mode, *_ in found
@@ -160,7 +160,7 @@ class LocalRecorder:
                 fresh[record.path] = _new(Fresh, (record, None, data, None, None, seen.folder_mtime))
         rows = index.put_new(records, [seen.fp for seen in found])
         if told:
-            self._board.to_announce += [(row.seq, row.record) for row in rows]
+            self._board.announcements.add_rows(rows)
             self._folder_times.mark_active(parent_of(found[-1].path), found[-1].folder_mtime)
 
     def new(self, seen: Seen, told: bool) -> None:
@@ -175,7 +175,7 @@ class LocalRecorder:
             if kind is not Kind.DIRECTORY:
                 self._board.tell_later(notes.NewHere(path, size))
         if kind is Kind.DIRECTORY:
-            self._board.to_list.append(path)
+            self._board.listings.add(path)
         if told or kind is Kind.DIRECTORY:
             self.record_change(record, None, fp, seen)
         else:

@@ -70,21 +70,21 @@ class Rows:
             if before is None or fp != before.fp or record.kind == Kind.ABSENT:  # else only its vector or stamp is new
                 self._own_losses.no_longer_held(record.path)
         row = self._board.index.put(record, fp)
-        self._board.to_announce.append((row.seq, record))
-        self._board.plan_queue[record.path] = None
+        self._board.announcements.add(row, record)
+        self._board.plan_queue.add(record.path)
         if self._transfers.unable and record.kind == Kind.ABSENT:
             self._names.look_behind(record.path)
         if self._brakes.peers.is_on:
             self._peer_losses.settled_peers(record.path)
         if self._work.obstacles and self._work.obstacles.is_at(parent_of(record.path)):
-            self._board.plan_queue[parent_of(record.path)] = None
+            self._board.plan_queue.add(parent_of(record.path))
         if record.kind == Kind.DIRECTORY:
-            if self._work.obstacles.has_denied or self._board.to_list_again:
+            if self._work.obstacles.has_denied or self._board.listings.failed:
                 self._try_again_below(record.path)
             waiting = self._board.index.offered_below(record.path, PLAN_MAX)
-            self._board.plan_queue.update(waiting)
+            self._board.plan_queue.add_all(waiting)
             if len(waiting) == PLAN_MAX:
-                self._board.plan_cursor = b""  # and more of them
+                self._board.plan_queue.add_all_offers()  # and more of them
         return row
 
     def accept(self, record: Record, fp: bytes) -> None:
@@ -107,7 +107,7 @@ class Rows:
         record = answer(row.record, top, *self._stamps.maker(row.record, top), now_ns, latest_ns, is_meant)
         self._stamps.note_lowered(row.record, record)
         self.put(record, row.fp)
-        self._board.new_here[record.path] = Fresh(record, row.record, None, None, None, None)
+        self._board.announcements.add_change(Fresh(record, row.record, None, None, None, None))
 
     def journal(self, record: Record) -> None:
         """Note how the path was, if that changes."""
@@ -136,7 +136,7 @@ class Rows:
             or self._board.index.any_offers()
         ):
             return
-        self._board.journals = True
+        self._board.begin_journal()
         self._board.index.note(JOURNAL_SINCE, self._board.now.wall_ns)
 
     def _try_again_below(self, folder: bytes) -> None:
@@ -145,10 +145,8 @@ class Rows:
         for path in self._work.retry_below(folder):
             if path in self._board.agenda:
                 self._board.agenda.add(path, now, now)
-            self._board.plan_queue[path] = None
-        for each in self._board.to_list_again:
-            if each == folder or each.startswith(folder + b"/"):
-                self._board.to_list_again[each] = (now, first)
+            self._board.plan_queue.add(path)
+        self._board.listings.try_again_below(folder, now, first)
 
     def announced_gone(self, mine: Record) -> Record | None:
         """A newer tombstone that a peer announced, made in knowledge of what we held."""

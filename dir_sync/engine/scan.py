@@ -33,6 +33,8 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["Scan"]
 
+_FOLDERS_MAX = 32  # in one list job
+
 
 class Scan:
     """Folders to list, listings that came, and when the look at everything is over."""
@@ -72,48 +74,32 @@ class Scan:
         self._local_changes = local_changes
 
     def send_listings(self) -> None:
-        for path, (due, wait) in list(self._board.to_list_again.items()):
-            if due <= self._board.now.mono_ms:
-                self._board.to_list_again[path] = (self._board.now.mono_ms + wait, wait)
-                self._board.to_list.append(path)
+        self._board.listings.add_due(self._board.now.mono_ms)
         while (
-            self._board.to_list
-            and not self._board.listings_out
+            self._board.listings.waiting
+            and not self._board.listings.out
             and len(self._board.agenda) < limits.DIRTY_BACKLOG_MAX
             and not (self._board.scanning and self._publisher.seeding_lags())
         ):
-            some = self._board.to_list[-32:]
-            del self._board.to_list[-32:]
-            self._board.listings_out += 1
-            self._board.put_in = self._work.jobs.folders_being_filled().intersection(some)
+            some = self._board.listings.take(_FOLDERS_MAX, self._work.jobs.folders_being_filled())
             folders = tuple([self.folder(path) for path in dict.fromkeys(some)])
             self._board.order(ListJob(folders, self._look_queue.want_bytes()))
-        if self._work.has_set_aside and not self._board.to_list and not self._board.listings_out:
+        if self._work.has_set_aside and self._board.listings.is_over:
             self._local_renames.judge_arrived()
-        if (
-            self._brakes.own.missed
-            and not self._board.to_list
-            and not self._board.listings_out
-            and not self._board.scanned
-        ):
+        if self._brakes.own.missed and self._board.listings.is_over and not self._board.scanned:
             self._own_losses.judge()
-        unfinished = (
-            self._board.to_list or self._board.listings_out or self._board.scanned or b"" in self._board.to_list_again
-        )
+        unfinished = not self._board.listings.is_over or self._board.scanned or b"" in self._board.listings.failed
         if self._board.scanning and not unfinished:
             if self._transfers.blind and self._board.index.noted(BLIND) is None:
                 self._board.index.note(BLIND, 1)
-            self._board.scanning = False
-            if self._board.first_scan:
-                self._board.first_scan = False
-                self._board.index.set_first_scan_done()
+            self._board.end_scan()
             count, size = self._board.index.count_live()
             self._board.tell(notes.Scanned(count, size))
             if self._board.index.any_offers():
-                self._board.plan_cursor = b""
+                self._board.plan_queue.add_all_offers()
             for node in sorted(self._board.peers):
                 self._intake.ask_state(self._board.peers[node])
-            self._board.run_again = True
+            self._board.run_once_more()
 
     def on_listed(self, listing: Listing) -> None:
         """A folder's entries: whatever differs from the index is looked at. A listing alone never decides anything."""
@@ -123,16 +109,16 @@ class Scan:
             if listing.problem:
                 self._list_later(folder, listing.problem)
             elif folder:
-                self._board.to_list_again.pop(folder, None)
+                self._board.listings.listed(folder)
                 self._work.jobs.end_listing_wait(folder)
                 self._board.add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
             return
-        self._board.to_list_again.pop(folder, None)
-        if folder in self._board.put_in:
+        self._board.listings.listed(folder)
+        if folder in self._board.listings.put_in:
             # What came and was deleted before the folder was watched is not known as gone.
-            self._board.check_again.add(folder)
+            self._board.listings.add_when_calm(folder)
         prefix = folder + b"/" if folder else b""
-        self._board.to_list += [prefix + name for name in listing.folders]
+        self._board.listings.add_all([prefix + name for name in listing.folders])
         if listing.seen:
             self._found_new(folder, listing.seen, listing.mtime)
         for name in listing.mounts:
@@ -184,7 +170,7 @@ class Scan:
             row = self._board.index.get(path)
             if row is not None and row.fp == fingerprint(stat):
                 if stat.kind == Kind.DIRECTORY:
-                    self._board.to_list.append(path)
+                    self._board.listings.add(path)
                 continue
             if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
                 self._scope.skip(path, "not a file, a folder or a link")
@@ -244,7 +230,7 @@ class Scan:
                 pass
             elif index.offers(path) or len(seen.fp) > FINGERPRINT_BYTES:
                 if self._local_changes.found(seen, errand):
-                    self._board.plan_queue[path] = None
+                    self._board.plan_queue.add(path)
                 else:
                     self._board.add_scanned(path).listing |= is_folder
             elif is_simple and seen.kind is Kind.FILE:
@@ -270,11 +256,9 @@ class Scan:
     def _list_later(self, folder: bytes, problem: str) -> None:
         """What is in a folder is unknown: try again."""
         first, most = TROUBLE_RETRY_MS
-        known = self._board.to_list_again.get(folder)
-        if known is None:
+        if folder not in self._board.listings.failed:
             self._board.tell(notes.Unreadable(folder, problem))
-        wait = first if known is None else min(2 * known[1], most)
-        self._board.to_list_again[folder] = (self._board.now.mono_ms + wait, wait)
+        self._board.listings.list_later(folder, self._board.now.mono_ms, first, most)
 
     def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
         """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone
@@ -283,7 +267,7 @@ class Scan:
         if row is None or not row.fp:
             return
         prefix = folder + b"/"
-        self._board.plan_queue[folder] = None
+        self._board.plan_queue.add(folder)
         if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
             return  # looked at by now; it will keep its folder
         decision = decide(row.record, self._board.index.offers(folder))

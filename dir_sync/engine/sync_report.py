@@ -67,12 +67,12 @@ class SyncReport:
             self._board.scanning
             or len(self._board.agenda)
             or self._board.looking
-            or self._board.to_list
-            or self._board.listings_out
+            or self._board.listings.waiting
+            or self._board.listings.out
             or self._board.plan_queue
             or self._work.jobs.is_applying
-            or self._board.check_again
-            or self._board.to_announce
+            or self._board.listings.when_calm
+            or self._board.announcements.rows
             or self._brakes.own.missed
             or self._brakes.own.held
         )

@@ -85,9 +85,9 @@ class TransferTable:
             if fetch.peer == node:
                 self.forget(fetch)
                 self.drop_stage(fetch, fetch.base is not None)
-                self._board.plan_queue[path] = None
+                self._board.plan_queue.add(path)
         self.pulls.pop(node, None)
-        self._board.window_freed = True
+        self._board.plan_queue.room_came()
         del self.holders[node]
 
     def pull(self, fetch: Fetch) -> None:
@@ -104,7 +104,7 @@ class TransferTable:
         if fetch is not None:
             self.forget(fetch)
             self.drop_stage(fetch, True)
-            self._board.window_freed = True
+            self._board.plan_queue.room_came()
 
     def drop_stage(self, fetch: Fetch, remove: bool) -> None:
         """Its staging file is let go of when nothing is out that writes it, and removed if nobody will go on with it."""
@@ -179,7 +179,7 @@ class TransferTable:
             if decision.record.kind != Kind.FILE or decision.record.content != content:
                 continue
             self._work.arrivals.hand_over(path, decision.record)
-            self._board.plan_queue[name] = None
+            self._board.plan_queue.add(name)
             return
 
     def order_growth(
@@ -212,7 +212,7 @@ class TransferTable:
         self._work.retries.want_whole(path)
         if fetch.base is None:
             self._work.retries.holder_failed(path, fetch.peer)
-        self._board.window_freed = True
+        self._board.plan_queue.room_came()
 
     def failed_fetch(self, fetch: Fetch, event: Staged) -> None:
         path = fetch.target.path
@@ -226,7 +226,7 @@ class TransferTable:
         if event.too_large:
             self._work.retries.forgive_holders(path)
             self.unable.hold(path, Unfit(event.problem, least=fetch.target.size))
-            self._board.plan_queue[path] = None
+            self._board.plan_queue.add(path)
             return
         if event.ours:
             self._work.retries.forgive_holders(path)
@@ -251,8 +251,9 @@ class TransferTable:
         path = fetch.target.path
         fetch.grows = None
         self._work.jobs.end_growth(path)
-        self._board.plan_queue[path] = None
-        self._board.window_freed = self._board.run_again = True
+        self._board.plan_queue.add(path)
+        self._board.plan_queue.room_came()
+        self._board.run_once_more()
 
     @property
     def must_sweep(self) -> bool:

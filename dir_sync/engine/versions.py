@@ -127,8 +127,8 @@ class VersionKeeper:
         self.prune_at = self._board.now.mono_ms + 100
         for path in self._work.retries.end_shortage():  # there is room now
             self._work.retries.end_trouble(path)
-            self._board.plan_queue[path] = None
-        self._board.run_again = True
+            self._board.plan_queue.add(path)
+        self._board.run_once_more()
 
     def recheck_when_due(self) -> None:
         """Whoever had a file open when it was displaced may have gone on writing into it."""
@@ -138,7 +138,7 @@ class VersionKeeper:
         versions = [version for name in names if (version := self._board.index.version(name)) is not None]
         if versions:
             self._board.order(RecheckJob(tuple(versions)))
-            self._board.run_again = True
+            self._board.run_once_more()
 
     def recheck_later(self, version: Version) -> None:
         if version.kind == Kind.FILE:

@@ -149,7 +149,7 @@ def test_the_queue_forgets_who_has_left() -> None:
 
 def fill(backlog: Backlog, owner: str, paths: list[bytes]) -> None:
     backlog.owner = owner
-    backlog.update(paths)
+    backlog.add_all(paths)
     backlog.owner = ""
 
 

@@ -611,11 +611,11 @@ class World:
             board = engine.board
             words.append(
                 f"{node.name}: jobs {board.jobs_out}, agenda {len(board.agenda)}, todo {len(board.plan_queue)},"
-                f" timers {len(engine.board.timers)}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
+                f" timers {board.plan_queue.timers}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
                 f" offers {node.index.count_offers()}, doing {engine.work.jobs.all()},"
-                f" to list {len(engine.board.to_list)}, ready {engine.work.arrivals.has_ready},"
+                f" to list {board.listings.waiting}, ready {engine.work.arrivals.has_ready},"
                 f" waiting {sorted(engine.work.rooms.paths())}, scanning {board.scanning}"
-                f" {sorted(engine.board.scanned)}"
+                f" {sorted(board.scanned)}"
             )
         return "; ".join(words)
 
