@@ -26,7 +26,7 @@ class PlanQueue(Backlog):
     def __init__(self) -> None:
         super().__init__(limits.TODO_PATHS_MAX)
         self.cursor: bytes | None = None  # the offers above this path have still to be planned
-        self._room_came = False
+        self.has_room_come = False
         self._timers: list[tuple[int, int, bytes, str]] = []  # when (ms), a number for the order, path, for whom
         self._timer_count = 0
 
@@ -47,11 +47,11 @@ class PlanQueue(Backlog):
 
     def room_came(self) -> None:
         """There is room in the window of a peer: some of those who wait for that are planned."""
-        self._room_came = True
+        self.has_room_come = True
 
     def take_room(self) -> bool:
         """True if room has come since the last call."""
-        came, self._room_came = self._room_came, False
+        came, self.has_room_come = self.has_room_come, False
         return came
 
     def add_at(self, when_ms: int, path: bytes) -> None:
@@ -68,9 +68,9 @@ class PlanQueue(Backlog):
     def next_due_ms(self) -> int | None:
         return self._timers[0][0] if self._timers else None
 
-    @property
-    def timers(self) -> int:
-        return len(self._timers)
+    def timed(self) -> set[bytes]:
+        """The paths to be planned at a later time."""
+        return {path for _, _, path, _ in self._timers}
 
 
 class ListQueue:

@@ -156,7 +156,7 @@ class WorkTable:
     def check(self) -> Iterator[str]:
         """What is not as it must be between two turns: above all, each wait has something that will end it."""
         board = self._board
-        timers = {path for _, _, path, _ in board.timers}
+        timers = board.plan_queue.timed()
         yield from self.jobs.check()
         yield from self.arrivals.check()
         yield from self.retries.check(timers)
@@ -168,7 +168,9 @@ class WorkTable:
                 yield f"{path!r} has an entry, and nothing is going on there"
             if (entry.folder_for is not None) != (path in self._in_missing_folders):
                 yield f"{path!r} waits for its folder, and is not in the list, or the other way round"
-            is_planned = path in board.plan_queue or path in timers or board.plan_cursor is not None or board.scanning
+            is_planned = (
+                path in board.plan_queue or path in timers or board.plan_queue.cursor is not None or board.scanning
+            )
             if is_planned or self.is_at_work(path):
                 continue
             if entry.folder_for is not None and self.is_unblocked(path) and path not in waiting_for_room:
@@ -179,7 +181,9 @@ class WorkTable:
         for node in self.rooms.peers():
             if node not in board.peers:
                 yield f"paths wait for room at {node}, who is not connected"
-        if self.rooms and not (self.arrivals.is_fetching or board.run_again or board.window_freed or board.scanning):
+        if self.rooms and not (
+            self.arrivals.is_fetching or board.run_again or board.plan_queue.has_room_come or board.scanning
+        ):
             yield f"{sorted(self.rooms.paths())} wait for room in a window, and nothing is on its way"
 
     @property

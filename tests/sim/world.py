@@ -611,7 +611,7 @@ class World:
             board = engine.board
             words.append(
                 f"{node.name}: jobs {board.jobs_out}, agenda {len(board.agenda)}, todo {len(board.plan_queue)},"
-                f" timers {board.plan_queue.timers}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
+                f" timers {len(board.plan_queue.timed())}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
                 f" offers {node.index.count_offers()}, doing {engine.work.jobs.all()},"
                 f" to list {board.listings.waiting}, ready {engine.work.arrivals.has_ready},"
                 f" waiting {sorted(engine.work.rooms.paths())}, scanning {board.scanning}"

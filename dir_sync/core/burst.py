@@ -1,0 +1,132 @@
+"""What peers have changed here lately, by one link or by all: what was let through, what waits, and what is held.
+
+In:   changes, and what becomes of each. Out: how many there are of each kind, and when they are to be judged.
+Used by: peer_brake.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["GROWING_MS_MAX", "SETTLE_MS", "Burst", "Change"]
+
+SETTLE_MS = 1_000  # a burst is over when nothing more has come for so long ...
+_SETTLE_MS_MAX = 4_000  # ... and is judged at the latest after this ...
+GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
+_SHRUNK_MS = 2_000  # nothing more of what is held is made again: what is left is all there is to decide about
+_BURST = 5  # so many changes ...
+_BURST_MS = 1_000  # ... within this
+
+
+class Change(NamedTuple):
+    """A change that a peer wants to make here. `is_old`: it is to a file that had not just come."""
+
+    maker: str
+    is_removal: bool
+    counter: int
+    is_old: bool
+    content: bytes
+
+
+@dataclass(slots=True)
+class Passed:
+    """What was let through lately. Paths are those of files that we hold."""
+
+    removed: deque[int] = field(default_factory=deque)  # when (ms)
+    removed_old: deque[tuple[int, bytes]] = field(default_factory=deque)  # files that had not just come; their contents
+    rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
+    makers: set[str] = field(default_factory=set)  # whose changes these were
+    before: int = 0  # how many files there were shortly before the first removal
+
+    def add(self, path: bytes, change: Change, now_ms: int) -> None:
+        if not change.is_removal:
+            self.rewritten[path] = now_ms
+            return
+        self.removed.append(now_ms)
+        if change.is_old:
+            self.removed_old.append((now_ms, change.content))
+        self.rewritten.pop(path, None)
+
+    def expire(self, before_ms: int) -> None:
+        while self.removed and self.removed[0] < before_ms:
+            self.removed.popleft()
+        while self.removed_old and self.removed_old[0][0] < before_ms:
+            self.removed_old.popleft()
+        while self.rewritten and (path := next(iter(self.rewritten))) and self.rewritten[path] < before_ms:
+            del self.rewritten[path]
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What waits for its judgement."""
+
+    changes: dict[bytes, Change] = field(default_factory=dict)  # by path
+    leaving: int = 0  # how many of these are removals ...
+    leaving_old: int = 0  # ... of old files
+    since_ms: int = 0
+    last_ms: int = 0
+    grows: bool = False  # half a disaster, and more keeps coming
+
+    def add(self, path: bytes, change: Change) -> None:
+        self.remove(path)
+        self.changes[path] = change
+        self.leaving += change.is_removal
+        self.leaving_old += change.is_removal and change.is_old
+
+    def remove(self, path: bytes) -> None:
+        change = self.changes.pop(path, None)
+        if change is not None:
+            self.leaving -= change.is_removal
+            self.leaving_old -= change.is_removal and change.is_old
+
+    def go_on_growing(self, now_ms: int) -> None:
+        """More is known to come: the judgement has to wait."""
+        self.last_ms, self.grows = now_ms, True
+
+    @property
+    def due_ms(self) -> int:
+        return min(self.last_ms + SETTLE_MS, self.since_ms + (GROWING_MS_MAX if self.grows else _SETTLE_MS_MAX))
+
+
+@dataclass(slots=True)
+class HeldChanges:
+    """What is held until somebody decides."""
+
+    changes: dict[bytes, tuple[str, int]] = field(default_factory=dict)  # by path: maker and counter
+    is_braked: bool = False
+    has_rewrites: bool = False  # not only removals: new contents, too
+    files: int = 0  # how many there were when it was braked, with those that had gone before ...
+    left: int = 0  # ... and without them
+    shrunk_ms: int | None = None  # when something of it was last settled otherwise
+
+    def brake(self, changes: dict[bytes, Change], has_rewrites: bool) -> None:
+        self.is_braked = True
+        self.has_rewrites |= has_rewrites
+        self.changes.update({path: (change.maker, change.counter) for path, change in changes.items()})
+
+    @property
+    def due_again_ms(self) -> int | None:
+        """When to see whether what is still held is a disaster."""
+        return None if self.shrunk_ms is None or not self.changes else self.shrunk_ms + _SHRUNK_MS
+
+
+@dataclass(slots=True)
+class Burst:
+    """What has come by one link lately, or by all together."""
+
+    passed: Passed = field(default_factory=Passed)
+    waiting: Waiting = field(default_factory=Waiting)
+    held: HeldChanges = field(default_factory=HeldChanges)
+    lately: deque[int] = field(
+        default_factory=lambda: deque(maxlen=_BURST)
+    )  # when (ms) it was asked for the last of them
+
+    @property
+    def last_asked_ms(self) -> int:
+        return self.lately[-1] if self.lately else 0
+
+    def comes_at_once(self, now_ms: int) -> bool:
+        """True if several have come within a moment."""
+        return len(self.lately) == _BURST and self.lately[0] > now_ms - _BURST_MS
