@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dir_sync import __version__, cli, config, history_words, log
+from dir_sync import __version__, cli, config, log
 from dir_sync.config import Config, ConfigError
+from dir_sync.history import words as history_words
 from dir_sync.signals import Ending
 
 NOBODY = 65534
@@ -287,7 +288,7 @@ def test_what_an_approval_decided_and_who_still_asks(
     said: str,
 ) -> None:
     empty: dict[str, object] = {"files": 0, "missing": 0, "missing_here": 0, "elsewhere": 0, "others": []}
-    monkeypatch.setattr("dir_sync.commands.ask", lambda *_: empty | answer)
+    monkeypatch.setattr("dir_sync.cli.commands.ask", lambda *_: empty | answer)
     assert cli.main(["approve", "shared"]) == code
     out, err = capsys.readouterr()
     assert (err if code else out) == said + "\n"
@@ -447,7 +448,7 @@ def test_the_command_comes_first(daemon: Daemon, folder: str, capsys: pytest.Cap
 def test_the_status_of_another_version_is_one_line(
     folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dir_sync.commands.ask", lambda *_: {"folder": folder, "a key of that version": 1})
+    monkeypatch.setattr("dir_sync.cli.commands.ask", lambda *_: {"folder": folder, "a key of that version": 1})
     assert cli.main(["status", folder]) == 1
     said = capsys.readouterr()
     assert not said.out
@@ -531,7 +532,7 @@ def test_a_fault_of_ours_is_one_line(daemon: Daemon, folder: str, capsys: pytest
     daemon.does = fault
     assert cli.main([folder]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(r"dir_sync: stopped by ZeroDivisionError: by\nnothing (dir_sync/cli.py:")
+    assert line.startswith(r"dir_sync: stopped by ZeroDivisionError: by\nnothing (dir_sync/cli/entry.py:")
     assert "a fault of dir_sync" in line
 
 

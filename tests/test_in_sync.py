@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from dir_sync.cli.status_words import render
 from dir_sync.core import notes
 from dir_sync.core.events import PeerDown, Ticked, Touched, Urgency
 from dir_sync.core.jobs import ApplyJob, ApplyResult, Listed, Result
@@ -17,7 +18,6 @@ from dir_sync.core.status import Status
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
-from dir_sync.status import render
 from tests.test_engine import FOLDER, OTHER, PEER, Bench, folder, record, stat, state
 from tests.test_status import ANSWER
 

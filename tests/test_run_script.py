@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dir_sync import cli, options
+from dir_sync import cli
+from dir_sync.cli import options
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from dir_sync.cli.status_words import render
 from dir_sync.core.status import Status
-from dir_sync.status import render
 
 ANSWER: dict[str, Any] = {
     "folder": "/home/anna/my docs",

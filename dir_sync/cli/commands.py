@@ -12,15 +12,15 @@ import time
 from typing import TYPE_CHECKING
 
 from dir_sync import config, root, words
+from dir_sync.cli.options import Parser, checked, count
+from dir_sync.cli.status_words import render
 from dir_sync.config import ConfigError
 from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core.jobs import Why
 from dir_sync.core.model import show
 from dir_sync.core.status import Status
 from dir_sync.log import how_many, listed
-from dir_sync.options import Parser, checked, count
 from dir_sync.output import say
-from dir_sync.status import render
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from dir_sync import __version__, commands, config, log, output, words
+from dir_sync import __version__, config, log, output, words
+from dir_sync.cli import commands
+from dir_sync.cli.options import read_config
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
-from dir_sync.options import read_config
 from dir_sync.signals import Ending
 
 __all__ = ["COMMANDS", "main", "read_config"]

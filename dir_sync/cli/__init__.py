@@ -1,0 +1,11 @@
+"""What people type: the command line, its commands, and what they print.
+
+What is in it: `entry` finds the command that is meant, and turns every error into one line and an exit code; `options` has
+the options of a node and the layout of help; `commands` the other commands; `status_words` the words of `status`.
+It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through `dir_sync.control`.
+Who calls it: main.py.
+"""
+
+from dir_sync.cli.entry import COMMANDS, main, read_config
+
+__all__ = ["COMMANDS", "main", "read_config"]
