@@ -215,7 +215,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.rows", "engine.applier"),
     },
     "engine.growth_in": {
-        *("index", "engine.constants", "engine.values", "engine.board", "engine.work", "engine.transfers"),
+        *("index", "engine.values", "engine.board", "engine.work", "engine.transfers"),
         *("engine.applier",),
     },
     "engine.deltas_in": {

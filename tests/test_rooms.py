@@ -41,11 +41,22 @@ TOO_MANY_FIELDS = {
 }
 """Classes with too many fields that do not say why."""
 
+FOREIGN_WRITES = set[str]()
+"""Fields of another machine or of the board that a machine assigns to, or changes in place."""
+
 WRITING_PREDICATES = set[str]()
 """Questions that still change something."""
 
 REASON = "It has more fields than"
 """How the docstring of a class begins the sentence that gives the reason."""
+
+VERBS_OF_THE_BOARD = {"agenda", "announcements", "listings", "plan_queue"}
+"""Objects on the board that have verbs of their own: to call these is what they are for."""
+
+IN_PLACE = {
+    *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert", "move_to_end", "pop"),
+    *("popitem", "popleft", "remove", "setdefault", "sort", "update"),
+}
 
 QUESTION = re.compile(r"_?(is|are|has|have|may|can|must|knows|keeps|comes|waits|lacks|holds|differs|needs)_\w+")
 CHANGES = {
@@ -131,6 +142,66 @@ def test_a_question_changes_nothing() -> None:
             if isinstance(node, ast.FunctionDef) and QUESTION.fullmatch(node.name) and any(writes(node)):
                 found.add(f"{name}: {node.name}")
     assert found == WRITING_PREDICATES
+
+
+def fields_reached(target: ast.expr) -> list[str]:
+    """The attributes between `self` and what is changed: `self._board.out` reaches `_board` and `out`."""
+    names: list[str] = []
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        if isinstance(target, ast.Attribute):
+            names.append(target.attr)
+        target = target.value
+    return names[::-1] if isinstance(target, ast.Name) and target.id == "self" else []
+
+
+def changed_in(tree: ast.AST) -> Iterator[tuple[list[str], bool]]:
+    """What is assigned to, deleted or changed in place, as `fields_reached`; and whether a method does it."""
+    for node in ast.walk(tree):
+        targets: list[ast.expr] = []
+        is_call = False
+        if isinstance(node, ast.Assign | ast.Delete):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IN_PLACE:
+            targets, is_call = [node.func.value], True
+        for target in targets:
+            for each in target.elts if isinstance(target, ast.Tuple) else [target]:
+                yield fields_reached(each), is_call
+
+
+def foreign_writes(tree: ast.AST) -> set[str]:
+    machines = {Path(name).stem for name in MACHINES} - {
+        "work"
+    }  # the regions of the work table have rules of their own
+    found = set()
+    for names, is_call in changed_in(tree):
+        if len(names) < 2 or names[0].lstrip("_") not in machines:
+            continue
+        is_verb = is_call and names[0].lstrip("_") == "board" and names[1] in VERBS_OF_THE_BOARD and len(names) == 2
+        if not is_verb:
+            found.add(".".join(names))
+    return found
+
+
+def test_a_machine_writes_only_its_own_fields() -> None:
+    found = {f"{name}: {write}" for name in MACHINES for write in foreign_writes(TREES[name])}
+    assert found == FOREIGN_WRITES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "self._board.jobs_out -= 1",
+        "self._transfers.large[token] = fetch",
+        "self._sources.bases.pop(path, None)",
+        "del self._look_queue.echoes[path]",
+        "a, self._brakes.own.before = 1, 2",
+        "self._board.listings.failed.clear()",
+    ],
+)
+def test_a_foreign_write_is_seen(text: str) -> None:
+    assert foreign_writes(ast.parse(text))
 
 
 def test_each_machine_says_truly_who_uses_it() -> None:

@@ -50,6 +50,22 @@ class Brake:
         """True if `path`, or a folder it is in, is held."""
         return bool(self.held) and covers(self.held, path)
 
+    def begin_to_look(self, files: int) -> None:
+        """What is missed from now on is missed of so many files."""
+        if not self.missed:
+            self.before = files
+
+    def miss(self, path: bytes) -> None:
+        self.missed[path] = None
+
+    def find(self, path: bytes) -> None:
+        """It is there, under a new name."""
+        self.missed.pop(path, None)
+
+    def hold_with(self, path: bytes) -> None:
+        """A folder was moved without what is held in it: the same is decided of both."""
+        self.held[path] = 0, 0
+
     def hold(self, amounts: Mapping[bytes, tuple[int, int]], counter: int) -> None:
         """All that was missed is a disaster. `amounts`: files and bytes of each of these paths; `counter`: of nothing else."""
         self.counter = counter

@@ -228,12 +228,12 @@ class Acquire:
             and self._wait_for_maker(target)
         ):
             return
-        if self._transfers.blind and (row is None or not row.fp) and path not in self._transfers.free:
+        if self._transfers.blind and (row is None or not row.fp) and not self._transfers.has_free_name(path):
             self._board.agenda.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
             )  # is there room for the name?
             return
-        self._transfers.free.discard(path)
+        self._transfers.use_name(path)
         self._fetcher.fetch(path, row, target, holders)
         fetch = self._work.arrivals.fetch(path)
         if fetch is not None and (fetch.is_small or fetch.grows is not None):

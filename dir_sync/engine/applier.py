@@ -16,7 +16,7 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_o
 from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import ECHO_MS, MOVE_ROWS_MAX, NOBODY, OURS
+from dir_sync.engine.constants import MOVE_ROWS_MAX, NOBODY, OURS
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.rows import Rows
@@ -30,9 +30,6 @@ from dir_sync.engine.work import WorkTable
 from dir_sync.index import Row
 
 __all__ = ["Applier"]
-
-_DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
-_DISPLACED_ALIKE_MAX = 100  # of one content
 
 
 class Applier:
@@ -61,8 +58,8 @@ class Applier:
         self._transfers = transfers
         self._look_queue = look_queue
         self._rows = rows
-        self.intents: dict[int, int] = {}  # how many gifts of an intent are still being installed
-        self.applies: dict[str, list[ApplyItem]] = {}  # by the peer for whose changes they are
+        self._intents: dict[int, int] = {}  # how many gifts of an intent are still being installed
+        self._applies: dict[str, list[ApplyItem]] = {}  # by the peer for whose changes they are
         self._applies_bulk: list[tuple[str, ApplyItem]] = []
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
@@ -79,14 +76,14 @@ class Applier:
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.arrivals.expect(item.target.content, item.path)
         if item.act is Act.INSTALL and not item.expect:
-            self._look_queue.echoes[item.path] = None
+            self._look_queue.expect_echo(item.path)
         if item.act in (Act.INSTALL, Act.MOVE):
             self._board.listings.put_into(parent_of(item.path))
         large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
         if large or item.staged is not None:
             self._applies_bulk.append((self._board.plan_queue.owner, item))
         else:
-            self.applies.setdefault(self._board.plan_queue.owner, []).append(item)
+            self._applies.setdefault(self._board.plan_queue.owner, []).append(item)
 
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
         """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
@@ -96,7 +93,7 @@ class Applier:
             self._board.index.drop_offer(path, NOBODY)
 
     def flush_jobs(self) -> None:
-        for owner, items in self.applies.items():
+        for owner, items in self._applies.items():
             batch: list[ApplyItem] = []
             size = 0
             for item in items:
@@ -107,24 +104,19 @@ class Applier:
                     batch, size = [], 0
             if batch:
                 self._board.order(ApplyJob(tuple(batch), peer=owner))
-        self.applies.clear()
+        self._applies.clear()
         for owner, item in self._applies_bulk:
             self._board.order(ApplyJob((item,), bulk=True, peer=owner))
         self._applies_bulk.clear()
-        for node, pulls in self._transfers.pulls.items():
+        for node, pulls in self._transfers.take_pulls().items():
             if node in self._board.peers:
                 for at in range(0, len(pulls), 1_000):
                     some = tuple(pulls[at : at + 1_000])
                     self._board.send(node, Pull(self._board.folder, some), 100 * len(some))
-        self._transfers.pulls.clear()
 
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
-        if path in self._look_queue.echoes:
-            if result.result is Result.DONE:
-                self._look_queue.echoes[path] = self._board.now.mono_ms + ECHO_MS
-            else:
-                del self._look_queue.echoes[path]
+        self._look_queue.installed(path, result.result is Result.DONE)
         pushed = self._work.jobs.pushed(path)
         if pushed is not None:  # something is not as it should be: it is an offer like any other again
             self.no_longer_intended(pushed.intent)
@@ -152,12 +144,8 @@ class Applier:
         if result.version is not None and row is not None:
             self._versions.keep(result.version, row.record, path, take.record.stamp)
             if row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and result.version.why != Why.CONFLICT:
-                if len(self._sources.displaced) >= _DISPLACED_MAX:
-                    self._sources.displaced.clear()
                 kept = Displaced(result.version.name, row.fp, result.version.node, self._board.now.mono_ms)
-                alike = self._sources.displaced.setdefault(row.record.content, [])
-                alike.append(kept)
-                del alike[:-_DISPLACED_ALIKE_MAX]
+                self._sources.keep_displaced(row.record.content, kept)
         match result.result:
             case Result.DONE:
                 self._work.retries.end_trouble(path)
@@ -207,7 +195,7 @@ class Applier:
     def _ready_again(self, item: ApplyItem) -> None:
         """It could not be put there now: when it is tried again, its content need not travel again."""
         if item.staged is not None:
-            self._transfers.part_left = True  # it has its name again; and somebody else may want it by then, or nobody
+            self._transfers.part_was_left()  # it has its name again; and somebody else may want it by then, or nobody
         if self._work.arrivals.ready(item.path) is not None:
             return  # something newer has come meanwhile
         if item.staged is not None:
@@ -246,7 +234,7 @@ class Applier:
             if target.kind == Kind.DIRECTORY:
                 self._moved_whole(source, path)
         if target.kind == Kind.DIRECTORY:
-            self._folder_times.mtimes_to_set[path] = target.mtime
+            self._folder_times.set_later(path, target.mtime)
         self._signatures.sign_later(target, None if row is None else row.record)
         maker = peer if maker.startswith("=") else maker
         match item.act:
@@ -261,7 +249,7 @@ class Applier:
             case Act.INSTALL:
                 local = item.copy_path is not None
                 if not local and target.kind is Kind.FILE:
-                    self._versions.arrivals.add((target.content,), self._board.now.mono_ms)
+                    self._versions.came((target.content,))
                 if peer == OURS:
                     self._board.tell(notes.Restored(path, target.size))
                 else:
@@ -309,12 +297,17 @@ class Applier:
         else:
             self._board.agenda.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
 
+    def intend(self, intent: int, node: str, items: list[ApplyItem]) -> None:
+        """New files that came with their content: all of them are one intent."""
+        self._intents[intent] = len(items)
+        self._applies.setdefault(node, []).extend(items)
+
     def no_longer_intended(self, intent: int, count: int = 1) -> None:
-        left = self.intents[intent] - count
+        left = self._intents[intent] - count
         if left:
-            self.intents[intent] = left
+            self._intents[intent] = left
         else:
-            del self.intents[intent]
+            del self._intents[intent]
             self._board.index.drop_intent(intent)
 
     def let_folder_go(self, path: bytes) -> None:

@@ -46,6 +46,23 @@ class Brakes:
     def peer_gone(self, node: str) -> None:
         self.held_elsewhere.pop(node, None)
 
+    def held_there(self, node: str, held: tuple[Held, ...]) -> None:
+        """That peer's brake holds this now."""
+        if held:
+            self.held_elsewhere[node] = held
+        else:
+            self.held_elsewhere.pop(node, None)
+
+    def publish_later(self) -> None:
+        """What is held here has changed; the peers hear of it soon."""
+        self.is_published = False
+
+    def publish_when_due(self) -> None:
+        if not self.is_published and self.publish_due_ms <= self._board.now.mono_ms:
+            self.is_published = True
+            if self.held() != self.published:
+                self.publish()
+
     def publish(self) -> None:
         self.is_published = True
         self.published = self.held()

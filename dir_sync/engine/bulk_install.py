@@ -16,7 +16,7 @@ from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import ECHO_MS, _new
+from dir_sync.engine.constants import _new
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.signatures import SignatureBacklog
@@ -87,11 +87,10 @@ class BulkInstall:
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             items.append(item)
         if gifts:
-            self._applier.applies.setdefault(peer.node, []).extend(items)
             self._publisher.subscribers[peer.node].seeding.note_announcement()
-            self._look_queue.echoes.update(dict.fromkeys(gifts))
+            self._look_queue.expect_echoes(gifts)
             intent = index.put_intent(peer.node, gifts.values())
-            self._applier.intents[intent] = len(gifts)
+            self._applier.intend(intent, peer.node, items)
             work.begin_pushed(intent, peer.node, items)
         return others
 
@@ -119,13 +118,11 @@ class BulkInstall:
             self._applier.no_longer_intended(intent, count)
         for node, (records, fps) in given.items():
             paths = [record.path for record in records]
-            self._look_queue.echoes.update(
-                dict.fromkeys(self._look_queue.echoes.keys() & paths, self._board.now.mono_ms + ECHO_MS)
-            )
+            self._look_queue.all_installed(paths)
             if self._board.journals:
                 self._board.index.journal_new(records, self._board.now.wall_ns)
             rows = self._board.index.put_new(records, fps)
-            self._versions.arrivals.add((record.content for record in records), self._board.now.mono_ms)
+            self._versions.came(record.content for record in records)
             self._board.announcements.add_rows(rows)
             subscriber = self._publisher.subscribers.get(node)
             if subscriber is not None:

@@ -59,7 +59,7 @@ class DeltaRequests:
             return
         id_ = self._transfers.holders[node].window.new_id()
         self._requests[node][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
-        self._sources.bases[path] = base
+        self._sources.begin_with(path, base)
         self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
         self._work.retries.want_whole(path)  # where no delta comes, the next plan asks for the whole
         self._board.plan_later(path, STALLED_MS)
@@ -123,7 +123,7 @@ class DeltaRequests:
 
     def on_signed(self, event: Signed) -> None:
         if not event.peer:
-            self._signatures.signing = False
+            self._signatures.one_signed()
             return
         peer = self._board.asker(event)
         if peer is None:

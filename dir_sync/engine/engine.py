@@ -82,7 +82,7 @@ class Engine(Machines):
                 self.own_losses.begin_to_look()
                 if reason:
                     self.board.tell(notes.Rescanning(path, reason))
-                    self.look_queue.echoes.clear()
+                    self.look_queue.forget_echoes()
                 self.board.listings.add(path)
             case Decided(approve):
                 self.decisions.on_decided(approve)
@@ -106,12 +106,14 @@ class Engine(Machines):
                 for listing in listings:
                     self.scan.on_listed(listing)
             case Looked(items):
-                self.look_queue.looks_out -= not self.board.looking[items[0].path].large
+                self.look_queue.look_came_back(self.board.looking[items[0].path])
                 self.board.job_came_back()
                 self.board.index.fetch(seen.path for seen in items)
                 together = {seen.path for seen in items} if self.local_renames.renames else frozenset[bytes]()
                 is_soon = not self.board.listings.is_over
-                self.local_renames.is_listing = is_soon or any(errand.listing for errand in self.board.looking.values())
+                self.local_renames.expect_listing(
+                    is_soon or any(errand.listing for errand in self.board.looking.values())
+                )
                 for seen in items:
                     self.local_changes.on_looked(seen, together)
             case Applied(items):
@@ -158,14 +160,9 @@ class Engine(Machines):
         self.planner.plan_todo()
         self.applier.flush_jobs()
         self.queries.answer_some()
-        if not self.publisher.may_tell_later():
-            self.publisher.told_ms = now.mono_ms
-            self.publisher.publish()
+        self.publisher.publish_when_due()
         self.folder_times.announce_mtimes()
-        if not self.brakes.is_published and self.brakes.publish_due_ms <= now.mono_ms:
-            self.brakes.is_published = True
-            if self.brakes.held() != self.brakes.published:
-                self.brakes.publish()
+        self.brakes.publish_when_due()
         for node in sorted(self.board.peers):
             self.intake.ask_again_if_due(self.board.peers[node])
             self.uploader.serve_parked(self.board.peers[node])

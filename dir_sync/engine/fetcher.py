@@ -64,7 +64,7 @@ class Fetcher:
             peer, base, _, offer = delta
             if offer.marks is None:
                 if peer in holders and self._sources.where_is(base, path) is not None:
-                    self._sources.bases[path] = base
+                    self._sources.begin_with(path, base)
                     self._begin(path, target, peer, base, offer.size)
                     return
             elif row is not None and peer in holders and (row.record.kind, row.record.content) == (Kind.FILE, base):
@@ -72,7 +72,7 @@ class Fetcher:
                     self._growth_in.begin_growth(row, target, peer, offer.marks)
                     return
             elif peer in holders and (known := self._sources.where_is(base, path)) is not None:
-                self._sources.bases[path] = base
+                self._sources.begin_with(path, base)
                 self._begin(path, target, peer, None, target.size, Beginning(*known))
                 return
         if self._work.retries.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
@@ -108,21 +108,20 @@ class Fetcher:
     def _begin(
         self, path: bytes, target: Record, node: str, base: bytes | None, size: int, begins: Beginning | None = None
     ) -> None:
-        self._transfers.token += 1
+        token = self._transfers.new_token()
         now = self._board.now.mono_ms
         small = base is None and size <= limits.CHUNK_BYTES
         name = b""
         if base is not None:
-            name = staging_name(DELTA_IN, self._board.tag, self._transfers.token)
+            name = staging_name(DELTA_IN, self._board.tag, token)
         elif not small:
             name = self._transfers.part_name(target.content)
-        fetch = Fetch(self._transfers.token, target, node, base, size, name, moved_ms=now, started_ms=now)
+        fetch = Fetch(token, target, node, base, size, name, moved_ms=now, started_ms=now)
         self._work.arrivals.begin_fetch(fetch)
-        self._transfers.by_token[fetch.token] = fetch
+        self._transfers.begin(fetch)
         if small:
             self._transfers.pull(fetch)
         else:
-            self._transfers.large[fetch.token] = fetch
             fetch.writing = True
             digest = b"" if base is not None else target.content
             self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node, begins=begins))
@@ -158,13 +157,12 @@ class Fetcher:
         self._board.plan_queue.add(path)
 
     def on_staged(self, event: Staged) -> None:
-        orphan = self._transfers.orphans.pop(event.token, None)
+        orphan = self._transfers.take_orphan(event.token)
         if orphan is not None:
-            self._transfers.part_left = True
             given_up, remove = orphan
             given_up.writing = False
             if event.unfinished:
-                self._transfers.unfinished[event.token] = self._board.now.mono_ms + RETRY_MS, given_up
+                self._transfers.cut_back_later(given_up)
                 return
             if given_up.grows is not None and (event.problem or event.verified):
                 self._transfers.growth_ends(given_up)

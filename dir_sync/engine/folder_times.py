@@ -29,8 +29,8 @@ class FolderTimes:
         self.active_folders: dict[
             bytes, int | None
         ] = {}  # folder in which people change things -> its time as told last
-        self.mtime_checks: dict[bytes, int | None] = {}  # the same, now that it is calm: their times are looked at
-        self.mtimes_to_announce: dict[bytes, int] = {}  # these have others by now, to be told
+        self._mtime_checks: dict[bytes, int | None] = {}  # the same, now that it is calm: their times are looked at
+        self._mtimes_to_announce: dict[bytes, int] = {}  # these have others by now, to be told
 
     def mark_active(self, folder: bytes, mtime: int | None) -> None:
         """People change something in a folder, whose time was told as `mtime` (None: was not told). It may have got a later
@@ -38,6 +38,20 @@ class FolderTimes:
         if folder and (folder in self.active_folders or len(self.active_folders) < TIMES_MAX):
             known = self.active_folders.get(folder)
             self.active_folders[folder] = known if mtime is None else mtime
+
+    def begin_checks(self) -> list[bytes]:
+        """It is calm: folders in which people changed things, whose times are looked at now."""
+        self._mtime_checks, self.active_folders = self.active_folders, {}
+        return sorted(self._mtime_checks)
+
+    def checked(self, path: bytes, mtime: int) -> None:
+        """A look found this time."""
+        if self._mtime_checks.pop(path, mtime) != mtime:
+            self._mtimes_to_announce[path] = mtime
+
+    def set_later(self, path: bytes, mtime: int) -> None:
+        """A folder of ours gets this time when all is calm."""
+        self.mtimes_to_set[path] = mtime
 
     def set_mtimes(self) -> None:
         items = []
@@ -52,8 +66,8 @@ class FolderTimes:
             self._board.order(ApplyJob(tuple(items[at : at + limits.APPLY_ITEMS_MAX])))
 
     def announce_mtimes(self) -> None:
-        times = list(self.mtimes_to_announce.items())
-        self.mtimes_to_announce.clear()
+        times = list(self._mtimes_to_announce.items())
+        self._mtimes_to_announce.clear()
         for at in range(0, len(times), limits.CHANGES_MAX):
             some = tuple(times[at : at + limits.CHANGES_MAX])
             for node in sorted(self._board.peers):

@@ -12,7 +12,6 @@ from dir_sync.core.names import NEW_GROW, staging_name
 from dir_sync.core.transfer import Fetch
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import Ready
 from dir_sync.engine.work import WorkTable
@@ -34,11 +33,11 @@ class GrowthInstaller:
         """Known here: what we hold is the beginning of what is wanted. The file itself is written to, so nothing else is done
         at its path until that is over."""
         path, mine = target.path, row.record
-        self._transfers.token += 1
+        token = self._transfers.new_token()
         now, size = self._board.now.mono_ms, mine.size
-        name = staging_name(NEW_GROW, self._board.tag, self._transfers.token)
+        name = staging_name(NEW_GROW, self._board.tag, token)
         fetch = Fetch(
-            self._transfers.token,
+            token,
             target,
             node,
             None,
@@ -56,7 +55,7 @@ class GrowthInstaller:
         fetch.grows = Growing(
             path, row.fp, size, mine.content, marks, target.content, target.size, target.mode, target.mtime
         )
-        self._transfers.by_token[fetch.token] = self._transfers.large[fetch.token] = fetch
+        self._transfers.begin(fetch)
         self._work.begin_growth(fetch)
         self._applier.record_attempt(path, target.stamp)
         self._transfers.order_growth(fetch, ())
@@ -73,7 +72,7 @@ class GrowthInstaller:
         if event.unfinished:
             self._transfers.forget(fetch)
             self._work.retries.wait_after(path, event.problem)
-            self._transfers.unfinished[event.token] = self._board.now.mono_ms + RETRY_MS, fetch
+            self._transfers.cut_back_later(fetch)
             return
         self._transfers.growth_ends(fetch)
         if event.problem:

@@ -6,9 +6,7 @@ Used by: engine.
 
 from __future__ import annotations
 
-from dir_sync.core import limits
-from dir_sync.core.jobs import DiscardJob, SignJob, SweepJob
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind
+from dir_sync.core.jobs import SweepJob
 from dir_sync.core.names import part_name
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CALM_MS
@@ -72,7 +70,7 @@ class IdleTasks:
         if self._signatures.signing or not calm or not self.calm_work():
             return
         if self._board.listings.add_calm():
-            self._look_queue.echoes.clear()
+            self._look_queue.forget_echoes()
             self._board.run_once_more()
             return
         for path in self._work.ready_in_missing_folders():
@@ -81,37 +79,17 @@ class IdleTasks:
             )  # its folder does not come: who waits for this content is served otherwise
             self._board.run_once_more()
         if self._transfers.must_sweep:
-            self._transfers.part_left = self._board.index.offers_went = False
             wanted = {part_name(content) for content in self._board.index.offered_contents()}
-            self._transfers.part_kept = bool(wanted)
+            self._transfers.swept(bool(wanted))
             wanted |= self._work.arrivals.staged_names()
             self._board.emit(SweepJob(frozenset(wanted)))
         if self._folder_times.active_folders:
-            self._folder_times.mtime_checks, self._folder_times.active_folders = self._folder_times.active_folders, {}
-            for path in sorted(self._folder_times.mtime_checks) if self._board.peers else ():
+            checks = self._folder_times.begin_checks()
+            for path in checks if self._board.peers else ():
                 self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms).times = True
             self._board.run_once_more()
             return
         if self._folder_times.mtimes_to_set:
             self._folder_times.set_mtimes()
             return
-        if not self._signatures.to_sign and self._signatures.sign_after is not None:
-            rows = self._board.index.live_rows(self._signatures.sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
-            self._signatures.sign_after = rows[-1].record.path if rows else None
-            for row in rows:
-                self._signatures.sign_budget -= row.record.size
-                if self._signatures.sign_budget < 0:
-                    self._signatures.sign_after = None
-                    break
-                self._signatures.to_sign[row.record.path] = b""
-        while self._signatures.to_sign:
-            path = next(iter(self._signatures.to_sign))
-            earlier = self._signatures.to_sign.pop(path)
-            found = self._board.index.get(path)
-            if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
-                self._signatures.signing = True
-                self._board.order(SignJob("", 0, 0, path, found.fp, found.record.content, earlier))
-                return
-        if self._signatures.may_hold and self._signatures.sign_after is None:
-            self._signatures.may_hold = False
-            self._board.emit(DiscardJob((), unsigned=True))
+        self._signatures.sign_next()

@@ -4,7 +4,7 @@ In:   each announcement that turned out to be of no use: its kind, and by whom i
 Out:  an effect at the end of the turn, for each peer that has made such ones.
 Rule: what an honest node says on one connection is free: each of its records once or twice. More of that changes nothing, and
       neither does a deletion of what is not here, nor what its own peer has replaced before it could be had.
-Used by: intake, acquire, planner, engine.
+Used by: acquire, planner, intake.
 """
 
 from __future__ import annotations

@@ -63,12 +63,9 @@ class IncomingMoves:
     def take_back_moved(self, item: ApplyItem, take: Take) -> bool:
         """True if what is wanted was displaced just now by the same peer: its old name was heard of first. It comes out of
         the history again, where it would take room twice."""
-        alike = self._sources.displaced.get(take.record.content)
-        if alike is None:
+        kept = self._sources.take_displaced(take.record.content)
+        if kept is None:
             return False
-        kept = alike.pop()
-        if not alike:
-            del self._sources.displaced[take.record.content]
         if kept.node != take.record.stamp.node or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
             return False
         version = self._board.index.version(kept.version)
@@ -85,12 +82,12 @@ class IncomingMoves:
 
     def renamed_there(self, record: Record, source: bytes) -> None:
         """A peer has renamed a file, and maybe changed it as well: what we have under the old name is most of it."""
-        self._sources.origins[record.path] = source
+        self._sources.came_from(record.path, source)
         row = self._board.index.get(source)
         if row is None or row.record.kind != Kind.FILE or row.record.content == record.content:
             return
         if min(row.record.size, record.size) >= limits.DELTA_FILE_BYTES_MIN:
-            self._sources.bases[record.path] = row.record.content
+            self._sources.begin_with(record.path, row.record.content)
 
     def was_renamed_there(self, record: Record, source: bytes) -> None:
         """As above, some time ago: we may know another one of the names that it had."""

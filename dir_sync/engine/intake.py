@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from dir_sync.core import limits, notes
 from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, NewIdentity, PeerUp
-from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import Decision, StateRequest
 from dir_sync.core.model import (
@@ -131,13 +130,8 @@ class Intake:
         after = message.after
         is_known = message.index == self._board.index.index_id
         if is_known and after > self._board.index.sequence:
-            if (
-                self._stamps.new_ids_ms is not None
-                and self._board.now.mono_ms - self._stamps.new_ids_ms < IDENTITY_EVERY_MS
-            ):
-                raise PeerError("claims to have seen more of this index than there is")  # true once at most
-            self._stamps.new_ids_ms = self._board.now.mono_ms
-            self._board.index.take_new_ids()
+            if not self._stamps.take_new_ids():
+                raise PeerError("claims to have seen more of this index than there is")
             self._board.tell(notes.IdentityChanged("a peer has seen changes of ours that we have lost"))
             self._board.drop_all()
             self._board.emit(NewIdentity("new-identity"))

@@ -126,9 +126,9 @@ class LocalChanges:
             self._names.found_on_blind_disk(seen, errand)
         match seen.look:
             case Look.SAME:
-                self._recorder.not_noted.pop(path, None)
-                if errand.times and self._folder_times.mtime_checks.pop(path, seen.mtime) != seen.mtime:
-                    self._folder_times.mtimes_to_announce[path] = seen.mtime
+                self._recorder.looked_at(path)
+                if errand.times:
+                    self._folder_times.checked(path, seen.mtime)
                 if errand.listing and seen.kind == Kind.DIRECTORY:
                     self._board.listings.add(path)
                 self._done(path)
@@ -157,8 +157,8 @@ class LocalChanges:
                         self._deltas_out.keep_delta(seen.delta)
                     return
                 if self.found(seen, errand):
-                    self._recorder.not_noted.pop(path, None)
-                    self._look_queue.restless_told.discard(path)
+                    self._recorder.looked_at(path)
+                    self._look_queue.rests(path)
                     self._deltas_out.drop_delta(seen.delta)
                     self._done(path)
                     return
@@ -172,9 +172,8 @@ class LocalChanges:
             case Look.UNSTABLE:
                 errand.tries += 1
                 again = self._work.pace.earliest(path, now + limits.SETTLE_MS)
-                if self._work.pace.is_restless(path) and path not in self._look_queue.restless_told:
-                    self._look_queue.restless_told.add(path)
-                    self._board.tell(notes.Restless(path, seen.size))
+                if self._work.pace.is_restless(path):
+                    self._look_queue.never_rests(path, seen.size)
             case Look.UNKNOWN:
                 errand.tries += 1
                 if errand.tries == 1:
@@ -188,7 +187,7 @@ class LocalChanges:
 
     def _done(self, path: bytes, is_there: bool = True) -> None:
         if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):
-            self._publisher.renamed_here[path] = sources
+            self._publisher.renamed(path, sources)
         if path not in self._board.agenda:
             self._board.scan_need_not_wait(path)
             if not self._work.jobs.is_at(path):
@@ -222,7 +221,7 @@ class LocalChanges:
         )  # of what is held, there was nothing left to remove
         if not is_seen_gone and not errand.judged and not is_known_gone:
             if not self._brakes.own.holds(path):
-                self._brakes.own.missed[path] = None
+                self._brakes.own.miss(path)
                 return True
             newer = any(beats(offer.record, mine) for offer in self._board.index.offers(path))
             is_wanted = mine.kind != Kind.DIRECTORY and path in self._brakes.own.held and newer
@@ -231,10 +230,7 @@ class LocalChanges:
         if mine.kind == Kind.DIRECTORY and self._brakes.own.held:
             below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
             if below and all(child.record.path in self._brakes.own.held for child in below):
-                self._brakes.own.held[path] = (
-                    0,
-                    0,
-                )  # it was moved without what is held in it: the same is decided of both
+                self._brakes.own.hold_with(path)
                 return True
         if mine.kind == Kind.DIRECTORY and (
             self._look_queue.look_below(path, errand) or self._work.jobs.is_being_filled(path)
@@ -268,7 +264,7 @@ class LocalChanges:
             self._scope.skip(path, seen.problem or "not a file, a folder or a link")
             self._work.obstruct(path, Kind.OTHER)
             if seen.problem == MOUNTED:
-                self._scope.mounted.add(path)
+                self._scope.note_mount(path)
             if mine is not None and mine.kind == Kind.DIRECTORY and seen.problem == MOUNTED:
                 return self._hidden(mine)
             if mine is not None and mine.kind != Kind.ABSENT:

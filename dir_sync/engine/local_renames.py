@@ -31,7 +31,7 @@ class LocalRenames:
         self._brakes = brakes
         self._publisher = publisher
         self.renames = Renames()
-        self.is_listing = False  # a folder is about to be listed: what vanished may be in it
+        self._is_listing = False  # a folder is about to be listed: what vanished may be in it
 
     def pair(self, source: bytes, target: bytes, row: Row | None, is_seen: bool = True) -> None:
         """What was at `source`, as `row` says, is at `target` now. `is_seen`: the watcher saw it go."""
@@ -100,8 +100,12 @@ class LocalRenames:
         """The scan has listed every folder: have those files that it found under new names left their old ones?"""
         for source, path in self._work.take_set_aside().items():
             self._board.add_scanned(path).matched = True
-            self._brakes.own.missed.pop(source, None)
+            self._brakes.own.find(source)
             self.pair(source, path, self._board.index.get(source), is_seen=False)
+
+    def expect_listing(self, is_listing: bool) -> None:
+        """`is_listing`: a folder is about to be listed; what vanished may be in it."""
+        self._is_listing = is_listing
 
     def waits_for_new_name(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
         """True while the new name of what was at a path has still to be looked at, or to be heard of."""
@@ -151,7 +155,7 @@ class LocalRenames:
         if errand.live and self._work.is_set_aside(path):
             return 20
         is_young = errand.live and now - errand.first_ms < limits.RENAME_HOLD_MS
-        if not (is_young and self.is_listing) or any(
+        if not (is_young and self._is_listing) or any(
             path in sources for sources in self._publisher.renamed_here.values()
         ):
             return 0

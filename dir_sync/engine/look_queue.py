@@ -7,7 +7,9 @@ Used by: names, uploader, applier, bulk_install, recorder, local_changes, scan, 
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from collections.abc import Iterable
+
+from dir_sync.core import limits, notes
 from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import LookJob
@@ -16,7 +18,7 @@ from dir_sync.core.model import Kind, Record, inode_of, parent_of
 from dir_sync.core.pace import Span
 from dir_sync.core.renames import likely_originals
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import EMPTY_MS, MOVE_ROWS_MAX
+from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.scope import Scope
@@ -50,7 +52,7 @@ class LookQueue:
         self._publisher = publisher
         self._local_renames = local_renames
         self.echoes_min = 16  # so many new files at once are a bulk
-        self.restless_told: set[bytes] = set()  # files of which people were told that they never rest
+        self._restless_told: set[bytes] = set()  # files of which people were told that they never rest
         self.looks_out = 0
         self.echoes: dict[bytes, int | None] = {}  # new names we make -> until when (ms) their events are ours
 
@@ -109,6 +111,40 @@ class LookQueue:
         errand = self._board.agenda.touch(path, Urgency.VANISHED, now, span)
         errand.large = False  # there is most probably nothing to read
         errand.patience_ms = now + grace if grace else 0  # it is known now that it went
+
+    def expect_echo(self, path: bytes) -> None:
+        """We make a new name: the event of it is ours."""
+        self.echoes[path] = None
+
+    def expect_echoes(self, paths: Iterable[bytes]) -> None:
+        self.echoes.update(dict.fromkeys(paths))
+
+    def installed(self, path: bytes, is_done: bool) -> None:
+        """What was expected is made, or failed."""
+        if path in self.echoes:
+            if is_done:
+                self.echoes[path] = self._board.now.mono_ms + ECHO_MS
+            else:
+                del self.echoes[path]
+
+    def all_installed(self, paths: list[bytes]) -> None:
+        until = self._board.now.mono_ms + ECHO_MS
+        self.echoes.update(dict.fromkeys(self.echoes.keys() & paths, until))
+
+    def forget_echoes(self) -> None:
+        self.echoes.clear()
+
+    def look_came_back(self, errand: Errand) -> None:
+        self.looks_out -= not errand.large
+
+    def never_rests(self, path: bytes, size: int) -> None:
+        """People are told once that a file changes all the time."""
+        if path not in self._restless_told:
+            self._restless_told.add(path)
+            self._board.tell(notes.Restless(path, size))
+
+    def rests(self, path: bytes) -> None:
+        self._restless_told.discard(path)
 
     def take_echo(self, path: bytes) -> bool:
         """True if this is (most probably) our own doing. Such events come by the thousand with a bulk of new files; their

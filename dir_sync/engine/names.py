@@ -45,7 +45,7 @@ class Names:
         what its folder lists tells, when all is calm."""
         path = seen.path
         if seen.look is Look.ABSENT and self._board.index.offers(path):
-            self._transfers.free.add(path)
+            self._transfers.name_is_free(path)
         row = self._board.index.get(path)
         if errand.live and (row is None or not row.fp):
             self._board.listings.add_when_calm(parent_of(path))

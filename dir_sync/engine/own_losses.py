@@ -30,8 +30,7 @@ class OwnLosses:
         self.held_again_ms: int | None = None  # when to see whether what our own side holds is still a disaster
 
     def begin_to_look(self) -> None:
-        if not self._brakes.own.missed:
-            self._brakes.own.before = self._board.index.files()
+        self._brakes.own.begin_to_look(self._board.index.files())
 
     def judge(self) -> None:
         """The scan is over: what it missed was deleted, or is held because it is too much to be believed."""
@@ -79,7 +78,7 @@ class OwnLosses:
     def no_longer_held(self, path: bytes) -> None:
         if path in self._brakes.own.held:
             self._board.plan_queue.add_all_offers()  # what waited for it
-            self._brakes.is_published = False
+            self._brakes.publish_later()
             self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS
         if self._brakes.own.is_back(path):
             self._board.tell(notes.NothingHeld())

@@ -76,7 +76,7 @@ class PeerLosses:
         if verdict is Verdict.HOLD:
             self._work.arrivals.unready(mine.path)
             if was_on:
-                self._brakes.is_published = False
+                self._brakes.publish_later()
             else:
                 self._brakes.publish()
         return verdict is not Verdict.PASS
@@ -185,21 +185,19 @@ class PeerLosses:
         if self._sources.forget_missing(peer.node):
             self._board.plan_queue.add_all_offers()
         known = self._brakes.held_elsewhere.get(peer.node, ())
+        self._brakes.held_there(peer.node, held)
         if held:
-            self._brakes.held_elsewhere[peer.node] = held
             for maker, _, files, path in [one for one in held if all(one.maker != old.maker for old in known)][:1]:
                 if maker == peer.node:
                     self._board.tell(notes.LossHeldThere(path, peer.name, files))
                 else:
                     who = None if maker == self._board.index.node else self._board.name_of(maker)
                     self._board.tell(notes.HeldThere(path, peer.name, who, files))
-        else:
-            self._brakes.held_elsewhere.pop(peer.node, None)
 
     def settled_peers(self, path: bytes) -> None:
         if self._brakes.peers.holds(path):
             self._board.plan_queue.add(parent_of(path))  # which may have waited for it
-            self._brakes.is_published = False
+            self._brakes.publish_later()
         free = self._brakes.peers.settled(path, self._board.now.mono_ms)
         if free:
             for link in free:

@@ -55,6 +55,15 @@ class Publisher:
             for peer in self.subscribers.values()
         )
 
+    def publish_when_due(self) -> None:
+        if not self.may_tell_later():
+            self.told_ms = self._board.now.mono_ms
+            self.publish()
+
+    def renamed(self, path: bytes, sources: tuple[bytes, ...]) -> None:
+        """A file got that name in this turn; it had the others."""
+        self.renamed_here[path] = sources
+
     def publish(self) -> None:
         """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
         fresh = self._with_renames() if self._board.announcements.unlogged or self._board.announcements.rows else {}

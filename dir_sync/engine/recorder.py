@@ -59,7 +59,11 @@ class LocalRecorder:
         self._rows = rows
         self._deltas_out = deltas_out
         self._applier = applier
-        self.not_noted: dict[bytes, tuple[Record, Record]] = {}  # path -> what its row says, what had taken its place
+        self._not_noted: dict[bytes, tuple[Record, Record]] = {}  # path -> what its row says, what had taken its place
+
+    def looked_at(self, path: bytes) -> None:
+        """Its row says what is there: nothing was left unnoted."""
+        self._not_noted.pop(path, None)
 
     def find_not_noted(self, found: Sequence[Version]) -> None:
         """What was displaced was displaced by what is wanted there: so that is what a user has seen who then removed or
@@ -78,11 +82,11 @@ class LocalRecorder:
                 continue
             decision = decide(row.record, index.offers(version.path))
             if isinstance(decision, Take) and decision.record.kind != Kind.ABSENT:
-                self.not_noted[version.path] = row.record, decision.record
+                self._not_noted[version.path] = row.record, decision.record
 
     def as_installed(self, mine: Record) -> Record:
         """What was at a path before a user's change: not what its row says, if something had taken its place unnoted."""
-        said, installed = self.not_noted.get(mine.path, (None, mine))
+        said, installed = self._not_noted.get(mine.path, (None, mine))
         return installed if said == mine else mine
 
     def record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:

@@ -128,7 +128,7 @@ class MessageRouter:
                             self._work.retries.offer_delta(record.path, peer.node, base, content, change.delta)
                 for path, mtime in times:
                     if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
-                        self._folder_times.mtimes_to_set[path] = mtime
+                        self._folder_times.set_later(path, mtime)
                 self._intake.advance_received(peer, sequence)
             case Chunks():
                 self._fetcher.on_chunks(peer, message)

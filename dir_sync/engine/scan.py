@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dir_sync.core import limits, notes
 from dir_sync.core.agenda import Errand
 from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
-from dir_sync.core.looks import MOUNTED, Folder, Listing, Look, Seen
+from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.applier import Applier
@@ -121,12 +121,7 @@ class Scan:
         self._board.listings.add_all([prefix + name for name in listing.folders])
         if listing.seen:
             self._found_new(folder, listing.seen, listing.mtime)
-        for name in listing.mounts:
-            self._scope.skip(prefix + name, MOUNTED)
-            self._scope.mounted.add(prefix + name)
-        for path in [path for path in self._scope.mounted if parent_of(path) == folder]:
-            if path[len(prefix) :] not in listing.mounts:
-                self._scope.mounted.discard(path)
+        self._scope.mounts_found(folder, listing.mounts)
         if listing.entries:
             self._entered(folder, prefix, listing.entries, listing.mtime)
         for name in listing.gone:
@@ -176,7 +171,8 @@ class Scan:
                 self._scope.skip(path, "not a file, a folder or a link")
                 continue
             if path in self._board.looking:  # that look is younger than this listing, or will be followed by one
-                self._board.looking[path].listing |= stat.kind == Kind.DIRECTORY
+                looked_at = self._board.looking[path]
+                looked_at.listing |= stat.kind == Kind.DIRECTORY
                 continue
             if row is None and stat.kind == Kind.DIRECTORY:
                 fp = fingerprint(stat)

@@ -6,8 +6,11 @@ Used by: local_renames, look_queue, applier, planner, local_changes, scan.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dir_sync.core import limits, notes
-from dir_sync.core.model import PathError, check_path
+from dir_sync.core.looks import MOUNTED
+from dir_sync.core.model import PathError, check_path, parent_of
 from dir_sync.engine.board import Board
 
 __all__ = ["Scope"]
@@ -33,6 +36,20 @@ class Scope:
             self.skip(path, str(error))
             return False
         return True
+
+    def note_mount(self, path: bytes) -> None:
+        """Another file system is mounted there."""
+        self.mounted.add(path)
+
+    def mounts_found(self, folder: bytes, names: Collection[bytes]) -> None:
+        """A listing of `folder` found mounts at these names in it, and at no others."""
+        prefix = folder + b"/" if folder else b""
+        for name in names:
+            self.skip(prefix + name, MOUNTED)
+            self.mounted.add(prefix + name)
+        for path in [path for path in self.mounted if parent_of(path) == folder]:
+            if path[len(prefix) :] not in names:
+                self.mounted.discard(path)
 
     def skip(self, path: bytes, reason: str) -> None:
         if path not in self.named and len(self.named) < 10_000:

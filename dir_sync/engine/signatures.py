@@ -7,7 +7,8 @@ Used by: applier, deltas_in, bulk_install, recorder, idle.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.model import Kind, Record
+from dir_sync.core.jobs import DiscardJob, SignJob
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
 from dir_sync.engine.board import Board
 
 __all__ = ["SignatureBacklog"]
@@ -45,6 +46,32 @@ class SignatureBacklog:
             if previous is not None and previous.kind == Kind.FILE:
                 earlier = earlier or previous.content
             self.to_sign[record.path] = earlier
+
+    def sign_next(self) -> None:
+        """Nothing else is to be done: the next file is read. Found by path, as long as the budget lasts."""
+        if not self.to_sign and self.sign_after is not None:
+            rows = self._board.index.live_rows(self.sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
+            self.sign_after = rows[-1].record.path if rows else None
+            for row in rows:
+                self.sign_budget -= row.record.size
+                if self.sign_budget < 0:
+                    self.sign_after = None
+                    break
+                self.to_sign[row.record.path] = b""
+        while self.to_sign:
+            path = next(iter(self.to_sign))
+            earlier = self.to_sign.pop(path)
+            found = self._board.index.get(path)
+            if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
+                self.signing = True
+                self._board.order(SignJob("", 0, 0, path, found.fp, found.record.content, earlier))
+                return
+        if self.may_hold and self.sign_after is None:
+            self.may_hold = False
+            self._board.emit(DiscardJob((), unsigned=True))
+
+    def one_signed(self) -> None:
+        self.signing = False
 
     def sign_rested(self) -> None:
         """Files that grew and do so no more."""

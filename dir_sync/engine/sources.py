@@ -19,6 +19,9 @@ from dir_sync.index import Row
 
 __all__ = ["Sources"]
 
+_DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
+_DISPLACED_ALIKE_MAX = 100  # of one content
+
 
 class Sources:
     """Where a content can be had just now, and where it could not."""
@@ -27,7 +30,7 @@ class Sources:
         self._board = board
         self._work = work
         self.no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
-        self.displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
+        self._displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
         self.origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
         self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it lacks itself, and does not know why
         self.bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
@@ -35,6 +38,41 @@ class Sources:
     def has(self, offer: Offer, wanted: Record) -> bool:
         """True if the content that is wanted may be asked for where this offer comes from."""
         return same_content(offer.record, wanted) and self.may_be_asked(offer.peer, wanted.content)
+
+    def keep_displaced(self, content: bytes, kept: Displaced) -> None:
+        """That content was displaced just now: it may be wanted under another name."""
+        if len(self._displaced) >= _DISPLACED_MAX:
+            self._displaced.clear()
+        alike = self._displaced.setdefault(content, [])
+        alike.append(kept)
+        del alike[:-_DISPLACED_ALIKE_MAX]
+
+    def take_displaced(self, content: bytes) -> Displaced | None:
+        """The last of its kind; it is not given twice."""
+        alike = self._displaced.get(content)
+        if alike is None:
+            return None
+        kept = alike.pop()
+        if not alike:
+            del self._displaced[content]
+        return kept
+
+    def came_from(self, path: bytes, source: bytes) -> None:
+        """The maker of what is announced at `path` says that it had that name."""
+        self.origins[path] = source
+
+    def begin_with(self, path: bytes, content: bytes) -> None:
+        """A delta for `path` may begin with that content of ours."""
+        self.bases[path] = content
+
+    def forget(self, path: bytes) -> None:
+        """Nothing is wanted there any more."""
+        self.bases.pop(path, None)
+        self.origins.pop(path, None)
+
+    def trust(self, path: bytes, fp: bytes) -> None:
+        """It can be copied from again."""
+        self.no_source.discard((path, fp))
 
     def may_be_asked(self, node: str, content: bytes) -> bool:
         holder = holder_of(node)

@@ -9,6 +9,7 @@ Used by: rows, planner, intake, recorder, local_changes, queries.
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.model import Record, Stamp
 from dir_sync.core.reconcile import changed
 from dir_sync.engine.board import Board
@@ -25,10 +26,20 @@ class Stamps:
     def __init__(self, board: Board, ahead_ns: int) -> None:
         self._board = board
         self._ahead_ns = ahead_ns
-        self.new_ids_ms: int | None = None  # when this index took new ids
+        self._new_ids_ms: int | None = None  # when this index took new ids
         self._alias = ""  # under which a change is made where our own entry in a vector is forged
         self.outdone: dict[bytes, set[tuple[Stamp, Stamp]]] = {}  # what won here against a larger stamp, and over which
         self.lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
+
+    def take_new_ids(self) -> bool:
+        """This index gets new ids, as a copy of an older state has to. False if it got some a while ago: that is true once
+        at most."""
+        now_ms = self._board.now.mono_ms
+        if self._new_ids_ms is not None and now_ms - self._new_ids_ms < IDENTITY_EVERY_MS:
+            return False
+        self._new_ids_ms = now_ms
+        self._board.index.take_new_ids()
+        return True
 
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
         """The record of what somebody at this node has made of `previous`."""

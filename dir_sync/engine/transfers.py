@@ -55,16 +55,62 @@ class TransferTable:
             False  # the disk may take a name for another one: a name is looked at before its content is fetched
         )
         self.unable = Unable()
-        self.free: set[bytes] = set()  # names that a blind disk has room for, as a look has just shown
+        self._free: set[bytes] = set()  # names that a blind disk has room for, as a look has just shown
         self.by_token: dict[int, Fetch] = {}
-        self.orphans: dict[int, tuple[Fetch, bool]] = {}  # given up while their files were written; remove them?
-        self.part_left = True  # there may be partial downloads that nobody wants any more
-        self.part_kept = False  # ... or will not want when what is announced changes
+        self._orphans: dict[int, tuple[Fetch, bool]] = {}  # given up while their files were written; remove them?
+        self._part_left = True  # there may be partial downloads that nobody wants any more
+        self._part_kept = False  # ... or will not want when what is announced changes
         self.large: dict[int, Fetch] = {}  # those of _fetches that go through the staging folder
         self.token = 0
         self.unfinished: dict[int, tuple[int, Fetch]] = {}  # token -> when (ms) a file that grew is cut back
-        self.pulls: dict[str, list[PullItem]] = {}
+        self._pulls: dict[str, list[PullItem]] = {}
         self.holders: dict[str, Holder] = {}  # by node: the connected peers
+
+    def new_token(self) -> int:
+        """The number of a new transfer."""
+        self.token += 1
+        return self.token
+
+    def begin(self, fetch: Fetch) -> None:
+        self.by_token[fetch.token] = fetch
+        if not fetch.is_small:
+            self.large[fetch.token] = fetch
+
+    def take_orphan(self, token: int) -> tuple[Fetch, bool] | None:
+        """A transfer that was given up while its file was written, which is over now; and whether the file goes."""
+        orphan = self._orphans.pop(token, None)
+        if orphan is not None:
+            self.part_was_left()
+        return orphan
+
+    def cut_back_later(self, fetch: Fetch) -> None:
+        """A file of ours that grew could not be cut back to what it was."""
+        self.unfinished[fetch.token] = self._board.now.mono_ms + RETRY_MS, fetch
+
+    def take_pulls(self) -> dict[str, list[PullItem]]:
+        """What is to be asked for now, by peer."""
+        pulls, self._pulls = self._pulls, {}
+        return pulls
+
+    def part_was_left(self) -> None:
+        """There may be a partial download that nobody wants any more."""
+        self._part_left = True
+
+    def swept(self, are_kept: bool) -> None:
+        """Partial downloads that nobody wants go now. `are_kept`: some are wanted."""
+        self._part_left = False
+        self._board.index.offers_are_known()
+        self._part_kept = are_kept
+
+    def name_is_free(self, path: bytes) -> None:
+        self._free.add(path)
+
+    def has_free_name(self, path: bytes) -> bool:
+        """True if a look has just shown that a blind disk has room for the name."""
+        return path in self._free
+
+    def use_name(self, path: bytes) -> None:
+        self._free.discard(path)
 
     def part_name(self, content: bytes) -> bytes:
         """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed, or
@@ -86,7 +132,7 @@ class TransferTable:
                 self.forget(fetch)
                 self.drop_stage(fetch, fetch.base is not None)
                 self._board.plan_queue.add(path)
-        self.pulls.pop(node, None)
+        self._pulls.pop(node, None)
         self._board.plan_queue.room_came()
         del self.holders[node]
 
@@ -95,7 +141,7 @@ class TransferTable:
         if holder is None:
             return
         window = holder.window
-        pulls = self.pulls.setdefault(fetch.peer, [])
+        pulls = self._pulls.setdefault(fetch.peer, [])
         for offset, length in fetch.next_ranges(window):
             pulls.append(window.ask(fetch, offset, length))
 
@@ -114,10 +160,10 @@ class TransferTable:
             self.order_growth(fetch, (), give_up=True)
             remove = True
         if fetch.writing:
-            self.orphans[fetch.token] = (fetch, remove)
+            self._orphans[fetch.token] = (fetch, remove)
             return
         name = fetch.name
-        self.part_left = True
+        self.part_was_left()
         if remove and not self._is_staged(name):
             self._board.order_discard((name,), (fetch.token,))
         else:
@@ -257,7 +303,7 @@ class TransferTable:
 
     @property
     def must_sweep(self) -> bool:
-        return self.part_left or (self.part_kept and self._board.index.offers_went)
+        return self._part_left or (self._part_kept and self._board.index.offers_went)
 
     def progress(self) -> list[tuple[bytes, str, int, int, int, int]]:
         """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
@@ -287,5 +333,4 @@ class TransferTable:
         """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
         nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
         self._work.forget_announced(path)
-        self._sources.bases.pop(path, None)
-        self._sources.origins.pop(path, None)
+        self._sources.forget(path)

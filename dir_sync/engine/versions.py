@@ -9,6 +9,7 @@ Used by: look_queue, applier, bulk_install.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 from dir_sync.core import notes
 from dir_sync.core.arrivals import Arrivals, is_flooded
@@ -36,7 +37,7 @@ class VersionKeeper:
         self._work = work
         self._sources = sources
         self.retention = retention
-        self.arrivals = Arrivals()
+        self._arrivals = Arrivals()
         self.prune_at = 0  # (ms) the history is looked at again
         self.pruning: tuple[bytes, ...] = ()  # versions that are being removed
         self.in_use: dict[
@@ -47,11 +48,15 @@ class VersionKeeper:
         self._since: dict[bytes, int] = {}  # path -> when (ms) its content came
         self.rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
 
+    def came(self, contents: Iterable[bytes]) -> None:
+        """These came from peers just now."""
+        self._arrivals.add(contents, self._board.now.mono_ms)
+
     def keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
         self._board.index.put_version(version)
-        if version.kind == Kind.FILE and self.arrivals.is_brief(version.content, self._board.now.mono_ms):
+        if version.kind == Kind.FILE and self._arrivals.is_brief(version.content, self._board.now.mono_ms):
             self._board.index.put_brief(version.name)
         self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
         self.recheck_later(version)
@@ -153,7 +158,7 @@ class VersionKeeper:
             known = self._board.index.version(version.name)
             if known is None:
                 continue
-            self._sources.no_source.discard((version.name, b""))
+            self._sources.trust(version.name, b"")
             if version != known._replace(why=version.why):
                 self._board.index.put_version(version._replace(why=Why.CONFLICT))
                 self._board.tell(notes.WrittenLate(version.path, version.name))

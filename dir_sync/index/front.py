@@ -216,9 +216,9 @@ class Index:
     def offers_went(self) -> bool:
         return self._offers.went
 
-    @offers_went.setter
-    def offers_went(self, went: bool) -> None:
-        self._offers.went = went
+    def offers_are_known(self) -> None:
+        """From now on `offers_went` tells whether any were dropped or replaced since."""
+        self._offers.went = False
 
     def offers(self, path: bytes) -> list[Offer]:
         return self._offers.of(path)
