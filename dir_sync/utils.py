@@ -1,4 +1,4 @@
-"""Small helpers without domain words: this machine's IPv4 networks, back-off, HOST:PORT.
+"""Small helpers without domain words: this machine's IPv4 networks, HOST:PORT.
 
 In: what the operating system says, and texts. Out: plain values. Rule: nothing here knows what the program is
 for.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-__all__ = ["Backoff", "Interface", "interfaces", "is_local_address", "is_on_link", "parse_host_port"]
+__all__ = ["Interface", "interfaces", "is_local_address", "is_on_link", "parse_host_port"]
 
 
 class Interface(NamedTuple):
@@ -21,12 +21,6 @@ class Interface(NamedTuple):
     address: str
     netmask: str
     broadcast: str
-
-
-class Dice(Protocol):
-    """The part of random.Random that is used here."""
-
-    def uniform(self, a: float, b: float, /) -> float: ...
 
 
 def interfaces(only: str | None = None) -> list[Interface]:
@@ -78,30 +72,6 @@ def is_on_link(address: str, networks: Iterable[Interface]) -> bool:
         if here is not None and mask is not None and (number ^ here) & mask == 0:
             return True
     return False
-
-
-class Backoff:
-    """How long to wait before the next try: from `first_s` doubled up to `most_s`, +-25 % by the dice."""
-
-    def __init__(self, first_s: float, most_s: float, dice: Dice) -> None:
-        self._first_s = first_s
-        self._most_s = most_s
-        self._dice = dice
-        self._base_s = first_s
-
-    def next_s(self) -> float:
-        """Seconds to wait now; the next answer will be about twice as long."""
-        base_s = self._base_s
-        self._base_s = min(self._most_s, base_s * 2)
-        return base_s * self._dice.uniform(0.75, 1.25)
-
-    def reset(self) -> None:
-        """It worked: start from `first_s` again."""
-        self._base_s = self._first_s
-
-    def exhaust(self) -> None:
-        """It will not work soon: go on from `most_s`."""
-        self._base_s = self._most_s
 
 
 def parse_host_port(text: str, default_port: int) -> tuple[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import subprocess
 import sys
@@ -10,10 +9,8 @@ from types import SimpleNamespace
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dir_sync.utils import Backoff, Interface, interfaces, is_local_address, is_on_link, parse_host_port
+from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link, parse_host_port
 
 LOOPBACK = Interface("lo", "127.0.0.1", "255.0.0.0", "127.255.255.255")
 
@@ -141,28 +138,6 @@ def test_what_is_local(address: str, is_local: bool, is_near: bool) -> None:
     assert is_local_address(address, [ETH]) is is_local
     assert is_on_link(address, [ETH]) is is_near
     assert is_on_link(address, []) is False
-
-
-def test_back_off_doubles_has_jitter_and_ends() -> None:
-    class Mean:
-        def uniform(self, low: float, high: float) -> float:
-            return (low + high) / 2
-
-    pause = Backoff(0.25, 30.0, Mean())
-    assert [pause.next_s() for _ in range(10)] == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    pause.reset()
-    assert [pause.next_s() for _ in range(2)] == [0.25, 0.5]
-    pause.exhaust()
-    assert pause.next_s() == 30
-    assert pause.next_s() == 30
-
-
-@given(st.integers(0, 2**32), st.integers(0, 40))
-def test_back_off_stays_in_bounds(seed: int, tries: int) -> None:
-    pause = Backoff(0.25, 30.0, random.Random(seed))
-    for step in range(tries):
-        base_s = min(30.0, 0.25 * 2**step)
-        assert base_s * 0.75 <= pause.next_s() <= base_s * 1.25
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,10 @@ from zlib import crc32
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp
 
 __all__ = ["bucket_of", "first_scan_record", "summarize"]
 
-_BILLION = 1_000_000_000
 _NAMED = struct.Struct(">BHqI")
 _new = tuple.__new__  # half the cost of a named tuple's own
 
@@ -28,7 +27,7 @@ def first_scan_record(path: bytes, kind: Kind, size: int, content: bytes, mtime:
     if kind is Kind.DIRECTORY:
         named, ns = _NAMED.pack(kind, mode, 0, 0), 1
     else:
-        named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // _BILLION, mtime % _BILLION)
+        named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // NS_PER_S, mtime % NS_PER_S)
         ns = min(max(mtime, 1), limits.STAMP_NS_MADE_MAX)
     maker = "=" + blake3(named + content).hexdigest(12)
     return _new(Record, (path, kind, size, content, mtime, mode, _new(Stamp, (ns, maker)), ((maker, 1),), ()))

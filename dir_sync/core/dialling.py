@@ -8,14 +8,16 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.address_book import Address, AddressBook, DialTarget
+from dir_sync.core.backoff import backoff
 from dir_sync.core.links import Links
 from dir_sync.core.rate import TokenBucket
+from dir_sync.core.rng import Uniform
 
-__all__ = ["HOPELESS", "NOTHING_IN_COMMON", "Dial", "Dialling", "Dice"]
+__all__ = ["HOPELESS", "NOTHING_IN_COMMON", "Dial", "Dialling"]
 
 LARGER_WAITS_MS = 500  # the smaller id dials; this is for where only the larger one can
 BACKOFF_FIRST_MS, BACKOFF_MOST_MS = 250, 30_000
@@ -42,21 +44,15 @@ class Dial(NamedTuple):
     port: int
 
 
-class Dice(Protocol):
-    """The part of random.Random that is used here."""
-
-    def uniform(self, a: float, b: float, /) -> float: ...
-
-
 class Dialling:
     """The dials of one node. `node`, `instance`: who we are."""
 
-    def __init__(self, node: str, instance: str, links: Links, book: AddressBook, dice: Dice, now_ms: int) -> None:
+    def __init__(self, node: str, instance: str, links: Links, book: AddressBook, rng: Uniform, now_ms: int) -> None:
         self.node = node
         self._instance = instance
         self._links = links
         self._book = book
-        self._dice = dice
+        self._rng = rng
         self._dials: dict[Address, DialTarget] = {}  # asked for, not yet answered
         self._silent: dict[int, tuple[DialTarget, Address]] = {}  # dialled links that have not said HELLO
         self._busy: set[Address] = set()  # the addresses of both
@@ -204,8 +200,8 @@ class Dialling:
         self.retry(target, now_ms)
 
     def _pause_ms(self, step: int) -> int:
-        base = min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS << min(step, _STEPS))
-        return int(base * self._dice.uniform(1 - BACKOFF_JITTER, 1 + BACKOFF_JITTER))
+        base = backoff(BACKOFF_FIRST_MS, step, BACKOFF_MOST_MS)
+        return int(base * self._rng.uniform(1 - BACKOFF_JITTER, 1 + BACKOFF_JITTER))
 
     def _landed(self, target: DialTarget, address: Address) -> None:
         target.is_flying = False

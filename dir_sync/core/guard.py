@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.backoff import backoff
 from dir_sync.core.messages import (
     Acknowledge,
     Decision,
@@ -214,5 +215,5 @@ class Guard:
             return 0  # of this machine: to shut out one of its nodes would shut out all
         if known.barred_ms <= now_ms:
             known.bars += 1
-            known.barred_ms = now_ms + min(first << min(known.bars - 1, 10), most)
+            known.barred_ms = now_ms + backoff(first, known.bars - 1, most)
         return known.barred_ms - now_ms

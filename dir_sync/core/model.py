@@ -17,6 +17,7 @@ __all__ = [
     "CTIME_BYTES",
     "FINGERPRINT_BYTES",
     "FIRST_CONTACT",
+    "NS_PER_S",
     "Kind",
     "PathError",
     "PeerError",
@@ -286,7 +287,7 @@ def check_path(path: bytes) -> bytes:
     return path
 
 
-_BILLION = 1_000_000_000
+NS_PER_S = 1_000_000_000
 _FINGERPRINT = struct.Struct("<BHQQqIqI")
 FINGERPRINT_BYTES = _FINGERPRINT.size
 CTIME_BYTES = 12  # at its end: a rename changes ctime and nothing else
@@ -300,7 +301,7 @@ def fingerprint(stat: Stat) -> bytes:
     if kind is Kind.DIRECTORY:
         return _FINGERPRINT.pack(kind, mode, 0, 0, 0, 0, 0, 0)
     return _FINGERPRINT.pack(
-        kind, mode, inode, size, mtime // _BILLION, mtime % _BILLION, ctime // _BILLION, ctime % _BILLION
+        kind, mode, inode, size, mtime // NS_PER_S, mtime % NS_PER_S, ctime // NS_PER_S, ctime % NS_PER_S
     )
 
 

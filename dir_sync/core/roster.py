@@ -17,10 +17,11 @@ from typing import NamedTuple
 from dir_sync.core import limits
 from dir_sync.core.address_book import Address, AddressBook, DialTarget
 from dir_sync.core.beacon import Beacon
-from dir_sync.core.dialling import HOPELESS, NOTHING_IN_COMMON, Dial, Dialling, Dice
+from dir_sync.core.dialling import HOPELESS, NOTHING_IN_COMMON, Dial, Dialling
 from dir_sync.core.identity import Identity
 from dir_sync.core.links import Link, Links
 from dir_sync.core.rate import TokenBucket
+from dir_sync.core.rng import Uniform
 
 __all__ = [
     "NOTHING_IN_COMMON",
@@ -28,7 +29,6 @@ __all__ = [
     "Action",
     "Announce",
     "Dial",
-    "Dice",
     "NewIdentity",
     "Refuse",
     "Roster",
@@ -90,7 +90,7 @@ class Roster:
         self,
         node: str,
         instance: str,
-        dice: Dice,
+        rng: Uniform,
         now_ms: int,
         fixed: Sequence[tuple[str, int]] = (),
         folders: Sequence[str] | None = None,
@@ -98,12 +98,12 @@ class Roster:
         self._node = node
         self._instance = instance
         self._folders = None if folders is None else frozenset(folders)
-        self._dice = dice
+        self._rng = rng
         self._now_ms = now_ms  # of the last call
 
         self._links = Links()
         self._book = AddressBook(self._links, fixed, now_ms)
-        self._dialling = Dialling(node, instance, self._links, self._book, dice, now_ms)
+        self._dialling = Dialling(node, instance, self._links, self._book, rng, now_ms)
         self._given_up: set[int] = set()  # links that end since their address does not answer
         self._identity = Identity(instance)
         self._wants_new_identity = False
@@ -227,7 +227,7 @@ class Roster:
             self._book.sweep(now_ms)
             self._dialling.sweep(now_ms)
             every = BEAT_MS + BEAT_PER_NODE_MS * min(len(self._book.met), limits.LINKS_MAX)
-            self._beat_due = now_ms + int(every * self._dice.uniform(1 - BEAT_JITTER, 1 + BEAT_JITTER))
+            self._beat_due = now_ms + int(every * self._rng.uniform(1 - BEAT_JITTER, 1 + BEAT_JITTER))
         actions.extend(self._dialling.due(now_ms))
         return actions
 
@@ -275,7 +275,7 @@ class Roster:
         if self._answer_due is None:
             spread = min(ANSWER_WITHIN_MS, 2 + len(self._book.met) + len(self._book.strangers))
             wait = self._answers.wait_ms(now_ms)
-            self._answer_due = now_ms + max(wait, int(self._dice.uniform(0, spread)))
+            self._answer_due = now_ms + max(wait, int(self._rng.uniform(0, spread)))
             self._answers.take(self._answer_due)
 
     # --- verdicts -------------------------------------------------------------------------------------------

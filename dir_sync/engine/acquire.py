@@ -7,6 +7,7 @@ Used by: planner.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
+from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
@@ -216,7 +217,7 @@ class Acquire:
         if not holders:
             if avoid:
                 tries = self._work.retries.end_round(path)
-                self._board.plan_later(path, min(RETRY_MS << min(tries, 10), _RETRY_MS_MAX))
+                self._board.plan_later(path, backoff(RETRY_MS, tries, _RETRY_MS_MAX))
             elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
                 self._board.plan_later(path, 100)  # it is just being moved or looked at
             return  # a peer that has it will come, or none ever: the offer stays

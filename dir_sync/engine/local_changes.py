@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.agenda import Errand
+from dir_sync.core.backoff import backoff
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.looks import MOUNTED, Hint, Look, Seen
@@ -179,7 +180,7 @@ class LocalChanges:
                 if errand.tries == 1:
                     self._board.tell(notes.Unreadable(path, seen.problem))
                 first, most = TROUBLE_RETRY_MS
-                again = now + min(first * 2 ** min(errand.tries, 10), most)
+                again = now + backoff(first, errand.tries, most)
                 self._work.obstacles.deny(parent_of(path), path)
                 self._board.scan_need_not_wait(path)  # the scan does not wait for what may never be readable
         self._deltas_out.drop_delta(seen.delta)

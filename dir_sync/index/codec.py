@@ -8,11 +8,10 @@ Rule: pure; imports only `core`. A path is stored as (parent, name), a time as s
 from __future__ import annotations
 
 from dir_sync.core.jobs import Version, Why
-from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp, Vector
 
 __all__ = [
     "KINDS",
-    "NS_PER_S",
     "RECORD_COLUMNS",
     "columns_of_record",
     "columns_of_version",
@@ -22,7 +21,6 @@ __all__ = [
     "version_of",
 ]
 
-NS_PER_S = 1_000_000_000
 KINDS = {int(kind): kind for kind in Kind}
 RECORD_COLUMNS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector,lineage"
 """What `record_of` reads, in this order."""

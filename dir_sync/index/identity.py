@@ -8,19 +8,12 @@ Rule: an id is random and never reused. Sequences rise; a sequence that somebody
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from dir_sync.core.rng import Rng
 from dir_sync.index.notes import Notes
 
-__all__ = ["Identity", "Rng", "Sequences"]
+__all__ = ["Identity", "Sequences"]
 
 _SKIP_MAX = 2**52  # microseconds since 1970 until the year 2112; sequences end far above
-
-
-class Rng(Protocol):
-    """A source of random numbers."""
-
-    def getrandbits(self, k: int, /) -> int: ...
 
 
 class Identity:

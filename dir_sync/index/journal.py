@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dir_sync.core.jobs import Before
-from dir_sync.core.model import Record
-from dir_sync.index.codec import KINDS, NS_PER_S
+from dir_sync.core.model import NS_PER_S, Record
+from dir_sync.index.codec import KINDS
 from dir_sync.index.database import Database
 
 __all__ = ["Journal"]

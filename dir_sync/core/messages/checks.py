@@ -13,12 +13,11 @@ from typing import Any, Final, TypeVar
 
 from dir_sync.core import limits
 from dir_sync.core.growth import MARK_BYTES
-from dir_sync.core.model import PathError, PeerError, check_path
+from dir_sync.core.model import NS_PER_S, PathError, PeerError, check_path
 from dir_sync.core.wire import LocalError
 
 __all__ = [
     "PULL_ID_MAX",
-    "SECOND",
     "are_makers",
     "bounded",
     "checked_array",
@@ -43,7 +42,6 @@ __all__ = [
     "wrong",
 ]
 
-SECOND: Final = 1_000_000_000
 PULL_ID_MAX: Final = 2**32 - 1
 
 _is_id = re.compile("[0-9a-f]{1,64}").fullmatch
@@ -87,9 +85,9 @@ def checked_array(value: Any, what: str, least: int, most: int) -> list[Any]:
 
 
 def checked_time(seconds: Any, ns: Any, what: str) -> int:
-    """A time in nanoseconds; on the wire it is divmod(time, SECOND)."""
-    whole = checked_int(seconds, what, limits.MTIME_S_MIN, limits.MTIME_S_MAX) * SECOND
-    return whole + checked_int(ns, what, 0, SECOND - 1)
+    """A time in nanoseconds; on the wire it is divmod(time, NS_PER_S)."""
+    whole = checked_int(seconds, what, limits.MTIME_S_MIN, limits.MTIME_S_MAX) * NS_PER_S
+    return whole + checked_int(ns, what, 0, NS_PER_S - 1)
 
 
 # Text

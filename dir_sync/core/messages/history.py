@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 from dir_sync.core import limits
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
-    SECOND,
     bounded,
     checked_array,
     checked_bool,
@@ -27,7 +26,7 @@ from dir_sync.core.messages.checks import (
     wrong,
 )
 from dir_sync.core.messages.records import MODE_MAX, checked_content, content_text
-from dir_sync.core.model import Kind
+from dir_sync.core.model import NS_PER_S, Kind
 
 __all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", "Settle"]
 
@@ -111,7 +110,7 @@ class History(BaseMessage):
 def _kept_row(kept: Kept) -> list[Any]:
     path, kind, size, content, mtime, mode, until, why, node = kept
     text = content_text(kind, content)
-    return [text_of(path), int(kind), size, text, *divmod(mtime, SECOND), mode, *divmod(until, SECOND), why, node]
+    return [text_of(path), int(kind), size, text, *divmod(mtime, NS_PER_S), mode, *divmod(until, NS_PER_S), why, node]
 
 
 def _checked_kept(row: Any, makers: dict[str, str]) -> Kept:

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from dir_sync.core import limits
 from dir_sync.core.messages.checks import (
-    SECOND,
     are_makers,
     checked_bytes,
     checked_digest,
@@ -27,7 +26,7 @@ from dir_sync.core.messages.checks import (
     text_of,
     wrong,
 )
-from dir_sync.core.model import Kind, PeerError, Record, Stamp, Vector
+from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record, Stamp, Vector
 from dir_sync.core.wire import LocalError
 
 __all__ = [
@@ -64,7 +63,7 @@ def record_row(record: Record) -> list[Any]:
         text = ""
     else:
         raise LocalError(f"a record of kind {kind}")
-    mtime_s, mtime_ns = divmod(mtime, SECOND)
+    mtime_s, mtime_ns = divmod(mtime, NS_PER_S)
     row = [
         path.decode("utf-8", "surrogateescape"),
         int(kind),
@@ -96,7 +95,7 @@ def checked_record(row: Any, makers: dict[str, str]) -> Record:
         or type(mode) is not int
         or type(stamp_ns) is not int
         or not _MTIME_S_MIN <= mtime_s <= _MTIME_S_MAX
-        or not 0 <= mtime_ns < SECOND
+        or not 0 <= mtime_ns < NS_PER_S
         or not 0 <= mode <= MODE_MAX
         or not 1 <= stamp_ns <= _STAMP_NS_MAX
     ):
@@ -123,7 +122,7 @@ def checked_record(row: Any, makers: dict[str, str]) -> Record:
     lineage: Vector = ()
     if more:
         lineage = _vector(more[0], makers)
-    return _new(Record, (path, kind, size, body, mtime_s * SECOND + mtime_ns, mode, stamp, vector, lineage))
+    return _new(Record, (path, kind, size, body, mtime_s * NS_PER_S + mtime_ns, mode, stamp, vector, lineage))
 
 
 def _vector(entries: Any, makers: dict[str, str]) -> Vector:
@@ -177,7 +176,7 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
     if (
         not 0 <= min(sizes) <= max(sizes) <= _SIZE_MAX
         or not _MTIME_S_MIN <= min(mtime_s) <= max(mtime_s) <= _MTIME_S_MAX
-        or not 0 <= min(mtime_ns) <= max(mtime_ns) < SECOND
+        or not 0 <= min(mtime_ns) <= max(mtime_ns) < NS_PER_S
         or not 0 <= min(modes) <= max(modes) <= MODE_MAX
         or not 1 <= min(stamp_ns) <= max(stamp_ns) <= _STAMP_NS_MAX
         or not 1 <= min(counters) <= max(counters) <= _SEQUENCE_MAX
@@ -200,7 +199,7 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
         repeat(_FILE),
         sizes,
         [raw[at : at + 32] for at in range(0, 32 * count, 32)],
-        [seconds * SECOND + rest for seconds, rest in zip(mtime_s, mtime_ns, strict=True)],
+        [seconds * NS_PER_S + rest for seconds, rest in zip(mtime_s, mtime_ns, strict=True)],
         modes,
         map(_to_stamp, zip(stamp_ns, map(share, nodes, nodes), strict=True)),
         zip(zip(shared, counters, strict=True), strict=True),

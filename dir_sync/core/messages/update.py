@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 from dir_sync.core import limits
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
-    SECOND,
     bounded,
     checked_array,
     checked_bool,
@@ -31,7 +30,7 @@ from dir_sync.core.messages.checks import (
     wrong,
 )
 from dir_sync.core.messages.records import checked_record, new_file_records, record_row
-from dir_sync.core.model import Kind, PeerError, Record
+from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record
 from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_message, encode_pieces
 
 __all__ = ["Change", "DeltaOffer", "ModificationUpdate"]
@@ -84,7 +83,7 @@ class ModificationUpdate(BaseMessage):
             "sequence": self.sequence,
             "changes": [_change_fields(change) for change in bounded(self.changes, 0, limits.CHANGES_MAX)],
             "times": [
-                [text_of(path), *divmod(mtime, SECOND)] for path, mtime in bounded(self.times, 0, limits.CHANGES_MAX)
+                [text_of(path), *divmod(mtime, NS_PER_S)] for path, mtime in bounded(self.times, 0, limits.CHANGES_MAX)
             ],
             "attached": self.attached,
         }

@@ -1,0 +1,17 @@
+"""How long to wait before the next try: twice as long after each failure, up to a bound."""
+
+from __future__ import annotations
+
+__all__ = ["backoff", "longer"]
+
+_DOUBLINGS_MAX = 40  # more make no wait longer, only numbers
+
+
+def backoff(first: int, failures: int, most: int) -> int:
+    """The wait when there were `failures` before: `first` after none, twice as long after each, at most `most`."""
+    return min(first << min(failures, _DOUBLINGS_MAX), most)
+
+
+def longer(last: float, most: float) -> float:
+    """The wait that follows a wait of `last`."""
+    return min(2 * last, most)
