@@ -39,9 +39,11 @@ def start():
     tried = os.environ.pop(HANDED_OVER, "")
     trouble = lacking()
     if not trouble:
-        from dir_sync import cli
+        from dir_sync import cli, signals
 
-        return cli.main(sys.argv[1:])
+        code = cli.main(sys.argv[1:])
+        signals.ignore()
+        return code
     for number, python in enumerate(pythons(), 1):
         if str(number) > tried and os.access(python, os.X_OK):
             more = {HANDED_OVER: str(number), "DIR_SYNC_PYTHON": (getattr(sys, "orig_argv", None) or [""])[0]}

@@ -13,10 +13,19 @@ import signal
 import time
 from collections.abc import Callable
 
-__all__ = ["TOGETHER_S", "Ending", "Wake"]
+__all__ = ["TOGETHER_S", "Ending", "Wake", "ignore"]
 
 TOGETHER_S = 0.5  # what comes within this of the first signal is the same wish
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def ignore() -> None:
+    """Main thread: all is done, and the process ends in a moment.
+
+    While Python ends, it gives each signal its default meaning again: one that came then would still end the process, with
+    another exit code."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Wake:

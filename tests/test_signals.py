@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dir_sync.signals import TOGETHER_S, Ending, Wake
 
+ROOT = Path(__file__).resolve().parent.parent
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
@@ -94,3 +99,23 @@ def test_a_signal_that_another_thread_takes_wakes_the_main_thread() -> None:
     assert not wake.wait(0.01)
     wake.set()
     assert wake.wait(0)
+
+
+def test_a_signal_while_python_ends_does_not_change_the_exit_code() -> None:
+    """A process group and its supervisor may both be told, a moment apart."""
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from dir_sync.signals import *; e = Ending(); e.listen(); ignore()"
+    program += "; print('over', flush=True)"  # from here on Python only takes itself apart
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", program, str(ROOT)], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"over\n"
+            while process.poll() is None:
+                process.terminate()
+            assert process.returncode == 0
+
+
+def test_the_program_ignores_signals_when_all_is_done() -> None:
+    door = ast.parse((ROOT / "main.py").read_text("utf-8"))
+    start = next(node for node in door.body if isinstance(node, ast.FunctionDef) and node.name == "start")
+    calls = [ast.unparse(node.func) for node in ast.walk(start) if isinstance(node, ast.Call)]
+    assert calls.index("cli.main") < calls.index("signals.ignore")
