@@ -80,7 +80,10 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One run of one node. Paths are absolute; they are str with surrogateescape, for os.fsencode."""
+    """One run of one node. Paths are absolute; they are str with surrogateescape, for os.fsencode.
+
+    It has more fields than a class should have: each is one setting of the command line, and none depends on another.
+    """
 
     folder: str  # the shared folder, real: no link in it
     broadcast_port: int = BROADCAST_PORT  # UDP

@@ -78,7 +78,11 @@ MOUNTED = "another file system is mounted there"
 
 
 class Seen(NamedTuple):
-    """What a look found at one path."""
+    """What a look found at one path.
+
+    It has more fields than a class should have: it is a plain value, made by the thousand;
+    to nest it would cost a second tuple for each file.
+    """
 
     path: bytes
     look: Look

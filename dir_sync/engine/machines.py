@@ -53,7 +53,10 @@ __all__ = ["Machines"]
 
 
 class Machines:
-    """The machines of one folder: each gets the board and those below it."""
+    """The machines of one folder: each gets the board and those below it.
+
+    It has more fields than a class should have: each is one machine.
+    """
 
     def __init__(
         self,

@@ -35,6 +35,8 @@ class Index:
     """One folder's index. Not thread safe: it belongs to the engine.
 
     It has as many methods as its tables have together, so that callers know one object and not twelve; each is one line.
+
+    It has more fields than a class should have: each is one table of the database.
     """
 
     def __init__(self, path: str, rng: Rng, image: bytes | None = None) -> None:
