@@ -443,7 +443,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rests": set(),
     "node_manager": {"node", "rests", "security", "log", "utils"},
     "discovery": {"log", "utils"},
-    "web": {"status", "log", "utils"},
+    "web": {"log", "utils"},
     "narrator": {"log", "sentences"},
     "sentences": {"log", "words"},
     "inbox": {"node", "node_manager", "rests"},
