@@ -219,11 +219,24 @@ class Growth:
                     self._cut_mtime = mtime
                 if mtime == self._cut_mtime:  # else a user has touched it since
                     self._writer.set_meta(self._was.mode, self._was.mtime)
+            elif self.in_place:
+                self._leave_to_its_user()
         except DiskError:
             return False
         self._writer.close()
         self._remove(self._note_name if self.in_place else self._copy_name)
         return True
+
+    def _leave_to_its_user(self) -> None:
+        """Somebody has written into it. If it was cut in the instant before our last write, that write stands behind what is
+        there now, since it was appended: it is taken off again. What else of ours is in it stays, and is on the medium before
+        a look finds it and peers hear of it."""
+        size = self._writer.stat().size
+        before = size - len(self._last)
+        if self._last and 0 <= before < self._written and self._writer.read(before, len(self._last)) == self._last:
+            self._writer.truncate(before)
+        elif size > self._job.size:
+            self._writer.sync()
 
     def _is_ours(self) -> bool:
         """True if the file is longer than it was, and nobody else has written into it."""

@@ -295,6 +295,28 @@ def test_what_a_user_writes_meanwhile_is_neither_written_over_nor_cut_off() -> N
     assert paper.content() == b"1234567890 mine"
 
 
+@pytest.mark.usefixtures("small_steps")
+def test_what_was_appended_behind_a_users_new_content_is_taken_off_again() -> None:
+    """Somebody cuts the file and writes it anew between our look at it and our next write."""
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+
+    def save(verb: str, path: bytes) -> None:
+        if verb == "file.write":
+            paper.disk.before = None
+            user = paper.disk.hold(b"f")
+            user.truncate(0)
+            user.write(0, b"new")
+            user.close()
+
+    paper.disk.before = save
+    with pytest.raises(BaseChanged):
+        growth.add(10, b"1234567890")
+    assert growth.give_up()
+    assert paper.content() == b"new"
+
+
 @pytest.mark.parametrize("moment", range(12))
 def test_a_write_at_any_moment_of_an_append_is_not_cut_off(moment: int) -> None:
     """Also between the check of what was appended and the look that tells it from what a user appends."""
