@@ -232,8 +232,8 @@ def _unknown_is_absent() -> Iterator[None]:
 def _moved_on_too_soon() -> AbstractContextManager[object]:
     original = announce.tell
 
-    def tell(folder: str, peer: Any, rows: Any, fresh: Any, until: int, cache: Any) -> Any:
-        told = original(folder, peer, rows, fresh, until, cache)
+    def tell(folder: str, peer: Any, rows: Any, fresh: Any, until: int, cache: Any, *sources: Any) -> Any:
+        told = original(folder, peer, rows, fresh, until, cache, *sources)
         return [announce.Told(announce._moved_on(each.message, until), each.size) for each in told]
 
     return patched("tell", tell)
