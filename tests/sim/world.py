@@ -96,7 +96,9 @@ _BIRTH_NS = 1_700_000_000 * 1_000_000_000
 _REST_WITHIN_US = 400_000_000  # after the last fault
 _ACTIONS_MAX = 120_000
 _MEDDLED_MAX = 300  # each makes more jobs, with more verbs
-_VAIN_MAX = 50  # announcements of one peer that changed nothing, however small the world is
+_VAIN_MAX = (
+    1_000  # a fiftieth of what is free of charge: users who save all the time replace many versions before they are had
+)
 _TOKEN = b"<T"
 _HOUR_MS = 3_600_000
 _BRAKE = Limits(files=3, percent=50)
