@@ -140,7 +140,7 @@ def _failed(error: Exception) -> int:
 def _where(error: BaseException) -> str:
     """File and line where it happened, the innermost of ours."""
     place, at = "somewhere", error.__traceback__
-    here = os.path.dirname(os.path.abspath(__file__))
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
     while at is not None:
         code = at.tb_frame.f_code
         if os.path.abspath(code.co_filename).startswith(here + os.sep):
