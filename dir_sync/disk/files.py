@@ -123,7 +123,9 @@ class OwnFile(File):
         """Where the file system does not tell its limit, a write will."""
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         is_above = limit != resource.RLIM_INFINITY and length > limit
-        if is_above or (length and is_too_long_for_the_disk(self._fd, length)):
+        # Where there is a byte already it fits, and the question would cut it out.
+        is_longer = length > os.fstat(self._fd).st_size
+        if is_above or (is_longer and is_too_long_for_the_disk(self._fd, length)):
             raise DiskError(Trouble.TOO_LARGE, self._path)
 
     def set_meta(self, mode: int, mtime: int) -> None:

@@ -188,7 +188,7 @@ def start_flush(handle: int, offset: int, length: int) -> None:
 
 def is_too_long_for_the_disk(handle: int, length: int) -> bool:
     """True if the file system says that no file can be that long. The kernel looks at that limit before it finds that there
-    is nothing to cut out."""
+    is nothing to cut out: what is at that place would become zero, so the file has to be shorter."""
     return bool(_fallocate(handle, _PUNCH_HOLE, length - 1, 1)) and ctypes.get_errno() == errno.EFBIG
 
 

@@ -152,6 +152,16 @@ def test_create_write_and_go_on(world: World) -> None:
     assert world.read(b"new") == b"heLL\0\0x\0\0"
 
 
+@pytest.mark.parametrize("length", [0, 1, 4, 5, 6, 10_000])
+def test_the_question_whether_a_length_fits_changes_nothing(world: World, length: int) -> None:
+    """A download that was complete when the program died is asked about again: its last byte became zero."""
+    file = world.disk.create(b"new")
+    file.write(0, b"12345")
+    file.must_fit(length)
+    assert (file.read(0, 10), file.stat().size) == (b"12345", 5)
+    file.close()
+
+
 def test_many_files_are_made_and_named(world: World) -> None:
     fill(world)
     files = [
