@@ -70,6 +70,17 @@ def test_of_two_peers_one_leaves_and_the_other_is_asked_for_what_waited() -> Non
     assert not bench.engine.work.rooms
 
 
+def test_what_is_on_its_way_does_not_wait_for_room_when_it_is_announced_again() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(*[large(b"f%03d" % number) for number in range(200)]))
+    waiting = bench.engine.work.rooms.paths()
+    assert b"f000" not in waiting
+    bench.hear(state(large(b"f000", count=2)._replace(stamp=large(b"f000").stamp._replace(ns=WALL_NS + 1))))
+    bench.wait(10)
+    assert bench.engine.work.rooms.paths() == waiting
+
+
 def test_what_waits_for_room_waits_no_more_when_it_is_withdrawn() -> None:
     bench = Bench()
     bench.connect()

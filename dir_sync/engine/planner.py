@@ -115,7 +115,8 @@ class Planner:
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
         for path, offers in sorted(live, key=_path_of):
-            if not arrivals.is_ready(path) and self._is_new_file(path, offers):
+            is_coming = arrivals.is_ready(path) or arrivals.fetch(path) is not None
+            if not is_coming and self._is_new_file(path, offers):
                 holder = holder_of(offers[0].peer)
                 if self._transfers.holders[holder].window.room() < limits.CHUNK_BYTES:
                     rooms.enter(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))
