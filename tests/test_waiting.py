@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.events import PeerDown
 from dir_sync.core.jobs import Applied, ApplyJob, ApplyResult, Result
-from dir_sync.core.messages import Acknowledge, Chunks, Piece, State
+from dir_sync.core.messages import Acknowledge, Chunks, Piece, Refuse, State
 from dir_sync.core.model import Record, fingerprint
 from tests.test_engine import FOLDER, OTHER, PEER, WALL_NS, Bench, record, stat, state
 
@@ -79,6 +80,27 @@ def test_what_is_on_its_way_does_not_wait_for_room_when_it_is_announced_again() 
     bench.hear(state(large(b"f000", count=2)._replace(stamp=large(b"f000").stamp._replace(ns=WALL_NS + 1))))
     bench.wait(10)
     assert bench.engine.work.rooms.paths() == waiting
+
+
+def test_who_gets_room_and_has_no_use_for_it_leaves_it_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PULL_WINDOW_BYTES", 4 * limits.KIB)
+    monkeypatch.setattr(limits, "CHUNK_BYTES", limits.KIB)
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(*[large(b"f%d" % number)._replace(size=limits.KIB) for number in range(8)]))
+    asked = bench.pulls()
+    waiting = sorted(bench.engine.work.rooms.paths())
+    assert (len(asked), len(waiting)) == (4, 4)
+    for path in waiting[:3]:
+        bench.engine.board.plan_later(path, bench.engine.work.retries.refuse(path, "not now"))
+    bench.hear(Refuse(FOLDER, tuple((pull.id, "gone") for pull in asked)))
+    for _ in range(6):
+        assert not list(bench.engine.work.check())
+        if waiting[3] in {pull.path for pull in bench.pulls()}:
+            return
+        assert bench.engine.next_deadline() == bench.now.mono_ms, "it goes on at once"
+        bench.wait(0)
+    raise AssertionError("the last one was never asked for")
 
 
 def test_what_waits_for_room_waits_no_more_when_it_is_withdrawn() -> None:

@@ -99,7 +99,9 @@ class Planner:
             self._board.plan_queue.for_one(owner)
             self._plan_some(paths)
         self._board.plan_queue.for_all()
-        if self._board.plan_queue or self._board.plan_queue.cursor is not None:
+        # Those who got room may have had no use for it: then nothing that comes would wake the next ones.
+        is_room_left = bool(self._work.rooms) and not self._work.arrivals.is_fetching
+        if self._board.plan_queue or self._board.plan_queue.cursor is not None or is_room_left:
             self._board.run_once_more()
 
     def _plan_some(self, paths: list[bytes]) -> None:
