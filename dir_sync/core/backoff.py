@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 __all__ = ["backoff", "longer"]
+
+T = TypeVar("T", int, float)
 
 _DOUBLINGS_MAX = 40  # more make no wait longer, only numbers
 
@@ -12,6 +16,6 @@ def backoff(first: int, failures: int, most: int) -> int:
     return min(first << min(failures, _DOUBLINGS_MAX), most)
 
 
-def longer(last: float, most: float) -> float:
+def longer(last: T, most: T) -> T:
     """The wait that follows a wait of `last`."""
     return min(2 * last, most)

@@ -16,6 +16,7 @@ import time
 
 from dir_sync import root
 from dir_sync.config import Config, ConfigError
+from dir_sync.core.backoff import longer
 from dir_sync.core.model import show
 from dir_sync.daemon.daemon import Daemon
 from dir_sync.daemon.threads import may_pass
@@ -70,7 +71,7 @@ def run(config: Config, ending: Ending) -> int:
             break
         wake.clear()
         if trouble is not None:
-            pause_s = _PAUSE_S[0] if time.monotonic() - began > _LASTED_S else min(2 * pause_s, _PAUSE_S[1])
+            pause_s = _PAUSE_S[0] if time.monotonic() - began > _LASTED_S else longer(pause_s, _PAUSE_S[1])
             if not _wait_for_room(config, trouble, pause_s, wake):
                 break
     logger.info("stopped")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from dir_sync.core import limits
 from dir_sync.core.announce import Fresh
+from dir_sync.core.backoff import longer
 from dir_sync.core.fairness import Backlog
 from dir_sync.core.model import Record
 from dir_sync.core.notes import LocalChange
@@ -137,7 +138,7 @@ class ListQueue:
     def list_later(self, folder: bytes, now_ms: int, first_ms: int, most_ms: int) -> None:
         """It could not be listed: it is tried again after `first_ms`, twice as long each time, up to `most_ms`."""
         known = self.failed.get(folder)
-        wait = first_ms if known is None else min(2 * known[1], most_ms)
+        wait = first_ms if known is None else longer(known[1], most_ms)
         self.failed[folder] = (now_ms + wait, wait)
 
     def listed(self, folder: bytes) -> None:

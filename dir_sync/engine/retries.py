@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from dir_sync.core import notes
+from dir_sync.core.backoff import longer
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CHANGING, TROUBLE_RETRY_MS
@@ -50,7 +51,7 @@ class Retries:
         before, told = (first // 2, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
         if told == CHANGING:
             self._board.tell(notes.CannotWrite(path, problem))
-        retry.wait_ms, retry.problem = max(first, min(before * 2, most)), problem
+        retry.wait_ms, retry.problem = max(first, longer(before, most)), problem
         return retry.wait_ms
 
     def wait_after_change(self, path: bytes) -> int:

@@ -12,4 +12,4 @@ def test_a_wait_doubles_up_to_its_bound() -> None:
 
 
 def test_the_next_wait_follows_from_the_last() -> None:
-    assert [longer(2, 30), longer(16.0, 30), longer(30, 30)] == [4, 30, 30]
+    assert [longer(2, 30), longer(16.0, 30.0), longer(30, 30)] == [4, 30, 30]
