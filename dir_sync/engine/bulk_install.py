@@ -78,12 +78,13 @@ class BulkInstall:
             is_here = here.get(parent)
             if is_here is None:
                 is_here = here[parent] = work.is_unblocked(path)
+                if is_here:
+                    self._board.listings.put_into(parent)
             if not is_here:
                 others.append(change)
                 continue
             gifts[path] = record
             coming.add(digest)
-            self._board.listings.put_into(parent)
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             items.append(item)
         if gifts:

@@ -6,6 +6,7 @@ Used by: local_changes, scan, decisions, router.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dir_sync.core import limits, notes
@@ -26,6 +27,7 @@ from dir_sync.core.model import (
     with_change,
 )
 from dir_sync.core.reconcile import Offer
+from dir_sync.core.uploads import Upload
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import MEMBER, NOBODY
@@ -209,33 +211,42 @@ class Intake:
                 return True
         return False
 
-    def on_acknowledge(self, peer: Contact, path: bytes, stamp: Stamp) -> None:
+    def on_acknowledge(self, peer: Contact, held: Sequence[tuple[bytes, Stamp]]) -> None:
+        """It holds these versions, or has moved beyond what it was told at these paths."""
+        index = self._board.index
         subscriber = self._publisher.subscribers[peer.node]
-        subscriber.pushes.acknowledged(path)
-        subscriber.pushes.acked_ms = self._board.now.mono_ms
-        row = self._board.index.get(path)
-        subscriber.shared += row is not None and row.record.stamp == stamp
-        upload = self._uploader.active.acknowledged(peer.node, path)
-        if upload is not None and row is not None and row.record.stamp == stamp:
-            took = max(1, self._board.now.mono_ms - upload.since_ms)
-            if upload.is_delta:
-                self._board.tell(notes.SentDelta(path, peer.name, upload.file_size, upload.size))
-            else:
-                travelled = upload.size - upload.began_at
-                self._board.tell(notes.SentLarge(path, peer.name, upload.size, travelled, took))
-        for offer in self._board.index.offers(path):
-            if offer.peer == peer.node and offer.record.stamp != stamp:
-                self._keep_offer(path, peer.node, stamp)
-                self._take_back(path, peer.node)  # it has moved on from there
-        if row is not None and row.record.stamp < stamp:
-            self._board.plan_queue.add(path)
-        # (What a larger one has replaced meanwhile, before the stamp went back, is not unheard of either.)
-        was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
-        is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
-        if is_unheard_of and all(offer.record.stamp != stamp for offer in self._board.index.offers(path)):
-            self._announcers[
-                peer.node
-            ].ask_again = True  # it has heard that from us; our index is older than that (a backup, a power cut)
+        if held:
+            subscriber.pushes.acked_ms = self._board.now.mono_ms
+        for path, stamp in held:
+            subscriber.pushes.acknowledged(path)
+            row = index.get(path)
+            is_ours = row is not None and row.record.stamp == stamp
+            subscriber.shared += is_ours
+            upload = self._uploader.active.acknowledged(peer.node, path)
+            if upload is not None and is_ours:
+                self._tell_of_upload(peer, path, upload)
+            for offer in index.offers(path):
+                if offer.peer == peer.node and offer.record.stamp != stamp:
+                    self._keep_offer(path, peer.node, stamp)
+                    self._take_back(path, peer.node)  # it has moved on from there
+            if is_ours:
+                continue
+            if row is not None and row.record.stamp < stamp:
+                self._board.plan_queue.add(path)
+            # (What a larger one has replaced meanwhile, before the stamp went back, is not unheard of either.)
+            was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
+            is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
+            if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers(path)):
+                # It has heard that from us; our index is older than that (a backup, a power cut).
+                self._announcers[peer.node].ask_again = True
+
+    def _tell_of_upload(self, peer: Contact, path: bytes, upload: Upload) -> None:
+        took = max(1, self._board.now.mono_ms - upload.since_ms)
+        if upload.is_delta:
+            self._board.tell(notes.SentDelta(path, peer.name, upload.file_size, upload.size))
+        else:
+            travelled = upload.size - upload.began_at
+            self._board.tell(notes.SentLarge(path, peer.name, upload.size, travelled, took))
 
     def ask_again(self, peer: Contact) -> None:
         """Ask a peer for all it has, as if it had told nothing yet."""

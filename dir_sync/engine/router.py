@@ -106,8 +106,7 @@ class MessageRouter:
                 if last:
                     self._intake.on_last_state(peer, sequence)
             case Acknowledge(_, sequence, held):
-                for path, stamp in held:
-                    self._intake.on_acknowledge(peer, path, stamp)
+                self._intake.on_acknowledge(peer, held)
                 self._intake.advance_received(peer, sequence)
             case ModificationUpdate(_, sequence, told, times, attached):
                 changes: Sequence[Change] = told
