@@ -118,6 +118,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.path_work": {"engine.values"},
     "engine.path_jobs": {"engine.path_work"},
     "engine.obstacles": set(),
+    "engine.out_of_reach": set(),
     "engine.room_queues": set(),
     "engine.retries": {"engine.constants", "engine.board", "engine.path_work"},
     "engine.arrivals": {
@@ -125,7 +126,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.retries",),
     },
     "engine.work": {
-        *("engine.board", "engine.path_work", "engine.path_jobs", "engine.obstacles", "engine.room_queues"),
+        *(
+            "engine.board",
+            "engine.path_work",
+            "engine.path_jobs",
+            "engine.obstacles",
+            "engine.out_of_reach",
+            "engine.room_queues",
+        ),
         *("engine.retries", "engine.arrivals"),
     },
     "engine.scope": {"engine.board"},

@@ -270,7 +270,7 @@ class Acquire:
         is_at_work = False
         for row in sorted(rows, key=lambda row: not self._incoming_moves.is_leaving(row)) if len(rows) > 1 else rows:
             source = row.record.path
-            if source == item.path or not row.fp or (source, row.fp) in self._sources.no_source:
+            if source == item.path or not row.fp or self._sources.is_avoided(source, row.fp):
                 continue
             if len(row.fp) > FINGERPRINT_BYTES:
                 is_at_work = True  # it grew a moment ago, and is read once more before anything is made from it
@@ -298,7 +298,7 @@ class Acquire:
         if is_at_work and self._incoming_moves.wait_a_moment(target):
             return True
         version = self._board.index.version_with(target.content)
-        if version is not None and (version.name, b"") not in self._sources.no_source:
+        if version is not None and not self._sources.is_avoided(version.name):
             self._transfers.cancel(item.path)
             self._applier.order_change(item._replace(copy_path=version.name), take)
             return True

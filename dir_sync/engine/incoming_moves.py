@@ -69,7 +69,7 @@ class IncomingMoves:
         if kept.node != take.record.stamp.node or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
             return False
         version = self._board.index.version(kept.version)
-        if version is None or version.why is Why.CONFLICT or (version.name, b"") in self._sources.no_source:
+        if version is None or version.why is Why.CONFLICT or self._sources.is_avoided(version.name):
             return False
         self._transfers.cancel(item.path)
         self._applier.order_change(item._replace(act=Act.MOVE, copy_path=kept.version, copy_fp=kept.fp), take)

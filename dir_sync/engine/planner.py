@@ -152,6 +152,7 @@ class Planner:
                 self._board.index.drop_offer(path, OURS)  # what should come back was in the history, and is no more
                 self._board.tell(notes.CannotRestore(path))
                 offers = self._board.index.offers(path)
+            self._work.out_of_reach.enter(path, decision.record.content)
             near = [offer for offer in offers if self._sources.may_be_asked(offer.peer, offer.record.content)]
             second = decide(None if row is None else row.record, near, spent)
             if not isinstance(second, Nothing):

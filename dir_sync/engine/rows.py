@@ -78,6 +78,8 @@ class Rows:
             self._peer_losses.settled_peers(record.path)
         if self._work.obstacles and self._work.obstacles.is_at(parent_of(record.path)):
             self._board.plan_queue.add(parent_of(record.path))
+        if fp and self._work.out_of_reach and record.kind == Kind.FILE:
+            self._board.plan_queue.add_all(self._work.out_of_reach.take(record.content))
         if record.kind == Kind.DIRECTORY:
             if self._work.obstacles.has_denied or self._board.listings.failed:
                 self._try_again_below(record.path)

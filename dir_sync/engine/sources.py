@@ -21,6 +21,7 @@ __all__ = ["Sources"]
 
 _DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
 _DISPLACED_ALIKE_MAX = 100  # of one content
+_AVOID_MS = 60_000  # a copy may have failed for a trouble of the disk that passes
 
 
 class Sources:
@@ -29,7 +30,9 @@ class Sources:
     def __init__(self, board: Board, work: WorkTable) -> None:
         self._board = board
         self._work = work
-        self.no_source: set[tuple[bytes, bytes]] = set()  # path and fingerprint of what could not be copied from
+        self._avoided: dict[
+            tuple[bytes, bytes], int
+        ] = {}  # path and fingerprint of what could not be copied -> until (ms)
         self._displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
         self.origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
         self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it lacks itself, and does not know why
@@ -72,7 +75,7 @@ class Sources:
 
     def trust(self, path: bytes, fp: bytes) -> None:
         """It can be copied from again."""
-        self.no_source.discard((path, fp))
+        self._avoided.pop((path, fp), None)
 
     def may_be_asked(self, node: str, content: bytes) -> bool:
         holder = holder_of(node)
@@ -115,10 +118,14 @@ class Sources:
         return self.begins_here(wanted) is not None
 
     def avoid_source(self, path: bytes, fp: bytes) -> None:
-        """Nothing is copied from there, as long as it is as it is."""
-        if len(self.no_source) > 1_000:
-            self.no_source.clear()
-        self.no_source.add((path, fp))
+        """A copy from there has failed: others are asked for a while, as long as it is as it is."""
+        if len(self._avoided) > 1_000:
+            self._avoided.clear()
+        self._avoided[path, fp] = self._board.now.mono_ms + _AVOID_MS
+
+    def is_avoided(self, path: bytes, fp: bytes = b"") -> bool:
+        """True if a copy from there has failed a short time ago. `fp`: b"" in the history."""
+        return self._avoided.get((path, fp), 0) > self._board.now.mono_ms
 
     def where_is(self, content: bytes, path: bytes) -> tuple[bytes, bytes, int] | None:
         """Name, fingerprint (b"" in the history) and size of a file of ours with that content, `path` itself if it can be."""
@@ -127,7 +134,7 @@ class Sources:
             if row.record.path == path or not self._work.jobs.is_at(row.record.path):
                 return row.record.path, row.fp, row.record.size
         version = self._board.index.version_with(content)
-        if version is None or (version.name, b"") in self.no_source:
+        if version is None or self.is_avoided(version.name):
             return None
         return version.name, b"", version.size
 
@@ -151,6 +158,6 @@ class Sources:
         row = self._board.index.get(wanted.path)
         if row is None or row.record.kind != Kind.FILE or not 0 < wanted.size < row.record.size:
             return None
-        if len(row.fp) != FINGERPRINT_BYTES or (wanted.path, row.fp) in self.no_source:
+        if len(row.fp) != FINGERPRINT_BYTES or self.is_avoided(wanted.path, row.fp):
             return None
         return row if self._board.index.offer(wanted.path, OURS) is not None else None

@@ -180,7 +180,7 @@ class Uploader:
             if pull.offset + pull.length <= begins:
                 return path, row.fp, None
         version = self._board.index.version_with(pull.digest)
-        if version is None or (version.name, b"") in self._sources.no_source:
+        if version is None or self._sources.is_avoided(version.name):
             return None
         return version.name, b"", (version.size, version.mtime)
 

@@ -21,6 +21,7 @@ from dir_sync.core.transfer import Fetch
 from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.board import Board
 from dir_sync.engine.obstacles import Obstacles
+from dir_sync.engine.out_of_reach import OutOfReach
 from dir_sync.engine.path_jobs import PathJobs
 from dir_sync.engine.path_work import Grace, PathTable
 from dir_sync.engine.retries import Retries
@@ -38,6 +39,7 @@ class WorkTable:
         self.opened = Opened()
         self.obstacles = Obstacles()
         self.rooms = RoomQueues()
+        self.out_of_reach = OutOfReach()
         self._paths = PathTable()
         self.jobs = PathJobs(self._paths)
         self.retries = Retries(board, self._paths)
@@ -144,6 +146,7 @@ class WorkTable:
         """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
         nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
         self.rooms.leave(path)
+        self.out_of_reach.leave(path)
         self.end_grace(path)
         self.retries.forget(path)
 
@@ -178,6 +181,9 @@ class WorkTable:
             is_wanted = entry.grace is not None or entry.retry is not None or entry.folder_for is not None
             if is_wanted and not board.index.offers(path):
                 yield f"of {path!r} something is remembered for what is announced, and nothing is: {entry}"
+        for path in self.out_of_reach.paths():
+            if not (path in board.plan_queue or board.scanning or self.is_at_work(path) or board.index.offers(path)):
+                yield f"{path!r} waits for a content, and nobody announces anything there"
         for node in self.rooms.peers():
             if node not in board.peers:
                 yield f"paths wait for room at {node}, who is not connected"

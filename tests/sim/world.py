@@ -76,6 +76,7 @@ from dir_sync.core.messages import (
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Stat, beats, has_seen, leq, same_content
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.notes import Note
+from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.retention import SHARE, THIN_SHARE, Retention
 from dir_sync.core.session import Session
 from dir_sync.disk import SpelledDisk
@@ -1589,6 +1590,7 @@ class World:
     def _only_renamed(self) -> None:
         """What only gets another name costs nothing but names: its content crosses no link, and no history keeps it."""
         dice = self.dice
+        self.run_until(self.us + 60_000_000)  # for so long nothing is copied from where a copy has failed
         for number in range(3):
             node = dice.choice(self.nodes)
             if any(other.linked for other in self.nodes) or self._others() or self._kept_away():
@@ -1735,6 +1737,7 @@ class World:
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
                     # asked for, and dropped then; unless it waits for a folder.)
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
+                self._check_within_reach(when, node, path)
             for peer, repeats in node.engine.vain.repeats.items():
                 self._check_vain(node, peer, repeats)
             staged = [name for name, _ in node.disk.list(STAGING) or [] if not name.startswith(b"delta-")]
@@ -1771,6 +1774,23 @@ class World:
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
             if live != set(on_disk):
                 raise Broken(f"{when}: index and disk of {node.name} differ: {sorted(live ^ set(on_disk))}")
+
+    def _check_within_reach(self, when: str, node: Node, path: bytes) -> None:
+        """What is newer than what a node has at a path, and whose content it has elsewhere, does not stay an offer: it would
+        win later, over a change that knows nothing of it."""
+        engine, index = node.engine, node.index
+        row = index.get(path)
+        take = decide(None if row is None else row.record, index.offers(path))
+        if not isinstance(take, Take) or take.record.kind != Kind.FILE or not index.by_content(take.record.content):
+            return
+        if (
+            self.is_obstructed(path)
+            or node.keeps_away(path)
+            or engine.work.awaits_folder(path)
+            or _holds_something(node)
+        ):
+            return
+        raise Broken(f"{when}: {node.name} has the content of {describe_record(take.record)}, and leaves it an offer")
 
     def _check_in_sync(self, when: str, node: Node, nodes: Sequence[Node]) -> None:
         """At rest each node knows that it is in sync with each of its peers, unless something is in the way somewhere."""
