@@ -262,14 +262,17 @@ def play(seed: int, own_keys: bool = False) -> None:
     for node in world.nodes:
         node.is_on = True
     honest = [node for node in world.nodes if not node.is_stolen]
-    for _ in range(3):
-        for thief in world.thieves:
+    for thief in world.thieves:
+        for _ in range(3):
             world.act(thief)
-        for a in honest:
-            for b in honest:
-                if a is not b:
-                    world.meet(a, b)
+    for _ in range(20):
+        before = [node.key for node in honest]
+        _all_meet(world, honest)
         world.check()
+        if before == [node.key for node in honest]:
+            break
+    else:
+        raise Broken("the keys do not come to rest")
     world.check_told()
 
 
