@@ -26,6 +26,10 @@ settings.register_profile("ci", _patient, max_examples=100)
 settings.register_profile("thorough", _patient, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+os.environ.pop(
+    "PYTHON", None
+)  # PYTHON=... scripts/test chose who runs us: the scripts that we test are to find one on their own
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--patient", action="store_true", help="also what takes minutes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -64,11 +65,21 @@ def answered(script: Path, answer: str, *words: str) -> tuple[int, str, str]:
             assert process.stdout is not None
             out = process.stdout.read()
             code = process.wait(30)
-        shown = os.read(here, 10_000).decode()
-    finally:
         os.close(there)
+        shown = "".join(iter(lambda: shown_next(here), ""))
+    finally:
         os.close(here)
     return code, out, shown
+
+
+def shown_next(terminal: int) -> str:
+    """What the terminal shows next; "" at its end. One read may give a part of it only: the kernel passes it on by and by."""
+    try:
+        return os.read(terminal, 10_000).decode()
+    except OSError as error:
+        if error.errno != errno.EIO:  # which says that nobody has it open any more
+            raise
+        return ""
 
 
 def words_before(option: str, takes_value: bool) -> list[str]:
