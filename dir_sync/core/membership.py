@@ -47,7 +47,7 @@ __all__ = [
     "taken",
 ]
 
-ROLES: Final = ("st", "ro", "rw")  # a store, read-only, read-write: each has what those before it have
+ROLES: Final = ("ro", "rw")  # read-only, read-write: each has what those before it have
 MEMBERS_MAX: Final = 1_024
 OLDER_GATES_MAX: Final = 8
 GENERATION_MAX: Final = 2**31 - 1
