@@ -1759,10 +1759,7 @@ class World:
                 if stat is None or stat.inode != inode:
                     raise Broken(f"{when}: {node.name} has touched {path!r}, which concerned nobody")
         others = self._others()
-        rows = [
-            {path: row for path, row in _rows(node.index).items() if not others or not self.is_obstructed(path)}
-            for node in nodes
-        ]
+        rows = [{path: row for path, row in _rows(node.index).items() if not _is_below(path, others)} for node in nodes]
         for node, mine in zip(nodes, rows, strict=True):
             wanted = {path: row for path, row in rows[0].items() if not node.keeps_away(path)}
             mine = {path: row for path, row in mine.items() if not node.keeps_away(path)}
@@ -1862,8 +1859,9 @@ class World:
             whys.add(Why.RECOVERED)
         # By path: a program that goes on writing into what was displaced makes it another content.
         named = {version.path for node in self.nodes for version in node.index.versions() if version.why in whys}
+        others = self._others()
         for path, locals_ in sorted(self.locals.items()):
-            if self.is_obstructed(path):
+            if _is_below(path, others):
                 continue
             made = [local.record for local in locals_ if local.origin != "engine"]
             row = self.nodes[0].index.get(path)
@@ -1890,8 +1888,9 @@ class World:
         that are somewhere: an edit that its user wiped before anybody had it cannot come back."""
         tree = self.nodes[0].disk.tree()
         forgetful = any(node.forgot for node in self.nodes)
+        others = self._others()
         for path, locals_ in sorted(self.locals.items()):
-            if self.is_obstructed(path):
+            if _is_below(path, others):
                 continue
             made = [local for local in locals_ if local.origin != "engine"]
             last = [
@@ -1972,10 +1971,11 @@ def _plain(tree: dict[bytes, tuple[Kind, bytes, int, int]]) -> dict[bytes, tuple
 def _common(node: Node) -> dict[bytes, tuple[object, ...]]:
     """What of a node's tree must be equal everywhere: not fifos, nor a folder that only such a thing keeps alive."""
     left_over = _left_over(node)
+    others = node.world._others()
     return {
         path: entry
         for path, entry in _plain(node.disk.tree()).items()
-        if not node.world.is_obstructed(path) and not (entry[0] == Kind.DIRECTORY and path in left_over)
+        if not _is_below(path, others) and not (entry[0] == Kind.DIRECTORY and path in left_over)
     }
 
 
