@@ -8,6 +8,7 @@ here: the oldest Python must be able to read this file, to say that it is too ol
 """
 # ruff: noqa: UP031, UP036
 
+import gc
 import os
 import sys
 
@@ -39,6 +40,7 @@ def start():
     tried = os.environ.pop(HANDED_OVER, "")
     trouble = lacking()
     if not trouble:
+        gc.disable()  # what imports make stays: to look for garbage among it took a tenth of the start
         from dir_sync import cli, signals
 
         code = cli.main(sys.argv[1:])

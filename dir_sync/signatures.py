@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 import threading
 import time
@@ -135,7 +134,7 @@ class SignatureCache:
 
     def _write(self, name: str, entry: bytes) -> None:
         """Put a whole entry into place. OSError passes through, and leaves nothing behind."""
-        half = f".{name}.{secrets.token_hex(8)}"
+        half = f".{name}.{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(half, flags, 0o600, dir_fd=self._directory)
         try:
@@ -222,7 +221,7 @@ def _open_folder(folder: Path) -> int:
             if not all(_is_ours(name) for name in os.listdir(descriptor)):  # it may be /tmp itself
                 raise _UnusableError(f"{str(folder)!r} is open to others and holds other things")
             os.fchmod(descriptor, 0o700)
-        probe = f".{'0' * 64}.{secrets.token_hex(8)}"
+        probe = f".{'0' * 64}.{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         os.close(os.open(probe, flags, 0o600, dir_fd=descriptor))
         os.unlink(probe, dir_fd=descriptor)

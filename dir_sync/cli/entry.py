@@ -6,11 +6,11 @@ stderr. Rule: no traceback reaches the user; nothing starts before all words are
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 
 from dir_sync import __version__, config, log, output, words
-from dir_sync.cli import commands
 from dir_sync.cli.options import read_config
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
@@ -87,15 +87,28 @@ def version(argv: list[str]) -> int:
     return config.OK
 
 
+def _other(name: str) -> Callable[[list[str]], int]:
+    """One of `cli.commands`, which are loaded when one of them is asked for: a node that runs needs none."""
+
+    def command(argv: list[str]) -> int:
+        gc.enable()  # main.py switched it off
+        from dir_sync.cli import commands
+
+        run_it: Callable[[list[str]], int] = getattr(commands, name)
+        return run_it(argv)
+
+    return command
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
-    "status": commands.status,
-    "approve": commands.approve,
-    "reject": commands.reject,
-    "history": commands.history_,
-    "restore": commands.restore,
-    "undo": commands.undo,
-    "conflicts": commands.conflicts,
+    "status": _other("status"),
+    "approve": _other("approve"),
+    "reject": _other("reject"),
+    "history": _other("history_"),
+    "restore": _other("restore"),
+    "undo": _other("undo"),
+    "conflicts": _other("conflicts"),
     "help": help_,
     "version": version,
 }

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from dir_sync import root
 from dir_sync.config import Config, ConfigError
@@ -30,7 +31,6 @@ from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
-from dir_sync.daemon.status import status_of
 from dir_sync.daemon.threads import Threads
 from dir_sync.discovery import Discovery
 from dir_sync.inbox import For, Inbox
@@ -39,6 +39,9 @@ from dir_sync.narrator import Narrator
 from dir_sync.node_manager import NodeManager
 from dir_sync.rests import Rests
 from dir_sync.utils import interfaces
+
+if TYPE_CHECKING:
+    from dir_sync.core.status import Status
 
 __all__ = ["Daemon"]
 
@@ -151,8 +154,15 @@ class Daemon:
         def announce(ask: bool) -> None:
             self._discovery.announce(Beacon(share.index.node, self._instance, self._manager.port, ask, tags))
 
+        def status() -> Status:
+            from dir_sync.daemon.status import (
+                status_of,  # only now: it adds to each start, and few nodes are ever asked
+            )
+
+            return status_of(config, self._manager.port, share, peers)
+
         peers = ConnectedPeers(config, share, self._manager, roster, announce)
-        requests = Requests(share, peers, inbox, lambda: status_of(config, self._manager.port, share, peers))
+        requests = Requests(share, peers, inbox, status)
         narrator = Narrator(config.folder)
         performer = Performer(share, peers, requests, narrator, inbox)
         chores = Chores(share, performer, narrator, inbox, self._dice, self._warn_once, self._end_share)

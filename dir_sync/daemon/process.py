@@ -39,6 +39,7 @@ def run(config: Config, ending: Ending) -> int:
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what the imports made lives as long as we do
     gc.set_threshold(*_GC_THRESHOLD)
+    gc.enable()  # main.py switched it off
     wake = Wake()  # stays open: a signal may come until the very end
     wake.listen()
     ending.wake = wake.set

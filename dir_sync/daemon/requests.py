@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dir_sync import undo
 from dir_sync.config import ConfigError
@@ -19,7 +20,6 @@ from dir_sync.core import limits
 from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import show
-from dir_sync.core.status import Status
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.news import COMMANDS, Asked
 from dir_sync.daemon.share import Share
@@ -27,6 +27,9 @@ from dir_sync.engine import Now
 from dir_sync.history import answers
 from dir_sync.inbox import For, Inbox
 from dir_sync.index import JOURNAL_SINCE
+
+if TYPE_CHECKING:
+    from dir_sync.core.status import Status
 
 __all__ = ["Requests", "ask_engine"]
 

@@ -11,7 +11,6 @@ import struct
 from array import array
 from collections import Counter
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from blake3 import blake3
 
@@ -168,4 +167,6 @@ def chunk_sum(data: bytes | memoryview) -> bytes:
 
 
 def strong_sum(data: bytes | memoryview) -> bytes:
+    from hashlib import blake2b  # only now: it loads OpenSSL, and most starts need no delta
+
     return blake2b(data, digest_size=STRONG_BYTES).digest()

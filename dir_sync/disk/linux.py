@@ -12,7 +12,6 @@ import errno
 import fcntl
 import functools
 import os
-import platform
 import signal
 import stat
 import struct
@@ -102,7 +101,7 @@ else:
     _call.restype = ctypes.c_long
     _call.argtypes = (ctypes.c_long, *_RENAME_ARGUMENTS)
     # An unknown machine asks for a call that no kernel has, and is told ENOSYS
-    renameat2 = functools.partial(_call, _RENAMEAT2.get(platform.machine(), 1_000_000))
+    renameat2 = functools.partial(_call, _RENAMEAT2.get(os.uname().machine, 1_000_000))
 
 _GET_FLAGS, _SET_FLAGS = (direction << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | number
                           for direction, number in ((2, 1), (1, 2)))  # fmt: skip

@@ -8,7 +8,6 @@ Used by: `put_back`, `replace`, `install`, `recovery`, `file_sync`.
 
 from __future__ import annotations
 
-import calendar
 import itertools
 import re
 import time as _time
@@ -121,8 +120,10 @@ class HistoryStore:
             if match is None or stat.kind not in (Kind.FILE, Kind.SYMLINK) or is_listed(kept):
                 continue
             clock, fraction, why, base = match.groups()
+            from calendar import timegm  # rarely needed, and it loads `locale`
+
             try:
-                moment = calendar.timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
+                moment = timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
                 if stat.kind == Kind.FILE:
                     content = digest_at(self._disk, kept, stat.size, self._stopping)
                     path = path_of(content, base) or base

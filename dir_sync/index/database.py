@@ -11,12 +11,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 __all__ = ["Database", "IndexDamaged", "Writer"]
 
-_SCHEMA = Path(__file__).parent / "schema.sql"
+_SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 
 class IndexDamaged(Exception):
@@ -47,7 +46,7 @@ class Database:
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
         self._writers: list[Writer] = []
-        self._log: Path | None = None  # the write-ahead log, if commits are made durable by syncing it
+        self._log: str | None = None  # the write-ahead log, if commits are made durable by syncing it
         self._log_handle: int | None = None
         self._changes_at_commit = 0  # of `total_changes`
         self._is_synced = True  # False: a commit is not durable yet
@@ -55,7 +54,7 @@ class Database:
             if image is not None:
                 self._connection.deserialize(image)
             if path != ":memory:" and self.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
-                self._log = Path(path + "-wal")
+                self._log = path + "-wal"
             self.execute(f"PRAGMA synchronous={'FULL' if self._log is None else 'NORMAL'}")
             self.execute("PRAGMA cache_size=-8000")
             self.execute("PRAGMA temp_store=MEMORY")
@@ -65,7 +64,8 @@ class Database:
     def _make_tables(self) -> None:
         tables = {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type='table'")}
         if not {"meta", "change"} <= tables:
-            self._connection.executescript(f"BEGIN;\n{_SCHEMA.read_text(encoding='utf-8')}\nCOMMIT;")
+            with open(_SCHEMA, encoding="utf-8") as schema:
+                self._connection.executescript(f"BEGIN;\n{schema.read()}\nCOMMIT;")
         for table in ("row", "offer"):  # of an index that is older than this column
             if all(name != "lineage" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
                 self.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
