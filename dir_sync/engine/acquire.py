@@ -220,6 +220,8 @@ class Acquire:
                 self._board.plan_later(path, backoff(RETRY_MS, tries, _RETRY_MS_MAX))
             elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
                 self._board.plan_later(path, 100)  # it is just being moved or looked at
+            elif (wait := self._sources.avoided_ms(target.content)) is not None:
+                self._board.plan_later(path, wait + 1)  # a copy has failed; nobody else has it
             return  # a peer that has it will come, or none ever: the offer stays
         maker = target.stamp.node
         if (

@@ -8,6 +8,7 @@ Used by: versions, peer_losses, transfers, uploader, applier, incoming_moves, de
 
 from __future__ import annotations
 
+from dir_sync.core.backoff import backoff
 from dir_sync.core.contact import Contact
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, same_content
 from dir_sync.core.reconcile import Offer
@@ -21,7 +22,7 @@ __all__ = ["Sources"]
 
 _DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
 _DISPLACED_ALIKE_MAX = 100  # of one content
-_AVOID_MS = 60_000  # a copy may have failed for a trouble of the disk that passes
+_AVOID_MS = (60_000, 3_600_000)  # a copy may have failed for a trouble of the disk that passes: first wait, longest
 
 
 class Sources:
@@ -30,9 +31,8 @@ class Sources:
     def __init__(self, board: Board, work: WorkTable) -> None:
         self._board = board
         self._work = work
-        self._avoided: dict[
-            tuple[bytes, bytes], int
-        ] = {}  # path and fingerprint of what could not be copied -> until (ms)
+        # Path and fingerprint of what could not be copied -> until when (ms), and how often that was so
+        self._avoided: dict[tuple[bytes, bytes], tuple[int, int]] = {}
         self._displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
         self.origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
         self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it lacks itself, and does not know why
@@ -121,11 +121,24 @@ class Sources:
         """A copy from there has failed: others are asked for a while, as long as it is as it is."""
         if len(self._avoided) > 1_000:
             self._avoided.clear()
-        self._avoided[path, fp] = self._board.now.mono_ms + _AVOID_MS
+        _, tries = self._avoided.get((path, fp), (0, 0))
+        first, longest = _AVOID_MS
+        self._avoided[path, fp] = self._board.now.mono_ms + backoff(first, tries, longest), tries + 1
 
     def is_avoided(self, path: bytes, fp: bytes = b"") -> bool:
         """True if a copy from there has failed a short time ago. `fp`: b"" in the history."""
-        return self._avoided.get((path, fp), 0) > self._board.now.mono_ms
+        return (path, fp) in self._avoided and self._avoided[path, fp][0] > self._board.now.mono_ms
+
+    def avoided_ms(self, content: bytes) -> int | None:
+        """How long until it is tried again to copy this content from somewhere here; None: it is not avoided."""
+        if not self._avoided:
+            return None
+        keys = [(row.record.path, row.fp) for row in self._board.index.by_content(content)]
+        version = self._board.index.version_with(content)
+        if version is not None:
+            keys.append((version.name, b""))
+        until = [self._avoided[key][0] for key in keys if key in self._avoided]
+        return max(0, min(until) - self._board.now.mono_ms) if until else None
 
     def where_is(self, content: bytes, path: bytes) -> tuple[bytes, bytes, int] | None:
         """Name, fingerprint (b"" in the history) and size of a file of ours with that content, `path` itself if it can be."""

@@ -76,3 +76,24 @@ def test_a_path_waits_for_one_content_and_a_content_is_waited_for_by_many() -> N
     assert waiting.paths() == [b"b"]
     assert waiting.take(b"2") == [b"b"]
     assert not waiting
+
+
+def test_what_nobody_else_has_is_copied_again_when_the_trouble_may_have_passed() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"a", LARGE)
+    bench.hear(state(record(b"b", LARGE)))
+    waits = []
+    for _ in range(3):
+        assert [item.copy_path for item in ordered(bench)] == [b"a"]
+        if bench.engine.board.peers:
+            bench.feed(PeerDown(PEER, "lost"))
+        bench.apply(ApplyResult(b"b", Result.MISSING))
+        bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+        began = bench.ms
+        while not ordered(bench):
+            deadline = bench.engine.next_deadline()
+            assert deadline is not None
+            bench.wait(deadline - bench.ms)
+        waits.append((bench.ms - began) // 60_000)
+    assert waits == [1, 2, 4]
