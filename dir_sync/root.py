@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dir_sync.config import barred
 from dir_sync.core.model import show
 
-__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused"]
+__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused", "state_path"]
 
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"
@@ -142,7 +142,7 @@ def _known() -> dict[str, int]:
 
 def _read(name: str) -> dict[str, object]:
     try:
-        with open(_path(name), encoding="utf-8") as file:
+        with open(state_path(name), encoding="utf-8") as file:
             known = json.load(file)
         if not isinstance(known, dict):
             return {}
@@ -152,7 +152,7 @@ def _read(name: str) -> dict[str, object]:
 
 
 def _write(name: str, known: Mapping[str, object]) -> None:
-    path = _path(name)
+    path = state_path(name)
     new = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
@@ -165,7 +165,7 @@ def _write(name: str, known: Mapping[str, object]) -> None:
         pass  # then an unmounted disk cannot be told from a new folder before the start, and nobody hears of a pause
 
 
-def _path(name: str) -> str:
+def state_path(name: str) -> str:
     """In the user's state folder, as the XDG base directory specification has it."""
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):

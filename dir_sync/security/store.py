@@ -1,0 +1,150 @@
+"""What is kept of closed meshes on this machine: for each folder its key and its membership, and who this machine is.
+
+In:   a folder's real path. Out: the key and the membership that are kept for it; the machine's identity.
+Rule: a file that cannot be understood is never taken for one that is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+
+from dir_sync import root
+from dir_sync.config import ConfigError
+from dir_sync.core.keys import KeyTextError, MeshKey, identity_of
+from dir_sync.core.membership import (
+    Charter,
+    Membership,
+    charter_from_json,
+    charter_to_json,
+    gates_from_json,
+    gates_to_json,
+    members_from_json,
+    members_to_json,
+)
+from dir_sync.core.model import PeerError, show
+from dir_sync.core.noise import KEY_BYTES, public_of
+from dir_sync.security import files
+
+__all__ = ["Kept", "begin", "forget", "identity", "load", "save", "with_identity"]
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that is kept for one folder."""
+
+    key: MeshKey
+    membership: Membership
+
+
+def begin(key: MeshKey, me: str) -> Kept:
+    """For a machine that has a key from a file, and knows nobody yet. `me`: its identity."""
+    return Kept(key, Membership(me, key.role.value, Charter(key.generation, key.id, {}, frozenset())))
+
+
+def identity() -> bytes:
+    """The private key by which this machine is known in all its meshes; made if there is none. ConfigError."""
+    with files.keys_folder(create=True) as keys:
+        assert keys is not None
+        data = files.read_kept(keys, files.IDENTITY)
+        if data is None:
+            files.keep_first(
+                keys, files.IDENTITY, _dumped({"version": _VERSION, "static": os.urandom(KEY_BYTES).hex()})
+            )
+            data = files.read_kept(keys, files.IDENTITY)
+    try:
+        assert data is not None
+        fields = json.loads(data)
+        static = bytes.fromhex(fields["static"])
+        if fields["version"] == _VERSION and len(static) == KEY_BYTES:
+            return static
+    except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
+        pass
+    path = root.state_path(f"keys/{files.IDENTITY}")
+    raise ConfigError(
+        f"{_shown(path)}, by which this machine is known, is damaged: restore it, or remove it to begin anew"
+    )
+
+
+def load(folder: str) -> Kept | None:
+    """None if nothing is kept for that folder. ConfigError if it cannot be used."""
+    name = files.name_for(folder)
+    with files.keys_folder() as keys:
+        data = None if keys is None else files.read_kept(keys, name)
+    if data is None:
+        return None
+    try:
+        return _kept(data, folder)
+    except (ValueError, KeyError, TypeError, PeerError, RecursionError):
+        # The cause would quote what is in the file.
+        path = root.state_path(f"keys/{name}")
+        raise ConfigError(
+            f"{_shown(path)}, which holds the key of {_shown(folder)}, is damaged: restore it, or remove it and give"
+            " --key-file"
+        ) from None
+
+
+def save(folder: str, kept: Kept) -> None:
+    """ConfigError."""
+    membership = kept.membership
+    fields = {
+        "version": _VERSION,
+        "folder": os.fsencode(folder).decode("utf-8", "surrogateescape"),
+        "key": kept.key.text,
+        "me": membership.me,
+        "charter": charter_to_json(membership.charter),
+        "older": gates_to_json(membership.older),
+        "met": members_to_json(membership.met.values()),
+        "told": members_to_json(membership.told.values()),
+    }
+    with files.keys_folder(create=True) as keys:
+        assert keys is not None
+        files.write_kept(keys, files.name_for(folder), _dumped(fields))
+
+
+def forget(folder: str) -> None:
+    """ConfigError."""
+    with files.keys_folder() as keys:
+        if keys is not None:
+            files.remove_kept(keys, files.name_for(folder))
+
+
+def with_identity(kept: Kept, static: bytes) -> Kept:
+    """The same, for the identity that this machine has now: it has another one if that was lost."""
+    me = identity_of(public_of(static))
+    return kept if kept.membership.me == me else replace(kept, membership=replace(kept.membership, me=me))
+
+
+def _kept(data: bytes, folder: str) -> Kept:
+    fields = json.loads(data)
+    if fields["version"] != _VERSION or os.fsdecode(fields["folder"].encode("utf-8", "surrogateescape")) != folder:
+        raise ValueError
+    try:
+        key = MeshKey.from_text(fields["key"])
+    except KeyTextError:
+        raise ValueError from None
+    charter = charter_from_json(fields["charter"])
+    if (charter.key, charter.generation) != (key.id, key.generation) or not isinstance(fields["me"], str):
+        raise ValueError
+    return Kept(
+        key,
+        Membership(
+            fields["me"],
+            key.role.value,
+            charter,
+            gates_from_json(fields["older"]),
+            {one.identity: one for one in members_from_json(fields["met"])},
+            {one.identity: one for one in members_from_json(fields["told"])},
+        ),
+    )
+
+
+def _dumped(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields, indent=1).encode("ascii") + b"\n"
+
+
+def _shown(path: str) -> str:
+    return show(os.fsencode(path))
