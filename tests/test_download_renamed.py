@@ -18,7 +18,7 @@ from dir_sync.core.messages import PROTOCOL, Chunks, FolderIndex, Hello
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.file_sync import FileSync
 from tests.pair import FOLDER, LIMITS, Clock, OneNode
-from tests.sim.world import Signatures
+from tests.sim.node import Signatures
 
 READ_BYTES_PER_MS = 300 * limits.KIB
 WIRE_BYTES_PER_MS = 150 * limits.KIB

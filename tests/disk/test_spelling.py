@@ -17,8 +17,9 @@ from dir_sync.core.names import STAGING
 from dir_sync.disk import Blindness, RealDisk, SpelledDisk, linux, probe, truthful
 from dir_sync.file_sync import FileSync
 from dir_sync.ports import DiskError, Trouble
-from tests.sim.memory_disk import MemoryDisk, _Inode
-from tests.sim.world import Signatures
+from tests.sim.memory_disk import MemoryDisk
+from tests.sim.memory_tree import Inode
+from tests.sim.node import Signatures
 
 NS = 1_700_000_000 * 10**9
 NFC, NFD = "\u00e9".encode(), "e\u0301".encode()
@@ -39,7 +40,7 @@ def dots(name: bytes) -> bytes:
 class Rewriting(MemoryDisk):
     """New names are changed, as HFS+ does (Unicode), vfat (dots at the end), and some mounts of NTFS (case)."""
 
-    def _listed(self, folder: _Inode, name: bytes) -> bytes:
+    def _listed(self, folder: Inode, name: bytes) -> bytes:
         assert self.fold is not None
         found = super()._listed(folder, name)
         return found if found in folder.entries else self.fold(name)

@@ -17,7 +17,8 @@ from tests.sim.memory_disk import MemoryFile
 from tests.sim.options import OPERATIONS
 
 if TYPE_CHECKING:
-    from tests.sim.world import Node, World
+    from tests.sim.node import Node
+    from tests.sim.world import World
 
 __all__ = ["User"]
 

@@ -1,0 +1,297 @@
+"""The course of a world: what happens in it, in which order, from the first start to the last check.
+
+In:   the options of a world, and its dice. Out: a world at rest in which every promise held; or Broken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from dir_sync.core import limits
+from dir_sync.core.events import Blind
+from dir_sync.core.model import Kind
+from tests.sim.broken import Broken
+from tests.sim.trees import common, folders_left_over, has_below, is_below, kept_since, wanted_of
+from tests.sim.words import difference
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+__all__ = ["Course"]
+
+
+class Course:
+    """Acts and faults at random; then one act after the other, each with a check of what it cost."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def run(self) -> None:
+        options = self.world.options
+        order = list(self.world.nodes)
+        late = order.pop() if options.late_joiner and len(order) > 1 else None
+        for node in order:
+            self.world.at(self.world.dice.randint(0, 30_000), self.world.lives.boot, node)
+        if options.rest_first:
+            faults, self.world.faults = self.world.faults, False
+            self.world.run_to_rest("at the beginning")
+            self.world.at_rest.check("at the beginning", {node.number for node in order})
+            if options.trees != "overlapping":
+                self.world.at_rest.check_crossed("at the beginning")
+                for node in order:
+                    if node.index.sequence != len(node.index.rows_after(0, 1_000)):
+                        raise Broken("equal trees have made records change")
+            self.world.faults = faults
+        for step in range(options.steps):
+            self.world.run_until(self.world.us + self.world.dice.randint(0, options.pause_ms * 1000))
+            if late is not None and step >= options.steps // 2:
+                self.world.lives.boot(late)
+                late = None
+            self._something_happens()
+        if late is not None:
+            self.world.lives.boot(late)
+        self._heal()
+        self.world.rest("after the last fault")
+        for _ in range(2 if any(node.linked for node in self.world.nodes) else 0):
+            for node in self.world.nodes:
+                self.world.loop.post(node, node.epoch, Blind(b"", ""))
+            self.world.rest("after the last fault")
+        self.world.at_rest.check("after the last fault")
+        self.world.at_rest.check_history()
+        self.world.at_rest.check_versions()
+        self.world.at_rest.check_quiet()
+        self._one_after_the_other()
+        self._only_renamed()
+        self._saved_by_editors()
+        self._only_appended()
+        self._saved_slowly()
+
+    def _something_happens(self) -> None:
+        options, dice = self.world.options, self.world.dice
+        node = dice.choice(self.world.nodes)
+        if self.world.chance(options.cut) and self.world.network.links:
+            pair = dice.choice(sorted(self.world.network.links))
+            if dice.random() < 0.5:
+                self.world.network.cut_for_long.add(pair)
+            self.world.network.cut(self.world.network.links[pair])
+        elif self.world.network.cut_for_long and dice.random() < 0.2:
+            pair = dice.choice(sorted(self.world.network.cut_for_long))
+            self.world.network.cut_for_long.discard(pair)
+            self.world.network.connect(pair)
+        elif self.world.chance(options.crash):
+            self.world.lives.crash(node, power=dice.random() < 0.7)
+        elif self.world.chance(options.full):
+            node.disk.capacity = node.disk._used + dice.randint(0, 300)
+            self.world.note(f"{node.name} has a full disk")
+        elif self.world.chance(options.full):
+            node.disk.capacity = None
+        elif self.world.chance(options.root_gone):
+            self.world.lives.root_goes(node)
+        elif self.world.chance(options.old_state):
+            self.world.lives.back_up(node)
+        elif self.world.chance(options.disaster):
+            self.world.lives.disaster(node)
+        elif self.world.chance(options.unreadable):
+            files = [path for path, entry in node.disk.tree().items() if entry[0] == Kind.FILE]
+            if files and (inode := node.disk._find(dice.choice(files))) is not None:
+                node.disk.unreadable.add(inode.number)
+                self.world.note(f"{node.name} cannot read a file")
+        elif self.world.chance(options.jump):
+            node.skew_ns += dice.choice([-1, 1]) * dice.choice([10**9, 10**13, 10**17])
+            self.world.note(f"{node.name} has its clock set to {node.skew_ns}")
+        elif self.world.chance(options.rescan) and node.alive:
+            self.world.loop.post(node, node.epoch, Blind(b"", "events were lost"))
+        elif self.world.chance(options.logs):
+            node.user.log()
+        else:
+            node.user.act()
+
+    def _heal(self) -> None:
+        self.world.note("no more faults")
+        self.world.faults = False
+        self.world.network.cut_for_long.clear()
+        for node in self.world.nodes:
+            node.disk.capacity = None
+            node.disk.unreadable.clear()
+            self.world.lives.root_returns(node)
+            self.world.lives.boot(node)
+            node.disk.settle()
+            if self.world.options.lost or node.linked:
+                self.world.loop.post(node, node.epoch, Blind(b"", "healed"))
+        for pair in self.world.options.links:
+            self.world.network.connect(pair)
+
+    def _one_after_the_other(self) -> None:
+        """In a mesh at rest users act one at a time: everyone must get exactly what that user sees."""
+        self.world.promises.crossed.clear()
+        for _ in range(3):
+            node = self.world.dice.choice(self.world.nodes)
+            left_over = folders_left_over(node)
+            others = self.world.at_rest.others() + self.world.at_rest.kept_away()
+            rejections = self.world.rejections
+            node.user.act(at_once=True)
+            wanted = wanted_of(node, left_over)
+            linked = any(other.linked for other in self.world.nodes)
+            self.world.rest("after one act of one user")
+            for _ in range(3 if linked else 0):
+                for other in self.world.nodes:  # a change under one name is not told of the others
+                    self.world.loop.post(other, other.epoch, Blind(b"", ""))
+                self.world.rest("after one act of one user")
+            self.world.at_rest.check("after one act of one user")
+            if not linked:
+                self.world.at_rest.check_crossed("after one act of one user")
+            if (
+                linked
+                or self.world.at_rest.others()
+                or self.world.at_rest.kept_away()
+                or self.world.rejections > rejections
+            ):
+                continue
+            # Known here: nothing is in anyone's way any more. Where something was, users did not see what others had.
+            got = common(node)
+            for path in [path for path in {**wanted, **got} if is_below(path, others) or has_below(path, others)]:
+                wanted.pop(path, None)
+                got.pop(path, None)
+            if got != wanted:
+                raise Broken(f"what {node.name} did alone was not kept: {difference(wanted, got)}")
+
+    def _only_renamed(self) -> None:
+        """What only gets another name costs nothing but names: its content crosses no link, and no history keeps it."""
+        dice = self.world.dice
+        self.world.run_until(self.world.us + 60_000_000)  # for so long nothing is copied from where a copy has failed
+        for number in range(3):
+            node = dice.choice(self.world.nodes)
+            if (
+                any(other.linked for other in self.world.nodes)
+                or self.world.at_rest.others()
+                or self.world.at_rest.kept_away()
+            ):
+                return
+            before = node.disk.tree()
+            files = {blake3(entry[1]).digest() for entry in before.values() if entry[0] == Kind.FILE and entry[1]}
+            since = {other.name: other.wall_ns() for other in self.world.nodes}
+            known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
+            rejections = self.world.rejections
+            self.world.promises.crossed.clear()
+            away = dice.randrange(3)  # at work; alone; its program does not run
+            links = [(pair, link) for pair, link in sorted(self.world.network.links.items()) if node.number in pair]
+            for pair, link in links if away == 1 else ():
+                self.world.network.cut_for_long.add(pair)
+                self.world.network.cut(link)
+            if away == 2:
+                self.world.lives.crash(node, power=False)
+            self.world.run_until(self.world.us + 100_000)
+            node.user.rename_something(number)
+            self.world.run_until(self.world.us + dice.choice([0, 100_000, 3_000_000]))
+            self.world.network.cut_for_long.clear()
+            self.world.lives.boot(node)
+            for pair, _ in links:
+                self.world.network.connect(pair)
+            self.world.rest("after a rename")
+            self.world.at_rest.check("after a rename")
+            if (
+                self.world.rejections > rejections
+                or self.world.options.retention is not None
+                or self.world.at_rest.kept_away()
+            ):
+                continue  # (the new name may have no room on a disk, or have made room for another one)
+            told = sum(size for (_, digest), size in self.world.promises.crossed.items() if digest in files)
+            kept = sum(
+                version.size
+                for other in self.world.nodes
+                for version in kept_since(other, since[other.name])
+                if version.content in files and (other.name, version.name) not in known
+            )
+            if told or kept:
+                raise Broken(f"what {node.name} only renamed cost {told} bytes on the wire and {kept} in the history")
+
+    def _only_appended(self) -> None:
+        """What is appended to a file costs what is appended: on each link, on each disk, and nothing in any history."""
+        for _ in range(3):
+            node = self.world.dice.choice(self.world.nodes)
+            if (
+                any(other.linked for other in self.world.nodes)
+                or self.world.at_rest.others()
+                or self.world.at_rest.kept_away()
+            ):
+                return
+            large = [
+                path
+                for path, entry in node.disk.tree().items()
+                if entry[0] == Kind.FILE and len(entry[1]) > limits.INLINE_BYTES_MAX and not path.startswith(b"still")
+            ]
+            if not large or self.world.options.blind:
+                return
+            path = self.world.dice.choice(large)
+            self.world.promises.crossed.clear()
+            since = {other.name: other.wall_ns() for other in self.world.nodes}
+            known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
+            written = {other.name: other.disk.written for other in self.world.nodes}
+            more = node.user.append_to(path)
+            self.world.rest("after an append")
+            self.world.at_rest.check("after an append")
+            content = node.disk.content(path)
+            assert content is not None
+            digest = blake3(content).digest()
+            told = max((size for (_, other), size in self.world.promises.crossed.items() if other == digest), default=0)
+            kept = [  # (where clocks were set back, an older version has a later time)
+                version.name
+                for other in self.world.nodes
+                for version in kept_since(other, since[other.name])
+                if version.path == path and (other.name, version.name) not in known
+            ]
+            cost = max(other.disk.written - written[other.name] for other in self.world.nodes)
+            if told > more or kept or cost > more:
+                raise Broken(
+                    f"{more} bytes that {node.name} appended to {path!r} ({len(content)} bytes) cost {told} bytes on a"
+                    f" link, {cost} bytes on a disk, and {kept} in a history"
+                )
+
+    def _saved_slowly(self) -> None:
+        """A program cuts a file, and writes it in pieces before it closes it: what it was in between is announced to nobody, as
+        far as it is shorter than the file was."""
+        for _ in range(2):
+            node = self.world.dice.choice(self.world.nodes)
+            if (
+                any(other.linked for other in self.world.nodes)
+                or self.world.at_rest.others()
+                or self.world.at_rest.kept_away()
+                or self.world.options.blind
+            ):
+                return
+            path = node.user.choose_saved()
+            before = None if path is None else node.disk.content(path)
+            if path is None or before is None:
+                return
+            known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
+            took, halves = node.user.save_slowly(path)
+            self.world.run_until(self.world.us + took)
+            self.world.rest("after a slow save")
+            self.world.at_rest.check("after a slow save")
+            if any(len(half) >= len(before) for half in halves) or node.disk.content(path) is None:
+                continue
+            told = {blake3(half).digest() for half in halves}
+            for other in self.world.nodes:
+                for version in other.index.versions():
+                    if version.content in told and version.path == path and (other.name, version.name) not in known:
+                        raise Broken(
+                            f"{node.name} saves {path!r} slowly: {other.name} keeps a half of it ({version.size} bytes)"
+                        )
+
+    def _saved_by_editors(self) -> None:
+        """Programs that save by putting the old file aside first: elsewhere the name is never missing."""
+        for _ in range(2):
+            node = self.world.dice.choice(self.world.nodes)
+            if any(other.linked for other in self.world.nodes) or self.world.at_rest.others():
+                return
+            path = node.user.choose_saved()
+            if path is None:
+                return
+            self.world.saved.add(path)
+            took = node.user.save_as_editors_do(path)
+            self.world.run_until(self.world.us + took)
+            self.world.rest("after an editor has saved")
+            self.world.saved.clear()
+            self.world.at_rest.check("after an editor has saved")

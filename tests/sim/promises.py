@@ -1,0 +1,286 @@
+"""Promises that are checked where things happen: at each message, each commit, each job and each turn.
+
+In:   what a node is about to say, or has just done. Out: nothing, or Broken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from dir_sync.core.arrivals import is_flooded
+from dir_sync.core.events import Event, Received
+from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Listed, Looked, PruneJob, Result, Why
+from dir_sync.core.looks import Look
+from dir_sync.core.messages import Acknowledge, Chunks, Message, ModificationUpdate, Pull, State, StateRequest
+from dir_sync.core.model import Kind, Record, beats, same_content
+from dir_sync.core.retention import SHARE, THIN_SHARE
+from tests.sim.broken import Broken
+from tests.sim.node import Link, Local, Node
+from tests.sim.trees import holds, is_gone_elsewhere, tells
+from tests.sim.words import describe_record
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+__all__ = ["Promises"]
+
+_VAIN_MAX = 50  # announcements of one peer that changed nothing, however small the world is
+
+
+class Promises:
+    """What was said and done so far, as far as a later check needs it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()  # bytes of each content, by link
+        self.sizes: dict[bytes, int] = {}
+        self.claims: dict[tuple[str, str], tuple[int, ...]] = {}  # to be in sync, as checked last
+
+    def check_vain(self, node: Node, peer: str, count: int) -> None:
+        rows = node.index.rows_come_to(0)
+        # Each row once or twice; and each version that was replaced before it could be had.
+        if count > _VAIN_MAX + 2 * (rows.files + rows.others) + self.world.made:
+            raise Broken(f"{node.name} counts {count} announcements of {peer} that change nothing")
+
+    def check_words(self, node: Node, link: Link, message: Message) -> None:
+        """What is told is committed, and in order."""
+        receiver = link.other(node)
+        match message:
+            case State(sequence=sequence) | Acknowledge(sequence=sequence) | ModificationUpdate(sequence=sequence):
+                if sequence > node.committed:
+                    raise Broken(f"{node.name} tells what is not committed: {sequence} > {node.committed}")
+                if sequence < link.sequence[node.name]:
+                    raise Broken(f"{node.name} tells sequence {sequence} after {link.sequence[node.name]}")
+                self._check_complete(node, link, message, sequence)
+                link.sequence[node.name] = sequence
+                node.told = max(node.told, sequence)
+                if isinstance(message, ModificationUpdate):
+                    for change in message.changes:
+                        if change.content is not None:
+                            self._cross(link, change.record.content, len(change.content))
+            case StateRequest(_, index, after):
+                known = node.heard_of.get((link.peer_of[node.name], index), 0)
+                may_ask_anew = node.rejected or node.forgot or node.lost_power
+                if after < known and not (may_ask_anew and not after):
+                    raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
+            case Pull(_, pulls):
+                for pull in pulls:
+                    if pull.base is None:
+                        link.pulls[node.name][pull.id] = pull.digest
+            case Chunks(pieces):
+                for piece in pieces:
+                    digest = link.pulls[receiver.name].get(piece.key)
+                    if digest is not None:
+                        self._cross(link, digest, len(piece.data))
+            case _:
+                pass
+
+    def _check_conflict(self, node: Node, item: ApplyItem, why: Why) -> None:
+        """What the winner was not made from is filed as a conflict, and nothing else is."""
+        row = node.index.get(item.path)
+        if row is None or same_content(row.record, item.target) or any(other.forgot for other in self.world.nodes):
+            return  # (two lives of a node that got an old index may give out one vector)
+        known = self.world.conflicts.was_known(row.record, item.target)
+        if known is not None and known == (why == Why.CONFLICT):
+            words = "calls a conflict" if known else "does not call a conflict"
+            raise Broken(
+                f"{node.name} {words} what lost at {item.path!r}: {describe_record(row.record)} to {describe_record(item.target)}"
+            )
+
+    def _check_complete(self, node: Node, link: Link, message: Message, sequence: int) -> None:
+        """Who has heard of a sequence has heard of every row up to it."""
+        said = link.said[node.name]
+        match message:
+            case State(records=records):
+                said.update((record.path, record.stamp) for record in records)
+            case Acknowledge(held=held):
+                said.update(held)
+            case ModificationUpdate(changes=changes):
+                said.update((change.record.path, change.record.stamp) for change in changes)
+        before = link.sequence[node.name]
+        if sequence > before:
+            for row in node.index.rows_after(before, 1_000):
+                is_told = said.get(row.record.path) == row.record.stamp
+                if row.seq <= sequence and not is_told and not holds(link.other(node), row.record):
+                    raise Broken(
+                        f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
+                    )
+            ahead = {row.record.path for row in node.index.rows_after(sequence, 1_000)}  # told before its turn, maybe
+            for path in said.keys() - ahead:
+                del said[path]
+
+    def _cross(self, link: Link, digest: bytes, size: int) -> None:
+        self.crossed[(link.pair, digest)] += size
+
+    def before_event(self, node: Node, event: Event) -> None:
+        if isinstance(event, Received) and isinstance(event.message, StateRequest):
+            link = node.links.get(event.peer)
+            if link is not None:
+                request = event.message
+                link.sequence[node.name] = request.after if request.index == node.index.index_id else 0
+                link.said[node.name].clear()
+        if isinstance(event, (Looked, Listed)):
+            some = (
+                event.items
+                if isinstance(event, Looked)
+                else [one for listing in event.listings for one in listing.seen]
+            )
+            for seen in some:
+                if seen.look == Look.FOUND and seen.kind == Kind.FILE:
+                    node.seen.add(seen.content)
+                    self.sizes[seen.content] = seen.size
+
+    def after_event(self, node: Node, event: Event) -> None:
+        match event:
+            case (
+                Received(peer, State(sequence=sequence))
+                | Received(peer, Acknowledge(sequence=sequence))
+                | Received(peer, ModificationUpdate(sequence=sequence))
+            ):
+                known = node.engine.board.peers.get(peer)
+                if known is not None:
+                    key = peer, known.index_id
+                    node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
+            case _:
+                pass
+
+    def committed(self, node: Node) -> None:
+        node.committed = node.index.sequence
+        if node.unsettled:
+            self._settle(node)
+        node.heard_kept = dict(node.heard_of)
+        for local in node.fresh_locals:
+            path = local.record.path
+            self.world.locals.setdefault(path, []).append(local)
+            if local.settles is not None and node.touched.get(path) == local.settles:
+                del node.touched[path]
+        node.fresh_locals.clear()
+
+    def _settle(self, node: Node) -> None:
+        there = node.disk.tree()
+        for path in sorted(node.unsettled):
+            row = node.index.get(path)
+            if row is not None and not node.engine.work.jobs.is_at(path) and tells(row.record, there.get(path), True):
+                node.unsettled.discard(path)
+
+    def after_apply(self, node: Node, job: ApplyJob, event: Applied) -> None:
+        items: dict[bytes, ApplyItem] = {item.path: item for item in job.items}
+        for result in event.items:
+            item = items[result.path]
+            if result.result == Result.DONE and item.act != Act.META and item.target.kind != Kind.DIRECTORY:
+                node.unsaid.add(item.path)
+            if result.result == Result.DONE and item.act in (Act.INSTALL, Act.MOVE) and item.target.kind == Kind.FILE:
+                node.seen.add(item.target.content)
+                self.sizes[item.target.content] = item.target.size
+            version = result.version
+            if version is None or version.kind != Kind.FILE or version.why == Why.RECOVERED:
+                continue
+            self._check_conflict(node, item, version.why)
+            content = node.disk.content(version.name)
+            if content is None:
+                raise Broken(f"{node.name} says it kept {version.name!r}, and it is not there")
+            if blake3(content).digest() not in node.seen:
+                raise Broken(f"{node.name} replaced bytes it has not seen at {result.path!r}: {content[:20]!r}")
+
+    def check_pruned(self, node: Node, job: PruneJob) -> None:
+        """The history gives way to age, or to room that is wanted: first what fills it with itself, then the oldest, and losers
+        of conflicts last. A state goes at once only if a later one of the same file is there."""
+        names = job.names
+        assert self.world.options.retention is not None
+        keep_ns, bytes_max = self.world.options.retention
+        now = node.wall_ns()
+        versions = list(node.index.versions())
+        chosen = [version for version in versions if version.name in names and version.time_ns >= now - keep_ns]
+        if not chosen:
+            return
+        if job.thins:
+            if sum(version.size for version in versions) <= bytes_max // THIN_SHARE:
+                raise Broken(f"{node.name} thins out a history that is nearly empty: {chosen[0].name!r}")
+            for version in chosen:
+                later = any(one.path == version.path and one.time_ns > version.time_ns for one in versions)
+                if not later or version.why != Why.REPLACED:
+                    raise Broken(f"{node.name} takes {version.name!r} out of the history, and there is nothing later")
+            return
+        is_full = node.engine.work.retries.is_short
+        if sum(version.size for version in versions) <= bytes_max and not is_full:
+            raise Broken(f"{node.name} takes {chosen[0].name!r} out of the history, which is neither old nor too much")
+        in_use = () if is_full else node.engine.versions.in_use
+        stays = [version for version in versions if version.name not in names and version.name not in in_use]
+        ordinary = [version for version in versions if version.why != Why.CONFLICT]
+        holds: Counter[bytes] = Counter()
+        for version in ordinary:
+            holds[version.path] += version.size
+        if is_flooded(node.index.brief_bytes(), sum(version.size for version in versions)):
+            stays = [other for other in stays if not node.index.is_brief(other.name)]
+            chosen = [version for version in chosen if not node.index.is_brief(version.name)]
+        for version in chosen:
+            newest = max((one.time_ns for one in ordinary if one.path == version.path), default=0)
+            if holds[version.path] > bytes_max // SHARE and version.time_ns < newest:
+                continue  # it fills the history with itself
+            for other in stays:
+                is_loser = version.why == Why.CONFLICT, other.why == Why.CONFLICT
+                if is_loser == (True, False) or (is_loser[0] == is_loser[1] and other.time_ns < version.time_ns):
+                    raise Broken(f"{node.name} takes {version.name!r} out of the history before {other.name!r}")
+
+    def made_here(self, node: Node, record: Record, before: tuple[Record | None, ...], origin: str) -> None:
+        """The engine records a change as made on this node, from what was there `before`. Did a user make one?"""
+        path = record.path
+        previous = before[0]
+        self.world.made += 1
+        self.world.conflicts.made(record, before)
+        settles = None
+        if origin == "user" and record.stamp.node.startswith("="):
+            origin = "scan"
+        self.world.note(f"{node.name} records {origin} {describe_record(record)}")
+        newer = previous is not None and any(
+            beats(offer.record, previous) for offer in node.index.offers(path)
+        )  # which takes its place at once
+        there = node.disk.tree()
+        above = [there[path[:at]] for at, c in enumerate(path) if c == b"/"[0] and path[:at] in there]
+        replaced = any(kind != Kind.DIRECTORY for kind, *_ in above)
+        if replaced:
+            node.wiped.clear()  # what was put in the place of a folder was meant, and the rest may be no disaster
+        if record.kind == Kind.ABSENT and path in node.wiped and not newer and not is_gone_elsewhere(node):
+            raise Broken(f"{node.name} tells of {path!r}, which is gone with most others")
+        if origin == "user":
+            if (
+                path not in node.touched
+                and not any(other in node.touched for other in node.other_names(path))
+                and not (node.forgot or node.linked)
+                and b".recovered-" not in path  # a user's folder for which there was no other name
+            ):
+                raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
+            if tells(record, there.get(path)):
+                settles = node.touched.get(path)
+        node.fresh_locals.append(Local(record, origin, settles))
+
+    def check_claim(self, node: Node) -> None:
+        """Whoever says that it is in sync with a peer is: the peer has all that this node has announced."""
+        for peer in node.engine.sync_report.in_sync_with():
+            link = node.links.get(peer)
+            if link is None or link.dead or node.greeted.get(peer) is not link:
+                continue
+            other = link.other(node)
+            if (
+                not other.alive
+                or other.index.node != peer
+                or self.world.options.root_gone
+                or other.forgot
+                or node.forgot
+            ):
+                continue
+            heard = node.engine.board.peers[peer].standing.heard
+            key = node.index.sequence, other.index.sequence, heard, other.epoch
+            if self.claims.get((node.name, other.name)) == key:
+                continue
+            self.claims[node.name, other.name] = key
+            ours, theirs = (one.index.rows_after(0, 1_000) for one in (node, other))
+            lacking = [(other, row.record) for row in ours if not holds(other, row.record)]
+            lacking += [(node, row.record) for row in theirs if row.seq <= heard and not holds(node, row.record)]
+            for who, record in lacking:
+                raise Broken(
+                    f"{node.name} says that it is in sync with {other.name}; {who.name} lacks {describe_record(record)}"
+                )
