@@ -137,9 +137,8 @@ class Node:
             self.close("overload", f"it floods this node with {words}")
 
     def ping(self) -> None:
-        """Find out soon whether the peer is still there; if not, the kernel will tell."""
+        """Find out soon whether the peer is still there."""
         self._is_doubted = True
-        self._give_up_after(limits.DOUBT_MS)
         self.send(Parcel(Ping(int(time.monotonic() * 1000)), 0))
 
     def abort(self) -> None:
@@ -245,9 +244,7 @@ class Node:
                         if len(self._control) < 10_000:
                             self.send(Parcel(Pong(token), 0))
                     case Pong():
-                        if self._is_doubted:
-                            self._is_doubted = False
-                            self._give_up_after(limits.DEAD_AFTER_MS)
+                        self._is_doubted = False
                     case Close(reason, text):
                         return reason, text
                     case _:
@@ -291,10 +288,6 @@ class Node:
 
     def _patience(self, ms: int) -> None:
         tcp.set_patience(self._socket, ms)
-
-    def _give_up_after(self, ms: int) -> None:
-        """What is sent has to be acknowledged within that time, or the connection is broken."""
-        tcp.try_option(self._socket, "TCP_USER_TIMEOUT", ms)
 
     def _wait_for_engine(self, most: int) -> None:
         """Until it has dealt with all but so many bytes of what was read."""
@@ -380,9 +373,12 @@ class Node:
                     sent = 0
 
     def _is_unacknowledged(self) -> bool:
-        """True if the peer has still to acknowledge something; if that takes too long, the listener is told."""
+        """True if the peer has still to acknowledge something; if that takes too long, the listener is told, and a link
+        that is doubted ends."""
         silent = tcp.is_silent(self._socket)
-        if silent and not self._reason:
+        if silent and self._is_doubted:
+            self.give_up("no answer, and its peer has connected again")
+        elif silent and not self._reason:
             self._listener.stalled(self)
         return silent is not None
 

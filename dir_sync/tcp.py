@@ -12,7 +12,9 @@ __all__ = ["has_address", "is_silent", "set_patience", "try_option", "tune"]
 
 _NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may have to wait behind
 _RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
-_TCP_INFO = struct.Struct("=BBB21xI28xI")  # linux/tcp.h: state, ca_state, retransmits; unacked; last_ack_recv (ms)
+_TCP_INFO = struct.Struct(
+    "=BBBB20xI28xI"
+)  # linux/tcp.h: state, ca_state, retransmits, probes; unacked; last_ack_recv (ms)
 
 
 def tune(sock: socket.socket) -> None:
@@ -40,15 +42,15 @@ def try_option(sock: socket.socket, option: str, value: int) -> None:
 
 def is_silent(sock: socket.socket) -> bool | None:
     """None if everything that was sent is acknowledged (or nobody can tell); else True if the peer has answered nothing
-    for ACK_WITHIN_MS, though the kernel has repeated itself."""
+    for ACK_WITHIN_MS, though the kernel has repeated itself. A peer that has no room for more, and says so, is not silent."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        _, _, retransmits, unacked, last_heard_ms = _TCP_INFO.unpack(info)
+        _, _, retransmits, probes, unacked, last_heard_ms = _TCP_INFO.unpack(info)
     except (AttributeError, OSError, struct.error):
         return None  # a system without it, or the connection has ended
-    if not unacked:
+    if not unacked and not probes:
         return None
-    return bool(retransmits >= _RETRANSMITS and last_heard_ms >= limits.ACK_WITHIN_MS)
+    return bool(max(retransmits, probes) >= _RETRANSMITS and last_heard_ms >= limits.ACK_WITHIN_MS)
 
 
 def has_address(address: str) -> bool:

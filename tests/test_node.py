@@ -165,21 +165,42 @@ def test_a_ping_is_answered_and_not_told(one: Place, two: Place) -> None:
     assert not any(isinstance(item, Came) for item in two.seen)
 
 
-def test_a_link_that_is_doubted_has_to_answer_soon(one: Place, two: Place) -> None:
+def test_a_link_that_is_doubted_ends_if_its_peer_is_silent(
+    one: Place, two: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, _ = link(one, two)
-
-    def given_up_after_ms() -> int:
-        return here._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-
-    assert given_up_after_ms() == limits.DEAD_AFTER_MS
+    monkeypatch.setattr(tcp, "is_silent", lambda sock: True if sock is here._socket else None)
     here._is_doubted = True
-    here._give_up_after(limits.DOUBT_MS)
-    assert given_up_after_ms() == limits.DOUBT_MS
+    here.send(Parcel(StateRequest("default", "1d", 0), 0))
+    ended = one.until(is_a(Ended))
+    assert isinstance(ended, Ended)
+    assert (ended.reason, ended.text) == ("lost", "no answer, and its peer has connected again")
+
+
+def test_an_answer_ends_the_doubt(one: Place, two: Place) -> None:
+    here, _ = link(one, two)
     here.ping()
     end_s = time.monotonic() + 5
-    while given_up_after_ms() != limits.DEAD_AFTER_MS:
+    while here._is_doubted:
         assert time.monotonic() < end_s, "its answer has not ended the doubt"
         time.sleep(0.01)
+
+
+def test_a_peer_that_only_has_no_room_is_not_silent() -> None:
+    """It answers the probes of the kernel, though it reads nothing: not for that is a connection given up."""
+    with socket.create_server((LOCAL, 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        with socket.create_connection(listener.getsockname()) as here, listener.accept()[0] as there:
+            tcp.tune(there)
+            tcp.tune(here)
+            here.setblocking(False)
+            end_s = time.monotonic() + 2.5
+            while time.monotonic() < end_s:
+                try:
+                    here.send(bytes(65_536))
+                except BlockingIOError:
+                    time.sleep(0.05)
+                assert not tcp.is_silent(here)
 
 
 def test_both_push_50_mb_before_either_reads(one: Place, two: Place) -> None:
@@ -313,11 +334,11 @@ def test_public_addresses_are_let_in_where_they_are_our_own_lan(one: Place) -> N
 def test_a_peer_that_acknowledges_nothing_is_told_of(one: Place, two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the kernel says of the connection: two repeats in vain, and nothing heard for a second."""
     here, _ = link(one, two)
-    said = {"retransmits": 1, "unacked": 1, "last_heard_ms": 5_000}
+    said = {"retransmits": 1, "probes": 0, "unacked": 1, "last_heard_ms": 5_000}
 
     class Silent:
         def getsockopt(self, *_: object) -> bytes:
-            return tcp._TCP_INFO.pack(1, 0, said["retransmits"], said["unacked"], said["last_heard_ms"])
+            return tcp._TCP_INFO.pack(1, 0, *said.values())
 
     monkeypatch.setattr(here, "_socket", Silent())
     assert here._is_unacknowledged()
@@ -328,6 +349,10 @@ def test_a_peer_that_acknowledges_nothing_is_told_of(one: Place, two: Place, mon
     assert here._is_unacknowledged()
     said["unacked"] = 0
     assert not here._is_unacknowledged()
+    said.update(probes=1, retransmits=0, last_heard_ms=900)  # it has no room, and says so now and then
+    assert tcp.is_silent(here._socket) is False
+    said.update(probes=2, last_heard_ms=2_000)  # it does not even say that
+    assert tcp.is_silent(here._socket)
     monkeypatch.undo()
     here.give_up("no answer")
     ended = one.until(is_a(Ended))

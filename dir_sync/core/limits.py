@@ -47,7 +47,6 @@ DELTA_CPU_S_MAX = 30.0  # a hostile or unlucky signature ends here: send the who
 # Links
 HELLO_WITHIN_MS = 5_000
 PING_EVERY_MS = 10_000
-DOUBT_MS = 1_500  # a link whose peer dials anew is broken if it acknowledges nothing for so long
 DEAD_AFTER_MS = 30_000
 ACK_WITHIN_MS = 1_000  # a peer that acknowledges nothing for so long is tried at another address, if it has one
 UNFINISHED_PER_ADDRESS_MAX = 8
