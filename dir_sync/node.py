@@ -109,7 +109,7 @@ class Node:
         self._starved = threading.Condition()
         self._posted = 0  # reader only
         self.flood = ""  # what it floods us with; set by the reader before the end
-        self._is_doubted = False  # a peer that has dialled anew is asked whether this link lives
+        self.is_doubted = False  # a peer that has dialled anew is asked whether this link lives
         tcp.tune(sock)
         self.send(Parcel(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
@@ -138,7 +138,7 @@ class Node:
 
     def ping(self) -> None:
         """Find out soon whether the peer is still there."""
-        self._is_doubted = True
+        self.is_doubted = True
         self.send(Parcel(Ping(int(time.monotonic() * 1000)), 0))
 
     def abort(self) -> None:
@@ -244,7 +244,7 @@ class Node:
                         if len(self._control) < 10_000:
                             self.send(Parcel(Pong(token), 0))
                     case Pong():
-                        self._is_doubted = False
+                        self.is_doubted = False
                     case Close(reason, text):
                         return reason, text
                     case _:
@@ -373,12 +373,9 @@ class Node:
                     sent = 0
 
     def _is_unacknowledged(self) -> bool:
-        """True if the peer has still to acknowledge something; if that takes too long, the listener is told, and a link
-        that is doubted ends."""
+        """True if the peer has still to acknowledge something; if that takes too long, the listener is told."""
         silent = tcp.is_silent(self._socket)
-        if silent and self._is_doubted:
-            self.give_up("no answer, and its peer has connected again")
-        elif silent and not self._reason:
+        if silent and not self._reason:
             self._listener.stalled(self)
         return silent is not None
 

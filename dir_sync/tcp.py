@@ -11,6 +11,7 @@ from dir_sync.core import limits
 __all__ = ["has_address", "is_silent", "set_patience", "try_option", "tune"]
 
 _NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may have to wait behind
+_SEND_LOOK_MS = limits.ACK_WITHIN_MS // 4  # a sender that waits for room asks so often whether the peer is silent
 _RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
 _TCP_INFO = struct.Struct(
     "=BBBB20xI28xI"
@@ -22,7 +23,7 @@ def tune(sock: socket.socket) -> None:
     sock.setblocking(True)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     set_patience(sock, limits.HELLO_WITHIN_MS)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.ACK_WITHIN_MS))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_SEND_LOOK_MS))
     try_option(sock, "TCP_USER_TIMEOUT", limits.DEAD_AFTER_MS)
     try_option(sock, "TCP_NOTSENT_LOWAT", _NOT_SENT_BYTES)
 

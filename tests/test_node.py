@@ -165,42 +165,13 @@ def test_a_ping_is_answered_and_not_told(one: Place, two: Place) -> None:
     assert not any(isinstance(item, Came) for item in two.seen)
 
 
-def test_a_link_that_is_doubted_ends_if_its_peer_is_silent(
-    one: Place, two: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, _ = link(one, two)
-    monkeypatch.setattr(tcp, "is_silent", lambda sock: True if sock is here._socket else None)
-    here._is_doubted = True
-    here.send(Parcel(StateRequest("default", "1d", 0), 0))
-    ended = one.until(is_a(Ended))
-    assert isinstance(ended, Ended)
-    assert (ended.reason, ended.text) == ("lost", "no answer, and its peer has connected again")
-
-
 def test_an_answer_ends_the_doubt(one: Place, two: Place) -> None:
     here, _ = link(one, two)
     here.ping()
     end_s = time.monotonic() + 5
-    while here._is_doubted:
+    while here.is_doubted:
         assert time.monotonic() < end_s, "its answer has not ended the doubt"
         time.sleep(0.01)
-
-
-def test_a_peer_that_only_has_no_room_is_not_silent() -> None:
-    """It answers the probes of the kernel, though it reads nothing: not for that is a connection given up."""
-    with socket.create_server((LOCAL, 0)) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        with socket.create_connection(listener.getsockname()) as here, listener.accept()[0] as there:
-            tcp.tune(there)
-            tcp.tune(here)
-            here.setblocking(False)
-            end_s = time.monotonic() + 2.5
-            while time.monotonic() < end_s:
-                try:
-                    here.send(bytes(65_536))
-                except BlockingIOError:
-                    time.sleep(0.05)
-                assert not tcp.is_silent(here)
 
 
 def test_both_push_50_mb_before_either_reads(one: Place, two: Place) -> None:
@@ -276,6 +247,34 @@ def test_a_peer_that_is_never_read_from_is_bounded(one: Place, two: Place) -> No
     assert reached * limits.CHUNK_BYTES < limits.INBOX_BYTES_PER_LINK_MAX + 4 * limits.MIB
     for _ in range(400):
         two.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 30)
+
+
+def test_a_doubted_peer_that_has_no_room_keeps_its_link(one: Place, two: Place) -> None:
+    """Its kernel answers all the time that there is no room: no silence."""
+    here, there = link(one, two)
+    request = StateRequest("default", "1d", 0)
+    there.send(Parcel(request, 0))
+    here.send(Parcel(request, 0))
+    one.until(came(request))
+    two.until(came(request))
+    data = bytes(limits.CHUNK_BYTES)
+    count = 3 * limits.INBOX_BYTES_PER_LINK_MAX // len(data)
+    for number in range(count):
+        here.send(Parcel(Chunks((Piece(number, 0, data),)), len(data)))
+    end_s = time.monotonic() + 10
+    while there._posted - there._consumed <= limits.INBOX_BYTES_PER_LINK_MAX:
+        assert time.monotonic() < end_s, "it is not full"
+        time.sleep(0.01)
+    here.ping()
+    with pytest.raises(AssertionError, match="it never came"):
+        one.until(is_a(Ended), 3.0)
+    assert not any(isinstance(item, Stalled) for item in one.seen)
+    for _ in range(count):
+        two.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 30)
+    end_s = time.monotonic() + 10
+    while here.is_doubted:
+        assert time.monotonic() < end_s, "it answers as soon as it has room"
+        time.sleep(0.01)
 
 
 BAD = {

@@ -191,13 +191,16 @@ class Roster:
         else:
             self._identity.was_welcome(link.node)
 
-    def stalled(self, link_id: int, now_ms: int) -> bool:
-        """The peer acknowledges nothing on this link. True: the peer was heard at another address just now, so end the
-        link at once; the other address is dialled when it is `closed`."""
+    def stalled(self, link_id: int, now_ms: int, is_doubted: bool = False) -> bool:
+        """The peer acknowledges nothing on this link. True: the peer was heard at another address just now, or
+        (`is_doubted`) it has dialled anew, so end the link at once; the other address is dialled when it is `closed`."""
         self._now_ms = now_ms
         link = self._links.get(link_id)
         if link is None:
             return False
+        if is_doubted:
+            self._given_up.add(link_id)
+            return True
         for target in self._book.targets_of(link.node):
             for (host, _), seen in target.addresses.items():
                 if host != link.address and not seen.failures and now_ms - seen.heard_ms < SILENCE_MS:

@@ -179,9 +179,11 @@ class ConnectedPeers:
         return self._share.engine.handle(PeerDown(node.id, reason), now)
 
     def on_stalled(self, node: Node, now: Now) -> None:
-        """It acknowledges nothing: if another address of that peer may do better, the link is given up."""
-        if self.is_link(node) and self._roster.stalled(node.link, now.mono_ms):
-            node.give_up("no answer at this address; trying another one")
+        """It acknowledges nothing: if another address of that peer may do better, or it has dialled anew, the link is
+        given up."""
+        if self.is_link(node) and self._roster.stalled(node.link, now.mono_ms, node.is_doubted):
+            why = "it connected again" if node.is_doubted else "trying another one"
+            node.give_up(f"no answer at this address; {why}")
 
     def on_dialled(self, dialled: Dialled, now: Now) -> None:
         address, port, link, text, _ = dialled

@@ -670,6 +670,27 @@ def test_a_silent_address_gives_way_to_one_that_was_heard_just_now() -> None:
     assert not mine.stalled(1, 7_020)
 
 
+def test_who_dialled_anew_from_another_address_is_dialled_there_when_its_old_link_falls_silent() -> None:
+    mine = started()
+    mine.tick(0)
+    mine.hello(1, LARGER, "aa", False, "10.0.0.9", PORT, 0)
+    assert mine.hello(2, LARGER, "aa", False, "10.1.0.9", PORT, 60_000) == Refuse("duplicate", keeping=1)
+    assert mine.stalled(1, 61_500, is_doubted=True)
+    mine.closed(1, 61_510, "lost")
+    assert mine.next_deadline() <= 61_510
+    assert dials(mine.tick(61_510)) == [Dial("10.1.0.9", PORT)], "not where nobody answers"
+
+
+def test_who_dialled_anew_from_the_same_address_is_dialled_there() -> None:
+    mine = started()
+    mine.tick(0)
+    mine.hello(1, LARGER, "aa", False, "10.0.0.9", PORT, 0)
+    assert not mine.stalled(1, 60_000)
+    assert mine.stalled(1, 61_500, is_doubted=True)
+    mine.closed(1, 61_510, "lost")
+    assert {dial for _, dial in run(mine, 63_000)} == {Dial("10.0.0.9", PORT)}
+
+
 def test_an_address_that_was_heard_long_ago_is_no_other_way() -> None:
     mine = started()
     mine.tick(0)

@@ -168,6 +168,7 @@ class Link:
         self.link, self.address, self.dialled = link, address, dialled
         self.id = ""
         self.flood = ""
+        self.is_doubted = False
         self.said: list[Message] = []
         self.given_up = ""
 

@@ -94,6 +94,17 @@ def test_a_peer_that_comes_again_waits_until_its_old_link_is_proved_dead() -> No
     assert len(bench.events) == 1
 
 
+def test_a_silent_link_is_given_up_if_its_peer_has_connected_again() -> None:
+    bench = Bench()
+    old = bench.connect(1)
+    bench.peers.on_stalled(old.node, NOW)
+    assert not old.given_up, "it may answer yet, and there is no other way"
+    bench.connect(2)
+    old.is_doubted = True  # by the ping
+    bench.peers.on_stalled(old.node, NOW)
+    assert old.given_up == "no answer at this address; it connected again"
+
+
 def test_words_are_sent_to_those_who_are_there() -> None:
     bench = Bench()
     bob = bench.connect()
