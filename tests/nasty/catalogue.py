@@ -35,9 +35,9 @@ DISK_SWAPS, DISK_MOUNTS = (f"tests/disk/test_{name}.py::" for name in ("swaps", 
 DISK_MEMORY, DISK_POWER = (f"tests/disk/test_{name}.py::" for name in ("memory", "power"))
 DELTA_SIGN, DELTA_MAKE, DELTA_APPLY = (f"tests/delta/test_{name}.py::" for name in ("sign", "make", "apply"))
 RECORDS, MESSAGES = (f"tests/core/messages/test_{name}.py::" for name in ("records", "every_message"))
-UNIT_EVENTS, UNIT_ENGINE = (f"tests/test_{name}.py::" for name in ("event_handler", "engine"))
+UNIT_EVENTS = "tests/test_event_handler.py::"
 UNIT_HISTORY = "tests/files/test_history_store.py::"
-CORE_WIRE, CORE_ROSTER, CORE_SESSION = (f"tests/core/test_{name}.py::" for name in ("wire", "roster", "session"))
+CORE_WIRE, CORE_SESSION = (f"tests/core/test_{name}.py::" for name in ("wire", "session"))
 POINTS = "tests/crash/test_points.py::test_a_daemon_that_dies_at_some_of_its_calls"
 WORLDS = "tests/sim/test_sim.py::test_many_worlds"
 SOAK = "tests/lan/test_soak.py::test_a_piece_of_the_soak"
@@ -101,10 +101,10 @@ CASES = (
     Case(147, "programs", "a shell script's redirections, links, copies and moves", (FILES + "test_programs_147_a_pipeline_that_ends_in_the_folder",)),
     Case(150, "programs", "file server load and stress: dbench, stress-ng", (PROGRAMS + "test_dbench", PROGRAMS + "test_stress_ng")),
     # --- disk, rights, limits
-    Case(52, "disk", "no room is left", (DISKS + "test_disk_052_no_room_is_left", DISK_MOUNTS + "test_a_full_disk", "tests/test_retention.py::test_a_full_disk_takes_from_the_history_at_once")),
+    Case(52, "disk", "no room is left", (DISKS + "test_disk_052_no_room_is_left", DISK_MOUNTS + "test_a_full_disk", "tests/engine/pairs/test_retention.py::test_a_full_disk_takes_from_the_history_at_once")),
     Case(53, "disk", "no inodes are left", (DISKS + "test_disk_053_no_inodes_are_left", DISK_MOUNTS + "test_a_disk_without_inodes")),
     Case(54, "disk", "the user's quota is used up", (DISK_REAL + "test_each_errno_has_its_trouble",)),
-    Case(55, "disk", "a file or folder that cannot be read is not a deleted one", (DISK_REAL + "test_trouble_with_an_entry_is_not_absence", UNIT_ENGINE + "test_a_folder_that_cannot_be_listed_is_tried_again")),
+    Case(55, "disk", "a file or folder that cannot be read is not a deleted one", (DISK_REAL + "test_trouble_with_an_entry_is_not_absence", "tests/engine/whole/test_scanning.py::test_a_folder_that_cannot_be_listed_is_tried_again")),
     Case(56, "disk", "fsync fails", (WORLDS,)),
     Case(58, "disk", "stopped by a signal for a while", (STATES + "test_disk_058_one_is_stopped_by_a_signal_and_goes_on[2.0]",)),
     Case(59, "disk", "files and folders without permission", (DISK_PERMISSIONS + "test_no_permission", CHANGE + "[edit_read_only_files]")),
@@ -122,13 +122,13 @@ CASES = (
     Case(71, "network", "a connection that is open on one side only", (NETS + "test_network_071_half_open",)),
     Case(72, "network", "both push before either reads", (UNIT_NODE + "test_both_push_50_mb_before_either_reads",)),
     Case(73, "network", "a peer that reads slowly or never", (HOSTILE + "test_a_peer_that_reads_nothing", UNIT_NODE + "test_a_peer_that_is_never_read_from_is_bounded")),
-    Case(74, "network", "both dial at the same time", (CORE_ROSTER + "test_two_that_dial_at_the_same_time_end_with_one_link", FINDING + "test_five_nodes_that_start_and_stop_in_any_order")),
+    Case(74, "network", "both dial at the same time", ("tests/core/test_roster_worlds.py::test_two_that_dial_at_the_same_time_end_with_one_link", FINDING + "test_five_nodes_that_start_and_stop_in_any_order")),
     Case(75, "network", "a peer restarts in the middle of a transfer", (CRASH + "test_killed_in_the_middle_of_a_large_file",)),
     Case(76, "network", "another address", (NETS + "test_network_076_another_address", FINDING + "test_an_address_that_comes_after_the_start")),
     Case(78, "network", "one's own broadcasts", ("tests/test_discovery.py::test_two_on_one_machine_hear_each_other_and_not_themselves",)),
-    Case(79, "network", "several interfaces and aliases", ("tests/test_discovery.py::test_two_interfaces_on_one_network_are_both_used", CORE_ROSTER + "test_many_addresses_of_one_node")),
+    Case(79, "network", "several interfaces and aliases", ("tests/test_discovery.py::test_two_interfaces_on_one_network_are_both_used", "tests/core/test_dialling.py::test_many_addresses_of_one_node")),
     Case(80, "network", "no default route", (FINDING + "test_nodes_that_know_nothing_find_each_other",)),
-    Case(82, "network", "a crowd that starts at once", (CORE_ROSTER + "test_a_crowd_that_starts_at_once_is_fully_linked_soon",)),
+    Case(82, "network", "a crowd that starts at once", ("tests/core/test_roster_worlds.py::test_a_crowd_that_starts_at_once_is_fully_linked_soon",)),
     Case(83, "network", "packets are lost", (NETS + "test_network_083_packets_are_lost",)),
     Case(84, "network", "small packets", (NETS + "test_network_084_small_packets",)),
     Case(85, "network", "a slow line", (NETS + "test_network_085_a_slow_line[8mbit-3]", WIRE + "test_a_large_transfer_does_not_hold_up_a_small_one")),
@@ -166,7 +166,7 @@ CASES = (
     Case(118, "protocol", "an object of a million keys", (HOSTILE + "test_bombs_after_the_hello",)),
     # --- crashes and lost state
     Case(119, "state", "kill -9 at any call that changes something", (POINTS, WORLDS, CRASH + "test_killed_again_and_again", LEDGER + "[1-5-2.0]")),
-    Case(120, "state", "after the rename, before the index knows", (UNIT_ENGINE + "test_what_was_being_installed_is_adopted_though_its_peer_went_on", WORLDS)),
+    Case(120, "state", "after the rename, before the index knows", ("tests/engine/whole/test_unnoted.py::test_what_was_being_installed_is_adopted_though_its_peer_went_on", WORLDS)),
     Case(121, "state", "a torn index", (STATES + "test_state_121_a_torn_index",)),
     Case(122, "state", "between the exchange and the history", (POINTS, WORLDS, UNIT_HISTORY + "test_what_the_history_cannot_take_stays_where_it_was")),
     Case(123, "state", "the power is cut", (WORLDS, DISK_POWER + "test_what_was_synced_is_never_lost")),
@@ -186,7 +186,7 @@ CASES = (
     # --- conflicts
     Case(133, "conflicts", "one file, edited on three nodes apart", (CLOCKS + "test_quarrels_end_the_same_on_all_nodes", LIVE + "test_written_on_all_nodes_at_once")),
     Case(134, "conflicts", "edited here, deleted there", (QUARRELS, OFFLINE + "test_a_file_edited_while_down_beats_a_delete_elsewhere")),
-    Case(135, "conflicts", "the same bytes, written on two nodes", (QUARRELS, "tests/test_conflicts.py::test_both_edit_alike")),
+    Case(135, "conflicts", "the same bytes, written on two nodes", (QUARRELS, "tests/engine/pairs/test_conflicts.py::test_both_edit_alike")),
     Case(137, "conflicts", "a storm of edits on one file", (LIVE + "test_three_writers_storm_one_file", SOAK)),
     Case(138, "conflicts", "first contact of two folders filled apart", (CONTACT + "test_two_folders_that_were_filled_apart", CONTACT + "test_many_folders_that_were_filled_apart")),
     Case(139, "conflicts", "back after four hundred days", (STATES + "test_conflicts_139_back_after_four_hundred_days", OFFLINE + "test_deletes_stay_deleted")),

@@ -16,8 +16,8 @@ from dir_sync.core.messages import Chunks, Piece, from_wire
 from dir_sync.core.model import Kind, Record, Stamp, joined, made_from
 from dir_sync.core.reconcile import Offer, answer, changed
 from dir_sync.index import Index
+from tests.engine.whole.bench import OTHER, PEER, WALL_NS, Bench, record, state
 from tests.pair import OneNode, Pair
-from tests.test_engine import OTHER, PEER, WALL_NS, Bench, record, state
 
 
 def edit(node: OneNode, path: bytes, data: bytes | None) -> None:

@@ -10,7 +10,7 @@ from dir_sync.core.events import PeerDown
 from dir_sync.core.jobs import Applied, ApplyJob, ApplyResult, Result
 from dir_sync.core.messages import Acknowledge, Chunks, Piece, Refuse, State
 from dir_sync.core.model import Record, fingerprint
-from tests.test_engine import FOLDER, OTHER, PEER, WALL_NS, Bench, record, stat, state
+from tests.engine.whole.bench import FOLDER, OTHER, PEER, WALL_NS, Bench, record, stat, state
 
 SIZE = 200_000
 

@@ -18,8 +18,8 @@ from dir_sync.core.status import Status
 from dir_sync.index import Index
 from dir_sync.log import logger
 from dir_sync.narrator import Narrator
-from tests.test_engine import FOLDER, OTHER, PEER, Bench, folder, record, stat, state
-from tests.test_status import ANSWER
+from tests.cli.test_status import ANSWER
+from tests.engine.whole.bench import FOLDER, OTHER, PEER, Bench, folder, record, stat, state
 
 MIB = 1024 * 1024
 

@@ -216,7 +216,7 @@ def test_the_real_disk_says_what_is_too_large(tmp_path: Path) -> None:
 
 
 def test_what_is_held_back_may_come_in_another_version() -> None:
-    from tests.test_engine import record
+    from tests.engine.whole.bench import record
 
     unable = Unable()
     small, large, gone = record(b"a", b"12"), record(b"a", b"123"), record(b"a", None)

@@ -25,7 +25,7 @@ from dir_sync.history import words as history_words
 from dir_sync.signals import Ending
 
 NOBODY = 65534
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 Run = Callable[[Config], int]
 

@@ -7,7 +7,7 @@ from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Looked, Result
 from dir_sync.core.looks import Look, Seen
 from dir_sync.core.model import Kind
 from dir_sync.engine.out_of_reach import OutOfReach
-from tests.test_engine import OTHER, PEER, WALL_NS, Bench, record, state
+from tests.engine.whole.bench import OTHER, PEER, WALL_NS, Bench, record, state
 
 LARGE = b"content" * 20_000  # more than travels inside an update
 

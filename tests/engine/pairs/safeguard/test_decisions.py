@@ -1,0 +1,169 @@
+"""Who decides about what is held, and what such a decision is about."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync import undo
+from dir_sync.core import notes
+from dir_sync.core.brake import Limits
+from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency
+from dir_sync.core.jobs import Why
+from tests.engine.pairs.safeguard.tools import assert_equal, files, fill, remove_live, rewrite_live
+from tests.pair import Pair
+
+
+def test_approved_it_happens(pair: Pair) -> None:
+    remove_live(pair, pair.one)
+    pair.one.inbox.append(Decided(True))
+    pair.run()
+    assert len(files(pair.two.disk)) >= 17, "whoever did it cannot approve it"
+    pair.two.inbox.append(Decided(True))
+    pair.run()
+    assert files(pair.two.disk) == [b"beside"]
+    assert not pair.two.engine.brakes.held()
+    assert not pair.one.engine.brakes.held_elsewhere
+    pair.restart(pair.one)
+    pair.restart(pair.two)
+    assert_equal(pair)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_rejected_anywhere_it_is_undone_everywhere(pair: Pair, here: bool) -> None:
+    before = {path: pair.two.disk.content(path) for path in files(pair.two.disk)}
+    remove_live(pair, pair.one)
+    decider = pair.two if here else pair.one
+    decider.inbox.append(Decided(False))
+    pair.run()
+    assert_equal(pair)
+    now = files(pair.one.disk)
+    assert len(now) == len(before), "what was gone before it was held is back as well"
+    assert all(pair.one.disk.content(path) == before[path] for path in now)
+    assert not pair.two.engine.brakes.held()
+
+
+def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair) -> None:
+    pair.one.disk.delete(b"d")
+    pair.one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert pair.two.said(notes.PeerHeld)
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert_equal(pair)
+    assert len(files(pair.one.disk)) >= 17
+
+
+def test_what_is_rejected_is_no_conflict() -> None:
+    """The answers come in several messages; what the first of them tells is done before the last one is there."""
+    pair = Pair(Limits(10, 50, 10, 80))
+    fill(pair.one.disk, 1_300)
+    pair.restart(pair.one)
+    rewrite_live(pair, pair.one, 1_300)
+    assert pair.two.said(notes.PeerHeld)
+    pair.one.events_max = 1
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert all(pair.one.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(1_300))
+    assert {version.why for version in pair.one.index.versions()} == {Why.REPLACED}
+    assert not pair.one.said(notes.Conflict)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+def test_an_earlier_decision_is_not_about_what_is_held_now(pair: Pair, approve: bool, again: bool) -> None:
+    """It is told again when the peers connect. `again`: in the same run."""
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    for node in (pair.one, pair.two) if approve else (pair.one,):
+        node.inbox.append(Decided(approve))
+        pair.run()
+    fill(pair.one.disk, 40, b"e")
+    pair.one.inbox.append(Blind(b"", ""))
+    pair.run()
+    before = pair.two.disk.tree()
+    assert len(files(pair.two.disk)) == (41 if approve else 61)
+    if again:
+        for folder in (b"d", b"e"):
+            if pair.one.disk.stat(folder) is not None:
+                pair.one.disk.delete(folder)
+        pair.one.inbox.append(Blind(b"", ""))
+        pair.run()
+        pair.cut()
+        pair.link()
+    else:
+        pair.cut()
+        for folder in (b"d", b"e"):
+            if pair.one.disk.stat(folder) is not None:
+                pair.one.disk.delete(folder)
+        pair.restart(pair.one)
+    assert pair.one.engine.brakes.own.held
+    assert pair.two.disk.tree() == before
+    pair.one.inbox.append(Decided(False))
+    pair.run()
+    assert pair.one.disk.tree() == pair.two.disk.tree() == before
+
+
+def test_a_decision_about_what_a_node_did_before_is_not_about_what_it_does_now(pair: Pair) -> None:
+    remove_live(pair, pair.one)
+    pair.two.inbox.append(Decided(True))
+    pair.run()
+    assert len(files(pair.two.disk)) == 1
+    fill(pair.two.disk, 40, b"e")
+    pair.two.inbox.append(Blind(b"", ""))
+    pair.run()
+    for path in files(pair.one.disk):
+        if path.startswith(b"e/"):
+            pair.one.disk.delete(path)
+            pair.one.inbox.append(Touched(path, Urgency.VANISHED))
+    pair.run()
+    assert pair.two.engine.brakes.peers.held()
+    kept = len(files(pair.two.disk))
+    pair.cut()
+    pair.link()
+    assert pair.two.engine.brakes.peers.held()
+    assert len(files(pair.two.disk)) == kept
+
+
+def test_what_a_node_does_otherwise_decides_nothing_about_what_is_missing_there(pair: Pair) -> None:
+    """What an undo brings back is vouched for: all that the node did so far was meant; what it does not tell is not."""
+    since_ns = pair.clock.now().wall_ns
+    pair.one.disk.write(b"beside", b"edited")
+    pair.one.inbox.append(Touched(b"beside", Urgency.NOW))
+    pair.run()
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    assert pair.one.engine.brakes.own.held
+    wanted = undo.plan(pair.one.index, since_ns, None).wanted
+    assert [one.path for one in wanted] == [b"beside"]
+    pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
+    pair.run()
+    for _ in range(2):
+        pair.cut()
+        pair.link()
+        assert pair.one.engine.brakes.own.held
+        assert len(files(pair.two.disk)) == 21
+    pair.two.inbox.append(Decided(True))
+    pair.run()
+    assert not pair.one.engine.brakes.own.held
+    assert files(pair.two.disk) == [b"beside"]
+
+
+def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
+    pair.one.disk.write(b"beside", b"edited")
+    pair.one.inbox.append(Touched(b"beside", Urgency.NOW))
+    since_ns = pair.clock.now().wall_ns
+    pair.run()
+    remove_live(pair, pair.one)
+    assert pair.two.engine.brakes.peers.held()
+    kept = len(files(pair.two.disk))
+    wanted = [one for one in undo.plan(pair.one.index, since_ns, None).wanted if one.path == b"beside"]
+    assert wanted
+    pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
+    pair.run()
+    pair.cut()
+    pair.link()
+    assert pair.two.disk.content(b"beside") == b"it"
+    assert len(files(pair.two.disk)) == kept
+    assert pair.two.engine.brakes.peers.held()
