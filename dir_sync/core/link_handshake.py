@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ __all__ = [
     "KINDS",
     "SECOND_BYTES",
     "THIRD_BYTES",
+    "Another",
     "Answering",
     "Calling",
     "Credentials",
@@ -47,6 +49,7 @@ SECOND_BYTES: Final = 1 + KEY_BYTES + (KEY_BYTES + TAG_BYTES) + (PAYLOAD_BYTES +
 THIRD_BYTES: Final = 1 + (KEY_BYTES + TAG_BYTES) + (PAYLOAD_BYTES + TAG_BYTES)
 REMEMBERED: Final = 4_096  # first frames that are known when they come again
 
+_is_key_id = re.compile("[0-9a-f]{32}").fullmatch
 _PATTERN: Final = "XXpsk0"
 _ROLE_LABEL: Final = b"dir_sync 1 role"
 _SUITES: Final[dict[int, Suite]] = {kind: suite for suite, kind in KINDS.items()}
@@ -60,10 +63,16 @@ class Credentials:
     key: MeshKey
     static: bytes = field(repr=False)  # the private key that is this machine's identity
     removed: frozenset[str] = frozenset()  # identities that are not let in, whatever they prove
+    older: tuple[tuple[str, Gate], ...] = ()  # ids and gates of keys that were ours: who was away still has them
 
     @property
     def identity(self) -> str:
         return identity_of(public_of(self.static))
+
+    @property
+    def gates(self) -> dict[str, Gate]:
+        """Of our key, and of those that were ours, by the id of the key."""
+        return {self.key.id: self.key.gate, **dict(self.older)}
 
 
 @dataclass(frozen=True)
@@ -74,25 +83,37 @@ class Member:
     role: Role
 
 
+@dataclass(frozen=True)
+class Another:
+    """Somebody with the key of one of our doors, and with another mesh key than ours: `membership.meet` says what to do
+    with it. Its identity is proved, and what it says of its key is not."""
+
+    identity: str
+    key: str  # the id of the key that it says it has
+    generation: int
+    gate: str  # the id of the key whose door this is
+
+
 class Calling:
     """The side that has dialled."""
 
-    def __init__(self, credentials: Credentials, suite: Suite, ephemeral: bytes) -> None:
+    def __init__(self, credentials: Credentials, suite: Suite, ephemeral: bytes, gate: str = "") -> None:
+        """`gate`: the id of the key whose door is knocked at, if it is not that of our own key."""
         self._credentials = credentials
+        self._gate = gate or credentials.key.id
         self._kind = KINDS[suite]
-        self._noise = Handshake(
-            _PATTERN, True, PROLOGUE, credentials.static, ephemeral, [credentials.key.gate.psk], suite
-        )  # fmt: skip
+        psk = credentials.gates[self._gate].psk
+        self._noise = Handshake(_PATTERN, True, PROLOGUE, credentials.static, ephemeral, [psk], suite)
 
     def first(self) -> bytes:
         """The frame to begin with."""
         return _frame(self._kind, self._noise.write())
 
-    def third(self, second: bytes) -> tuple[bytes, Member]:
+    def third(self, second: bytes) -> tuple[bytes, Member | Another]:
         """The last frame, and who has answered. `second`: the body of what came. Raises HandshakeError: hang up, say nothing."""
         if len(second) != SECOND_BYTES or second[0] != self._kind:
             raise HandshakeError(_STRANGER)
-        member = _checked(self._credentials, self._noise, self._noise.read(second[1:]))
+        member = _checked(self._credentials, self._gate, self._noise, self._noise.read(second[1:]))
         return _frame(self._kind, self._noise.write(_payload(self._credentials))), member
 
     def streams(self) -> tuple[Sealer, Opener]:
@@ -103,9 +124,10 @@ class Calling:
 class Answering:
     """The side that was dialled, for one caller that has the gate's key."""
 
-    def __init__(self, credentials: Credentials, noise: Handshake, kind: int) -> None:
+    def __init__(self, credentials: Credentials, gate: str, noise: Handshake, kind: int) -> None:
         """Made by `Door.knock`."""
         self._credentials = credentials
+        self._gate = gate
         self._noise = noise
         self._kind = kind
 
@@ -113,11 +135,11 @@ class Answering:
         """The frame to answer with."""
         return _frame(self._kind, self._noise.write(_payload(self._credentials)))
 
-    def finish(self, third: bytes) -> Member:
+    def finish(self, third: bytes) -> Member | Another:
         """Who has called. `third`: the body of what came. Raises HandshakeError: hang up, say nothing."""
         if len(third) != THIRD_BYTES or third[0] != self._kind:
             raise HandshakeError(_STRANGER)
-        return _checked(self._credentials, self._noise, self._noise.read(third[1:]))
+        return _checked(self._credentials, self._gate, self._noise, self._noise.read(third[1:]))
 
     def streams(self) -> tuple[Sealer, Opener]:
         """After `finish`."""
@@ -125,11 +147,15 @@ class Answering:
 
 
 class Door:
-    """Who may have an answer at all. Keeps what of the check is the same for all callers."""
+    """Who may have an answer at all: who has the gate of our key, or of one that was ours. Keeps what of the check is the
+    same for all callers."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
-        self._prepared = {kind: _prepared(credentials.key.gate, suite) for suite, kind in KINDS.items()}
+        self._prepared = {
+            kind: {key: _prepared(gate, suite) for key, gate in credentials.gates.items()}
+            for suite, kind in KINDS.items()
+        }
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def knock(self, first: bytes, ephemeral: bytes) -> Answering:
@@ -139,7 +165,9 @@ class Door:
         if suite is None or len(first) != FIRST_BYTES:
             raise HandshakeError(_STRANGER)
         caller, tag = first[1 : 1 + KEY_BYTES], first[1 + KEY_BYTES :]
-        if not _has_key(self._prepared[kind], suite, caller, tag):
+        known = (key for key, prepared in self._prepared[kind].items() if _has_key(prepared, suite, caller, tag))
+        gate = next(known, None)
+        if gate is None:
             raise HandshakeError(_STRANGER)
         if caller in self._seen:
             raise HandshakeError("it repeats what another one has said")
@@ -147,9 +175,10 @@ class Door:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         credentials = self._credentials
-        noise = Handshake(_PATTERN, False, PROLOGUE, credentials.static, ephemeral, [credentials.key.gate.psk], suite)
+        psk = credentials.gates[gate].psk
+        noise = Handshake(_PATTERN, False, PROLOGUE, credentials.static, ephemeral, [psk], suite)
         noise.read(first[1:])
-        return Answering(credentials, noise, kind)
+        return Answering(credentials, gate, noise, kind)
 
 
 def _prepared(gate: Gate, suite: Suite) -> tuple[bytes, bytes]:
@@ -188,7 +217,7 @@ def _payload(credentials: Credentials) -> Callable[[bytes], bytes]:
     return make
 
 
-def _checked(credentials: Credentials, noise: Handshake, payload: bytes) -> Member:
+def _checked(credentials: Credentials, gate: str, noise: Handshake, payload: bytes) -> Member | Another:
     """Who has sent that payload. Raises HandshakeError."""
     try:
         fields = json.loads(
@@ -198,8 +227,12 @@ def _checked(credentials: Credentials, noise: Handshake, payload: bytes) -> Memb
         generation, key_id = fields["generation"], fields["key"]
     except (ValueError, KeyError, TypeError, RecursionError, PeerError):
         raise HandshakeError("it has the key of the door, and says nothing that this version understands") from None
-    if type(generation) is not int or not 0 < generation <= GENERATION_MAX or not isinstance(key_id, str):
+    if type(generation) is not int or not 0 < generation <= GENERATION_MAX:
         raise HandshakeError("it has the key of the door, and says nothing that this version understands")
+    if not isinstance(key_id, str) or not _is_key_id(key_id):
+        raise HandshakeError("it has the key of the door, and says nothing that this version understands")
+    if gate != credentials.key.id or key_id != credentials.key.id:
+        return Another(identity_of(noise.rs), key_id, generation, gate)
     if not credentials.key.has_proved(role, proof, _ROLE_LABEL + noise.bound):
         raise HandshakeError("it has the key of the door, and does not have the role that it claims")
     identity = identity_of(noise.rs)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from dir_sync import words
 from dir_sync.config import ConfigError
-from dir_sync.core.keys import KEY_TEXT_CHARS_MAX, KeyTextError, MeshKey, Role
+from dir_sync.core.keys import KEY_TEXT_CHARS_MAX, Gate, KeyTextError, MeshKey, Role
 from dir_sync.core.link_handshake import Credentials
 from dir_sync.core.membership import Charter, Membership, taken
 from dir_sync.core.model import show
@@ -67,7 +67,8 @@ def admit(folder: str, key_file: str | None) -> Mesh | None:
     if kept != before:
         store.save(folder, kept)  # before the mark: a folder that is marked has a key
     files.write_marker(folder, kept.key.fingerprint)
-    return Mesh(Credentials(kept.key, static, kept.membership.charter.removed), kept.membership)
+    older = tuple((gate.key, Gate(gate.secret)) for gate in kept.membership.older)
+    return Mesh(Credentials(kept.key, static, kept.membership.charter.removed, older), kept.membership)
 
 
 def key_in(key_file: str) -> MeshKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
@@ -13,6 +14,7 @@ from dir_sync.core.link_handshake import (
     HEAD_BYTES,
     SECOND_BYTES,
     THIRD_BYTES,
+    Another,
     Answering,
     Calling,
     Credentials,
@@ -39,9 +41,9 @@ def fresh() -> bytes:
 
 
 def meet(
-    caller: Credentials, callee: Credentials, suite: Suite = "AESGCM"
-) -> tuple[Calling, Answering, Member, Member]:
-    calling = Calling(caller, suite, fresh())
+    caller: Credentials, callee: Credentials, suite: Suite = "AESGCM", gate: str = ""
+) -> tuple[Calling, Answering, Member | Another, Member | Another]:
+    calling = Calling(caller, suite, fresh(), gate)
     answering = Door(callee).knock(body(calling.first()), fresh())
     third, callee_seen = calling.third(body(answering.second()))
     return calling, answering, callee_seen, answering.finish(body(third))
@@ -199,7 +201,8 @@ def test_a_reader_cannot_pass_as_a_writer_and_no_proof_serves_twice() -> None:
     ro = KEY.read_only()
 
     def proof_of(key: MeshKey, bound: bytes) -> bytes:
-        text = f'{{"role":"rw","proof":"{key.sign(b"dir_sync 1 role" + bound).hex()}","generation":1,"key":"x"}}'
+        proof = key.sign(b"dir_sync 1 role" + bound).hex()
+        text = f'{{"role":"rw","proof":"{proof}","generation":1,"key":"{KEY.id}"}}'
         return text.encode().ljust(256)
 
     kept: list[bytes] = []
@@ -213,10 +216,39 @@ def test_a_reader_cannot_pass_as_a_writer_and_no_proof_serves_twice() -> None:
 
         said = noise.write(lambda bound, make=payload: kept.append(make(bound)) or kept[-1])  # type: ignore[misc]
         if key is KEY and not again:
-            assert answering.finish(b"\x11" + said).role is Role.READ_WRITE
+            member = answering.finish(b"\x11" + said)
+            assert isinstance(member, Member)
+            assert member.role is Role.READ_WRITE
         else:
             with pytest.raises(HandshakeError, match="role"):
                 answering.finish(b"\x11" + said)
+
+
+def test_those_who_share_only_an_older_door_meet_there_and_are_no_members() -> None:
+    new, newer = MeshKey.made_of(b"n" * 32, 2), MeshKey.made_of(b"o" * 32, 2)
+    behind = machine("behind")
+    ahead = dataclasses.replace(machine("ahead", new), older=((KEY.id, KEY.gate),))
+    split = dataclasses.replace(machine("split", newer), older=((KEY.id, KEY.gate),))
+    for caller, callee, gate in (
+        (behind, ahead, ""),
+        (ahead, behind, KEY.id),
+        (ahead, split, KEY.id),
+        (split, ahead, KEY.id),
+    ):
+        _, _, seen_by_caller, seen_by_callee = meet(caller, callee, gate=gate)
+        assert seen_by_caller == Another(callee.identity, callee.key.id, callee.key.generation, KEY.id)
+        assert seen_by_callee == Another(caller.identity, caller.key.id, caller.key.generation, KEY.id)
+    with pytest.raises(HandshakeError):
+        meet(ahead, split)
+
+
+def test_who_knocks_at_an_older_door_with_our_own_key_is_no_member() -> None:
+    new = MeshKey.made_of(b"n" * 32, 2)
+    one = dataclasses.replace(machine("one", new), older=((KEY.id, KEY.gate),))
+    two = dataclasses.replace(machine("two", new), older=((KEY.id, KEY.gate),))
+    _, _, seen_by_one, seen_by_two = meet(one, two, gate=KEY.id)
+    assert isinstance(seen_by_one, Another)
+    assert isinstance(seen_by_two, Another)
 
 
 def test_no_secret_shows_itself() -> None:
