@@ -8,6 +8,7 @@ Rule: whoever gets a signature from a peer passes it through here before anythin
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
 from collections import Counter
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ __all__ = [
     "block_bytes",
     "check_signature",
     "chunk_sum",
+    "copy_command",
+    "literal_command",
     "parse_signature",
     "plain_signature",
     "signature_bytes",
@@ -47,6 +50,8 @@ CHUNK_BLOCKS = 8  # blocks under one BLAKE3: makes a signature 5 % longer
 _CHUNK_SUM_BYTES = 16  # enough: the whole result is verified anyway
 APPENDIX = struct.Struct(">Q5s")  # the file's size, magic and version
 APPENDIX_MAGIC = b"dsyn\x01"
+_CROWD_ABOVE = 8_192  # blocks: below, no weak sums can be chosen so that the library's table of them becomes slow
+_CROWD_MAX = 256  # different weak sums for one place of a table of 65,536; 100,000 honest ones have about 12
 _SAME_WEAK_MAX = 16  # different blocks with one weak sum: 100,000 honest ones have 3, and the cost is quadratic
 
 DELTA_MAGIC = b"rs\x026"
@@ -145,11 +150,19 @@ def plain_signature(data: bytes) -> bytes:
 
 def check_signature(data: bytes, base_size: int | None = None) -> None:
     """DeltaError unless `data` is a signature, plain or with appendix, that is safe to use, and of a file of
-    `base_size` bytes if that is known. Looks at magic, lengths, total length and repeated weak sums."""
+    `base_size` bytes if that is known. Looks at magic, lengths, total length, and weak sums that are equal or would crowd
+    in the library's table."""
     sums = parse_signature(data, base_size)
     words = array("I", data[HEADER.size : sums.plain_bytes])
     weak = words[:: BLOCK_SUM_BYTES // words.itemsize]
-    if len(weak) - len(set(weak)) < _SAME_WEAK_MAX:
+    if sys.byteorder == "little":
+        weak.byteswap()
+    distinct = set(weak)
+    if len(distinct) > _CROWD_ABOVE:
+        for places in (Counter(value & 0xFFFF for value in distinct), Counter(_mixed(value) for value in distinct)):
+            if max(places.values()) > _CROWD_MAX:
+                raise DeltaError("a signature whose weak sums crowd")
+    if len(weak) - len(distinct) < _SAME_WEAK_MAX:
         return
     suspects = {value for value, count in Counter(weak).items() if count > _SAME_WEAK_MAX}
     # Equal blocks (zeros) are common and harmless: the library keeps one of them.
@@ -159,6 +172,33 @@ def check_signature(data: bytes, base_size: int | None = None) -> None:
             strong[value].add(sums.strong_sum(number))
             if len(strong[value]) > _SAME_WEAK_MAX:
                 raise DeltaError("a signature with too many equal weak sums")
+
+
+def _mixed(value: int) -> int:
+    """The place of a weak sum in a table of 65,536 where the library mixes its bits first (MurmurHash3; by version)."""
+    value ^= value >> 16
+    value = value * 0x85EBCA6B & 0xFFFFFFFF
+    value ^= value >> 13
+    value = value * 0xC2B2AE35 & 0xFFFFFFFF
+    return (value ^ value >> 16) & 0xFFFF
+
+
+def _number(value: int) -> tuple[int, bytes]:
+    """A number as commands hold it: the logarithm of its width (1, 2, 4 or 8 bytes), and its bytes."""
+    width = next(width for width in range(4) if value < 1 << (8 << width))
+    return width, value.to_bytes(1 << width, "big")
+
+
+def copy_command(offset: int, length: int) -> bytes:
+    offset_width, offset_bytes = _number(offset)
+    length_width, length_bytes = _number(length)
+    return bytes((COPY + 4 * offset_width + length_width,)) + offset_bytes + length_bytes
+
+
+def literal_command(length: int) -> bytes:
+    """`length` bytes follow it."""
+    width, length_bytes = _number(length)
+    return bytes((LITERAL + width,)) + length_bytes
 
 
 def chunk_sum(data: bytes | memoryview) -> bytes:

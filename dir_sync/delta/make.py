@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dir_sync.core import limits
-from dir_sync.delta.format import COPY, DELTA_MAGIC, END, LITERAL, parse_signature
+from dir_sync.delta.format import DELTA_MAGIC, END, copy_command, literal_command, parse_signature
 from dir_sync.delta.match import Part, gaps, unmoved
 from dir_sync.delta.search import GivenUpError, Search
 from dir_sync.delta.window import READ_BYTES, Readable, Stop, Window
@@ -67,7 +67,7 @@ def make_delta(
                 elif begin > at:
                     _put_literal(out, window, at, begin)
                 if end > begin:
-                    out.put(_copy_command(begin - shift, end - begin))
+                    out.put(copy_command(begin - shift, end - begin))
                 at = end
             out.put(END)
     except GivenUpError:
@@ -88,20 +88,7 @@ class _Output:
         self._write(data)
 
 
-def _number(value: int) -> tuple[int, bytes]:
-    """A number as commands hold it: the logarithm of its width (1, 2, 4 or 8 bytes), and its bytes."""
-    width = next(width for width in range(4) if value < 1 << (8 << width))
-    return width, value.to_bytes(1 << width, "big")
-
-
-def _copy_command(offset: int, length: int) -> bytes:
-    offset_width, offset_bytes = _number(offset)
-    length_width, length_bytes = _number(length)
-    return bytes((COPY + 4 * offset_width + length_width,)) + offset_bytes + length_bytes
-
-
 def _put_literal(out: _Output, window: Window, begin: int, end: int) -> None:
-    width, length = _number(end - begin)
-    out.put(bytes((LITERAL + width,)) + length)
+    out.put(literal_command(end - begin))
     for start in range(begin, end, READ_BYTES):
         out.put(bytes(window.forward(start, min(start + READ_BYTES, end), end)))

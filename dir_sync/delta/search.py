@@ -3,18 +3,35 @@
 In:   a signature, maybe a hostile one, and ranges of the new file. Out: the commands that make these ranges.
 Rule: the search ends when its CPU time is used up, whatever the signature says. Called by `make`.
 
+The library's own end of a search cannot be ended: for each of the last bytes it looks up a window that is one byte
+shorter, in one call, and a signature made for that makes it hash nearly a block for each of them (100 s and more). So
+each range is followed by a block of random bytes, for which nobody can make a signature: what is searched at the end
+is these alone, and the commands for them are cut off. What is lost is the base's last block where it is shorter than the
+others: with the appendix `match` has looked for it before, and from a signature without it that block is not used.
+
 Source: librsync 2.3, delta.c.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from collections.abc import Iterator
 from typing import Self
 
 from dir_sync.core import limits
-from dir_sync.delta.format import DELTA_MAGIC, END, DeltaError, Sums, check_signature
+from dir_sync.delta.format import (
+    COPY,
+    DELTA_MAGIC,
+    END,
+    LITERAL,
+    DeltaError,
+    Sums,
+    check_signature,
+    copy_command,
+    literal_command,
+)
 from dir_sync.delta.librsync import DONE, Job, need_library
 from dir_sync.delta.window import Window
 
@@ -47,6 +64,7 @@ class Search:
         self._step_bytes = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES // sums.block))
         self._step_bytes_max = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES_MAX // sums.block))
         self._loaded: ctypes.c_void_p | None = None
+        self._noise = b""
 
     def __enter__(self) -> Self:
         return self
@@ -59,22 +77,13 @@ class Search:
     def commands(self, begin: int, end: int) -> Iterator[bytes]:
         """The commands that make bytes [begin, end) of the new file, in pieces."""
         library = self._load()
-        head, tail = len(DELTA_MAGIC), b""
+        front = _Front(end - begin)
         with Job(library, library.rs_delta_begin(self._loaded)) as job:
-            start = begin
             clock = time.thread_time()
-            while start < end:
-                stop = min(start + self._step_bytes, end)
-                self._window.forward(start, stop, end)
-                offset = start - self._window.begin
-                for piece in job.run(self._window.data, offset, stop - start, end=stop == end):
-                    # Each search makes a whole delta: its magic and its end must go.
-                    data = (tail + piece)[head:]
-                    head = max(0, head - len(tail) - len(piece))
-                    if len(data) > 1:
-                        yield data[:-1]
-                    tail = data[-1:]
-                start = stop
+            for data, offset, length in self._steps(begin, end):
+                for piece in job.run(data, offset, length, end=data is self._noise and offset + length == len(data)):
+                    if commands := front.of(piece):
+                        yield commands
                 self._window.check_stop()
                 now = time.thread_time()
                 if now > self._cpu_s_end:
@@ -84,8 +93,21 @@ class Search:
                 elif now - clock > _STEP_CPU_S[1]:
                     self._step_bytes = max(1, self._step_bytes // 2)
                 clock = now
-        if tail != END:
+        if not front.is_complete:
             raise DeltaError("librsync made a delta without an end")
+
+    def _steps(self, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+        """What the library is given: the range, then noise. Each time some data, and which bytes of it."""
+        while begin < end:
+            stop = min(begin + self._step_bytes, end)
+            self._window.forward(begin, stop, end)
+            yield self._window.data, begin - self._window.begin, stop - begin
+            begin = stop
+        at = 0
+        while at < len(self._noise):
+            length = min(self._step_bytes, len(self._noise) - at)
+            yield self._noise, at, length
+            at += length
 
     def estimate(self, begin: int, end: int) -> int:
         """How many bytes the commands for this range will need, judged by samples of it."""
@@ -102,6 +124,7 @@ class Search:
         if self._loaded is None:
             self._cpu_s_end = time.thread_time() + self._cpu_s
             check_signature(self._sums.data)
+            self._noise = os.urandom(self._sums.block)
             loaded = ctypes.c_void_p()
             with Job(library, library.rs_loadsig_begin(ctypes.byref(loaded))) as job:
                 self._loaded = loaded
@@ -111,3 +134,66 @@ class Search:
             if result != DONE:
                 raise DeltaError(f"librsync failed with {result}")
         return library
+
+
+class _Front:
+    """Of a delta that comes in pieces the commands, without magic and end, that make the first `length` bytes."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self._data = b""  # what is not a whole command yet
+        self._has_begun = self._has_ended = False
+        self._kept = self._dropped = 0  # bytes of a literal that come next
+
+    @property
+    def is_complete(self) -> bool:
+        return self._has_ended and not self._left
+
+    def of(self, piece: bytes) -> bytes:
+        """What is wanted of the next piece."""
+        data = self._data + piece
+        at = 0
+        out = bytearray()
+        if not self._has_begun:
+            if len(data) < len(DELTA_MAGIC):
+                self._data = data
+                return b""
+            self._has_begun = True
+            at = len(DELTA_MAGIC)
+        while at < len(data):
+            if self._kept or self._dropped:
+                kept = data[at : at + self._kept]
+                dropped = min(self._dropped, len(data) - at - len(kept))
+                out += kept
+                self._kept -= len(kept)
+                self._dropped -= dropped
+                at += len(kept) + dropped
+                continue
+            code = data[at]
+            first = last = 0  # bytes of the two numbers
+            if COPY <= code < COPY + 16:
+                first, last = 1 << (code - COPY) // 4, 1 << (code - COPY) % 4
+            elif LITERAL <= code < COPY:
+                last = 1 << code - LITERAL
+            elif code > COPY:
+                raise DeltaError(f"librsync made the unknown command {code}")
+            stop = at + 1 + first + last
+            if stop > len(data):
+                break
+            length = int.from_bytes(data[stop - last : stop], "big") if last else code
+            kept_bytes = min(length, self._left)
+            self._left -= kept_bytes
+            if code == END[0]:
+                self._has_ended = True
+            elif first:
+                if kept_bytes == length:
+                    out += data[at:stop]
+                elif kept_bytes:
+                    out += copy_command(int.from_bytes(data[at + 1 : at + 1 + first], "big"), kept_bytes)
+            else:
+                if kept_bytes:
+                    out += data[at:stop] if kept_bytes == length else literal_command(kept_bytes)
+                self._kept, self._dropped = kept_bytes, length - kept_bytes
+            at = stop
+        self._data = data[at:]
+        return bytes(out)
