@@ -10,7 +10,7 @@ Used by: sources, versions, folder_times, own_losses, peer_losses, transfers, lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of
@@ -171,10 +171,7 @@ class WorkTable:
                 yield f"{path!r} has an entry, and nothing is going on there"
             if (entry.folder_for is not None) != (path in self._in_missing_folders):
                 yield f"{path!r} waits for its folder, and is not in the list, or the other way round"
-            is_planned = (
-                path in board.plan_queue or path in timers or board.plan_queue.cursor is not None or board.scanning
-            )
-            if is_planned or self.is_at_work(path):
+            if self._is_planned(path, timers) or self.is_at_work(path):
                 continue
             if entry.folder_for is not None and self.is_unblocked(path) and path not in waiting_for_room:
                 yield f"{path!r} waits for its folder, which is here"
@@ -182,7 +179,7 @@ class WorkTable:
             if is_wanted and not board.index.offers(path):
                 yield f"of {path!r} something is remembered for what is announced, and nothing is: {entry}"
         for path in self.out_of_reach.paths():
-            if not (path in board.plan_queue or board.scanning or self.is_at_work(path) or board.index.offers(path)):
+            if not (self._is_planned(path, timers) or self.is_at_work(path) or board.index.offers(path)):
                 yield f"{path!r} waits for a content, and nobody announces anything there"
         for node in self.rooms.peers():
             if node not in board.peers:
@@ -191,6 +188,11 @@ class WorkTable:
             self.arrivals.is_fetching or board.run_again or board.plan_queue.has_room_come or board.scanning
         ):
             yield f"{sorted(self.rooms.paths())} wait for room in a window, and nothing is on its way"
+
+    def _is_planned(self, path: bytes, timers: Container[bytes]) -> bool:
+        """True if a path is about to be planned, now or by its timer. `timers`: of the plan queue."""
+        queue = self._board.plan_queue
+        return path in queue or path in timers or queue.cursor is not None or self._board.scanning
 
     @property
     def is_bringing(self) -> bool:
