@@ -1,0 +1,213 @@
+"""Which paths are decided, in which order, and what keeps one from being decided. The steps themselves are recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.core import notes
+from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.model import Kind, Record
+from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.transfer import Fetch
+from dir_sync.engine.constants import NOBODY, OURS, STALLED_MS
+from dir_sync.engine.planner import Planner
+from dir_sync.engine.transfers import TransferTable
+from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, later, record, tombstone
+
+WITHIN_REACH = {"sources.is_within_reach": True, "sources.may_be_asked": True}
+
+
+def alone(**answers: Any) -> Alone[Planner]:
+    kit = Alone(Planner, answers=WITHIN_REACH | {name.replace("__", "."): value for name, value in answers.items()})
+    kit.real(TransferTable).peer_came(kit.connects())
+    return kit
+
+
+def plan(kit: Alone[Planner], *paths: bytes) -> list[bytes]:
+    """Those of the paths that something is done about."""
+    kit.board.plan_queue.add_all(dict.fromkeys(paths))
+    kit.it.plan_todo()
+    return [call[0] for call in kit.asked("acquire.bring_about")]
+
+
+def test_the_newest_of_what_peers_announced_is_brought_about() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"mine"))
+    old = kit.announces(later(mine.record, b"old", PEER, 10))
+    new = kit.announces(later(mine.record, b"new", OTHER, 20), OTHER)
+    assert plan(kit, b"a") == [b"a"]
+    ((path, row, offers, take),) = kit.asked("acquire.bring_about")
+    assert (path, row, take.record.content, take.conflict) == (b"a", mine, new.record.content, False)
+    assert sorted(offers, key=lambda offer: offer.peer) == sorted([old, new], key=lambda offer: offer.peer)
+
+
+def test_what_is_older_than_ours_is_dropped_and_whatever_was_on_its_way_with_it() -> None:
+    kit = alone()
+    first = record(b"a", b"first")
+    kit.has(later(first, b"second"))
+    kit.announces(first)
+    assert plan(kit, b"a") == []
+    assert not kit.index.offers(b"a")
+    assert kit.asked("transfers.drop_wanted") == [(b"a",)]
+    assert kit.asked("transfers.forget_attempts") == [(b"a",)]
+
+
+def test_a_path_that_nobody_announces_any_more_is_forgotten_unless_a_job_is_out_there() -> None:
+    kit = alone()
+    busy = record(b"busy", b"1")
+    kit.work.jobs.begin_apply(ApplyItem(b"busy", Act.INSTALL, busy, b"", Why.REPLACED), Take(busy, False))
+    plan(kit, b"free", b"busy")
+    assert kit.asked("transfers.drop_wanted") == [(b"free",)]
+
+
+def test_an_edit_here_survives_a_deletion_that_did_not_know_it() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"mine", node=kit.index.node))
+    gone = tombstone(b"a", ns=WALL_NS + 5)
+    kit.announces(gone)
+    assert plan(kit, b"a") == []
+    assert kit.asked("rows.reassert") == [(mine, gone)]
+    assert kit.told() == [notes.Kept(b"a")]
+
+
+def test_two_that_made_the_same_are_joined_and_nothing_moves() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"same", WALL_NS, "mm"))
+    kit.announces(record(b"a", b"same", WALL_NS, "mm")._replace(vector=(("mm", 1), (PEER, 4))))
+    assert plan(kit, b"a") == []
+    ((joined, fp),) = kit.asked("rows.accept")
+    assert dict(joined.vector) == {"mm": 1, PEER: 4}
+    assert fp == mine.fp
+
+
+def test_nothing_is_decided_while_it_is_unknown_what_is_here() -> None:
+    kit = alone()
+    kit.board.begin_scan()
+    kit.announces(record(b"a", b"1"))
+    assert plan(kit, b"a") == []
+    kit.board.end_scan()
+    assert plan(kit) == [b"a"]
+
+
+@pytest.mark.parametrize("why", ["a job", "a look", "a retry"])
+def test_where_something_is_going_on_nothing_is_decided(why: str) -> None:
+    kit = alone()
+    wanted = record(b"a", b"1")
+    kit.announces(wanted)
+    match why:
+        case "a job":
+            kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, wanted, b"", Why.REPLACED), Take(wanted, False))
+        case "a look":
+            kit.board.agenda.add(b"a", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
+        case "a retry":
+            kit.work.retries.refuse(b"a", "no permission")
+    assert plan(kit, b"a") == []
+    kit.announces(record(b"b", b"2"))
+    assert plan(kit, b"b") == [b"b"]
+
+
+def test_children_go_before_their_folders_and_folders_come_before_their_children() -> None:
+    kit = alone()
+    for path in (b"old", b"old/in", b"old/in/a"):
+        mine = record(path, b"1") if path.endswith(b"a") else folder(path)
+        kit.has(mine)
+        kit.announces(later(mine, None))
+    for path in (b"new/in/a", b"new", b"new/in"):
+        kit.announces(record(path, b"") if path.endswith(b"a") else folder(path))
+    paths = [b"old/in", b"new/in/a", b"old/in/a", b"new", b"new/in", b"old"]
+    assert plan(kit, *paths) == [b"new", b"new/in", b"new/in/a", b"old/in/a", b"old/in", b"old"]
+
+
+def test_a_new_file_waits_for_room_in_the_window_of_its_peer() -> None:
+    kit = alone()
+    window = kit.real(TransferTable).holders[PEER].window
+    room = window.room()
+    window.ask(Fetch(1, record(b"large", b"")._replace(size=room), PEER, None, room, b""), 0, room)
+    kit.announces(record(b"a", b"content"))
+    assert plan(kit, b"a") == []
+    assert kit.work.rooms.paths() == {b"a"}
+    kit.announces(record(b"empty", b""))
+    assert plan(kit, b"empty") == [b"empty"], "nothing has to come for it"
+
+
+def test_what_is_out_of_reach_gives_way_to_the_best_that_is_not() -> None:
+    far, near = later(record(b"a"), b"far", OTHER, 20), later(record(b"a"), b"near", PEER, 10)
+    kit = alone(
+        sources__is_within_reach=lambda wanted, offers: wanted.content != far.content,
+        sources__may_be_asked=lambda peer, _: peer == PEER,
+    )
+    kit.announces(far, OTHER)
+    kit.announces(near, PEER)
+    plan(kit, b"a")
+    ((_, _, offers, take),) = kit.asked("acquire.bring_about")
+    assert (take.record, [offer.peer for offer in offers]) == (near, [PEER])
+    assert kit.work.out_of_reach.take(far.content) == [b"a"], "it is planned again when that content turns up"
+
+
+def test_what_should_come_back_and_is_nowhere_is_said_and_given_up() -> None:
+    kit = alone(sources__is_within_reach=False, sources__may_be_asked=False)
+    mine = kit.has(record(b"a", b"mine"))
+    kit.index.put_offer(Offer(OURS, later(mine.record, b"was here once", kit.index.node), False))
+    plan(kit, b"a")
+    assert kit.told() == [notes.CannotRestore(b"a")]
+    assert not kit.index.offers(b"a")
+
+
+def test_what_is_in_the_way_is_said_once() -> None:
+    kit = alone()
+    kit.work.obstruct(b"a", Kind.OTHER)
+    kit.announces(record(b"a", b"1"))
+    for _ in range(2):
+        assert plan(kit, b"a") == []
+    assert kit.told() == [notes.Blocked(b"a")]
+    assert kit.asked("transfers.drop_wanted") == [(b"a",), (b"a",)]
+    assert kit.work.retries.is_troubled(b"a")
+
+
+@pytest.mark.parametrize("failed", [b"d", b""])
+def test_what_may_have_been_installed_where_nothing_can_be_listed_is_looked_at_first(failed: bytes) -> None:
+    kit = alone()
+    kit.board.listings.list_later(failed, kit.board.now.mono_ms, 10, 20)
+    kit.announces(record(b"d/e/a", b"1"), NOBODY)
+    kit.announces(later(record(b"d/e/a", b"1"), b"2"))
+    assert plan(kit, b"d/e/a") == []
+    assert kit.is_looked_at(b"d/e/a")
+
+
+def test_where_several_want_something_it_is_done_in_small_pieces() -> None:
+    kit = alone()
+    paths = [b"%03d" % number for number in range(100)]
+    for path in paths:
+        kit.announces(folder(path))
+    kit.board.is_shared = True
+    assert len(plan(kit, *paths)) == 40
+    assert kit.board.run_again
+    assert len(plan(kit)) == 80
+    assert len(plan(kit)) == 100
+
+
+def test_the_paths_of_one_peer_do_not_keep_another_waiting() -> None:
+    kit = alone()
+    kit.board.is_shared = True
+    for path, node in [(b"%03d" % number, PEER) for number in range(100)] + [(b"z", OTHER)]:
+        kit.announces(folder(path), node)
+        kit.board.plan_queue.for_one(node)
+        kit.board.plan_queue.add(path)
+    assert b"z" in plan(kit)
+
+
+def test_a_transfer_that_stands_still_is_given_up() -> None:
+    kit = alone()
+    wanted: Record = record(b"a", b"content")
+    fetch = Fetch(1, wanted, PEER, None, 7, b"")
+    fetch.moved_ms = kit.board.now.mono_ms
+    kit.work.arrivals.begin_fetch(fetch)
+    kit.wait(STALLED_MS)
+    kit.it.run_timers()
+    assert kit.asked("transfers.give_up") == []
+    kit.wait(2_000)
+    kit.it.run_timers()
+    assert kit.asked("transfers.give_up") == [(fetch, b"a")]
+    assert kit.planned_later() == {b"a"}
