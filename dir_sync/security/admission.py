@@ -52,7 +52,6 @@ def admit(folder: str, key_file: str | None) -> Mesh | None:
         if marker is None:
             return None
         raise ConfigError(_lost(folder, marker))
-    static = store.identity()
     before = kept
     if kept is None:
         assert given is not None
@@ -63,6 +62,7 @@ def admit(folder: str, key_file: str | None) -> Mesh | None:
     elif given is not None and given.id != kept.key.id:
         assert key_file is not None
         kept = _later(folder, kept, given, key_file)
+    static = kept.static or store.identity()
     kept = store.with_identity(kept, static)
     if kept != before:
         store.save(folder, kept)  # before the mark: a folder that is marked has a key
@@ -100,7 +100,7 @@ def _later(folder: str, kept: store.Kept, given: MeshKey, key_file: str) -> stor
     )  # fmt: skip
     charter = Charter(given.generation, given.id, {}, kept.membership.charter.removed)
     membership = taken(kept.membership, charter, ours.gate.secret, ())
-    return store.Kept(given, replace(membership, role=given.role.value))
+    return replace(kept, key=given, membership=replace(membership, role=given.role.value))
 
 
 def _lost(folder: str, marker: str) -> str:

@@ -38,6 +38,12 @@ class Kept:
 
     key: MeshKey
     membership: Membership
+    static: bytes = (
+        b""  # the private key by which this machine joined with a code; b"": it is known by that of the machine
+    )
+
+    def __repr__(self) -> str:
+        return f"Kept({self.key})"
 
 
 def begin(key: MeshKey, me: str) -> Kept:
@@ -95,6 +101,7 @@ def save(folder: str, kept: Kept) -> None:
         "folder": os.fsencode(folder).decode("utf-8", "surrogateescape"),
         "key": kept.key.text,
         "me": membership.me,
+        "static": kept.static.hex(),
         "charter": charter_to_json(membership.charter),
         "older": gates_to_json(membership.older),
         "met": members_to_json(membership.met.values()),
@@ -126,6 +133,9 @@ def _kept(data: bytes, folder: str) -> Kept:
         key = MeshKey.from_text(fields["key"])
     except KeyTextError:
         raise ValueError from None
+    static = bytes.fromhex(fields.get("static", ""))
+    if len(static) not in (0, KEY_BYTES):
+        raise ValueError
     charter = charter_from_json(fields["charter"])
     if (charter.key, charter.generation) != (key.id, key.generation) or not isinstance(fields["me"], str):
         raise ValueError
@@ -139,6 +149,7 @@ def _kept(data: bytes, folder: str) -> Kept:
             {one.identity: one for one in members_from_json(fields["met"])},
             {one.identity: one for one in members_from_json(fields["told"])},
         ),
+        static,
     )
 
 

@@ -1,0 +1,182 @@
+"""A machine joins by a code over real sockets: what both keep, what wrong codes cost, what is said."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dir_sync.config import ConfigError
+from dir_sync.core.invitations import decode_invitation, encode_invitation
+from dir_sync.core.keys import MeshKey, identity_of
+from dir_sync.core.noise import public_of
+from dir_sync.core.pairing import HANDSHAKE_BYTES_MAX, RUN_S, Code, Host
+from dir_sync.security import admission, files, joining, store
+from dir_sync.security.frames import Frames
+from dir_sync.security.inviting import Inviting
+from dir_sync.security.joining import Declined, inviters, join
+from dir_sync.security.keeper import Keeper
+
+KEY = MeshKey.made_of(b"k" * 32)
+FOLDERS = "shared"
+
+
+@pytest.fixture
+def keeper(state: Path, folder: str) -> Keeper:
+    """Of the machine that invites."""
+    static = os.urandom(32)
+    kept = store.begin(KEY, identity_of(public_of(static)))
+    store.save(folder, kept)
+    return Keeper(folder, kept, static, "kitchen", lambda: None)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    """The folder of the machine that joins."""
+    (tmp_path / "other" / ".dir_sync").mkdir(parents=True)
+    return str(tmp_path / "other")
+
+
+@contextmanager
+def inviting(keeper: Keeper, role: str = "rw", lasts_s: float = 60.0) -> Iterator[tuple[Inviting, tuple[str, int]]]:
+    """An invitation and where it is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        invitation = Inviting(keeper, role, lasts_s, FOLDERS, lambda data: None, port)
+
+        def accept() -> None:
+            while True:
+                try:
+                    sock, _ = server.accept()
+                except OSError:
+                    return
+                try:
+                    first = Frames(sock, RUN_S).receive(HANDSHAKE_BYTES_MAX)
+                except OSError:
+                    sock.close()
+                    continue
+                invitation.serve(sock, first)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield invitation, ("127.0.0.1", port)
+        finally:
+            invitation.stop()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def wrong(code: Code) -> Code:
+    return code._replace(secret="".join("0" if letter != "0" else "1" for letter in code.secret))
+
+
+@pytest.mark.parametrize("role", ["rw", "ro"])
+def test_both_know_each_other_afterwards(keeper: Keeper, other: str, role: str) -> None:
+    asked: list[Host] = []
+    with inviting(keeper, role) as (invitation, at):
+        kept, host = join(other, invitation.code, "laptop", iter([at]), lambda one: not asked.append(one))
+        assert invitation.joined is not None
+        assert invitation.over() == "it has been used"
+    assert asked == [Host("kitchen", 1, FOLDERS)]
+    assert host.identity == keeper.membership.me
+    assert store.load(other) == kept
+    assert kept.key == (KEY if role == "rw" else KEY.read_only())
+    assert files.marker_of(other) == KEY.fingerprint
+    laptop = keeper.membership.met[kept.membership.me]
+    assert (laptop.name, laptop.role, laptop.by) == ("laptop", role, keeper.membership.me)
+    assert store.load(keeper.folder) == keeper.kept
+    mesh = admission.admit(other, None) if role == "rw" else None
+    assert mesh is None or mesh.credentials.identity == kept.membership.me
+
+
+def test_three_wrong_codes_and_then_the_right_one(keeper: Keeper, other: str) -> None:
+    with inviting(keeper) as (invitation, at):
+        for left in (2, 1, 0):
+            with pytest.raises(ConfigError, match="the code is wrong"):
+                join(other, wrong(invitation.code), "laptop", iter([at]), None)
+            assert invitation.guesses == left
+        with pytest.raises(ConfigError, match="does not invite any more"):
+            join(other, invitation.code, "laptop", iter([at]), None)
+        assert invitation.joined is None
+    assert store.load(other) is None
+    assert files.marker_of(other) is None
+
+
+def test_who_says_no_has_left_no_trace(keeper: Keeper, other: str) -> None:
+    with inviting(keeper) as (invitation, at):
+        with pytest.raises(Declined):
+            join(other, invitation.code, "laptop", iter([at]), lambda host: False)
+        assert store.load(other) is None
+        assert not keeper.membership.met
+        assert invitation.guesses == 3
+        join(other, invitation.code, "laptop", iter([at]), None)
+
+
+def test_a_key_that_cannot_be_kept_is_not_taken(keeper: Keeper, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: str, kept: store.Kept) -> None:
+        raise ConfigError("the disk is full")
+
+    with inviting(keeper) as (invitation, at):
+        with monkeypatch.context() as patch:
+            patch.setattr(joining.store, "save", full)
+            with pytest.raises(ConfigError, match="full"):
+                join(other, invitation.code, "laptop", iter([at]), None)
+        assert invitation.joined is None
+
+
+def test_an_address_that_does_not_answer_is_passed_by(keeper: Keeper, other: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        dead = nobody.getsockname()[:2]
+    with inviting(keeper) as (invitation, at):
+        join(other, invitation.code, "laptop", iter([dead, at]), None)
+    with pytest.raises(ConfigError, match="no machine invites"):
+        join(other, Code("AA", "BBBBBB"), "laptop", iter([]), None)
+
+
+def test_invitations_are_found_by_their_letters() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    is_over = threading.Event()
+
+    def speak() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            while not is_over.wait(0.01):
+                for data in (encode_invitation("AB", 7001), b"\xff", encode_invitation("K7", 7002)):
+                    out.sendto(data, ("127.0.0.1", port))
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    try:
+        assert next(inviters("K7", port, 20.0)) == ("127.0.0.1", 7002)
+    finally:
+        is_over.set()
+        thread.join()
+    assert list(inviters("K7", port, 0.05)) == []
+
+
+def test_what_is_no_invitation() -> None:
+    good = encode_invitation("K7", 6000)
+    assert decode_invitation(good) == ("K7", 6000)
+    for data in (
+        b"",
+        b"{}",
+        b"[]",
+        b"[" * 500,
+        b"x" * 600,
+        good.replace(b"closed", b"open"),
+        good.replace(b"K7", b"K"),
+        good.replace(b"K7", b"KU"),
+        good.replace(b"6000", b"0"),
+        good.replace(b"6000", b"true"),
+        good.replace(b'"dir_sync":1', b'"dir_sync":true'),
+        good.replace(b"6000", b"6000,1"),
+        good[:-1] + b',"mesh":"closed"}',
+    ):
+        assert decode_invitation(data) is None, data
