@@ -400,7 +400,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "files.outcomes": {"ports"},
     "files.hashing": {"ports"},
-    "files.fingerprints": {"ports", "files.outcomes"},
+    "files.fingerprints": {"ports"},
     "files.staging": {"ports"},
     "files.history_store": {"ports", "files.hashing", "files.staging"},
     "files.put_back": {"ports", "files.outcomes", "files.history_store"},

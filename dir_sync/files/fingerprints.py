@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from dir_sync.core.model import CTIME_BYTES, Kind, Stat, fingerprint
 from dir_sync.core.names import HISTORY
-from dir_sync.files.outcomes import Unexpected
 from dir_sync.ports import Disk
 
 __all__ = ["RACY", "Fingerprints", "is_same", "is_still_as"]
@@ -28,13 +27,6 @@ class Fingerprints:
     def __init__(self, disk: Disk, now_ns: Callable[[], int]) -> None:
         self._disk = disk
         self._now_ns = now_ns
-
-    def of(self, path: bytes) -> bytes:
-        """The fingerprint of what is there. Raises Unexpected if nothing is."""
-        stat = self._disk.stat(path)
-        if stat is None:
-            raise Unexpected
-        return fingerprint(stat)
 
     def after_rename(self, path: bytes, ready: Stat) -> bytes:
         """The fingerprint of what we just put there; of what we made ready, if someone has touched it since (which

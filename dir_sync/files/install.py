@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, Why
-from dir_sync.core.model import Kind, Stat, parent_of
-from dir_sync.core.names import OLD, SWAP
+from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
+from dir_sync.core.names import NEW, OLD, SWAP
 from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import digest_at
@@ -53,7 +53,7 @@ class Installer:
         if not item.expect:  # neither of these replaces anything
             if made is None:
                 self._disk.make_directory(path, target.mode)
-                return ApplyResult(path, Result.DONE, self._fingerprints.of(path))
+                return ApplyResult(path, Result.DONE, self._of_new_folder(path, target.mode))
             self._disk.inherit(parent_of(path), (made[0],))
             self._disk.rename(made[0], path)
             return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, made[1]))
@@ -82,6 +82,24 @@ class Installer:
                     self._disk.rename(swap, staged)
             raise
         return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, ready), version)
+
+    def _of_new_folder(self, path: bytes, mode: int) -> bytes:
+        """The fingerprint of a folder that was made just now. If somebody has changed its mode since, it is that of what we
+        made, and the next look sees the difference. Raises Unexpected if something else is there by now."""
+        stat = self._disk.stat(path)
+        if stat is None or stat.kind != Kind.DIRECTORY:
+            raise Unexpected
+        if stat.mode == mode:
+            return fingerprint(stat)
+        # Either somebody has changed it, or this file system has no such mode: that is tried on a folder of ours.
+        name = self._staging.new_name(NEW)
+        self._disk.make_directory(name, mode)
+        try:
+            tried = self._disk.stat(name)
+        finally:
+            self._disk.remove_directory(name)
+        is_changed = tried is not None and tried.mode == mode
+        return fingerprint(stat._replace(mode=mode) if is_changed else stat)
 
     def _is_still(self, name: bytes, stat: Stat, digest: bytes) -> bool:
         """False if someone wrote into it while it had a name in the tree: maybe without a change of size, and within one

@@ -2,7 +2,7 @@
 
 In:   errors of the disk, and the two exceptions of our own.
 Out:  `ApplyResult` or `Staged` for the engine.
-Used by: `fingerprints`, `put_back`, `prepare`, `replace`, `install`, `metadata`, `move`, `batches`, `appends`,
+Used by: `put_back`, `prepare`, `replace`, `install`, `metadata`, `move`, `batches`, `appends`,
       `downloads`, `patch`.
 """
 

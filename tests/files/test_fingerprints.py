@@ -10,15 +10,9 @@ import pytest
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import HISTORY
 from dir_sync.files.fingerprints import RACY, Fingerprints, is_same, is_still_as
-from dir_sync.files.outcomes import Unexpected
 from tests.sim.memory_disk import MemoryDisk
 
 SECOND = 1_000_000_000
-
-
-def test_nothing_is_there(disk: MemoryDisk) -> None:
-    with pytest.raises(Unexpected):
-        Fingerprints(disk, time.time_ns).of(b"file")
 
 
 def test_what_somebody_touched_after_the_rename_has_the_fingerprint_of_what_we_made(disk: MemoryDisk) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 
 import pytest
 
-from dir_sync.core.jobs import Act, Result
-from dir_sync.core.model import fingerprint
+from dir_sync.core.jobs import Act, ApplyItem, Result, Why
+from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.ports import Trouble
-from tests.files.tools import MTIME, apply, change, file_sync, kept, watched
+from tests.files.tools import MTIME, apply, change, file_sync, kept, record, watched
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -60,3 +61,66 @@ def test_what_is_replaced_is_named_first() -> None:
     apply(sync, item)
     assert disk.content(b"file") == b"moved"
     assert [mine for mine, _ in disk.exchanges] == [b"file", b"file"]
+
+
+class NoModes(MemoryDisk):
+    """A file system that has no modes."""
+
+    def stat(self, path: bytes) -> Stat | None:
+        found = super().stat(path)
+        return None if found is None else found._replace(mode=0o755)
+
+
+def new_folder(mode: int) -> ApplyItem:
+    target = record(b"folder", None)._replace(kind=Kind.DIRECTORY, mode=mode)
+    return ApplyItem(b"folder", Act.INSTALL, target, b"", Why.REPLACED)
+
+
+def test_who_changes_the_mode_of_a_folder_as_it_is_made_is_seen_by_the_next_look() -> None:
+    disk = MemoryDisk(time.time_ns, Random(1))
+    sync = file_sync(disk)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "stat" and path == b"folder" and disk.counts["make_directory"]:
+            disk.before = None
+            disk.chmod(b"folder", 0o600)
+
+    disk.counts.clear()
+    disk.before = before
+    (result,) = apply(sync, new_folder(0o700))
+    stat = disk.stat(b"folder")
+    assert stat is not None
+    assert stat.mode == 0o600
+    assert result.result == Result.DONE
+    assert result.fp == fingerprint(stat._replace(mode=0o700))
+    assert disk.list(STAGING) == []
+
+
+def test_a_mode_that_the_disk_does_not_have_is_nobodys_change() -> None:
+    disk = NoModes(time.time_ns, Random(1))
+    sync = file_sync(disk)
+    (result,) = apply(sync, new_folder(0o700))
+    stat = disk.stat(b"folder")
+    assert stat is not None
+    assert (result.result, result.fp) == (Result.DONE, fingerprint(stat))
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("with_what", ["file", "nothing"])
+def test_a_new_folder_that_is_replaced_at_once_is_none(with_what: str) -> None:
+    """Otherwise what is there would count as ours, and nobody would ever be told of it."""
+    disk = MemoryDisk(time.time_ns, Random(1))
+    sync = file_sync(disk)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "stat" and path == b"folder" and disk.counts["make_directory"]:
+            disk.before = None
+            disk.delete(b"folder")
+            if with_what == "file":
+                disk.write(b"folder", b"a user's")
+
+    disk.counts.clear()
+    disk.before = before
+    (result,) = apply(sync, new_folder(0o700))
+    assert result.result == Result.CHANGED
+    assert disk.content(b"folder") == (b"a user's" if with_what == "file" else None)
