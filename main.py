@@ -41,7 +41,8 @@ def start():
     trouble = lacking()
     if not trouble:
         gc.disable()  # what imports make stays: to look for garbage among it took a tenth of the start
-        from dir_sync import cli, signals
+        from dir_sync import cli
+        from dir_sync.daemon import signals
 
         code = cli.main(sys.argv[1:])
         signals.ignore()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dir_sync.core import limits
 from dir_sync.core.model import show
-from dir_sync.output import meant
+from dir_sync.reporting.output import meant
 
 __all__ = [
     "BRAKE_FILES",

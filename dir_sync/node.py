@@ -13,9 +13,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from dir_sync import tcp
 from dir_sync.core import limits
-from dir_sync.core.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.messages import (
     Chunks,
     Close,
@@ -29,8 +27,10 @@ from dir_sync.core.messages import (
     encode,
 )
 from dir_sync.core.model import PeerError
+from dir_sync.core.overload.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.session import Session
 from dir_sync.core.wire import Buffer, LocalError
+from dir_sync.network import tcp
 
 __all__ = ["Listener", "Node", "Parcel"]
 

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.guard import Guard, Verdict
 from dir_sync.core.messages import Hello, Message
+from dir_sync.core.overload.guard import Guard, Verdict
+from dir_sync.network.throttle import Rests
 from dir_sync.node import Node, Parcel
-from dir_sync.rests import Rests
 
 __all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager", "Stalled"]
 

@@ -6,7 +6,6 @@ import itertools
 from collections import Counter, deque
 from random import Random
 
-from dir_sync.core.brake import Limits
 from dir_sync.core.events import (
     Drained,
     Drop,
@@ -24,6 +23,7 @@ from dir_sync.core.events import (
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.notes import Note
 from dir_sync.core.retention import Retention
+from dir_sync.core.safeguard.brake import Limits
 from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import FileSync

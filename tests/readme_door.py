@@ -24,7 +24,7 @@ ROOT = Path(os.environ["README_ROOT"])  # of the project
 sys.path.insert(0, str(ROOT))
 
 from dir_sync.cli import COMMANDS  # noqa: E402
-from dir_sync.control import NoDaemon, ask  # noqa: E402
+from dir_sync.network.control import NoDaemon, ask  # noqa: E402
 
 STARTED = PLACE / "nodes"  # a folder in each line
 PORTS = json.loads(os.environ["README_PORTS"])  # as the README has them -> free ones

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dir_sync import tcp
 from dir_sync.core import limits
-from dir_sync.core.guard import ALLOWED, Allowance
 from dir_sync.core.messages import (
     PROTOCOL,
     Chunks,
@@ -29,7 +27,9 @@ from dir_sync.core.messages import (
     encode,
 )
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.overload.guard import ALLOWED, Allowance
 from dir_sync.core.wire import Piece, encode_message
+from dir_sync.network import tcp
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
 

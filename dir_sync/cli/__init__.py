@@ -2,8 +2,8 @@
 
 What is in it: `entry` finds the command that is meant, and turns every error into one line and an exit code; `options` has
 the options of a node and the layout of help; `commands` the other commands; `status_words` the words of `status`.
-It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through `dir_sync.control`.
-Who calls it: main.py.
+It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
+`dir_sync.network.control`. Who calls it: main.py.
 """
 
 from dir_sync.cli.entry import COMMANDS, main, read_config

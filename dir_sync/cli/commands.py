@@ -11,16 +11,18 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from dir_sync import config, root, words
+from dir_sync import config
 from dir_sync.cli.options import Parser, checked, count
 from dir_sync.cli.status_words import render
 from dir_sync.config import ConfigError
-from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core.jobs import Why
 from dir_sync.core.model import show
 from dir_sync.core.status import Status
-from dir_sync.log import how_many, listed
-from dir_sync.output import say
+from dir_sync.folder import root
+from dir_sync.network.control import Answer, NoDaemon, ask
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import how_many, listed
+from dir_sync.reporting.output import say
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry
@@ -180,7 +182,7 @@ def restore(argv: list[str]) -> int:
     from dir_sync.history.client import open_history
     from dir_sync.history.words import full, local, moment, summary
 
-    listing = words.command("history", given.folder, given.path)
+    listing = shell.command("history", given.folder, given.path)
     with open_history(config.checked_folder(given.folder)) as client:
         path, entries = client.find(given.path, whole=True)
         is_of_folder = bool(entries) and all(entry.version.path != path for entry in entries)
@@ -264,7 +266,7 @@ def undo(argv: list[str]) -> int:
         left = client.wait() if answer["changes"] else 0
         missing = [] if left else client.not_as_wanted(answer)
     if left:
-        say(f"{how_many(left, 'path')} still to come; to watch: {words.command('status', given.folder)}")
+        say(f"{how_many(left, 'path')} still to come; to watch: {shell.command('status', given.folder)}")
         return config.TIMEOUT
     if missing:
         name, more = show(os.fsencode(missing[0])), f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -306,7 +308,7 @@ def conflicts(argv: list[str]) -> int:
             known.setdefault(entry.id, []).append(entry)
         ids = list(known) if given.ids == ["all"] else list(dict.fromkeys(given.ids))
         if unknown := [one for one in ids if one not in known]:
-            listing = words.command("conflicts", given.folder)
+            listing = shell.command("conflicts", given.folder)
             raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
         if given.what is None:
             say("\n".join(table(entries)) if entries else _NO_CONFLICTS)
@@ -359,7 +361,7 @@ def _ask(text: str, question: Answer) -> Answer:
         raise ConfigError(
             f"no node is running for {name}: {reason}"
             if reason
-            else f"no node is running for {name}; to start one: {words.command(text)}"
+            else f"no node is running for {name}; to start one: {shell.command(text)}"
         ) from None
     except OSError as error:
         raise ConfigError(f"the node for {name} does not answer: {error.strerror or error}") from None

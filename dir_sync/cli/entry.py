@@ -10,11 +10,12 @@ import gc
 import os
 from collections.abc import Callable
 
-from dir_sync import __version__, config, log, output, words
+from dir_sync import __version__, config
 from dir_sync.cli.options import read_config
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
-from dir_sync.signals import Ending
+from dir_sync.daemon.signals import Ending
+from dir_sync.reporting import log, output, shell
 
 __all__ = ["COMMANDS", "main", "read_config"]
 
@@ -66,7 +67,7 @@ def run(argv: list[str]) -> int:
     ending = Ending()
     ending.listen()  # before all else: what follows takes a moment
     log.setup(asked.verbosity, asked.log_file)
-    from dir_sync.daemon import run as run_daemon  # only now: it brings everything else with it
+    from dir_sync.daemon.process import run as run_daemon  # only now: it brings everything else with it
 
     return run_daemon(asked, ending)
 
@@ -76,7 +77,7 @@ def help_(argv: list[str]) -> int:
     _check_first_word(argv)
     if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
         raise ConfigError(
-            f"there is no command {show(os.fsencode(argv[0]))}; all of them: {words.command('--help')}", config.USAGE
+            f"there is no command {show(os.fsencode(argv[0]))}; all of them: {shell.command('--help')}", config.USAGE
         )
     return _obey([*argv[:1], "--help"])
 
@@ -119,7 +120,7 @@ def _check_first_word(argv: list[str]) -> None:
     """ConfigError if it looks like a command that was mistyped, and is no folder."""
     first = argv[0] if argv else ""
     if len(argv) > 1 and argv[1] in COMMANDS and first not in COMMANDS and not first.startswith("-"):
-        right = words.command(argv[1], first, *argv[2:])
+        right = shell.command(argv[1], first, *argv[2:])
         raise ConfigError(f"the command comes first: {right}", config.USAGE)
     if (
         first in COMMANDS
@@ -135,7 +136,7 @@ def _check_first_word(argv: list[str]) -> None:
     meant = get_close_matches(first.lower(), COMMANDS, 1, 0.65)
     if meant:
         raise ConfigError(
-            f"{first}: no such command or folder; did you mean '{words.command(meant[0])}'?",
+            f"{first}: no such command or folder; did you mean '{shell.command(meant[0])}'?",
             config.USAGE,
         )
 

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from dir_sync import __version__, config, output, root, utils, words
+from dir_sync import __version__, config, utils
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
+from dir_sync.folder import root
+from dir_sync.reporting import output, shell
 
 __all__ = ["Parser", "checked", "count", "read_config"]
 
@@ -100,7 +102,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, name: str, description: str, epilog: str, example: str, usage: str | None = None) -> None:
         """`name`: of the command, "" for that of a node; `example`: what may follow the program."""
-        program = words.brief()
+        program = shell.brief()
         super().__init__(
             prog=f"{program} {name}".rstrip(),
             usage=None if usage is None else f"{program} {usage}",
@@ -125,7 +127,7 @@ class Parser(argparse.ArgumentParser):
         elif message.startswith(required):
             lacking = message.removeprefix(required)
             what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
-            message = f"{what} For example: {words.program()} {self._example} (--help tells more)"
+            message = f"{what} For example: {shell.program()} {self._example} (--help tells more)"
         elif message.startswith("unrecognized arguments: -"):
             message += self._guess(message.split()[2])
         raise ConfigError(message.removeprefix("argument "), config.USAGE)

@@ -5,10 +5,10 @@ In: a Status, as the running node made it. Out: lines for a person.
 
 from __future__ import annotations
 
-from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.status import HeldChange, PeerStatus, Status
-from dir_sync.log import how_many, human_bytes
-from dir_sync.words import APPROVE_ELSEWHERE, command
+from dir_sync.reporting.log import how_many, human_bytes
+from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command
 
 __all__ = ["render"]
 

@@ -1,7 +1,7 @@
 """What a look at a path is asked for, and what it finds; the same for a listing of a folder.
 
-In: nothing. Out: frozen values. The engine and core.agenda make LookItem and Folder, the disk workers answer with Seen and
-Listing. They travel in jobs (core/jobs.py). May import: core.model.
+In: nothing. Out: frozen values. The engine and core.watching.agenda make LookItem and Folder, the disk workers answer with
+Seen and Listing. They travel in jobs (core/jobs.py). May import: core.model.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class MadeDelta(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """A file begins with an older version of it, whole. `marks`: see core/growth.py."""
+    """A file begins with an older version of it, whole. `marks`: see core/transfers/growth.py."""
 
     base: bytes  # digest of that version
     size: int

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
-from dir_sync.core.standing import Lack
+from dir_sync.core.peers.standing import Lack
 
 __all__ = ["HeldChange", "PeerStatus", "Receiving", "Sending", "Status", "Trouble", "Unwatched"]
 

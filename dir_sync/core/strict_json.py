@@ -1,6 +1,6 @@
 """Hooks for a JSON decoder that takes only text which every reader understands in the same way.
 
-Whoever decodes what a stranger may have sent hands them to the decoder: core.wire (frames) and core.beacon (datagrams).
+Whoever decodes what a stranger may have sent hands them to the decoder: core.wire (frames) and core.peers.beacon (datagrams).
 May import: nothing.
 """
 

@@ -11,16 +11,13 @@
     status.py    collects the figures of `status`
     jobs.py      DiskWorkers: the threads that do the engine's jobs on the disk
     threads.py   Threads: the one top handler of all threads of this package
-    news.py      the news of this package for the engine's inbox
+    inbox.py     Inbox: the news for the engine's thread, and whose turn it is
+    news.py      the news that only this package posts to it
+    workers.py   the queue of disk jobs, in fair shares for all peers
+    signals.py   the signals that end a node
 
-May import: everything below the commands. Who calls it: `cli`, through `run` alone.
+May import: everything below the commands. Who calls it: `cli`, through `process.run`; main.py and `cli` listen to `signals`.
 Rule: the engine's thread waits for its inbox and for nothing else (but for the commit of its index). All other threads
       carry news to the inbox or orders away from it. Bytes, then index, then words: effects are performed after the
       commit that covers them.
 """
-
-from __future__ import annotations
-
-from dir_sync.daemon.process import run
-
-__all__ = ["run"]

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dir_sync.core.events import Blind
 from dir_sync.core.model import parent_of, show
 from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.share import Share
-from dir_sync.inbox import Inbox
-from dir_sync.narrator import Narrator
+from dir_sync.reporting.narrator import Narrator
 
 __all__ = ["Chores"]
 

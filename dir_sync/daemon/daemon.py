@@ -16,28 +16,28 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from dir_sync import root
 from dir_sync.config import Config, ConfigError
-from dir_sync.control import Answer, ControlServer
-from dir_sync.core.beacon import Beacon, folder_tags
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.model import show
 from dir_sync.core.names import STATE
-from dir_sync.core.roster import Roster
+from dir_sync.core.peers.beacon import Beacon, folder_tags
+from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.inbox import For, Inbox
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
-from dir_sync.discovery import Discovery
-from dir_sync.inbox import For, Inbox
-from dir_sync.log import Once, logger
-from dir_sync.narrator import Narrator
+from dir_sync.folder import root
+from dir_sync.network.control import Answer, ControlServer
+from dir_sync.network.discovery import Discovery
+from dir_sync.network.throttle import Rests
 from dir_sync.node_manager import NodeManager
-from dir_sync.rests import Rests
+from dir_sync.reporting.log import Once, logger
+from dir_sync.reporting.narrator import Narrator
 from dir_sync.utils import interfaces
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dir_sync import state
 from dir_sync.core.events import Drop, Effect, InVain, NewIdentity, Report, Send, Tell
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
 from dir_sync.core.notes import LocalChange
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.file_sync import SYNC_ALL_FROM, is_new_file
-from dir_sync.inbox import Inbox
-from dir_sync.narrator import Narrator
+from dir_sync.folder import state
 from dir_sync.node import Parcel
+from dir_sync.reporting.narrator import Narrator
 
 __all__ = ["Performer"]
 

@@ -12,14 +12,14 @@ import time
 from typing import Protocol
 
 from dir_sync.core.events import Event
-from dir_sync.core.fairness import Flow
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.daemon.inbox import HERE, For, Inbox
 from dir_sync.daemon.news import jobs_of
 from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.workers import Pool, Task, given_up
 from dir_sync.file_sync import FileSync, Stopped
-from dir_sync.inbox import HERE, For, Inbox
-from dir_sync.rests import Rests
-from dir_sync.workers import Pool, Task, given_up
+from dir_sync.network.throttle import Rests
 
 __all__ = ["DiskWorkers", "Searches"]
 

@@ -14,18 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from dir_sync.config import Config
-from dir_sync.core.beacon import Beacon
-from dir_sync.core.complaints import Complaints
 from dir_sync.core.events import Effect, PeerDown, PeerUp
-from dir_sync.core.fairness import Flow
 from dir_sync.core.messages import Hello
 from dir_sync.core.model import show
-from dir_sync.core.roster import NOTHING_IN_COMMON, Accept, Action, Announce, Dial, NewIdentity, Refuse, Roster
+from dir_sync.core.overload.complaints import Complaints
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.peers.beacon import Beacon
+from dir_sync.core.peers.roster import NOTHING_IN_COMMON, Accept, Action, Announce, Dial, NewIdentity, Refuse, Roster
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
-from dir_sync.log import Once, logger
 from dir_sync.node import Node, Parcel
 from dir_sync.node_manager import Dialled, Greeted
+from dir_sync.reporting.log import Once, logger
 
 __all__ = ["ConnectedPeers", "Manager"]
 

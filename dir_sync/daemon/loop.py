@@ -15,12 +15,12 @@ from dir_sync.core.events import Drained, Effect, Received
 from dir_sync.core.jobs import Applied, Version
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.news import Asked, Heard, Stop
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
-from dir_sync.inbox import Inbox
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, Stalled
 
 __all__ = ["Loop"]

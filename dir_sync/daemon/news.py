@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import queue
 
-from dir_sync.control import Answer
-from dir_sync.core.beacon import Beacon
-from dir_sync.core.fairness import Flow
-from dir_sync.inbox import HERE
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.peers.beacon import Beacon
+from dir_sync.daemon.inbox import HERE
+from dir_sync.network.control import Answer
 
 __all__ = ["COMMANDS", "PRESENCE", "Asked", "Heard", "Stop", "jobs_of"]
 

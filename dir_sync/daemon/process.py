@@ -3,7 +3,7 @@
 In:   a Config, and the signals as an Ending. Out: the exit code of the process.
 Rule: a folder that is gone, and an index that cannot be written, pause the node; it goes on by itself. Other commands
       can read why it waits.
-Used by: cli, as `daemon.run`.
+Used by: entry.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import sqlite3
 import sys
 import time
 
-from dir_sync import root
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.backoff import longer
 from dir_sync.core.model import show
 from dir_sync.daemon.daemon import Daemon
+from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.threads import may_pass
 from dir_sync.disk import room
-from dir_sync.log import logger
-from dir_sync.signals import Ending, Wake
+from dir_sync.folder import root
+from dir_sync.reporting.log import logger
 
 __all__ = ["run"]
 

@@ -13,20 +13,19 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dir_sync import undo
 from dir_sync.config import ConfigError
-from dir_sync.control import Answer
 from dir_sync.core import limits
 from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import show
+from dir_sync.daemon.inbox import For, Inbox
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.news import COMMANDS, Asked
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
-from dir_sync.history import answers
-from dir_sync.inbox import For, Inbox
+from dir_sync.history import answers, undo_plan
 from dir_sync.index import JOURNAL_SINCE
+from dir_sync.network.control import Answer
 
 if TYPE_CHECKING:
     from dir_sync.core.status import Status
@@ -124,7 +123,7 @@ class Requests:
         }
 
     def _recall(self, asked: Asked, now: Now) -> list[Effect]:
-        wanted = undo.with_parents(self._index, answers.restore_asked(asked.question))
+        wanted = undo_plan.with_parents(self._index, answers.restore_asked(asked.question))
         asked.reply.put({})
         holder = asked.question.get("holder")
         holders: dict[bytes, tuple[str, ...]] = {}
@@ -146,13 +145,15 @@ class Requests:
 
     def _undo(self, asked: Asked, now: Now) -> list[Effect]:
         wish = answers.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))
-        plan = undo.plan(self._index, wish.since_ns, wish.by)
-        questions = undo.questions(undo.missing(self._index, plan.wanted))
+        plan = undo_plan.plan(self._index, wish.since_ns, wish.by)
+        questions = undo_plan.questions(undo_plan.missing(self._index, plan.wanted))
 
         def then(report: Report) -> None:
-            found = undo.holders(questions, report.answers)
+            found = undo_plan.holders(questions, report.answers)
             nowhere = {content for request in questions for content in request.digests if content not in found}
-            unsure = undo.beginnings(self._index, plan.wanted, nowhere)  # whoever asks reads them, and recalls them
+            unsure = undo_plan.beginnings(
+                self._index, plan.wanted, nowhere
+            )  # whoever asks reads them, and recalls them
             wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
             if not wish.dry_run and wanted:
                 self._inbox.put(Recalled(wanted, found))

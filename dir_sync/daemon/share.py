@@ -14,24 +14,25 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from dir_sync import delta, state
+from dir_sync import delta
 from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
-from dir_sync.core.brake import Limits
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import show
 from dir_sync.core.names import HISTORY, STAGING, STATE
 from dir_sync.core.retention import DAY_NS, Retention
+from dir_sync.core.safeguard.brake import Limits
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.threads import Threads
+from dir_sync.delta.signature_cache import SignatureCache
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
-from dir_sync.inbox import Inbox
-from dir_sync.log import logger
+from dir_sync.folder import state
+from dir_sync.network.throttle import Rests
 from dir_sync.ports import DiskError
-from dir_sync.rests import Rests
-from dir_sync.signatures import SignatureCache
+from dir_sync.reporting.log import logger
 
 __all__ = ["Share"]
 

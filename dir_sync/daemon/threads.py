@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from dir_sync.log import logger
+from dir_sync.reporting.log import logger
 
 __all__ = ["Threads", "may_pass"]
 

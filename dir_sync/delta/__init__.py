@@ -22,6 +22,7 @@ form can be taken for the other.
     search      finds what moved, with librsync
     make        makes a delta: asks match, then search
     apply       applies a delta
+    signature_cache   the `-s` folder: signatures by the content that they describe
 
 Called by `files` and `daemon`. Imports `core` and `ports`.
 

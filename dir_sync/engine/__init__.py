@@ -7,7 +7,7 @@ most one job at a time, so a job's answer is true about the row it was made from
 computed again from what we have (rows) and what peers announced (offers).
 A machine gets the board and the machines below it when it is made, never the engine. It touches nobody's private names.
 Upwards go only marks on the board and return values.
-May import: `dir_sync.core`, `dir_sync.index`, `dir_sync.undo`. Who calls it: `daemon`. Its loop, links and
+May import: `dir_sync.core`, `dir_sync.index`, `dir_sync.history.undo_plan`. Who calls it: `daemon`. Its loop, links and
 requests give events to `Engine` alone; its status, requests and chores also ask single machines for figures.
 
 Layers, lowest first: queues; board; path_work; path_jobs, retries, arrivals, obstacles, out_of_reach, room_queues;

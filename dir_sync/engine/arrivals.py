@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import Record
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import READY_BYTES_MAX
 from dir_sync.engine.path_jobs import PathJobs

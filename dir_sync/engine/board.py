@@ -7,8 +7,6 @@ Rule: decides nothing. A mark may be set by every machine and twice; one machine
 
 from __future__ import annotations
 
-from dir_sync.core.agenda import Agenda, Errand
-from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, Effect, Send, Tell
 from dir_sync.core.jobs import (
     ApplyJob,
@@ -29,6 +27,8 @@ from dir_sync.core.jobs import (
 from dir_sync.core.messages import Message
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.watching.agenda import Agenda, Errand
 from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
 from dir_sync.engine.values import Now
 from dir_sync.index import JOURNAL_SINCE, Index

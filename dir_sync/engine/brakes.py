@@ -8,11 +8,11 @@ Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, inco
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.brake import Brake
-from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import Held
-from dir_sync.core.peer_brake import PeerBrake
+from dir_sync.core.safeguard.brake import Brake
+from dir_sync.core.safeguard.brake import Limits as BrakeLimits
+from dir_sync.core.safeguard.peer_brake import PeerBrake
 from dir_sync.engine.board import Board
 
 __all__ = ["Brakes"]

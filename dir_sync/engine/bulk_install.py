@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
+from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import _new

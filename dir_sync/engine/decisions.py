@@ -7,12 +7,11 @@ Used by: router.
 
 from __future__ import annotations
 
-from dir_sync import undo
 from dir_sync.core import notes
 from dir_sync.core.messages import Decision
 from dir_sync.core.model import Kind
-from dir_sync.core.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.safeguard.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BRAKED_AT
@@ -21,6 +20,7 @@ from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.queries import Queries
 from dir_sync.engine.rows import Rows
+from dir_sync.history import undo_plan
 
 __all__ = ["Decisions"]
 
@@ -74,7 +74,7 @@ class Decisions:
             self.decided_here(approve)
         if counts and not approve and maker == self._board.index.node and said_by:
             since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
-            wanted = undo.plan(self._board.index, since_ns, maker).wanted
+            wanted = undo_plan.plan(self._board.index, since_ns, maker).wanted
             self._peer_losses.approvals.expect_reverts(
                 said_by, {one.path: one.content for one in wanted if one.kind == Kind.FILE}
             )
@@ -145,10 +145,10 @@ class Decisions:
         if not isinstance(since, int):
             return
         since -= BRAKE_WINDOW_MS * 1_000_000
-        wanted = undo.removed(self._board.index, since, maker)
+        wanted = undo_plan.removed(self._board.index, since, maker)
         if rewrites:
             gone = {before.path for before in wanted}
-            rewritten = undo.plan(self._board.index, since, maker).wanted
+            rewritten = undo_plan.plan(self._board.index, since, maker).wanted
             wanted += [before for before in rewritten if before.kind != Kind.ABSENT and before.path not in gone]
         if wanted:
-            self._queries.on_restore(undo.with_parents(self._board.index, wanted), {})
+            self._queries.on_restore(undo_plan.with_parents(self._board.index, wanted), {})

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import PatchJob, Signed, SignJob
 from dir_sync.core.messages import Delta, DeltaOffer, DeltaRequest, Signature
 from dir_sync.core.model import Record
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Take, decide
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import STALLED_MS
 from dir_sync.engine.signatures import SignatureBacklog

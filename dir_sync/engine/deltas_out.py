@@ -7,12 +7,12 @@ Used by: uploader, recorder, local_changes, router.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.contact import Contact
-from dir_sync.core.growth import Growths
 from dir_sync.core.jobs import DeltaDone, DeltaJob
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Delta, DeltaRequest, NeedSignature, Refuse
 from dir_sync.core.model import Kind, PeerError
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.transfers.growth import Growths
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import DELTA_KEEP_MS
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dir_sync.core import notes
-from dir_sync.core.contact import Contact
 from dir_sync.core.events import (
     Blind,
     ConflictsSettled,
@@ -35,6 +34,7 @@ from dir_sync.core.events import (
 from dir_sync.core.jobs import Applied, DeltaDone, Listed, Looked, Pruned, ReadDone, Rechecked, Signed, Staged, Version
 from dir_sync.core.messages import Message
 from dir_sync.core.model import PeerError
+from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.constants import CALM_MS, DELTA_KEEP_MS, RECHECK_MAX, RECHECK_MS, RETRY_MS, TELL_TOGETHER_MS
 from dir_sync.engine.machines import Machines
 from dir_sync.engine.values import Now

@@ -8,13 +8,13 @@ Used by: acquire, planner, router.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.contact import Contact
-from dir_sync.core.growth import mark_offsets
 from dir_sync.core.jobs import Beginning, Staged, StageJob
 from dir_sync.core.messages import Chunks
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.names import DELTA_IN, is_delta_in, staging_name
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.transfers.growth import mark_offsets
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dir_sync.core.jobs import ApplyResult, Growing, Result, Staged
 from dir_sync.core.model import Record
 from dir_sync.core.names import NEW_GROW, staging_name
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.transfers import TransferTable

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dir_sync.core import limits, notes
-from dir_sync.core.contact import Contact
 from dir_sync.core.events import Drop, NewIdentity, PeerUp
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import Decision, StateRequest
@@ -26,8 +25,9 @@ from dir_sync.core.model import (
     same_body,
     with_change,
 )
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer
-from dir_sync.core.uploads import Upload
+from dir_sync.core.transfers.uploads import Upload
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import MEMBER, NOBODY

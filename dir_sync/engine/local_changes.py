@@ -7,12 +7,12 @@ Used by: scan.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.agenda import Errand
 from dir_sync.core.backoff import backoff
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.looks import MOUNTED, Hint, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, beats, parent_of, same_content
+from dir_sync.core.watching.agenda import Errand
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes

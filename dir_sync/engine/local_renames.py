@@ -7,10 +7,10 @@ Used by: look_queue, uploader, recorder, local_changes, scan.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.agenda import Errand
 from dir_sync.core.looks import Hint, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, inode_of
-from dir_sync.core.renames import Renames
+from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.renames import Renames
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.publisher import Publisher

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dir_sync.core import limits, notes
-from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import LookJob
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, Record, inode_of, parent_of
-from dir_sync.core.pace import Span
-from dir_sync.core.renames import likely_originals
+from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pace import Span
+from dir_sync.core.watching.renames import likely_originals
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX
 from dir_sync.engine.local_renames import LocalRenames

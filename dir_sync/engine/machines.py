@@ -8,8 +8,8 @@ Used by: engine.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.brake import Limits as BrakeLimits
 from dir_sync.core.retention import Retention
+from dir_sync.core.safeguard.brake import Limits as BrakeLimits
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board

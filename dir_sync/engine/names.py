@@ -6,10 +6,10 @@ Used by: rows, local_changes.
 
 from __future__ import annotations
 
-from dir_sync.core.agenda import Errand
 from dir_sync.core.events import Urgency
 from dir_sync.core.looks import Look, Seen
 from dir_sync.core.model import parent_of
+from dir_sync.core.watching.agenda import Errand
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import BLIND
 from dir_sync.engine.look_queue import LookQueue

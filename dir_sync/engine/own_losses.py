@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dir_sync.core import notes
-from dir_sync.core.brake import covers
 from dir_sync.core.model import Record
+from dir_sync.core.safeguard.brake import covers
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.work import WorkTable

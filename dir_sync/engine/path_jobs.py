@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import Record, Stamp, parent_of
 from dir_sync.core.reconcile import Take
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.path_work import Applying, Growing, MovingAway, PathTable
 
 __all__ = ["PathJobs"]

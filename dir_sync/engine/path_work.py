@@ -20,7 +20,7 @@ from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Stamp
 from dir_sync.core.reconcile import Take
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.values import Ready
 
 __all__ = ["Applying", "Grace", "Growing", "Job", "MovingAway", "OfferedDelta", "PathTable", "PathWork", "Retry"]

@@ -8,12 +8,12 @@ Used by: transfers, rows, acquire, intake, decisions, router.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.approval import Approval, Approvals
-from dir_sync.core.contact import Contact
 from dir_sync.core.messages import Held
 from dir_sync.core.model import Kind, Record, parent_of
-from dir_sync.core.peer_brake import OLD_NS, Verdict
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.core.safeguard.approval import Approval, Approvals
+from dir_sync.core.safeguard.peer_brake import OLD_NS, Verdict
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BRAKED_AT, MEMBER, NOBODY, OURS, PLAN_MAX

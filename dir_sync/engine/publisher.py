@@ -9,13 +9,13 @@ Used by: folder_times, local_renames, look_queue, rows, uploader, bulk_install, 
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.announce import Fresh, Subscriber, Told, pages, tell
-from dir_sync.core.contact import Contact
 from dir_sync.core.content import bucket_of
 from dir_sync.core.events import Send
 from dir_sync.core.jobs import ReadItem, ReadJob
 from dir_sync.core.messages import State
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.peers.announce import Fresh, Subscriber, Told, pages, tell
+from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dir_sync.core import limits
-from dir_sync.core.contact import Contact
-from dir_sync.core.inquiry import Inquiries
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
 from dir_sync.core.model import Kind, Record, Stamp, same_content, same_meta
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.peers.inquiry import Inquiries
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import OURS

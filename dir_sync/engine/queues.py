@@ -11,11 +11,11 @@ import heapq
 from collections.abc import Iterable
 
 from dir_sync.core import limits
-from dir_sync.core.announce import Fresh
 from dir_sync.core.backoff import longer
-from dir_sync.core.fairness import Backlog
 from dir_sync.core.model import Record
 from dir_sync.core.notes import LocalChange
+from dir_sync.core.overload.fairness import Backlog
+from dir_sync.core.peers.announce import Fresh
 from dir_sync.index import Row
 
 __all__ = ["Announcements", "ListQueue", "PlanQueue"]

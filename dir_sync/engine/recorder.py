@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.announce import Fresh
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content
+from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dir_sync.core.contact import Contact
 from dir_sync.core.messages import (
     Acknowledge,
     Change,
@@ -33,6 +32,7 @@ from dir_sync.core.messages import (
 )
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.model import Kind
+from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 from dir_sync.engine.bulk_install import BulkInstall
 from dir_sync.engine.constants import TIMES_MAX

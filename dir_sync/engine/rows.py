@@ -8,7 +8,6 @@ Used by: applier, incoming_moves, acquire, planner, recorder, local_changes, sca
 
 from __future__ import annotations
 
-from dir_sync.core.announce import Fresh
 from dir_sync.core.model import (
     Kind,
     Record,
@@ -21,6 +20,7 @@ from dir_sync.core.model import (
     same_meta,
     same_version,
 )
+from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import answer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes

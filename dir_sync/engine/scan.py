@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.agenda import Errand
 from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
 from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.watching.agenda import Errand
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes

@@ -9,8 +9,8 @@ Used by: versions, peer_losses, transfers, uploader, applier, incoming_moves, de
 from __future__ import annotations
 
 from dir_sync.core.backoff import backoff
-from dir_sync.core.contact import Contact
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, same_content
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import OURS

@@ -9,8 +9,8 @@ Used by: rows, planner, intake, recorder, local_changes, queries.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.model import Record, Stamp
+from dir_sync.core.peers.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.reconcile import changed
 from dir_sync.engine.board import Board
 

@@ -8,11 +8,11 @@ Used by: intake, router.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.contact import Contact
 from dir_sync.core.messages import Lacks
 from dir_sync.core.model import Kind, parent_of
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.peers.standing import NOTHING, Lack, Standing
 from dir_sync.core.reconcile import Take, decide
-from dir_sync.core.standing import NOTHING, Lack, Standing
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX

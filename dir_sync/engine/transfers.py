@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dir_sync.core import limits, notes
-from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.names import part_name
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Take, decide
-from dir_sync.core.transfer import Fetch, Window
+from dir_sync.core.transfers.transfer import Fetch, Window
 from dir_sync.core.unable import Unable, Unfit
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dir_sync.core import limits, notes
-from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
-from dir_sync.core.uploads import Upload, Uploads
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.transfers.uploads import Upload, Uploads
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.deltas_out import DeltasForPeers

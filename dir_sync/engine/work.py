@@ -14,10 +14,10 @@ from collections.abc import Container, Iterator
 
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of
-from dir_sync.core.opened import Opened
-from dir_sync.core.pace import Pace
 from dir_sync.core.reconcile import Take
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
+from dir_sync.core.watching.opened import Opened
+from dir_sync.core.watching.pace import Pace
 from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.board import Board
 from dir_sync.engine.obstacles import Obstacles

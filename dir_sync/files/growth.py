@@ -2,8 +2,8 @@
 
 In:   jobs that name a path, what it is now, what it will be, and the bytes that come after what it is.
 Out:  the file, longer; or, where that is not safe, a longer copy in the staging folder, to be installed as any other.
-Rule: nobody's bytes are written over. Bytes are only appended, and only after their mark (core/growth.py) is known to be
-      right. What is given up half-way is cut off again, if nobody else has written meanwhile.
+Rule: nobody's bytes are written over. Bytes are only appended, and only after their mark (core/transfers/growth.py) is known
+      to be right. What is given up half-way is cut off again, if nobody else has written meanwhile.
 
 A file is appended to only if nobody else has it open for writing and it has no other name. While it grows, its time is
 that of the version it was, and a symbolic link in the staging folder says what it was: if the program ends, the next
@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.growth import MARK_BYTES, mark_offsets
 from dir_sync.core.jobs import Growing
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
+from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.ports import Disk, DiskError, Writer
 
 __all__ = ["BaseChanged", "Growth", "Hashes", "Unfinished", "WrongContent", "read_note", "undo_unfinished"]

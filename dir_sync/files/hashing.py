@@ -12,7 +12,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.growth import MARK_BYTES, mark_offsets
+from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.ports import Disk, Reader
 
 __all__ = ["Stopped", "begins_with", "digest_at", "digest_of", "digest_of_grown"]

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.growth import MARK_BYTES, mark_offsets
 from dir_sync.core.jobs import Listed, ListJob, Looked
 from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, Look, LookItem, Seen
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.files import fingerprints
 from dir_sync.files.hashing import digest_of, digest_of_grown
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dir_sync import undo
 from dir_sync.config import USAGE, ConfigError
-from dir_sync.control import Answer
 from dir_sync.core.jobs import Before, Version, Why
 from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import Kind, PathError, check_path, show
+from dir_sync.history import undo_plan
 from dir_sync.history.codec import Names, bytes_of, packed, text_of, unpacked
 from dir_sync.index import Index
+from dir_sync.network.control import Answer
 
 __all__ = [
     "Wish",
@@ -107,7 +107,7 @@ def _node_of(index: Index, text: str) -> str:
     raise ConfigError(f"{what}; known here: {known}", USAGE)
 
 
-def describe(index: Index, wish: Wish, plan: undo.Plan, nowhere: set[bytes], unsure: set[bytes]) -> Answer:
+def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes], unsure: set[bytes]) -> Answer:
     """An undo for people. The contents `nowhere` are in no file and no history; at the paths `unsure`, what is there may
     begin with one of them."""
     changes = []

@@ -12,20 +12,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from dir_sync import undo
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
-from dir_sync.control import Answer
 from dir_sync.core import limits
 from dir_sync.core.jobs import Why
 from dir_sync.core.model import Kind, show
+from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
 from dir_sync.history.choice import Entry, below, parents_of
 from dir_sync.history.codec import Names, bytes_of, id_of, packed, text_of, unpacked
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source
 from dir_sync.index import JOURNAL_SINCE
-from dir_sync.output import meant
+from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
+from dir_sync.reporting.output import meant
 
 __all__ = ["HistoryClient", "open_history"]
 
@@ -160,9 +160,9 @@ class HistoryClient:
                     self._source.ask({"command": "recall", "version": change["version"]})
             return answer | {"asked_peers": True}
         wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
-        plan = undo.plan(index, wish.since_ns, wish.by)
-        nowhere = set(undo.missing(index, plan.wanted))
-        answer = describe(index, wish, plan, nowhere, undo.beginnings(index, plan.wanted, nowhere))
+        plan = undo_plan.plan(index, wish.since_ns, wish.by)
+        nowhere = set(undo_plan.missing(index, plan.wanted))
+        answer = describe(index, wish, plan, nowhere, undo_plan.beginnings(index, plan.wanted, nowhere))
         self._make_sure(answer)
         if not dry_run:
             lost = {bytes_of(change["path"]) for change in answer["changes"] if change["lost"]}
@@ -173,7 +173,7 @@ class HistoryClient:
             in_the_way = {one.path: one for one in gone if not files.isdisjoint(parents_of(one.path))}
             for one in in_the_way.values():  # the others last: what comes back may be copied from them
                 self._restorer.put_back(index, one)
-            for one in [*undo.with_parents(index, there), *(one for one in gone if one.path not in in_the_way)]:
+            for one in [*undo_plan.with_parents(index, there), *(one for one in gone if one.path not in in_the_way)]:
                 self._restorer.put_back(index, one)
         return answer
 

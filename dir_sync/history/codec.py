@@ -12,9 +12,9 @@ from typing import Any
 
 from blake3 import blake3
 
-from dir_sync.control import Answer
 from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import FIRST_CONTACT, Kind
+from dir_sync.network.control import Answer
 
 __all__ = ["Names", "bytes_of", "id_of", "packed", "text_of", "unpacked"]
 

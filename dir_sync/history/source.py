@@ -11,12 +11,12 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dir_sync import state
 from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
-from dir_sync.control import Answer, NoDaemon, ask
 from dir_sync.core.model import show
+from dir_sync.folder import state
 from dir_sync.history.answers import keep, listed, path_asked, settle
 from dir_sync.index import Index
+from dir_sync.network.control import Answer, NoDaemon, ask
 
 __all__ = ["Source", "open_source"]
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 
 from dir_sync.config import USAGE, ConfigError
-from dir_sync.control import Answer
 from dir_sync.core.model import Kind, show
 from dir_sync.history.choice import Entry
 from dir_sync.history.codec import bytes_of
-from dir_sync.log import how_many, human_bytes
+from dir_sync.network.control import Answer
+from dir_sync.reporting.log import how_many, human_bytes
 
 __all__ = ["NAMED_MAX", "describe_undo", "full", "local", "moment", "summary", "table"]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dir_sync.core.jobs import Before, Version
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
 from dir_sync.core.rng import Rng
-from dir_sync.core.standing import Lack
 from dir_sync.index.bloom import ContentFilter
 from dir_sync.index.database import Database
 from dir_sync.index.identity import Identity, Sequences

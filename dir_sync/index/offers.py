@@ -8,8 +8,8 @@ Rule: at most one offer per path and peer. What is to be done is always computed
 from __future__ import annotations
 
 from dir_sync.core.model import Kind
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.reconcile import Offer
-from dir_sync.core.standing import NOTHING, Lack
 from dir_sync.index.codec import RECORD_COLUMNS, columns_of_record, joined, record_of, text_of_vector
 from dir_sync.index.database import Database
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dir_sync.core.content import summarize
 from dir_sync.core.model import Kind, Record
-from dir_sync.core.standing import Lack
+from dir_sync.core.peers.standing import Lack
 from dir_sync.index.bloom import Bloom, ContentFilter
 from dir_sync.index.codec import RECORD_COLUMNS, columns_of_record, joined, record_of, text_of_vector
 from dir_sync.index.database import Database

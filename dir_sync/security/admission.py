@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dir_sync import words
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import KEY_TEXT_CHARS_MAX, Gate, KeyTextError, MeshKey, Role
 from dir_sync.core.link_handshake import Credentials
 from dir_sync.core.membership import Charter, Membership, taken
 from dir_sync.core.model import show
-from dir_sync.log import logger
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import logger
 from dir_sync.security import files, store
 
 __all__ = ["Mesh", "admit", "key_in"]
@@ -107,7 +107,7 @@ def _lost(folder: str, marker: str) -> str:
     which = f"the closed mesh {marker}" if marker else "a closed mesh"
     return (
         f"{_shown(folder)} belongs to {which}, and its key is not on this machine (or this is another user's HOME): give"
-        f" it with --key-file FILE, or leave the mesh: {words.command('leave', folder)}"
+        f" it with --key-file FILE, or leave the mesh: {shell.command('leave', folder)}"
     )
 
 
@@ -115,7 +115,7 @@ def _differs(folder: str, ours: str, key_file: str, given: MeshKey) -> str:
     which = f"the closed mesh {ours}" if ours else "a closed mesh"
     return (
         f"{_shown(folder)} belongs to {which}, and {_shown(key_file)} holds the key of another one, {given.fingerprint}:"
-        f" to go over to that, leave the first: {words.command('leave', folder)}"
+        f" to go over to that, leave the first: {shell.command('leave', folder)}"
     )
 
 

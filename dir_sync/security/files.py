@@ -15,10 +15,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dir_sync import root, words
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
+from dir_sync.folder import root
+from dir_sync.reporting import shell
 
 __all__ = [
     "IDENTITY",
@@ -258,7 +259,7 @@ def _check_private(path: str, found: os.stat_result, mode: str, may_be_roots: bo
     if others:
         raise ConfigError(
             f"{_shown(path)} can be read or changed by other users of this machine; to keep it private:"
-            f" chmod {mode} {words.quoted(path)}"
+            f" chmod {mode} {shell.quoted(path)}"
         )
 
 

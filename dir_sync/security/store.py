@@ -10,7 +10,6 @@ import json
 import os
 from dataclasses import dataclass, replace
 
-from dir_sync import root
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import KeyTextError, MeshKey, identity_of
 from dir_sync.core.membership import (
@@ -25,6 +24,7 @@ from dir_sync.core.membership import (
 )
 from dir_sync.core.model import PeerError, show
 from dir_sync.core.noise import KEY_BYTES, public_of
+from dir_sync.folder import root
 from dir_sync.security import files
 
 __all__ = ["Kept", "begin", "forget", "identity", "load", "save", "with_identity"]

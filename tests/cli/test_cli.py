@@ -19,10 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dir_sync import __version__, cli, config, log
+from dir_sync import __version__, cli, config
 from dir_sync.config import Config, ConfigError
+from dir_sync.daemon.signals import Ending
 from dir_sync.history import words as history_words
-from dir_sync.signals import Ending
+from dir_sync.reporting import log
 
 NOBODY = 65534
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,7 +35,7 @@ class Daemon(types.ModuleType):
     """Stands where dir_sync.daemon will be imported; remembers what it was asked to run."""
 
     def __init__(self) -> None:
-        super().__init__("dir_sync.daemon")
+        super().__init__("dir_sync.daemon.process")
         self.asked: list[Config] = []
         self.does: Run = lambda asked: 0
 
@@ -46,7 +47,7 @@ class Daemon(types.ModuleType):
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     fake = Daemon()
-    monkeypatch.setitem(sys.modules, "dir_sync.daemon", fake)
+    monkeypatch.setitem(sys.modules, "dir_sync.daemon.process", fake)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield fake
     for number, handler in before.items():
@@ -641,7 +642,7 @@ def test_start_imports_little() -> None:
     """What costs time is imported when the words are right, not before."""
     code = (
         "import sys; from dir_sync import cli; cli.main(['missing']);"
-        "late = {'psutil', 'watchdog', 'blake3', 'sqlite3', 'ssl', 'shutil', 'dir_sync.daemon'};"
+        "late = {'psutil', 'watchdog', 'blake3', 'sqlite3', 'ssl', 'shutil', 'dir_sync.daemon.process'};"
         "print(*sorted(late & set(sys.modules)))"
     )
     ended = subprocess.run(

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from dir_sync.config import Config
 from dir_sync.core.events import Effect, Event
-from dir_sync.core.fairness import Flow
 from dir_sync.core.jobs import Job
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Held, Hello, Message
-from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
 from dir_sync.index import Index

@@ -9,7 +9,7 @@ from typing import Any
 
 from dir_sync.core.events import Blind
 from dir_sync.daemon.chores import Chores
-from dir_sync.inbox import Inbox
+from dir_sync.daemon.inbox import Inbox
 from tests.daemon.standins import Folder
 
 

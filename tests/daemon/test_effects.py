@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from dir_sync import state
 from dir_sync.core.events import Drop, Effect, NewIdentity, Report, Send, Tell
-from dir_sync.core.fairness import Flow
 from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, DiscardJob, Why
 from dir_sync.core.messages import Lacks, Message, Pull, PullItem
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.notes import ChangedHere, Kept
+from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.file_sync import SYNC_ALL_FROM
-from dir_sync.inbox import Inbox
+from dir_sync.folder import state
 from tests.daemon.standins import FOLDER, Folder
 
 BOB = "bb" * 8

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from dir_sync.core.fairness import Flow
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, Pruned, PruneJob, ReadDone, ReadItem, ReadJob
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.threads import Threads
-from dir_sync.inbox import Inbox
-from dir_sync.rests import Rests
+from dir_sync.network.throttle import Rests
 
 BOB = Flow("10.0.0.2", "bb")
 

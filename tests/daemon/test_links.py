@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.beacon import Beacon, folder_tags
 from dir_sync.core.events import PeerDown, PeerUp
-from dir_sync.core.fairness import Flow
 from dir_sync.core.messages import Ping
-from dir_sync.core.roster import Roster
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.peers.beacon import Beacon, folder_tags
+from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.node import Parcel
 from dir_sync.node_manager import Dialled, Greeted

@@ -12,9 +12,9 @@ from dir_sync.core.events import Drained, Received, Tell, Ticked, Touched, Urgen
 from dir_sync.core.jobs import Applied
 from dir_sync.core.messages import Ping
 from dir_sync.core.notes import Kept
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import Asked, Heard, Stop
-from dir_sync.inbox import Inbox
 from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, Stalled
 from tests.daemon.standins import Folder, Link, hello
 

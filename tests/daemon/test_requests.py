@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.control import Answer
 from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
 from dir_sync.core.jobs import Version, Why
 from dir_sync.core.messages import Held, HistoryRequest
 from dir_sync.core.model import Kind
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
 from dir_sync.daemon.requests import Requests, ask_engine
-from dir_sync.inbox import Inbox
+from dir_sync.network.control import Answer
 from tests.daemon.standins import NOW, Folder
 
 BOB, CAROL = "bb" * 8, "cc" * 8

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from dir_sync import state
 from dir_sync.config import ConfigError
+from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
-from dir_sync.inbox import Inbox
-from dir_sync.rests import Rests
+from dir_sync.folder import state
+from dir_sync.network.throttle import Rests
 from tests.daemon.standins import config
 from tests.ends import closed_at_end
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from dir_sync.core.messages import Held
-from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.status import HeldChange, PeerStatus, Receiving, Status, Trouble, Unwatched
 from dir_sync.daemon.status import status_of
 from tests.daemon.standins import Folder, Link, config

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from dir_sync.core.agenda import Errand
 from dir_sync.core.contact import Contact
+
 from dir_sync.core.events import Effect, Send, Tell
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import Message

@@ -7,12 +7,12 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.contact import Contact
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Take
-from dir_sync.core.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.path_work import Growing, MovingAway, PathTable
 from dir_sync.engine.values import Now, Ready

@@ -9,11 +9,11 @@ from blake3 import blake3
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Event, Touched, Urgency
-from dir_sync.core.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.core.jobs import DeltaDone, Growing, Job
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import HISTORY, STAGING
+from dir_sync.core.transfers.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.files.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
 from dir_sync.ports import Trouble
 from tests.pair import OneNode, Pair

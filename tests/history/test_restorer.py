@@ -9,11 +9,11 @@ from unittest.mock import patch
 import pytest
 from blake3 import blake3
 
-from dir_sync import state
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Before, Version, Why
 from dir_sync.core.model import Kind
 from dir_sync.file_sync import FileSync
+from dir_sync.folder import state
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source
 from dir_sync.index import Index

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
-from dir_sync.core.standing import Lack
 from dir_sync.index.bloom import Bloom, ContentFilter
 from dir_sync.index.codec import columns_of_record, record_of, text_of_vector
 from dir_sync.index.database import Database, IndexDamaged

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from dir_sync.core.brake import Limits
 from dir_sync.core.model import Kind
 from dir_sync.core.retention import Retention
+from dir_sync.core.safeguard.brake import Limits
 from dir_sync.disk import SpelledDisk
 from dir_sync.file_sync import FileSync
 from dir_sync.index import Index

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from random import Random
 from types import ModuleType
 
-from dir_sync.core import announce, limits, retention, transfer
+from dir_sync.core import limits, retention
+from dir_sync.core.peers import announce
+from dir_sync.core.transfers import transfer
 from tests.sim.seams import machines_with
 
 __all__ = ["OPERATIONS", "Options", "bounded", "draw"]

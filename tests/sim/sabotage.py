@@ -12,14 +12,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from dir_sync.core import announce, content, limits, notes, reconcile, standing
-from dir_sync.core.agenda import Errand
+from dir_sync.core import content, limits, notes, reconcile
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import Why
 from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
+from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
-from dir_sync.core.renames import Renames
+from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.renames import Renames
 from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, values
 from dir_sync.engine.acquire import Acquire

@@ -17,7 +17,7 @@ A new message is a class in one of them, a line in `JsonMessage` here, its row i
 and a case in the engine. Rule: whatever comes out of `from_wire` has every field checked for type and range, so that
 nobody above has to; unknown fields are skipped.
 
-May import: core.wire, core.model, core.limits, core.growth. Imported by: core.session, and all who send or handle
+May import: core.wire, core.model, core.limits, core.transfers.growth. Imported by: core.session, and all who send or handle
 messages; they import them from here.
 """
 

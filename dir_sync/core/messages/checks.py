@@ -12,8 +12,8 @@ import re
 from typing import Any, Final, TypeVar
 
 from dir_sync.core import limits
-from dir_sync.core.growth import MARK_BYTES
 from dir_sync.core.model import NS_PER_S, PathError, PeerError, check_path
+from dir_sync.core.transfers.growth import MARK_BYTES
 from dir_sync.core.wire import LocalError
 
 __all__ = [

@@ -6,7 +6,7 @@ decoded within 8 microseconds and encoded within 5 on a slow machine (JSON and z
 that). There each call and each look into a module or an enum shows. So names are bound once, and named tuples are made
 by tuple's constructor.
 
-May import of this package: checks. Imported by: state, update, history; core.announce takes `page_size` from the package.
+May import of this package: checks. Imported by: state, update, history; core.peers.announce takes `page_size` from the package.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from dir_sync import state
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.folder import state
 from dir_sync.index import Index
 from tests.ends import closed_at_end
 from tests.pair import OneNode, Pair

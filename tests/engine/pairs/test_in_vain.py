@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.brake import Limits
 from dir_sync.core.events import PeerUp, Received
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.safeguard.brake import Limits
 from dir_sync.engine import in_vain
 from tests.pair import FOLDER, Clock, OneNode, Pair
 

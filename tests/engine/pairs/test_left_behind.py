@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.brake import Limits
 from dir_sync.core.events import PeerDown, PeerUp, Received, Touched, Urgency
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.retention import Retention
+from dir_sync.core.safeguard.brake import Limits
 from tests.pair import FOLDER, LIMITS, Clock, OneNode, Pair
 
 

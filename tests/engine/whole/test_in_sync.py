@@ -13,11 +13,11 @@ from dir_sync.core.jobs import ApplyJob, ApplyResult, Listed, Result
 from dir_sync.core.looks import Listing
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Piece, State, StateRequest
 from dir_sync.core.model import Stamp, fingerprint
-from dir_sync.core.standing import NOTHING, Lack
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.status import Status
 from dir_sync.index import Index
-from dir_sync.log import logger
-from dir_sync.narrator import Narrator
+from dir_sync.reporting.log import logger
+from dir_sync.reporting.narrator import Narrator
 from tests.cli.test_status import ANSWER
 from tests.engine.whole.bench import FOLDER, OTHER, PEER, Bench, folder, record, stat, state
 

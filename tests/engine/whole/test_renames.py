@@ -14,8 +14,8 @@ from dir_sync.core.looks import Grown, Listing, Look, MadeDelta, Seen
 from dir_sync.core.messages import DeltaOffer, DeltaRequest, Message, ModificationUpdate, Pull, PullItem
 from dir_sync.core.model import Kind, fingerprint
 from dir_sync.files.fingerprints import RACY
-from dir_sync.log import logger
-from dir_sync.narrator import Narrator
+from dir_sync.reporting.log import logger
+from dir_sync.reporting.narrator import Narrator
 from tests.engine.whole.bench import FOLDER, PEER, WALL_NS, Bench, known, looked_at, record, renamed, seen, stat
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync import undo
 from dir_sync.core import notes
-from dir_sync.core.brake import Limits
 from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency
 from dir_sync.core.jobs import Why
+from dir_sync.core.safeguard.brake import Limits
+from dir_sync.history import undo_plan
 from tests.engine.pairs.safeguard.tools import assert_equal, files, fill, remove_live, rewrite_live
 from tests.pair import Pair
 
@@ -135,7 +135,7 @@ def test_what_a_node_does_otherwise_decides_nothing_about_what_is_missing_there(
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
     assert pair.one.engine.brakes.own.held
-    wanted = undo.plan(pair.one.index, since_ns, None).wanted
+    wanted = undo_plan.plan(pair.one.index, since_ns, None).wanted
     assert [one.path for one in wanted] == [b"beside"]
     pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
     pair.run()
@@ -158,7 +158,7 @@ def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
     remove_live(pair, pair.one)
     assert pair.two.engine.brakes.peers.held()
     kept = len(files(pair.two.disk))
-    wanted = [one for one in undo.plan(pair.one.index, since_ns, None).wanted if one.path == b"beside"]
+    wanted = [one for one in undo_plan.plan(pair.one.index, since_ns, None).wanted if one.path == b"beside"]
     assert wanted
     pair.one.inbox.append(Recalled(tuple(wanted), {one.content: (pair.two.index.node,) for one in wanted}))
     pair.run()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core.brake import Limits
 from dir_sync.core.events import Decided, PeerDown, PeerUp, Received
 from dir_sync.core.messages import PROTOCOL, Acknowledge, Decision, FolderIndex, Held, Hello, State, StateRequest
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.model import Kind, Record, Stamp, with_change
+from dir_sync.core.safeguard.brake import Limits
 from dir_sync.index import Row
 from tests.pair import FOLDER, Clock, OneNode
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.brake import Limits
 from dir_sync.core.events import Blind, Decided, Moved, Touched, Urgency
+from dir_sync.core.safeguard.brake import Limits
 from tests.engine.pairs.safeguard.tools import assert_equal, files, fill
 from tests.pair import Pair
 

@@ -1,0 +1,286 @@
+"""What a peer was told of our index, and the messages that tell it what changed here.
+
+In:   rows of the index, in ascending sequence, and what is fresh about them.
+Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages.
+Rule: together they carry every row once, in ascending sequence; only the last message of a turn moves the sequence on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from dir_sync.core import limits
+from dir_sync.core.messages import (
+    Acknowledge,
+    Change,
+    DeltaOffer,
+    Message,
+    ModificationUpdate,
+    State,
+    page_size,
+)
+from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.transfers.growth import MARK_BYTES
+
+__all__ = ["Fresh", "Pushes", "Seeding", "Subscriber", "Told", "pages", "tell"]
+
+_NO_SOURCES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
+_UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not yet acknowledged; above, changes are offers
+
+
+class Fresh(NamedTuple):
+    """A change made on this node in this turn."""
+
+    record: Record
+    previous: Record | None
+    data: bytes | None
+    delta: DeltaOffer | None
+    source: bytes | None  # the old path, if it is a rename
+    folder_mtime: int | None
+
+
+class Told(NamedTuple):
+    """A message, and roughly how many bytes it is."""
+
+    message: Message
+    size: int
+
+
+@dataclass(slots=True)
+class Pushes:
+    """Contents that a peer was sent unasked and has not acknowledged yet."""
+
+    sizes: dict[bytes, int] = field(default_factory=dict)  # by path
+    total: int = 0  # bytes of all
+    acked_ms: int = 0  # when the peer last acknowledged something
+
+    def acknowledged(self, path: bytes) -> None:
+        """The peer holds, or has moved beyond, what was pushed there."""
+        size = self.sizes.pop(path, None)
+        if size is not None:
+            self.total -= size
+
+    def pushed(self, path: bytes, size: int) -> None:
+        self.acknowledged(path)
+        self.sizes[path] = size
+        self.total += size
+
+
+@dataclass(slots=True)
+class Seeding:
+    """A peer that came with nothing is sent contents unasked, page by page."""
+
+    contents: set[bytes] | None = None  # what it was sent; None: it is asked what it wants
+    page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
+    has_announced: bool = False  # the peer has announced something that is no answer to what it was told
+
+    def begin(self) -> None:
+        self.contents = set()
+
+    def note_announcement(self) -> None:
+        self.has_announced = True
+
+    def end(self) -> None:
+        self.contents = None
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """What one peer was told of our index, and what it need not be told."""
+
+    contact: Contact
+    sent: int = 0  # our sequence up to which it was told
+    told_last: bool = False  # it was told that this is all
+    summary: bytes = b""  # of its state, as it asked for ours; b"" once the two were compared
+    equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
+    equal_until: int = 0  # ... up to this sequence of ours
+    shared: int = 0  # records of ours that it has acknowledged or announced just so
+    knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
+    pushes: Pushes = field(default_factory=Pushes)
+    seeding: Seeding = field(default_factory=Seeding)
+
+    def begin(self, after: int, summary: bytes) -> None:
+        """It asks to be told what came after that sequence; or, if that is 0, what differs from its summary."""
+        self.sent = after
+        self.told_last = False
+        self.summary = b"" if after else summary
+
+    def compare(self, ours: bytes, sequence: int, files: int) -> None:
+        """Known here: the summary of what a peer holds, which never saw our index. Where the sums are the same, it holds
+        what we hold up to `sequence`, and need not be told."""
+        theirs, self.summary = self.summary, b""
+        self.equal = frozenset(
+            number for number in range(limits.SUMMARY_BUCKETS) if ours[8 * number :][:8] == theirs[8 * number :][:8]
+        )
+        self.equal_until = sequence
+        self.shared += files * len(self.equal) // limits.SUMMARY_BUCKETS
+        if len(self.equal) == limits.SUMMARY_BUCKETS:
+            self.sent = sequence
+
+    def taken_over(self, record: Record) -> None:
+        """We hold now what it announced: it is told so in short."""
+        self.shared += record.stamp.node != self.contact.node
+        self.knows[record.path] = (record.stamp, record.vector)
+
+    def all_taken_over(self, records: Sequence[Record]) -> None:
+        self.knows.update((record.path, (record.stamp, record.vector)) for record in records)
+        self.shared += sum(record.stamp.node != self.contact.node for record in records)
+
+    def may_be_pushed(self, size: int) -> bool:
+        has_room = self.contact.queued + size <= limits.OUTBOX_BYTES_MAX
+        return has_room and self.pushes.total + size <= _UNACKED_BYTES_MAX
+
+
+def tell(
+    folder: str,
+    peer: Subscriber,
+    rows: Sequence[tuple[int, Record]],
+    fresh: dict[bytes, Fresh],
+    until: int,
+    cache: dict[object, Told],
+    sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES,
+) -> list[Told]:
+    """The messages that tell `peer` about `rows` (sequence, record; ascending), the last of which moves it to `until`.
+
+    `cache` is shared by the peers of one turn: who is told the same gets the same message, encoded once. `sources`: new
+    names of files, and the names that they had."""
+    held: list[tuple[bytes, Stamp]] = []
+    others: list[Record] = []
+    changes: list[Fresh] = []
+    for _, record in rows:
+        known = peer.knows.pop(record.path, None)
+        if known is not None and known == (record.stamp, record.vector):
+            held.append((record.path, record.stamp))
+        elif record.path in fresh:
+            changes.append(fresh[record.path])
+        else:
+            others.append(record)
+    before = peer.sent
+    told: list[Told] = []
+    for at in range(0, len(held), limits.PAGE_RECORDS_MAX):
+        some = tuple(held[at : at + limits.PAGE_RECORDS_MAX])
+        told.append(Told(Acknowledge(folder, before, some), 60 * len(some)))
+    for page in pages(others, sources):
+        renames = [(record.path, old) for record in page for old in sources.get(record.path, ())]
+        told.append(
+            Told(State(folder, before, False, page, tuple(renames[: limits.PAGE_RECORDS_MAX])), 100 * len(page))
+        )
+    for group, attach in _groups(peer, changes):
+        key = (before, until, attach, tuple(change.record.path for change in group))
+        update = cache.get(key)
+        if update is None:
+            update = cache[key] = _update(folder, before, group, attach)
+        if attach:
+            for change in group:
+                if change.data is not None:
+                    peer.pushes.pushed(change.record.path, len(change.data))
+        told.append(update)
+    if not told:
+        return [Told(State(folder, until, False, ()), 50)]
+    last = told[-1]
+    last_key = (until, id(last.message))
+    moved = cache.get(last_key)
+    if moved is None:
+        moved = Told(_moved_on(last.message, until), last.size)
+        if isinstance(last.message, ModificationUpdate):
+            cache[last_key] = moved
+    told[-1] = moved
+    return told
+
+
+def pages(records: list[Record], sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES) -> list[tuple[Record, ...]]:
+    """Records in pages that are bounded in number and in bytes. A file and the removal that follows it may be the two halves
+    of a rename: no page ends between them, for whoever hears of the new name alone makes a copy."""
+    out: list[tuple[Record, ...]] = []
+    page: list[Record] = []
+    size = 0
+    for at, record in enumerate(records):
+        one = page_size(record)
+        for source in sources.get(record.path, ()):
+            one += 6 * (len(record.path) + len(source)) + 10
+        with_next = one
+        count = 1
+        if record.kind == Kind.FILE and records[at + 1 : at + 2] and records[at + 1].kind == Kind.ABSENT:
+            with_next += page_size(records[at + 1])
+            count = 2
+        if page and (len(page) + count > limits.PAGE_RECORDS_MAX or size + with_next > limits.PAGE_BYTES_MAX):
+            out.append(tuple(page))
+            page, size = [], 0
+        page.append(record)
+        size += one
+    if page:
+        out.append(tuple(page))
+    return out
+
+
+def _groups(peer: Subscriber, changes: list[Fresh]) -> list[tuple[list[Fresh], bool]]:
+    """Changes in groups that each fit one update, and whether the group's content goes along."""
+    groups: list[tuple[list[Fresh], bool]] = []
+    group: list[Fresh] = []
+    attached = text = 0
+    for change in changes:
+        size = 0 if change.data is None else len(change.data)
+        one = page_size(change.record) + 64
+        if change.delta is not None and change.delta.marks is not None:
+            one += 2 * MARK_BYTES * len(change.delta.marks)
+        is_rename = change.source is not None  # the removal of its old name is the next, and must not be parted from it
+        if group and (
+            len(group) + is_rename >= limits.CHANGES_MAX
+            or attached + size > limits.ATTACHED_BYTES_MAX
+            or text + one > limits.PAGE_BYTES_MAX
+        ):
+            groups.append((group, attached > 0 or _has_empty(group)))
+            group, attached, text = [], 0, 0
+        group.append(change)
+        attached += size
+        text += one
+    if group:
+        groups.append((group, attached > 0 or _has_empty(group)))
+    total = 0
+    out = []
+    for group, attach in groups:
+        total += sum(len(change.data) for change in group if change.data is not None)
+        out.append((group, attach and peer.may_be_pushed(total)))
+    return out
+
+
+def _has_empty(group: list[Fresh]) -> bool:
+    return any(change.data is not None for change in group)
+
+
+def _update(folder: str, sequence: int, group: list[Fresh], attach: bool) -> Told:
+    changes = []
+    times: dict[bytes, int] = {}
+    size = 0
+    for fresh in group:
+        record = fresh.record
+        if record.kind == Kind.ABSENT:
+            action = "delete"
+        elif fresh.source is not None:
+            action = "rename"
+        elif fresh.previous is None or fresh.previous.kind == Kind.ABSENT:
+            action = "create"
+        else:
+            action = "modify"
+        with_data = attach and fresh.data is not None
+        changes.append(Change(action, record, fresh.source, with_data, fresh.delta, fresh.data if with_data else None))
+        size += 150 + (len(fresh.data) if with_data and fresh.data is not None else 0)
+        if fresh.folder_mtime is not None:
+            times[record.path.rpartition(b"/")[0]] = fresh.folder_mtime
+    attached = any(change.attached for change in changes)
+    return Told(ModificationUpdate(folder, sequence, tuple(changes), tuple(times.items()), attached), size)
+
+
+def _moved_on(message: Message, until: int) -> Message:
+    match message:
+        case State(folder, _, last, records, renames):
+            return State(folder, until, last, records, renames)
+        case Acknowledge(folder, _, held):
+            return Acknowledge(folder, until, held)
+        case ModificationUpdate(folder, _, changes, times, attached):
+            return ModificationUpdate(folder, until, changes, times, attached)
+    raise AssertionError(message)

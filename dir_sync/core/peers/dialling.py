@@ -1,0 +1,264 @@
+"""Whom to dial when: back-off, roles, and limits that keep forged beacons from making us flood a victim.
+
+In:   targets that are wanted, and how dials ended. Out: Dials.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dir_sync.core import limits
+from dir_sync.core.backoff import backoff
+from dir_sync.core.overload.rate import TokenBucket
+from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
+from dir_sync.core.peers.links import Links
+from dir_sync.core.rng import Uniform
+
+__all__ = ["HOPELESS", "NOTHING_IN_COMMON", "Dial", "Dialling"]
+
+LARGER_WAITS_MS = 500  # the smaller id dials; this is for where only the larger one can
+BACKOFF_FIRST_MS, BACKOFF_MOST_MS = 250, 30_000
+BACKOFF_JITTER = 0.25
+DIALS_MAX = 16  # at the same time
+STRANGER_DIALS_MAX = 12  # of these: forged beacons may not keep us from those whom we know
+DIAL_AGAIN_MS = 1_000  # one address and port
+HOST_DIALS_BURST, HOST_DIALS_PER_S = 8, 1.0  # one host, all ports: no beacons make us flood a victim
+NOTHING_IN_COMMON = "no-common-folder"  # with this instance, for as long as it runs
+HOPELESS = frozenset({"protocol-version", "overload", NOTHING_IN_COMMON})  # soon again would end the same way
+NEVER_MS = 2**62
+
+_STEPS = (BACKOFF_MOST_MS // BACKOFF_FIRST_MS).bit_length()  # doublings until the back-off is at its most
+
+assert STRANGER_DIALS_MAX < DIALS_MAX <= limits.UNFINISHED_MAX
+
+_Queue = OrderedDict[DialTarget, None]  # in order of arrival
+
+
+class Dial(NamedTuple):
+    """Connect to this address; tell `dialled` how it went."""
+
+    address: str  # IPv4 address; of a fixed peer whatever was given
+    port: int
+
+
+class Dialling:
+    """The dials of one node. `node`, `instance`: who we are."""
+
+    def __init__(self, node: str, instance: str, links: Links, book: AddressBook, rng: Uniform, now_ms: int) -> None:
+        self.node = node
+        self._instance = instance
+        self._links = links
+        self._book = book
+        self._rng = rng
+        self._dials: dict[Address, DialTarget] = {}  # asked for, not yet answered
+        self._silent: dict[int, tuple[DialTarget, Address]] = {}  # dialled links that have not said HELLO
+        self._busy: set[Address] = set()  # the addresses of both
+        self._dialled_ms: dict[Address, int] = {}
+        self._hosts: dict[str, TokenBucket] = {}
+        # (due, counter, target); stale if the target's due is another.
+        self._heap: list[tuple[int, int, DialTarget]] = []
+        self._count = 0
+        self._queue: _Queue = OrderedDict()  # due, waiting for one of the dials
+        self._stranger_queue: _Queue = OrderedDict()
+        for target in book.fixed:
+            self._schedule(target, now_ms)
+
+    # --- what is wanted ---------------------------------------------------------------------------------------------
+
+    def is_wanted(self, target: DialTarget) -> bool:
+        """True if a dial could bring something that is not there yet, nor on its way."""
+        if target.is_flying or target.is_queued or target.is_gone:
+            return False
+        link_id = self._links.id_of(target.node)
+        if link_id is None:
+            return True
+        # A beacon told of another instance: the peer was started anew, and its old link does not know it yet.
+        return target.instance is not None and target.instance != self._links[link_id].instance
+
+    def dial_soon(self, target: DialTarget, now_ms: int, at_once: bool = False) -> None:
+        """It was just heard: dial, even where a dial failed a moment ago. The smaller id does so at once, and so do both
+        if `at_once`; the larger one waits whether the other one succeeds."""
+        if not self.is_wanted(target) or target.no_dial_before_ms > now_ms:
+            return
+        due = now_ms if at_once else now_ms + self._role_ms(target)
+        if target.due is None or target.due > due:
+            self._schedule(target, due)
+
+    def retry(self, target: DialTarget, now_ms: int) -> None:
+        """Try again: an address that did not fail yet at once, else after the back-off."""
+        if not self.is_wanted(target):
+            return
+        failures = [seen.failures for known, seen in target.addresses.items() if not self._book.is_ours(known)]
+        if 0 in failures and any(failures):
+            self._schedule(target, now_ms)
+        elif failures:
+            pause_ms = self._pause_ms(target.step)
+            target.step += 1
+            self._schedule(target, now_ms + pause_ms + self._role_ms(target))
+
+    def bar(self, target: DialTarget, now_ms: int) -> None:
+        """Not again for as long as the back-off gets, whatever beacons of that instance say."""
+        target.step = _STEPS
+        if self.is_wanted(target):
+            target.no_dial_before_ms = now_ms + self._pause_ms(target.step)
+            self._schedule(target, target.no_dial_before_ms)
+
+    def turn_away(self, target: DialTarget, reason: str, now_ms: int) -> None:
+        """A link ended for a reason that will not go away soon. A beacon of another instance ends that, too."""
+        self.bar(target, now_ms)
+        if reason == NOTHING_IN_COMMON and target.instance is not None:
+            target.due = None
+            target.no_dial_before_ms = NEVER_MS
+
+    def sweep(self, now_ms: int) -> None:
+        """Once a beat: see to it that no fixed peer is forgotten, and forget what is old."""
+        for target in self._book.fixed:
+            if target.due is None and self.is_wanted(target):
+                self._schedule(target, now_ms)
+        for address in [a for a, at_ms in self._dialled_ms.items() if at_ms <= now_ms - DIAL_AGAIN_MS]:
+            del self._dialled_ms[address]
+        for host in [name for name, bucket in self._hosts.items() if bucket.is_full(now_ms)]:
+            del self._hosts[host]
+
+    # --- dials ------------------------------------------------------------------------------------------------------
+
+    def due(self, now_ms: int) -> Iterator[Dial]:
+        """The dials to begin now."""
+        for target in self._book.take_gone():
+            self._queue.pop(target, None)
+            self._stranger_queue.pop(target, None)
+        while self._heap and self._heap[0][0] <= now_ms:
+            due, _, target = heapq.heappop(self._heap)
+            if target.due == due:
+                target.due = None
+                target.is_queued = True
+                queue = self._stranger_queue if self._book.is_stranger(target) else self._queue
+                queue[target] = None
+        yield from self._dial_from(self._queue, DIALS_MAX, now_ms)
+        yield from self._dial_from(self._stranger_queue, STRANGER_DIALS_MAX, now_ms)
+
+    def next_ms(self, now_ms: int) -> int | None:
+        """When `due` will have something; None: not before something else happens."""
+        if (self._queue and len(self._dials) < DIALS_MAX) or (
+            self._stranger_queue and len(self._dials) < STRANGER_DIALS_MAX
+        ):
+            return now_ms
+        while self._heap and self._heap[0][2].due != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def dialled(self, address: Address, link_id: int | None, now_ms: int) -> None:
+        """A Dial has ended: in a link, or in nothing."""
+        target = self._dials.pop(address, None)
+        if target is None:
+            return
+        if link_id is None:
+            self._landed(target, address)
+            self._failed(target, address, now_ms)
+        else:
+            self._silent[link_id] = (target, address)
+
+    def greeted(self, link_id: int) -> tuple[DialTarget, Address] | None:
+        """A link has said HELLO: whom we had dialled, and where; None if the link came in."""
+        found = self._silent.pop(link_id, None)
+        if found is not None:
+            self._landed(*found)
+        return found
+
+    def ended_silent(self, link_id: int, reason: str, now_ms: int) -> bool:
+        """A link has ended. True if it was dialled here and never said HELLO: then all is done."""
+        found = self.greeted(link_id)
+        if found is None:
+            return False
+        target, address = found
+        if reason in HOPELESS:
+            self.turn_away(target, reason, now_ms)
+        else:
+            self._failed(target, address, now_ms)
+        return True
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _role_ms(self, target: DialTarget) -> int:
+        if target.node is None:
+            return 0
+        is_smaller = (self.node, self._instance) < (target.node, target.instance or "")
+        return 0 if is_smaller else LARGER_WAITS_MS
+
+    def _schedule(self, target: DialTarget, due: int) -> None:
+        target.due = due
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, target))
+
+    def _failed(self, target: DialTarget, address: Address, now_ms: int) -> None:
+        seen = target.addresses.get(address)
+        if seen is not None:
+            seen.failures += 1
+        self.retry(target, now_ms)
+
+    def _pause_ms(self, step: int) -> int:
+        base = backoff(BACKOFF_FIRST_MS, step, BACKOFF_MOST_MS)
+        return int(base * self._rng.uniform(1 - BACKOFF_JITTER, 1 + BACKOFF_JITTER))
+
+    def _landed(self, target: DialTarget, address: Address) -> None:
+        target.is_flying = False
+        self._busy.discard(address)
+
+    def _dial_from(self, queue: _Queue, dials_max: int, now_ms: int) -> Iterator[Dial]:
+        while queue and len(self._dials) < dials_max:
+            target, _ = queue.popitem(last=False)
+            target.is_queued = False
+            if not self.is_wanted(target):
+                continue
+            if len(self._links) + len(self._silent) + len(self._dials) >= limits.LINKS_MAX:
+                self.bar(target, now_ms)
+                continue
+            choice = self._choose(target, now_ms)
+            if choice is None:
+                continue
+            address, at_ms = choice
+            if at_ms > now_ms:
+                self._schedule(target, at_ms)
+                continue
+            target.is_flying = True
+            self._dials[address] = target
+            self._busy.add(address)
+            self._dialled_ms[address] = now_ms
+            if self._is_metered(target, address):
+                self._host(address[0], now_ms).take(now_ms)
+            yield Dial(*address)
+
+    def _choose(self, target: DialTarget, now_ms: int) -> tuple[Address, int] | None:
+        """Where to dial, and when that is allowed; None if there is nowhere."""
+        best: tuple[int, int, bool, int] | None = None
+        choice: tuple[Address, int] | None = None
+        for address, seen in target.addresses.items():
+            if self._book.is_ours(address):
+                continue
+            at_ms = self._dialled_ms.get(address, now_ms - DIAL_AGAIN_MS) + DIAL_AGAIN_MS
+            if address in self._busy:
+                at_ms = now_ms + DIAL_AGAIN_MS
+            elif self._is_metered(target, address):
+                at_ms = max(at_ms, now_ms + self._host(address[0], now_ms).wait_ms(now_ms))
+            rank = (max(at_ms, now_ms), seen.failures, not _is_loopback(address), -seen.heard_ms)
+            if best is None or rank < best:
+                best, choice = rank, (address, at_ms)
+        return choice
+
+    @staticmethod
+    def _is_metered(target: DialTarget, address: Address) -> bool:
+        """Where beacons could send us; nobody outside can forge one that comes from a loopback address."""
+        return not target.is_fixed and not _is_loopback(address)
+
+    def _host(self, address: str, now_ms: int) -> TokenBucket:
+        bucket = self._hosts.get(address)
+        if bucket is None:
+            bucket = self._hosts[address] = TokenBucket(HOST_DIALS_BURST, HOST_DIALS_PER_S, now_ms)
+        return bucket
+
+
+def _is_loopback(address: Address) -> bool:
+    return address[0].startswith("127.")

@@ -1,0 +1,358 @@
+"""The brake for others: what they remove and rewrite here is held if it looks like a disaster, until somebody decides.
+
+In:   each change that somebody else has made to a file of ours, and the link that brought it.
+Out:  what may happen at once, what waits until its burst is over, and what is held.
+Rule: what is held is neither done nor forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+from dir_sync.core.safeguard.brake import Limits
+from dir_sync.core.safeguard.burst import GROWING_MS_MAX, SETTLE_MS, Burst, Change, HeldChanges
+from dir_sync.core.safeguard.file_counts import WINDOW_MS, FileCounts
+
+__all__ = ["BRAKE_WINDOW_MS", "OLD_NS", "Judged", "PeerBrake", "Verdict"]
+
+BRAKE_WINDOW_MS = WINDOW_MS  # what comes within this is judged together
+_MINUTE_MS = 60_000
+OLD_NS = 2_000_000_000  # a file that lived shorter than this has come and gone
+_OLD_MS = OLD_NS // 1_000_000
+_SUSPICIOUS = 5  # a fifth of a disaster, in a burst, is enough to wait and see how it goes on; without one it is half
+
+
+class Verdict(Enum):
+    PASS = "pass"
+    WAIT = "wait"  # for its judgement
+    HOLD = "hold"
+
+
+class Judged(NamedTuple):
+    """The burst that came by one link is over: these paths may be changed, or all of them are held. `is_less`: they were
+    held, and are no disaster any more, since others of them are there again."""
+
+    link: str
+    paths: list[bytes]
+    held: bool
+    is_less: bool = False
+
+
+class _Weight(NamedTuple):
+    """What a burst comes to."""
+
+    burst: Burst
+    leaving: int  # removals that wait
+    moved: int  # those that have only moved
+    moved_old: int
+    gone: int
+    gone_old: int
+    changed: int
+
+    def is_disaster(self, brake: PeerBrake, part: int, most: int, files: int) -> bool:
+        """True if it is a `part` of a disaster."""
+        return (
+            brake.limits.is_disaster(part * self.gone, most - self.moved)
+            or brake.are_too_many_old(self.burst, self.gone_old, part, self.moved_old)
+            or brake.limits.is_rewritten(part * self.changed, files)
+        )
+
+
+class PeerBrake:
+    """What other nodes do to the files that are here: judged by the link that it comes by, and all together. Who is said to
+    have made a change is a field that whoever tells of it has filled in, so nothing is judged by that alone."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._bursts: dict[str, Burst] = {}  # by link: the node at its other end
+        self._all = Burst()  # of it, only what is counted
+        self._at: dict[bytes, str] = {}  # path that waits or is held -> link
+        self._judged: dict[bytes, None] = {}  # found harmless: let through when asked for again
+        self._counts = FileCounts()
+
+    def go_on(self, link: str, held: dict[bytes, tuple[str, int]], holds_rewrites: bool) -> None:
+        """That link was braked when the program ended. `held`: what it brought and is not made yet: makers and counters."""
+        self._bursts[link] = Burst(held=HeldChanges(held, True, holds_rewrites))
+        self._at.update(dict.fromkeys(held, link))
+
+    def holds_rewrites(self, maker: str) -> bool:
+        return any(burst.held.has_rewrites for burst in self._bursts_of(maker).values())
+
+    def is_rewriting(self, link: str) -> bool:
+        return self._bursts[link].held.has_rewrites
+
+    def links_of(self, maker: str) -> dict[str, set[str]]:
+        """The links that brought what is held or waits of that maker, and the makers of what they brought shortly before."""
+        return {link: {maker, *burst.passed.makers} for link, burst in self._bursts_of(maker).items()}
+
+    def _bursts_of(self, maker: str) -> dict[str, Burst]:
+        return {
+            link: burst
+            for link, burst in self._bursts.items()
+            if any(one == maker for one, _ in burst.held.changes.values())
+            or any(change.maker == maker for change in burst.waiting.changes.values())
+        }
+
+    def sample(self, files: int, now_ms: int) -> None:
+        """How many files there are, now and then."""
+        if self._counts.sample(files, now_ms):
+            self._expire_bursts(now_ms // _MINUTE_MS * _MINUTE_MS)
+
+    def _expire_bursts(self, now_ms: int) -> None:
+        for link, burst in list(self._bursts.items()):
+            is_empty = not (burst.held.changes or burst.waiting.changes or burst.held.is_braked)
+            if is_empty and burst.last_asked_ms < now_ms - BRAKE_WINDOW_MS:
+                del self._bursts[link]
+
+    def _is_lost_slowly(self, leaving: int, files: int) -> bool:
+        """True if, with so many that are about to leave, too many files were lost within the hour: those that others
+        removed, as far as there are fewer now than there were."""
+        lost, most = self._counts.lost_in_an_hour(files)
+        return self.limits.is_disaster(lost + leaving, most)
+
+    def ask(
+        self,
+        link: str,
+        maker: str,
+        counter: int,
+        path: bytes,
+        is_removal: bool,
+        is_old: bool,
+        content: bytes,
+        files: int,
+        now_ms: int,
+    ) -> Verdict:
+        """May this change be made here? `link`: the node whose link brought it. `is_old`: the file had not just come.
+        `content`: what it has. `files`: how many there are now, this one included, but not those that are just being
+        removed."""
+        if is_removal or path not in self._at:
+            link = self._at.get(path, link)  # whoever else wants the same
+        burst = self._bursts.setdefault(link, Burst())
+        held = burst.held
+        if path in held.changes or (held.is_braked and (is_removal or held.has_rewrites)):
+            held.changes[path] = maker, counter
+            self._at[path] = link
+            return Verdict.HOLD
+        change = Change(maker, is_removal, counter, is_old, content)
+        if path in burst.waiting.changes:
+            self._wait(link, path, change)
+            return Verdict.WAIT
+        if path in self._judged or (path in burst.passed.rewritten and not is_removal):
+            self._judged.pop(path, None)
+            return Verdict.PASS
+        for each in (burst, self._all):
+            each.passed.expire(now_ms - BRAKE_WINDOW_MS)
+            each.lately.append(now_ms)
+            if is_removal and not each.passed.removed and not each.waiting.changes:
+                each.passed.before = self._counts.at(now_ms - _OLD_MS)
+        if (
+            self._is_suspicious(burst, change, files, now_ms)
+            or self._is_suspicious(self._all, change, files, now_ms)
+            or (is_removal and self._is_lost_slowly(self._all.waiting.leaving + 1, files))
+        ):
+            if not burst.waiting.changes:
+                burst.waiting.since_ms = now_ms
+            self._wait(link, path, change)
+            burst.waiting.last_ms = now_ms
+            return Verdict.WAIT
+        self._let_through(burst, path, change, now_ms)
+        return Verdict.PASS
+
+    def _wait(self, link: str, path: bytes, change: Change) -> None:
+        self._no_longer_wait(path)
+        self._at[path] = link
+        self._bursts[link].waiting.add(path, change)
+        self._all.waiting.add(path, change)
+
+    def _no_longer_wait(self, path: bytes) -> None:
+        burst = self._bursts.get(self._at.get(path, ""))
+        if burst is not None:
+            burst.waiting.remove(path)
+            if path not in burst.held.changes:
+                del self._at[path]
+        self._all.waiting.remove(path)
+
+    def _is_suspicious(self, burst: Burst, change: Change, files: int, now_ms: int) -> bool:
+        limits, passed, waiting = self.limits, burst.passed, burst.waiting
+        part = _SUSPICIOUS if burst.comes_at_once(now_ms) else 2
+        if change.is_removal:
+            most = self._counts.most(files, now_ms)
+            gone = min(len(passed.removed) + 1, most - files + 1)
+            gone = max(gone, 1) + waiting.leaving
+            gone_old = len(passed.removed_old) + waiting.leaving_old + change.is_old
+            return limits.is_disaster(gone * part, most) or self.are_too_many_old(burst, gone_old, part)
+        changed = len(passed.rewritten) + len(waiting.changes) + 1
+        is_much = changed * 100 * part > files * limits.rewrite_percent
+        return 0 < limits.rewrites <= changed * part and is_much
+
+    def are_too_many_old(self, burst: Burst, gone: int, part: int, moved: int = 0) -> bool:
+        """True if `gone` old files are a `part` of a disaster, whatever else has come instead: of the files at the beginning
+        of the window, or of the burst. Where there were not as many then, they have come since, as to a newcomer: then only
+        the loss counts."""
+        return any(
+            4 * gone <= 5 * before and self.limits.is_disaster(gone * part, before - moved)
+            for before in (burst.passed.before, self._counts.at_first)
+        )
+
+    def _let_through(self, burst: Burst, path: bytes, change: Change, now_ms: int) -> None:
+        burst.passed.makers.add(change.maker)
+        for each in (burst, self._all):
+            each.passed.add(path, change, now_ms)
+        if change.is_removal:
+            self._counts.removed_one(now_ms)
+
+    def due_ms(self) -> int | None:
+        """When `judge` has something to do."""
+        due = [burst.waiting.due_ms for burst in self._bursts.values() if burst.waiting.changes]
+        due += [at for burst in self._bursts.values() if (at := burst.held.due_again_ms) is not None]
+        return min(due, default=None)
+
+    def judge(
+        self,
+        is_moved: Callable[[bytes], bool],
+        is_here: Callable[[bytes], bool],
+        is_being_told: Callable[[bytes], bool],
+        files: int,
+        now_ms: int,
+    ) -> list[Judged]:
+        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `is_here`: this content
+        is; `is_being_told`: who announced its change has more to say, such as a new name; `files`: now."""
+        done = []
+        for link, burst in self._bursts.items():
+            waiting = burst.waiting
+            if not waiting.changes or waiting.due_ms > now_ms:
+                continue
+            paths = list(waiting.changes)
+            is_in_time = now_ms - waiting.since_ms < GROWING_MS_MAX
+            if is_in_time and any(map(is_being_told, paths)):
+                waiting.go_on_growing(now_ms)
+                continue
+            most = self._counts.most(files, now_ms)
+            seen = [self._weigh(each, most, is_moved, is_here, files, now_ms) for each in (burst, self._all)]
+            if not waiting.grows and now_ms - waiting.last_ms < SETTLE_MS:
+                waiting.grows = any(one.is_disaster(self, 2, most, files) for one in seen)
+                if waiting.grows:
+                    continue
+            waiting.grows = False
+            is_rewritten = any(self.limits.is_rewritten(one.changed, files) for one in seen)
+            is_lost = any(self.limits.is_disaster(one.gone, most - one.moved) for one in seen)
+            is_lost = is_lost or (seen[1].leaving > 0 and self._is_lost_slowly(seen[1].leaving, files))
+            is_replaced = any(self.are_too_many_old(one.burst, one.gone_old, 1, one.moved_old) for one in seen)
+            if is_replaced and is_in_time and self._counts.changed_ms > now_ms - SETTLE_MS:
+                waiting.go_on_growing(now_ms)  # files are still coming: these may be their new names
+                continue
+            is_held = is_rewritten or is_lost or is_replaced
+            if is_held:
+                if not burst.held.is_braked:
+                    gone = min(len(burst.passed.removed), most - files)
+                    burst.held.files, burst.held.left = files + gone, files
+                burst.held.brake(waiting.changes, is_rewritten)
+            else:
+                moved = {path for path, change in waiting.changes.items() if change.is_removal and is_moved(path)}
+                for path, change in waiting.changes.items():
+                    if path not in moved:
+                        self._let_through(burst, path, change, now_ms)
+                self._judged.update(dict.fromkeys(paths))
+            done.append(Judged(link, paths, is_held))
+            for path in paths:
+                self._no_longer_wait(path)
+        return done + self._judge_again(files, now_ms)
+
+    def _judge_again(self, files: int, now_ms: int) -> list[Judged]:
+        """Much of what was held may have been made again, as by a build. Is the rest still a disaster, if it is all?"""
+        done = []
+        all_held = sum(len(burst.held.changes) for burst in self._bursts.values())
+        for link, burst in self._bursts.items():
+            held, due = burst.held, burst.held.due_again_ms
+            if due is None or due > now_ms:
+                continue
+            held.shrunk_ms = None
+            most = max(held.files, files)
+            gone = all_held + max(0, held.files - held.left - max(0, files - held.left))
+            rewritten = all_held + len(burst.passed.rewritten)
+            if self.limits.is_disaster(gone, most) or self.limits.is_rewritten(rewritten, files):
+                continue
+            paths = list(held.changes)
+            for path in paths:
+                self.settled(path, now_ms)
+            self._judged.update(dict.fromkeys(paths))
+            done.append(Judged(link, paths, False, True))
+        return done
+
+    def _weigh(
+        self,
+        burst: Burst,
+        most: int,
+        is_moved: Callable[[bytes], bool],
+        is_here: Callable[[bytes], bool],
+        files: int,
+        now_ms: int,
+    ) -> _Weight:
+        """What there is in a burst, once what has only moved is taken out."""
+        passed, waiting = burst.passed, burst.waiting
+        passed.expire(now_ms - BRAKE_WINDOW_MS)
+        leaving = [path for path, change in waiting.changes.items() if change.is_removal]
+        moved = {path for path in leaving if is_moved(path)}
+        moved_old = sum(waiting.changes[path].is_old for path in moved)
+        moved_old += sum(is_here(content) for _, content in passed.removed_old)
+        return _Weight(
+            burst,
+            leaving=len(leaving) - len(moved),
+            moved=len(moved),
+            moved_old=moved_old,
+            gone=min(len(passed.removed), most - files) + len(leaving) - len(moved),
+            gone_old=len(passed.removed_old) + waiting.leaving_old - moved_old,
+            changed=len(passed.rewritten) + len(waiting.changes) - len(leaving),
+        )
+
+    @property
+    def is_on(self) -> bool:
+        """True if anything waits or is held."""
+        return any(burst.held.changes or burst.waiting.changes for burst in self._bursts.values())
+
+    def holds(self, path: bytes) -> bool:
+        """True if a change of this file waits or is held."""
+        return path in self._at
+
+    def settled(self, path: bytes, now_ms: int) -> list[str]:
+        """The change of a path is not wanted any more, or was made. Returns links of which nothing is held now."""
+        link = self._at.get(path)
+        if link is None:
+            return []
+        self._no_longer_wait(path)
+        self._at.pop(path, None)
+        held = self._bursts[link].held
+        if held.changes.pop(path, None) is None:
+            return []
+        held.shrunk_ms = now_ms
+        if held.changes:
+            return []
+        held.is_braked = False
+        return [link]
+
+    def held(self) -> dict[str, dict[bytes, int]]:
+        """By maker: the paths, and the counters of their changes."""
+        found: dict[str, dict[bytes, int]] = {}
+        for burst in self._bursts.values():
+            for path, (maker, counter) in burst.held.changes.items():
+                found.setdefault(maker, {})[path] = counter
+        return found
+
+    def let_go(
+        self, maker: str, counter: int, is_meant: Callable[[bytes], bool], now_ms: int
+    ) -> tuple[list[bytes], list[str]]:
+        """Somebody has decided about what that maker did up to its `counter`, as far as `is_meant`. Returns what was held or
+        waited, and the links of which nothing is held now."""
+        paths: list[bytes] = []
+        free = []
+        for link, burst in self._bursts_of(maker).items():
+            changes = [(path, *change) for path, change in burst.held.changes.items()]
+            changes += [(path, change.maker, change.counter) for path, change in burst.waiting.changes.items()]
+            some = [path for path, one, at in changes if one == maker and at <= counter and is_meant(path)]
+            free += [link for path in some if self.settled(path, now_ms)]
+            paths += some
+            if some and not (burst.held.changes or burst.waiting.changes):
+                del self._bursts[link]
+        return paths, free

@@ -1,0 +1,8 @@
+"""Contents on their way between nodes.
+
+    transfer   fetches: ranges, windows, resume
+    uploads    progress of large uploads, for people
+    growth     which older versions are the beginning of a file
+
+May import: `dir_sync.core`. Who calls it: `engine` (its `transfers`, `fetcher`, `uploader`); `files` uses `growth`.
+"""

@@ -1,0 +1,143 @@
+"""All that the engine's thread is told, and whose turn it is.
+
+In:   news from any thread. Out: the next one to deal with, in fair shares (see core/overload/fairness.py).
+Rule: `put` never waits. What comes by one link keeps its order, to the end of the link; between links, watcher, workers
+      and other commands there is none.
+Used by: chores, daemon, effects, jobs, loop, news, requests, share.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Pull, Refuse
+from dir_sync.core.overload.fairness import FairQueue, Flow, parts
+from dir_sync.network.throttle import Rests
+from dir_sync.node import Node
+from dir_sync.node_manager import Came, Dialled, Ended, Greeted
+
+__all__ = ["HERE", "For", "Inbox"]
+
+HERE = Flow("")  # what this machine's own disk and user want
+_ACTIVE_S = 2.0
+_SMALL_CHANGES = 16  # in one update: somebody saves files, and waits for them elsewhere
+_ANSWERS = (Acknowledge, Chunks, Lacks, Refuse)  # whoever says these does what we want
+_TRANSFERS = (*_ANSWERS, Pull)
+
+
+class For(NamedTuple):
+    """News that count as somebody's."""
+
+    flow: Flow
+    news: object
+
+
+class Inbox:
+    """`put` and `qsize`: any thread. The rest: engine's thread only."""
+
+    def __init__(self, rests: Rests | None = None) -> None:
+        self._rests = rests or Rests()
+        self._turn: dict[Hashable, float] = {}  # what was done for whom since the last turn ended
+        self._new: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._waiting: FairQueue[object] = FairQueue()
+        self._served: Flow | None = None
+        self._is_transfer = False  # windows bound it; nobody has to rest for it
+        self._active: dict[Hashable, float] = {}  # who wants something of late -> until when that counts
+        self._looked = 0.0
+        self._since = 0.0
+
+    def put(self, news: object) -> None:
+        self._new.put(news)
+
+    def qsize(self) -> int:
+        """How much waits, roughly."""
+        return self._new.qsize() + len(self._waiting)
+
+    def get(self, timeout_s: float) -> object | None:
+        """The next news; None if nothing has come in time. With it, what was got before is over, and has cost the CPU
+        time that this thread has spent since."""
+        self.over()
+        self._sort()
+        resting = self._rests.resting()
+        taken = self._waiting.take(resting)
+        if taken is None and timeout_s > 0:
+            if self._waiting and resting:  # only of those who rest
+                timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
+            try:
+                self._add(self._new.get(timeout=timeout_s))
+            except queue.Empty:
+                pass
+            self._sort()
+            taken = self._waiting.take(self._rests.resting())
+        if taken is None:
+            return None
+        self._served, news = taken
+        self._is_transfer = isinstance(news, Came) and isinstance(news.message, _TRANSFERS)
+        self._since = time.thread_time()
+        return news
+
+    @property
+    def is_shared(self) -> bool:
+        """True while several want something: peers at different addresses, or a peer and somebody who works here. Then
+        all is done in small pieces, so that each of them is served soon."""
+        return len(self._active) > 1
+
+    def somebody_works_here(self) -> None:
+        """Changes were found that are no peer's."""
+        self._note(HERE.group)
+        self._rests.wants_soon(HERE.group)
+
+    def _note(self, group: Hashable) -> None:
+        now = time.monotonic()
+        if self._active.get(group, 0.0) < now:
+            self._active[group] = now + _ACTIVE_S
+        if self._looked < now:
+            self._looked = now + _ACTIVE_S / 4
+            self._active = {one: until for one, until in self._active.items() if until > now}
+
+    def over(self) -> None:
+        """What was got is dealt with."""
+        if self._served is not None:
+            cost = max(1e-6, time.thread_time() - self._since)
+            self._waiting.charge(self._served, cost)
+            if not self._is_transfer:
+                self._turn[self._served.group] = self._turn.get(self._served.group, 0.0) + cost
+            self._served = None
+
+    def turn_over(self, seconds: float) -> None:
+        """A turn has taken so long, commits included: for those whose news were dealt with in it."""
+        total = sum(self._turn.values())
+        for group, cost in self._turn.items():
+            self._rests.spent(group, seconds * cost / total, group != HERE.group)
+        self._turn.clear()
+
+    def _sort(self) -> None:
+        try:
+            while True:
+                self._add(self._new.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _add(self, news: object) -> None:
+        match news:
+            case Came(node, message, cost):
+                flow = Flow(node.address, node.link)
+                if type(message) not in _ANSWERS:
+                    self._note(node.address)
+                if isinstance(message, ModificationUpdate) and len(message.changes) <= _SMALL_CHANGES:
+                    self._rests.wants_soon(node.address)
+                *first, last = parts(message, self.is_shared)
+                for part in first:
+                    self._waiting.put(flow, Came(node, part, 0))
+                self._waiting.put(flow, Came(node, last, cost))
+            case Greeted(node) | Ended(node):
+                self._waiting.put(Flow(node.address, node.link), news)
+            case Dialled(node=Node() as node):
+                self._waiting.put(Flow(node.address, node.link), news)
+            case For(flow, its):
+                self._waiting.put(flow, its)
+            case _:
+                self._waiting.put(HERE, news)

@@ -1,0 +1,112 @@
+"""A pool of disk workers: jobs wait by the peer they are done for, and are begun in fair shares.
+
+In:   jobs and for whom they are; who has left. Out: the next job for a worker that is free.
+Rule: jobs of one address never take all workers. What a peer asked for is not begun any more when it has left, and
+      what is under way for it learns that.
+Used by: jobs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable
+
+from dir_sync.core.events import Event
+from dir_sync.core.jobs import ApplyJob, DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
+from dir_sync.core.overload.fairness import FairQueue, Flow
+from dir_sync.network.throttle import Rests
+
+__all__ = ["Pool", "Task", "given_up"]
+
+
+_ACTIVE_S = 2.0
+
+
+class Task:
+    """One job on its way through a pool."""
+
+    __slots__ = ("began", "flow", "is_wanted", "job")
+
+    def __init__(self, flow: Flow, job: Job) -> None:
+        self.flow = flow
+        self.job = job
+        self.is_wanted = True  # False: whoever asked for it has left
+        self.began = 0.0
+
+
+class Pool:
+    """Any thread may call anything."""
+
+    def __init__(self, workers: int, rests: Rests | None = None) -> None:
+        """Of `workers`, one is always kept free of the jobs of each single address, and all but one while there are jobs of
+        others now and then."""
+        self._ready = threading.Condition()
+        self._rests = rests or Rests()
+        self._workers = workers
+        self._queue: FairQueue[Task] = FairQueue(at_once_max=max(1, workers - 1))
+        self._active: dict[Hashable, float] = {}
+        self._running: set[Task] = set()
+        self._is_over = False
+
+    def put(self, flow: Flow, job: Job) -> None:
+        with self._ready:
+            self._queue.put(flow, Task(flow, job))
+            now = time.monotonic()
+            self._active[flow.group] = now + _ACTIVE_S
+            if len(self._active) > 1:
+                self._active = {group: until for group, until in self._active.items() if until > now}
+            self._queue.at_once_max = 1 if len(self._active) > 1 else max(1, self._workers - 1)
+            self._ready.notify()
+
+    def get(self) -> Task | None:
+        """Wait for a job; None at the end. To be followed by `done`."""
+        with self._ready:
+            while not self._is_over:
+                resting = self._rests.resting()
+                taken = self._queue.take(resting)
+                if taken is not None:
+                    _, task = taken
+                    task.began = time.monotonic()
+                    self._running.add(task)
+                    return task
+                left = min(resting.values(), default=0.0) - time.monotonic()
+                self._ready.wait(max(0.001, left) if resting and len(self._queue) else None)
+        return None
+
+    def done(self, task: Task) -> None:
+        with self._ready:
+            self._running.discard(task)
+            seconds = max(1e-6, time.monotonic() - task.began)
+            self._queue.charge(task.flow, seconds)
+            if isinstance(task.job, ApplyJob):  # windows bound what is read for a peer
+                self._rests.spent(task.flow.group, seconds, bool(task.flow.group))
+            if len(self._queue):
+                self._ready.notify()  # one that could not be begun while this one ran
+
+    def leave(self, flow: Flow) -> list[Event]:
+        """A peer has left: the answers of the jobs that will not be begun."""
+        with self._ready:
+            gone = self._queue.remove(flow, lambda task: given_up(task.job) is not None)
+            for task in self._running:
+                if task.flow.member == flow.member:
+                    task.is_wanted = False
+        answers = [given_up(task.job) for task in gone]
+        return [answer for answer in answers if answer is not None]
+
+    def stop(self) -> None:
+        with self._ready:
+            self._is_over = True
+            self._ready.notify_all()
+
+
+def given_up(job: Job) -> Event | None:
+    """The answer of a job that a peer had asked for and that is not done; None if it is not done for its sake alone."""
+    match job:
+        case ReadJob(peer, link, items, push):
+            return ReadDone(peer, link, (), (), sum(item.length for item in items), push)
+        case DeltaJob(peer, link, id_):
+            return DeltaDone(peer, link, id_, None, False)
+        case SignJob(peer, link, id_) if peer:
+            return Signed(peer, link, id_, None)
+    return None

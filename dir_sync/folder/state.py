@@ -1,0 +1,145 @@
+"""The folder's own state, `.dir_sync`: who holds it, and the index in it.
+
+In:   the folder's path. Out: a lock that is held until it is closed, and the index.
+Rule: one program at a time writes the index of a folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import random
+import sqlite3
+import stat
+import time
+
+from dir_sync.config import ConfigError
+from dir_sync.core import limits
+from dir_sync.core.model import show
+from dir_sync.index import Index, IndexDamaged
+from dir_sync.reporting.log import logger
+
+__all__ = ["AT_REST", "lock", "open_index"]
+
+AT_REST = "at rest"
+"""Note of the index: it knows all that is in the history. 0 while anything is displaced whose note may be missing."""
+
+_BESIDE_BYTES = 64 * 1024  # what SQLite's files beside a database need at least
+
+
+def lock(root: bytes) -> int:
+    """A handle that holds the folder until it is closed. ConfigError if another program holds it, or it cannot be had."""
+    path = root + b"/" + limits.RESERVED_NAME
+    if not _is_in(root, path):
+        raise ConfigError(f"{show(path)} has to be a folder on the same file system as {show(root)}, not a link")
+    try:
+        _make_private(path)
+        handle = os.open(path + b"/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{show(path)} cannot be created: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        os.close(handle)
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise ConfigError(f"{show(path)} cannot be locked: {error.strerror}") from error
+        who = f" (process {owner})" if owner.isdigit() else ""
+        raise ConfigError(f"another dir_sync{who} is already running on {show(root)}") from None
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        os.fchmod(handle, 0o600)  # as for the folder
+    except OSError:
+        pass  # a full disk: the process id is only for people
+    return handle
+
+
+def open_index(root: bytes, dice: random.Random) -> Index:
+    """The index of a folder whose lock is held. A damaged one is set aside; if one was lost, that is said. ConfigError if
+    there can be none."""
+    path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
+    lost = _is_lost(root, path)
+    _keep_private(path)
+    try:
+        try:
+            index = Index(os.fsdecode(path), dice)
+            index.skip_sequences(time.time_ns())
+            if lost:
+                logger.warning(
+                    "the index was lost: it is rebuilt from the folder, and this node begins anew, as at a first contact"
+                )
+            return index
+        except IndexDamaged as error:
+            aside = path + b".damaged-%d" % int(time.time())
+            os.rename(path, aside)
+            for suffix in (b"-wal", b"-shm"):
+                if os.path.exists(path + suffix):
+                    os.rename(path + suffix, aside + suffix)
+            logger.warning("the index was damaged (%s): set aside, and rebuilt from the folder", error)
+            _keep_private(path)
+            return Index(os.fsdecode(path), dice)
+    except (OSError, sqlite3.Error) as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if isinstance(error, sqlite3.Error) and (_is_full(root) or name.startswith("SQLITE_FULL")):
+            full = sqlite3.OperationalError("database or disk is full")
+            full.sqlite_errorname = "SQLITE_FULL"
+            raise full from error
+        raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
+
+
+def _keep_private(path: bytes) -> None:
+    """Make the index file 0600, new or old, whatever the umask: it names every file and every version in the history.
+    SQLite gives the files beside a new database the mode of the database; those that are there already get it here."""
+    for name, flags in ((path, os.O_CREAT), (path + b"-wal", 0), (path + b"-shm", 0)):
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+        except OSError:
+            continue  # it is not there; or SQLite fails for the same reason, and says so
+        try:
+            if stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:
+                os.fchmod(handle, 0o600)
+        except OSError:
+            pass  # the file system knows no modes, or the file is another user's
+        finally:
+            os.close(handle)
+
+
+def _make_private(folder: bytes) -> None:
+    """Make our folder, unless it is there: 0700, also under a umask that takes rights from its owner."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+    else:
+        os.chmod(folder, 0o700)
+
+
+def _is_in(root: bytes, path: bytes) -> bool:
+    """False if what is written below `path` would be written elsewhere."""
+    try:
+        found = os.lstat(path)
+        return not stat.S_ISLNK(found.st_mode) and found.st_dev == os.stat(root).st_dev
+    except OSError:
+        return True  # it is not there, or whoever makes it is told
+
+
+def _is_lost(root: bytes, path: bytes) -> bool:
+    """True if there is no index, or an empty one, though there is a history: the folder was shared before."""
+    try:
+        if os.path.exists(path) and os.path.getsize(path):
+            return False
+        return bool(os.listdir(root + b"/" + limits.RESERVED_NAME + b"/versions"))
+    except OSError:
+        return False
+
+
+def _is_full(root: bytes) -> bool:
+    """True if there is not even room for the files that SQLite keeps beside a database (it then tells of an I/O error)."""
+    try:
+        found = os.statvfs(root)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _BESIDE_BYTES

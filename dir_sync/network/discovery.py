@@ -1,0 +1,216 @@
+"""Presence on the wire: beacons as UDP broadcasts, heard and sent.
+
+In: beacons to send, datagrams. Out: (beacon, source address) to a callback, from the listening thread. Rule:
+whatever the network does, or does not have, nobody crashes or waits here, and a flood costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from dir_sync.core import limits
+from dir_sync.core.overload.rate import TokenBucket
+from dir_sync.core.peers.beacon import Beacon, decode_beacon, encode_beacon
+from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link
+
+__all__ = ["Discovery"]
+
+DATAGRAMS_BURST, DATAGRAMS_PER_S = (
+    2_000,
+    1_000,
+)  # 200 nodes that start at once say some 1,000; each costs 30 us
+FLOOD_PAUSE_MS = 50  # what comes meanwhile overflows in the kernel, at no cost of ours
+TROUBLE_PAUSE_MS = 1_000  # a socket that fails is not asked again at once
+LIST_AGAIN_MS = 1_000  # for a source that is not near, as far as known: at most one look at the interfaces
+CAUSES_MAX = 64  # troubles told to people
+JOIN_S = 2.0
+
+
+class Discovery:
+    """One thread listens, one sends, from construction to `stop`.
+
+    `port`: UDP, the same on all nodes. `interface`: name or address of the only one to use; one that does not
+    exist (now) is waited for. `post(beacon, source)` must not wait. `report(line)` is told of troubles, each
+    once, from both threads. OSError if the port cannot be bound.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        interface: str | None,
+        post: Callable[[Beacon, str], None],
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._port = port
+        self._interface = interface
+        self._post = post
+        self._report = report
+        # Bound to all addresses: a socket bound to one hears no broadcast. SO_REUSEADDR: each process on this
+        # machine that does so hears each broadcast.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            self._socket.setblocking(False)
+            self._socket.bind(("", port))
+            self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC)
+        except BaseException:
+            self._socket.close()
+            raise
+
+        # Any thread; each is replaced whole.
+        self._networks: tuple[Interface, ...] = ()
+        self._listed_ms: int | None = None
+        self._own: frozenset[tuple[str, str]] = frozenset()
+        self._own_datagrams: frozenset[bytes] = frozenset()
+        self._causes: frozenset[tuple[str, int | str]] = frozenset()
+
+        self._change = threading.Condition()
+        # Under `_change`.
+        self._pending: Beacon | None = None
+        self._is_stopping = False
+
+        self._threads = (
+            threading.Thread(target=self._listen, name="presence-listen", daemon=True),
+            threading.Thread(target=self._speak, name="presence-send", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
+
+    def announce(self, beacon: Beacon) -> None:
+        """Send it soon; one that was not sent yet gives way. Beacons of this node and instance are not posted
+        from now on."""
+        with self._change:
+            if (beacon.node, beacon.instance) not in self._own:
+                self._own |= {(beacon.node, beacon.instance)}
+            if self._pending is not None and self._pending.ask:
+                beacon = beacon._replace(ask=True)
+            self._pending = beacon
+            self._change.notify_all()
+
+    def stop(self) -> None:
+        """End both threads and wait for that. Further calls do nothing."""
+        with self._change:
+            if self._is_stopping:
+                return
+            self._is_stopping = True
+            self._change.notify_all()
+        os.write(self._wake_write, b".")
+        for thread in self._threads:
+            thread.join(JOIN_S)
+        if any(thread.is_alive() for thread in self._threads):
+            return  # it still uses them
+        self._socket.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def is_near(self, source: str) -> bool:
+        """True for an address on a network in use here. Any thread."""
+        # Of one interface only its own network counts; else loopback too, even where it is not listed.
+        check = is_local_address if self._interface is None else is_on_link
+        if check(source, self._networks):
+            return True
+        if self._listed_ms is not None and _now_ms() - self._listed_ms < LIST_AGAIN_MS:
+            return False
+        return check(source, self._list())  # an interface may just have come up
+
+    # --- listening ------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        bucket = TokenBucket(DATAGRAMS_BURST, DATAGRAMS_PER_S, _now_ms())
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        pause = select.poll()
+        pause.register(self._wake_read, select.POLLIN)
+        while all(handle != self._wake_read for handle, _ in poll.poll()):
+            while True:
+                if bucket.wait_ms(_now_ms()):
+                    if pause.poll(FLOOD_PAUSE_MS):
+                        return
+                    continue
+                try:
+                    # One byte more than allowed shows a longer one.
+                    data, source = self._socket.recvfrom(limits.BEACON_BYTES_MAX + 1)
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    self._tell(("", error.errno or 0), f"cannot listen for other nodes: {error.strerror}")
+                    if pause.poll(TROUBLE_PAUSE_MS):
+                        return
+                    break
+                bucket.take(_now_ms())
+                self._received(data, source[0])
+
+    def _received(self, data: bytes, source: str) -> None:
+        if len(data) > limits.BEACON_BYTES_MAX or data in self._own_datagrams:
+            return
+        beacon = decode_beacon(data)
+        if beacon is None or (beacon.node, beacon.instance) in self._own or not self.is_near(source):
+            return
+        self._post(beacon, source)
+
+    # --- sending --------------------------------------------------------------------------------------------
+
+    def _speak(self) -> None:
+        self._list()  # the first time it takes some 25 ms, which the first beacon should not have to wait for
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._is_stopping or self._pending is not None)
+                if self._is_stopping:
+                    return
+                beacon, self._pending = self._pending, None
+            assert beacon is not None
+            data = encode_beacon(beacon)
+            self._own_datagrams = frozenset({data, encode_beacon(beacon._replace(ask=not beacon.ask))})
+            for network in self._list():
+                try:
+                    self._send(data, network)
+                except OSError as error:
+                    # No route, no permission (a firewall), gone meanwhile: the others are still served.
+                    where = f"{network.name} ({network.broadcast})"
+                    self._tell(
+                        (network.name, error.errno or 0),
+                        f"cannot announce this node on {where}: {error.strerror}",
+                    )
+
+    def _send(self, data: bytes, network: Interface) -> None:
+        # A socket for each: interfaces come and go, and 20 us each 3 s are nothing.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            try:
+                # Of two interfaces on one network the route would take the same one for both.
+                out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, network.name.encode() + b"\0")
+            except OSError:
+                pass  # old kernels let only root do that
+            out.bind((network.address, 0))
+            out.sendto(data, (network.broadcast, self._port))
+
+    # --- both -----------------------------------------------------------------------------------------------
+
+    def _list(self) -> tuple[Interface, ...]:
+        """The networks in use now, remembered for the listener; none is no error."""
+        networks: tuple[Interface, ...] = ()
+        try:
+            networks = tuple(interfaces(self._interface))
+        except ValueError as error:
+            self._tell(("", str(error)), f"cannot find other nodes: {error}")
+        except OSError as error:
+            self._tell(("", error.errno or 0), f"the network interfaces cannot be listed: {error.strerror}")
+        self._networks = networks
+        self._listed_ms = _now_ms()
+        return networks
+
+    def _tell(self, cause: tuple[str, int | str], line: str) -> None:
+        if cause not in self._causes and len(self._causes) < CAUSES_MAX:
+            self._causes |= {cause}
+            self._report(line)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

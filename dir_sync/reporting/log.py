@@ -1,0 +1,343 @@
+r"""Log lines for people: one line each, nothing in them that could forge a line or move a cursor.
+
+In: records of the logger `dir_sync`. Out: ``23:17:05  text`` on stderr, and full timestamps in the log file.
+Rule: writing may fail or stall. That loses lines, and is said when writing works again; it stops nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sys
+import time
+import traceback
+from collections.abc import Hashable, Sequence
+from typing import TextIO
+
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.reporting.output import ESCAPE
+
+__all__ = [
+    "Once",
+    "RateLimiter",
+    "close",
+    "complain",
+    "escape",
+    "how_many",
+    "human_bytes",
+    "human_seconds",
+    "is_verbose",
+    "listed",
+    "logger",
+    "setup",
+]
+
+logger = logging.getLogger("dir_sync")
+
+LINE_CHARS_MAX = 1000  # in UTF-8 less than a page: a pipe that is ready takes a page without blocking
+LINE_BYTES_MAX = 4096  # that page (PIPE_BUF)
+PATIENCE_MS = 100  # how long one line may wait for whoever reads us; after a line was lost, not at all
+CAUSES_MAX = 10_000  # causes remembered by one Once or RateLimiter: some 2 MB; above, the oldest is forgotten
+
+_FOREIGN = logging.getLogger("watchdog")  # its warnings belong into the same places
+
+
+def setup(verbosity: int, log_file: str | None) -> None:
+    """Start logging. `verbosity` is for stderr: -1 only warnings, 0 what happens, 1 everything; a log file
+    always gets at least what happens. ConfigError if that cannot be written. Called again, it starts anew."""
+    close()
+    logging.raiseExceptions = False  # a line that cannot be formatted or written is lost, nothing else
+    wanted = logging.DEBUG if verbosity > 0 else logging.INFO
+    handlers: list[_Lines] = []
+    if log_file is not None:
+        handlers.append(_Lines(_open(log_file), "utf-8", _Full(), wanted))
+    if sys.stderr is not None:
+        level = logging.WARNING if verbosity < 0 else wanted
+        handlers.insert(0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, _wants_colour(sys.stderr)))
+    for source in (logger, _FOREIGN):
+        source.propagate = False
+        source.setLevel(wanted if source is logger else logging.WARNING)
+        for handler in handlers:
+            source.addHandler(handler)
+        source.addHandler(logging.NullHandler())  # without any handler logging would write to stderr itself
+
+
+def is_verbose() -> bool:
+    """True if the user wants every detail (-v)."""
+    return logger.isEnabledFor(logging.DEBUG)
+
+
+def close() -> None:
+    """Stop logging and close the log file; harmless if nothing was set up."""
+    for source in (logger, _FOREIGN):
+        for handler in source.handlers[:]:
+            source.removeHandler(handler)
+            handler.close()
+        source.propagate = True
+        source.setLevel(logging.NOTSET)
+
+
+def complain(text: str) -> None:
+    """A command's last line: ``dir_sync: text`` on stderr, even before `setup`; in the log file if any."""
+    if sys.stderr is not None:
+        last = _Lines(sys.stderr, sys.stderr.encoding, _Short(), logging.NOTSET)
+        last.write(f"dir_sync: {_cut(escape(text))}")
+    record = logging.makeLogRecord({"name": logger.name, "msg": text, "levelno": logging.ERROR})
+    for handler in logger.handlers:
+        if isinstance(handler, _Lines) and handler.is_file:
+            handler.handle(record)
+
+
+def escape(text: str) -> str:
+    """`text` with control characters, line ends, direction marks and lone surrogates written out (\\x1b).
+    Backslashes stay: paths were escaped by `show` before."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def human_bytes(n: int) -> str:
+    """``0 B``, ``999 B``, ``1.24 kB``, ``12.4 MB``, ``124 GB``: decimal, as disks and networks are sold."""
+    if n < 0:
+        return "-" + human_bytes(-n)
+    if n < 1000:
+        return f"{n} B"
+    scaled = float(n)
+    for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
+        scaled /= 1000
+        for below, digits in ((9.995, 2), (99.95, 1), (999.5, 0)):
+            if scaled < below:
+                return f"{scaled:.{digits}f} {unit}"
+    return f"{scaled:.0f} EB"
+
+
+def how_many(n: int, thing: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`anna`, `anna and bob`, `anna, bob and carol`; nothing for none."""
+    *first, last = names or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def human_seconds(s: float) -> str:
+    """``0.4 ms``, ``250 ms``, ``1.2 s``, ``45 s``, ``1 min 15 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if s < 0:
+        return "-" + human_seconds(-s)
+    if s < 0.00995:
+        return f"{s * 1000:.1f} ms"
+    if s < 0.9995:
+        return f"{s * 1000:.0f} ms"
+    if s < 9.95:
+        return f"{s:.1f} s"
+    whole = round(s)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _pair(whole, 60, "min", 1, "s")
+    if whole < 86400:
+        return _pair(whole, 3600, "h", 60, "min")
+    return _pair(whole, 86400, "d", 3600, "h")
+
+
+class Once:
+    """True the first time a cause is named. Not shared between threads."""
+
+    def __init__(self, causes_max: int = CAUSES_MAX) -> None:
+        self._causes_max = causes_max
+        self._seen: dict[Hashable, None] = {}  # oldest first
+
+    def first(self, cause: Hashable) -> bool:
+        if cause in self._seen:
+            return False
+        if len(self._seen) >= self._causes_max:
+            del self._seen[next(iter(self._seen))]
+        self._seen[cause] = None
+        return True
+
+    def forget(self, cause: Hashable) -> None:
+        """The trouble is over: should it come back, it is worth a line again."""
+        self._seen.pop(cause, None)
+
+
+class RateLimiter:
+    """At most `per_s` lines a second for each cause, the first one at once. Not shared between threads."""
+
+    def __init__(self, per_s: float, causes_max: int = CAUSES_MAX) -> None:
+        assert per_s > 0
+        self._per_s = per_s
+        self._causes_max = causes_max
+        self._causes: dict[Hashable, tuple[float, float, int]] = {}  # (tokens, at, held back), longest unused first
+
+    def allow(self, cause: Hashable, now_s: float) -> bool:
+        """`now_s` is of any clock; one that goes backwards gives no line away."""
+        burst = max(1.0, self._per_s)
+        tokens, at_s, held_back = self._causes.pop(cause, (burst, now_s, 0))
+        tokens = min(burst, tokens + max(0.0, now_s - at_s) * self._per_s)
+        allowed = tokens >= 1.0 - 1e-9  # ten steps of 0.1 s are a second
+        if len(self._causes) >= self._causes_max:
+            del self._causes[next(iter(self._causes))]
+        self._causes[cause] = (tokens - 1.0, now_s, held_back) if allowed else (tokens, now_s, held_back + 1)
+        return allowed
+
+    def held_back(self, cause: Hashable) -> int:
+        """How many lines of a cause were refused since this was last asked: "... and 12 more"."""
+        tokens, at_s, held_back = self._causes.get(cause, (0.0, 0.0, 0))
+        if held_back:
+            self._causes[cause] = (tokens, at_s, 0)
+        return held_back
+
+
+class _Lines(logging.Handler):
+    """Writes whole lines to a descriptor or, where there is none (a captured stderr), to a stream."""
+
+    def __init__(
+        self,
+        target: TextIO | int,
+        encoding: str,
+        formatter: logging.Formatter,
+        level: int,
+        colour: bool = False,
+    ) -> None:
+        super().__init__(level)
+        self.setFormatter(formatter)
+        self.is_file = isinstance(target, int)
+        self._encoding = encoding or "utf-8"
+        self._colour = colour
+        self._lost = 0  # lines, since the last one that was written
+        self._torn = False  # half a line was written: the next one begins a new one
+        self._stream = None if isinstance(target, int) else target
+        self._fd = target if isinstance(target, int) else _descriptor_of(target)
+        self._poll = select.poll()
+        if self._fd is not None:
+            self._poll.register(self._fd, select.POLLOUT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            colour = _COLOURS.get(record.levelno, "") if self._colour else ""
+            for line in self.format(record).split("\n"):
+                self.write(f"{colour}{line}\x1b[0m" if colour else line)
+        except Exception:  # whatever it is: a log line is never worth a daemon
+            self.handleError(record)
+
+    def write(self, line: str) -> None:
+        """One line; counted as lost if it cannot be written soon."""
+        if self._lost and self._try(
+            _Short.stamp(time.time())
+            + f"({how_many(self._lost, 'log line')} {'was' if self._lost == 1 else 'were'} lost)"
+        ):
+            self._lost = 0
+        if not self._try(line):
+            self._lost += 1
+
+    def close(self) -> None:
+        if self.is_file and self._fd is not None:
+            try:
+                os.close(self._fd)
+            except OSError:
+                pass
+        self._fd = self._stream = None
+        super().close()
+
+    def _try(self, line: str) -> bool:
+        data = line.encode(self._encoding, ESCAPE)
+        data = (b"\n" if self._torn else b"") + data[: LINE_BYTES_MAX - 2] + b"\n"
+        try:
+            self._put(data)
+        except (OSError, ValueError, AttributeError):  # full, gone, closed
+            return False
+        self._torn = False
+        return True
+
+    def _put(self, data: bytes) -> None:
+        if self._fd is None:
+            assert self._stream is not None
+            self._stream.write(data.decode(self._encoding))
+            self._stream.flush()
+            return
+        # Not through the stream: a buffer that cannot be flushed fails again at exit, and spoils its code.
+        while data:
+            if not self._poll.poll(0 if self._lost else PATIENCE_MS):
+                raise BlockingIOError
+            data = data[os.write(self._fd, data) :]
+            self._torn = bool(data)
+
+
+class _Short(logging.Formatter):
+    """``23:17:05  text``; what is worse than news says so."""
+
+    @staticmethod
+    def stamp(at_s: float) -> str:
+        return time.strftime("%H:%M:%S  ", time.localtime(at_s))
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = {logging.WARNING: "warning: ", logging.ERROR: "error: ", logging.CRITICAL: "error: "}
+        return self.stamp(record.created) + mark.get(record.levelno, "") + _text(record)
+
+
+class _Full(logging.Formatter):
+    """``2026-11-20 23:17:05.123 +0100  WARNING  text``"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.localtime(record.created)
+        fraction_ms = int(record.created % 1 * 1000)
+        stamp = f"{time.strftime('%Y-%m-%d %H:%M:%S', at)}.{fraction_ms:03} {time.strftime('%z', at)}"
+        return f"{stamp}  {logging.getLevelName(record.levelno):7}  {_text(record)}"
+
+
+_COLOURS = {
+    logging.DEBUG: "\x1b[2m",
+    logging.WARNING: "\x1b[33m",
+    logging.ERROR: "\x1b[31m",
+    logging.CRITICAL: "\x1b[31m",
+}
+
+
+def _text(record: logging.LogRecord) -> str:
+    """The message on one line; a traceback below it, its lines marked, so that none can pass for an entry."""
+    try:
+        text = record.getMessage()
+    except Exception:  # a wrong format string is our fault, but what it was about is worth having
+        text = f"{record.msg!r} with {record.args!r}"
+    lines = [_cut(escape(text))]
+    if record.exc_info and record.exc_info[1] is not None:
+        for block in traceback.format_exception(record.exc_info[1]):
+            lines += ["          | " + _cut(escape(line)) for line in block.rstrip("\n").split("\n")]
+    return "\n".join(lines)
+
+
+def _pair(whole: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
+    count, rest = divmod(whole, large)
+    return f"{count} {large_unit}" + (f" {rest // small} {small_unit}" if rest >= small else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LINE_CHARS_MAX else text[: LINE_CHARS_MAX - 1] + "…"
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # captured, or closed
+        return None
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    try:
+        return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    except ValueError:  # closed
+        return False
+
+
+def _open(path: str) -> int:
+    """A descriptor that appends. Never waits: a fifo without a reader is an error, a full one loses lines."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    try:
+        return os.open(path, flags, 0o600)  # names of the user's files are in it
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"cannot write the log file {show(os.fsencode(path))}: {reason}") from None

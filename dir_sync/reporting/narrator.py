@@ -1,0 +1,164 @@
+"""What happened, told to people: one line each, and one line for a crowd.
+
+In:   notes and the time. Out: lines for the log.
+Rule: names are escaped. Of many equal things in one second a few are told one by one and the rest is counted; with -v
+      every file is named. One event is one line. What is wrong with many files for one reason is one line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dir_sync.core import notes
+from dir_sync.core.notes import Note
+from dir_sync.reporting.log import is_verbose
+from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
+
+__all__ = ["Narrator"]
+
+T = TypeVar("T")
+
+_SINGLE_MAX = 5  # of one kind in one breath; the rest is counted
+_BREATH_S = 1.0
+_TROUBLE_AGAIN_S = 600.0  # that a file still cannot be written
+_REMEMBERED_MAX = 1_000  # notes that wait for the one that ends the same story
+
+
+@dataclass(slots=True)
+class _Crowd:
+    since_s: float
+    count: int = 0
+    hidden: int = 0  # of these, not told one by one
+    size: int = 0
+
+
+class Narrator:
+    """Engine thread only."""
+
+    def __init__(self, folder: str = "DIR") -> None:
+        """`folder`: the shared one, for commands that people can paste."""
+        self._sentences = Sentences(folder)
+        self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
+        self._came: dict[bytes, notes.Fetched | notes.FetchedDelta] = {}  # how contents came that are not installed yet
+        self._empty: dict[bytes, tuple[notes.NewHere, float]] = {}  # new files with nothing in them yet, and since when
+        self._troubled: dict[bytes, float] = {}  # files that could not be written, and when that was said
+        self._wrong: dict[tuple[type[Wrong], str], tuple[float, list[Wrong]]] = {}  # since when
+
+    def tell(self, note: Note, now_s: float) -> None:
+        """Say it, or count it."""
+        match note:
+            case notes.Fetched() | notes.FetchedDelta():  # the line comes when the file is in its place
+                _remember(self._came, note.path, note)
+            case notes.Received() | notes.Copied() | notes.Renamed():
+                self._troubled.pop(note.path, None)
+                if not (isinstance(note, notes.Received) and note.path in self._came and self._say_how_it_came(note)):
+                    self._count(note, now_s)
+            case notes.ReceivedMany(peer, files) if is_verbose():
+                for path, size in files:
+                    self.tell(notes.Received(path, peer, size), now_s)
+            case notes.ReceivedMany(peer, files, size):
+                crowd = self._crowd(notes.Received, peer, len(files), now_s)
+                crowd.hidden += len(files)
+                crowd.size += size
+            case notes.NewHere() if not note.size and note.path not in self._empty:
+                _remember(self._empty, note.path, (note, now_s))  # a copy begins with an empty file
+            case notes.ChangedHere() | notes.RenamedHere() | notes.DeletedHere():
+                self._count(self._as_one(note, now_s), now_s)
+            case (
+                notes.NewHere()
+                | notes.Restored()
+                | notes.Sent()
+                | notes.Removed()
+                | notes.MetaChanged()
+                | notes.Kept()
+                | notes.Spared()
+            ):
+                self._count(note, now_s)
+            case notes.Skipped() | notes.Blocked() | notes.Unreadable() | notes.CannotWrite() | notes.Unfit():
+                self._complain(note, now_s)
+            case _:
+                self._sentences.single(note)
+
+    def _as_one(
+        self, note: notes.ChangedHere | notes.RenamedHere | notes.DeletedHere, now_s: float
+    ) -> notes.LocalChange:
+        """A new file that was empty until now and is changed is a new file."""
+        empty = self._empty.pop(note.source if isinstance(note, notes.RenamedHere) else note.path, None)
+        if empty is not None and isinstance(note, notes.ChangedHere):
+            return notes.NewHere(note.path, note.size)
+        if empty is not None:
+            self._count(empty[0], now_s)
+        return note
+
+    def _crowd(self, kind: type[Common], peer: str, count: int, now_s: float) -> _Crowd:
+        """Those of this kind that came within this breath, with `count` more."""
+        crowd = self._crowds.get((kind, peer))
+        if crowd is None:
+            crowd = self._crowds[kind, peer] = _Crowd(now_s)
+        crowd.count += count
+        return crowd
+
+    def _count(self, note: Common, now_s: float) -> None:
+        peer, size, _ = details(note)
+        crowd = self._crowd(type(note), peer, 1, now_s)
+        if crowd.count <= _SINGLE_MAX or is_verbose():
+            self._sentences.common(note)
+        else:
+            crowd.hidden += 1
+            crowd.size += size
+
+    def _complain(self, note: Wrong, now_s: float) -> None:
+        """Say what is wrong, after a breath, with all with which the same is wrong."""
+        reason = ""
+        match note:
+            case notes.CannotWrite(path, reason):
+                since_s = self._troubled.get(path)
+                if since_s is not None and now_s - since_s < _TROUBLE_AGAIN_S:
+                    return  # said, and it has not come since; another step of the same says it in other words
+                _remember(self._troubled, path, now_s)
+            case notes.Skipped(_, reason) | notes.Unreadable(_, reason):
+                pass
+        if is_verbose():
+            self._sentences.wrong(note)
+        else:
+            self._wrong.setdefault((type(note), reason), (now_s, []))[1].append(note)
+
+    def breathe(self, now_s: float, all_of_it: bool = False) -> float | None:
+        """Tell of the crowds that have passed; the time at which to call again, None if nothing waits."""
+        for path, (note, since_s) in list(self._empty.items()):
+            if all_of_it or now_s - since_s >= _BREATH_S:
+                del self._empty[path]
+                self._count(note, now_s)
+        for group, (since_s, same) in list(self._wrong.items()):
+            if all_of_it or now_s - since_s >= _BREATH_S:
+                del self._wrong[group]
+                self._sentences.wrong(*same)
+        for key, crowd in list(self._crowds.items()):
+            if not all_of_it and now_s - crowd.since_s < _BREATH_S:
+                continue
+            del self._crowds[key]
+            if crowd.hidden > 0:
+                self._sentences.more(*key, crowd.hidden, crowd.size)
+        since = [crowd.since_s for crowd in self._crowds.values()]
+        since += [since_s for _, since_s in self._empty.values()]
+        return min([*since, *(since_s for since_s, _ in self._wrong.values())], default=None)
+
+    def progress(
+        self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
+    ) -> None:
+        """A large content on its way to us, or from us to a peer."""
+        self._sentences.progress(path, peer, done, size, since_s, began_at, sending)
+
+    def _say_how_it_came(self, note: notes.Received) -> bool:
+        came = self._came.pop(note.path)
+        if came.size != note.size:
+            return False
+        self._sentences.came(came)
+        return True
+
+
+def _remember(notes_: dict[bytes, T], path: bytes, note: T) -> None:
+    while len(notes_) >= _REMEMBERED_MAX:
+        del notes_[next(iter(notes_))]
+    notes_[path] = note

@@ -1,0 +1,287 @@
+"""The words of the log: a sentence for each note, for many of a kind, and for what is wrong with many.
+
+In:   notes. Out: lines for the log.
+Rule: names are escaped. A new kind of note needs its sentence here: mypy says where.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from dir_sync.core import notes
+from dir_sync.core.model import show
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, logger
+from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
+
+__all__ = ["Common", "Sentences", "Single", "Wrong", "details"]
+
+Common = (
+    notes.NewHere
+    | notes.ChangedHere
+    | notes.RenamedHere
+    | notes.DeletedHere
+    | notes.Received
+    | notes.Restored
+    | notes.Copied
+    | notes.Renamed
+    | notes.Sent
+    | notes.Removed
+    | notes.MetaChanged
+    | notes.Kept
+    | notes.Spared
+)
+"""What happens to one file, and often to many at once."""
+
+Wrong = notes.Skipped | notes.Blocked | notes.Unreadable | notes.CannotWrite | notes.Unfit
+"""What is said of the first of many, with their number. It waits for a breath, in which the others may come."""
+
+Single = (
+    notes.Progress
+    | notes.HistoryChange
+    | notes.Safeguard
+    | notes.SentDelta
+    | notes.SentLarge
+    | notes.Resumed
+    | notes.BadContent
+    | notes.Restless
+    | notes.CannotRestore
+)
+"""What is one line at once."""
+
+_TIMED_BYTES = 1_000_000  # the speed of less says nothing
+_NAMED_MAX = 3  # of many with which the same is wrong
+
+
+class Sentences:
+    """Writes to the log. `folder`: the shared one, for commands that people can paste."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def common(self, note: Common) -> None:
+        peer, size, other = details(note)
+        single, _ = _WORDS[type(note)]
+        logger.info("%s", single.format(path=show(note.path), other=show(other), **_in_words(peer, size)))
+
+    def more(self, kind: type[Common], peer: str, count: int, size: int) -> None:
+        """So many more of a kind, `size` bytes together."""
+        _, plural = _WORDS[kind]
+        logger.info("%s", plural.format(count=f"{count:,}", **_in_words(peer, size)))
+
+    def came(self, came: notes.Fetched | notes.FetchedDelta) -> None:
+        """A content that took its time is in its place."""
+        if isinstance(came, notes.FetchedDelta):
+            saved = 100 - 100 * came.travelled // max(came.size, 1)
+            logger.info(
+                "received %s from %s as a delta: %s instead of %s (%d %% saved)",
+                show(came.path), came.peer, human_bytes(came.travelled), human_bytes(came.size), saved,
+            )  # fmt: skip
+        else:
+            logger.info("received %s from %s%s", _part(came), came.peer, _rate(came))
+
+    def progress(
+        self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
+    ) -> None:
+        """A large content on its way to us, or from us to a peer."""
+        rate = (done - began_at) / max(since_s, 0.001)
+        left = f", {human_seconds((size - done) / rate)} left" if rate > 0 else ""
+        logger.info(
+            "sending %s to %s: %d %% of %s at %s/s%s" if sending else "receiving %s from %s: %d %% of %s at %s/s%s",
+            show(path), peer, 100 * done // max(size, 1), human_bytes(size), human_bytes(int(rate)), left,
+        )  # fmt: skip
+
+    def wrong(self, note: Wrong, *others: Wrong) -> None:
+        """`others`: with them it is the same."""
+        path = show(note.path)
+        if others:
+            named = [show(one.path) or "the folder" for one in (note, *others)[:_NAMED_MAX]]
+            more = 1 + len(others) - len(named)
+            path = ", ".join(named) + (f" and {more:,} more" if more else "")
+        match note:
+            case notes.Skipped():
+                logger.warning("not synchronized: %s (%s)", path, note.reason)
+            case notes.Blocked():
+                logger.warning(
+                    "%s %s not changed here: something in it or in its place is not synchronized (a pipe, a socket, a"
+                    " mount)", path, "were" if others else "was",
+                )  # fmt: skip
+            case notes.Unreadable():
+                logger.warning(
+                    "cannot read %s (%s): for other machines it stays as it was until it can be read",
+                    path or "the folder", note.problem,
+                )  # fmt: skip
+            case notes.CannotWrite():
+                logger.warning("cannot write %s (%s): will try again", path, note.problem)
+            case notes.Unfit():
+                reason = f"{show(note.path)}: {note.reason}" if others else note.reason
+                logger.warning("%s cannot be on this disk (%s). To see it: %s", path, reason, self._command("status"))
+            case _:
+                assert_never(note)
+
+    def single(self, note: Single) -> None:
+        match note:
+            case notes.Scanned(files, size):
+                logger.info("the folder holds %s (%s)", how_many(files, "file"), human_bytes(size))
+            case notes.PeerAhead(peer, count, size):
+                if count:
+                    changes, are = how_many(count, "change"), "is" if count == 1 else "are"
+                    logger.info("%s has %s (%s) that %s not here yet", peer, changes, human_bytes(size), are)
+            case notes.PeerBehind(peer, files, size):
+                logger.info("%s still lacks %s (%s)", peer, how_many(files, "file"), human_bytes(size))
+            case notes.InSync(peers):
+                logger.info("everything is in sync with %s", listed([_shown(name) for name in peers]))
+            case notes.SentDelta(path, peer, size, travelled):
+                logger.info(
+                    "sent %s to %s as a delta: %s instead of %s",
+                    show(path), peer, human_bytes(travelled), human_bytes(size),
+                )  # fmt: skip
+            case notes.SentLarge(_, peer):
+                logger.info("sent %s to %s%s", _part(note), peer, _rate(note))
+            case notes.Resumed(path, peer, size, here):
+                done, whole = human_bytes(here), human_bytes(size)
+                logger.info("resuming %s from %s: %s of %s are here already", show(path), peer, done, whole)
+            case notes.Conflict(path):
+                logger.warning(
+                    "CONFLICT: %s was changed on two nodes at once. The newer change won, yours is kept; to look at it: %s",
+                    show(path), self._command("conflicts"),
+                )  # fmt: skip
+            case notes.WrittenLate(path, version):
+                logger.warning(
+                    "a program kept writing into %s after it was replaced: what it wrote is kept as %s",
+                    show(path), show(version),
+                )  # fmt: skip
+            case notes.Restless(path, size):
+                logger.warning(
+                    "%s (%s) changes all the time, also while it is read: it is sent once nobody writes into it for a moment",
+                    show(path), human_bytes(size),
+                )  # fmt: skip
+            case notes.BadContent(path, peer, problem):
+                logger.warning("refused %s from %s: %s", show(path), peer, problem)
+            case notes.Rescanning(path, reason):
+                logger.warning("rescanning %s: %s", show(path) or "the folder", reason)
+            case notes.HistoryPruned(versions, size):
+                logger.info(
+                    "history: removed %s (%s) to stay within its limits",
+                    how_many(versions, "version"), human_bytes(size),
+                )  # fmt: skip
+            case notes.LossHeld(path, files):
+                logger.warning(
+                    "HELD: %s vanished while dir_sync was not watching (%s, ...). Other machines keep them until you decide:",
+                    how_many(files, "file"), show(path),
+                )  # fmt: skip
+                self._offer("delete them everywhere", "restore them")
+            case notes.PeerHeld(path, peer, held, files):
+                logger.warning(
+                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine"
+                    " but that one:",
+                    peer, f"{held:,}", how_many(files, "file"), show(path),
+                )  # fmt: skip
+                self._offer("let it happen", "undo it everywhere")
+            case notes.StillHeld(peer):
+                logger.warning(
+                    "HELD: what %s did still waits for your decision; to see it: %s",
+                    _shown(peer),
+                    self._command("status"),
+                )
+            case notes.LossHeldThere(path, peer, files):
+                logger.warning(
+                    "HELD on %s: %s vanished there while it was not watching (%s, ...). Other machines keep them until you"
+                    " decide:", peer, how_many(files, "file"), show(path),
+                )  # fmt: skip
+                self._offer("delete them everywhere", "restore them")
+            case notes.HeldThere(path, peer, maker, files):
+                logger.warning(
+                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine"
+                    " but the one that did it:",
+                    peer, "this node" if maker is None else _shown(maker), how_many(files, "file"), show(path),
+                )  # fmt: skip
+                self._offer("let it happen", "undo it everywhere", maker is None)
+            case notes.Decided(_, maker, files, is_approved):
+                decision = "approved" if is_approved else "rejected"
+                logger.warning("%s: what %s did to %s", decision, maker, how_many(files, "file"))
+            case notes.CannotRestore(path):
+                logger.warning("cannot restore %s: no old version is available on any connected machine", show(path))
+            case notes.NothingHeld():
+                logger.warning("nothing is held any more")
+            case notes.IdentityChanged(reason):
+                logger.warning("this node takes a new identity: %s", reason)
+            case _:
+                assert_never(note)
+
+    def _offer(self, approving: str, rejecting: str, is_ours: bool = False) -> None:
+        """The two decisions, each on a line of its own: easy to copy. `is_ours`: this node did it, and cannot approve it."""
+        logger.warning("  to %s: %s", approving, APPROVE_ELSEWHERE if is_ours else self._command("approve"))
+        logger.warning("  to %s: %s", rejecting, self._command("reject"))
+
+    def _command(self, word: str) -> str:
+        return pasteable(word, self._folder)
+
+
+_WORDS: dict[type[Common], tuple[str, str]] = {
+    notes.NewHere: ("new here: {path}{size}", "new here: {count} more{size}"),
+    notes.ChangedHere: ("changed here: {path}{size}", "changed here: {count} more{size}"),
+    notes.RenamedHere: ("renamed here: {other} to {path}", "renamed here: {count} more"),
+    notes.DeletedHere: ("deleted here: {path}", "deleted here: {count} more"),
+    notes.Received: ("received {path}{size}{source}", "received {count} more{size}{source}"),
+    notes.Restored: ("restored {path}{size}", "restored {count} more{size}"),
+    notes.Copied: (
+        "copied {path}{size} from a file that was here already: nothing was transferred",
+        "copied {count} more{size} from files that were here already",
+    ),
+    notes.Renamed: ("{who} renamed {other} to {path}", "{who} renamed {count} more"),
+    notes.Sent: ("sent {path}{size} to {who}", "sent {count} more{size} to {who}"),
+    notes.Removed: ("{who} deleted {path}", "{who} deleted {count} more"),
+    notes.MetaChanged: (
+        "{who} changed the time or permissions of {path}",
+        "{who} changed time or permissions of {count} more",
+    ),
+    notes.Kept: (
+        "kept {path}: it was changed or restored while another machine deleted it",
+        "kept {count} more, changed or restored while another machine deleted them",
+    ),
+    notes.Spared: ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
+}
+"""What happens to one file, and to many."""
+
+
+def details(note: Common) -> tuple[str, int, bytes]:
+    """Who else took part, how large it is, and what other path belongs to it."""
+    match note:
+        case notes.NewHere(_, size) | notes.ChangedHere(_, size) | notes.Restored(_, size):
+            return "", size, b""
+        case notes.Received(_, peer, size) | notes.Copied(_, peer, size) | notes.Sent(_, peer, size):
+            return peer, size, b""
+        case notes.Renamed(_, maker, source):
+            return maker, 0, source
+        case notes.RenamedHere(_, source):
+            return "", 0, source
+        case notes.Removed(_, maker) | notes.MetaChanged(_, maker):
+            return maker, 0, b""
+        case notes.DeletedHere() | notes.Kept() | notes.Spared():
+            return "", 0, b""
+        case _:
+            assert_never(note)
+
+
+def _in_words(peer: str, size: int) -> dict[str, str]:
+    return {
+        "who": peer or "another machine",
+        "source": f" from {peer}" if peer else "",
+        "size": f" ({human_bytes(size)})" if size else "",
+    }
+
+
+def _shown(name: str) -> str:
+    return show(name.encode("utf-8", "surrogateescape"))
+
+
+def _part(note: notes.Fetched | notes.SentLarge) -> str:
+    """A file that travelled: all of it, or what the receiver did not have yet."""
+    whole = f"{show(note.path)} ({human_bytes(note.size)})"
+    return whole if note.travelled == note.size else f"the last {human_bytes(note.travelled)} of {whole}"
+
+
+def _rate(note: notes.Fetched | notes.SentLarge) -> str:
+    """How fast that was, if there was enough of it to tell."""
+    per_s = note.travelled * 1000 // max(note.took_ms, 1)
+    return f" at {human_bytes(per_s)}/s" if note.travelled >= _TIMED_BYTES else ""

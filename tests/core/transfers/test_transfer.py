@@ -1,0 +1,110 @@
+"""Windows and ranges: nothing comes that was not asked for, nothing is asked for beyond the window."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dir_sync.core import limits
+from dir_sync.core.model import Kind, PeerError, Record, Stamp
+from dir_sync.core.transfers.transfer import Fetch, Window
+
+
+def fetch_of(size: int, name: bytes = b"x") -> Fetch:
+    record = Record(b"f", Kind.FILE, size, bytes(32), 0, 0o644, Stamp(1, "01"), (("01", 1),))
+    return Fetch(1, record, "01", None, size, name)
+
+
+@given(st.integers(1, 40 * limits.MIB), st.integers(0, 2**32))
+def test_everything_comes_once_in_whatever_order_it_is_answered(size: int, seed: int) -> None:
+    dice = random.Random(seed)
+    window, fetch = Window(), fetch_of(size)
+    asked: list[tuple[int, int, int]] = []
+    got = 0
+    while True:
+        for offset, length in fetch.next_ranges(window):
+            pull = window.ask(fetch, offset, length)
+            asked.append((pull.id, pull.offset, pull.length))
+        assert window.bytes <= limits.PULL_WINDOW_BYTES
+        if not asked:
+            break
+        id_, offset, length = asked.pop(dice.randrange(len(asked)))
+        cut = dice.randrange(length + 1) if dice.random() < 0.2 else length
+        for start, end in ((0, cut), (cut, length)) if 0 < cut < length else ((0, length),):
+            assert window.arrived(id_, offset + start, end - start, 0) is fetch
+            fetch.take(offset + start, memoryview(bytes(end - start)))
+        for start, data in fetch.waiting:
+            assert start == got
+            got += len(data)
+        fetch.waiting.clear()
+        fetch.written = got
+    assert got == fetch.received == size
+    assert window.bytes == 0
+    assert len(window) == 0
+
+
+def test_bytes_that_nobody_asked_for_cost_the_connection() -> None:
+    window = Window()
+    with pytest.raises(PeerError):
+        window.arrived(7, 0, 1, 0)
+
+
+@pytest.mark.parametrize(("offset", "length"), [(1, 10), (0, 101), (50, 10), (0, 0)])
+def test_other_bytes_than_were_asked_for_cost_the_connection(offset: int, length: int) -> None:
+    window, fetch = Window(), fetch_of(100)
+    pull = window.ask(fetch, 0, 100)
+    with pytest.raises(PeerError):
+        window.arrived(pull.id, offset, length, 0)
+
+
+def test_what_still_comes_for_a_cancelled_transfer_is_let_pass() -> None:
+    window, fetch = Window(), fetch_of(100)
+    pull = window.ask(fetch, 0, 100)
+    window.cancel(fetch)
+    assert window.bytes == 0
+    assert window.arrived(pull.id, 0, 100, 0) is None
+
+
+def test_a_refusal_frees_the_room_and_names_the_transfer() -> None:
+    window, fetch = Window(), fetch_of(100)
+    pull = window.ask(fetch, 0, 100)
+    assert window.refused(pull.id) is fetch
+    assert window.refused(pull.id) is None
+    assert window.bytes == 0
+
+
+def test_one_transfer_leaves_room_for_others() -> None:
+    window, fetch = Window(), fetch_of(100 * limits.MIB)
+    for offset, length in fetch.next_ranges(window):
+        window.ask(fetch, offset, length)
+    assert window.has_room(limits.CHUNK_BYTES)
+    assert window.room() > 0
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_ms", "chunk"),
+    [(1, limits.CHUNK_BYTES_MIN), (25_000, 64 * limits.KIB), (120_000, 448 * limits.KIB), (10**7, limits.MIB)],
+)
+def test_a_chunk_takes_the_link_some_milliseconds(bytes_per_ms: int, chunk: int) -> None:
+    window, fetch = Window(), fetch_of(1 << 40)
+    assert window.chunk == limits.CHUNK_BYTES
+    asked = []
+    now = 0.0
+    for _ in range(2_000):
+        asked += [window.ask(fetch, *piece) for piece in fetch.next_ranges(window)]
+        pull = asked.pop(0)
+        now += pull.length / bytes_per_ms
+        assert window.arrived(pull.id, pull.offset, pull.length, int(now)) is fetch
+        fetch.written = pull.offset + pull.length
+    assert window.chunk == chunk
+
+
+def test_a_pause_says_nothing_about_the_link() -> None:
+    window, fetch = Window(), fetch_of(1 << 40)
+    for second in range(100):
+        pull = window.ask(fetch, second * 4096, 4096)
+        assert window.arrived(pull.id, pull.offset, pull.length, second * 1_000) is fetch
+    assert window.chunk == limits.CHUNK_BYTES

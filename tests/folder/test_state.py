@@ -1,0 +1,87 @@
+"""What is ours in the folder: where it may be, and what is said when a part of it is gone."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from dir_sync.config import ConfigError
+from dir_sync.folder import state
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> bytes:
+    (tmp_path / "shared").mkdir()
+    return os.fsencode(tmp_path.resolve() / "shared")
+
+
+def opened(root: bytes) -> None:
+    handle = state.lock(root)
+    try:
+        state.open_index(root, random.Random(1)).close()
+    finally:
+        os.close(handle)
+
+
+def test_nothing_is_written_through_a_link(root: bytes, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for target in (b"../elsewhere", b"../nowhere"):
+        os.symlink(target, root + b"/.dir_sync")
+        with pytest.raises(ConfigError, match="not a link"):
+            state.lock(root)
+        os.unlink(root + b"/.dir_sync")
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("what", ["missing", "empty"])
+def test_an_index_that_is_lost_is_said(root: bytes, what: str, caplog: pytest.LogCaptureFixture) -> None:
+    opened(root)
+    os.makedirs(root + b"/.dir_sync/versions")
+    opened(root)
+    for suffix in (b"", b"-wal", b"-shm"):
+        path = root + b"/.dir_sync/index.db" + suffix
+        if os.path.exists(path):
+            os.unlink(path)
+    if what == "empty":
+        os.close(os.open(root + b"/.dir_sync/index.db", os.O_CREAT))
+    os.mkdir(root + b"/.dir_sync/versions/2026-11-21")
+    assert not caplog.messages, "neither at a first start, nor at the second one"
+    opened(root)
+    (line,) = caplog.messages
+    assert "the index was lost" in line
+    assert "first contact" in line
+    opened(root)
+    assert len(caplog.messages) == 1
+
+
+def test_no_index_and_no_history_is_a_first_start(root: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    os.makedirs(root + b"/.dir_sync/versions")
+    opened(root)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_the_index_and_its_journal_are_private(root: bytes, umask: int) -> None:
+    """Whatever the umask, and also where an earlier version left them open to others."""
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            handle = state.lock(root)
+            index = state.open_index(root, random.Random(1))
+            index.note("key", "value")
+            index.commit()
+            beside = sorted(name for name in os.listdir(root + b"/.dir_sync") if name.startswith(b"index.db"))
+            assert beside == [b"index.db", b"index.db-shm", b"index.db-wal"]
+            modes = {name: os.stat(root + b"/.dir_sync/" + name).st_mode & 0o777 for name in beside}
+            assert set(modes.values()) == {0o600}, modes
+            index.image()  # ends the transaction, so that nothing is held
+            for name in beside:
+                os.chmod(root + b"/.dir_sync/" + name, 0o644)
+            index.close()
+            os.close(handle)
+    finally:
+        os.umask(before)
