@@ -15,15 +15,14 @@ from functools import cache
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from dir_sync.core.agenda import Errand
-from dir_sync.core.contact import Contact
-
 from dir_sync.core.events import Effect, Send, Tell
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import Message
 from dir_sync.core.model import Kind, Record, fingerprint
 from dir_sync.core.notes import Note
+from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.watching.agenda import Errand
 from dir_sync.engine.board import Board
 from dir_sync.engine.values import Now
 from dir_sync.engine.work import WorkTable

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dir_sync.core.transfer import Fetch
 
 from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Act, ApplyItem, Version, Why
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.values import Ready
 from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, fp_of, later, record, tombstone

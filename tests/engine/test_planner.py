@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dir_sync.core.transfer import Fetch
 
 from dir_sync.core import notes
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.constants import NOBODY, OURS, STALLED_MS
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.transfers import TransferTable
