@@ -1,0 +1,68 @@
+"""Names that a disk takes for others: what is held back, and what is looked at when that may have changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core.events import Urgency
+from dir_sync.core.looks import Look, Seen
+from dir_sync.engine.constants import BLIND
+from dir_sync.engine.names import Names
+from dir_sync.engine.transfers import TransferTable
+from tests.engine.kit import Alone, record
+
+
+def test_a_name_that_is_taken_for_another_is_held_back_until_it_is_not() -> None:
+    kit = Alone(Names)
+    unable = kit.real(TransferTable).unable
+    errand = kit.look_comes_back(b"A")
+    kit.it.looked_at_name(Seen(b"A", Look.ABSENT, taken_for=b"a"), errand)
+    assert unable.why(record(b"A", b"1")) is not None
+    kit.it.looked_at_name(Seen(b"A", Look.ABSENT), errand)
+    assert unable.why(record(b"A", b"1")) is None
+
+
+@pytest.mark.parametrize("look", [Look.UNSTABLE, Look.UNKNOWN, Look.OPEN])
+def test_a_look_that_told_nothing_frees_no_name(look: Look) -> None:
+    kit = Alone(Names)
+    unable = kit.real(TransferTable).unable
+    unable.take_for(b"A", b"a")
+    kit.it.looked_at_name(Seen(b"A", look), kit.look_comes_back(b"A"))
+    assert unable.why(record(b"A", b"1")) is not None
+
+
+def test_whatever_used_the_file_by_the_other_name_is_looked_at() -> None:
+    kit = Alone(Names)
+    errand = kit.look_comes_back(b"A", live=True)
+    kit.it.looked_at_name(Seen(b"A", Look.FOUND, taken_for=b"a"), errand)
+    assert kit.asked("look_queue.on_touched") == [(b"a", Urgency.NOW)]
+
+
+def test_when_a_name_goes_those_that_it_kept_away_are_looked_at() -> None:
+    kit = Alone(Names)
+    kit.real(TransferTable).unable.take_for(b"A", b"a")
+    kit.it.look_behind(b"b")
+    assert not kit.is_looked_at(b"A")
+    kit.it.look_behind(b"a")
+    assert kit.is_looked_at(b"A")
+
+
+def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
+    kit = Alone(Names)
+    errand = kit.look_comes_back(b"d/A", live=True)
+    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), errand)
+    assert kit.asked("transfers.name_is_free") == [], "nobody wants it"
+    assert kit.board.listings.when_calm == {b"d"}, "a program may have removed another one by this name"
+    kit.announces(record(b"d/A", b"1"))
+    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), errand)
+    assert kit.asked("transfers.name_is_free") == [(b"d/A",)]
+
+
+@pytest.mark.parametrize("why", ["", "not blind", "no scan", "a new index", "known"])
+def test_only_an_index_that_was_made_on_another_disk_is_doubted(why: str) -> None:
+    kit = Alone(Names, answers={"transfers.blind": why != "not blind"})
+    kit.board.scanning = why != "no scan"
+    kit.board.first_scan = why == "a new index"
+    if why == "known":
+        kit.index.note(BLIND, 1)
+    assert kit.it.was_not_blind() == (not why)

@@ -1,0 +1,179 @@
+"""The one writer of rows: what follows from a row, an offer that is taken, and an answer to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.model import beats, has_seen
+from dir_sync.core.reconcile import Take
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.stamps import Stamps
+from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, fp_of, later, record, tombstone
+
+
+def alone(**answers: Any) -> Alone[Rows]:
+    return Alone(Rows, Stamps, answers={name.replace("__", "."): it for name, it in answers.items()})
+
+
+def test_a_row_is_told_to_peers_and_planned() -> None:
+    kit = alone()
+    row = kit.it.put(record(b"a", b"1"), b"fp")
+    assert kit.index.get(b"a") == row
+    assert kit.board.announcements.rows == [(row.seq, row.record)]
+    assert kit.planned() == [b"a"]
+
+
+def test_with_a_folder_all_is_planned_that_waits_for_it() -> None:
+    kit = alone()
+    for path in (b"d/a", b"d/e/b", b"other"):
+        kit.announces(record(path, b"1"))
+    kit.it.put(folder(b"d"), b"fp")
+    assert kit.planned() == [b"d", b"d/a"], "what is deeper waits for a folder of its own"
+
+
+def test_with_a_folder_all_is_tried_again_that_was_denied_in_it() -> None:
+    kit = alone()
+    kit.work.obstacles.deny(b"d", b"d/a")
+    kit.work.retries.wait_after(b"d/a", "no permission")
+    kit.board.listings.list_later(b"d/e", kit.board.now.mono_ms, 10_000, 20_000)
+    kit.it.put(folder(b"d"), b"fp")
+    assert b"d/a" in kit.planned()
+    assert kit.board.listings.next_due_ms() == kit.board.now.mono_ms
+
+
+def test_a_content_that_turns_up_is_what_others_waited_for() -> None:
+    kit = alone()
+    wanted = record(b"a", b"content")
+    kit.work.out_of_reach.enter(b"b", wanted.content)
+    kit.it.put(wanted, b"")
+    assert kit.planned() == [b"a"], "it is not on the disk"
+    kit.it.put(wanted, b"fp")
+    assert kit.planned() == [b"a", b"b"]
+
+
+def test_what_is_there_again_is_held_no_longer() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"old"), b"fp")
+    own = kit.real(Brakes).own
+    own.miss(b"a")
+    own.hold({b"a": (1, 3)}, 1)
+    kit.it.put(record(b"a", b"old"), b"fp")
+    assert kit.asked("own_losses.no_longer_held") == [], "only its vector is new"
+    kit.it.put(record(b"a", b"new"), b"other fp")
+    assert kit.asked("own_losses.no_longer_held") == [(b"a",)]
+
+
+# --- offers ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_answers_all_offers_that_it_covers_and_no_newer_one() -> None:
+    kit = alone()
+    for node in (PEER, OTHER):
+        kit.real(Publisher).peer_came(kit.connects(node))
+    taken = record(b"a", b"1")
+    kit.announces(taken)
+    newer = kit.announces(later(taken, b"2", OTHER), OTHER)
+    kit.it.accept(taken, b"fp")
+    assert kit.index.offers(b"a") == [newer]
+    row = kit.index.get(b"a")
+    assert row is not None
+    assert row.record == taken
+
+
+def test_who_announced_what_is_taken_is_told_in_short() -> None:
+    kit = alone()
+    kit.real(Publisher).peer_came(kit.connects())
+    taken = kit.announces(record(b"a", b"1")).record
+    kit.it.accept(taken, b"fp")
+    assert kit.real(Publisher).subscribers[PEER].knows == {b"a": (taken.stamp, taken.vector)}
+
+
+def test_what_was_remembered_for_an_offer_goes_with_it() -> None:
+    kit = alone()
+    kit.work.await_folder(b"a", b"c" * 32)
+    kit.it.accept(record(b"a", b"1"), b"fp")
+    assert not kit.work.awaits_folder(b"a")
+    assert kit.asked("transfers.forget_attempts") == [(b"a",)]
+
+
+def test_our_answer_wins_over_what_it_answers_and_knows_it() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"mine", node=kit.index.node))
+    gone = tombstone(b"a", ns=WALL_NS + 10)
+    kit.it.reassert(mine, gone)
+    row = kit.index.get(b"a")
+    assert row is not None
+    assert (row.record.content, row.fp) == (mine.record.content, mine.fp)
+    assert beats(row.record, gone)
+    assert has_seen(row.record, gone)
+    assert kit.board.announcements.fresh[b"a"].previous == mine.record
+
+
+def test_an_announced_deletion_counts_only_if_it_knew_what_is_here() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"mine", node=kit.index.node)).record
+    kit.announces(tombstone(b"a", ns=WALL_NS + 10))
+    assert kit.it.announced_gone(mine) is None
+    gone = kit.announces(later(mine, None), OTHER).record
+    assert kit.it.announced_gone(mine) == gone
+
+
+@pytest.mark.parametrize("change", [{"content": b"x" * 32}, {"mode": 0o600}, {"mtime": 1}])
+def test_what_is_there_was_announced_only_if_it_is_exactly_that(change: dict[str, Any]) -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"old")).record
+    offered = kit.announces(later(mine, b"new")).record
+    assert kit.it.announced(offered, mine) == offered
+    assert kit.it.announced(offered._replace(**change), mine) is None
+    assert kit.it.announced(offered, later(offered, b"newer")) is None
+
+
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+
+def test_the_journal_notes_how_a_path_was_if_that_changes() -> None:
+    kit = alone()
+    kit.board.begin_journal()
+    kit.index.journal = lambda *entry: noted.append(entry)  # type: ignore[method-assign]
+    noted: list[Any] = []
+    mine = kit.has(record(b"a", b"old"))
+    kit.it.put(later(mine.record, b"old"), fp_of(mine.record))
+    assert noted == [], "only its vector is new"
+    new = later(mine.record, b"new")
+    kit.it.put(new, b"fp")
+    assert noted == [(new, kit.index.get(b"a") and later(mine.record, b"old"), WALL_NS)]
+    kit.it.put(record(b"b", b"1"), b"fp")
+    assert noted[1][:2] == (record(b"b", b"1"), None)
+    kit.it.put(tombstone(b"never here"), b"")
+    assert len(noted) == 2
+
+
+@pytest.mark.parametrize("why", ["nobody told all", "the scan", "a plan", "a job", "an offer"])
+def test_the_journal_begins_when_the_first_meeting_is_over(why: str) -> None:
+    kit = alone()
+    peer = kit.connects()
+    peer.synced = why != "nobody told all"
+    if why == "the scan":
+        kit.board.begin_scan()
+    if why == "a plan":
+        kit.board.plan_queue.add(b"a")
+    if why == "a job":
+        wanted = record(b"a", b"1")
+        kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, wanted, b"", Why.REPLACED), Take(wanted, False))
+        kit.board.jobs_out += 1
+    if why == "an offer":
+        kit.announces(record(b"a", b"1"))
+    kit.it.begin_journal()
+    assert not kit.board.journals
+
+
+def test_the_journal_begins_once_all_is_here() -> None:
+    kit = alone()
+    kit.connects().synced = True
+    kit.it.begin_journal()
+    assert kit.board.journals

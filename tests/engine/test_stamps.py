@@ -1,0 +1,83 @@
+"""The record of a change made here: it wins over what it replaces, and bears a name that nobody can have forged."""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.identity import EVERY_MS
+from dir_sync.core.model import Stamp, beats, has_seen
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.values import Now
+from tests.engine.kit import PEER, WALL_NS, Alone, later, record
+
+
+def test_a_change_made_here_wins_over_what_it_replaces_though_our_clock_is_behind() -> None:
+    kit = Alone(Stamps)
+    theirs = record(b"a", b"old", ns=WALL_NS + 3600 * 10**9)
+    made = kit.it.changed_to(theirs, record(b"a", b"new"), WALL_NS)
+    assert beats(made, theirs)
+    assert has_seen(made, theirs)
+    assert made.stamp.node == kit.index.node
+
+
+def test_the_counter_is_the_next_sequence() -> None:
+    kit = Alone(Stamps)
+    kit.has(record(b"b", b"1"))
+    made = kit.it.changed_to(None, record(b"a", b"new"), WALL_NS)
+    assert dict(made.vector)[kit.index.node] == kit.index.next_sequence() == 2
+
+
+def test_what_is_dated_far_ahead_is_not_continued() -> None:
+    kit = Alone(Stamps, ahead_ns=10)
+    ahead = record(b"a", b"old", ns=WALL_NS + 10**18)
+    made = kit.it.changed_to(ahead, record(b"a", b"new"), WALL_NS)
+    assert made.stamp < ahead.stamp
+    assert beats(made, ahead), "it was made from it"
+    assert kit.it.lowered == {b"a": {ahead.stamp}}
+
+
+def test_a_clock_that_knows_nothing_bounds_nothing() -> None:
+    kit = Alone(Stamps)
+    kit.board.now = Now(limits.CLOCK_SANE_NS - 1, 0)
+    assert kit.it.latest_ns() == limits.STAMP_NS_MAX
+
+
+def test_where_our_own_counter_is_forged_a_new_name_is_used() -> None:
+    kit = Alone(Stamps)
+    forged = record(b"a", b"old")._replace(vector=((kit.index.node, 99), (PEER, 1)))
+    maker, counter = kit.it.maker(forged)
+    assert maker != kit.index.node
+    assert counter == kit.index.next_sequence()
+    assert kit.it.maker(record(b"b", b"1")) == (kit.index.node, counter), "only there"
+    assert kit.it.maker(forged)[0] == maker, "the same name again"
+
+
+def test_what_wins_against_a_larger_stamp_does_so_once() -> None:
+    kit = Alone(Stamps)
+    mine = kit.has(record(b"a", b"old", ns=WALL_NS + 2 * limits.STAMP_GAP_NS)).record
+    winner = later(mine, b"new", ns=-2 * limits.STAMP_GAP_NS)
+    kit.it.note_outdone(winner)
+    assert kit.it.outdone == {b"a": {(winner.stamp, mine.stamp)}}
+    assert kit.it.lowered == {b"a": {mine.stamp}}
+    other = Alone(Stamps)
+    other.has(record(b"a", b"old"))
+    other.it.note_outdone(later(record(b"a", b"old"), b"new"))
+    assert other.it.outdone == {}
+
+
+def test_an_index_takes_new_ids_once_in_a_while() -> None:
+    kit = Alone(Stamps)
+    before = kit.index.node
+    assert kit.it.take_new_ids()
+    assert kit.index.node != before
+    assert not kit.it.take_new_ids()
+    kit.wait(EVERY_MS)
+    assert kit.it.take_new_ids()
+
+
+def test_who_acknowledges_a_larger_stamp_is_known_to_know_no_more() -> None:
+    kit = Alone(Stamps)
+    previous = record(b"a", b"1", ns=WALL_NS + 5)
+    kit.it.note_lowered(previous, previous._replace(stamp=Stamp(WALL_NS, PEER)))
+    assert kit.it.lowered == {b"a": {previous.stamp}}
+    kit.it.note_lowered(previous, later(previous, b"2"))
+    assert kit.it.lowered == {b"a": {previous.stamp}}
