@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.agenda import Errand
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.looks import MOUNTED, Look, MadeDelta, Seen
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
+from dir_sync.core.watching.agenda import Errand
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import EMPTY_MS, NOBODY
 from dir_sync.engine.local_changes import LocalChanges

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.announce import Fresh
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Version, Why
 from dir_sync.core.looks import Grown, MadeDelta
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind
+from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.recorder import LocalRecorder

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.identity import EVERY_MS
 from dir_sync.core.model import Stamp, beats, has_seen
+from dir_sync.core.peers.identity import EVERY_MS
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.values import Now
 from tests.engine.kit import PEER, WALL_NS, Alone, later, record
