@@ -92,11 +92,12 @@ class Ticked(NamedTuple):
 
 
 class PeerUp(NamedTuple):
-    """`address`: of the other end of the connection."""
+    """`address`: of the other end of the connection. `may_write`: what it changes counts here."""
 
     peer: str
     hello: Hello
     address: str = ""
+    may_write: bool = True
 
 
 class PeerDown(NamedTuple):

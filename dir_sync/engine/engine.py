@@ -253,6 +253,7 @@ class Engine(Machines):
             return
         self.intake.peer_gone(node)
         self.vain.begin_anew(node)
+        self.readers.peer_gone(node)
         self.transfers.peer_gone(node)
         self.deltas_in.peer_gone(node)
         self.board.plan_queue.add_all(self.work.rooms.close(node))  # another may have what they want
@@ -269,6 +270,11 @@ class Engine(Machines):
             return
         if getattr(message, "folder", self.board.folder) != self.board.folder:
             return
+        if not peer.may_write:
+            allowed = self.readers.allowed(peer, message)
+            if allowed is None:
+                return
+            message = allowed
         self.board.plan_queue.for_one(node)
         try:
             self.router.route(peer, message)

@@ -97,7 +97,7 @@ class Intake:
             self._board.index.set_peer(event.peer, known)
         self._links += 1
         self._peer_losses.forget_strangers()
-        peer = Contact(event.peer, hello.name, self._links, theirs.index_id)
+        peer = Contact(event.peer, hello.name, self._links, theirs.index_id, event.may_write)
         self._board.peer_came(peer, event.address)
         is_member = bool(self._board.index.noted(MEMBER + peer.node))
         self._announcers[peer.node] = _Announcer(known.first is None, is_member)

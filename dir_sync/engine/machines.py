@@ -34,6 +34,7 @@ from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.queries import Queries
+from dir_sync.engine.readers import ReadersFilter
 from dir_sync.engine.recorder import LocalRecorder
 from dir_sync.engine.router import MessageRouter
 from dir_sync.engine.rows import Rows
@@ -76,6 +77,7 @@ class Machines:
         self.publisher = publisher = Publisher(board)
         self.scope = scope = Scope(board)
         self.vain = vain = VainCounter(board)
+        self.readers = ReadersFilter(board)
         self.stamps = stamps = Stamps(board, ahead_ns)
         self.sources = sources = Sources(board, work)
         self.versions = versions = VersionKeeper(board, work, sources, retention)

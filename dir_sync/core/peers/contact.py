@@ -21,6 +21,7 @@ class Contact:
     name: str
     link: int  # number of this connection
     index_id: str
+    may_write: bool = True  # false: a read-only member of a closed mesh
     has_asked: bool = False  # it has asked for our state: from then on it is told what changes
     was_asked: bool = False  # we have asked for its state
     synced: bool = False  # it has told us all it had

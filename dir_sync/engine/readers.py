@@ -1,0 +1,76 @@
+"""What a read-only member of a closed mesh may say: that it holds a version which others have made, and nothing else.
+
+In:   each message of a peer that may not write. Out: the message without what that peer has changed; None: nothing is left.
+Rule: a version counts if it is ours, or if somebody who may write has announced it. So contents may still come from a
+      read-only member: they are named by their hash.
+Used by: engine.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import notes
+from dir_sync.core.messages import Brake, Change, Decision, Message, ModificationUpdate, Settle, State
+from dir_sync.core.model import Record, beats, knows_itself, leq, same_body, with_change
+from dir_sync.core.peers.contact import Contact
+from dir_sync.engine.board import Board
+
+__all__ = ["ReadersFilter"]
+
+_REASON = "it is a read-only member of this mesh, so what it changes counts nowhere else"
+
+
+class ReadersFilter:
+    """What a read-only member may say."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._told: set[str] = set()  # whose changes people know to be ignored
+
+    def peer_gone(self, node: str) -> None:
+        """When it comes again, people are told again."""
+        self._told.discard(node)
+
+    def allowed(self, peer: Contact, message: Message) -> Message | None:
+        """The message as far as that peer may say it."""
+        match message:
+            case State(folder, sequence, last, records):
+                return State(folder, sequence, last, tuple(self._known(peer, records)))
+            case ModificationUpdate(folder, sequence, changes):
+                records = tuple(change.record for change in changes)
+                told = tuple(
+                    Change("modify" if record.kind else "delete", record) for record in self._known(peer, records)
+                )
+                return ModificationUpdate(folder, sequence, told)
+            case Decision() | Settle() | Brake():
+                return None
+        return message
+
+    def _known(self, peer: Contact, records: tuple[Record, ...]) -> list[Record]:
+        """Those of its versions that are none of its own making."""
+        self._board.index.fetch(record.path for record in records)
+        found: list[Record] = []
+        for record in records:
+            known = self._known_as(record)
+            if known is not None:
+                found.append(known)
+            elif peer.node not in self._told:
+                self._told.add(peer.node)
+                self._board.tell(notes.BadContent(record.path, peer.name, _REASON))
+        return found
+
+    def _known_as(self, record: Record) -> Record | None:
+        """The version as those have told of it who may write; None: they have not."""
+        if not knows_itself(record):
+            record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
+        row = self._board.index.get(record.path)
+        if row is not None:
+            mine = row.record
+            if mine.stamp == record.stamp and same_body(mine, record):
+                return mine if leq(record.vector, mine.vector) else None
+            if leq(record.vector, mine.vector) and not beats(record, mine):
+                return record  # it is behind
+        for offer in self._board.index.offers(record.path):
+            if offer.record.stamp == record.stamp and same_body(offer.record, record):
+                if leq(record.vector, offer.record.vector):
+                    return offer.record
+        return None
