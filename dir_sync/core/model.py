@@ -109,7 +109,7 @@ class Stat(NamedTuple):
 
 def knows_itself(record: Record) -> bool:
     """True if the vector says which change of its maker's the record is, as it does in every record that is made here."""
-    return any(node == record.stamp.node for node, _ in record.vector)
+    return record.stamp.node in dict(record.vector)
 
 
 def leq(mine: Vector, theirs: Vector) -> bool:

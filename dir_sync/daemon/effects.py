@@ -93,5 +93,5 @@ def _wants_durable(effect: Effect) -> bool:
     if isinstance(effect, NewIdentity):
         return True
     return isinstance(effect, ApplyJob) and not (
-        len(effect.items) >= SYNC_ALL_FROM and all(is_new_file(item) for item in effect.items)
+        len(effect.items) >= SYNC_ALL_FROM and all(map(is_new_file, effect.items))
     )

@@ -8,7 +8,7 @@ Used by: work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import Record
@@ -169,8 +169,9 @@ class Arrivals:
     def expect_all(self, items: Sequence[ApplyItem]) -> None:
         self._arriving_at.update([(item[2].content, item[0]) for item in items])
 
-    def is_expected(self, content: bytes) -> bool:
-        return content in self._arriving_at
+    def not_expected(self, contents: set[bytes]) -> set[bytes]:
+        """Those of some contents of which it is not known that they come."""
+        return contents.difference(self._arriving_at)
 
     def expected(self) -> list[bytes]:
         """Contents that will come, as far as is remembered."""
@@ -197,6 +198,10 @@ class Arrivals:
         """Who waits for what is on its way to `path`."""
         entry = self._paths.get(path)
         return [] if entry is None or entry.copies is None else list(entry.copies)
+
+    def wake_copies_of(self, paths: Iterable[bytes]) -> None:
+        for path in self._paths.among(paths):
+            self.wake_copies(path)
 
     def wake_copies(self, path: bytes) -> None:
         entry = self._paths.get(path)

@@ -55,23 +55,14 @@ class BulkInstall:
         index, work = self._board.index, self._work
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
-        coming: set[bytes] = set()
         items: list[ApplyItem] = []
         here: dict[bytes, bool] = {}
-        unknown = index.unknown([change.record.path for change in changes])
-        new = index.may_not_have([change.record.content for change in changes])
+        free = work.may_be_pushed(index.unknown([change.record.path for change in changes]))
+        new = work.arrivals.not_expected(index.may_not_have([change.record.content for change in changes]))
         for change in changes:
-            record, content = change.record, change.content
+            _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
-            if (
-                content is None
-                or path not in unknown
-                or digest not in new
-                or path in gifts
-                or digest in coming
-                or not work.may_be_pushed(path, digest)
-                or not knows_itself(record)
-            ):
+            if content is None or path not in free or digest not in new or not knows_itself(record):
                 others.append(change)
                 continue
             parent = path.rpartition(b"/")[0]
@@ -84,7 +75,8 @@ class BulkInstall:
                 others.append(change)
                 continue
             gifts[path] = record
-            coming.add(digest)
+            free.remove(path)
+            new.remove(digest)
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             items.append(item)
         if gifts:
@@ -97,19 +89,21 @@ class BulkInstall:
 
     def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
         """`on_applied` for all gifts that were installed as they should be. Returns the other results."""
-        jobs = self._work.jobs
         others: list[ApplyResult] = []
         given: dict[str, tuple[list[Record], list[bytes]]] = {}
-        installed: Counter[int] = Counter()
         unknown = self._board.index.unknown([result.path for result in results])
+        pushed = self._work.jobs.end_pushed(
+            path
+            for path, outcome, fp, *_ in results
+            if outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES and path in unknown
+        )
+        installed = Counter([intent for _, _, _, intent in pushed.values()])
         for result in results:
-            path, outcome, fp, *_ = result
-            is_done = outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES
-            if not is_done or path not in unknown or (pushed := jobs.end_pushed(path)) is None:
+            path, _, fp, *_ = result
+            if (job := pushed.get(path)) is None:
                 others.append(result)
                 continue
-            item, _, node, intent = pushed
-            installed[intent] += 1
+            item, _, node, _ = job
             if (of_node := given.get(node)) is None:
                 of_node = given[node] = ([], [])
             records, fps = of_node
@@ -128,8 +122,8 @@ class BulkInstall:
             subscriber = self._publisher.subscribers.get(node)
             if subscriber is not None:
                 subscriber.all_taken_over(records)
+            self._work.arrivals.wake_copies_of(paths)
             for record in records:
-                self._work.arrivals.wake_copies(record.path)
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)
             name = self._board.name_of(node)

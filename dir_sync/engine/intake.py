@@ -217,18 +217,21 @@ class Intake:
         subscriber = self._publisher.subscribers[peer.node]
         if held:
             subscriber.pushes.acked_ms = self._board.now.mono_ms
+        paths = [path for path, _ in held]
+        subscriber.pushes.all_acknowledged(paths)
+        uploads = self._uploader.active.of(peer.node)
+        unoffered = index.without_offers(set(paths))
         for path, stamp in held:
-            subscriber.pushes.acknowledged(path)
             row = index.get(path)
             is_ours = row is not None and row.record.stamp == stamp
             subscriber.shared += is_ours
-            upload = self._uploader.active.acknowledged(peer.node, path)
-            if upload is not None and is_ours:
+            if uploads and (upload := self._uploader.active.acknowledged(peer.node, path)) is not None and is_ours:
                 self._tell_of_upload(peer, path, upload)
-            for offer in index.offers(path):
-                if offer.peer == peer.node and offer.record.stamp != stamp:
-                    self._keep_offer(path, peer.node, stamp)
-                    self._take_back(path, peer.node)  # it has moved on from there
+            if path not in unoffered:
+                for offer in index.offers(path):
+                    if offer.peer == peer.node and offer.record.stamp != stamp:
+                        self._keep_offer(path, peer.node, stamp)
+                        self._take_back(path, peer.node)  # it has moved on from there
             if is_ours:
                 continue
             if row is not None and row.record.stamp < stamp:

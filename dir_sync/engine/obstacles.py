@@ -33,6 +33,9 @@ class Obstacles:
     def is_at(self, path: bytes) -> bool:
         return path in self._kinds
 
+    def not_at(self, paths: set[bytes]) -> set[bytes]:
+        return paths.difference(self._kinds)
+
     def kind(self, path: bytes) -> Kind | None:
         return self._kinds.get(path)
 

@@ -8,10 +8,10 @@ Used by: work, arrivals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dir_sync.core.jobs import ApplyItem
-from dir_sync.core.model import Record, Stamp, parent_of
+from dir_sync.core.model import Stamp, parent_of
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.path_work import Applying, Growing, MovingAway, PathTable
@@ -27,8 +27,10 @@ class PathJobs:
     def __init__(self, paths: PathTable) -> None:
         self._paths = paths
         self._busy: set[bytes] = set()  # paths with a job
-        self._changes = 0  # of these, changes of the tree ...
-        self._pushed = 0  # ... that came with their content
+        self._changes = 0  # of these, changes of the tree
+        self._pushed: dict[
+            str, tuple[int, int]
+        ] = {}  # of these, new files that a peer pushed, and their bytes, by peer
 
     def begin_apply(self, item: ApplyItem, take: Take | None) -> None:
         self._paths.set_job(item.path, Applying(item, take))
@@ -42,7 +44,8 @@ class PathJobs:
         self._paths.set_job(path, None)
         self._busy.discard(path)
         self._changes -= 1
-        self._pushed -= job.node != ""
+        if job.node:
+            self._count_pushed(job.node, -1, -job.item.target.size)
         return job.item, job.take
 
     def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
@@ -50,7 +53,7 @@ class PathJobs:
         self._paths.begin_jobs(_new(Applying, (item, _new(Take, (item.target, False)), node, intent)) for item in items)
         self._busy.update([item.path for item in items])
         self._changes += len(items)
-        self._pushed += len(items)
+        self._count_pushed(node, len(items), sum([item[2].size for item in items]))
 
     def _applying(self, path: bytes) -> Applying | None:
         entry = self._paths.get(path)
@@ -82,33 +85,48 @@ class PathJobs:
         prefix = folder + b"/"
         return any(path.startswith(prefix) and self._applying(path) is not None for path in self._busy)
 
-    def end_pushed(self, path: bytes) -> Applying | None:
-        """A pushed file was installed as it should be; None: it was not pushed, or a listing saw something there meanwhile."""
-        entry = self._paths.get(path)
-        if entry is None or entry.listed is not None:
-            return None
-        job = entry.job
-        if type(job) is not Applying or not job.node:
-            return None
-        self._paths.end_job(path, entry)
-        self._busy.discard(path)
-        self._changes -= 1
-        self._pushed -= 1
-        return job
+    def end_pushed(self, paths: Iterable[bytes]) -> dict[bytes, Applying]:
+        """At these paths files were installed as they should be. Returns the jobs of those that were pushed, unless a
+        listing saw something there meanwhile."""
+        jobs: dict[bytes, Applying] = {}
+        ended = []
+        get = self._paths.get
+        for path in paths:
+            entry = get(path)
+            if entry is not None and entry.listed is None:
+                job = entry.job
+                if type(job) is Applying and job.node:
+                    jobs[path] = job
+                    ended.append((path, entry))
+        self._paths.end_jobs(ended)
+        self._busy.difference_update(jobs)
+        self._changes -= len(jobs)
+        sizes: dict[str, list[int]] = {}
+        for item, _, node, _ in jobs.values():
+            sizes.setdefault(node, []).append(item[2].size)
+        for node, of_node in sizes.items():
+            self._count_pushed(node, -len(of_node), -sum(of_node))
+        return jobs
+
+    def _count_pushed(self, node: str, files: int, size: int) -> None:
+        files_before, size_before = self._pushed.get(node, (0, 0))
+        if files_before + files:
+            self._pushed[node] = files_before + files, size_before + size
+        else:
+            del self._pushed[node]
 
     def pushed(self, path: bytes) -> Applying | None:
         """The job that installs what a peer pushed there."""
         job = self._applying(path)
         return job if job is not None and job.node else None
 
-    def pushed_by(self, node: str) -> list[Record]:
-        if not self._pushed:
-            return []
-        return [job.item.target for _, job in self._all_applying() if job.node == node]
+    def pushed_by(self, node: str) -> tuple[int, int]:
+        """How many of the files that a peer pushed are being installed, and their bytes together."""
+        return self._pushed.get(node, (0, 0))
 
     @property
     def has_pushed(self) -> bool:
-        return self._pushed > 0
+        return bool(self._pushed)
 
     def begin_move_away(self, source: bytes, to: bytes) -> None:
         """What is here gets another name, by a job there."""
@@ -137,6 +155,10 @@ class PathJobs:
     def is_at(self, path: bytes) -> bool:
         """True while a job may change what is at this path."""
         return path in self._busy
+
+    def not_at(self, paths: set[bytes]) -> set[bytes]:
+        """Those of some paths for which `is_at` is false."""
+        return paths.difference(self._busy)
 
     def is_below(self, folder: bytes) -> bool:
         prefix = folder + b"/"
@@ -188,13 +210,17 @@ class PathJobs:
 
     def check(self) -> Iterator[str]:
         """What is not as it must be between two turns."""
-        changes = pushed = 0
+        changes = 0
+        pushed: dict[str, tuple[int, int]] = {}
         for path, entry in self._paths.items():
             job = entry.job
             if (job is not None) != (path in self._busy):
                 yield f"{path!r} has the job {job}, and is it in the list of jobs? {path in self._busy}"
             if isinstance(job, Applying):
-                changes, pushed = changes + 1, pushed + (job.node != "")
+                changes += 1
+                if job.node:
+                    files, size = pushed.get(job.node, (0, 0))
+                    pushed[job.node] = files + 1, size + job.item.target.size
                 if job.item.path != path:
                     yield f"the job at {path!r} is for {job.item.path!r}"
             elif isinstance(job, MovingAway) and ((mover := self.applying(job.to)) is None or mover.copy_path != path):

@@ -146,6 +146,10 @@ class PathTable:
             entry = self._paths[path] = PathWork()
         return entry
 
+    def among(self, paths: Iterable[bytes]) -> list[bytes]:
+        """Those of some paths at which anything is going on."""
+        return [path for path in paths if path in self._paths]
+
     def items(self) -> Iterator[tuple[bytes, PathWork]]:
         return iter(self._paths.items())
 
@@ -161,11 +165,12 @@ class PathTable:
         if job is None:
             self._touched.append(path)
 
-    def end_job(self, path: bytes, entry: PathWork) -> None:
-        """`set_job` for a job that is known to be out."""
-        entry.job = None
-        if entry.is_empty:
-            del self._paths[path]
+    def end_jobs(self, ended: Iterable[tuple[bytes, PathWork]]) -> None:
+        """`set_job` for jobs that are known to be out."""
+        for path, entry in ended:
+            entry.job = None
+            if entry.is_empty:
+                del self._paths[path]
 
     def begin_jobs(self, jobs: Iterable[Applying]) -> None:
         """`set_job` for many changes of the tree; at most of these paths nothing is going on."""

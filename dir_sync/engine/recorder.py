@@ -150,7 +150,7 @@ class LocalRecorder:
             first_scan_record(path, kind, size, content, mtime, mode)
             for path, _, kind, size, content, mtime, mode, *_ in found
         ]
-        contents: set[bytes] = set()
+        new = index.may_not_have([record.content for record in records]) if told else set[bytes]()
         for seen, record in zip(found, records, strict=True):
             if self._board.journals:
                 self._rows.journal(record)
@@ -158,9 +158,9 @@ class LocalRecorder:
                 self._signatures.sign_later(record, None)
             if told:
                 data = seen.data
-                if data and (record.content in contents or self._is_elsewhere(record)):
+                if data and record.content not in new:
                     data = None  # whoever holds the other one makes a copy of it
-                contents.add(record.content)
+                new.discard(record.content)
                 fresh[record.path] = _new(Fresh, (record, None, data, None, None, seen.folder_mtime))
         rows = index.put_new(records, [seen.fp for seen in found])
         if told:

@@ -204,11 +204,15 @@ class Scan:
         is_simple = self._board.first_scan and not (
             self._brakes.own.held or self._brakes.peers.is_on or self._work.obstacles
         )
+        is_simple = is_simple and is_here and not is_deep
+        new = self._work.not_at_work(index.unknown([seen.path for seen in found])) if is_simple else set[bytes]()
         at_once: list[Seen] = []
         for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
             path = seen.path
             is_folder = seen.kind is Kind.DIRECTORY
-            if path in looking:
+            if path in new and seen.kind is Kind.FILE and len(seen.fp) <= FINGERPRINT_BYTES:
+                at_once.append(seen)
+            elif path in looking:
                 looking[path].listing |= is_folder
             elif (
                 jobs.is_at(path) and not self._board.scanning and not is_folder
@@ -229,8 +233,6 @@ class Scan:
                     self._board.plan_queue.add(path)
                 else:
                     self._board.add_scanned(path).listing |= is_folder
-            elif is_simple and seen.kind is Kind.FILE:
-                at_once.append(seen)
             elif (moved := self._local_renames.new_name_of(path, seen.kind, seen.content, seen.fp)) is not None:
                 self._local_renames.match(path, moved)
             else:

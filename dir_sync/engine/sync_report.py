@@ -94,9 +94,7 @@ class SyncReport:
     def lacked_from(self, node: str) -> Lack:
         """What this node does not have of what a peer announced."""
         lack = self._board.index.wanted_from(node)
-        gifts = [record.size for record in self._work.jobs.pushed_by(node)]
-        if gifts:
-            lack = lack.plus(Lack(len(gifts), sum(gifts), 0))
+        lack = lack.plus(Lack(*self._work.jobs.pushed_by(node), 0))
         here = sum(
             fetch.received
             for fetch in self._transfers.large.values()

@@ -55,18 +55,19 @@ class WorkTable:
         """True while a job is out at this path, or a look is out or due."""
         return self.jobs.is_at(path) or path in self._board.looking or path in self._board.agenda
 
+    def not_at_work(self, paths: set[bytes]) -> set[bytes]:
+        """Those at which no job is out, and no look is out or due."""
+        return self._board.agenda.lacks(self.jobs.not_at(paths).difference(self._board.looking))
+
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
         """What was ordered there. Whoever waits for its content is planned."""
         job = self.jobs.end_apply(path)
         self.arrivals.wake_copies(path)
         return job
 
-    def may_be_pushed(self, path: bytes, content: bytes) -> bool:
-        """True if nothing is going on at a path, and its content is on its way to no other."""
-        board = self._board
-        if path in board.looking or path in board.agenda or self.jobs.is_at(path):
-            return False
-        return not (self.arrivals.is_expected(content) or self.obstacles.is_at(path))
+    def may_be_pushed(self, paths: set[bytes]) -> set[bytes]:
+        """Those at which nothing is going on, and nothing is in the way."""
+        return self.obstacles.not_at(self.not_at_work(paths))
 
     def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
         """New files that came with their content."""

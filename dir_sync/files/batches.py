@@ -222,4 +222,5 @@ class Batches:
 
 def is_new_file(item: ApplyItem) -> bool:
     """True for a file that came with its content and replaces nothing."""
-    return item.data is not None and not item.expect and item.act is Act.INSTALL and item.target.kind is Kind.FILE
+    _, act, target, expect, _, data, *_ = item
+    return data is not None and not expect and act is Act.INSTALL and target.kind is Kind.FILE

@@ -226,6 +226,9 @@ class Index:
     def offers(self, path: bytes) -> list[Offer]:
         return self._offers.of(path)
 
+    def without_offers(self, paths: set[bytes]) -> set[bytes]:
+        return self._offers.without(paths)
+
     def offer(self, path: bytes, peer: str) -> Offer | None:
         return self._offers.of_peer(path, peer)
 

@@ -39,6 +39,11 @@ def _row(columns: tuple[object, ...]) -> Row:
     return Row(record_of(columns), columns[12], columns[13])  # type: ignore[arg-type]
 
 
+def _folder_key(path: bytes) -> bytes:
+    """What stands in the filter for the folder of a path. No path ends so."""
+    return path[: path.rfind(b"/") + 1] or b"/"
+
+
 class Rows:
     """All rows. Decoded ones are kept; writes go to the database in bulk."""
 
@@ -52,7 +57,9 @@ class Rows:
         ] = {}  # all dirty ones, and some that are in the database (None: not there)
         self._dirty: dict[bytes, Row] = {}
         self._dirty_contents: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
-        self._paths: Bloom | None = None  # of all rows; only if there were none at the start
+        self._paths: Bloom | None = (
+            None  # of all rows, and "folder/" where one lies; only if there were none at the start
+        )
         self._live: tuple[int, int] | None = None  # live files and their bytes; None: to be counted
         self._summary: tuple[int, bytes] | None = None  # as of this sequence
         if database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
@@ -102,6 +109,7 @@ class Rows:
         self._set(record.path, row)
         if self._paths is not None:  # not before: what is new needs no look into the file
             self._paths.add(hash(record.path))
+            self._paths.add(hash(_folder_key(record.path)))
         return row
 
     def set_fp(self, path: bytes, fp: bytes) -> None:
@@ -140,6 +148,10 @@ class Rows:
             self._decoded.update(self._dirty)
         self._decoded[path] = row
 
+    def may_have_in(self, folder: bytes) -> bool:
+        """False: nothing was ever directly in a folder."""
+        return self._paths is None or self._paths.may_have(hash(folder + b"/"))
+
     # --- many paths ---
 
     def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
@@ -154,6 +166,7 @@ class Rows:
         contents = [record.content for record in records]
         if self._paths is not None:
             self._paths.add_all(map(hash, paths))
+            self._paths.add_all(map(hash, set(map(_folder_key, paths))))
         self._contents.add_all(contents)
         if len(self._decoded) + len(rows) > _DECODED_MAX:
             self._decoded.clear()

@@ -33,6 +33,8 @@ class Tree:
 
     def known_in(self, parent: bytes) -> dict[bytes, bytes]:
         """Name -> fingerprint of everything that is directly in a folder, as far as this node knows."""
+        if not self._rows.may_have_in(parent):
+            return {}
         self._rows.flush()
         query = "SELECT name,fp FROM row WHERE parent=? AND (kind<>0 OR fp<>x'')"
         return dict(self._database.execute(query, (parent,)))

@@ -107,18 +107,19 @@ def test_a_move_holds_both_names(board: Board, work: WorkTable) -> None:
 
 
 def test_a_pushed_file_is_installed_without_further_ado(work: WorkTable) -> None:
-    assert work.may_be_pushed(A, ONE)
+    assert work.may_be_pushed({A, B}) == {A, B}
+    assert work.arrivals.not_expected({ONE, TWO}) == {ONE, TWO}
     work.begin_pushed(7, PEER, [item(A), item(B, TWO)])
-    assert not work.may_be_pushed(A, TWO), "a job is out there"
-    assert not work.may_be_pushed(C, ONE), "its content comes to another path"
-    assert [one.path for one in work.jobs.pushed_by(PEER)] in ([A, B], [B, A])
-    assert not work.jobs.pushed_by(OTHER)
+    assert work.may_be_pushed({A, C}) == {C}, "a job is out there"
+    assert not work.arrivals.not_expected({ONE}), "that content comes to another path"
+    assert work.jobs.pushed_by(PEER) == (2, item(A).target.size + item(B, TWO).target.size)
+    assert work.jobs.pushed_by(OTHER) == (0, 0)
+    assert not list(work.jobs.check())
     work.jobs.note_listed(B, b"fp")
-    ended = work.jobs.end_pushed(A)
-    assert ended is not None
-    assert (ended.node, ended.intent, ended.item) == (PEER, 7, item(A))
-    assert work.jobs.end_pushed(B) is None, "a listing has seen something there"
-    assert work.jobs.end_pushed(C) is None
+    ended = work.jobs.end_pushed([A, B, C])
+    assert list(ended) == [A], "at B a listing has seen something, and nothing was ordered at C"
+    assert (ended[A].node, ended[A].intent, ended[A].item) == (PEER, 7, item(A))
+    assert work.jobs.pushed_by(PEER) == (1, item(B, TWO).target.size)
     assert work.jobs.has_pushed
     work.end_apply(B)
     assert not work.jobs.has_pushed

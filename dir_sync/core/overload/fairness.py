@@ -239,8 +239,11 @@ _CONTENT_WEIGHT = 3  # of a change that brings its content along: it is installe
 _VECTOR_ENTRIES_PER_RECORD = 8  # so many cost as much to compare as the rest of a record
 
 
-def _weight(record: Record) -> int:
-    return 1 + (len(record.vector) + len(record.lineage)) // _VECTOR_ENTRIES_PER_RECORD
+def _weights(records: Iterable[Record]) -> list[int]:
+    return [
+        1 + (len(vector) + len(lineage)) // _VECTOR_ENTRIES_PER_RECORD
+        for _, _, _, _, _, _, _, vector, lineage in records
+    ]
 
 
 def parts(message: Message, is_shared: bool) -> Sequence[Message]:
@@ -251,13 +254,18 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
         case State(folder, sequence, last, records, renames) if len(records) > 1:
             if renames:
                 weight = max(weight, limits.CHANGES_MAX)  # as below
-            pages = _cut(records, [_weight(record) for record in records], weight)
+            pages = _cut(records, _weights(records), weight)
             *most, end = pages
             parts_before = [State(folder, 0, False, page, renames) for page in most]
             return [*parts_before, State(folder, sequence, last, end, renames)]
         case ModificationUpdate(folder, sequence, changes, times, _) if len(changes) > 1:
-            weights = [_weight(change.record) * (_CONTENT_WEIGHT if change.attached else 1) for change in changes]
-            if any(change.source is not None for change in changes):
+            weights = [
+                weight_of_record * (_CONTENT_WEIGHT if with_content else 1)
+                for weight_of_record, (_, _, _, with_content, _, _) in zip(
+                    _weights([change[1] for change in changes]), changes, strict=True
+                )
+            ]
+            if any(change[2] is not None for change in changes):
                 weight = max(
                     weight, limits.CHANGES_MAX
                 )  # a rename and the removal of its old name are one move together

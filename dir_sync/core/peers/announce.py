@@ -7,7 +7,7 @@ Rule: together they carry every row once, in ascending sequence; only the last m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -64,10 +64,14 @@ class Pushes:
         if size is not None:
             self.total -= size
 
+    def all_acknowledged(self, paths: Iterable[bytes]) -> None:
+        sizes = self.sizes
+        if sizes:
+            self.total -= sum([sizes.pop(path, 0) for path in paths])
+
     def pushed(self, path: bytes, size: int) -> None:
-        self.acknowledged(path)
+        self.total += size - self.sizes.get(path, 0)
         self.sizes[path] = size
-        self.total += size
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ Rule: a peer asks for a content in order, so the place of what it asks for tells
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = ["Upload", "Uploads"]
@@ -54,6 +55,10 @@ class Uploads:
             known = ours[path] = Upload(path, peer, digest, file_size, size, now_ms, offset, offset, now_ms)
         known.asked_to = max(known.asked_to, offset + length)
         known.asked_ms = now_ms
+
+    def of(self, peer: str) -> Mapping[bytes, Upload]:
+        """What goes to a peer, by path."""
+        return self._all.get(peer, {})
 
     def acknowledged(self, peer: str, path: bytes) -> Upload | None:
         """The peer has that path now, or moved beyond it. Returns what it was sent, if that was large."""

@@ -67,6 +67,10 @@ class Agenda:
     def __contains__(self, path: bytes) -> bool:
         return path in self._errands
 
+    def lacks(self, paths: set[bytes]) -> set[bytes]:
+        """Those of some paths that are not in here."""
+        return paths.difference(self._errands)
+
     def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> Errand:
         """Something happened at `path`, as seen by the watcher. `span`: when a file that is written into is to be looked
         at, or one that was looked at a short time ago."""
