@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.model import show
 from dir_sync.reporting.output import meant
 
@@ -78,7 +78,7 @@ class ConfigError(Exception):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """One run of one node. Paths are absolute; they are str with surrogateescape, for os.fsencode.
 

@@ -585,12 +585,12 @@ MESSAGES: dict[str, set[str]] = {
     "base": {"wire"},
     "checks": {"limits", "model", "transfers.growth", "wire"},
     "records": {"messages.checks", "limits", "model", "wire"},
-    "link": {"messages.base", "messages.checks", "limits", "model", "wire"},
-    "state": {"messages.base", "messages.checks", "messages.records", "limits", "model"},
-    "update": {"messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
-    "transfer": {"messages.base", "messages.checks", "limits", "model", "wire"},
-    "history": {"messages.base", "messages.checks", "messages.records", "limits", "model"},
-    "brake": {"messages.base", "messages.checks", "limits"},
+    "link": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
+    "state": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
+    "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
+    "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
+    "history": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
+    "brake": {"frozen", "messages.base", "messages.checks", "limits"},
 }
 
 IMPURE = {

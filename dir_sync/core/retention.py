@@ -9,10 +9,10 @@ Rule: by age all alike; for room first the older versions of a file that fills t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.jobs import Version
 
 __all__ = ["DAY_NS", "SHARE", "THIN_SHARE", "Retention", "Thinning", "crowding", "enough", "is_passing"]
@@ -57,7 +57,7 @@ def crowding(versions: Iterable[tuple[Version, int]], share: int) -> list[Versio
     return chosen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kept:
     name: bytes
     size: int

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.model import PeerError
 from dir_sync.core.strict_json import NotStrict, no_duplicates, no_such_number
 
@@ -63,21 +64,21 @@ class Json:
     size: int = field(default=0, compare=False)  # bytes of text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunks:
     """Answers to pulls."""
 
     pieces: tuple[Piece, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """Content that belongs to the message before."""
 
     pieces: tuple[Piece, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """A frame of a kind that is reserved: to be skipped."""
 

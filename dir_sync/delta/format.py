@@ -11,11 +11,11 @@ import struct
 import sys
 from array import array
 from collections import Counter
-from dataclasses import dataclass
 
 from blake3 import blake3
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 
 __all__ = [
     "APPENDIX",
@@ -65,7 +65,7 @@ class DeltaError(Exception):
     """A signature or a delta is wrong or cannot be made. The text is one line for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sums:
     """A signature taken apart."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import changed
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
 from dir_sync.core.model import Kind, Record, Stamp, same_content, same_meta
@@ -67,7 +67,7 @@ class Queries:
             for number, question in enumerate(questions):
                 wire_id = self.inquiries.asked(id_, node, number)
                 if isinstance(question, HistoryRequest):
-                    self._board.send(node, replace(question, folder=self._board.folder, id=wire_id), 200)
+                    self._board.send(node, changed(question, folder=self._board.folder, id=wire_id), 200)
                 else:
                     size = 70 * len(question.digests)
                     self._board.send(node, HaveRequest(self._board.folder, wire_id, question.digests), size)

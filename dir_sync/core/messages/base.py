@@ -32,7 +32,7 @@ ANY_TIME: Final = frozenset({Phase.HELLO, Phase.OPEN, Phase.ASKED})
 class BaseMessage:
     """A message that travels as a JSON object, perhaps with an attachment behind it.
 
-    A message is a frozen dataclass derived from this one, and all that is known of it stands in that class. Here are
+    A message is a frozen value (core.frozen) derived from this one, and all that is known of it stands in that class. Here are
     the parts that most messages share. An abstract base class would make each `case` of a match slower.
     """
 

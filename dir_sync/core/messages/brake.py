@@ -5,10 +5,10 @@ May import of this package: base, checks. Imported by: this package's __init__ a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
     bounded,
@@ -33,7 +33,7 @@ class Held(NamedTuple):
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Brake(BaseMessage):
     """All that the sender's brake holds now."""
 
@@ -65,7 +65,7 @@ class Brake(BaseMessage):
         return cls(folder_of(fields), tuple(held))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision(BaseMessage):
     """Somebody has decided: changes by `maker` up to its `counter` are meant (`approve`), or are to be undone."""
 

@@ -5,10 +5,10 @@ May import of this package: base, checks, records. Imported by: this package's _
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
     bounded,
@@ -33,7 +33,7 @@ __all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", 
 _WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryRequest(BaseMessage):
     """Which versions do you keep? The `limit` newest."""
 
@@ -78,7 +78,7 @@ class Kept(NamedTuple):
     node: str  # "": nobody knows
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History(BaseMessage):
     """A part of the answer to a HISTORY_REQUEST, newest versions first."""
 
@@ -133,7 +133,7 @@ def _checked_kept(row: Any, makers: dict[str, str]) -> Kept:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HaveRequest(BaseMessage):
     """Which of these contents do you have?"""
 
@@ -154,7 +154,7 @@ class HaveRequest(BaseMessage):
         return cls(folder_of(fields), id_of(fields), tuple([checked_digest(one, "digest") for one in digests]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Have(BaseMessage):
     """The answer to a HAVE_REQUEST."""
 
@@ -187,7 +187,7 @@ class Loser(NamedTuple):
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settle(BaseMessage):
     """Somebody has seen these losers of conflicts: they are ordinary versions from now on."""
 

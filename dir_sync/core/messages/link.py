@@ -5,10 +5,10 @@ May import of this package: base, checks. Imported by: this package's __init__ a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ANY_TIME, FIRST, ONCE_OPEN, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
     bounded,
@@ -42,7 +42,7 @@ class FolderIndex(NamedTuple):
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hello(BaseMessage):
     """The first message of each direction: who speaks, and what is shared. ProtocolVersion for one of another version,
     whatever else it says."""
@@ -103,7 +103,7 @@ class Hello(BaseMessage):
         return [frame]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ping(BaseMessage):
     """Are you there? A PONG with the same token is the answer."""
 
@@ -120,7 +120,7 @@ class Ping(BaseMessage):
         return cls(_token_of(fields))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pong(BaseMessage):
     """The answer to the PING with this token."""
 
@@ -137,7 +137,7 @@ class Pong(BaseMessage):
         return cls(_token_of(fields))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Close(BaseMessage):
     """The last word: the speaker closes the connection, and says why. `text` is for people."""
 

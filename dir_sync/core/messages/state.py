@@ -5,10 +5,10 @@ May import of this package: base, checks, records. Imported by: this package's _
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
     bounded,
@@ -29,7 +29,7 @@ from dir_sync.core.model import Record, Stamp
 __all__ = ["Acknowledge", "Lacks", "State", "StateRequest"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StateRequest(BaseMessage):
     """Send me your index `index` of this folder after the sequence `after`."""
 
@@ -63,7 +63,7 @@ class StateRequest(BaseMessage):
         return cls(folder_of(fields), checked_id(fields.get("index"), "index"), after, sequence_of(fields), summary)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State(BaseMessage):
     """A page of the sender's index in ascending sequence, up to `sequence`. `last`: it had no more to tell. `renames`: of files
     in the page, the new name and an old one: what the receiver has there may be most of it."""
@@ -107,7 +107,7 @@ class State(BaseMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acknowledge(BaseMessage):
     """Like a STATE, for rows that now equal what the receiver announced: each is a path and the stamp held there."""
 
@@ -139,7 +139,7 @@ class Acknowledge(BaseMessage):
         return cls(folder_of(fields), sequence_of(fields), tuple(held))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lacks(BaseMessage):
     """What the sender has heard of from us up to `sequence`, and does not hold yet: files, their bytes that are still to come,
     and other changes."""

@@ -7,10 +7,10 @@ May import of this package: base, checks. Imported by: this package's __init__ a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
     PULL_ID_MAX,
@@ -56,7 +56,7 @@ class PullItem(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pull(BaseMessage):
     """Send me these ranges."""
 
@@ -94,7 +94,7 @@ class Pull(BaseMessage):
         return cls(folder_of(fields), tuple(pulls))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refuse(BaseMessage):
     """These pulls or delta requests are not answered, and why."""
 
@@ -119,7 +119,7 @@ class Refuse(BaseMessage):
         return cls(folder_of(fields), tuple(refused))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeltaRequest(BaseMessage):
     """I hold `base`: make a delta from it to the content `digest` announced at `path`."""
 
@@ -156,7 +156,7 @@ class DeltaRequest(BaseMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeedSignature(BaseMessage):
     """I have no signature of the base of this delta request: send yours."""
 
@@ -174,7 +174,7 @@ class NeedSignature(BaseMessage):
         return cls(folder_of(fields), id_of(fields))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature(BaseMessage):
     """The answer to NEED_SIGNATURE. It has no data until its attachment has come."""
 
@@ -206,7 +206,7 @@ class Signature(BaseMessage):
         return Signature(self.folder, self.id, bytes(data))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delta(BaseMessage):
     """The delta that was asked for is ready to be pulled: `size` bytes of it."""
 

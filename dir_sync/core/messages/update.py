@@ -5,13 +5,13 @@ May import of this package: base, checks, records. Imported by: this package's _
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
 from dir_sync.core.messages.checks import (
     bounded,
@@ -60,7 +60,7 @@ class Change(NamedTuple):
     content: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModificationUpdate(BaseMessage):
     """Changes in ascending sequence, up to `sequence`, and the times of folders. Contents travel as attachment, in the
     order of their changes."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from dir_sync.core.frozen import frozen
 from dir_sync.core.model import parent_of
 
 __all__ = ["Brake", "Limits", "covers"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """More than `percent` of the files, and at least `files` of them, gone; or more than `rewrite_percent` of them, and
     at least `rewrites`, with new content: that is a disaster. `files` or `rewrites` 0: nothing of the kind is."""

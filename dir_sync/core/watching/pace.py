@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import frozen
 
 __all__ = ["Pace", "Span"]
 
@@ -49,7 +50,7 @@ class _Hot:
     was_open: bool = False  # the last look was at an open file
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """When to look at a file that is open and written into."""
 
