@@ -1,0 +1,84 @@
+"""Two machines with different keys of one mesh talk on a sealed link, which then ends.
+
+In:   a socket after the handshake under the door of an older key, and who is there. Out: what came of it; a new key goes to
+      the keeper.
+Rule: our own new key is on the disk before the other side gets it, and there is an end after a few seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+from dir_sync.core.link_handshake import HEAD_BYTES, Another
+from dir_sync.core.membership import Meeting
+from dir_sync.core.model import PeerError
+from dir_sync.core.rekeying import FRAME_BYTES_MAX, Rekeying
+from dir_sync.core.sealed import Opener, Sealer
+from dir_sync.security.keeper import Keeper
+
+__all__ = ["WITHIN_S", "Outcome", "talk"]
+
+WITHIN_S = 5.0  # for each step of it
+
+Outcome = Meeting | None
+"""What the rules said; None: we were removed, says a machine that we know."""
+
+
+def talk(sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another, keeper: Keeper) -> Outcome:
+    """Say and hear all there is to say, and close the socket. OSError or PeerError if it did not come to its end;
+    ConfigError if a new key cannot be kept."""
+    with sock:
+        before = keeper.kept
+        side = Rekeying(before.key, before.membership, peer, os.urandom)
+        sock.settimeout(WITHIN_S)
+        _send(sock, sealer, side.begin())
+        frames = _frames(sock, opener)
+        while not side.is_over and side.verdict is not Meeting.DISPUTE:
+            answers = side.on_frame(next(frames))
+            if side.changed is not None and not keeper.rekey(before, *side.changed):
+                raise PeerError("the key has changed meanwhile")
+            _send(sock, sealer, answers)
+        _part(sock)
+        return None if side.was_removed else side.verdict
+
+
+def _send(sock: socket.socket, sealer: Sealer, frames: list[bytes]) -> None:
+    for frame in frames:
+        for record in sealer.records([len(frame).to_bytes(HEAD_BYTES, "big"), frame]):
+            sock.sendall(record)
+
+
+def _frames(sock: socket.socket, opener: Opener) -> Iterator[bytes]:
+    """The bodies of what comes. OSError; PeerError."""
+    have = bytearray()
+    room = memoryview(bytearray(64 * 1024))
+    while True:
+        size = int.from_bytes(have[:HEAD_BYTES], "big") if len(have) >= HEAD_BYTES else 0
+        if size > FRAME_BYTES_MAX:
+            raise PeerError("a message that is too long")
+        if size and len(have) >= HEAD_BYTES + size:
+            yield bytes(have[HEAD_BYTES : HEAD_BYTES + size])
+            del have[: HEAD_BYTES + size]
+            continue
+        n = opener.open_into(room)
+        if n:
+            have += room[:n]
+            continue
+        buffer = opener.buffer()
+        came = sock.recv_into(buffer)
+        buffer.release()
+        if not came:
+            raise OSError("it closed the connection")
+        opener.filled(came)
+
+
+def _part(sock: socket.socket) -> None:
+    """What we said last arrives, also if the other side still says something."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
+    except OSError:
+        pass
