@@ -1,0 +1,312 @@
+"""Hints of the watcher become looks: when, with which others, and which of them are our own doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.core import limits, notes
+from dir_sync.core.events import Moved, Urgency
+from dir_sync.core.jobs import Act, ApplyItem, LookJob, Version, Why
+from dir_sync.core.looks import LookItem
+from dir_sync.core.model import Kind, fingerprint, inode_of
+from dir_sync.engine.constants import ECHO_MS, EMPTY_MS
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.look_queue import LookQueue
+from tests.engine.kit import WALL_NS, Alone, folder, record, stat
+
+
+def alone(**answers: Any) -> Alone[LookQueue]:
+    answers = {"scope.is_ours": True} | {name.replace("__", "."): it for name, it in answers.items()}
+    return Alone(LookQueue, LocalRenames, answers=answers)
+
+
+def looks(kit: Alone[LookQueue], wait_ms: int = 0) -> list[list[LookItem]]:
+    """The looks that are sent now, by job."""
+    kit.wait(wait_ms)
+    kit.it.send_looks()
+    return [list(job.items) for job in kit.out(LookJob)]
+
+
+def paths(jobs: list[list[LookItem]]) -> list[list[bytes]]:
+    return [[item.path for item in job] for job in jobs]
+
+
+# --- when -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_closed_is_looked_at_at_once() -> None:
+    kit = alone()
+    kit.it.on_touched(b"a", Urgency.NOW)
+    assert paths(looks(kit)) == [[b"a"]]
+
+
+def test_a_file_that_is_written_into_is_looked_at_when_it_rests() -> None:
+    kit = alone()
+    for _ in range(3):
+        kit.it.on_touched(b"a", Urgency.WRITING)
+        assert looks(kit, limits.SETTLE_MS - 1) == []
+    assert paths(looks(kit, limits.SETTLE_MS)) == [[b"a"]]
+
+
+def test_what_is_not_shared_is_not_looked_at() -> None:
+    kit = alone(scope__is_ours=False)
+    kit.it.on_touched(b".dir_sync/x", Urgency.NOW)
+    assert looks(kit, 10_000) == []
+
+
+def test_many_events_of_a_path_are_one_look() -> None:
+    kit = alone()
+    for _ in range(10):
+        kit.it.on_touched(b"a", Urgency.NOW)
+    assert paths(looks(kit)) == [[b"a"]]
+
+
+def test_one_look_job_is_out_at_a_time_unless_there_is_much() -> None:
+    kit = alone()
+    kit.it.on_touched(b"a", Urgency.NOW)
+    assert paths(looks(kit)) == [[b"a"]]
+    kit.it.on_touched(b"b", Urgency.NOW)
+    assert looks(kit) == []
+    kit.it.look_came_back(kit.board.looking[b"a"])
+    assert paths(looks(kit)) == [[b"b"]]
+    kit.it.look_came_back(kit.board.looking[b"b"])
+    for number in range(5 * limits.LOOK_ITEMS_MAX):
+        kit.it.on_touched(b"%d" % number, Urgency.NOW)
+    assert [len(job) for job in looks(kit)] == [limits.LOOK_ITEMS_MAX] * 3
+
+
+@pytest.mark.parametrize("why", ["a job", "a look"])
+def test_where_something_is_out_a_look_waits(why: str) -> None:
+    kit = alone()
+    target = record(b"a", b"1")
+    if why == "a job":
+        kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, target, b"", Why.REPLACED), None)
+    else:
+        kit.look_comes_back(b"a")
+    kit.it.on_touched(b"a", Urgency.NOW)
+    assert looks(kit) == []
+    assert kit.is_looked_at(b"a")
+
+
+def test_a_large_file_is_looked_at_apart_from_others_and_nobody_waits_for_it() -> None:
+    kit = alone()
+    kit.has(record(b"large", b"1")._replace(size=limits.LARGE_FILE_BYTES))
+    for path in (b"large", b"small"):
+        kit.it.on_touched(path, Urgency.NOW)
+    jobs = looks(kit)
+    assert sorted(paths(jobs)) == [[b"large"], [b"small"]]
+    assert [job.bulk for job in kit.out(LookJob) if job.items[0].path == b"large"] == [True]
+    kit.it.on_touched(b"large", Urgency.NOW)
+    kit.it.look_came_back(kit.board.looking[b"small"])
+    assert kit.it.looks_out == 0
+
+
+# --- what a look is told --------------------------------------------------------------------------------------------
+
+
+def test_a_look_is_told_what_is_known() -> None:
+    kit = alone()
+    row = kit.has(record(b"a", b"1"))
+    kit.it.on_touched(b"a", Urgency.NOW)
+    ((item,),) = looks(kit)
+    assert (item.fp, item.base, item.want_bytes) == (row.fp, b"", False)
+
+
+def test_with_peers_small_contents_come_along_and_large_ones_as_deltas() -> None:
+    kit = alone()
+    kit.connects()
+    mine = kit.has(record(b"a", b"1")._replace(size=limits.DELTA_FILE_BYTES_MIN))
+    kit.it.on_touched(b"a", Urgency.NOW)
+    ((item,),) = looks(kit)
+    assert (item.base, item.was, item.want_bytes) == (mine.record.content, mine.record.content, True)
+
+
+def test_a_new_name_is_compared_with_what_it_most_probably_came_from() -> None:
+    kit = alone()
+    kit.connects()
+    mine = kit.has(record(b"film", b"1")._replace(size=limits.DELTA_FILE_BYTES_MIN))
+    kit.it.on_touched(b"film.part", Urgency.NOW)
+    ((item,),) = looks(kit)
+    assert item.base == mine.record.content
+
+
+def test_a_file_that_a_program_has_open_waits_for_its_close_while_it_is_shorter_than_it_was() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"1")._replace(size=500))
+    kit.it.on_touched(b"a", Urgency.WRITING)
+    ((item,),) = looks(kit, limits.SETTLE_MS)
+    assert item.open_below == 500
+    kit.it.look_came_back(kit.board.look_ends(b"a"))
+    kit.it.on_touched(b"a", Urgency.NOW)
+    ((item,),) = looks(kit)
+    assert item.open_below == 0, "it is closed"
+
+
+def test_a_new_file_does_not_wait_for_its_close_for_ever() -> None:
+    kit = alone()
+    kit.it.on_touched(b"a", Urgency.CREATED)
+    errand = kit.board.agenda.find(b"a")
+    assert errand is not None
+    errand.replaced = 1
+    assert kit.it.open_below(errand) == 1
+    kit.wait(EMPTY_MS)
+    assert kit.it.open_below(errand) == 0
+
+
+# --- echoes ---------------------------------------------------------------------------------------------------------
+
+
+def echo(kit: Alone[LookQueue], count: int) -> list[bytes]:
+    """So many new names are made by us."""
+    made = [b"d/%03d" % number for number in range(count)]
+    kit.it.expect_echoes(made)
+    kit.it.all_installed(made)
+    return made
+
+
+def test_the_events_of_a_bulk_are_ours_and_its_folder_is_listed_when_all_is_calm() -> None:
+    kit = alone()
+    for path in echo(kit, 40):
+        kit.it.on_touched(path, Urgency.ARRIVED)
+    assert looks(kit) == []
+    assert kit.board.listings.when_calm == {b"d"}
+
+
+def test_the_event_of_a_single_name_is_looked_at() -> None:
+    kit = alone()
+    (path,) = echo(kit, 1)
+    kit.it.on_touched(path, Urgency.ARRIVED)
+    assert paths(looks(kit)) == [[path]]
+
+
+@pytest.mark.parametrize("why", ["late", "twice", "another event", "it failed", "not ours"])
+def test_nothing_else_is_taken_for_ours(why: str) -> None:
+    kit = alone()
+    path = echo(kit, 40)[0]
+    if why == "late":
+        kit.wait(ECHO_MS)
+    if why == "twice":
+        kit.it.on_touched(path, Urgency.ARRIVED)
+    if why == "it failed":
+        kit.it.installed(path, False)
+    if why == "not ours":
+        path = b"d/other"
+    kit.it.on_touched(path, Urgency.NOW if why == "another event" else Urgency.ARRIVED)
+    assert paths(looks(kit)) == [[path]]
+
+
+def test_an_event_before_the_job_is_back_is_ours_as_well() -> None:
+    kit = alone()
+    made = [b"%03d" % number for number in range(40)]
+    for path in made:
+        kit.it.expect_echo(path)
+    kit.it.on_touched(made[0], Urgency.ARRIVED)
+    assert looks(kit) == []
+
+
+# --- renames --------------------------------------------------------------------------------------------------------
+
+
+def test_both_names_of_a_rename_are_looked_at_together_the_new_one_first() -> None:
+    kit = alone()
+    row = kit.has(record(b"z old", b"1"))
+    kit.it.on_moved(Moved(b"z old", b"a new", False))
+    ((new, old),) = looks(kit)
+    assert (new.path, old.path) == (b"a new", b"z old")
+    assert new.hint is not None, "what was known need not be read again"
+    assert new.hint.fp == row.fp
+
+
+def test_a_folder_takes_all_that_is_in_it_along() -> None:
+    kit = alone()
+    kit.has(folder(b"old"))
+    for path in (b"old/a", b"old/b"):
+        kit.has(record(path, path))
+    kit.it.on_moved(Moved(b"old", b"new", True))
+    found = {item.path for job in looks(kit, 100) for item in job}
+    assert found == {b"new", b"new/a", b"new/b", b"old", b"old/a", b"old/b"}
+
+
+def test_a_move_out_of_what_is_shared_is_a_hint_for_each_name() -> None:
+    kit = alone(scope__is_ours=lambda path: path == b"a")
+    kit.it.on_moved(Moved(b".dir_sync/x", b"a", False))
+    assert paths(looks(kit)) == [[b"a"]]
+
+
+def test_a_name_that_vanished_and_turned_up_in_a_listing_is_a_rename() -> None:
+    kit = alone()
+    fp = fingerprint(stat(b"1", inode=7))
+    kit.has(record(b"old", b"1"), fp)
+    kit.real(LocalRenames).renames.appeared(b"new", inode_of(fp))
+    kit.board.agenda.add(b"new", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
+    kit.it.on_touched(b"old", Urgency.VANISHED)
+    assert kit.real(LocalRenames).renames.sources_of(b"new") == (b"old",)
+
+
+def test_the_absence_of_what_an_editor_has_put_aside_is_not_believed_at_once() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"1"))
+    kit.it.on_touched(b"a.new", Urgency.CREATED)
+    kit.it.on_touched(b"a", Urgency.VANISHED)
+    errand = kit.board.agenda.find(b"a")
+    assert errand is not None
+    assert errand.patience_ms == kit.board.now.mono_ms + limits.SAVE_GRACE_MS
+
+
+# --- others who ask -------------------------------------------------------------------------------------------------
+
+
+def test_what_was_in_a_folder_that_went_is_looked_at_first() -> None:
+    kit = alone()
+    kit.has(folder(b"d"))
+    kit.has(record(b"d/a", b"1"))
+    errand = kit.look_comes_back(b"d", live=True)
+    assert kit.it.look_below(b"d", errand, replaced=True)
+    child = kit.board.agenda.find(b"d/a")
+    assert child is not None
+    assert (child.live, child.judged, child.gone) == (True, True, True)
+    assert not kit.it.look_below(b"e", errand)
+
+
+def test_the_other_names_of_a_file_are_looked_at() -> None:
+    kit = alone()
+    fp, other = fingerprint(stat(b"1", inode=7)), fingerprint(stat(b"1", inode=8))
+    kit.has(record(b"b", b"1"), fp)
+    kit.has(record(b"c", b"1"), other)
+    kit.it.look_at_links(fp, record(b"a", b"1"))
+    assert (kit.is_looked_at(b"b"), kit.is_looked_at(b"c")) == (True, False)
+
+
+def test_what_a_job_found_to_be_different_is_looked_at_or_doubted() -> None:
+    kit = alone()
+    kit.it.differs(b"a")
+    assert kit.is_looked_at(b"a")
+    name = b".dir_sync/versions/v"
+    version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Why.DELETED, "")
+    kit.index.put_version(version)
+    kit.it.differs(name)
+    assert kit.asked("versions.doubt") == [(version,)]
+    assert not kit.is_looked_at(name)
+
+
+def test_people_are_told_once_of_a_file_that_never_rests() -> None:
+    kit = alone()
+    for _ in range(3):
+        kit.it.never_rests(b"a", 5)
+    assert kit.told() == [notes.Restless(b"a", 5)]
+    kit.it.rests(b"a")
+    kit.it.never_rests(b"a", 5)
+    assert len(kit.told()) == 2
+
+
+def test_the_contents_that_a_scan_reads_are_kept_only_for_a_peer_that_has_nothing() -> None:
+    kit = alone()
+    assert not kit.it.want_bytes()
+    kit.connects()
+    assert kit.it.want_bytes()
+    kit.board.begin_scan()
+    assert not kit.it.want_bytes()
+    kit.answers["publisher.check_seeding"] = True
+    assert kit.it.want_bytes()
