@@ -112,6 +112,51 @@ class _Reader(InotifyFD):
         return bool(readable)
 
 
+class _FloodMeter:
+    """Do events come by the hundred?"""
+
+    def __init__(self) -> None:
+        self.count = 0  # events since `_from_s`
+        self._from_s = 0.0
+        self._was_flooded = False
+
+    def is_flooded(self) -> bool:
+        now = time.monotonic()
+        if now - self._from_s > _FLOOD_S:
+            self._was_flooded = self.count > _FLOOD and now - self._from_s < 2 * _FLOOD_S
+            self._from_s, self.count = now, 0
+        return self._was_flooded or self.count > _FLOOD
+
+
+class _WatchedFolders:
+    """Which watch descriptor stands for which folder."""
+
+    def __init__(self) -> None:
+        self.paths: dict[int, bytes] = {}
+        self._descriptors: dict[bytes, int] = {}
+
+    def add(self, wd: int, path: bytes) -> None:
+        self.paths[wd] = path
+        self._descriptors[path] = wd
+
+    def remove(self, wd: int) -> None:
+        path = self.paths.pop(wd, None)
+        if path is not None and self._descriptors.get(path) == wd:
+            del self._descriptors[path]
+
+    def below(self, path: bytes) -> list[int]:
+        """The descriptors of a folder and of all that are in it."""
+        prefix = path + b"/"
+        return [wd for known, wd in list(self._descriptors.items()) if known == path or known.startswith(prefix)]
+
+    def move(self, source: bytes, target: bytes) -> None:
+        """A folder has another name now."""
+        for wd in self.below(source):
+            old = self.paths[wd]
+            self._descriptors.pop(old, None)
+            self.add(wd, target + old[len(source) :])
+
+
 class ChangeHandler:
     """Watches the folders of one tree. `watch` may be called from any thread; all else runs on watchdog's."""
 
@@ -122,14 +167,11 @@ class ChangeHandler:
         self._root = root
         self._post = post
         self._backlog = backlog
-        self._paths: dict[int, bytes] = {}
-        self._descriptors: dict[bytes, int] = {}
+        self._folders = _WatchedFolders()
         self._batch: dict[Event, None] = {}
         self._half: tuple[int, bytes, bool] | None = None  # cookie, path, is directory: a rename's first half
         self._lost = False
-        self._counted = 0  # events since _counting_from
-        self._counting_from = 0.0
-        self._flooded = False
+        self._flood = _FloodMeter()
         self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by anyone
         self._reader = _Reader(self)
 
@@ -154,19 +196,14 @@ class ChangeHandler:
                 self.unwatched.pop(path, None)
             return False
         self.unwatched.pop(path, None)
-        self._paths[wd] = path
-        self._descriptors[path] = wd
+        self._folders.add(wd, path)
         return True
 
     # --- watchdog's thread -------------------------------------------------------------------------------------------
 
     def is_flooded(self) -> bool:
         """True while events come by the hundred."""
-        now = time.monotonic()
-        if now - self._counting_from > _FLOOD_S:
-            self._flooded = self._counted > _FLOOD and now - self._counting_from < 2 * _FLOOD_S
-            self._counting_from, self._counted = now, 0
-        return self._flooded or self._counted > _FLOOD
+        return self._flood.is_flooded()
 
     @property
     def awaits_other_half(self) -> bool:
@@ -176,8 +213,8 @@ class ChangeHandler:
         self.happened(event.wd, event.mask, event.cookie, event.name)
 
     def happened(self, wd: int, mask: int, cookie: int, name: bytes) -> None:
-        self._counted += 1
-        folder = self._paths.get(wd)
+        self._flood.count += 1
+        folder = self._folders.paths.get(wd)
         if folder is None or not name or name == RESERVED_NAME:
             if name or not mask & InotifyConstants.IN_ATTRIB:
                 return
@@ -196,7 +233,7 @@ class ChangeHandler:
                 source = self._half[1]
                 self._half = None
                 if is_directory:
-                    self._move_watches(source, path)
+                    self._folders.move(source, path)
                 self._add(Moved(source, path, is_directory))
             else:
                 self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.ARRIVED))
@@ -212,9 +249,7 @@ class ChangeHandler:
             self._add(Touched(path, Urgency.WRITING))
 
     def on_watch_deleted(self, wd: int) -> None:
-        path = self._paths.pop(wd, None)
-        if path is not None and self._descriptors.get(path) == wd:
-            del self._descriptors[path]
+        self._folders.remove(wd)
 
     def on_queue_overflow(self) -> None:
         self._half = None
@@ -247,18 +282,6 @@ class ChangeHandler:
         self._half = None
         self._add(Touched(path, Urgency.VANISHED))
         if is_directory:
-            for wd in self._below(path):
+            for wd in self._folders.below(path):
                 self._reader.remove(wd)
-                self.on_watch_deleted(wd)
-
-    def _below(self, path: bytes) -> list[int]:
-        prefix = path + b"/"
-        return [wd for known, wd in list(self._descriptors.items()) if known == path or known.startswith(prefix)]
-
-    def _move_watches(self, source: bytes, target: bytes) -> None:
-        for wd in self._below(source):
-            old = self._paths[wd]
-            new = target + old[len(source) :]
-            self._descriptors.pop(old, None)
-            self._paths[wd] = new
-            self._descriptors[new] = wd
+                self._folders.remove(wd)

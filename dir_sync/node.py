@@ -10,12 +10,10 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections import deque
 from typing import Protocol
 
 from dir_sync.core import limits
 from dir_sync.core.messages import (
-    Chunks,
     Close,
     Hello,
     Message,
@@ -24,42 +22,26 @@ from dir_sync.core.messages import (
     Pong,
     ProtocolVersion,
     State,
-    encode,
 )
 from dir_sync.core.model import PeerError
 from dir_sync.core.overload.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.session import Session
 from dir_sync.core.wire import Buffer, LocalError
 from dir_sync.network import tcp
+from dir_sync.network.backpressure import Backpressure
+from dir_sync.network.outbox import Outbound, Outbox
 
-__all__ = ["Listener", "Node", "Parcel"]
+__all__ = ["Listener", "Node"]
 
 _BUFFERS_MAX = 512  # of one sendmsg
-_SIP_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
-_PARTING_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
+_SENT_REPORT_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
+_CLOSE_LINGER_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
 _LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
 _TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are bounded by what they ask for
 _SLOW_BYTES = (
     8 * limits.KIB
 )  # of one read while the peer rests: some pages would fit a larger one, and be parsed together
 _RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
-
-
-class Parcel:
-    """A message that may go to several peers: encoded once, by the first writer that needs it."""
-
-    __slots__ = ("_encoded", "message", "size")
-
-    def __init__(self, message: Message, size: int) -> None:
-        self.message = message
-        self.size = size  # what the engine is told when it has left
-        self._encoded: list[Buffer] | None = None
-
-    def encoded(self) -> list[Buffer]:
-        buffers = self._encoded
-        if buffers is None:
-            buffers = self._encoded = encode(self.message)
-        return buffers
 
 
 class Listener(Protocol):
@@ -85,7 +67,10 @@ class Listener(Protocol):
 
 
 class Node:
-    """One connection, from the moment its socket is connected. Fields: set once; writer; reader; any thread."""
+    """One connection, from the moment its socket is connected.
+
+    It has more fields than a machine may have: two threads share one socket, and what is left here is what one of them
+    tells the other (why and since when the connection ends) and what the owner reads (whose link it is)."""
 
     def __init__(
         self, link: int, sock: socket.socket, address: str, dialled: bool, hello: Hello, listener: Listener
@@ -99,19 +84,15 @@ class Node:
         self._session = Session()
         self._began = time.monotonic()
         # --- any thread ---
-        self._control: deque[Parcel] = deque()
-        self._bulk: deque[Parcel] = deque()
-        self._ready = threading.Semaphore(0)
+        self._outbox = Outbox()
         self._reason = ""
         self._text = ""
         self._said_close = 0.0
-        self._consumed = 0
-        self._starved = threading.Condition()
-        self._posted = 0  # reader only
+        self._ahead = Backpressure(lambda: bool(self._reason))
         self.flood = ""  # what it floods us with; set by the reader before the end
         self.is_doubted = False  # a peer that has dialled anew is asked whether this link lives
         tcp.tune(sock)
-        self.send(Parcel(hello, 0))
+        self.send(Outbound(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
         self._writer = threading.Thread(target=self._write, name=f"write-{link}", daemon=True)
 
@@ -119,16 +100,15 @@ class Node:
         self._writer.start()
         self._reader.start()
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, parcel: Outbound) -> None:
         """Any thread; never waits. Chunks give way to everything else."""
-        (self._bulk if isinstance(parcel.message, Chunks) else self._control).append(parcel)
-        self._ready.release()
+        self._outbox.put(parcel)
 
     def close(self, reason: str, text: str) -> None:
         """Say CLOSE and end. Any thread; never waits."""
         if not self._reason:
             self._reason, self._text = reason, text
-            self.send(Parcel(Close(reason, text[: limits.TEXT_CHARS_MAX]), 0))
+            self.send(Outbound(Close(reason, text[: limits.TEXT_CHARS_MAX]), 0))
 
     def end_flood(self, words: str) -> None:
         """Say CLOSE to a peer that floods this node with that."""
@@ -139,7 +119,7 @@ class Node:
     def ping(self) -> None:
         """Find out soon whether the peer is still there."""
         self.is_doubted = True
-        self.send(Parcel(Ping(int(time.monotonic() * 1000)), 0))
+        self.send(Outbound(Ping(int(time.monotonic() * 1000)), 0))
 
     def abort(self) -> None:
         """End at once, without a word."""
@@ -158,9 +138,7 @@ class Node:
 
     def consumed(self, cost: int) -> None:
         """The engine has dealt with a message of that cost."""
-        with self._starved:
-            self._consumed += cost
-            self._starved.notify()
+        self._ahead.consumed(cost)
 
     def join(self, timeout_s: float) -> bool:
         """Wait until both threads have ended."""
@@ -189,7 +167,7 @@ class Node:
         else:
             self._reason = self._reason or reason
         self.abort()
-        self._ready.release()
+        self._outbox.wake()
         self._writer.join(5.0)
         self._socket.close()
         self._listener.ended(self, mine or reason, self._text if mine else text)
@@ -212,14 +190,14 @@ class Node:
                     return "timeout", f"no answer for {limits.DEAD_AFTER_MS // 1000} s"
                 if not tcp.has_address(self._socket.getsockname()[0]):
                     return "lost", "this machine lost the address that the connection used"
-                self.send(Parcel(Ping(timeouts), 0))
+                self.send(Outbound(Ping(timeouts), 0))
                 continue
             finally:
                 buffer.release()
             if n == 0:
                 return self._reason or "lost", "it closed the connection"
             timeouts = 0
-            if self._said_close and (time.monotonic() - self._said_close) * 1000 > _PARTING_MS:
+            if self._said_close and (time.monotonic() - self._said_close) * 1000 > _CLOSE_LINGER_MS:
                 return self._reason, self._text
             unknown = session.hello is None
             cost += n
@@ -241,15 +219,15 @@ class Node:
                         self._patience(limits.PING_EVERY_MS)
                         self._listener.said_hello(self, message)
                     case Ping(token):
-                        if len(self._control) < 10_000:
-                            self.send(Parcel(Pong(token), 0))
+                        if len(self._outbox.control) < 10_000:
+                            self.send(Outbound(Pong(token), 0))
                     case Pong():
                         self.is_doubted = False
                     case Close(reason, text):
                         return reason, text
                     case _:
                         cost += _memory_of(message)
-                        self._posted += cost
+                        self._ahead.posted(cost)
                         self._listener.received(self, message, cost)
                         cost = 0
             if self.flood:
@@ -260,9 +238,9 @@ class Node:
                 rest_s = self._listener.rest(self, decoded_s)
                 most = _SLOW_BYTES if rest_s > 0 else None
                 if rest_s > 0:
-                    self._pause(rest_s)
-                    self._wait_for_engine(limits.INBOX_BYTES_RESTING_MAX)
-            self._wait_for_engine(limits.INBOX_BYTES_PER_LINK_MAX)
+                    self._ahead.pause(rest_s)
+                    self._ahead.wait(limits.INBOX_BYTES_RESTING_MAX)
+            self._ahead.wait(limits.INBOX_BYTES_PER_LINK_MAX)
 
     def _slow(self, kind: object, amount: float) -> None:
         """Of a peer that asks for more than synchronization needs nothing is read for a while. `flood` is set if that
@@ -272,13 +250,7 @@ class Node:
         verdict = self._listener.asked(self, kind, amount)
         self.flood = verdict.words
         if verdict.wait_ms and not verdict.words:
-            self._pause(verdict.wait_ms / 1000)
-
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        with self._starved:
-            while not self._reason and (left := end - time.monotonic()) > 0:
-                self._starved.wait(min(left, 0.5))
+            self._ahead.pause(verdict.wait_ms / 1000)
 
     def _is_overdue(self) -> bool:
         left_ms = limits.HELLO_WITHIN_MS - (time.monotonic() - self._began) * 1000
@@ -289,24 +261,17 @@ class Node:
     def _patience(self, ms: int) -> None:
         tcp.set_patience(self._socket, ms)
 
-    def _wait_for_engine(self, most: int) -> None:
-        """Until it has dealt with all but so many bytes of what was read."""
-        if self._posted - self._consumed > most:
-            with self._starved:
-                while self._posted - self._consumed > most and not self._reason:
-                    self._starved.wait(0.5)
-
     # --- the writer's thread -----------------------------------------------------------------------------------------
 
     def _write(self) -> None:
         left = 0
         try:
             while True:
-                while not self._ready.acquire(timeout=_LOOK_AGAIN_S if self._is_unacknowledged() else None):
+                while not self._outbox.wait(_LOOK_AGAIN_S if self._is_unacknowledged() else None):
                     pass
-                parcels = self._next_parcels()
+                parcels = self._outbox.take()
                 if not parcels:
-                    if self._reason and not self._control:
+                    if self._reason and not self._outbox.control:
                         return
                     continue
                 buffers: list[Buffer] = []
@@ -317,7 +282,7 @@ class Node:
                     left += parcel.size
                     closing |= isinstance(parcel.message, Close)
                 self._send_all(buffers)
-                if left >= _SIP_BYTES or (left and not self._control and not self._bulk):
+                if left >= _SENT_REPORT_BYTES or (left and not self._outbox.control and not self._outbox.bulk):
                     self._listener.left(self, left)
                     left = 0
                 if closing or self._session.closed:
@@ -333,23 +298,10 @@ class Node:
         """End our side. What we said last still arrives, and the peer has a moment to end its own."""
         self._said_close = time.monotonic()
         try:
-            self._patience(_PARTING_MS)
+            self._patience(_CLOSE_LINGER_MS)
             self._socket.shutdown(how)
         except OSError:
             pass  # it has ended by itself
-
-    def _next_parcels(self) -> list[Parcel]:
-        parcels: list[Parcel] = []
-        size = 0
-        while self._control and len(parcels) < 64 and size < limits.MIB:
-            parcel = self._control.popleft()
-            parcels.append(parcel)
-            size += parcel.size
-        if not parcels and self._bulk:
-            parcels.append(self._bulk.popleft())
-        for _ in parcels[1:]:
-            self._ready.acquire(blocking=False)
-        return parcels
 
     def _send_all(self, buffers: list[Buffer]) -> None:
         views = [memoryview(buffer) for buffer in buffers if len(buffer)]

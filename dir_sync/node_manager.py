@@ -7,18 +7,19 @@ Rule: nothing here decides who stays: that is the roster's. Strangers get few pl
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dir_sync.core import limits
 from dir_sync.core.messages import Hello, Message
 from dir_sync.core.overload.guard import Guard, Verdict
+from dir_sync.network.address_policy import AddressPolicy
+from dir_sync.network.link_table import LinkTable
+from dir_sync.network.outbox import Outbound
 from dir_sync.network.throttle import Rests
-from dir_sync.node import Node, Parcel
+from dir_sync.node import Node
 
 __all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager", "Stalled"]
 
@@ -90,16 +91,12 @@ class NodeManager:
         OSError if the port cannot be had."""
         self._our_hello = our_hello
         self._post = post
-        self._report = report
-        self._is_near = is_near
-        self._trusted = trusted
+        self._policy = AddressPolicy(is_near, trusted, report)
         self._rests = rests or Rests()
         self._lock = threading.Lock()
         # Under _lock.
         self._guard = Guard()
-        self._nodes: dict[int, Node] = {}
-        self._strangers: dict[int, str] = {}  # links without a hello, and their addresses
-        self._next_link = 1
+        self._links = LinkTable(self._guard.calls_left)
         self._stopping = False
         self._listener = socket.create_server((address, port), backlog=_BACKLOG)
         self.port: int = self._listener.getsockname()[1]
@@ -114,27 +111,27 @@ class NodeManager:
         """Connect; Dialled tells how it went."""
         threading.Thread(target=self._dial, args=(address, port), name="dial", daemon=True).start()
 
-    def send(self, link: int, parcel: Parcel) -> None:
+    def send(self, link: int, parcel: Outbound) -> None:
         """Nothing happens if the link has ended."""
-        node = self._nodes.get(link)
+        node = self._links.nodes.get(link)
         if node is not None:
             node.send(parcel)
 
     def drop(self, link: int, reason: str, text: str = "") -> None:
         """Say CLOSE and end that link."""
-        node = self._nodes.get(link)
+        node = self._links.nodes.get(link)
         if node is not None:
             node.close(reason, text)
 
     def drop_all(self, reason: str) -> None:
         """Say CLOSE on every link there is, greeted or not."""
         with self._lock:
-            nodes = list(self._nodes.values())
+            nodes = list(self._links.nodes.values())
         for node in nodes:
             node.close(reason, "")
 
     def ping(self, link: int) -> None:
-        node = self._nodes.get(link)
+        node = self._links.nodes.get(link)
         if node is not None:
             node.ping()
 
@@ -142,7 +139,7 @@ class NodeManager:
         """Say good-bye to everybody and wait, not long, for all threads."""
         with self._lock:
             self._stopping = True
-            nodes = list(self._nodes.values())
+            nodes = list(self._links.nodes.values())
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -173,7 +170,7 @@ class NodeManager:
                 continue
             if (
                 not self._is_admitted(address)
-                or not self._is_welcome(address)
+                or not self._policy.allows(address)
                 or not self._take_in(sock, address, False)
             ):
                 sock.close()
@@ -186,51 +183,26 @@ class NodeManager:
         with self._lock:
             return self._guard.admits(address, _mono_ms())
 
-    def _is_welcome(self, address: str) -> bool:
-        if address in self._trusted or not ipaddress.ip_address(address).is_global or self._is_near(address):
-            return True  # some LANs use public addresses
-        self._report(f"refused a connection from {address}: it is not on this LAN (name it with --peer to allow it)")
-        return False
-
     def _take_in(self, sock: socket.socket, address: str, dialled: bool) -> Node | None:
         with self._lock:
-            if self._stopping or len(self._nodes) >= limits.LINKS_MAX + limits.UNFINISHED_MAX:
+            if self._stopping or self._links.is_full:
                 return None
             giving_way: Node | None = None
             if not dialled:
-                has_place, giving_way = self._place_for(address)
+                has_place, giving_way = self._links.make_place(address)
                 if not has_place:
                     return None
-            link = self._next_link
-            self._next_link += 1
+            number = self._links.new_number()
             try:
-                node = Node(link, sock, address, dialled, self._our_hello(), self)
+                node = Node(number, sock, address, dialled, self._our_hello(), self)
             except OSError:
                 return None
-            self._nodes[link] = node
-            if not dialled:
-                self._strangers[link] = address
+            self._links.add(node)
         if giving_way is not None:
             giving_way.abort()
         if not dialled:
             node.start()
         return node
-
-    def _place_for(self, address: str) -> tuple[bool, Node | None]:
-        """Whether somebody from `address` may come in, and which link that has not said HELLO gives way: the oldest one of
-        its own address, if that has many; else the oldest one of the address that has called most often of late."""
-        same = [link for link, other in self._strangers.items() if other == address]
-        oldest: int | None = None
-        if len(same) >= limits.UNFINISHED_PER_ADDRESS_MAX:
-            oldest = same[0]
-        elif len(self._strangers) >= limits.UNFINISHED_MAX:
-            oldest = min(self._strangers, key=lambda link: self._guard.calls_left(self._strangers[link]))
-            if self._guard.calls_left(self._strangers[oldest]) > self._guard.calls_left(address):
-                return False, None
-        if oldest is None:
-            return True, None
-        del self._strangers[oldest]
-        return True, self._nodes.get(oldest)
 
     def _dial(self, address: str, port: int) -> None:
         text = ""
@@ -257,7 +229,7 @@ class NodeManager:
 
     def said_hello(self, node: Node, hello: Hello) -> None:
         with self._lock:
-            self._strangers.pop(node.link, None)
+            self._links.has_introduced_itself(node.link)
         self._post(Greeted(node, hello))
 
     def received(self, node: Node, message: Message, cost: int) -> None:
@@ -304,8 +276,7 @@ class NodeManager:
             elif node.flood:
                 wait_ms = self._guard.keep_away(node.address, _mono_ms())
                 text += f"; it may come back in {wait_ms // 1000} s" if wait_ms else ""
-            self._strangers.pop(node.link, None)
-            self._nodes.pop(node.link, None)
+            self._links.remove(node.link)
         self._post(Ended(node, reason, text))
 
 

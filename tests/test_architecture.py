@@ -95,6 +95,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting.output": set(),
     "daemon.signals": set(),
     "network": set(),
+    "network.networks": {"utils"},
+    "network.outbox": set(),
+    "network.backpressure": set(),
+    "network.address_policy": set(),
+    "network.link_table": {"node"},
     "reporting": set(),
     "folder": set(),
     # decisions and memory
@@ -478,10 +483,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "event_handler": set(),
     # threads and sockets
     "network.tcp": set(),
-    "node": {"network.tcp"},
+    "node": {"network.backpressure", "network.outbox", "network.tcp"},
     "network.throttle": set(),
-    "node_manager": {"node", "network.throttle"},
-    "network.discovery": {"utils"},
+    "node_manager": {"network.address_policy", "network.link_table", "network.outbox", "network.throttle", "node"},
+    "network.discovery": {"network.networks", "utils"},
     "reporting.narrator": {"reporting.log", "reporting.sentences"},
     "reporting.sentences": {"reporting.log", "reporting.shell"},
     "daemon.inbox": {"node", "node_manager", "network.throttle"},
@@ -523,7 +528,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "file_sync",
             "daemon.inbox",
             "reporting.narrator",
-            "node",
+            "network.outbox",
             "folder.state",
         ),
     },
@@ -533,7 +538,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("history.undo_plan",),
     },
     "daemon.status": {"daemon.links", "daemon.share", "config"},
-    "daemon.links": {"daemon.share", "config", "engine", "reporting.log", "node", "node_manager"},
+    "daemon.links": {"daemon.share", "config", "engine", "reporting.log", "network.outbox", "node", "node_manager"},
     "daemon.share": {
         *(
             "daemon.jobs",

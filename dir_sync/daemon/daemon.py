@@ -81,7 +81,7 @@ class Daemon:
                 self._hello,
                 self._inbox.put,
                 self._warn_once,
-                lambda address: self._discovery.is_near(address),
+                lambda address: self._discovery.networks.is_near(address),
                 trusted,
                 self._rests,
             )

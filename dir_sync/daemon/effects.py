@@ -22,7 +22,7 @@ from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.file_sync import SYNC_ALL_FROM, is_new_file
 from dir_sync.folder import state
-from dir_sync.node import Parcel
+from dir_sync.network.outbox import Outbound
 from dir_sync.reporting.narrator import Narrator
 
 __all__ = ["Performer"]
@@ -53,7 +53,7 @@ class Performer:
         for effect in effects:
             match effect:
                 case Send(peers, message, size):
-                    self._peers.send(peers, Parcel(message, size))
+                    self._peers.send(peers, Outbound(message, size))
                 case Tell(note):
                     if isinstance(note, LocalChange):
                         self._inbox.somebody_works_here()

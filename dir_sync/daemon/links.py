@@ -23,7 +23,8 @@ from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.roster import NOTHING_IN_COMMON, Accept, Action, Announce, Dial, NewIdentity, Refuse, Roster
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
-from dir_sync.node import Node, Parcel
+from dir_sync.network.outbox import Outbound
+from dir_sync.node import Node
 from dir_sync.node_manager import Dialled, Greeted
 from dir_sync.reporting.log import Once, logger
 
@@ -84,7 +85,7 @@ class ConnectedPeers:
 
     # --- orders of the engine ----------------------------------------------------------------------------------------
 
-    def send(self, peers: Sequence[str], parcel: Parcel) -> None:
+    def send(self, peers: Sequence[str], parcel: Outbound) -> None:
         """To those of them that are still connected."""
         for peer in peers:
             node = self._links.get(peer)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dir_sync.core import limits
 from dir_sync.core.overload.rate import TokenBucket
 from dir_sync.core.peers.beacon import Beacon, decode_beacon, encode_beacon
-from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link
+from dir_sync.network.networks import Networks
+from dir_sync.utils import Interface
 
 __all__ = ["Discovery"]
 
@@ -26,8 +27,6 @@ DATAGRAMS_BURST, DATAGRAMS_PER_S = (
 )  # 200 nodes that start at once say some 1,000; each costs 30 us
 FLOOD_PAUSE_MS = 50  # what comes meanwhile overflows in the kernel, at no cost of ours
 TROUBLE_PAUSE_MS = 1_000  # a socket that fails is not asked again at once
-LIST_AGAIN_MS = 1_000  # for a source that is not near, as far as known: at most one look at the interfaces
-CAUSES_MAX = 64  # troubles told to people
 JOIN_S = 2.0
 
 
@@ -47,9 +46,8 @@ class Discovery:
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._port = port
-        self._interface = interface
         self._post = post
-        self._report = report
+        self.networks = Networks(interface, report)
         # Bound to all addresses: a socket bound to one hears no broadcast. SO_REUSEADDR: each process on this
         # machine that does so hears each broadcast.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -64,11 +62,8 @@ class Discovery:
             raise
 
         # Any thread; each is replaced whole.
-        self._networks: tuple[Interface, ...] = ()
-        self._listed_ms: int | None = None
         self._own: frozenset[tuple[str, str]] = frozenset()
         self._own_datagrams: frozenset[bytes] = frozenset()
-        self._causes: frozenset[tuple[str, int | str]] = frozenset()
 
         self._change = threading.Condition()
         # Under `_change`.
@@ -109,16 +104,6 @@ class Discovery:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
-    def is_near(self, source: str) -> bool:
-        """True for an address on a network in use here. Any thread."""
-        # Of one interface only its own network counts; else loopback too, even where it is not listed.
-        check = is_local_address if self._interface is None else is_on_link
-        if check(source, self._networks):
-            return True
-        if self._listed_ms is not None and _now_ms() - self._listed_ms < LIST_AGAIN_MS:
-            return False
-        return check(source, self._list())  # an interface may just have come up
-
     # --- listening ------------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
@@ -140,7 +125,9 @@ class Discovery:
                 except BlockingIOError:
                     break
                 except OSError as error:
-                    self._tell(("", error.errno or 0), f"cannot listen for other nodes: {error.strerror}")
+                    self.networks.report_once(
+                        ("", error.errno or 0), f"cannot listen for other nodes: {error.strerror}"
+                    )
                     if pause.poll(TROUBLE_PAUSE_MS):
                         return
                     break
@@ -151,14 +138,14 @@ class Discovery:
         if len(data) > limits.BEACON_BYTES_MAX or data in self._own_datagrams:
             return
         beacon = decode_beacon(data)
-        if beacon is None or (beacon.node, beacon.instance) in self._own or not self.is_near(source):
+        if beacon is None or (beacon.node, beacon.instance) in self._own or not self.networks.is_near(source):
             return
         self._post(beacon, source)
 
     # --- sending --------------------------------------------------------------------------------------------
 
     def _speak(self) -> None:
-        self._list()  # the first time it takes some 25 ms, which the first beacon should not have to wait for
+        self.networks.list()  # the first time it takes some 25 ms, which the first beacon should not have to wait for
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._is_stopping or self._pending is not None)
@@ -168,13 +155,13 @@ class Discovery:
             assert beacon is not None
             data = encode_beacon(beacon)
             self._own_datagrams = frozenset({data, encode_beacon(beacon._replace(ask=not beacon.ask))})
-            for network in self._list():
+            for network in self.networks.list():
                 try:
                     self._send(data, network)
                 except OSError as error:
                     # No route, no permission (a firewall), gone meanwhile: the others are still served.
                     where = f"{network.name} ({network.broadcast})"
-                    self._tell(
+                    self.networks.report_once(
                         (network.name, error.errno or 0),
                         f"cannot announce this node on {where}: {error.strerror}",
                     )
@@ -190,26 +177,6 @@ class Discovery:
                 pass  # old kernels let only root do that
             out.bind((network.address, 0))
             out.sendto(data, (network.broadcast, self._port))
-
-    # --- both -----------------------------------------------------------------------------------------------
-
-    def _list(self) -> tuple[Interface, ...]:
-        """The networks in use now, remembered for the listener; none is no error."""
-        networks: tuple[Interface, ...] = ()
-        try:
-            networks = tuple(interfaces(self._interface))
-        except ValueError as error:
-            self._tell(("", str(error)), f"cannot find other nodes: {error}")
-        except OSError as error:
-            self._tell(("", error.errno or 0), f"the network interfaces cannot be listed: {error.strerror}")
-        self._networks = networks
-        self._listed_ms = _now_ms()
-        return networks
-
-    def _tell(self, cause: tuple[str, int | str], line: str) -> None:
-        if cause not in self._causes and len(self._causes) < CAUSES_MAX:
-            self._causes |= {cause}
-            self._report(line)
 
 
 def _now_ms() -> int:

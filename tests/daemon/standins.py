@@ -17,7 +17,8 @@ from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
 from dir_sync.index import Index
-from dir_sync.node import Node, Parcel
+from dir_sync.network.outbox import Outbound
+from dir_sync.node import Node
 from tests.ends import closed_at_end
 
 FOLDER = "default"
@@ -172,7 +173,7 @@ class Link:
         self.said: list[Message] = []
         self.given_up = ""
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, parcel: Outbound) -> None:
         self.said.append(parcel.message)
 
     def give_up(self, text: str) -> None:

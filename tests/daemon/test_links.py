@@ -13,7 +13,7 @@ from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.links import ConnectedPeers
-from dir_sync.node import Parcel
+from dir_sync.network.outbox import Outbound
 from dir_sync.node_manager import Dialled, Greeted
 from tests.daemon.standins import FOLDER, NOW, Folder, Link, Manager, config, hello
 
@@ -108,7 +108,7 @@ def test_a_silent_link_is_given_up_if_its_peer_has_connected_again() -> None:
 def test_words_are_sent_to_those_who_are_there() -> None:
     bench = Bench()
     bob = bench.connect()
-    bench.peers.send((BOB, CAROL), Parcel(Ping(1), 10))
+    bench.peers.send((BOB, CAROL), Outbound(Ping(1), 10))
     assert bob.said == [Ping(1)]
     assert bench.peers.flow_of(BOB) == Flow("10.0.0.2", BOB)
     assert bench.peers.flow_of(CAROL) == Flow(CAROL, CAROL)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core.peers.beacon import Beacon, encode_beacon
-from dir_sync.network import discovery
+from dir_sync.network import discovery, networks
 from dir_sync.network.discovery import Discovery
 from dir_sync.utils import Interface, interfaces
 
@@ -124,15 +124,15 @@ def test_sources_that_are_not_near_are_dropped(
         listed.set()
         return [far]
 
-    until(lambda: ear.discovery._listed_ms is not None, "the first list")
-    monkeypatch.setattr(discovery, "LIST_AGAIN_MS", 0)
-    monkeypatch.setattr(discovery, "interfaces", only_far)
-    ear.discovery._list()
+    until(lambda: ear.discovery.networks.is_listed, "the first list")
+    monkeypatch.setattr(networks, "LIST_AGAIN_MS", 0)
+    monkeypatch.setattr(networks, "interfaces", only_far)
+    ear.discovery.networks.list()
     listed.clear()
     mouth.sendto(encode_beacon(ONE), (LOOPBACK, port))
     assert listed.wait(WITHIN_S)  # it looked again: an interface might have come up
     monkeypatch.undo()
-    ear.discovery._list()
+    ear.discovery.networks.list()
     mouth.sendto(encode_beacon(TWO), (LOOPBACK, port))
     until(lambda: bool(ear.heard), "the near one")
     assert ear.heard == [(TWO, "127.0.0.1")]
@@ -183,7 +183,7 @@ def test_an_interface_that_is_not_there_is_waited_for(port: int, monkeypatch: py
     try:
         ear.discovery.announce(ONE)
         until(lambda: bool(ear.troubles), "a word about it")
-        monkeypatch.setattr(discovery, "interfaces", lambda only: interfaces("lo"))
+        monkeypatch.setattr(networks, "interfaces", lambda only: interfaces("lo"))
         ear.discovery.announce(ONE)
         until(lambda: bool(other.heard), "the beacon, now that it is there")
         assert ear.troubles == ["cannot find other nodes: no interface has the name or the IPv4 address 'nothere0'"]
@@ -196,7 +196,7 @@ def test_an_interface_that_fails_is_told_once_and_hinders_no_other(
     ear: Ear, other: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = Interface("gone0", "198.51.100.1", "255.255.255.0", "198.51.100.255")  # its address is nobody's here
-    monkeypatch.setattr(discovery, "interfaces", lambda only: [gone, *interfaces(only)])
+    monkeypatch.setattr(networks, "interfaces", lambda only: [gone, *interfaces(only)])
     for number in range(3):
         ear.discovery.announce(ONE._replace(port=1 + number))
         until(lambda number=number: len(other.heard) == number + 1, "the beacon")  # type: ignore[misc]
@@ -209,7 +209,7 @@ def test_a_list_that_fails_is_no_end(ear: Ear, other: Ear, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(discovery, "interfaces", fails)
+        patch.setattr(networks, "interfaces", fails)
         ear.discovery.announce(ONE)
         until(lambda: bool(ear.troubles), "a word about it")
     ear.discovery.announce(ONE)
@@ -225,7 +225,7 @@ def test_what_waits_to_be_sent_is_one_beacon(ear: Ear, other: Ear, monkeypatch: 
         assert may_go.wait(WITHIN_S)
         return interfaces(only)
 
-    monkeypatch.setattr(discovery, "interfaces", slow)
+    monkeypatch.setattr(networks, "interfaces", slow)
     ear.discovery.announce(ONE._replace(ask=False))
     assert is_asked.wait(WITHIN_S)
     ear.discovery.announce(ONE._replace(port=1))  # asks: that is not lost

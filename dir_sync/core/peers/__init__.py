@@ -3,7 +3,9 @@
     beacon         the beacon as a value and as bytes
     address_book   known nodes, and where they were heard
     links          the links that have said HELLO
-    dialling       whom to dial when: back-off, roles, limits
+    beacon_times   when this node sends its own beacon
+    dial_limits    how soon one address may be dialled again
+    dialling       whom to dial when: back-off and roles
     identity       when a node gives up its id because another machine uses it
     roster         all of these together: which peers are near, which of two links stays
     standing       how far two nodes are from being in sync

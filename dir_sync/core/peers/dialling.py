@@ -1,4 +1,4 @@
-"""Whom to dial when: back-off, roles, and limits that keep forged beacons from making us flood a victim.
+"""Whom to dial when: back-off and roles. `dial_limits` says how soon one address may be dialled again.
 
 In:   targets that are wanted, and how dials ended. Out: Dials.
 """
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.backoff import backoff
-from dir_sync.core.overload.rate import TokenBucket
 from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
+from dir_sync.core.peers.dial_limits import DialLimits
 from dir_sync.core.peers.links import Links
 from dir_sync.core.rng import Uniform
 
@@ -24,8 +24,6 @@ BACKOFF_FIRST_MS, BACKOFF_MOST_MS = 250, 30_000
 BACKOFF_JITTER = 0.25
 DIALS_MAX = 16  # at the same time
 STRANGER_DIALS_MAX = 12  # of these: forged beacons may not keep us from those whom we know
-DIAL_AGAIN_MS = 1_000  # one address and port
-HOST_DIALS_BURST, HOST_DIALS_PER_S = 8, 1.0  # one host, all ports: no beacons make us flood a victim
 NOTHING_IN_COMMON = "no-common-folder"  # with this instance, for as long as it runs
 HOPELESS = frozenset({"protocol-version", "overload", NOTHING_IN_COMMON})  # soon again would end the same way
 NEVER_MS = 2**62
@@ -55,9 +53,7 @@ class Dialling:
         self._rng = rng
         self._dials: dict[Address, DialTarget] = {}  # asked for, not yet answered
         self._silent: dict[int, tuple[DialTarget, Address]] = {}  # dialled links that have not said HELLO
-        self._busy: set[Address] = set()  # the addresses of both
-        self._dialled_ms: dict[Address, int] = {}
-        self._hosts: dict[str, TokenBucket] = {}
+        self._limits = DialLimits()
         # (due, counter, target); stale if the target's due is another.
         self._heap: list[tuple[int, int, DialTarget]] = []
         self._count = 0
@@ -118,10 +114,7 @@ class Dialling:
         for target in self._book.fixed:
             if target.due is None and self.is_wanted(target):
                 self._schedule(target, now_ms)
-        for address in [a for a, at_ms in self._dialled_ms.items() if at_ms <= now_ms - DIAL_AGAIN_MS]:
-            del self._dialled_ms[address]
-        for host in [name for name, bucket in self._hosts.items() if bucket.is_full(now_ms)]:
-            del self._hosts[host]
+        self._limits.sweep(now_ms)
 
     # --- dials ------------------------------------------------------------------------------------------------------
 
@@ -205,7 +198,7 @@ class Dialling:
 
     def _landed(self, target: DialTarget, address: Address) -> None:
         target.is_flying = False
-        self._busy.discard(address)
+        self._limits.end(address)
 
     def _dial_from(self, queue: _Queue, dials_max: int, now_ms: int) -> Iterator[Dial]:
         while queue and len(self._dials) < dials_max:
@@ -225,10 +218,7 @@ class Dialling:
                 continue
             target.is_flying = True
             self._dials[address] = target
-            self._busy.add(address)
-            self._dialled_ms[address] = now_ms
-            if self._is_metered(target, address):
-                self._host(address[0], now_ms).take(now_ms)
+            self._limits.begin(address, self._is_metered(target, address), now_ms)
             yield Dial(*address)
 
     def _choose(self, target: DialTarget, now_ms: int) -> tuple[Address, int] | None:
@@ -238,11 +228,7 @@ class Dialling:
         for address, seen in target.addresses.items():
             if self._book.is_ours(address):
                 continue
-            at_ms = self._dialled_ms.get(address, now_ms - DIAL_AGAIN_MS) + DIAL_AGAIN_MS
-            if address in self._busy:
-                at_ms = now_ms + DIAL_AGAIN_MS
-            elif self._is_metered(target, address):
-                at_ms = max(at_ms, now_ms + self._host(address[0], now_ms).wait_ms(now_ms))
+            at_ms = self._limits.earliest_ms(address, self._is_metered(target, address), now_ms)
             rank = (max(at_ms, now_ms), seen.failures, not _is_loopback(address), -seen.heard_ms)
             if best is None or rank < best:
                 best, choice = rank, (address, at_ms)
@@ -252,12 +238,6 @@ class Dialling:
     def _is_metered(target: DialTarget, address: Address) -> bool:
         """Where beacons could send us; nobody outside can forge one that comes from a loopback address."""
         return not target.is_fixed and not _is_loopback(address)
-
-    def _host(self, address: str, now_ms: int) -> TokenBucket:
-        bucket = self._hosts.get(address)
-        if bucket is None:
-            bucket = self._hosts[address] = TokenBucket(HOST_DIALS_BURST, HOST_DIALS_PER_S, now_ms)
-        return bucket
 
 
 def _is_loopback(address: Address) -> bool:

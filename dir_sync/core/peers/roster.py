@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dir_sync.core import limits
-from dir_sync.core.overload.rate import TokenBucket
 from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
 from dir_sync.core.peers.beacon import Beacon
+from dir_sync.core.peers.beacon_times import BeaconTimes
 from dir_sync.core.peers.dialling import HOPELESS, NOTHING_IN_COMMON, Dial, Dialling
 from dir_sync.core.peers.identity import Identity
 from dir_sync.core.peers.links import Link, Links
@@ -35,16 +34,9 @@ __all__ = [
     "Verdict",
 ]
 
-BEAT_MS = 3_000  # how long a node that was missed at its start stays unknown
-BEAT_PER_NODE_MS = 100  # so that a LAN of 200 carries some 10 beacons a second, not 70
-BEAT_JITTER = 0.25
-ANSWER_WITHIN_MS = 40  # the protocol says 50; timers and sockets take their part
-ANSWERS_BURST, ANSWERS_PER_S = 4, 1.0  # one answer serves all who ask at the same time
 STABLE_LINK_MS = 10_000  # a link that lived so long was a good one: its end starts the back-off anew
 SILENCE_MS = 10_000  # whoever was not heard for so long was away: what failed before says nothing
 SAME_TIME_MS = 2_000  # of the protocol: links set up so near each other were dialled at the same time
-
-assert ANSWER_WITHIN_MS < 50
 
 
 class Announce(NamedTuple):
@@ -98,7 +90,6 @@ class Roster:
         self._node = node
         self._instance = instance
         self._folders = None if folders is None else frozenset(folders)
-        self._rng = rng
         self._now_ms = now_ms  # of the last call
 
         self._links = Links()
@@ -108,10 +99,7 @@ class Roster:
         self._identity = Identity(instance)
         self._wants_new_identity = False
 
-        self._beat_due = now_ms
-        self._has_asked = False
-        self._answer_due: int | None = None
-        self._answers = TokenBucket(ANSWERS_BURST, ANSWERS_PER_S, now_ms)
+        self._beacons = BeaconTimes(rng, now_ms)
 
     # --- what happened --------------------------------------------------------------------------------------
 
@@ -212,7 +200,7 @@ class Roster:
         """We are `node` from now on. The links are still those of the old name: close them."""
         self._now_ms = now_ms
         self._node = self._dialling.node = node
-        self._beat_due = now_ms
+        self._beacons.beat_at_once(now_ms)
 
     def tick(self, now_ms: int) -> list[Action]:
         """What is to be done now. Call it when `next_deadline` has come; at other times it does no harm."""
@@ -221,16 +209,13 @@ class Roster:
         if self._wants_new_identity:
             self._wants_new_identity = False
             actions.append(NewIdentity())
-        is_beat = self._beat_due <= now_ms
-        if is_beat or (self._answer_due is not None and self._answer_due <= now_ms):
-            actions.append(Announce(ask=not self._has_asked))
-            self._has_asked = True
-            self._answer_due = None
+        is_beat = self._beacons.is_beat(now_ms)
+        if self._beacons.is_due(now_ms):
+            actions.append(Announce(ask=self._beacons.sent()))
         if is_beat:
             self._book.sweep(now_ms)
             self._dialling.sweep(now_ms)
-            every = BEAT_MS + BEAT_PER_NODE_MS * min(len(self._book.met), limits.LINKS_MAX)
-            self._beat_due = now_ms + int(every * self._rng.uniform(1 - BEAT_JITTER, 1 + BEAT_JITTER))
+            self._beacons.schedule_beat(len(self._book.met), now_ms)
         actions.extend(self._dialling.due(now_ms))
         return actions
 
@@ -238,8 +223,8 @@ class Roster:
         """When `tick` will have something to do; maybe in the past: at once."""
         if self._wants_new_identity:
             return self._now_ms
-        due = (self._beat_due, self._answer_due, self._dialling.next_ms(self._now_ms))
-        return min(when for when in due if when is not None)
+        beacon_ms, dial_ms = self._beacons.next_ms(), self._dialling.next_ms(self._now_ms)
+        return beacon_ms if dial_ms is None else min(beacon_ms, dial_ms)
 
     def connected_nodes(self) -> list[str]:
         """The ids of those who have a link with us, sorted."""
@@ -266,20 +251,12 @@ class Roster:
         if is_new:
             target.instance = beacon.instance
             target.no_dial_before_ms = now_ms
-            self._answer(now_ms)
+            self._beacons.answer_soon(len(self._book.met) + len(self._book.strangers), now_ms)
         if is_new or now_ms - target.heard_ms >= SILENCE_MS:
             target.step = 0
         target.heard_ms = now_ms
         target.see(address, now_ms)
         self._dialling.dial_soon(target, now_ms)
-
-    def _answer(self, now_ms: int) -> None:
-        """Spread over some time, more so in a crowd: not all who heard the newcomer should speak at once."""
-        if self._answer_due is None:
-            spread = min(ANSWER_WITHIN_MS, 2 + len(self._book.met) + len(self._book.strangers))
-            wait = self._answers.wait_ms(now_ms)
-            self._answer_due = now_ms + max(wait, int(self._rng.uniform(0, spread)))
-            self._answers.take(self._answer_due)
 
     # --- verdicts -------------------------------------------------------------------------------------------
 

@@ -24,7 +24,10 @@ _AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others 
 
 @dataclass(slots=True)
 class Fetch:
-    """One content (or one delta) on its way. Bytes come in order; `received` of `size` are here."""
+    """One content (or one delta) on its way. Bytes come in order; `received` of `size` are here.
+
+    It has more fields than a machine may have: what is asked for, how far each step has got (asked, received, written), and
+    what waits between two steps. There is one for each file, so parts of it would cost memory and time in each transfer."""
 
     token: int
     target: Record

@@ -30,7 +30,10 @@ _DELAYS_MS = {
 
 @dataclass(slots=True)
 class Errand:
-    """One path to look at."""
+    """One path to look at.
+
+    It has more fields than a machine may have: each is one thing that was seen at the path, or a question that the look has to
+    answer, and a path that is touched again gains some of them. There is no part that could change alone."""
 
     path: bytes
     due_ms: int

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.peers import address_book, dialling, roster
+from dir_sync.core.peers import address_book, beacon_times, dial_limits, dialling
 from dir_sync.core.peers.roster import Accept, Announce, Dial, Refuse, Roster
 from tests.core.peers.roster_tools import HOST, LARGER, ME, PORT, SMALLER, beacon, crowd, dials, linked, run, started
 
@@ -57,7 +57,7 @@ def test_a_crowd_of_newcomers_gets_few_answers() -> None:
     answers = 0
     for now_ms in range(0, 2_000, 10):
         answers += mine.heard(beacon(f"{now_ms:x}", ask=True), HOST, now_ms).count(Announce(ask=False))
-    assert 2 <= answers <= roster.ANSWERS_BURST + 2
+    assert 2 <= answers <= beacon_times.ANSWERS_BURST + 2
 
 
 def test_our_own_beacon_is_nothing_new() -> None:
@@ -247,7 +247,7 @@ def test_one_host_is_no_victim_of_many_ports() -> None:
                 mine.dialled(*dial, None, now_ms)
         return count
 
-    assert dialled(HOST) <= dialling.HOST_DIALS_BURST + 11
+    assert dialled(HOST) <= dial_limits.HOST_DIALS_BURST + 11
     assert dialled("127.0.0.1") > 500  # nobody outside can make us do that
 
 

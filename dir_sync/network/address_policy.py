@@ -1,0 +1,28 @@
+"""Which addresses may connect at all: those of this LAN, and those that the user named.
+
+In:   the address of somebody who connects. Out: yes, or no and a line for people.
+Used by: node_manager.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+__all__ = ["AddressPolicy"]
+
+
+class AddressPolicy:
+    """`is_near`: that address is on a network of this machine. `trusted`: addresses of the user's own choice, which may lie
+    anywhere. `report(line)` is told of each refusal."""
+
+    def __init__(self, is_near: Callable[[str], bool], trusted: frozenset[str], report: Callable[[str], None]) -> None:
+        self._is_near = is_near
+        self._trusted = trusted
+        self._report = report
+
+    def allows(self, address: str) -> bool:
+        if address in self._trusted or not ipaddress.ip_address(address).is_global or self._is_near(address):
+            return True  # some LANs use public addresses
+        self._report(f"refused a connection from {address}: it is not on this LAN (name it with --peer to allow it)")
+        return False

@@ -1,0 +1,62 @@
+"""All links of this node by number, and the few places for those that have not said HELLO.
+
+In:   connections that begin, introduce themselves and end. Out: a number for each; whether there is a place for one more.
+Rule: numbers are never used again. An address that connects often gives way to others. The owner holds a lock.
+Used by: node_manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dir_sync.core import limits
+from dir_sync.node import Node
+
+__all__ = ["LinkTable"]
+
+
+class LinkTable:
+    """`calls_left`: how many more connections an address may begin just now; who has few gives way first."""
+
+    def __init__(self, calls_left: Callable[[str], float]) -> None:
+        self._calls_left = calls_left
+        self.nodes: dict[int, Node] = {}
+        self._strangers: dict[int, str] = {}  # links that were accepted and have not said HELLO, and their addresses
+        self._next = 1
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.nodes) >= limits.LINKS_MAX + limits.UNFINISHED_MAX
+
+    def new_number(self) -> int:
+        number = self._next
+        self._next += 1
+        return number
+
+    def add(self, node: Node) -> None:
+        self.nodes[node.link] = node
+        if not node.dialled:
+            self._strangers[node.link] = node.address
+
+    def has_introduced_itself(self, link: int) -> None:
+        self._strangers.pop(link, None)
+
+    def remove(self, link: int) -> None:
+        self._strangers.pop(link, None)
+        self.nodes.pop(link, None)
+
+    def make_place(self, address: str) -> tuple[bool, Node | None]:
+        """Whether somebody from `address` may come in, and which link that has not said HELLO gives way: the oldest one of
+        its own address, if that has many; else the oldest one of the address that has called most often of late."""
+        same = [link for link, other in self._strangers.items() if other == address]
+        oldest: int | None = None
+        if len(same) >= limits.UNFINISHED_PER_ADDRESS_MAX:
+            oldest = same[0]
+        elif len(self._strangers) >= limits.UNFINISHED_MAX:
+            oldest = min(self._strangers, key=lambda link: self._calls_left(self._strangers[link]))
+            if self._calls_left(self._strangers[oldest]) > self._calls_left(address):
+                return False, None
+        if oldest is None:
+            return True, None
+        del self._strangers[oldest]
+        return True, self.nodes.get(oldest)

@@ -1,0 +1,68 @@
+"""The networks that this machine is on now, and whether an address is near.
+
+In:   what the operating system says. Out: the networks to announce this node on; a yes or no for each source.
+Rule: a network that is missing is no error, and each trouble is reported once.
+Used by: discovery.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link
+
+__all__ = ["Networks"]
+
+LIST_AGAIN_MS = 1_000  # for a source that is not near, as far as known: at most one look at the interfaces
+CAUSES_MAX = 64  # troubles told to people
+
+
+class Networks:
+    """All networks of this machine, or those of one interface. Any thread may call anything; each field is replaced whole.
+
+    `interface`: name or address of the only one to use. `report(line)` is told of troubles, each once."""
+
+    def __init__(self, interface: str | None, report: Callable[[str], None]) -> None:
+        self._interface = interface
+        self._report = report
+        self._current: tuple[Interface, ...] = ()
+        self._listed_ms: int | None = None
+        self._causes: frozenset[tuple[str, int | str]] = frozenset()
+
+    @property
+    def is_listed(self) -> bool:
+        return self._listed_ms is not None
+
+    def list(self) -> tuple[Interface, ...]:
+        """The networks in use now, remembered for `is_near`."""
+        networks: tuple[Interface, ...] = ()
+        try:
+            networks = tuple(interfaces(self._interface))
+        except ValueError as error:
+            self.report_once(("", str(error)), f"cannot find other nodes: {error}")
+        except OSError as error:
+            self.report_once(("", error.errno or 0), f"the network interfaces cannot be listed: {error.strerror}")
+        self._current = networks
+        self._listed_ms = _now_ms()
+        return networks
+
+    def is_near(self, source: str) -> bool:
+        """True for an address on a network in use here."""
+        # Of one interface only its own network counts; else loopback too, even where it is not listed.
+        check = is_local_address if self._interface is None else is_on_link
+        if check(source, self._current):
+            return True
+        if self._listed_ms is not None and _now_ms() - self._listed_ms < LIST_AGAIN_MS:
+            return False
+        return check(source, self.list())  # an interface may just have come up
+
+    def report_once(self, cause: tuple[str, int | str], line: str) -> None:
+        """Tell people of a trouble, unless they were told of the same one."""
+        if cause not in self._causes and len(self._causes) < CAUSES_MAX:
+            self._causes |= {cause}
+            self._report(line)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
