@@ -5,8 +5,6 @@ the past tense, effects in the imperative. Jobs are effects that a disk worker p
 both stand in core/jobs.py.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import NamedTuple
 

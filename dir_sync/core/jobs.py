@@ -5,8 +5,6 @@ answer goes back to the engine (as an event). A job that has no answer says so. 
 and of core.wire the pieces of content that a read brings.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ In: nothing. Out: frozen values. The engine and core.watching.agenda make LookIt
 Seen and Listing. They travel in jobs (core/jobs.py). May import: core.model.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import NamedTuple
 

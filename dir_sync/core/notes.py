@@ -17,8 +17,6 @@ Fields that several kinds have, always with the same meaning:
     reason      why something is done or left, in words
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 __all__ = [

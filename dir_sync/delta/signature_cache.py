@@ -19,7 +19,6 @@ import re
 import stat
 import threading
 import time
-from pathlib import Path
 
 from blake3 import blake3
 
@@ -47,26 +46,32 @@ class _UnusableError(Exception):
 class SignatureCache:
     """One folder of signatures. Any thread may call anything but `close`, which comes last."""
 
-    def __init__(self, folder: str | Path, *, fallback: str | Path | None = None, bytes_max: int = _BYTES_MAX) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        fallback: str | os.PathLike[str] | None = None,
+        bytes_max: int = _BYTES_MAX,
+    ) -> None:
         """Make or open `folder`. If it is not ours or cannot be used: `fallback` (the user's state folder if
         None), and if that cannot either: no cache at all. Then `warning` is one line for people, else None."""
         self.warning: str | None = None
-        self.folder: Path | None = None
+        self.folder: str | None = None
         self._bytes_max = bytes_max
         self._lock = threading.Lock()  # of what follows; never held while a file is read or written
         self._unlisted_bytes = bytes_max  # put since the folder was listed; the first put lists it
         self._reopen_after = 0.0
         self._directory = -1
-        wanted = Path(os.path.abspath(folder))  # without a slash at its end, which would follow a link
+        wanted = os.path.abspath(folder)  # without a slash at its end, which would follow a link
         try:
             self._directory = _open_folder(wanted)
             self.folder = wanted
         except _UnusableError as trouble:
             try:
-                second = Path(os.path.abspath(_state_folder() if fallback is None else fallback))
+                second = os.path.abspath(_state_folder() if fallback is None else fallback)
                 self._directory = _open_folder(second)
                 self.folder = second
-                self.warning = f"block signatures are kept in {str(second)!r}: {trouble}"
+                self.warning = f"block signatures are kept in {second!r}: {trouble}"
             except _UnusableError as other:
                 self.warning = f"block signatures are not kept, so deltas take longer: {trouble}; {other}"
 
@@ -202,10 +207,10 @@ class SignatureCache:
         os.close(directory)
 
 
-def _open_folder(folder: Path) -> int:
+def _open_folder(folder: str) -> int:
     """The descriptor of a directory that is ours, has mode 0700 and can be written."""
     try:
-        os.makedirs(folder.parent, 0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(folder), 0o700, exist_ok=True)
         try:
             os.mkdir(folder, 0o700)
         except FileExistsError:
@@ -216,10 +221,10 @@ def _open_folder(folder: Path) -> int:
     try:
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid():
-            raise _UnusableError(f"{str(folder)!r} belongs to another user")
+            raise _UnusableError(f"{folder!r} belongs to another user")
         if status.st_mode & 0o077:
             if not all(_is_ours(name) for name in os.listdir(descriptor)):  # it may be /tmp itself
-                raise _UnusableError(f"{str(folder)!r} is open to others and holds other things")
+                raise _UnusableError(f"{folder!r} is open to others and holds other things")
             os.fchmod(descriptor, 0o700)
         probe = f".{'0' * 64}.{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -242,18 +247,18 @@ def _touch(descriptor: int) -> None:
         pass
 
 
-def _reason(folder: Path, trouble: OSError | ValueError) -> str:
-    return f"{str(folder)!r} cannot be used: {getattr(trouble, 'strerror', None) or trouble}"
+def _reason(folder: str, trouble: OSError | ValueError) -> str:
+    return f"{folder!r} cannot be used: {getattr(trouble, 'strerror', None) or trouble}"
 
 
-def _state_folder() -> Path:
+def _state_folder() -> str:
     """Where the XDG base directory specification puts what should outlive a reboot."""
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.expanduser("~/.local/state")
     if not os.path.isabs(base):
         raise _UnusableError("the user has no home folder")
-    return Path(base) / "dir_sync" / "signatures"
+    return os.path.join(base, "dir_sync", "signatures")
 
 
 def _is_ours(name: str) -> bool:

@@ -68,7 +68,7 @@ def opened(folder: Path, fallback: Path) -> Iterator[Open]:
 
 def test_what_is_put_comes_back_also_after_a_restart(opened: Open, folder: Path) -> None:
     cache = opened()
-    assert (cache.warning, cache.folder) == (None, folder)
+    assert (cache.warning, cache.folder) == (None, str(folder))
     assert cache.get(digest_of(1)) is None
     assert not cache.has(digest_of(1))
     cache.put(digest_of(1), b"one")
@@ -115,7 +115,7 @@ def test_a_closed_cache_is_empty(opened: Open) -> None:
 
 
 def assert_fell_back(cache: SignatureCache, fallback: Path, reason: str) -> None:
-    assert cache.folder == fallback
+    assert cache.folder == str(fallback)
     assert cache.warning is not None
     assert reason in cache.warning
     assert "\n" not in cache.warning
@@ -167,7 +167,7 @@ def test_a_folder_open_to_others_is_closed(opened: Open, folder: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
     cache = opened()
-    assert (cache.warning, cache.folder) == (None, folder)
+    assert (cache.warning, cache.folder) == (None, str(folder))
     assert mode_of(folder) == 0o700
 
 
@@ -222,7 +222,7 @@ def test_without_any_folder_nothing_is_kept(folder: Path) -> None:
 
 def test_a_name_that_cannot_be_one(fallback: Path) -> None:
     cache = SignatureCache("a\0b", fallback=fallback)
-    assert cache.folder == fallback
+    assert cache.folder == str(fallback)
     cache.close()
 
 
@@ -235,8 +235,8 @@ def test_the_fallback_is_the_users_state_folder(
     monkeypatch.setenv("XDG_STATE_HOME", state.format(home=home))
     folder.write_bytes(b"")
     cache = SignatureCache(folder)
-    assert cache.folder == home / expected / "dir_sync" / "signatures"
-    assert mode_of(cache.folder) == 0o700
+    assert cache.folder == str(home / expected / "dir_sync" / "signatures")
+    assert mode_of(Path(cache.folder)) == 0o700
     cache.close()
 
 
