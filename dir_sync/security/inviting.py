@@ -24,12 +24,13 @@ from dir_sync.core.pairing import (
     InviterRun,
     PairingError,
     Welcome,
+    channel_of,
 )
 from dir_sync.security.frames import Frames
 from dir_sync.security.keeper import Keeper
 from dir_sync.utils import interfaces
 
-__all__ = ["Inviting", "broadcaster"]
+__all__ = ["Invitations", "Inviting", "broadcaster"]
 
 _EVERY_S = 0.25  # between two announcements
 _JOIN_S = 2.0
@@ -130,3 +131,30 @@ def broadcaster(port: int, interface: str | None) -> Callable[[bytes], None]:
                     continue
 
     return send
+
+
+class Invitations:
+    """The one invitation of a node, if there is one. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: Inviting | None = None
+
+    @property
+    def current(self) -> Inviting | None:
+        return self._current
+
+    def begin(self, inviting: Inviting | None) -> None:
+        """From now on this one counts; one that was open is over."""
+        with self._lock:
+            before, self._current = self._current, inviting
+        if before is not None:
+            before.stop()
+
+    def serve(self, sock: socket.socket, first: bytes) -> Member | None:
+        """As `Inviting.serve`. Without an invitation the socket is closed without a word."""
+        inviting = self._current
+        if inviting is None or channel_of(first) != inviting.code.channel:
+            sock.close()
+            return None
+        return inviting.serve(sock, first)

@@ -111,7 +111,7 @@ def _run(
             frames.send(run.hello())
             answer = frames.receive(HANDSHAKE_BYTES_MAX)
         except OSError as error:
-            raise OSError(f"it does not invite any more ({error.strerror or error})") from None
+            raise OSError(f"it has no invitation, or another one ({error.strerror or error})") from None
         frames.send(run.on_answer(answer))
         try:
             proof = frames.receive(HANDSHAKE_BYTES_MAX)

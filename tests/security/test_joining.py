@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,9 @@ def test_both_know_each_other_afterwards(keeper: Keeper, other: str, role: str) 
     asked: list[Host] = []
     with inviting(keeper, role) as (invitation, at):
         kept, host = join(other, invitation.code, "laptop", iter([at]), lambda one: not asked.append(one))
+        until = time.monotonic() + 20
+        while not invitation.over() and time.monotonic() < until:
+            time.sleep(0.005)
         assert invitation.joined is not None
         assert invitation.over() == "it has been used"
     assert asked == [Host("kitchen", 1, FOLDERS)]
@@ -101,7 +105,7 @@ def test_three_wrong_codes_and_then_the_right_one(keeper: Keeper, other: str) ->
             with pytest.raises(ConfigError, match="the code is wrong"):
                 join(other, wrong(invitation.code), "laptop", iter([at]), None)
             assert invitation.guesses == left
-        with pytest.raises(ConfigError, match="does not invite any more"):
+        with pytest.raises(ConfigError, match="no invitation"):
             join(other, invitation.code, "laptop", iter([at]), None)
         assert invitation.joined is None
     assert store.load(other) is None

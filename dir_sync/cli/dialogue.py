@@ -1,0 +1,156 @@
+"""What the commands about the mesh have in common: how they ask a node, a person, and read their words.
+
+In:   questions for a node or a person. Out: answers, or ConfigError.
+Rule: where nobody can be asked, nothing is done without --yes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from dir_sync import config
+from dir_sync.cli.options import Parser, checked
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.folder import root
+from dir_sync.network.control import Answer, NoDaemon, ask
+from dir_sync.reporting.log import how_many
+from dir_sync.utils import interfaces, parse_host_port
+
+__all__ = [
+    "RESTART_S",
+    "add_network",
+    "add_yes",
+    "address_of",
+    "agree",
+    "answer_of",
+    "ask_node",
+    "ask_until",
+    "command_parser",
+    "duration",
+    "is_agreed",
+    "peer_of",
+    "time_words",
+]
+
+RESTART_S = 30.0  # until a node that goes over to another key answers again
+_AGAIN_S = 0.1
+_UNITS = {"s": 1, "m": 60, "h": 3_600}
+
+
+def command_parser(name: str, description: str, *examples: str, more: str = "") -> Parser:
+    lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
+    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
+    parser.add_argument("folder", metavar="DIR", help="the shared folder")
+    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
+    return parser
+
+
+def add_yes(parser: Parser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
+
+
+def add_network(parser: Parser, listens: bool = True) -> None:
+    """How others are reached. A node that runs has options of its own."""
+    add = parser.add_argument_group("as for a node; only where no node runs for DIR").add_argument
+    add("-b", "--broadcast-port", metavar="PORT", type=checked(config.checked_port), default=config.BROADCAST_PORT,
+        help="UDP port on which machines find each other (default: %(default)s)")  # fmt: skip
+    if listens:
+        add("-l", "--listen-port", metavar="PORT", type=checked(config.checked_port), default=config.LISTEN_PORT,
+            help="TCP port for connections (default: %(default)s)")  # fmt: skip
+        add("--interface", metavar="ADDRESS|NAME", type=checked(config.checked_name),
+            help="use this network interface only (default: all)")  # fmt: skip
+    add("--name", type=checked(config.checked_name), help="name of this machine (default: the host name)")
+
+
+def ask_node(folder: str, question: Answer) -> Answer | None:
+    """The answer of the node that runs on a folder; None if there is none. ConfigError if it is an error."""
+    if reason := root.paused(folder):
+        raise ConfigError(f"the node is paused: {reason}; it will resume by itself")
+    try:
+        answer = ask(folder, question)
+    except NoDaemon:
+        return None
+    except OSError as error:
+        raise ConfigError(
+            f"the node for {show(os.fsencode(folder))} does not answer: {error.strerror or error}"
+        ) from None
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]), config.USAGE if answer.get("exit_code") == config.USAGE else 1)
+    return answer
+
+
+def answer_of(folder: str, question: Answer) -> Answer:
+    answer = ask_node(folder, question)
+    if answer is None:
+        raise ConfigError("the node has ended meanwhile")
+    return answer
+
+
+def ask_until(
+    folder: str,
+    question: Answer,
+    is_enough: Callable[[Answer], bool],
+    within_s: float,
+    each: Callable[[Answer], None] = lambda answer: None,
+) -> Answer:
+    """Ask until the answer is enough. The node may begin anew meanwhile. ConfigError if it takes too long."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            answer = ask_node(folder, question)
+        except ConfigError:
+            answer = None
+            if time.monotonic() > until:
+                raise
+        if answer is not None:
+            each(answer)
+            if is_enough(answer):
+                return answer
+        if time.monotonic() > until:
+            raise ConfigError("the node took too long")
+        time.sleep(_AGAIN_S)
+
+
+def agree(text: str, yes: bool) -> None:
+    """ConfigError unless a person says yes, or the command line did."""
+    if not yes and not is_agreed(text):
+        raise ConfigError("nothing was changed")
+
+
+def is_agreed(text: str, what: str = "Go on?") -> bool:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigError(f"{text} This needs your consent: run it in a terminal, or with --yes")
+    sys.stderr.write(f"{text} {what} [y/N] ".replace("  ", " "))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def duration(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) <= 6:
+        seconds = int(number) * _UNITS[unit]
+        if 10 <= seconds <= 24 * 3_600:
+            return seconds
+    raise ConfigError("a time from 10s to 24h, like 10m", config.USAGE)
+
+
+def time_words(seconds: int) -> str:
+    for unit, size in (("hour", 3_600), ("minute", 60)):
+        if seconds % size == 0:
+            return how_many(seconds // size, unit)
+    return how_many(seconds, "second")
+
+
+def peer_of(text: str) -> tuple[str, int]:
+    return parse_host_port(text, config.LISTEN_PORT)
+
+
+def address_of(interface: str) -> str:
+    try:
+        return interfaces(interface)[0].address
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

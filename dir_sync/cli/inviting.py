@@ -1,0 +1,264 @@
+"""The commands that let a machine in: invite, join.
+
+In:   the words after the command. Out: lines on stdout, and an exit code.
+Rule: where somebody may lose something, or get something, a person is asked first; a script says --yes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dir_sync import config
+from dir_sync.cli.dialogue import (
+    RESTART_S,
+    add_network,
+    add_yes,
+    address_of,
+    agree,
+    answer_of,
+    ask_node,
+    ask_until,
+    command_parser,
+    duration,
+    is_agreed,
+    peer_of,
+    time_words,
+)
+from dir_sync.cli.options import checked
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.network.control import Answer, NoDaemon, ask
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import how_many, listed
+from dir_sync.reporting.output import finish, say
+
+if TYPE_CHECKING:
+    from dir_sync.core.pairing import Host
+
+__all__ = ["invite", "join", "join_by"]
+
+_AGAIN_S = 0.1
+_FIND_S = 10.0  # how long an invitation is looked for
+
+
+def invite(argv: list[str]) -> int:
+    """``invite DIR``: a code for one machine; an open folder is closed first."""
+    parser = command_parser(
+        "invite",
+        "Let one more machine into the closed mesh of DIR. The command prints a code, and waits until somebody has joined"
+        " with it on the other machine. The first 'invite' closes the mesh: from then on only machines that joined get"
+        " anything, and everything on the network is encrypted.",
+        "invite ~/shared",
+        "invite ~/shared --read-only --for 1h",
+        more="exit codes: 0 a machine has joined, 1 it has not, 130 Ctrl-C ended the invitation",
+    )
+    parser.add_argument(
+        "--read-only", action="store_true", help="the machine gets all files, and its changes count nowhere"
+    )
+    parser.add_argument("--for", dest="lasts_s", metavar="TIME", type=checked(duration), default=600,
+                        help="how long the code is valid: 30s, 10m, 1h (default: 10m)")  # fmt: skip
+    add_yes(parser)
+    add_network(parser)
+    given = parser.parse_args(argv)
+    folder = config.checked_folder(given.folder)
+    role = "ro" if given.read_only else "rw"
+    mesh = ask_node(folder, {"command": "mesh"})
+    if mesh is None:
+        return _invite_alone(given, folder, role)
+    if not mesh["closed"]:
+        agree(_closing(given.folder, mesh["peers"]), given.yes)
+        answer_of(folder, {"command": "close"})
+        ask_until(folder, {"command": "mesh"}, lambda answer: answer["closed"] is True, RESTART_S)
+    answer = answer_of(folder, {"command": "invite", "role": role, "lasts_s": given.lasts_s})
+    say(_how_to_join(answer["code"], given.lasts_s))
+    finish()
+    try:
+        state = ask_until(
+            folder,
+            {"command": "invitation"},
+            lambda answer: bool(answer["over"]),
+            given.lasts_s + RESTART_S,
+            _warn_of_guesses(),
+        )
+    except KeyboardInterrupt:
+        answer_of(folder, {"command": "uninvite"})
+        raise
+    return _invited(state["joined"], state["over"], state)
+
+
+def _invite_alone(given: Any, folder: str, role: str) -> int:
+    from dir_sync.security import files
+    from dir_sync.security.alone import keeping, listening
+    from dir_sync.security.inviting import Invitations, Inviting, broadcaster
+    from dir_sync.security.listing import key_words
+
+    if not files.is_closed(folder):
+        agree(_closing(given.folder, []), given.yes)
+    name = given.name or config.host_name()
+    address = "" if given.interface is None else address_of(given.interface)
+    invitations = Invitations()
+    with keeping(folder, name, close=True) as keeper, listening(given.listen_port, address, invitations.serve) as port:
+        if role == "rw" and keeper.membership.role != "rw":
+            raise ConfigError("this machine is a read-only member: it can only invite with --read-only")
+        announce = broadcaster(given.broadcast_port, given.interface)
+        inviting = Inviting(keeper, role, given.lasts_s, config.FOLDER_NAME, announce, port)
+        invitations.begin(inviting)
+        try:
+            say(_how_to_join(str(inviting.code), given.lasts_s))
+            finish()
+            warn = _warn_of_guesses()
+            while not (over := inviting.over()):
+                warn({"guesses": inviting.guesses})
+                time.sleep(_AGAIN_S)
+            joined = inviting.joined
+            return _invited("" if joined is None else joined.name, over, key_words(keeper))
+        finally:
+            invitations.begin(None)
+
+
+def _closing(name: str, peers: list[str]) -> str:
+    shown = show(os.fsencode(name))
+    if not peers:
+        return f"From now on {shown} is closed: only machines that join with a code get anything."
+    verb = "shares" if len(peers) == 1 else "share"
+    gets = "gets" if len(peers) == 1 else "get"
+    join = "joins" if len(peers) == 1 else "join"
+    return (
+        f"From now on {shown} is closed. {listed(peers)}, which {verb} it openly now, {gets} nothing more until it {join}."
+        if len(peers) == 1
+        else f"From now on {shown} is closed. {listed(peers)}, which {verb} it openly now, {gets} nothing more until they {join}."
+    )
+
+
+def _how_to_join(code: str, lasts_s: int) -> str:
+    return f"On the other machine:  {shell.command('join', 'DIR', code)}    ({time_words(lasts_s)}, one machine)"
+
+
+def _warn_of_guesses() -> Callable[[Answer], None]:
+    """Says each time that somebody has tried a wrong code."""
+    left = [3]
+
+    def warn(answer: Answer) -> None:
+        guesses = answer["guesses"]
+        if guesses < left[0]:
+            say(f"somebody tried a wrong code: {guesses} more of them end the invitation")
+            finish()
+        left[0] = guesses
+
+    return warn
+
+
+def _invited(joined: str, over: str, key: Answer) -> int:
+    if not joined:
+        raise ConfigError(f"nobody has joined: {over}; 'invite' makes a new code")
+    say(f"{joined} has joined ({key['fingerprint']}, {how_many(key['count'], 'member')})")
+    return config.OK
+
+
+# --- join ---------------------------------------------------------------------------------------------------------------
+
+
+def join(argv: list[str]) -> int:
+    """``join DIR [CODE]``: this machine becomes a member."""
+    parser = command_parser(
+        "join",
+        "Join the closed mesh of another machine with the code that 'invite' printed there. Without CODE the command asks"
+        " for it: what stands on a command line can be seen by other users of this machine. A node that runs for DIR goes"
+        " over at once.",
+        "join ~/shared",
+        "join ~/shared K7QX-4MDP",
+        "join ~/shared K7QX-4MDP --peer 192.168.1.20",
+        more="exit codes: 0 joined, 1 not joined",
+    )
+    parser.add_argument("code", metavar="CODE", nargs="?", help="the code, like K7QX-4MDP")
+    parser.add_argument("--peer", metavar="HOST[:PORT]", type=checked(peer_of),
+                        help="where the inviting machine is, if broadcasts do not reach it")  # fmt: skip
+    add_yes(parser)
+    add_network(parser, listens=False)
+    given = parser.parse_args(argv)
+    folder = config.checked_folder(given.folder)
+    code = given.code if given.code is not None else _ask_for_code()
+    words = join_by(
+        folder,
+        code,
+        given.name or config.host_name(),
+        given.broadcast_port,
+        given.peer,
+        None if given.yes else given.folder,
+    )
+    if ask_node(folder, {"command": "reload"}) is None:
+        say(f"{words}; to start: {shell.command(given.folder)}")
+    else:
+        say(f"{words}; the node that runs goes over to it")
+    return config.OK
+
+
+def join_by(folder: str, text: str, name: str, port: int, peer: tuple[str, int] | None, asked_as: str | None) -> str:
+    """Join with that code; what happened, in words. `asked_as`: how the user calls the folder, if a person is to be asked
+    when it has files. ConfigError."""
+    from dir_sync.core.pairing import Code, CodeError
+    from dir_sync.folder import state
+    from dir_sync.security import files
+    from dir_sync.security.joining import Declined, inviters
+    from dir_sync.security.joining import join as join_at
+
+    if files.is_closed(folder):
+        raise ConfigError(f"{show(os.fsencode(folder))} belongs to a closed mesh already: leave that one first")
+    try:
+        code = Code.parse(text)
+    except CodeError as error:
+        raise ConfigError(str(error), config.USAGE) from None
+    count = 0 if asked_as is None else _count_files(folder)
+
+    def agree(host: Host) -> bool:
+        there = f"{how_many(host.members, 'member')} of {host.name}'s mesh"
+        text = f"{show(os.fsencode(asked_as or folder))} has {how_many(count, 'file')}, which the {there} will get."
+        return is_agreed(text)
+
+    where = iter([peer]) if peer is not None else inviters(code.channel, port, _FIND_S)
+    with _locked(folder, state.lock):
+        try:
+            kept, host = join_at(folder, code, name, where, agree if count else None)
+        except Declined:
+            raise ConfigError("not joined") from None
+    more = "" if host is None else f" of {host.name}"
+    members = len({*kept.membership.everybody(), kept.membership.me})
+    return f"joined the closed mesh {kept.key.fingerprint}{more}: {kept.key.role.words}, {how_many(members, 'member')}"
+
+
+@contextmanager
+def _locked(folder: str, lock: Callable[[bytes], int]) -> Iterator[None]:
+    """No node starts meanwhile. One that runs has the lock, and goes over later."""
+    try:
+        ask(folder, {"command": "mesh"})
+    except NoDaemon:
+        handle = lock(os.fsencode(folder))
+        try:
+            yield
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise ConfigError(f"the node of this folder does not answer: {error}") from None
+    else:
+        yield
+
+
+def _ask_for_code() -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigError("which code? Write it after DIR, as 'invite' printed it", config.USAGE)
+    sys.stderr.write("the code that 'invite' printed on the other machine: ")
+    sys.stderr.flush()
+    return sys.stdin.readline()
+
+
+def _count_files(folder: str) -> int:
+    count = 0
+    for above, names, found in os.walk(folder):
+        names[:] = [name for name in names if name != ".dir_sync" or above != folder]
+        count += len(found)
+    return count

@@ -1,0 +1,201 @@
+"""The commands about who belongs to the mesh: members, remove.
+
+In:   the words after the command. Out: lines on stdout, and an exit code.
+Rule: where somebody may lose something, a person is asked first; a script says --yes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dir_sync import config
+from dir_sync.cli.dialogue import (
+    RESTART_S,
+    add_yes,
+    agree,
+    ask_node,
+    ask_until,
+    command_parser,
+    is_agreed,
+)
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.network.control import Answer
+from dir_sync.reporting.log import how_many, listed
+from dir_sync.reporting.output import say
+
+if TYPE_CHECKING:
+    from dir_sync.security.keeper import Keeper
+
+__all__ = ["members", "remove"]
+
+_SPREAD_S = 5.0  # how long `remove` waits for the members that are on
+
+
+def members(argv: list[str]) -> int:
+    """``members DIR``: who belongs to the mesh."""
+    parser = command_parser(
+        "members",
+        "List the machines of the closed mesh of DIR, as far as this one has met them or heard of them.",
+        "members ~/shared",
+        "members ~/shared --json",
+        more="exit codes: 0 listed, 1 DIR is open, or the node does not answer",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    given = parser.parse_args(argv)
+    answer = _members(config.checked_folder(given.folder))
+    if given.json:
+        say(json.dumps(answer))
+        return config.OK
+    say(
+        f"closed mesh {answer['fingerprint']}, generation {answer['generation']}, {how_many(answer['count'], 'member')}"
+    )
+    rows = [("NAME", "ROLE", "SINCE", "LET IN BY", "NOW", "IDENTITY")]
+    for one in answer["members"]:
+        now = "this machine" if one["me"] else "connected" if one["on"] else "not connected"
+        rows.append(
+            (one["name"], _ROLES[one["role"]], _day(one["since_s"]), one["by"] or "-", now, one["identity"][:8])
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return config.OK
+
+
+_ROLES = {"rw": "read-write", "ro": "read-only"}
+
+
+def _members(folder: str) -> Answer:
+    answer = ask_node(folder, {"command": "members"})
+    if answer is not None:
+        return answer
+    from dir_sync.security.alone import keeping
+    from dir_sync.security.listing import key_words, members_words
+
+    with _kept(folder, keeping) as keeper:
+        return {"members": members_words(keeper, frozenset()), **key_words(keeper)}
+
+
+@contextmanager
+def _kept(folder: str, keeping: Callable[..., Any]) -> Iterator[Keeper]:
+    """The keeper of a folder without a node."""
+    with keeping(folder, config.host_name()) as keeper:
+        yield keeper
+
+
+def _day(since_s: int) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(since_s)) if since_s else "-"
+
+
+# --- remove -------------------------------------------------------------------------------------------------------------
+
+
+def remove(argv: list[str]) -> int:
+    """``remove DIR NAME...``: a new key, which those do not get."""
+    parser = command_parser(
+        "remove",
+        "Remove machines from the closed mesh of DIR, for example one that was lost. All others get a new key; those that"
+        " are off get it when they meet one of them again. What a removed machine already had, it has.",
+        "remove ~/shared laptop",
+        "remove ~/shared laptop --yes",
+        more="exit codes: 0 removed, 1 not removed",
+    )
+    parser.add_argument("names", metavar="NAME", nargs="+", help="as 'members' lists it: the name, or the beginning of the"
+                        " identity")  # fmt: skip
+    add_yes(parser)
+    given = parser.parse_args(argv)
+    folder = config.checked_folder(given.folder)
+    before = _members(folder)
+    everybody: list[Answer] = before["members"]
+    lost = [_named(everybody, name) for name in given.names]
+    stay, more = _who_stays(everybody, lost, given.yes)
+    gone = listed([one["name"] for one in [*lost, *more]])
+    agree(f"{_staying(stay)} {gone} will get nothing more.", given.yes)
+    wish = {"lost": [one["identity"] for one in [*lost, *more]], "stay": [one["identity"] for one in stay]}
+    answer = ask_node(folder, {"command": "remove", **wish})
+    if answer is None:
+        answer = _remove_alone(folder, wish)
+        have, waiting = 1, [one["name"] for one in stay if not one["me"]]
+    else:
+        have, waiting = _spread(folder, answer, stay)
+    has = "1 member has it" if have == 1 else f"{have:,} members have it"
+    late = (
+        f"; {listed(waiting)} {'gets it when it is' if len(waiting) == 1 else 'get it when they are'} back"
+        if waiting
+        else ""
+    )
+    say(f"The key is {answer['fingerprint']} now, generation {answer['generation']}. {has}{late}.")
+    say(f"What {listed([one['name'] for one in lost])} already had, {'it has' if len(lost) == 1 else 'they have'}.")
+    return config.OK
+
+
+def _remove_alone(folder: str, wish: dict[str, list[str]]) -> Answer:
+    from dir_sync.security import founding
+    from dir_sync.security.alone import keeping
+
+    with _kept(folder, keeping) as keeper:
+        key = founding.remove(keeper, wish["lost"], wish["stay"])
+    return {"fingerprint": key.fingerprint, "generation": key.generation}
+
+
+def _named(everybody: list[Answer], name: str) -> Answer:
+    """The member that a user means."""
+    found = [one for one in everybody if one["name"] == name or (len(name) >= 4 and one["identity"].startswith(name))]
+    if not found:
+        raise ConfigError(f"{show(os.fsencode(name))} is no member; all of them: 'members'")
+    others = [one for one in found if not one["me"]]
+    if others and len(found) > len(others):
+        found = others  # nobody removes this machine here
+    if len(found) > 1:
+        ids = listed([one["identity"][:8] for one in found])
+        raise ConfigError(
+            f"{show(os.fsencode(name))} may be one of several: give the beginning of the identity ({ids})"
+        )
+    if found[0]["me"]:
+        raise ConfigError("that is this machine: use 'leave' here, or 'remove' on another machine")
+    return found[0]
+
+
+def _who_stays(everybody: list[Answer], lost: list[Answer], yes: bool) -> tuple[list[Answer], list[Answer]]:
+    """Who keeps belonging to the mesh, and who goes besides those that were named: by default, whom these let in."""
+    gone = {one["identity"] for one in lost}
+    while more := {one["identity"] for one in everybody if one["by_identity"] in gone and not one["me"]} - gone:
+        gone |= more
+    stay: list[Answer] = []
+    also: list[Answer] = []
+    for one in everybody:
+        if one in lost:
+            continue
+        goes = one["identity"] in gone
+        if not yes and not one["me"] and (goes or not one["by_identity"]):
+            came = f"was let in by {one['by']}" if goes else "came with the key itself, not with a code"
+            goes = not is_agreed(f"{one['name']} ({one['identity'][:8]}) {came}. Shall it stay?", "")
+        (also if goes else stay).append(one)
+    return stay, also
+
+
+def _staying(stay: list[Answer]) -> str:
+    names = [f"{one['name']} (this machine)" if one["me"] else one["name"] for one in stay]
+    return f"{listed(names)} {'stays' if len(names) == 1 else 'stay'} and {'gets' if len(names) == 1 else 'get'} a new key."
+
+
+def _spread(folder: str, answer: Answer, stay: list[Answer]) -> tuple[int, list[str]]:
+    """How many members have the new key, and who does not yet. Those that were on are waited for, a moment."""
+    were_on = {one["identity"] for one in stay} & set(answer["on"])
+
+    def has_spread(found: Answer) -> bool:
+        on = {one["identity"] for one in found["members"] if one["on"]}
+        return found["fingerprint"] == answer["fingerprint"] and were_on <= on
+
+    try:
+        found = ask_until(folder, {"command": "members"}, has_spread, _SPREAD_S)
+    except ConfigError:
+        found = ask_until(folder, {"command": "members"}, lambda answer: True, RESTART_S)
+    on = {one["identity"] for one in found["members"] if one["on"]}
+    waiting = [one["name"] for one in stay if not one["me"] and one["identity"] not in on]
+    return 1 + len(stay) - 1 - len(waiting), waiting

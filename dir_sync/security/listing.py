@@ -1,0 +1,51 @@
+"""Key and members of a mesh as values that can be printed, or cross the control socket. No secret is among them.
+
+In:   a keeper, and which identities are connected. Out: JSON objects.
+It imports no cryptography by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dir_sync.core.membership import Member
+    from dir_sync.security.keeper import Keeper
+
+__all__ = ["key_words", "members_words"]
+
+
+def key_words(keeper: Keeper) -> dict[str, Any]:
+    key, mine = keeper.kept.key, keeper.membership
+    return {
+        "fingerprint": key.fingerprint,
+        "generation": key.generation,
+        "role": mine.role,
+        "count": len({*mine.everybody(), mine.me}),
+    }
+
+
+def members_words(keeper: Keeper, on: frozenset[str]) -> list[dict[str, Any]]:
+    """Every member that is known here, this machine first. `on`: the identities that are connected now."""
+    mine = keeper.membership
+    known = mine.everybody()
+    names = {one.identity: one.name for one in known.values()} | {mine.me: keeper.name}
+    me = keeper.me()
+
+    def words(one: Member) -> dict[str, Any]:
+        return {
+            "name": one.name,
+            "identity": one.identity,
+            "role": one.role,
+            "since_s": one.since_s,
+            "by": names.get(one.by, one.by[:8]),
+            "by_identity": one.by,
+            "me": one.identity == mine.me,
+            "on": one.identity in on,
+            "is_listed": one.identity in mine.charter.members,
+        }
+
+    others = sorted(
+        (one for one in known.values() if one.identity != mine.me), key=lambda one: (one.name, one.identity)
+    )
+    return [words(me), *map(words, others)]
