@@ -1,4 +1,4 @@
-"""The datagram that says: here is an invitation (docs/protocol.md, section 5.2). It names the public letters of its code.
+"""The datagram that says: here is an invitation (docs/protocol.md, section 5.4). It names the public letters of its code.
 
 In:   channel and port; or bytes that anybody may have sent. Out: the datagram; channel and port, or None.
 

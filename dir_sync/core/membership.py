@@ -1,4 +1,4 @@
-"""Who belongs to a closed mesh, and what two of its members do when they meet (docs/protocol.md, section 5).
+"""Who belongs to a closed mesh, and what two of its members do when they meet (docs/protocol.md, section 5.5).
 
 All that counts travels with the key: for whom it was made (its list), against whom, and the gates of older keys. What
 other members only tell of stands apart, and no key is given out for it.

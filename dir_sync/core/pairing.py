@@ -1,7 +1,7 @@
 """A machine joins a closed mesh by a short code: the two sides, as machines that bytes go into and come out of.
 
 The code is never sent, and nothing that could be compared with it. SPAKE2 makes a key of it on both sides, and a
-Noise_XXpsk0 handshake shows that both keys are equal; the joiner shows it first. docs/protocol.md, section 5.2, has the
+Noise_XXpsk0 handshake shows that both keys are equal; the joiner shows it first. docs/protocol.md, section 5.4, has the
 messages.
 
 In:   the messages of the other side, the time, random bytes. Out: messages to send; at the end, the key of the mesh.

@@ -1,4 +1,4 @@
-"""What two machines say to each other on a sealed link under the door of an older key (docs/protocol.md, section 5.4).
+"""What two machines say to each other on a sealed link under the door of an older key (docs/protocol.md, section 5.5).
 
 There they cannot synchronize. One hands its key over, or both make one of both keys, or one says that the other was removed.
 Then the link ends, and they meet again with one key.
