@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -233,3 +234,8 @@ def test_vector() -> None:
     assert [len(frame) for frame in pair.frames] == [36, 33, 48, 736, 704, 662, 31]
     digests = [frame.hex() if len(frame) < 100 else hashlib.sha256(frame).hexdigest() for frame in pair.frames]
     assert digests == VECTOR
+
+
+def test_the_document_has_the_vector() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    assert all(frame in text for frame in VECTOR)
