@@ -78,7 +78,7 @@ class Node:
         self.link = link
         self.address = address
         self.dialled = dialled
-        self.id = ""  # of the peer, set by whoever accepts its hello
+        self.id = self.replica = ""  # of the peer, set by whoever accepts its hello
         self._socket = sock
         self._listener = listener
         self._session = Session()

@@ -12,7 +12,7 @@ from dir_sync.core.events import (
     Effect,
     Event,
     InVain,
-    NewIdentity,
+    NewReplica,
     PeerDown,
     PeerUp,
     Received,
@@ -93,7 +93,7 @@ class OneNode:
                 self.reports.append(effect)
             elif isinstance(effect, InVain):
                 self.vain[effect.peer] += effect.announcements
-            elif not isinstance(effect, Drop | NewIdentity):
+            elif not isinstance(effect, Drop | NewReplica):
                 done = self.sync.perform(effect)
                 if done is not None:
                     self.inbox.append(done)
@@ -121,20 +121,20 @@ class Pair:
         self.run()
 
     def hello(self, node: OneNode) -> Hello:
-        folder = FolderIndex(FOLDER, node.index.index_id, node.index.sequence)
-        return Hello(PROTOCOL, node.index.node, node.name, f"{node.starts}", 6000, (folder,))
+        folder = FolderIndex(FOLDER, node.index.replica, node.index.sequence)
+        return Hello(PROTOCOL, f"node {node.name}".encode().hex(), node.name, f"{node.starts}", 6000, (folder,))
 
     def link(self) -> None:
         self.linked = True
         for here, there in ((self.one, self.two), (self.two, self.one)):
-            here.inbox.append(PeerUp(there.index.node, self.hello(there)))
+            here.inbox.append(PeerUp(there.index.replica, self.hello(there)))
         self.run()
 
     def cut(self) -> None:
         self.linked = False
         for here, there in ((self.one, self.two), (self.two, self.one)):
             here.sends.clear()
-            here.inbox.append(PeerDown(there.index.node, "lost"))
+            here.inbox.append(PeerDown(there.index.replica, "lost"))
         self.run()
 
     def restart(self, node: OneNode) -> None:
@@ -152,8 +152,8 @@ class Pair:
             for send in here.sends:
                 if self.linked:
                     self.delivered += 1
-                    there.inbox.append(Received(here.index.node, send.message))
-                    here.inbox.append(Drained(there.index.node, send.size))
+                    there.inbox.append(Received(here.index.replica, send.message))
+                    here.inbox.append(Drained(there.index.replica, send.size))
             here.sends.clear()
         return busy
 

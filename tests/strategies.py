@@ -237,7 +237,9 @@ def _some(items: st.SearchStrategy[Any], least: int = 0, most: int = 3) -> st.Se
 @cache
 def hellos() -> st.SearchStrategy[Hello]:
     folders = st.lists(
-        st.builds(FolderIndex, names(), ids(), sequences()), max_size=3, unique_by=lambda folder: folder.name
+        st.builds(FolderIndex, names(), ids(), sequences()),
+        max_size=3,
+        unique_by=(lambda folder: folder.name, lambda folder: folder.replica),
     )
     return st.builds(Hello, st.just(PROTOCOL), ids(), names(), ids(), st.integers(0, 65535), folders.map(tuple))
 

@@ -372,11 +372,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"engine.values", "engine.engine"},
     "history.undo_plan": {"index"},
     "network.control": set(),
-    "folder.root": {"config"},
+    "folder.user_state": set(),
+    "network.node_id": {"folder.user_state"},
+    "folder.root": {"config", "folder.user_state"},
     # closed meshes
     "security": set(),
-    "security.files": {"config", "folder.root", "reporting.shell"},
-    "security.store": {"config", "folder.root", "security.files"},
+    "security.files": {"config", "folder.user_state", "reporting.shell"},
+    "security.store": {"config", "folder.user_state", "security.files"},
     "security.admission": {"config", "reporting.log", "reporting.shell", "security.files", "security.store"},
     "security.process": set(),
     "security.frames": set(),
@@ -519,7 +521,15 @@ MAY_IMPORT: dict[str, set[str]] = {
             "network.discovery",
             "daemon.inbox",
         ),
-        *("reporting.log", "reporting.narrator", "node_manager", "network.throttle", "folder.root", "utils"),
+        *(
+            "reporting.log",
+            "reporting.narrator",
+            "node_manager",
+            "network.node_id",
+            "network.throttle",
+            "folder.root",
+            "utils",
+        ),
     },
     "daemon.loop": {
         *("daemon.chores", "daemon.effects", "daemon.links", "daemon.news", "daemon.requests", "daemon.share"),
@@ -544,7 +554,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("history.undo_plan",),
     },
     "daemon.status": {"daemon.links", "daemon.share", "config"},
-    "daemon.links": {"daemon.share", "config", "engine", "reporting.log", "network.outbox", "node", "node_manager"},
+    "daemon.links": {
+        *(
+            "daemon.share",
+            "config",
+            "engine",
+            "reporting.log",
+            "network.node_id",
+            "network.outbox",
+            "node",
+            "node_manager",
+        ),
+    },
     "daemon.share": {
         *(
             "daemon.jobs",

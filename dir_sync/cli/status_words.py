@@ -18,11 +18,11 @@ _TOLD_MAX = 5  # paths that are named
 def render(status: Status, folder: str) -> list[str]:
     """One line for each thing worth knowing; names are escaped already. `folder`: as the user wrote it, for commands."""
     lines = [
-        f"{status.folder}: shared as '{status.folder_name}' by {status.name} (node {status.node[:8]}),"
+        f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
         f" port {status.port}, process {status.process}",
         f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})",
     ]
-    lines += [f"{peer.name} (node {peer.node[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
+    lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
     if status.scanning:
         lines.append("scanning the folder")
     for transfer in status.transfers:

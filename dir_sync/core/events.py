@@ -90,7 +90,8 @@ class Ticked(NamedTuple):
 
 
 class PeerUp(NamedTuple):
-    """`address`: of the other end of the connection. `may_write`: what it changes counts here."""
+    """A node has a link with us. `peer`: its replica of this folder; so peers are called in all events and effects.
+    `address`: of the other end of the connection. `may_write`: what it changes counts here."""
 
     peer: str
     hello: Hello
@@ -154,10 +155,8 @@ class InVain(NamedTuple):
     announcements: int
 
 
-class NewIdentity(NamedTuple):
-    """The index has taken new ids: every link has to say hello anew."""
-
-    reason: str
+class NewReplica(NamedTuple):
+    """The index has taken a new replica id: every link has to say hello anew."""
 
 
 class Tell(NamedTuple):
@@ -166,4 +165,4 @@ class Tell(NamedTuple):
     note: Note
 
 
-Effect = Job | Send | Drop | InVain | NewIdentity | Tell | Report
+Effect = Job | Send | Drop | InVain | NewReplica | Tell | Report

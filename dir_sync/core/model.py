@@ -70,10 +70,11 @@ class Kind(IntEnum):
 
 
 class Stamp(NamedTuple):
-    """When a version was made. Totally ordered: nanoseconds first, then the name of its maker."""
+    """When a version was made. Totally ordered: nanoseconds first, then the id of its maker: a replica,
+    or the name that a first scan gives (`is_first_scan`)."""
 
     ns: int
-    node: str
+    maker: str
 
 
 Vector = tuple[tuple[str, int], ...]
@@ -109,7 +110,7 @@ class Stat(NamedTuple):
 
 def knows_itself(record: Record) -> bool:
     """True if the vector says which change of its maker's the record is, as it does in every record that is made here."""
-    return record.stamp.node in dict(record.vector)
+    return record.stamp.maker in dict(record.vector)
 
 
 def leq(mine: Vector, theirs: Vector) -> bool:
@@ -157,7 +158,7 @@ def has_seen(mine: Record, theirs: Record) -> bool:
 
     That change is the entry of `theirs`' own maker; the rest of its vector may have come from losers it was joined with,
     and says nothing about its content. (Nothing with a higher entry of that maker can have lost to it: stamps rise.)"""
-    maker = theirs.stamp.node
+    maker = theirs.stamp.maker
     made = next((counter for node, counter in theirs.vector if node == maker), None)
     if made is None:
         return leq(theirs.vector, mine.vector)
@@ -210,7 +211,7 @@ def made_from(mine: Record, theirs: Record) -> bool:
     """True if whoever made `mine` had `theirs` before him, or what was made from it: then `theirs` was replaced on purpose. If
     not, the one that loses is a conflict. (`has_seen` says less: that its content need not be kept alive.)"""
     before = lineage_of(mine)
-    maker = theirs.stamp.node
+    maker = theirs.stamp.maker
     made = next((counter for node, counter in lineage_of(theirs) if node == maker), None)
     if made is None:
         return leq(lineage_of(theirs), before)

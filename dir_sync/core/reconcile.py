@@ -156,8 +156,8 @@ def changed(
         else:
             is_time = is_time and stamp_ns > previous.stamp.ns
             stamp_ns = max(stamp_ns, previous.stamp.ns + 1)
-        vector = with_change(previous.vector, node, sequence, previous.stamp.node)
-        lineage = with_change(lineage_of(previous), node, sequence, previous.stamp.node)
+        vector = with_change(previous.vector, node, sequence, previous.stamp.maker)
+        lineage = with_change(lineage_of(previous), node, sequence, previous.stamp.maker)
     stamp = Stamp(stamp_ns, node) if is_time else _stamp(stamp_ns, node, sequence)
     return now._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
 
@@ -181,7 +181,7 @@ def answer(
     `changed`. `is_meant`: a person knew `top` and wants ours; else what `top` held is the loser of a conflict."""
     known = [record.stamp.ns for record in (mine, top) if record.stamp.ns <= latest_ns]
     stamp = _stamp(max(known, default=max(now_ns, 1)) + 1, node, sequence)
-    makers = mine.stamp.node, top.stamp.node
+    makers = mine.stamp.maker, top.stamp.maker
     vector = with_change(join(mine.vector, top.vector), node, sequence, *makers)
     lineage = lineage_of(mine)
     if is_meant or top.kind == Kind.ABSENT:

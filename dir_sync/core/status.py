@@ -26,6 +26,7 @@ class PeerStatus:
 
     name: str
     node: str
+    replica: str
     address: str
     synchronized: bool  # it has all that this node has, and this node all that it has
     lacks: Lack | None  # of what is here; None: not known yet
@@ -92,6 +93,7 @@ class Status:
     folder_name: str
     name: str
     node: str
+    replica: str
     port: int
     broadcast_port: int
     process: int

@@ -34,6 +34,7 @@ from dir_sync.daemon.threads import Threads
 from dir_sync.folder import root
 from dir_sync.network.control import Answer, ControlServer
 from dir_sync.network.discovery import Discovery
+from dir_sync.network.node_id import NodeId
 from dir_sync.network.throttle import Rests
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting.log import Once, logger
@@ -57,14 +58,14 @@ class Daemon:
         self._config = config
         self._end_share = end_share
         self._dice = random.Random()
-        self._instance = f"{self._dice.getrandbits(64):016x}"
+        self._node_id = NodeId(config.folder, self._dice)
         self._rests = Rests()
         self._inbox = Inbox(self._rests)
         self._once = Once()
         self._opened = ExitStack()
         self.threads = Threads(end_share)
         try:
-            self.share = Share(config, self._instance[:8], self._dice, self._inbox, self._rests, self.threads)
+            self.share = Share(config, self._node_id.instance[:8], self._dice, self._inbox, self._rests, self.threads)
             self._opened.callback(self.share.close)
             self._manager = self._open_manager()
         except BaseException:
@@ -93,8 +94,10 @@ class Daemon:
     def _hello(self) -> Hello:
         """Any thread: what we say of ourselves on a new link."""
         index = self.share.index
-        folder = FolderIndex(self._config.folder_name, index.index_id, index.sequence)
-        return Hello(PROTOCOL, index.node, self._config.name, self._instance, self._manager.port, (folder,))
+        folder = FolderIndex(self._config.folder_name, index.replica, index.sequence)
+        return Hello(
+            PROTOCOL, self._node_id.value, self._config.name, self._node_id.instance, self._manager.port, (folder,)
+        )
 
     # --- starting and ending -----------------------------------------------------------------------------------------
 
@@ -102,8 +105,7 @@ class Daemon:
         config, share = self._config, self.share
         found = share.recover_history()
         self._discovery = self._open_discovery()
-        if share.index.noted(f"name {share.index.node}") != config.name:
-            share.index.note(f"name {share.index.node}", config.name)
+        share.note_name(config.name)
         if not share.exchanges:
             logger.warning(
                 "the file system of %s cannot exchange two files in one step: old versions are linked into the history first",
@@ -116,7 +118,7 @@ class Daemon:
         self._manager.start()
         logger.info(
             "%s (node %s) shares %s on %s, TCP port %d; finds other nodes on UDP port %d",
-            config.name, share.index.node[:8], show(share.path), config.interface or "all interfaces",
+            config.name, self._node_id.value[:8], show(share.path), config.interface or "all interfaces",
             self._manager.port, config.broadcast_port,
         )  # fmt: skip
         logger.info("the mesh is open: anyone on this LAN can join the folder '%s'", config.folder_name)
@@ -149,19 +151,20 @@ class Daemon:
         config, share, inbox = self._config, self.share, self._inbox
         tags = folder_tags([config.folder_name])
         mono_ms = time.monotonic_ns() // 1_000_000
-        roster = Roster(share.index.node, self._instance, self._dice, mono_ms, config.peers, tags)
+        node_id, replica = self._node_id, share.index.replica
+        roster = Roster(node_id.value, node_id.instance, self._dice, mono_ms, config.peers, tags, replica)
 
         def announce(ask: bool) -> None:
-            self._discovery.announce(Beacon(share.index.node, self._instance, self._manager.port, ask, tags))
+            self._discovery.announce(Beacon(node_id.value, node_id.instance, self._manager.port, ask, tags))
 
         def status() -> Status:
             from dir_sync.daemon.status import (
                 status_of,  # only now: it adds to each start, and few nodes are ever asked
             )
 
-            return status_of(config, self._manager.port, share, peers)
+            return status_of(config, node_id.value, self._manager.port, share, peers)
 
-        peers = ConnectedPeers(config, share, self._manager, roster, announce)
+        peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce)
         requests = Requests(share, peers, inbox, status)
         narrator = Narrator(config.folder)
         performer = Performer(share, peers, requests, narrator, inbox)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dir_sync.core.events import Drop, Effect, InVain, NewIdentity, Report, Send, Tell
+from dir_sync.core.events import Drop, Effect, InVain, NewReplica, Report, Send, Tell
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
 from dir_sync.core.notes import LocalChange
@@ -62,8 +62,8 @@ class Performer:
                     self._peers.drop(peer, reason, text)
                 case InVain(peer, announcements):
                     self._peers.announced_in_vain(peer, announcements)
-                case NewIdentity():
-                    self._peers.rename()
+                case NewReplica():
+                    self._peers.say_new_replica()
                 case Report():
                     self._requests.answered(effect)
                 case _:
@@ -90,7 +90,7 @@ def _wants_durable(effect: Effect) -> bool:
     it. Questions, and contents that are on the disk, tell nothing that could be lost."""
     if isinstance(effect, Send):
         return not isinstance(effect.message, _NOTHING_OF_THE_INDEX)
-    if isinstance(effect, NewIdentity):
+    if isinstance(effect, NewReplica):
         return True
     return isinstance(effect, ApplyJob) and not (
         len(effect.items) >= SYNC_ALL_FROM and all(map(is_new_file, effect.items))

@@ -20,9 +20,20 @@ from dir_sync.core.model import show
 from dir_sync.core.overload.complaints import Complaints
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.beacon import Beacon
-from dir_sync.core.peers.roster import NOTHING_IN_COMMON, Accept, Action, Announce, Dial, NewIdentity, Refuse, Roster
+from dir_sync.core.peers.roster import (
+    NOTHING_IN_COMMON,
+    Accept,
+    Action,
+    Announce,
+    Dial,
+    NewIdentity,
+    NewReplica,
+    Refuse,
+    Roster,
+)
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
+from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
 from dir_sync.node_manager import Dialled, Greeted
@@ -46,14 +57,24 @@ class Manager(Protocol):
 
 
 class ConnectedPeers:
-    """Node id -> its link. Engine thread only."""
+    """Replica of the folder -> the link of the node that has it. Engine thread only.
+
+    The roster knows nodes, the engine knows replicas: here the two meet.
+    """
 
     def __init__(
-        self, config: Config, share: Share, manager: Manager, roster: Roster, announce: Callable[[bool], None]
+        self,
+        config: Config,
+        share: Share,
+        node_id: NodeId,
+        manager: Manager,
+        roster: Roster,
+        announce: Callable[[bool], None],
     ) -> None:
         """`announce` sends a beacon, which asks others for theirs if its argument is true."""
         self._config = config
         self._share = share
+        self._node_id = node_id
         self._manager = manager
         self._roster = roster
         self._announce = announce
@@ -70,13 +91,13 @@ class ConnectedPeers:
 
     def is_link(self, node: Node) -> bool:
         """True if that is the link of a peer, and not one that was replaced, or has not said HELLO."""
-        return self._links.get(node.id) is node
+        return self._links.get(node.replica) is node
 
-    def name_of(self, node: str) -> bytes:
-        """What people call a node, whether it is connected or not."""
-        if node == self._share.index.node:
+    def name_of(self, replica: str) -> bytes:
+        """What people call the node that has this replica, whether it is connected or not."""
+        if replica == self._share.index.replica:
             return _raw(self._config.name)
-        return _raw(str(self._share.index.noted(f"name {node}") or node[:8]))
+        return _raw(str(self._share.index.noted(f"name {replica}") or replica[:8]))
 
     def flow_of(self, peer: str) -> Flow:
         """Whose share a job for that peer is taken from."""
@@ -103,35 +124,35 @@ class ConnectedPeers:
         if node is not None:
             self._manager.announced_in_vain(node, announcements)
 
-    def rename(self) -> None:
-        """The index has a new node id: every link says hello anew."""
-        self._manager.drop_all("new-identity")  # also those that have said the old name and were not greeted yet
-        self._roster.rename(self._share.index.node, time.monotonic_ns() // 1_000_000)
+    def say_new_replica(self) -> None:
+        """The index has a new replica id: every link says hello anew."""
+        self._manager.drop_all("new-replica")  # also those that have said the old id and were not greeted yet
+        self._share.note_name(self._config.name)
+        self._roster.has_replica(self._share.index.replica, time.monotonic_ns() // 1_000_000)
 
     # --- news of links -----------------------------------------------------------------------------------------------
 
     def on_hello(self, greeted: Greeted, now: Now) -> list[Effect]:
         node, hello = greeted
-        is_ours = (
-            hello.node == self._share.index.node
-        )  # whoever uses our id is the roster's business, whatever it shares
-        if not is_ours and all(name != self._config.folder_name for name, _, _ in hello.folders):
+        replica = next((replica for name, replica, _ in hello.folders if name == self._config.folder_name), "")
+        is_ours = hello.node == self._node_id.value  # whoever uses our id is the roster's business, whatever it shares
+        if not replica and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
                 logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
             self._manager.drop(node.link, NOTHING_IN_COMMON)
             return []
         verdict = self._roster.hello(
             node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms,
-            self._is_known(hello.node, node.address),
+            self._is_known(replica, node.address), replica,
         )  # fmt: skip
         match verdict:
             case Accept():
-                return self._accept(node, hello, verdict, now)
+                return self._accept(node, hello, replica, verdict, now)
             case Refuse():
                 self._refuse(node, hello, verdict)
                 return []
 
-    def _accept(self, node: Node, hello: Hello, verdict: Accept, now: Now) -> list[Effect]:
+    def _accept(self, node: Node, hello: Hello, replica: str, verdict: Accept, now: Now) -> list[Effect]:
         effects: list[Effect] = []
         engine, index = self._share.engine, self._share.index
         if verdict.closing is not None:
@@ -139,15 +160,15 @@ class ConnectedPeers:
             old = next((one for one in self._links.values() if one.link == verdict.closing), None)
             if old is not None:
                 self._remove(old)
-                effects += engine.handle(PeerDown(old.id, verdict.reason), now)
-        node.id = hello.node
-        self._links[hello.node] = node
+                effects += engine.handle(PeerDown(old.replica, verdict.reason), now)
+        node.id, node.replica = hello.node, replica
+        self._links[replica] = node
         is_news = not self._complaints.is_recent(node.address, time.monotonic())
         level = logging.INFO if is_news else logging.DEBUG
         logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
-        if index.noted(f"name {hello.node}") != hello.name:
-            index.note(f"name {hello.node}", hello.name)  # for the history, when it is here no more
-        return effects + engine.handle(PeerUp(hello.node, hello, node.address), now)
+        if index.noted(f"name {replica}") != hello.name:
+            index.note(f"name {replica}", hello.name)  # for the history, when it is here no more
+        return effects + engine.handle(PeerUp(replica, hello, node.address), now)
 
     def _refuse(self, node: Node, hello: Hello, verdict: Refuse) -> None:
         self._manager.drop(node.link, verdict.reason)
@@ -170,14 +191,14 @@ class ConnectedPeers:
             return []
         self._remove(node)
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
-        name = show(self.name_of(node.id))
+        name = show(self.name_of(node.replica))
         if reason == "protocol-error":
             self._complain(node, text)
         level = logging.DEBUG if reason == "protocol-error" else logging.INFO
         logger.log(
             level, "lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason)
         )
-        return self._share.engine.handle(PeerDown(node.id, reason), now)
+        return self._share.engine.handle(PeerDown(node.replica, reason), now)
 
     def on_stalled(self, node: Node, now: Now) -> None:
         """It acknowledges nothing: if another address of that peer may do better, or it has dialled anew, the link is
@@ -208,15 +229,15 @@ class ConnectedPeers:
 
     # --- parts of these ----------------------------------------------------------------------------------------------
 
-    def _is_known(self, peer: str, address: str) -> bool:
+    def _is_known(self, replica: str, address: str) -> bool:
         """True for a peer of earlier days, and for one that the user named."""
-        seen = self._share.index.peer(peer)
+        seen = self._share.index.peer(replica)
         return (seen is not None and seen.first is not None) or any(host == address for host, _ in self._config.peers)
 
     def _remove(self, node: Node) -> None:
         """What was asked for by that link is not done any more."""
-        del self._links[node.id]
-        self._share.workers.leave(Flow(node.address, node.id))
+        del self._links[node.replica]
+        self._share.workers.leave(Flow(node.address, node.replica))
 
     def _complain(self, node: Node, text: str) -> None:
         """It has broken the protocol: a line, but not one for each time."""
@@ -243,12 +264,20 @@ class ConnectedPeers:
                 case Announce(ask):
                     self._announce(ask)
                 case NewIdentity():
-                    self._share.index.take_new_ids()
+                    self._node_id.take_new()
+                    logger.warning(
+                        "another machine has the same identity (a copied machine?): this node takes a new one"
+                    )
+                    self._manager.drop_all("new-identity")
+                    self._roster.rename(self._node_id.value, time.monotonic_ns() // 1_000_000)
+                case NewReplica():
+                    self._share.index.take_new_id()
+                    self._share.note_name(self._config.name)
                     self._share.index.commit()
                     logger.warning(
-                        "another machine has the same identity (a copied folder?): this node takes a new one"
+                        "another machine has the same identity of this folder (a copied folder?): this node takes a new one"
                     )
-                    self.rename()
+                    self.say_new_replica()
 
 
 def _name(hello: Hello) -> str:

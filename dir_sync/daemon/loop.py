@@ -106,9 +106,9 @@ class Loop:
         match news:
             case Came(node, message, cost):
                 node.consumed(cost)
-                return engine.handle(Received(node.id, message), now) if self._peers.is_link(node) else []
+                return engine.handle(Received(node.replica, message), now) if self._peers.is_link(node) else []
             case Left(node, size):
-                return engine.handle(Drained(node.id, size), now) if self._peers.is_link(node) else []
+                return engine.handle(Drained(node.replica, size), now) if self._peers.is_link(node) else []
             case Greeted():
                 return self._peers.on_hello(news, now)
             case Stalled(node):

@@ -100,7 +100,7 @@ class Requests:
     def _decided(self, approve: bool) -> Answer:
         """What a decision here is about: files that vanished (here, or at peers, who decide at once), files that were changed
         by others, and files that this node changed. Nobody approves what its own link brings: that is `elsewhere`."""
-        mine, brakes = self._index.node, self._engine.brakes
+        mine, brakes = self._index.replica, self._engine.brakes
         changed: dict[str, int] = {}
         missing = not_here = 0
         for at, one in [(mine, one) for one in brakes.held()] + [

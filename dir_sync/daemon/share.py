@@ -136,6 +136,12 @@ class Share:
 
     # --- from the start to the end -----------------------------------------------------------------------------------
 
+    def note_name(self, name: str) -> None:
+        """What people call this node, for the history: its replica made what is announced under this id."""
+        key = f"name {self.index.replica}"
+        if self.index.noted(key) != name:
+            self.index.note(key, name)
+
     def recover_history(self) -> list[Version]:
         """Note what the last run displaced and could not note; the same for the engine. Raises ConfigError."""
         index, sync = self.index, self._sync

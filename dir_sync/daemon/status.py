@@ -20,8 +20,8 @@ __all__ = ["status_of"]
 _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
-def status_of(config: Config, port: int, share: Share, peers: ConnectedPeers) -> Status:
-    """Engine thread only. `port`: the TCP port that this node listens on."""
+def status_of(config: Config, node: str, port: int, share: Share, peers: ConnectedPeers) -> Status:
+    """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on."""
     index, engine = share.index, share.engine
     unwatched = dict(share.watcher.unwatched)  # the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
@@ -31,7 +31,8 @@ def status_of(config: Config, port: int, share: Share, peers: ConnectedPeers) ->
         folder=show(os.fsencode(config.folder)),
         folder_name=config.folder_name,
         name=_shown(config.name),
-        node=index.node,
+        node=node,
+        replica=index.replica,
         port=port,
         broadcast_port=config.broadcast_port,
         process=os.getpid(),
@@ -62,14 +63,15 @@ def _peers(share: Share, peers: ConnectedPeers, in_sync: list[str]) -> tuple[Pee
     engine = share.engine
     return tuple(
         PeerStatus(
-            name=_shown(engine.board.name_of(node_id)),
-            node=node_id,
+            name=_shown(engine.board.name_of(replica)),
+            node=node.id,
+            replica=replica,
             address=node.address,
-            synchronized=node_id in in_sync,
-            lacks=engine.sync_report.lacked_by(node_id),
-            lacking_here=engine.sync_report.lacked_from(node_id),
+            synchronized=replica in in_sync,
+            lacks=engine.sync_report.lacked_by(replica),
+            lacking_here=engine.sync_report.lacked_from(replica),
         )
-        for node_id, node in sorted(peers.links.items())
+        for replica, node in sorted(peers.links.items())
     )
 
 
@@ -83,7 +85,7 @@ def _troubled(share: Share) -> tuple[Trouble, ...]:
 
 def _held(share: Share, peers: ConnectedPeers) -> tuple[HeldChange, ...]:
     """What is held here, then what is held at each peer."""
-    brakes, mine = share.engine.brakes, share.index.node
+    brakes, mine = share.engine.brakes, share.index.replica
     held = [("", one) for one in brakes.held()]
     held += [(node, one) for node, some in sorted(brakes.held_elsewhere.items()) for one in some]
     return tuple(

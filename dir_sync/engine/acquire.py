@@ -223,7 +223,7 @@ class Acquire:
             elif (wait := self._sources.avoided_ms(target.content)) is not None:
                 self._board.plan_later(path, wait + 1)  # a copy has failed; nobody else has it
             return  # a peer that has it will come, or none ever: the offer stays
-        maker = target.stamp.node
+        maker = target.stamp.maker
         if (
             self._sources.may_be_asked(maker, target.content)
             and maker not in holders

@@ -137,7 +137,7 @@ class Applier:
             if result.result == Result.DONE:
                 self._board.index.set_fp(path, result.fp)
                 if item.act is Act.REMOVE:
-                    self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.node)))
+                    self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.maker)))
                     self.let_folder_go(path)
             return
         row = self._board.index.get(path)
@@ -212,11 +212,11 @@ class Applier:
             now = self._board.now.mono_ms
             self._look_queue.look_below(path, self._board.agenda.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
-        maker = target.stamp.node
+        maker = target.stamp.maker
         offers = [
             one for one in self._board.index.offers(path) if one.peer != NOBODY and same_content(one.record, target)
         ]
-        default = "" if maker == self._board.index.node or maker.startswith("=") else maker
+        default = "" if maker == self._board.index.replica or maker.startswith("=") else maker
         peer = next((offer.peer for offer in offers), default)
         old_name = item.copy_path or b""
         if _is_kept(old_name):

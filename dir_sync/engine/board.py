@@ -168,8 +168,8 @@ class Board:
     def peer_came(self, peer: Contact, address: str) -> None:
         if len(self.addresses) > _ADDRESSES_MAX:
             self.addresses = {node: at for node, at in self.addresses.items() if node in self.peers}
-        self.addresses[peer.node] = address
-        self.peers[peer.node] = peer
+        self.addresses[peer.replica] = address
+        self.peers[peer.replica] = peer
 
     def peer_gone(self, node: str) -> bool:
         """False if it was gone already."""
@@ -198,5 +198,5 @@ class Board:
         return self.agenda.add(path, self.now.mono_ms, self.now.mono_ms)
 
     def drop(self, peer: Contact, reason: str, text: str) -> None:
-        self.out.append(Drop(peer.node, reason, text))
-        self.gone.append(peer.node)
+        self.out.append(Drop(peer.replica, reason, text))
+        self.gone.append(peer.replica)

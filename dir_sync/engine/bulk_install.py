@@ -80,11 +80,11 @@ class BulkInstall:
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             items.append(item)
         if gifts:
-            self._publisher.subscribers[peer.node].seeding.note_announcement()
+            self._publisher.subscribers[peer.replica].seeding.note_announcement()
             self._look_queue.expect_echoes(gifts)
-            intent = index.put_intent(peer.node, gifts.values())
-            self._applier.intend(intent, peer.node, items)
-            work.begin_pushed(intent, peer.node, items)
+            intent = index.put_intent(peer.replica, gifts.values())
+            self._applier.intend(intent, peer.replica, items)
+            work.begin_pushed(intent, peer.replica, items)
         return others
 
     def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:

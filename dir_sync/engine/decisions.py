@@ -69,10 +69,15 @@ class Decisions:
         3. It is about what nobody has brought yet: noted, and asked about when it comes."""
         is_news = False
         counts = not said_by or self._intake.is_member(said_by)
-        if counts and maker == self._board.index.node and self._brakes.own.held and counter == self._brakes.own.counter:
+        if (
+            counts
+            and maker == self._board.index.replica
+            and self._brakes.own.held
+            and counter == self._brakes.own.counter
+        ):
             is_news = True
             self.decided_here(approve)
-        if counts and not approve and maker == self._board.index.node and said_by:
+        if counts and not approve and maker == self._board.index.replica and said_by:
             since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
             wanted = undo_plan.plan(self._board.index, since_ns, maker).wanted
             self._peer_losses.approvals.expect_reverts(

@@ -47,7 +47,7 @@ class DeltaRequests:
         self._requests: dict[str, dict[int, _Requested]] = {}  # by peer, and by the id of a DELTA_REQUEST of ours
 
     def peer_came(self, peer: Contact) -> None:
-        self._requests[peer.node] = {}
+        self._requests[peer.replica] = {}
 
     def peer_gone(self, node: str) -> None:
         for asked in self._requests.pop(node).values():
@@ -97,19 +97,19 @@ class DeltaRequests:
         return asked is not None
 
     def on_need_signature(self, peer: Contact, id_: int) -> None:
-        asked = self._requests[peer.node].get(id_)
+        asked = self._requests[peer.replica].get(id_)
         if asked is None:
             return
         path = asked.path
         base = self._sources.bases.get(path)
         where = None if base is None else self._sources.where_is(base, path)
         if base is None or where is None:
-            self.no_delta(peer.node, id_)
+            self.no_delta(peer.replica, id_)
             return
-        self._board.order(SignJob(peer.node, peer.link, id_, where[0], where[1], base))
+        self._board.order(SignJob(peer.replica, peer.link, id_, where[0], where[1], base))
 
     def on_delta(self, peer: Contact, message: Delta) -> None:
-        asked = self._requests[peer.node].pop(message.id, None)
+        asked = self._requests[peer.replica].pop(message.id, None)
         if asked is None:
             return
         path = asked.path
@@ -118,7 +118,7 @@ class DeltaRequests:
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)
-            self._work.retries.offer_delta(path, peer.node, base, asked.content, offer)
+            self._work.retries.offer_delta(path, peer.replica, base, asked.content, offer)
         self._board.plan_queue.add(path)
 
     def on_signed(self, event: Signed) -> None:

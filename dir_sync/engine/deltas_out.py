@@ -35,7 +35,7 @@ class DeltasForPeers:
         self._wanted: dict[str, dict[int, tuple[bytes, bytes, bytes]]] = {}
 
     def peer_came(self, peer: Contact) -> None:
-        self._wanted[peer.node] = {}
+        self._wanted[peer.replica] = {}
 
     def peer_gone(self, node: str) -> None:
         del self._wanted[node]
@@ -76,25 +76,27 @@ class DeltasForPeers:
     def on_delta_request(self, peer: Contact, message: DeltaRequest, signature: bytes | None) -> None:
         row = self._board.index.get(message.path)
         if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
-            self._board.send(peer.node, Refuse(self._board.folder, ((message.id, "gone"),)), 50)
+            self._board.send(peer.replica, Refuse(self._board.folder, ((message.id, "gone"),)), 50)
             return
         known = self.growths.offer(message.path, message.base, message.digest)
         if known is not None and known[0] == message.size:
-            self._board.send(peer.node, Delta(self._board.folder, message.id, row.record.size - known[0], known[1]), 50)
+            self._board.send(
+                peer.replica, Delta(self._board.folder, message.id, row.record.size - known[0], known[1]), 50
+            )
             return
         made = self.delta_of(message.base, message.digest)
         if made is not None:
-            self._board.send(peer.node, Delta(self._board.folder, message.id, made.size), 50)
+            self._board.send(peer.replica, Delta(self._board.folder, message.id, made.size), 50)
             return
-        if len(self._wanted[peer.node]) >= _WANTED_MAX:
-            self._board.send(peer.node, Refuse(self._board.folder, ((message.id, "later"),)), 50)
+        if len(self._wanted[peer.replica]) >= _WANTED_MAX:
+            self._board.send(peer.replica, Refuse(self._board.folder, ((message.id, "later"),)), 50)
             return
-        self._wanted[peer.node][message.id] = (message.path, message.digest, message.base)
+        self._wanted[peer.replica][message.id] = (message.path, message.digest, message.base)
         size = message.size if signature is None else 0
         only_growth = 0 < 4 * size < row.record.size  # of so little a delta is no smaller than the whole
         self._board.order(
             DeltaJob(
-                peer.node,
+                peer.replica,
                 peer.link,
                 message.id,
                 message.path,
@@ -108,7 +110,7 @@ class DeltasForPeers:
         )
 
     def on_signature(self, peer: Contact, id_: int, signature: bytes) -> None:
-        wanted = self._wanted[peer.node].pop(id_, None)
+        wanted = self._wanted[peer.replica].pop(id_, None)
         if wanted is None:
             raise PeerError("sent a signature that nobody asked for")
         self.on_delta_request(peer, DeltaRequest(self._board.folder, id_, *wanted), signature)
@@ -117,25 +119,25 @@ class DeltasForPeers:
         if event.delta is not None:
             self.keep_delta(event.delta)
         peer = self._board.asker(event)
-        if peer is None or event.id not in self._wanted[peer.node]:
+        if peer is None or event.id not in self._wanted[peer.replica]:
             return
         if event.need_signature:
-            self._board.send(peer.node, NeedSignature(self._board.folder, event.id), 50)
+            self._board.send(peer.replica, NeedSignature(self._board.folder, event.id), 50)
             return
-        path, digest, base = self._wanted[peer.node].pop(event.id)
+        path, digest, base = self._wanted[peer.replica].pop(event.id)
         row = self._board.index.get(path)
         if event.grown is not None and row is not None and row.record.content == digest:
             self.growths.grew(path, base, event.grown.size, digest, row.record.size, event.grown.marks)
             known = self.growths.offer(path, base, digest)
             if known is not None:
                 self._board.send(
-                    peer.node, Delta(self._board.folder, event.id, row.record.size - known[0], known[1]), 50
+                    peer.replica, Delta(self._board.folder, event.id, row.record.size - known[0], known[1]), 50
                 )
                 return
         if event.delta is None:
-            self._board.send(peer.node, Refuse(self._board.folder, ((event.id, "gone"),)), 50)
+            self._board.send(peer.replica, Refuse(self._board.folder, ((event.id, "gone"),)), 50)
         else:
-            self._board.send(peer.node, Delta(self._board.folder, event.id, event.delta.size), 50)
+            self._board.send(peer.replica, Delta(self._board.folder, event.id, event.delta.size), 50)
 
     def drop_delta(self, delta: MadeDelta | None) -> None:
         """It goes, unless it is kept for peers."""

@@ -127,7 +127,7 @@ class Fetcher:
             self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node, begins=begins))
 
     def on_chunks(self, peer: Contact, message: Chunks) -> None:
-        window = self._transfers.holders[peer.node].window
+        window = self._transfers.holders[peer.replica].window
         for piece in message.pieces:
             fetch = window.arrived(piece.key, piece.offset, len(piece.data), self._board.now.mono_ms)
             if fetch is None:
@@ -225,17 +225,17 @@ class Fetcher:
         self._board.plan_queue.for_all()
 
     def on_refuse(self, peer: Contact, id_: int, reason: str) -> None:
-        if self._deltas_in.no_delta(peer.node, id_):
+        if self._deltas_in.no_delta(peer.replica, id_):
             return
-        fetch = self._transfers.holders[peer.node].window.refused(id_)
+        fetch = self._transfers.holders[peer.replica].window.refused(id_)
         if fetch is None or self._work.arrivals.fetch(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
         if reason == "forgotten":
-            self._board.index.drop_offer(path, peer.node)
+            self._board.index.drop_offer(path, peer.replica)
         if reason != "later":
-            self._board.index.drop_offer(path, OURS + peer.node)
-            if any(held.maker == peer.node for held in self._brakes.held_elsewhere.get(peer.node, ())):
-                self._sources.note_missing(peer.node, fetch.target.content)  # until it tells more of what it misses
+            self._board.index.drop_offer(path, OURS + peer.replica)
+            if any(held.maker == peer.replica for held in self._brakes.held_elsewhere.get(peer.replica, ())):
+                self._sources.note_missing(peer.replica, fetch.target.content)  # until it tells more of what it misses
         self._transfers.give_up(fetch, path)
         self._board.plan_later(path, RETRY_MS if reason == "later" else limits.SETTLE_MS)

@@ -66,7 +66,7 @@ class IncomingMoves:
         kept = self._sources.take_displaced(take.record.content)
         if kept is None:
             return False
-        if kept.node != take.record.stamp.node or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
+        if kept.node != take.record.stamp.maker or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
             return False
         version = self._board.index.version(kept.version)
         if version is None or version.why is Why.CONFLICT or self._sources.is_avoided(version.name):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dir_sync.core import limits, notes
-from dir_sync.core.events import Drop, NewIdentity, PeerUp
+from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import Decision, StateRequest
 from dir_sync.core.model import (
@@ -85,22 +85,19 @@ class Intake:
     def on_peer_up(self, event: PeerUp) -> Contact | None:
         """The new contact; None if the peer has no such folder."""
         hello = event.hello
-        theirs = next((folder for folder in hello.folders if folder.name == self._board.folder), None)
-        if theirs is None:
+        if all(folder.name != self._board.folder for folder in hello.folders):
             self._board.emit(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
             return None
         known = self._board.index.peer(event.peer)
-        if known is None or known.index_id != theirs.index_id:
-            if known is not None:
-                self._board.index.forget_offers(event.peer)
-            known = PeerSeen(theirs.index_id, 0, None)
+        if known is None:
+            known = PeerSeen(0, None)
             self._board.index.set_peer(event.peer, known)
         self._links += 1
         self._peer_losses.forget_strangers()
-        peer = Contact(event.peer, hello.name, self._links, theirs.index_id, event.may_write)
+        peer = Contact(event.peer, hello.name, self._links, event.may_write)
         self._board.peer_came(peer, event.address)
-        is_member = bool(self._board.index.noted(MEMBER + peer.node))
-        self._announcers[peer.node] = _Announcer(known.first is None, is_member)
+        is_member = bool(self._board.index.noted(MEMBER + peer.replica))
+        self._announcers[peer.replica] = _Announcer(known.first is None, is_member)
         if not self._board.scanning:
             self.ask_state(peer)
         return peer
@@ -122,33 +119,35 @@ class Intake:
         """Ask for a peer's state. While we do not know what is here, much of it would only have to be kept until we do."""
         if not peer.was_asked:
             peer.was_asked = True
-            known = self._board.index.peer(peer.node)
+            known = self._board.index.peer(peer.replica)
             after = 0 if known is None else known.seen
             sequence = self._board.index.sequence
             summary = b"" if after or not sequence else self._board.index.summary()
-            self._board.send(peer.node, StateRequest(self._board.folder, peer.index_id, after, sequence, summary), 100)
+            self._board.send(
+                peer.replica, StateRequest(self._board.folder, peer.replica, after, sequence, summary), 100
+            )
 
     def on_state_request(self, peer: Contact, message: StateRequest) -> None:
         after = message.after
-        is_known = message.index == self._board.index.index_id
+        is_known = message.replica == self._board.index.replica
         if is_known and after > self._board.index.sequence:
-            if not self._stamps.take_new_ids():
+            if not self._stamps.take_new_id():
                 raise PeerError("claims to have seen more of this index than there is")
             self._board.tell(notes.IdentityChanged("a peer has seen changes of ours that we have lost"))
             self._board.drop_all()
-            self._board.emit(NewIdentity("new-identity"))
+            self._board.emit(NewReplica())
             return
         if not peer.has_asked:
             for maker, approval in sorted(self._peer_losses.approvals.here.items()):
-                self._board.send(peer.node, Decision(self._board.folder, maker, approval.counter, True), 100)
+                self._board.send(peer.replica, Decision(self._board.folder, maker, approval.counter, True), 100)
             if held := self._brakes.held():
-                self._board.send(peer.node, BrakeNews(self._board.folder, held), 100 * (1 + len(held)))
-        subscriber = self._publisher.subscribers[peer.node]
+                self._board.send(peer.replica, BrakeNews(self._board.folder, held), 100 * (1 + len(held)))
+        subscriber = self._publisher.subscribers[peer.replica]
         if not message.after:
             subscriber.knows.clear()  # it has lost what it told us itself, or never told
         peer.has_asked = True
         subscriber.begin(after if is_known else 0, message.summary)
-        if message.sequence == 0 and not after and self._announcers[peer.node].is_first_contact:
+        if message.sequence == 0 and not after and self._announcers[peer.replica].is_first_contact:
             subscriber.seeding.begin()
             subscriber.pushes.acked_ms = self._board.now.mono_ms
         if message.sequence <= limits.PAGE_RECORDS_MAX:
@@ -157,23 +156,23 @@ class Intake:
             self._board.plan_queue.add_all_offers()  # from now on it may be asked for what it has
 
     def advance_received(self, peer: Contact, sequence: int) -> None:
-        announcer = self._announcers[peer.node]
-        shared = self._publisher.subscribers[peer.node].shared
+        announcer = self._announcers[peer.replica]
+        shared = self._publisher.subscribers[peer.replica].shared
         if not announcer.is_member and 0 < self._board.index.files() <= 2 * shared:
             announcer.is_member = True
-            self._board.index.note(MEMBER + peer.node, 1)
-        known = self._board.index.peer(peer.node)
+            self._board.index.note(MEMBER + peer.replica, 1)
+        known = self._board.index.peer(peer.replica)
         if known is not None and sequence > known.seen:
-            self._board.index.set_peer(peer.node, known._replace(seen=sequence))
+            self._board.index.set_peer(peer.replica, known._replace(seen=sequence))
 
     def on_last_state(self, peer: Contact, sequence: int) -> None:
-        known = self._board.index.peer(peer.node)
+        known = self._board.index.peer(peer.replica)
         if known is not None and known.first is None:
-            self._board.index.set_peer(peer.node, known._replace(first=sequence))
-        self._announcers[peer.node].is_first_contact = False
+            self._board.index.set_peer(peer.replica, known._replace(first=sequence))
+        self._announcers[peer.replica].is_first_contact = False
         if not peer.synced:
             peer.synced = True
-            lack = self._sync_report.lacked_from(peer.node)
+            lack = self._sync_report.lacked_from(peer.replica)
             self._board.tell(notes.PeerAhead(peer.name, lack.files + lack.others, lack.bytes))
 
     def _take_back(self, path: bytes, node: str) -> None:
@@ -214,24 +213,24 @@ class Intake:
     def on_acknowledge(self, peer: Contact, held: Sequence[tuple[bytes, Stamp]]) -> None:
         """It holds these versions, or has moved beyond what it was told at these paths."""
         index = self._board.index
-        subscriber = self._publisher.subscribers[peer.node]
+        subscriber = self._publisher.subscribers[peer.replica]
         if held:
             subscriber.pushes.acked_ms = self._board.now.mono_ms
         paths = [path for path, _ in held]
         subscriber.pushes.all_acknowledged(paths)
-        uploads = self._uploader.active.of(peer.node)
+        uploads = self._uploader.active.of(peer.replica)
         unoffered = index.without_offers(set(paths))
         for path, stamp in held:
             row = index.get(path)
             is_ours = row is not None and row.record.stamp == stamp
             subscriber.shared += is_ours
-            if uploads and (upload := self._uploader.active.acknowledged(peer.node, path)) is not None and is_ours:
+            if uploads and (upload := self._uploader.active.acknowledged(peer.replica, path)) is not None and is_ours:
                 self._tell_of_upload(peer, path, upload)
             if path not in unoffered:
                 for offer in index.offers(path):
-                    if offer.peer == peer.node and offer.record.stamp != stamp:
-                        self._keep_offer(path, peer.node, stamp)
-                        self._take_back(path, peer.node)  # it has moved on from there
+                    if offer.peer == peer.replica and offer.record.stamp != stamp:
+                        self._keep_offer(path, peer.replica, stamp)
+                        self._take_back(path, peer.replica)  # it has moved on from there
             if is_ours:
                 continue
             if row is not None and row.record.stamp < stamp:
@@ -241,7 +240,7 @@ class Intake:
             is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
             if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers(path)):
                 # It has heard that from us; our index is older than that (a backup, a power cut).
-                self._announcers[peer.node].ask_again = True
+                self._announcers[peer.replica].ask_again = True
 
     def _tell_of_upload(self, peer: Contact, path: bytes, upload: Upload) -> None:
         took = max(1, self._board.now.mono_ms - upload.since_ms)
@@ -253,27 +252,27 @@ class Intake:
 
     def ask_again(self, peer: Contact) -> None:
         """Ask a peer for all it has, as if it had told nothing yet."""
-        known = self._board.index.peer(peer.node)
+        known = self._board.index.peer(peer.replica)
         if known is not None:
-            self._board.index.set_peer(peer.node, known._replace(seen=0))
-        self._vain.begin_anew(peer.node)
+            self._board.index.set_peer(peer.replica, known._replace(seen=0))
+        self._vain.begin_anew(peer.replica)
         peer.standing.listen_anew()
-        self._announcers[peer.node].ask_again = peer.was_asked = peer.synced = False
+        self._announcers[peer.replica].ask_again = peer.was_asked = peer.synced = False
         self.ask_state(peer)
 
     def ask_again_if_due(self, peer: Contact) -> None:
         """It has heard from us what we have lost, and has told us all it had."""
-        if self._announcers[peer.node].ask_again and peer.synced:
+        if self._announcers[peer.replica].ask_again and peer.synced:
             self.ask_again(peer)
 
     def on_announced(self, peer: Contact, record: Record, sequence: int) -> bool:
         """A peer announced what it holds. True if that is (or may be) news."""
         path = record.path
         if not knows_itself(record):
-            record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
-        subscriber = self._publisher.subscribers[peer.node]
+            record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
+        subscriber = self._publisher.subscribers[peer.replica]
         subscriber.seeding.note_announcement()
-        if self._sources.no_longer_missing(peer.node, record.content):
+        if self._sources.no_longer_missing(peer.replica, record.content):
             self._board.plan_queue.add_all_offers()
         row = self._board.index.get(path)
         if row is not None:
@@ -282,32 +281,32 @@ class Intake:
                 subscriber.pushes.acknowledged(path)
                 if leq(record.vector, mine.vector):
                     subscriber.shared += 1
-                    self._vain.add_repeat(peer.node)
-                    self._take_back(path, peer.node)
+                    self._vain.add_repeat(peer.replica)
+                    self._take_back(path, peer.replica)
                     if record.vector == mine.vector and row.seq > subscriber.sent:
                         subscriber.knows[path] = (record.stamp, record.vector)
                     return False
             elif leq(record.vector, mine.vector) and not beats(record, mine):
-                self._vain.add_repeat(peer.node)
-                self._take_back(path, peer.node)
+                self._vain.add_repeat(peer.replica)
+                self._take_back(path, peer.replica)
                 return False
             else:
                 subscriber.pushes.acknowledged(path)
         foreign = (
             record.kind == Kind.ABSENT
-            and self._announcers[peer.node].is_first_contact
+            and self._announcers[peer.replica].is_first_contact
             and row is not None
             and is_first_scan(row.record)
             and not self._knew_us(record)
         )
-        earlier = self._board.index.offer(path, peer.node)
+        earlier = self._board.index.offer(path, peer.replica)
         if earlier is not None and earlier.record.stamp != record.stamp:
-            self._vain.add(peer.node)  # what it has announced before was of no use
+            self._vain.add(peer.replica)  # what it has announced before was of no use
         elif earlier is not None and leq(record.vector, earlier.record.vector):
-            self._vain.add_repeat(peer.node)
-        self._keep_offer(path, peer.node, record.stamp)
-        self._board.index.put_offer(Offer(peer.node, record, foreign))
+            self._vain.add_repeat(peer.replica)
+        self._keep_offer(path, peer.replica, record.stamp)
+        self._board.index.put_offer(Offer(peer.replica, record, foreign))
         self._board.plan_queue.add(path)
         is_other = earlier is not None and earlier.record.content != record.content
-        self._work.retries.announced_by(path, peer.node, is_other)
+        self._work.retries.announced_by(path, peer.replica, is_other)
         return True

@@ -46,7 +46,7 @@ class PeerLosses:
 
     def hold_if_disaster(self, mine: Record, target: Record) -> bool:
         """True if what another node did to a file of ours is not done here now: there is too much of it."""
-        maker = target.stamp.node
+        maker = target.stamp.maker
         limits_ = self._brakes.own.limits
         if mine.kind != Kind.FILE or not limits_.files:
             return False
@@ -94,7 +94,7 @@ class PeerLosses:
                 if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
                     continue
                 target = decision.record
-                maker = target.stamp.node
+                maker = target.stamp.maker
                 for link in sorted(self.carriers(path, maker) & held.keys()):
                     if target.kind == Kind.ABSENT or kinds[link] == "rewrites":
                         held[link][path] = maker, _counter(target, maker)
@@ -182,16 +182,16 @@ class PeerLosses:
 
     def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:
         """A peer's brake holds something, or no more."""
-        if self._sources.forget_missing(peer.node):
+        if self._sources.forget_missing(peer.replica):
             self._board.plan_queue.add_all_offers()
-        known = self._brakes.held_elsewhere.get(peer.node, ())
-        self._brakes.held_there(peer.node, held)
+        known = self._brakes.held_elsewhere.get(peer.replica, ())
+        self._brakes.held_there(peer.replica, held)
         if held:
             for maker, _, files, path in [one for one in held if all(one.maker != old.maker for old in known)][:1]:
-                if maker == peer.node:
+                if maker == peer.replica:
                     self._board.tell(notes.LossHeldThere(path, peer.name, files))
                 else:
-                    who = None if maker == self._board.index.node else self._board.name_of(maker)
+                    who = None if maker == self._board.index.replica else self._board.name_of(maker)
                     self._board.tell(notes.HeldThere(path, peer.name, who, files))
 
     def settled_peers(self, path: bytes) -> None:
@@ -208,7 +208,7 @@ class PeerLosses:
 
 def _is_by(offer: Offer, maker: str) -> bool:
     """True if that maker has made what a peer, or we ourselves, announced."""
-    return offer.record.stamp.node == maker and offer.peer != NOBODY
+    return offer.record.stamp.maker == maker and offer.peer != NOBODY
 
 
 def _counter(record: Record, node: str) -> int:

@@ -148,7 +148,10 @@ class Planner:
         spent = self._stamps.outdone.get(path, ())
         decision = decide(None if row is None else row.record, offers, spent)
         if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
-            if decision.record.stamp.node == self._board.index.node and self._board.index.offer(path, OURS) is not None:
+            if (
+                decision.record.stamp.maker == self._board.index.replica
+                and self._board.index.offer(path, OURS) is not None
+            ):
                 self._board.index.drop_offer(path, OURS)  # what should come back was in the history, and is no more
                 self._board.tell(notes.CannotRestore(path))
                 offers = self._board.index.offers(path)

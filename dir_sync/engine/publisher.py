@@ -38,7 +38,7 @@ class Publisher:
         self.subscribers: dict[str, Subscriber] = {}  # by node: the connected peers
 
     def peer_came(self, peer: Contact) -> None:
-        self.subscribers[peer.node] = Subscriber(peer)
+        self.subscribers[peer.replica] = Subscriber(peer)
 
     def peer_gone(self, node: str) -> None:
         del self.subscribers[node]
@@ -173,9 +173,9 @@ class Publisher:
             rows.append((row.seq, record))
         seeding.page = rows
         if items:
-            self._board.order(ReadJob(peer.node, peer.link, tuple(items), push=True))
+            self._board.order(ReadJob(peer.replica, peer.link, tuple(items), push=True))
         elif rows:
-            self.seed(peer.node, {})
+            self.seed(peer.replica, {})
 
     def seed(self, node: str, contents: dict[int, bytes]) -> None:
         """Tell a page with the contents that were read for it."""
@@ -262,7 +262,7 @@ class Publisher:
                 return  # to compare, we have to know what we have
             index = self._board.index
             subscriber.compare(index.summary(), index.sequence, index.files())
-        if subscriber.sent < self._board.index.sequence and self.check_seeding(peer.node):
+        if subscriber.sent < self._board.index.sequence and self.check_seeding(peer.replica):
             self.seed_page(subscriber)
         elif subscriber.sent < self._board.index.sequence and not subscriber.seeding.page:
             rows = self._board.index.rows_after(subscriber.sent, limits.PAGE_RECORDS_MAX // 2)
@@ -278,13 +278,13 @@ class Publisher:
             if rows or until == self._board.index.sequence:
                 told_rows = [(row.seq, row.record) for row in rows]
                 for told in tell(self._board.folder, subscriber, told_rows, {}, until, {}, self._sources):
-                    self._board.send(peer.node, told.message, told.size)
+                    self._board.send(peer.replica, told.message, told.size)
             subscriber.sent = until
             if until < self._board.index.sequence:
                 self._board.run_once_more()
         if subscriber.sent >= self._board.index.sequence and not subscriber.told_last and not self._board.scanning:
             subscriber.told_last = True
-            self._board.send(peer.node, State(self._board.folder, subscriber.sent, True, ()), 50)
+            self._board.send(peer.replica, State(self._board.folder, subscriber.sent, True, ()), 50)
 
     def may_tell_later(self) -> bool:
         """True while several want something, and all that has changed since a moment ago came from peers: it is told

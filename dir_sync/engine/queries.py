@@ -57,7 +57,7 @@ class Queries:
 
     def recalled(self) -> int:
         """How many paths are still on their way back to what they were."""
-        return len(self._board.index.offered_by(self._board.index.node))
+        return len(self._board.index.offered_by(self._board.index.replica))
 
     def ask_peers(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
         self.inquiries.begin(id_, self._board.now.mono_ms)
@@ -92,10 +92,10 @@ class Queries:
         for at in range(0, max(len(kept), 1), _KEPT_PAGE):
             page = tuple(kept[at : at + _KEPT_PAGE])
             last = at + _KEPT_PAGE >= len(kept)
-            self._board.send(peer.node, History(self._board.folder, request.id, last, page), 50 + 250 * len(page))
+            self._board.send(peer.replica, History(self._board.folder, request.id, last, page), 50 + 250 * len(page))
 
     def on_have_request(self, peer: Contact, request: HaveRequest) -> None:
-        self._questions.append((peer.node, peer.link, request, 0, []))
+        self._questions.append((peer.replica, peer.link, request, 0, []))
 
     def answer_some(self) -> None:
         """Questions for contents are answered in pieces, the peers in turn: some hundred look-ups a turn."""

@@ -53,15 +53,15 @@ class ReadersFilter:
             known = self._known_as(record)
             if known is not None:
                 found.append(known)
-            elif peer.node not in self._told:
-                self._told.add(peer.node)
+            elif peer.replica not in self._told:
+                self._told.add(peer.replica)
                 self._board.tell(notes.BadContent(record.path, peer.name, _REASON))
         return found
 
     def _known_as(self, record: Record) -> Record | None:
         """The version as those have told of it who may write; None: they have not."""
         if not knows_itself(record):
-            record = record._replace(vector=with_change(record.vector, record.stamp.node, 1))
+            record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
         row = self._board.index.get(record.path)
         if row is not None:
             mine = row.record

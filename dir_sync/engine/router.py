@@ -124,7 +124,7 @@ class MessageRouter:
                             )
                         elif change.delta is not None:
                             base, content = change.delta.base, record.content
-                            self._work.retries.offer_delta(record.path, peer.node, base, content, change.delta)
+                            self._work.retries.offer_delta(record.path, peer.replica, base, content, change.delta)
                 for path, mtime in times:
                     if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
                         self._folder_times.set_later(path, mtime)
@@ -149,13 +149,13 @@ class MessageRouter:
             case HaveRequest():
                 self._queries.on_have_request(peer, message)
             case History(_, id_, last, _):
-                self._queries.inquiries.answered(peer.node, id_, message, last, self._board.now.mono_ms)
+                self._queries.inquiries.answered(peer.replica, id_, message, last, self._board.now.mono_ms)
             case Have(_, id_, _):
-                self._queries.inquiries.answered(peer.node, id_, message, True, self._board.now.mono_ms)
+                self._queries.inquiries.answered(peer.replica, id_, message, True, self._board.now.mono_ms)
             case BrakeNews(_, held):
                 self._peer_losses.on_brake_news(peer, held)
             case Decision(_, maker, counter, approve):
-                self._decisions.decide_on(maker, counter, approve, peer.node)
+                self._decisions.decide_on(maker, counter, approve, peer.replica)
             case Lacks():
                 self._sync_report.on_lacks(peer, message)
             case Settle(_, losers):

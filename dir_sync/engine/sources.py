@@ -99,7 +99,7 @@ class Sources:
         return bool(missing)
 
     def peer_came(self, peer: Contact) -> None:
-        self._missing_there[peer.node] = set()
+        self._missing_there[peer.replica] = set()
 
     def peer_gone(self, node: str) -> None:
         del self._missing_there[node]

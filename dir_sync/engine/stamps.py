@@ -26,19 +26,19 @@ class Stamps:
     def __init__(self, board: Board, ahead_ns: int) -> None:
         self._board = board
         self._ahead_ns = ahead_ns
-        self._new_ids_ms: int | None = None  # when this index took new ids
+        self._new_id_ms: int | None = None  # when this index took a new replica id
         self._alias = ""  # under which a change is made where our own entry in a vector is forged
         self.outdone: dict[bytes, set[tuple[Stamp, Stamp]]] = {}  # what won here against a larger stamp, and over which
         self.lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
 
-    def take_new_ids(self) -> bool:
-        """This index gets new ids, as a copy of an older state has to. False if it got some a while ago: that is true once
-        at most."""
+    def take_new_id(self) -> bool:
+        """This index gets a new replica id, as a copy of an older state has to. False if it got one a while ago: that is
+        true once at most."""
         now_ms = self._board.now.mono_ms
-        if self._new_ids_ms is not None and now_ms - self._new_ids_ms < IDENTITY_EVERY_MS:
+        if self._new_id_ms is not None and now_ms - self._new_id_ms < IDENTITY_EVERY_MS:
             return False
-        self._new_ids_ms = now_ms
-        self._board.index.take_new_ids()
+        self._new_id_ms = now_ms
+        self._board.index.take_new_id()
         return True
 
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
@@ -61,15 +61,15 @@ class Stamps:
         return wall_ns + self._ahead_ns if wall_ns >= limits.CLOCK_SANE_NS else limits.STAMP_NS_MAX
 
     def maker(self, *replaced: Record | None) -> tuple[str, int]:
-        """The maker of the change that replaces these, and its counter: this node, and the next sequence. If a peer has
+        """The maker of the change that replaces these, and its counter: this replica, and the next sequence. If a peer has
         announced changes of ours that we never made, peers could not tell from those what we really make: then the maker
         is a new id, of which nobody can have heard."""
         counter = self._board.index.next_sequence()
         seen: dict[str, int] = {}
         for record in replaced:
             seen.update(record.vector if record is not None else ())
-        if seen.get(self._board.index.node, 0) < counter:
-            return self._board.index.node, counter
+        if seen.get(self._board.index.replica, 0) < counter:
+            return self._board.index.replica, counter
         if not self._alias or seen.get(self._alias, 0) >= counter:
             self._alias = self._board.index.made_up_id()
         return self._alias, counter

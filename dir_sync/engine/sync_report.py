@@ -57,8 +57,8 @@ class SyncReport:
         return (
             peer.standing.has_all
             and peer.synced
-            and self._publisher.is_up_to_date(peer.node)
-            and self._board.index.wanted_from(peer.node) == NOTHING
+            and self._publisher.is_up_to_date(peer.replica)
+            and self._board.index.wanted_from(peer.replica) == NOTHING
         )
 
     def _is_settled(self) -> bool:

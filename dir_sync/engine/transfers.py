@@ -124,7 +124,7 @@ class TransferTable:
         return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
 
     def peer_came(self, peer: Contact) -> None:
-        self.holders[peer.node] = Holder()
+        self.holders[peer.replica] = Holder()
 
     def peer_gone(self, node: str) -> None:
         for path, fetch in self._work.arrivals.fetches():
@@ -280,7 +280,7 @@ class TransferTable:
             return
         self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))
         if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
-            holder = self.holders[peer.node]
+            holder = self.holders[peer.replica]
             holder.strikes += 1
             if holder.strikes >= _STRIKES_MAX:
                 self._board.drop(peer, "protocol-error", "it sent contents that were not what it announced")

@@ -62,7 +62,7 @@ class Uploader:
         self._served: dict[str, _Served] = {}  # by peer
 
     def peer_came(self, peer: Contact) -> None:
-        self._served[peer.node] = _Served()
+        self._served[peer.replica] = _Served()
 
     def peer_gone(self, node: str) -> None:
         self.active.gone(node)
@@ -77,7 +77,7 @@ class Uploader:
         refused: list[tuple[int, str]] = []
         items: list[ReadItem] = []
         size = 0
-        served = self._served[peer.node]
+        served = self._served[peer.replica]
         for pull in message.pulls:
             if pull.length > limits.PULL_BYTES_MAX:
                 raise PeerError("asked for too much in one pull")
@@ -101,12 +101,12 @@ class Uploader:
             if not again:
                 self._sent(peer, pull)
             if size >= limits.CHUNK_BYTES or len(items) >= limits.LOOK_ITEMS_MAX:
-                self._board.order(ReadJob(peer.node, peer.link, tuple(items)))
+                self._board.order(ReadJob(peer.replica, peer.link, tuple(items)))
                 items, size = [], 0
         if items:
-            self._board.order(ReadJob(peer.node, peer.link, tuple(items)))
+            self._board.order(ReadJob(peer.replica, peer.link, tuple(items)))
         if refused:
-            self._board.send(peer.node, Refuse(self._board.folder, tuple(refused)), 30 * len(refused))
+            self._board.send(peer.replica, Refuse(self._board.folder, tuple(refused)), 30 * len(refused))
 
     def _park(self, served: _Served, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
         """What could not be read of a file that is just being looked at waits for that: it is renamed, or written into. Returns
@@ -127,7 +127,7 @@ class Uploader:
         return self._work.is_at_work(path) or (target is not None and self._work.is_at_work(target))
 
     def serve_parked(self, peer: Contact) -> None:
-        served = self._served[peer.node]
+        served = self._served[peer.replica]
         parked, served.parked = served.parked, []
         for pull, since_ms in parked:
             is_over = self._board.now.mono_ms - since_ms > limits.RENAME_HOLD_MS
@@ -147,7 +147,7 @@ class Uploader:
         size = file_size if made is None else made.size
         if size >= limits.LARGE_FILE_BYTES:
             self.active.asked(
-                peer.node, pull.path, pull.digest, file_size, size, pull.offset, pull.length, self._board.now.mono_ms
+                peer.replica, pull.path, pull.digest, file_size, size, pull.offset, pull.length, self._board.now.mono_ms
             )
         elif not pull.offset and made is None:
             self._board.tell(notes.Sent(pull.path, peer.name, size))
@@ -191,19 +191,19 @@ class Uploader:
         if peer is None:
             return
         if event.push:
-            self._publisher.seed(peer.node, {piece.key: bytes(piece.data) for piece in event.pieces})
+            self._publisher.seed(peer.replica, {piece.key: bytes(piece.data) for piece in event.pieces})
             return
-        served = self._served[peer.node]
+        served = self._served[peer.replica]
         served.unread = max(0, served.unread - event.asked)
         served.pulls = max(0, served.pulls - len(event.pieces) - len(event.refused))
         if served.reading:
             event = event._replace(refused=self._park(served, event))
         if event.pieces:
             size = sum(len(piece.data) for piece in event.pieces)
-            self._board.send(peer.node, Chunks(event.pieces), size)
+            self._board.send(peer.replica, Chunks(event.pieces), size)
         if event.refused:
             self._board.send(
-                peer.node, Refuse(self._board.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50
+                peer.replica, Refuse(self._board.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50
             )
 
     def progress(self) -> list[tuple[Upload, int]]:

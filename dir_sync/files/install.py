@@ -125,7 +125,7 @@ class Installer:
             self._put_back.undo_rename(name, path)
             raise Unexpected
         try:
-            version = self._history.file_away(name, displaced, path, b"", item.why, item.target.stamp.node)
+            version = self._history.file_away(name, displaced, path, b"", item.why, item.target.stamp.maker)
         except DiskError:
             if self._disk.stat(name) is not None:
                 self._put_back.undo_rename(name, path)

@@ -57,7 +57,7 @@ class Replacer:
                 self._disk.remove_file(swap)
                 return None
             if displaced.kind != Kind.DIRECTORY:
-                return self._history.file_away(swap, displaced, path, b"", item.why, item.target.stamp.node)
+                return self._history.file_away(swap, displaced, path, b"", item.why, item.target.stamp.maker)
             self._disk.remove_directory(swap)
         except DiskError as error:
             out = self._disk.stat(swap)

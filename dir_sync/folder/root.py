@@ -8,15 +8,14 @@ Rule: a folder that was shared from this machine before is not begun anew becaus
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
-from collections.abc import Mapping
 
 from dir_sync.config import barred
 from dir_sync.core.model import show
+from dir_sync.folder import user_state
 
-__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused", "state_path"]
+__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused"]
 
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"
@@ -87,22 +86,22 @@ def remember(folder: str) -> None:
         return
     known.pop(folder, None)
     known[folder] = device
-    _write(_FOLDERS, dict(list(known.items())[-_FOLDERS_MAX:]))
+    user_state.write(_FOLDERS, dict(list(known.items())[-_FOLDERS_MAX:]))
 
 
 def say_paused(folder: str, reason: str) -> None:
     """Leave word where other commands look: the folder itself, with the socket in it, may be away. "": it goes on."""
-    said = _read(_PAUSED)
+    said = user_state.read(_PAUSED)
     known = {other: word for other, word in said.items() if other != folder and _is_alive(word)}
     if reason:
         known[folder] = [os.getpid(), reason]
     if known != said:
-        _write(_PAUSED, known)
+        user_state.write(_PAUSED, known)
 
 
 def paused(text: str) -> str:
     """Why the node of a folder (as a user writes it) is waiting; "": none says that it is."""
-    said = _read(_PAUSED)
+    said = user_state.read(_PAUSED)
     for path in _paths(text):
         word = said.get(path)
         if isinstance(word, list) and _is_alive(word):
@@ -137,37 +136,4 @@ def _is_alive(word: object) -> bool:
 
 def _known() -> dict[str, int]:
     """Folders that were shared, and the devices that they were on."""
-    return {folder: device for folder, device in _read(_FOLDERS).items() if isinstance(device, int)}
-
-
-def _read(name: str) -> dict[str, object]:
-    try:
-        with open(state_path(name), encoding="utf-8") as file:
-            known = json.load(file)
-        if not isinstance(known, dict):
-            return {}
-        return {os.fsdecode(folder.encode("utf-8", "surrogateescape")): said for folder, said in known.items()}
-    except (OSError, ValueError, RecursionError):
-        return {}
-
-
-def _write(name: str, known: Mapping[str, object]) -> None:
-    path = state_path(name)
-    new = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        with open(new, "w", encoding="utf-8") as file:
-            json.dump(
-                {os.fsencode(folder).decode("utf-8", "surrogateescape"): said for folder, said in known.items()}, file
-            )
-        os.replace(new, path)
-    except (OSError, ValueError):
-        pass  # then an unmounted disk cannot be told from a new folder before the start, and nobody hears of a pause
-
-
-def state_path(name: str) -> str:
-    """In the user's state folder, as the XDG base directory specification has it."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.expanduser("~/.local/state")
-    return os.path.join(base, "dir_sync", name)
+    return {folder: device for folder, device in user_state.read(_FOLDERS).items() if isinstance(device, int)}

@@ -36,7 +36,7 @@ def listed(index: Index, path: bytes = b"") -> Answer:
     """All versions, oldest first; and whether `path` was ever known here."""
     versions = [packed(version) for version in index.versions()]
     known = not path or index.get(path) is not None
-    return {"versions": versions, "names": index.noted_below("name "), "node": index.node, "known": known}
+    return {"versions": versions, "names": index.noted_below("name "), "node": index.replica, "known": known}
 
 
 def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
@@ -95,7 +95,7 @@ def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
 def _node_of(index: Index, text: str) -> str:
     """A node by its name, or by the beginning of its id. ConfigError if there is none, or more than one."""
     nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
-    nodes.setdefault(index.node, "this node")
+    nodes.setdefault(index.replica, "this node")
     named = [node for node, name in nodes.items() if text in (name, show(bytes_of(name)))]
     found = named or [node for node in nodes if len(text) >= 4 and node.startswith(text)]
     if len(found) == 1:
@@ -125,7 +125,7 @@ def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes]
                 "version": packed(Version(b"", *one[:6], 0, Why.REPLACED, "")) if one.path in unsure else None,
             }
         )
-    call = Names(index.noted_below("name "), index.node)
+    call = Names(index.noted_below("name "), index.replica)
     left = [{"path": text_of(path), "by": call(node)} for path, node in plan.left]
     return {"changes": changes, "left": left, "since_ns": wish.since_ns}
 

@@ -103,7 +103,7 @@ class Restorer:
             there = self.disk.stat(one.path)
             if there is None and one.kind == Kind.ABSENT:
                 return
-            is_done = self._put(_with_content(index, _item(one, there)), index.node, b"", "changed")
+            is_done = self._put(_with_content(index, _item(one, there)), index.replica, b"", "changed")
         except DiskError as error:
             raise ConfigError(f"{show(one.path)} cannot be changed: {error}") from None
         if not is_done and one.kind != Kind.ABSENT:

@@ -70,6 +70,22 @@ class Database:
             if all(name != "lineage" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
                 self.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
+        if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
+            self._split_identity()
+
+    def _split_identity(self) -> None:
+        """Of an index from when a node and its index had one id: that is the replica's from now on."""
+        self._connection.executescript(
+            """
+            BEGIN;
+            ALTER TABLE peer RENAME TO old_peer;
+            CREATE TABLE peer (replica TEXT PRIMARY KEY, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
+            INSERT INTO peer SELECT node, seen, first FROM old_peer;
+            DROP TABLE old_peer;
+            UPDATE meta SET key='replica' WHERE key='node';
+            COMMIT;
+            """
+        )
 
     @contextmanager
     def opening(self) -> Iterator[None]:

@@ -82,11 +82,11 @@ class Index:
         paths = [row.record.path for row in self.by_content(digest)]
         return next((path for path in paths if path.rpartition(b"/")[2].endswith(base)), paths[0] if paths else None)
 
-    def forget_peer(self, node: str) -> None:
-        """As if that node had never been connected."""
-        self._offers.forget(node)
-        self._peers.forget(node)
-        self._notes.forget(f"name {node}")
+    def forget_peer(self, replica: str) -> None:
+        """As if that replica had never been connected."""
+        self._offers.forget(replica)
+        self._peers.forget(replica)
+        self._notes.forget(f"name {replica}")
 
     def set_first_scan_done(self) -> None:
         """From now on contents are looked up."""
@@ -97,19 +97,15 @@ class Index:
     # --- identity and sequences --------------------------------------------------------------------------------------
 
     @property
-    def node(self) -> str:
-        return self._identity.node
-
-    @property
-    def index_id(self) -> str:
-        return self._identity.index_id
+    def replica(self) -> str:
+        return self._identity.replica
 
     @property
     def sequence(self) -> int:
         return self._sequences.last
 
-    def take_new_ids(self) -> None:
-        self._identity.take_new_ids()
+    def take_new_id(self) -> None:
+        self._identity.take_new_id()
 
     def made_up_id(self) -> str:
         return self._identity.made_up_id()
@@ -117,7 +113,7 @@ class Index:
     def skip_sequences(self, now_ns: int) -> None:
         """To be called once after an index that may be a backup was opened. Sequences that its later self has given out are
         not given out again for something else: then whoever has heard of them would miss what is new, and take it for
-        known. (Where the new ones come to lie below them nevertheless, a peer says so; see `take_new_ids`.)"""
+        known. (Where the new ones come to lie below them nevertheless, a peer says so; see `take_new_id`.)"""
         if not self._identity.is_new:
             self._sequences.skip(now_ns)
 
@@ -273,14 +269,14 @@ class Index:
 
     # --- peers -------------------------------------------------------------------------------------------------------
 
-    def peer(self, node: str) -> PeerSeen | None:
-        return self._peers.get(node)
+    def peer(self, replica: str) -> PeerSeen | None:
+        return self._peers.get(replica)
 
-    def set_peer(self, node: str, seen: PeerSeen) -> None:
-        self._peers.put(node, seen)
+    def set_peer(self, replica: str, seen: PeerSeen) -> None:
+        self._peers.put(replica, seen)
 
     def peers(self) -> list[str]:
-        return self._peers.nodes()
+        return self._peers.replicas()
 
     def ask_anew(self) -> None:
         self._peers.ask_anew()

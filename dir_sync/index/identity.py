@@ -1,7 +1,7 @@
 """Who this replica is, and the numbers that it gives to its changes.
 
-In:   the notes `node`, `index_id` and `sequence`; random numbers.
-Out:  the node id, the index id, and sequences, each of which is handed out once.
+In:   the notes `replica` and `sequence`; random numbers.
+Out:  the replica id, and sequences, each of which is handed out once.
 Rule: an id is random and never reused. Sequences rise; a sequence that somebody may have heard of is never given to
       something else, also if the file is a backup (`skip_sequences`).
 """
@@ -17,23 +17,21 @@ _SKIP_MAX = 2**52  # microseconds since 1970 until the year 2112; sequences end 
 
 
 class Identity:
-    """The ids under which this node announces what it has."""
+    """The id under which this index announces what the folder has: the maker in version vectors. Which node has the index,
+    it does not know."""
 
     def __init__(self, notes: Notes, rng: Rng) -> None:
         self._notes = notes
         self._rng = rng
-        self.node = str(notes.noted("node") or "")
-        self.index_id = str(notes.noted("index_id") or "")
-        self.is_new = not self.node or not self.index_id  # the file was empty when it was opened
+        self.replica = str(notes.noted("replica") or "")
+        self.is_new = not self.replica  # the file was empty when it was opened
         if self.is_new:
-            self.take_new_ids()
+            self.take_new_id()
 
-    def take_new_ids(self) -> None:
-        """A new node id and index id. What was announced under the old ones counts as another node's from now on."""
-        self.node = self.made_up_id()
-        self.index_id = self.made_up_id()
-        self._notes.note("node", self.node)
-        self._notes.note("index_id", self.index_id)
+    def take_new_id(self) -> None:
+        """A new replica id. What was announced under the old one counts as another replica's from now on."""
+        self.replica = self.made_up_id()
+        self._notes.note("replica", self.replica)
 
     def made_up_id(self) -> str:
         """An id that nobody else has, nor can guess."""

@@ -43,11 +43,11 @@ class Journal:
         else:
             _, kind, size, content, mtime, mode, *_ = previous
             was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode)
-        self._dirty.append((time_ns, record.stamp.node, record.path, *was))
+        self._dirty.append((time_ns, record.stamp.maker, record.path, *was))
 
     def add_new(self, records: Iterable[Record], time_ns: int) -> None:
         """`add` for many files where nothing was."""
-        self._dirty += [(time_ns, record.stamp.node, record.path, *_NOTHING) for record in records]
+        self._dirty += [(time_ns, record.stamp.maker, record.path, *_NOTHING) for record in records]
 
     def since(self, time_ns: int) -> Iterator[Before]:
         """The entries from a time on, oldest first."""

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS offer (
 CREATE TABLE IF NOT EXISTS intent (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, records TEXT NOT NULL);
 
 -- How far we have seen each peer's index, and where it stood when the first contact was over (NULL: not yet).
-CREATE TABLE IF NOT EXISTS peer (node TEXT PRIMARY KEY, index_id TEXT NOT NULL, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS peer (replica TEXT PRIMARY KEY, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
 
 -- What the history holds. name: its path below the folder.
 CREATE TABLE IF NOT EXISTS version (

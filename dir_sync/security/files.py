@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
-from dir_sync.folder import root
+from dir_sync.folder import user_state
 from dir_sync.reporting import shell
 
 __all__ = [
@@ -64,7 +64,7 @@ def name_for(folder: str) -> str:
 @contextmanager
 def keys_folder(create: bool = False) -> Iterator[int | None]:
     """A handle of the folder with all that is kept; None if there is none. ConfigError if others can reach into it."""
-    path = root.state_path(_KEYS)
+    path = user_state.state_path(_KEYS)
     if create:
         _make(path)
     try:
@@ -86,7 +86,7 @@ def keys_folder(create: bool = False) -> Iterator[int | None]:
 
 def read_kept(keys: int, name: str) -> bytes | None:
     """What a file in that folder holds; None if it is not there. ConfigError if it cannot be trusted."""
-    path = os.path.join(root.state_path(_KEYS), name)
+    path = os.path.join(user_state.state_path(_KEYS), name)
     return _read(name, path, keys, may_be_roots=False)
 
 
@@ -102,7 +102,7 @@ def write_kept(keys: int, name: str, data: bytes) -> None:
         os.rename(new, name, src_dir_fd=keys, dst_dir_fd=keys)
         os.fsync(keys)
     except OSError as error:
-        path = os.path.join(root.state_path(_KEYS), name)
+        path = os.path.join(user_state.state_path(_KEYS), name)
         raise ConfigError(f"the key cannot be kept in {_shown(path)}: {error.strerror}") from error
 
 
@@ -119,7 +119,7 @@ def keep_first(keys: int, name: str, data: bytes) -> None:
             os.unlink(new, dir_fd=keys)
         os.fsync(keys)
     except OSError as error:
-        path = os.path.join(root.state_path(_KEYS), name)
+        path = os.path.join(user_state.state_path(_KEYS), name)
         raise ConfigError(f"{_shown(path)} cannot be written: {error.strerror}") from error
 
 
@@ -131,7 +131,7 @@ def remove_kept(keys: int, name: str) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        path = os.path.join(root.state_path(_KEYS), name)
+        path = os.path.join(user_state.state_path(_KEYS), name)
         raise ConfigError(f"{_shown(path)} cannot be removed: {error.strerror}") from error
 
 

@@ -24,7 +24,7 @@ from dir_sync.core.membership import (
 )
 from dir_sync.core.model import PeerError, show
 from dir_sync.core.noise import KEY_BYTES, public_of
-from dir_sync.folder import root
+from dir_sync.folder import user_state
 from dir_sync.security import files
 
 __all__ = ["Kept", "begin", "forget", "identity", "load", "save", "with_identity"]
@@ -69,7 +69,7 @@ def identity() -> bytes:
             return static
     except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
         pass
-    path = root.state_path(f"keys/{files.IDENTITY}")
+    path = user_state.state_path(f"keys/{files.IDENTITY}")
     raise ConfigError(
         f"{_shown(path)}, by which this machine is known, is damaged: restore it, or remove it to begin anew"
     )
@@ -86,7 +86,7 @@ def load(folder: str) -> Kept | None:
         return _kept(data, folder)
     except (ValueError, KeyError, TypeError, PeerError, RecursionError):
         # The cause would quote what is in the file.
-        path = root.state_path(f"keys/{name}")
+        path = user_state.state_path(f"keys/{name}")
         raise ConfigError(
             f"{_shown(path)}, which holds the key of {_shown(folder)}, is damaged: restore it, or remove it and give"
             " --key-file"

@@ -14,6 +14,7 @@ ANSWER: dict[str, Any] = {
     "folder_name": "default",
     "name": "anna",
     "node": "ab" * 8,
+    "replica": "9a" * 8,
     "port": 6000,
     "broadcast_port": 5000,
     "process": 4711,
@@ -119,12 +120,13 @@ def test_what_a_peer_and_this_node_lack(
     peer = {
         "name": "bob",
         "node": "bb" * 8,
+        "replica": "8b" * 8,
         "address": "10.0.0.2",
         "synchronized": False,
         "lacks": None if lacks is None else amount(lacks),
         "lacking_here": amount(lacking_here),
     }
-    assert f"bob (node bbbbbbbb) at 10.0.0.2: {words}" in lines(peers=[peer])
+    assert f"bob (8b8b8b8b) at 10.0.0.2: {words}" in lines(peers=[peer])
 
 
 def test_the_answer_of_another_version_is_not_guessed_at() -> None:

@@ -72,7 +72,7 @@ JOINED = joined(
 )
 # What the vectors mean, by the numbers of their headings.
 MEANING: dict[str, list[Message]] = {
-    "4.1": [Hello(1, HERE, "kitchen", "0f", 45454, (FolderIndex("docs", "77aa", 12), FolderIndex("music", "88bb", 0)))],
+    "4.1": [Hello(2, HERE, "kitchen", "0f", 45454, (FolderIndex("docs", "77aa", 12), FolderIndex("music", "88bb", 0)))],
     "4.2": [StateRequest("docs", "99cc", 7, 12)],
     "4.3": [
         State(
@@ -212,7 +212,7 @@ def frames_of(raw: bytes) -> list[Frame]:
 def asked() -> Session:
     """A session in which everything but HELLO may be received."""
     session = Session()
-    hello = Hello(1, THERE, "n", "01", 1, ())
+    hello = Hello(2, THERE, "n", "01", 1, ())
     session.send(hello)
     session.feed(b"".join(encode(hello)))
     session.send(StateRequest("docs", "99cc", 0))

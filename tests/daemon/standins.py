@@ -138,6 +138,10 @@ class Folder:
     def check(self, warn_once: object) -> bool:
         return self.is_there
 
+    def note_name(self, name: str) -> None:
+        if self.index.noted(f"name {self.index.replica}") != name:
+            self.index.note(f"name {self.index.replica}", name)
+
     @property
     def share(self) -> Share:
         return cast(Share, self)
@@ -165,9 +169,9 @@ class Manager:
 class Link:
     """Stands where a Node is."""
 
-    def __init__(self, link: int, address: str, dialled: bool = True) -> None:
+    def __init__(self, link: int, address: str, dialled: bool = True, id_: str = "") -> None:
         self.link, self.address, self.dialled = link, address, dialled
-        self.id = ""
+        self.id, self.replica = id_, ""
         self.flood = ""
         self.is_doubted = False
         self.said: list[Message] = []
@@ -186,5 +190,10 @@ class Link:
         return cast(Node, self)
 
 
-def hello(node: str, name: str = "bob", folder: str = FOLDER, instance: str = "1") -> Hello:
-    return Hello(PROTOCOL, node, name, instance, 6000, (FolderIndex(folder, node * 2, 0),))
+def replica_of(node: str) -> str:
+    """The replica that the node of a test has."""
+    return node[::-1] + "00"
+
+
+def hello(node: str, name: str = "bob", folder: str = FOLDER, instance: str = "1", replica: str = "") -> Hello:
+    return Hello(PROTOCOL, node, name, instance, 6000, (FolderIndex(folder, replica or replica_of(node), 0),))

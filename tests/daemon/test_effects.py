@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.events import Drop, Effect, NewIdentity, Report, Send, Tell
+from dir_sync.core.events import Drop, Effect, NewReplica, Report, Send, Tell
 from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, DiscardJob, Why
 from dir_sync.core.messages import Lacks, Message, Pull, PullItem
 from dir_sync.core.model import Kind, Record, Stamp
@@ -42,7 +42,7 @@ class Bench:
         peers: Any = SimpleNamespace(
             send=lambda peers, parcel: self.done.append((peers, parcel.message)),
             drop=lambda peer, reason, text: self.done.append(("drop", peer)),
-            rename=lambda: self.done.append("rename"),
+            say_new_replica=lambda: self.done.append("say_new_replica"),
             flow_of=lambda peer: Flow("10.0.0.2", peer),
         )
         requests: Any = SimpleNamespace(answered=lambda report: self.done.append(report))
@@ -82,7 +82,7 @@ def test_a_question_does_not() -> None:
 
 
 def test_a_new_identity_is_on_the_medium_before_it_is_told() -> None:
-    assert Bench().perform(NewIdentity("a copy")) == ["durable", "rename"]
+    assert Bench().perform(NewReplica()) == ["durable", "say_new_replica"]
 
 
 def new_file(number: int) -> ApplyItem:

@@ -13,11 +13,13 @@ from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node_manager import Dialled, Greeted
-from tests.daemon.standins import FOLDER, NOW, Folder, Link, Manager, config, hello
+from tests.daemon.standins import FOLDER, NOW, Folder, Link, Manager, config, hello, replica_of
 
-BOB, CAROL = "bb" * 8, "cc" * 8  # both after the id that an index of `Random(1)` gives
+ME, BOB, CAROL = "aa" * 8, "bb" * 8, "cc" * 8  # nodes
+BOBS, CAROLS = replica_of(BOB), replica_of(CAROL)
 INSTANCE = "5"
 TAGS = folder_tags([FOLDER])
 
@@ -32,9 +34,12 @@ class Bench:
         self.folder = Folder()
         self.manager = Manager()
         self.beacons: list[bool] = []
-        roster = Roster(self.folder.index.node, INSTANCE, Random(1), NOW.mono_ms, peers, TAGS)
+        self.node_id = NodeId("/shared", Random(1))
+        self.node_id.value = ME
+        replica = self.folder.index.replica
+        roster = Roster(ME, INSTANCE, Random(1), NOW.mono_ms, peers, TAGS, replica)
         self.peers = ConnectedPeers(
-            config(peers=peers), self.folder.share, self.manager, roster, self.beacons.append
+            config(peers=peers), self.folder.share, self.node_id, self.manager, roster, self.beacons.append
         )  # fmt: skip
 
     def connect(self, link: int = 1, node: str = BOB, dialled: bool = False, **more: Any) -> Link:
@@ -50,14 +55,14 @@ class Bench:
 def test_a_peer_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     bob = bench.connect()
-    assert bench.peers.links == {BOB: bob}
+    assert bench.peers.links == {BOBS: bob}
     assert bench.peers.is_link(bob.node)
     bench.peers.on_end(bob.node, "bye", "", NOW)
     assert not bench.peers.links
-    assert bench.events == [PeerUp(BOB, hello(BOB), "10.0.0.2"), PeerDown(BOB, "bye")]
-    assert bench.folder.workers.left == [Flow("10.0.0.2", BOB)], "what it asked for is not done any more"
-    assert bench.peers.name_of(BOB) == b"bob", "its name is known when it is here no more"
-    assert bench.peers.name_of(CAROL) == CAROL[:8].encode()
+    assert bench.events == [PeerUp(BOBS, hello(BOB), "10.0.0.2"), PeerDown(BOBS, "bye")]
+    assert bench.folder.workers.left == [Flow("10.0.0.2", BOBS)], "what it asked for is not done any more"
+    assert bench.peers.name_of(BOBS) == b"bob", "its name is known when it is here no more"
+    assert bench.peers.name_of(CAROLS) == CAROLS[:8].encode()
     assert [line.partition(" (")[0] for line in caplog.messages] == ["found bob", "lost bob"]
     assert caplog.messages[1].endswith("at 10.0.0.2: it stopped")
 
@@ -74,14 +79,14 @@ def test_who_shares_no_folder_is_left_alone(caplog: pytest.LogCaptureFixture) ->
 
 def test_of_two_links_of_the_same_time_the_one_of_the_smaller_id_stays() -> None:
     bench = Bench()
-    assert bench.folder.index.node < BOB
+    assert ME < BOB
     old = bench.connect(1, dialled=False)
     new = bench.connect(2, dialled=True)
-    assert bench.peers.links == {BOB: new}
-    assert bench.events[1:] == [PeerDown(BOB, "duplicate"), PeerUp(BOB, hello(BOB), "10.0.0.2")]
+    assert bench.peers.links == {BOBS: new}
+    assert bench.events[1:] == [PeerDown(BOBS, "duplicate"), PeerUp(BOBS, hello(BOB), "10.0.0.2")]
     assert bench.manager.orders == [("drop", 1, "duplicate")]
     bench.peers.on_end(old.node, "duplicate", "", NOW)
-    assert bench.peers.links == {BOB: new}, "the end of the old link is not the end of the peer"
+    assert bench.peers.links == {BOBS: new}, "the end of the old link is not the end of the peer"
     assert len(bench.events) == 3
 
 
@@ -89,7 +94,7 @@ def test_a_peer_that_comes_again_waits_until_its_old_link_is_proved_dead() -> No
     bench = Bench()
     old = bench.connect(1)
     bench.connect(2, instance="2")
-    assert bench.peers.links == {BOB: old}
+    assert bench.peers.links == {BOBS: old}
     assert bench.manager.orders == [("drop", 2, "duplicate"), ("ping", 1)]
     assert len(bench.events) == 1
 
@@ -108,33 +113,61 @@ def test_a_silent_link_is_given_up_if_its_peer_has_connected_again() -> None:
 def test_words_are_sent_to_those_who_are_there() -> None:
     bench = Bench()
     bob = bench.connect()
-    bench.peers.send((BOB, CAROL), Outbound(Ping(1), 10))
+    bench.peers.send((BOBS, CAROLS), Outbound(Ping(1), 10))
     assert bob.said == [Ping(1)]
-    assert bench.peers.flow_of(BOB) == Flow("10.0.0.2", BOB)
-    assert bench.peers.flow_of(CAROL) == Flow(CAROL, CAROL)
+    assert bench.peers.flow_of(BOBS) == Flow("10.0.0.2", BOBS)
+    assert bench.peers.flow_of(CAROLS) == Flow(CAROLS, CAROLS)
 
 
 def test_a_peer_that_the_engine_drops_is_dropped_by_its_link() -> None:
     bench = Bench()
     bench.connect(3)
-    bench.peers.drop(CAROL, "protocol-error", "it is not there")
-    bench.peers.drop(BOB, "protocol-error", "a forged record")
+    bench.peers.drop(CAROLS, "protocol-error", "it is not there")
+    bench.peers.drop(BOBS, "protocol-error", "a forged record")
     assert bench.manager.orders == [("drop", 3, "protocol-error")]
 
 
-def test_a_copied_identity_is_given_up_once_it_is_proved(caplog: pytest.LogCaptureFixture) -> None:
-    """We dialled a machine that has our id, and is another one: its folder is a copy of ours, or the other way round."""
-    bench = Bench((("10.0.0.2", 6000),))
-    before = bench.folder.index.node
+def dialled_and_answered(bench: Bench, node: str, **more: Any) -> None:
+    """This node dials the peer that the user named, and a machine says HELLO there with an older instance than ours."""
     bench.peers.tick(NOW)
     bench.peers.on_dialled(Dialled("10.0.0.2", 6000, 1, ""), NOW)
-    bench.connect(1, node=before, instance="1", dialled=True)
-    assert bench.folder.index.node != before
+    bench.connect(1, node=node, instance="1", dialled=True, **more)
+
+
+def test_a_copied_node_id_is_given_up_once_it_is_proved(caplog: pytest.LogCaptureFixture) -> None:
+    """We dialled a machine that has our node id, and is another one: it is a copy of this one, or the other way round."""
+    bench = Bench((("10.0.0.2", 6000),))
+    before = bench.folder.index.replica
+    dialled_and_answered(bench, ME)
+    assert bench.node_id.value != ME
+    assert bench.folder.index.replica == before, "whether the folder is a copy, too, the next link shows"
     assert bench.manager.orders[1:] == [("drop", 1, "new-identity"), ("drop all", "new-identity")]
-    assert not bench.folder.index.is_dirty, "the new id is in the index before anybody hears it"
     assert any("another machine has the same identity" in line for line in caplog.messages)
     bench.peers.tick(NOW._replace(mono_ms=NOW.mono_ms + 5_000))
     assert bench.beacons
+
+
+def test_a_copied_replica_id_is_given_up_once_it_is_proved(caplog: pytest.LogCaptureFixture) -> None:
+    """We dialled another node, and it has our replica of the folder: one of the two folders is a copy."""
+    bench = Bench((("10.0.0.2", 6000),))
+    before = bench.folder.index.replica
+    dialled_and_answered(bench, BOB, replica=before)
+    assert bench.folder.index.replica != before
+    assert bench.node_id.value == ME
+    assert not bench.peers.links
+    assert bench.manager.orders[1:] == [("drop", 1, "new-replica"), ("drop all", "new-replica")]
+    assert not bench.folder.index.is_dirty, "the new id is in the index before anybody hears it"
+    assert any("a copied folder?" in line for line in caplog.messages)
+    bench.connect(2, node=BOB, replica=before)
+    assert list(bench.peers.links) == [before], "from now on that id is the other node's"
+
+
+def test_of_two_nodes_with_one_replica_the_one_that_was_there_stays() -> None:
+    bench = Bench()
+    bob = bench.connect(1)
+    bench.connect(2, node=CAROL, replica=BOBS)
+    assert bench.peers.links == {BOBS: bob}
+    assert bench.manager.orders == [("drop", 2, "duplicate-replica"), ("ping", 1)]
 
 
 def test_breaches_of_the_protocol_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

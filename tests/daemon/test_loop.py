@@ -31,7 +31,7 @@ class Neighbours:
         self.folder = Folder()
         self.inbox = Inbox()
         self.known = Link(1, "10.0.0.2")
-        self.known.id = "bb"
+        self.known.replica = "bb"
 
     def run(self, *news: object) -> list[Any]:
         """A loop deals with these in one turn, and ends in the next one."""

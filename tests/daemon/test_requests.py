@@ -151,7 +151,7 @@ def test_an_undo_without_changes_asks_and_wants_nothing(bench: Bench) -> None:
 
 
 def test_an_approval_says_what_it_is_about(bench: Bench) -> None:
-    brakes, mine = bench.folder.engine.brakes, bench.folder.index.node
+    brakes, mine = bench.folder.engine.brakes, bench.folder.index.replica
     brakes.here = [Held(BOB, 1, 120, b"f1"), Held(mine, 1, 30, b"g1")]
     brakes.own.held_files = 30
     brakes.held_elsewhere = {CAROL: (Held(mine, 1, 40, b"h1"), Held(CAROL, 1, 5, b"i1"))}

@@ -13,6 +13,7 @@ from dir_sync.daemon.status import status_of
 from tests.daemon.standins import Folder, Link, config
 
 BOB, CAROL = "bb" * 8, "cc" * 8
+ME = "node a"
 
 
 def collected() -> tuple[Folder, Status]:
@@ -27,17 +28,19 @@ def collected() -> tuple[Folder, Status]:
     engine.brakes.held_elsewhere = {CAROL: (Held(CAROL, 1, 5, b"gone"),)}
     folder.watcher.unwatched = {b"z": "limit", b"a\xff": "Permission denied"}
     peers = SimpleNamespace(
-        links={CAROL: Link(2, "10.0.0.3"), BOB: Link(1, "10.0.0.2")}, name_of=lambda node: engine.names[node].encode()
+        links={CAROL: Link(2, "10.0.0.3", id_="node c"), BOB: Link(1, "10.0.0.2", id_="node b")},
+        name_of=lambda node: engine.names[node].encode(),
     )
-    return folder, status_of(config(), 6000, folder.share, cast(Any, peers))
+    return folder, status_of(config(), ME, 6000, folder.share, cast(Any, peers))
 
 
 def test_each_figure_comes_from_who_knows_it() -> None:
     folder, status = collected()
-    assert (status.folder, status.name, status.node, status.port) == ("/shared", "anna", folder.index.node, 6000)
+    assert (status.folder, status.name, status.port) == ("/shared", "anna", 6000)
+    assert (status.node, status.replica) == (ME, folder.index.replica)
     assert status.peers == (
-        PeerStatus("bob\\n", BOB, "10.0.0.2", True, NOTHING, NOTHING),
-        PeerStatus("carol", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3)),
+        PeerStatus("bob\\n", "node b", BOB, "10.0.0.2", True, NOTHING, NOTHING),
+        PeerStatus("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3)),
     )
     assert not status.in_sync
     assert status.unseen == 7
@@ -63,6 +66,6 @@ def test_another_process_reads_the_same() -> None:
 
 def test_without_peers_nothing_is_in_sync() -> None:
     peers = SimpleNamespace(links={}, name_of=lambda node: b"")
-    status = status_of(config(), 6000, Folder().share, cast(Any, peers))
+    status = status_of(config(), ME, 6000, Folder().share, cast(Any, peers))
     assert not status.in_sync
     assert status.peers == ()

@@ -160,7 +160,7 @@ def test_people_are_told_what_was_done(act: Act, more: dict[str, Any], note: not
 
 def test_what_a_person_here_wanted_back_is_restored_not_received() -> None:
     kit = alone()
-    target = record(b"a", b"new", node=kit.index.node)
+    target = record(b"a", b"new", node=kit.index.replica)
     kit.announces(target, OURS)
     order(kit, target)
     kit.it.on_applied(ApplyResult(b"a", Result.DONE, fp_of(target)))

@@ -52,7 +52,7 @@ def test_a_new_file_is_a_change_made_here() -> None:
     found = seen(b"a", b"new")
     look(kit, found)
     ((made, previous, fp, of),) = kit.asked("recorder.record_change")
-    assert (made.path, made.content, made.stamp.node) == (b"a", found.content, kit.index.node)
+    assert (made.path, made.content, made.stamp.maker) == (b"a", found.content, kit.index.replica)
     assert (previous, fp, of) == (None, found.fp, found)
     assert kit.board.announcements.take_unlogged() == [notes.NewHere(b"a", 3)]
 
@@ -63,7 +63,7 @@ def test_a_change_follows_what_was_there() -> None:
     look(kit, seen(b"a", b"new"))
     ((made, previous, _, _),) = kit.asked("recorder.record_change")
     assert previous == mine.record
-    assert dict(made.vector).keys() == {PEER, kit.index.node}
+    assert dict(made.vector).keys() == {PEER, kit.index.replica}
     assert kit.board.announcements.take_unlogged() == [notes.ChangedHere(b"a", 3)]
 
 

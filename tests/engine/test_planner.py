@@ -64,7 +64,7 @@ def test_a_path_that_nobody_announces_any_more_is_forgotten_unless_a_job_is_out_
 
 def test_an_edit_here_survives_a_deletion_that_did_not_know_it() -> None:
     kit = alone()
-    mine = kit.has(record(b"a", b"mine", node=kit.index.node))
+    mine = kit.has(record(b"a", b"mine", node=kit.index.replica))
     gone = tombstone(b"a", ns=WALL_NS + 5)
     kit.announces(gone)
     assert plan(kit, b"a") == []
@@ -149,7 +149,7 @@ def test_what_is_out_of_reach_gives_way_to_the_best_that_is_not() -> None:
 def test_what_should_come_back_and_is_nowhere_is_said_and_given_up() -> None:
     kit = alone(sources__is_within_reach=False, sources__may_be_asked=False)
     mine = kit.has(record(b"a", b"mine"))
-    kit.index.put_offer(Offer(OURS, later(mine.record, b"was here once", kit.index.node), False))
+    kit.index.put_offer(Offer(OURS, later(mine.record, b"was here once", kit.index.replica), False))
     plan(kit, b"a")
     assert kit.told() == [notes.CannotRestore(b"a")]
     assert not kit.index.offers(b"a")

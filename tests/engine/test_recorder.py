@@ -31,7 +31,7 @@ def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalRecorder]:
 def changed(kit: Alone[LocalRecorder], before: bytes | None, after: bytes, **found: Any) -> Fresh:
     """What is told of a change of `a`."""
     previous = None if before is None else kit.has(record(b"a", before)).record
-    now = record(b"a", after) if previous is None else later(previous, after, kit.index.node)
+    now = record(b"a", after) if previous is None else later(previous, after, kit.index.replica)
     look = seen(b"a", after)._replace(**found)
     kit.it.record_change(now._replace(size=look.size), previous, look.fp, look)
     return kit.board.announcements.fresh[b"a"]
@@ -121,7 +121,7 @@ def test_what_a_later_listing_finds_is_a_change_made_here() -> None:
     kit.it.new(seen(b"a", b"new"), True)
     row = kit.index.get(b"a")
     assert row is not None
-    assert row.record.stamp.node == kit.index.node
+    assert row.record.stamp.maker == kit.index.replica
     assert row.record.stamp.ns <= WALL_NS
     assert kit.board.announcements.take_unlogged() == [notes.NewHere(b"a", 3)]
 

@@ -103,7 +103,7 @@ def test_what_was_remembered_for_an_offer_goes_with_it() -> None:
 
 def test_our_answer_wins_over_what_it_answers_and_knows_it() -> None:
     kit = alone()
-    mine = kit.has(record(b"a", b"mine", node=kit.index.node))
+    mine = kit.has(record(b"a", b"mine", node=kit.index.replica))
     gone = tombstone(b"a", ns=WALL_NS + 10)
     kit.it.reassert(mine, gone)
     row = kit.index.get(b"a")
@@ -116,7 +116,7 @@ def test_our_answer_wins_over_what_it_answers_and_knows_it() -> None:
 
 def test_an_announced_deletion_counts_only_if_it_knew_what_is_here() -> None:
     kit = alone()
-    mine = kit.has(record(b"a", b"mine", node=kit.index.node)).record
+    mine = kit.has(record(b"a", b"mine", node=kit.index.replica)).record
     kit.announces(tombstone(b"a", ns=WALL_NS + 10))
     assert kit.it.announced_gone(mine) is None
     gone = kit.announces(later(mine, None), OTHER).record

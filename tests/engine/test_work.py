@@ -42,7 +42,7 @@ def fetch(path: bytes, content: bytes = ONE, token: int = 1) -> Fetch:
 def board() -> Board:
     board = Board(closed_at_end(Index(":memory:", Random(1))), "folder", "t", False)
     board.now = Now(10**18, 1_000)
-    board.peers[PEER] = Contact(PEER, "peer", 1, "")
+    board.peers[PEER] = Contact(PEER, "peer", 1)
     return board
 
 

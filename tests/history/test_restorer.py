@@ -51,7 +51,7 @@ def put(source: Source, how: str) -> None:
     version = kept(source.index)
     with closing(Restorer(source)) as restorer:
         if how == "restore":
-            assert restorer.restore(version, source.index.node)
+            assert restorer.restore(version, source.index.replica)
         else:
             before = Before(b"file", Kind.FILE, version.size, version.content, version.mtime, version.mode, 0, "")
             restorer.put_back(source.index, before)
@@ -66,7 +66,7 @@ def test_what_is_displaced_is_kept_in_turn(folder: Path, how: str) -> None:
         (displaced,) = [one for one in source.index.versions() if one.name != NAME]
         assert (folder / displaced.name.decode()).read_bytes() == b"now"
         assert displaced.path == b"file"
-        assert displaced.node == source.index.node
+        assert displaced.node == source.index.replica
 
 
 @pytest.mark.parametrize("how", ["restore", "put back"])

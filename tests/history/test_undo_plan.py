@@ -144,8 +144,8 @@ def test_only_what_one_node_did(pair: Pair) -> None:
     edit(pair, pair.two, b"d/b", b"by two")
     edit(pair, pair.two, b"d/c", b"by two first")
     edit(pair, pair.one, b"d/c", b"and by one after it")
-    plan = undo_at(pair, pair.one, since, by=pair.two.index.node)
-    assert plan.left == [(b"d/c", pair.one.index.node)]
+    plan = undo_at(pair, pair.one, since, by=pair.two.index.replica)
+    assert plan.left == [(b"d/c", pair.one.index.replica)]
     assert contents(pair.one) == {b"a": b"by one", b"d/b": b"first d/b", b"d/c": b"and by one after it"}
     assert contents(pair.one) == contents(pair.two)
 
@@ -155,7 +155,7 @@ def test_what_it_did_last_goes_back_to_what_the_other_made(pair: Pair) -> None:
     edit(pair, pair.one, b"a", b"by one")
     edit(pair, pair.two, b"a", b"by two")
     edit(pair, pair.two, b"a", b"by two again")
-    undo_at(pair, pair.one, since, by=pair.two.index.node)
+    undo_at(pair, pair.one, since, by=pair.two.index.replica)
     assert contents(pair.one)[b"a"] == b"by one" == contents(pair.two)[b"a"]
 
 
@@ -200,7 +200,7 @@ def test_a_peer_tells_what_its_history_has(pair: Pair) -> None:
     assert isinstance(answers[0], History)
     assert [(kept.path, kept.why) for kept in answers[0].kept] == [(b"d/b", "deleted"), (b"a", "replaced")]
     assert [kept.path for kept in answers[1].kept] == [b"d/b"]
-    assert all(kept.node == pair.one.index.node for kept in answers[0].kept)
+    assert all(kept.node == pair.one.index.replica for kept in answers[0].kept)
 
 
 def test_an_edit_made_meanwhile_is_not_undone(pair: Pair) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
+from dir_sync.index import Index, PeerSeen
 from dir_sync.index.bloom import Bloom, ContentFilter
 from dir_sync.index.codec import columns_of_record, record_of, text_of_vector
 from dir_sync.index.database import Database, IndexDamaged
@@ -127,15 +129,32 @@ def test_what_is_no_index_is_damaged_and_closed(tmp_path: Path) -> None:
 # --- identity and sequences ------------------------------------------------------------------------------------------
 
 
-def test_ids_stay_until_new_ones_are_taken() -> None:
+def test_the_replica_id_stays_until_a_new_one_is_taken() -> None:
     notes = Notes(database())
     first = Identity(notes, Random(1))
     again = Identity(notes, Random(2))
     assert first.is_new
     assert not again.is_new
-    assert (first.node, first.index_id) == (again.node, again.index_id)
-    again.take_new_ids()
-    assert first.node != again.node == notes.noted("node")
+    assert first.replica == again.replica
+    again.take_new_id()
+    assert first.replica != again.replica == notes.noted("replica")
+
+
+def test_an_index_of_before_the_split_is_one_replica_under_the_id_it_had() -> None:
+    """Its peers know it by that id, and it knows them by theirs."""
+    old = sqlite3.connect(":memory:", isolation_level=None)
+    for one in (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+        "INSERT INTO meta VALUES ('node', 'aa11'), ('index_id', 'bb22'), ('sequence', 7)",
+        "CREATE TABLE peer (node TEXT PRIMARY KEY, index_id TEXT NOT NULL, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID",
+        "INSERT INTO peer VALUES ('cc33', 'dd44', 12, 5), ('ee55', 'ff66', 3, NULL)",
+    ):
+        old.execute(one)
+    index = Index(":memory:", Random(1), old.serialize())
+    with closing(old), closing(index):
+        assert (index.replica, index.sequence) == ("aa11", 7)
+        assert index.peer("cc33") == PeerSeen(12, 5)
+        assert index.peer("ee55") == PeerSeen(3, None)
 
 
 def test_a_sequence_is_given_out_once() -> None:

@@ -85,7 +85,7 @@ class Stranger:
     """One connection, from the namespace of `at`, to the daemon at `to`."""
 
     def __init__(self, at: Node, to: Node | None, *, accepted: socket.socket | None = None) -> None:
-        self.node, self.instance, self.index = new_id(), new_id(), new_id()
+        self.node, self.instance, self.replica = new_id(), new_id(), new_id()
         self.sequence = 0
         self.hello: Message = {}
         self.served = 0  # bytes that were asked for and sent by serve()
@@ -118,12 +118,12 @@ class Stranger:
     def my_hello(self, **changed: object) -> Message:
         said: Message = {
             "type": "HELLO",
-            "protocol": 1,
+            "protocol": 2,
             "node": self.node,
             "name": "stranger",
             "instance": self.instance,
             "port": 0,
-            "folders": [["default", self.index, self.sequence]],
+            "folders": [["default", self.replica, self.sequence]],
         }
         return said | changed
 
@@ -131,15 +131,19 @@ class Stranger:
         """Through both HELLOs and both exchanges of state; ours is empty."""
         self.send(self.my_hello(**changed))
         self.hello = self.expect("HELLO")
-        index = next(index for name, index, _ in self.hello["folders"] if name == "default")
-        self.ask_for_state(index, 0)
+        self.ask_for_state(self.their_replica, 0)
         asked = self.expect("STATE_REQUEST")
-        assert asked["index"] == self.index
+        assert asked["replica"] == self.replica
         self.send({"type": "STATE", "folder": "default", "sequence": 0, "last": True, "records": []})
         return self
 
-    def ask_for_state(self, index: str, after: int) -> None:
-        asked = {"folder": "default", "index": index, "after": after, "sequence": self.sequence}
+    @property
+    def their_replica(self) -> str:
+        """The maker of what the other side changes."""
+        return next(str(replica) for name, replica, _ in self.hello["folders"] if name == "default")
+
+    def ask_for_state(self, replica: str, after: int) -> None:
+        asked = {"folder": "default", "replica": replica, "after": after, "sequence": self.sequence}
         self.send({"type": "STATE_REQUEST"} | asked)
 
     def state(self) -> dict[str, list[Any]]:
@@ -165,8 +169,8 @@ class Stranger:
             "mtime_ns": now % 10**9,
             "mode": {FILE: 0o644, DIRECTORY: 0o755, LINK: 0o777, ABSENT: 0}[kind],
             "stamp_ns": now,
-            "stamp_node": self.node,
-            "vector": [[self.node, self.sequence]],
+            "stamp_node": self.replica,
+            "vector": [[self.replica, self.sequence]],
         }
         return list((fields | changed).values())
 

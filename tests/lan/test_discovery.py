@@ -208,7 +208,7 @@ def test_beacons_are_what_the_protocol_says(new_lan: Callable[..., Lan]) -> None
             assert address == a.address
             beacons.append(json.loads(datagram))
     first = beacons[0]
-    assert (first["dir_sync"], first["mesh"], first["port"], first["ask"]) == (1, "open", 6000, True)
+    assert (first["dir_sync"], first["mesh"], first["port"], first["ask"]) == (2, "open", 6000, True)
     for field in ("node", "instance"):
         assert 1 <= len(first[field]) <= 64
         assert set(first[field]) <= set("0123456789abcdef")

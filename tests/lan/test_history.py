@@ -353,7 +353,7 @@ def test_nodes_of_one_name_are_told_apart(new_lan: Callable[..., Lan]) -> None:
     lan = new_lan(3)
     lan.start("--name", "twin")
     lan.meet("start")
-    nodes = [json.loads(node.run_to_end("status", node.dir, "--json").out)["node"][:8] for node in lan]
+    nodes = [json.loads(node.run_to_end("status", node.dir, "--json").out)["replica"][:8] for node in lan]
     for number, node in enumerate((*lan.nodes[:2], lan[0])):
         write(node.dir / "file", b"%d" % number)
         wait_equal(lan.roots, SOON_S)

@@ -91,7 +91,7 @@ def bomb(size: int) -> bytes:
 def hello(**changed: object) -> bytes:
     said = {
         "type": "HELLO",
-        "protocol": 1,
+        "protocol": 2,
         "node": new_id(),
         "name": "evil",
         "instance": new_id(),
@@ -133,7 +133,9 @@ BEFORE_HELLO: dict[str, Callable[[], bytes]] = {
     "folders that are none": lambda: hello(folders=[["default"]]),
     "too many folders": lambda: hello(folders=[[f"f{at}", "aa", 0] for at in range(65)]),
     "a negative sequence": lambda: hello(folders=[["default", "aa", -1]]),
-    "something else first": lambda: encoded({"type": "STATE_REQUEST", "folder": "default", "index": "aa", "after": 0}),
+    "something else first": lambda: encoded(
+        {"type": "STATE_REQUEST", "folder": "default", "replica": "aa", "after": 0}
+    ),
     "chunks first": lambda: pieces_frame(1, [(1, 0, b"x" * 100)]),
     "another version": lambda: hello(protocol=2**40),
 }
@@ -314,7 +316,7 @@ def test_a_delta_that_never_ends(victims: Victims) -> None:
     before = sum(node.handed_over_bytes() for node in victims.pair)
     with Stranger(victims.place, victims.a) as stranger:
         record = stranger.open().state()["delta"]
-        vector = sorted([*record[9], [stranger.node, 1]])
+        vector = sorted([*record[9], [stranger.replica, 1]])
         change = {
             "action": "modify",
             "record": stranger.record("delta", FILE, new, vector=vector),
@@ -342,7 +344,7 @@ def test_a_delta_that_fits_nothing(victims: Victims) -> None:
     for base in (digest_of(b"a base that is nowhere"), digest_of(old)):
         with Stranger(victims.place, victims.a) as stranger:
             record = stranger.open().state()["misfit"]
-            vector = sorted([*record[9], [stranger.node, 1]])
+            vector = sorted([*record[9], [stranger.replica, 1]])
             change = {
                 "action": "modify",
                 "record": stranger.record("misfit", FILE, new, vector=vector),
@@ -387,7 +389,7 @@ def test_a_member_deletes_everything(new_lan: Callable[..., Lan]) -> None:
     with Stranger(victims.place, victims.a) as stranger:
         records = stranger.open().state()
         for name in contents:
-            vector = sorted([*records[name][9], [stranger.node, 1]])
+            vector = sorted([*records[name][9], [stranger.replica, 1]])
             gone = stranger.record(name, ABSENT, stamp_ns=far_ns, vector=vector)
             stranger.update(("delete", gone, None))
         wait_for(lambda: not list((victims.b.dir / "folder").glob("*")), SOON_S, "all is deleted")
@@ -473,7 +475,7 @@ def test_a_flood_of_connections(victims: Victims) -> None:
 
 
 def beacon(**changed: object) -> bytes:
-    said = {"dir_sync": 1, "mesh": "open", "node": new_id(), "instance": new_id(), "port": 6000, "ask": True}
+    said = {"dir_sync": 2, "mesh": "open", "node": new_id(), "instance": new_id(), "port": 6000, "ask": True}
     return json.dumps(said | changed).encode()
 
 
@@ -571,7 +573,7 @@ def test_random_frames_after_the_hello(victims: Victims) -> None:
         *("DELTA_REQUEST", "NEED_SIGNATURE", "SIGNATURE", "DELTA", "PING", "PONG", "CLOSE"),
     )
     values: tuple[object, ...] = (None, True, -1, 2**70, 0.5, "x", "default", [], [[]], {}, [None], [[1, 2, 3]])
-    fields = ("folder", "index", "after", "sequence", "last", "records", "held", "changes", "times", "attached")
+    fields = ("folder", "replica", "after", "sequence", "last", "records", "held", "changes", "times", "attached")
     fields += ("pulls", "refused", "id", "path", "digest", "base", "size", "token", "reason", "text")
     for at, kind in enumerate(types):
         for turn in range(6):

@@ -40,7 +40,7 @@ def test_it_is_told_everything(lan: Lan) -> None:
     with Stranger(lan[2], lan[0]) as stranger:
         stranger.open()
         hello = stranger.hello
-        assert (hello["protocol"], hello["port"]) == (1, 6000)
+        assert (hello["protocol"], hello["port"]) == (2, 6000)
         assert 1 <= len(hello["name"]) <= 64
         records = stranger.state()
     assert set(records) == {"folder", "folder/file", "large", "link", "odd\udcff"}
@@ -155,12 +155,12 @@ def test_only_what_is_new_is_told_the_next_time(lan: Lan) -> None:
     append(lan[0].dir / "folder/file", b", edited")
     wait_equal(lan.roots[:2], SOON_S)
     with Stranger(lan[2], lan[0]) as again:
-        again.node, again.index = stranger.node, stranger.index
+        again.node, again.replica = stranger.node, stranger.replica
         again.send(again.my_hello())
-        _, index, sequence = again.expect("HELLO")["folders"][0]
-        assert index == stranger.hello["folders"][0][1], "the same index as before"
+        _, replica, sequence = again.expect("HELLO")["folders"][0]
+        assert replica == stranger.their_replica, "the same replica as before"
         assert sequence > seen
-        again.ask_for_state(index, seen)
+        again.ask_for_state(replica, seen)
         records = again.state()
     assert "folder/file" in records
     assert "link" not in records
@@ -181,15 +181,15 @@ def test_it_says_good_bye(lan: Lan) -> None:
     """A daemon that ends tells why; another version, another folder and a second link are told why too."""
     a, _, place = lan
     with Stranger(place, a) as stranger:
-        stranger.send(stranger.my_hello(protocol=2, folders="in another way"))
+        stranger.send(stranger.my_hello(protocol=1, folders="in another way"))
         assert stranger.closed(10) == "protocol-version"
     with Stranger(place, a) as stranger:
-        stranger.send(stranger.my_hello(folders=[["music", stranger.index, 0]]))
+        stranger.send(stranger.my_hello(folders=[["music", stranger.replica, 0]]))
         assert stranger.closed(10) == "no-common-folder"
     with Stranger(place, a) as first:
         first.open().state()
         with Stranger(place, a) as second:
-            second.node, second.index = first.node, first.index
+            second.node, second.replica = first.node, first.replica
             second.instance = "f" * 16
             second.send(second.my_hello())
             assert second.closed(10) == "duplicate", "the first one lives"
@@ -217,4 +217,4 @@ def test_it_may_say_a_little_at_a_time(lan: Lan) -> None:
         raw = encoded(stranger.my_hello())
         for at in range(len(raw)):
             stranger.send_bytes(raw[at : at + 1])
-        assert stranger.expect("HELLO")["protocol"] == 1
+        assert stranger.expect("HELLO")["protocol"] == 2

@@ -179,7 +179,7 @@ def test_what_is_no_invitation() -> None:
         good.replace(b"K7", b"KU"),
         good.replace(b"6000", b"0"),
         good.replace(b"6000", b"true"),
-        good.replace(b'"dir_sync":1', b'"dir_sync":true'),
+        good.replace(b'"dir_sync":2', b'"dir_sync":true'),
         good.replace(b"6000", b"6000,1"),
         good[:-1] + b',"mesh":"closed"}',
     ):

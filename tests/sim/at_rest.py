@@ -68,7 +68,11 @@ class AtRest:
             if len(node.engine.board.peers) != expected:
                 raise Broken(f"{when}: {node.name} is not connected with all its peers")
             self._check_in_sync(when, node, nodes)
-            here = {other.index.node: other for other in nodes}
+            here = {other.index.replica: other for other in nodes}
+            machines = {other.node_id for other in self.world.nodes}
+            for row in node.index.rows_after(0, 1_000_000):
+                if machines & {row.record.stamp.maker, *(maker for maker, _ in row.record.vector)}:
+                    raise Broken(f"{when}: {node.name} takes a node for the maker of {row.record.path!r}")
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
                 forgotten = node.engine.work.awaits_folder(path) and all(

@@ -27,7 +27,7 @@ class Conflicts:
         """`before`: the versions that its maker had there; None: there was nothing."""
         path, stamp = record.path, record.stamp
         self._contents[path, stamp] = record.kind, record.content
-        own = self._made.setdefault((path, stamp.node), set())
+        own = self._made.setdefault((path, stamp.maker), set())
         own.add(stamp)
         known: set[Stamp] = set(own)  # whoever makes a version knows all that the same node made before
         for one in before:

@@ -63,7 +63,7 @@ class Lives:
         node.engine.transfers.blind = disk is not node.disk
         node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
-        self.world.note(f"{node.name} starts as {node.index.node} at {node.index.sequence}")
+        self.world.note(f"{node.name} starts as {node.index.replica} at {node.index.sequence}")
         try:
             node.disk.program = True
             try:

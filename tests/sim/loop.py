@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dir_sync.core import notes
-from dir_sync.core.events import Drop, Effect, Event, InVain, NewIdentity, PeerDown, PeerUp, Send, Tell, Ticked
+from dir_sync.core.events import Drop, Effect, Event, InVain, NewReplica, PeerDown, PeerUp, Send, Tell, Ticked
 from dir_sync.core.jobs import Act, Applied, ApplyJob, Job, PruneJob, Staged, StageJob
 from dir_sync.core.notes import Note
 from tests.sim.broken import Broken, PowerCut
@@ -74,7 +74,7 @@ class Loop:
                 if isinstance(effect, Send):
                     self._perform(node, effect)
             effects = [effect for effect in effects if not isinstance(effect, Send)]
-        due = any(isinstance(effect, (Send, ApplyJob, NewIdentity)) for effect in effects)
+        due = any(isinstance(effect, (Send, ApplyJob, NewReplica)) for effect in effects)
         if due or self.world.dice.random() < 0.2:
             node.index.commit()
         if self.world.chance(self.world.options.crash / 20):
@@ -133,8 +133,8 @@ class Loop:
                 raise Broken(f"{node.name} drops an honest peer {peer}: {reason}, {text}")
             case InVain(peer, count):
                 self._in_vain(node, peer, count)
-            case NewIdentity():
-                self.world.note(f"{node.name} is {node.index.node} from now on")
+            case NewReplica():
+                self.world.note(f"{node.name} is {node.index.replica} from now on")
                 self.world.stats["new identities"] += 1
                 node.forgot = True
                 for link in list(node.links.values()):

@@ -38,8 +38,8 @@ class Network:
         self.links[pair] = link
         self.world.note(f"{ends[0].name}-{ends[1].name} connect")
         for node in ends:
-            folder = FolderIndex(FOLDER, node.index.index_id, node.committed)
-            hello = Hello(PROTOCOL, node.index.node, node.name, f"{node.instance:x}", 6000, (folder,))
+            folder = FolderIndex(FOLDER, node.index.replica, node.committed)
+            hello = Hello(PROTOCOL, node.node_id, node.name, f"{node.instance:x}", 6000, (folder,))
             self._transmit(link, node, b"".join(bytes(part) for part in link.sessions[node.name].send(hello)))
 
     def cut(self, link: Link) -> None:
@@ -108,10 +108,12 @@ class Network:
             raise Broken(f"{node.name} does not understand {link.other(node).name}: {error}") from error
         for message in messages:
             if isinstance(message, Hello):
-                link.peer_of[node.name] = message.node
-                assert message.node not in node.links
-                node.links[message.node] = link
-                self.world.loop.post(node, epoch, PeerUp(message.node, message), link)
+                (folder,) = message.folders
+                assert message.node == link.other(node).node_id
+                assert folder.replica not in node.links
+                link.peer_of[node.name] = folder.replica
+                node.links[folder.replica] = link
+                self.world.loop.post(node, epoch, PeerUp(folder.replica, message), link)
             elif isinstance(message, Close):
                 self.cut(link)
                 return

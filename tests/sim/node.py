@@ -62,7 +62,7 @@ class Link:
         self.dead = False
         self.sessions = {node.name: Session() for node in ends}
         self.arrives = {node.name: 0 for node in ends}  # when the last byte to that node arrives
-        self.peer_of: dict[str, str] = {}  # node name -> the id that its peer said
+        self.peer_of: dict[str, str] = {}  # node name -> the replica that its peer has
         self.sequence = {node.name: 0 for node in ends}  # last one said by that node
         self.said: dict[str, dict[bytes, Stamp]] = {
             node.name: {} for node in ends
@@ -99,7 +99,7 @@ class Node:
     inbox: list[Event] = field(default_factory=list)
     turn_due: bool = False
     tick_us: int | None = None
-    links: dict[str, Link] = field(default_factory=dict)  # id of the peer -> link that is up
+    links: dict[str, Link] = field(default_factory=dict)  # replica of the peer -> link that is up
     vain: dict[str, int] = field(default_factory=dict)  # announcements of each peer that changed nothing, of all links
     greeted: dict[str, Link | None] = field(default_factory=dict)  # the same, as the engine knows it
     seen: set[bytes] = field(default_factory=set)  # digests that a look has read, or that were installed
@@ -107,8 +107,8 @@ class Node:
     fresh_locals: list[Local] = field(default_factory=list)  # not committed yet
     committed: int = 0  # sequence at the last commit
     told: int = 0  # sequence that some peer has been sent
-    heard_of: dict[tuple[str, str], int] = field(default_factory=dict)  # (peer, its index) -> sequence handled
-    heard_kept: dict[tuple[str, str], int] = field(default_factory=dict)  # ... and committed
+    heard_of: dict[str, int] = field(default_factory=dict)  # replica of a peer -> sequence handled
+    heard_kept: dict[str, int] = field(default_factory=dict)  # ... and committed
     image: bytes | None = None
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
@@ -130,6 +130,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self.name = "ABCDE"[self.number]
+        self.node_id = f"{0xA + self.number:x}" * 16  # of the machine: it outlives each index
         options = self.world.options
         blind = options.blind and self.number == options.nodes - 1
         self.disk = SimDisk(self, self.wall_ns, self.dice, options.grain_ns, blind)

@@ -61,8 +61,8 @@ class Promises:
                     for change in message.changes:
                         if change.content is not None:
                             self._cross(link, change.record.content, len(change.content))
-            case StateRequest(_, index, after):
-                known = node.heard_of.get((link.peer_of[node.name], index), 0)
+            case StateRequest(_, replica, after):
+                known = node.heard_of.get(replica, 0)
                 may_ask_anew = node.rejected or node.forgot or node.lost_power
                 if after < known and not (may_ask_anew and not after):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
@@ -120,7 +120,7 @@ class Promises:
             link = node.links.get(event.peer)
             if link is not None:
                 request = event.message
-                link.sequence[node.name] = request.after if request.index == node.index.index_id else 0
+                link.sequence[node.name] = request.after if request.replica == node.index.replica else 0
                 link.said[node.name].clear()
         if isinstance(event, (Looked, Listed)):
             some = (
@@ -142,8 +142,7 @@ class Promises:
             ):
                 known = node.engine.board.peers.get(peer)
                 if known is not None:
-                    key = peer, known.index_id
-                    node.heard_of[key] = max(node.heard_of.get(key, 0), sequence)
+                    node.heard_of[peer] = max(node.heard_of.get(peer, 0), sequence)
             case _:
                 pass
 
@@ -232,7 +231,7 @@ class Promises:
         self.world.made += 1
         self.world.conflicts.made(record, before)
         settles = None
-        if origin == "user" and record.stamp.node.startswith("="):
+        if origin == "user" and record.stamp.maker.startswith("="):
             origin = "scan"
         self.world.note(f"{node.name} records {origin} {describe_record(record)}")
         newer = previous is not None and any(
@@ -266,7 +265,7 @@ class Promises:
             other = link.other(node)
             if (
                 not other.alive
-                or other.index.node != peer
+                or other.index.replica != peer
                 or self.world.options.root_gone
                 or other.forgot
                 or node.forgot

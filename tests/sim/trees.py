@@ -108,7 +108,8 @@ def is_gone_elsewhere(node: Node) -> bool:
     """True if others have removed some of what is gone with most others; the rest may be no disaster."""
     rows = [node.index.get(path) for path in node.wiped]
     return any(
-        row is not None and row.record.kind == Kind.ABSENT and row.record.stamp.node != node.index.node for row in rows
+        row is not None and row.record.kind == Kind.ABSENT and row.record.stamp.maker != node.index.replica
+        for row in rows
     )
 
 

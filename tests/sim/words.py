@@ -30,7 +30,7 @@ def describe_record(record: Record) -> str:
         " ".join(f"{maker[:4]}:{counter}" for maker, counter in entries) for entries in (record.vector, record.lineage)
     )
     made_from = f" from [{lineage}]" if lineage else ""
-    return f"{record.path!r} {record.kind.name} {content!r} {record.stamp.ns}@{record.stamp.node[:4]} [{vector}]{made_from}"
+    return f"{record.path!r} {record.kind.name} {content!r} {record.stamp.ns}@{record.stamp.maker[:4]} [{vector}]{made_from}"
 
 
 def describe_message(message: Message) -> str:
@@ -46,7 +46,7 @@ def describe_message(message: Message) -> str:
         case Chunks(pieces):
             return f"CHUNKS {[(piece.key, piece.offset, len(piece.data)) for piece in pieces]}"
         case Acknowledge(_, sequence, held):
-            return f"ACK {sequence} {[(path, stamp.ns, stamp.node[:4]) for path, stamp in held]}"
+            return f"ACK {sequence} {[(path, stamp.ns, stamp.maker[:4]) for path, stamp in held]}"
         case Pull(_, pulls):
             words = [
                 f"{pull.id} {pull.path!r} {pull.digest.hex()[:6]} {'delta' if pull.base else ''} {pull.offset}+{pull.length}"

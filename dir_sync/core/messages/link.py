@@ -23,7 +23,7 @@ from dir_sync.core.wire import Buffer, LocalError
 
 __all__ = ["PROTOCOL", "Close", "FolderIndex", "Hello", "Ping", "Pong", "ProtocolVersion"]
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 
 
 class ProtocolVersion(PeerError):
@@ -35,17 +35,17 @@ class ProtocolVersion(PeerError):
 
 
 class FolderIndex(NamedTuple):
-    """One folder of a HELLO: its name, the id of the sender's index of it, and the last sequence that has."""
+    """One folder of a HELLO: its name, the id of the sender's replica of it, and the last sequence that has."""
 
     name: str
-    index_id: str
+    replica: str
     sequence: int
 
 
 @frozen
 class Hello(BaseMessage):
-    """The first message of each direction: who speaks, and what is shared. ProtocolVersion for one of another version,
-    whatever else it says."""
+    """The first message of each direction: which node speaks, and of which folders it has which replicas. ProtocolVersion
+    for one of another version, whatever else it says."""
 
     TYPE: ClassVar[str] = "HELLO"
     SAID_IN: ClassVar[frozenset[Phase]] = FIRST
@@ -74,17 +74,18 @@ class Hello(BaseMessage):
         if protocol != PROTOCOL:
             raise ProtocolVersion(protocol)
         folders = []
-        names = set()
+        names, replicas = set[str](), set[str]()
         for row in checked_array(fields.get("folders"), "folders", 0, limits.FOLDERS_MAX):
-            name, index, sequence = checked_array(row, "folder", 3, 3)
+            name, replica, sequence = checked_array(row, "folder", 3, 3)
             folder = FolderIndex(
                 checked_name(name, "folder"),
-                checked_id(index, "index"),
+                checked_id(replica, "replica"),
                 checked_int(sequence, "sequence", 0, limits.SEQUENCE_MAX),
             )
-            if folder.name in names:
+            if folder.name in names or folder.replica in replicas:
                 raise PeerError("a folder that comes twice")
             names.add(folder.name)
+            replicas.add(folder.replica)
             folders.append(folder)
         return cls(
             protocol,

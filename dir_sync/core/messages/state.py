@@ -31,13 +31,13 @@ __all__ = ["Acknowledge", "Lacks", "State", "StateRequest"]
 
 @frozen
 class StateRequest(BaseMessage):
-    """Send me your index `index` of this folder after the sequence `after`."""
+    """Send me the index of your replica `replica` of this folder after the sequence `after`."""
 
     TYPE: ClassVar[str] = "STATE_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
 
     folder: str
-    index: str
+    replica: str
     after: int
     sequence: int = 0  # the sender's own last one: 0, it has nothing
     summary: bytes = b""  # at first contact: sums of the tags of its records, by bucket (protocol, 3.4)
@@ -46,7 +46,7 @@ class StateRequest(BaseMessage):
         fields: dict[str, Any] = {
             "type": self.TYPE,
             "folder": self.folder,
-            "index": self.index,
+            "replica": self.replica,
             "after": self.after,
             "sequence": self.sequence,
         }
@@ -60,7 +60,7 @@ class StateRequest(BaseMessage):
         summary = b""
         if "summary" in fields:
             summary = checked_hex(fields["summary"], "summary", limits.SUMMARY_BYTES)
-        return cls(folder_of(fields), checked_id(fields.get("index"), "index"), after, sequence_of(fields), summary)
+        return cls(folder_of(fields), checked_id(fields.get("replica"), "replica"), after, sequence_of(fields), summary)
 
 
 @frozen
@@ -124,7 +124,7 @@ class Acknowledge(BaseMessage):
             "type": self.TYPE,
             "folder": self.folder,
             "sequence": self.sequence,
-            "held": [[text_of(path), stamp.ns, stamp.node] for path, stamp in held],
+            "held": [[text_of(path), stamp.ns, stamp.maker] for path, stamp in held],
         }
 
     @classmethod

@@ -127,12 +127,12 @@ class Subscriber:
 
     def taken_over(self, record: Record) -> None:
         """We hold now what it announced: it is told so in short."""
-        self.shared += record.stamp.node != self.contact.node
+        self.shared += record.stamp.maker != self.contact.replica
         self.knows[record.path] = (record.stamp, record.vector)
 
     def all_taken_over(self, records: Sequence[Record]) -> None:
         self.knows.update((record.path, (record.stamp, record.vector)) for record in records)
-        self.shared += sum(record.stamp.node != self.contact.node for record in records)
+        self.shared += sum(record.stamp.maker != self.contact.replica for record in records)
 
     def may_be_pushed(self, size: int) -> bool:
         has_room = self.contact.queued + size <= limits.OUTBOX_BYTES_MAX

@@ -1,7 +1,7 @@
 """A connected peer, as all machines see it.
 
 In:   what the handshake told. Out: who it is, how far the two have greeted each other, and how much waits to be sent to it.
-Rule: what one machine alone knows of a peer stands in that machine, by the id of the node.
+Rule: what one machine alone knows of a peer stands in that machine, by the id of the replica.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ __all__ = ["Contact"]
 class Contact:
     """One connected peer."""
 
-    node: str
+    replica: str  # its id: so peers are called in the index, events and effects
     name: str
     link: int  # number of this connection
-    index_id: str
     may_write: bool = True  # false: a read-only member of a closed mesh
     has_asked: bool = False  # it has asked for our state: from then on it is told what changes
     was_asked: bool = False  # we have asked for its state

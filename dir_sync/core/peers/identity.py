@@ -1,22 +1,26 @@
-"""When a node gives up its id because another machine uses it, too (a copied folder, a restored image).
+"""When a node gives up an id because another machine uses it, too (a copied folder, a restored image).
 
+There are two kinds of id, that of the node and that of its replica of a folder; `Proofs` has an Identity for each.
 A HELLO proves nothing: anybody may send one. Two things count as proof that another machine lives under our id:
 
 1. We dialled it, on a fresh connection, and it answered with our id and an instance that is not ours. The node with
    the larger instance gives way at once. The other one gives way too if it gets this answer PROOFS_MAX times: then
    the first one cannot reach it, and has no proof.
-2. A peer refuses each of our links as a duplicate for SQUATTED_MS, REFUSALS_MIN times at least, while we have no link
-   with it: somebody else has one there in our name. One or two such refusals also come on an honest LAN: both ends dialled
-   at once, or the peer had not seen yet that an older link is dead. A busy or lossy LAN must not make proof of these.
+2. A peer refuses each of our links as a duplicate (of the node, or of the replica) for SQUATTED_MS, REFUSALS_MIN times at
+   least, while we have no link with it: somebody else has one there in our name. One or two such refusals also come on an
+   honest LAN: both ends dialled at once, or the peer had not seen yet that an older link is dead. A busy or lossy LAN must
+   not make proof of these.
 
 Whatever the proof, a node takes a new id at most once in EVERY_MS. A stranger that wants to be us is refused then.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dir_sync.core import limits
 
-__all__ = ["EVERY_MS", "Identity"]
+__all__ = ["EVERY_MS", "Identity", "NewIdentity", "NewReplica", "Proofs"]
 
 PROOFS_MAX = 3
 SQUATTED_MS = limits.DEAD_AFTER_MS + limits.PING_EVERY_MS  # a dead link that a peer still believes in is gone before
@@ -26,8 +30,18 @@ EVERY_MS = 3_600_000  # copies need one new id each; more often only an attacker
 PEERS_MAX = 256
 
 
+class NewIdentity(NamedTuple):
+    """It is proved that another machine uses our node id: take a new one, close all links with `new-identity`, and
+    tell the roster (`rename`)."""
+
+
+class NewReplica(NamedTuple):
+    """It is proved that another node has our replica of the folder (a copy of it): take a new replica id, close all links
+    with `new-replica`, and tell the roster (`has_replica`)."""
+
+
 class Identity:
-    """What speaks for taking a new id. All times in ms, by any clock that never goes back."""
+    """What speaks for taking a new id, of one kind. All times in ms, by any clock that never goes back."""
 
     def __init__(self, instance: str) -> None:
         self._instance = instance
@@ -71,3 +85,25 @@ class Identity:
         self._taken_ms = now_ms
         self._proofs = 0
         self._refused.clear()
+
+
+class Proofs:
+    """The same for both kinds."""
+
+    def __init__(self, instance: str) -> None:
+        self.node = Identity(instance)
+        self.replica = Identity(instance)
+
+    def link_ended(self, node: str, reason: str, is_young: bool, now_ms: int) -> list[NewIdentity | NewReplica]:
+        """Our only link with that node has ended. If the node calls it one too many, another one has a link there under our
+        id, or with our replica."""
+        proved: list[NewIdentity | NewReplica] = []
+        for one, word, action in (
+            (self.node, "duplicate", NewIdentity()),
+            (self.replica, "duplicate-replica", NewReplica()),
+        ):
+            if reason != word or not is_young:
+                one.was_welcome(node)
+            elif one.was_refused(node, now_ms):
+                proved.append(action)
+        return proved

@@ -1,4 +1,4 @@
-"""The links of this node that have said HELLO: at most one with each peer."""
+"""The links of this node that have said HELLO: at most one with each peer, and with each replica."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ class Link(NamedTuple):
     is_ours: bool  # dialled by us
     since_ms: int
     is_known: bool = False  # a peer of earlier days, or one that the user named
+    replica: str = ""  # that the peer has of our folder
 
 
 class Links:
-    """Link id -> Link, and node -> its link id."""
+    """Link id -> Link, and node -> its link id; the same for replicas."""
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
         self._ids: dict[str, int] = {}
+        self._holders: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._links)
@@ -37,6 +39,10 @@ class Links:
     def id_of(self, node: str | None) -> int | None:
         """The one link with that node."""
         return None if node is None else self._ids.get(node)
+
+    def holder_of(self, replica: str) -> int | None:
+        """The one link with a node that has this replica of our folder."""
+        return self._holders.get(replica)
 
     def is_live(self, node: str | None) -> bool:
         return node in self._ids
@@ -73,13 +79,16 @@ class Links:
         """It takes the place of an older link of that node, if there is one."""
         older = self._ids.get(link.node)
         if older is not None:
-            del self._links[older]
+            self.remove(older)
         self._links[link_id] = link
         self._ids[link.node] = link_id
+        if link.replica:
+            self._holders[link.replica] = link_id
 
     def remove(self, link_id: int) -> Link | None:
         """The link that ends; None if it was replaced before, or never said HELLO."""
         link = self._links.pop(link_id, None)
         if link is not None:
             del self._ids[link.node]
+            self._holders.pop(link.replica, None)
         return link

@@ -18,7 +18,7 @@ from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
 from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.beacon_times import BeaconTimes
 from dir_sync.core.peers.dialling import HOPELESS, NOTHING_IN_COMMON, Dial, Dialling
-from dir_sync.core.peers.identity import Identity
+from dir_sync.core.peers.identity import Identity, NewIdentity, NewReplica, Proofs
 from dir_sync.core.peers.links import Link, Links
 from dir_sync.core.rng import Uniform
 
@@ -29,6 +29,7 @@ __all__ = [
     "Announce",
     "Dial",
     "NewIdentity",
+    "NewReplica",
     "Refuse",
     "Roster",
     "Verdict",
@@ -45,11 +46,6 @@ class Announce(NamedTuple):
     ask: bool
 
 
-class NewIdentity(NamedTuple):
-    """It is proved that another machine uses our node id: take a new one, close all links with `new-identity`, and
-    tell `rename`."""
-
-
 class Accept(NamedTuple):
     """The link lives; `closing`, if any, is to be closed with `reason`: an older link of that peer, or (`overload`) one
     whose place is given to it."""
@@ -64,11 +60,11 @@ class Refuse(NamedTuple):
 
     reason: str
     keeping: int | None = None
-    actions: tuple[NewIdentity, ...] = ()
+    actions: tuple[NewIdentity | NewReplica, ...] = ()
     is_stranger: bool = False  # it wants to be us, and we do not give way (again)
 
 
-Action = Dial | Announce | NewIdentity
+Action = Dial | Announce | NewIdentity | NewReplica
 Verdict = Accept | Refuse
 
 _OVERLOAD = Refuse("overload")
@@ -76,7 +72,10 @@ _OVERLOAD = Refuse("overload")
 
 class Roster:
     """The neighbours of one node. `fixed` are the (host, port) of peers to dial without hearing of them. `folders`: what
-    our own beacons say of them; nodes whose beacons show that they share none of these are left alone."""
+    our own beacons say of them; nodes whose beacons show that they share none of these are left alone. `replica`: ours
+    of the folder.
+
+    It has more fields than a class should have: identity, links, beacons and time meet here, as each HELLO needs them."""
 
     def __init__(
         self,
@@ -86,8 +85,10 @@ class Roster:
         now_ms: int,
         fixed: Sequence[tuple[str, int]] = (),
         folders: Sequence[str] | None = None,
+        replica: str = "",
     ) -> None:
         self._node = node
+        self._replica = replica
         self._instance = instance
         self._folders = None if folders is None else frozenset(folders)
         self._now_ms = now_ms  # of the last call
@@ -96,8 +97,8 @@ class Roster:
         self._book = AddressBook(self._links, fixed, now_ms)
         self._dialling = Dialling(node, instance, self._links, self._book, rng, now_ms)
         self._given_up: set[int] = set()  # links that end since their address does not answer
-        self._identity = Identity(instance)
-        self._wants_new_identity = False
+        self._proofs = Proofs(instance)
+        self._proved: list[NewIdentity | NewReplica] = []  # by refusals; the next tick says so
 
         self._beacons = BeaconTimes(rng, now_ms)
 
@@ -125,9 +126,10 @@ class Roster:
         advertised_port: int,
         now_ms: int,
         is_known: bool = False,
+        replica: str = "",
     ) -> Verdict:
         """A link has said HELLO. `address` is the peer's end, `advertised_port` the `port` of its HELLO. `is_known`: it was
-        a peer before, or the user named it."""
+        a peer before, or the user named it. `replica`: the peer's of our folder; "": it has none."""
         self._now_ms = now_ms
         target: DialTarget | None = None
         spot = (address, advertised_port) if advertised_port else None
@@ -136,7 +138,9 @@ class Roster:
 
         if node == self._node:
             return self._met_ourselves(instance, target, spot, now_ms)
-        verdict = self._judge(node, instance, address, dialled_by_us, is_known, now_ms)
+        if replica and replica == self._replica:
+            return self._met_copy(self._proofs.replica, NewReplica(), node, instance, target, spot, now_ms)
+        verdict = self._judge(node, instance, replica, address, dialled_by_us, is_known, now_ms)
         if verdict == _OVERLOAD:
             if target is not None:
                 self._dialling.bar(target, now_ms)
@@ -144,7 +148,7 @@ class Roster:
         if isinstance(verdict, Accept):
             if verdict.closing is not None and verdict.reason == "overload":
                 self.closed(verdict.closing, now_ms, verdict.reason)
-            self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms, is_known))
+            self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms, is_known, replica))
         elif verdict.keeping is not None and self._links[verdict.keeping].instance != instance:
             return verdict  # what it says of itself is believed when the older link has not answered
         self._learn(node, instance, spot, target, now_ms)
@@ -172,12 +176,7 @@ class Roster:
             else:
                 self._dialling.retry(target, now_ms)
         self._given_up.discard(link_id)
-        if (
-            reason == "duplicate" and now_ms - link.since_ms < STABLE_LINK_MS
-        ):  # known here: our only link with that node
-            self._wants_new_identity |= self._identity.was_refused(link.node, now_ms)
-        else:
-            self._identity.was_welcome(link.node)
+        self._proved += self._proofs.link_ended(link.node, reason, now_ms - link.since_ms < STABLE_LINK_MS, now_ms)
 
     def stalled(self, link_id: int, now_ms: int, is_doubted: bool = False) -> bool:
         """The peer acknowledges nothing on this link. True: the peer was heard at another address just now, or
@@ -202,13 +201,16 @@ class Roster:
         self._node = self._dialling.node = node
         self._beacons.beat_at_once(now_ms)
 
+    def has_replica(self, replica: str, now_ms: int) -> None:
+        """The folder has this replica id from now on. The links are still those of the old one: close them."""
+        self._now_ms = now_ms
+        self._replica = replica
+
     def tick(self, now_ms: int) -> list[Action]:
         """What is to be done now. Call it when `next_deadline` has come; at other times it does no harm."""
         self._now_ms = now_ms
-        actions: list[Action] = []
-        if self._wants_new_identity:
-            self._wants_new_identity = False
-            actions.append(NewIdentity())
+        actions: list[Action] = [*self._proved]
+        self._proved = []
         is_beat = self._beacons.is_beat(now_ms)
         if self._beacons.is_due(now_ms):
             actions.append(Announce(ask=self._beacons.sent()))
@@ -221,7 +223,7 @@ class Roster:
 
     def next_deadline(self) -> int:
         """When `tick` will have something to do; maybe in the past: at once."""
-        if self._wants_new_identity:
+        if self._proved:
             return self._now_ms
         beacon_ms, dial_ms = self._beacons.next_ms(), self._dialling.next_ms(self._now_ms)
         return beacon_ms if dial_ms is None else min(beacon_ms, dial_ms)
@@ -261,16 +263,32 @@ class Roster:
     # --- verdicts -------------------------------------------------------------------------------------------
 
     def _met_ourselves(self, instance: str, target: DialTarget | None, spot: Address | None, now_ms: int) -> Refuse:
-        if instance == self._instance:
-            if spot is not None:
-                self._book.met_ourselves_at(spot)
-            verdict = Refuse("self")
-        elif self._identity.met_clash(instance, target is not None, now_ms):
-            verdict = Refuse("new-identity", actions=(NewIdentity(),))
+        if instance != self._instance:
+            return self._met_copy(self._proofs.node, NewIdentity(), self._node, instance, target, spot, now_ms)
+        if spot is not None:
+            self._book.met_ourselves_at(spot)
+        if target is not None:
+            self._dialling.retry(target, now_ms)
+        return Refuse("self")
+
+    def _met_copy(
+        self,
+        proofs: Identity,
+        action: NewIdentity | NewReplica,
+        node: str,
+        instance: str,
+        target: DialTarget | None,
+        spot: Address | None,
+        now_ms: int,
+    ) -> Refuse:
+        """A HELLO came with an id that is ours: that of the node, or that of the replica. `target`: whom we dialled."""
+        reason = "new-identity" if isinstance(action, NewIdentity) else "new-replica"
+        if proofs.met_clash(instance, target is not None, now_ms):
+            verdict = Refuse(reason, actions=(action,))
         else:
-            verdict = Refuse("new-identity", is_stranger=self._identity.is_settled(now_ms))
+            verdict = Refuse(reason, is_stranger=proofs.is_settled(now_ms))
             if target is None and spot is not None and not verdict.is_stranger:
-                self._look_for_clone(instance, spot, now_ms)
+                self._look_for_copy(node, instance, spot, now_ms)
         if target is not None:
             if verdict.is_stranger:
                 self._dialling.bar(target, now_ms)
@@ -278,9 +296,9 @@ class Roster:
                 self._dialling.retry(target, now_ms)
         return verdict
 
-    def _look_for_clone(self, instance: str, spot: Address, now_ms: int) -> None:
-        """A HELLO with our id came in. If a machine lives there under our id, it will answer a fresh connection."""
-        target = self._book.heard_of(self._node, now_ms)
+    def _look_for_copy(self, node: str, instance: str, spot: Address, now_ms: int) -> None:
+        """A HELLO with an id of ours came in. If a machine lives there under it, it will answer a fresh connection."""
+        target = self._book.heard_of(node, now_ms)
         if target is None:
             return
         target.instance = instance
@@ -288,11 +306,17 @@ class Roster:
         target.see(spot, now_ms)
         self._dialling.dial_soon(target, now_ms, at_once=True)
 
-    def _judge(self, node: str, instance: str, address: str, is_ours: bool, is_known: bool, now_ms: int) -> Verdict:
-        """One link per pair. Both ends judge by the same facts, but for the times: where these differ both
+    def _judge(
+        self, node: str, instance: str, replica: str, address: str, is_ours: bool, is_known: bool, now_ms: int
+    ) -> Verdict:
+        """One link per pair, and per replica. Both ends judge by the same facts, but for the times: where these differ both
         links may end, and the back-off brings the next one. Who comes as another instance of a connected node has
         restarted, or wants to be that node: the older link is asked first, and if it does not answer the next dial
-        gets through."""
+        gets through. The same goes for a node with the replica of another one that is connected: one of both has a copy,
+        or the folder was moved."""
+        holder = self._links.holder_of(replica)
+        if holder is not None and self._links[holder].node != node:
+            return Refuse("duplicate-replica", keeping=holder)
         old_id = self._links.id_of(node)
         if old_id is None:
             has_place, giving_way = self._links.giving_way(address, is_known)

@@ -129,7 +129,7 @@ def of_length(kind: str, way: Way, length: int) -> dict[str, Any]:
         here = here[step]
     entries = (here * (length // len(here) + 1))[:length]
     if way == ("folders",):
-        entries = [[f"folder {number}", "ab", 1] for number in range(length)]
+        entries = [[f"folder {number}", f"{number:x}", 1] for number in range(length)]
     if way[-1] == 9:
         entries = [[f"{number:04x}", 1] for number in range(length)]
     if way == ("changes",):

@@ -29,14 +29,14 @@ EXAMPLES: Examples = [
     (
         {
             "type": "HELLO",
-            "protocol": 1,
+            "protocol": 2,
             "node": "ab",
             "name": "k\u00fcche",
             "instance": "01",
             "port": 4711,
             "folders": [["docs", "cd", 12]],
         },
-        Hello(1, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
+        Hello(2, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
     ),
     ({"type": "PING", "token": 1}, Ping(1)),
     ({"type": "PONG", "token": 1}, Pong(1)),
@@ -64,7 +64,7 @@ ARRAYS: Arrays = [
 WIRE = {fields["type"]: fields for fields, _ in EXAMPLES}
 
 
-@pytest.mark.parametrize("version", [0, 2, 3, 2**62])
+@pytest.mark.parametrize("version", [0, 1, 3, 2**62])
 def test_another_version_is_told_whatever_else_the_hello_says(version: int) -> None:
     for fields in ({**WIRE["HELLO"], "protocol": version}, {"type": "HELLO", "protocol": version, "node": 5}):
         with pytest.raises(ProtocolVersion) as caught:
@@ -72,16 +72,20 @@ def test_another_version_is_told_whatever_else_the_hello_says(version: int) -> N
         assert caught.value.version == version
         assert isinstance(caught.value, PeerError)
         assert str(version) in str(caught.value)
-    assert PROTOCOL == 1
+    assert PROTOCOL == 2
 
 
 def test_a_folder_comes_once_in_a_hello() -> None:
     refused({**WIRE["HELLO"], "folders": [["docs", "ab", 1], ["docs", "cd", 2]]})
 
 
+def test_a_replica_is_of_one_folder() -> None:
+    refused({**WIRE["HELLO"], "folders": [["docs", "ab", 1], ["music", "ab", 2]]})
+
+
 def test_more_folders_than_a_hello_may_name_are_our_fault() -> None:
     with pytest.raises(LocalError):
-        Hello(1, "a", "n", "b", 1, (FolderIndex("f", "a", 1),) * (limits.FOLDERS_MAX + 1)).to_wire()
+        Hello(2, "a", "n", "b", 1, (FolderIndex("f", "a", 1),) * (limits.FOLDERS_MAX + 1)).to_wire()
 
 
 @pytest.mark.parametrize("text", ["x" * 1000, "\ud800" * 3, "\udcff", "\U0001f600" * 401])

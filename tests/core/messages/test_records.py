@@ -108,8 +108,8 @@ def test_paths_are_those_that_the_model_takes(path: bytes) -> None:
 def test_makers_of_a_page_are_shared() -> None:
     got = over_the_wire({**STATE, "records": [FILE] * 3})
     assert isinstance(got, State)
-    assert len({id(record.stamp.node) for record in got.records}) == 1
-    assert {id(record.vector[0][0]) for record in got.records} == {id(got.records[0].stamp.node)}
+    assert len({id(record.stamp.maker) for record in got.records}) == 1
+    assert {id(record.vector[0][0]) for record in got.records} == {id(got.records[0].stamp.maker)}
 
 
 def test_a_record_of_what_cannot_be_shared_is_our_fault() -> None:

@@ -33,7 +33,7 @@ from tests.core.messages.bench import (
 # What each message is on the wire, written by hand, and what it means.
 EXAMPLES: Examples = [
     (
-        {"type": "STATE_REQUEST", "folder": "docs", "index": "cd", "after": 12, "sequence": 3},
+        {"type": "STATE_REQUEST", "folder": "docs", "replica": "cd", "after": 12, "sequence": 3},
         StateRequest("docs", "cd", 12, 3),
     ),
     (
@@ -52,7 +52,7 @@ EXAMPLES: Examples = [
 # Where a value of each kind stands: the type of the message, the way into it, the kind of value (see BAD and GOOD).
 FIELDS: Fields = [
     ("STATE_REQUEST", ("folder",), "name"),
-    ("STATE_REQUEST", ("index",), "id"),
+    ("STATE_REQUEST", ("replica",), "id"),
     ("STATE_REQUEST", ("after",), "sequence"),
     ("STATE_REQUEST", ("sequence",), "sequence"),
     ("STATE", ("folder",), "name"),

@@ -25,7 +25,7 @@ def test_a_beacon_survives_the_way(sent: Beacon) -> None:
 
 def test_the_beacon_is_what_the_protocol_says() -> None:
     assert json.loads(encode_beacon(beacon(ask=True))) == {
-        "dir_sync": 1,
+        "dir_sync": 2,
         "mesh": "open",
         "node": LARGER,
         "instance": "aa",
@@ -34,16 +34,16 @@ def test_the_beacon_is_what_the_protocol_says() -> None:
     }
 
 
-GOOD = {"dir_sync": 1, "mesh": "open", "node": "ab", "instance": "cd", "port": 1, "ask": False}
+GOOD = {"dir_sync": 2, "mesh": "open", "node": "ab", "instance": "cd", "port": 1, "ask": False}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"dir_sync": 2},
+        {"dir_sync": 1},
         {"dir_sync": True},
-        {"dir_sync": 1.0},
-        {"dir_sync": "1"},
+        {"dir_sync": 2.0},
+        {"dir_sync": "2"},
         {"mesh": "other"},
         {"mesh": 1},
         {"node": ""},

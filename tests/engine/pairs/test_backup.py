@@ -85,7 +85,7 @@ def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) ->
     (tmp_path / ".dir_sync").mkdir()
     index = closed_at_end(state.open_index(bytes(tmp_path), Random(1)))
     assert index.sequence == 0, "an empty one has nothing to tell"
-    index.put(Record(b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, index.node), ((index.node, 1),)), b"")
+    index.put(Record(b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, index.replica), ((index.replica, 1),)), b"")
     index.commit()
     assert index.sequence == 1
     index.close()

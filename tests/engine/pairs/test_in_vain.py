@@ -42,9 +42,9 @@ def run(node: OneNode) -> None:
 
 
 def join(node: OneNode, peer: str) -> None:
-    hello = Hello(PROTOCOL, peer, peer, "1", 6000, (FolderIndex(FOLDER, peer * 2, 0),))
+    hello = Hello(PROTOCOL, "0d" + peer, peer, "1", 6000, (FolderIndex(FOLDER, peer, 0),))
     node.inbox.append(PeerUp(peer, hello, "10.0.0.66"))
-    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.index_id, 0, 0)))
+    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.replica, 0, 0)))
     node.inbox.append(Received(peer, State(FOLDER, 0, True, ())))
     run(node)
 

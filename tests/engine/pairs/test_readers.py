@@ -16,7 +16,7 @@ class WithReader(Pair):
     def link(self) -> None:
         self.linked = True
         for here, there, may_write in ((self.one, self.two, False), (self.two, self.one, True)):
-            here.inbox.append(PeerUp(there.index.node, self.hello(there), "10.0.0.2", may_write))
+            here.inbox.append(PeerUp(there.index.replica, self.hello(there), "10.0.0.2", may_write))
         self.run()
 
 
@@ -61,7 +61,7 @@ def test_nothing_that_it_does_to_files_counts() -> None:
 def test_what_it_says_word_for_word() -> None:
     """A hostile one: stamps far ahead, joined vectors, contents attached, decisions, settled conflicts, a brake."""
     pair = linked()
-    one, two = pair.one, pair.two.index.node
+    one, two = pair.one, pair.two.index.replica
     before, sequence = one.disk.tree(), one.index.sequence
     row = one.index.get(b"file 2")
     assert row is not None
@@ -84,9 +84,9 @@ def test_what_it_says_word_for_word() -> None:
         pair.run()
     attached = Change("create", bad[4]._replace(path=b"pushed"), None, True, None, b"z")
     one.inbox.append(Received(two, ModificationUpdate(FOLDER, 3_000, (attached,), (), True)))
-    one.inbox.append(Received(two, Decision(FOLDER, one.index.node, 5, False)))
+    one.inbox.append(Received(two, Decision(FOLDER, one.index.replica, 5, False)))
     one.inbox.append(Received(two, Settle(FOLDER, ((b"file 2", Kind.FILE, known.content),))))
-    one.inbox.append(Received(two, Brake(FOLDER, ((one.index.node, 3, 100, b"file 2"),))))
+    one.inbox.append(Received(two, Brake(FOLDER, ((one.index.replica, 3, 100, b"file 2"),))))
     pair.run()
     assert one.disk.tree() == before
     assert one.index.sequence == sequence, "nothing was noted as changed"
@@ -99,7 +99,7 @@ def test_it_may_pass_on_what_writers_have_announced() -> None:
     pair = linked()
     row = pair.one.index.get(b"file 1")
     assert row is not None
-    pair.one.inbox.append(Received(pair.two.index.node, State(FOLDER, 10_000, True, (row.record,))))
+    pair.one.inbox.append(Received(pair.two.index.replica, State(FOLDER, 10_000, True, (row.record,))))
     pair.run()
     assert not pair.one.said(notes.BadContent)
 

@@ -202,7 +202,7 @@ def test_what_came_late_lasted_as_long_as_it_did_at_its_maker(monkeypatch: pytes
             pair.clock.ms += 250
     sends, pair.one.sends = pair.one.sends, []
     for send in sends:  # the line was busy: now they come one right after the other
-        pair.two.inbox.append(Received(pair.one.index.node, send.message))
+        pair.two.inbox.append(Received(pair.one.index.replica, send.message))
         for _ in range(10):
             pair.step()
     assert on_disk(pair.two) == states[:-1]

@@ -83,10 +83,10 @@ class Bench:
         return [send.message for send in self.all(Send) if node in send.peers]
 
     def connect(self, node: str = PEER, *, asks: bool = True, after: int = 0) -> None:
-        hello = Hello(PROTOCOL, node, node, "1", 6000, (FolderIndex(FOLDER, node * 2, 0),))
+        hello = Hello(PROTOCOL, "0d" + node, node, "1", 6000, (FolderIndex(FOLDER, node, 0),))
         self.feed(PeerUp(node, hello))
         if asks:
-            self.hear(StateRequest(FOLDER, self.index.index_id, after), node)
+            self.hear(StateRequest(FOLDER, self.index.replica, after), node)
 
     def hear(self, message: Message, node: str = PEER) -> list[Effect]:
         return self.feed(Received(node, message))

@@ -74,7 +74,7 @@ def test_whoever_holds_the_same_is_told_nothing() -> None:
         one.index.put(of_first_scan(b"a"), b"fp")
         one.index.put(of_first_scan(b"b"), b"fp")
     bench.connect(asks=False)
-    bench.hear(StateRequest(FOLDER, bench.index.index_id, 0, 2, other.index.summary()))
+    bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 2, other.index.summary()))
     (said,) = [message for message in bench.said() if isinstance(message, State)]
     assert said.last
     assert said.sequence == bench.index.sequence
@@ -89,7 +89,7 @@ def test_only_buckets_that_differ_are_told() -> None:
             one.index.put(of_first_scan(name), b"fp")
     bench.index.put(of_first_scan(b"7", b"another"), b"fp")
     bench.connect(asks=False)
-    bench.hear(StateRequest(FOLDER, bench.index.index_id, 0, 100, other.index.summary()))
+    bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 100, other.index.summary()))
     told = [record.path for message in bench.said() if isinstance(message, State) for record in message.records]
     assert b"7" in told
     assert set(told) == {name for name in names if bucket_of(name) == bucket_of(b"7")}

@@ -183,9 +183,9 @@ def test_a_peer_that_is_asked_anew_hears_again_that_nothing_is_lacking() -> None
     bench = Bench()
     in_sync(bench)
     bench.wait(1_000)
-    bench.hear(Acknowledge(FOLDER, 1, ((b"lost", Stamp(5, bench.index.node)),)))
+    bench.hear(Acknowledge(FOLDER, 1, ((b"lost", Stamp(5, bench.index.replica)),)))
     bench.wait(1_000)
-    bench.hear(StateRequest(FOLDER, bench.index.index_id, 0, 1, b""))
+    bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 1, b""))
     told_all(bench)
     bench.wait(1_000)
     last = [message for message in bench.said() if isinstance(message, Lacks)][-1:]
@@ -243,10 +243,10 @@ def test_the_words(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_status_says_per_peer_what_is_lacking(more: dict[str, object], words: str) -> None:
-    peer = {"name": "bob", "node": "cd" * 8, "address": "10.0.0.2", "synchronized": False}
+    peer = {"name": "bob", "node": "cd" * 8, "replica": "dc" * 8, "address": "10.0.0.2", "synchronized": False}
     peer |= {"lacks": NOTHING._asdict(), "lacking_here": NOTHING._asdict()} | more
     said = render(Status.from_json({**ANSWER, "peers": [peer], "in_sync": peer["synchronized"]}), "docs")
-    assert said[2] == f"bob (node cdcdcdcd) at 10.0.0.2: {words}"
+    assert said[2] == f"bob (dcdcdcdc) at 10.0.0.2: {words}"
     assert (said[-1] == "everything is in sync") == bool(peer["synchronized"])
 
 

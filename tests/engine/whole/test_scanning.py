@@ -272,7 +272,7 @@ def test_the_old_name_of_a_move_that_somebody_met_halfway_is_no_users_delete() -
     bench.feed(Looked(tuple(seen(b"b", b"saved") if path == b"b" else Seen(path, Look.ABSENT) for path in looks)))
     row = bench.index.get(b"a")
     assert row is not None
-    assert row.record.stamp.node == PEER, "nobody here has deleted it"
+    assert row.record.stamp.maker == PEER, "nobody here has deleted it"
     assert [item.act for job in bench.all(ApplyJob) for item in job.items if item.path == b"a"] == [Act.REMOVE]
 
 

@@ -30,7 +30,7 @@ def test_what_was_out_of_reach_is_taken_when_its_content_turns_up_under_another_
     bench.connect(OTHER)
     bench.found(b"a", LARGE)
     (item,) = ordered(bench)
-    assert (item.path, item.copy_path, item.target.stamp.node) == (b"f", b"a", PEER)
+    assert (item.path, item.copy_path, item.target.stamp.maker) == (b"f", b"a", PEER)
 
 
 def test_who_waits_for_a_content_is_forgotten_with_what_was_announced() -> None:

@@ -287,8 +287,7 @@ def states(flood: Flood) -> None:
     """The whole state, over and over."""
 
     def attack(stranger: Stranger) -> None:
-        index = next(index for name, index, _ in stranger.hello["folders"] if name == "default")
-        said = FOLDER | {"type": "STATE_REQUEST", "index": index, "after": 0, "sequence": 0}
+        said = FOLDER | {"type": "STATE_REQUEST", "replica": stranger.their_replica, "after": 0, "sequence": 0}
         flood.pour(stranger, _endless(encoded(said)))
 
     flood.again(attack)
@@ -298,8 +297,7 @@ def summaries(flood: Flood) -> None:
     """The state, with a summary to be compared, over and over."""
 
     def attack(stranger: Stranger) -> None:
-        index = next(index for name, index, _ in stranger.hello["folders"] if name == "default")
-        said = FOLDER | {"type": "STATE_REQUEST", "index": index, "after": 0, "sequence": 0}
+        said = FOLDER | {"type": "STATE_REQUEST", "replica": stranger.their_replica, "after": 0, "sequence": 0}
 
         def requests() -> Iterator[bytes]:
             while True:

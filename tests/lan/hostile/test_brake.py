@@ -60,7 +60,7 @@ def test_the_brake_is_not_outwitted(new_lan: Callable[..., Lan]) -> None:
             records = attacker.state()
             other.open().listen()
             attacker.listen()
-            makers = {"many makers": crowd, "the victim": [attacker.hello["node"]]}.get(attack, [attacker.node])
+            makers = {"many makers": crowd, "the victim": [attacker.their_replica]}.get(attack, [attacker.replica])
             if attack == "approved before":
                 approve(attacker, makers)
             announce(attacker, records, makers)

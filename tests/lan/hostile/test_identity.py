@@ -126,8 +126,8 @@ def test_claims_to_have_seen_more_than_there_is_give_one_new_id(new_lan: Callabl
             with Stranger(victims.place, victims.a) as stranger:
                 stranger.send(stranger.my_hello())
                 hello = stranger.expect("HELLO")
-                index = next(index for name, index, _ in hello["folders"] if name == "default")
-                stranger.ask_for_state(index, 2**62)
+                stranger.hello = hello
+                stranger.ask_for_state(stranger.their_replica, 2**62)
                 ended.append(stranger.closed(10))
         except Closed:
             ended.append("lost")

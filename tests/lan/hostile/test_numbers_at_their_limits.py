@@ -31,7 +31,7 @@ def knowing(record: list[Any] | None, *more: tuple[str, int]) -> list[list[Any]]
 
 def attack(victims: Victims, attacker: Attacker, records: dict[str, Any], node_of: dict[str, str]) -> None:
     """Each path is attacked in a way of its own: edited, deleted and made."""
-    me, evil = attacker.node, b"evil"
+    me, evil = attacker.replica, b"evil"
     crowd = [(f"{number:04x}", COUNTER_MAX) for number in range(ENTRIES_MAX - 6)]
     ways: dict[str, dict[str, Any]] = {
         "largest stamp": {"vector": knowing(records["largest stamp"], (me, 1))},
@@ -99,10 +99,10 @@ def test_no_number_freezes_a_path(new_lan: Callable[..., Lan]) -> None:
         write(victims.a.dir / f"gone {name}", b"of a user, too")
     victims.start("--brake-files", "0")
     with Attacker(victims.place, victims.b) as other:
-        node_of = {"b": other.open().hello["node"]}
+        node_of = {"b": other.open().their_replica}
     with Attacker(victims.place, victims.a) as attacker:
         attacker.open()
-        node_of["a"] = attacker.hello["node"]
+        node_of["a"] = attacker.their_replica
         records = attacker.state()
         attack(victims, attacker, records, node_of)
         attacker.listen()
@@ -127,10 +127,10 @@ def test_sequences_at_their_limit(new_lan: Callable[..., Lan]) -> None:
     victims.start()
     for _ in range(5):
         with Attacker(victims.place, victims.a) as attacker:
-            attacker.send(attacker.my_hello(folders=[["default", attacker.index, COUNTER_MAX]]))
+            attacker.send(attacker.my_hello(folders=[["default", attacker.replica, COUNTER_MAX]]))
             hello = attacker.expect("HELLO")
-            index = hello["folders"][0][1]
-            attacker.ask_for_state(index, COUNTER_MAX)
+            replica = hello["folders"][0][1]
+            attacker.ask_for_state(replica, COUNTER_MAX)
             said = {"type": "STATE", "folder": "default", "sequence": COUNTER_MAX, "last": True, "records": []}
             attacker.send(said)
             attacker.listen()

@@ -31,7 +31,7 @@ class Scene:
 
     @property
     def me(self) -> str:
-        return self.node.index.node
+        return self.node.index.replica
 
     def restart(self) -> None:
         self.node.boot()
@@ -46,9 +46,9 @@ class Scene:
 
     def join(self, node: str, address: str = "10.0.0.66") -> None:
         """A peer that has nothing, and says so."""
-        hello = Hello(PROTOCOL, node, node, "1", 6000, (FolderIndex(FOLDER, node * 2, 0),))
+        hello = Hello(PROTOCOL, "0d" + node, node, "1", 6000, (FolderIndex(FOLDER, node, 0),))
         self.node.inbox.append(PeerUp(node, hello, address))
-        self.node.inbox.append(Received(node, StateRequest(FOLDER, self.node.index.index_id, 0, 0)))
+        self.node.inbox.append(Received(node, StateRequest(FOLDER, self.node.index.replica, 0, 0)))
         self.node.inbox.append(Received(node, State(FOLDER, 0, True, ())))
         self.run(500)
 
@@ -284,7 +284,7 @@ def test_whoever_brought_it_may_take_it_back(scene: Scene) -> None:
     scene.node.inbox.append(Received("aa", Decision(FOLDER, "aa", 2**62, False)))
     scene.run()
     assert not scene.is_held
-    assert all(row.record.stamp.node == scene.me for row in scene.rows()), "above what was announced"
+    assert all(row.record.stamp.maker == scene.me for row in scene.rows()), "above what was announced"
 
 
 def test_others_go_on_while_one_is_held(scene: Scene) -> None:

@@ -144,7 +144,7 @@ def test_what_is_missing_counts_in_files_and_bytes_and_less_when_some_is_back() 
     pair.restart(pair.one)
     one, two = pair.one.engine, pair.two.engine
     size = sum(len(b"content %d" % number) for number in range(20))
-    node = pair.one.index.node
+    node = pair.one.index.replica
     assert two.sync_report.lacked_by(node) == (20, size, 0)
     pair.one.disk.write(b"7", b"content 7")
     pair.one.inbox.append(Touched(b"7", Urgency.NOW))

@@ -1,0 +1,55 @@
+"""Who this node is on the network: one id for each folder that is shared from this machine.
+
+In:   the folder's path, this machine, random numbers. Out: the id, the same at each start.
+Rule: it stands in the user's state folder, not in the shared one. Who copies or moves the folder to another machine has
+      another node there, though the same replica of it. Where nothing can be kept, each start has an id of its own: the
+      id is worth no error.
+Used by: daemon.daemon, daemon.links.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from random import Random
+
+from blake3 import blake3
+
+from dir_sync.folder import user_state
+
+__all__ = ["NodeId"]
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_MACHINE = "/etc/machine-id"
+
+
+class NodeId:
+    """Any thread may read `value` and `instance`."""
+
+    def __init__(self, folder: str, rng: Random) -> None:
+        """`folder`: the real path."""
+        self.instance = f"{rng.getrandbits(64):016x}"  # of this run of the program
+        self._folder = folder
+        self._rng = rng
+        self._name = f"nodes/{_digest(folder)}.json"
+        known = user_state.read(self._name).get("node")
+        if isinstance(known, str) and _ID.fullmatch(known):
+            self.value = known
+        else:
+            self.take_new()
+
+    def take_new(self) -> None:
+        """Another machine uses the id, too: from now on this node has another one."""
+        self.value = f"{self._rng.getrandbits(64):016x}"
+        user_state.write(self._name, {"node": self.value, "folder": self._folder})
+
+
+def _digest(folder: str) -> str:
+    """What stands for this folder on this machine: several machines may have one home, and containers one image."""
+    try:
+        with open(_MACHINE, "rb") as file:
+            machine = file.read(100).strip()
+    except OSError:
+        machine = b""
+    named = b"\0".join((machine, os.fsencode(os.uname().nodename), os.fsencode(folder)))
+    return blake3(named).hexdigest(length=8)
