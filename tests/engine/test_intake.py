@@ -1,0 +1,283 @@
+"""What peers announce becomes offers; how far each has told and heard, and whether its word counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.core import notes
+from dir_sync.core.content import first_scan_record
+from dir_sync.core.events import Drop, NewIdentity, PeerUp
+from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, StateRequest
+from dir_sync.core.model import Kind, PeerError
+from dir_sync.core.peers.contact import Contact
+from dir_sync.core.peers.standing import NOTHING
+from dir_sync.engine.constants import MEMBER, NOBODY
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.stamps import Stamps
+from dir_sync.index import PeerSeen
+from tests.engine.kit import FOLDER, OTHER, PEER, WALL_NS, Alone, later, record, tombstone
+
+INDEX = "its index"
+
+
+def alone(**answers: Any) -> Alone[Intake]:
+    lacks = {"sync_report.lacked_from": NOTHING}
+    return Alone(Intake, Stamps, answers=lacks | {name.replace("__", "."): it for name, it in answers.items()})
+
+
+def comes(kit: Alone[Intake], node: str = PEER, index: str = INDEX, folder: str = FOLDER) -> Contact | None:
+    peer = kit.it.on_peer_up(PeerUp(node, Hello(PROTOCOL, node, node, "1", 6000, (FolderIndex(folder, index, 0),))))
+    if peer is not None:
+        kit.real(Publisher).peer_came(peer)
+    return peer
+
+
+def met(kit: Alone[Intake], node: str = PEER) -> Contact:
+    peer = comes(kit, node)
+    assert peer is not None
+    kit.effects()
+    return peer
+
+
+# --- who comes ------------------------------------------------------------------------------------------------------
+
+
+def test_who_comes_is_asked_for_what_is_new_since_last_time() -> None:
+    kit = alone()
+    comes(kit)
+    (request,) = kit.said()
+    assert isinstance(request, StateRequest)
+    assert (request.index, request.after) == (INDEX, 0)
+    kit = alone()
+    kit.index.set_peer(PEER, PeerSeen(INDEX, 7, 3))
+    comes(kit)
+    (request,) = kit.said()
+    assert isinstance(request, StateRequest)
+    assert request.after == 7
+
+
+def test_who_has_another_index_by_now_is_asked_for_all_and_its_offers_go() -> None:
+    kit = alone()
+    kit.index.set_peer(PEER, PeerSeen("an earlier index", 7, 3))
+    kit.announces(record(b"a", b"1"))
+    comes(kit)
+    (request,) = kit.said()
+    assert isinstance(request, StateRequest)
+    assert request.after == 0
+    assert not kit.index.offers(b"a")
+
+
+def test_while_it_is_unknown_what_is_here_nobody_is_asked() -> None:
+    kit = alone()
+    kit.board.begin_scan()
+    comes(kit)
+    assert kit.said() == []
+
+
+def test_who_has_no_such_folder_is_let_go_of() -> None:
+    kit = alone()
+    assert comes(kit, folder="another") is None
+    assert [drop.reason for drop in kit.out(Drop)] == ["no-common-folder"]
+
+
+def test_what_a_stranger_leaves_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dir_sync.core.limits.OFFERS_LEFT_MAX", 2)
+    for member, left in ((False, 0), (True, 3)):
+        kit = alone()
+        if member:
+            kit.index.note(MEMBER + PEER, 1)
+        met(kit)
+        for path in (b"a", b"b", b"c"):
+            kit.announces(record(path, b"1"))
+        kit.it.peer_gone(PEER)
+        assert kit.index.count_offers_of(PEER) == left
+
+
+# --- what it asks ---------------------------------------------------------------------------------------------------
+
+
+def test_who_asks_is_told_from_there() -> None:
+    kit = alone()
+    peer = met(kit)
+    for path in (b"a", b"b"):
+        kit.has(record(path, b"1"))
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.index_id, 1))
+    assert peer.has_asked
+    assert kit.real(Publisher).subscribers[PEER].sent == 1
+    kit.it.on_state_request(peer, StateRequest(FOLDER, "an index that was lost", 1))
+    assert kit.real(Publisher).subscribers[PEER].sent == 0
+
+
+def test_who_has_seen_more_of_us_than_there_is_shows_that_we_have_lost_it() -> None:
+    kit = alone()
+    peer = met(kit)
+    before = kit.index.node
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.index_id, 99))
+    assert kit.index.node != before
+    assert len(kit.out(NewIdentity)) == 1
+    assert [type(note) for note in kit.told()] == [notes.IdentityChanged]
+    assert kit.board.next_gone() == PEER
+    with pytest.raises(PeerError):  # that is true once at most
+        kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.index_id, 99))
+
+
+def test_who_comes_with_nothing_for_the_first_time_is_given_everything() -> None:
+    for sequence, given in ((0, True), (5, False)):
+        kit = alone()
+        peer = met(kit)
+        kit.it.on_state_request(peer, StateRequest(FOLDER, INDEX, 0, sequence))
+        assert (kit.real(Publisher).subscribers[PEER].seeding.contents is not None) == given
+
+
+# --- what it announces ----------------------------------------------------------------------------------------------
+
+
+def test_news_is_an_offer_and_planned() -> None:
+    kit = alone()
+    peer = met(kit)
+    news = record(b"a", b"1")
+    assert kit.it.on_announced(peer, news, 1)
+    assert [offer.record for offer in kit.index.offers(b"a")] == [news]
+    assert kit.planned() == [b"a"]
+
+
+def test_what_is_here_already_is_no_news_and_its_peer_need_not_be_told() -> None:
+    kit = alone()
+    peer = met(kit)
+    mine = kit.has(record(b"a", b"1", node="mm"))
+    kit.announces(later(mine.record, b"2"))
+    assert not kit.it.on_announced(peer, mine.record, 1)
+    assert not kit.index.offers(b"a"), "it has moved on"
+    subscriber = kit.real(Publisher).subscribers[PEER]
+    assert subscriber.knows == {b"a": (mine.record.stamp, mine.record.vector)}
+    assert subscriber.shared == 1
+    assert kit.asked("vain.add_repeat") == [(PEER,)]
+
+
+def test_what_is_older_than_ours_is_no_news() -> None:
+    kit = alone()
+    peer = met(kit)
+    old = record(b"a", b"1")
+    kit.has(later(old, b"2"))
+    assert not kit.it.on_announced(peer, old, 1)
+    assert not kit.index.offers(b"a")
+
+
+def test_what_is_being_installed_when_its_peer_moves_on_must_still_be_known() -> None:
+    kit = alone()
+    peer = met(kit)
+    first = kit.announces(record(b"a", b"1")).record
+    kit.work.jobs.record_attempt(b"a", first.stamp)
+    kit.it.on_announced(peer, later(first, b"2"), 2)
+    kept = kit.index.offer(b"a", NOBODY)
+    assert kept is not None
+    assert kept.record == first
+
+
+def test_a_deletion_that_was_made_in_ignorance_of_us_is_foreign() -> None:
+    for contact, foreign in (("first", True), ("later", False)):
+        kit = alone()
+        peer = met(kit)
+        kit.has(first_scan_record(b"a", Kind.FILE, 1, b"c" * 32, 5, 0o644))
+        if contact == "later":
+            kit.it.on_last_state(peer, 1)
+        kit.it.on_announced(peer, tombstone(b"a", ns=WALL_NS), 1)
+        assert [offer.foreign for offer in kit.index.offers(b"a")] == [foreign]
+
+
+def test_what_was_replaced_before_it_could_be_had_counts_as_in_vain() -> None:
+    kit = alone()
+    peer = met(kit)
+    first = record(b"a", b"1")
+    kit.it.on_announced(peer, first, 1)
+    assert kit.asked("vain.add") == []
+    kit.it.on_announced(peer, later(first, b"2"), 2)
+    assert kit.asked("vain.add") == [(PEER,)]
+
+
+# --- what it has heard ----------------------------------------------------------------------------------------------
+
+
+def acknowledges(kit: Alone[Intake], peer: Contact, *held: Any) -> None:
+    kit.it.on_acknowledge(peer, [(one.path, one.stamp) for one in held])
+
+
+def test_what_it_holds_is_shared_and_who_shares_most_is_a_member() -> None:
+    kit = alone()
+    peer = met(kit)
+    one = kit.has(record(b"a", b"1")).record
+    kit.has(record(b"b", b"1"))
+    assert not kit.it.is_member(PEER)
+    acknowledges(kit, peer, one)
+    kit.it.advance_received(peer, 5)
+    assert kit.it.is_member(PEER), "half of it"
+    assert kit.index.noted(MEMBER + PEER) == 1
+    known = kit.index.peer(PEER)
+    assert known is not None
+    assert known.seen == 5
+    kit.it.advance_received(peer, 3)
+    assert kit.index.peer(PEER) == known
+
+
+def test_an_offer_from_which_it_has_moved_on_is_taken_back() -> None:
+    kit = alone()
+    peer = met(kit)
+    mine = kit.has(record(b"a", b"1", node=kit.index.node)).record
+    kit.announces(later(mine, b"2"))
+    acknowledges(kit, peer, mine)
+    assert not kit.index.offers(b"a")
+
+
+def test_who_has_heard_from_us_what_we_have_lost_is_asked_for_all_it_has() -> None:
+    kit = alone()
+    peer = met(kit)
+    kit.index.set_peer(PEER, PeerSeen(INDEX, 7, 3))
+    acknowledges(kit, peer, record(b"a", b"lost here", node=kit.index.node))
+    kit.it.ask_again_if_due(peer)
+    assert kit.said() == [], "first it tells all it has to tell"
+    kit.it.on_last_state(peer, 7)
+    kit.effects()
+    kit.it.ask_again_if_due(peer)
+    (request,) = kit.said()
+    assert isinstance(request, StateRequest)
+    assert request.after == 0
+    kit.it.on_last_state(peer, 7)
+    kit.effects()
+    kit.it.ask_again_if_due(peer)
+    assert kit.said() == [], "once"
+
+
+def test_what_a_larger_stamp_said_before_it_went_back_is_not_unheard_of() -> None:
+    kit = alone()
+    peer = met(kit)
+    larger = record(b"a", b"1", ns=WALL_NS + 10)
+    kit.has(later(larger, b"2", ns=-20))
+    kit.real(Stamps).lowered[b"a"] = {larger.stamp}
+    acknowledges(kit, peer, larger)
+    kit.it.on_last_state(peer, 7)
+    kit.effects()
+    kit.it.ask_again_if_due(peer)
+    assert kit.said() == []
+
+
+def test_two_peers_are_told_apart() -> None:
+    kit = alone()
+    met(kit, PEER)
+    peer = met(kit, OTHER)
+    kit.it.on_announced(peer, record(b"a", b"1"), 1)
+    assert [offer.peer for offer in kit.index.offers(b"a")] == [OTHER]
+
+
+def test_a_gift_that_is_being_installed_must_still_be_known() -> None:
+    kit = alone()
+    peer = met(kit)
+    gift = record(b"a", b"1")
+    kit.work.begin_pushed(1, PEER, [ApplyItem(b"a", Act.INSTALL, gift, b"", Why.REPLACED, b"1")])
+    kit.it.on_announced(peer, later(gift, b"2"), 2)
+    kept = kit.index.offer(b"a", NOBODY)
+    assert kept is not None
+    assert kept.record == gift

@@ -1,0 +1,99 @@
+"""What a scan missed was deleted, or is too much to be believed."""
+
+from __future__ import annotations
+
+from dir_sync.core import notes
+from dir_sync.core.safeguard.brake import Limits
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.own_losses import OwnLosses
+from tests.engine.kit import Alone, folder, record
+
+
+def missing(count: int, of: int, limits: Limits | None = None) -> Alone[OwnLosses]:
+    """So many files of so many are missing after a scan."""
+    kit = Alone(OwnLosses, Brakes, brake=limits or Limits(files=3, percent=50))
+    for number in range(of):
+        kit.has(record(b"%03d" % number, b"content %d" % number))
+    kit.it.begin_to_look()
+    for number in range(count):
+        kit.real(Brakes).own.miss(b"%03d" % number)
+    return kit
+
+
+def is_believed(kit: Alone[OwnLosses]) -> bool:
+    kit.it.judge()
+    assert not kit.real(Brakes).own.missed
+    return not kit.real(Brakes).own.held
+
+
+def test_a_few_and_less_than_half_are_believed_and_no_more() -> None:
+    assert is_believed(missing(2, 2))
+    assert is_believed(missing(5, 10))
+    assert not is_believed(missing(6, 10))
+    assert is_believed(missing(10, 10, Limits(files=0)))
+
+
+def test_what_is_believed_is_looked_at_once_more_and_may_be_told() -> None:
+    kit = missing(2, 10)
+    kit.it.judge()
+    errand = kit.board.agenda.find(b"000")
+    assert errand is not None
+    assert errand.judged
+
+
+def test_what_is_held_is_said() -> None:
+    kit = missing(6, 10)
+    kit.it.judge()
+    assert kit.told() == [notes.LossHeld(b"000", 6, 6)]
+    assert len(kit.board.agenda) == 0
+
+
+def test_the_files_in_a_folder_count() -> None:
+    kit = Alone(OwnLosses, Brakes, brake=Limits(files=3, percent=50))
+    kit.has(folder(b"d"))
+    for path in (b"d/a", b"d/b", b"d/c"):
+        kit.has(record(path, path))
+    kit.it.begin_to_look()
+    kit.real(Brakes).own.miss(b"d")
+    assert not is_believed(kit)
+
+
+def test_what_has_only_moved_is_no_loss() -> None:
+    kit = missing(6, 10)
+    for number in range(4):
+        kit.has(record(b"moved %d" % number, b"content %d" % number))
+    assert is_believed(kit)
+    kit = missing(6, 10)
+    for number in range(4):
+        kit.work.set_aside(b"%03d" % number, b"new name %d" % number)
+    assert is_believed(kit)
+
+
+def test_new_files_make_up_for_nothing() -> None:
+    kit = missing(6, 10)
+    for number in range(50):
+        kit.has(record(b"new %d" % number, b"new %d" % number))
+    assert not is_believed(kit)
+
+
+def test_when_so_much_is_back_that_the_rest_is_no_disaster_it_was_deleted() -> None:
+    kit = missing(6, 10)
+    kit.it.judge()
+    kit.effects()
+    kit.it.no_longer_held(b"000")
+    kit.it.judge_again()
+    assert kit.real(Brakes).own.held
+    kit.wait(2_000)
+    kit.it.judge_again()
+    assert not kit.real(Brakes).own.held
+    assert kit.told() == [notes.NothingHeld()]
+    assert kit.is_looked_at(b"001")
+
+
+def test_when_all_is_back_people_are_told() -> None:
+    kit = missing(6, 10)
+    kit.it.judge()
+    kit.effects()
+    for number in range(6):
+        kit.it.no_longer_held(b"%03d" % number)
+    assert kit.told() == [notes.NothingHeld()]
