@@ -201,7 +201,7 @@ def test_each_machine_says_truly_who_uses_it() -> None:
         words = " ".join((ast.get_docstring(TREES[name]) or "").split())
         said = re.search(r"Used by: ([\w, ]+)\.", words)
         if said is not None:
-            assert set(said.group(1).split(", ")) == users[name] - {"machines"} or {"engine"}, name
+            assert set(said.group(1).split(", ")) == (users[name] - {"machines"} or {"engine"}), name
         else:
             assert name in ("engine/board.py", "engine/engine.py", "engine/values.py", "engine/constants.py"), name
 

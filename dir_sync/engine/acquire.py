@@ -66,7 +66,7 @@ class Acquire:
         target = take.record
         mine = None if row is None else row.record
         there = b"" if row is None else row.fp
-        self._work.end_folder_wait(path)
+        self._work.folders.end_wait(path)
         if len(there) > FINGERPRINT_BYTES:
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS)
             self._board.agenda.add(path, again, self._board.now.mono_ms)
@@ -96,7 +96,7 @@ class Acquire:
         if parent:
             above = self._board.index.get(parent)
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
-                self._work.await_folder(path, target.content)
+                self._work.folders.begin_wait(path, target.content)
                 if self._work.obstacles.is_at_or_above(parent):
                     self._transfers.drop_wanted(path)
                 return
@@ -133,7 +133,7 @@ class Acquire:
     def try_to_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
         """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
         assert row is not None
-        if self._work.jobs.awaits_listing(path):
+        if self._work.attempts.awaits_listing(path):
             return False  # it was not empty: its listing decides what comes next
         pending = False
         for child in self._board.index.live_children(path, limits.LOOK_ITEMS_MAX):
@@ -168,7 +168,7 @@ class Acquire:
         if mine.kind != Kind.FILE or not mine.size:
             return False
         is_base = mine.size >= limits.DELTA_FILE_BYTES_MIN and mine.content in self._sources.bases.values()
-        if not is_base and not self._work.is_awaited_in_a_folder(mine.content):
+        if not is_base and not self._work.folders.is_content_awaited(mine.content):
             self._work.end_grace(path)
             return False
         if self._work.grace_ms(path, target) > limits.RENAME_HOLD_MS:
@@ -208,7 +208,7 @@ class Acquire:
             before := self._work.arrivals.fetch(self._sources.origins.get(path, b""))
         ) is not None and self._transfers.go_on_with(before, target):
             return
-        avoid = self._work.retries.failed_holders(path)
+        avoid = self._work.holders.failed_holders(path)
         holders = [
             holder_of(offer.peer)
             for offer in offers
@@ -216,7 +216,7 @@ class Acquire:
         ]
         if not holders:
             if avoid:
-                tries = self._work.retries.end_round(path)
+                tries = self._work.holders.end_round(path)
                 self._board.plan_later(path, backoff(RETRY_MS, tries, _RETRY_MS_MAX))
             elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
                 self._board.plan_later(path, 100)  # it is just being moved or looked at
@@ -247,7 +247,7 @@ class Acquire:
         other = self._work.arrivals.path_it_arrives_at(content)
         if other is None or other == path:
             return False
-        self._work.arrivals.await_content(path, other)
+        self._work.copies.begin_wait(path, other)
         return True
 
     def _wait_for_maker(self, target: Record) -> bool:

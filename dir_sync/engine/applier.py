@@ -72,9 +72,9 @@ class Applier:
             source = self._board.index.get(item.copy_path)
             if source is not None and (gone := self._rows.announced_gone(source.record)) is not None:
                 # The old name may be gone by us, whatever comes of the new one.
-                self._work.jobs.record_attempt(item.copy_path, gone.stamp)
+                self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
-            self._work.arrivals.expect(item.target.content, item.path)
+            self._work.expected.add(item.target.content, item.path)
         if item.act is Act.INSTALL and not item.expect:
             self._look_queue.expect_echo(item.path)
         if item.act in (Act.INSTALL, Act.MOVE):
@@ -87,7 +87,7 @@ class Applier:
 
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
         """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
-        self._work.jobs.record_attempt(path, stamp)
+        self._work.attempts.record_attempt(path, stamp)
         earlier = self._board.index.offer(path, NOBODY)
         if earlier is not None and earlier.record.stamp != stamp:
             self._board.index.drop_offer(path, NOBODY)
@@ -120,7 +120,7 @@ class Applier:
         pushed = self._work.jobs.pushed(path)
         if pushed is not None:  # something is not as it should be: it is an offer like any other again
             self.no_longer_intended(pushed.intent)
-            self._work.jobs.record_attempt(path, pushed.item.target.stamp)
+            self._work.attempts.record_attempt(path, pushed.item.target.stamp)
             if self._board.index.offer(path, pushed.node) is None:
                 self._board.index.put_offer(Offer(pushed.node, pushed.item.target, False))
         item, take = self._work.end_apply(path)
@@ -129,7 +129,7 @@ class Applier:
         if item.act == Act.MOVE and item.copy_path is not None:
             if self._work.jobs.end_move_away(item.copy_path) is not None:
                 self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
-        listed = self._work.jobs.take_listed(path)
+        listed = self._work.attempts.take_listed(path)
         if listed is not None and not (result.result == Result.DONE and result.fp == listed):
             self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
         if take is None:
@@ -149,8 +149,8 @@ class Applier:
         match result.result:
             case Result.DONE:
                 self._work.retries.end_trouble(path)
-                self._work.jobs.forget_attempt(path)
-                self._work.jobs.end_listing_wait(path)
+                self._work.attempts.forget_attempt(path)
+                self._work.attempts.end_listing_wait(path)
                 self.installed(item, take, row, result)
             case Result.CHANGED:
                 wait = self._work.retries.wait_after_change(path)
@@ -158,10 +158,10 @@ class Applier:
                 self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms).listing = True
                 is_folder = row is not None and row.record.kind == Kind.DIRECTORY
                 if is_folder and item.target.kind != Kind.DIRECTORY:
-                    self._work.jobs.await_listing(path)
+                    self._work.attempts.await_listing(path)
                 self._ready_again(item)
             case Result.MISSING:
-                self._work.jobs.forget_attempt(path)
+                self._work.attempts.forget_attempt(path)
                 if item.copy_path is not None:
                     if item.copy_fp and not _is_kept(item.copy_path):
                         self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
@@ -180,7 +180,7 @@ class Applier:
                 self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms)
                 self._ready_again(item)
             case Result.IMPOSSIBLE:
-                self._work.jobs.forget_attempt(path)
+                self._work.attempts.forget_attempt(path)
                 least = item.target.size if result.too_large else 0
                 stamp = None if least else item.target.stamp
                 self._transfers.unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
@@ -289,7 +289,7 @@ class Applier:
 
     def _moved_away(self, source: bytes, exchanged: bool) -> None:
         """The old name of a move: its tombstone is taken now."""
-        self._work.jobs.forget_attempt(source)
+        self._work.attempts.forget_attempt(source)
         row = self._board.index.get(source)
         decision = decide(None if row is None else row.record, self._board.index.offers(source))
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:

@@ -3,18 +3,18 @@
 In:   transfers that begin and end; what they brought; who wants a content that is on its way to another path.
 Out:  which content comes where, and what has come; marks for whoever waited for it.
 Rule: of two paths that want one content, one gets it, and the other is copied from there.
-Used by: work.
+Used by: work, folder_waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import Record
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import READY_BYTES_MAX
+from dir_sync.engine.expected import Copies, Expected
 from dir_sync.engine.path_jobs import PathJobs
 from dir_sync.engine.path_work import PathTable
 from dir_sync.engine.retries import Retries
@@ -26,19 +26,22 @@ __all__ = ["Arrivals"]
 class Arrivals:
     """Contents on their way to a path, and those that have come and are not in their place."""
 
-    def __init__(self, board: Board, paths: PathTable, jobs: PathJobs, retries: Retries) -> None:
+    def __init__(
+        self, board: Board, paths: PathTable, jobs: PathJobs, retries: Retries, expected: Expected, copies: Copies
+    ) -> None:
         self._board = board
         self._paths = paths
         self._jobs = jobs
         self._retries = retries
+        self._expected = expected
+        self._copies = copies
         self._fetching: dict[bytes, None] = {}  # paths with a transfer, in the order in which they began
         self._come: dict[bytes, None] = {}  # paths for which a content has come, in that order
         self._ready_bytes = 0
-        self._arriving_at: dict[bytes, bytes] = {}  # content -> path that it is on its way to
 
     def begin_fetch(self, fetch: Fetch) -> None:
         self._set_fetch(fetch.target.path, fetch)
-        self._arriving_at[fetch.target.content] = fetch.target.path
+        self._expected.add(fetch.target.content, fetch.target.path)
 
     def _set_fetch(self, path: bytes, fetch: Fetch | None) -> None:
         self._paths.at(path).fetch = fetch
@@ -69,7 +72,7 @@ class Arrivals:
         path = fetch.target.path
         if self.fetch(path) is fetch:
             self._set_fetch(path, None)
-            self.wake_copies(path)
+            self._copies.wake(path)
 
     def redirect_fetch(self, fetch: Fetch, target: Record) -> None:
         """What is on its way is the beginning of what is wanted now, maybe under another name."""
@@ -78,7 +81,7 @@ class Arrivals:
             self._set_fetch(old, None)
         fetch.target, fetch.size = target, target.size
         self.begin_fetch(fetch)
-        self.wake_copies(old)
+        self._copies.wake(old)
 
     def hand_over(self, path: bytes, target: Record) -> None:
         """What has come, or comes, to `path` is wanted under another name now."""
@@ -90,8 +93,8 @@ class Arrivals:
         if ready is not None:
             self._set_ready(path, None)
             self._set_ready(target.path, ready)
-        self._arriving_at[target.content] = target.path
-        self.wake_copies(path)
+        self._expected.add(target.content, target.path)
+        self._copies.wake(path)
 
     def make_ready(self, path: bytes, ready: Ready) -> None:
         self.unready(path)
@@ -100,7 +103,7 @@ class Arrivals:
             return  # it will be pulled when its turn comes
         self._set_ready(path, ready)
         self._ready_bytes += size
-        self._arriving_at[ready.digest] = path
+        self._expected.add(ready.digest, path)
 
     def _set_ready(self, path: bytes, ready: Ready | None) -> None:
         self._paths.at(path).ready = ready
@@ -115,7 +118,7 @@ class Arrivals:
         if ready is None:
             return
         self._set_ready(path, None)
-        self.wake_copies(path)
+        self._copies.wake(path)
         if ready.data is not None:
             self._ready_bytes -= len(ready.data)
         if ready.staged is not None and not keep_file:
@@ -149,7 +152,7 @@ class Arrivals:
 
     def path_it_arrives_at(self, content: bytes) -> bytes | None:
         """The path that a content is on its way to."""
-        path = self._arriving_at.get(content)
+        path = self._expected.path_of(content)
         if path is None:
             return None
         fetch, ready, doing = self.fetch(path), self.ready(path), self._jobs.applying(path)
@@ -159,56 +162,18 @@ class Arrivals:
             or (doing is not None and doing.target.content == content)
         ):
             return path
-        del self._arriving_at[content]
+        self._expected.remove(content)
         return None
-
-    def expect(self, content: bytes, path: bytes) -> None:
-        """A content will come to a path: by a transfer, a copy, or a job."""
-        self._arriving_at[content] = path
-
-    def expect_all(self, items: Sequence[ApplyItem]) -> None:
-        self._arriving_at.update([(item[2].content, item[0]) for item in items])
-
-    def not_expected(self, contents: set[bytes]) -> set[bytes]:
-        """Those of some contents of which it is not known that they come."""
-        return contents.difference(self._arriving_at)
-
-    def expected(self) -> list[bytes]:
-        """Contents that will come, as far as is remembered."""
-        return list(self._arriving_at)
 
     def forget_those_that_came(self) -> None:
         """No job and no transfer is under way: else each content would be remembered for good."""
-        if len(self._arriving_at) > len(self._come) and not self._fetching:
-            self._arriving_at = {ready.digest: path for path, ready in self._all_ready()}
+        if len(self._expected) > len(self._come) and not self._fetching:
+            self._expected.replace({ready.digest: path for path, ready in self._all_ready()})
 
     def drop_below(self, folder: bytes) -> None:
         """Nothing can be had in a folder."""
         for path in [other for other in self._come if other.startswith(folder + b"/")]:
             self.unready(path)
-
-    def await_content(self, path: bytes, other: bytes) -> None:
-        """The same content is on its way to another path, and is copied from there."""
-        entry = self._paths.at(other)
-        if entry.copies is None:
-            entry.copies = {}
-        entry.copies[path] = None
-
-    def awaiting_content(self, path: bytes) -> list[bytes]:
-        """Who waits for what is on its way to `path`."""
-        entry = self._paths.get(path)
-        return [] if entry is None or entry.copies is None else list(entry.copies)
-
-    def wake_copies_of(self, paths: Iterable[bytes]) -> None:
-        for path in self._paths.among(paths):
-            self.wake_copies(path)
-
-    def wake_copies(self, path: bytes) -> None:
-        entry = self._paths.get(path)
-        if entry is not None and entry.copies is not None:
-            self._board.plan_queue.add_all(entry.copies)
-            entry.copies = None
-            self._paths.touch(path)
 
     def check(self) -> Iterator[str]:
         """What is not as it must be between two turns."""

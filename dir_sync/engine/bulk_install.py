@@ -58,7 +58,7 @@ class BulkInstall:
         items: list[ApplyItem] = []
         here: dict[bytes, bool] = {}
         free = work.may_be_pushed(index.unknown([change.record.path for change in changes]))
-        new = work.arrivals.not_expected(index.may_not_have([change.record.content for change in changes]))
+        new = work.expected.lacks(index.may_not_have([change.record.content for change in changes]))
         for change in changes:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
@@ -122,7 +122,7 @@ class BulkInstall:
             subscriber = self._publisher.subscribers.get(node)
             if subscriber is not None:
                 subscriber.all_taken_over(records)
-            self._work.arrivals.wake_copies_of(paths)
+            self._work.copies.wake_all(paths)
             for record in records:
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)

@@ -61,7 +61,7 @@ class DeltaRequests:
         self._requests[node][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
         self._sources.begin_with(path, base)
         self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
-        self._work.retries.want_whole(path)  # where no delta comes, the next plan asks for the whole
+        self._work.holders.want_whole(path)  # where no delta comes, the next plan asks for the whole
         self._board.plan_later(path, STALLED_MS)
 
     def delta_is_coming(self, path: bytes, content: bytes) -> bool:
@@ -118,7 +118,7 @@ class DeltaRequests:
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)
-            self._work.retries.offer_delta(path, peer.replica, base, asked.content, offer)
+            self._work.holders.offer_delta(path, peer.replica, base, asked.content, offer)
         self._board.plan_queue.add(path)
 
     def on_signed(self, event: Signed) -> None:

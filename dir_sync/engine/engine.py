@@ -118,7 +118,7 @@ class Engine(Machines):
                     self.local_changes.on_looked(seen, together)
             case Applied(items):
                 self.board.job_came_back()
-                for result in self.bulk_install.on_pushed_installed(items) if self.work.jobs.has_pushed else items:
+                for result in self.bulk_install.on_pushed_installed(items) if self.work.jobs.pushed_counts else items:
                     self.applier.on_applied(result)
             case Staged():
                 self.board.job_came_back()

@@ -59,7 +59,7 @@ class Fetcher:
         self._deltas_in = deltas_in
 
     def fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
-        delta = self._work.retries.delta_offer(path)
+        delta = self._work.holders.delta_offer(path)
         if delta is not None and delta[2] == target.content:
             peer, base, _, offer = delta
             if offer.marks is None:
@@ -75,7 +75,7 @@ class Fetcher:
                 self._sources.begin_with(path, base)
                 self._begin(path, target, peer, None, target.size, Beginning(*known))
                 return
-        if self._work.retries.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
+        if self._work.holders.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
             return
         choice = min(holders, key=lambda node: (self._transfers.holders[node].window.bytes, node))
         small = target.size <= limits.CHUNK_BYTES
@@ -91,7 +91,7 @@ class Fetcher:
             return
         grows = delta is not None and delta[3].marks is not None
         may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
-        may_ask = (self._board.with_deltas or grows or may_have_grown) and not self._work.retries.is_whole_wanted(path)
+        may_ask = (self._board.with_deltas or grows or may_have_grown) and not self._work.holders.is_whole_wanted(path)
         before = self._sources.base_of(path, row) if may_ask else None
         is_ours = before is not None and row is not None and row.record.content == before[0]
         if (

@@ -83,10 +83,10 @@ class GrowthInstaller:
                 self._work.retries.await_disk_room(path, fetch.target.size)
             if event.base_changed:
                 self._transfers.forget(fetch)
-                self._work.retries.drop_delta_offer(path)
+                self._work.holders.drop_delta_offer(path)
             else:
                 self._transfers.failed_fetch(fetch, event)
-                self._work.retries.want_whole(path)
+                self._work.holders.want_whole(path)
             return
         self._transfers.forget(fetch)
         self._transfers.tell_fetched(fetch)
@@ -94,7 +94,7 @@ class GrowthInstaller:
             self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
             return
         _, _, item, take = fetch.plan
-        self._work.jobs.forget_attempt(path)
+        self._work.attempts.forget_attempt(path)
         self._work.retries.end_trouble(path)
         row = self._board.index.get(path)
         self._applier.installed(item, take, row, ApplyResult(path, Result.DONE, event.fp))

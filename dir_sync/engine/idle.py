@@ -49,7 +49,7 @@ class IdleTasks:
                 or self._signatures.sign_after is not None
                 or self._transfers.must_sweep
             )
-            or self._work.has_ready_in_missing_folders()
+            or self._work.folders.has_ready()
         ) and not self._signatures.signing
 
     def when_calm(self) -> None:
@@ -73,7 +73,7 @@ class IdleTasks:
             self._look_queue.forget_echoes()
             self._board.run_once_more()
             return
-        for path in self._work.ready_in_missing_folders():
+        for path in self._work.folders.ready():
             self._work.arrivals.unready(
                 path
             )  # its folder does not come: who waits for this content is served otherwise

@@ -187,7 +187,7 @@ class Intake:
         pushed = self._work.jobs.pushed(path)
         if pushed is not None and self._board.index.offer(path, NOBODY) is None:
             self._board.index.put_offer(Offer(NOBODY, pushed.item.target, False))
-        tried = self._work.jobs.attempted(path)
+        tried = self._work.attempts.attempted(path)
         if tried is not None:
             offer = next(
                 (offer for offer in self._board.index.offers(path) if offer.record.stamp == tried != stamp), None
@@ -308,5 +308,5 @@ class Intake:
         self._board.index.put_offer(Offer(peer.replica, record, foreign))
         self._board.plan_queue.add(path)
         is_other = earlier is not None and earlier.record.content != record.content
-        self._work.retries.announced_by(path, peer.replica, is_other)
+        self._work.holders.announced_by(path, peer.replica, is_other)
         return True

@@ -192,7 +192,7 @@ class LocalChanges:
         if path not in self._board.agenda:
             self._board.scan_need_not_wait(path)
             if not self._work.jobs.is_at(path):
-                self._work.jobs.forget_attempt(path)
+                self._work.attempts.forget_attempt(path)
                 if self._board.listings.failed:
                     self._board.index.drop_offer(path, NOBODY)  # see `_may_be_unseen`: it has been seen now
 

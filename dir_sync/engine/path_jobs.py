@@ -1,7 +1,7 @@
-"""What workers do at a path, and what they may have left there.
+"""What workers do at a path.
 
-In:   jobs that are ordered and end; what listings saw meanwhile.
-Out:  whether a path is free of jobs; what was ordered there; what may be on the disk.
+In:   jobs that are ordered and end.
+Out:  whether a path is free of jobs; what was ordered there.
 Rule: a path has at most one job: a change of the tree, a move away from there, or a file that grows.
 Used by: work, arrivals.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dir_sync.core.jobs import ApplyItem
-from dir_sync.core.model import Stamp, parent_of
+from dir_sync.core.model import parent_of
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
+from dir_sync.engine.attempts import Attempts
 from dir_sync.engine.path_work import Applying, Growing, MovingAway, PathTable
 
 __all__ = ["PathJobs"]
@@ -21,16 +22,40 @@ __all__ = ["PathJobs"]
 _new = tuple.__new__  # what is made by the thousand
 
 
-class PathJobs:
-    """What workers do at a path, and what they may have left there."""
+class PushedCounts:
+    """How many of the files that each peer pushed are being installed, and their bytes together."""
 
-    def __init__(self, paths: PathTable) -> None:
+    def __init__(self) -> None:
+        self._by_peer: dict[str, tuple[int, int]] = {}
+
+    def add(self, node: str, files: int, size: int) -> None:
+        """So many more; fewer, if they are negative."""
+        files_before, size_before = self._by_peer.get(node, (0, 0))
+        if files_before + files:
+            self._by_peer[node] = files_before + files, size_before + size
+        else:
+            del self._by_peer[node]
+
+    def of(self, node: str) -> tuple[int, int]:
+        """Files and bytes of one peer."""
+        return self._by_peer.get(node, (0, 0))
+
+    def all(self) -> dict[str, tuple[int, int]]:
+        return dict(self._by_peer)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_peer)
+
+
+class PathJobs:
+    """What workers do at a path."""
+
+    def __init__(self, paths: PathTable, attempts: Attempts) -> None:
         self._paths = paths
+        self._attempts = attempts
         self._busy: set[bytes] = set()  # paths with a job
         self._changes = 0  # of these, changes of the tree
-        self._pushed: dict[
-            str, tuple[int, int]
-        ] = {}  # of these, new files that a peer pushed, and their bytes, by peer
+        self.pushed_counts = PushedCounts()
 
     def begin_apply(self, item: ApplyItem, take: Take | None) -> None:
         self._paths.set_job(item.path, Applying(item, take))
@@ -45,7 +70,7 @@ class PathJobs:
         self._busy.discard(path)
         self._changes -= 1
         if job.node:
-            self._count_pushed(job.node, -1, -job.item.target.size)
+            self.pushed_counts.add(job.node, -1, -job.item.target.size)
         return job.item, job.take
 
     def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
@@ -53,7 +78,7 @@ class PathJobs:
         self._paths.begin_jobs(_new(Applying, (item, _new(Take, (item.target, False)), node, intent)) for item in items)
         self._busy.update([item.path for item in items])
         self._changes += len(items)
-        self._count_pushed(node, len(items), sum([item[2].size for item in items]))
+        self.pushed_counts.add(node, len(items), sum([item[2].size for item in items]))
 
     def _applying(self, path: bytes) -> Applying | None:
         entry = self._paths.get(path)
@@ -105,28 +130,13 @@ class PathJobs:
         for item, _, node, _ in jobs.values():
             sizes.setdefault(node, []).append(item[2].size)
         for node, of_node in sizes.items():
-            self._count_pushed(node, -len(of_node), -sum(of_node))
+            self.pushed_counts.add(node, -len(of_node), -sum(of_node))
         return jobs
-
-    def _count_pushed(self, node: str, files: int, size: int) -> None:
-        files_before, size_before = self._pushed.get(node, (0, 0))
-        if files_before + files:
-            self._pushed[node] = files_before + files, size_before + size
-        else:
-            del self._pushed[node]
 
     def pushed(self, path: bytes) -> Applying | None:
         """The job that installs what a peer pushed there."""
         job = self._applying(path)
         return job if job is not None and job.node else None
-
-    def pushed_by(self, node: str) -> tuple[int, int]:
-        """How many of the files that a peer pushed are being installed, and their bytes together."""
-        return self._pushed.get(node, (0, 0))
-
-    @property
-    def has_pushed(self) -> bool:
-        return bool(self._pushed)
 
     def begin_move_away(self, source: bytes, to: bytes) -> None:
         """What is here gets another name, by a job there."""
@@ -136,7 +146,7 @@ class PathJobs:
     def end_move_away(self, source: bytes) -> bytes | None:
         """The fingerprint that a listing saw meanwhile."""
         self._end(source)
-        return self.take_listed(source)
+        return self._attempts.take_listed(source)
 
     def begin_growth(self, fetch: Fetch) -> None:
         """The file itself is written to, so nothing else is done there until that is over."""
@@ -145,7 +155,7 @@ class PathJobs:
 
     def end_growth(self, path: bytes) -> None:
         self._end(path)
-        self.take_listed(path)
+        self._attempts.take_listed(path)
 
     def _end(self, path: bytes) -> None:
         if path in self._busy:
@@ -163,46 +173,6 @@ class PathJobs:
     def is_below(self, folder: bytes) -> bool:
         prefix = folder + b"/"
         return any(path.startswith(prefix) for path in self._busy)
-
-    def note_listed(self, path: bytes, fp: bytes) -> None:
-        """A listing saw this while a job was out here."""
-        self._paths.at(path).listed = fp
-
-    def take_listed(self, path: bytes) -> bytes | None:
-        entry = self._paths.get(path)
-        if entry is None or entry.listed is None:
-            return None
-        fp, entry.listed = entry.listed, None
-        self._paths.touch(path)
-        return fp
-
-    def record_attempt(self, path: bytes, stamp: Stamp) -> None:
-        """A job may have put this there, until a look has told."""
-        self._paths.at(path).attempted = stamp
-
-    def attempted(self, path: bytes) -> Stamp | None:
-        entry = self._paths.get(path)
-        return None if entry is None else entry.attempted
-
-    def forget_attempt(self, path: bytes) -> None:
-        entry = self._paths.get(path)
-        if entry is not None and entry.attempted is not None:
-            entry.attempted = None
-            self._paths.touch(path)
-
-    def await_listing(self, folder: bytes) -> None:
-        """It should go, and was not empty: its listing decides what comes next."""
-        self._paths.at(folder).leaving = True
-
-    def awaits_listing(self, folder: bytes) -> bool:
-        entry = self._paths.get(folder)
-        return entry is not None and entry.leaving
-
-    def end_listing_wait(self, folder: bytes) -> None:
-        entry = self._paths.get(folder)
-        if entry is not None and entry.leaving:
-            entry.leaving = False
-            self._paths.touch(folder)
 
     def uses(self, name: bytes) -> bool:
         """True if a staging file is just being put in its place."""
@@ -225,5 +195,5 @@ class PathJobs:
                     yield f"the job at {path!r} is for {job.item.path!r}"
             elif isinstance(job, MovingAway) and ((mover := self.applying(job.to)) is None or mover.copy_path != path):
                 yield f"{path!r} is moved away to {job.to!r}, and no job does that"
-        if (changes, pushed) != (self._changes, self._pushed):
-            yield f"{changes} changes, {pushed} of them pushed, are counted as {self._changes} and {self._pushed}"
+        if (changes, pushed) != (self._changes, self.pushed_counts.all()):
+            yield f"{changes} changes, {pushed} of them pushed, are counted as {self._changes} and {self.pushed_counts.all()}"

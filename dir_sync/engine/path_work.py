@@ -4,7 +4,7 @@ In:   regions that begin and end.
 Out:  one `PathWork` for each path at which anything is going on.
 Rule: no entry means that nothing is going on; then the index says all. Who ends a region touches the path, and at the end of
       the turn an entry without any region goes.
-Used by: path_jobs, arrivals, retries, work.
+Used by: path_jobs, arrivals, retries, work, attempts, expected, folder_waits, holders.
 
 The regions of a path are independent of each other: content may have come while its folder is missing, an old transfer may
 still run while the file is written by another job. Within a region one state follows another as `MAY_FOLLOW` says.
@@ -23,7 +23,18 @@ from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.values import Ready
 
-__all__ = ["Applying", "Grace", "Growing", "Job", "MovingAway", "OfferedDelta", "PathTable", "PathWork", "Retry"]
+__all__ = [
+    "Applying",
+    "Grace",
+    "Growing",
+    "Job",
+    "MovingAway",
+    "OfferedDelta",
+    "PathTable",
+    "PathWork",
+    "Retry",
+    "RetryEntries",
+]
 
 
 class Applying(NamedTuple):
@@ -188,3 +199,27 @@ class PathTable:
             if entry is not None and entry.is_empty:
                 del self._paths[path]
         self._touched.clear()
+
+
+class RetryEntries:
+    """The retry region of paths."""
+
+    def __init__(self, paths: PathTable) -> None:
+        self._paths = paths
+
+    def of(self, path: bytes) -> Retry | None:
+        entry = self._paths.get(path)
+        return None if entry is None else entry.retry
+
+    def at(self, path: bytes) -> Retry:
+        """The region, to put something into it."""
+        entry = self._paths.at(path)
+        if entry.retry is None:
+            entry.retry = Retry()
+        return entry.retry
+
+    def tidy(self, path: bytes, retry: Retry) -> None:
+        """Something of it has ended."""
+        if retry.is_empty:
+            self._paths.at(path).retry = None
+            self._paths.touch(path)

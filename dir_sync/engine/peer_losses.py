@@ -140,7 +140,7 @@ class PeerLosses:
         if row is None:
             return False
         content = row.record.content
-        if self._work.arrivals.path_it_arrives_at(content) not in (None, path) or self._work.is_awaited_in_a_folder(
+        if self._work.arrivals.path_it_arrives_at(content) not in (None, path) or self._work.folders.is_content_awaited(
             content
         ):
             return True

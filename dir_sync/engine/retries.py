@@ -1,7 +1,7 @@
 """What went wrong at a path, and when and how it is tried again.
 
-In:   trouble on our own disk, holders that could not give a content, deltas that are offered.
-Out:  how long a path is left alone; who is not asked; what a status says of it.
+In:   trouble on our own disk.
+Out:  how long a path is left alone; what a status says of it.
 Rule: all of it is about what is announced just now, and is forgotten with that.
 Used by: work, arrivals.
 """
@@ -12,10 +12,9 @@ from collections.abc import Iterator, Set
 
 from dir_sync.core import notes
 from dir_sync.core.backoff import longer
-from dir_sync.core.messages import DeltaOffer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CHANGING, TROUBLE_RETRY_MS
-from dir_sync.engine.path_work import OfferedDelta, PathTable, Retry
+from dir_sync.engine.path_work import PathTable, Retry, RetryEntries
 
 __all__ = ["Retries"]
 
@@ -26,28 +25,13 @@ class Retries:
     def __init__(self, board: Board, paths: PathTable) -> None:
         self._board = board
         self._paths = paths
+        self._entries = RetryEntries(paths)
         self._short: dict[bytes, None] = {}  # paths that wait for room on the disk, in the order in which they came
-
-    def _of(self, path: bytes) -> Retry | None:
-        entry = self._paths.get(path)
-        return None if entry is None else entry.retry
-
-    def _at(self, path: bytes) -> Retry:
-        entry = self._paths.at(path)
-        if entry.retry is None:
-            entry.retry = Retry()
-        return entry.retry
-
-    def _tidy(self, path: bytes, retry: Retry) -> None:
-        """Something of it has ended."""
-        if retry.is_empty:
-            self._paths.at(path).retry = None
-            self._paths.touch(path)
 
     def wait_after(self, path: bytes, problem: str) -> int:
         """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
         first, most = TROUBLE_RETRY_MS
-        retry = self._at(path)
+        retry = self._entries.at(path)
         before, told = (first // 2, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
         if told == CHANGING:
             self._board.tell(notes.CannotWrite(path, problem))
@@ -56,7 +40,7 @@ class Retries:
 
     def wait_after_change(self, path: bytes) -> int:
         """The same after something else was found at a path than was expected."""
-        retry = self._at(path)
+        retry = self._entries.at(path)
         wait, problem = (0, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
         retry.wait_ms, retry.problem = min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem
         retry.not_before_ms = self._board.now.mono_ms + wait
@@ -65,26 +49,26 @@ class Retries:
     def refuse(self, path: bytes, problem: str) -> int:
         """The disk will not have it: it is tried again after a long time (ms)."""
         self.note_trouble(path, problem)
-        self._at(path).not_before_ms = self._board.now.mono_ms + TROUBLE_RETRY_MS[1]
+        self._entries.at(path).not_before_ms = self._board.now.mono_ms + TROUBLE_RETRY_MS[1]
         return TROUBLE_RETRY_MS[1]
 
     def note_trouble(self, path: bytes, problem: str) -> None:
         """It cannot be had here until something makes way."""
-        retry = self._at(path)
+        retry = self._entries.at(path)
         retry.wait_ms, retry.problem = TROUBLE_RETRY_MS[1], problem
 
     def end_trouble(self, path: bytes) -> None:
-        retry = self._of(path)
+        retry = self._entries.of(path)
         if retry is not None:
             retry.problem = retry.not_before_ms = None
-            self._tidy(path, retry)
+            self._entries.tidy(path, retry)
 
     def troubles(self) -> dict[bytes, str]:
         found = ((path, entry.retry) for path, entry in self._paths.items())
         return {path: retry.problem for path, retry in found if retry is not None and retry.problem is not None}
 
     def await_disk_room(self, path: bytes, size: int) -> None:
-        self._at(path).short = size
+        self._entries.at(path).short = size
         self._short[path] = None
 
     @property
@@ -93,7 +77,7 @@ class Retries:
         return bool(self._short)
 
     def short_bytes(self) -> int:
-        retries = (self._of(path) for path in self._short)
+        retries = (self._entries.of(path) for path in self._short)
         return sum(retry.short for retry in retries if retry is not None and retry.short is not None)
 
     def end_shortage(self) -> list[bytes]:
@@ -101,91 +85,29 @@ class Retries:
         paths = list(self._short)
         self._short.clear()
         for path in paths:
-            retry = self._at(path)
+            retry = self._entries.at(path)
             retry.short = None
-            self._tidy(path, retry)
+            self._entries.tidy(path, retry)
         return paths
-
-    def failed_holders(self, path: bytes) -> frozenset[str]:
-        """Holders that just could not give what is wanted."""
-        retry = self._of(path)
-        return frozenset() if retry is None else retry.failed
-
-    def is_whole_wanted(self, path: bytes) -> bool:
-        """True if a delta was asked for already, or a holder has failed: the next plan asks for the whole."""
-        retry = self._of(path)
-        return retry is not None and retry.whole
-
-    def want_whole(self, path: bytes) -> None:
-        self._at(path).whole = True
-
-    def holder_failed(self, path: bytes, node: str) -> None:
-        retry = self._at(path)
-        retry.whole = True
-        retry.failed |= {node}
-
-    def forgive_holders(self, path: bytes) -> None:
-        retry = self._of(path)
-        if retry is not None:
-            retry.failed, retry.whole = frozenset(), False
-            self._tidy(path, retry)
-
-    def end_round(self, path: bytes) -> int:
-        """None of its holders could give it: they are asked once more. Returns how many rounds there were before."""
-        retry = self._at(path)
-        retry.failed, retry.whole = frozenset(), False
-        retry.rounds += 1
-        return retry.rounds
-
-    def announced_by(self, path: bytes, node: str, is_other: bool) -> None:
-        """A peer announced something: it may be asked again. `is_other`: what failed was another content."""
-        retry = self._of(path)
-        if retry is None:
-            return
-        retry.rounds = -1
-        if is_other:
-            retry.failed, retry.whole = frozenset(), False
-        elif node in retry.failed:
-            retry.failed -= {node}
-        self._tidy(path, retry)
-
-    def offer_delta(self, path: bytes, node: str, base: bytes, content: bytes, offer: DeltaOffer) -> None:
-        self._at(path).delta = OfferedDelta(node, base, content, offer)
-
-    def delta_offer(self, path: bytes) -> OfferedDelta | None:
-        retry = self._of(path)
-        return None if retry is None else retry.delta
-
-    def drop_delta_offer(self, path: bytes) -> None:
-        retry = self._of(path)
-        if retry is not None:
-            retry.delta = None
-            self._tidy(path, retry)
 
     def is_due(self, path: bytes) -> bool:
         """True unless a wait is set that is not over."""
-        retry = self._of(path)
+        retry = self._entries.of(path)
         return retry is None or retry.not_before_ms is None or retry.not_before_ms <= self._board.now.mono_ms
 
     def is_troubled(self, path: bytes) -> bool:
-        retry = self._of(path)
+        retry = self._entries.of(path)
         return retry is not None and retry.problem is not None
 
     def begin_anew(self, path: bytes) -> None:
         """The cause may be gone: the next wait is the shortest again."""
-        retry = self._of(path)
+        retry = self._entries.of(path)
         if retry is not None and retry.problem is not None:
             retry.wait_ms = TROUBLE_RETRY_MS[0] // 2
 
-    def forget_rounds(self, path: bytes) -> None:
-        retry = self._of(path)
-        if retry is not None:
-            retry.rounds = -1
-            self._tidy(path, retry)
-
     def forget(self, path: bytes) -> None:
         """Nothing newer is announced any more. (How many rounds there were counts until something is.)"""
-        retry = self._of(path)
+        retry = self._entries.of(path)
         if retry is not None:
             self._short.pop(path, None)
             self._paths.at(path).retry = None if retry.rounds < 0 else Retry(rounds=retry.rounds)

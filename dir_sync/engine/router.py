@@ -124,7 +124,7 @@ class MessageRouter:
                             )
                         elif change.delta is not None:
                             base, content = change.delta.base, record.content
-                            self._work.retries.offer_delta(record.path, peer.replica, base, content, change.delta)
+                            self._work.holders.offer_delta(record.path, peer.replica, base, content, change.delta)
                 for path, mtime in times:
                     if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
                         self._folder_times.set_later(path, mtime)

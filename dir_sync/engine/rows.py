@@ -131,7 +131,7 @@ class Rows:
         ):
             return
         if (
-            self._work.jobs.has_pushed
+            self._work.jobs.pushed_counts
             or self._board.jobs_out
             or self._work.arrivals.is_fetching
             or self._work.arrivals.has_ready

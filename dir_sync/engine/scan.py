@@ -110,7 +110,7 @@ class Scan:
                 self._list_later(folder, listing.problem)
             elif folder:
                 self._board.listings.listed(folder)
-                self._work.jobs.end_listing_wait(folder)
+                self._work.attempts.end_listing_wait(folder)
                 self._board.add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
             return
         self._board.listings.listed(folder)
@@ -142,9 +142,9 @@ class Scan:
         if folder:
             here = self._board.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
-            is_awaited = self._work.jobs.awaits_listing(folder) or self._work.obstacles.is_at(folder)
+            is_awaited = self._work.attempts.awaits_listing(folder) or self._work.obstacles.is_at(folder)
             if (left_over or is_awaited) and not self._work.jobs.is_at(folder):
-                self._work.jobs.end_listing_wait(folder)
+                self._work.attempts.end_listing_wait(folder)
                 self._work.obstacles.remove(folder)
                 self._left_over(folder, listing.entries)
 
@@ -217,7 +217,7 @@ class Scan:
             elif (
                 jobs.is_at(path) and not self._board.scanning and not is_folder
             ):  # a folder has to be listed, and so watched
-                jobs.note_listed(path, seen.fp)
+                self._work.attempts.note_listed(path, seen.fp)
             elif (
                 not is_here
                 or path in agenda
@@ -244,7 +244,7 @@ class Scan:
         """What a listing of a folder may leave out."""
         row = self._board.index.get(path) if path else None
         if (
-            self._work.jobs.awaits_listing(path)
+            self._work.attempts.awaits_listing(path)
             or self._work.obstacles.is_at(path)
             or (row is not None and row.record.kind == Kind.ABSENT)
         ):

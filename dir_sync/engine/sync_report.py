@@ -94,7 +94,7 @@ class SyncReport:
     def lacked_from(self, node: str) -> Lack:
         """What this node does not have of what a peer announced."""
         lack = self._board.index.wanted_from(node)
-        lack = lack.plus(Lack(*self._work.jobs.pushed_by(node), 0))
+        lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(node), 0))
         here = sum(
             fetch.received
             for fetch in self._transfers.large.values()

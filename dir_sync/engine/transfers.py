@@ -187,7 +187,7 @@ class TransferTable:
     def go_on_with(self, fetch: Fetch, target: Record) -> bool:
         """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
         on with all that has come."""
-        delta = self._work.retries.delta_offer(target.path)
+        delta = self._work.holders.delta_offer(target.path)
         if fetch.is_small or fetch.base is not None or fetch.grows is not None or delta is None:
             return False
         peer, base, content, offer = delta
@@ -212,7 +212,7 @@ class TransferTable:
         else:
             return
         names = [
-            *self._work.arrivals.awaiting_content(path),
+            *self._work.copies.waiting_for(path),
             *(name for name, source in self._sources.origins.items() if source == path),
         ]
         for name in names:
@@ -254,10 +254,10 @@ class TransferTable:
         """This holder, this time: it failed. Another is asked, or the same later."""
         self.forget(fetch)
         self.drop_stage(fetch, fetch.base is not None)
-        self._work.retries.drop_delta_offer(path)
-        self._work.retries.want_whole(path)
+        self._work.holders.drop_delta_offer(path)
+        self._work.holders.want_whole(path)
         if fetch.base is None:
-            self._work.retries.holder_failed(path, fetch.peer)
+            self._work.holders.holder_failed(path, fetch.peer)
         self._board.plan_queue.room_came()
 
     def failed_fetch(self, fetch: Fetch, event: Staged) -> None:
@@ -270,12 +270,12 @@ class TransferTable:
             )  # what it is now decides what comes next
             return
         if event.too_large:
-            self._work.retries.forgive_holders(path)
+            self._work.holders.forgive_holders(path)
             self.unable.hold(path, Unfit(event.problem, least=fetch.target.size))
             self._board.plan_queue.add(path)
             return
         if event.ours:
-            self._work.retries.forgive_holders(path)
+            self._work.holders.forgive_holders(path)
             self._board.plan_later(path, self._work.retries.wait_after(path, event.problem))
             return
         self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))

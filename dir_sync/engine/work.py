@@ -19,7 +19,11 @@ from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.core.watching.opened import Opened
 from dir_sync.core.watching.pace import Pace
 from dir_sync.engine.arrivals import Arrivals
+from dir_sync.engine.attempts import Attempts
 from dir_sync.engine.board import Board
+from dir_sync.engine.expected import Copies, Expected
+from dir_sync.engine.folder_waits import FolderWaits
+from dir_sync.engine.holders import Holders
 from dir_sync.engine.obstacles import Obstacles
 from dir_sync.engine.out_of_reach import OutOfReach
 from dir_sync.engine.path_jobs import PathJobs
@@ -31,7 +35,9 @@ __all__ = ["WorkTable"]
 
 
 class WorkTable:
-    """What is going on at each path, by region: jobs, arrivals, retries, waits. What concerns several regions is here."""
+    """What is going on at each path, by region: jobs, arrivals, retries, waits. What concerns several regions is here.
+
+    It has more fields than a machine may have: each is one region with verbs of its own, and all of them are about one path."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -41,10 +47,14 @@ class WorkTable:
         self.rooms = RoomQueues()
         self.out_of_reach = OutOfReach()
         self._paths = PathTable()
-        self.jobs = PathJobs(self._paths)
+        self.attempts = Attempts(self._paths)
+        self.jobs = PathJobs(self._paths, self.attempts)
         self.retries = Retries(board, self._paths)
-        self.arrivals = Arrivals(board, self._paths, self.jobs, self.retries)
-        self._in_missing_folders: set[bytes] = set()  # paths whose content waits for its folder
+        self.holders = Holders(self._paths)
+        self.expected = Expected()
+        self.copies = Copies(board, self._paths)
+        self.arrivals = Arrivals(board, self._paths, self.jobs, self.retries, self.expected, self.copies)
+        self.folders = FolderWaits(self._paths, self.arrivals)
         self._set_aside: dict[bytes, bytes] = {}  # known name -> where a scan found most probably the same file
 
     def is_free(self, path: bytes) -> bool:
@@ -62,7 +72,7 @@ class WorkTable:
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
         """What was ordered there. Whoever waits for its content is planned."""
         job = self.jobs.end_apply(path)
-        self.arrivals.wake_copies(path)
+        self.copies.wake(path)
         return job
 
     def may_be_pushed(self, paths: set[bytes]) -> set[bytes]:
@@ -72,7 +82,7 @@ class WorkTable:
     def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
         """New files that came with their content."""
         self.jobs.begin_pushed(intent, node, items)
-        self.arrivals.expect_all(items)
+        self.expected.add_all(items)
 
     def set_aside(self, source: bytes, path: bytes) -> None:
         """A scan found at `path` most probably the file that was known as `source`."""
@@ -96,24 +106,6 @@ class WorkTable:
             self.retries.begin_anew(path)
         return paths
 
-    def await_folder(self, path: bytes, content: bytes) -> None:
-        """Its folder comes first, and then calls for it."""
-        self._paths.at(path).folder_for = content
-        self._in_missing_folders.add(path)
-
-    def awaits_folder(self, path: bytes) -> bool:
-        return path in self._in_missing_folders
-
-    def end_folder_wait(self, path: bytes) -> None:
-        if path in self._in_missing_folders:
-            self._in_missing_folders.remove(path)
-            self._paths.at(path).folder_for = None
-            self._paths.touch(path)
-
-    def is_awaited_in_a_folder(self, content: bytes) -> bool:
-        """True if a content is wanted in a folder that is still to come."""
-        return any(self._paths.at(path).folder_for == content for path in self._in_missing_folders)
-
     def grace_ms(self, path: bytes, announced: Record) -> int:
         """For how long this very version has been given a grace: the clock starts with the first call. A version that is
         announced later, also after this one was withdrawn, has a grace of its own."""
@@ -133,15 +125,9 @@ class WorkTable:
         self.arrivals.begin_fetch(fetch)
         self.jobs.begin_growth(fetch)
 
-    def has_ready_in_missing_folders(self) -> bool:
-        return any(self.arrivals.ready(path) is not None for path in self._in_missing_folders)
-
-    def ready_in_missing_folders(self) -> list[bytes]:
-        return sorted(path for path in self._in_missing_folders if self.arrivals.ready(path) is not None)
-
     def stop_waiting(self, path: bytes) -> None:
-        self.retries.forget_rounds(path)
-        self.end_folder_wait(path)
+        self.holders.forget_rounds(path)
+        self.folders.end_wait(path)
 
     def forget_announced(self, path: bytes) -> None:
         """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
@@ -170,7 +156,7 @@ class WorkTable:
         for path, entry in self._paths.items():
             if entry.is_empty:
                 yield f"{path!r} has an entry, and nothing is going on there"
-            if (entry.folder_for is not None) != (path in self._in_missing_folders):
+            if (entry.folder_for is not None) != (self.folders.is_waiting(path)):
                 yield f"{path!r} waits for its folder, and is not in the list, or the other way round"
             if self._is_planned(path, timers) or self.is_at_work(path):
                 continue

@@ -89,7 +89,7 @@ def test_what_may_be_a_disaster_is_not_done(gone: bool) -> None:
 def test_a_file_whose_content_is_wanted_in_a_folder_that_is_still_to_come_is_not_removed_yet() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"moved"))
-    kit.work.await_folder(b"new/a", mine.record.content)
+    kit.work.folders.begin_wait(b"new/a", mine.record.content)
     gone = later(mine.record, None)
     assert bring(kit, gone) is None
     assert kit.planned_later() == {b"a"}
@@ -103,10 +103,10 @@ def test_a_file_whose_content_is_wanted_in_a_folder_that_is_still_to_come_is_not
 def test_nothing_comes_into_a_folder_that_is_not_here() -> None:
     kit = alone()
     assert bring(kit, record(b"d/a", b"1")) is None
-    assert kit.work.awaits_folder(b"d/a")
+    assert kit.work.folders.is_waiting(b"d/a")
     kit.has(folder(b"d"))
     bring(kit, record(b"d/a", b"1"))
-    assert not kit.work.awaits_folder(b"d/a")
+    assert not kit.work.folders.is_waiting(b"d/a")
     assert fetched(kit) == [[PEER]]
 
 
@@ -278,7 +278,7 @@ def test_what_is_on_its_way_to_another_path_travels_once() -> None:
     wanted = record(b"b", b"same")
     kit.work.arrivals.begin_fetch(Fetch(1, wanted, PEER, None, wanted.size, b""))
     assert bring(kit, record(b"a", b"same")) is None
-    assert kit.work.arrivals.awaiting_content(b"b") == [b"a"]
+    assert kit.work.copies.waiting_for(b"b") == [b"a"]
     assert fetched(kit) == []
 
 
@@ -309,14 +309,14 @@ def test_who_has_just_failed_is_not_asked_and_all_are_asked_again_later() -> Non
     kit = alone()
     target = record(b"a", b"content", node="maker")
     kit.announces(target, OTHER)
-    kit.work.retries.holder_failed(b"a", PEER)
+    kit.work.holders.holder_failed(b"a", PEER)
     bring(kit, target)
     assert fetched(kit) == [[OTHER]]
-    kit.work.retries.holder_failed(b"a", OTHER)
+    kit.work.holders.holder_failed(b"a", OTHER)
     bring(kit, target)
     assert fetched(kit) == []
     assert kit.planned_later() == {b"a"}
-    assert kit.work.retries.failed_holders(b"a") == frozenset()
+    assert kit.work.holders.failed_holders(b"a") == frozenset()
 
 
 def test_the_maker_of_a_change_is_waited_for_a_moment_before_another_holder_is_asked() -> None:

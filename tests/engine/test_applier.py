@@ -103,7 +103,7 @@ def test_what_may_be_on_the_disk_from_now_on_takes_the_place_of_what_was_tried_b
     kit.announces(record(b"a", b"tried before"), NOBODY)
     target = later(record(b"a", b"1"), b"2")
     order(kit, target)
-    assert kit.work.jobs.attempted(b"a") == target.stamp
+    assert kit.work.attempts.attempted(b"a") == target.stamp
     assert kit.index.offer(b"a", NOBODY) is None
 
 
@@ -113,7 +113,7 @@ def test_the_old_name_of_a_move_may_be_gone_by_us_whatever_comes_of_the_new_one(
     kit = alone(rows__announced_gone=gone)
     kit.has(old)
     order(kit, record(b"a", b"1"), Act.MOVE, copy_path=b"old")
-    assert kit.work.jobs.attempted(b"old") == gone.stamp
+    assert kit.work.attempts.attempted(b"old") == gone.stamp
 
 
 def test_the_event_of_a_new_name_of_ours_is_expected() -> None:
@@ -211,7 +211,7 @@ def test_a_folder_in_the_way_is_listed_before_anything_takes_its_place() -> None
     kit = alone()
     mine = kit.has(folder(b"a"))
     apply(kit, later(mine.record, b"a file"), Result.CHANGED)
-    assert kit.work.jobs.awaits_listing(b"a")
+    assert kit.work.attempts.awaits_listing(b"a")
 
 
 def test_a_source_that_is_not_as_known_is_looked_at_and_avoided() -> None:
@@ -221,7 +221,7 @@ def test_a_source_that_is_not_as_known_is_looked_at_and_avoided() -> None:
     assert kit.is_looked_at(b"b")
     assert kit.asked("sources.avoid_source") == [(b"b", b"fp")]
     assert b"a" in kit.planned()
-    assert kit.work.jobs.attempted(b"a") is None
+    assert kit.work.attempts.attempted(b"a") is None
 
 
 def test_a_version_that_is_not_as_listed_is_doubted() -> None:
@@ -369,7 +369,7 @@ def test_a_gift_that_could_not_be_installed_is_an_offer_like_any_other() -> None
     kit.work.begin_pushed(intent, PEER, [item])
     kit.it.on_applied(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
     assert [offer.record for offer in kit.index.offers(b"a")] == [one]
-    assert kit.work.jobs.attempted(b"a") == one.stamp
+    assert kit.work.attempts.attempted(b"a") == one.stamp
 
 
 def test_what_was_not_as_listed_while_the_job_was_out_is_looked_at() -> None:
@@ -377,6 +377,6 @@ def test_what_was_not_as_listed_while_the_job_was_out_is_looked_at() -> None:
     target = record(b"a", b"new")
     for listed, is_looked_at in ((fp_of(target), False), (b"another", True)):
         order(kit, target)
-        kit.work.jobs.note_listed(b"a", listed)
+        kit.work.attempts.note_listed(b"a", listed)
         kit.it.on_applied(ApplyResult(b"a", Result.DONE, fp_of(target)))
         assert kit.is_looked_at(b"a") == is_looked_at

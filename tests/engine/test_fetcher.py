@@ -97,7 +97,7 @@ def test_of_large_contents_one_peer_sends_a_few_at_a_time() -> None:
 
 
 def offered(kit: Alone[Fetcher], target: Record, base: bytes, marks: tuple[bytes, ...] | None = None) -> None:
-    kit.work.retries.offer_delta(target.path, PEER, base, target.content, DeltaOffer(base, 70_000, marks))
+    kit.work.holders.offer_delta(target.path, PEER, base, target.content, DeltaOffer(base, 70_000, marks))
 
 
 def test_a_delta_that_is_offered_is_fetched_instead_of_the_whole() -> None:
@@ -145,7 +145,7 @@ def test_for_a_large_file_that_is_here_a_delta_is_asked_for_once() -> None:
     target = large(b"a", b"after")
     assert fetch(kit, target) is None
     assert kit.asked("deltas_in.ask_for_delta") == [(b"a", before, LARGE, target, PEER)]
-    kit.work.retries.want_whole(b"a")
+    kit.work.holders.want_whole(b"a")
     assert fetch(kit, target) is not None
 
 
@@ -160,7 +160,7 @@ def test_a_delta_is_no_use_between_sizes_that_differ_much(before: int, after: in
 
 def test_while_a_delta_is_being_made_nothing_is_fetched() -> None:
     kit = alone(deltas_in__delta_is_coming=True)
-    kit.work.retries.want_whole(b"a")
+    kit.work.holders.want_whole(b"a")
     assert fetch(kit, large(b"a")) is None
     assert kit.out(StageJob) == []
 
@@ -313,7 +313,7 @@ def test_who_cannot_give_it_is_not_asked_again_for_it(reason: str) -> None:
     (pull,) = kit.real(TransferTable).take_pulls()[PEER]
     kit.it.on_refuse(kit.board.peers[PEER], pull.id, reason)
     assert kit.work.arrivals.fetch(b"a") is None
-    assert kit.work.retries.failed_holders(b"a") == {PEER}
+    assert kit.work.holders.failed_holders(b"a") == {PEER}
     assert kit.planned_later() == {b"a"}
     left = {offer.peer for offer in kit.index.offers(b"a")}
     assert left == {"gone": {PEER}, "later": {PEER, OURS + PEER}, "forgotten": set()}[reason]

@@ -305,11 +305,11 @@ def test_a_large_new_file_that_may_get_its_true_name_is_kept_back_a_moment() -> 
 def test_what_was_tried_there_is_known_by_a_look() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"same"))
-    kit.work.jobs.record_attempt(b"a", later(mine.record, b"2").stamp)
+    kit.work.attempts.record_attempt(b"a", later(mine.record, b"2").stamp)
     kit.announces(record(b"a", b"1"), NOBODY)
     kit.board.listings.list_later(b"", kit.board.now.mono_ms, 10, 20)
     look(kit, Seen(b"a", Look.SAME, Kind.FILE))
-    assert kit.work.jobs.attempted(b"a") is None
+    assert kit.work.attempts.attempted(b"a") is None
     assert kit.index.offer(b"a", NOBODY) is None
     assert kit.planned() == [b"a"]
 

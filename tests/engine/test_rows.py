@@ -95,9 +95,9 @@ def test_who_announced_what_is_taken_is_told_in_short() -> None:
 
 def test_what_was_remembered_for_an_offer_goes_with_it() -> None:
     kit = alone()
-    kit.work.await_folder(b"a", b"c" * 32)
+    kit.work.folders.begin_wait(b"a", b"c" * 32)
     kit.it.accept(record(b"a", b"1"), b"fp")
-    assert not kit.work.awaits_folder(b"a")
+    assert not kit.work.folders.is_waiting(b"a")
     assert kit.asked("transfers.forget_attempts") == [(b"a",)]
 
 

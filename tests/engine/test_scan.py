@@ -70,7 +70,7 @@ def test_a_listing_leaves_out_what_is_known_unless_all_of_it_counts() -> None:
     row = kit.has(record(b"d/a", b"1"))
     kit.has(folder(b"d"))
     assert kit.it.folder(b"d").known == {b"a": row.fp}
-    kit.work.jobs.await_listing(b"d")
+    kit.work.attempts.await_listing(b"d")
     assert kit.it.folder(b"d").known == {}
 
 
@@ -210,18 +210,18 @@ def test_a_folder_that_cannot_go_is_gone_for_everyone_else() -> None:
     kit = alone()
     mine = kit.has(folder(b"d"))
     gone = kit.announces(later(mine.record, None)).record
-    kit.work.jobs.await_listing(b"d")
+    kit.work.attempts.await_listing(b"d")
     listing(kit, b"d", (b"pipe", there(kind=Kind.OTHER)))
     assert kit.asked("rows.accept") == [(gone, mine.fp)]
     assert kit.asked("planner.block") == [(b"d",)]
-    assert not kit.work.jobs.awaits_listing(b"d")
+    assert not kit.work.attempts.awaits_listing(b"d")
 
 
 def test_a_folder_that_holds_something_of_ours_does_not_go() -> None:
     kit = alone()
     mine = kit.has(folder(b"d"))
     kit.announces(later(mine.record, None))
-    kit.work.jobs.await_listing(b"d")
+    kit.work.attempts.await_listing(b"d")
     listing(kit, b"d", (b"a", there(b"new")))
     assert kit.asked("rows.accept") == []
 

@@ -126,7 +126,7 @@ def test_what_is_the_beginning_of_what_is_wanted_now_goes_on() -> None:
     fetch.received = 1_000
     target = later(fetch.target, b"longer")._replace(size=LARGE + 5)
     assert not kit.it.go_on_with(fetch, target), "nobody said so"
-    kit.work.retries.offer_delta(
+    kit.work.holders.offer_delta(
         b"a", PEER, fetch.target.content, target.content, DeltaOffer(fetch.target.content, 5, ())
     )
     assert kit.it.go_on_with(fetch, target)
@@ -141,7 +141,7 @@ def test_nothing_else_goes_on(wrong: str) -> None:
     target = later(fetch.target, b"longer")._replace(size=LARGE - 5 if wrong == "shorter" else LARGE + 5)
     offer = DeltaOffer(fetch.target.content, 5, None if wrong == "no marks" else ())
     node = OTHER if wrong == "another peer" else PEER
-    kit.work.retries.offer_delta(b"a", node, fetch.target.content, target.content, offer)
+    kit.work.holders.offer_delta(b"a", node, fetch.target.content, target.content, offer)
     assert not kit.it.go_on_with(fetch, target)
 
 
@@ -182,7 +182,7 @@ def test_a_content_that_was_not_what_was_announced_is_the_fault_of_its_peer() ->
         fails(kit, b"%d" % number)
     assert [drop.peer for drop in kit.out(Drop)] == [PEER]
     assert [type(note) for note in kit.told()] == [notes.BadContent] * 3
-    assert kit.work.retries.failed_holders(b"0") == {PEER}
+    assert kit.work.holders.failed_holders(b"0") == {PEER}
 
 
 def test_trouble_with_our_own_disk_is_nobodys_fault() -> None:
@@ -190,7 +190,7 @@ def test_trouble_with_our_own_disk_is_nobodys_fault() -> None:
     for number in range(5):
         fails(kit, b"%d" % number, ours=True)
     assert not kit.out(Drop)
-    assert kit.work.retries.failed_holders(b"0") == frozenset()
+    assert kit.work.holders.failed_holders(b"0") == frozenset()
     assert kit.told()[0] == notes.CannotWrite(b"0", "problem")
     assert b"0" in kit.planned_later()
 
@@ -222,8 +222,8 @@ def test_a_delta_that_failed_leads_to_the_whole_and_is_no_fault_of_its_holder() 
     kit = alone()
     fetch = begin(kit, large(b"a"), b"b" * 32)
     kit.it.give_up(fetch, b"a")
-    assert kit.work.retries.is_whole_wanted(b"a")
-    assert kit.work.retries.failed_holders(b"a") == frozenset()
+    assert kit.work.holders.is_whole_wanted(b"a")
+    assert kit.work.holders.failed_holders(b"a") == frozenset()
     assert removed(kit) == [b"delta"]
 
 
@@ -261,10 +261,10 @@ def test_parts_are_swept_once_and_again_when_what_is_wanted_changes() -> None:
 def test_what_nobody_announces_any_more_is_dropped_with_all_that_is_remembered() -> None:
     kit = alone()
     begin(kit, large(b"a"))
-    kit.work.await_folder(b"a", b"c" * 32)
+    kit.work.folders.begin_wait(b"a", b"c" * 32)
     kit.work.arrivals.make_ready(b"a", Ready(b"c" * 32, b"data", None))
     kit.it.drop_wanted(b"a")
     assert not kit.work.arrivals.is_coming_to(b"a")
-    assert not kit.work.awaits_folder(b"a")
+    assert not kit.work.folders.is_waiting(b"a")
     kit.it.forget_attempts(b"a")
     assert kit.asked("sources.forget") == [(b"a",)]

@@ -97,7 +97,7 @@ def test_a_move_holds_both_names(board: Board, work: WorkTable) -> None:
     order(board, work, item(B, copy_path=A))
     assert work.jobs.is_at(A)
     assert work.jobs.applying(A) is None
-    work.jobs.note_listed(A, b"fp")
+    work.attempts.note_listed(A, b"fp")
     assert not list(work.check())
     work.end_apply(B)
     assert work.jobs.end_move_away(A) == b"fp"
@@ -108,21 +108,21 @@ def test_a_move_holds_both_names(board: Board, work: WorkTable) -> None:
 
 def test_a_pushed_file_is_installed_without_further_ado(work: WorkTable) -> None:
     assert work.may_be_pushed({A, B}) == {A, B}
-    assert work.arrivals.not_expected({ONE, TWO}) == {ONE, TWO}
+    assert work.expected.lacks({ONE, TWO}) == {ONE, TWO}
     work.begin_pushed(7, PEER, [item(A), item(B, TWO)])
     assert work.may_be_pushed({A, C}) == {C}, "a job is out there"
-    assert not work.arrivals.not_expected({ONE}), "that content comes to another path"
-    assert work.jobs.pushed_by(PEER) == (2, item(A).target.size + item(B, TWO).target.size)
-    assert work.jobs.pushed_by(OTHER) == (0, 0)
+    assert not work.expected.lacks({ONE}), "that content comes to another path"
+    assert work.jobs.pushed_counts.of(PEER) == (2, item(A).target.size + item(B, TWO).target.size)
+    assert work.jobs.pushed_counts.of(OTHER) == (0, 0)
     assert not list(work.jobs.check())
-    work.jobs.note_listed(B, b"fp")
+    work.attempts.note_listed(B, b"fp")
     ended = work.jobs.end_pushed([A, B, C])
     assert list(ended) == [A], "at B a listing has seen something, and nothing was ordered at C"
     assert (ended[A].node, ended[A].intent, ended[A].item) == (PEER, 7, item(A))
-    assert work.jobs.pushed_by(PEER) == (1, item(B, TWO).target.size)
-    assert work.jobs.has_pushed
+    assert work.jobs.pushed_counts.of(PEER) == (1, item(B, TWO).target.size)
+    assert work.jobs.pushed_counts
     work.end_apply(B)
-    assert not work.jobs.has_pushed
+    assert not work.jobs.pushed_counts
     assert not work.jobs.is_applying
 
 
@@ -132,9 +132,9 @@ def test_a_pushed_file_is_installed_without_further_ado(work: WorkTable) -> None
 def test_who_waits_for_a_content_is_planned_when_it_is_there(board: Board, work: WorkTable) -> None:
     work.arrivals.begin_fetch(coming := fetch(A))
     assert work.arrivals.path_it_arrives_at(ONE) == A
-    work.arrivals.await_content(B, A)
-    work.arrivals.await_content(C, A)
-    assert work.arrivals.awaiting_content(A) == [B, C]
+    work.copies.begin_wait(B, A)
+    work.copies.begin_wait(C, A)
+    assert work.copies.waiting_for(A) == [B, C]
     work.arrivals.end_fetch(fetch(A))
     assert work.arrivals.is_fetching, "that was another transfer"
     work.arrivals.end_fetch(coming)
@@ -157,11 +157,11 @@ def test_a_transfer_and_what_has_come_go_on_under_another_name(board: Board, wor
 def test_a_content_that_has_come_may_wait_beside_a_job_and_for_its_folder(board: Board, work: WorkTable) -> None:
     order(board, work, item(b"d/a", TWO))
     work.arrivals.make_ready(b"d/a", Ready(ONE, b"abc", None))
-    work.await_folder(b"d/a", ONE)
-    assert work.ready_in_missing_folders() == [b"d/a"]
+    work.folders.begin_wait(b"d/a", ONE)
+    assert work.folders.ready() == [b"d/a"]
     work.end_apply(b"d/a")
     assert work.arrivals.ready(b"d/a")
-    assert work.is_awaited_in_a_folder(ONE)
+    assert work.folders.is_content_awaited(ONE)
     work.obstruct(b"d", Kind.OTHER)
     assert work.arrivals.ready(b"d/a") is None
     assert not work.arrivals.has_ready
@@ -193,18 +193,18 @@ def test_a_path_is_left_alone_until_its_time(board: Board, work: WorkTable) -> N
 
 
 def test_holders_that_failed_are_asked_again_in_the_next_round(work: WorkTable) -> None:
-    work.retries.holder_failed(A, PEER)
-    work.retries.holder_failed(A, OTHER)
-    work.retries.announced_by(A, OTHER, is_other=False)
-    assert work.retries.failed_holders(A) == {PEER}
-    assert work.retries.is_whole_wanted(A)
-    assert [work.retries.end_round(A) for _ in range(3)] == [0, 1, 2]
-    assert not work.retries.failed_holders(A)
-    assert not work.retries.is_whole_wanted(A)
-    work.retries.want_whole(A)
-    work.retries.announced_by(A, PEER, is_other=True)
-    assert not work.retries.is_whole_wanted(A)
-    assert work.retries.end_round(A) == 0
+    work.holders.holder_failed(A, PEER)
+    work.holders.holder_failed(A, OTHER)
+    work.holders.announced_by(A, OTHER, is_other=False)
+    assert work.holders.failed_holders(A) == {PEER}
+    assert work.holders.is_whole_wanted(A)
+    assert [work.holders.end_round(A) for _ in range(3)] == [0, 1, 2]
+    assert not work.holders.failed_holders(A)
+    assert not work.holders.is_whole_wanted(A)
+    work.holders.want_whole(A)
+    work.holders.announced_by(A, PEER, is_other=True)
+    assert not work.holders.is_whole_wanted(A)
+    assert work.holders.end_round(A) == 0
 
 
 def test_a_version_announced_anew_has_a_grace_of_its_own(board: Board, work: WorkTable) -> None:
@@ -229,23 +229,23 @@ def test_queues_for_room_are_first_come_first_served(work: WorkTable) -> None:
 
 
 def test_nothing_is_remembered_of_what_is_announced_no_more_but_what_may_be_on_the_disk(work: WorkTable) -> None:
-    work.await_folder(A, ONE)
+    work.folders.begin_wait(A, ONE)
     work.rooms.enter(PEER, A, 5_000)
     work.grace_ms(A, record(A))
     work.retries.wait_after(A, "no room")
     work.retries.await_disk_room(A, 5)
-    work.retries.holder_failed(A, PEER)
-    work.retries.end_round(A)
-    work.retries.offer_delta(A, PEER, TWO, ONE, DeltaOffer(TWO, 5))
-    work.jobs.record_attempt(A, Stamp(5, PEER))
+    work.holders.holder_failed(A, PEER)
+    work.holders.end_round(A)
+    work.holders.offer_delta(A, PEER, TWO, ONE, DeltaOffer(TWO, 5))
+    work.attempts.record_attempt(A, Stamp(5, PEER))
     work.stop_waiting(A)
     work.forget_announced(A)
     assert not work.rooms
     assert not work.retries.is_short
-    assert not work.awaits_folder(A)
-    assert work.retries.delta_offer(A) is None
+    assert not work.folders.is_waiting(A)
+    assert work.holders.delta_offer(A) is None
     assert not work.retries.troubles()
-    assert work.jobs.attempted(A) == Stamp(5, PEER)
+    assert work.attempts.attempted(A) == Stamp(5, PEER)
     work.end_turn()
     assert not list(work.check())
 
@@ -283,7 +283,7 @@ def wait_for_room_that_nothing_frees(board: Board, work: WorkTable) -> None:
 
 
 def wait_for_a_content_that_comes_nowhere(board: Board, work: WorkTable) -> None:
-    work.arrivals.await_content(B, A)
+    work.copies.begin_wait(B, A)
 
 
 def wait_without_a_timer(board: Board, work: WorkTable) -> None:
@@ -291,7 +291,7 @@ def wait_without_a_timer(board: Board, work: WorkTable) -> None:
 
 
 def wait_for_a_folder_that_is_here(board: Board, work: WorkTable) -> None:
-    work.await_folder(A, ONE)  # the shared folder itself always is
+    work.folders.begin_wait(A, ONE)  # the shared folder itself always is
 
 
 def remember_of_what_nobody_announces(board: Board, work: WorkTable) -> None:
@@ -346,8 +346,8 @@ def test_a_file_that_grows_is_left_alone(work: WorkTable) -> None:
     assert not work.is_free(A)
     assert work.arrivals.fetch(A) is coming
     assert Growing(coming) != Growing(fetch(B))
-    work.jobs.note_listed(A, b"fp")
+    work.attempts.note_listed(A, b"fp")
     work.jobs.end_growth(A)
     assert work.is_free(A)
-    assert work.jobs.take_listed(A) is None
+    assert work.attempts.take_listed(A) is None
     work.jobs.end_growth(A)  # it has ended already: nothing happens

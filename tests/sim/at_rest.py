@@ -75,7 +75,7 @@ class AtRest:
                     raise Broken(f"{when}: {node.name} takes a node for the maker of {row.record.path!r}")
             for path in node.index.offered_paths(None, 1_000):
                 left = [offer for offer in node.index.offers(path) if offer.peer in here]
-                forgotten = node.engine.work.awaits_folder(path) and all(
+                forgotten = node.engine.work.folders.is_waiting(path) and all(
                     here[one.peer].index.get(path) is None for one in left
                 )
                 if left and not forgotten and not self.is_obstructed(path) and not node.keeps_away(path):
@@ -196,7 +196,7 @@ class AtRest:
         if (
             self.is_obstructed(path)
             or node.keeps_away(path)
-            or engine.work.awaits_folder(path)
+            or engine.work.folders.is_waiting(path)
             or holds_something(node)
         ):
             return

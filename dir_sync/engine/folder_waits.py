@@ -1,0 +1,46 @@
+"""Paths whose folder is not here: their content waits until it is.
+
+In:   paths that wait, and folders that came. Out: which contents wait, and which of them have come already.
+Rule: the folder comes first, and then calls for what is in it.
+Used by: work.
+"""
+
+from __future__ import annotations
+
+from dir_sync.engine.arrivals import Arrivals
+from dir_sync.engine.path_work import PathTable
+
+__all__ = ["FolderWaits"]
+
+
+class FolderWaits:
+    """Paths whose folder is not here: their content waits until it is."""
+
+    def __init__(self, paths: PathTable, arrivals: Arrivals) -> None:
+        self._paths = paths
+        self._arrivals = arrivals
+        self._waiting: set[bytes] = set()
+
+    def begin_wait(self, path: bytes, content: bytes) -> None:
+        """Its folder comes first, and then calls for it."""
+        self._paths.at(path).folder_for = content
+        self._waiting.add(path)
+
+    def is_waiting(self, path: bytes) -> bool:
+        return path in self._waiting
+
+    def end_wait(self, path: bytes) -> None:
+        if path in self._waiting:
+            self._waiting.remove(path)
+            self._paths.at(path).folder_for = None
+            self._paths.touch(path)
+
+    def is_content_awaited(self, content: bytes) -> bool:
+        """True if a content is wanted in a folder that is still to come."""
+        return any(self._paths.at(path).folder_for == content for path in self._waiting)
+
+    def has_ready(self) -> bool:
+        return any(self._arrivals.ready(path) is not None for path in self._waiting)
+
+    def ready(self) -> list[bytes]:
+        return sorted(path for path in self._waiting if self._arrivals.ready(path) is not None)
