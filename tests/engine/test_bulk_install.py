@@ -70,7 +70,7 @@ def test_what_is_not_quite_new_takes_the_long_way(why: str) -> None:
         case "its content is here":
             kit.has(record(b"b", b"content"))
         case "its content comes":
-            kit.work.arrivals.expect(target.content, b"b")
+            kit.work.expected.add(target.content, b"b")
         case "no folder":
             kit.index.put(later(folder(b"d"), None), b"")
         case "in the way":
@@ -123,6 +123,6 @@ def test_what_did_not_go_as_it_should_is_left_to_others(result: ApplyResult) -> 
 def test_who_waits_for_the_content_is_planned() -> None:
     kit = alone()
     push(kit, gift(b"a", b"1"))
-    kit.work.arrivals.await_content(b"b", b"a")
+    kit.work.copies.begin_wait(b"b", b"a")
     kit.it.on_pushed_installed([ApplyResult(b"a", Result.DONE, FP)])
     assert kit.planned() == [b"b"]

@@ -42,7 +42,7 @@ def test_a_delta_is_asked_for_once() -> None:
     assert len(kit.said()) == 1
     assert kit.it.delta_is_coming(b"a", TARGET.content)
     assert not kit.it.delta_is_coming(b"a", b"another")
-    assert kit.work.retries.is_whole_wanted(b"a"), "where none comes, the whole is asked for"
+    assert kit.work.holders.is_whole_wanted(b"a"), "where none comes, the whole is asked for"
 
 
 def test_the_answer_is_not_waited_for_for_ever() -> None:
@@ -58,7 +58,7 @@ def test_a_delta_that_is_there_is_offered_if_it_is_still_wanted() -> None:
         kit.announces(TARGET if wanted else record(b"a", b"another"))
         id_ = ask(kit)
         kit.it.on_delta(kit.board.peers[PEER], Delta(FOLDER, id_, 500))
-        offer = kit.work.retries.delta_offer(b"a")
+        offer = kit.work.holders.delta_offer(b"a")
         assert (offer is not None) == wanted
         assert offer is None or (offer.node, offer.base, offer.content, offer.offer.size) == (
             PEER,
@@ -72,7 +72,7 @@ def test_a_delta_that_is_there_is_offered_if_it_is_still_wanted() -> None:
 def test_a_delta_that_nobody_asked_for_is_nothing() -> None:
     kit = alone()
     kit.it.on_delta(kit.board.peers[PEER], Delta(FOLDER, 7, 500))
-    assert kit.work.retries.delta_offer(b"a") is None
+    assert kit.work.holders.delta_offer(b"a") is None
     assert not kit.it.no_delta(PEER, 7)
 
 

@@ -71,7 +71,7 @@ def test_trouble_is_followed_by_a_look(how: str) -> None:
     assert kit.is_looked_at(b"a")
     assert kit.work.retries.is_short == (how == "full")
     assert bool(kit.asked("transfers.failed_fetch")) == (how != "base_changed")
-    assert kit.work.retries.is_whole_wanted(b"a") == (how != "base_changed")
+    assert kit.work.holders.is_whole_wanted(b"a") == (how != "base_changed")
 
 
 def test_a_file_that_could_not_be_cut_back_is_not_looked_at_before_it_is() -> None:

@@ -81,7 +81,7 @@ def test_parts_that_nobody_wants_are_swept() -> None:
 
 def test_a_content_whose_folder_does_not_come_is_dropped() -> None:
     kit = calm()
-    kit.work.await_folder(b"d/a", b"r" * 32)
+    kit.work.folders.begin_wait(b"d/a", b"r" * 32)
     kit.work.arrivals.make_ready(b"d/a", Ready(b"r" * 32, b"data", None))
     assert kit.it.calm_work()
     kit.it.when_calm()

@@ -171,7 +171,7 @@ def test_what_is_being_installed_when_its_peer_moves_on_must_still_be_known() ->
     kit = alone()
     peer = met(kit)
     first = kit.announces(record(b"a", b"1")).record
-    kit.work.jobs.record_attempt(b"a", first.stamp)
+    kit.work.attempts.record_attempt(b"a", first.stamp)
     kit.it.on_announced(peer, later(first, b"2"), 2)
     kept = kit.index.offer(b"a", NOBODY)
     assert kept is not None
