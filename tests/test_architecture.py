@@ -453,6 +453,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.growth": {"ports"},
     "files.appends": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.unsigned", "files.growth"),
+        *("files.metadata",),
     },
     "files.downloads": {"ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},

@@ -13,6 +13,7 @@ from dir_sync.core.jobs import Growing, Staged, StageJob
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import GROW
 from dir_sync.files import fingerprints, growth
+from dir_sync.files.metadata import Metadata
 from dir_sync.files.outcomes import not_staged
 from dir_sync.files.staging import Staging
 from dir_sync.files.unsigned import Unsigned
@@ -25,9 +26,12 @@ class Appends:
     """The files of one folder that are growing. Jobs of different tokens may run at once. Fields: the disk, the rooms
     below, the question whether the program ends; the growth of each token, and the hashes of what grew last."""
 
-    def __init__(self, disk: Disk, staging: Staging, unsigned: Unsigned, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, disk: Disk, staging: Staging, unsigned: Unsigned, meta: Metadata, stopping: Callable[[], bool]
+    ) -> None:
         self._disk = disk
         self._staging = staging
+        self._meta = meta
         self._unsigned = unsigned
         self._stopping = stopping
         self._growing: dict[int, growth.Growth] = {}
@@ -58,6 +62,9 @@ class Appends:
             return self._give_up(job.token, growing, Staged(job.token, 0, False, str(error)))
         if stat is None:
             return Staged(job.token, job.size, True)
+        if not self._meta.verify_meta(stat, grows.mode, grows.mtime):
+            # Somebody has changed them since: with those that we set, the next look sees the difference.
+            stat = stat._replace(mode=grows.mode, mtime=grows.mtime)
         # Somebody may have written into it right before it got its time: it is read again.
         return Staged(job.token, job.size, True, fp=fingerprint(stat) + fingerprints.RACY)
 

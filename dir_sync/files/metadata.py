@@ -2,7 +2,7 @@
 
 In:   one change whose content is there already.
 Out:  `ApplyResult`. Raises Unexpected, Missing, DiskError.
-Used by: `move`, `batches`.
+Used by: `move`, `batches`, `appends`.
 """
 
 from __future__ import annotations

@@ -99,6 +99,8 @@ class Mover:
                 return ApplyResult(path, Result.CHANGED, b"", version)
             if not self._meta.verify_meta(moved, target.mode, target.mtime):
                 return ApplyResult(path, Result.CHANGED, b"", version)
+        else:
+            moved = moved._replace(mode=moving.mode)  # if somebody has changed it since, the next look sees that
         return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved), version)
 
     def _give_name(self, source: bytes, path: bytes, moving: Stat) -> None:

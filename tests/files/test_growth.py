@@ -395,3 +395,26 @@ def test_growths_are_chained_and_forgotten_when_the_chain_breaks() -> None:
     assert growths.offer(b"f", b"a", b"d") is None
     growths.forget(b"f")
     assert not growths.knows(b"f")
+
+
+def test_who_touches_a_file_right_after_it_got_its_time_is_told_of() -> None:
+    """Otherwise that time would count as the one that we set, and the machines would stay different."""
+    pair = start()
+    disk = pair.two.disk
+    append(pair.one, b"log", b"more")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "file.sync" and path == b"log":
+            disk.before = None
+            disk.touch(b"log", 1_600_000_000 * 10**9)
+
+    disk.before = before
+    pair.run()
+    assert disk.before is None
+    pair.two.inbox.append(Touched(b"log", Urgency.ATTRIBUTES))
+    pair.run()
+    mine, theirs = pair.one.disk.stat(b"log"), disk.stat(b"log")
+    assert mine is not None
+    assert theirs is not None
+    assert pair.one.disk.content(b"log") == disk.content(b"log") == BASE + b"more"
+    assert mine.mtime == theirs.mtime

@@ -7,8 +7,9 @@ import pytest
 from dir_sync.core.jobs import Act, Result
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import STAGING
+from dir_sync.engine.values import got_meta
 from dir_sync.ports import Trouble
-from tests.files.tools import apply, change, file_sync, kept, watched
+from tests.files.tools import MTIME, apply, change, file_sync, kept, watched
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -108,3 +109,27 @@ def test_what_a_move_displaced_is_told_also_where_its_time_cannot_be_set() -> No
     assert moved.result is Result.PROBLEM
     assert moved.version is not None
     assert disk.content(moved.version.name) == b"before"
+
+
+def test_who_changes_the_mode_of_what_has_just_moved_is_seen_by_the_next_look(disk: MemoryDisk) -> None:
+    """Otherwise the new mode would count as what we made, and nobody would ever be told of it."""
+    sync = file_sync(disk)
+    disk.write(b"source", b"new", MTIME, mode=0o644)
+    source = disk.stat(b"source")
+    assert source is not None
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "stat" and path == b"file" and disk.content(b"file") is not None:
+            disk.before = None
+            disk.chmod(b"file", 0o600)
+
+    item = change(disk, b"file", b"new")._replace(
+        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    disk.before = before
+    (result,) = apply(sync, item)
+    stat = disk.stat(b"file")
+    assert stat is not None
+    assert stat.mode == 0o600
+    assert result.result == Result.DONE
+    assert got_meta(result.fp) == (MTIME, 0o644)
