@@ -55,21 +55,21 @@ def test_what_is_rejected_is_forgotten_here_and_asked_of_all() -> None:
     hold_own(kit)
     kit.it.on_decided(False)
     assert kit.index.get(b"a") is None
-    assert [peer.node for (peer,) in kit.asked("intake.ask_again")] == [PEER, OTHER]
+    assert [peer.replica for (peer,) in kit.asked("intake.ask_again")] == [PEER, OTHER]
 
 
 def test_about_our_own_losses_any_member_may_decide_and_no_stranger() -> None:
     for member in (True, False):
         kit = alone(intake__is_member=member)
         hold_own(kit)
-        kit.it.decide_on(kit.index.node, 7, True, PEER)
+        kit.it.decide_on(kit.index.replica, 7, True, PEER)
         assert bool(kit.real(Brakes).own.held) != member
 
 
 def test_a_decision_about_earlier_losses_is_not_about_these() -> None:
     kit = alone(intake__is_member=True)
     hold_own(kit)
-    kit.it.decide_on(kit.index.node, 6, True, PEER)
+    kit.it.decide_on(kit.index.replica, 6, True, PEER)
     assert kit.real(Brakes).own.held
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dir_sync.core import notes
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.events import Drop, NewIdentity, PeerUp
+from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, StateRequest
 from dir_sync.core.model import Kind, PeerError
@@ -21,16 +21,14 @@ from dir_sync.engine.stamps import Stamps
 from dir_sync.index import PeerSeen
 from tests.engine.kit import FOLDER, OTHER, PEER, WALL_NS, Alone, later, record, tombstone
 
-INDEX = "its index"
-
 
 def alone(**answers: Any) -> Alone[Intake]:
     lacks = {"sync_report.lacked_from": NOTHING}
     return Alone(Intake, Stamps, answers=lacks | {name.replace("__", "."): it for name, it in answers.items()})
 
 
-def comes(kit: Alone[Intake], node: str = PEER, index: str = INDEX, folder: str = FOLDER) -> Contact | None:
-    peer = kit.it.on_peer_up(PeerUp(node, Hello(PROTOCOL, node, node, "1", 6000, (FolderIndex(folder, index, 0),))))
+def comes(kit: Alone[Intake], node: str = PEER, folder: str = FOLDER) -> Contact | None:
+    peer = kit.it.on_peer_up(PeerUp(node, Hello(PROTOCOL, node, node, "1", 6000, (FolderIndex(folder, node, 0),))))
     if peer is not None:
         kit.real(Publisher).peer_came(peer)
     return peer
@@ -51,24 +49,13 @@ def test_who_comes_is_asked_for_what_is_new_since_last_time() -> None:
     comes(kit)
     (request,) = kit.said()
     assert isinstance(request, StateRequest)
-    assert (request.index, request.after) == (INDEX, 0)
+    assert (request.replica, request.after) == (PEER, 0)
     kit = alone()
-    kit.index.set_peer(PEER, PeerSeen(INDEX, 7, 3))
+    kit.index.set_peer(PEER, PeerSeen(7, 3))
     comes(kit)
     (request,) = kit.said()
     assert isinstance(request, StateRequest)
     assert request.after == 7
-
-
-def test_who_has_another_index_by_now_is_asked_for_all_and_its_offers_go() -> None:
-    kit = alone()
-    kit.index.set_peer(PEER, PeerSeen("an earlier index", 7, 3))
-    kit.announces(record(b"a", b"1"))
-    comes(kit)
-    (request,) = kit.said()
-    assert isinstance(request, StateRequest)
-    assert request.after == 0
-    assert not kit.index.offers(b"a")
 
 
 def test_while_it_is_unknown_what_is_here_nobody_is_asked() -> None:
@@ -105,7 +92,7 @@ def test_who_asks_is_told_from_there() -> None:
     peer = met(kit)
     for path in (b"a", b"b"):
         kit.has(record(path, b"1"))
-    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.index_id, 1))
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 1))
     assert peer.has_asked
     assert kit.real(Publisher).subscribers[PEER].sent == 1
     kit.it.on_state_request(peer, StateRequest(FOLDER, "an index that was lost", 1))
@@ -115,21 +102,21 @@ def test_who_asks_is_told_from_there() -> None:
 def test_who_has_seen_more_of_us_than_there_is_shows_that_we_have_lost_it() -> None:
     kit = alone()
     peer = met(kit)
-    before = kit.index.node
-    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.index_id, 99))
-    assert kit.index.node != before
-    assert len(kit.out(NewIdentity)) == 1
+    before = kit.index.replica
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 99))
+    assert kit.index.replica != before
+    assert len(kit.out(NewReplica)) == 1
     assert [type(note) for note in kit.told()] == [notes.IdentityChanged]
     assert kit.board.next_gone() == PEER
     with pytest.raises(PeerError):  # that is true once at most
-        kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.index_id, 99))
+        kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 99))
 
 
 def test_who_comes_with_nothing_for_the_first_time_is_given_everything() -> None:
     for sequence, given in ((0, True), (5, False)):
         kit = alone()
         peer = met(kit)
-        kit.it.on_state_request(peer, StateRequest(FOLDER, INDEX, 0, sequence))
+        kit.it.on_state_request(peer, StateRequest(FOLDER, "lost", 0, sequence))
         assert (kit.real(Publisher).subscribers[PEER].seeding.contents is not None) == given
 
 
@@ -226,7 +213,7 @@ def test_what_it_holds_is_shared_and_who_shares_most_is_a_member() -> None:
 def test_an_offer_from_which_it_has_moved_on_is_taken_back() -> None:
     kit = alone()
     peer = met(kit)
-    mine = kit.has(record(b"a", b"1", node=kit.index.node)).record
+    mine = kit.has(record(b"a", b"1", node=kit.index.replica)).record
     kit.announces(later(mine, b"2"))
     acknowledges(kit, peer, mine)
     assert not kit.index.offers(b"a")
@@ -235,8 +222,8 @@ def test_an_offer_from_which_it_has_moved_on_is_taken_back() -> None:
 def test_who_has_heard_from_us_what_we_have_lost_is_asked_for_all_it_has() -> None:
     kit = alone()
     peer = met(kit)
-    kit.index.set_peer(PEER, PeerSeen(INDEX, 7, 3))
-    acknowledges(kit, peer, record(b"a", b"lost here", node=kit.index.node))
+    kit.index.set_peer(PEER, PeerSeen(7, 3))
+    acknowledges(kit, peer, record(b"a", b"lost here", node=kit.index.replica))
     kit.it.ask_again_if_due(peer)
     assert kit.said() == [], "first it tells all it has to tell"
     kit.it.on_last_state(peer, 7)

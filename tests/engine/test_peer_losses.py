@@ -124,7 +124,7 @@ def test_people_are_told_once_what_a_peer_holds() -> None:
     kit.it.on_brake_news(peer, (Held(PEER, 1, 6, b"a"),))
     assert kit.told() == [notes.LossHeldThere(b"a", "name of " + PEER, 5)]
     kit.effects()
-    kit.it.on_brake_news(peer, (Held(kit.index.node, 1, 5, b"a"),))
+    kit.it.on_brake_news(peer, (Held(kit.index.replica, 1, 5, b"a"),))
     assert kit.told() == [notes.HeldThere(b"a", "name of " + PEER, None, 5)]
 
 

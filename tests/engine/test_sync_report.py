@@ -1,0 +1,173 @@
+"""Who lacks what, and when all is in sync: said to peers and to people, and not too often."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core import notes
+from dir_sync.core.messages import Lacks, State
+from dir_sync.core.model import Record
+from dir_sync.core.peers.standing import NOTHING, Lack
+from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.sync_report import SyncReport
+from dir_sync.index import PeerSeen
+from tests.engine.kit import FOLDER, PEER, Alone, folder, later, record
+
+
+def alone() -> Alone[SyncReport]:
+    kit = Alone(SyncReport, Brakes)
+    peer = kit.connects()
+    peer.was_asked = True
+    kit.real(Publisher).peer_came(peer)
+    kit.index.set_peer(PEER, PeerSeen(0, None))
+    return kit
+
+
+def in_sync(*held: Record) -> Alone[SyncReport]:
+    kit = alone()
+    kit.answers["publisher.is_up_to_date"] = True
+    for one in held:
+        kit.has(one)
+    peer = kit.board.peers[PEER]
+    peer.synced = True
+    peer.standing.told(State(FOLDER, kit.index.sequence, True, ()))
+    kit.it.on_lacks(peer, Lacks(FOLDER, kit.index.sequence, 0, 0, 0))
+    return kit
+
+
+def test_two_are_in_sync_if_both_have_said_that_they_lack_nothing() -> None:
+    assert in_sync(record(b"a", b"1")).it.in_sync_with() == [PEER]
+
+
+@pytest.mark.parametrize("why", ["not told", "not all heard", "it lacks", "we lack", "a look", "a plan", "held"])
+def test_otherwise_they_are_not(why: str) -> None:
+    kit = in_sync(record(b"a", b"1"))
+    peer = kit.board.peers[PEER]
+    match why:
+        case "not told":
+            kit.answers["publisher.is_up_to_date"] = False
+        case "not all heard":
+            peer.synced = False
+        case "it lacks":
+            kit.it.on_lacks(peer, Lacks(FOLDER, kit.index.sequence, 1, 5, 0))
+        case "we lack":
+            kit.announces(record(b"b", b"2"))
+        case "a look":
+            kit.board.agenda.add(b"a", 0, 0)
+        case "a plan":
+            kit.board.plan_queue.add(b"a")
+        case "held":
+            own = kit.real(Brakes).own
+            own.miss(b"a")
+            own.hold({b"a": (1, 1)}, 1)
+    assert kit.it.in_sync_with() == []
+
+
+def test_people_are_told_when_it_has_lasted_a_moment() -> None:
+    kit = in_sync()
+    kit.it.note_in_sync()
+    assert kit.told() == []
+    assert kit.it.sync_due_ms == kit.board.now.mono_ms + 500
+    kit.wait(500)
+    kit.it.note_in_sync()
+    assert kit.told() == [notes.InSync(("name of " + PEER,))]
+    kit.effects()
+    kit.it.note_in_sync()
+    assert kit.told() == []
+
+
+def test_single_edits_one_after_the_other_are_no_news() -> None:
+    kit = in_sync()
+    kit.it.note_in_sync()
+    kit.wait(500)
+    kit.it.note_in_sync()
+    kit.board.agenda.add(b"a", 0, 0)
+    kit.it.note_in_sync()
+    kit.board.agenda.pull(b"a")
+    kit.wait(500)
+    kit.it.note_in_sync()
+    kit.wait(500)
+    kit.it.note_in_sync()
+    assert kit.told() == []
+    kit.wait(10_000)
+    kit.it.note_in_sync()
+    assert len(kit.told()) == 1
+
+
+def test_a_peer_is_told_what_is_lacking_when_that_changes() -> None:
+    kit = alone()
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]
+    kit.effects()
+    kit.announces(record(b"a", b"content"))
+    kit.wait(1_000)
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, 1, 7, 0)]
+    kit.wait(1_000)
+    kit.it.tell_lacks()
+    assert kit.said() == [], "it knows"
+
+
+def test_not_more_often_than_now_and_then() -> None:
+    kit = alone()
+    kit.it.tell_lacks()
+    kit.effects()
+    kit.announces(record(b"a", b"content"))
+    kit.it.tell_lacks()
+    assert kit.said() == []
+    assert kit.it.lacks_due_ms is not None
+    kit.wait(kit.it.lacks_due_ms - kit.board.now.mono_ms)
+    kit.it.tell_lacks()
+    assert len(kit.said()) == 1
+
+
+def test_what_is_held_here_is_lacking() -> None:
+    kit = alone()
+    own = kit.real(Brakes).own
+    own.miss(b"a")
+    own.hold({b"a": (3, 50)}, 1)
+    assert kit.it.lacked_from(PEER) == Lack(3, 50, 0)
+
+
+def test_of_much_that_a_peer_lacks_people_are_told_now_and_then() -> None:
+    kit = alone()
+    peer = kit.board.peers[PEER]
+    kit.it.on_lacks(peer, Lacks(FOLDER, 0, 5, 10, 0))
+    assert kit.told() == []
+    for _ in range(2):
+        kit.it.on_lacks(peer, Lacks(FOLDER, 0, 500, 10, 0))
+    assert kit.told() == [notes.PeerBehind("name of " + PEER, 500, 10)]
+    kit.wait(30_000)
+    kit.it.on_lacks(peer, Lacks(FOLDER, 0, 500, 10, 0))
+    assert len(kit.told()) == 1
+
+
+def test_what_was_told_since_a_peer_counted_is_lacking_too() -> None:
+    kit = alone()
+    assert kit.it.lacked_by(PEER) is None, "it has said nothing yet"
+    kit.it.on_lacks(kit.board.peers[PEER], Lacks(FOLDER, 0, 1, 10, 0))
+    kit.has(record(b"a", b"content"))
+    assert kit.it.lacked_by(PEER) == Lack(2, 17, 0)
+    assert kit.it.lacked_by("nobody") is None
+
+
+def test_troubles_are_named_as_long_as_they_are_wanted() -> None:
+    kit = alone()
+    kit.work.retries.note_trouble(b"a", "no permission")
+    assert kit.it.troubled() == []
+    kit.announces(record(b"a", b"1"))
+    assert kit.it.troubled() == [(b"a", "no permission", True)]
+
+
+def test_what_waits_for_a_decision_is_named() -> None:
+    kit = alone()
+    kit.has(folder(b"d"))
+    mine = kit.has(record(b"d/a", b"1")).record
+    kit.announces(later(mine, b"2"))
+    kit.announces(record(b"other", b"1"))
+    assert kit.it.undecided() == []
+    own = kit.real(Brakes).own
+    own.miss(b"d")
+    own.hold({b"d": (1, 1)}, 1)
+    assert kit.it.undecided() == [b"d/a"]
