@@ -1,0 +1,118 @@
+"""Questions to and from peers, and what is wanted back from the history."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core.jobs import Before, Version, Why
+from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest
+from dir_sync.core.model import Kind, beats
+from dir_sync.engine.constants import OURS
+from dir_sync.engine.queries import Queries
+from dir_sync.engine.stamps import Stamps
+from tests.engine.kit import FOLDER, OTHER, PEER, WALL_NS, Alone, record
+
+
+def alone() -> Alone[Queries]:
+    kit = Alone(Queries, Stamps)
+    kit.connects()
+    return kit
+
+
+def before(path: bytes, content: bytes | None) -> Before:
+    was = record(path, content)
+    return Before(path, was.kind, was.size, was.content, was.mtime, was.mode, 0, PEER)
+
+
+def holders(kit: Alone[Queries], path: bytes = b"a") -> list[str]:
+    return sorted(offer.peer for offer in kit.index.offers(path))
+
+
+def test_what_is_wanted_back_is_a_new_change_of_ours() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"now")).record
+    kit.it.on_restore([before(b"a", b"then")], {record(b"a", b"then").content: (PEER, OTHER)})
+    offers = kit.index.offers(b"a")
+    assert holders(kit) == [OURS + PEER, OURS + OTHER]
+    assert all(beats(offer.record, mine) for offer in offers)
+    assert {offer.record.stamp.maker for offer in offers} == {kit.index.replica}
+    assert kit.planned() == [b"a"]
+    assert kit.it.recalled() == 1
+
+
+def test_what_is_here_in_the_history_is_asked_of_nobody() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"now"))
+    then = record(b"a", b"then")
+    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 4, then.content, 0, 0o644, WALL_NS, Why.REPLACED, PEER))
+    kit.it.on_restore([before(b"a", b"then")], {then.content: (PEER,)})
+    assert holders(kit) == [OURS]
+
+
+def test_what_is_as_it_was_is_left_alone() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"now"))
+    kit.it.on_restore([before(b"a", b"now"), before(b"never here", None)], {})
+    assert holders(kit) == []
+    assert kit.planned() == []
+
+
+def test_what_nobody_has_is_not_promised() -> None:
+    kit = alone()
+    kit.has(record(b"a", b""))
+    kit.it.on_restore([before(b"a", b"then")], {})
+    assert holders(kit) == []
+
+
+def test_what_came_since_is_removed_again() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"now"))
+    kit.it.on_restore([before(b"a", None)], {})
+    assert [(offer.peer, offer.record.kind) for offer in kit.index.offers(b"a")] == [(OURS, Kind.ABSENT)]
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_question_goes_to_all_who_have_asked_us(asks: bool) -> None:
+    kit = alone()
+    kit.connects(OTHER, asks)
+    kit.it.ask_peers(1, [HistoryRequest(FOLDER, 0, b"a", 5), HaveRequest(FOLDER, 0, (b"d" * 32,))])
+    assert [type(message) for message in kit.said(PEER)] == [HistoryRequest, HaveRequest]
+    assert len(kit.said(OTHER)) == (2 if asks else 0)
+    ids = {
+        message.id
+        for node in (PEER, OTHER)
+        for message in kit.said(node)
+        if isinstance(message, (HistoryRequest, HaveRequest))
+    }
+    assert len(ids) == (4 if asks else 2), "each has an id of its own"
+
+
+def test_the_newest_versions_are_told_in_pages() -> None:
+    kit = alone()
+    for number in range(600):
+        name = b"v%03d" % number
+        kit.index.put_version(Version(name, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number + 1, Why.REPLACED, PEER))
+    kit.it.on_history_request(kit.board.peers[PEER], HistoryRequest(FOLDER, 3, b"a", 550))
+    pages = [message for message in kit.said() if isinstance(message, History)]
+    assert [(len(page.kept), page.last, page.id) for page in pages] == [(500, False, 3), (50, True, 3)]
+    assert pages[0].kept[0].until == 600
+
+
+def test_many_look_ups_are_answered_in_pieces() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"1")).record
+    digests = tuple(b"%032d" % number for number in range(200))
+    kit.it.on_have_request(kit.board.peers[PEER], HaveRequest(FOLDER, 5, (*digests, mine.content)))
+    kit.it.answer_some()
+    assert kit.said() == []
+    assert kit.board.run_again
+    kit.it.answer_some()
+    assert kit.said() == [Have(FOLDER, 5, (200,))]
+
+
+def test_who_has_left_gets_no_answer() -> None:
+    kit = alone()
+    kit.it.on_have_request(kit.board.peers[PEER], HaveRequest(FOLDER, 5, (b"d" * 32,)))
+    kit.board.peer_gone(PEER)
+    kit.it.answer_some()
+    assert kit.effects() == []
