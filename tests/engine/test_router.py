@@ -94,7 +94,7 @@ def test_contents_deltas_and_old_names_of_an_update_are_kept_for_what_is_news() 
     ready = kit.work.arrivals.ready(b"a")
     assert ready is not None
     assert ready.data == b"1"
-    offer = kit.work.retries.delta_offer(b"b")
+    offer = kit.work.holders.delta_offer(b"b")
     assert offer is not None
     assert (offer.node, offer.base) == (PEER, D)
     assert kit.asked("incoming_moves.renamed_there") == [(record(b"c", b"3"), b"old")]
