@@ -52,6 +52,9 @@ class Reader(Protocol):
     def fileno(self) -> int:
         """The descriptor, for copies inside the kernel; -1 where there is none."""
 
+    def again(self) -> Reader:
+        """The same file, held open once more, whatever name it has by now."""
+
     def close(self) -> None: ...
 
 

@@ -59,6 +59,12 @@ class File:
     def fileno(self) -> int:
         return self._fd
 
+    def again(self) -> File:
+        try:
+            return File(os.dup(self._fd), self._path)
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
     def close(self) -> None:
         """May be called twice. A network file system may tell only now that a write failed."""
         fd, self._fd = self._fd, -1

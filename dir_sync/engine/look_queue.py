@@ -16,7 +16,7 @@ from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, Record, inode_of, parent_of
 from dir_sync.core.watching.agenda import Errand
 from dir_sync.core.watching.pace import Span
-from dir_sync.core.watching.renames import likely_originals
+from dir_sync.core.watching.renames import likely_originals, says_nothing
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX
 from dir_sync.engine.local_renames import LocalRenames
@@ -28,6 +28,7 @@ from dir_sync.index import Row
 
 __all__ = ["LookQueue"]
 
+_NEIGHBOURS_MAX = 1_000  # files of a folder that are asked for their size
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _PACED = (Urgency.NOW, Urgency.ATTRIBUTES, Urgency.ARRIVED, Urgency.CREATED)
 _STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # what does not end a program's work at a file
@@ -232,9 +233,15 @@ class LookQueue:
         replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
         if self._board.peers and self._board.with_deltas:
             others = [*self._local_renames.renames.sources_of(errand.path)]
-            if row is None or row.record.kind == Kind.ABSENT:
+            is_new = row is None or row.record.kind == Kind.ABSENT
+            if is_new:
                 others += likely_originals(errand.path)
             before = [row, *(self._board.index.get(other) for other in others)]
+            if is_new and says_nothing(errand.path):
+                before.append(self._saved_for(errand))
+                if errand.open:  # it waits for its close, as if it were written under its true name
+                    largest = self._board.index.largest_file(parent_of(errand.path), _NEIGHBOURS_MAX)
+                    replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
             if (original := next(large, None)) is not None:
@@ -250,6 +257,14 @@ class LookQueue:
         below = self.open_below(errand)
         bytes_too = self.want_bytes()
         return LookItem(errand.path, fp, base, errand.hint, bytes_too, errand.large, tried, was, was_size, below)
+
+    def _saved_for(self, errand: Errand) -> Row | None:
+        """The file of which a large new one under a name that says nothing is most probably the next version: its neighbour
+        of about the same size. However long its rename takes, it costs a delta."""
+        size = self._work.pace.size_of(errand.path)
+        if not errand.large or errand.hint is not None or size < limits.LARGE_FILE_BYTES:
+            return None
+        return self._board.index.file_of_size(parent_of(errand.path), size)
 
     def want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""

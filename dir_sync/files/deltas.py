@@ -43,8 +43,9 @@ class Deltas:
 
     def look_closer(self, item: LookItem, reader: Reader, seen: Seen) -> Seen:
         """While a changed file is open: the delta from the version that the peers hold, if its signature can be had."""
-        if seen.grown is None:
-            self._unsigned.hold(item.path, seen.fp, seen.content, seen.size, item.base)
+        if seen.grown is not None:
+            self._unsigned.let_go(item.was)  # it is no file any more, and cannot be signed
+        self._unsigned.hold_open(reader, seen.fp, seen.content, seen.size, item.base)
         if (
             not item.base
             or seen.content == item.base

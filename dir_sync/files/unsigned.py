@@ -66,8 +66,8 @@ class Unsigned:
         self._lock = threading.Lock()
 
     def hold(self, path: bytes, fp: bytes, digest: bytes, size: int, earlier: bytes = b"") -> None:
-        """`digest` was read at `path` just now. `earlier`: a content that is probably much like it."""
-        if size < limits.LARGE_FILE_BYTES or digest in self._held or not delta.available():
+        """`digest` was put at `path` just now. `earlier`: a content that is probably much like it."""
+        if not self._is_wanted(digest, size):
             return
         try:
             reader = self._disk.open(path)
@@ -80,6 +80,22 @@ class Unsigned:
         if not is_it:
             reader.close()
             return
+        self._keep(reader, fp, digest, size, earlier)
+
+    def hold_open(self, reader: Reader, fp: bytes, digest: bytes, size: int, earlier: bytes = b"") -> None:
+        """`digest` was read from `reader` just now; whoever wrote the file may have given it another name meanwhile."""
+        if not self._is_wanted(digest, size):
+            return
+        try:
+            again = reader.again()
+        except DiskError:
+            return
+        self._keep(again, fp, digest, size, earlier)
+
+    def _is_wanted(self, digest: bytes, size: int) -> bool:
+        return size >= limits.LARGE_FILE_BYTES and digest not in self._held and delta.available()
+
+    def _keep(self, reader: Reader, fp: bytes, digest: bytes, size: int, earlier: bytes) -> None:
         now_ns = self._now_ns()
         with self._lock:
             surplus = [self._held.pop(digest)] if digest in self._held else []

@@ -194,6 +194,12 @@ class Index:
     def live_children(self, path: bytes, limit: int) -> list[Row]:
         return self._tree.live_children(path, limit)
 
+    def file_of_size(self, path: bytes, size: int) -> Row | None:
+        return self._tree.file_of_size(path, size)
+
+    def largest_file(self, path: bytes, limit: int) -> int:
+        return self._tree.largest_file(path, limit)
+
     def has_live_child(self, path: bytes) -> bool:
         return self._tree.has_live_child(path)
 

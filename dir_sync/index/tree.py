@@ -48,6 +48,18 @@ class Tree:
         """Up to `limit` live rows directly in a folder."""
         return self._rows.select("parent=? AND kind<>0 LIMIT ?", (path, limit))
 
+    def file_of_size(self, path: bytes, size: int) -> Row | None:
+        """The live file directly in a folder that is nearest to a size, and neither half as large nor twice."""
+        condition = "parent=? AND kind=1 AND size BETWEEN ? AND ? ORDER BY ABS(size-?) LIMIT 1"
+        found = self._rows.select(condition, (path, size // 2, 2 * size, size))
+        return found[0] if found else None
+
+    def largest_file(self, path: bytes, limit: int) -> int:
+        """The size of the largest of the first `limit` live files directly in a folder; 0: there is none."""
+        self._rows.flush()
+        query = "SELECT COALESCE(MAX(size),0) FROM (SELECT size FROM row WHERE parent=? AND kind=1 LIMIT ?)"
+        return int(self._database.execute(query, (path, limit)).fetchone()[0])
+
     def has_live_child(self, path: bytes) -> bool:
         self._rows.flush()
         query = "SELECT 1 FROM row WHERE parent=? AND kind<>0 LIMIT 1"

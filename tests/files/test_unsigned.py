@@ -106,6 +106,50 @@ def test_what_was_replaced_before_it_had_a_signature_is_the_base_of_a_delta(tmp_
         disk.close()
 
 
+def test_a_file_that_was_seen_while_it_grew_is_the_base_of_a_delta_as_well(tmp_path: Path) -> None:
+    disk = RealDisk(tmp_path)
+    sync = FileSync(disk, lambda _: True, Cache(), time.time_ns, "test")
+    sync.prepare()
+    try:
+        data = Random(1).randbytes(SIZE + 1_000_000)
+        (tmp_path / "file").write_bytes(data[:SIZE])
+        half, _ = look(sync, b"file")
+        (tmp_path / "file").write_bytes(data)
+        item = LookItem(b"file", b"", half, None, False, True, was=half, was_size=SIZE)
+        looked = sync.perform(LookJob((item,), bulk=True))
+        assert isinstance(looked, Looked)
+        (whole,) = looked.items
+        assert whole.grown is not None
+        (tmp_path / "beside").write_bytes(b"new" + data)
+        _, delta_bytes = look(sync, b"beside", whole.content)
+        assert delta_bytes is not None
+        assert delta_bytes < 1_000
+        sync.perform(DiscardJob((), unsigned=True))
+        assert not open_files(tmp_path)
+    finally:
+        sync.close()
+        disk.close()
+
+
+def test_what_got_another_name_while_it_was_read_is_held_all_the_same(tmp_path: Path) -> None:
+    """Saves beside the old file are renamed right after their last byte, and often while they are looked at."""
+    disk = RealDisk(tmp_path)
+    try:
+        unsigned = Unsigned(disk, Cache(), time.time_ns)
+        data = Random(1).randbytes(SIZE)
+        (tmp_path / "file.tmp").write_bytes(data)
+        reader = disk.open(b"file.tmp")
+        fp, digest = fingerprint(reader.stat()), blake3(data).digest()
+        (tmp_path / "file.tmp").rename(tmp_path / "file")
+        unsigned.hold_open(reader, fp, digest, SIZE)
+        reader.close()
+        (tmp_path / "file").unlink()
+        assert unsigned.signature(digest) is not None
+        assert not open_files(tmp_path)
+    finally:
+        disk.close()
+
+
 def test_what_was_written_into_since_gives_no_signature(tmp_path: Path) -> None:
     disk = RealDisk(tmp_path)
     try:

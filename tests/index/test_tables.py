@@ -215,6 +215,26 @@ def test_what_is_below_a_folder_is_not_what_only_begins_like_it() -> None:
     assert not tree.has_live_child(b"d0")
 
 
+def test_the_neighbour_of_a_size() -> None:
+    base = database()
+    rows = rows_in(base)
+    tree = Tree(base, rows)
+    for size, name in ((100, b"d/a"), (190, b"d/b"), (1_000, b"d/c"), (150, b"d/e/f"), (140, b"other")):
+        rows.put(record(name)._replace(size=size), b"fp")
+    assert [getattr(tree.file_of_size(b"d", size), "path", None) for size in (1, 2_001)] == [None, None]
+    near = {size: tree.file_of_size(b"d", size) for size in (120, 150, 160, 600, 1_500)}
+    assert {size: row and row.record.path for size, row in near.items()} == {
+        120: b"d/a",
+        150: b"d/b",
+        160: b"d/b",
+        600: b"d/c",
+        1_500: b"d/c",
+    }
+    assert tree.largest_file(b"d", 10) == 1_000
+    assert tree.largest_file(b"d", 2) == 190
+    assert tree.largest_file(b"nothing", 10) == 0
+
+
 def test_offers_are_counted_as_they_come_and_go() -> None:
     base = database()
     offers = Offers(base)

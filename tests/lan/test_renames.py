@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from .changes import blob, write
-from .checker import survey, wait_equal, wait_for
+from .checker import holds, survey, wait_equal, wait_for
 from .lan import Lan
 
 pytestmark = pytest.mark.lan
@@ -117,7 +118,12 @@ def test_a_large_file_that_is_written_beside_and_renamed_over_is_a_delta(lan: La
     wait_equal(lan.roots, SOON_S, like=survey(lan[0].dir, only="beside"), only="beside")
     for number in range(4):
         at = 1_000_000 * (number + 1)
+        before_it = content
         content = content[:at] + blob(10_000, number) + content[at:]
+        if number == 3:
+            # What is rewritten in place can only be signed before.
+            signature = lan[0].signatures / blake3(before_it).hexdigest()
+            wait_for(signature.exists, SOON_S, "the last state is signed")
         before = sum(lan.wire_bytes())
         if number < 3:
             (a / "disk.img.tmp").write_bytes(content)
@@ -130,3 +136,24 @@ def test_a_large_file_that_is_written_beside_and_renamed_over_is_a_delta(lan: La
             assert sum(lan.wire_bytes()) - before < 60_000
     sent = [line for line in lan[0].log().splitlines() if "sent beside/" in line]
     assert sum("as a delta" not in line for line in sent) == 1, sent  # the first time
+
+
+@pytest.mark.parametrize("beside", ["disk.img.tmp", ".goutputstream-X2Q3Z1", "lu8f2.tmp"])
+def test_a_large_save_costs_a_delta_however_late_it_gets_its_true_name(lan: Lan, beside: str) -> None:
+    """As on a busy machine: it is found while it is being written, and announced under the name that it has first."""
+    a = lan[0].dir / f"late {beside}"
+    content = blob(LARGE, beside)
+    write(a / "disk.img", content)
+    write(a / "notes", blob(100_000))
+    wait_equal(lan.roots, SOON_S, like=survey(lan[0].dir, only=a.name), only=a.name)
+    content = content[:1_000_000] + blob(10_000, beside) + content[1_000_000:]
+    before = sum(lan.wire_bytes())
+    with (a / beside).open("wb") as file:
+        file.write(content[:2_000_000])
+        file.flush()
+        holds(lambda: not (lan[1].dir / a.name / beside).exists(), 1.0, "half of it is not sent")
+        file.write(content[2_000_000:])
+    wait_equal(lan.roots, SOON_S, like=survey(lan[0].dir, only=a.name), only=a.name)
+    (a / beside).rename(a / "disk.img")
+    wait_equal(lan.roots, SOON_S, like=survey(lan[0].dir, only=a.name), only=a.name)
+    assert sum(lan.wire_bytes()) - before < 150_000, "the new bytes, and at most a signature"

@@ -42,6 +42,10 @@ class MemoryFile:
     def fileno(self) -> int:
         return -1
 
+    def again(self) -> MemoryFile:
+        self._enter("file.again")
+        return MemoryFile(self._disk, self._inode, self._path, self._hooked)
+
     def write(self, offset: int, data: bytes | memoryview) -> None:
         self._enter("file.write")
         if self._appends:

@@ -95,6 +95,11 @@ class Pace:
         """A file is seen to be so large."""
         self._at(path).size = size
 
+    def size_of(self, path: bytes) -> int:
+        """Of a file that was seen a short time ago; else 0."""
+        hot = self._hot.get(path)
+        return 0 if hot is None else hot.size
+
     def looked(self, path: bytes, size: int, took_ms: int, now_ms: int, rests: bool, is_open: bool = False) -> None:
         """A look at a file is over. `rests`: it did not change meanwhile. `is_open`: nobody had closed it."""
         hot = self._hot.get(path)

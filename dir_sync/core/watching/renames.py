@@ -11,7 +11,7 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.model import parent_of
 
-__all__ = ["Renames", "likely_originals"]
+__all__ = ["Renames", "likely_originals", "says_nothing"]
 
 _LIVELY_FOLDERS_MAX = 1_000
 _VANISHED_MAX = 10_000
@@ -32,6 +32,13 @@ def likely_originals(path: bytes) -> list[bytes]:
     for each in (name, bare, bare.rpartition(b".")[0], name.rpartition(b".")[0]):
         found[each] = None
     return [folder + slash + each for each in found if each not in (name, b"")]
+
+
+def says_nothing(path: bytes) -> bool:
+    """True for a name as programs give it to a file that takes another one's name when it is complete: `.goutputstream-X2Q3`,
+    `.b7Xq3k`, `lu8f2.tmp`, `~WRD0001`."""
+    name = path.rpartition(b"/")[2]
+    return name.startswith((b".", b"~", b"#")) or name.endswith((b".tmp", b".TMP"))
 
 
 class Renames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.watching.renames import Renames, likely_originals
+from dir_sync.core.watching.renames import Renames, likely_originals, says_nothing
 
 HOLD, GRACE = limits.RENAME_HOLD_MS, limits.SAVE_GRACE_MS
 
@@ -104,3 +104,13 @@ def test_no_name_is_its_own_original() -> None:
     for name in (b"a", b"d/.a", b"...", b"~", b".tmp", b"d/a.b"):
         assert name not in likely_originals(name)
         assert all(each.rpartition(b"/")[2] for each in likely_originals(name))
+
+
+@pytest.mark.parametrize("name", [b".goutputstream-X2Q3Z1", b"lu8f2.tmp", b"~WRD0001", b"#1234", b"d/e/.f"])
+def test_names_that_say_nothing(name: bytes) -> None:
+    assert says_nothing(name)
+
+
+@pytest.mark.parametrize("name", [b"disk.img", b"d.x/film.mkv.part", b"README", b".d/photo.jpg"])
+def test_names_that_say_something(name: bytes) -> None:
+    assert not says_nothing(name)
