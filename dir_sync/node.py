@@ -40,7 +40,7 @@ _LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledg
 _TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are bounded by what they ask for
 _SLOW_BYTES = (
     8 * limits.KIB
-)  # of one read while the peer rests: some pages would fit a larger one, and be parsed together
+)  # of one read while the peer pauses: some pages would fit a larger one, and be parsed together
 _RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
 
 

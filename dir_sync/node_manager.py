@@ -18,10 +18,10 @@ from dir_sync.core.overload.guard import Guard, Verdict
 from dir_sync.network.address_policy import AddressPolicy
 from dir_sync.network.link_table import LinkTable
 from dir_sync.network.outbox import Outbound
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 from dir_sync.node import Node
 
-__all__ = ["Came", "Dialled", "Ended", "Greeted", "Left", "Link", "NodeManager", "Stalled"]
+__all__ = ["BytesSent", "Dialled", "HelloReceived", "Link", "LinkClosed", "MessageReceived", "NodeManager", "Stalled"]
 
 _DIAL_S = 5.0
 _BACKLOG = 128
@@ -39,20 +39,20 @@ class Dialled(NamedTuple):
     node: Node | None = None  # that link
 
 
-class Greeted(NamedTuple):
+class HelloReceived(NamedTuple):
     """A link has said hello."""
 
     node: Node
     hello: Hello
 
 
-class Came(NamedTuple):
+class MessageReceived(NamedTuple):
     node: Node
     message: Message
     cost: int
 
 
-class Left(NamedTuple):
+class BytesSent(NamedTuple):
     node: Node
     size: int
 
@@ -63,13 +63,13 @@ class Stalled(NamedTuple):
     node: Node
 
 
-class Ended(NamedTuple):
+class LinkClosed(NamedTuple):
     node: Node
     reason: str
     text: str
 
 
-Link = Dialled | Greeted | Came | Left | Stalled | Ended
+Link = Dialled | HelloReceived | MessageReceived | BytesSent | Stalled | LinkClosed
 
 
 class NodeManager:
@@ -84,7 +84,7 @@ class NodeManager:
         report: Callable[[str], None],
         is_near: Callable[[str], bool],
         trusted: frozenset[str] = frozenset(),
-        rests: Rests | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: that address is
         on a network of this machine. `trusted`: addresses of the user's own choice, which may lie anywhere. Raises
@@ -92,7 +92,7 @@ class NodeManager:
         self._our_hello = our_hello
         self._post = post
         self._policy = AddressPolicy(is_near, trusted, report)
-        self._rests = rests or Rests()
+        self._throttle = throttle or Throttle()
         self._lock = threading.Lock()
         # Under _lock.
         self._guard = Guard()
@@ -230,13 +230,13 @@ class NodeManager:
     def said_hello(self, node: Node, hello: Hello) -> None:
         with self._lock:
             self._links.has_introduced_itself(node.link)
-        self._post(Greeted(node, hello))
+        self._post(HelloReceived(node, hello))
 
     def received(self, node: Node, message: Message, cost: int) -> None:
-        self._post(Came(node, message, cost))
+        self._post(MessageReceived(node, message, cost))
 
     def left(self, node: Node, size: int) -> None:
-        self._post(Left(node, size))
+        self._post(BytesSent(node, size))
 
     def stalled(self, node: Node) -> None:
         self._post(Stalled(node))
@@ -246,8 +246,8 @@ class NodeManager:
             return self._guard.asked(node.address, kind, amount, _mono_ms())
 
     def rest(self, node: Node, seconds: float) -> float:
-        self._rests.spent(node.address, seconds)
-        return self._rests.until(node.address) - time.monotonic()
+        self._throttle.spent(node.address, seconds)
+        return self._throttle.until(node.address) - time.monotonic()
 
     def may_search(self, address: str) -> bool:
         """False if that address has had us search in vain for too long."""
@@ -263,7 +263,7 @@ class NodeManager:
         """So many of its announcements have changed nothing. It gives way to others for that, and is dropped in the end."""
         with self._lock:
             verdict = self._guard.asked(node.address, "vain", announcements, _mono_ms())
-        self._rests.spent(node.address, announcements * (_DEAR_S if verdict.wait_ms else _VAIN_S))
+        self._throttle.spent(node.address, announcements * (_DEAR_S if verdict.wait_ms else _VAIN_S))
         if verdict.words:
             node.end_flood(verdict.words)
 
@@ -277,7 +277,7 @@ class NodeManager:
                 wait_ms = self._guard.keep_away(node.address, _mono_ms())
                 text += f"; it may come back in {wait_ms // 1000} s" if wait_ms else ""
             self._links.remove(node.link)
-        self._post(Ended(node, reason, text))
+        self._post(LinkClosed(node, reason, text))
 
 
 def _mono_ms() -> int:

@@ -32,7 +32,7 @@ from dir_sync.core.wire import Piece, encode_message
 from dir_sync.network import tcp
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, NodeManager, Stalled
+from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, NodeManager, Stalled
 
 LOCAL = "127.0.0.1"
 
@@ -66,7 +66,7 @@ class Place:
                 item = self.news.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"it never came; what came: {self.seen[-5:]}") from None
-            if isinstance(item, Came):
+            if isinstance(item, MessageReceived):
                 item.node.consumed(item.cost)
             if test(item):
                 return item
@@ -95,7 +95,7 @@ def is_a(kind: type) -> Callable[[object], bool]:
 
 
 def came(message: Message) -> Callable[[object], bool]:
-    return lambda item: isinstance(item, Came) and item.message == message
+    return lambda item: isinstance(item, MessageReceived) and item.message == message
 
 
 def link(one: Place, two: Place) -> tuple[Node, Node]:
@@ -103,9 +103,9 @@ def link(one: Place, two: Place) -> tuple[Node, Node]:
     dialled = one.until(is_a(Dialled))
     assert isinstance(dialled, Dialled)
     assert dialled.link is not None
-    here, there = one.until(is_a(Greeted)), two.until(is_a(Greeted))
-    assert isinstance(here, Greeted)
-    assert isinstance(there, Greeted)
+    here, there = one.until(is_a(HelloReceived)), two.until(is_a(HelloReceived))
+    assert isinstance(here, HelloReceived)
+    assert isinstance(there, HelloReceived)
     assert (here.hello.node, there.hello.node) == ("02", "01")
     assert here.node.dialled
     assert not there.node.dialled
@@ -132,18 +132,18 @@ def test_two_managers_meet_talk_and_part(one: Place, two: Place) -> None:
     two.until(came(request))
     there.send(Outbound(request, 100))
     one.until(came(request))
-    left = one.until(is_a(Left))
-    assert isinstance(left, Left)
+    left = one.until(is_a(BytesSent))
+    assert isinstance(left, BytesSent)
     assert left.size == 100
     page = State("default", 5, True, ())
     there.send(Outbound(page, 50))
     one.until(came(page))
     here.close("bye", "")
-    ended = two.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = two.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert ended.reason == "bye"
-    mine = one.until(is_a(Ended))
-    assert isinstance(mine, Ended)
+    mine = one.until(is_a(LinkClosed))
+    assert isinstance(mine, LinkClosed)
     assert mine.reason == "bye"
 
 
@@ -163,7 +163,7 @@ def test_a_ping_is_answered_and_not_told(one: Place, two: Place) -> None:
     request = StateRequest("default", "1d", 0)
     there.send(Outbound(request, 0))
     one.until(came(request))
-    assert not any(isinstance(item, Came) for item in two.seen)
+    assert not any(isinstance(item, MessageReceived) for item in two.seen)
 
 
 def test_an_answer_ends_the_doubt(one: Place, two: Place) -> None:
@@ -181,15 +181,15 @@ def test_both_push_50_mb_before_either_reads(one: Place, two: Place) -> None:
     for node in (here, there):
         node.send(Outbound(StateRequest("default", "1d", 0), 0))
     for place in (one, two):
-        place.until(lambda item: isinstance(item, Came) and isinstance(item.message, StateRequest))
+        place.until(lambda item: isinstance(item, MessageReceived) and isinstance(item.message, StateRequest))
     data = random.Random(1).randbytes(limits.CHUNK_BYTES)
     for node in (here, there):
         for number in range(200):
             node.send(Outbound(Chunks((Piece(number, 0, data),)), len(data)))
     for place in (one, two):
         for _ in range(200):
-            item = place.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 60)
-            assert isinstance(item, Came)
+            item = place.until(lambda item: isinstance(item, MessageReceived) and isinstance(item.message, Chunks), 60)
+            assert isinstance(item, MessageReceived)
             assert isinstance(item.message, Chunks)
             assert item.message.pieces[0].data == data
 
@@ -199,8 +199,8 @@ def test_a_link_on_which_something_illegal_should_be_said_ends(one: Place, two: 
     here, _ = link(one, two)
     here.send(Outbound(Chunks((Piece(1, 0, b"before anything was asked"),)), 100))
     for place in (one, two):
-        ended = place.until(is_a(Ended))
-        assert isinstance(ended, Ended)
+        ended = place.until(is_a(LinkClosed))
+        assert isinstance(ended, LinkClosed)
 
 
 def test_words_overtake_bulk(one: Place, two: Place) -> None:
@@ -218,8 +218,8 @@ def test_words_overtake_bulk(one: Place, two: Place) -> None:
     before = 0
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        item = two.until(is_a(Came), 60)
-        assert isinstance(item, Came)
+        item = two.until(is_a(MessageReceived), 60)
+        assert isinstance(item, MessageReceived)
         if item.message == word:
             break
         before += 1
@@ -247,7 +247,7 @@ def test_a_peer_that_is_never_read_from_is_bounded(one: Place, two: Place) -> No
         threading.Event().wait(0.2)
     assert reached * limits.CHUNK_BYTES < limits.INBOX_BYTES_PER_LINK_MAX + 4 * limits.MIB
     for _ in range(400):
-        two.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 30)
+        two.until(lambda item: isinstance(item, MessageReceived) and isinstance(item.message, Chunks), 30)
 
 
 def test_a_doubted_peer_that_has_no_room_keeps_its_link(one: Place, two: Place) -> None:
@@ -268,10 +268,10 @@ def test_a_doubted_peer_that_has_no_room_keeps_its_link(one: Place, two: Place) 
         time.sleep(0.01)
     here.ping()
     with pytest.raises(AssertionError, match="it never came"):
-        one.until(is_a(Ended), 3.0)
+        one.until(is_a(LinkClosed), 3.0)
     assert not any(isinstance(item, Stalled) for item in one.seen)
     for _ in range(count):
-        two.until(lambda item: isinstance(item, Came) and isinstance(item.message, Chunks), 30)
+        two.until(lambda item: isinstance(item, MessageReceived) and isinstance(item.message, Chunks), 30)
     end_s = time.monotonic() + 10
     while here.is_doubted:
         assert time.monotonic() < end_s, "it answers as soon as it has room"
@@ -299,15 +299,15 @@ def test_a_bad_peer_loses_its_connection_and_nobody_else_notices(one: Place, two
     with one.connect() as sock:
         sock.sendall(BAD[what])
         said(sock)
-    ended = one.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = one.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert ended.reason == ("protocol-version" if what == "another version" else "protocol-error")
     assert "\n" not in ended.text
     assert len(ended.text) < 500
     request = StateRequest("default", "1d", 0)
     there.send(Outbound(request, 0))
     one.until(came(request))
-    assert not any(isinstance(item, Ended) for item in two.seen)
+    assert not any(isinstance(item, LinkClosed) for item in two.seen)
     assert here.link != ended.node.link
 
 
@@ -319,8 +319,8 @@ def test_an_address_that_this_machine_has_no_more_ends_its_links(
     assert not tcp.has_address("192.0.2.1"), "an address of documents, which nobody has"
     link(one, two)
     monkeypatch.setattr(tcp, "has_address", lambda address: False)
-    ended = [place.until(is_a(Ended)) for place in (one, two)]
-    assert any(isinstance(item, Ended) and item.reason == "lost" and "address" in item.text for item in ended)
+    ended = [place.until(is_a(LinkClosed)) for place in (one, two)]
+    assert any(isinstance(item, LinkClosed) and item.reason == "lost" and "address" in item.text for item in ended)
 
 
 def test_public_addresses_are_let_in_where_they_are_our_own_lan(one: Place) -> None:
@@ -355,8 +355,8 @@ def test_a_peer_that_acknowledges_nothing_is_told_of(one: Place, two: Place, mon
     assert tcp.is_silent(here._socket)
     monkeypatch.undo()
     here.give_up("no answer")
-    ended = one.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = one.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert (ended.reason, ended.text) == ("lost", "no answer")
     assert not any(isinstance(item, Stalled) for item in one.seen)
 
@@ -365,8 +365,8 @@ def test_a_silent_stranger_has_five_seconds(one: Place, monkeypatch: pytest.Monk
     monkeypatch.setattr(limits, "HELLO_WITHIN_MS", 300)
     with one.connect() as sock:
         said(sock)
-    ended = one.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = one.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert ended.reason == "timeout"
 
 
@@ -381,8 +381,8 @@ def test_a_stranger_that_drips_has_no_longer(one: Place, monkeypatch: pytest.Mon
                 break
             threading.Event().wait(0.05)
         said(sock)
-    ended = one.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = one.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert ended.reason == "timeout"
 
 
@@ -415,8 +415,8 @@ def test_stop_ends_everything_quickly(one: Place, two: Place) -> None:
     began = time.monotonic()
     one.manager.stop()
     assert time.monotonic() - began < 2
-    ended = two.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = two.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert ended.reason == "bye"
     sock.close()
 
@@ -431,8 +431,8 @@ def test_who_announces_in_vain_without_end_is_dropped_for_that(
     assert not here.flood
     for _ in range(3):
         one.manager.announced_in_vain(here, 10)
-    ended = one.until(is_a(Ended))
-    assert isinstance(ended, Ended)
+    ended = one.until(is_a(LinkClosed))
+    assert isinstance(ended, LinkClosed)
     assert (ended.reason, ended.text) == ("overload", "it floods this node with announcements that change nothing")
 
 
@@ -444,12 +444,12 @@ def test_of_who_rests_little_is_read_ahead(one: Place, two: Place, monkeypatch: 
         for number in range(limits.PAGE_RECORDS_MAX)
     )
     here.send(Outbound(StateRequest("default", "1d", 0), 0))
-    two.until(is_a(Came))
+    two.until(is_a(MessageReceived))
     for _ in range(20):
         there.send(Outbound(State("default", 0, False, records), 0))
     for number in range(20):
-        came = one.until(is_a(Came))
-        assert isinstance(came, Came)
+        came = one.until(is_a(MessageReceived))
+        assert isinstance(came, MessageReceived)
         if number:  # with the first one came what had been read before its peer had to rest
             assert here._ahead.waiting_bytes <= 2 * came.cost, "no page but this one and the next"
         here.consumed(came.cost)

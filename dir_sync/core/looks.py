@@ -1,6 +1,6 @@
 """What a look at a path is asked for, and what it finds; the same for a listing of a folder.
 
-In: nothing. Out: frozen values. The engine and core.watching.agenda make LookItem and Folder, the disk workers answer with
+In: nothing. Out: frozen values. The engine and core.watching.pending_looks make LookItem and Folder, the disk workers answer with
 Seen and Listing. They travel in jobs (core/jobs.py). May import: core.model.
 """
 

@@ -35,7 +35,7 @@ from dir_sync.folder import root
 from dir_sync.network.control import Answer, ControlServer
 from dir_sync.network.discovery import Discovery
 from dir_sync.network.node_id import NodeId
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting.log import Once, logger
 from dir_sync.reporting.narrator import Narrator
@@ -59,13 +59,15 @@ class Daemon:
         self._end_share = end_share
         self._dice = random.Random()
         self._node_id = NodeId(config.folder, self._dice)
-        self._rests = Rests()
-        self._inbox = Inbox(self._rests)
+        self._throttle = Throttle()
+        self._inbox = Inbox(self._throttle)
         self._once = Once()
         self._opened = ExitStack()
         self.threads = Threads(end_share)
         try:
-            self.share = Share(config, self._node_id.instance[:8], self._dice, self._inbox, self._rests, self.threads)
+            self.share = Share(
+                config, self._node_id.instance[:8], self._dice, self._inbox, self._throttle, self.threads
+            )
             self._opened.callback(self.share.close)
             self._manager = self._open_manager()
         except BaseException:
@@ -84,7 +86,7 @@ class Daemon:
                 self._warn_once,
                 lambda address: self._discovery.networks.is_near(address),
                 trusted,
-                self._rests,
+                self._throttle,
             )
         except OSError as error:
             raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Pull, Refuse
 from dir_sync.core.overload.fairness import FairQueue, Flow, parts
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 from dir_sync.node import Node
-from dir_sync.node_manager import Came, Dialled, Ended, Greeted
+from dir_sync.node_manager import Dialled, HelloReceived, LinkClosed, MessageReceived
 
 __all__ = ["HERE", "For", "Inbox"]
 
@@ -38,8 +38,8 @@ class For(NamedTuple):
 class Inbox:
     """`put` and `qsize`: any thread. The rest: engine's thread only."""
 
-    def __init__(self, rests: Rests | None = None) -> None:
-        self._rests = rests or Rests()
+    def __init__(self, throttle: Throttle | None = None) -> None:
+        self._throttle = throttle or Throttle()
         self._turn: dict[Hashable, float] = {}  # what was done for whom since the last turn ended
         self._new: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._waiting: FairQueue[object] = FairQueue()
@@ -61,7 +61,7 @@ class Inbox:
         time that this thread has spent since."""
         self.over()
         self._sort()
-        resting = self._rests.resting()
+        resting = self._throttle.resting()
         taken = self._waiting.take(resting)
         if taken is None and timeout_s > 0:
             if self._waiting and resting:  # only of those who rest
@@ -71,11 +71,11 @@ class Inbox:
             except queue.Empty:
                 pass
             self._sort()
-            taken = self._waiting.take(self._rests.resting())
+            taken = self._waiting.take(self._throttle.resting())
         if taken is None:
             return None
         self._served, news = taken
-        self._is_transfer = isinstance(news, Came) and isinstance(news.message, _TRANSFERS)
+        self._is_transfer = isinstance(news, MessageReceived) and isinstance(news.message, _TRANSFERS)
         self._since = time.thread_time()
         return news
 
@@ -88,7 +88,7 @@ class Inbox:
     def somebody_works_here(self) -> None:
         """Changes were found that are no peer's."""
         self._note(HERE.group)
-        self._rests.wants_soon(HERE.group)
+        self._throttle.wants_soon(HERE.group)
 
     def _note(self, group: Hashable) -> None:
         now = time.monotonic()
@@ -111,7 +111,7 @@ class Inbox:
         """A turn has taken so long, commits included: for those whose news were dealt with in it."""
         total = sum(self._turn.values())
         for group, cost in self._turn.items():
-            self._rests.spent(group, seconds * cost / total, group != HERE.group)
+            self._throttle.spent(group, seconds * cost / total, group != HERE.group)
         self._turn.clear()
 
     def _sort(self) -> None:
@@ -123,17 +123,17 @@ class Inbox:
 
     def _add(self, news: object) -> None:
         match news:
-            case Came(node, message, cost):
+            case MessageReceived(node, message, cost):
                 flow = Flow(node.address, node.link)
                 if type(message) not in _ANSWERS:
                     self._note(node.address)
                 if isinstance(message, ModificationUpdate) and len(message.changes) <= _SMALL_CHANGES:
-                    self._rests.wants_soon(node.address)
+                    self._throttle.wants_soon(node.address)
                 *first, last = parts(message, self.is_shared)
                 for part in first:
-                    self._waiting.put(flow, Came(node, part, 0))
-                self._waiting.put(flow, Came(node, last, cost))
-            case Greeted(node) | Ended(node):
+                    self._waiting.put(flow, MessageReceived(node, part, 0))
+                self._waiting.put(flow, MessageReceived(node, last, cost))
+            case HelloReceived(node) | LinkClosed(node):
                 self._waiting.put(Flow(node.address, node.link), news)
             case Dialled(node=Node() as node):
                 self._waiting.put(Flow(node.address, node.link), news)

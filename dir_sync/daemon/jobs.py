@@ -19,7 +19,7 @@ from dir_sync.daemon.news import jobs_of
 from dir_sync.daemon.threads import Threads
 from dir_sync.daemon.workers import Pool, Task, given_up
 from dir_sync.file_sync import FileSync, Stopped
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 
 __all__ = ["DiskWorkers", "Searches"]
 
@@ -37,12 +37,12 @@ class Searches(Protocol):
 class DiskWorkers:
     """Any thread may give jobs and take them back."""
 
-    def __init__(self, sync: FileSync, inbox: Inbox, rests: Rests, threads: Threads) -> None:
+    def __init__(self, sync: FileSync, inbox: Inbox, throttle: Throttle, threads: Threads) -> None:
         self._sync = sync
         self._inbox = inbox
         self._threads = threads
-        self._small = Pool(_WORKERS, rests)
-        self._bulk = Pool(_WORKERS, rests)
+        self._small = Pool(_WORKERS, throttle)
+        self._bulk = Pool(_WORKERS, throttle)
 
     def start(self, searches: Searches) -> None:
         for pool, name in ((self._small, "disk"), (self._bulk, "bulk")):

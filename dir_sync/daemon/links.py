@@ -36,7 +36,7 @@ from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import Dialled, Greeted
+from dir_sync.node_manager import Dialled, HelloReceived
 from dir_sync.reporting.log import Once, logger
 
 __all__ = ["ConnectedPeers", "Manager"]
@@ -132,7 +132,7 @@ class ConnectedPeers:
 
     # --- news of links -----------------------------------------------------------------------------------------------
 
-    def on_hello(self, greeted: Greeted, now: Now) -> list[Effect]:
+    def on_hello(self, greeted: HelloReceived, now: Now) -> list[Effect]:
         node, hello = greeted
         replica = next((replica for name, replica, _ in hello.folders if name == self._config.folder_name), "")
         is_ours = hello.node == self._node_id.value  # whoever uses our id is the roster's business, whatever it shares

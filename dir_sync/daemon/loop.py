@@ -21,7 +21,7 @@ from dir_sync.daemon.news import Asked, Heard, Stop
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
-from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, Stalled
+from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
 
 __all__ = ["Loop"]
 
@@ -69,7 +69,9 @@ class Loop:
                     effects += engine.heard(news, now)
                     count += len(news)
                 else:
-                    if isinstance(news, Greeted):  # what was said until now is for the link that was there until now
+                    if isinstance(
+                        news, HelloReceived
+                    ):  # what was said until now is for the link that was there until now
                         self._performer.perform(effects)
                         effects = []
                     effects += self._handle(news, now)
@@ -104,17 +106,17 @@ class Loop:
     def _handle(self, news: object, now: Now) -> list[Effect]:
         engine = self._share.engine
         match news:
-            case Came(node, message, cost):
+            case MessageReceived(node, message, cost):
                 node.consumed(cost)
                 return engine.handle(Received(node.replica, message), now) if self._peers.is_link(node) else []
-            case Left(node, size):
+            case BytesSent(node, size):
                 return engine.handle(Drained(node.replica, size), now) if self._peers.is_link(node) else []
-            case Greeted():
+            case HelloReceived():
                 return self._peers.on_hello(news, now)
             case Stalled(node):
                 self._peers.on_stalled(node, now)
                 return []
-            case Ended(node, reason, text):
+            case LinkClosed(node, reason, text):
                 return self._peers.on_end(node, reason, text, now)
             case Dialled():
                 self._peers.on_dialled(news, now)

@@ -30,7 +30,7 @@ from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 from dir_sync.ports import DiskError
 from dir_sync.reporting.log import logger
 
@@ -41,7 +41,7 @@ class Share:
     """The folder, opened and locked. `engine` belongs to the engine's thread, and so does `index` once that runs."""
 
     def __init__(
-        self, config: Config, tag: str, dice: random.Random, inbox: Inbox, rests: Rests, threads: Threads
+        self, config: Config, tag: str, dice: random.Random, inbox: Inbox, throttle: Throttle, threads: Threads
     ) -> None:
         """`tag`: marks the names that this run stages, so that they are not those of another run. Raises ConfigError."""
         self._config = config
@@ -60,7 +60,7 @@ class Share:
                 disk, self.watcher.watch, signatures, time.time_ns, tag, lambda: threads.is_ending
             )  # fmt: skip
             self._opened.callback(self._sync.close)
-            self.workers = DiskWorkers(self._sync, inbox, rests, threads)
+            self.workers = DiskWorkers(self._sync, inbox, throttle, threads)
             self.engine = self._make_engine(tag, is_blind=disk is not self._disk)
         except BaseException:
             self.close()

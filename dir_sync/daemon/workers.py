@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import ApplyJob, DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
 from dir_sync.core.overload.fairness import FairQueue, Flow
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 
 __all__ = ["Pool", "Task", "given_up"]
 
@@ -38,11 +38,11 @@ class Task:
 class Pool:
     """Any thread may call anything."""
 
-    def __init__(self, workers: int, rests: Rests | None = None) -> None:
+    def __init__(self, workers: int, throttle: Throttle | None = None) -> None:
         """Of `workers`, one is always kept free of the jobs of each single address, and all but one while there are jobs of
         others now and then."""
         self._ready = threading.Condition()
-        self._rests = rests or Rests()
+        self._throttle = throttle or Throttle()
         self._workers = workers
         self._queue: FairQueue[Task] = FairQueue(at_once_max=max(1, workers - 1))
         self._active: dict[Hashable, float] = {}
@@ -63,7 +63,7 @@ class Pool:
         """Wait for a job; None at the end. To be followed by `done`."""
         with self._ready:
             while not self._is_over:
-                resting = self._rests.resting()
+                resting = self._throttle.resting()
                 taken = self._queue.take(resting)
                 if taken is not None:
                     _, task = taken
@@ -80,7 +80,7 @@ class Pool:
             seconds = max(1e-6, time.monotonic() - task.began)
             self._queue.charge(task.flow, seconds)
             if isinstance(task.job, ApplyJob):  # windows bound what is read for a peer
-                self._rests.spent(task.flow.group, seconds, bool(task.flow.group))
+                self._throttle.spent(task.flow.group, seconds, bool(task.flow.group))
             if len(self._queue):
                 self._ready.notify()  # one that could not be begun while this one ran
 

@@ -69,7 +69,7 @@ class Acquire:
         self._work.folders.end_wait(path)
         if len(there) > FINGERPRINT_BYTES:
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS)
-            self._board.agenda.add(path, again, self._board.now.mono_ms)
+            self._board.pending_looks.add(path, again, self._board.now.mono_ms)
             return
         if self._transfers.unable and target.kind == Kind.ABSENT and self._incoming_moves.respell(path):
             return
@@ -232,7 +232,7 @@ class Acquire:
         ):
             return
         if self._transfers.blind and (row is None or not row.fp) and not self._transfers.has_free_name(path):
-            self._board.agenda.add(
+            self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
             )  # is there room for the name?
             return

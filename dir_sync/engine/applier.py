@@ -128,10 +128,10 @@ class Applier:
             self._board.removal_ends()
         if item.act == Act.MOVE and item.copy_path is not None:
             if self._work.jobs.end_move_away(item.copy_path) is not None:
-                self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+                self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
         listed = self._work.attempts.take_listed(path)
         if listed is not None and not (result.result == Result.DONE and result.fp == listed):
-            self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+            self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
         if take is None:
             self._board.plan_queue.add(path)
             if result.result == Result.DONE:
@@ -155,7 +155,9 @@ class Applier:
             case Result.CHANGED:
                 wait = self._work.retries.wait_after_change(path)
                 self._board.plan_later(path, wait)
-                self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms).listing = True
+                self._board.pending_looks.add(
+                    path, self._board.now.mono_ms + wait, self._board.now.mono_ms
+                ).listing = True
                 is_folder = row is not None and row.record.kind == Kind.DIRECTORY
                 if is_folder and item.target.kind != Kind.DIRECTORY:
                     self._work.attempts.await_listing(path)
@@ -164,7 +166,7 @@ class Applier:
                 self._work.attempts.forget_attempt(path)
                 if item.copy_path is not None:
                     if item.copy_fp and not _is_kept(item.copy_path):
-                        self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+                        self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
                         self._sources.avoid_source(item.copy_path, item.copy_fp)
                     elif (version := self._board.index.version(item.copy_path)) is not None:
                         self._versions.doubt(version)
@@ -177,7 +179,7 @@ class Applier:
                     if item.copy_path is not None:
                         self._work.obstacles.deny(parent_of(item.copy_path), path)
                 wait = self._work.retries.wait_after(path, result.problem)
-                self._board.agenda.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms)
+                self._board.pending_looks.add(path, self._board.now.mono_ms + wait, self._board.now.mono_ms)
                 self._ready_again(item)
             case Result.IMPOSSIBLE:
                 self._work.attempts.forget_attempt(path)
@@ -190,7 +192,7 @@ class Applier:
                 self._board.plan_later(path, self._work.retries.refuse(path, result.problem))
         is_move = item.act == Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
         if is_move and item.copy_path is not None and result.result != Result.DONE:
-            self._board.agenda.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+            self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def _ready_again(self, item: ApplyItem) -> None:
         """It could not be put there now: when it is tried again, its content need not travel again."""
@@ -210,7 +212,7 @@ class Applier:
         if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
             # What came and went in it while the job was under way was seen to come, maybe not to go.
             now = self._board.now.mono_ms
-            self._look_queue.look_below(path, self._board.agenda.add(path, now, now), replaced=True)
+            self._look_queue.look_below(path, self._board.pending_looks.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
         maker = target.stamp.maker
         offers = [
@@ -226,7 +228,9 @@ class Applier:
             self._versions.note_since(path)
         self._rows.accept(target, result.fp)
         if len(result.fp) > FINGERPRINT_BYTES:
-            self._board.agenda.add(path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4, self._board.now.mono_ms)
+            self._board.pending_looks.add(
+                path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4, self._board.now.mono_ms
+            )
         if source is not None and _is_kept(source):
             self._board.index.drop_version(source)
         elif source is not None:
@@ -284,8 +288,8 @@ class Applier:
                 self._transfers.drop_wanted(path)
                 self._rows.accept(take.record, row.fp)
                 self._rows.accept(gone.record, b"")
-            self._board.agenda.add(path, now, now)
-            self._board.agenda.add(child.path, now, now)
+            self._board.pending_looks.add(path, now, now)
+            self._board.pending_looks.add(child.path, now, now)
 
     def _moved_away(self, source: bytes, exchanged: bool) -> None:
         """The old name of a move: its tombstone is taken now."""
@@ -295,7 +299,7 @@ class Applier:
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
             self._rows.accept(decision.record, b"")
         else:
-            self._board.agenda.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
+            self._board.pending_looks.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def intend(self, intent: int, node: str, items: list[ApplyItem]) -> None:
         """New files that came with their content: all of them are one intent."""

@@ -28,7 +28,7 @@ from dir_sync.core.messages import Message
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.watching.agenda import Agenda, Errand
+from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
 from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
 from dir_sync.engine.values import Now
 from dir_sync.index import JOURNAL_SINCE, Index
@@ -53,8 +53,8 @@ class Board:
         self.out: list[Effect] = []
         self.peers: dict[str, Contact] = {}
         self.gone: list[str] = []  # peers that are let go of when this event is done with
-        self.agenda = Agenda()
-        self.looking: dict[bytes, Errand] = {}
+        self.pending_looks = PendingLooks()
+        self.looking: dict[bytes, PendingLook] = {}
         self.listings = ListQueue()
         self.scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
         self.plan_queue = PlanQueue()
@@ -137,10 +137,10 @@ class Board:
     def job_came_back(self) -> None:
         self.jobs_out -= 1
 
-    def look_begins(self, errand: Errand) -> None:
-        self.looking[errand.path] = errand
+    def look_begins(self, pending: PendingLook) -> None:
+        self.looking[pending.path] = pending
 
-    def look_ends(self, path: bytes) -> Errand:
+    def look_ends(self, path: bytes) -> PendingLook:
         return self.looking.pop(path)
 
     def removal_begins(self) -> None:
@@ -192,10 +192,10 @@ class Board:
         peer = self.peers.get(event.peer)
         return peer if peer is not None and peer.link == event.link else None
 
-    def add_scanned(self, path: bytes) -> Errand:
+    def add_scanned(self, path: bytes) -> PendingLook:
         if self.scanning:
             self.scanned.add(path)
-        return self.agenda.add(path, self.now.mono_ms, self.now.mono_ms)
+        return self.pending_looks.add(path, self.now.mono_ms, self.now.mono_ms)
 
     def drop(self, peer: Contact, reason: str, text: str) -> None:
         self.out.append(Drop(peer.replica, reason, text))

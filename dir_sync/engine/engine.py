@@ -112,7 +112,7 @@ class Engine(Machines):
                 together = {seen.path for seen in items} if self.local_renames.renames else frozenset[bytes]()
                 is_soon = not self.board.listings.is_over
                 self.local_renames.expect_listing(
-                    is_soon or any(errand.listing for errand in self.board.looking.values())
+                    is_soon or any(pending.listing for pending in self.board.looking.values())
                 )
                 for seen in items:
                     self.local_changes.on_looked(seen, together)
@@ -191,7 +191,7 @@ class Engine(Machines):
         due: list[int] = []
         if self.board.announcements.rows:
             due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
-        if not self.look_queue.looks_out and (when := self.board.agenda.next_due()) is not None:
+        if not self.look_queue.looks_out and (when := self.board.pending_looks.next_due()) is not None:
             due.append(when)  # while looks are out, the next ones are sent when they come back
         if self.versions.rechecks:
             due.append(self.versions.rechecks[0][0])
@@ -227,7 +227,7 @@ class Engine(Machines):
         """True while anything is under way or known to be missing here and to be had."""
         return bool(
             self.board.jobs_out
-            or len(self.board.agenda)
+            or len(self.board.pending_looks)
             or self.board.plan_queue
             or self.board.listings.waiting
             or self.work.is_bringing

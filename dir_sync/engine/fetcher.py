@@ -166,7 +166,7 @@ class Fetcher:
                 return
             if given_up.grows is not None and (event.problem or event.verified):
                 self._transfers.growth_ends(given_up)
-                self._board.agenda.add(given_up.target.path, self._board.now.mono_ms, self._board.now.mono_ms)
+                self._board.pending_looks.add(given_up.target.path, self._board.now.mono_ms, self._board.now.mono_ms)
             self._transfers.drop_stage(given_up, remove)
             return
         fetch = self._transfers.by_token.get(event.token)

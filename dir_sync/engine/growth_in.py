@@ -76,7 +76,7 @@ class GrowthInstaller:
             return
         self._transfers.growth_ends(fetch)
         if event.problem:
-            self._board.agenda.add(
+            self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
             )  # what it is now decides what comes next
             if event.full:

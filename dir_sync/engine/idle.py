@@ -55,7 +55,7 @@ class IdleTasks:
     def when_calm(self) -> None:
         """Folder times and signatures: when nothing else is to be done."""
         calm = self._board.now.mono_ms - self._board.moved_ms >= CALM_MS
-        due = self._board.agenda.next_due()
+        due = self._board.pending_looks.next_due()
         soon = due is not None and due < self._board.now.mono_ms + CALM_MS
         if (
             self._board.out
@@ -86,7 +86,7 @@ class IdleTasks:
         if self._folder_times.active_folders:
             checks = self._folder_times.begin_checks()
             for path in checks if self._board.peers else ():
-                self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms).times = True
+                self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms).times = True
             self._board.run_once_more()
             return
         if self._folder_times.mtimes_to_set:

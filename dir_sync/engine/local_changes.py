@@ -12,7 +12,7 @@ from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.looks import MOUNTED, Hint, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, beats, parent_of, same_content
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -89,7 +89,7 @@ class LocalChanges:
     def on_looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
         """`together`: the paths of the same job, some of which may be halves of one rename."""
         path = seen.path
-        errand = self._board.look_ends(path)
+        pending = self._board.look_ends(path)
         now = self._board.now.mono_ms
         self._board.plan_queue.add(path)
         if (
@@ -98,7 +98,7 @@ class LocalChanges:
             and self._local_renames.waits_for_new_name(seen, together)
         ):
             self._deltas_out.drop_delta(seen.delta)
-            self._board.agenda.put_back(errand, now + 20)
+            self._board.pending_looks.put_back(pending, now + 20)
             return
         if (
             self._local_renames.renames
@@ -106,8 +106,8 @@ class LocalChanges:
             and self._local_renames.began_too_early(seen, together)
         ):
             self._deltas_out.drop_delta(seen.delta)
-            self._board.agenda.put_back(errand, now)
-            newer = self._board.agenda.add(path, now, now)
+            self._board.pending_looks.put_back(pending, now)
+            newer = self._board.pending_looks.add(path, now, now)
             old = self._local_renames.renamed_from(path)
             if old is None or old.record.content == seen.content:  # else it may have grown: that is read
                 newer.hint = Hint(seen.fp, seen.size, seen.content, True)
@@ -117,47 +117,47 @@ class LocalChanges:
         again = now
         if self._brakes.own.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
             self._own_losses.no_longer_held(path)
-        if seen.look in (Look.FOUND, Look.UNSTABLE) and errand.live:
-            is_open = errand.open and not errand.closed
-            self._work.pace.looked(path, seen.size, now - errand.sent_ms, now, seen.look is Look.FOUND, is_open)
-            self._board.agenda.postpone(path, self._work.pace.earliest(path, now), is_open)
+        if seen.look in (Look.FOUND, Look.UNSTABLE) and pending.live:
+            is_open = pending.open and not pending.closed
+            self._work.pace.looked(path, seen.size, now - pending.sent_ms, now, seen.look is Look.FOUND, is_open)
+            self._board.pending_looks.postpone(path, self._work.pace.earliest(path, now), is_open)
         if self._transfers.unable or seen.taken_for is not None:
-            self._names.looked_at_name(seen, errand)
+            self._names.looked_at_name(seen, pending)
         if self._transfers.blind and seen.taken_for is None and seen.look in (Look.ABSENT, Look.FOUND):
-            self._names.found_on_blind_disk(seen, errand)
+            self._names.found_on_blind_disk(seen, pending)
         match seen.look:
             case Look.SAME:
                 self._recorder.looked_at(path)
-                if errand.times:
+                if pending.times:
                     self._folder_times.checked(path, seen.mtime)
-                if errand.listing and seen.kind == Kind.DIRECTORY:
+                if pending.listing and seen.kind == Kind.DIRECTORY:
                     self._board.listings.add(path)
                 self._done(path)
                 return
             case Look.ABSENT:
-                wait = self._local_renames.disbelief_ms(path, errand)
+                wait = self._local_renames.disbelief_ms(path, pending)
                 if not wait:
                     self._work.pace.forget(path)
-                if not wait and self.absent(seen, errand):
+                if not wait and self.absent(seen, pending):
                     self._done(path, is_there=False)
                     return
                 again = now + (wait or 20)
             case Look.OPEN:
-                again = errand.first_ms + EMPTY_MS  # a new file, unless it replaces something
-                if errand.replaced > 1:
-                    again = self._work.opened.found(path, seen.size, errand.replaced, now)
+                again = pending.first_ms + EMPTY_MS  # a new file, unless it replaces something
+                if pending.replaced > 1:
+                    again = self._work.opened.found(path, seen.size, pending.replaced, now)
             case Look.FOUND:
                 if self._work.opened:
-                    self._work.opened.announced(path, seen.size, errand.sent_ms, now)
-                if self._local_renames.may_get_its_true_name(seen, errand):
-                    errand.rested = True
-                    errand.written = False
-                    errand.hint = Hint(seen.fp, seen.size, seen.content, True)
-                    self._board.agenda.put_back(errand, now + limits.TRUE_NAME_MS)
+                    self._work.opened.announced(path, seen.size, pending.sent_ms, now)
+                if self._local_renames.may_get_its_true_name(seen, pending):
+                    pending.rested = True
+                    pending.written = False
+                    pending.hint = Hint(seen.fp, seen.size, seen.content, True)
+                    self._board.pending_looks.put_back(pending, now + limits.TRUE_NAME_MS)
                     if seen.delta is not None:
                         self._deltas_out.keep_delta(seen.delta)
                     return
-                if self.found(seen, errand):
+                if self.found(seen, pending):
                     self._recorder.looked_at(path)
                     self._look_queue.rests(path)
                     self._deltas_out.drop_delta(seen.delta)
@@ -165,38 +165,38 @@ class LocalChanges:
                     return
                 again = now + 15
             case Look.TOO_BIG:
-                errand.large = True
+                pending.large = True
                 self._work.pace.note_size(path, seen.size)
-                if errand.open:
-                    span = self._work.pace.span(path, errand.first_ms, seen.size, now)
+                if pending.open:
+                    span = self._work.pace.span(path, pending.first_ms, seen.size, now)
                     again = min(max(now + span.settle_ms, span.earliest_ms), span.latest_ms)
             case Look.UNSTABLE:
-                errand.tries += 1
+                pending.tries += 1
                 again = self._work.pace.earliest(path, now + limits.SETTLE_MS)
                 if self._work.pace.is_restless(path):
                     self._look_queue.never_rests(path, seen.size)
             case Look.UNKNOWN:
-                errand.tries += 1
-                if errand.tries == 1:
+                pending.tries += 1
+                if pending.tries == 1:
                     self._board.tell(notes.Unreadable(path, seen.problem))
                 first, most = TROUBLE_RETRY_MS
-                again = now + backoff(first, errand.tries, most)
+                again = now + backoff(first, pending.tries, most)
                 self._work.obstacles.deny(parent_of(path), path)
                 self._board.scan_need_not_wait(path)  # the scan does not wait for what may never be readable
         self._deltas_out.drop_delta(seen.delta)
-        self._board.agenda.put_back(errand, again)
+        self._board.pending_looks.put_back(pending, again)
 
     def _done(self, path: bytes, is_there: bool = True) -> None:
         if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):
             self._publisher.renamed(path, sources)
-        if path not in self._board.agenda:
+        if path not in self._board.pending_looks:
             self._board.scan_need_not_wait(path)
             if not self._work.jobs.is_at(path):
                 self._work.attempts.forget_attempt(path)
                 if self._board.listings.failed:
                     self._board.index.drop_offer(path, NOBODY)  # see `_may_be_unseen`: it has been seen now
 
-    def absent(self, seen: Seen, errand: Errand) -> bool:
+    def absent(self, seen: Seen, pending: PendingLook) -> bool:
         """Nothing is there. True if that is settled; false: look again, its children come first."""
         path = seen.path
         row = self._board.index.get(path)
@@ -205,7 +205,7 @@ class LocalChanges:
                 path
             )  # (a name that the disk takes for another one has not gone: else this had no end)
         if row is None:
-            if errand.live:
+            if pending.live:
                 self._folder_times.mark_active(parent_of(path), None)  # somebody's file that has come and gone
             return True
         mine = row.record
@@ -218,9 +218,9 @@ class LocalChanges:
         best = self._rows.announced_gone(mine)
         is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
         is_seen_gone = (
-            errand.live and path not in self._brakes.own.held
+            pending.live and path not in self._brakes.own.held
         )  # of what is held, there was nothing left to remove
-        if not is_seen_gone and not errand.judged and not is_known_gone:
+        if not is_seen_gone and not pending.judged and not is_known_gone:
             if not self._brakes.own.holds(path):
                 self._brakes.own.miss(path)
                 return True
@@ -234,7 +234,7 @@ class LocalChanges:
                 self._brakes.own.hold_with(path)
                 return True
         if mine.kind == Kind.DIRECTORY and (
-            self._look_queue.look_below(path, errand) or self._work.jobs.is_being_filled(path)
+            self._look_queue.look_below(path, pending) or self._work.jobs.is_being_filled(path)
         ):
             return False
         if best is not None and seen.kind == Kind.OTHER:
@@ -244,7 +244,7 @@ class LocalChanges:
             # We removed it and did not live to note it, or to see it on the medium.
             return self._recorder.redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
         mine = self._recorder.as_installed(mine)
-        stamp_ns = self._board.now.wall_ns if errand.live else 0
+        stamp_ns = self._board.now.wall_ns if pending.live else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = self._stamps.changed_to(mine, gone, stamp_ns)
         self._recorder.record_change(record, mine, b"", seen)
@@ -256,7 +256,7 @@ class LocalChanges:
         below = self._board.index.live_below(folder, limits.LOOK_ITEMS_MAX)
         return all(self._rows.announced_gone(child.record) is not None for child in below)
 
-    def found(self, seen: Seen, errand: Errand) -> bool:
+    def found(self, seen: Seen, pending: PendingLook) -> bool:
         """Something is there. True if that is settled; false: look again, its folder comes first."""
         path = seen.path
         row = self._board.index.get(path)
@@ -269,7 +269,7 @@ class LocalChanges:
             if mine is not None and mine.kind == Kind.DIRECTORY and seen.problem == MOUNTED:
                 return self._hidden(mine)
             if mine is not None and mine.kind != Kind.ABSENT:
-                return self.absent(seen, errand)
+                return self.absent(seen, pending)
             return True
         parent = parent_of(path)
         if parent:
@@ -278,21 +278,21 @@ class LocalChanges:
                 if parent not in self._board.looking:
                     if above is not None and above.record.kind == Kind.ABSENT and above.fp:
                         self._recorder.revive_folder(above)
-                        return self.found(seen, errand)
-                    self._board.agenda.add(parent, self._board.now.mono_ms, self._board.now.mono_ms)
-                errand.tries += 1
-                return errand.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
-        if seen.kind == Kind.DIRECTORY and (errand.listing or mine is None or mine.kind != Kind.DIRECTORY):
+                        return self.found(seen, pending)
+                    self._board.pending_looks.add(parent, self._board.now.mono_ms, self._board.now.mono_ms)
+                pending.tries += 1
+                return pending.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
+        if seen.kind == Kind.DIRECTORY and (pending.listing or mine is None or mine.kind != Kind.DIRECTORY):
             self._board.listings.add(path)
         elif seen.kind != Kind.DIRECTORY and mine is not None and mine.kind == Kind.DIRECTORY:
-            if self._look_queue.look_below(path, errand, replaced=True):
+            if self._look_queue.look_below(path, pending, replaced=True):
                 return False
         fp = seen.fp
         if len(fp) > FINGERPRINT_BYTES:
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4)
-            if errand.open:
+            if pending.open:
                 again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
-            self._board.agenda.add(path, again, self._board.now.mono_ms).live = True
+            self._board.pending_looks.add(path, again, self._board.now.mono_ms).live = True
         now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
@@ -308,11 +308,11 @@ class LocalChanges:
             # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
             return self._recorder.redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
-        if not errand.matched and (mine is None or mine.kind == Kind.ABSENT):
+        if not pending.matched and (mine is None or mine.kind == Kind.ABSENT):
             moved = self._local_renames.new_name_of(path, seen.kind, seen.content, fp)
             sources = self._local_renames.renames.sources_of(path)
             if moved is not None and moved.record.path not in sources:
-                errand.matched = True
+                pending.matched = True
                 self._local_renames.match(path, moved)
                 return self._board.scanning
         if mine is not None:

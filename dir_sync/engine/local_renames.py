@@ -9,7 +9,7 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.looks import Hint, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, inode_of
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -40,7 +40,7 @@ class LocalRenames:
         for path in (source, target):
             self._work.opened.closed(path)
         now = self._board.now.mono_ms
-        before = self._board.agenda.find(source) or self._board.looking.get(source)
+        before = self._board.pending_looks.find(source) or self._board.looking.get(source)
         is_same = before is not None and not before.written and (before.rested or self.renames.sources_of(source))
         hint = before.hint if before is not None and is_same else None  # it has moved on
         if row is not None and row.record.kind == Kind.FILE and row.fp and (before is None or not before.written):
@@ -50,16 +50,16 @@ class LocalRenames:
         if is_seen and row is not None and row.record.kind == Kind.FILE:
             grace = self.renames.grace_ms(source, target, now)
         self.renames.open(source, target, now)
-        errand = self._board.agenda.add(target, max(now + grace, self._work.pace.earliest(target, now)), now)
-        errand.hint = hint
-        errand.live |= is_seen
-        errand.large = errand.open = False  # what has to be read after all is found out by the look
-        errand = self._board.agenda.add(source, now + grace, now)
-        errand.live |= is_seen
-        errand.large = False
-        errand.gone = True
-        errand.judged |= not self._brakes.own.holds(source)  # it is not lost; what is held was not there to move
-        errand.patience_ms = now + grace if grace else 0
+        pending = self._board.pending_looks.add(target, max(now + grace, self._work.pace.earliest(target, now)), now)
+        pending.hint = hint
+        pending.live |= is_seen
+        pending.large = pending.open = False  # what has to be read after all is found out by the look
+        pending = self._board.pending_looks.add(source, now + grace, now)
+        pending.live |= is_seen
+        pending.large = False
+        pending.gone = True
+        pending.judged |= not self._brakes.own.holds(source)  # it is not lost; what is held was not there to move
+        pending.patience_ms = now + grace if grace else 0
 
     def renamed_from(self, path: bytes) -> Row | None:
         """What was known under the old name, while a rename is open."""
@@ -73,7 +73,9 @@ class LocalRenames:
         row = self._board.index.get(seen.path)
         if row is not None and row.record.kind != Kind.ABSENT:
             return False
-        return any(one in self._board.agenda and one not in together for one in self.renames.sources_of(seen.path))
+        return any(
+            one in self._board.pending_looks and one not in together for one in self.renames.sources_of(seen.path)
+        )
 
     def new_name_of(self, path: bytes, kind: Kind, content: bytes, fp: bytes) -> Row | None:
         """The row of a file that was found under a name of which nothing is known, if it is known under another one: it has
@@ -93,8 +95,8 @@ class LocalRenames:
             self._work.set_aside(row.record.path, path)
             return
         self.pair(row.record.path, path, row, is_seen=False)
-        if (errand := self._board.agenda.find(path)) is not None:
-            errand.matched = True
+        if (pending := self._board.pending_looks.find(path)) is not None:
+            pending.matched = True
 
     def judge_arrived(self) -> None:
         """The scan has listed every folder: have those files that it found under new names left their old ones?"""
@@ -116,45 +118,45 @@ class LocalRenames:
         if is_out:
             target = self.renames.target_of(path, self._board.now.mono_ms, is_read=True)
         if target is not None and (
-            target in self._board.agenda or (target in self._board.looking and target not in together)
+            target in self._board.pending_looks or (target in self._board.looking and target not in together)
         ):
             return True
         return seen.look is Look.ABSENT and self.renames.may_have_gone_on(path, self._board.now.mono_ms)
 
-    def may_get_its_true_name(self, seen: Seen, errand: Errand) -> bool:
+    def may_get_its_true_name(self, seen: Seen, pending: PendingLook) -> bool:
         """True for a large new file that somebody has just written and closed, beside others: it may be the new version of one
         of them, which takes its name in a moment."""
-        if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or errand.rested or not errand.live:
+        if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or pending.rested or not pending.live:
             return False
         if (
             not self._board.peers
             or len(seen.fp) > FINGERPRINT_BYTES
             or seen.grown is not None
-            or errand.hint is not None
+            or pending.hint is not None
         ):
             return False
         row = self._board.index.get(seen.path)
         return row is None or row.record.kind == Kind.ABSENT
 
-    def disbelief_ms(self, path: bytes, errand: Errand) -> int:
+    def disbelief_ms(self, path: bytes, pending: PendingLook) -> int:
         """How long the absence of a file is not told yet: somebody may be saving it, or it is in a folder that will be
         listed in a moment."""
         row = self._board.index.get(path)
         if row is None or row.record.kind != Kind.FILE:
             return 0
         now = self._board.now.mono_ms
-        if errand.patience_ms > now:
-            return errand.patience_ms - now
-        newer = self._board.agenda.find(path)
-        if errand.live and not errand.gone and (newer is None or not newer.gone):
+        if pending.patience_ms > now:
+            return pending.patience_ms - now
+        newer = self._board.pending_looks.find(path)
+        if pending.live and not pending.gone and (newer is None or not newer.gone):
             # The look was faster than the watcher, which may tell of a rename in a moment.
-            errand.gone, errand.patience_ms = True, now + limits.SAVE_GRACE_MS
+            pending.gone, pending.patience_ms = True, now + limits.SAVE_GRACE_MS
             return limits.SAVE_GRACE_MS
         if newer is not None and (newer.written or newer.patience_ms > now or self.renames.sources_of(path)):
             return max(1, newer.due_ms - now)  # there was something since
-        if errand.live and self._work.is_set_aside(path):
+        if pending.live and self._work.is_set_aside(path):
             return 20
-        is_young = errand.live and now - errand.first_ms < limits.RENAME_HOLD_MS
+        is_young = pending.live and now - pending.first_ms < limits.RENAME_HOLD_MS
         if not (is_young and self._is_listing) or any(
             path in sources for sources in self._publisher.renamed_here.values()
         ):

@@ -14,8 +14,8 @@ from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import LookJob
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, Record, inode_of, parent_of
-from dir_sync.core.watching.agenda import Errand
 from dir_sync.core.watching.pace import Span
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import likely_originals, says_nothing
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX
@@ -70,7 +70,9 @@ class LookQueue:
         span = None
         if urgency is Urgency.WRITING or (urgency in _PACED and self._work.pace.knows(path)):
             size = 0 if row is None else row.record.size
-            span = self._work.pace.span(path, self._board.agenda.first_ms(path, now), size, now, urgency is Urgency.NOW)
+            span = self._work.pace.span(
+                path, self._board.pending_looks.first_ms(path, now), size, now, urgency is Urgency.NOW
+            )
         if self._work.opened:
             if urgency in _STILL_OPEN:
                 self._work.opened.wrote(path, now)
@@ -81,16 +83,18 @@ class LookQueue:
         if urgency is not Urgency.FOLDER:
             is_new = row is None or row.record.kind == Kind.ABSENT
             self._local_renames.renames.written(path, is_new and urgency is Urgency.CREATED, now)
-        errand = self._board.agenda.touch(path, urgency, now, span)
+        pending = self._board.pending_looks.touch(path, urgency, now, span)
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
-            errand.large = True
-        errand.patience_ms = 0
+            pending.large = True
+        pending.patience_ms = 0
         if (
             self._local_renames.renames
             and (target := self._local_renames.renames.target_of(path, now)) is not None
-            and target in self._board.agenda
+            and target in self._board.pending_looks
         ):
-            self._board.agenda.add(target, errand.due_ms, now)  # it is back: a save, both names of which are told now
+            self._board.pending_looks.add(
+                target, pending.due_ms, now
+            )  # it is back: a save, both names of which are told now
 
     def _vanished(self, path: bytes, row: Row | None) -> None:
         """A name is gone, and nobody saw where to."""
@@ -109,9 +113,9 @@ class LookQueue:
                 if below.record.kind == Kind.FILE and below.fp:
                     self._local_renames.renames.vanished(below.record.path, inode_of(below.fp))
         span = Span(now + grace, limits.SETTLE_MS, now + grace) if grace else None
-        errand = self._board.agenda.touch(path, Urgency.VANISHED, now, span)
-        errand.large = False  # there is most probably nothing to read
-        errand.patience_ms = now + grace if grace else 0  # it is known now that it went
+        pending = self._board.pending_looks.touch(path, Urgency.VANISHED, now, span)
+        pending.large = False  # there is most probably nothing to read
+        pending.patience_ms = now + grace if grace else 0  # it is known now that it went
 
     def expect_echo(self, path: bytes) -> None:
         """We make a new name: the event of it is ours."""
@@ -135,8 +139,8 @@ class LookQueue:
     def forget_echoes(self) -> None:
         self.echoes.clear()
 
-    def look_came_back(self, errand: Errand) -> None:
-        self.looks_out -= not errand.large
+    def look_came_back(self, pending: PendingLook) -> None:
+        self.looks_out -= not pending.large
 
     def never_rests(self, path: bytes, size: int) -> None:
         """People are told once that a file changes all the time."""
@@ -172,40 +176,40 @@ class LookQueue:
             for row in rows:
                 path = row.record.path
                 self._local_renames.pair(path, event.target + path[len(event.source) :], row)
-            self._board.agenda.touch(event.source, Urgency.VANISHED, self._board.now.mono_ms)
+            self._board.pending_looks.touch(event.source, Urgency.VANISHED, self._board.now.mono_ms)
         else:
             self._local_renames.pair(event.source, event.target, self._board.index.get(event.source))
 
     def send_looks(self) -> None:
         now = self._board.now.mono_ms
-        most = 1 if len(self._board.agenda) < _TURN_LOOKS_MAX else 3
+        most = 1 if len(self._board.pending_looks) < _TURN_LOOKS_MAX else 3
         while self.looks_out < most:
-            errands = self._board.agenda.take(now, limits.LOOK_ITEMS_MAX)
-            if not errands:
+            pending_looks = self._board.pending_looks.take(now, limits.LOOK_ITEMS_MAX)
+            if not pending_looks:
                 return
             small: list[LookItem] = []
-            taken = {errand.path: errand for errand in errands}
+            taken = {pending.path: pending for pending in pending_looks}
             while taken:
-                errand = taken.pop(next(iter(taken)))
-                if self._work.jobs.is_at(errand.path) or errand.path in self._board.looking:
-                    self._board.agenda.put_back(errand, now + 10)
-                elif errand.large or self._local_renames.renames:
-                    small += self._look_together(errand, taken)
+                pending = taken.pop(next(iter(taken)))
+                if self._work.jobs.is_at(pending.path) or pending.path in self._board.looking:
+                    self._board.pending_looks.put_back(pending, now + 10)
+                elif pending.large or self._local_renames.renames:
+                    small += self._look_together(pending, taken)
                 else:
-                    errand.sent_ms = now
-                    self._board.look_begins(errand)
-                    small.append(self._look_item(errand))
+                    pending.sent_ms = now
+                    self._board.look_begins(pending)
+                    small.append(self._look_item(pending))
             if small:
                 self._board.order(LookJob(tuple(small)))
                 self.looks_out += 1
 
-    def _look_together(self, errand: Errand, taken: dict[bytes, Errand]) -> list[LookItem]:
+    def _look_together(self, pending: PendingLook, taken: dict[bytes, PendingLook]) -> list[LookItem]:
         """Look at a path with all others that belong to the same rename, once all of them are due. Returns what is looked at
         with other small ones. `taken`: others that are due now; those of the group are taken out."""
         now = self._board.now.mono_ms
-        group: list[Errand] = []
-        for path in self._local_renames.renames.group_of(errand.path):
-            each = errand if path == errand.path else taken.pop(path, None) or self._board.agenda.pull(path)
+        group: list[PendingLook] = []
+        for path in self._local_renames.renames.group_of(pending.path):
+            each = pending if path == pending.path else taken.pop(path, None) or self._board.pending_looks.pull(path)
             if each is not None:
                 group.append(each)
         due = max(each.due_ms for each in group)
@@ -213,7 +217,7 @@ class LookQueue:
             due = max(due, now + 10)
         if due > now:
             for each in group:
-                self._board.agenda.put_back(each, due)
+                self._board.pending_looks.put_back(each, due)
             return []
         is_large = any(each.large for each in group)
         items = []
@@ -226,21 +230,21 @@ class LookQueue:
             return []
         return items
 
-    def _look_item(self, errand: Errand) -> LookItem:
-        row = self._board.index.get(errand.path)
+    def _look_item(self, pending: PendingLook) -> LookItem:
+        row = self._board.index.get(pending.path)
         fp = b"" if row is None else row.fp
         base, was, was_size = b"", b"", 0
         replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
         if self._board.peers and self._board.with_deltas:
-            others = [*self._local_renames.renames.sources_of(errand.path)]
+            others = [*self._local_renames.renames.sources_of(pending.path)]
             is_new = row is None or row.record.kind == Kind.ABSENT
             if is_new:
-                others += likely_originals(errand.path)
+                others += likely_originals(pending.path)
             before = [row, *(self._board.index.get(other) for other in others)]
-            if is_new and says_nothing(errand.path):
-                before.append(self._saved_for(errand))
-                if errand.open:  # it waits for its close, as if it were written under its true name
-                    largest = self._board.index.largest_file(parent_of(errand.path), _NEIGHBOURS_MAX)
+            if is_new and says_nothing(pending.path):
+                before.append(self._saved_for(pending))
+                if pending.open:  # it waits for its close, as if it were written under its true name
+                    largest = self._board.index.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
                     replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
@@ -248,23 +252,23 @@ class LookQueue:
                 base, replaced = original.content, max(replaced, original.size)
         old = row
         if self._local_renames.renames and (row is None or row.record.kind == Kind.ABSENT):
-            old = self._local_renames.renamed_from(errand.path)
+            old = self._local_renames.renamed_from(pending.path)
         if self._board.peers and old is not None and old.record.kind == Kind.FILE:
             if old.record.size >= limits.GROWTH_FILE_BYTES_MIN:
                 was, was_size = old.record.content, old.record.size
-        tried = errand.tries > 0
-        errand.replaced = replaced
-        below = self.open_below(errand)
+        tried = pending.tries > 0
+        pending.replaced = replaced
+        below = self.open_below(pending)
         bytes_too = self.want_bytes()
-        return LookItem(errand.path, fp, base, errand.hint, bytes_too, errand.large, tried, was, was_size, below)
+        return LookItem(pending.path, fp, base, pending.hint, bytes_too, pending.large, tried, was, was_size, below)
 
-    def _saved_for(self, errand: Errand) -> Row | None:
+    def _saved_for(self, pending: PendingLook) -> Row | None:
         """The file of which a large new one under a name that says nothing is most probably the next version: its neighbour
         of about the same size. However long its rename takes, it costs a delta."""
-        size = self._work.pace.size_of(errand.path)
-        if not errand.large or errand.hint is not None or size < limits.LARGE_FILE_BYTES:
+        size = self._work.pace.size_of(pending.path)
+        if not pending.large or pending.hint is not None or size < limits.LARGE_FILE_BYTES:
             return None
-        return self._board.index.file_of_size(parent_of(errand.path), size)
+        return self._board.index.file_of_size(parent_of(pending.path), size)
 
     def want_bytes(self) -> bool:
         """True if the content of small files that are looked at now will be told at once."""
@@ -272,16 +276,18 @@ class LookQueue:
             return any(self._publisher.check_seeding(node) for node in self._board.peers)
         return bool(self._board.peers)
 
-    def look_below(self, path: bytes, errand: Errand, replaced: bool = False) -> bool:
+    def look_below(self, path: bytes, pending: PendingLook, replaced: bool = False) -> bool:
         """A folder is one no more: true if there are rows below it, which are looked at first. If something else was put
         in its place, somebody meant it."""
         below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
         for child in below:
             if child.record.path not in self._board.looking:
-                found = self._board.agenda.add(child.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
-                found.live |= errand.live
+                found = self._board.pending_looks.add(
+                    child.record.path, self._board.now.mono_ms, self._board.now.mono_ms
+                )
+                found.live |= pending.live
                 found.gone = True
-                found.judged |= errand.judged or replaced
+                found.judged |= pending.judged or replaced
         return bool(below)
 
     def look_at_links(self, before: bytes, previous: Record) -> None:
@@ -289,15 +295,15 @@ class LookQueue:
         then."""
         for row in self._board.index.by_content(previous.content):
             if row.record.path != previous.path and row.fp and inode_of(row.fp) == inode_of(before):
-                self._board.agenda.add(row.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
+                self._board.pending_looks.add(row.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def differs(self, path: bytes) -> None:
         """A job found something else at a path than the index says."""
         if not path.startswith(limits.RESERVED_NAME + b"/"):
             now = self._board.now.mono_ms
-            errand = self._board.agenda.add(path, now, now)
-            if not errand.gone:  # the job was faster than the watcher, which may tell of a rename in a moment
-                errand.patience_ms = max(errand.patience_ms, errand.first_ms + limits.SAVE_GRACE_MS)
+            pending = self._board.pending_looks.add(path, now, now)
+            if not pending.gone:  # the job was faster than the watcher, which may tell of a rename in a moment
+                pending.patience_ms = max(pending.patience_ms, pending.first_ms + limits.SAVE_GRACE_MS)
         elif (version := self._board.index.version(path)) is not None:
             self._versions.doubt(version)
 
@@ -305,10 +311,10 @@ class LookQueue:
         """Files that changed each time while they were read: they are tried again, less and less often."""
         return self._work.pace.restless()
 
-    def open_below(self, errand: Errand) -> int:
+    def open_below(self, pending: PendingLook) -> int:
         """A file that a program has open waits for its close if it is shorter than this; 0: it does not wait."""
-        until = self._work.opened.until(errand.path)
+        until = self._work.opened.until(pending.path)
         if until is None:
-            is_long_new = errand.replaced <= 1 and self._board.now.mono_ms - errand.first_ms >= EMPTY_MS
-            return errand.replaced if errand.open and not is_long_new else 0
+            is_long_new = pending.replaced <= 1 and self._board.now.mono_ms - pending.first_ms >= EMPTY_MS
+            return pending.replaced if pending.open and not is_long_new else 0
         return limits.SIZE_MAX if until > self._board.now.mono_ms else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dir_sync.core.events import Urgency
 from dir_sync.core.looks import Look, Seen
 from dir_sync.core.model import parent_of
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import BLIND
 from dir_sync.engine.look_queue import LookQueue
@@ -26,7 +26,7 @@ class Names:
         self._transfers = transfers
         self._look_queue = look_queue
 
-    def looked_at_name(self, seen: Seen, errand: Errand) -> None:
+    def looked_at_name(self, seen: Seen, pending: PendingLook) -> None:
         """Is a name that the disk takes for another one free now, or has one just proved to be taken?"""
         path = seen.path
         if seen.look not in (Look.FOUND, Look.SAME, Look.ABSENT):
@@ -35,25 +35,25 @@ class Names:
             self._transfers.unable.let_go(path, only_names=True)
         else:
             self._transfers.unable.take_for(path, seen.taken_for)
-            if errand.live and seen.taken_for != path:
+            if pending.live and seen.taken_for != path:
                 self._look_queue.on_touched(seen.taken_for, Urgency.NOW)  # a program may have used it by this name
         if seen.look is Look.ABSENT:
             self.look_behind(path)
 
-    def found_on_blind_disk(self, seen: Seen, errand: Errand) -> None:
+    def found_on_blind_disk(self, seen: Seen, pending: PendingLook) -> None:
         """Known here: the disk takes the name for no other one. A program may have removed or replaced another one by it:
         what its folder lists tells, when all is calm."""
         path = seen.path
         if seen.look is Look.ABSENT and self._board.index.offers(path):
             self._transfers.name_is_free(path)
         row = self._board.index.get(path)
-        if errand.live and (row is None or not row.fp):
+        if pending.live and (row is None or not row.fp):
             self._board.listings.add_when_calm(parent_of(path))
 
     def look_behind(self, path: bytes) -> None:
         """A name is there no more: those that it kept away may come, unless another one does."""
         for other in self._transfers.unable.behind(path):
-            self._board.agenda.add(other, self._board.now.mono_ms, self._board.now.mono_ms)
+            self._board.pending_looks.add(other, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def was_not_blind(self) -> bool:
         """True while the first scan on a blind disk goes on: the folder came here with an index made on another disk."""

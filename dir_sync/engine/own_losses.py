@@ -72,8 +72,8 @@ class OwnLosses:
 
     def let_go(self, paths: list[bytes]) -> None:
         for path in paths:
-            errand = self._board.add_scanned(path)
-            errand.judged = True
+            pending = self._board.add_scanned(path)
+            pending.judged = True
 
     def no_longer_held(self, path: bytes) -> None:
         if path in self._brakes.own.held:

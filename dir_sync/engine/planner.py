@@ -142,7 +142,7 @@ class Planner:
         if self._brakes.own.held and path not in self._brakes.own.held and self._brakes.own.holds(path):
             return  # its folder is missing; what becomes of that is not decided
         if self._board.listings.failed and self._may_be_unseen(path):
-            self._board.agenda.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+            self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
             return
         row = self._board.index.get(path)
         spent = self._stamps.outdone.get(path, ())

@@ -125,5 +125,10 @@ class Retries:
             if retry.is_empty or (retry.failed and not retry.whole):
                 yield f"{path!r} has a retry that says nothing, or half of it: {retry}"
             is_waiting = retry.not_before_ms is not None and retry.not_before_ms > now
-            if is_waiting and path not in timers and path not in self._board.agenda and path not in self._board.looking:
+            if (
+                is_waiting
+                and path not in timers
+                and path not in self._board.pending_looks
+                and path not in self._board.looking
+            ):
                 yield f"{path!r} is tried again at {retry.not_before_ms}, and there is no timer for it"

@@ -145,8 +145,8 @@ class Rows:
         """A folder is not what it was: what could not be done in it may be by now (somebody has changed its mode)."""
         now, first = self._board.now.mono_ms, TROUBLE_RETRY_MS[0]
         for path in self._work.retry_below(folder):
-            if path in self._board.agenda:
-                self._board.agenda.add(path, now, now)
+            if path in self._board.pending_looks:
+                self._board.pending_looks.add(path, now, now)
             self._board.plan_queue.add(path)
         self._board.listings.try_again_below(folder, now, first)
 

@@ -13,7 +13,7 @@ from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
 from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.reconcile import Take, decide
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -78,7 +78,7 @@ class Scan:
         while (
             self._board.listings.waiting
             and not self._board.listings.out
-            and len(self._board.agenda) < limits.DIRTY_BACKLOG_MAX
+            and len(self._board.pending_looks) < limits.DIRTY_BACKLOG_MAX
             and not (self._board.scanning and self._publisher.seeding_lags())
         ):
             some = self._board.listings.take(_FOLDERS_MAX, self._work.jobs.folders_being_filled())
@@ -136,9 +136,11 @@ class Scan:
         if self._work.obstacles:
             there = {prefix + name for name, _ in listing.entries}
             for path in self._work.obstacles.not_among(folder, there):
-                self._board.agenda.add(path, now, now)  # of what is not synchronized the index cannot tell that it went
+                self._board.pending_looks.add(
+                    path, now, now
+                )  # of what is not synchronized the index cannot tell that it went
         for path in self._transfers.unable.in_folder(folder) if self._transfers.unable else ():
-            self._board.agenda.add(path, now, now)  # of what keeps them away the index may not know that it went
+            self._board.pending_looks.add(path, now, now)  # of what keeps them away the index may not know that it went
         if folder:
             here = self._board.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
@@ -178,13 +180,13 @@ class Scan:
                 fp = fingerprint(stat)
                 new_folders.append(Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
                 continue
-            errand = self._board.add_scanned(path)
-            errand.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
-            errand.listing |= stat.kind == Kind.DIRECTORY
+            pending = self._board.add_scanned(path)
+            pending.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
+            pending.listing |= stat.kind == Kind.DIRECTORY
             if row is not None or stat.kind != Kind.FILE:
                 continue
             if (vanished := self._local_renames.renames.name_of(stat.inode)) is not None:
-                errand.matched = True
+                pending.matched = True
                 self._local_renames.pair(vanished, path, self._board.index.get(vanished), is_seen=False)
             elif not self._board.scanning:
                 self._local_renames.renames.appeared(path, stat.inode)
@@ -198,9 +200,14 @@ class Scan:
         is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
             folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
         )
-        looking, agenda, index, jobs = self._board.looking, self._board.agenda, self._board.index, self._work.jobs
+        looking, pending_looks, index, jobs = (
+            self._board.looking,
+            self._board.pending_looks,
+            self._board.index,
+            self._work.jobs,
+        )
         told = any(peer.has_asked for peer in self._board.peers.values())
-        errand = Errand(b"", 0, 0)
+        pending = PendingLook(b"", 0, 0)
         is_simple = self._board.first_scan and not (
             self._brakes.own.held or self._brakes.peers.is_on or self._work.obstacles
         )
@@ -220,7 +227,7 @@ class Scan:
                 self._work.attempts.note_listed(path, seen.fp)
             elif (
                 not is_here
-                or path in agenda
+                or path in pending_looks
                 or jobs.is_at(path)
                 or self._work.obstacles.is_at(path)
                 or index.get(path) is not None
@@ -229,7 +236,7 @@ class Scan:
             elif is_deep and not self._scope.is_ours(path):
                 pass
             elif index.offers(path) or len(seen.fp) > FINGERPRINT_BYTES:
-                if self._local_changes.found(seen, errand):
+                if self._local_changes.found(seen, pending):
                     self._board.plan_queue.add(path)
                 else:
                     self._board.add_scanned(path).listing |= is_folder

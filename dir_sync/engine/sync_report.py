@@ -65,7 +65,7 @@ class SyncReport:
         """True if nothing is known to have changed here that was not noted yet, and nothing is being changed here."""
         return not (
             self._board.scanning
-            or len(self._board.agenda)
+            or len(self._board.pending_looks)
             or self._board.looking
             or self._board.listings.waiting
             or self._board.listings.out
@@ -105,7 +105,7 @@ class SyncReport:
 
     def unseen(self) -> int:
         """How many paths have still to be looked at."""
-        return len(self._board.agenda) + len(self._board.looking)
+        return len(self._board.pending_looks) + len(self._board.looking)
 
     def tell_lacks(self) -> None:
         """Tell each peer what of its announcements is not here yet, if it does not know."""

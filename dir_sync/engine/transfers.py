@@ -265,7 +265,7 @@ class TransferTable:
         peer = self._board.peers.get(fetch.peer)
         self.give_up(fetch, path)
         if event.base_changed:
-            self._board.agenda.add(
+            self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
             )  # what it is now decides what comes next
             return

@@ -63,11 +63,11 @@ class WorkTable:
 
     def is_at_work(self, path: bytes) -> bool:
         """True while a job is out at this path, or a look is out or due."""
-        return self.jobs.is_at(path) or path in self._board.looking or path in self._board.agenda
+        return self.jobs.is_at(path) or path in self._board.looking or path in self._board.pending_looks
 
     def not_at_work(self, paths: set[bytes]) -> set[bytes]:
         """Those at which no job is out, and no look is out or due."""
-        return self._board.agenda.lacks(self.jobs.not_at(paths).difference(self._board.looking))
+        return self._board.pending_looks.lacks(self.jobs.not_at(paths).difference(self._board.looking))
 
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
         """What was ordered there. Whoever waits for its content is planned."""

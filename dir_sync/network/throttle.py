@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
-__all__ = ["Rests"]
+__all__ = ["Throttle"]
 
 _HALF_LIFE_S = 1.0  # so soon half of what was spent is forgotten
 _HEAVY_S = 0.15  # whoever has spent more than this of late takes much ...
@@ -25,7 +25,7 @@ _REST_S_MAX = 0.25
 _TIDY_ABOVE = 256
 
 
-class Rests:
+class Throttle:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()

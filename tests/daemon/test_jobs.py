@@ -10,7 +10,7 @@ from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.threads import Threads
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 
 BOB = Flow("10.0.0.2", "bb")
 
@@ -45,7 +45,7 @@ class Bench:
         self.budget = Budget(is_left)
         self.inbox = Inbox()
         self.threads = Threads(lambda: None)
-        self.workers = DiskWorkers(cast(Any, self.sync), self.inbox, Rests(), self.threads)
+        self.workers = DiskWorkers(cast(Any, self.sync), self.inbox, Throttle(), self.threads)
 
     def answer_to(self, flow: Flow, job: Job) -> object:
         """What comes of it with workers that run."""

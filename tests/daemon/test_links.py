@@ -15,7 +15,7 @@ from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
-from dir_sync.node_manager import Dialled, Greeted
+from dir_sync.node_manager import Dialled, HelloReceived
 from tests.daemon.standins import FOLDER, NOW, Folder, Link, Manager, config, hello, replica_of
 
 ME, BOB, CAROL = "aa" * 8, "bb" * 8, "cc" * 8  # nodes
@@ -44,7 +44,7 @@ class Bench:
 
     def connect(self, link: int = 1, node: str = BOB, dialled: bool = False, **more: Any) -> Link:
         made = Link(link, "10.0.0.2", dialled)
-        self.peers.on_hello(Greeted(made.node, hello(node, **more)), NOW)
+        self.peers.on_hello(HelloReceived(made.node, hello(node, **more)), NOW)
         return made
 
     @property

@@ -15,7 +15,7 @@ from dir_sync.core.notes import Kept
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import Asked, Heard, Stop
-from dir_sync.node_manager import Came, Dialled, Ended, Greeted, Left, Stalled
+from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
 from tests.daemon.standins import Folder, Link, hello
 
 WORDS = Kept(b"words")
@@ -68,7 +68,7 @@ def test_what_was_said_before_a_new_link_is_not_said_on_it() -> None:
     """All in one turn: words for a peer, the peer, which has connected anew, and more words."""
     around = Neighbours()
     around.folder.engine.gives = [Tell(WORDS)]
-    done = around.run(Ticked(), Greeted(Link(2, "10.0.0.2").node, hello("bb")), Ticked())
+    done = around.run(Ticked(), HelloReceived(Link(2, "10.0.0.2").node, hello("bb")), Ticked())
     assert done == [Tell(WORDS), "hello", Tell(WORDS), "finish"]
 
 
@@ -79,7 +79,7 @@ def test_news_of_links_go_to_the_peers() -> None:
         Dialled("10.0.0.3", 6000, None, "refused"),
         Heard(cast(Any, None), "10.0.0.3"),
         Asked({"command": "status"}),
-        Ended(node, "bye", ""),
+        LinkClosed(node, "bye", ""),
     )
     assert sorted(map(str, Neighbours().run(*news))) == sorted(
         map(str, ["stalled", "dialled", ("beacon", "10.0.0.3"), "asked", ("end", "bye"), "finish"])
@@ -90,7 +90,7 @@ def test_news_of_links_go_to_the_peers() -> None:
 def test_only_the_link_of_a_peer_speaks_to_the_engine(is_known: bool) -> None:
     around = Neighbours()
     node = (around.known if is_known else Link(2, "10.0.0.2")).node
-    around.run(Came(node, Ping(1), 10), Left(node, 5))
+    around.run(MessageReceived(node, Ping(1), 10), BytesSent(node, 5))
     said = [Received("bb", Ping(1)), Drained("bb", 5)]
     assert around.folder.engine.events == (said if is_known else [])
 

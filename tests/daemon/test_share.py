@@ -15,7 +15,7 @@ from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
 from dir_sync.folder import state
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 from tests.daemon.standins import config
 from tests.ends import closed_at_end
 
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 def opened(folder: Path) -> Share:
     given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN)
     inbox = Inbox()
-    return closed_at_end(Share(given, "tag", Random(1), inbox, Rests(), Threads(lambda: None)))
+    return closed_at_end(Share(given, "tag", Random(1), inbox, Throttle(), Threads(lambda: None)))
 
 
 def test_it_holds_the_folder_until_it_is_closed(folder: Path) -> None:

@@ -22,7 +22,7 @@ from dir_sync.core.model import Kind, Record, fingerprint
 from dir_sync.core.notes import Note
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
 from dir_sync.engine.values import Now
 from dir_sync.engine.work import WorkTable
@@ -172,14 +172,14 @@ class Alone(Generic[M]):
         self.board.peer_came(peer, "")
         return peer
 
-    def look_comes_back(self, path: bytes, **marks: Any) -> Errand:
+    def look_comes_back(self, path: bytes, **marks: Any) -> PendingLook:
         """A look at that path was out."""
         now = self.board.now.mono_ms
-        errand = Errand(path, now, now)
+        pending = PendingLook(path, now, now)
         for name, value in marks.items():
-            setattr(errand, name, value)
-        self.board.look_begins(errand)
-        return errand
+            setattr(pending, name, value)
+        self.board.look_begins(pending)
+        return pending
 
     # --- what came of it -------------------------------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ class Alone(Generic[M]):
 
     def is_looked_at(self, path: bytes) -> bool:
         """True if a look is due, now or later."""
-        return path in self.board.agenda
+        return path in self.board.pending_looks
 
     def listed(self) -> list[bytes]:
         """Folders that are to be listed now. They are taken out."""

@@ -253,7 +253,7 @@ def test_from_where_nothing_can_be_copied_now_nothing_is(why: str) -> None:
         record(b"b", b"same"), {"it is gone": b"", "it has just grown": fp_of(record(b"b", b"same")) + b"racy"}.get(why)
     )
     if why == "a look is due":
-        kit.board.agenda.add(b"b", kit.board.now.mono_ms, kit.board.now.mono_ms)
+        kit.board.pending_looks.add(b"b", kit.board.now.mono_ms, kit.board.now.mono_ms)
     assert bring(kit, record(b"a", b"same")) is None
 
 

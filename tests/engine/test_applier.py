@@ -241,8 +241,8 @@ def test_trouble_of_the_disk_is_said_once_and_tried_again_later_each_time() -> N
     for _ in range(3):
         apply(kit, record(b"d/a", b"new"), Result.PROBLEM, problem="no permission")
         told += kit.told()
-        waits.append((kit.board.agenda.next_due() or 0) - kit.board.now.mono_ms)
-        kit.board.agenda.pull(b"d/a")
+        waits.append((kit.board.pending_looks.next_due() or 0) - kit.board.now.mono_ms)
+        kit.board.pending_looks.pull(b"d/a")
         kit.wait(60_000)
     assert told == [notes.CannotWrite(b"d/a", "no permission")]
     assert waits[0] == TROUBLE_RETRY_MS[0]

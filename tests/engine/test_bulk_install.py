@@ -64,7 +64,7 @@ def test_what_is_not_quite_new_takes_the_long_way(why: str) -> None:
         case "a row":
             kit.has(record(b"d/a", b"mine"))
         case "a look":
-            kit.board.agenda.add(b"d/a", 0, 0)
+            kit.board.pending_looks.add(b"d/a", 0, 0)
         case "a job":
             kit.work.jobs.begin_apply(ApplyItem(b"d/a", Act.INSTALL, target, b"", Why.REPLACED), Take(target, False))
         case "its content is here":

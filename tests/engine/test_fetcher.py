@@ -217,7 +217,7 @@ def test_if_anything_has_changed_it_is_planned_anew(change: str) -> None:
         case "a row":
             kit.has(record(b"a", b"mine"))
         case "a look":
-            kit.board.agenda.add(b"a", 0, 0)
+            kit.board.pending_looks.add(b"a", 0, 0)
     comes(kit, target, b"content")
     assert kit.changes() == []
     assert kit.work.arrivals.is_ready(b"a")

@@ -39,7 +39,7 @@ def test_it_is_done_only_when_all_is_calm(why: str) -> None:
         case "the scan":
             kit.board.begin_scan()
         case "a look soon":
-            kit.board.agenda.add(b"a", kit.board.now.mono_ms + CALM_MS - 1, 0)
+            kit.board.pending_looks.add(b"a", kit.board.now.mono_ms + CALM_MS - 1, 0)
     kit.it.when_calm()
     assert bool(kit.asked("folder_times.set_mtimes")) == (not why)
 
@@ -64,9 +64,9 @@ def test_the_times_of_folders_are_looked_at_before_times_are_set() -> None:
     kit.answers["folder_times.begin_checks"] = [b"d"]
     kit.connects()
     kit.it.when_calm()
-    errand = kit.board.agenda.find(b"d")
-    assert errand is not None
-    assert errand.times
+    pending = kit.board.pending_looks.find(b"d")
+    assert pending is not None
+    assert pending.times
     assert kit.asked("folder_times.set_mtimes") == []
 
 

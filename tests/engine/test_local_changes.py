@@ -12,7 +12,7 @@ from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.looks import MOUNTED, Look, MadeDelta, Seen
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import EMPTY_MS, NOBODY
 from dir_sync.engine.local_changes import LocalChanges
@@ -33,10 +33,10 @@ def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalChanges]:
     return kit
 
 
-def look(kit: Alone[LocalChanges], found: Seen, **marks: Any) -> Errand:
-    errand = kit.look_comes_back(found.path, **marks)
+def look(kit: Alone[LocalChanges], found: Seen, **marks: Any) -> PendingLook:
+    pending = kit.look_comes_back(found.path, **marks)
     kit.it.on_looked(found)
-    return errand
+    return pending
 
 
 def recorded(kit: Alone[LocalChanges]) -> list[tuple[Any, Any]]:
@@ -197,7 +197,7 @@ def test_a_deletion_that_is_not_believed_yet_is_looked_at_again() -> None:
     kit.has(record(b"a", b"old"))
     look(kit, Seen(b"a", Look.ABSENT), live=True)
     assert recorded(kit) == []
-    assert kit.board.agenda.next_due() == kit.board.now.mono_ms + 300
+    assert kit.board.pending_looks.next_due() == kit.board.now.mono_ms + 300
 
 
 def test_a_folder_goes_after_what_was_in_it() -> None:
@@ -265,22 +265,22 @@ def test_what_cannot_be_read_is_said_once_and_the_scan_does_not_wait_for_it() ->
     kit = alone()
     kit.board.begin_scan()
     kit.board.add_scanned(b"a")
-    kit.board.agenda.pull(b"a")
-    errand = look(kit, Seen(b"a", Look.UNKNOWN, problem="denied"))
+    kit.board.pending_looks.pull(b"a")
+    pending = look(kit, Seen(b"a", Look.UNKNOWN, problem="denied"))
     assert kit.told() == [notes.Unreadable(b"a", "denied")]
     assert not kit.board.scanned
-    first = (kit.board.agenda.next_due() or 0) - kit.board.now.mono_ms
-    kit.board.agenda.pull(b"a")
+    first = (kit.board.pending_looks.next_due() or 0) - kit.board.now.mono_ms
+    kit.board.pending_looks.pull(b"a")
     kit.effects()
-    look(kit, Seen(b"a", Look.UNKNOWN, problem="denied"), tries=errand.tries)
+    look(kit, Seen(b"a", Look.UNKNOWN, problem="denied"), tries=pending.tries)
     assert kit.told() == []
-    assert (kit.board.agenda.next_due() or 0) - kit.board.now.mono_ms > first
+    assert (kit.board.pending_looks.next_due() or 0) - kit.board.now.mono_ms > first
 
 
 def test_a_new_file_that_is_open_and_empty_is_announced_after_a_moment() -> None:
     kit = alone()
-    errand = look(kit, Seen(b"a", Look.OPEN, Kind.FILE))
-    assert kit.board.agenda.next_due() == errand.first_ms + EMPTY_MS
+    pending = look(kit, Seen(b"a", Look.OPEN, Kind.FILE))
+    assert kit.board.pending_looks.next_due() == pending.first_ms + EMPTY_MS
 
 
 def test_a_delta_of_a_look_that_tells_nothing_is_dropped() -> None:
@@ -293,10 +293,10 @@ def test_a_delta_of_a_look_that_tells_nothing_is_dropped() -> None:
 def test_a_large_new_file_that_may_get_its_true_name_is_kept_back_a_moment() -> None:
     kit = alone(local_renames__may_get_its_true_name=True)
     found = seen(b"a.part", b"content")
-    errand = look(kit, found)
+    pending = look(kit, found)
     assert recorded(kit) == []
-    assert errand.hint is not None, "it need not be read again"
-    assert kit.board.agenda.next_due() == kit.board.now.mono_ms + limits.TRUE_NAME_MS
+    assert pending.hint is not None, "it need not be read again"
+    assert kit.board.pending_looks.next_due() == kit.board.now.mono_ms + limits.TRUE_NAME_MS
 
 
 # --- what ends with a look -------------------------------------------------------------------------------------------

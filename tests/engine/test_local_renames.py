@@ -31,7 +31,7 @@ def renamed(kit: Alone[LocalRenames]) -> Row:
 def test_both_names_are_looked_at_and_the_new_one_need_not_be_read() -> None:
     kit = alone()
     row = renamed(kit)
-    new, old = kit.board.agenda.find(b"new"), kit.board.agenda.find(b"old")
+    new, old = kit.board.pending_looks.find(b"new"), kit.board.pending_looks.find(b"old")
     assert new is not None
     assert old is not None
     assert new.hint is not None
@@ -43,9 +43,9 @@ def test_both_names_are_looked_at_and_the_new_one_need_not_be_read() -> None:
 def test_what_was_written_into_meanwhile_is_read() -> None:
     kit = alone()
     row = kit.has(record(b"old", b"1"))
-    kit.board.agenda.add(b"old", 0, 0).written = True
+    kit.board.pending_looks.add(b"old", 0, 0).written = True
     kit.it.pair(b"old", b"new", row)
-    new = kit.board.agenda.find(b"new")
+    new = kit.board.pending_looks.find(b"new")
     assert new is not None
     assert new.hint is None
 
@@ -63,7 +63,7 @@ def test_what_is_held_was_not_there_to_move() -> None:
     own.hold({b"old": (1, 1)}, 1)
     kit.answers["brakes.own"] = own
     renamed(kit)
-    old = kit.board.agenda.find(b"old")
+    old = kit.board.pending_looks.find(b"old")
     assert old is not None
     assert not old.judged
 
@@ -73,7 +73,7 @@ def test_an_absence_waits_for_the_look_at_the_new_name() -> None:
     renamed(kit)
     gone = Seen(b"old", Look.ABSENT)
     assert kit.it.waits_for_new_name(gone, frozenset())
-    kit.board.agenda.pull(b"new")
+    kit.board.pending_looks.pull(b"new")
     kit.look_comes_back(b"new")
     assert kit.it.waits_for_new_name(gone, frozenset())
     kit.board.look_ends(b"new")
@@ -126,10 +126,10 @@ def test_while_the_scan_goes_on_a_match_is_set_aside_and_judged_at_its_end() -> 
 def test_a_look_that_was_faster_than_the_watcher_is_not_believed_once() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    errand = kit.look_comes_back(b"a", live=True)
-    assert kit.it.disbelief_ms(b"a", errand) == limits.SAVE_GRACE_MS
+    pending = kit.look_comes_back(b"a", live=True)
+    assert kit.it.disbelief_ms(b"a", pending) == limits.SAVE_GRACE_MS
     kit.wait(limits.SAVE_GRACE_MS)
-    assert kit.it.disbelief_ms(b"a", errand) == 0
+    assert kit.it.disbelief_ms(b"a", pending) == 0
 
 
 @pytest.mark.parametrize(
@@ -144,21 +144,21 @@ def test_what_was_seen_to_go_or_a_scan_misses_is_believed(marks: dict[str, bool]
 def test_while_an_editor_saves_the_absence_waits() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    errand = kit.look_comes_back(b"a", gone=True, live=True, patience_ms=kit.board.now.mono_ms + 300)
-    assert kit.it.disbelief_ms(b"a", errand) == 300
+    pending = kit.look_comes_back(b"a", gone=True, live=True, patience_ms=kit.board.now.mono_ms + 300)
+    assert kit.it.disbelief_ms(b"a", pending) == 300
     kit.wait(300)
-    kit.board.agenda.add(b"a", kit.board.now.mono_ms + 40, kit.board.now.mono_ms).written = True
-    assert kit.it.disbelief_ms(b"a", errand) == 40, "there was something since"
+    kit.board.pending_looks.add(b"a", kit.board.now.mono_ms + 40, kit.board.now.mono_ms).written = True
+    assert kit.it.disbelief_ms(b"a", pending) == 40, "there was something since"
 
 
 def test_what_may_be_in_a_folder_that_is_about_to_be_listed_waits() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    errand = kit.look_comes_back(b"a", gone=True, live=True)
+    pending = kit.look_comes_back(b"a", gone=True, live=True)
     kit.it.expect_listing(True)
-    assert kit.it.disbelief_ms(b"a", errand) == 20
+    assert kit.it.disbelief_ms(b"a", pending) == 20
     kit.it.expect_listing(False)
-    assert kit.it.disbelief_ms(b"a", errand) == 0
+    assert kit.it.disbelief_ms(b"a", pending) == 0
 
 
 def test_of_what_is_no_file_an_absence_is_believed() -> None:
@@ -169,10 +169,10 @@ def test_of_what_is_no_file_an_absence_is_believed() -> None:
 def test_a_large_new_file_may_be_the_new_version_of_another_one() -> None:
     kit = alone()
     large = seen(b"a.part", b"1")._replace(size=limits.LARGE_FILE_BYTES)
-    errand = kit.look_comes_back(b"a.part", live=True)
-    assert not kit.it.may_get_its_true_name(large, errand), "nobody is there to be told"
+    pending = kit.look_comes_back(b"a.part", live=True)
+    assert not kit.it.may_get_its_true_name(large, pending), "nobody is there to be told"
     kit.connects()
-    assert kit.it.may_get_its_true_name(large, errand)
-    assert not kit.it.may_get_its_true_name(seen(b"a.part", b"1"), errand)
-    errand.rested = True
-    assert not kit.it.may_get_its_true_name(large, errand), "once"
+    assert kit.it.may_get_its_true_name(large, pending)
+    assert not kit.it.may_get_its_true_name(seen(b"a.part", b"1"), pending)
+    pending.rested = True
+    assert not kit.it.may_get_its_true_name(large, pending), "once"

@@ -147,12 +147,12 @@ def test_a_file_that_a_program_has_open_waits_for_its_close_while_it_is_shorter_
 def test_a_new_file_does_not_wait_for_its_close_for_ever() -> None:
     kit = alone()
     kit.it.on_touched(b"a", Urgency.CREATED)
-    errand = kit.board.agenda.find(b"a")
-    assert errand is not None
-    errand.replaced = 1
-    assert kit.it.open_below(errand) == 1
+    pending = kit.board.pending_looks.find(b"a")
+    assert pending is not None
+    pending.replaced = 1
+    assert kit.it.open_below(pending) == 1
     kit.wait(EMPTY_MS)
-    assert kit.it.open_below(errand) == 0
+    assert kit.it.open_below(pending) == 0
 
 
 # --- echoes ---------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_a_name_that_vanished_and_turned_up_in_a_listing_is_a_rename() -> None:
     fp = fingerprint(stat(b"1", inode=7))
     kit.has(record(b"old", b"1"), fp)
     kit.real(LocalRenames).renames.appeared(b"new", inode_of(fp))
-    kit.board.agenda.add(b"new", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
+    kit.board.pending_looks.add(b"new", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
     kit.it.on_touched(b"old", Urgency.VANISHED)
     assert kit.real(LocalRenames).renames.sources_of(b"new") == (b"old",)
 
@@ -250,9 +250,9 @@ def test_the_absence_of_what_an_editor_has_put_aside_is_not_believed_at_once() -
     kit.has(record(b"a", b"1"))
     kit.it.on_touched(b"a.new", Urgency.CREATED)
     kit.it.on_touched(b"a", Urgency.VANISHED)
-    errand = kit.board.agenda.find(b"a")
-    assert errand is not None
-    assert errand.patience_ms == kit.board.now.mono_ms + limits.SAVE_GRACE_MS
+    pending = kit.board.pending_looks.find(b"a")
+    assert pending is not None
+    assert pending.patience_ms == kit.board.now.mono_ms + limits.SAVE_GRACE_MS
 
 
 # --- others who ask -------------------------------------------------------------------------------------------------
@@ -262,12 +262,12 @@ def test_what_was_in_a_folder_that_went_is_looked_at_first() -> None:
     kit = alone()
     kit.has(folder(b"d"))
     kit.has(record(b"d/a", b"1"))
-    errand = kit.look_comes_back(b"d", live=True)
-    assert kit.it.look_below(b"d", errand, replaced=True)
-    child = kit.board.agenda.find(b"d/a")
+    pending = kit.look_comes_back(b"d", live=True)
+    assert kit.it.look_below(b"d", pending, replaced=True)
+    child = kit.board.pending_looks.find(b"d/a")
     assert child is not None
     assert (child.live, child.judged, child.gone) == (True, True, True)
-    assert not kit.it.look_below(b"e", errand)
+    assert not kit.it.look_below(b"e", pending)
 
 
 def test_the_other_names_of_a_file_are_looked_at() -> None:

@@ -15,10 +15,10 @@ from tests.engine.kit import Alone, record
 def test_a_name_that_is_taken_for_another_is_held_back_until_it_is_not() -> None:
     kit = Alone(Names)
     unable = kit.real(TransferTable).unable
-    errand = kit.look_comes_back(b"A")
-    kit.it.looked_at_name(Seen(b"A", Look.ABSENT, taken_for=b"a"), errand)
+    pending = kit.look_comes_back(b"A")
+    kit.it.looked_at_name(Seen(b"A", Look.ABSENT, taken_for=b"a"), pending)
     assert unable.why(record(b"A", b"1")) is not None
-    kit.it.looked_at_name(Seen(b"A", Look.ABSENT), errand)
+    kit.it.looked_at_name(Seen(b"A", Look.ABSENT), pending)
     assert unable.why(record(b"A", b"1")) is None
 
 
@@ -33,8 +33,8 @@ def test_a_look_that_told_nothing_frees_no_name(look: Look) -> None:
 
 def test_whatever_used_the_file_by_the_other_name_is_looked_at() -> None:
     kit = Alone(Names)
-    errand = kit.look_comes_back(b"A", live=True)
-    kit.it.looked_at_name(Seen(b"A", Look.FOUND, taken_for=b"a"), errand)
+    pending = kit.look_comes_back(b"A", live=True)
+    kit.it.looked_at_name(Seen(b"A", Look.FOUND, taken_for=b"a"), pending)
     assert kit.asked("look_queue.on_touched") == [(b"a", Urgency.NOW)]
 
 
@@ -49,12 +49,12 @@ def test_when_a_name_goes_those_that_it_kept_away_are_looked_at() -> None:
 
 def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
     kit = Alone(Names)
-    errand = kit.look_comes_back(b"d/A", live=True)
-    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), errand)
+    pending = kit.look_comes_back(b"d/A", live=True)
+    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), pending)
     assert kit.asked("transfers.name_is_free") == [], "nobody wants it"
     assert kit.board.listings.when_calm == {b"d"}, "a program may have removed another one by this name"
     kit.announces(record(b"d/A", b"1"))
-    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), errand)
+    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), pending)
     assert kit.asked("transfers.name_is_free") == [(b"d/A",)]
 
 

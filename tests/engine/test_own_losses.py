@@ -36,16 +36,16 @@ def test_a_few_and_less_than_half_are_believed_and_no_more() -> None:
 def test_what_is_believed_is_looked_at_once_more_and_may_be_told() -> None:
     kit = missing(2, 10)
     kit.it.judge()
-    errand = kit.board.agenda.find(b"000")
-    assert errand is not None
-    assert errand.judged
+    pending = kit.board.pending_looks.find(b"000")
+    assert pending is not None
+    assert pending.judged
 
 
 def test_what_is_held_is_said() -> None:
     kit = missing(6, 10)
     kit.it.judge()
     assert kit.told() == [notes.LossHeld(b"000", 6, 6)]
-    assert len(kit.board.agenda) == 0
+    assert len(kit.board.pending_looks) == 0
 
 
 def test_the_files_in_a_folder_count() -> None:

@@ -100,7 +100,7 @@ def test_where_something_is_going_on_nothing_is_decided(why: str) -> None:
         case "a job":
             kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, wanted, b"", Why.REPLACED), Take(wanted, False))
         case "a look":
-            kit.board.agenda.add(b"a", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
+            kit.board.pending_looks.add(b"a", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
         case "a retry":
             kit.work.retries.refuse(b"a", "no permission")
     assert plan(kit, b"a") == []

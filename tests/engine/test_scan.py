@@ -51,7 +51,7 @@ def test_one_list_job_is_out_at_a_time_and_has_many_folders() -> None:
 def test_with_much_to_look_at_nothing_more_is_listed() -> None:
     kit = alone()
     for number in range(limits.DIRTY_BACKLOG_MAX):
-        kit.board.agenda.add(b"%d" % number, 0, 0)
+        kit.board.pending_looks.add(b"%d" % number, 0, 0)
     kit.board.listings.add(b"d")
     assert sent(kit) == []
 
@@ -86,9 +86,9 @@ def test_a_folder_that_cannot_be_listed_is_said_once_and_tried_again() -> None:
 def test_a_folder_that_went_while_it_was_to_be_listed_is_looked_at() -> None:
     kit = alone()
     kit.it.on_listed(Listing(b"d", None))
-    errand = kit.board.agenda.find(b"d")
-    assert errand is not None
-    assert errand.listing
+    pending = kit.board.pending_looks.find(b"d")
+    assert pending is not None
+    assert pending.listing
 
 
 # --- what a listing found -------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_our_own_folder_is_no_entry_and_elsewhere_its_name_is_skipped() -> None:
     assert kit.asked("scope.skip") == []
     listing(kit, b"d", (limits.RESERVED_NAME, there(kind=Kind.DIRECTORY)))
     assert [call[0] for call in kit.asked("scope.skip")] == [b"d/" + limits.RESERVED_NAME]
-    assert len(kit.board.agenda) == 0
+    assert len(kit.board.pending_looks) == 0
 
 
 def test_new_folders_are_recorded_at_once_and_listed() -> None:

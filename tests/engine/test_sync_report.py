@@ -54,7 +54,7 @@ def test_otherwise_they_are_not(why: str) -> None:
         case "we lack":
             kit.announces(record(b"b", b"2"))
         case "a look":
-            kit.board.agenda.add(b"a", 0, 0)
+            kit.board.pending_looks.add(b"a", 0, 0)
         case "a plan":
             kit.board.plan_queue.add(b"a")
         case "held":
@@ -82,9 +82,9 @@ def test_single_edits_one_after_the_other_are_no_news() -> None:
     kit.it.note_in_sync()
     kit.wait(500)
     kit.it.note_in_sync()
-    kit.board.agenda.add(b"a", 0, 0)
+    kit.board.pending_looks.add(b"a", 0, 0)
     kit.it.note_in_sync()
-    kit.board.agenda.pull(b"a")
+    kit.board.pending_looks.pull(b"a")
     kit.wait(500)
     kit.it.note_in_sync()
     kit.wait(500)

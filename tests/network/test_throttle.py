@@ -6,7 +6,7 @@ from dir_sync.core.jobs import DeltaJob
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import For, Inbox
 from dir_sync.daemon.workers import Pool
-from dir_sync.network.throttle import Rests
+from dir_sync.network.throttle import Throttle
 
 FLOOD, HONEST = "10.0.0.66", "10.0.0.2"
 
@@ -19,75 +19,75 @@ class Clock:
         return self.now_s
 
 
-def busy(rests: Rests, clock: Clock, group: str = FLOOD, seconds: float = 1.0) -> None:
+def busy(throttle: Throttle, clock: Clock, group: str = FLOOD, seconds: float = 1.0) -> None:
     """Something is done for a group all the time."""
     end = clock.now_s + seconds
     while clock.now_s < end:
-        clock.now_s = max(clock.now_s, rests.until(group))
+        clock.now_s = max(clock.now_s, throttle.until(group))
         clock.now_s += 0.01
-        rests.spent(group, 0.01)
+        throttle.spent(group, 0.01)
 
 
 def test_a_flood_rests_while_somebody_makes_small_changes() -> None:
     clock = Clock()
-    rests = Rests(clock)
+    throttle = Throttle(clock)
     spent = 0.0
     end = clock.now_s + 20
     while clock.now_s < end:
-        rests.wants_soon(HONEST)
-        rests.spent(HONEST, 0.0005)
-        clock.now_s = max(clock.now_s, rests.until(FLOOD)) + 0.01
-        rests.spent(FLOOD, 0.01)
+        throttle.wants_soon(HONEST)
+        throttle.spent(HONEST, 0.0005)
+        clock.now_s = max(clock.now_s, throttle.until(FLOOD)) + 0.01
+        throttle.spent(FLOOD, 0.01)
         spent += 0.01
     assert 20 * 0.2 < spent < 20 * 0.4
-    assert rests.until(HONEST) == 0.0
+    assert throttle.until(HONEST) == 0.0
 
 
 def test_nobody_rests_for_nobody() -> None:
     clock = Clock()
-    rests = Rests(clock)
-    busy(rests, clock)
-    assert not rests.resting()
-    rests.wants_soon(FLOOD)
-    busy(rests, clock)
-    assert not rests.resting(), "nor for itself"
-    rests.wants_soon(HONEST)
+    throttle = Throttle(clock)
+    busy(throttle, clock)
+    assert not throttle.resting()
+    throttle.wants_soon(FLOOD)
+    busy(throttle, clock)
+    assert not throttle.resting(), "nor for itself"
+    throttle.wants_soon(HONEST)
     clock.now_s += 5.0
-    busy(rests, clock)
-    assert not rests.resting(), "nor for what was long ago"
+    busy(throttle, clock)
+    assert not throttle.resting(), "nor for what was long ago"
 
 
 def test_two_that_seed_do_not_stop_each_other() -> None:
     clock = Clock()
-    rests = Rests(clock)
+    throttle = Throttle(clock)
     for _ in range(100):
         for group in (FLOOD, HONEST):
-            rests.wants_soon(group)
+            throttle.wants_soon(group)
             clock.now_s += 0.01
-            rests.spent(group, 0.01)
-    assert not rests.resting()
+            throttle.spent(group, 0.01)
+    assert not throttle.resting()
 
 
 def test_what_is_done_for_this_machine_itself_never_rests() -> None:
     clock = Clock()
-    rests = Rests(clock)
+    throttle = Throttle(clock)
     for _ in range(100):
-        rests.wants_soon(HONEST)
-        rests.spent("", 0.1, may_rest=False)
-    assert not rests.resting()
+        throttle.wants_soon(HONEST)
+        throttle.spent("", 0.1, may_rest=False)
+    assert not throttle.resting()
 
 
-def resting(rests: Rests, clock: Clock) -> None:
-    rests.wants_soon(HONEST)
-    rests.spent(FLOOD, 1.0)
-    assert list(rests.resting()) == [FLOOD]
+def resting(throttle: Throttle, clock: Clock) -> None:
+    throttle.wants_soon(HONEST)
+    throttle.spent(FLOOD, 1.0)
+    assert list(throttle.resting()) == [FLOOD]
 
 
 def test_a_worker_begins_nothing_for_who_rests() -> None:
     clock = Clock()
-    rests = Rests(clock)
-    resting(rests, clock)
-    pool = Pool(3, rests)
+    throttle = Throttle(clock)
+    resting(throttle, clock)
+    pool = Pool(3, throttle)
     for address in (FLOOD, HONEST):
         pool.put(Flow(address), DeltaJob("aa", 1, 1, b"f", b"", b"d", b"b", b"signature"))
     task = pool.get()
@@ -102,9 +102,9 @@ def test_a_worker_begins_nothing_for_who_rests() -> None:
 
 def test_news_of_who_rests_wait() -> None:
     clock = Clock()
-    rests = Rests(clock)
-    resting(rests, clock)
-    inbox = Inbox(rests)
+    throttle = Throttle(clock)
+    resting(throttle, clock)
+    inbox = Inbox(throttle)
     inbox.put(For(Flow(FLOOD), "flood"))
     inbox.put(For(Flow(HONEST), "honest"))
     assert inbox.get(0) == "honest"
@@ -116,11 +116,11 @@ def test_news_of_who_rests_wait() -> None:
 
 def test_a_turn_is_charged_to_those_it_was_for() -> None:
     clock = Clock()
-    rests = Rests(clock)
-    rests.wants_soon(HONEST)
-    inbox = Inbox(rests)
+    throttle = Throttle(clock)
+    throttle.wants_soon(HONEST)
+    inbox = Inbox(throttle)
     inbox.put(For(Flow(FLOOD), "flood"))
     assert inbox.get(0) == "flood"
     inbox.over()
     inbox.turn_over(1.0)
-    assert list(rests.resting()) == [FLOOD]
+    assert list(throttle.resting()) == [FLOOD]

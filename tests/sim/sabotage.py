@@ -19,7 +19,7 @@ from dir_sync.core.looks import Folder, Listing, Look, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
-from dir_sync.core.watching.agenda import Errand
+from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
 from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, values
@@ -164,7 +164,9 @@ def _listings_believed() -> Iterator[None]:
             prefix = listing.path + b"/" if listing.path else b""
             there = {name for name, _ in listing.entries} | {seen.path[len(prefix) :] for seen in listing.seen}
             for name in sorted(self._board.index.known_in(listing.path).keys() - there):
-                self._local_changes.absent(Seen(prefix + name, Look.ABSENT), Errand(prefix + name, 0, 0, judged=True))
+                self._local_changes.absent(
+                    Seen(prefix + name, Look.ABSENT), PendingLook(prefix + name, 0, 0, judged=True)
+                )
         original(self, listing)
 
     with (
@@ -282,7 +284,7 @@ def _vanished_is_renamed_away() -> Iterator[None]:
     def handle(self: Any, event: Any, now: Any) -> Any:
         if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.board.index.get(event.path):
             self.board.now, self.board.out = now, []
-            self.local_changes.absent(Seen(event.path, Look.ABSENT), Errand(event.path, 0, 0, live=True))
+            self.local_changes.absent(Seen(event.path, Look.ABSENT), PendingLook(event.path, 0, 0, live=True))
         return original(self, event, now)
 
     with patch.object(Engine, "handle", handle):

@@ -154,7 +154,7 @@ class World:
             engine = node.engine
             board = engine.board
             words.append(
-                f"{node.name}: jobs {board.jobs_out}, agenda {len(board.agenda)}, todo {len(board.plan_queue)},"
+                f"{node.name}: jobs {board.jobs_out}, agenda {len(board.pending_looks)}, todo {len(board.plan_queue)},"
                 f" timers {len(board.plan_queue.timed())}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
                 f" offers {node.index.count_offers()}, doing {engine.work.jobs.all()},"
                 f" to list {board.listings.waiting}, ready {engine.work.arrivals.has_ready},"

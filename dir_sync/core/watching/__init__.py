@@ -1,6 +1,6 @@
 """When a path is looked at, and what the looks at it mean together.
 
-    agenda    which paths have to be looked at, and when
+    pending_looks   which paths have to be looked at, and when
     pace      how often a file that keeps changing is looked at
     opened    when an open file that is rewritten is announced
     renames   which names belong together: the halves of a rename, the steps of a save

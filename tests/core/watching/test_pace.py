@@ -6,8 +6,8 @@ import pytest
 
 from dir_sync.core import limits
 from dir_sync.core.events import Urgency
-from dir_sync.core.watching.agenda import Agenda
 from dir_sync.core.watching.pace import REST, Pace
+from dir_sync.core.watching.pending_looks import PendingLooks
 
 READ_BYTES_PER_MS = 1_000_000
 FILE = b"file"
@@ -19,7 +19,7 @@ class Desk:
     def __init__(self, size: int) -> None:
         self.size = size
         self.known = 0  # its size in the index
-        self.agenda, self.pace = Agenda(), Pace()
+        self.agenda, self.pace = PendingLooks(), Pace()
         self.now = 0
         self.looks: list[tuple[int, bool]] = []  # when each was over, and whether it found the file at rest
         self.busy_ms = 0
@@ -47,9 +47,9 @@ class Desk:
                 self.agenda.postpone(FILE, self.pace.earliest(FILE, self.now))
                 if not rests:
                     again = self.pace.earliest(FILE, self.now + limits.SETTLE_MS)
-                    self.agenda.put_back(self.errand, again)
+                    self.agenda.put_back(self.pending, again)
             elif self._until is None and (due := self.agenda.take(self.now, 1)):
-                self.errand = due[0]
+                self.pending = due[0]
                 self._until = self.now, self.now + max(1, self.size // READ_BYTES_PER_MS)
             self.now += 1
 

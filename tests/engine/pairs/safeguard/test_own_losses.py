@@ -112,7 +112,7 @@ def test_what_is_asked_of_us_and_held_is_not_thereby_deleted(pair: Pair) -> None
     pair.one.disk.delete(b"d")
     pair.restart(pair.one)
     for number in range(20):  # as when a peer asked for it and it could not be read
-        pair.one.engine.board.agenda.add(b"d/%d" % number, pair.clock.ms, pair.clock.ms)
+        pair.one.engine.board.pending_looks.add(b"d/%d" % number, pair.clock.ms, pair.clock.ms)
     pair.run()
     assert len(files(pair.two.disk)) == 21
 

@@ -16,7 +16,7 @@ from dir_sync.core.events import Urgency
 from dir_sync.core.looks import Hint
 from dir_sync.core.watching.pace import Span
 
-__all__ = ["Agenda", "Errand"]
+__all__ = ["PendingLook", "PendingLooks"]
 
 _DELAYS_MS = {
     Urgency.NOW: 0,
@@ -29,7 +29,7 @@ _DELAYS_MS = {
 
 
 @dataclass(slots=True)
-class Errand:
+class PendingLook:
     """One path to look at.
 
     It has more fields than a machine may have: each is one thing that was seen at the path, or a question that the look has to
@@ -56,130 +56,130 @@ class Errand:
     matched: bool = False  # it was found out already whether this is a known file under a new name
 
 
-class Agenda:
+class PendingLooks:
     """Paths to look at, each once, by the time they are due."""
 
     def __init__(self) -> None:
-        self._errands: dict[bytes, Errand] = {}
+        self._looks: dict[bytes, PendingLook] = {}
         self._heap: list[tuple[int, int, bytes]] = []
         self._count = 0
 
     def __len__(self) -> int:
-        return len(self._errands)
+        return len(self._looks)
 
     def __contains__(self, path: bytes) -> bool:
-        return path in self._errands
+        return path in self._looks
 
     def lacks(self, paths: set[bytes]) -> set[bytes]:
         """Those of some paths that are not in here."""
-        return paths.difference(self._errands)
+        return paths.difference(self._looks)
 
-    def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> Errand:
+    def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> PendingLook:
         """Something happened at `path`, as seen by the watcher. `span`: when a file that is written into is to be looked
         at, or one that was looked at a short time ago."""
         if span is None:
             span = Span(now_ms, limits.SETTLE_MS, self.first_ms(path, now_ms) + limits.SETTLE_MS_MAX)
         delay = span.settle_ms if urgency == Urgency.WRITING else _DELAYS_MS[urgency]
         due = max(now_ms + delay, span.earliest_ms)
-        errand = self._errands.get(path)
-        if errand is None:
-            errand = self.add(path, due, now_ms)
+        pending = self._looks.get(path)
+        if pending is None:
+            pending = self.add(path, due, now_ms)
         elif urgency == Urgency.WRITING:
-            self._move(errand, min(max(errand.due_ms, due), span.latest_ms))
+            self._move(pending, min(max(pending.due_ms, due), span.latest_ms))
         else:
-            self._move(errand, min(errand.due_ms, due))
+            self._move(pending, min(pending.due_ms, due))
         if urgency in (Urgency.WRITING, Urgency.CREATED):
-            errand.open, errand.closed = True, False
+            pending.open, pending.closed = True, False
         elif urgency is Urgency.NOW:
-            errand.open, errand.closed = False, True
+            pending.open, pending.closed = False, True
         elif urgency is Urgency.ARRIVED:
-            errand.open = False
-        errand.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
-        errand.live = True
-        errand.written |= urgency not in (Urgency.VANISHED, Urgency.FOLDER)
-        errand.listing |= urgency == Urgency.FOLDER
-        return errand
+            pending.open = False
+        pending.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
+        pending.live = True
+        pending.written |= urgency not in (Urgency.VANISHED, Urgency.FOLDER)
+        pending.listing |= urgency == Urgency.FOLDER
+        return pending
 
     def first_ms(self, path: bytes, now_ms: int) -> int:
         """Since when `path` waits for a look; `now_ms` if it does not."""
-        errand = self._errands.get(path)
-        return now_ms if errand is None else errand.first_ms
+        pending = self._looks.get(path)
+        return now_ms if pending is None else pending.first_ms
 
-    def add(self, path: bytes, due_ms: int, now_ms: int) -> Errand:
+    def add(self, path: bytes, due_ms: int, now_ms: int) -> PendingLook:
         """Look at `path` at the latest at `due_ms`."""
-        errand = self._errands.get(path)
-        if errand is None:
-            errand = Errand(path, due_ms, now_ms)
-            self._errands[path] = errand
-            self._push(errand)
-        elif due_ms < errand.due_ms:
-            self._move(errand, due_ms)
-        return errand
+        pending = self._looks.get(path)
+        if pending is None:
+            pending = PendingLook(path, due_ms, now_ms)
+            self._looks[path] = pending
+            self._push(pending)
+        elif due_ms < pending.due_ms:
+            self._move(pending, due_ms)
+        return pending
 
     def postpone(self, path: bytes, earliest_ms: int, was_open: bool = False) -> None:
         """What came for `path` while it was looked at waits until then. `was_open`: its close does not wait."""
-        errand = self._errands.get(path)
-        if errand is None or errand.gone or (was_open and errand.closed):
+        pending = self._looks.get(path)
+        if pending is None or pending.gone or (was_open and pending.closed):
             return
-        if errand.due_ms < earliest_ms:
-            self._move(errand, earliest_ms)
+        if pending.due_ms < earliest_ms:
+            self._move(pending, earliest_ms)
 
-    def put_back(self, errand: Errand, due_ms: int) -> None:
-        """An errand that was taken is due again; what came for its path meanwhile is part of it."""
-        newer = self._errands.get(errand.path)
+    def put_back(self, pending: PendingLook, due_ms: int) -> None:
+        """A look that was taken is due again; what came for its path meanwhile is part of it."""
+        newer = self._looks.get(pending.path)
         if newer is None:
-            errand.due_ms = due_ms
-            self._errands[errand.path] = errand
-            self._push(errand)
+            pending.due_ms = due_ms
+            self._looks[pending.path] = pending
+            self._push(pending)
             return
-        newer.live |= errand.live
-        newer.listing |= errand.listing
-        newer.judged |= errand.judged
-        newer.times |= errand.times
-        newer.large |= errand.large
-        newer.gone |= errand.gone
-        newer.first_ms = min(newer.first_ms, errand.first_ms)
-        newer.tries = max(newer.tries, errand.tries)
-        newer.patience_ms = max(newer.patience_ms, errand.patience_ms)
-        newer.written |= errand.written
-        newer.matched |= errand.matched
-        newer.open |= errand.open and not newer.closed
+        newer.live |= pending.live
+        newer.listing |= pending.listing
+        newer.judged |= pending.judged
+        newer.times |= pending.times
+        newer.large |= pending.large
+        newer.gone |= pending.gone
+        newer.first_ms = min(newer.first_ms, pending.first_ms)
+        newer.tries = max(newer.tries, pending.tries)
+        newer.patience_ms = max(newer.patience_ms, pending.patience_ms)
+        newer.written |= pending.written
+        newer.matched |= pending.matched
+        newer.open |= pending.open and not newer.closed
         self._move(newer, min(newer.due_ms, due_ms))
 
-    def take(self, now_ms: int, most: int) -> list[Errand]:
-        """Up to `most` errands that are due, the earliest first; they are in here no longer."""
-        taken: list[Errand] = []
+    def take(self, now_ms: int, most: int) -> list[PendingLook]:
+        """Up to `most` looks that are due, the earliest first; they are in here no longer."""
+        taken: list[PendingLook] = []
         while self._heap and self._heap[0][0] <= now_ms and len(taken) < most:
             due, _, path = heapq.heappop(self._heap)
-            errand = self._errands.get(path)
-            if errand is not None and errand.due_ms == due:
-                del self._errands[path]
-                taken.append(errand)
+            pending = self._looks.get(path)
+            if pending is not None and pending.due_ms == due:
+                del self._looks[path]
+                taken.append(pending)
         return taken
 
-    def find(self, path: bytes) -> Errand | None:
-        """The errand for a path; it stays here."""
-        return self._errands.get(path)
+    def find(self, path: bytes) -> PendingLook | None:
+        """The look for a path; it stays here."""
+        return self._looks.get(path)
 
-    def pull(self, path: bytes) -> Errand | None:
-        """The errand for a path, whenever it is due; it is in here no longer."""
-        return self._errands.pop(path, None)
+    def pull(self, path: bytes) -> PendingLook | None:
+        """The look for a path, whenever it is due; it is in here no longer."""
+        return self._looks.pop(path, None)
 
     def next_due(self) -> int | None:
-        """When the next errand is due (ms), None if there is none."""
+        """When the next look is due (ms), None if there is none."""
         while self._heap:
             due, _, path = self._heap[0]
-            errand = self._errands.get(path)
-            if errand is not None and errand.due_ms == due:
+            pending = self._looks.get(path)
+            if pending is not None and pending.due_ms == due:
                 return due
             heapq.heappop(self._heap)
         return None
 
-    def _move(self, errand: Errand, due_ms: int) -> None:
-        if due_ms != errand.due_ms:
-            errand.due_ms = due_ms
-            self._push(errand)
+    def _move(self, pending: PendingLook, due_ms: int) -> None:
+        if due_ms != pending.due_ms:
+            pending.due_ms = due_ms
+            self._push(pending)
 
-    def _push(self, errand: Errand) -> None:
+    def _push(self, pending: PendingLook) -> None:
         self._count += 1
-        heapq.heappush(self._heap, (errand.due_ms, self._count, errand.path))
+        heapq.heappush(self._heap, (pending.due_ms, self._count, pending.path))
