@@ -95,6 +95,10 @@ class Applier:
     def flush_jobs(self) -> None:
         for owner, items in self._applies.items():
             batch: list[ApplyItem] = []
+            size = sum([item.target.size for item in items])
+            if len(items) < limits.APPLY_ITEMS_MAX and size < limits.APPLY_BYTES_MAX:
+                self._board.order(ApplyJob(tuple(items), peer=owner))
+                continue
             size = 0
             for item in items:
                 batch.append(item)

@@ -89,34 +89,24 @@ class BulkInstall:
 
     def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
         """`on_applied` for all gifts that were installed as they should be. Returns the other results."""
-        others: list[ApplyResult] = []
-        given: dict[str, tuple[list[Record], list[bytes]]] = {}
         unknown = self._board.index.unknown([result.path for result in results])
-        pushed = self._work.jobs.end_pushed(
-            path
-            for path, outcome, fp, *_ in results
-            if outcome is Result.DONE and len(fp) == FINGERPRINT_BYTES and path in unknown
-        )
+        done = {
+            result[0]: result[2]
+            for result in results
+            if result[1] is Result.DONE and len(result[2]) == FINGERPRINT_BYTES and result[0] in unknown
+        }
+        pushed = self._work.jobs.end_pushed(done)
+        others = [result for result in results if result[0] not in pushed]
         installed = Counter([intent for _, _, _, intent in pushed.values()])
-        for result in results:
-            path, _, fp, *_ = result
-            if (job := pushed.get(path)) is None:
-                others.append(result)
-                continue
-            item, _, node, _ = job
-            if (of_node := given.get(node)) is None:
-                of_node = given[node] = ([], [])
-            records, fps = of_node
-            records.append(item.target)
-            fps.append(fp)
         for intent, count in installed.items():
             self._applier.no_longer_intended(intent, count)
-        for node, (records, fps) in given.items():
+        for node in dict.fromkeys([node for _, _, node, _ in pushed.values()]):
+            records = [item[2] for item, _, its_node, _ in pushed.values() if its_node == node]
             paths = [record.path for record in records]
             self._look_queue.all_installed(paths)
             if self._board.journals:
                 self._board.index.journal_new(records, self._board.now.wall_ns)
-            rows = self._board.index.put_new(records, fps)
+            rows = self._board.index.put_new(records, [done[path] for path in paths])
             self._versions.came(record.content for record in records)
             self._board.announcements.add_rows(rows)
             subscriber = self._publisher.subscribers.get(node)

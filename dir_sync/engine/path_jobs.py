@@ -126,11 +126,9 @@ class PathJobs:
         self._paths.end_jobs(ended)
         self._busy.difference_update(jobs)
         self._changes -= len(jobs)
-        sizes: dict[str, list[int]] = {}
-        for item, _, node, _ in jobs.values():
-            sizes.setdefault(node, []).append(item[2].size)
-        for node, of_node in sizes.items():
-            self.pushed_counts.add(node, -len(of_node), -sum(of_node))
+        for node in {node for _, _, node, _ in jobs.values()}:
+            sizes = [item[2].size for item, _, its_node, _ in jobs.values() if its_node == node]
+            self.pushed_counts.add(node, -len(sizes), -sum(sizes))
         return jobs
 
     def pushed(self, path: bytes) -> Applying | None:

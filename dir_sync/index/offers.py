@@ -84,7 +84,10 @@ class Offers:
 
     def without(self, paths: set[bytes]) -> set[bytes]:
         """Those of some paths that have no offer."""
-        return {path for path in paths if not self._of(path)} if self._any_stored or self._decoded else paths
+        if self._stored is None:
+            return {path for path in paths if not self._of(path)}
+        free = paths.difference(self._decoded).difference(self._stored)
+        return free | {path for path in paths - free if not self._of(path)}
 
     def put(self, offer: Offer) -> None:
         path = offer.record.path
