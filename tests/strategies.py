@@ -34,6 +34,8 @@ from dir_sync.core.messages import (
     Kept,
     Lacks,
     Loser,
+    MemberRow,
+    Members,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -340,6 +342,7 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(Decision, names(), ids(), sequences(), st.booleans()),
         st.builds(Lacks, names(), sequences(), sequences(), sequences(), sequences()),
         st.builds(Settle, names(), _some(st.builds(Loser, paths(), st.just(Kind.FILE), digests()), least=1)),
+        st.builds(Members, st.lists(member_rows(), max_size=3).map(tuple)),
         st.builds(Ping, sequences()),
         st.builds(Pong, sequences()),
         chunks(),
@@ -347,6 +350,12 @@ def messages() -> st.SearchStrategy[Message]:
 
 
 @cache
+def member_rows() -> st.SearchStrategy[MemberRow]:
+    identities = st.binary(min_size=16, max_size=16).map(bytes.hex)
+    seconds = st.integers(0, 2**40)
+    return st.builds(MemberRow, identities, names(), st.sampled_from(["ro", "rw"]), seconds, st.just("") | identities)
+
+
 def closes() -> st.SearchStrategy[Close]:
     return st.builds(Close, names(), texts())
 

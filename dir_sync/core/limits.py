@@ -31,6 +31,7 @@ HISTORY_ANSWER_MAX = 10_000  # versions that one question about the history is a
 NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people
 FOLDERS_MAX = 64  # folders in one hello
+MEMBERS_MAX = 1024  # of a closed mesh; who may join may add more, and each costs every member some memory
 SIGNATURE_BYTES_MAX = FRAME_BYTES_MAX - 4 * KIB  # fits one attachment
 BEACON_BYTES_MAX = 512  # never fragmented, also with an MTU of 576
 

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 ROLES: Final = ("ro", "rw")  # read-only, read-write: each has what those before it have
-MEMBERS_MAX: Final = 1_024
+MEMBERS_MAX: Final = limits.MEMBERS_MAX
 OLDER_GATES_MAX: Final = 8
 GENERATION_MAX: Final = 2**31 - 1
 _SECONDS_MAX: Final = 2**40

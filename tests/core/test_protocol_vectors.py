@@ -29,6 +29,8 @@ from dir_sync.core.messages import (
     Kept,
     Lacks,
     Loser,
+    MemberRow,
+    Members,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -172,6 +174,14 @@ MEANING: dict[str, list[Message]] = {
             ((b"new", b"old"),),
         ),
     ],
+    "4.21": [
+        Members(
+            (
+                MemberRow(HERE * 4, "kitchen", "rw", 1_700_000_000, ""),
+                MemberRow(THERE * 4, "tv", "ro", 1_700_000_100, HERE * 4),
+            )
+        )
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -223,7 +233,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 23  # each message there is
+    assert len(said) == 24  # each message there is
     assert len(REFUSED) >= 25
 
 

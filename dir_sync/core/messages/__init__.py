@@ -3,7 +3,7 @@
 Each message is defined in one class: its fields, its name on the wire, when it may be said, to JSON, from JSON, and
 what is attached to it. The classes stand by topic:
 
-    link        HELLO, PING, PONG, CLOSE                  what concerns the connection itself
+    link        HELLO, MEMBERS, PING, PONG, CLOSE         what concerns the connection itself
     state       STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS  what a node has, and what it has heard
     update      MODIFICATION_UPDATE                       what has changed
     transfer    PULL, REFUSE, DELTA_REQUEST, ...          contents
@@ -28,7 +28,17 @@ from typing import Any, Final, get_args
 from dir_sync.core.messages.base import Phase
 from dir_sync.core.messages.brake import Brake, Decision, Held
 from dir_sync.core.messages.history import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
-from dir_sync.core.messages.link import PROTOCOL, Close, FolderIndex, Hello, Ping, Pong, ProtocolVersion
+from dir_sync.core.messages.link import (
+    PROTOCOL,
+    Close,
+    FolderIndex,
+    Hello,
+    MemberRow,
+    Members,
+    Ping,
+    Pong,
+    ProtocolVersion,
+)
 from dir_sync.core.messages.records import page_size
 from dir_sync.core.messages.state import Acknowledge, Lacks, State, StateRequest
 from dir_sync.core.messages.transfer import (
@@ -69,6 +79,8 @@ __all__ = [
     "Lacks",
     "LocalError",
     "Loser",
+    "MemberRow",
+    "Members",
     "Message",
     "ModificationUpdate",
     "NeedSignature",
@@ -109,6 +121,7 @@ JsonMessage = (
     | Decision
     | Settle
     | Lacks
+    | Members
     | Ping
     | Pong
     | Close

@@ -1,4 +1,4 @@
-"""Messages about the connection itself: HELLO, PING, PONG, CLOSE.
+"""Messages about the connection itself: HELLO, MEMBERS, PING, PONG, CLOSE.
 
 May import of this package: base, checks. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -13,6 +13,7 @@ from dir_sync.core.messages.base import ANY_TIME, FIRST, ONCE_OPEN, BaseMessage,
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
+    checked_hex,
     checked_id,
     checked_int,
     checked_name,
@@ -21,7 +22,7 @@ from dir_sync.core.messages.checks import (
 from dir_sync.core.model import PeerError
 from dir_sync.core.wire import Buffer, LocalError
 
-__all__ = ["PROTOCOL", "Close", "FolderIndex", "Hello", "Ping", "Pong", "ProtocolVersion"]
+__all__ = ["PROTOCOL", "Close", "FolderIndex", "Hello", "MemberRow", "Members", "Ping", "Pong", "ProtocolVersion"]
 
 PROTOCOL: Final = 2
 
@@ -104,6 +105,34 @@ class Hello(BaseMessage):
         return [frame]
 
 
+class MemberRow(NamedTuple):
+    """One member of a closed mesh: core.membership says what the fields mean."""
+
+    identity: str
+    name: str
+    role: str
+    since_s: int
+    by: str
+
+
+@frozen
+class Members(BaseMessage):
+    """Of whom the sender knows that they belong to the same closed mesh. For people only, and said on sealed links only."""
+
+    TYPE: ClassVar[str] = "MEMBERS"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+
+    members: tuple[MemberRow, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": self.TYPE, "members": [list(row) for row in bounded(self.members, 0, limits.MEMBERS_MAX)]}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        rows = checked_array(fields.get("members"), "members", 0, limits.MEMBERS_MAX)
+        return cls(tuple(_member_row(*checked_array(row, "member", 5, 5)) for row in rows))
+
+
 @frozen
 class Ping(BaseMessage):
     """Are you there? A PONG with the same token is the answer."""
@@ -161,3 +190,15 @@ class Close(BaseMessage):
 
 def _token_of(fields: dict[str, Any]) -> int:
     return checked_int(fields.get("token"), "token", 0, limits.SEQUENCE_MAX)
+
+
+def _member_row(identity: Any, name: Any, role: Any, since_s: Any, by: Any) -> MemberRow:
+    if role not in ("ro", "rw"):
+        raise PeerError("role is missing or wrong")
+    return MemberRow(
+        checked_hex(identity, "identity", 16).hex(),
+        checked_name(name, "name"),
+        role,
+        checked_int(since_s, "since", 0, limits.MTIME_S_MAX),
+        "" if by == "" else checked_hex(by, "by", 16).hex(),
+    )

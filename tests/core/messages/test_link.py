@@ -1,4 +1,4 @@
-"""HELLO, PING, PONG, CLOSE."""
+"""HELLO, MEMBERS, PING, PONG, CLOSE."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dir_sync.core.messages import (
     FolderIndex,
     Hello,
     LocalError,
+    MemberRow,
+    Members,
     Ping,
     Pong,
     ProtocolVersion,
@@ -38,6 +40,10 @@ EXAMPLES: Examples = [
         },
         Hello(2, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
     ),
+    (
+        {"type": "MEMBERS", "members": [["ab" * 16, "nas", "rw", 5, ""], ["cd" * 16, "tv", "ro", 0, "ab" * 16]]},
+        Members((MemberRow("ab" * 16, "nas", "rw", 5, ""), MemberRow("cd" * 16, "tv", "ro", 0, "ab" * 16))),
+    ),
     ({"type": "PING", "token": 1}, Ping(1)),
     ({"type": "PONG", "token": 1}, Pong(1)),
     ({"type": "CLOSE", "reason": "bye", "text": "see you"}, Close("bye", "see you")),
@@ -51,6 +57,7 @@ FIELDS: Fields = [
     ("HELLO", ("folders", 0, 0), "name"),
     ("HELLO", ("folders", 0, 1), "id"),
     ("HELLO", ("folders", 0, 2), "sequence"),
+    ("MEMBERS", ("members", 0, 1), "name"),
     ("PING", ("token",), "sequence"),
     ("PONG", ("token",), "sequence"),
     ("CLOSE", ("reason",), "name"),
@@ -60,6 +67,8 @@ FIELDS: Fields = [
 ARRAYS: Arrays = [
     ("HELLO", ("folders", 0), 3, 3),
     ("HELLO", ("folders",), 0, 64),
+    ("MEMBERS", ("members", 0), 5, 5),
+    ("MEMBERS", ("members",), 0, 1024),
 ]
 WIRE = {fields["type"]: fields for fields, _ in EXAMPLES}
 
@@ -93,3 +102,21 @@ def test_a_last_word_is_always_fit_to_be_heard(text: str) -> None:
     got = over_the_wire(Close("protocol-error", text).to_wire())
     assert isinstance(got, Close)
     assert len(got.text) == min(len(text), limits.TEXT_CHARS_MAX)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["ab" * 15, "nas", "rw", 5, ""],
+        ["AB" * 16, "nas", "rw", 5, ""],
+        [5, "nas", "rw", 5, ""],
+        ["ab" * 16, "nas", "root", 5, ""],
+        ["ab" * 16, "nas", [], 5, ""],
+        ["ab" * 16, "nas", "rw", -1, ""],
+        ["ab" * 16, "nas", "rw", True, ""],
+        ["ab" * 16, "nas", "rw", 5, "x"],
+        ["ab" * 16, "nas", "rw", 5, None],
+    ],
+)
+def test_a_member_that_is_none(row: list[object]) -> None:
+    refused({"type": "MEMBERS", "members": [row]})
