@@ -1,6 +1,9 @@
 """The vocabulary: what a path, a record, a stamp and a version vector are.
 
-Values only. Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
+Values only. A further attribute of files begins here, as a field of `Record` and `Stat`; `core.messages.records` carries it,
+`index.codec` keeps it, `disk` reads it and `files.metadata` sets it.
+
+Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
 Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the year 2446).
 """
 

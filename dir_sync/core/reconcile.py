@@ -1,7 +1,8 @@
 """Decide what this node should do about one path.
 
 In:   our record, the records that peers announced.
-Out:  one decision. Nothing is read, written or remembered here.
+Out:  one decision. Nothing is read, written or remembered here. A mode in which a node only sends, or only receives, is one
+      more argument here, and one in `engine.publisher`.
 Rule: the record with the larger stamp wins, vectors are joined; so merging is a join, and the order in which
       messages arrive cannot matter. The vector decides whether the winner's maker knew the loser (for the name of a
       conflict its lineage: the vector may have been joined with the loser's since); and it alone decides against a stamp

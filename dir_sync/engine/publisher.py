@@ -1,7 +1,7 @@
 """Tells each peer what changed here, in ascending sequence, and seeds newcomers with contents.
 
 In:   rows of the index above what a peer was told, and what is new about them in this turn.
-Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages.
+Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages. A node that only receives would announce nothing here.
 Used by: folder_times, local_renames, look_queue, rows, uploader, bulk_install, sync_report, intake, local_changes,
       scan.
 """

@@ -1,6 +1,7 @@
 """Which paths are shared at all, and who was told that one is not.
 
 In:   paths that a look, a listing or a peer names. Out: whether they are ours.
+Rule: this is the one gate. A rule for paths to ignore goes here; its patterns would be a pure module of `core`.
 Used by: local_renames, look_queue, applier, planner, local_changes, scan.
 """
 

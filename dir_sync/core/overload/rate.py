@@ -1,4 +1,8 @@
-"""A token bucket: so many at once, so many a second in the long run. The caller brings the clock (ms)."""
+"""A token bucket: so many at once, so many a second in the long run. The caller brings the clock (ms).
+
+A limit for what a node sends or fetches would be one of these: in the writer of `node` (`network.outbox`), and in the window of
+a transfer (`core.transfers.transfer`).
+"""
 
 from __future__ import annotations
 
