@@ -1,0 +1,95 @@
+"""The dispatch: each event reaches a machine, a turn ends in a fixed order, and the next deadline is the earliest of all."""
+
+from __future__ import annotations
+
+from dir_sync.core.events import Drained, Drop, PeerDown, PeerUp, Received, Ticked, Touched, Urgency
+from dir_sync.core.jobs import ListJob, Looked, LookJob
+from dir_sync.core.looks import Look, Seen
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, Pull, PullItem, State
+from tests.engine.whole.bench import FOLDER, PEER, Bench, record, state
+
+
+def test_a_start_looks_at_everything() -> None:
+    bench = Bench(scanned=False)
+    assert [[folder.path for folder in job.folders] for job in bench.all(ListJob)] == [[b""]]
+    assert bench.engine.board.scanning
+    assert bench.engine.is_busy
+    assert bench.engine.has_jobs_out
+
+
+def test_at_rest_there_is_nothing_to_wait_for() -> None:
+    bench = Bench()
+    for _ in range(20):
+        if (deadline := bench.engine.next_deadline()) is None:
+            break
+        bench.wait(deadline - bench.ms)
+    assert bench.engine.next_deadline() is None
+    assert not bench.engine.is_busy
+    assert bench.feed(Ticked()) == []
+
+
+def test_an_event_is_handled_before_the_turn_ends() -> None:
+    bench = Bench()
+    assert bench.engine.handle(Touched(b"a", Urgency.NOW), bench.now) == []
+    assert bench.engine.next_deadline() == bench.ms
+    effects = bench.engine.end_turn(bench.now)
+    assert [item.path for job in effects if isinstance(job, LookJob) for item in job.items] == [b"a"]
+
+
+def test_a_message_of_nobody_or_of_another_folder_is_let_pass() -> None:
+    bench = Bench()
+    bench.hear(state(record(b"a", b"1")))
+    assert not bench.index.offers(b"a")
+    bench.connect()
+    bench.hear(State("another", 1, False, (record(b"a", b"1"),)))
+    assert not bench.index.offers(b"a")
+    bench.hear(state(record(b"a", b"1")))
+    assert bench.index.offers(b"a")
+
+
+def test_who_breaks_the_protocol_loses_its_link_and_nobody_else_anything() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.connect("bb")
+    too_much = PullItem(1, b"a", b"d" * 32, None, 0, 2**31)
+    bench.feed(Received(PEER, Pull(FOLDER, (too_much,))))
+    assert [drop.peer for drop in bench.all(Drop)] == [PEER]
+    assert list(bench.engine.board.peers) == ["bb"]
+
+
+def test_all_machines_let_go_of_a_peer_that_left() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(record(b"a", b"content")))
+    assert bench.pulls()
+    bench.feed(PeerDown(PEER, "lost"))
+    bench.feed(PeerDown(PEER, "lost"))
+    assert not bench.engine.work.arrivals.is_fetching
+    assert list(bench.engine.work.check()) == []
+    bench.feed(Drained(PEER, 5))
+    bench.connect()
+    assert list(bench.engine.board.peers) == [PEER]
+
+
+def test_a_peer_without_this_folder_is_no_peer() -> None:
+    bench = Bench()
+    bench.feed(PeerUp(PEER, Hello(PROTOCOL, PEER, PEER, "1", 6000, (FolderIndex("another", PEER, 0),))))
+    assert [drop.reason for drop in bench.all(Drop)] == ["no-common-folder"]
+    assert not bench.engine.board.peers
+
+
+def test_the_events_of_a_bulk_of_ours_cost_no_turn() -> None:
+    bench = Bench()
+    made = [b"%03d" % number for number in range(40)]
+    bench.engine.look_queue.expect_echoes(made)
+    bench.engine.heard([Touched(path, Urgency.ARRIVED) for path in made], bench.now)
+    assert len(bench.engine.board.agenda) == 0
+
+
+def test_the_looks_of_one_job_are_taken_together() -> None:
+    bench = Bench()
+    bench.feed(Touched(b"a", Urgency.NOW), Touched(b"b", Urgency.NOW))
+    (job,) = bench.all(LookJob)
+
+    bench.feed(Looked(tuple(Seen(item.path, Look.ABSENT) for item in job.items)))
+    assert not bench.engine.has_jobs_out
