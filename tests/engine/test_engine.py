@@ -83,7 +83,7 @@ def test_the_events_of_a_bulk_of_ours_cost_no_turn() -> None:
     made = [b"%03d" % number for number in range(40)]
     bench.engine.look_queue.expect_echoes(made)
     bench.engine.heard([Touched(path, Urgency.ARRIVED) for path in made], bench.now)
-    assert len(bench.engine.board.agenda) == 0
+    assert len(bench.engine.board.pending_looks) == 0
 
 
 def test_the_looks_of_one_job_are_taken_together() -> None:
