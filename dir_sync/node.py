@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dir_sync.core import limits
 from dir_sync.core.messages import (
@@ -29,11 +29,14 @@ from dir_sync.core.session import Session
 from dir_sync.core.wire import Buffer, LocalError
 from dir_sync.network import tcp
 from dir_sync.network.backpressure import Backpressure
+from dir_sync.network.channel import Channel, PlainChannel
 from dir_sync.network.outbox import Outbound, Outbox
+
+if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
+    from dir_sync.core.link_handshake import Member
 
 __all__ = ["Listener", "Node"]
 
-_BUFFERS_MAX = 512  # of one sendmsg
 _SENT_REPORT_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
 _CLOSE_LINGER_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
 _LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
@@ -73,13 +76,25 @@ class Node:
     tells the other (why and since when the connection ends) and what the owner reads (whose link it is)."""
 
     def __init__(
-        self, link: int, sock: socket.socket, address: str, dialled: bool, hello: Hello, listener: Listener
+        self,
+        link: int,
+        sock: socket.socket,
+        address: str,
+        dialled: bool,
+        hello: Hello,
+        listener: Listener,
+        channel: Channel | None = None,
+        member: Member | None = None,
     ) -> None:
+        """`channel`: what carries the bytes, if that is not the socket itself. `member`: who has proved to be at its other
+        end, in a closed mesh."""
         self.link = link
         self.address = address
         self.dialled = dialled
         self.id = self.replica = ""  # of the peer, set by whoever accepts its hello
+        self.member = member
         self._socket = sock
+        self._channel: Channel = channel or PlainChannel(sock)
         self._listener = listener
         self._session = Session()
         self._began = time.monotonic()
@@ -95,6 +110,11 @@ class Node:
         self.send(Outbound(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
         self._writer = threading.Thread(target=self._write, name=f"write-{link}", daemon=True)
+
+    @property
+    def is_mute(self) -> bool:
+        """It has not said HELLO."""
+        return self._session.hello is None
 
     def start(self) -> None:
         self._writer.start()
@@ -174,12 +194,13 @@ class Node:
 
     def _read_all(self) -> tuple[str, str]:
         session = self._session
+        recv_into = self._channel.recv_into
         timeouts = cost = 0
         most: int | None = None  # bytes in one read
         while True:
             buffer = session.buffer()
             try:
-                n = self._socket.recv_into(buffer if most is None else buffer[:most])
+                n = recv_into(buffer if most is None else buffer[:most])
             except (BlockingIOError, TimeoutError):
                 timeouts += 1
                 if self._said_close:
@@ -281,7 +302,7 @@ class Node:
                     buffers += self._session.send(parcel.message, encoded)
                     left += parcel.size
                     closing |= isinstance(parcel.message, Close)
-                self._send_all(buffers)
+                self._channel.send_all(buffers, self._is_unacknowledged)
                 if left >= _SENT_REPORT_BYTES or (left and not self._outbox.control and not self._outbox.bulk):
                     self._listener.left(self, left)
                     left = 0
@@ -302,27 +323,6 @@ class Node:
             self._socket.shutdown(how)
         except OSError:
             pass  # it has ended by itself
-
-    def _send_all(self, buffers: list[Buffer]) -> None:
-        views = [memoryview(buffer) for buffer in buffers if len(buffer)]
-        deadline = time.monotonic() + limits.DEAD_AFTER_MS / 1000
-        while views:
-            try:
-                sent = self._socket.sendmsg(views[:_BUFFERS_MAX])
-            except (BlockingIOError, TimeoutError):
-                if time.monotonic() > deadline:
-                    raise
-                self._is_unacknowledged()
-                continue
-            deadline = time.monotonic() + limits.DEAD_AFTER_MS / 1000
-            while sent:
-                first = views[0]
-                if sent >= len(first):
-                    sent -= len(first)
-                    del views[0]
-                else:
-                    views[0] = first[sent:]
-                    sent = 0
 
     def _is_unacknowledged(self) -> bool:
         """True if the peer has still to acknowledge something; if that takes too long, the listener is told."""

@@ -11,17 +11,32 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dir_sync.core.messages import Hello, Message
-from dir_sync.core.overload.guard import Guard, Verdict
+from dir_sync.core.model import PeerError
+from dir_sync.core.overload.guard import Guard, Verdict, place_among
 from dir_sync.network.address_policy import AddressPolicy
+from dir_sync.network.channel import Channel
 from dir_sync.network.link_table import LinkTable
 from dir_sync.network.outbox import Outbound
 from dir_sync.network.throttle import Throttle
 from dir_sync.node import Node
 
-__all__ = ["BytesSent", "Dialled", "HelloReceived", "Link", "LinkClosed", "MessageReceived", "NodeManager", "Stalled"]
+if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
+    from dir_sync.core.link_handshake import Member
+
+__all__ = [
+    "BytesSent",
+    "Dialled",
+    "HelloReceived",
+    "Link",
+    "LinkClosed",
+    "MessageReceived",
+    "NodeManager",
+    "Sealing",
+    "Stalled",
+]
 
 _DIAL_S = 5.0
 _BACKLOG = 128
@@ -72,8 +87,28 @@ class LinkClosed(NamedTuple):
 Link = Dialled | HelloReceived | MessageReceived | BytesSent | Stalled | LinkClosed
 
 
+class Entrance(Protocol):
+    """Lets callers in, on a thread of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Sealing(Protocol):
+    """How links of a closed mesh come about."""
+
+    def call(self, sock: socket.socket, address: str, port: int) -> tuple[Channel, Member]:
+        """Prove ourselves on a socket that we have connected. PeerError or OSError if the other side is no member."""
+
+    def gate(self, listener: socket.socket, host: NodeManager) -> Entrance:
+        """What listens there, and tells `host` who has come in."""
+
+
 class NodeManager:
-    """Owns the listening socket and every Node."""
+    """Owns the listening socket and every Node.
+
+    It has more fields than a machine may have: beside the links and the guard it keeps what its owner gave it to call."""
 
     def __init__(
         self,
@@ -85,12 +120,14 @@ class NodeManager:
         is_near: Callable[[str], bool],
         trusted: frozenset[str] = frozenset(),
         throttle: Throttle | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
         """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: that address is
-        on a network of this machine. `trusted`: addresses of the user's own choice, which may lie anywhere. Raises
-        OSError if the port cannot be had."""
+        on a network of this machine. `trusted`: addresses of the user's own choice, which may lie anywhere. `sealing`: of
+        a closed mesh; without it links are open. Raises OSError if the port cannot be had."""
         self._our_hello = our_hello
         self._post = post
+        self._report = report
         self._policy = AddressPolicy(is_near, trusted, report)
         self._throttle = throttle or Throttle()
         self._lock = threading.Lock()
@@ -100,10 +137,15 @@ class NodeManager:
         self._stopping = False
         self._listener = socket.create_server((address, port), backlog=_BACKLOG)
         self.port: int = self._listener.getsockname()[1]
+        self._sealing = sealing
+        self._gate = None if sealing is None else sealing.gate(self._listener, self)
         self._acceptor = threading.Thread(target=self._accept, name="accept", daemon=True)
 
     def start(self) -> None:
-        self._acceptor.start()
+        if self._gate is None:
+            self._acceptor.start()
+        else:
+            self._gate.start()
 
     # --- orders ------------------------------------------------------------------------------------------------------
 
@@ -140,6 +182,8 @@ class NodeManager:
         with self._lock:
             self._stopping = True
             nodes = list(self._links.nodes.values())
+        if self._gate is not None:
+            self._gate.stop()
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -168,22 +212,27 @@ class NodeManager:
                 if self._wait_a_moment():
                     return
                 continue
-            if (
-                not self._is_admitted(address)
-                or not self._policy.allows(address)
-                or not self._take_in(sock, address, False)
-            ):
+            if not self.admits(address) or not self._take_in(sock, address, False):
                 sock.close()
 
     def _wait_a_moment(self) -> bool:
         threading.Event().wait(0.2)
         return self._stopping
 
-    def _is_admitted(self, address: str) -> bool:
+    def admits(self, address: str) -> bool:
+        """False if nothing is said to anybody who calls from there."""
         with self._lock:
-            return self._guard.admits(address, _mono_ms())
+            is_admitted = self._guard.admits(address, _mono_ms())
+        return is_admitted and self._policy.allows(address)
 
-    def _take_in(self, sock: socket.socket, address: str, dialled: bool) -> Node | None:
+    def _take_in(
+        self,
+        sock: socket.socket,
+        address: str,
+        dialled: bool,
+        channel: Channel | None = None,
+        member: Member | None = None,
+    ) -> Node | None:
         with self._lock:
             if self._stopping or self._links.is_full:
                 return None
@@ -194,7 +243,7 @@ class NodeManager:
                     return None
             number = self._links.new_number()
             try:
-                node = Node(number, sock, address, dialled, self._our_hello(), self)
+                node = Node(number, sock, address, dialled, self._our_hello(), self, channel, member)
             except OSError:
                 return None
             self._links.add(node)
@@ -215,15 +264,32 @@ class NodeManager:
             return
         try:
             sock = socket.create_connection((address, port), timeout=_DIAL_S)
-            node = self._take_in(sock, sock.getpeername()[0], True)
-            if node is None:
-                sock.close()
         except (OSError, UnicodeError) as error:
             text = getattr(error, "strerror", None) or str(error)
+        else:
+            try:
+                channel, member = (None, None) if self._sealing is None else self._sealing.call(sock, address, port)
+                node = self._take_in(sock, sock.getpeername()[0], True, channel, member)
+            except (OSError, PeerError) as error:
+                text = getattr(error, "strerror", None) or str(error)
+            if node is None:
+                sock.close()
         # Told before anything else of that link can be: its threads start after this.
         self._post(Dialled(address, port, None if node is None else node.link, text, node))
         if node is not None:
             node.start()
+
+    # --- what the gate of a closed mesh asks and tells (on its thread) ------------------------------------------------
+
+    def gives_way(self, strangers: dict[int, str], address: str) -> tuple[bool, int | None]:
+        with self._lock:
+            return place_among(strangers, address, self._guard.calls_left)
+
+    def came_in(self, sock: socket.socket, address: str, channel: Channel, member: Member) -> bool:
+        return self._take_in(sock, address, False, channel, member) is not None
+
+    def was_refused(self, address: str, text: str) -> None:
+        self._report(f"refused {address}: {text}")
 
     # --- what nodes tell (on their threads) --------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dir_sync import config
-from dir_sync.cli.options import Parser, checked, count
+from dir_sync.cli.parser import checked, command_parser, count
 from dir_sync.cli.status_words import render
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Why
@@ -43,7 +43,7 @@ _TIMES = "10m (ago; s, m, h, d, w), 14:30, 2026-11-21, or '2026-11-21 14:30'"
 
 def status(argv: list[str]) -> int:
     """``status DIR``: what the node that runs on a folder says of itself."""
-    parser = _parser(
+    parser = command_parser(
         "status",
         "Show how the node for DIR is doing: its peers, what is being transferred, and what\nis held or waiting.",
         "status ~/shared",
@@ -69,7 +69,7 @@ def status(argv: list[str]) -> int:
 
 def approve(argv: list[str]) -> int:
     """``approve DIR``: what the brake holds was meant."""
-    parser = _parser(
+    parser = command_parser(
         "approve",
         "Allow the held deletions or rewrites on all machines. Run this on any machine but the "
         "one that made them. Files that vanished while no node was watching can be approved "
@@ -108,7 +108,7 @@ def _approved(answer: Answer) -> list[str]:
 
 def reject(argv: list[str]) -> int:
     """``reject DIR``: what the brake holds is to come back."""
-    parser = _parser(
+    parser = command_parser(
         "reject",
         "Undo the held deletions or rewrites on all machines, including files that were "
         "already changed in the minute before the hold. Run this on any machine.",
@@ -127,7 +127,7 @@ def reject(argv: list[str]) -> int:
 
 def history_(argv: list[str]) -> int:
     """``history DIR [PATH]``: what was replaced or deleted."""
-    parser = _parser(
+    parser = command_parser(
         "history",
         "List the old versions of files that synchronization replaced or deleted in DIR, "
         "newest first. The machine on which you overwrite a file keeps no old version; the "
@@ -160,7 +160,7 @@ def history_(argv: list[str]) -> int:
 
 def restore(argv: list[str]) -> int:
     """``restore DIR PATH``: an old version comes back."""
-    parser = _parser(
+    parser = command_parser(
         "restore",
         "Bring an old version of DIR/PATH back: the newest one, the one named by --version, or "
         "what was there at a time. Of a folder, everything that is missing in it is restored "
@@ -239,7 +239,7 @@ def _which(entry: Entry) -> str:
 
 def undo(argv: list[str]) -> int:
     """``undo DIR --since TIME``: the whole folder, or what one node did, is again as it was."""
-    parser = _parser(
+    parser = command_parser(
         "undo",
         "Set all of DIR back to what it was at a time, on all machines; with --by, undo only "
         "what one node did since then. What is there now is kept in the history, and an undo "
@@ -278,7 +278,7 @@ def undo(argv: list[str]) -> int:
 
 def conflicts(argv: list[str]) -> int:
     """``conflicts DIR [keep|restore ID ...]``: what lost against a concurrent change."""
-    parser = _parser(
+    parser = command_parser(
         "conflicts",
         "List versions that lost because the same file was changed on two machines at the same "
         "time. 'restore ID' brings such a version back (the one that won is kept in the "
@@ -336,15 +336,6 @@ def _restore_losers(client: HistoryClient, losers: list[Entry]) -> None:
         on = " on " + show(entry.on.encode("utf-8", "surrogateescape")) if entry.holder else ""
         say(f"{full(entry.version.path)}: restored ({_which(entry)}{on})")
     client.finish()
-
-
-def _parser(name: str, description: str, *examples: str, more: str = "") -> Parser:
-    """A command's parser. `examples`: words after the program; `more`: text after the examples."""
-    lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
-    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
-    parser.add_argument("folder", metavar="DIR", help="the shared folder")
-    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
-    return parser
 
 
 def _ask(text: str, question: Answer) -> Answer:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from dir_sync import config
-from dir_sync.cli.options import Parser, checked
+from dir_sync.cli.parser import Parser, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
@@ -39,14 +39,6 @@ __all__ = [
 RESTART_S = 30.0  # until a node that goes over to another key answers again
 _AGAIN_S = 0.1
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
-
-
-def command_parser(name: str, description: str, *examples: str, more: str = "") -> Parser:
-    lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
-    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
-    parser.add_argument("folder", metavar="DIR", help="the shared folder")
-    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
-    return parser
 
 
 def add_yes(parser: Parser) -> None:

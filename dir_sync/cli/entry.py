@@ -101,6 +101,19 @@ def _other(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def _of_mesh(name: str) -> Callable[[list[str]], int]:
+    """One of `cli.mesh`, which need cryptography."""
+
+    def command(argv: list[str]) -> int:
+        gc.enable()  # main.py switched it off
+        from dir_sync.cli import mesh
+
+        run_it: Callable[[list[str]], int] = getattr(mesh, name)
+        return run_it(argv)
+
+    return command
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
     "status": _other("status"),
@@ -110,6 +123,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "restore": _other("restore"),
     "undo": _other("undo"),
     "conflicts": _other("conflicts"),
+    "new-key": _of_mesh("new_key"),
+    "key": _of_mesh("key"),
+    "leave": _of_mesh("leave"),
     "help": help_,
     "version": version,
 }

@@ -29,7 +29,7 @@ from dir_sync.cli.dialogue import (
     peer_of,
     time_words,
 )
-from dir_sync.cli.options import checked
+from dir_sync.cli.parser import checked
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer, NoDaemon, ask

@@ -1,7 +1,7 @@
-"""The options of a node, and how help and errors of all commands look.
+"""The options of a node.
 
 In:   the words after a command. Out: a Config; or ConfigError, one line for the user.
-Rule: no line of --help is wider than the terminal, or than 100 columns.
+Rule: nothing is created here, and only names are looked up.
 """
 
 from __future__ import annotations
@@ -9,23 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
+from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
-from dir_sync.core.model import show
 from dir_sync.folder import root
-from dir_sync.reporting import output, shell
+from dir_sync.reporting import shell
 
-__all__ = ["Parser", "checked", "count", "read_config"]
+__all__ = ["KEY_FILE", "read_config"]
 
-T = TypeVar("T")
-
-_COLUMNS = (60, 100)  # of --help, whatever the terminal has
-_USUAL_COLUMNS = 80  # where there is no terminal to ask
+KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable that names the key file, where no option does
 
 HELP = (
     "Keep the folder DIR the same on every machine of this LAN that runs this command. The machines find each other; there"
@@ -50,8 +45,11 @@ other commands (--help after any of them tells more):
   conflicts DIR         list versions that lost against a simultaneous change
   approve DIR           let held deletions or rewrites happen, on all machines
   reject DIR            undo them instead, on all machines
+  new-key FILE          make a key: machines without it are kept out
+  key DIR               print the key of DIR
+  leave DIR             forget the key of DIR
 
-Ctrl-C ends the node. Anyone on this LAN can join: do not share secrets.
+Ctrl-C ends the node. Without a key anyone on this LAN can join.
 
 exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has all.
 """
@@ -70,6 +68,7 @@ def read_config(argv: list[str]) -> Config:
             "--log-file is inside DIR: each line would be synchronized and cause another line; choose a file elsewhere",
             config.USAGE,
         )
+    key_file = _key_file(given.key_file, folder)
     least, most = _history_bounds(given.history_min, given.history_max)
     if len(given.peers) > limits.LINKS_MAX:
         raise ConfigError(f"more than {limits.LINKS_MAX} peers", config.USAGE)
@@ -84,6 +83,7 @@ def read_config(argv: list[str]) -> Config:
         interface=given.interface,
         verbosity=-1 if given.quiet else given.verbose,
         log_file=log_file,
+        key_file=key_file,
         fresh=given.fresh,
         brake_files=given.brake_files,
         brake_percent=given.brake_percent,
@@ -95,81 +95,6 @@ def read_config(argv: list[str]) -> Config:
         history_min=least,
         history_max=most,
     )
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, but an error is a ConfigError: one line, said in one place."""
-
-    def __init__(self, name: str, description: str, epilog: str, example: str, usage: str | None = None) -> None:
-        """`name`: of the command, "" for that of a node; `example`: what may follow the program."""
-        program = shell.brief()
-        super().__init__(
-            prog=f"{program} {name}".rstrip(),
-            usage=None if usage is None else f"{program} {usage}",
-            description=description,
-            epilog=epilog.replace("{program}", program),
-            allow_abbrev=False,
-            formatter_class=lambda prog: _Formatter(prog, width=_columns()),
-            add_help=False,
-        )
-        self._example = example
-        self._given: list[str] = []
-
-    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
-        self._given = list(args)
-        return super().parse_args(args, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        required = "the following arguments are required: "
-        unknown = next((one for one in self._given if one.startswith("--") and one != "--"), "").partition("=")[0]
-        if message.startswith(required) and unknown and unknown not in self._option_string_actions:
-            message = f"unrecognized arguments: {unknown}{self._guess(unknown)}"
-        elif message.startswith(required):
-            lacking = message.removeprefix(required)
-            what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
-            message = f"{what} For example: {shell.program()} {self._example} (--help tells more)"
-        elif message.startswith("unrecognized arguments: -"):
-            message += self._guess(message.split()[2])
-        raise ConfigError(message.removeprefix("argument "), config.USAGE)
-
-    def _guess(self, option: str) -> str:
-        from difflib import get_close_matches  # only now: no good start pays for it
-
-        known = [name for action in self._actions for name in action.option_strings if "_" not in name]
-        found = get_close_matches(option.partition("=")[0], known, 1)
-        return f" (did you mean {found[0]}?)" if found else ""
-
-    def _print_message(self, message: str, file: object = None) -> None:
-        """Help and version; an error goes another way."""
-        if message:
-            output.say(message, end="")
-
-
-class _Formatter(argparse.HelpFormatter):
-    """Paragraphs are filled; one with an indented line, such as a list of examples, stays as it is."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        paragraphs = text.strip("\n").split("\n\n")
-        fill = super()._fill_text
-        return "\n\n".join(one if "\n  " in one else fill(one, width, indent) for one in paragraphs)
-
-
-def checked(check: Callable[[str], T]) -> Callable[[str], T]:
-    """A check of ours as a type of argparse's, which puts the option's name before the reason."""
-
-    def convert(text: str) -> T:
-        try:
-            return check(text)
-        except (ConfigError, ValueError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
-
-def count(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 12:
-        return int(text)
-    raise ConfigError(f"'{show(os.fsencode(text))}' is not a whole number", config.USAGE)
 
 
 def _parser() -> Parser:
@@ -234,6 +159,11 @@ def _basic(add: Callable[..., object]) -> None:
         metavar="ADDRESS|NAME",
         type=checked(config.checked_name),
         help="use this network interface only (default: all)",
+    )
+    add(
+        "--key-file",
+        metavar="FILE",
+        help=f"belong to the closed mesh whose key is in FILE (see 'new-key'); or set {KEY_FILE}",
     )
     add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
     add("-h", "--help", action="help", help="print this help and exit")
@@ -363,6 +293,23 @@ def _peer(text: str) -> tuple[str, int]:
     return utils.parse_host_port(text, config.LISTEN_PORT)
 
 
+def _key_file(given: str | None, folder: str) -> str | None:
+    """The file with the key of a closed mesh; None: none is named."""
+    option, path = ("--key-file", given) if given is not None else (KEY_FILE, os.environ.get(KEY_FILE, ""))
+    if given is None and not path:
+        return None
+    if path.strip().lower().startswith("dsk1-"):
+        raise ConfigError(
+            f"{option} takes the name of a file, and not the key itself: other users of this machine can see it there, so"
+            f" make a new one: {shell.command('new-key', 'FILE')}",
+            config.USAGE,
+        )
+    key_file = _absolute(option, path)
+    if config.is_shared(key_file, folder):
+        raise ConfigError(f"{option} is inside DIR, and would be synchronized: move it elsewhere", config.USAGE)
+    return key_file
+
+
 def _absolute(option: str, path: str) -> str:
     if not path or "\0" in path:
         raise ConfigError(f"{option}: this is not a path", config.USAGE)
@@ -370,15 +317,3 @@ def _absolute(option: str, path: str) -> str:
         return os.path.abspath(os.path.expanduser(path))  # --option=~/x: no shell expands that
     except OSError:
         raise ConfigError(f"{option}: the current folder is gone, give a full path") from None
-
-
-def _columns() -> int:
-    """Of the terminal that the help is for. Asked anew each time: it is cheap, and shutil would cost 5 ms at every start."""
-    text = os.environ.get("COLUMNS", "")
-    found = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    if not found:
-        try:
-            found = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ is not None else 0
-        except (OSError, ValueError):  # no terminal; closed
-            found = 0
-    return min(max(found or _USUAL_COLUMNS, _COLUMNS[0]), _COLUMNS[1])

@@ -6,9 +6,9 @@ In: a Status, as the running node made it. Out: lines for a person.
 from __future__ import annotations
 
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import HeldChange, PeerStatus, Status
+from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Status
 from dir_sync.reporting.log import how_many, human_bytes
-from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command
+from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close
 
 __all__ = ["render"]
 
@@ -20,6 +20,7 @@ def render(status: Status, folder: str) -> list[str]:
     lines = [
         f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
         f" port {status.port}, process {status.process}",
+        _mesh(status.mesh),
         f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})",
     ]
     lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
@@ -59,6 +60,12 @@ def render(status: Status, folder: str) -> list[str]:
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
     lines.append(_headline(status))
     return lines
+
+
+def _mesh(mesh: MeshStatus | None) -> str:
+    if mesh is None:
+        return f"the mesh is open: anyone on this LAN can join the folder; {how_to_close(command)}"
+    return f"closed mesh {mesh.key}, generation {mesh.generation}, {'read-write' if mesh.role == 'rw' else 'read-only'}"
 
 
 def _standing(peer: PeerStatus) -> str:

@@ -64,6 +64,7 @@ class Credentials:
     static: bytes = field(repr=False)  # the private key that is this machine's identity
     removed: frozenset[str] = frozenset()  # identities that are not let in, whatever they prove
     older: tuple[tuple[str, Gate], ...] = ()  # ids and gates of keys that were ours: who was away still has them
+    admitted: frozenset[Role] = frozenset(Role)  # roles that are let in
 
     @property
     def identity(self) -> str:
@@ -235,6 +236,8 @@ def _checked(credentials: Credentials, gate: str, noise: Handshake, payload: byt
         return Another(identity_of(noise.rs), key_id, generation, gate)
     if not credentials.key.has_proved(role, proof, _ROLE_LABEL + noise.bound):
         raise HandshakeError("it has the key of the door, and does not have the role that it claims")
+    if role not in credentials.admitted:
+        raise HandshakeError(f"its key is {role.words}, and this version does not know how to treat such a machine")
     identity = identity_of(noise.rs)
     if identity in credentials.removed:
         raise HandshakeError("it was removed from this mesh")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from dir_sync.core.peers.standing import Lack
 
-__all__ = ["HeldChange", "PeerStatus", "Receiving", "Sending", "Status", "Trouble", "Unwatched"]
+__all__ = ["HeldChange", "MeshStatus", "PeerStatus", "Receiving", "Sending", "Status", "Trouble", "Unwatched"]
 
 T = TypeVar("T")
 
@@ -84,6 +84,15 @@ class HeldChange:
 
 
 @dataclass(frozen=True, slots=True)
+class MeshStatus:
+    """The closed mesh to which a folder belongs."""
+
+    key: str  # its fingerprint
+    generation: int
+    role: str  # of this node: "rw"
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One node and its folder at one moment.
 
@@ -94,6 +103,7 @@ class Status:
     name: str
     node: str
     replica: str
+    mesh: MeshStatus | None  # None: it is open
     port: int
     broadcast_port: int
     process: int
@@ -127,10 +137,11 @@ class Status:
     def from_json(cls, answer: Mapping[str, Any]) -> Status:
         """Keys that this version does not know are left out. Raises KeyError for one that is missing."""
         known = {field.name: answer[field.name] for field in fields(cls)}
-        first = known["unwatched_first"]
+        first, mesh = known["unwatched_first"], known["mesh"]
         return cls(
             **known
             | {
+                "mesh": None if mesh is None else _made(MeshStatus, mesh),
                 "peers": tuple(_peer(one) for one in known["peers"]),
                 "troubled": _each(Trouble, known["troubled"]),
                 "restless": tuple(known["restless"]),

@@ -37,12 +37,15 @@ from dir_sync.network.discovery import Discovery
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.throttle import Throttle
 from dir_sync.node_manager import NodeManager
+from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, logger
 from dir_sync.reporting.narrator import Narrator
+from dir_sync.security import files
 from dir_sync.utils import interfaces
 
 if TYPE_CHECKING:
     from dir_sync.core.status import Status
+    from dir_sync.network.sealing import MeshSealing
 
 __all__ = ["Daemon"]
 
@@ -50,11 +53,13 @@ _END_WITHIN_S = 1.5
 
 
 class Daemon:
-    """A node, opened by the constructor; `start` lets it run, `stop` ends it."""
+    """A node, opened by the constructor; `start` lets it run, `stop` ends it.
 
-    def __init__(self, config: Config, end_share: Callable[[], None]) -> None:
+    It has more fields than a class should have: each is one part of the node, and only here they are joined."""
+
+    def __init__(self, config: Config, end_share: Callable[[], None], was_closed: bool = False) -> None:
         """Opens and locks everything. `end_share` is called, on any thread, when the folder cannot be shared any longer.
-        Raises ConfigError if something cannot be had."""
+        `was_closed`: the folder belonged to a closed mesh a moment ago. Raises ConfigError if something cannot be had."""
         self._config = config
         self._end_share = end_share
         self._dice = random.Random()
@@ -69,10 +74,37 @@ class Daemon:
                 config, self._node_id.instance[:8], self._dice, self._inbox, self._throttle, self.threads
             )
             self._opened.callback(self.share.close)
+            self._sealing = self._open_mesh(was_closed)
             self._manager = self._open_manager()
         except BaseException:
             self._opened.close()
             raise
+
+    @property
+    def is_closed(self) -> bool:
+        """The folder belongs to a closed mesh."""
+        return self._sealing is not None
+
+    def _open_mesh(self, was_closed: bool) -> MeshSealing | None:
+        """What a closed mesh needs; None: the folder is open. It imports cryptography only if anything says that the folder
+        is closed."""
+        config = self._config
+        if not was_closed and config.key_file is None and not files.is_closed(config.folder):
+            return None
+        try:
+            from dir_sync.network.sealing import open_mesh
+        except ImportError as error:
+            raise ConfigError(
+                f"{show(self.share.path)} belongs to a closed mesh, and that needs a Python package which is missing"
+                f" ({error}); to install it, run: scripts/setup"
+            ) from error
+        sealing = open_mesh(config.folder, config.key_file)
+        if sealing is None and was_closed:
+            raise ConfigError(
+                f"{show(self.share.path)} belonged to a closed mesh until a moment ago, and its key is gone: if it is meant"
+                " to be open now, start the node again"
+            )
+        return sealing
 
     def _open_manager(self) -> NodeManager:
         config = self._config
@@ -87,6 +119,7 @@ class Daemon:
                 lambda address: self._discovery.networks.is_near(address),
                 trusted,
                 self._throttle,
+                self._sealing,
             )
         except OSError as error:
             raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
@@ -123,14 +156,21 @@ class Daemon:
             config.name, self._node_id.value[:8], show(share.path), config.interface or "all interfaces",
             self._manager.port, config.broadcast_port,
         )  # fmt: skip
-        logger.info("the mesh is open: anyone on this LAN can join the folder '%s'", config.folder_name)
+        if self._sealing is not None:
+            logger.info("%s", self._sealing.words)
+        else:
+            logger.info(
+                "the mesh is open: anyone on this LAN can join the folder '%s'; %s",
+                config.folder_name, shell.how_to_close(shell.pasteable),
+            )  # fmt: skip
         share.workers.start(self._manager)
         self.threads.start("engine", self._make_loop().run, found)
 
     def _open_discovery(self) -> Discovery:
         config = self._config
         try:
-            discovery = Discovery(config.broadcast_port, config.interface, self._on_beacon, self._warn_once)
+            presence = None if self._sealing is None else self._sealing.presence
+            discovery = Discovery(config.broadcast_port, config.interface, self._on_beacon, self._warn_once, presence)
         except OSError as error:
             raise ConfigError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
         self._opened.callback(discovery.stop)
@@ -164,7 +204,8 @@ class Daemon:
                 status_of,  # only now: it adds to each start, and few nodes are ever asked
             )
 
-            return status_of(config, node_id.value, self._manager.port, share, peers)
+            mesh = None if self._sealing is None else self._sealing.status
+            return status_of(config, node_id.value, self._manager.port, share, peers, mesh)
 
         peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce)
         requests = Requests(share, peers, inbox, status)

@@ -141,6 +141,9 @@ class ConnectedPeers:
                 logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
             self._manager.drop(node.link, NOTHING_IN_COMMON)
             return []
+        if self._is_of_another(node, hello):
+            self._manager.drop(node.link, "new-identity", "another machine of this mesh uses that id")
+            return []
         verdict = self._roster.hello(
             node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms,
             self._is_known(replica, node.address), replica,
@@ -186,6 +189,13 @@ class ConnectedPeers:
         if not self.is_link(node):
             if node.flood or reason == "protocol-error":
                 self._complain(node, text)
+            elif (
+                reason == "lost" and node.dialled and self._was_named(node) and self._once.first(("mute", node.address))
+            ):
+                logger.warning(
+                    "%s closed the connection without a word: it may belong to a closed mesh, or have another key",
+                    node.address,
+                )
             elif reason == "protocol-version" and self._once.first((node.address, reason, text)):
                 logger.warning("closed the connection with %s: %s", node.address, text)
             return []
@@ -229,10 +239,22 @@ class ConnectedPeers:
 
     # --- parts of these ----------------------------------------------------------------------------------------------
 
+    def _was_named(self, node: Node) -> bool:
+        """True for an address that the user named, of which nothing was heard."""
+        return node.is_mute and any(host == node.address for host, _ in self._config.peers)
+
     def _is_known(self, replica: str, address: str) -> bool:
         """True for a peer of earlier days, and for one that the user named."""
         seen = self._share.index.peer(replica)
         return (seen is not None and seen.first is not None) or any(host == address for host, _ in self._config.peers)
+
+    def _is_of_another(self, node: Node, hello: Hello) -> bool:
+        """True if the id of that HELLO is in use by another machine, as both have proved who they are: the link that is
+        there stays, and an honest copy of a folder takes an id of its own."""
+        if node.member is None:
+            return False
+        linked = next((one for one in self._links.values() if one.id == hello.node), None)
+        return linked is not None and linked.member is not None and linked.member.identity != node.member.identity
 
     def _remove(self, node: Node) -> None:
         """What was asked for by that link is not done any more."""

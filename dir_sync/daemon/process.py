@@ -44,6 +44,7 @@ def run(config: Config, ending: Ending) -> int:
     wake.listen()
     ending.wake = wake.set
     was: tuple[int, int] | None = None
+    was_closed = False
     pause_s = _PAUSE_S[0]
     while not ending.asked:
         if not _wait_for_root(config, was, wake):
@@ -53,7 +54,8 @@ def run(config: Config, ending: Ending) -> int:
         began = time.monotonic()
         trouble: sqlite3.Error | None = None
         try:
-            daemon = Daemon(config, wake.set)
+            daemon = Daemon(config, wake.set, was_closed)
+            was_closed = daemon.is_closed
             try:
                 daemon.start()
                 root.say_paused(config.folder, "")

@@ -11,7 +11,7 @@ import os
 
 from dir_sync.config import Config
 from dir_sync.core.model import show
-from dir_sync.core.status import HeldChange, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
+from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.share import Share
 
@@ -20,8 +20,10 @@ __all__ = ["status_of"]
 _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
-def status_of(config: Config, node: str, port: int, share: Share, peers: ConnectedPeers) -> Status:
-    """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on."""
+def status_of(
+    config: Config, node: str, port: int, share: Share, peers: ConnectedPeers, mesh: MeshStatus | None = None
+) -> Status:
+    """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open."""
     index, engine = share.index, share.engine
     unwatched = dict(share.watcher.unwatched)  # the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
@@ -33,6 +35,7 @@ def status_of(config: Config, node: str, port: int, share: Share, peers: Connect
         name=_shown(config.name),
         node=node,
         replica=index.replica,
+        mesh=mesh,
         port=port,
         broadcast_port=config.broadcast_port,
         process=os.getpid(),

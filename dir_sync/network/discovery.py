@@ -12,14 +12,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from dir_sync.core import limits
 from dir_sync.core.overload.rate import TokenBucket
-from dir_sync.core.peers.beacon import Beacon, decode_beacon, encode_beacon
+from dir_sync.core.peers.beacon import Beacon, Foreign, OpenPresence
 from dir_sync.network.networks import Networks
 from dir_sync.utils import Interface
 
-__all__ = ["Discovery"]
+__all__ = ["Discovery", "Presence"]
 
 DATAGRAMS_BURST, DATAGRAMS_PER_S = (
     2_000,
@@ -27,7 +28,18 @@ DATAGRAMS_BURST, DATAGRAMS_PER_S = (
 )  # 200 nodes that start at once say some 1,000; each costs 30 us
 FLOOD_PAUSE_MS = 50  # what comes meanwhile overflows in the kernel, at no cost of ours
 TROUBLE_PAUSE_MS = 1_000  # a socket that fails is not asked again at once
+FOREIGN_MAX = 16  # nodes of other meshes told of: anybody can make up more
 JOIN_S = 2.0
+
+
+class Presence(Protocol):
+    """What beacons look like as datagrams: those of an open mesh, or of a closed one."""
+
+    def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
+        """What to send from the address `at`."""
+
+    def heard(self, data: bytes, source: str) -> Beacon | Foreign | None:
+        """What a datagram says; None: nothing to us. Never raises."""
 
 
 class Discovery:
@@ -35,7 +47,10 @@ class Discovery:
 
     `port`: UDP, the same on all nodes. `interface`: name or address of the only one to use; one that does not
     exist (now) is waited for. `post(beacon, source)` must not wait. `report(line)` is told of troubles, each
-    once, from both threads. OSError if the port cannot be bound.
+    once, from both threads. `presence`: how beacons look; that of an open mesh if None. OSError if the port cannot
+    be bound.
+
+    It has more fields than a machine may have: what its two threads tell each other, and what each keeps to itself.
     """
 
     def __init__(
@@ -44,9 +59,12 @@ class Discovery:
         interface: str | None,
         post: Callable[[Beacon, str], None],
         report: Callable[[str], None] = lambda line: None,
+        presence: Presence | None = None,
     ) -> None:
         self._port = port
         self._post = post
+        self._presence: Presence = presence or OpenPresence()
+        self._foreign: set[str] = set()  # addresses that people were told of; listening thread only
         self.networks = Networks(interface, report)
         # Bound to all addresses: a socket bound to one hears no broadcast. SO_REUSEADDR: each process on this
         # machine that does so hears each broadcast.
@@ -137,14 +155,24 @@ class Discovery:
     def _received(self, data: bytes, source: str) -> None:
         if len(data) > limits.BEACON_BYTES_MAX or data in self._own_datagrams:
             return
-        beacon = decode_beacon(data)
-        if beacon is None or (beacon.node, beacon.instance) in self._own or not self.networks.is_near(source):
+        said = self._presence.heard(data, source)
+        if said is None:
             return
-        self._post(beacon, source)
+        if isinstance(said, Foreign):
+            self._tell_of_foreign(said, source)
+        elif (said.node, said.instance) not in self._own and self.networks.is_near(source):
+            self._post(said, source)
+
+    def _tell_of_foreign(self, said: Foreign, source: str) -> None:
+        """Once for each address: it is not of our mesh, and nobody should wonder why it does not connect."""
+        if source not in self._foreign and len(self._foreign) < FOREIGN_MAX and self.networks.is_near(source):
+            self._foreign.add(source)
+            self.networks.report_once(("foreign", source), said.words)
 
     # --- sending --------------------------------------------------------------------------------------------
 
     def _speak(self) -> None:
+        sent: set[bytes] = set()
         self.networks.list()  # the first time it takes some 25 ms, which the first beacon should not have to wait for
         while True:
             with self._change:
@@ -153,11 +181,14 @@ class Discovery:
                     return
                 beacon, self._pending = self._pending, None
             assert beacon is not None
-            data = encode_beacon(beacon)
-            self._own_datagrams = frozenset({data, encode_beacon(beacon._replace(ask=not beacon.ask))})
+            last, sent = sent, set()
             for network in self.networks.list():
+                datagrams = self._presence.datagrams(beacon, network.address, _now_ms())
+                sent.update(datagrams)
+                self._own_datagrams = frozenset(sent | last)
                 try:
-                    self._send(data, network)
+                    for data in datagrams:
+                        self._send(data, network)
                 except OSError as error:
                     # No route, no permission (a firewall), gone meanwhile: the others are still served.
                     where = f"{network.name} ({network.broadcast})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dir_sync.core import limits
+from dir_sync.core.overload.guard import place_among
 from dir_sync.node import Node
 
 __all__ = ["LinkTable"]
@@ -46,17 +47,9 @@ class LinkTable:
         self.nodes.pop(link, None)
 
     def make_place(self, address: str) -> tuple[bool, Node | None]:
-        """Whether somebody from `address` may come in, and which link that has not said HELLO gives way: the oldest one of
-        its own address, if that has many; else the oldest one of the address that has called most often of late."""
-        same = [link for link, other in self._strangers.items() if other == address]
-        oldest: int | None = None
-        if len(same) >= limits.UNFINISHED_PER_ADDRESS_MAX:
-            oldest = same[0]
-        elif len(self._strangers) >= limits.UNFINISHED_MAX:
-            oldest = min(self._strangers, key=lambda link: self._calls_left(self._strangers[link]))
-            if self._calls_left(self._strangers[oldest]) > self._calls_left(address):
-                return False, None
+        """Whether somebody from `address` may come in, and which link that has not said HELLO gives way."""
+        has_place, oldest = place_among(self._strangers, address, self._calls_left)
         if oldest is None:
-            return True, None
+            return has_place, None
         del self._strangers[oldest]
         return True, self.nodes.get(oldest)

@@ -11,8 +11,19 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 
-__all__ = ["APPROVE_ELSEWHERE", "PYTHON", "STARTED_AS", "brief", "command", "pasteable", "program", "quoted"]
+__all__ = [
+    "APPROVE_ELSEWHERE",
+    "PYTHON",
+    "STARTED_AS",
+    "brief",
+    "command",
+    "how_to_close",
+    "pasteable",
+    "program",
+    "quoted",
+]
 
 STARTED_AS = "DIR_SYNC_STARTED_AS"  # set by scripts/run: its own path, as the user wrote it
 PYTHON = "DIR_SYNC_PYTHON"  # set by main.py when it hands over to the Python of .venv: the one the user wrote
@@ -51,6 +62,11 @@ def command(*args: str) -> str:
 def pasteable(*args: str) -> str:
     """A command for a log: it works in any terminal. A folder among `args` is given by its full path."""
     return " ".join([program(in_full=True), *map(quoted, args)])
+
+
+def how_to_close(say: Callable[..., str]) -> str:
+    """What a person types to close an open mesh. `say`: `command` or `pasteable`."""
+    return f"to close it: {say('new-key', 'FILE')}"
 
 
 def quoted(text: str) -> str:

@@ -9,11 +9,12 @@ It imports no cryptography: this is all that an open node needs to know that it 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from blake3 import blake3
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
@@ -55,7 +56,7 @@ def is_closed(folder: str) -> bool:
 
 def name_for(folder: str) -> str:
     """Of the file that is kept for a folder (a real path)."""
-    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16] + ".json"
+    return blake3(os.fsencode(folder)).hexdigest(length=8) + ".json"
 
 
 # --- the user's state folder ---------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def keep_out_of_dumps() -> None:
     """No core dump holds our memory, and no other process of this user may read it. A limit on core files is not enough:
     a kernel that pipes dumps to a program does not obey it."""
     try:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     except (OSError, ValueError):
         pass
     try:

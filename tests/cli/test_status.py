@@ -15,6 +15,7 @@ ANSWER: dict[str, Any] = {
     "name": "anna",
     "node": "ab" * 8,
     "replica": "9a" * 8,
+    "mesh": None,
     "port": 6000,
     "broadcast_port": 5000,
     "process": 4711,
@@ -52,6 +53,18 @@ def test_folders_that_cannot_be_watched_are_named() -> None:
     assert "3 folders cannot be watched (in, ...): scanned every 20 s instead" in lines(
         unwatched=3, unwatched_first=first
     )
+
+
+def test_an_open_mesh_says_so_and_how_to_close_it() -> None:
+    assert lines()[1] == (
+        "the mesh is open: anyone on this LAN can join the folder; to close it: python main.py new-key FILE"
+    )
+
+
+def test_a_closed_mesh_is_named() -> None:
+    said = lines(mesh={"key": "7K3Q-9XMD", "generation": 3, "role": "rw"})
+    assert said[1] == "closed mesh 7K3Q-9XMD, generation 3, read-write"
+    assert not any("open" in line for line in said)
 
 
 def test_what_waits_for_a_decision_says_so() -> None:

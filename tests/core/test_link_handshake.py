@@ -251,6 +251,20 @@ def test_who_knocks_at_an_older_door_with_our_own_key_is_no_member() -> None:
     assert isinstance(seen_by_two, Another)
 
 
+def test_a_role_that_is_not_admitted_is_turned_away() -> None:
+    anna, ben = machine("anna", KEY.read_only()), machine("ben")
+    strict = Credentials(ben.key, ben.static, admitted=frozenset({Role.READ_WRITE}))
+    calling = Calling(anna, "AESGCM", fresh())
+    answering = Door(strict).knock(body(calling.first()), fresh())
+    third, _ = calling.third(body(answering.second()))
+    with pytest.raises(HandshakeError, match="read-only"):
+        answering.finish(body(third))
+    calling = Calling(strict, "AESGCM", fresh())
+    answering = Door(anna).knock(body(calling.first()), fresh())
+    with pytest.raises(HandshakeError, match="read-only"):
+        calling.third(body(answering.second()))
+
+
 def test_no_secret_shows_itself() -> None:
     words = repr(machine("anna"))
     assert "anna" not in words

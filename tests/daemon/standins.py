@@ -11,6 +11,7 @@ from typing import Any, cast
 from dir_sync.config import Config
 from dir_sync.core.events import Effect, Event
 from dir_sync.core.jobs import Job
+from dir_sync.core.link_handshake import Member
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Held, Hello, Message
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.standing import NOTHING, Lack
@@ -174,6 +175,8 @@ class Link:
         self.id, self.replica = id_, ""
         self.flood = ""
         self.is_doubted = False
+        self.member: Member | None = None
+        self.is_mute = False
         self.said: list[Message] = []
         self.given_up = ""
 

@@ -6,6 +6,7 @@ Out:  how long nothing more is read from it, whether it is dropped, and how long
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from dir_sync.core import limits
@@ -24,7 +25,7 @@ from dir_sync.core.messages import (
 )
 from dir_sync.core.messages import Brake as BrakeNews
 
-__all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "worth"]
+__all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "place_among", "worth"]
 
 
 class Allowance(NamedTuple):
@@ -217,3 +218,20 @@ class Guard:
             known.bars += 1
             known.barred_ms = now_ms + backoff(first, known.bars - 1, most)
         return known.barred_ms - now_ms
+
+
+def place_among(
+    strangers: Mapping[int, str], address: str, calls_left: Callable[[str], float]
+) -> tuple[bool, int | None]:
+    """Whether somebody from `address` may take a place among the strangers (their addresses, oldest first), and which of
+    them gives its own up: the oldest one of its own address, if that has many; else the oldest one of the address that
+    has called most often of late."""
+    same = [one for one, other in strangers.items() if other == address]
+    if len(same) >= limits.UNFINISHED_PER_ADDRESS_MAX:
+        return True, same[0]
+    if len(strangers) < limits.UNFINISHED_MAX:
+        return True, None
+    oldest = min(strangers, key=lambda one: calls_left(strangers[one]))
+    if calls_left(strangers[oldest]) > calls_left(address):
+        return False, None
+    return True, oldest

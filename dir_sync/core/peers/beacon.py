@@ -1,7 +1,8 @@
 """The beacon, as a value and as the bytes of one UDP datagram (docs/protocol.md, section 1).
 
 In:   a Beacon, or bytes that anybody may have sent.
-Out:  the datagram; a Beacon, or None for anything that is no valid beacon of this version and mesh.
+Out:  the datagram; a Beacon, or None for anything that is no valid beacon of this version and mesh. Of a node of another
+      mesh: what people should know.
 """
 
 from __future__ import annotations
@@ -17,9 +18,25 @@ from dir_sync.core import limits
 from dir_sync.core.messages import PROTOCOL
 from dir_sync.core.strict_json import no_duplicates, no_such_number
 
-__all__ = ["MESH", "Beacon", "decode_beacon", "encode_beacon", "folder_tags"]
+__all__ = [
+    "CLOSED",
+    "MESH",
+    "Beacon",
+    "Foreign",
+    "OpenPresence",
+    "beacon_of",
+    "decode_beacon",
+    "encode_beacon",
+    "fields_of",
+    "folder_tags",
+    "json_fields",
+]
 
 MESH: Final = "open"
+CLOSED: Final = "closed"
+CLOSED_TO_US: Final = (
+    "belongs to a closed mesh, and this node is open: they do not connect; to join it, give --key-file"
+)
 FOLDER_TAGS_MAX = 16  # folders that a beacon names; more do not fit beside two long ids, and then it names none
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
@@ -36,6 +53,12 @@ class Beacon(NamedTuple):
     folders: tuple[str, ...] | None = None  # tags of the folders it shares, ascending; None: it does not say
 
 
+class Foreign(NamedTuple):
+    """A node near us that is not of our mesh."""
+
+    words: str  # for people
+
+
 def folder_tags(names: Iterable[str]) -> tuple[str, ...] | None:
     """What a beacon says of the folders that a node shares: the first 4 bytes of BLAKE3 of each name, in hex. None if
     there are too many for one datagram."""
@@ -45,16 +68,7 @@ def folder_tags(names: Iterable[str]) -> tuple[str, ...] | None:
 
 def encode_beacon(beacon: Beacon) -> bytes:
     """The datagram; at most 512 bytes."""
-    fields: dict[str, object] = {
-        "dir_sync": PROTOCOL,
-        "mesh": MESH,
-        "node": beacon.node,
-        "instance": beacon.instance,
-        "port": beacon.port,
-        "ask": beacon.ask,
-    }
-    if beacon.folders is not None:
-        fields["folders"] = beacon.folders
+    fields: dict[str, object] = {"dir_sync": PROTOCOL, "mesh": MESH, **fields_of(beacon)}
     data = json.dumps(fields, separators=(",", ":")).encode("ascii")
     assert len(data) <= limits.BEACON_BYTES_MAX
     return data
@@ -62,6 +76,25 @@ def encode_beacon(beacon: Beacon) -> bytes:
 
 def decode_beacon(data: bytes) -> Beacon | None:
     """None for anything but a valid beacon of this version and mesh. Never raises."""
+    fields = json_fields(data)
+    return None if fields is None or fields.get("mesh") != MESH else beacon_of(fields)
+
+
+def fields_of(beacon: Beacon) -> dict[str, object]:
+    """What a beacon says of its node."""
+    fields: dict[str, object] = {
+        "node": beacon.node,
+        "instance": beacon.instance,
+        "port": beacon.port,
+        "ask": beacon.ask,
+    }
+    if beacon.folders is not None:
+        fields["folders"] = beacon.folders
+    return fields
+
+
+def json_fields(data: bytes) -> dict[str, object] | None:
+    """The JSON object of a datagram of this version, of any mesh. Never raises."""
     if len(data) > limits.BEACON_BYTES_MAX:
         return None
     try:
@@ -75,10 +108,14 @@ def decode_beacon(data: bytes) -> Beacon | None:
         return None
     if not isinstance(fields, dict):
         return None
-    protocol, node, instance = fields.get("dir_sync"), fields.get("node"), fields.get("instance")
+    protocol = fields.get("dir_sync")
+    return fields if type(protocol) is int and protocol == PROTOCOL else None
+
+
+def beacon_of(fields: dict[str, object]) -> Beacon | None:
+    """None if it is not what `fields_of` makes."""
+    node, instance = fields.get("node"), fields.get("instance")
     port, ask = fields.get("port"), fields.get("ask")
-    if type(protocol) is not int or protocol != PROTOCOL or fields.get("mesh") != MESH:
-        return None
     if not isinstance(node, str) or not isinstance(instance, str) or not isinstance(ask, bool):
         return None
     if type(port) is not int or not 1 <= port <= 65535:
@@ -91,5 +128,22 @@ def decode_beacon(data: bytes) -> Beacon | None:
             return None
         if not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in folders):
             return None
-        folders = tuple(folders)
-    return Beacon(node, instance, port, ask, folders)
+        return Beacon(node, instance, port, ask, tuple(folders))
+    return Beacon(node, instance, port, ask)
+
+
+class OpenPresence:
+    """How the nodes of an open mesh are heard: by anybody."""
+
+    def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
+        """What to send from the address `at`."""
+        return [encode_beacon(beacon)]
+
+    def heard(self, data: bytes, source: str) -> Beacon | Foreign | None:
+        """What a datagram from `source` says; None if it says nothing to us. Never raises."""
+        fields = json_fields(data)
+        if fields is None:
+            return None
+        if fields.get("mesh") == CLOSED:
+            return Foreign(f"{source} {CLOSED_TO_US}")
+        return beacon_of(fields) if fields.get("mesh") == MESH else None

@@ -1,0 +1,137 @@
+"""The commands of closed meshes: they make, show and forget keys.
+
+In:   the words after the command. Out: lines on stdout, and an exit code.
+Rule: a key is printed only where somebody asked for it; none is ever a word of a command line. What cannot be taken back is
+      asked first.
+It imports cryptography, so nothing else of the command line imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from dir_sync import config
+from dir_sync.cli.parser import command_parser
+from dir_sync.config import ConfigError
+from dir_sync.core.keys import SECRET_BYTES, MeshKey
+from dir_sync.core.model import show
+from dir_sync.folder import state
+from dir_sync.reporting import shell
+from dir_sync.reporting.output import say
+from dir_sync.security import files, store
+from dir_sync.security.process import keep_out_of_dumps
+
+__all__ = ["key", "leave", "new_key"]
+
+
+def new_key(argv: list[str]) -> int:
+    """``new-key FILE``: a new closed mesh begins with its key."""
+    parser = command_parser(
+        "new-key",
+        "Make the key of a new closed mesh and write it to FILE, which only you can read. Start the node of each machine with"
+        " --key-file FILE: these machines share their folder among themselves, all that they send is encrypted, and whoever"
+        " lacks the key gets nothing and learns no name. Copy FILE only in ways that nobody else can read.",
+        "new-key ~/shared.key",
+        more="exit codes: 0 done; 1 FILE exists already, or cannot be written",
+        what="file",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    given = parser.parse_args(argv)
+    keep_out_of_dumps()
+    made = MeshKey.made_of(os.urandom(SECRET_BYTES))
+    path = os.path.expanduser(given.file)
+    files.create_file(path, made.text.encode("ascii") + b"\n")
+    if given.json:
+        say(json.dumps({"file": show(os.fsencode(path)), "key": made.fingerprint, "generation": made.generation}))
+        return config.OK
+    say(
+        f"{show(os.fsencode(path))}: the key of a new closed mesh, {made.fingerprint}. Whoever has this file is a member.\n"
+        f"To close a folder, start each of its nodes with it: {shell.command('DIR', '--key-file', path)}"
+    )
+    return config.OK
+
+
+def key(argv: list[str]) -> int:
+    """``key DIR``: the key of a folder, to be kept or carried to another machine."""
+    parser = command_parser(
+        "key",
+        "Print the key of the closed mesh to which DIR belongs. Whoever reads it is a member: write it only where nobody else"
+        " can read it.",
+        "key ~/shared",
+        "key ~/shared --json",
+        more="to write it to a file that only you can read, as --key-file needs it:\n"
+        "  (umask 077; {program} key ~/shared > shared.key)\n\n"
+        "exit codes: 0 printed; 1 DIR is open, or its key is not on this machine",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with fingerprint and generation")
+    given = parser.parse_args(argv)
+    folder = config.checked_folder(given.folder)
+    keep_out_of_dumps()
+    kept = store.load(folder)
+    if kept is None:
+        raise ConfigError(_no_key(folder))
+    mine = kept.key
+    if given.json:
+        fields = {"text": mine.text, "key": mine.fingerprint, "generation": mine.generation, "role": mine.role.value}
+        say(json.dumps(fields))
+    else:
+        say(mine.text)
+    return config.OK
+
+
+def leave(argv: list[str]) -> int:
+    """``leave DIR``: the folder is open again."""
+    parser = command_parser(
+        "leave",
+        "Forget the key of DIR on this machine. At its next start, a node for DIR is open: anyone on this LAN can join the"
+        " folder. The files in DIR stay. No node may be running for DIR.",
+        "leave ~/shared",
+        "leave ~/shared --yes",
+        more="exit codes: 0 DIR is open; 1 it was open already, a node is running, or the answer was no",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs; needs --yes")
+    given = parser.parse_args(argv)
+    if given.json and not given.yes:
+        raise ConfigError("--json asks nobody: add --yes", config.USAGE)
+    folder = config.checked_folder(given.folder)
+    if not files.is_closed(folder):
+        raise ConfigError(f"{show(os.fsencode(folder))} belongs to no closed mesh")
+    marker = files.marker_of(folder)
+    lock = state.lock(os.fsencode(folder))
+    try:
+        which = f"the closed mesh {marker}" if marker else "its closed mesh"
+        question = (
+            f"{show(os.fsencode(folder))} leaves {which}: its key is forgotten on this machine, and at the next start anyone"
+            " on this LAN can join the folder."
+        )
+        if not given.yes and not _agrees(question):
+            say("nothing was changed")
+            return config.ENVIRONMENT
+        store.forget(folder)  # before the mark: a folder that is marked and has no key stays closed
+        files.remove_marker(folder)
+    finally:
+        os.close(lock)
+    if given.json:
+        say(json.dumps({"folder": show(os.fsencode(folder)), "left": marker or ""}))
+    else:
+        say(f"{show(os.fsencode(folder))} is open from its next start on")
+    return config.OK
+
+
+def _agrees(question: str) -> bool:
+    """Ask on the terminal. ConfigError if there is none."""
+    if not sys.stdin or not sys.stdin.isatty():
+        raise ConfigError("nobody can be asked here: if you are sure, add --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _no_key(folder: str) -> str:
+    name = show(os.fsencode(folder))
+    if (marker := files.marker_of(folder)) is None:
+        return f"{name} is open, and has no key; {shell.how_to_close(shell.command)}"
+    which = f"the closed mesh {marker}" if marker else "a closed mesh"
+    return f"{name} belongs to {which}, and its key is not on this machine"

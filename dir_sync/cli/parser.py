@@ -1,0 +1,123 @@
+"""How help and errors of all commands look.
+
+In:   the words after a command. Out: what argparse makes of them; or ConfigError, one line for the user.
+Rule: no line of --help is wider than the terminal, or than 100 columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
+from dir_sync import config
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.reporting import output, shell
+
+__all__ = ["Parser", "checked", "command_parser", "count"]
+
+T = TypeVar("T")
+
+_COLUMNS = (60, 100)  # of --help, whatever the terminal has
+_USUAL_COLUMNS = 80  # where there is no terminal to ask
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is a ConfigError: one line, said in one place."""
+
+    def __init__(self, name: str, description: str, epilog: str, example: str, usage: str | None = None) -> None:
+        """`name`: of the command, "" for that of a node; `example`: what may follow the program."""
+        program = shell.brief()
+        super().__init__(
+            prog=f"{program} {name}".rstrip(),
+            usage=None if usage is None else f"{program} {usage}",
+            description=description,
+            epilog=epilog.replace("{program}", program),
+            allow_abbrev=False,
+            formatter_class=lambda prog: _Formatter(prog, width=_columns()),
+            add_help=False,
+        )
+        self._example = example
+        self._given: list[str] = []
+
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        self._given = list(args)
+        return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        required = "the following arguments are required: "
+        unknown = next((one for one in self._given if one.startswith("--") and one != "--"), "").partition("=")[0]
+        if message.startswith(required) and unknown and unknown not in self._option_string_actions:
+            message = f"unrecognized arguments: {unknown}{self._guess(unknown)}"
+        elif message.startswith(required):
+            lacking = message.removeprefix(required)
+            what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
+            message = f"{what} For example: {shell.program()} {self._example} (--help tells more)"
+        elif message.startswith("unrecognized arguments: -"):
+            message += self._guess(message.split()[2])
+        raise ConfigError(message.removeprefix("argument "), config.USAGE)
+
+    def _guess(self, option: str) -> str:
+        from difflib import get_close_matches  # only now: no good start pays for it
+
+        known = [name for action in self._actions for name in action.option_strings if "_" not in name]
+        found = get_close_matches(option.partition("=")[0], known, 1)
+        return f" (did you mean {found[0]}?)" if found else ""
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """Help and version; an error goes another way."""
+        if message:
+            output.say(message, end="")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Paragraphs are filled; one with an indented line, such as a list of examples, stays as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip("\n").split("\n\n")
+        fill = super()._fill_text
+        return "\n\n".join(one if "\n  " in one else fill(one, width, indent) for one in paragraphs)
+
+
+def checked(check: Callable[[str], T]) -> Callable[[str], T]:
+    """A check of ours as a type of argparse's, which puts the option's name before the reason."""
+
+    def convert(text: str) -> T:
+        try:
+            return check(text)
+        except (ConfigError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 12:
+        return int(text)
+    raise ConfigError(f"'{show(os.fsencode(text))}' is not a whole number", config.USAGE)
+
+
+def command_parser(name: str, description: str, *examples: str, more: str = "", what: str = "folder") -> Parser:
+    """The parser of a command beside ``run``. `examples`: words after the program; `more`: text after the examples; `what`:
+    the name of its argument, "folder" for DIR or "file" for FILE."""
+    lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
+    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
+    helps = {"folder": ("DIR", "the shared folder"), "file": ("FILE", "a file that does not exist yet")}
+    parser.add_argument(what, metavar=helps[what][0], help=helps[what][1])
+    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
+    return parser
+
+
+def _columns() -> int:
+    """Of the terminal that the help is for. Asked anew each time: it is cheap, and shutil would cost 5 ms at every start."""
+    text = os.environ.get("COLUMNS", "")
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not found:
+        try:
+            found = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ is not None else 0
+        except (OSError, ValueError):  # no terminal; closed
+            found = 0
+    return min(max(found or _USUAL_COLUMNS, _COLUMNS[0]), _COLUMNS[1])
