@@ -12,7 +12,7 @@ import pytest
 from dir_sync.core.keys import MeshKey
 from dir_sync.security import files
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 NODE = """
 import os, signal, sys, threading, time
