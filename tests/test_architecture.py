@@ -383,6 +383,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "security.inviting": {"utils", "security.frames", "security.keeper"},
     "security.joining": {"config", "security.files", "security.frames", "security.store"},
     "security.meeting": {"security.keeper"},
+    "security.callers": {
+        *("config", "reporting.log", "security.inviting", "security.keeper", "security.meeting"),
+    },
     "security.listing": {"security.keeper"},
     "security.founding": {"config", "security.files", "security.keeper", "security.store"},
     "security.alone": {
@@ -763,7 +766,7 @@ NOT_YET = {
     *(f"core.{name}" for name in ("invitations", "pairing", "rekeying")),
     *(
         f"security.{name}"
-        for name in ("alone", "founding", "frames", "inviting", "joining", "keeper", "listing", "meeting")
+        for name in ("alone", "callers", "founding", "frames", "inviting", "joining", "keeper", "listing", "meeting")
     ),
 }
 """Modules of closed meshes that are complete and tested, and wait for the commands that use them."""
