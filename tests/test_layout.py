@@ -101,6 +101,19 @@ def test_what_is_tested_of_a_package_lies_where_the_package_lies() -> None:
     assert flat - {path.stem for path in PACKAGE.glob("*.py")} == OUTSIDE
 
 
+def test_of_the_simulator_one_room_knows_the_inside_of_the_engine() -> None:
+    """`seams` says what the others see of it; `sabotage` plants faults there."""
+    for path in sorted((ROOT / "tests" / "sim").glob("*.py")):
+        if path.stem in ("seams", "sabotage"):
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        inside = {name for name in imports(f"tests.sim.{path.stem}", tree) if name.startswith("dir_sync.engine.")}
+        assert inside <= {"dir_sync.engine.Now"}, path.name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                assert ".engine" not in ast.unparse(node.value), f"{path.name}:{node.lineno}"
+
+
 def test_files_name_no_folder_of_a_developers_machine() -> None:
     command = [
         "git",

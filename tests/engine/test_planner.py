@@ -9,6 +9,7 @@ import pytest
 from dir_sync.core import notes
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.constants import NOBODY, OURS, STALLED_MS
@@ -211,3 +212,67 @@ def test_a_transfer_that_stands_still_is_given_up() -> None:
     kit.it.run_timers()
     assert kit.asked("transfers.give_up") == [(fetch, b"a")]
     assert kit.planned_later() == {b"a"}
+
+
+def test_what_this_disk_cannot_have_is_held_back_and_said_once() -> None:
+    kit = alone()
+    unable = kit.real(TransferTable).unable
+    unable.take_for(b"A", b"a")
+    kit.announces(record(b"A", b"1"))
+    for _ in range(2):
+        assert plan(kit, b"A") == []
+    assert [type(note) for note in kit.told()] == [notes.Unfit]
+    assert kit.asked("transfers.drop_wanted") == [(b"A",), (b"A",)]
+    kit.announces(record(b"b", b"2"))
+    assert plan(kit, b"b") == [b"b"], "and nothing else"
+
+
+def test_if_what_keeps_it_away_can_get_that_spelling_it_is_not_held_back_for_good() -> None:
+    kit = alone(incoming_moves__respell=True)
+    kit.real(TransferTable).unable.take_for(b"A", b"a")
+    kit.announces(record(b"A", b"1"))
+    assert plan(kit, b"A") == []
+    assert kit.asked("incoming_moves.respell") == [(b"a",)]
+    assert kit.told() == []
+
+
+def test_when_room_has_come_those_who_wait_for_it_are_woken() -> None:
+    kit = alone()
+    plan(kit)
+    assert kit.asked("fetcher.wake_waiting") == []
+    kit.board.plan_queue.room_came()
+    plan(kit)
+    plan(kit)
+    assert kit.asked("fetcher.wake_waiting") == [()]
+
+
+def test_all_offers_are_planned_piece_by_piece() -> None:
+    kit = alone()
+    for number in range(1_000):
+        kit.announces(folder(b"%04d" % number))
+    kit.board.plan_queue.add_all_offers()
+    done: list[bytes] = []
+    for _ in range(5):
+        done = plan(kit)
+    assert len(done) == len(set(done)) == 1_000
+    assert kit.board.plan_queue.cursor is None
+
+
+def test_a_change_that_is_not_told_yet_is_told_as_it_was_made() -> None:
+    kit = alone()
+    mine = record(b"a", b"same", WALL_NS, "mm")
+    kit.board.announcements.add(kit.has(mine), mine)
+    kit.board.announcements.add_change(Fresh(mine, None, None, None, None, None))
+    kit.announces(mine._replace(vector=(("mm", 1), (PEER, 4))))
+    plan(kit, b"a")
+    assert kit.asked("rows.accept") == []
+    assert kit.planned_later() == {b"a"}
+
+
+def test_a_folder_that_could_not_go_may_stay_for_all() -> None:
+    kit = alone()
+    mine = kit.has(folder(b"d"))
+    kit.work.obstruct(b"d", Kind.DIRECTORY)
+    kit.announces(later(mine.record, None))
+    assert plan(kit, b"d") == [b"d"]
+    assert not kit.work.obstacles.is_at(b"d")
