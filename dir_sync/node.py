@@ -171,18 +171,18 @@ class Node:
     # --- the reader's thread -----------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        reason, text = "lost", "the connection broke"
+        reason, text, last_word = "lost", "the connection broke", ""
         try:
             reason, text = self._read_all()
         except ProtocolVersion as error:
-            reason, text = "protocol-version", str(error)
+            reason, text, last_word = "protocol-version", str(error), error.said_there
         except PeerError as error:
             reason, text = "protocol-error", str(error)
         except OSError as error:
             text = error.strerror or str(error)
         mine = self._reason
         if reason in ("protocol-version", "protocol-error", "timeout", "overload"):
-            self.close(reason, text)
+            self.close(reason, last_word or text)
             self._writer.join(1.0)
         else:
             self._reason = self._reason or reason

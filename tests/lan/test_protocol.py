@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from .changes import append, blob, put, write
 from .checker import survey, wait_equal, wait_for
 from .lan import Lan
-from .stranger import ABSENT, CHUNKS, DIRECTORY, FILE, LINK, Stranger, digest_of, encoded, frame, pieces_frame
+from .stranger import ABSENT, CHUNKS, DIRECTORY, FILE, LINK, Stranger, digest_of, encoded, frame, new_id, pieces_frame
 
 pytestmark = pytest.mark.lan
 
@@ -198,17 +200,43 @@ def test_it_says_good_bye(lan: Lan) -> None:
         assert first.closed(10) == "bye"
 
 
-def test_another_version_costs_one_clear_line(lan: Lan) -> None:
+@pytest.mark.parametrize(("version", "where"), [(99, "here"), (1, "there")])
+def test_another_version_costs_one_clear_line(lan: Lan, version: int, where: str) -> None:
+    """On each side: the daemon writes one into its log, and CLOSE brings one for the other side's."""
     a, _, place = lan
     before = len(a.log().splitlines())
     for _ in range(5):
         with Stranger(place, a) as stranger:
-            stranger.send(stranger.my_hello(protocol=99))
-            assert stranger.closed(10) == "protocol-version"
-    said = a.log().splitlines()[before:]
-    lines = [line for line in said if "protocol 99" in line.lower()]
-    assert 1 <= len(lines) <= 5, said
-    assert place.address in lines[0]
+            stranger.send(stranger.my_hello(protocol=version))
+            close = stranger.expect("CLOSE")
+            assert close["reason"] == "protocol-version"
+            assert f"it speaks protocol 2, this node speaks protocol {version}; upgrade dir_sync" in close["text"]
+
+    def told() -> list[str]:
+        said = a.log().splitlines()[before:]
+        return [line for line in said if f"it speaks protocol {version}, this node speaks protocol 2" in line]
+
+    wait_for(told, SOON_S, "a line of the log")
+    (line,) = told()
+    assert line.endswith(f"upgrade dir_sync {where}")
+    assert place.address in line
+
+
+def test_a_node_of_another_version_that_is_only_heard_is_told_so(lan: Lan) -> None:
+    """Its beacon is all that it says: it is dialled, so that both sides have a line."""
+    a, _, place = lan
+    with place.inside():
+        ear = socket.create_server((place.address, 6000))
+        mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with ear, mouth:
+        mouth.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        said = {"dir_sync": 1, "mesh": "open", "node": new_id(), "instance": new_id(), "port": 6000, "ask": False}
+        mouth.sendto(json.dumps(said).encode(), (a.address, 5000))
+        ear.settimeout(10)
+        with Stranger(place, None, accepted=ear.accept()[0]) as stranger:
+            stranger.send(stranger.my_hello(node=said["node"], protocol=1))
+            close = stranger.expect("CLOSE")
+    assert (close["reason"], close["text"][-4:]) == ("protocol-version", "here")
 
 
 def test_it_may_say_a_little_at_a_time(lan: Lan) -> None:

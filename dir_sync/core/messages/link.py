@@ -28,11 +28,17 @@ PROTOCOL: Final = 2
 
 
 class ProtocolVersion(PeerError):
-    """The peer speaks another version of the protocol: `version`."""
+    """The peer speaks another version of the protocol: `version`. `said_there`: the same, as the peer's user should read it."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"speaks protocol {version}, we speak {PROTOCOL}")
+        super().__init__(_versions(version, PROTOCOL))
         self.version = version
+        self.said_there = _versions(PROTOCOL, version)
+
+
+def _versions(theirs: int, ours: int) -> str:
+    where = "there" if theirs < ours else "here"
+    return f"it speaks protocol {theirs}, this node speaks protocol {ours}; upgrade dir_sync {where}"
 
 
 class FolderIndex(NamedTuple):

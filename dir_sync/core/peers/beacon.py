@@ -1,8 +1,10 @@
 """The beacon, as a value and as the bytes of one UDP datagram (docs/protocol.md, section 1).
 
 In:   a Beacon, or bytes that anybody may have sent.
-Out:  the datagram; a Beacon, or None for anything that is no valid beacon of this version and mesh. Of a node of another
-      mesh: what people should know.
+Out:  the datagram; a Beacon, or None for anything that is no valid beacon of this mesh. Of a node of another mesh: what people
+      should know.
+Rule: an open beacon of another version of the protocol counts, if its fields are understood: its sender is dialled, so
+      that both sides say which of them is to be upgraded.
 """
 
 from __future__ import annotations
@@ -75,8 +77,8 @@ def encode_beacon(beacon: Beacon) -> bytes:
 
 
 def decode_beacon(data: bytes) -> Beacon | None:
-    """None for anything but a valid beacon of this version and mesh. Never raises."""
-    fields = json_fields(data)
+    """None for anything but a valid beacon of this mesh. Never raises."""
+    fields = json_fields(data, of_any_version=True)
     return None if fields is None or fields.get("mesh") != MESH else beacon_of(fields)
 
 
@@ -93,7 +95,7 @@ def fields_of(beacon: Beacon) -> dict[str, object]:
     return fields
 
 
-def json_fields(data: bytes) -> dict[str, object] | None:
+def json_fields(data: bytes, of_any_version: bool = False) -> dict[str, object] | None:
     """The JSON object of a datagram of this version, of any mesh. Never raises."""
     if len(data) > limits.BEACON_BYTES_MAX:
         return None
@@ -109,7 +111,9 @@ def json_fields(data: bytes) -> dict[str, object] | None:
     if not isinstance(fields, dict):
         return None
     protocol = fields.get("dir_sync")
-    return fields if type(protocol) is int and protocol == PROTOCOL else None
+    if type(protocol) is not int or not 0 <= protocol <= limits.SEQUENCE_MAX:
+        return None
+    return fields if of_any_version or protocol == PROTOCOL else None
 
 
 def beacon_of(fields: dict[str, object]) -> Beacon | None:
@@ -141,7 +145,7 @@ class OpenPresence:
 
     def heard(self, data: bytes, source: str) -> Beacon | Foreign | None:
         """What a datagram from `source` says; None if it says nothing to us. Never raises."""
-        fields = json_fields(data)
+        fields = json_fields(data, of_any_version=True)
         if fields is None:
             return None
         if fields.get("mesh") == CLOSED:

@@ -80,7 +80,13 @@ def test_another_version_is_told_whatever_else_the_hello_says(version: int) -> N
             over_the_wire(fields)
         assert caught.value.version == version
         assert isinstance(caught.value, PeerError)
-        assert str(version) in str(caught.value)
+        ours, theirs = ("there", "here") if version < PROTOCOL else ("here", "there")
+        assert str(caught.value) == (
+            f"it speaks protocol {version}, this node speaks protocol {PROTOCOL}; upgrade dir_sync {ours}"
+        )
+        assert caught.value.said_there == (
+            f"it speaks protocol {PROTOCOL}, this node speaks protocol {version}; upgrade dir_sync {theirs}"
+        )
     assert PROTOCOL == 2
 
 

@@ -40,7 +40,7 @@ GOOD = {"dir_sync": 2, "mesh": "open", "node": "ab", "instance": "cd", "port": 1
 @pytest.mark.parametrize(
     "change",
     [
-        {"dir_sync": 1},
+        {"dir_sync": -1},
         {"dir_sync": True},
         {"dir_sync": 2.0},
         {"dir_sync": "2"},
@@ -74,6 +74,12 @@ GOOD = {"dir_sync": 2, "mesh": "open", "node": "ab", "instance": "cd", "port": 1
 def test_a_wrong_field_is_no_beacon(change: dict[str, object]) -> None:
     assert decode_beacon(json.dumps(GOOD).encode()) is not None
     assert decode_beacon(json.dumps(GOOD | change).encode()) is None
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, 2**62])
+def test_a_beacon_of_another_version_counts(version: int) -> None:
+    """Its sender is dialled: only a connection tells both sides which of them is to be upgraded."""
+    assert decode_beacon(json.dumps(GOOD | {"dir_sync": version}).encode()) == decode_beacon(json.dumps(GOOD).encode())
 
 
 @pytest.mark.parametrize("field", sorted(GOOD))
