@@ -59,8 +59,18 @@ class NoSignatures:
 class OneNode:
     """A node without sockets and threads; its disk and its index outlive its engine."""
 
-    def __init__(self, name: str, clock: Clock, limits: Limits, retention: Retention | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        limits: Limits = LIMITS,
+        retention: Retention | None = None,
+        folder: str = FOLDER,
+        number: int = 0,
+    ) -> None:
+        """`number`: the place of the folder in the HELLO of its node."""
         self.name, self.clock, self.limits, self.retention = name, clock, limits, retention
+        self.folder, self.number = folder, number
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
         self.index = closed_at_end(Index(":memory:", Random(name)))
         self.starts = 0
@@ -78,7 +88,7 @@ class OneNode:
         disk = self.disk if self.disk.fold is None else SpelledDisk(self.disk, True, True)
         self.sync = FileSync(disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
         self.sync.prepare()
-        self.engine = Engine(self.index, FOLDER, tag, False, self.limits, self.retention)
+        self.engine = Engine(self.index, self.folder, tag, False, self.limits, self.retention, number=self.number)
         self.engine.transfers.blind = self.disk.fold is not None
         self._do(self.engine.start(self.clock.now()))
 

@@ -23,6 +23,7 @@ from dir_sync.core.jobs import (
 )
 from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message
 from dir_sync.core.notes import Note
+from dir_sync.core.transfers.connection import Connection
 
 # Events
 
@@ -91,12 +92,14 @@ class Ticked(NamedTuple):
 
 class PeerUp(NamedTuple):
     """A node has a link with us. `peer`: its replica of this folder; so peers are called in all events and effects.
-    `address`: of the other end of the connection. `may_write`: what it changes counts here."""
+    `address`: of the other end of the connection. `may_write`: what it changes counts here. `connection`: what its folders share;
+    None: there are no others."""
 
     peer: str
     hello: Hello
     address: str = ""
     may_write: bool = True
+    connection: Connection | None = None
 
 
 class PeerDown(NamedTuple):

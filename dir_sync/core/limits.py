@@ -25,6 +25,7 @@ INLINE_BYTES_MAX = 64 * KIB  # content up to here travels inside the update itse
 ATTACHED_BYTES_MAX = 1 * MIB  # all content attached to one update
 CHANGES_MAX = 1000  # changes in one update
 PULLS_MAX = 4096  # pulls in one message, and unanswered pulls of one peer
+FOLDER_ID_SHIFT = 26  # bits of a pull id that count; those above say for which folder it is
 PULL_WINDOW_BYTES = 8 * MIB  # asked for and not yet received, per peer
 VECTOR_ENTRIES_MAX = 1024  # one entry for each node that ever changed the path; more are made up, and fill every index
 HISTORY_ANSWER_MAX = 10_000  # versions that one question about the history is answered with
@@ -106,6 +107,7 @@ assert HELLO_FRAME_BYTES_MAX < FRAME_BYTES_MAX
 assert ATTACHED_BYTES_MAX + 64 * KIB < FRAME_BYTES_MAX
 assert INLINE_BYTES_MAX <= ATTACHED_BYTES_MAX
 assert PULL_BYTES_MAX * 4 <= PULL_WINDOW_BYTES
+assert FOLDERS_MAX << FOLDER_ID_SHIFT <= 2**32
 assert CHUNK_BYTES_MIN <= CHUNK_BYTES <= PULL_BYTES_MAX
 assert PAGE_BYTES_MAX + 64 * KIB < MESSAGE_BYTES_MAX
 assert PING_EVERY_MS * 2 < DEAD_AFTER_MS

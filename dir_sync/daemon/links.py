@@ -31,6 +31,7 @@ from dir_sync.core.peers.roster import (
     Refuse,
     Roster,
 )
+from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
@@ -171,7 +172,7 @@ class ConnectedPeers:
         logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
         if index.noted(f"name {replica}") != hello.name:
             index.note(f"name {replica}", hello.name)  # for the history, when it is here no more
-        return effects + engine.handle(PeerUp(replica, hello, node.address), now)
+        return effects + engine.handle(PeerUp(replica, hello, node.address, connection=Connection(node.link)), now)
 
     def _refuse(self, node: Node, hello: Hello, verdict: Refuse) -> None:
         self._manager.drop(node.link, verdict.reason)

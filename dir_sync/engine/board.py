@@ -44,9 +44,10 @@ class Board:
     It has more fields than a machine may have: each is a queue or a mark that joins several machines, and belongs to none.
     """
 
-    def __init__(self, index: Index, folder: str, tag: str, deltas: bool) -> None:
+    def __init__(self, index: Index, folder: str, tag: str, deltas: bool, number: int = 0) -> None:
         self.index = index
         self.folder = folder
+        self.number = number  # of the folder: its place in our HELLO
         self.tag = tag.encode()
         self.with_deltas = deltas
         self.now = Now(0, 0)
@@ -106,7 +107,7 @@ class Board:
 
     def send(self, node: str, message: Message, size: int) -> None:
         self.peers[node].standing.told(message)
-        self.peers[node].queued += size
+        self.peers[node].connection.queued += size
         self.out.append(Send((node,), message, size))
 
     def send_to_all(self, message: Message, size: int, but: str = "") -> None:

@@ -57,7 +57,7 @@ class DeltaRequests:
         """`size`: of the base, if it is what is at the path; else 0."""
         if self.delta_is_coming(path, target.content):
             return
-        id_ = self._transfers.holders[node].window.new_id()
+        id_ = self._transfers.holders[node].window.new_id(self._board.number)
         self._requests[node][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
         self._sources.begin_with(path, base)
         self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)

@@ -143,7 +143,7 @@ class Engine(Machines):
             case Drained(node, size):
                 peer = self.board.peers.get(node)
                 if peer is not None:
-                    peer.drained(size)
+                    peer.connection.drained(size)
         while (leaver := self.board.next_gone()) is not None:
             self._peer_down(leaver)
         return self.board.out
@@ -157,6 +157,7 @@ class Engine(Machines):
         self.planner.run_timers()
         self.peer_losses.judge_peers()
         self.own_losses.judge_again()
+        self.transfers.notice_room()
         self.planner.plan_todo()
         self.applier.flush_jobs()
         self.queries.answer_some()

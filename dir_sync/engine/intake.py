@@ -27,6 +27,7 @@ from dir_sync.core.model import (
 )
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer
+from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.uploads import Upload
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -94,7 +95,7 @@ class Intake:
             self._board.index.set_peer(event.peer, known)
         self._links += 1
         self._peer_losses.forget_strangers()
-        peer = Contact(event.peer, hello.name, self._links, event.may_write)
+        peer = Contact(event.peer, hello.name, event.connection or Connection(self._links), event.may_write)
         self._board.peer_came(peer, event.address)
         is_member = bool(self._board.index.noted(MEMBER + peer.replica))
         self._announcers[peer.replica] = _Announcer(known.first is None, is_member)

@@ -68,11 +68,12 @@ class Machines:
         brake: BrakeLimits | None = None,
         retention: Retention | None = None,
         ahead_ns: int = limits.STAMP_AHEAD_NS,
+        number: int = 0,
     ) -> None:
         """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them.
         `retention`: how long the history keeps things; None: for ever. `ahead_ns`: what is dated further ahead of our
-        clock is not continued by what is made here."""
-        self.board = board = Board(index, folder, tag, deltas)
+        clock is not continued by what is made here. `number`: the place of the folder in our HELLO."""
+        self.board = board = Board(index, folder, tag, deltas, number)
         self.work = work = WorkTable(board)
         self.publisher = publisher = Publisher(board)
         self.scope = scope = Scope(board)

@@ -90,7 +90,7 @@ class Publisher:
         sends: list[tuple[Told, list[str]]] = []
         for node in sorted(self._board.peers):
             peer, subscriber = self._board.peers[node], self.subscribers[node]
-            if not peer.has_asked or subscriber.sent != before or peer.queued > limits.OUTBOX_BYTES_MAX:
+            if not peer.has_asked or subscriber.sent != before or peer.connection.queued > limits.OUTBOX_BYTES_MAX:
                 continue
             if self.check_seeding(node):
                 given = subscriber.seeding.contents
@@ -110,7 +110,7 @@ class Publisher:
                 sends[at][1].append(node)
                 peer.standing.told(told.message)
                 at += 1
-                peer.queued += told.size
+                peer.connection.queued += told.size
             subscriber.sent = until
         for told, nodes in sends:
             self._board.emit(Send(tuple(nodes), told.message, told.size))
@@ -255,7 +255,7 @@ class Publisher:
     def send_backlog(self, subscriber: Subscriber) -> None:
         """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""
         peer = subscriber.contact
-        if not peer.has_asked or peer.queued > limits.OUTBOX_BYTES_MAX // 4:
+        if not peer.has_asked or peer.connection.queued > limits.OUTBOX_BYTES_MAX // 4:
             return
         if subscriber.summary:
             if self._board.scanning:

@@ -82,7 +82,7 @@ class Queries:
 
     def on_history_request(self, peer: Contact, request: HistoryRequest) -> None:
         versions = []
-        if peer.queued < limits.OUTBOX_BYTES_MAX:
+        if peer.connection.queued < limits.OUTBOX_BYTES_MAX:
             versions = self._board.index.newest_versions(request.path, request.limit, request.conflicts)
         kept = [
             Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, node)

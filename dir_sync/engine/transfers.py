@@ -9,7 +9,7 @@ Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, ac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Staged, StageJob
@@ -36,7 +36,8 @@ _STRIKES_MAX = 3  # contents that were not what was announced, until the peer is
 class Holder:
     """One peer, as one that gives contents."""
 
-    window: Window = field(default_factory=Window)
+    window: Window
+    freed: int = 0  # how often the window has had more room, as far as this folder knows
     strikes: int = 0  # contents that were not what it announced
 
 
@@ -124,7 +125,9 @@ class TransferTable:
         return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
 
     def peer_came(self, peer: Contact) -> None:
-        self.holders[peer.replica] = Holder()
+        window = peer.connection.window
+        window.users += 1
+        self.holders[peer.replica] = Holder(window)
 
     def peer_gone(self, node: str) -> None:
         for path, fetch in self._work.arrivals.fetches():
@@ -134,7 +137,14 @@ class TransferTable:
                 self._board.plan_queue.add(path)
         self._pulls.pop(node, None)
         self._board.plan_queue.room_came()
-        del self.holders[node]
+        self.holders.pop(node).window.users -= 1
+
+    def notice_room(self) -> None:
+        """Another folder of a connection may have left room for more in its window."""
+        for holder in self.holders.values():
+            if holder.window.users > 1 and holder.freed != holder.window.freed:
+                holder.freed = holder.window.freed
+                self._board.plan_queue.room_came()
 
     def pull(self, fetch: Fetch) -> None:
         holder = self.holders.get(fetch.peer)
@@ -143,7 +153,7 @@ class TransferTable:
         window = holder.window
         pulls = self._pulls.setdefault(fetch.peer, [])
         for offset, length in fetch.next_ranges(window):
-            pulls.append(window.ask(fetch, offset, length))
+            pulls.append(window.ask(fetch, offset, length, self._board.number))
 
     def cancel(self, path: bytes) -> None:
         fetch = self._work.arrivals.fetch(path)

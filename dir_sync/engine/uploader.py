@@ -30,8 +30,6 @@ __all__ = ["Uploader"]
 class _Served:
     """What one peer has asked for."""
 
-    unread: int = 0  # bytes that have not been read yet
-    pulls: int = 0
     reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files
     parked: list[tuple[PullItem, int]] = field(default_factory=list)  # ... of what is just renamed; since when (ms)
 
@@ -77,20 +75,18 @@ class Uploader:
         refused: list[tuple[int, str]] = []
         items: list[ReadItem] = []
         size = 0
-        served = self._served[peer.replica]
+        served, connection = self._served[peer.replica], peer.connection
         for pull in message.pulls:
             if pull.length > limits.PULL_BYTES_MAX:
                 raise PeerError("asked for too much in one pull")
-            served.unread += pull.length
-            served.pulls += 1
-            if served.unread > 2 * limits.PULL_WINDOW_BYTES or served.pulls > limits.PULLS_MAX:
+            connection.asked(pull.length)
+            if connection.unread > 2 * limits.PULL_WINDOW_BYTES or connection.pulls > limits.PULLS_MAX:
                 raise PeerError("asked for more than the window allows")
             source = self._source_of(pull)
             if source is None:
                 is_known = pull.base is not None or self._board.index.get(pull.path) is not None
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
-                served.unread -= pull.length
-                served.pulls -= 1
+                connection.answered(pull.length)
                 continue
             path, fp, kept = source
             if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
@@ -194,8 +190,7 @@ class Uploader:
             self._publisher.seed(peer.replica, {piece.key: bytes(piece.data) for piece in event.pieces})
             return
         served = self._served[peer.replica]
-        served.unread = max(0, served.unread - event.asked)
-        served.pulls = max(0, served.pulls - len(event.pieces) - len(event.refused))
+        peer.connection.answered(event.asked, len(event.pieces) + len(event.refused))
         if served.reading:
             event = event._replace(refused=self._park(served, event))
         if event.pieces:
@@ -210,6 +205,7 @@ class Uploader:
         """Large contents on their way to peers, and how many bytes of each have left."""
         found = []
         for one in self.active.under_way(self._board.now.mono_ms):
-            left = self._served[one.peer].unread + self._board.peers[one.peer].queued
+            connection = self._board.peers[one.peer].connection
+            left = connection.unread + connection.queued
             found.append((one, one.sent(left)))
         return found

@@ -22,6 +22,7 @@ from dir_sync.core.model import Kind, Record, fingerprint
 from dir_sync.core.notes import Note
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
 from dir_sync.engine.values import Now
@@ -167,7 +168,7 @@ class Alone(Generic[M]):
         return offer
 
     def connects(self, node: str = PEER, asks: bool = True) -> Contact:
-        peer = Contact(node, "name of " + node, 1, "")
+        peer = Contact(node, "name of " + node, Connection(1))
         peer.has_asked = asks
         self.board.peer_came(peer, "")
         return peer

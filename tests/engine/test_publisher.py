@@ -57,11 +57,11 @@ def test_who_has_not_asked_or_lags_behind_is_not_told() -> None:
 
 def test_who_has_too_much_in_its_outbox_hears_of_it_later_from_the_index() -> None:
     kit = alone(PEER)
-    kit.board.peers[PEER].queued = limits.OUTBOX_BYTES_MAX + 1
+    kit.board.peers[PEER].connection.queued = limits.OUTBOX_BYTES_MAX + 1
     change(kit, record(b"a", b"new"))
     kit.it.publish()
     assert kit.said() == []
-    kit.board.peers[PEER].queued = 0
+    kit.board.peers[PEER].connection.queued = 0
     kit.it.send_backlogs()
     assert sequences(kit.said())[-1] == kit.index.sequence
 

@@ -12,6 +12,7 @@ from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Take
+from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.path_work import Growing, MovingAway, PathTable
@@ -42,7 +43,7 @@ def fetch(path: bytes, content: bytes = ONE, token: int = 1) -> Fetch:
 def board() -> Board:
     board = Board(closed_at_end(Index(":memory:", Random(1))), "folder", "t", False)
     board.now = Now(10**18, 1_000)
-    board.peers[PEER] = Contact(PEER, "peer", 1)
+    board.peers[PEER] = Contact(PEER, "peer", Connection(1))
     return board
 
 

@@ -135,7 +135,7 @@ class Subscriber:
         self.shared += sum(record.stamp.maker != self.contact.replica for record in records)
 
     def may_be_pushed(self, size: int) -> bool:
-        has_room = self.contact.queued + size <= limits.OUTBOX_BYTES_MAX
+        has_room = self.contact.connection.queued + size <= limits.OUTBOX_BYTES_MAX
         return has_room and self.pushes.total + size <= _UNACKED_BYTES_MAX
 
 

@@ -7,7 +7,7 @@ Rule: nothing of bulk comes that was not asked for, so the requests are the wind
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from dir_sync.core.jobs import Growing
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import PeerError, Record
 
-__all__ = ["Fetch", "Window"]
+__all__ = ["Fetch", "Window", "folder_of"]
 
 _MEASURE_MS = 50
 _AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room beside it
@@ -72,19 +72,31 @@ class Fetch:
             self.asked += length
 
 
+def folder_of(id_: int) -> int:
+    """For which folder something was asked, by its place in our HELLO: the upper bits of the id."""
+    return id_ >> limits.FOLDER_ID_SHIFT
+
+
 class Window:
-    """What was asked of one peer and is not here yet."""
+    """What was asked of one peer and is not here yet, for all folders of the connection."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self.chunk = limits.CHUNK_BYTES  # how much the next pull of a large content asks for
         self._since_ms: int | None = None  # since when bytes come without a pause
         self._came = 0  # bytes, since then
-        self._next_id = 1
+        self.users = 0  # folders that fetch by this connection
+        self.freed = 0  # how often there was more room: whoever waits for some sees it here
+        self._count = 1  # of the next id: the lower bits
+        self._is_reused = False  # all counts were given out once
         self._pulls: dict[int, tuple[Fetch, int, int]] = {}  # id -> transfer, next offset, bytes missing
 
     def __len__(self) -> int:
         return len(self._pulls)
+
+    def unanswered(self) -> Collection[int]:
+        """The ids of what was asked for and is not here yet."""
+        return self._pulls.keys()
 
     def has_room(self, length: int) -> bool:
         return len(self._pulls) < limits.PULLS_MAX // 2 and self.bytes + length <= limits.PULL_WINDOW_BYTES
@@ -93,19 +105,25 @@ class Window:
         """Bytes that may be asked for now; 0 if there are many pulls already."""
         return 0 if len(self._pulls) >= limits.PULLS_MAX // 4 else max(0, limits.PULL_WINDOW_BYTES - self.bytes)
 
-    def ask(self, fetch: Fetch, offset: int, length: int) -> PullItem:
-        """The pull for a range of `fetch`."""
-        id_ = self.new_id()
+    def ask(self, fetch: Fetch, offset: int, length: int, folder: int = 0) -> PullItem:
+        """The pull for a range of `fetch`. `folder`: see `new_id`."""
+        id_ = self.new_id(folder)
         self._pulls[id_] = (fetch, offset, length)
         fetch.pulls.add(id_)
         self.bytes += length
         return PullItem(id_, fetch.target.path, fetch.target.content, fetch.base, offset, length)
 
-    def new_id(self) -> int:
-        """An id that is not in use (also for requests that are no pulls)."""
-        id_ = self._next_id
-        self._next_id = (self._next_id + 1) % 2**32
+    def new_id(self, folder: int = 0) -> int:
+        """An id that is not in use on this connection (also for requests that are no pulls). `folder`: the place of the
+        folder in our HELLO, which `folder_of` tells again."""
+        while (id_ := folder << limits.FOLDER_ID_SHIFT | self._count) in self._pulls:
+            self._step()
+        self._step()
         return id_
+
+    def _step(self) -> None:
+        self._count = (self._count + 1) % 2**limits.FOLDER_ID_SHIFT
+        self._is_reused |= not self._count
 
     def _measure(self, length: int, now_ms: int) -> None:
         """Bytes have come, and more are to come if there is room for nothing else: how fast do they?"""
@@ -123,13 +141,14 @@ class Window:
         """The transfer that a piece belongs to; None if it is not wanted any more. Raises PeerError for what was never asked."""
         pull = self._pulls.get(id_)
         if pull is None:
-            if id_ >= self._next_id:
+            if not self._is_reused and id_ % 2**limits.FOLDER_ID_SHIFT >= self._count:
                 raise PeerError(f"sent bytes that nobody asked for (pull {id_})")
             return None
         fetch, expected, missing = pull
         if offset != expected or not 0 < length <= missing:
             raise PeerError(f"sent other bytes than were asked for (pull {id_})")
         self.bytes -= length
+        self.freed += 1
         self._measure(length, now_ms)
         if not self.bytes:
             self._since_ms = None  # what comes next was asked for after a pause
@@ -146,6 +165,7 @@ class Window:
         if pull is None:
             return None
         self.bytes -= pull[2]
+        self.freed += 1
         pull[0].pulls.discard(id_)
         return pull[0]
 
@@ -155,4 +175,5 @@ class Window:
             pull = self._pulls.pop(id_, None)
             if pull is not None:
                 self.bytes -= pull[2]
+                self.freed += 1
         fetch.pulls.clear()

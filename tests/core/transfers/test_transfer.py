@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, PeerError, Record, Stamp
-from dir_sync.core.transfers.transfer import Fetch, Window
+from dir_sync.core.transfers.transfer import Fetch, Window, folder_of
 
 
 def fetch_of(size: int, name: bytes = b"x") -> Fetch:
@@ -108,3 +108,24 @@ def test_a_pause_says_nothing_about_the_link() -> None:
         pull = window.ask(fetch, second * 4096, 4096)
         assert window.arrived(pull.id, pull.offset, pull.length, second * 1_000) is fetch
     assert window.chunk == limits.CHUNK_BYTES
+
+
+def test_an_id_says_for_which_folder_it_is_and_is_given_out_once() -> None:
+    window = Window()
+    asked = [window.ask(fetch_of(10), 0, 10, folder).id for folder in (0, 63, 0, 1)]
+    assert [folder_of(id_) for id_ in asked] == [0, 63, 0, 1]
+    assert len(set(asked)) == 4
+    assert max(asked) < 2**32
+    with pytest.raises(PeerError, match="nobody asked"):
+        window.arrived(max(asked) + 4, 0, 10, 0)
+
+
+def test_ids_begin_anew_without_those_that_are_in_use() -> None:
+    """After 67 million of them. What comes late for one that was given up costs nobody a connection."""
+    window = Window()
+    long = window.ask(fetch_of(10), 0, 10).id
+    window._count = 2**limits.FOLDER_ID_SHIFT - 1
+    last = window.ask(fetch_of(10), 0, 10).id
+    assert window.new_id() == 0
+    assert window.new_id() not in (long, last)
+    assert window.arrived(last - 5, 0, 10, 0) is None
