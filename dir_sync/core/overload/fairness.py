@@ -253,11 +253,14 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
     match message:
         case State(folder, sequence, last, records, renames) if len(records) > 1:
             if renames:
-                weight = max(weight, limits.CHANGES_MAX)  # as below
-            pages = _cut(records, _weights(records), weight)
-            *most, end = pages
-            parts_before = [State(folder, 0, False, page, renames) for page in most]
-            return [*parts_before, State(folder, sequence, last, end, renames)]
+                records = _both_names_together(records, renames)
+            *most, end = _cut(records, _weights(records), weight)
+            before = {path: (path, source) for path, source in renames}
+            parts_before = []
+            for page in most:
+                named = tuple(before.pop(record.path) for record in page if record.path in before)
+                parts_before.append(State(folder, 0, False, page, named))
+            return [*parts_before, State(folder, sequence, last, end, tuple(before.values()))]
         case ModificationUpdate(folder, sequence, changes, times, _) if len(changes) > 1:
             weights = [
                 weight_of_record * (_CONTENT_WEIGHT if with_content else 1)
@@ -285,6 +288,23 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
         case Settle(folder, losers) if len(losers) > _PART_WEIGHT:
             return [Settle(folder, losers[at : at + _PART_WEIGHT]) for at in range(0, len(losers), _PART_WEIGHT)]
     return [message]
+
+
+def _both_names_together(records: tuple[Record, ...], renames: Sequence[tuple[bytes, bytes]]) -> tuple[Record, ...]:
+    """The records of a page, the new and the old name of a renamed file side by side: both are mostly in one part, so what
+    is at the old name is still there when the new one is planned."""
+    known = {record.path: record for record in records}
+    beside: dict[bytes, bytes] = {}
+    for path, source in renames:
+        beside[path], beside[source] = source, path
+    ordered: list[Record] = []
+    placed: set[int] = set()
+    for record in records:
+        for one in (record, known.get(beside.get(record.path, b""))):
+            if one is not None and id(one) not in placed:
+                placed.add(id(one))
+                ordered.append(one)
+    return tuple(ordered)
 
 
 def _cut(items: tuple[T, ...], weights: list[int], most: int) -> list[tuple[T, ...]]:

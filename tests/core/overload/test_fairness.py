@@ -218,6 +218,26 @@ def test_long_vectors_weigh_more() -> None:
     assert len(parts(State("f", 1, False, records), True)) == 11
 
 
+def test_a_long_page_with_renames_is_cut_and_both_names_of_a_file_stay_together() -> None:
+    records = tuple(record(number) for number in range(1_000))
+    paths = [one.path for one in records]
+    renames = [(paths[at], paths[999 - at]) for at in range(0, 500, 50)] + [(paths[7], b"of another page")]
+    cut = [part for part in parts(State("f", 77, True, records, tuple(renames)), True) if isinstance(part, State)]
+    assert len(cut) > 10
+    assert sorted(together(list(cut))) == sorted(records)
+    assert sorted(one for part in cut for one in part.renames) == sorted(renames)
+    halves = 0
+    for part in cut:
+        there = {one.path for one in part.records}
+        assert all(path in there for path, _ in part.renames)
+        halves += sum(source in there for _, source in part.renames)
+    assert halves >= len(renames) - 3, "but where a part ends"
+    twice = (*records[:2], records[1]._replace(size=9))
+    (page,) = parts(State("f", 1, False, twice, (renames[0],)), True)
+    assert isinstance(page, State)
+    assert page.records == twice
+
+
 def test_what_is_short_is_not_cut() -> None:
     for message in (State("f", 1, True, ()), State("f", 1, True, (record(1, 4_096),)), Ping(1)):
         assert list(parts(message, True)) == [message]

@@ -205,6 +205,27 @@ def renames(flood: Flood) -> None:
     flood.again(lambda stranger: flood.pour(stranger, updates(stranger)))
 
 
+def page_renames(flood: Flood) -> None:
+    """Long pages that say of each file that it had another name: they are not cut, so that renames stay whole."""
+    numbers = itertools.count()
+
+    def pages(stranger: Stranger) -> Iterator[bytes]:
+        while True:
+            names = [f"named {next(numbers)}" for _ in range(2_000)]
+            page = [stranger.record(name, ABSENT) for name in names]
+            said = FOLDER | {"type": "STATE", "sequence": stranger.sequence, "last": False, "records": page}
+            yield encoded(said | {"renames": [[name, f"once {name}"] for name in names]})
+
+    flood.again(lambda stranger: flood.pour(stranger, pages(stranger)))
+
+
+def brakes(flood: Flood) -> None:
+    """News of what a brake holds, as much as one message can say."""
+    held = [[new_id(), 1, 1_000, f"held {number}"] for number in range(256)]
+    said = encoded(FOLDER | {"type": "BRAKE", "held": held})
+    flood.again(lambda stranger: flood.pour(stranger, _endless(said)))
+
+
 def deep(flood: Flood) -> None:
     """Folders in folders, as deep as is allowed, and again under another name."""
     numbers = itertools.count()
@@ -408,7 +429,8 @@ KINDS: dict[str, Callable[[Flood], None]] = {
         "links": links, "strangers": strangers, "files": files, "tombstones": tombstones, "records": records,
         "repeats": repeats, "vectors": vectors, "have": have, "settle": settle, "history": history, "pings": pings,
         "states": states, "summaries": summaries, "pulls": pulls, "garbage": garbage, "bombs": bombs, "chaff": chaff,
-        "deltas": deltas, "renames": renames, "deep": deep, "mixture": mixture, "tiny_have": tiny_have, "lacks": lacks,
+        "deltas": deltas, "renames": renames, "deep": deep, "page_renames": page_renames,
+        "brakes": brakes, "mixture": mixture, "tiny_have": tiny_have, "lacks": lacks,
         "decisions": decisions, "acknowledges": acknowledges,
     }.items()
 }  # fmt: skip

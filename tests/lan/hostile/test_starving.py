@@ -34,7 +34,8 @@ GARBAGE_LINES = 5  # one a minute, one that its address is kept away
 QUESTIONS = ("have", "settle", "history", "states")
 ANNOUNCEMENTS = ("tombstones", "records", "files")
 NONSENSE = ("bombs",)
-OTHERS = ("repeats", "vectors", "pulls", "garbage", "chaff", "pings", "summaries")
+OTHERS = ("repeats", "vectors", "pulls", "garbage", "chaff", "pings", "summaries", "lacks", "decisions", "brakes")
+OTHERS += ("mixture", "page_renames")
 
 
 @contextmanager
