@@ -143,6 +143,7 @@ def test_a_folder_stays_if_something_in_it_does_and_everybody_hears_of_it() -> N
     assert bring(kit, gone) is None
     assert kit.asked("rows.reassert") == [(here, gone)]
     assert kit.told() == [notes.Kept(b"d")]
+    assert kit.work.grace_ms(b"d", gone) == 0, "another time its children are waited for again"
 
 
 def test_a_folder_does_not_go_while_its_peer_has_not_told_all() -> None:

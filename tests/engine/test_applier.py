@@ -369,6 +369,8 @@ def test_a_gift_that_could_not_be_installed_is_an_offer_like_any_other() -> None
     kit.work.begin_pushed(intent, PEER, [item])
     kit.it.on_applied(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
     assert [offer.record for offer in kit.index.offers(b"a")] == [one]
+    kit.index.drop_offer(b"a", PEER)
+    assert found_after_a_crash(kit) == [], "it is no intent any more"
     assert kit.work.attempts.attempted(b"a") == one.stamp
 
 

@@ -126,3 +126,15 @@ def test_who_waits_for_the_content_is_planned() -> None:
     kit.work.copies.begin_wait(b"b", b"a")
     kit.it.on_pushed_installed([ApplyResult(b"a", Result.DONE, FP)])
     assert kit.planned() == [b"b"]
+
+
+@pytest.mark.parametrize("journals", [True, False])
+def test_the_journal_notes_what_came_once_the_first_meeting_is_over(journals: bool) -> None:
+    kit = alone()
+    if journals:
+        kit.board.begin_journal()
+    push(kit, gift(b"a", b"1"))
+    noted: list[Any] = []
+    kit.index.journal_new = lambda records, at_ns: noted.extend(records)  # type: ignore[method-assign]
+    kit.it.on_pushed_installed([ApplyResult(b"a", Result.DONE, FP)])
+    assert [one.path for one in noted] == ([b"a"] if journals else [])

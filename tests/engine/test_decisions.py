@@ -13,7 +13,7 @@ from dir_sync.core.safeguard.brake import Limits
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.decisions import Decisions
 from dir_sync.engine.peer_losses import PeerLosses
-from tests.engine.kit import OTHER, PEER, Alone, later, record
+from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, later, record
 
 
 def alone(**answers: Any) -> Alone[Decisions]:
@@ -126,3 +126,12 @@ def test_what_was_approved_for_a_peer_is_expected_of_it() -> None:
     kit.it.on_decided(True)
     assert kit.real(PeerLosses).approvals.is_expected(b"a", PEER, {PEER})
     assert Decision(kit.board.folder, PEER, 3, True) in kit.said(PEER)
+
+
+@pytest.mark.parametrize("member", [True, False])
+def test_what_a_member_rejects_of_ours_it_may_put_back(member: bool) -> None:
+    kit = alone(intake__is_member=member)
+    kit.index.journal(kit.has(record(b"a", b"after", node=kit.index.replica)).record, record(b"a", b"before"), WALL_NS)
+    kit.it.decide_on(kit.index.replica, 9, False, PEER)
+    before = record(b"a", b"before").content
+    assert kit.real(PeerLosses).approvals.is_revert(b"a", before, {PEER}) == member

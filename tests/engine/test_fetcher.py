@@ -108,6 +108,7 @@ def test_a_delta_that_is_offered_is_fetched_instead_of_the_whole() -> None:
     under_way = fetch(kit, target)
     assert under_way is not None
     assert (under_way.base, under_way.size) == (base, 70_000)
+    assert kit.asked("sources.begin_with") == [(b"a", base)]
     assert under_way.name.startswith(staging_name(DELTA_IN, b"", 0)[:8])
 
 
@@ -136,6 +137,7 @@ def test_what_grew_under_another_name_begins_with_a_copy_of_that() -> None:
     assert fetch(kit, target) is not None
     (job,) = kit.out(StageJob)
     assert job.begins == Beginning(b"old", b"fp", LARGE)
+    assert kit.asked("sources.begin_with") == [(b"a", b"b" * 32)]
 
 
 def test_for_a_large_file_that_is_here_a_delta_is_asked_for_once() -> None:

@@ -310,3 +310,14 @@ def test_the_contents_that_a_scan_reads_are_kept_only_for_a_peer_that_has_nothin
     assert not kit.it.want_bytes()
     kit.answers["publisher.check_seeding"] = True
     assert kit.it.want_bytes()
+
+
+def test_a_program_that_goes_on_writing_keeps_its_file_open_whatever_else_is_heard() -> None:
+    kit = alone()
+    kit.work.opened.found(b"a", 5, 500, kit.board.now.mono_ms)
+    until = kit.work.opened.until(b"a")
+    kit.it.on_touched(b"a", Urgency.ATTRIBUTES)
+    assert kit.work.opened.until(b"a") is not None
+    assert until is not None
+    kit.it.on_touched(b"a", Urgency.NOW)
+    assert kit.work.opened.until(b"a") is None, "it is closed"

@@ -81,6 +81,7 @@ def test_when_so_much_is_back_that_the_rest_is_no_disaster_it_was_deleted() -> N
     kit.it.judge()
     kit.effects()
     kit.it.no_longer_held(b"000")
+    assert not kit.real(Brakes).is_published, "peers hear that it is less"
     kit.it.judge_again()
     assert kit.real(Brakes).own.held
     kit.wait(2_000)

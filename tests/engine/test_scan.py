@@ -214,6 +214,7 @@ def test_a_folder_that_cannot_go_is_gone_for_everyone_else() -> None:
     listing(kit, b"d", (b"pipe", there(kind=Kind.OTHER)))
     assert kit.asked("rows.accept") == [(gone, mine.fp)]
     assert kit.asked("planner.block") == [(b"d",)]
+    assert kit.planned() == [b"d"]
     assert not kit.work.attempts.awaits_listing(b"d")
 
 
