@@ -246,7 +246,7 @@ def test_status_says_per_peer_what_is_lacking(more: dict[str, object], words: st
     peer = {"name": "bob", "node": "cd" * 8, "replica": "dc" * 8, "address": "10.0.0.2", "synchronized": False}
     peer |= {"lacks": NOTHING._asdict(), "lacking_here": NOTHING._asdict()} | more
     said = render(Status.from_json({**ANSWER, "peers": [peer], "in_sync": peer["synchronized"]}), "docs")
-    assert said[2] == f"bob (dcdcdcdc) at 10.0.0.2: {words}"
+    assert f"bob (dcdcdcdc) at 10.0.0.2: {words}" in said
     assert (said[-1] == "everything is in sync") == bool(peer["synchronized"])
 
 
