@@ -85,7 +85,7 @@ def test_a_message_to_all_goes_to_those_who_have_asked() -> None:
         kit.connects(node, asks)
     kit.board.send_to_all(Lacks(FOLDER, 0, 0, 0, 0), 50, but=OTHER)
     assert [send.peers for send in kit.out(Send)] == [(PEER,)]
-    assert kit.board.peers[PEER].queued == 50
+    assert kit.board.peers[PEER].connection.queued == 50
 
 
 def test_a_peer_that_is_dropped_is_let_go_of_once() -> None:
