@@ -43,7 +43,12 @@ class Stamps:
 
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
         """The record of what somebody at this node has made of `previous`."""
-        record = changed(previous, now, *self.maker(previous), stamp_ns, self.latest_ns())
+        latest_ns = self.latest_ns()
+        if previous is not None and previous.stamp.ns > latest_ns:
+            # Its stamp goes back: to the present, not to an old mtime. What `previous` itself had replaced is dated before
+            # the present, and would win where only that is known: the two are dated alike, so stamps decide.
+            stamp_ns = max(stamp_ns, self._board.now.wall_ns)
+        record = changed(previous, now, *self.maker(previous), stamp_ns, latest_ns)
         if previous is not None:
             self.note_lowered(previous, record)
         return record

@@ -81,3 +81,13 @@ def test_who_acknowledges_a_larger_stamp_is_known_to_know_no_more() -> None:
     assert kit.it.lowered == {b"a": {previous.stamp}}
     kit.it.note_lowered(previous, later(previous, b"2"))
     assert kit.it.lowered == {b"a": {previous.stamp}}
+
+
+def test_what_goes_back_from_far_ahead_is_dated_now_and_not_by_an_old_mtime() -> None:
+    """What was ahead may itself have replaced something of a moment ago, which somebody else still has."""
+    kit = Alone(Stamps, ahead_ns=10)
+    before = record(b"a", b"1", ns=WALL_NS - 1)
+    ahead = record(b"a", b"2", ns=WALL_NS + 10**18)
+    made = kit.it.changed_to(ahead, record(b"a", b"3"), WALL_NS - 10**9)
+    assert beats(made, ahead)
+    assert beats(made, before)
