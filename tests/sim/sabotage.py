@@ -25,8 +25,8 @@ from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, values
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
-from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.board import Board
+from dir_sync.engine.expected import Copies
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
@@ -379,7 +379,7 @@ def _others_rejected_after_the_move() -> AbstractContextManager[object]:
 
 
 def _copies_wait_on() -> AbstractContextManager[object]:
-    return patch.object(Arrivals, "wake_copies", lambda self, path: None)
+    return patch.object(Copies, "wake", lambda self, path: None)
 
 
 def _endless_graces() -> AbstractContextManager[object]:
