@@ -2,11 +2,12 @@
 
 What is in it: `engine` dispatches; each other module is one machine, or what several of them share (`board`, `work`,
 `values`, `constants`).
-Rule: nothing here waits, reads a clock, touches a disk or a socket: bytes first, then the index, then words. A path has at
-most one job at a time, so a job's answer is true about the row it was made from. What is to be done is never stored: it is
-computed again from what we have (rows) and what peers announced (offers).
-A machine gets the board and the machines below it when it is made, never the engine. It touches nobody's private names.
-Upwards go only marks on the board and return values.
+Rule: nothing here waits, reads a clock, or touches a disk or a socket. A file's bytes are durable before its row, and a
+row is committed before a message tells of it. A path has at most one job at a time, so the result of a job is true
+about the row from which it was ordered. What is to be done is never stored: the planner derives it from our records
+(rows) and from what peers announced (offers).
+A machine gets the board and the machines below it when it is made, never the engine. It uses no private name of another
+machine. Upwards go only marks on the board and return values.
 May import: `dir_sync.core`, `dir_sync.index`, `dir_sync.history.undo_plan`. Who calls it: `daemon`. Its loop, links and
 requests give events to `Engine` alone; its status, requests and chores also ask single machines for figures.
 

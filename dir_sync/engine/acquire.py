@@ -1,6 +1,6 @@
-"""How a wanted version is brought about: nothing to do, an operation on the tree, a local copy, a transfer.
+"""Brings a wanted version here: as an operation on the tree, as a local copy, or as a transfer.
 
-In:   a path whose best version is another one than ours. Out: exactly one step towards it.
+In:   a path for which a peer announced a better version than ours. Out: exactly one step towards that version.
 Used by: planner.
 """
 
@@ -29,11 +29,11 @@ from dir_sync.index import Row
 __all__ = ["Acquire"]
 
 _RETRY_MS_MAX = 60_000
-_LINGER_MS = 400  # a folder's tombstone may overtake one of a child by so much
+_LINGER_MS = 400  # a folder's tombstone may arrive this long before those of its children
 
 
 class Acquire:
-    """How a wanted version is brought about: nothing, an operation on the tree, a local copy, a transfer."""
+    """Brings a wanted version here: as an operation on the tree, as a local copy, or as a transfer."""
 
     def __init__(
         self,
@@ -62,7 +62,8 @@ class Acquire:
         self._fetcher = fetcher
 
     def bring_about(self, path: bytes, row: Row | None, offers: list[Offer], take: Take) -> None:
-        """Known here: `take.record` is newer than what we hold, and nothing is going on at this path."""
+        """Take one step towards `take.record`. It is newer than our record, and no job or wait is active at this
+        path."""
         target = take.record
         mine = None if row is None else row.record
         there = b"" if row is None else row.fp
@@ -116,7 +117,7 @@ class Acquire:
         if target.kind == Kind.DIRECTORY and there and mine is not None and mine.kind == Kind.ABSENT:
             self._applier.order_change(
                 ApplyItem(path, Act.META, target, there, why, mode=target.mode), take
-            )  # it had stayed behind
+            )  # the folder had stayed behind
             return
         if target.kind != Kind.FILE:
             self._transfers.cancel(path)
@@ -125,21 +126,23 @@ class Acquire:
         self.bring_file(path, row, offers, take, ApplyItem(path, Act.INSTALL, target, there, why))
 
     def is_conflict(self, mine: Record | None, take: Take) -> bool:
-        """True if what is taken was not made from what we hold: its user never saw that, and ours would be lost unnoticed."""
+        """True if the author of the wanted version had not seen ours. Ours then has to be kept as the loser of a
+        conflict."""
         if mine is None or mine.kind not in (Kind.FILE, Kind.SYMLINK):
             return False
         return take.conflict
 
     def try_to_leave(self, path: bytes, row: Row | None, target: Record) -> bool:
-        """A folder of ours should go. Not before its children; and if one of them stays, so does the folder."""
+        """Remove a folder of ours that a peer deleted. Its children go first; if one of them stays, the folder stays,
+        too."""
         assert row is not None
         if self._work.attempts.awaits_listing(path):
-            return False  # it was not empty: its listing decides what comes next
+            return False  # the folder was not empty: its next listing decides
         pending = False
         for child in self._board.index.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
             if self._brakes.peers.holds(name):
-                return False  # once it is decided, everything is planned again
+                return False  # when that is decided, all offers are planned again
             if self._work.is_at_work(name):
                 pending = True
                 continue
@@ -148,7 +151,7 @@ class Acquire:
                 self._board.plan_queue.add(name)
                 pending = True
                 continue
-            # Known here: the child lives. Its own tombstone may still be on its way to us, behind the folder's.
+            # Known here: the child is alive in our index. Its tombstone may still arrive after that of the folder.
             if self._work.grace_ms(path, target) < _LINGER_MS or self._board.is_being_told(path):
                 pending = True
                 continue
@@ -163,8 +166,8 @@ class Acquire:
         return not pending
 
     def give_grace(self, path: bytes, mine: Record, target: Record) -> bool:
-        """True while a new name for this content is about to be made here: then it is moved there instead; or while a file
-        is made from it by a delta."""
+        """True while the file may still be wanted here: a new name for this content is about to be made, so it is moved
+        there instead; or the file is the base of a delta that is under way."""
         if mine.kind != Kind.FILE or not mine.size:
             return False
         is_base = mine.size >= limits.DELTA_FILE_BYTES_MIN and mine.content in self._sources.bases.values()
@@ -178,7 +181,8 @@ class Acquire:
         return True
 
     def bring_file(self, path: bytes, row: Row | None, offers: list[Offer], take: Take, item: ApplyItem) -> None:
-        """The content comes from the cheapest place: here already, elsewhere in the tree or the history, a delta, the whole."""
+        """Get the content from the cheapest source: already here, elsewhere in the tree or the history, a delta, the
+        whole file."""
         target = take.record
         ready = self._work.arrivals.ready(path)
         if ready is not None and ready.digest == target.content:
@@ -219,10 +223,10 @@ class Acquire:
                 tries = self._work.holders.end_round(path)
                 self._board.plan_later(path, backoff(RETRY_MS, tries, _RETRY_MS_MAX))
             elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
-                self._board.plan_later(path, 100)  # it is just being moved or looked at
+                self._board.plan_later(path, 100)  # the local source is being moved or looked at
             elif (wait := self._sources.avoided_ms(target.content)) is not None:
-                self._board.plan_later(path, wait + 1)  # a copy has failed; nobody else has it
-            return  # a peer that has it will come, or none ever: the offer stays
+                self._board.plan_later(path, wait + 1)  # the local copy failed, and no peer has the content
+            return  # the offer stays until a peer with this content connects
         maker = target.stamp.maker
         if (
             self._sources.may_be_asked(maker, target.content)
@@ -234,7 +238,7 @@ class Acquire:
         if self._transfers.blind and (row is None or not row.fp) and not self._transfers.has_free_name(path):
             self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
-            )  # is there room for the name?
+            )  # has this disk a free name for it?
             return
         self._transfers.use_name(path)
         self._fetcher.fetch(path, row, target, holders)
@@ -243,7 +247,7 @@ class Acquire:
             fetch.plan = (row, offers, item, take)
 
     def wait_for_copy(self, path: bytes, content: bytes) -> bool:
-        """True while the same content is on its way to another path: then it is copied from there."""
+        """True while the same content is being fetched for another path: it is copied from there afterwards."""
         other = self._work.arrivals.path_it_arrives_at(content)
         if other is None or other == path:
             return False
@@ -251,7 +255,7 @@ class Acquire:
         return True
 
     def _wait_for_maker(self, target: Record) -> bool:
-        """The maker of a change pushes it: another holder is asked only after a grace."""
+        """Give the maker of a change a moment to push it before another holder is asked."""
         left = limits.ORIGIN_GRACE_MS - self._work.grace_ms(target.path, target)
         if left <= 0:
             self._work.end_grace(target.path)
@@ -275,12 +279,13 @@ class Acquire:
             if source == item.path or not row.fp or self._sources.is_avoided(source, row.fp):
                 continue
             if len(row.fp) > FINGERPRINT_BYTES:
-                is_at_work = True  # it grew a moment ago, and is read once more before anything is made from it
+                is_at_work = True  # the source grew a moment ago: it is read again before anything is copied from it
                 continue
             if self._work.is_at_work(source):
                 doing = self._work.jobs.applying(source)
                 if doing is not None and doing.act is not Act.META and doing.target.content != target.content:
-                    self._board.plan_later(item.path, 20)  # it is on its way into the history, and is taken from there
+                    # the source is on its way into the history, and is copied from there
+                    self._board.plan_later(item.path, 20)
                     return True
                 is_at_work = True
                 continue

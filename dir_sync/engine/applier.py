@@ -1,8 +1,9 @@
-"""Orders changes of the tree, and says what their results mean.
+"""Orders changes of the tree, and evaluates their results.
 
 In:   decided changes; results of the disk workers.
 Out:  apply jobs; rows, kept versions, retries.
-Rule: a change names what it expects at its path; if something else is there, nothing is changed and a look follows.
+Rule: an apply job names what it expects at its path. If it finds something else, it changes nothing, and a look
+follows.
 Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan.
 """
 
@@ -33,7 +34,7 @@ __all__ = ["Applier"]
 
 
 class Applier:
-    """Orders changes of the tree, and what their results mean."""
+    """Orders changes of the tree, and evaluates their results."""
 
     def __init__(
         self,
@@ -58,8 +59,8 @@ class Applier:
         self._transfers = transfers
         self._look_queue = look_queue
         self._rows = rows
-        self._intents: dict[int, int] = {}  # how many gifts of an intent are still being installed
-        self._applies: dict[str, list[ApplyItem]] = {}  # by the peer for whose changes they are
+        self._intents: dict[int, int] = {}  # by intent: how many of its pushed files are still being installed
+        self._applies: dict[str, list[ApplyItem]] = {}  # by the peer whose changes they apply
         self._applies_bulk: list[tuple[str, ApplyItem]] = []
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
@@ -71,7 +72,7 @@ class Applier:
         if item.act is Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
             source = self._board.index.get(item.copy_path)
             if source is not None and (gone := self._rows.announced_gone(source.record)) is not None:
-                # The old name may be gone by us, whatever comes of the new one.
+                # We may have recorded the deletion of the old name already, whatever becomes of the new one.
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.expected.add(item.target.content, item.path)
@@ -86,7 +87,7 @@ class Applier:
             self._applies.setdefault(self._board.plan_queue.owner, []).append(item)
 
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
-        """From now on, this may be on the disk; what was tried before is not, or it would have been seen."""
+        """From now on, this version may be on the disk. A look would have found what earlier jobs left."""
         self._work.attempts.record_attempt(path, stamp)
         earlier = self._board.index.offer(path, NOBODY)
         if earlier is not None and earlier.record.stamp != stamp:
@@ -122,7 +123,7 @@ class Applier:
         path = result.path
         self._look_queue.installed(path, result.result is Result.DONE)
         pushed = self._work.jobs.pushed(path)
-        if pushed is not None:  # something is not as it should be: it is an offer like any other again
+        if pushed is not None:  # the push failed: from now on it is an ordinary offer
             self.no_longer_intended(pushed.intent)
             self._work.attempts.record_attempt(path, pushed.item.target.stamp)
             if self._board.index.offer(path, pushed.node) is None:
@@ -199,11 +200,11 @@ class Applier:
             self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def _ready_again(self, item: ApplyItem) -> None:
-        """It could not be put there now: when it is tried again, its content need not travel again."""
+        """The content could not be installed now. It is kept, so that the next try need not fetch it again."""
         if item.staged is not None:
-            self._transfers.part_was_left()  # it has its name again; and somebody else may want it by then, or nobody
+            self._transfers.part_was_left()  # the staging file has its name again; another path may want it, or none
         if self._work.arrivals.ready(item.path) is not None:
-            return  # something newer has come meanwhile
+            return  # a newer version arrived meanwhile
         if item.staged is not None:
             self._work.arrivals.make_ready(item.path, Ready(item.target.content, None, item.staged))
         elif item.data and not self._work.arrivals.is_half_full(len(item.data)):
@@ -214,7 +215,7 @@ class Applier:
         if row is not None:
             target = joined(target, row.record)
         if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
-            # What came and went in it while the job was under way was seen to come, maybe not to go.
+            # The watcher may have reported what appeared in the folder during the job, and not that it vanished.
             now = self._board.now.mono_ms
             self._look_queue.look_below(path, self._board.pending_looks.add(path, now, now), replaced=True)
         source = item.copy_path if item.act == Act.MOVE else None
@@ -249,7 +250,8 @@ class Applier:
             case Act.REMOVE:
                 self._board.tell(notes.Removed(path, self._name_of(maker)))
             case Act.MOVE if old_name == path:
-                self._board.tell(notes.Copied(path, self._name_of(peer), target.size))  # out of the history again
+                # it came back out of the history
+                self._board.tell(notes.Copied(path, self._name_of(peer), target.size))
             case Act.MOVE:
                 self._board.tell(notes.Renamed(path, self._name_of(maker), old_name))
             case Act.META:
@@ -266,11 +268,12 @@ class Applier:
                     )
 
     def _name_of(self, peer: str) -> str:
-        """What people call who made a change, or who has the content of an offer."""
+        """The display name of the node that made a change, or of the holder that offered the content."""
         return self._board.name_of(holder_of(peer))
 
     def _moved_whole(self, source: bytes, target: bytes) -> None:
-        """A folder has got its other name, as `respell` wanted: so has all that is in it, untouched. A look follows."""
+        """A whole folder was renamed, as `respell` ordered. Move the rows of its content along with it; a look
+        follows."""
         now = self._board.now.mono_ms
         self._look_queue.on_touched(target, Urgency.FOLDER)
         below = self._board.index.live_below(source, MOVE_ROWS_MAX)
@@ -296,7 +299,7 @@ class Applier:
             self._board.pending_looks.add(child.path, now, now)
 
     def _moved_away(self, source: bytes, exchanged: bool) -> None:
-        """The old name of a move: its tombstone is taken now."""
+        """A move took the file from its old name. Accept the tombstone that a peer announced for that name."""
         self._work.attempts.forget_attempt(source)
         row = self._board.index.get(source)
         decision = decide(None if row is None else row.record, self._board.index.offers(source))
@@ -306,7 +309,7 @@ class Applier:
             self._board.pending_looks.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def intend(self, intent: int, node: str, items: list[ApplyItem]) -> None:
-        """New files that came with their content: all of them are one intent."""
+        """Count new files that a peer pushed with their content. They share one intent."""
         self._intents[intent] = len(items)
         self._applies.setdefault(node, []).extend(items)
 
@@ -319,7 +322,7 @@ class Applier:
             self._board.index.drop_intent(intent)
 
     def let_folder_go(self, path: bytes) -> None:
-        """Nothing is at `path` any more: it may have been what kept its folder here."""
+        """Plan the parent folder again: what vanished at `path` may have been the last thing that kept it here."""
         parent = parent_of(path)
         above = self._board.index.get(parent)
         if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
@@ -327,5 +330,5 @@ class Applier:
 
 
 def _is_kept(name: bytes) -> bool:
-    """True for what is in the history, not in the tree."""
+    """True for a name in the history, false for a path in the tree."""
     return name.startswith(limits.RESERVED_NAME)

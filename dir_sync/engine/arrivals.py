@@ -1,8 +1,8 @@
-"""Contents on their way to a path, and those that have come and are not in their place.
+"""Contents on their way to a path, and contents that arrived and are not installed yet.
 
-In:   transfers that begin and end; what they brought; who wants a content that is on its way to another path.
-Out:  which content comes where, and what has come; marks for whoever waited for it.
-Rule: of two paths that want one content, one gets it, and the other is copied from there.
+In:   transfers that begin and end; the contents they brought; paths that want a content on its way to another path.
+Out:  which content is on its way to which path, which ones arrived; marks for the paths that waited for one.
+Rule: if two paths want one content, it is fetched for one and copied to the other.
 Used by: work, folder_waits.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Arrivals"]
 
 
 class Arrivals:
-    """Contents on their way to a path, and those that have come and are not in their place."""
+    """Contents on their way to a path, and contents that arrived and are not installed yet."""
 
     def __init__(
         self, board: Board, paths: PathTable, jobs: PathJobs, retries: Retries, expected: Expected, copies: Copies
@@ -36,7 +36,7 @@ class Arrivals:
         self._expected = expected
         self._copies = copies
         self._fetching: dict[bytes, None] = {}  # paths with a transfer, in the order in which they began
-        self._come: dict[bytes, None] = {}  # paths for which a content has come, in that order
+        self._come: dict[bytes, None] = {}  # paths whose content has arrived, in the order of arrival
         self._ready_bytes = 0
 
     def begin_fetch(self, fetch: Fetch) -> None:
@@ -60,7 +60,7 @@ class Arrivals:
         return [(path, fetch) for path, fetch in found if fetch is not None]
 
     def is_coming_to(self, path: bytes) -> bool:
-        """True if a content is on its way to a path, or has come for it."""
+        """True if a content is being fetched for this path, or has arrived for it."""
         entry = self._paths.get(path)
         return entry is not None and (entry.fetch is not None or entry.ready is not None)
 
@@ -75,7 +75,8 @@ class Arrivals:
             self._copies.wake(path)
 
     def redirect_fetch(self, fetch: Fetch, target: Record) -> None:
-        """What is on its way is the beginning of what is wanted now, maybe under another name."""
+        """Continue a transfer for a newer version that begins with the content being fetched, possibly under another
+        name."""
         old = fetch.target.path
         if self.fetch(old) is fetch:
             self._set_fetch(old, None)
@@ -84,7 +85,7 @@ class Arrivals:
         self._copies.wake(old)
 
     def hand_over(self, path: bytes, target: Record) -> None:
-        """What has come, or comes, to `path` is wanted under another name now."""
+        """Give up `path` as the destination: its content is wanted at another path now."""
         fetch, ready = self.fetch(path), self.ready(path)
         if fetch is not None:
             self._set_fetch(path, None)
@@ -100,7 +101,7 @@ class Arrivals:
         self.unready(path)
         size = 0 if ready.data is None else len(ready.data)
         if self._ready_bytes + size > READY_BYTES_MAX:
-            return  # it will be pulled when its turn comes
+            return  # the file is copied or fetched again when its path is planned
         self._set_ready(path, ready)
         self._ready_bytes += size
         self._expected.add(ready.digest, path)
@@ -140,18 +141,18 @@ class Arrivals:
         return bool(self._come)
 
     def is_half_full(self, size: int) -> bool:
-        """True if so many bytes more would take more than half of the memory for what has come."""
+        """True if `size` more bytes would fill more than half of the memory reserved for arrived contents."""
         return self._ready_bytes + size > READY_BYTES_MAX // 2
 
     def staged_names(self) -> set[bytes]:
         return {ready.staged for _, ready in self._all_ready() if ready.staged is not None}
 
     def is_staged(self, name: bytes) -> bool:
-        """True if a staging file has come for a path, or is just being put there."""
+        """True if this staging file holds the content of a path, or is being installed just now."""
         return any(ready.staged == name for _, ready in self._all_ready()) or self._jobs.uses(name)
 
     def path_it_arrives_at(self, content: bytes) -> bytes | None:
-        """The path that a content is on its way to."""
+        """The path for which a content is being fetched; None if there is none."""
         path = self._expected.path_of(content)
         if path is None:
             return None
@@ -166,17 +167,18 @@ class Arrivals:
         return None
 
     def forget_those_that_came(self) -> None:
-        """No job and no transfer is under way: else each content would be remembered for good."""
+        """Forget expected contents. Called when no job and no transfer is active; otherwise the table would only
+        grow."""
         if len(self._expected) > len(self._come) and not self._fetching:
             self._expected.replace({ready.digest: path for path, ready in self._all_ready()})
 
     def drop_below(self, folder: bytes) -> None:
-        """Nothing can be had in a folder."""
+        """Drop everything that is wanted below a folder in which nothing can be installed."""
         for path in [other for other in self._come if other.startswith(folder + b"/")]:
             self.unready(path)
 
     def check(self) -> Iterator[str]:
-        """What is not as it must be between two turns."""
+        """Yield each invariant that is violated between two turns."""
         size = 0
         for path, entry in self._paths.items():
             if (entry.fetch is not None) != (path in self._fetching) or (entry.ready is not None) != (

@@ -1,7 +1,7 @@
-"""What a job may have left at a path, and what listings have to say about it.
+"""What a job may have left at a path, and what listings saw there while a job was out.
 
-In:   what jobs were to put somewhere; what listings saw while a job was out; folders that were not empty.
-Out:  what may be on the disk, until a look or a listing tells.
+In:   versions that jobs try to install; fingerprints that listings saw during a job; folders that were not empty.
+Out:  what may be on the disk until a look or a listing decides.
 Used by: work, path_jobs.
 """
 
@@ -14,13 +14,13 @@ __all__ = ["Attempts"]
 
 
 class Attempts:
-    """What a job may have left at a path, and what listings have to say about it."""
+    """What a job may have left at a path, and what listings saw there while a job was out."""
 
     def __init__(self, paths: PathTable) -> None:
         self._paths = paths
 
     def note_listed(self, path: bytes, fp: bytes) -> None:
-        """A listing saw this while a job was out here."""
+        """A listing saw this fingerprint while a job was out at this path."""
         self._paths.at(path).listed = fp
 
     def take_listed(self, path: bytes) -> bytes | None:
@@ -32,7 +32,7 @@ class Attempts:
         return fp
 
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
-        """A job may have put this there, until a look has told."""
+        """A job may have installed this version here. That is unknown until a look."""
         self._paths.at(path).attempted = stamp
 
     def attempted(self, path: bytes) -> Stamp | None:
@@ -46,7 +46,7 @@ class Attempts:
             self._paths.touch(path)
 
     def await_listing(self, folder: bytes) -> None:
-        """It should go, and was not empty: its listing decides what comes next."""
+        """This folder should go and was not empty: its next listing decides."""
         self._paths.at(folder).leaving = True
 
     def awaits_listing(self, folder: bytes) -> bool:

@@ -53,31 +53,32 @@ class Board:
         self.now = Now(0, 0)
         self.out: list[Effect] = []
         self.peers: dict[str, Contact] = {}
-        self.gone: list[str] = []  # peers that are let go of when this event is done with
+        self.gone: list[str] = []  # peers whose link has ended, to be removed when this event is handled
         self.pending_looks = PendingLooks()
         self.looking: dict[bytes, PendingLook] = {}
         self.listings = ListQueue()
-        self.scanned: set[bytes] = set()  # found by the scan at the start and not yet looked at
+        self.scanned: set[bytes] = set()  # paths that the first scan found and no look has visited yet
         self.plan_queue = PlanQueue()
-        self.is_shared = False  # several want something: do it in small pieces
-        self.discarded: dict[bytes, None] = {}  # staging files that were ordered away, the last of them
+        self.is_shared = False  # several peers or jobs compete: machines work in small pieces
+        self.discarded: dict[bytes, None] = {}  # the last staging files whose removal was ordered
         self.announcements = Announcements()
         self.jobs_out = 0
-        self.moved_ms = 0  # when something last happened
+        self.moved_ms = 0  # monotonic time at which something last happened
         self.run_again = False
         self.first_scan = not index.first_scan_done
         self.scanning = False
-        self.addresses: dict[str, str] = {}  # of peers that are or were connected
-        self.removing = 0  # files that are just being removed
-        self.journals = index.noted(JOURNAL_SINCE) is not None  # what the first contact brings is no change
+        self.addresses: dict[str, str] = {}  # last known address of each peer, connected or not
+        self.removing = 0  # removals of files that are being carried out
+        # false until the first peer's state is complete: what that brings is no change
+        self.journals = index.noted(JOURNAL_SINCE) is not None
 
     def name_of(self, node: str) -> str:
-        """What a node calls itself, or did when it was last connected."""
+        """The display name of a node, as it called itself when it was last connected."""
         if not node:
             return ""
         if node in self.peers:
             return self.peers[node].name
-        if node.startswith("="):  # the maker of a first scan's record is no node
+        if node.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
             return FIRST_CONTACT
         return str(self.index.noted("name " + node) or node[:8])
 
@@ -85,7 +86,7 @@ class Board:
         self.out.append(Tell(note))
 
     def tell_later(self, note: LocalChange) -> None:
-        """What a user did here: people are told at the end of the turn, when a rename is known to be one."""
+        """Log a user's change at the end of the turn, when it is known whether it is part of a rename."""
         self.announcements.log(note)
 
     def plan_later(self, path: bytes, wait_ms: int) -> None:
@@ -111,17 +112,17 @@ class Board:
         self.out.append(Send((node,), message, size))
 
     def send_to_all(self, message: Message, size: int, but: str = "") -> None:
-        """To every peer that has asked for our state, except that one."""
+        """Send to every peer that has asked for our state, except `but`."""
         for node in sorted(self.peers):
             if node != but and self.peers[node].has_asked:
                 self.send(node, message, size)
 
     def begin(self, now: Now) -> None:
-        """An event begins."""
+        """Start handling one event at this time."""
         self.now, self.out = now, []
 
     def begin_turn(self, now: Now) -> None:
-        """What is due at the end of a turn begins."""
+        """Start the work that is due at the end of a turn."""
         self.begin(now)
         self.run_again = False
 
@@ -129,7 +130,7 @@ class Board:
         self.out.append(effect)
 
     def run_once_more(self) -> None:
-        """There is more to do at the end of a turn, whether anything happens or not."""
+        """Ask for another run at the end of the turn, even if no event arrives."""
         self.run_again = True
 
     def something_happened(self) -> None:
@@ -154,7 +155,7 @@ class Board:
         self.scanning = True
 
     def scan_need_not_wait(self, path: bytes) -> None:
-        """It was looked at, or may never be readable."""
+        """The path was looked at, or may never be readable, so the scan need not wait for it."""
         self.scanned.discard(path)
 
     def end_scan(self) -> None:
@@ -173,23 +174,23 @@ class Board:
         self.peers[peer.replica] = peer
 
     def peer_gone(self, node: str) -> bool:
-        """False if it was gone already."""
+        """Remove a peer. False if it was removed already."""
         return self.peers.pop(node, None) is not None
 
     def drop_all(self) -> None:
-        """The connections end; the peers may come again at once."""
+        """Ask for the end of all connections. The peers may connect again at once."""
         self.gone += self.peers
 
     def next_gone(self) -> str | None:
-        """A peer that is to be let go of."""
+        """The next peer that has to be removed; None if there is none."""
         return self.gone.pop(0) if self.gone else None
 
     def is_being_told(self, path: bytes) -> bool:
-        """True while a peer that announced this path has not yet told us everything."""
+        """True while a peer that announced this path has not sent all of its state yet."""
         return any(offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers(path))
 
     def asker(self, event: ReadDone | DeltaDone | Signed) -> Contact | None:
-        """The peer that waits for this; None if its link is another one by now."""
+        """The peer that waits for this result; None if its connection was replaced meanwhile."""
         peer = self.peers.get(event.peer)
         return peer if peer is not None and peer.link == event.link else None
 

@@ -1,4 +1,4 @@
-"""What the two brakes hold, and whether the peers know it.
+"""What the two brakes hold, and whether the peers have been informed.
 
 In:   what own_losses and peer_losses decide. Out: BRAKE messages.
 Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, incoming_moves, fetcher, acquire, planner,
@@ -17,23 +17,23 @@ from dir_sync.engine.board import Board
 
 __all__ = ["Brakes"]
 
-_BRAKE_AGAIN_MS = 500  # peers hear how much is held at most so often
+_BRAKE_AGAIN_MS = 500  # the peers are informed at most this often
 
 
 class Brakes:
-    """What the two brakes hold, and whether peers know."""
+    """What the two brakes hold, and whether the peers have been informed."""
 
     def __init__(self, board: Board, brake: BrakeLimits | None) -> None:
         self._board = board
         self.own = Brake(brake or BrakeLimits())
         self.peers = PeerBrake(self.own.limits)
-        self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peers' brakes
-        self.is_published = True  # peers know what is held here ...
-        self.published: tuple[Held, ...] = ()  # ... which was this ...
-        self.publish_due_ms = 0  # ... and hear of more at this time at the earliest
+        self.held_elsewhere: dict[str, tuple[Held, ...]] = {}  # by peer: what its brake holds
+        self.is_published = True  # false: what is held here changed since the peers were informed
+        self.published: tuple[Held, ...] = ()  # what the peers were informed of last
+        self.publish_due_ms = 0  # earliest monotonic time of the next message
 
     def held(self) -> tuple[Held, ...]:
-        """What is held here, by who did it; our own side under our own name."""
+        """What this node holds, by the node that made the changes. Our own losses stand under our own name."""
         held = [
             Held(maker, max(paths.values()), len(paths), next(iter(paths)))
             for maker, paths in sorted(self.peers.held().items())
@@ -47,14 +47,14 @@ class Brakes:
         self.held_elsewhere.pop(node, None)
 
     def held_there(self, node: str, held: tuple[Held, ...]) -> None:
-        """That peer's brake holds this now."""
+        """Note what that peer's brake holds now."""
         if held:
             self.held_elsewhere[node] = held
         else:
             self.held_elsewhere.pop(node, None)
 
     def publish_later(self) -> None:
-        """What is held here has changed; the peers hear of it soon."""
+        """Inform the peers soon: what is held here has changed."""
         self.is_published = False
 
     def publish_when_due(self) -> None:

@@ -1,6 +1,6 @@
-"""New files that came with their content: installed at once, with one intent for an update.
+"""New files that a peer pushed with their content: installed at once, with one intent for each update.
 
-In:   MODIFICATION_UPDATE messages with contents. Out: apply jobs; what cannot be installed so becomes an offer.
+In:   MODIFICATION_UPDATE messages with contents. Out: apply jobs. What cannot be installed at once becomes an offer.
 Used by: router.
 """
 
@@ -25,11 +25,11 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["BulkInstall"]
 
-_TOLD_SINGLY = 5  # of a crowd, people are told of so many by name
+_TOLD_SINGLY = 5  # of one update, so many files are logged by name
 
 
 class BulkInstall:
-    """New files that came with their content: one intent for an update."""
+    """New files that a peer pushed with their content: one intent for each update."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class BulkInstall:
         self._applier = applier
 
     def install_pushed(self, peer: Contact, changes: tuple[Change, ...]) -> list[Change]:
-        """New files that came with their content, to a place where nothing is known: installed at once, as `_plan` would in
-        the end. Returns the other changes."""
+        """Install pushed files at paths that the index does not know, as the planner would decide in the end. Returns
+        the changes that have to be planned."""
         index, work = self._board.index, self._work
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
@@ -88,7 +88,8 @@ class BulkInstall:
         return others
 
     def on_pushed_installed(self, results: Sequence[ApplyResult]) -> list[ApplyResult]:
-        """`on_applied` for all gifts that were installed as they should be. Returns the other results."""
+        """Handle all pushed files that were installed as ordered, as `Applier.on_applied` would. Returns the other
+        results."""
         unknown = self._board.index.unknown([result.path for result in results])
         done = {
             result[0]: result[2]

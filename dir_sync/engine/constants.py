@@ -1,4 +1,4 @@
-"""Bounds and waits that several machines of the engine use. What one machine alone uses stands in its module."""
+"""Limits and delays that several machines of the engine use. A limit of one machine stands in its module."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ __all__ = [
     "TROUBLE_RETRY_MS",
 ]
 
-NOBODY = ""  # whose offers are those that their peer has replaced
-OURS = "~"  # whose offers are what was here once and is wanted again; before the name of a peer: it has the content
-TIMES_MAX = 10_000  # folders whose times are to be set, or told once more
+NOBODY = ""  # node of an offer that its peer has replaced since
+OURS = "~"  # node of an offer that restores an earlier version; followed by a peer's name if that peer has the content
+TIMES_MAX = 10_000  # folders whose mtimes are to be set or announced
 PLAN_MAX = 800  # paths planned in one turn ...
 TELL_TOGETHER_MS = 40
 RETRY_MS = 1_000
-MEMBER = "member "  # note of the index, before the id of a node that has shared most of the folder with us
-BRAKED_AT = "brake time "  # ... and since when (wall clock, ns)
-TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after the world's trouble
-BLIND = "blind"  # note of the index: it was made, or has been checked, on a disk that is blind to spellings
-CHANGING = "it is being changed here"  # no trouble that people are told of
+MEMBER = "member "  # prefix of an index note, before the id of a node that has shared most of the folder with us
+BRAKED_AT = "brake time "  # index note: since when (wall clock, ns) that is held
+TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after an error of the disk
+BLIND = "blind"  # index note: this index was made or verified on a disk that ignores case or Unicode form
+CHANGING = "it is being changed here"  # this problem is not logged
 STALLED_MS = 60_000
 RECHECK_MAX = 500
-RECHECK_MS = (5_000, 60_000)  # after it was displaced, a version is looked at again
-CALM_MS = 300  # after the last change: time for what is only nice to have
-ECHO_MS = 2_000  # an event that comes later is looked at
-READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that wait for their turn
-DELTA_KEEP_MS = STALLED_MS + 5_000  # nobody has asked for any of it: whoever began to has given it up by then
-MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the rest is found by content
-EMPTY_MS = 3_000  # a new file that is open and empty is announced after this
-_new = tuple.__new__  # half the cost of a named tuple's own
+RECHECK_MS = (5_000, 60_000)  # a displaced version is looked at again: first and last delay
+CALM_MS = 300  # without a change for so long, low-priority work begins
+ECHO_MS = 2_000  # a watcher event that comes later than this after our own change causes a look
+READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that are not installed yet
+DELTA_KEEP_MS = STALLED_MS + 5_000  # nobody pulled from a delta for so long: its transfer has stalled by then
+MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the others are matched by content
+EMPTY_MS = 3_000  # an empty file that a program has open is announced after this
+_new = tuple.__new__  # half the cost of calling the named tuple

@@ -24,7 +24,7 @@ from dir_sync.history import undo_plan
 
 __all__ = ["Decisions"]
 
-_REVERT_MS = 600_000  # what we did within this a peer may undo, if it was rejected there
+_REVERT_MS = 600_000  # our changes of the last so many ms may be undone, if a person rejects them at another node
 
 
 class Decisions:
@@ -49,7 +49,7 @@ class Decisions:
         self._queries = queries
 
     def on_decided(self, approve: bool) -> None:
-        """Somebody at this node has decided about all that is held, here and by the peers."""
+        """A person at this node decided about everything that is held, here and by the peers."""
         for node, news in self._brakes.held_elsewhere.items():
             if approve and (files := sum(one.files for one in news if one.maker == node)):
                 self._peer_losses.approvals.expect(node, files)
@@ -61,12 +61,13 @@ class Decisions:
             self.decided_here(approve)
 
     def decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
-        """What that node did up to `counter` was meant; or it was not. `said_by`: a peer, or "" for a person at this node.
-        There are three cases:
+        """A person approved or rejected what `maker` changed up to `counter`. `said_by`: the peer that sent the
+        decision, or "" for a person at this node. There are three cases:
 
         1. It is about our own losses: any member of the folder may decide.
-        2. It is about what is held here: nobody approves what came by its own link, but whoever brought it may take it back.
-        3. It is about what nobody has brought yet: noted, and asked about when it comes."""
+        2. It is about what is held here: nobody approves what its own link brought, but the peer that brought it may
+        reject it.
+        3. It is about changes that have not arrived yet: the decision is stored and applied when they do."""
         is_news = False
         counts = not said_by or self._intake.is_member(said_by)
         if (
@@ -130,10 +131,10 @@ class Decisions:
             self._brakes.publish()
 
     def decided_here(self, approve: bool) -> None:
-        """What our own scan missed was meant, and is told; or it was not, and comes back from whoever has it."""
+        """Announce the losses of this node, or fetch the lost files back from the peers that have them."""
         paths = self._brakes.own.let_go()
         self._brakes.publish()
-        self._board.plan_queue.add_all_offers()  # what waited for it
+        self._board.plan_queue.add_all_offers()  # paths that waited for the decision
         if approve:
             self._own_losses.let_go(paths)
             return
@@ -145,7 +146,7 @@ class Decisions:
             self._intake.ask_again(self._board.peers[node])
 
     def _bring_back(self, maker: str, link: str, rewrites: bool) -> None:
-        """What a maker did within the minute before its link was braked, and was let through: it was not meant either."""
+        """Undo what a maker changed within the minute before the brake held its link. The brake let that through."""
         since = self._board.index.noted(BRAKED_AT + link)
         if not isinstance(since, int):
             return

@@ -1,4 +1,4 @@
-"""Deltas asked for and offered: what is here is the base of what is wanted.
+"""Deltas that this node asks for: a file of ours is the base of the wanted version.
 
 In:   offers of files that we hold in another version. Out: DELTA_REQUEST and SIGNATURE messages, patch jobs.
 Used by: fetcher, router.
@@ -26,15 +26,15 @@ __all__ = ["DeltaRequests"]
 
 
 class _Requested(NamedTuple):
-    """A delta that we asked for."""
+    """A delta that this node asked for."""
 
     path: bytes
-    content: bytes  # to which it leads
-    until_ms: int  # how long the answer is waited for
+    content: bytes  # the content that the delta produces
+    until_ms: int  # monotonic time until which the answer is awaited
 
 
 class DeltaRequests:
-    """Deltas asked for and offered: what is here is the base of what is wanted."""
+    """Deltas that this node asks for: a file of ours is the base of the wanted version."""
 
     def __init__(
         self, board: Board, work: WorkTable, sources: Sources, signatures: SignatureBacklog, transfers: TransferTable
@@ -54,18 +54,19 @@ class DeltaRequests:
             self._board.plan_queue.add(asked.path)
 
     def ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
-        """`size`: of the base, if it is what is at the path; else 0."""
+        """`size`: bytes of the base if it is the file at `path`; otherwise 0."""
         if self.delta_is_coming(path, target.content):
             return
         id_ = self._transfers.holders[node].window.new_id(self._board.number)
         self._requests[node][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
         self._sources.begin_with(path, base)
         self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
-        self._work.holders.want_whole(path)  # where no delta comes, the next plan asks for the whole
+        self._work.holders.want_whole(path)  # if no delta comes, the next plan fetches the whole file
         self._board.plan_later(path, STALLED_MS)
 
     def delta_is_coming(self, path: bytes, content: bytes) -> bool:
-        """A peer makes it, or looks whether there is one: that is waited for, though others have the whole by now."""
+        """True while a peer makes this delta or checks whether it can. The path waits, even if other peers have the
+        whole file."""
         return any(
             asked.path == path and asked.content == content and self._board.now.mono_ms < asked.until_ms
             for requests in self._requests.values()
@@ -73,7 +74,8 @@ class DeltaRequests:
         )
 
     def patch(self, fetch: Fetch) -> None:
-        """The delta is here: make the file. A second Staged with the same token tells how it went."""
+        """The delta has arrived: order the job that makes the file. A second `Staged` with the same token reports the
+        result."""
         path = fetch.target.path
         base = None if fetch.base is None else self._sources.where_is(fetch.base, path)
         if base is None:
@@ -89,8 +91,8 @@ class DeltaRequests:
         )
 
     def no_delta(self, node: str, id_: int) -> bool:
-        """There will be no delta: the whole file is asked for (`want_whole` was called for it). False if none was asked for
-        with that id."""
+        """The peer makes no delta: the next plan fetches the whole file (`want_whole` was called before). False if the
+        id is unknown."""
         asked = self._requests[node].pop(id_, None)
         if asked is not None:
             self._board.plan_queue.add(asked.path)

@@ -19,17 +19,17 @@ from dir_sync.engine.constants import DELTA_KEEP_MS
 __all__ = ["DeltasForPeers"]
 
 _DELTAS_MAX = 32  # deltas kept for peers that may pull them ...
-_DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and what they hold; the newest stays in any case
-_WANTED_MAX = 64  # deltas that one peer waits for
+_DELTAS_BYTES_MAX = 1024 * limits.MIB  # ... and their total size; the newest is kept in any case
+_WANTED_MAX = 64  # requests of one peer that wait for a delta
 
 
 class DeltasForPeers:
-    """Deltas made for peers: kept while they may be pulled."""
+    """Deltas made for peers: kept while a peer may pull them."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self.growths = Growths()
-        # Made for peers, by base and content, and when (ms) they were last asked for; in that order
+        # By base and content; with the monotonic ms of the last request, in that order.
         self.deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
         # By peer, and by the id of its DELTA_REQUEST: path, digest, base
         self._wanted: dict[str, dict[int, tuple[bytes, bytes, bytes]]] = {}
@@ -41,7 +41,7 @@ class DeltasForPeers:
         del self._wanted[node]
 
     def keep_delta(self, made: MadeDelta) -> None:
-        """A delta that peers may pull. Where there are too many, those of contents that we have no more go first."""
+        """Keep a delta for peers to pull. If there are too many, those whose content we no longer have go first."""
         known, _ = self.deltas.pop((made.base, made.digest), (None, 0))
         if known is not None:
             self._board.order_discard((known.name,))
@@ -59,7 +59,7 @@ class DeltasForPeers:
         self._board.order_discard((made.name,))
 
     def drop_old_deltas(self) -> None:
-        """Those that nobody has asked for for long. Who comes for one later has it made again."""
+        """Drop deltas that no peer has pulled for long. A later request makes them anew."""
         while self.deltas:
             key, (_, asked_ms) = next(iter(self.deltas.items()))
             if self._board.now.mono_ms - asked_ms < DELTA_KEEP_MS:
@@ -67,7 +67,7 @@ class DeltasForPeers:
             self._forget_delta(key)
 
     def delta_of(self, base: bytes, digest: bytes) -> MadeDelta | None:
-        """A delta that is kept; it was asked for just now."""
+        """A kept delta, or None. Renews the time of its last use."""
         made, _ = self.deltas.pop((base, digest), (None, 0))
         if made is not None:
             self.deltas[(base, digest)] = (made, self._board.now.mono_ms)
@@ -93,7 +93,8 @@ class DeltasForPeers:
             return
         self._wanted[peer.replica][message.id] = (message.path, message.digest, message.base)
         size = message.size if signature is None else 0
-        only_growth = 0 < 4 * size < row.record.size  # of so little a delta is no smaller than the whole
+        # the base is so short that a delta saves little: the job checks only whether the file grew
+        only_growth = 0 < 4 * size < row.record.size
         self._board.order(
             DeltaJob(
                 peer.replica,
@@ -140,6 +141,6 @@ class DeltasForPeers:
             self._board.send(peer.replica, Delta(self._board.folder, event.id, event.delta.size), 50)
 
     def drop_delta(self, delta: MadeDelta | None) -> None:
-        """It goes, unless it is kept for peers."""
+        """Remove the delta's file, unless it is kept for peers."""
         if delta is not None and all(delta is not kept for kept, _ in self.deltas.values()):
             self._board.order_discard((delta.name,))

@@ -1,11 +1,11 @@
 """One node's decisions about one folder: the dispatch.
 
-Everything that happens comes in as an event, everything to do goes out as an effect.
+Everything that happens arrives as an event; everything to do leaves as an effect.
 
 In:   `handle(event, now)`, as often as things happen; `end_turn(now)` after one or several of them.
 Out:  effects, to be performed in order after the index was committed.
-Rule: it knows all machines, in the order of their layers, and none knows it. It hands each event to one of them, runs them
-      in a fixed order at the end of a turn, and says when it has to be called again.
+Rule: it knows all machines, in the order of their layers, and no machine knows it. It hands each event to one machine,
+runs the machines in a fixed order at the end of a turn, and says when it must be called again.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Engine(Machines):
     """The machines of one folder. One thread only."""
 
     def start(self, now: Now, found: Sequence[Version] = ()) -> list[Effect]:
-        """Look at everything: what happened while nobody watched? `found`: what the last run displaced and did not live
-        to note, under the paths where the index says that these contents still are."""
+        """Begin the scan of the whole folder. `found`: versions that the last run displaced and did not record before
+        it ended, under the paths where the index still lists their content."""
         self.board.begin(now)
         self.board.begin_scan()
         self.own_losses.begin_to_look()
@@ -61,7 +61,7 @@ class Engine(Machines):
         return self.board.out + self.end_turn(now)
 
     def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
-        """`handle` for what the watcher tells, which comes by the thousand."""
+        """`handle` for watcher events, which arrive by the thousand."""
         self.board.begin(now)
         effects: list[Effect] = []
         for event in events:
@@ -71,7 +71,7 @@ class Engine(Machines):
         return effects
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
-        """One event. What it makes necessary comes now or with `end_turn`."""
+        """Handle one event. Returns the effects that cannot wait for `end_turn`."""
         self.board.begin(now)
         match event:
             case Touched(path, urgency):
@@ -149,7 +149,7 @@ class Engine(Machines):
         return self.board.out
 
     def end_turn(self, now: Now) -> list[Effect]:
-        """Everything that is due now: looks, plans, words to the peers."""
+        """Do everything that is due: looks, plans, messages to the peers."""
         self.board.begin_turn(now)
         self.brakes.peers.sample(self.board.index.files(), now.mono_ms)
         self.look_queue.send_looks()
@@ -186,14 +186,14 @@ class Engine(Machines):
         return self.board.out
 
     def next_deadline(self) -> int | None:
-        """The monotonic ms at which `end_turn` has something to do, even if nothing happens; None: never."""
+        """The monotonic ms at which `end_turn` has to be called even without an event; None: never."""
         if self.board.run_again:
             return self.board.now.mono_ms
         due: list[int] = []
         if self.board.announcements.rows:
             due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
         if not self.look_queue.looks_out and (when := self.board.pending_looks.next_due()) is not None:
-            due.append(when)  # while looks are out, the next ones are sent when they come back
+            due.append(when)  # further looks are sent when the current ones return
         if self.versions.rechecks:
             due.append(self.versions.rechecks[0][0])
         if self.deltas_out.deltas:
@@ -225,7 +225,7 @@ class Engine(Machines):
 
     @property
     def is_busy(self) -> bool:
-        """True while anything is under way or known to be missing here and to be had."""
+        """True while work is active, or while a wanted content is missing here that a peer can give."""
         return bool(
             self.board.jobs_out
             or len(self.board.pending_looks)
@@ -238,7 +238,7 @@ class Engine(Machines):
 
     @property
     def has_jobs_out(self) -> bool:
-        """True while a worker may be at something whose outcome is not noted yet."""
+        """True while a job's result is not recorded yet."""
         return bool(self.board.jobs_out)
 
     def _peer_came(self, peer: Contact) -> None:
@@ -257,7 +257,7 @@ class Engine(Machines):
         self.readers.peer_gone(node)
         self.transfers.peer_gone(node)
         self.deltas_in.peer_gone(node)
-        self.board.plan_queue.add_all(self.work.rooms.close(node))  # another may have what they want
+        self.board.plan_queue.add_all(self.work.rooms.close(node))  # another peer may have what these paths want
         self.uploader.peer_gone(node)
         self.deltas_out.peer_gone(node)
         self.publisher.peer_gone(node)

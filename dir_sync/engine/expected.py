@@ -1,8 +1,8 @@
-"""Contents that will come, and the paths that wait for one of them.
+"""Contents that are expected, and the paths that wait for one of them.
 
-In:   what a transfer, a copy or a job will bring; who wants the same content at another path.
-Out:  to which path a content comes; marks for those who waited for it.
-Rule: of two paths that want one content, one gets it, and the other is copied from there.
+In:   contents that a transfer, a copy or a job will bring; paths that want the same content.
+Out:  the path to which a content comes; marks for the paths that waited for it.
+Rule: if two paths want one content, it is fetched for one and copied to the other.
 Used by: work, arrivals.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["Copies", "Expected"]
 
 
 class Expected:
-    """Which content is on its way to which path, as far as is remembered: `Arrivals` knows whether that is still so."""
+    """Which content is expected at which path. An entry may be out of date; `Arrivals` checks it."""
 
     def __init__(self) -> None:
         self._paths: dict[bytes, bytes] = {}  # content -> path
@@ -27,7 +27,7 @@ class Expected:
         return len(self._paths)
 
     def add(self, content: bytes, path: bytes) -> None:
-        """A content will come to a path: by a transfer, a copy, or a job."""
+        """A transfer, a copy or a job will bring this content to this path."""
         self._paths[content] = path
 
     def add_all(self, items: Sequence[ApplyItem]) -> None:
@@ -43,11 +43,11 @@ class Expected:
         self._paths = paths
 
     def lacks(self, contents: set[bytes]) -> set[bytes]:
-        """Those of some contents of which it is not known that they come."""
+        """Those of `contents` that are not expected anywhere."""
         return contents.difference(self._paths)
 
     def all(self) -> list[bytes]:
-        """Contents that will come, as far as is remembered."""
+        """All expected contents; some of them may be out of date."""
         return list(self._paths)
 
 
@@ -59,14 +59,14 @@ class Copies:
         self._paths = paths
 
     def begin_wait(self, path: bytes, other: bytes) -> None:
-        """The same content is on its way to another path, and is copied from there."""
+        """Let `path` wait: its content is on its way to `other`, and is copied from there."""
         entry = self._paths.at(other)
         if entry.copies is None:
             entry.copies = {}
         entry.copies[path] = None
 
     def waiting_for(self, path: bytes) -> list[bytes]:
-        """Who waits for what is on its way to `path`."""
+        """The paths that wait for the content on its way to `path`."""
         entry = self._paths.get(path)
         return [] if entry is None or entry.copies is None else list(entry.copies)
 

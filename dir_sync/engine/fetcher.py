@@ -1,6 +1,6 @@
-"""How a content is fetched: from whom, as a whole or as a delta, and what arrives of it.
+"""Fetches contents: chooses the holder, asks for the whole or for a delta, and gathers what arrives.
 
-In:   paths whose content has to come; CHUNKS and REFUSE messages; results of staging jobs.
+In:   paths whose content is wanted; CHUNKS and REFUSE messages; results of staging jobs.
 Out:  pulls within the window of each peer; contents that are ready to be installed.
 Used by: acquire, planner, router.
 """
@@ -30,11 +30,11 @@ from dir_sync.index import Row
 
 __all__ = ["Fetcher"]
 
-_LARGE_FETCHES_MAX = 4  # from one peer, so that none that is slow, or gives nothing, holds up what others have
+_LARGE_FETCHES_MAX = 4  # from one peer, so that one slow transfer does not delay all others
 
 
 class Fetcher:
-    """How a content is fetched: from whom, as a whole or as a delta, and what arrives of it."""
+    """Fetches contents: chooses the holder, asks for the whole or for a delta, and gathers what arrives."""
 
     def __init__(
         self,
@@ -90,7 +90,8 @@ class Fetcher:
         if is_changing and self._incoming_moves.wait_a_moment(target):
             return
         grows = delta is not None and delta[3].marks is not None
-        may_have_grown = row is not None and 0 < row.record.size < target.size  # to tell that, no library is needed
+        # appended bytes are recognized without the delta library
+        may_have_grown = row is not None and 0 < row.record.size < target.size
         may_ask = (self._board.with_deltas or grows or may_have_grown) and not self._work.holders.is_whole_wanted(path)
         before = self._sources.base_of(path, row) if may_ask else None
         is_ours = before is not None and row is not None and row.record.content == before[0]
@@ -186,13 +187,14 @@ class Fetcher:
         if event.verified and fetch.base is not None and is_delta_in(fetch.name):
             self._deltas_in.patch(fetch)
             return
-        if event.verified and (fetch.base is not None or event.written == fetch.size):  # else it is to be longer by now
+        # otherwise the file became longer meanwhile
+        if event.verified and (fetch.base is not None or event.written == fetch.size):
             self._transfers.forget(fetch)
             if fetch.base is not None:
                 self._board.tell(
                     notes.FetchedDelta(path, self._board.name_of(fetch.peer), fetch.target.size, fetch.size)
                 )
-            elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # else all of it was here
+            elif fetch.size >= limits.LARGE_FILE_BYTES and fetch.opened:  # otherwise all of its bytes were here already
                 self._transfers.tell_fetched(fetch)
             self._work.arrivals.make_ready(path, Ready(fetch.target.content, None, fetch.name))
             self._board.plan_queue.add(path)
@@ -208,7 +210,7 @@ class Fetcher:
         self._transfers.write(fetch)
 
     def wake_waiting(self) -> None:
-        """Room in a window: some of those who wait for it are planned again; in bulk, not one by one."""
+        """Plan paths that waited for room in a peer's window: as many as fit, in bulk."""
         for fetch in self._transfers.large.values():
             if fetch.opened:
                 self._transfers.pull(fetch)
@@ -236,6 +238,6 @@ class Fetcher:
         if reason != "later":
             self._board.index.drop_offer(path, OURS + peer.replica)
             if any(held.maker == peer.replica for held in self._brakes.held_elsewhere.get(peer.replica, ())):
-                self._sources.note_missing(peer.replica, fetch.target.content)  # until it tells more of what it misses
+                self._sources.note_missing(peer.replica, fetch.target.content)  # until that peer announces it anew
         self._transfers.give_up(fetch, path)
         self._board.plan_later(path, RETRY_MS if reason == "later" else limits.SETTLE_MS)

@@ -1,6 +1,6 @@
-"""Modification times of folders: set, and announced once more, when all is calm.
+"""Modification times of folders: set and announced when the folder is calm.
 
-In:   folders in which somebody works, and times that peers announced. Out: jobs that set them; announcements.
+In:   folders with recent changes, and mtimes that peers announced. Out: jobs that set mtimes; announcements.
 Used by: applier, recorder, local_changes, idle, router.
 """
 
@@ -19,38 +19,38 @@ __all__ = ["FolderTimes"]
 
 
 class FolderTimes:
-    """Modification times of folders: set, and announced once more, when all is calm."""
+    """Modification times of folders: set and announced when the folder is calm."""
 
     def __init__(self, board: Board, work: WorkTable, publisher: Publisher) -> None:
         self._board = board
         self._work = work
         self._publisher = publisher
-        self.mtimes_to_set: dict[bytes, int] = {}  # folder -> mtime to set when all is calm
+        self.mtimes_to_set: dict[bytes, int] = {}  # folder -> mtime (ns) to set when all is calm
         self.active_folders: dict[
             bytes, int | None
-        ] = {}  # folder in which people change things -> its time as told last
-        self._mtime_checks: dict[bytes, int | None] = {}  # the same, now that it is calm: their times are looked at
-        self._mtimes_to_announce: dict[bytes, int] = {}  # these have others by now, to be told
+        ] = {}  # folder with recent local changes -> mtime (ns) that was announced last
+        self._mtime_checks: dict[bytes, int | None] = {}  # of these, the ones whose mtime is being looked at
+        self._mtimes_to_announce: dict[bytes, int] = {}  # folders whose mtime changed -> mtime (ns) to announce
 
     def mark_active(self, folder: bytes, mtime: int | None) -> None:
-        """People change something in a folder, whose time was told as `mtime` (None: was not told). It may have got a later
-        one by what they did before we looked, or right after."""
+        """A user changed something in this folder. Its mtime was announced as `mtime` (None: not announced); it may
+        have got a later one through changes before or after our look."""
         if folder and (folder in self.active_folders or len(self.active_folders) < TIMES_MAX):
             known = self.active_folders.get(folder)
             self.active_folders[folder] = known if mtime is None else mtime
 
     def begin_checks(self) -> list[bytes]:
-        """It is calm: folders in which people changed things, whose times are looked at now."""
+        """Move all active folders to the check. Returns them; their mtimes are looked at now."""
         self._mtime_checks, self.active_folders = self.active_folders, {}
         return sorted(self._mtime_checks)
 
     def checked(self, path: bytes, mtime: int) -> None:
-        """A look found this time."""
+        """A look found this mtime (ns)."""
         if self._mtime_checks.pop(path, mtime) != mtime:
             self._mtimes_to_announce[path] = mtime
 
     def set_later(self, path: bytes, mtime: int) -> None:
-        """A folder of ours gets this time when all is calm."""
+        """Set this mtime (ns) on a folder of ours when all is calm."""
         self.mtimes_to_set[path] = mtime
 
     def set_mtimes(self) -> None:

@@ -1,7 +1,7 @@
-"""Paths whose folder is not here: their content waits until it is.
+"""Paths whose parent folder is missing: their content waits for the folder.
 
-In:   paths that wait, and folders that came. Out: which contents wait, and which of them have come already.
-Rule: the folder comes first, and then calls for what is in it.
+In:   paths that wait, and folders that arrive. Out: which contents wait, and which of them have arrived.
+Rule: the folder is installed first; then the paths in it are planned.
 Used by: work.
 """
 
@@ -14,7 +14,7 @@ __all__ = ["FolderWaits"]
 
 
 class FolderWaits:
-    """Paths whose folder is not here: their content waits until it is."""
+    """Paths whose parent folder is missing: their content waits for the folder."""
 
     def __init__(self, paths: PathTable, arrivals: Arrivals) -> None:
         self._paths = paths
@@ -22,7 +22,7 @@ class FolderWaits:
         self._waiting: set[bytes] = set()
 
     def begin_wait(self, path: bytes, content: bytes) -> None:
-        """Its folder comes first, and then calls for it."""
+        """Let `path` wait until its parent folder exists."""
         self._paths.at(path).folder_for = content
         self._waiting.add(path)
 
@@ -36,7 +36,7 @@ class FolderWaits:
             self._paths.touch(path)
 
     def is_content_awaited(self, content: bytes) -> bool:
-        """True if a content is wanted in a folder that is still to come."""
+        """True if a path whose parent folder is missing wants this content."""
         return any(self._paths.at(path).folder_for == content for path in self._waiting)
 
     def has_ready(self) -> bool:

@@ -1,6 +1,6 @@
-"""A file that grew elsewhere grows here: what is new is fetched and appended.
+"""A file grew at a peer: the appended bytes are fetched and appended here.
 
-In:   offers of a file that begins with what we hold. Out: transfers that append.
+In:   offers of a file that begins with our version. Out: transfers that append.
 Used by: fetcher.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["GrowthInstaller"]
 
 
 class GrowthInstaller:
-    """A file that grew elsewhere grows here."""
+    """A file grew at a peer: the appended bytes are fetched and appended here."""
 
     def __init__(self, board: Board, work: WorkTable, transfers: TransferTable, applier: Applier) -> None:
         self._board = board
@@ -30,8 +30,8 @@ class GrowthInstaller:
         self._applier = applier
 
     def begin_growth(self, row: Row, target: Record, node: str, marks: tuple[bytes, ...]) -> None:
-        """Known here: what we hold is the beginning of what is wanted. The file itself is written to, so nothing else is done
-        at its path until that is over."""
+        """Our version is the beginning of the wanted one. The job writes into the file itself, so nothing else happens
+        at this path until it ends."""
         path, mine = target.path, row.record
         token = self._transfers.new_token()
         now, size = self._board.now.mono_ms, mine.size
@@ -62,7 +62,7 @@ class GrowthInstaller:
         self._transfers.pull(fetch)
 
     def on_grown(self, fetch: Fetch, event: Staged) -> None:
-        """More of a file that grows is here."""
+        """A job appended more bytes, or failed."""
         path = fetch.target.path
         if not event.problem and not event.verified:
             fetch.written = event.written
@@ -78,7 +78,7 @@ class GrowthInstaller:
         if event.problem:
             self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
-            )  # what it is now decides what comes next
+            )  # a look at the file decides what comes next
             if event.full:
                 self._work.retries.await_disk_room(path, fetch.target.size)
             if event.base_changed:

@@ -1,8 +1,8 @@
-"""Which holders of a path could not give what is wanted, and what is tried next.
+"""Which holders could not give a path's content, and whether a delta or the whole is asked for next.
 
-In:   holders that failed, deltas that are offered, what peers announce anew.
-Out:  who is not asked; whether a delta or the whole is asked for.
-Rule: all of it is about what is announced just now, and is forgotten with that (`Retries.forget`).
+In:   holders that failed, offered deltas, new announcements.
+Out:  holders that are skipped; whether a delta or the whole is asked for.
+Rule: all of it belongs to the current announcement, and is forgotten with it (`Retries.forget`).
 Used by: work.
 """
 
@@ -15,18 +15,18 @@ __all__ = ["Holders"]
 
 
 class Holders:
-    """Which holders of a path could not give what is wanted, and what is tried next."""
+    """Which holders could not give a path's content, and whether a delta or the whole is asked for next."""
 
     def __init__(self, paths: PathTable) -> None:
         self._entries = RetryEntries(paths)
 
     def failed_holders(self, path: bytes) -> frozenset[str]:
-        """Holders that just could not give what is wanted."""
+        """Holders that failed in this round."""
         retry = self._entries.of(path)
         return frozenset() if retry is None else retry.failed
 
     def is_whole_wanted(self, path: bytes) -> bool:
-        """True if a delta was asked for already, or a holder has failed: the next plan asks for the whole."""
+        """True if a delta was asked for before, or a holder failed: the next plan fetches the whole."""
         retry = self._entries.of(path)
         return retry is not None and retry.whole
 
@@ -45,14 +45,16 @@ class Holders:
             self._entries.tidy(path, retry)
 
     def end_round(self, path: bytes) -> int:
-        """None of its holders could give it: they are asked once more. Returns how many rounds there were before."""
+        """No holder could give the content: start the next round with all of them. Returns the number of rounds
+        before."""
         retry = self._entries.at(path)
         retry.failed, retry.whole = frozenset(), False
         retry.rounds += 1
         return retry.rounds
 
     def announced_by(self, path: bytes, node: str, is_other: bool) -> None:
-        """A peer announced something: it may be asked again. `is_other`: what failed was another content."""
+        """A peer announced this path, so it may be asked again. `is_other`: the failed attempt was for another
+        content."""
         retry = self._entries.of(path)
         if retry is None:
             return

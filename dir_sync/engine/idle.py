@@ -1,6 +1,6 @@
-"""What is done when nothing else is to be done: sweeps, folder times, signatures.
+"""Low-priority work: removal of unused staging files, folder mtimes, signatures.
 
-In:   marks of the machines. Out: one step at a time.
+In:   marks of the machines. Out: one task at a time.
 Used by: engine.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["IdleTasks"]
 
 
 class IdleTasks:
-    """What is done when nothing else is to be done."""
+    """Low-priority work, done when nothing else is to be done."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class IdleTasks:
         ) and not self._signatures.signing
 
     def when_calm(self) -> None:
-        """Folder times and signatures: when nothing else is to be done."""
+        """Set folder mtimes and make signatures."""
         calm = self._board.now.mono_ms - self._board.moved_ms >= CALM_MS
         due = self._board.pending_looks.next_due()
         soon = due is not None and due < self._board.now.mono_ms + CALM_MS
@@ -76,7 +76,7 @@ class IdleTasks:
         for path in self._work.folders.ready():
             self._work.arrivals.unready(
                 path
-            )  # its folder does not come: who waits for this content is served otherwise
+            )  # the parent folder does not arrive: paths that wait for this content fetch it themselves
             self._board.run_once_more()
         if self._transfers.must_sweep:
             wanted = {part_name(content) for content in self._board.index.offered_contents()}

@@ -1,9 +1,9 @@
-"""How much each peer announces that changes nothing here.
+"""Counts announcements of each peer that change nothing here.
 
-In:   each announcement that turned out to be of no use: its kind, and by whom it came.
-Out:  an effect at the end of the turn, for each peer that has made such ones.
-Rule: what an honest node says on one connection is free: each of its records once or twice. More of that changes nothing, and
-      neither does a deletion of what is not here, nor what its own peer has replaced before it could be had.
+In:   each useless announcement: its kind, and the peer that sent it.
+Out:  at the end of a turn, an effect for each peer that sent such announcements.
+Rule: repeating each record of an honest node once or twice per connection is free. Every further repetition counts. So
+do the deletion of what is not here, and an offer that its own peer replaced before it could be fetched.
 Used by: acquire, planner, intake.
 """
 
@@ -16,36 +16,36 @@ from dir_sync.engine.values import holder_of
 
 __all__ = ["VainCounter"]
 
-_REPEATS_FREE = 10_000  # on one connection; what changes quickly may be told after something newer has come by another
-_REPEATS_PER_ROW = 2  # at contact, and once more by who has taken it over from others
+_REPEATS_FREE = 10_000  # per connection: a record may arrive again, after a newer version came from another peer
+_REPEATS_PER_ROW = 2  # at contact, and again from a peer that got the record from others
 
 
 class VainCounter:
-    """How much each peer announces that changes nothing here."""
+    """Counts announcements of each peer that change nothing here."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self.repeats: dict[str, int] = {}  # on the connections that there are: what was here already, by peer
-        self._counts: dict[str, int] = {}  # in this turn, by peer
-        self._rows = 0  # of the index, when they were last counted ...
-        self._rows_as_of = 0  # ... which was at this sequence
+        self.repeats: dict[str, int] = {}  # by peer: records of this connection that were here already
+        self._counts: dict[str, int] = {}  # by peer: useless announcements in this turn
+        self._rows = 0  # rows of the index when they were last counted ...
+        self._rows_as_of = 0  # ... and the sequence at that time
 
     def add_repeat(self, node: str) -> None:
-        """It has told what is here already."""
+        """The peer announced a record that is here already."""
         self.repeats[node] = count = self.repeats.get(node, 0) + 1
         if count > _REPEATS_FREE and count > _REPEATS_FREE + _REPEATS_PER_ROW * self._rows_at_most():
             self.add(node)
 
     def begin_anew(self, node: str) -> None:
-        """It is asked for all it has, or has gone."""
+        """Start the count anew: the peer was asked for its whole state, or disconnected."""
         self.repeats.pop(node, None)
 
     def add(self, node: str) -> None:
-        """It has told what changes nothing."""
+        """The peer announced something that changes nothing."""
         self._counts[node] = self._counts.get(node, 0) + 1
 
     def add_all(self, offers: list[Offer]) -> None:
-        """The same, for all who have told that."""
+        """Count each of these offers against the peer that made it."""
         for offer in offers:
             self.add(holder_of(offer.peer))
 
@@ -56,7 +56,7 @@ class VainCounter:
         self._counts.clear()
 
     def _rows_at_most(self) -> int:
-        """Each row has a sequence of its own, so there are no more than when they were counted, and one for each since."""
+        """An upper bound of the number of rows: the last count, plus one for each sequence number since."""
         grown = self._board.index.sequence - self._rows_as_of
         if not self._rows_as_of or grown > self._rows + _REPEATS_FREE:
             lack = self._board.index.rows_come_to(0)

@@ -1,6 +1,6 @@
-"""Renames made elsewhere: what left one name may be wanted under another.
+"""Recognizes renames made at a peer: a content that left one name may be wanted under another.
 
-In:   offers, and what was displaced a moment ago. Out: moves instead of removals and copies.
+In:   offers, and files that were displaced a moment ago. Out: moves instead of a removal and a copy.
 Used by: fetcher, acquire, planner, router.
 """
 
@@ -22,11 +22,11 @@ from dir_sync.index import Row
 
 __all__ = ["IncomingMoves"]
 
-_DISPLACED_MS = 60_000  # how long they may be wanted under another name
+_DISPLACED_MS = 60_000  # a displaced file is a candidate for a move this long
 
 
 class IncomingMoves:
-    """Renames made elsewhere: what left one name may be wanted under another."""
+    """Recognizes renames made at a peer: a content that left one name may be wanted under another."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class IncomingMoves:
         self._applier = applier
 
     def _moves_whole(self, source: bytes, target: bytes) -> bool:
-        """True if all that we know below a folder is wanted below its new name, and nowhere else."""
+        """True if everything that the index knows below `source` is wanted below `target` and nowhere else."""
         below = self._board.index.live_below(source, MOVE_ROWS_MAX)
         if len(below) == MOVE_ROWS_MAX or self._work.jobs.is_below(source):
             return False
@@ -61,8 +61,8 @@ class IncomingMoves:
         return True
 
     def take_back_moved(self, item: ApplyItem, take: Take) -> bool:
-        """True if what is wanted was displaced just now by the same peer: its old name was heard of first. It comes out of
-        the history again, where it would take room twice."""
+        """True if the same peer displaced this content a moment ago, because the removal of the old name arrived first.
+        The file is moved out of the history again, where it would use space twice."""
         kept = self._sources.take_displaced(take.record.content)
         if kept is None:
             return False
@@ -76,12 +76,12 @@ class IncomingMoves:
         return True
 
     def is_leaving(self, row: Row) -> bool:
-        """True if a file of ours should go, as far as we have heard, and is not to be kept as the loser of a conflict."""
+        """True if a peer deleted this file of ours, and the file is not kept as the loser of a conflict."""
         decision = decide(row.record, self._board.index.offers(row.record.path))
         return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT and not decision.conflict
 
     def renamed_there(self, record: Record, source: bytes) -> None:
-        """A peer has renamed a file, and maybe changed it as well: what we have under the old name is most of it."""
+        """A peer renamed a file and maybe changed it: the file under the old name here is a good base for a delta."""
         self._sources.came_from(record.path, source)
         row = self._board.index.get(source)
         if row is None or row.record.kind != Kind.FILE or row.record.content == record.content:
@@ -90,14 +90,14 @@ class IncomingMoves:
             self._sources.begin_with(record.path, row.record.content)
 
     def was_renamed_there(self, record: Record, source: bytes) -> None:
-        """As above, some time ago: we may know another one of the names that it had."""
+        """Like `renamed_there`, for an older rename: `source` is one of several earlier names of the file."""
         row = self._board.index.get(source)
         if row is not None and row.record.kind == Kind.FILE:
             self.renamed_there(record, source)
 
     def respell(self, source: bytes) -> bool:
-        """True if a name that should go gets the other spelling by which it is wanted, now or soon: it is renamed, not
-        removed and made again."""
+        """True if a name that should go differs from a wanted name only in case or Unicode form. The name is then
+        changed by a rename, not by a removal and a new file."""
         row = self._board.index.get(source)
         if row is None or not row.fp or self._work.is_at_work(source) or self._brakes.peers.holds(source):
             return False
@@ -128,7 +128,8 @@ class IncomingMoves:
         return False
 
     def wait_a_moment(self, target: Record) -> bool:
-        """True for a while, for what is here and just being looked at: so that it does not travel."""
+        """True for a moment while a look is under way at a file that may have this content: it then need not be
+        fetched."""
         if self._work.grace_ms(target.path, target) > limits.RENAME_HOLD_MS:
             return False
         self._board.plan_later(target.path, 20)

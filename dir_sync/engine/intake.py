@@ -1,4 +1,4 @@
-"""What peers announce becomes offers; how far each peer has told and heard.
+"""Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged.
 
 In:   connections, STATE_REQUEST, STATE, ACKNOWLEDGE, and the records of updates. Out: offers; STATE_REQUEST messages.
 Used by: local_changes, scan, decisions, router.
@@ -47,15 +47,15 @@ __all__ = ["Intake"]
 
 @dataclass(slots=True)
 class _Announcer:
-    """What one peer's announcements are worth."""
+    """How this node treats the announcements of one connected peer."""
 
-    is_first_contact: bool  # what it tells now was decided without knowledge of us
+    is_first_contact: bool  # its records were made without knowledge of this node
     is_member: bool  # it has shared most of the folder with us, now or earlier
-    ask_again: bool = False  # it has heard from us what we have lost: all it has is wanted anew
+    ask_again: bool = False  # it acknowledged a version of ours that our index lost: its whole state is wanted again
 
 
 class Intake:
-    """What peers announce becomes offers; how far each has told and heard."""
+    """Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged."""
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class Intake:
         self._peer_losses = peer_losses
         self._uploader = uploader
         self._sync_report = sync_report
-        self._links = 0  # connections so far
+        self._links = 0  # number of connections so far; the next one gets its number from it
         self._announcers: dict[str, _Announcer] = {}  # by node: the connected peers
 
     def on_peer_up(self, event: PeerUp) -> Contact | None:
-        """The new contact; None if the peer has no such folder."""
+        """The contact for a new connection; None if the peer has no folder of that name."""
         hello = event.hello
         if all(folder.name != self._board.folder for folder in hello.folders):
             self._board.emit(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
@@ -110,14 +110,16 @@ class Intake:
             return
         if self._board.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
             self._board.index.forget_offers(node)
-            self._board.index.set_peer(node, known._replace(seen=0))  # if it comes again, it is asked for all of it
+            self._board.index.set_peer(node, known._replace(seen=0))  # at its next connection it sends its whole state
 
     def is_member(self, node: str) -> bool:
-        """True if that peer has shared most of the folder with us, now or earlier: its word about others counts."""
+        """True if that peer has shared most of the folder with us, now or earlier. Its statements about other nodes
+        then count."""
         return self._announcers[node].is_member
 
     def ask_state(self, peer: Contact) -> None:
-        """Ask for a peer's state. While we do not know what is here, much of it would only have to be kept until we do."""
+        """Ask for a peer's state once. Not called during the first scan: its announcements would have to wait until the
+        end of it."""
         if not peer.was_asked:
             peer.was_asked = True
             known = self._board.index.peer(peer.replica)
@@ -145,16 +147,16 @@ class Intake:
                 self._board.send(peer.replica, BrakeNews(self._board.folder, held), 100 * (1 + len(held)))
         subscriber = self._publisher.subscribers[peer.replica]
         if not message.after:
-            subscriber.knows.clear()  # it has lost what it told us itself, or never told
+            subscriber.knows.clear()  # the peer lost what it had announced, or never announced it
         peer.has_asked = True
         subscriber.begin(after if is_known else 0, message.summary)
         if message.sequence == 0 and not after and self._announcers[peer.replica].is_first_contact:
             subscriber.seeding.begin()
             subscriber.pushes.acked_ms = self._board.now.mono_ms
         if message.sequence <= limits.PAGE_RECORDS_MAX:
-            self.ask_state(peer)  # it has little to tell, and may acknowledge only what we have asked for
+            self.ask_state(peer)  # a peer may acknowledge only what it asked for
         if self._board.index.any_offers():
-            self._board.plan_queue.add_all_offers()  # from now on it may be asked for what it has
+            self._board.plan_queue.add_all_offers()  # from now on the peer may be asked for contents
 
     def advance_received(self, peer: Contact, sequence: int) -> None:
         announcer = self._announcers[peer.replica]
@@ -177,14 +179,14 @@ class Intake:
             self._board.tell(notes.PeerAhead(peer.name, lack.files + lack.others, lack.bytes))
 
     def _take_back(self, path: bytes, node: str) -> None:
-        """What a peer has offered it offers no more: maybe nothing is wanted there now."""
+        """Drop a peer's offer, and plan the path again: maybe nothing is wanted there now."""
         if self._board.index.drop_offer(path, node):
             self._board.plan_queue.add(path)
 
     def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
-        """A peer has moved on to `stamp`. What it announced before must still be known when it is found on the disk, if it
-        is what is just being installed, or may have been installed by a job that failed, or by one that we did not
-        live to see the end of."""
+        """A peer replaced its offer by one with `stamp`. Keep the old offer as one of nobody, if a look may still find
+        that version on the disk: because it is being installed, or a failed job or a job of the last run may have
+        installed it."""
         pushed = self._work.jobs.pushed(path)
         if pushed is not None and self._board.index.offer(path, NOBODY) is None:
             self._board.index.put_offer(Offer(NOBODY, pushed.item.target, False))
@@ -194,7 +196,7 @@ class Intake:
                 (offer for offer in self._board.index.offers(path) if offer.record.stamp == tried != stamp), None
             )
         else:
-            unseen = self._board.scanning or bool(self._board.listings.failed)  # not every folder has been listed
+            unseen = self._board.scanning or bool(self._board.listings.failed)  # not every folder has been listed yet
             if not unseen and not self._work.is_at_work(path):
                 return
             offer = self._board.index.offer(path, node)
@@ -212,7 +214,7 @@ class Intake:
         return False
 
     def on_acknowledge(self, peer: Contact, held: Sequence[tuple[bytes, Stamp]]) -> None:
-        """It holds these versions, or has moved beyond what it was told at these paths."""
+        """The peer has these versions: it installed them, or it already had something newer at these paths."""
         index = self._board.index
         subscriber = self._publisher.subscribers[peer.replica]
         if held:
@@ -231,16 +233,16 @@ class Intake:
                 for offer in index.offers(path):
                     if offer.peer == peer.replica and offer.record.stamp != stamp:
                         self._keep_offer(path, peer.replica, stamp)
-                        self._take_back(path, peer.replica)  # it has moved on from there
+                        self._take_back(path, peer.replica)  # the peer has a newer version there
             if is_ours:
                 continue
             if row is not None and row.record.stamp < stamp:
                 self._board.plan_queue.add(path)
-            # (What a larger one has replaced meanwhile, before the stamp went back, is not unheard of either.)
+            # A version that a larger stamp replaced before our stamp went back is known, too.
             was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
             is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
             if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers(path)):
-                # It has heard that from us; our index is older than that (a backup, a power cut).
+                # This version came from us, but our index is older than it (restored from a backup, or a power cut).
                 self._announcers[peer.replica].ask_again = True
 
     def _tell_of_upload(self, peer: Contact, path: bytes, upload: Upload) -> None:
@@ -252,7 +254,7 @@ class Intake:
             self._board.tell(notes.SentLarge(path, peer.name, upload.size, travelled, took))
 
     def ask_again(self, peer: Contact) -> None:
-        """Ask a peer for all it has, as if it had told nothing yet."""
+        """Ask a peer for its whole state, as at the first contact."""
         known = self._board.index.peer(peer.replica)
         if known is not None:
             self._board.index.set_peer(peer.replica, known._replace(seen=0))
@@ -262,12 +264,13 @@ class Intake:
         self.ask_state(peer)
 
     def ask_again_if_due(self, peer: Contact) -> None:
-        """It has heard from us what we have lost, and has told us all it had."""
+        """Ask again if the peer knows versions that our index lost, and if it has sent the state that it was asked
+        for."""
         if self._announcers[peer.replica].ask_again and peer.synced:
             self.ask_again(peer)
 
     def on_announced(self, peer: Contact, record: Record, sequence: int) -> bool:
-        """A peer announced what it holds. True if that is (or may be) news."""
+        """Store what a peer announced as an offer. True if it is, or may be, news."""
         path = record.path
         if not knows_itself(record):
             record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
@@ -302,7 +305,7 @@ class Intake:
         )
         earlier = self._board.index.offer(path, peer.replica)
         if earlier is not None and earlier.record.stamp != record.stamp:
-            self._vain.add(peer.replica)  # what it has announced before was of no use
+            self._vain.add(peer.replica)  # its earlier offer was never installed
         elif earlier is not None and leq(record.vector, earlier.record.vector):
             self._vain.add_repeat(peer.replica)
         self._keep_offer(path, peer.replica, record.stamp)

@@ -1,4 +1,4 @@
-"""What a look found is an echo, an installation that was not noted, or a change made here.
+"""Classifies what a look found: an echo of our own work, an installation that was not recorded, or a user's change.
 
 In:   results of look jobs. Out: changes for the recorder; looks to be made again.
 Used by: scan.
@@ -37,7 +37,8 @@ __all__ = ["LocalChanges"]
 
 
 class LocalChanges:
-    """What a look found is an echo, an installation that was not noted, or a change made here."""
+    """Classifies what a look found: an echo of our own work, an installation that was not recorded, or a user's
+    change."""
 
     def __init__(
         self,
@@ -78,8 +79,8 @@ class LocalChanges:
         self._recorder = recorder
 
     def _forget_taken(self, path: bytes) -> None:
-        """What was known here has no room on this disk beside another name: nobody has deleted it. It is held back when
-        peers announce it."""
+        """The disk takes this name for another one, so its row is dropped. No user deleted it, so no tombstone is
+        announced; the path is held back when peers announce it."""
         for lost in self._board.index.live_paths(path):
             self._board.index.forget(lost)
         self._board.index.ask_anew()
@@ -87,7 +88,8 @@ class LocalChanges:
             self._intake.ask_again(self._board.peers[node])
 
     def on_looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
-        """`together`: the paths of the same job, some of which may be halves of one rename."""
+        """Handle the result of a look. `together`: the paths of the same job, some of which may be halves of one
+        rename."""
         path = seen.path
         pending = self._board.look_ends(path)
         now = self._board.now.mono_ms
@@ -109,7 +111,7 @@ class LocalChanges:
             self._board.pending_looks.put_back(pending, now)
             newer = self._board.pending_looks.add(path, now, now)
             old = self._local_renames.renamed_from(path)
-            if old is None or old.record.content == seen.content:  # else it may have grown: that is read
+            if old is None or old.record.content == seen.content:  # otherwise the file may have grown, and is read
                 newer.hint = Hint(seen.fp, seen.size, seen.content, True)
             return
         if self._work.obstacles and seen.look in (Look.FOUND, Look.ABSENT):
@@ -143,7 +145,7 @@ class LocalChanges:
                     return
                 again = now + (wait or 20)
             case Look.OPEN:
-                again = pending.first_ms + EMPTY_MS  # a new file, unless it replaces something
+                again = pending.first_ms + EMPTY_MS  # a new empty file waits; a file that replaces another does not
                 if pending.replaced > 1:
                     again = self._work.opened.found(path, seen.size, pending.replaced, now)
             case Look.FOUND:
@@ -182,7 +184,7 @@ class LocalChanges:
                 first, most = TROUBLE_RETRY_MS
                 again = now + backoff(first, pending.tries, most)
                 self._work.obstacles.deny(parent_of(path), path)
-                self._board.scan_need_not_wait(path)  # the scan does not wait for what may never be readable
+                self._board.scan_need_not_wait(path)  # the file may never become readable
         self._deltas_out.drop_delta(seen.delta)
         self._board.pending_looks.put_back(pending, again)
 
@@ -194,19 +196,21 @@ class LocalChanges:
             if not self._work.jobs.is_at(path):
                 self._work.attempts.forget_attempt(path)
                 if self._board.listings.failed:
-                    self._board.index.drop_offer(path, NOBODY)  # see `_may_be_unseen`: it has been seen now
+                    # see `Planner._may_be_unseen`: a look has seen the path now
+                    self._board.index.drop_offer(path, NOBODY)
 
     def absent(self, seen: Seen, pending: PendingLook) -> bool:
-        """Nothing is there. True if that is settled; false: look again, its children come first."""
+        """The look found nothing. True if that is final; false if the path is looked at again, after its children."""
         path = seen.path
         row = self._board.index.get(path)
         if (row is None or row.record.kind == Kind.ABSENT) and seen.taken_for is None:
             self._applier.let_folder_go(
                 path
-            )  # (a name that the disk takes for another one has not gone: else this had no end)
+            )  # (a name that the disk takes for another one has not vanished; a look at it would repeat without end)
         if row is None:
             if pending.live:
-                self._folder_times.mark_active(parent_of(path), None)  # somebody's file that has come and gone
+                # a file of another program may have come and gone here
+                self._folder_times.mark_active(parent_of(path), None)
             return True
         mine = row.record
         if mine.kind == Kind.ABSENT:
@@ -219,14 +223,14 @@ class LocalChanges:
         is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
         is_seen_gone = (
             pending.live and path not in self._brakes.own.held
-        )  # of what is held, there was nothing left to remove
+        )  # the brake held the removal, and there is nothing left to remove
         if not is_seen_gone and not pending.judged and not is_known_gone:
             if not self._brakes.own.holds(path):
                 self._brakes.own.miss(path)
                 return True
             newer = any(beats(offer.record, mine) for offer in self._board.index.offers(path))
             is_wanted = mine.kind != Kind.DIRECTORY and path in self._brakes.own.held and newer
-            if not is_wanted:  # else it comes back at once, or is gone elsewhere as well
+            if not is_wanted:  # a wanted file is fetched again, or was deleted elsewhere as well
                 return True
         if mine.kind == Kind.DIRECTORY and self._brakes.own.held:
             below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
@@ -241,7 +245,7 @@ class LocalChanges:
             self._rows.accept(best, b"")  # nothing of ours is there any more
             return True
         if best is not None:
-            # We removed it and did not live to note it, or to see it on the medium.
+            # We removed it before a crash: the removal was not recorded, or is not durable yet.
             return self._recorder.redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
         mine = self._recorder.as_installed(mine)
         stamp_ns = self._board.now.wall_ns if pending.live else 0
@@ -252,12 +256,13 @@ class LocalChanges:
         return True
 
     def _is_all_known_gone(self, folder: bytes) -> bool:
-        """True if peers have announced that all (of the first) that we know below a folder are gone."""
+        """True if peers announced the deletion of everything (of the first rows) that we know below a folder."""
         below = self._board.index.live_below(folder, limits.LOOK_ITEMS_MAX)
         return all(self._rows.announced_gone(child.record) is not None for child in below)
 
     def found(self, seen: Seen, pending: PendingLook) -> bool:
-        """Something is there. True if that is settled; false: look again, its folder comes first."""
+        """The look found something. True if that is final; false if the path is looked at again, after its parent
+        folder."""
         path = seen.path
         row = self._board.index.get(path)
         mine = None if row is None else row.record
@@ -281,7 +286,7 @@ class LocalChanges:
                         return self.found(seen, pending)
                     self._board.pending_looks.add(parent, self._board.now.mono_ms, self._board.now.mono_ms)
                 pending.tries += 1
-                return pending.tries > 200  # it keeps vanishing: whoever lists its folder next will find it
+                return pending.tries > 200  # the parent folder keeps vanishing: its next listing finds this path
         if seen.kind == Kind.DIRECTORY and (pending.listing or mine is None or mine.kind != Kind.DIRECTORY):
             self._board.listings.add(path)
         elif seen.kind != Kind.DIRECTORY and mine is not None and mine.kind == Kind.DIRECTORY:
@@ -296,16 +301,15 @@ class LocalChanges:
         now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
-                self._board.index.set_fp(
-                    path, fp
-                )  # a folder that stays only because of something in it that is not ours
+                self._board.index.set_fp(path, fp)  # the folder stays only because of an entry that is not synchronized
                 return True
             if same_content(mine, now) and row.fp and got_meta(row.fp) == got_meta(fp):
                 self._board.index.set_fp(path, fp)
                 return True
         best = self._rows.announced(now, mine)
         if best is not None:
-            # We installed it and did not live to note it, or to see its name on the medium: nobody is told before it is.
+            # We installed it before a crash: that was not recorded, or the name is not durable yet. Announce it when it
+            # is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
             return self._recorder.redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
         if not pending.matched and (mine is None or mine.kind == Kind.ABSENT):
@@ -329,8 +333,9 @@ class LocalChanges:
         return True
 
     def _hidden(self, mine: Record) -> bool:
-        """Another file system is mounted on a folder of ours: what is below is hidden, not gone. If it is gone for everybody
-        else and nothing is known in it, it is noted as a folder that has stayed behind: it goes when it is seen again."""
+        """Another file system is mounted on a folder of ours: its content is hidden, not deleted. If peers deleted the
+        folder and nothing is known in it, its row becomes that of a folder that stayed behind; it is removed when it is
+        visible again."""
         row = self._board.index.get(mine.path)
         best = self._rows.announced_gone(mine)
         if row is not None and best is not None and not self._board.index.has_live_child(mine.path):

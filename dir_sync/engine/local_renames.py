@@ -1,6 +1,6 @@
-"""Renames made here: which halves belong together, and how long an absence is not believed.
+"""Pairs the halves of renames made here, and decides how long a vanished file is not yet announced as deleted.
 
-In:   names that came and names that went. Out: pairs, told to the peers as renames.
+In:   names that appeared and names that vanished. Out: pairs, announced to the peers as renames.
 Used by: look_queue, uploader, recorder, local_changes, scan.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["LocalRenames"]
 
 
 class LocalRenames:
-    """Renames made here: the halves that belong together, and how long an absence is not believed."""
+    """Pairs the halves of renames made here, and decides how long a vanished file is not yet announced as deleted."""
 
     def __init__(self, board: Board, work: WorkTable, scope: Scope, brakes: Brakes, publisher: Publisher) -> None:
         self._board = board
@@ -31,10 +31,10 @@ class LocalRenames:
         self._brakes = brakes
         self._publisher = publisher
         self.renames = Renames()
-        self._is_listing = False  # a folder is about to be listed: what vanished may be in it
+        self._is_listing = False  # a folder is about to be listed, which may show where a vanished file is
 
     def pair(self, source: bytes, target: bytes, row: Row | None, is_seen: bool = True) -> None:
-        """What was at `source`, as `row` says, is at `target` now. `is_seen`: the watcher saw it go."""
+        """The file that `row` describes at `source` is now at `target`. `is_seen`: the watcher reported the rename."""
         if not self._scope.is_ours(target):
             return
         for path in (source, target):
@@ -42,9 +42,10 @@ class LocalRenames:
         now = self._board.now.mono_ms
         before = self._board.pending_looks.find(source) or self._board.looking.get(source)
         is_same = before is not None and not before.written and (before.rested or self.renames.sources_of(source))
-        hint = before.hint if before is not None and is_same else None  # it has moved on
+        # otherwise another file was renamed to that name since
+        hint = before.hint if before is not None and is_same else None
         if row is not None and row.record.kind == Kind.FILE and row.fp and (before is None or not before.written):
-            relaxed = row.record.size >= limits.MIB  # small ones are read again: cheap, and beyond doubt
+            relaxed = row.record.size >= limits.MIB  # small files are read again: that is cheap and certain
             hint = Hint(row.fp, row.record.size, row.record.content, relaxed)
         grace = 0
         if is_seen and row is not None and row.record.kind == Kind.FILE:
@@ -53,21 +54,22 @@ class LocalRenames:
         pending = self._board.pending_looks.add(target, max(now + grace, self._work.pace.earliest(target, now)), now)
         pending.hint = hint
         pending.live |= is_seen
-        pending.large = pending.open = False  # what has to be read after all is found out by the look
+        pending.large = pending.open = False  # the look itself finds out whether it has to read
         pending = self._board.pending_looks.add(source, now + grace, now)
         pending.live |= is_seen
         pending.large = False
         pending.gone = True
-        pending.judged |= not self._brakes.own.holds(source)  # it is not lost; what is held was not there to move
+        pending.judged |= not self._brakes.own.holds(source)  # what the brake holds was missing before the rename
         pending.patience_ms = now + grace if grace else 0
 
     def renamed_from(self, path: bytes) -> Row | None:
-        """What was known under the old name, while a rename is open."""
+        """The row of the old name, while a rename is not completely handled."""
         rows = (self._board.index.get(source) for source in self.renames.sources_of(path))
         return next((row for row in rows if row is not None and row.record.kind == Kind.FILE), None)
 
     def began_too_early(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
-        """True if the look at a new name had begun when the rename was heard of: the old name is looked at with it."""
+        """True if the look at the new name began before the watcher reported the rename. Both names are then looked at
+        together."""
         if seen.kind != Kind.FILE or len(seen.fp) > FINGERPRINT_BYTES:
             return False
         row = self._board.index.get(seen.path)
@@ -78,8 +80,8 @@ class LocalRenames:
         )
 
     def new_name_of(self, path: bytes, kind: Kind, content: bytes, fp: bytes) -> Row | None:
-        """The row of a file that was found under a name of which nothing is known, if it is known under another one: it has
-        the same inode and the same content."""
+        """The row of the old name of a file that was found under an unknown name: same inode, same content. None if
+        there is none."""
         if kind is not Kind.FILE or self._board.first_scan:
             return None
         for row in self._board.index.by_content(content):
@@ -89,8 +91,8 @@ class LocalRenames:
         return None
 
     def match(self, path: bytes, row: Row) -> None:
-        """What was found at `path` is the file of `row`, which has most probably left its old name. A scan sets it aside until
-        it has seen everything."""
+        """The file found at `path` is probably the file of `row` under a new name. During a scan the pair waits until
+        every folder is listed."""
         if self._board.scanning:
             self._work.set_aside(row.record.path, path)
             return
@@ -99,18 +101,20 @@ class LocalRenames:
             pending.matched = True
 
     def judge_arrived(self) -> None:
-        """The scan has listed every folder: have those files that it found under new names left their old ones?"""
+        """The scan has listed every folder. Decide whether the files found under new names have left their old
+        names."""
         for source, path in self._work.take_set_aside().items():
             self._board.add_scanned(path).matched = True
             self._brakes.own.find(source)
             self.pair(source, path, self._board.index.get(source), is_seen=False)
 
     def expect_listing(self, is_listing: bool) -> None:
-        """`is_listing`: a folder is about to be listed; what vanished may be in it."""
+        """`is_listing`: a folder is about to be listed, which may show where a vanished file is."""
         self._is_listing = is_listing
 
     def waits_for_new_name(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
-        """True while the new name of what was at a path has still to be looked at, or to be heard of."""
+        """True while the file that vanished from this path may still appear under a new name, in a look or an event to
+        come."""
         path = seen.path
         is_out = (
             target := self.renames.target_of(path, self._board.now.mono_ms)
@@ -124,8 +128,8 @@ class LocalRenames:
         return seen.look is Look.ABSENT and self.renames.may_have_gone_on(path, self._board.now.mono_ms)
 
     def may_get_its_true_name(self, seen: Seen, pending: PendingLook) -> bool:
-        """True for a large new file that somebody has just written and closed, beside others: it may be the new version of one
-        of them, which takes its name in a moment."""
+        """True for a large new file that a program has just closed, beside other files: it may be a new version of one
+        of them, and a rename to that name may follow at once."""
         if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or pending.rested or not pending.live:
             return False
         if (
@@ -139,8 +143,8 @@ class LocalRenames:
         return row is None or row.record.kind == Kind.ABSENT
 
     def disbelief_ms(self, path: bytes, pending: PendingLook) -> int:
-        """How long the absence of a file is not told yet: somebody may be saving it, or it is in a folder that will be
-        listed in a moment."""
+        """How many ms a vanished file is not yet announced as deleted: a program may be saving it, or a folder is about
+        to be listed that may contain it."""
         row = self._board.index.get(path)
         if row is None or row.record.kind != Kind.FILE:
             return 0
@@ -149,11 +153,11 @@ class LocalRenames:
             return pending.patience_ms - now
         newer = self._board.pending_looks.find(path)
         if pending.live and not pending.gone and (newer is None or not newer.gone):
-            # The look was faster than the watcher, which may tell of a rename in a moment.
+            # The look was faster than the watcher, which may report a rename in a moment.
             pending.gone, pending.patience_ms = True, now + limits.SAVE_GRACE_MS
             return limits.SAVE_GRACE_MS
         if newer is not None and (newer.written or newer.patience_ms > now or self.renames.sources_of(path)):
-            return max(1, newer.due_ms - now)  # there was something since
+            return max(1, newer.due_ms - now)  # an event has arrived since
         if pending.live and self._work.is_set_aside(path):
             return 20
         is_young = pending.live and now - pending.first_ms < limits.RENAME_HOLD_MS

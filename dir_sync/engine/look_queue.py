@@ -1,4 +1,4 @@
-"""Hints of the watcher become look jobs: debounce, echoes of our own work, pace.
+"""Turns the hints of the watcher into look jobs: debounce, echoes of our own work, pace.
 
 In:   paths at which something may have happened. Out: look jobs.
 Rule: an event is never the truth, only a reason to look.
@@ -28,14 +28,14 @@ from dir_sync.index import Row
 
 __all__ = ["LookQueue"]
 
-_NEIGHBOURS_MAX = 1_000  # files of a folder that are asked for their size
+_NEIGHBOURS_MAX = 1_000  # files of a folder whose size is compared
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _PACED = (Urgency.NOW, Urgency.ATTRIBUTES, Urgency.ARRIVED, Urgency.CREATED)
-_STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # what does not end a program's work at a file
+_STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # events that do not mean that a program has closed the file
 
 
 class LookQueue:
-    """Hints of the watcher become look jobs: debounce, echoes, pace."""
+    """Turns the hints of the watcher into look jobs: debounce, echoes of our own work, pace."""
 
     def __init__(
         self,
@@ -52,10 +52,10 @@ class LookQueue:
         self._versions = versions
         self._publisher = publisher
         self._local_renames = local_renames
-        self.echoes_min = 16  # so many new files at once are a bulk
-        self._restless_told: set[bytes] = set()  # files of which people were told that they never rest
+        self.echoes_min = 16  # from so many new files on, the events of one folder are treated as a bulk
+        self._restless_told: set[bytes] = set()  # files for which the "changes all the time" note was given
         self.looks_out = 0
-        self.echoes: dict[bytes, int | None] = {}  # new names we make -> until when (ms) their events are ours
+        self.echoes: dict[bytes, int | None] = {}  # new names that we make -> until when (ms) their events are echoes
 
     def on_touched(self, path: bytes, urgency: Urgency) -> None:
         if not self._scope.is_ours(path):
@@ -94,10 +94,10 @@ class LookQueue:
         ):
             self._board.pending_looks.add(
                 target, pending.due_ms, now
-            )  # it is back: a save, both names of which are told now
+            )  # the name is back: a program saved the file, and both names are announced now
 
     def _vanished(self, path: bytes, row: Row | None) -> None:
-        """A name is gone, and nobody saw where to."""
+        """A name vanished, and the watcher saw no new name for it."""
         self._work.opened.closed(path)
         now = self._board.now.mono_ms
         grace = 0
@@ -114,18 +114,18 @@ class LookQueue:
                     self._local_renames.renames.vanished(below.record.path, inode_of(below.fp))
         span = Span(now + grace, limits.SETTLE_MS, now + grace) if grace else None
         pending = self._board.pending_looks.touch(path, Urgency.VANISHED, now, span)
-        pending.large = False  # there is most probably nothing to read
-        pending.patience_ms = now + grace if grace else 0  # it is known now that it went
+        pending.large = False  # most probably there is nothing to read
+        pending.patience_ms = now + grace if grace else 0  # the watcher has reported that the name vanished
 
     def expect_echo(self, path: bytes) -> None:
-        """We make a new name: the event of it is ours."""
+        """We are about to make a new name: its event will be an echo."""
         self.echoes[path] = None
 
     def expect_echoes(self, paths: Iterable[bytes]) -> None:
         self.echoes.update(dict.fromkeys(paths))
 
     def installed(self, path: bytes, is_done: bool) -> None:
-        """What was expected is made, or failed."""
+        """The name was made (`is_done`), or making it failed."""
         if path in self.echoes:
             if is_done:
                 self.echoes[path] = self._board.now.mono_ms + ECHO_MS
@@ -143,7 +143,7 @@ class LookQueue:
         self.looks_out -= not pending.large
 
     def never_rests(self, path: bytes, size: int) -> None:
-        """People are told once that a file changes all the time."""
+        """Log once that a file changes each time it is read."""
         if path not in self._restless_told:
             self._restless_told.add(path)
             self._board.tell(notes.Restless(path, size))
@@ -152,8 +152,8 @@ class LookQueue:
         self._restless_told.discard(path)
 
     def take_echo(self, path: bytes) -> bool:
-        """True if this is (most probably) our own doing. Such events come by the thousand with a bulk of new files; their
-        folders are listed once more when all is calm, which costs less than a look at each of them."""
+        """True if this event is most probably an echo of our own work. A bulk of new files causes thousands of them;
+        their folders are listed when all is calm, which costs less than a look at each file."""
         until = self.echoes.pop(path, 0)
         if until is not None and until <= self._board.now.mono_ms:
             return False
@@ -163,8 +163,7 @@ class LookQueue:
         return True
 
     def on_moved(self, event: Moved) -> None:
-        """Both ends are looked at together, so that the peers hear of one rename. What was known under the old name need
-        not be read again."""
+        """Look at both ends of a rename together, so that the peers receive one rename. The file is not read again."""
         if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
             for path in (event.source, event.target):
                 self.on_touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)
@@ -204,8 +203,9 @@ class LookQueue:
                 self.looks_out += 1
 
     def _look_together(self, pending: PendingLook, taken: dict[bytes, PendingLook]) -> list[LookItem]:
-        """Look at a path with all others that belong to the same rename, once all of them are due. Returns what is looked at
-        with other small ones. `taken`: others that are due now; those of the group are taken out."""
+        """Look at a path together with all others of the same rename, once all of them are due. Returns the items that
+        are looked at together with other small files. `taken`: other paths that are due; those of the group are removed
+        from it."""
         now = self._board.now.mono_ms
         group: list[PendingLook] = []
         for path in self._local_renames.renames.group_of(pending.path):
@@ -226,7 +226,7 @@ class LookQueue:
             items.append(self._look_item(each))
             self._board.look_begins(each)
         if is_large:
-            self._board.order(LookJob(tuple(items), bulk=True))  # not counted: nobody waits for it
+            self._board.order(LookJob(tuple(items), bulk=True))  # not counted as work: nothing waits for it
             return []
         return items
 
@@ -243,7 +243,7 @@ class LookQueue:
             before = [row, *(self._board.index.get(other) for other in others)]
             if is_new and says_nothing(pending.path):
                 before.append(self._saved_for(pending))
-                if pending.open:  # it waits for its close, as if it were written under its true name
+                if pending.open:  # the file waits for its close, as if it were written under its final name
                     largest = self._board.index.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
                     replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
@@ -263,22 +263,22 @@ class LookQueue:
         return LookItem(pending.path, fp, base, pending.hint, bytes_too, pending.large, tried, was, was_size, below)
 
     def _saved_for(self, pending: PendingLook) -> Row | None:
-        """The file of which a large new one under a name that says nothing is most probably the next version: its neighbour
-        of about the same size. However long its rename takes, it costs a delta."""
+        """The neighbour of about the same size, whose next version a large new file under a temporary name most
+        probably is. It becomes the base of a delta, however late the rename follows."""
         size = self._work.pace.size_of(pending.path)
         if not pending.large or pending.hint is not None or size < limits.LARGE_FILE_BYTES:
             return None
         return self._board.index.file_of_size(parent_of(pending.path), size)
 
     def want_bytes(self) -> bool:
-        """True if the content of small files that are looked at now will be told at once."""
+        """True if the content of small files is announced right after the look, so the look should return it."""
         if self._board.scanning:
             return any(self._publisher.check_seeding(node) for node in self._board.peers)
         return bool(self._board.peers)
 
     def look_below(self, path: bytes, pending: PendingLook, replaced: bool = False) -> bool:
-        """A folder is one no more: true if there are rows below it, which are looked at first. If something else was put
-        in its place, somebody meant it."""
+        """A folder is no longer a folder. True if the index has rows below it: they are looked at first. If something
+        else replaced the folder, that was no accident."""
         below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
         for child in below:
             if child.record.path not in self._board.looking:
@@ -291,28 +291,29 @@ class LookQueue:
         return bool(below)
 
     def look_at_links(self, before: bytes, previous: Record) -> None:
-        """A file was changed by one of its names: the watcher tells of none of the others. `before`: its fingerprint until
-        then."""
+        """A file was changed through one of its hard links; the watcher reports only that name. Look at the others.
+        `before`: its fingerprint before the change."""
         for row in self._board.index.by_content(previous.content):
             if row.record.path != previous.path and row.fp and inode_of(row.fp) == inode_of(before):
                 self._board.pending_looks.add(row.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def differs(self, path: bytes) -> None:
-        """A job found something else at a path than the index says."""
+        """A job found something else at a path than its row says: look at it."""
         if not path.startswith(limits.RESERVED_NAME + b"/"):
             now = self._board.now.mono_ms
             pending = self._board.pending_looks.add(path, now, now)
-            if not pending.gone:  # the job was faster than the watcher, which may tell of a rename in a moment
+            if not pending.gone:  # the job was faster than the watcher, which may report a rename in a moment
                 pending.patience_ms = max(pending.patience_ms, pending.first_ms + limits.SAVE_GRACE_MS)
         elif (version := self._board.index.version(path)) is not None:
             self._versions.doubt(version)
 
     def restless(self) -> list[bytes]:
-        """Files that changed each time while they were read: they are tried again, less and less often."""
+        """Files that changed each time while they were read. They are tried again, at growing intervals."""
         return self._work.pace.restless()
 
     def open_below(self, pending: PendingLook) -> int:
-        """A file that a program has open waits for its close if it is shorter than this; 0: it does not wait."""
+        """Size in bytes below which a file that a program has open is not read before its close; 0: it is read at
+        once."""
         until = self._work.opened.until(pending.path)
         if until is None:
             is_long_new = pending.replaced <= 1 and self._board.now.mono_ms - pending.first_ms >= EMPTY_MS

@@ -70,9 +70,9 @@ class Machines:
         ahead_ns: int = limits.STAMP_AHEAD_NS,
         number: int = 0,
     ) -> None:
-        """`tag`: part of staging names, different at each start. `deltas`: there is a library that makes them.
-        `retention`: how long the history keeps things; None: for ever. `ahead_ns`: what is dated further ahead of our
-        clock is not continued by what is made here. `number`: the place of the folder in our HELLO."""
+        """`tag`: part of the names of staging files, different at each start. `deltas`: the delta library is installed.
+        `retention`: how long the history keeps versions; None: forever. `ahead_ns`: how far a peer's stamp may be ahead
+        of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO."""
         self.board = board = Board(index, folder, tag, deltas, number)
         self.work = work = WorkTable(board)
         self.publisher = publisher = Publisher(board)

@@ -1,6 +1,7 @@
-"""Names that this disk cannot keep apart from others.
+"""Names that this disk cannot tell apart from others.
 
-In:   looks on a disk that is blind to case or to Unicode forms. Out: what is held back here, and what is looked at again.
+In:   looks on a disk that ignores case or Unicode form. Out: names that are held back, and names that are looked at
+again.
 Used by: rows, local_changes.
 """
 
@@ -19,7 +20,7 @@ __all__ = ["Names"]
 
 
 class Names:
-    """Names that this disk cannot keep apart or cannot have: what is held back, and when it comes."""
+    """Names that this disk cannot tell apart or cannot store: which are held back, and when they become possible."""
 
     def __init__(self, board: Board, transfers: TransferTable, look_queue: LookQueue) -> None:
         self._board = board
@@ -27,7 +28,7 @@ class Names:
         self._look_queue = look_queue
 
     def looked_at_name(self, seen: Seen, pending: PendingLook) -> None:
-        """Is a name that the disk takes for another one free now, or has one just proved to be taken?"""
+        """Note whether a name is free now on a disk that ignores case or Unicode form, or is taken by another one."""
         path = seen.path
         if seen.look not in (Look.FOUND, Look.SAME, Look.ABSENT):
             return
@@ -36,13 +37,14 @@ class Names:
         else:
             self._transfers.unable.take_for(path, seen.taken_for)
             if pending.live and seen.taken_for != path:
-                self._look_queue.on_touched(seen.taken_for, Urgency.NOW)  # a program may have used it by this name
+                # a program may have used that file by this name
+                self._look_queue.on_touched(seen.taken_for, Urgency.NOW)
         if seen.look is Look.ABSENT:
             self.look_behind(path)
 
     def found_on_blind_disk(self, seen: Seen, pending: PendingLook) -> None:
-        """Known here: the disk takes the name for no other one. A program may have removed or replaced another one by it:
-        what its folder lists tells, when all is calm."""
+        """The disk takes this name for no other one. A program may have used it to remove or replace another name: list
+        the folder when all is calm."""
         path = seen.path
         if seen.look is Look.ABSENT and self._board.index.offers(path):
             self._transfers.name_is_free(path)
@@ -51,12 +53,13 @@ class Names:
             self._board.listings.add_when_calm(parent_of(path))
 
     def look_behind(self, path: bytes) -> None:
-        """A name is there no more: those that it kept away may come, unless another one does."""
+        """A name vanished: names that it kept away may be installed now, unless another one still keeps them away."""
         for other in self._transfers.unable.behind(path):
             self._board.pending_looks.add(other, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def was_not_blind(self) -> bool:
-        """True while the first scan on a blind disk goes on: the folder came here with an index made on another disk."""
+        """True during the first scan on a disk that ignores case or Unicode form, if the index was made on another
+        disk."""
         return (
             self._transfers.blind
             and self._board.scanning

@@ -1,8 +1,8 @@
-"""What is in the way here: names that cannot be had, and folders in which something could not be done.
+"""What prevents installing here: entries that are never synchronized, and folders in which an operation failed.
 
-In:   what looks and listings found; what failed.
-Out:  whether a path can be had; what is tried again when a folder has changed.
-Rule: these are facts about the tree, whether or not anything is wanted there.
+In:   what looks and listings found; failed operations.
+Out:  whether a path can be installed; what is tried again when a folder has changed.
+Rule: these are facts about the tree, whether or not a peer announced anything there.
 Used by: work.
 """
 
@@ -15,11 +15,12 @@ __all__ = ["Obstacles"]
 
 
 class Obstacles:
-    """Names that something never synchronized has (OTHER), or the folder that has such a thing in it."""
+    """Names of entries that are never synchronized (OTHER), and folders that contain such an entry."""
 
     def __init__(self) -> None:
         self._kinds: dict[bytes, Kind] = {}
-        self._denied_in: dict[bytes, dict[bytes, None]] = {}  # folder -> what could not be done or seen in it
+        # folder -> paths below it at which an operation or a look failed
+        self._denied_in: dict[bytes, dict[bytes, None]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._kinds)
@@ -43,7 +44,7 @@ class Obstacles:
         return list(self._kinds.items())
 
     def is_at_or_above(self, path: bytes) -> bool:
-        """True if nothing can be had at or below this path for the time being."""
+        """True if nothing can be installed at or below this path for now."""
         while path and self._kinds:
             if path in self._kinds:
                 return True
@@ -51,11 +52,11 @@ class Obstacles:
         return False
 
     def not_among(self, folder: bytes, there: set[bytes]) -> list[bytes]:
-        """Obstacles in a folder that a listing of it did not show."""
+        """Obstacles in a folder that its listing did not show."""
         return [path for path in self._kinds.keys() - there if parent_of(path) == folder]
 
     def found(self, path: bytes, kind: Kind) -> list[bytes]:
-        """A look found this at `path`. Returns names that are free by that."""
+        """A look found this kind of entry at `path`. Returns the names that became free."""
         is_folder = kind == Kind.DIRECTORY
         freed = [
             other
@@ -67,9 +68,9 @@ class Obstacles:
         return freed
 
     def deny(self, folder: bytes, path: bytes) -> None:
-        """Something failed at `path`, and may be the fault of `folder`."""
+        """An operation at `path` failed, maybe because of the permissions of `folder`."""
         if len(self._denied_in) > limits.TODO_PATHS_MAX:
-            self._denied_in.clear()  # they are tried again at their time
+            self._denied_in.clear()  # each of them is tried again when its timer is due
         self._denied_in.setdefault(folder, {})[path] = None
 
     @property
@@ -77,6 +78,6 @@ class Obstacles:
         return bool(self._denied_in)
 
     def take_denied(self, folder: bytes) -> list[bytes]:
-        """What could not be done in a folder or below it."""
+        """Remove and return the paths in or below a folder at which an operation failed."""
         folders = [each for each in self._denied_in if each == folder or each.startswith(folder + b"/")]
         return [path for each in folders for path in self._denied_in.pop(each)]

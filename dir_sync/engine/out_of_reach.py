@@ -1,8 +1,8 @@
-"""Contents that are wanted and that nobody who is here has.
+"""Contents that are wanted and that no connected peer has.
 
-In:   paths whose best version cannot be had; contents that turn up.
+In:   paths whose best version cannot be fetched; contents that become available.
 Out:  the paths that can be planned again.
-Rule: a content may turn up under another name, from somebody who never announced it at the path where it is wanted.
+Rule: a content may become available under another name, from a peer that never announced it at the wanted path.
 Used by: work.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 __all__ = ["OutOfReach"]
 
-_PATHS_MAX = 10_000  # what is beyond that is planned again when a peer comes, or at the next start
+_PATHS_MAX = 10_000  # further paths are planned again when a peer connects, or at the next start
 
 
 class OutOfReach:
@@ -27,7 +27,7 @@ class OutOfReach:
         return list(self._content_of)
 
     def enter(self, path: bytes, content: bytes) -> None:
-        """That path waits for that content, and for no other."""
+        """Let a path wait for that content only."""
         self.leave(path)
         if len(self._content_of) < _PATHS_MAX:
             self._content_of[path] = content
@@ -42,7 +42,7 @@ class OutOfReach:
                 del self._waiting[content]
 
     def take(self, content: bytes) -> list[bytes]:
-        """A content is here now: the paths that waited for it, which wait no longer."""
+        """A content became available: remove and return the paths that waited for it."""
         paths = list(self._waiting.pop(content, ()))
         for path in paths:
             del self._content_of[path]

@@ -1,6 +1,6 @@
-"""The brake on what vanished here: is it a disaster that must not go to the others?
+"""The brake on files that vanished here: too many losses at once are not announced without a decision of a person.
 
-In:   what a look found gone. Out: held paths, which are not announced until a person decides.
+In:   paths that a look found gone. Out: held paths, which are not announced until a person decides.
 Used by: rows, local_changes, scan, decisions.
 """
 
@@ -17,23 +17,23 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["OwnLosses"]
 
-_SHRUNK_MS = 2_000  # nothing more of what is held came back for so long
+_SHRUNK_MS = 2_000  # no held file came back for so long
 
 
 class OwnLosses:
-    """The brake on what vanished here: is it a disaster?"""
+    """The brake on files that vanished here."""
 
     def __init__(self, board: Board, work: WorkTable, brakes: Brakes) -> None:
         self._board = board
         self._work = work
         self._brakes = brakes
-        self.held_again_ms: int | None = None  # when to see whether what our own side holds is still a disaster
+        self.held_again_ms: int | None = None  # when (ms) to check again whether the held losses are too many
 
     def begin_to_look(self) -> None:
         self._brakes.own.begin_to_look(self._board.index.files())
 
     def judge(self) -> None:
-        """The scan is over: what it missed was deleted, or is held because it is too much to be believed."""
+        """The scan is over. Announce the files that it missed as deleted, or hold them if they are too many."""
         missed = self._brakes.own.missed
         if self.is_disaster():
             amounts = {path: self._board.index.measure(path) for path in missed}
@@ -52,7 +52,7 @@ class OwnLosses:
         gone = self._count_files(missed)
         if gone < limits_.files:
             return False
-        before = max(self._brakes.own.before, gone)  # what is new since then makes up for nothing
+        before = max(self._brakes.own.before, gone)  # files that are new since then do not make up for losses
         if not limits_.is_disaster(gone, before):
             return False
         moved = sum(self.is_moved(row.record) for path in missed for row in self._board.index.live_files(path))
@@ -62,7 +62,7 @@ class OwnLosses:
         return sum(self._board.index.measure(path)[0] for path in paths)
 
     def is_moved(self, record: Record) -> bool:
-        """True if a content that is missing at its old name is at another one."""
+        """True if the content of a missing file exists under another name."""
         if self._work.is_set_aside(record.path):
             return True
         others = self._board.index.by_content(record.content)
@@ -77,14 +77,14 @@ class OwnLosses:
 
     def no_longer_held(self, path: bytes) -> None:
         if path in self._brakes.own.held:
-            self._board.plan_queue.add_all_offers()  # what waited for it
+            self._board.plan_queue.add_all_offers()  # paths that waited for the decision
             self._brakes.publish_later()
             self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS
         if self._brakes.own.is_back(path):
             self._board.tell(notes.NothingHeld())
 
     def judge_again(self) -> None:
-        """Much of what a scan missed is there again. If the rest is no disaster, it was deleted."""
+        """Many of the files that a scan missed are back. If the rest is few enough, announce it as deleted."""
         if self.held_again_ms is None or self.held_again_ms > self._board.now.mono_ms or self._board.scanning:
             return
         self.held_again_ms = None

@@ -1,6 +1,6 @@
-"""What workers do at a path.
+"""The jobs that workers carry out, by path.
 
-In:   jobs that are ordered and end.
+In:   jobs that begin and end.
 Out:  whether a path is free of jobs; what was ordered there.
 Rule: a path has at most one job: a change of the tree, a move away from there, or a file that grows.
 Used by: work, arrivals.
@@ -19,17 +19,17 @@ from dir_sync.engine.path_work import Applying, Growing, MovingAway, PathTable
 
 __all__ = ["PathJobs"]
 
-_new = tuple.__new__  # what is made by the thousand
+_new = tuple.__new__  # used thousands of times in a bulk
 
 
 class PushedCounts:
-    """How many of the files that each peer pushed are being installed, and their bytes together."""
+    """By peer: how many pushed files are being installed, and their total size in bytes."""
 
     def __init__(self) -> None:
         self._by_peer: dict[str, tuple[int, int]] = {}
 
     def add(self, node: str, files: int, size: int) -> None:
-        """So many more; fewer, if they are negative."""
+        """Add to a peer's counts; negative numbers subtract."""
         files_before, size_before = self._by_peer.get(node, (0, 0))
         if files_before + files:
             self._by_peer[node] = files_before + files, size_before + size
@@ -37,7 +37,7 @@ class PushedCounts:
             del self._by_peer[node]
 
     def of(self, node: str) -> tuple[int, int]:
-        """Files and bytes of one peer."""
+        """Number of files and bytes of one peer."""
         return self._by_peer.get(node, (0, 0))
 
     def all(self) -> dict[str, tuple[int, int]]:
@@ -48,13 +48,13 @@ class PushedCounts:
 
 
 class PathJobs:
-    """What workers do at a path."""
+    """The jobs that workers carry out, by path."""
 
     def __init__(self, paths: PathTable, attempts: Attempts) -> None:
         self._paths = paths
         self._attempts = attempts
         self._busy: set[bytes] = set()  # paths with a job
-        self._changes = 0  # of these, changes of the tree
+        self._changes = 0  # how many of these jobs change the tree
         self.pushed_counts = PushedCounts()
 
     def begin_apply(self, item: ApplyItem, take: Take | None) -> None:
@@ -63,7 +63,7 @@ class PathJobs:
         self._changes += 1
 
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
-        """What was ordered there."""
+        """End the job at a path. Returns what was ordered there."""
         job = self._applying(path)
         assert job is not None, f"{path!r}: nothing was ordered"
         self._paths.set_job(path, None)
@@ -74,7 +74,7 @@ class PathJobs:
         return job.item, job.take
 
     def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
-        """New files that came with their content: at none of these paths anything is going on."""
+        """Begin jobs for files that a peer pushed with their content. Nothing is active at any of these paths."""
         self._paths.begin_jobs(_new(Applying, (item, _new(Take, (item.target, False)), node, intent)) for item in items)
         self._busy.update([item.path for item in items])
         self._changes += len(items)
@@ -106,13 +106,13 @@ class PathJobs:
         return {parent_of(path) for path, _ in self._all_applying()}
 
     def is_being_filled(self, folder: bytes) -> bool:
-        """True if something is just being put into a folder: it may have been there already when its user removed both."""
+        """True if a job is putting something into a folder. Its user may have seen that before removing both."""
         prefix = folder + b"/"
         return any(path.startswith(prefix) and self._applying(path) is not None for path in self._busy)
 
     def end_pushed(self, paths: Iterable[bytes]) -> dict[bytes, Applying]:
-        """At these paths files were installed as they should be. Returns the jobs of those that were pushed, unless a
-        listing saw something there meanwhile."""
+        """Pushed files were installed as ordered. Returns their jobs, except those at whose paths a listing saw
+        something meanwhile."""
         jobs: dict[bytes, Applying] = {}
         ended = []
         get = self._paths.get
@@ -132,22 +132,22 @@ class PathJobs:
         return jobs
 
     def pushed(self, path: bytes) -> Applying | None:
-        """The job that installs what a peer pushed there."""
+        """The job that installs a pushed file at this path; None if there is none."""
         job = self._applying(path)
         return job if job is not None and job.node else None
 
     def begin_move_away(self, source: bytes, to: bytes) -> None:
-        """What is here gets another name, by a job there."""
+        """A job at `to` moves the file away from here."""
         self._paths.set_job(source, MovingAway(to))
         self._busy.add(source)
 
     def end_move_away(self, source: bytes) -> bytes | None:
-        """The fingerprint that a listing saw meanwhile."""
+        """End the move. Returns the fingerprint that a listing saw here meanwhile, or None."""
         self._end(source)
         return self._attempts.take_listed(source)
 
     def begin_growth(self, fetch: Fetch) -> None:
-        """The file itself is written to, so nothing else is done there until that is over."""
+        """A job appends to the file itself, so nothing else happens at this path until it ends."""
         self._paths.set_job(fetch.target.path, Growing(fetch))
         self._busy.add(fetch.target.path)
 
@@ -173,11 +173,11 @@ class PathJobs:
         return any(path.startswith(prefix) for path in self._busy)
 
     def uses(self, name: bytes) -> bool:
-        """True if a staging file is just being put in its place."""
+        """True if a job is installing this staging file."""
         return any(job.item.staged == name for _, job in self._all_applying())
 
     def check(self) -> Iterator[str]:
-        """What is not as it must be between two turns."""
+        """Yield each invariant that is violated between two turns."""
         changes = 0
         pushed: dict[str, tuple[int, int]] = {}
         for path, entry in self._paths.items():

@@ -1,13 +1,15 @@
 """The state of one path, and the table of all of them.
 
-In:   regions that begin and end.
-Out:  one `PathWork` for each path at which anything is going on.
-Rule: no entry means that nothing is going on; then the index says all. Who ends a region touches the path, and at the end of
-      the turn an entry without any region goes.
+In:   regions that begin and end. A region is one independent part of a path's state: its job, its transfer, its retry,
+...
+Out:  one `PathWork` for each path with at least one active region.
+Rule: no entry means that nothing is active at the path; then its row says all. Code that ends a region touches the
+path, and an entry without any region is dropped at the end of the turn.
 Used by: path_jobs, arrivals, retries, work, attempts, expected, folder_waits, holders.
 
-The regions of a path are independent of each other: content may have come while its folder is missing, an old transfer may
-still run while the file is written by another job. Within a region one state follows another as `MAY_FOLLOW` says.
+The regions of a path are independent of each other: its content may have arrived while its folder is missing, and an
+old transfer may still run while another job writes the file. Within the job region one state follows another as
+`MAY_FOLLOW` says.
 """
 
 from __future__ import annotations
@@ -38,22 +40,22 @@ __all__ = [
 
 
 class Applying(NamedTuple):
-    """A change of the tree is ordered here."""
+    """A job changes the tree at this path."""
 
     item: ApplyItem
-    take: Take | None  # the decision that it carries out; None: a chore
-    node: str = ""  # the peer that pushed it with its content, to be installed without further ado ...
-    intent: int = 0  # ... and what the index calls that
+    take: Take | None  # the decision that the job carries out; None: a job without a decision, such as a repair
+    node: str = ""  # the peer that pushed the file with its content ...
+    intent: int = 0  # ... and the number of the intent in the index
 
 
 class MovingAway(NamedTuple):
-    """A job at another path takes what is here."""
+    """A job at another path moves the file away from here."""
 
     to: bytes
 
 
 class Growing(NamedTuple):
-    """What comes is appended to the file itself."""
+    """A job appends arriving bytes to the file itself."""
 
     fetch: Fetch
 
@@ -66,19 +68,20 @@ MAY_FOLLOW: dict[type, frozenset[type]] = {
     MovingAway: frozenset((type(None),)),
     Growing: frozenset((type(None),)),
 }
-"""The jobs of a path: which one may come after which. At most one is out, so its answer is true about what it was made from."""
+"""The states of a path's job, and which state may follow which. A path has at most one job, so its result is true about
+the row from which it was ordered."""
 
 
 class Grace(NamedTuple):
-    """Since when a version has been waited for in another way than by a transfer: by a push of its maker, a rename, children
-    that go before their folder."""
+    """Since when (ms) a version waits for something other than its transfer: a push of its maker, a rename, or children
+    that must go before their folder."""
 
     stamp: Stamp
     since_ms: int
 
 
 class OfferedDelta(NamedTuple):
-    """A peer can give `content` as a delta from `base`."""
+    """A peer offered `content` as a delta from `base`."""
 
     node: str
     base: bytes
@@ -88,15 +91,15 @@ class OfferedDelta(NamedTuple):
 
 @dataclass(slots=True)
 class Retry:
-    """What went wrong with what is announced just now."""
+    """What went wrong with the version that peers announce at present."""
 
-    wait_ms: int = 0  # the last wait after trouble ...
-    problem: str | None = None  # ... and what it was; None: no trouble
-    not_before_ms: int | None = None  # when the next try is due, however often the path is looked at
-    rounds: int = -1  # how often none of its holders could give it, after the first time
-    failed: frozenset[str] = frozenset()  # holders that just could not give it
-    whole: bool = False  # a delta was asked for, or a holder has failed: the next plan asks for the whole
-    short: int | None = None  # bytes that found no room on the disk
+    wait_ms: int = 0  # the last wait (ms) after a problem ...
+    problem: str | None = None  # ... and its text; None: no problem
+    not_before_ms: int | None = None  # when (ms) the next try is due, however often the path is planned
+    rounds: int = -1  # how often all holders have failed, after the first time
+    failed: frozenset[str] = frozenset()  # holders that failed in this round
+    whole: bool = False  # the next plan fetches the whole file: a delta was asked for, or a holder failed
+    short: int | None = None  # bytes that did not fit on the disk
     delta: OfferedDelta | None = None
 
     @property
@@ -113,18 +116,18 @@ class Retry:
 
 @dataclass(slots=True)
 class PathWork:
-    """What is going on at one path: its regions."""
+    """The state of one path: its regions. None or false: the region is not active."""
 
     job: Job | None = None
-    fetch: Fetch | None = None  # a content on its way here
-    ready: Ready | None = None  # a content that has come
+    fetch: Fetch | None = None  # a content is being fetched for this path
+    ready: Ready | None = None  # a content has arrived for this path
     copies: dict[bytes, None] | None = None  # paths that want the same content, and wait until it is here
-    folder_for: bytes | None = None  # the content that waits for its folder
+    folder_for: bytes | None = None  # the content that waits for the parent folder
     grace: Grace | None = None
     retry: Retry | None = None
-    attempted: Stamp | None = None  # what a job was to put here, until a look has told if it did
+    attempted: Stamp | None = None  # what a job tried to install here, until a look decides
     listed: bytes | None = None  # the fingerprint that a listing saw while a job was out
-    leaving: bool = False  # a folder that should go, and was not empty: its listing decides
+    leaving: bool = False  # a folder that should go and was not empty: its listing decides
 
     @property
     def is_empty(self) -> bool:
@@ -143,33 +146,34 @@ class PathWork:
 
 
 class PathTable:
-    """All paths at which anything is going on."""
+    """All paths with an active region."""
 
     def __init__(self) -> None:
         self._paths: dict[bytes, PathWork] = {}
-        self.get: Callable[[bytes], PathWork | None] = self._paths.get  # asked some 30 times for each file that comes
-        self._touched: list[bytes] = []  # a region of these has ended in this turn
+        # called some 30 times for each file that arrives
+        self.get: Callable[[bytes], PathWork | None] = self._paths.get
+        self._touched: list[bytes] = []  # paths with a region that ended in this turn
 
     def at(self, path: bytes) -> PathWork:
-        """The entry of a path, to begin a region of it."""
+        """The entry of a path, created if missing, in order to begin a region."""
         entry = self._paths.get(path)
         if entry is None:
             entry = self._paths[path] = PathWork()
         return entry
 
     def among(self, paths: Iterable[bytes]) -> list[bytes]:
-        """Those of some paths at which anything is going on."""
+        """Those of `paths` that have an entry."""
         return [path for path in paths if path in self._paths]
 
     def items(self) -> Iterator[tuple[bytes, PathWork]]:
         return iter(self._paths.items())
 
     def touch(self, path: bytes) -> None:
-        """A region has ended: maybe it was the last one."""
+        """A region has ended; it may have been the last one of the path."""
         self._touched.append(path)
 
     def set_job(self, path: bytes, job: Job | None) -> None:
-        """The one way by which a job begins or ends."""
+        """Begin or end a job. Every job begins and ends here, or in the two bulk methods below."""
         entry = self.at(path)
         assert type(job) in MAY_FOLLOW[type(entry.job)], f"{path!r}: {job} after {entry.job}"
         entry.job = job
@@ -177,14 +181,14 @@ class PathTable:
             self._touched.append(path)
 
     def end_jobs(self, ended: Iterable[tuple[bytes, PathWork]]) -> None:
-        """`set_job` for jobs that are known to be out."""
+        """`set_job(path, None)` for many jobs that are known to be out."""
         for path, entry in ended:
             entry.job = None
             if entry.is_empty:
                 del self._paths[path]
 
     def begin_jobs(self, jobs: Iterable[Applying]) -> None:
-        """`set_job` for many changes of the tree; at most of these paths nothing is going on."""
+        """`set_job` for many changes of the tree; most of the paths have no entry."""
         paths = self._paths
         for job in jobs:
             path = job[0][0]
@@ -212,14 +216,14 @@ class RetryEntries:
         return None if entry is None else entry.retry
 
     def at(self, path: bytes) -> Retry:
-        """The region, to put something into it."""
+        """The retry region of a path, created if missing."""
         entry = self._paths.at(path)
         if entry.retry is None:
             entry.retry = Retry()
         return entry.retry
 
     def tidy(self, path: bytes, retry: Retry) -> None:
-        """Something of it has ended."""
+        """Part of a retry region has ended: drop the region if it is empty."""
         if retry.is_empty:
             self._paths.at(path).retry = None
             self._paths.touch(path)

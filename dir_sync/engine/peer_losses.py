@@ -1,4 +1,4 @@
-"""The brake on what peers remove: what is held, and by whose link it came.
+"""The brake on what peers remove: which removals are held, and which link brought them.
 
 In:   removals that would be applied now. Out: whether each goes ahead, waits for more of its kind, or is held.
 Rule: a burst counts by the link that brings it, by its maker, and all together.
@@ -25,13 +25,13 @@ from dir_sync.index import Index
 __all__ = ["PeerLosses"]
 
 _HEARSAY = (
-    "hearsay "  # note of the index, before the id of a link: how many tombstones it brought of what was never here
+    "hearsay "  # prefix of an index note, before the id of a link: how many tombstones of unknown paths it brought.
 )
-_BRAKED = "braked "  # notes of the index, before a maker's id: what of it is held ...
+_BRAKED = "braked "  # prefix of index notes, before a maker's id: which of its changes are held ...
 
 
 class PeerLosses:
-    """The brake on what peers remove: what is held, by whose link it came, and who may decide."""
+    """The brake on what peers remove: which removals are held, which link brought them, and who may decide."""
 
     def __init__(self, board: Board, work: WorkTable, sources: Sources, brakes: Brakes, index: Index) -> None:
         self._board = board
@@ -42,18 +42,19 @@ class PeerLosses:
         self.approvals.here = {
             maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
         }
-        self._hearsay: dict[str, int] | None = None  # link -> tombstones it brought of paths that were never here
+        self._hearsay: dict[str, int] | None = None  # by link: how many tombstones of unknown paths it brought
 
     def hold_if_disaster(self, mine: Record, target: Record) -> bool:
-        """True if what another node did to a file of ours is not done here now: there is too much of it."""
+        """True if another node's change to a file of ours is not carried out now, because there are too many like
+        it."""
         maker = target.stamp.maker
         limits_ = self._brakes.own.limits
         if mine.kind != Kind.FILE or not limits_.files:
             return False
         carriers = self.carriers(mine.path, maker)
         if OURS in carriers:
-            return False  # a person at this node wants it
-        carriers = carriers or {maker}  # whoever announced it has announced something else since
+            return False  # a person at this node asked for it
+        carriers = carriers or {maker}  # the peers that announced it have announced something else since
         counter = _counter(target, maker)
         files = self._board.index.files() - self._board.removing
         is_removal = target.kind == Kind.ABSENT
@@ -66,7 +67,7 @@ class PeerLosses:
         if self.approvals.is_revert(mine.path, target.content, carriers):
             return False
         if not is_removal and self._brakes.peers.holds(mine.path) and not self._brakes.peers.holds_rewrites(maker):
-            self.settled_peers(mine.path)  # its removal was held: it is made anew
+            self.settled_peers(mine.path)  # its removal was held, and is replaced by a new version
         was_on = bool(self._brakes.peers.held())
         is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
         link = maker if maker in carriers else min(carriers)
@@ -82,7 +83,7 @@ class PeerLosses:
         return verdict is not Verdict.PASS
 
     def brake_again(self) -> None:
-        """What was held when the program ended is held again."""
+        """Hold again what was held when the program ended."""
         kinds = {link: kind for link, kind in self._board.index.noted_below(_BRAKED).items() if kind}
         held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
         after: bytes | None = None
@@ -125,7 +126,7 @@ class PeerLosses:
                 self._brakes.publish()
             else:
                 self._board.plan_queue.add_all(dict.fromkeys(paths))
-                self._board.plan_queue.add_all_offers()  # and the folders that waited for them
+                self._board.plan_queue.add_all_offers()  # also the folders that waited for these paths
             if is_less:
                 self.no_longer_braked(link)
                 self._board.tell(notes.NothingHeld())
@@ -135,7 +136,7 @@ class PeerLosses:
         return any(not self._brakes.peers.holds(one.record.path) for one in self._board.index.by_content(content))
 
     def _is_being_moved(self, path: bytes) -> bool:
-        """True if the content of a path that should go has another name, or is about to get one."""
+        """True if the content of a path that should go exists under another name, or is about to."""
         row = self._board.index.get(path)
         if row is None:
             return False
@@ -148,7 +149,7 @@ class PeerLosses:
         return any(one.record.path != path and not self._brakes.peers.holds(one.record.path) for one in others)
 
     def count_hearsay(self, offers: list[Offer]) -> bool:
-        """True if the tombstone of a path that was never here is one too many."""
+        """True if this tombstone of an unknown path exceeds the limit of its link."""
         if self._hearsay is None:
             self._hearsay = {
                 link: count for link, count in self._board.index.noted_below(_HEARSAY).items() if isinstance(count, int)
@@ -162,7 +163,7 @@ class PeerLosses:
         return False
 
     def forget_strangers(self) -> None:
-        """Ids cost nothing: of nodes that never shared the folder, only so many are remembered."""
+        """Forget peers that never shared the folder when there are too many of them: ids cost an attacker nothing."""
         peers = self._board.index.peers()
         if len(peers) <= limits.PEERS_KEPT_MAX:
             return
@@ -172,7 +173,7 @@ class PeerLosses:
             self._board.index.forget_peer(node)
 
     def carriers(self, path: bytes, maker: str) -> set[str]:
-        """The peers whose links brought a version by that maker that we do not hold; "~" for what we bring back ourselves."""
+        """The peers whose links announced a version by `maker` that we do not have; "~" for a restored version."""
         offers = self._board.index.offers(path)
         return {OURS if offer.peer.startswith(OURS) else offer.peer for offer in offers if _is_by(offer, maker)}
 
@@ -181,7 +182,7 @@ class PeerLosses:
         self._board.index.note(BRAKED_AT + link, "")
 
     def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:
-        """A peer's brake holds something, or no more."""
+        """A peer reported what its brake holds now."""
         if self._sources.forget_missing(peer.replica):
             self._board.plan_queue.add_all_offers()
         known = self._brakes.held_elsewhere.get(peer.replica, ())
@@ -196,7 +197,7 @@ class PeerLosses:
 
     def settled_peers(self, path: bytes) -> None:
         if self._brakes.peers.holds(path):
-            self._board.plan_queue.add(parent_of(path))  # which may have waited for it
+            self._board.plan_queue.add(parent_of(path))  # the parent folder may have waited for this path
             self._brakes.publish_later()
         free = self._brakes.peers.settled(path, self._board.now.mono_ms)
         if free:
@@ -207,10 +208,10 @@ class PeerLosses:
 
 
 def _is_by(offer: Offer, maker: str) -> bool:
-    """True if that maker has made what a peer, or we ourselves, announced."""
+    """True if `maker` made the offered version."""
     return offer.record.stamp.maker == maker and offer.peer != NOBODY
 
 
 def _counter(record: Record, node: str) -> int:
-    """The last change of a node's that a record has seen."""
+    """The latest change of a node that a record includes."""
     return next((counter for maker, counter in record.vector if maker == node), 0)

@@ -1,8 +1,8 @@
-"""Which paths are decided now, and the gates before a decision.
+"""Decides what to do at each path, and checks first whether a decision is possible now.
 
-In:   the plan queue and what peers offered.
-Out:  for each path: up to date, joined, reasserted, or brought about by `acquire`.
-Rule: a path at which something is going on is not planned; whatever ends there plans it again.
+In:   the plan queue and the offers of the peers.
+Out:  for each path: nothing to do, joined histories, our version reasserted, or a step by `acquire`.
+Rule: a path with an active job or wait is not planned; when that ends, the path is put on the queue again.
 Used by: scan.
 """
 
@@ -30,12 +30,12 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["Planner"]
 
-_SWEEP = "*"  # for whom what a sweep finds is planned: for all
-_PLAN_SHARED_MAX = 40  # ... while several want something: some 2 ms, for which the others have to wait
+_SWEEP = "*"  # the peer name under which paths of a sweep over all offers are queued
+_PLAN_SHARED_MAX = 40  # ... while several peers compete: some 2 ms of work
 
 
 class Planner:
-    """Which paths are decided now, and the gates before a decision."""
+    """Decides what to do at each path, and checks first whether a decision is possible now."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Planner:
             self._board.plan_queue.for_one(owner)
             self._plan_some(paths)
         self._board.plan_queue.for_all()
-        # Those who got room may have had no use for it: then nothing that comes would wake the next ones.
+        # Paths that were given room may not have used it. Then no arriving content would wake the next ones.
         is_room_left = bool(self._work.rooms) and not self._work.arrivals.is_fetching
         if self._board.plan_queue or self._board.plan_queue.cursor is not None or is_room_left:
             self._board.run_once_more()
@@ -138,9 +138,9 @@ class Planner:
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
         if not self._work.is_free(path):
-            return  # its timer is set, or the end of its job or its look puts it back on the list
+            return  # its timer, the end of its job, or the end of its look plans it again
         if self._brakes.own.held and path not in self._brakes.own.held and self._brakes.own.holds(path):
-            return  # its folder is missing; what becomes of that is not decided
+            return  # its parent folder is missing, and is not decided yet
         if self._board.listings.failed and self._may_be_unseen(path):
             self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
             return
@@ -152,24 +152,25 @@ class Planner:
                 decision.record.stamp.maker == self._board.index.replica
                 and self._board.index.offer(path, OURS) is not None
             ):
-                self._board.index.drop_offer(path, OURS)  # what should come back was in the history, and is no more
+                # the version to be restored was in the history, and is no longer there
+                self._board.index.drop_offer(path, OURS)
                 self._board.tell(notes.CannotRestore(path))
                 offers = self._board.index.offers(path)
             self._work.out_of_reach.enter(path, decision.record.content)
             near = [offer for offer in offers if self._sources.may_be_asked(offer.peer, offer.record.content)]
             second = decide(None if row is None else row.record, near, spent)
             if not isinstance(second, Nothing):
-                decision, offers = second, near  # until whoever has the best comes, if ever
+                decision, offers = second, near  # until a peer with the best version connects
         obstacle = self._work.obstacles.kind(path)
         if obstacle is not None:
             wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
             may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self._board.index.has_live_child(path)
             if obstacle == Kind.DIRECTORY and may_be_folder:
-                self._work.obstacles.remove(path)  # it may stay, or its listing decides; everyone has to know
+                self._work.obstacles.remove(path)  # the folder may stay, or its listing decides; the peers have to know
             elif wanted != Kind.ABSENT:
                 self._transfers.drop_wanted(path)
                 self.block(path)
-                return  # whoever sees that the way is free plans it again
+                return  # a look that finds the way free plans the path again
         if self._transfers.unable and isinstance(decision, Take) and self.hold_back(decision):
             return
         match decision:
@@ -178,7 +179,8 @@ class Planner:
             case Join(record):
                 assert row is not None
                 if path in self._board.announcements.fresh:
-                    self._board.plan_later(path, 1)  # first it is told as it was made: in ignorance of the other
+                    # first announce our version as it was made: without knowledge of the other one
+                    self._board.plan_later(path, 1)
                 else:
                     for offer in offers:
                         if offer.peer in self._board.peers:
@@ -192,8 +194,9 @@ class Planner:
                 self._acquire.bring_about(path, row, offers, decision)
 
     def _may_be_unseen(self, path: bytes) -> bool:
-        """True if what was being installed when the program ended may be there, and its peer has moved on: its folder could not
-        be listed since. To take anything newer is to forget what it was, so it is looked at first."""
+        """True if a version that was being installed when the program ended may be at this path, its peer has replaced
+        it since, and the folder could not be listed yet. Accepting a newer version would lose that knowledge, so a look
+        comes first."""
         if self._board.index.offer(path, NOBODY) is None:
             return False
         folder = path
@@ -204,7 +207,8 @@ class Planner:
         return False
 
     def hold_back(self, take: Take) -> bool:
-        """True if what is wanted cannot be on this disk: people are told once, and whoever sees that it can plans it again."""
+        """True if this disk cannot store the wanted version. People are told once; a look that finds it possible plans
+        it again."""
         path = take.record.path
         unfit = self._transfers.unable.why(take.record)
         if unfit is None:
@@ -217,7 +221,7 @@ class Planner:
         return True
 
     def block(self, path: bytes) -> None:
-        """Something newer cannot be had here: people are told once."""
+        """A newer version cannot be installed here. People are told once."""
         near = next((other for other in self._scope.named if other == path or other.startswith(path + b"/")), None)
         what = "something in it or in its place" if near is None else show(near)
         self._work.retries.note_trouble(path, f"{what} is in the way, and is not synchronized")
@@ -226,7 +230,7 @@ class Planner:
             self._board.tell(notes.Blocked(path))
 
     def drop_stale_offers(self, path: bytes, offers: list[Offer]) -> None:
-        """We hold the best there is: offers that tell nothing new are dropped."""
+        """Our version is the best: drop the offers that add nothing to it."""
         row = self._board.index.get(path)
         assert row is not None
         for offer in offers:

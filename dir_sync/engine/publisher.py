@@ -1,6 +1,6 @@
-"""Tells each peer what changed here, in ascending sequence, and seeds newcomers with contents.
+"""Announces to each peer what changed here, in ascending sequence, and seeds new peers with contents.
 
-In:   rows of the index above what a peer was told, and what is new about them in this turn.
+In:   rows of the index above the sequence sent to a peer, and the changes of this turn.
 Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages. A node that only receives would announce nothing here.
 Used by: folder_times, local_renames, look_queue, rows, uploader, bulk_install, sync_report, intake, local_changes,
       scan.
@@ -22,19 +22,20 @@ from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS
 __all__ = ["Publisher"]
 
 _OLD_NAMES_MAX = 4  # of one file
-_RENAMES_MAX = 10_000  # that are remembered
-_PUMPS_MAX = 2  # peers that are told a page in one turn
+_RENAMES_MAX = 10_000  # remembered renames
+_PUMPS_MAX = 2  # peers that receive a page of backlog in one turn
 
 
 class Publisher:
-    """Tells each peer what changed, in ascending sequence, and seeds newcomers."""
+    """Announces to each peer what changed here, in ascending sequence, and seeds new peers."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self.renamed_here: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, of this turn
-        self._sources: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, since the start: for who was away
-        self.told_ms = 0  # when what changed was last told
-        self._pumped = ""  # the last peer that was told a page
+        # new name -> old names, since the start, for peers that were away
+        self._sources: dict[bytes, tuple[bytes, ...]] = {}
+        self.told_ms = 0  # when (ms) changes were last announced
+        self._pumped = ""  # the last peer that received a page of backlog
         self.subscribers: dict[str, Subscriber] = {}  # by node: the connected peers
 
     def peer_came(self, peer: Contact) -> None:
@@ -44,12 +45,12 @@ class Publisher:
         del self.subscribers[node]
 
     def is_up_to_date(self, node: str) -> bool:
-        """True if that peer was told all there is here."""
+        """True if everything in the index was announced to that peer."""
         peer = self.subscribers[node]
         return peer.told_last and not peer.summary and peer.sent >= self._board.index.sequence
 
     def waits_for_acknowledgements(self) -> bool:
-        """True while a peer that is being seeded has not acknowledged what it was sent."""
+        """True while a peer that is being seeded has not acknowledged what was sent."""
         return any(
             peer.sent < self._board.index.sequence and peer.seeding.contents is not None and peer.pushes.sizes
             for peer in self.subscribers.values()
@@ -61,11 +62,12 @@ class Publisher:
             self.publish()
 
     def renamed(self, path: bytes, sources: tuple[bytes, ...]) -> None:
-        """A file got that name in this turn; it had the others."""
+        """A file was renamed to `path` in this turn. `sources`: its earlier names."""
         self.renamed_here[path] = sources
 
     def publish(self) -> None:
-        """Tell every peer that is up to date what changed in this turn. Who lags behind gets it from the index later."""
+        """Announce the changes of this turn to every peer that is up to date. Peers that lag behind get them from the
+        index."""
         fresh = self._with_renames() if self._board.announcements.unlogged or self._board.announcements.rows else {}
         self.renamed_here.clear()
         for path, change in fresh.items():
@@ -78,14 +80,14 @@ class Publisher:
         is_known = last - first < len(self._board.announcements.rows)
         rows = self._board.announcements.take()
         if not is_known or not any(peer.has_asked for peer in self._board.peers.values()):
-            return  # not all of what changed is here: the index tells it
+            return  # not all changes are in the queue: the index has them
         until = rows[-1][0]
         before = rows[0][0] - 1
         latest = {record.path: seq for seq, record in rows}
         rows = [(seq, record) for seq, record in rows if latest[record.path] == seq]
         for _, record in rows:
             if record.path in fresh and fresh[record.path].record != record:
-                del fresh[record.path]  # it has changed once more since
+                del fresh[record.path]  # the path changed once more since
         cache: dict[object, Told] = {}
         sends: list[tuple[Told, list[str]]] = []
         for node in sorted(self._board.peers):
@@ -97,11 +99,12 @@ class Publisher:
                 assert given is not None
                 for path, change in fresh.items():
                     if change.data is not None and change.record.content in given:
-                        fresh[path] = change._replace(data=None)  # it makes a copy of what it was given before
+                        # the peer makes a copy of the content that it received before
+                        fresh[path] = change._replace(data=None)
                 if not subscriber.may_be_pushed(sum(len(one.data) for one in fresh.values() if one.data is not None)):
                     continue
                 given.update(one.record.content for one in fresh.values() if one.data is not None)
-            at = 0  # what is said to one peer keeps its order, also where others are told the same
+            at = 0  # messages to one peer keep their order, also where several peers get the same message
             for told in tell(self._board.folder, subscriber, rows, fresh, until, cache):
                 same = (n for n in range(at, len(sends)) if sends[n][0].message is told.message)
                 at = next(same, len(sends))
@@ -116,7 +119,7 @@ class Publisher:
             self._board.emit(Send(tuple(nodes), told.message, told.size))
 
     def log_local_changes(self, fresh: dict[bytes, Fresh]) -> None:
-        """For people: what was done here in this turn. A rename is one thing."""
+        """Log what was changed here in this turn. A rename is one entry."""
         if not self._board.announcements.unlogged:
             return
         source_of = {path: one.source for path, one in fresh.items() if one.source is not None}
@@ -129,7 +132,8 @@ class Publisher:
                 self._board.tell(note)
 
     def check_seeding(self, node: str) -> bool:
-        """True if that peer is sent contents unasked: it came with nothing, and there is no other who could give them."""
+        """True if that peer is sent contents without asking: it came with an empty folder, and no other peer could give
+        them."""
         seeding = self.subscribers[node].seeding
         if seeding.contents is None or len(self._board.peers) > 1 or seeding.has_announced:
             seeding.end()
@@ -137,30 +141,31 @@ class Publisher:
         return True
 
     def seeding_lags(self) -> bool:
-        """True while a peer that is given everything has still much to install: so each file is read once, not once for the
-        scan and once for the peer."""
+        """True while a peer that is being seeded still has much to install. The scan then waits, so that each file is
+        read once for both the scan and the peer."""
         for node, subscriber in self.subscribers.items():
             if self.check_seeding(node) and subscriber.pushes.total > limits.PULL_WINDOW_BYTES // 2:
                 if self._board.now.mono_ms - subscriber.pushes.acked_ms <= STALLED_MS // 20:
                     return True
-                subscriber.seeding.end()  # it does not keep up
+                subscriber.seeding.end()  # the peer does not keep up
         return False
 
     def seed_page(self, subscriber: Subscriber) -> None:
-        """Read the contents of the next page of the index for a peer that has nothing, a window's worth at a time."""
+        """Read the contents of the next page of the index for a peer that is being seeded, as much as its window
+        allows."""
         peer, seeding = subscriber.contact, subscriber.seeding
         assert seeding.contents is not None
         if seeding.page:
             return
         if not subscriber.may_be_pushed(limits.ATTACHED_BYTES_MAX):
             if self._board.now.mono_ms - subscriber.pushes.acked_ms > STALLED_MS // 20:
-                seeding.end()  # it does not keep up: it is told what there is, and asks when it can
+                seeding.end()  # the peer does not keep up: it gets announcements, and pulls when it can
             return
         rows: list[tuple[int, Record]] = []
         items: list[ReadItem] = []
         size = 0
         page = self._board.index.rows_after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
-        if not page:  # sequences have leapt since the last row
+        if not page:  # the sequence numbers since the last row are unused
             subscriber.sent = self._board.index.sequence
         for row in page:
             record = row.record
@@ -178,7 +183,7 @@ class Publisher:
             self.seed(peer.replica, {})
 
     def seed(self, node: str, contents: dict[int, bytes]) -> None:
-        """Tell a page with the contents that were read for it."""
+        """Send a page with the contents that were read for it."""
         subscriber = self.subscribers[node]
         seeding = subscriber.seeding
         fresh: dict[bytes, Fresh] = {}
@@ -186,7 +191,7 @@ class Publisher:
         for number, (seq, record) in enumerate(seeding.page):
             row = self._board.index.get(record.path)
             if row is None or row.seq != seq:
-                continue  # it has changed since, and will be told with its new sequence
+                continue  # it changed since, and is announced with its new sequence
             rows.append((seq, record))
             data = contents.get(number)
             if data is not None and len(data) == record.size:
@@ -202,8 +207,8 @@ class Publisher:
         self._board.run_once_more()
 
     def _with_renames(self) -> dict[bytes, Fresh]:
-        """The fresh changes of this turn; a new name for a content (or a file) whose old name went in the same turn is a
-        rename."""
+        """The changes of this turn. If a content or a file has a new name, and its old name vanished in the same turn,
+        the change becomes a rename."""
         gone: dict[bytes, bytes] = {}
         for path, fresh in self._board.announcements.fresh.items():
             if fresh.record.kind == Kind.ABSENT and fresh.previous is not None and fresh.previous.kind == Kind.FILE:
@@ -212,7 +217,7 @@ class Publisher:
         for path, fresh in self._board.announcements.fresh.items():
             if fresh.record.kind == Kind.FILE and fresh.record.content in gone:
                 fresh = fresh._replace(source=gone.pop(fresh.record.content), data=None, delta=None)
-            elif fresh.record.kind == Kind.FILE and path in self.renamed_here:  # and changed
+            elif fresh.record.kind == Kind.FILE and path in self.renamed_here:  # a renamed file that also changed
                 known = (source for source in self.renamed_here[path] if source in self._board.announcements.fresh)
                 source = next(
                     (one for one in known if self._board.announcements.fresh[one].record.kind == Kind.ABSENT), None
@@ -227,20 +232,21 @@ class Publisher:
         return out
 
     def _remember_rename(self, path: bytes, source: bytes) -> None:
-        """A peer that is away may know any of the names that a file had."""
+        """Remember earlier names of a file: a peer that is away may know any of them."""
         self._sources[path] = (source, *self._sources.pop(source, ()))[:_OLD_NAMES_MAX]
         if len(self._sources) > _RENAMES_MAX:
             del self._sources[next(iter(self._sources))]
 
     def send_backlogs(self) -> None:
-        """Tell those who lag behind; of those who lag by a page and more only some in one turn, one after the other."""
+        """Announce the backlog to peers that lag behind. Of peers that lag by a page or more, only some are served in
+        one turn, in rotation."""
         nodes = sorted(self._board.peers)
         nodes = [node for node in nodes if node > self._pumped] + [node for node in nodes if node <= self._pumped]
         left = _PUMPS_MAX
         for node in nodes:
             subscriber = self.subscribers[node]
             if self._board.announcements.rows and subscriber.sent == self._board.announcements.rows[0][0] - 1:
-                continue  # it will be told what changes just now, in a moment
+                continue  # the current changes are announced to it in a moment
             if self._board.index.sequence - subscriber.sent < limits.CHANGES_MAX // 10:
                 self.send_backlog(subscriber)
             elif left:
@@ -253,13 +259,13 @@ class Publisher:
                 self._board.run_once_more()
 
     def send_backlog(self, subscriber: Subscriber) -> None:
-        """Tell a peer that lags behind the next page of the index, if there is room in its outbox."""
+        """Send the next page of the index to a peer that lags behind, if its outbox has room."""
         peer = subscriber.contact
         if not peer.has_asked or peer.connection.queued > limits.OUTBOX_BYTES_MAX // 4:
             return
         if subscriber.summary:
             if self._board.scanning:
-                return  # to compare, we have to know what we have
+                return  # the comparison needs the end of our scan
             index = self._board.index
             subscriber.compare(index.summary(), index.sequence, index.files())
         if subscriber.sent < self._board.index.sequence and self.check_seeding(peer.replica):
@@ -269,7 +275,7 @@ class Publisher:
             records = [row.record for row in rows]
             fit = len(pages(records, self._sources)[0]) if records else 0
             rows = rows[:fit]
-            if rows and rows[-1].record.kind == Kind.FILE:  # the two halves of a rename are told together
+            if rows and rows[-1].record.kind == Kind.FILE:  # both halves of a rename belong into one message
                 rows += [row for row in self._board.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
             until = rows[-1].seq if rows else self._board.index.sequence
             if subscriber.equal and subscriber.sent < subscriber.equal_until:
@@ -287,8 +293,8 @@ class Publisher:
             self._board.send(peer.replica, State(self._board.folder, subscriber.sent, True, ()), 50)
 
     def may_tell_later(self) -> bool:
-        """True while several want something, and all that has changed since a moment ago came from peers: it is told
-        together, for each telling waits for the medium, and so does everybody else."""
+        """True while several peers compete, and all recent changes came from peers. Those are announced together: each
+        announcement waits for an fsync, and delays all others."""
         is_soon = self._board.now.mono_ms - self.told_ms < TELL_TOGETHER_MS
         return (
             self._board.is_shared

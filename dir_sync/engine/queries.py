@@ -1,4 +1,4 @@
-"""Questions to and from peers, and what is asked back from the history.
+"""Questions to and from peers, and restores from the history.
 
 In:   questions of the commands and of peers. Out: HISTORY, HAVE and SETTLE messages; offers of what is to be restored.
 Used by: decisions, router.
@@ -23,22 +23,23 @@ from dir_sync.engine.stamps import Stamps
 
 __all__ = ["Queries"]
 
-_KEPT_PAGE = 500  # versions in one message: a few kB each at the most
-_LOOKUPS_MAX = 128  # of contents, in one turn
+_KEPT_PAGE = 500  # versions in one message: at most a few kB each
+_LOOKUPS_MAX = 128  # contents looked up in one turn
 
 
 class Queries:
-    """Questions to and from peers; what is asked back from the history."""
+    """Questions to and from peers, and restores from the history."""
 
     def __init__(self, board: Board, stamps: Stamps) -> None:
         self._board = board
         self._stamps = stamps
-        # Contact, its link, what it asks for, how many of it were looked up, which of these are here
+        # Peer, its link, its request, how many contents were looked up, and the positions of those that are here.
         self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
         self.inquiries = Inquiries()
 
     def on_restore(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
-        """Each of them becomes a new change of ours, which is taken like one of a peer: from wherever its content is."""
+        """Each version to restore becomes a new change of ours. It is planned like an offer: its content comes from
+        wherever it is."""
         for path, kind, size, content, mtime, mode, _, _ in wanted:
             row = self._board.index.get(path)
             mine = None if row is None else row.record
@@ -50,13 +51,13 @@ class Queries:
             record = self._stamps.changed_to(mine, now, self._board.now.wall_ns)
             is_here = kind != Kind.FILE or not size or self._board.index.has_content(content)
             is_shorter = mine is not None and mine.kind == Kind.FILE and size < mine.size
-            is_here |= is_shorter and content not in holders  # what is here may begin with it
+            is_here |= is_shorter and content not in holders  # the current file may begin with the wanted one
             for peer in [""] if is_here else holders.get(content, ()):
                 self._board.index.put_offer(Offer(OURS + peer, record, False))
             self._board.plan_queue.add(path)
 
     def recalled(self) -> int:
-        """How many paths are still on their way back to what they were."""
+        """How many paths are still to be restored."""
         return len(self._board.index.offered_by(self._board.index.replica))
 
     def ask_peers(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
@@ -98,7 +99,7 @@ class Queries:
         self._questions.append((peer.replica, peer.link, request, 0, []))
 
     def answer_some(self) -> None:
-        """Questions for contents are answered in pieces, the peers in turn: some hundred look-ups a turn."""
+        """Answer requests for contents in pieces, the peers in rotation: some hundred look-ups in a turn."""
         left = _LOOKUPS_MAX
         while self._questions and left > 0:
             node, link, request, at, which = self._questions.popleft()

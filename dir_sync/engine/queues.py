@@ -1,7 +1,7 @@
 """The queues through which the machines ask each other for work: paths to decide, folders to list, changes to announce.
 
-In:   what is to be done, from every machine. Out: the same, to the one machine that does it.
-Rule: a queue decides nothing. To ask twice is to ask once.
+In:   requests of every machine. Out: the same, to the one machine that carries them out.
+Rule: a queue decides nothing. To request something twice is the same as to request it once.
 Used by: board.
 """
 
@@ -22,32 +22,32 @@ __all__ = ["Announcements", "ListQueue", "PlanQueue"]
 
 
 class PlanQueue(Backlog):
-    """Paths to be decided, for the planner: now, or at a later time."""
+    """Paths to be planned: now, or at a later time."""
 
     def __init__(self) -> None:
         super().__init__(limits.TODO_PATHS_MAX)
-        self.cursor: bytes | None = None  # the offers above this path have still to be planned
+        self.cursor: bytes | None = None  # offers at paths above this one are not planned yet
         self.has_room_come = False
-        self._timers: list[tuple[int, int, bytes, str]] = []  # when (ms), a number for the order, path, for whom
+        self._timers: list[tuple[int, int, bytes, str]] = []  # due time (ms), a number that keeps the order, path, peer
         self._timer_count = 0
 
     def add_all_offers(self) -> None:
-        """Whatever peers announced is planned anew."""
+        """Plan every path with an offer again."""
         self.cursor = b""
 
     def add_offers(self, some: list[bytes], is_last: bool) -> None:
-        """The next of them, in the order of their paths."""
+        """Add the next paths with offers, in the order of paths."""
         self.add_all(some)
         self.cursor = None if is_last else some[-1]
 
     def take_overflow(self) -> None:
-        """Where some paths were not kept, all are planned."""
+        """If the queue dropped paths because it was full, plan every path with an offer."""
         if self.overflowed:
             self.overflowed = False
             self.add_all_offers()
 
     def room_came(self) -> None:
-        """There is room in the window of a peer: some of those who wait for that are planned."""
+        """The window of a peer has room: some of the paths that wait for it are planned."""
         self.has_room_come = True
 
     def take_room(self) -> bool:
@@ -60,7 +60,7 @@ class PlanQueue(Backlog):
         heapq.heappush(self._timers, (when_ms, self._timer_count, path, self.owner))
 
     def add_due(self, now_ms: int) -> None:
-        """Those whose time has come."""
+        """Add the paths whose timer is due."""
         while self._timers and self._timers[0][0] <= now_ms:
             _, _, path, self.owner = heapq.heappop(self._timers)
             self.add(path)
@@ -75,23 +75,23 @@ class PlanQueue(Backlog):
 
 
 class ListQueue:
-    """Folders to be listed, for the scan: now, when all is calm, or again after one could not be listed."""
+    """Folders to be listed: now, when all is calm, or again after a failure."""
 
     def __init__(self) -> None:
-        self._folders: list[bytes] = []  # a stack: deep before wide keeps it short
+        self._folders: list[bytes] = []  # a stack: depth-first order keeps it short
         self.out = 0  # jobs that have not come back
-        self.put_in: set[bytes] = set()  # folders that are being listed while something is being put into them
-        self.when_calm: set[bytes] = set()  # events in these were believed to be ours
-        self.failed: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: when, last wait (ms)
+        self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
+        self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
+        self.failed: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: due time, last wait (ms)
 
     @property
     def waiting(self) -> int:
-        """How many are to be listed now."""
+        """How many folders are to be listed now."""
         return len(self._folders)
 
     @property
     def is_over(self) -> bool:
-        """True if none is to be listed now, and none is being listed."""
+        """True if no folder waits to be listed now, and none is being listed."""
         return not self._folders and not self.out
 
     def add(self, folder: bytes) -> None:
@@ -104,21 +104,21 @@ class ListQueue:
         self.when_calm.add(folder)
 
     def add_calm(self) -> bool:
-        """All is calm. True if there were folders that waited for that."""
+        """All is calm: list the folders that waited for that. True if there were any."""
         were = sorted(self.when_calm)
         self._folders += were
         self.when_calm.clear()
         return bool(were)
 
     def add_due(self, now_ms: int) -> None:
-        """Those that could not be listed, and whose time has come."""
+        """Add folders that could not be listed and whose timer is due."""
         for folder, (due, wait) in list(self.failed.items()):
             if due <= now_ms:
                 self.failed[folder] = (now_ms + wait, wait)
                 self._folders.append(folder)
 
     def take(self, most: int, busy: set[bytes]) -> list[bytes]:
-        """The next folders, for one job. `busy`: something is being put into these."""
+        """The next folders, for one job. `busy`: folders into which a job is putting something."""
         some = self._folders[-most:]
         del self._folders[-most:]
         self.out += 1
@@ -126,17 +126,17 @@ class ListQueue:
         return some
 
     def came_back(self, left: Iterable[bytes]) -> None:
-        """A job has come back; these it had no time for."""
+        """A job has returned. `left`: folders for which it had no time."""
         self.out -= 1
         self._folders += left
 
     def put_into(self, folder: bytes) -> None:
-        """Something is being put into that folder."""
+        """A job puts something into that folder."""
         if self.out:
             self.put_in.add(folder)
 
     def list_later(self, folder: bytes, now_ms: int, first_ms: int, most_ms: int) -> None:
-        """It could not be listed: it is tried again after `first_ms`, twice as long each time, up to `most_ms`."""
+        """A folder could not be listed: try again after `first_ms`, then after twice the last wait, up to `most_ms`."""
         known = self.failed.get(folder)
         wait = first_ms if known is None else longer(known[1], most_ms)
         self.failed[folder] = (now_ms + wait, wait)
@@ -145,7 +145,7 @@ class ListQueue:
         self.failed.pop(folder, None)
 
     def try_again_below(self, folder: bytes, now_ms: int, wait_ms: int) -> None:
-        """Those at and below `folder` that could not be listed are tried now."""
+        """Try the folders at and below `folder` again that could not be listed."""
         for each in self.failed:
             if each == folder or each.startswith(folder + b"/"):
                 self.failed[each] = (now_ms, wait_ms)
@@ -155,12 +155,12 @@ class ListQueue:
 
 
 class Announcements:
-    """What changed here in this turn, for the publisher: to be told to the peers, and to people."""
+    """Changes of this turn, for the publisher: to be announced to the peers and logged."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, Record]] = []  # in ascending sequence
-        self.fresh: dict[bytes, Fresh] = {}  # of those the changes that were made here
-        self.unlogged: dict[tuple[bytes, type], LocalChange] = {}  # what a user did to a path, not told to people yet
+        self.fresh: dict[bytes, Fresh] = {}  # of these, the changes made here
+        self.unlogged: dict[tuple[bytes, type], LocalChange] = {}  # a user's changes that are not logged yet
 
     def add(self, row: Row, record: Record) -> None:
         self.rows.append((row.seq, record))
@@ -172,15 +172,15 @@ class Announcements:
         self.fresh[change.record.path] = change
 
     def log(self, note: LocalChange) -> None:
-        """A user did this here."""
+        """A user made this change here."""
         self.unlogged[note.path, type(note)] = note
 
     def take(self) -> list[tuple[int, Record]]:
-        """The rows; from now on nothing is to be announced."""
+        """Remove and return the rows."""
         rows, self.rows, self.fresh = self.rows, [], {}
         return rows
 
     def take_unlogged(self) -> list[LocalChange]:
-        """What people are to be told; from now on there is nothing."""
+        """Remove and return the notes to be logged."""
         unlogged, self.unlogged = self.unlogged, {}
         return list(unlogged.values())

@@ -1,8 +1,9 @@
-"""What a read-only member of a closed mesh may say: that it holds a version which others have made, and nothing else.
+"""What a read-only member of a closed mesh may send: that it has a version which others made, and nothing else.
 
-In:   each message of a peer that may not write. Out: the message without what that peer has changed; None: nothing is left.
-Rule: a version counts if it is ours, or if somebody who may write has announced it. So contents may still come from a
-      read-only member: they are named by their hash.
+In:   each message of a peer that may not write. Out: the message without changes made by that peer; None: nothing is
+left.
+Rule: a version is accepted if it is ours, or if a member that may write has announced it. Contents may still come from
+a read-only member: their hash is checked.
 Used by: engine.
 """
 
@@ -20,18 +21,18 @@ _REASON = "it is a read-only member of this mesh, so what it changes counts nowh
 
 
 class ReadersFilter:
-    """What a read-only member may say."""
+    """What a read-only member may send."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._told: set[str] = set()  # whose changes people know to be ignored
+        self._told: set[str] = set()  # peers about whose ignored changes people were told
 
     def peer_gone(self, node: str) -> None:
-        """When it comes again, people are told again."""
+        """Report its ignored changes again at the next connection."""
         self._told.discard(node)
 
     def allowed(self, peer: Contact, message: Message) -> Message | None:
-        """The message as far as that peer may say it."""
+        """The part of the message that the peer may send; None: nothing."""
         match message:
             case State(folder, sequence, last, records):
                 return State(folder, sequence, last, tuple(self._known(peer, records)))
@@ -46,7 +47,7 @@ class ReadersFilter:
         return message
 
     def _known(self, peer: Contact, records: tuple[Record, ...]) -> list[Record]:
-        """Those of its versions that are none of its own making."""
+        """Those of the peer's records that it did not make itself."""
         self._board.index.fetch(record.path for record in records)
         found: list[Record] = []
         for record in records:
@@ -59,7 +60,7 @@ class ReadersFilter:
         return found
 
     def _known_as(self, record: Record) -> Record | None:
-        """The version as those have told of it who may write; None: they have not."""
+        """The record as members that may write announced it; None: they have not."""
         if not knows_itself(record):
             record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
         row = self._board.index.get(record.path)
@@ -68,7 +69,7 @@ class ReadersFilter:
             if mine.stamp == record.stamp and same_body(mine, record):
                 return mine if leq(record.vector, mine.vector) else None
             if leq(record.vector, mine.vector) and not beats(record, mine):
-                return record  # it is behind
+                return record  # the peer is behind
         for offer in self._board.index.offers(record.path):
             if offer.record.stamp == record.stamp and same_body(offer.record, record):
                 if leq(record.vector, offer.record.vector):

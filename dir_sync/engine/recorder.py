@@ -1,6 +1,6 @@
-"""A change made at this node: into the index, and to be announced.
+"""Records a change made at this node: in the index, and for the announcement.
 
-In:   what a look found that is news. Out: rows, and what is new about them for the peers.
+In:   news that a look found. Out: rows, and what the peers need to know about them.
 Used by: local_changes, scan.
 """
 
@@ -34,7 +34,7 @@ __all__ = ["LocalRecorder"]
 
 
 class LocalRecorder:
-    """A change made at this node: into the index, and to be announced."""
+    """Records a change made at this node: in the index, and for the announcement."""
 
     def __init__(
         self,
@@ -59,15 +59,17 @@ class LocalRecorder:
         self._rows = rows
         self._deltas_out = deltas_out
         self._applier = applier
-        self._not_noted: dict[bytes, tuple[Record, Record]] = {}  # path -> what its row says, what had taken its place
+        # path -> record of its row, record that had replaced it on the disk
+        self._not_noted: dict[bytes, tuple[Record, Record]] = {}
 
     def looked_at(self, path: bytes) -> None:
-        """Its row says what is there: nothing was left unnoted."""
+        """A look confirmed the row: nothing was left unrecorded."""
         self._not_noted.pop(path, None)
 
     def find_not_noted(self, found: Sequence[Version]) -> None:
-        """What was displaced was displaced by what is wanted there: so that is what a user has seen who then removed or
-        changed it. Only where nothing else can have been meant."""
+        """The last run displaced these versions without recording it, so the versions that peers wanted there had
+        replaced them. A user who then removed or changed a file saw the wanted version. Only unambiguous cases
+        count."""
         index = self._board.index
         wanted = set(index.offered_contents()) if found else set()
         for version in found:
@@ -76,7 +78,7 @@ class LocalRecorder:
                 row is None
                 or row.record.kind != Kind.FILE
                 or row.record.content != version.content
-                or version.content in wanted  # it may have been on its way to a name
+                or version.content in wanted  # it may have been on its way to another name
                 or len(index.by_content(version.content)) != 1
             ):
                 continue
@@ -85,12 +87,13 @@ class LocalRecorder:
                 self._not_noted[version.path] = row.record, decision.record
 
     def as_installed(self, mine: Record) -> Record:
-        """What was at a path before a user's change: not what its row says, if something had taken its place unnoted."""
+        """The record that a user saw before a change: the version that had replaced the row's on the disk, if there was
+        one."""
         said, installed = self._not_noted.get(mine.path, (None, mine))
         return installed if said == mine else mine
 
     def record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
-        """A change made here: into the index, and to be told."""
+        """Write a change made here into the index, and queue it for the announcement."""
         delta = None
         known = self._board.index.get(record.path) if previous is not None else None
         before = known.fp if known is not None else b""
@@ -107,7 +110,7 @@ class LocalRecorder:
             if grown is not None and (data is None or 2 * grown.size <= record.size):
                 delta, data = grown, None
         if data and self._is_elsewhere(record):
-            data = None  # whoever holds the other one makes a copy of it
+            data = None  # a peer that has the other file copies its content
         row = self._rows.put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._board.announcements.add_change(Fresh(row.record, previous, data, delta, None, folder_mtime))
@@ -118,7 +121,7 @@ class LocalRecorder:
             self._look_queue.look_at_links(before, previous)
 
     def _grew_here(self, record: Record, previous: Record | None, seen: Seen | None) -> DeltaOffer | None:
-        """What peers need to know of a file that only grew."""
+        """What peers need to know about a file to which bytes were only appended; None for any other change."""
         grown = None if seen is None else seen.grown
         is_new = previous is None or previous.kind == Kind.ABSENT
         old = (
@@ -140,11 +143,11 @@ class LocalRecorder:
 
     def _is_elsewhere(self, record: Record) -> bool:
         if self._board.first_scan:
-            return self._board.index.may_have(record.content)  # that it is not, is asked later if need be
+            return self._board.index.may_have(record.content)  # whether it really exists is checked later
         return any(row.record.path != record.path for row in self._board.index.by_content(record.content))
 
     def new_files(self, found: Sequence[Seen], told: bool) -> None:
-        """`new` for many files that the first scan found: nothing waits for them."""
+        """`new` for many files that the first scan found: no peer waits for them."""
         index, fresh = self._board.index, self._board.announcements.fresh
         records = [
             first_scan_record(path, kind, size, content, mtime, mode)
@@ -159,7 +162,7 @@ class LocalRecorder:
             if told:
                 data = seen.data
                 if data and record.content not in new:
-                    data = None  # whoever holds the other one makes a copy of it
+                    data = None  # a peer that has the other file copies its content
                 new.discard(record.content)
                 fresh[record.path] = _new(Fresh, (record, None, data, None, None, seen.folder_mtime))
         rows = index.put_new(records, [seen.fp for seen in found])
@@ -168,7 +171,8 @@ class LocalRecorder:
             self._folder_times.mark_active(parent_of(found[-1].path), found[-1].folder_mtime)
 
     def new(self, seen: Seen, told: bool) -> None:
-        """Known here: what was seen is new, to us and as far as we know to everyone. `told`: there is a peer to tell."""
+        """Record something that is new to us and to all peers, as far as we know. `told`: a peer is connected that
+        hears of it."""
         path, _, kind, size, content, mtime, mode, fp, *_ = seen
         if self._board.first_scan:
             record = first_scan_record(path, kind, size, content, mtime, mode)
@@ -188,7 +192,7 @@ class LocalRecorder:
             self._signatures.sign_later(record, None)
 
     def revive_folder(self, row: Row) -> None:
-        """A folder that was kept only by something unsynchronized now holds something of ours."""
+        """A folder that only an unsynchronized entry had kept now contains a synchronized one."""
         above = self._board.index.get(parent_of(row.record.path))
         if above is not None and above.record.kind == Kind.ABSENT and above.fp:
             self.revive_folder(above)
@@ -198,7 +202,7 @@ class LocalRecorder:
         self.record_change(record, row.record, row.fp, None)
 
     def redo(self, item: ApplyItem) -> bool:
-        """Once more what is done already, so that it is on the medium. False: something else is being done there."""
+        """Repeat a change that is on the disk already, to make it durable. False if another job is active there."""
         if self._work.jobs.is_at(item.path):
             return False
         self._applier.order_change(item, Take(item.target, False))

@@ -1,8 +1,8 @@
 """What went wrong at a path, and when and how it is tried again.
 
-In:   trouble on our own disk.
-Out:  how long a path is left alone; what a status says of it.
-Rule: all of it is about what is announced just now, and is forgotten with that.
+In:   errors of our own disk.
+Out:  how long a path waits; what `status` says about it.
+Rule: all of it belongs to the current announcement, and is forgotten with it.
 Used by: work, arrivals.
 """
 
@@ -26,10 +26,11 @@ class Retries:
         self._board = board
         self._paths = paths
         self._entries = RetryEntries(paths)
-        self._short: dict[bytes, None] = {}  # paths that wait for room on the disk, in the order in which they came
+        self._short: dict[bytes, None] = {}  # paths that wait for disk space, in the order of arrival
 
     def wait_after(self, path: bytes, problem: str) -> int:
-        """How long (ms) to leave a path alone after trouble on our own disk: longer each time. Said once."""
+        """Note an error of our own disk. Returns how long (ms) to leave the path alone: longer each time. Reported
+        once."""
         first, most = TROUBLE_RETRY_MS
         retry = self._entries.at(path)
         before, told = (first // 2, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
@@ -39,7 +40,7 @@ class Retries:
         return retry.wait_ms
 
     def wait_after_change(self, path: bytes) -> int:
-        """The same after something else was found at a path than was expected."""
+        """The same after a job found something else at a path than it expected."""
         retry = self._entries.at(path)
         wait, problem = (0, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
         retry.wait_ms, retry.problem = min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem
@@ -47,13 +48,13 @@ class Retries:
         return wait
 
     def refuse(self, path: bytes, problem: str) -> int:
-        """The disk will not have it: it is tried again after a long time (ms)."""
+        """The disk rejects the version. Returns the long time (ms) until the next try."""
         self.note_trouble(path, problem)
         self._entries.at(path).not_before_ms = self._board.now.mono_ms + TROUBLE_RETRY_MS[1]
         return TROUBLE_RETRY_MS[1]
 
     def note_trouble(self, path: bytes, problem: str) -> None:
-        """It cannot be had here until something makes way."""
+        """The path cannot be installed here until something else changes."""
         retry = self._entries.at(path)
         retry.wait_ms, retry.problem = TROUBLE_RETRY_MS[1], problem
 
@@ -73,7 +74,7 @@ class Retries:
 
     @property
     def is_short(self) -> bool:
-        """True while something found no room on the disk."""
+        """True while an installation waits for disk space."""
         return bool(self._short)
 
     def short_bytes(self) -> int:
@@ -81,7 +82,7 @@ class Retries:
         return sum(retry.short for retry in retries if retry is not None and retry.short is not None)
 
     def end_shortage(self) -> list[bytes]:
-        """The paths that waited for room on the disk."""
+        """End all waits for disk space. Returns the paths."""
         paths = list(self._short)
         self._short.clear()
         for path in paths:
@@ -91,7 +92,7 @@ class Retries:
         return paths
 
     def is_due(self, path: bytes) -> bool:
-        """True unless a wait is set that is not over."""
+        """True unless the path has a wait that is not over."""
         retry = self._entries.of(path)
         return retry is None or retry.not_before_ms is None or retry.not_before_ms <= self._board.now.mono_ms
 
@@ -100,13 +101,13 @@ class Retries:
         return retry is not None and retry.problem is not None
 
     def begin_anew(self, path: bytes) -> None:
-        """The cause may be gone: the next wait is the shortest again."""
+        """The cause may be gone: the next wait is the shortest one again."""
         retry = self._entries.of(path)
         if retry is not None and retry.problem is not None:
             retry.wait_ms = TROUBLE_RETRY_MS[0] // 2
 
     def forget(self, path: bytes) -> None:
-        """Nothing newer is announced any more. (How many rounds there were counts until something is.)"""
+        """Nothing newer is announced any more. (The number of rounds is kept until something is.)"""
         retry = self._entries.of(path)
         if retry is not None:
             self._short.pop(path, None)
@@ -114,7 +115,7 @@ class Retries:
             self._paths.touch(path)
 
     def check(self, timers: Set[bytes]) -> Iterator[str]:
-        """What is not as it must be between two turns. `timers`: paths for which one is set."""
+        """Yield each invariant that is violated between two turns. `timers`: paths with a timer."""
         now = self._board.now.mono_ms
         for path, entry in self._paths.items():
             retry = entry.retry

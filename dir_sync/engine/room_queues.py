@@ -1,8 +1,8 @@
-"""Paths that wait for room in a peer's window, in the order in which they came.
+"""Paths that wait for room in a peer's window, in the order of arrival.
 
-In:   what did not fit; how much room there is now; who left.
+In:   pulls that did not fit; how many bytes are free now; peers that disconnect.
 Out:  the paths that are planned again.
-Rule: a path may wait at several peers: whichever has room first is asked.
+Rule: a path may wait at several peers: the first one with room is asked.
 Used by: work.
 """
 
@@ -12,25 +12,25 @@ from dir_sync.core import limits
 
 __all__ = ["RoomQueues"]
 
-_PULL_COST_BYTES = 4 * limits.KIB  # what even an empty file counts for when those who wait for room are woken
+_PULL_COST_BYTES = 4 * limits.KIB  # even an empty file counts for so much of the free room
 
 
 class RoomQueues:
     """One queue for each peer."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, dict[bytes, int]] = {}  # peer -> path -> for so much room in its window
+        self._waiting: dict[str, dict[bytes, int]] = {}  # peer -> path -> bytes of room that it needs
 
     def __bool__(self) -> bool:
         return any(self._waiting.values())
 
     @property
     def has_queues(self) -> bool:
-        """True if a queue has not been taken away yet, be it empty."""
+        """True if a queue exists, even an empty one."""
         return bool(self._waiting)
 
     def enter(self, peer: str, path: bytes, size: int) -> None:
-        """So much has to come free in that peer's window before the path is planned again."""
+        """Let a path wait until `size` bytes are free in that peer's window."""
         self._waiting.setdefault(peer, {})[path] = size
 
     def leave(self, path: bytes) -> None:
@@ -44,11 +44,11 @@ class RoomQueues:
         return {path for queue in self._waiting.values() for path in queue}
 
     def close(self, peer: str) -> dict[bytes, int]:
-        """That peer is gone. Returns who waited for it."""
+        """The peer disconnected. Returns the paths that waited for it."""
         return self._waiting.pop(peer, {})
 
     def wake(self, peer: str, room: int) -> list[bytes]:
-        """So much is free in a peer's window: those that fit, first come, first served."""
+        """`room` bytes are free in a peer's window. Returns the paths that fit, first come, first served."""
         queue = self._waiting[peer]
         woken = []
         for path, size in queue.items():

@@ -1,4 +1,4 @@
-"""Hands each message of a peer to the machine that it is for.
+"""Hands each message of a peer to the machine that handles it.
 
 In:   a message that the session found correct in its state. Out: nothing; PeerError for a bad one.
 Used by: engine.
@@ -54,7 +54,7 @@ __all__ = ["MessageRouter"]
 
 
 class MessageRouter:
-    """Hands each message of a peer to the machine that it is for."""
+    """Hands each message of a peer to the machine that handles it."""
 
     def __init__(
         self,

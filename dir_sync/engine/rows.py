@@ -1,7 +1,7 @@
 """The one writer of rows: put, accept an offered version, reassert ours, journal.
 
-In:   records that hold here from now on.
-Out:  rows of the index and their place in the sequence; marks for whoever waited for them.
+In:   records that are true here from now on.
+Out:  rows of the index with their sequence; marks for the paths that waited for them.
 Rule: no other machine writes a row.
 Used by: applier, incoming_moves, acquire, planner, recorder, local_changes, scan, decisions.
 """
@@ -63,11 +63,12 @@ class Rows:
         self._names = names
 
     def put(self, record: Record, fp: bytes) -> Row:
-        """Every change of a row goes through here: it is told to the peers, and what depends on it is planned."""
+        """Write a row. It is announced to the peers, and paths that depend on it are planned."""
         self.journal(record)
         if self._brakes.own.held:
             before = self._board.index.get(record.path)
-            if before is None or fp != before.fp or record.kind == Kind.ABSENT:  # else only its vector or stamp is new
+            # otherwise only its vector or stamp is new
+            if before is None or fp != before.fp or record.kind == Kind.ABSENT:
                 self._own_losses.no_longer_held(record.path)
         row = self._board.index.put(record, fp)
         self._board.announcements.add(row, record)
@@ -86,11 +87,12 @@ class Rows:
             waiting = self._board.index.offered_below(record.path, PLAN_MAX)
             self._board.plan_queue.add_all(waiting)
             if len(waiting) == PLAN_MAX:
-                self._board.plan_queue.add_all_offers()  # and more of them
+                self._board.plan_queue.add_all_offers()  # also paths that waited for the brake
         return row
 
     def accept(self, record: Record, fp: bytes) -> None:
-        """We now have `record`: into the index, offers that it answers are dropped, who announced it is told in short."""
+        """Record that we have `record` now: write its row, drop the offers that it satisfies, and acknowledge it to
+        their peers."""
         path = record.path
         for offer in self._board.index.offers(path):
             theirs = offer.record
@@ -112,7 +114,7 @@ class Rows:
         self._board.announcements.add_change(Fresh(record, row.record, None, None, None, None))
 
     def journal(self, record: Record) -> None:
-        """Note how the path was, if that changes."""
+        """Add the earlier state of a path to the journal, if the path changes."""
         if not self._board.journals:
             return
         row = self._board.index.get(record.path)
@@ -123,7 +125,7 @@ class Rows:
             self._board.index.journal(record, row.record, self._board.now.wall_ns)
 
     def begin_journal(self) -> None:
-        """Once we have all that the first peer had: to undo what came by meeting it would undo the meeting."""
+        """Start the journal when the first peer's state is complete: an undo must not undo the first contact."""
         if (
             not any(peer.synced for peer in self._board.peers.values())
             or self._board.scanning
@@ -142,7 +144,7 @@ class Rows:
         self._board.index.note(JOURNAL_SINCE, self._board.now.wall_ns)
 
     def _try_again_below(self, folder: bytes) -> None:
-        """A folder is not what it was: what could not be done in it may be by now (somebody has changed its mode)."""
+        """The attributes of a folder changed, maybe its mode: operations below it that failed may succeed now."""
         now, first = self._board.now.mono_ms, TROUBLE_RETRY_MS[0]
         for path in self._work.retry_below(folder):
             if path in self._board.pending_looks:
@@ -151,7 +153,7 @@ class Rows:
         self._board.listings.try_again_below(folder, now, first)
 
     def announced_gone(self, mine: Record) -> Record | None:
-        """A newer tombstone that a peer announced, made in knowledge of what we held."""
+        """A newer tombstone that a peer announced and that includes our version; None if there is none."""
         for offer in self._board.index.offers(mine.path):
             theirs = offer.record
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
@@ -159,7 +161,7 @@ class Rows:
         return None
 
     def announced(self, now: Record, mine: Record | None) -> Record | None:
-        """A newer record that a peer announced and that is exactly what is there now."""
+        """A newer record that a peer announced and that matches what is on the disk; None if there is none."""
         for offer in self._board.index.offers(now.path):
             theirs = offer.record
             if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or beats(theirs, mine)):

@@ -1,6 +1,6 @@
-"""Folders to list, listings that came, and when the look at everything is over.
+"""Lists folders, compares the listings with the index, and decides when the scan is over.
 
-In:   folders on the list; listings. Out: list jobs; looks; the end of the scan.
+In:   folders to be listed; their listings. Out: list jobs; looks; the end of the scan.
 Used by: engine.
 """
 
@@ -37,7 +37,7 @@ _FOLDERS_MAX = 32  # in one list job
 
 
 class Scan:
-    """Folders to list, listings that came, and when the look at everything is over."""
+    """Lists folders, compares the listings with the index, and decides when the scan is over."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Scan:
             self._board.run_once_more()
 
     def on_listed(self, listing: Listing) -> None:
-        """A folder's entries: whatever differs from the index is looked at. A listing alone never decides anything."""
+        """Compare a folder's entries with the index: differences are looked at. A listing alone decides nothing."""
         folder = listing.path
         now = self._board.now.mono_ms
         if listing.entries is None:
@@ -111,11 +111,11 @@ class Scan:
             elif folder:
                 self._board.listings.listed(folder)
                 self._work.attempts.end_listing_wait(folder)
-                self._board.add_scanned(folder).listing = True  # if it is there again, what is in it is unknown
+                self._board.add_scanned(folder).listing = True  # if the folder exists again, its content is unknown
             return
         self._board.listings.listed(folder)
         if folder in self._board.listings.put_in:
-            # What came and was deleted before the folder was watched is not known as gone.
+            # A file that was created and deleted before the folder was watched caused no event.
             self._board.listings.add_when_calm(folder)
         prefix = folder + b"/" if folder else b""
         self._board.listings.add_all([prefix + name for name in listing.folders])
@@ -138,9 +138,10 @@ class Scan:
             for path in self._work.obstacles.not_among(folder, there):
                 self._board.pending_looks.add(
                     path, now, now
-                )  # of what is not synchronized the index cannot tell that it went
+                )  # the index has no row that would show that an unsynchronized entry vanished
         for path in self._transfers.unable.in_folder(folder) if self._transfers.unable else ():
-            self._board.pending_looks.add(path, now, now)  # of what keeps them away the index may not know that it went
+            # the index may not know that the entry which kept them away vanished
+            self._board.pending_looks.add(path, now, now)
         if folder:
             here = self._board.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
@@ -153,7 +154,8 @@ class Scan:
     def _entered(
         self, folder: bytes, prefix: bytes, entries: list[tuple[bytes, Stat]], folder_mtime: int | None
     ) -> None:
-        """Entries that are not as known when their folder was to be listed: some of them are by now."""
+        """Handle entries that differed from the index when their folder was to be listed. Some may have been looked at
+        since."""
         self._board.index.fetch([prefix + name for name, _ in entries])
         new_folders: list[Seen] = []
         for name, stat in entries:
@@ -172,7 +174,7 @@ class Scan:
             if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
                 self._scope.skip(path, "not a file, a folder or a link")
                 continue
-            if path in self._board.looking:  # that look is younger than this listing, or will be followed by one
+            if path in self._board.looking:  # that look is newer than this listing, or another one follows
                 looked_at = self._board.looking[path]
                 looked_at.listing |= stat.kind == Kind.DIRECTORY
                 continue
@@ -194,7 +196,7 @@ class Scan:
             self._found_new(folder, new_folders, folder_mtime)
 
     def _found_new(self, folder: bytes, found: Sequence[Seen], folder_mtime: int | None) -> None:
-        """Files and folders that a listing found, and that were not known when it was ordered."""
+        """Handle files and folders that were unknown when the listing was ordered."""
         above = self._board.index.get(folder) if folder else None
         is_here = not folder or (above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b"")
         is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
@@ -223,7 +225,7 @@ class Scan:
                 looking[path].listing |= is_folder
             elif (
                 jobs.is_at(path) and not self._board.scanning and not is_folder
-            ):  # a folder has to be listed, and so watched
+            ):  # a folder has to be listed, and thereby watched
                 self._work.attempts.note_listed(path, seen.fp)
             elif (
                 not is_here
@@ -248,33 +250,33 @@ class Scan:
             self._recorder.new_files(at_once, told)
 
     def folder(self, path: bytes) -> Folder:
-        """What a listing of a folder may leave out."""
+        """The rows that a listing of a folder need not report."""
         row = self._board.index.get(path) if path else None
         if (
             self._work.attempts.awaits_listing(path)
             or self._work.obstacles.is_at(path)
             or (row is not None and row.record.kind == Kind.ABSENT)
         ):
-            return Folder(path, {})  # all of it counts
+            return Folder(path, {})  # every entry is reported
         return Folder(path, self._board.index.known_in(path))
 
     def _list_later(self, folder: bytes, problem: str) -> None:
-        """What is in a folder is unknown: try again."""
+        """The content of a folder is unknown: list it again later."""
         first, most = TROUBLE_RETRY_MS
         if folder not in self._board.listings.failed:
             self._board.tell(notes.Unreadable(folder, problem))
         self._board.listings.list_later(folder, self._board.now.mono_ms, first, most)
 
     def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
-        """A folder that should be gone was listed. If nothing in it is ours, it stays here and is gone for everyone
-        else; if nothing is in it at all any more, it goes here, too."""
+        """A folder was listed that peers deleted. If it contains only unsynchronized entries, it stays here and counts
+        as deleted; if it is empty, it is removed."""
         row = self._board.index.get(folder)
         if row is None or not row.fp:
             return
         prefix = folder + b"/"
         self._board.plan_queue.add(folder)
         if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
-            return  # looked at by now; it will keep its folder
+            return  # a look has found it meanwhile; it keeps its folder
         decision = decide(row.record, self._board.index.offers(folder))
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
         if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries:
@@ -288,7 +290,7 @@ class Scan:
             self._planner.block(folder)
 
     def _keeps_folder(self, path: bytes, stat: Stat) -> bool:
-        """True if what was listed is synchronized. A folder that itself only stayed behind here is not."""
+        """True if the listed entry is synchronized. A folder that itself only stayed behind is not."""
         row = self._board.index.get(path)
         left_over = stat.kind == Kind.DIRECTORY and row is not None and row.record.kind == Kind.ABSENT and row.fp != b""
         return stat.kind != Kind.OTHER and not left_over and self._scope.is_ours(path)

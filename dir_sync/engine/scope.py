@@ -1,7 +1,8 @@
-"""Which paths are shared at all, and who was told that one is not.
+"""Decides which paths are synchronized, and remembers which exclusions were reported.
 
-In:   paths that a look, a listing or a peer names. Out: whether they are ours.
-Rule: this is the one gate. A rule for paths to ignore goes here; its patterns would be a pure module of `core`.
+In:   paths from looks, listings and peers. Out: whether they are synchronized.
+Rule: every path passes this gate. A rule for paths to ignore belongs here; its patterns would be a pure module of
+`core`.
 Used by: local_renames, look_queue, applier, planner, local_changes, scan.
 """
 
@@ -18,15 +19,15 @@ __all__ = ["Scope"]
 
 
 class Scope:
-    """Which paths are shared at all, and who was told that one is not."""
+    """Decides which paths are synchronized, and remembers which exclusions were reported."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self.mounted: set[bytes] = set()  # where other file systems are mounted: no event tells when they are no more
-        self.named: set[bytes] = set()  # skipped things that people were told of
+        self.mounted: set[bytes] = set()  # mount points of other file systems: no event reports an unmount
+        self.named: set[bytes] = set()  # skipped entries that were reported to people
 
     def is_ours(self, path: bytes) -> bool:
-        """True if the path may be synchronized; people are told once of one that never can be."""
+        """True if the path may be synchronized. A path that never can be is reported once."""
         if not path:
             return False
         if limits.RESERVED_NAME in path.split(b"/"):
@@ -39,11 +40,11 @@ class Scope:
         return True
 
     def note_mount(self, path: bytes) -> None:
-        """Another file system is mounted there."""
+        """Another file system is mounted at `path`."""
         self.mounted.add(path)
 
     def mounts_found(self, folder: bytes, names: Collection[bytes]) -> None:
-        """A listing of `folder` found mounts at these names in it, and at no others."""
+        """A listing found mount points in `folder` at exactly these names."""
         prefix = folder + b"/" if folder else b""
         for name in names:
             self.skip(prefix + name, MOUNTED)

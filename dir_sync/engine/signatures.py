@@ -1,6 +1,6 @@
-"""Which large files are read for their signatures when nothing else is to be done.
+"""Chooses the large files that are read for their signatures when nothing else is to be done.
 
-In:   files that came or changed. Out: marks for the idle tasks: their next change then travels as a delta.
+In:   files that arrived or changed. Out: marks for the idle tasks. A file with a signature can travel as a delta.
 Used by: applier, deltas_in, bulk_install, recorder, idle.
 """
 
@@ -13,27 +13,27 @@ from dir_sync.engine.board import Board
 
 __all__ = ["SignatureBacklog"]
 
-_SIGN_BYTES_MAX = 2 * 1024 * limits.MIB  # of files that only lie there: read once, to have their signatures
-_SIGN_GROWN_MS = 60_000  # a file that grew has rested for so long
+# budget for files that were not changed: they are read once for their signatures
+_SIGN_BYTES_MAX = 2 * 1024 * limits.MIB
+_SIGN_GROWN_MS = 60_000  # a file that grew gets a signature if it did not change for so long
 
 
 class SignatureBacklog:
-    """Which large files are read for their signatures when nothing else is to be done."""
+    """Chooses the large files that are read for their signatures when nothing else is to be done."""
 
     def __init__(self, board: Board, deltas: bool) -> None:
         self._board = board
-        self.sign_grown: dict[bytes, int] = {}  # files that grew -> when (ms) they get a signature, if they rest
-        self.to_sign: dict[
-            bytes, bytes
-        ] = {}  # path -> content it had before, whose signature helps to make the new one
+        # files that grew -> when (ms) they get a signature, if they do not change until then
+        self.sign_grown: dict[bytes, int] = {}
+        self.to_sign: dict[bytes, bytes] = {}  # path -> its previous content, whose signature speeds up the new one
         self.sign_after: bytes | None = b"" if deltas else None
         self.sign_budget = _SIGN_BYTES_MAX
         self.signing = False
-        self.may_hold = False  # large files may be held open until they have a signature (unsigned.py)
+        self.may_hold = False  # large files may be kept open until they have a signature (files/unsigned.py)
 
     def sign_later(self, record: Record, previous: Record | None, grown: bool = False) -> None:
-        """`grown`: what comes next is probably appended, too, and needs no signature; each has 0.5 % of the file's size.
-        A file that changed in any other way needs one for its next change."""
+        """`grown`: bytes were only appended. The next change is probably an append, too, and needs no signature, which
+        takes 0.5 % of the file's size. After any other change the file needs one."""
         self.may_hold |= max(record.size, 0 if previous is None else previous.size) >= limits.LARGE_FILE_BYTES
         if not self._board.with_deltas or len(self.to_sign) >= 1_000:
             return
@@ -48,7 +48,7 @@ class SignatureBacklog:
             self.to_sign[record.path] = earlier
 
     def sign_next(self) -> None:
-        """Nothing else is to be done: the next file is read. Found by path, as long as the budget lasts."""
+        """Order the next signature, in the order of paths, as long as the budget lasts."""
         if not self.to_sign and self.sign_after is not None:
             rows = self._board.index.live_rows(self.sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
             self.sign_after = rows[-1].record.path if rows else None
@@ -74,7 +74,7 @@ class SignatureBacklog:
         self.signing = False
 
     def sign_rested(self) -> None:
-        """Files that grew and do so no more."""
+        """Sign files that grew and have not changed for a while."""
         while self.sign_grown:
             path, due = next(iter(self.sign_grown.items()))
             if due > self._board.now.mono_ms:

@@ -1,7 +1,7 @@
-"""Where a content can be had just now, and where it could not.
+"""Where a content is available just now, and which sources failed.
 
-In:   contents that are wanted; sources that turned out to be none.
-Out:  peers, paths here and kept versions that have a content, or the best base of a delta for it.
+In:   wanted contents; sources that failed.
+Out:  peers, files here and versions in the history that have a content; the best base of a delta for it.
 Used by: versions, peer_losses, transfers, uploader, applier, incoming_moves, deltas_in, fetcher, acquire, planner,
       intake.
 """
@@ -20,30 +20,31 @@ from dir_sync.index import Row
 
 __all__ = ["Sources"]
 
-_DISPLACED_MAX = 10_000  # contents remembered that were displaced a moment ago ...
-_DISPLACED_ALIKE_MAX = 100  # of one content
-_AVOID_MS = (60_000, 3_600_000)  # a copy may have failed for a trouble of the disk that passes: first wait, longest
+_DISPLACED_MAX = 10_000  # remembered contents that were displaced a moment ago ...
+_DISPLACED_ALIKE_MAX = 100  # ... and files with the same content
+_AVOID_MS = (60_000, 3_600_000)  # a disk error may pass: first and longest wait before the source is tried again
 
 
 class Sources:
-    """Where a content can be had just now, and where it could not."""
+    """Where a content is available just now, and which sources failed."""
 
     def __init__(self, board: Board, work: WorkTable) -> None:
         self._board = board
         self._work = work
-        # Path and fingerprint of what could not be copied -> until when (ms), and how often that was so
+        # Path and fingerprint of a source whose copy failed -> until when (ms) it is avoided, and how often it failed.
         self._avoided: dict[tuple[bytes, bytes], tuple[int, int]] = {}
-        self._displaced: dict[bytes, list[Displaced]] = {}  # by content; equal files may move together
-        self.origins: dict[bytes, bytes] = {}  # path -> the name that its maker says it had
-        self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it lacks itself, and does not know why
-        self.bases: dict[bytes, bytes] = {}  # path -> content of ours that a delta for it may begin with
+        self._displaced: dict[bytes, list[Displaced]] = {}  # by content; several equal files may be moved together
+        # path -> its earlier name, as the maker of the announced version reported it
+        self.origins: dict[bytes, bytes] = {}
+        self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it announced and could not give
+        self.bases: dict[bytes, bytes] = {}  # path -> a content of ours as the base of a delta for it
 
     def has(self, offer: Offer, wanted: Record) -> bool:
-        """True if the content that is wanted may be asked for where this offer comes from."""
+        """True if the peer of this offer may be asked for the wanted content."""
         return same_content(offer.record, wanted) and self.may_be_asked(offer.peer, wanted.content)
 
     def keep_displaced(self, content: bytes, kept: Displaced) -> None:
-        """That content was displaced just now: it may be wanted under another name."""
+        """Remember a displaced content: it may be wanted under another name in a moment."""
         if len(self._displaced) >= _DISPLACED_MAX:
             self._displaced.clear()
         alike = self._displaced.setdefault(content, [])
@@ -51,7 +52,7 @@ class Sources:
         del alike[:-_DISPLACED_ALIKE_MAX]
 
     def take_displaced(self, content: bytes) -> Displaced | None:
-        """The last of its kind; it is not given twice."""
+        """Remove and return the last displaced file with this content; None if there is none."""
         alike = self._displaced.get(content)
         if alike is None:
             return None
@@ -61,20 +62,20 @@ class Sources:
         return kept
 
     def came_from(self, path: bytes, source: bytes) -> None:
-        """The maker of what is announced at `path` says that it had that name."""
+        """The maker of the version announced at `path` reported this earlier name."""
         self.origins[path] = source
 
     def begin_with(self, path: bytes, content: bytes) -> None:
-        """A delta for `path` may begin with that content of ours."""
+        """Use that content of ours as the base of a delta for `path`."""
         self.bases[path] = content
 
     def forget(self, path: bytes) -> None:
-        """Nothing is wanted there any more."""
+        """Nothing is wanted at `path` any more."""
         self.bases.pop(path, None)
         self.origins.pop(path, None)
 
     def trust(self, path: bytes, fp: bytes) -> None:
-        """It can be copied from again."""
+        """This file can be copied again."""
         self._avoided.pop((path, fp), None)
 
     def may_be_asked(self, node: str, content: bytes) -> bool:
@@ -82,11 +83,11 @@ class Sources:
         return holder in self._board.peers and content not in self._missing_there[holder]
 
     def note_missing(self, node: str, content: bytes) -> None:
-        """That peer announces the content and does not have it: it is not asked for it, until it announces it anew."""
+        """The peer announced the content and could not give it. It is not asked again until it announces it anew."""
         self._missing_there[node].add(content)
 
     def no_longer_missing(self, node: str, content: bytes) -> bool:
-        """That peer has announced the content. True if it was missing there."""
+        """The peer announced the content. True if it had been missing there."""
         missing = self._missing_there[node]
         if content not in missing:
             return False
@@ -94,7 +95,7 @@ class Sources:
         return True
 
     def forget_missing(self, node: str) -> bool:
-        """That peer may have again what it missed. True if there was anything."""
+        """The peer may have its missing contents again. True if there were any."""
         missing, self._missing_there[node] = self._missing_there[node], set()
         return bool(missing)
 
@@ -105,7 +106,7 @@ class Sources:
         del self._missing_there[node]
 
     def is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
-        """False if nobody who is here has what is wanted, and we have it nowhere else."""
+        """False if no connected peer has the wanted content, and no file here has it either."""
         if wanted.kind != Kind.FILE or not wanted.size:
             return True
         if any(self.has(offer, wanted) for offer in offers):
@@ -118,7 +119,7 @@ class Sources:
         return self.begins_here(wanted) is not None
 
     def avoid_source(self, path: bytes, fp: bytes) -> None:
-        """A copy from there has failed: others are asked for a while, as long as it is as it is."""
+        """A copy from this file failed: avoid it for a while, unless it changes."""
         if len(self._avoided) > 1_000:
             self._avoided.clear()
         _, tries = self._avoided.get((path, fp), (0, 0))
@@ -126,11 +127,11 @@ class Sources:
         self._avoided[path, fp] = self._board.now.mono_ms + backoff(first, tries, longest), tries + 1
 
     def is_avoided(self, path: bytes, fp: bytes = b"") -> bool:
-        """True if a copy from there has failed a short time ago. `fp`: b"" in the history."""
+        """True if a copy from this file failed a short time ago. `fp`: b"" for a version in the history."""
         return (path, fp) in self._avoided and self._avoided[path, fp][0] > self._board.now.mono_ms
 
     def avoided_ms(self, content: bytes) -> int | None:
-        """How long until it is tried again to copy this content from somewhere here; None: it is not avoided."""
+        """How long (ms) until a local copy of this content is tried again; None: it is not avoided."""
         if not self._avoided:
             return None
         keys = [(row.record.path, row.fp) for row in self._board.index.by_content(content)]
@@ -141,7 +142,8 @@ class Sources:
         return max(0, min(until) - self._board.now.mono_ms) if until else None
 
     def where_is(self, content: bytes, path: bytes) -> tuple[bytes, bytes, int] | None:
-        """Name, fingerprint (b"" in the history) and size of a file of ours with that content, `path` itself if it can be."""
+        """Path, fingerprint (b"" in the history) and size (bytes) of a local file with that content; preferably `path`
+        itself."""
         rows = [row for row in self._board.index.by_content(content) if len(row.fp) == FINGERPRINT_BYTES]
         for row in sorted(rows, key=lambda row: row.record.path != path):
             if row.record.path == path or not self._work.jobs.is_at(row.record.path):
@@ -152,8 +154,8 @@ class Sources:
         return version.name, b"", version.size
 
     def base_of(self, path: bytes, row: Row | None) -> tuple[bytes, int] | None:
-        """Digest and size of a content of ours from which a delta for `path` may begin: what is there, or what was there
-        under the old name."""
+        """Digest and size (bytes) of a local content as the base of a delta for `path`: its present content, or that of
+        its earlier name."""
         if row is not None and row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES:
             return row.record.content, row.record.size
         origin = self._board.index.get(self.origins[path]) if path in self.origins else None
@@ -166,8 +168,8 @@ class Sources:
         return None if where is None else (content, where[2])
 
     def begins_here(self, wanted: Record) -> Row | None:
-        """What is at a path, if it may begin with the older content that somebody wants back there: such a version is in no
-        history."""
+        """The row of a path whose file may begin with the wanted older version: the history does not keep such a
+        version."""
         row = self._board.index.get(wanted.path)
         if row is None or row.record.kind != Kind.FILE or not 0 < wanted.size < row.record.size:
             return None

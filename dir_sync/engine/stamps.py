@@ -1,6 +1,6 @@
-"""The record of a change made at this node: whose name it bears, and which stamp.
+"""Makes the record of a change at this node: its maker, its counter and its stamp.
 
-In:   the record before, and what it is now.
+In:   the record before, and the new state of the path.
 Out:  the record with its maker, its place in the sequence and its stamp.
 Rule: a change made here wins over what it replaces, whatever stamp a peer gave that.
 Used by: rows, planner, intake, recorder, local_changes, queries.
@@ -17,23 +17,24 @@ from dir_sync.engine.board import Board
 __all__ = ["Stamps"]
 
 _OUTDONE_MAX = 10_000  # paths ...
-_OUTDONE_PAIRS_MAX = 100  # ... and pairs of versions of one of them
+_OUTDONE_PAIRS_MAX = 100  # ... and pairs of versions for each
 
 
 class Stamps:
-    """The record of what somebody at this node has made: whose name it bears, and which stamp."""
+    """Makes the record of a change at this node: its maker, its counter and its stamp."""
 
     def __init__(self, board: Board, ahead_ns: int) -> None:
         self._board = board
         self._ahead_ns = ahead_ns
-        self._new_id_ms: int | None = None  # when this index took a new replica id
-        self._alias = ""  # under which a change is made where our own entry in a vector is forged
-        self.outdone: dict[bytes, set[tuple[Stamp, Stamp]]] = {}  # what won here against a larger stamp, and over which
-        self.lowered: dict[bytes, set[Stamp]] = {}  # larger stamps than a path has now, which it had before
+        self._new_id_ms: int | None = None  # when (ms) this index got a new replica id
+        self._alias = ""  # maker of changes where a vector contains a forged entry of this replica
+        # path -> (our winning stamp, the larger stamp that it replaced)
+        self.outdone: dict[bytes, set[tuple[Stamp, Stamp]]] = {}
+        self.lowered: dict[bytes, set[Stamp]] = {}  # path -> earlier stamps that are larger than its present one
 
     def take_new_id(self) -> bool:
-        """This index gets a new replica id, as a copy of an older state has to. False if it got one a while ago: that is
-        true once at most."""
+        """Give this index a new replica id; a copy of an older state needs one. False if it got one a while ago: that
+        is necessary once at most."""
         now_ms = self._board.now.mono_ms
         if self._new_id_ms is not None and now_ms - self._new_id_ms < IDENTITY_EVERY_MS:
             return False
@@ -42,11 +43,11 @@ class Stamps:
         return True
 
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
-        """The record of what somebody at this node has made of `previous`."""
+        """The record of a local change that replaces `previous`."""
         latest_ns = self.latest_ns()
         if previous is not None and previous.stamp.ns > latest_ns:
-            # Its stamp goes back: to the present, not to an old mtime. What `previous` itself had replaced is dated before
-            # the present, and would win where only that is known: the two are dated alike, so stamps decide.
+            # The stamp goes back to the present, not to an old mtime. A version that `previous` had replaced is dated
+            # before the present; with an old mtime it would win at a peer that knows only that version.
             stamp_ns = max(stamp_ns, self._board.now.wall_ns)
         record = changed(previous, now, *self.maker(previous), stamp_ns, latest_ns)
         if previous is not None:
@@ -54,21 +55,22 @@ class Stamps:
         return record
 
     def note_lowered(self, previous: Record, record: Record) -> None:
-        """The stamp of a path goes back: whoever acknowledges the larger one later does not know more than we do."""
+        """The stamp of a path goes back. A later acknowledgement of the larger stamp then does not mean that our index
+        lost it."""
         if record.stamp < previous.stamp:
             if len(self.lowered) > _OUTDONE_MAX:
                 self.lowered.clear()
             self.lowered.setdefault(record.path, set()).add(previous.stamp)
 
     def latest_ns(self) -> int:
-        """The largest stamp that our clock allows."""
+        """The largest stamp (ns) that our clock allows."""
         wall_ns = self._board.now.wall_ns
         return wall_ns + self._ahead_ns if wall_ns >= limits.CLOCK_SANE_NS else limits.STAMP_NS_MAX
 
     def maker(self, *replaced: Record | None) -> tuple[str, int]:
-        """The maker of the change that replaces these, and its counter: this replica, and the next sequence. If a peer has
-        announced changes of ours that we never made, peers could not tell from those what we really make: then the maker
-        is a new id, of which nobody can have heard."""
+        """Maker and counter of a change that replaces these records: this replica and its next sequence. If a peer
+        announced changes of this replica that it never made, peers could not tell forged changes from real ones. The
+        maker then is a new id that no peer can know."""
         counter = self._board.index.next_sequence()
         seen: dict[str, int] = {}
         for record in replaced:
@@ -80,7 +82,8 @@ class Stamps:
         return self._alias, counter
 
     def note_outdone(self, winner: Record) -> None:
-        """`winner` takes the place of what is here, maybe of a version with a larger stamp: then it does so once."""
+        """`winner` replaces the version here, which may have a larger stamp. Note the pair, so that it wins only
+        once."""
         row = self._board.index.get(winner.path)
         if row is not None:
             self.note_lowered(row.record, winner)

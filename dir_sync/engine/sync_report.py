@@ -1,4 +1,4 @@
-"""What each peer lacks and what we lack, and when all is in sync.
+"""What each peer lacks, what this node lacks, and when both are in sync.
 
 In:   acknowledgements and LACKS messages. Out: LACKS messages, notes to people, figures for `status`.
 Rule: "in sync" is said only if both sides say so.
@@ -22,15 +22,15 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["SyncReport"]
 
-_UNDECIDED_MAX = 1_000  # paths that wait for a decision, named in the status
-_LAG_FILES = 100  # a peer that lacks so many, or as many bytes as a large file has, is told of ...
-_LAG_NOTED_MS = 30_000  # ... not more often than this
-_SYNC_LASTS_MS = 500  # all is in sync for so long before people are told ...
-_SYNC_NOTED_MS = 10_000  # ... and told again, if the same peers are, not before this has passed
+_UNDECIDED_MAX = 1_000  # in `status`: at most so many paths that wait for a decision
+_LAG_FILES = 100  # a peer that lacks so many files, or as many bytes as a large file has, is reported ...
+_LAG_NOTED_MS = 30_000  # ... at most this often
+_SYNC_LASTS_MS = 500  # everything has to be in sync this long before it is reported ...
+_SYNC_NOTED_MS = 10_000  # ... and at most this often for the same peers
 
 
 class SyncReport:
-    """What each peer lacks and what we lack, and when all is in sync."""
+    """What each peer lacks, what this node lacks, and when both are in sync."""
 
     def __init__(
         self, board: Board, work: WorkTable, brakes: Brakes, publisher: Publisher, transfers: TransferTable
@@ -40,15 +40,16 @@ class SyncReport:
         self._brakes = brakes
         self._publisher = publisher
         self._transfers = transfers
-        self.lacks_due_ms: int | None = None  # a peer is told again what we lack
-        self.sync_due_ms: int | None = None  # people are told that all is in sync
-        self.in_sync: frozenset[str] = frozenset()  # with these, as people were told last; empty: not any more
-        self._sync_left: frozenset[str] = frozenset()  # what `in_sync` was before
+        self.lacks_due_ms: int | None = None  # when (ms) the peers are told again what we lack
+        self.sync_due_ms: int | None = None  # when (ms) people are told that all is in sync
+        # the peers of the last "in sync" report; empty: not in sync any more
+        self.in_sync: frozenset[str] = frozenset()
+        self._sync_left: frozenset[str] = frozenset()  # the value of `in_sync` before
         self._sync_since_ms: int | None = None
         self._sync_told_ms: int | None = None
 
     def in_sync_with(self) -> list[str]:
-        """Peers of which it is known that they have all that this node has, and this node all that they have."""
+        """Peers that have everything this node has, and from which this node has everything."""
         if not self._is_settled():
             return []
         return [node for node, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
@@ -62,7 +63,7 @@ class SyncReport:
         )
 
     def _is_settled(self) -> bool:
-        """True if nothing is known to have changed here that was not noted yet, and nothing is being changed here."""
+        """True if no local change is unrecorded, and no change is being carried out here."""
         return not (
             self._board.scanning
             or len(self._board.pending_looks)
@@ -78,12 +79,12 @@ class SyncReport:
         )
 
     def lacked_by(self, node: str) -> Lack | None:
-        """What a connected peer does not have of ours, as far as it has said; None: it has said nothing yet."""
+        """What a connected peer lacks of ours, by its own count; None: it has not reported yet."""
         standing = self._board.peers[node].standing if node in self._board.peers else Standing()
         if standing.lacks is None:
             return None
         counted, sent = standing.lacks_as_of, self._publisher.subscribers[node].sent
-        if standing.news <= counted:  # what was passed over since then came from this peer
+        if standing.news <= counted:  # everything announced since came from this peer
             counted = max(counted, sent)
         return (
             standing.lacks
@@ -92,7 +93,7 @@ class SyncReport:
         )
 
     def lacked_from(self, node: str) -> Lack:
-        """What this node does not have of what a peer announced."""
+        """What this node lacks of a peer's announcements."""
         lack = self._board.index.wanted_from(node)
         lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(node), 0))
         here = sum(
@@ -104,11 +105,11 @@ class SyncReport:
         return lack.plus(Lack(self._brakes.own.held_files, self._brakes.own.held_bytes, 0))
 
     def unseen(self) -> int:
-        """How many paths have still to be looked at."""
+        """How many paths wait for a look."""
         return len(self._board.pending_looks) + len(self._board.looking)
 
     def tell_lacks(self) -> None:
-        """Tell each peer what of its announcements is not here yet, if it does not know."""
+        """Tell each peer what this node lacks of its announcements, if the figures changed."""
         self.lacks_due_ms = None
         if self._board.scanning:
             return
@@ -118,7 +119,7 @@ class SyncReport:
             if not (peer.has_asked and peer.was_asked) or known is None:
                 continue
             earliest_ms = peer.standing.earliest_ms()
-            if earliest_ms > self._board.now.mono_ms:  # what is lacking then is worth a count, not what is in each turn
+            if earliest_ms > self._board.now.mono_ms:  # what is missing for a moment only is not reported
                 self.lacks_due_ms = min(earliest_ms, self.lacks_due_ms or earliest_ms)
                 continue
             lack = self.lacked_from(node)
@@ -141,7 +142,7 @@ class SyncReport:
             self._board.tell(notes.PeerBehind(peer.name, lack.files, lack.bytes))
 
     def note_in_sync(self) -> None:
-        """One line when all connected peers have everything, and so has this node: when that has lasted for a moment."""
+        """Log one line when this node and all connected peers are in sync, and have been for a moment."""
         now = self._board.now.mono_ms
         self.sync_due_ms = None
         if not self._board.peers:
@@ -153,14 +154,14 @@ class SyncReport:
                 self._sync_left, self.in_sync = self.in_sync, frozenset()
             return
         peers = frozenset(self._board.peers)
-        if peers <= self.in_sync:  # one has left: the others are told of already
+        if peers <= self.in_sync:  # a peer left: the others were reported before
             self.in_sync = peers
             return
         if self._sync_since_ms is None:
             self._sync_since_ms = now
         due_ms = self._sync_since_ms + _SYNC_LASTS_MS
         if peers == self._sync_left and self._sync_told_ms is not None:
-            due_ms = max(due_ms, self._sync_told_ms + _SYNC_NOTED_MS)  # single edits, one after the other, are no news
+            due_ms = max(due_ms, self._sync_told_ms + _SYNC_NOTED_MS)  # several single edits in a row are reported once
         if due_ms > now:
             self.sync_due_ms = due_ms
             return
@@ -169,7 +170,8 @@ class SyncReport:
         self._board.tell(notes.InSync(tuple(self._board.name_of(node) for node in sorted(peers))))
 
     def troubled(self) -> list[tuple[bytes, str, bool]]:
-        """Paths that are newer elsewhere and cannot be had here, why, and whether they are tried again."""
+        """Paths with a newer version elsewhere that cannot be installed here: path, reason, whether it is tried
+        again."""
         found = {path: (problem, True) for path, problem in self._work.retries.troubles().items()}
         found.update({path: (problem, False) for path, problem in self._transfers.unable.all()})
         return [
@@ -179,14 +181,15 @@ class SyncReport:
         ]
 
     def _is_wanted(self, path: bytes) -> bool:
-        """True if a peer has something newer there, that is not just gone."""
+        """True if a peer announced a newer version there that is no tombstone."""
         offers = self._board.index.offers(path)
         row = self._board.index.get(path) if offers else None
         decision = decide(None if row is None else row.record, offers)
         return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
 
     def undecided(self) -> list[bytes]:
-        """Paths that are newer elsewhere and wait because their folder vanished here, and that is held. At most some."""
+        """Paths with a newer version elsewhere that wait because the loss of their folder here is held. At most
+        some."""
         found: list[bytes] = []
         after: bytes | None = None
         while self._brakes.own.held and len(found) < _UNDECIDED_MAX:

@@ -1,7 +1,7 @@
-"""Contents on their way here: which, from whom, and where they are gathered.
+"""Contents that are being fetched: which, from which peer, and into which staging file.
 
-In:   transfers that begin, get bytes, fail, end or are not wanted any more.
-Out:  pulls, jobs that write to the staging folder, and files in it that may go.
+In:   transfers that begin, receive bytes, fail, end, or are no longer wanted.
+Out:  pulls, jobs that write into the staging folder, and staging files to remove.
 Rule: a staging file is never removed while a job writes it.
 Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report,
       local_changes, scan, idle.
@@ -29,20 +29,20 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["Holder", "TransferTable"]
 
-_STRIKES_MAX = 3  # contents that were not what was announced, until the peer is dropped
+_STRIKES_MAX = 3  # contents with a wrong hash before the peer is disconnected
 
 
 @dataclass(slots=True)
 class Holder:
-    """One peer, as one that gives contents."""
+    """One connected peer as a source of contents."""
 
     window: Window
-    freed: int = 0  # how often the window has had more room, as far as this folder knows
-    strikes: int = 0  # contents that were not what it announced
+    freed: int = 0  # how often the window has got more room, as far as this folder has seen
+    strikes: int = 0  # contents with a wrong hash
 
 
 class TransferTable:
-    """Contents on their way here: which, from whom, and where they are gathered."""
+    """Contents that are being fetched: which, from which peer, and into which staging file."""
 
     def __init__(
         self, board: Board, work: WorkTable, sources: Sources, brakes: Brakes, peer_losses: PeerLosses
@@ -53,17 +53,19 @@ class TransferTable:
         self._brakes = brakes
         self._peer_losses = peer_losses
         self.blind = (
-            False  # the disk may take a name for another one: a name is looked at before its content is fetched
+            False  # The disk may take a name for another one: a look checks a name before its content is fetched.
         )
         self.unable = Unable()
-        self._free: set[bytes] = set()  # names that a blind disk has room for, as a look has just shown
+        self._free: set[bytes] = set()  # names that are free on such a disk, as a look has just shown
         self.by_token: dict[int, Fetch] = {}
-        self._orphans: dict[int, tuple[Fetch, bool]] = {}  # given up while their files were written; remove them?
-        self._part_left = True  # there may be partial downloads that nobody wants any more
-        self._part_kept = False  # ... or will not want when what is announced changes
-        self.large: dict[int, Fetch] = {}  # those of _fetches that go through the staging folder
+        # transfers given up while a job wrote their files; and whether to remove the file
+        self._orphans: dict[int, tuple[Fetch, bool]] = {}
+        self._part_left = True  # there may be partial downloads that are no longer wanted
+        self._part_kept = False  # ... or that will not be wanted when the offers change
+        self.large: dict[int, Fetch] = {}  # transfers that use the staging folder, by token
         self.token = 0
-        self.unfinished: dict[int, tuple[int, Fetch]] = {}  # token -> when (ms) a file that grew is cut back
+        # token -> when (ms) a file that grew is cut back to its old size
+        self.unfinished: dict[int, tuple[int, Fetch]] = {}
         self._pulls: dict[str, list[PullItem]] = {}
         self.holders: dict[str, Holder] = {}  # by node: the connected peers
 
@@ -78,27 +80,28 @@ class TransferTable:
             self.large[fetch.token] = fetch
 
     def take_orphan(self, token: int) -> tuple[Fetch, bool] | None:
-        """A transfer that was given up while its file was written, which is over now; and whether the file goes."""
+        """The transfer that was given up while this job wrote its file, and whether to remove the file; None if there
+        is none."""
         orphan = self._orphans.pop(token, None)
         if orphan is not None:
             self.part_was_left()
         return orphan
 
     def cut_back_later(self, fetch: Fetch) -> None:
-        """A file of ours that grew could not be cut back to what it was."""
+        """A growing file could not be cut back to its old size: try again later."""
         self.unfinished[fetch.token] = self._board.now.mono_ms + RETRY_MS, fetch
 
     def take_pulls(self) -> dict[str, list[PullItem]]:
-        """What is to be asked for now, by peer."""
+        """Remove and return the pulls to be sent now, by peer."""
         pulls, self._pulls = self._pulls, {}
         return pulls
 
     def part_was_left(self) -> None:
-        """There may be a partial download that nobody wants any more."""
+        """There may be a partial download that is no longer wanted."""
         self._part_left = True
 
     def swept(self, are_kept: bool) -> None:
-        """Partial downloads that nobody wants go now. `are_kept`: some are wanted."""
+        """Unwanted partial downloads are removed now. `are_kept`: others are still wanted."""
         self._part_left = False
         self._board.index.offers_are_known()
         self._part_kept = are_kept
@@ -107,21 +110,21 @@ class TransferTable:
         self._free.add(path)
 
     def has_free_name(self, path: bytes) -> bool:
-        """True if a look has just shown that a blind disk has room for the name."""
+        """True if a look has just shown that this name is free on a disk that ignores case or Unicode form."""
         return path in self._free
 
     def use_name(self, path: bytes) -> None:
         self._free.discard(path)
 
     def part_name(self, content: bytes) -> bytes:
-        """Where a content is gathered, so that it is gone on with after a cut. Never a name that is about to be removed, or
-        of a file that is complete and waits to be installed at another path."""
+        """The staging file for a content. It is the same each time, so that an interrupted transfer continues. Never a
+        file that is about to be removed, or that is complete and waits for its installation at another path."""
         name = part_name(content)
         is_free = name not in self._board.discarded and not self._is_staged(name)
         return name if is_free else name + b"-%s-%d" % (self._board.tag, self.token)
 
     def _is_staged(self, name: bytes) -> bool:
-        """True if a staging file is used, or will be."""
+        """True if a staging file is in use, or will be."""
         return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
 
     def peer_came(self, peer: Contact) -> None:
@@ -163,7 +166,8 @@ class TransferTable:
             self._board.plan_queue.room_came()
 
     def drop_stage(self, fetch: Fetch, remove: bool) -> None:
-        """Its staging file is let go of when nothing is out that writes it, and removed if nobody will go on with it."""
+        """Release a transfer's staging file when no job writes it; `remove`: delete it, unless another transfer
+        continues it."""
         if fetch.is_small:
             return
         if fetch.grows is not None and not fetch.writing:
@@ -189,14 +193,14 @@ class TransferTable:
             holder.window.cancel(fetch)
 
     def tell_fetched(self, fetch: Fetch) -> None:
-        """All of a content has come, and is not in its place yet."""
+        """Log that a large content has arrived completely and is not installed yet."""
         took_ms = max(1, self._board.now.mono_ms - fetch.started_ms)
         name, travelled = self._board.name_of(fetch.peer), fetch.size - fetch.began_at
         self._board.tell(notes.Fetched(fetch.target.path, name, fetch.size, travelled, took_ms))
 
     def go_on_with(self, fetch: Fetch, target: Record) -> bool:
-        """If what is on its way is known to be the beginning of what is wanted now, at its path or under a new name, it goes
-        on with all that has come."""
+        """If the content being fetched is known to be the beginning of the wanted one, continue the transfer with all
+        bytes received so far, at the same path or under a new name."""
         delta = self._work.holders.delta_offer(target.path)
         if fetch.is_small or fetch.base is not None or fetch.grows is not None or delta is None:
             return False
@@ -206,14 +210,14 @@ class TransferTable:
         if (peer, base, content) != (fetch.peer, fetch.target.content, target.content) or target.size <= fetch.size:
             return False
         self._work.arrivals.redirect_fetch(fetch, target)
-        fetch.began_at = max(fetch.began_at, 1)  # if it comes out wrong, nobody knows which part was
+        fetch.began_at = max(fetch.began_at, 1)  # if the hash is wrong, it is not known which part caused that
         if fetch.opened:
             self.pull(fetch)
         return True
 
     def hand_over(self, path: bytes) -> None:
-        """What is on its way to `path` is not wanted there any more. If the file has got another name meanwhile, it goes on
-        under that one, with all that has come."""
+        """The content on its way to `path` is no longer wanted there. If the file was renamed meanwhile, the transfer
+        continues under the new name."""
         fetch, ready = self._work.arrivals.fetch(path), self._work.arrivals.ready(path)
         if fetch is not None and not fetch.is_small and fetch.base is None and fetch.grows is None:
             content = fetch.target.content
@@ -261,7 +265,7 @@ class TransferTable:
         self._board.order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest, peer=fetch.peer))
 
     def give_up(self, fetch: Fetch, path: bytes) -> None:
-        """This holder, this time: it failed. Another is asked, or the same later."""
+        """The holder failed. Another one is asked, or the same one later."""
         self.forget(fetch)
         self.drop_stage(fetch, fetch.base is not None)
         self._work.holders.drop_delta_offer(path)
@@ -277,7 +281,7 @@ class TransferTable:
         if event.base_changed:
             self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
-            )  # what it is now decides what comes next
+            )  # a look at the file decides what comes next
             return
         if event.too_large:
             self._work.holders.forgive_holders(path)
@@ -289,7 +293,8 @@ class TransferTable:
             self._board.plan_later(path, self._work.retries.wait_after(path, event.problem))
             return
         self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))
-        if fetch.base is None and peer is not None and not fetch.began_at:  # else it may be the older part that is bad
+        # otherwise an older part of the file may be wrong
+        if fetch.base is None and peer is not None and not fetch.began_at:
             holder = self.holders[peer.replica]
             holder.strikes += 1
             if holder.strikes >= _STRIKES_MAX:
@@ -303,7 +308,7 @@ class TransferTable:
                 self.drop_stage(fetch, True)
 
     def growth_ends(self, fetch: Fetch) -> None:
-        """Nothing writes to the file any more."""
+        """No job writes to the file any more."""
         path = fetch.target.path
         fetch.grows = None
         self._work.jobs.end_growth(path)
@@ -316,7 +321,8 @@ class TransferTable:
         return self._part_left or (self._part_kept and self._board.index.offers_went)
 
     def progress(self) -> list[tuple[bytes, str, int, int, int, int]]:
-        """Large contents on their way: path, peer, bytes here, bytes in all, since when (ms), and from which byte on."""
+        """Large contents being fetched: path, peer, bytes here, bytes in all, start time (ms), and first byte of this
+        transfer."""
         return [
             (
                 path,
@@ -331,7 +337,7 @@ class TransferTable:
         ]
 
     def drop_wanted(self, path: bytes) -> None:
-        """Whatever was on its way here is not needed any more."""
+        """Cancel and drop whatever was fetched for this path."""
         if self._brakes.peers.is_on:
             self._peer_losses.settled_peers(path)
         self._work.stop_waiting(path)
@@ -340,7 +346,7 @@ class TransferTable:
         self._work.arrivals.unready(path)
 
     def forget_attempts(self, path: bytes) -> None:
-        """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
-        nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
+        """Nothing newer is announced for this path any more: forget its attempts, retries and waits, which belong to
+        that announcement. (`attempted`, what may be on the disk, is kept until a look.)"""
         self._work.forget_announced(path)
         self._sources.forget(path)

@@ -1,4 +1,4 @@
-"""Serves what peers pull.
+"""Serves the contents that peers pull.
 
 In:   PULL messages. Out: read jobs, CHUNKS and REFUSE messages.
 Used by: intake, router.
@@ -28,14 +28,15 @@ __all__ = ["Uploader"]
 
 @dataclass(slots=True)
 class _Served:
-    """What one peer has asked for."""
+    """The pending pulls of one peer."""
 
     reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files
-    parked: list[tuple[PullItem, int]] = field(default_factory=list)  # ... of what is just renamed; since when (ms)
+    # ... of files that were just renamed; since when (ms)
+    parked: list[tuple[PullItem, int]] = field(default_factory=list)
 
 
 class Uploader:
-    """Serves what peers pull."""
+    """Serves the contents that peers pull."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Uploader:
         return any(served.parked for served in self._served.values())
 
     def on_pull(self, peer: Contact, message: Pull, again: bool = False) -> None:
-        """`again`: these had to wait for a moment."""
+        """`again`: these pulls were parked before."""
         refused: list[tuple[int, str]] = []
         items: list[ReadItem] = []
         size = 0
@@ -105,8 +106,8 @@ class Uploader:
             self._board.send(peer.replica, Refuse(self._board.folder, tuple(refused)), 30 * len(refused))
 
     def _park(self, served: _Served, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
-        """What could not be read of a file that is just being looked at waits for that: it is renamed, or written into. Returns
-        the rest."""
+        """Park pulls of a file that could not be read because it was just renamed or written to: a look at it follows.
+        Returns the other results."""
         for piece in event.pieces:
             served.reading.pop(piece.key, None)
         refused = []
@@ -133,7 +134,7 @@ class Uploader:
                 self.on_pull(peer, Pull(self._board.folder, (pull,)), again=True)
 
     def _sent(self, peer: Contact, pull: PullItem) -> None:
-        """For people: some bytes of a content, or of a delta, go to a peer. What is large is told of when it is there."""
+        """Log what is sent to a peer. A large content or delta is logged when the peer acknowledges the file."""
         row = self._board.index.get(pull.path)
         if row is None or row.record.content != pull.digest:
             row = next(iter(self._board.index.by_content(pull.digest)), None)
@@ -151,7 +152,8 @@ class Uploader:
             self._board.tell(notes.SentDelta(pull.path, peer.name, file_size, size))
 
     def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
-        """Path and fingerprint of a file of ours that has what is asked for; of a version, size and mtime."""
+        """Path and fingerprint of a local file with the requested content. For a version of the history: also its size
+        and mtime."""
         if pull.base is not None:
             made = self._deltas_out.delta_of(pull.base, pull.digest)
             return None if made is None else (made.name, b"", None)
@@ -167,9 +169,7 @@ class Uploader:
             row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
         if row is not None:
             return row.record.path, row.fp, None
-        for path, content, begins in self._deltas_out.growths.beginning_with(
-            pull.digest
-        ):  # it has got another name since
+        for path, content, begins in self._deltas_out.growths.beginning_with(pull.digest):  # the file was renamed since
             row = self._board.index.get(path)
             if row is None or not row.fp or row.record.content != content or missing(path):
                 continue
@@ -202,7 +202,7 @@ class Uploader:
             )
 
     def progress(self) -> list[tuple[Upload, int]]:
-        """Large contents on their way to peers, and how many bytes of each have left."""
+        """Large contents being sent to peers, and how many bytes of each were sent."""
         found = []
         for one in self.active.under_way(self._board.now.mono_ms):
             connection = self._board.peers[one.peer].connection

@@ -11,14 +11,14 @@ __all__ = ["META", "Displaced", "Now", "Ready", "got_meta", "holder_of"]
 
 
 class Now(NamedTuple):
-    """The time, as the engine is told it: wall clock for stamps, monotonic for deadlines."""
+    """The time of one turn: wall clock for stamps, monotonic clock for deadlines."""
 
     wall_ns: int
     mono_ms: int
 
 
 class Ready(NamedTuple):
-    """A content that is here and not yet in its place: in memory, or in the staging folder."""
+    """A content that has arrived and is not installed yet: in memory, or in the staging folder."""
 
     digest: bytes
     data: bytes | None
@@ -26,7 +26,8 @@ class Ready(NamedTuple):
 
 
 class Displaced(NamedTuple):
-    """A content that a peer's change has just displaced: if the same peer wants it under another name, it has only moved."""
+    """A content that a peer's change just displaced. If the same peer wants it under another name, the file was only
+    moved."""
 
     version: bytes
     fp: bytes  # of the file while it had its name
@@ -38,11 +39,11 @@ META = struct.Struct("<BHQQqI")
 
 
 def got_meta(fp: bytes) -> tuple[int, int]:
-    """mtime (ns; 0 for folders) and mode that the disk gave when a fingerprint was taken."""
+    """mtime (ns; 0 for folders) and mode of the file when the fingerprint was taken."""
     _, mode, _, _, mtime_s, mtime_ns = META.unpack_from(fp)
     return mtime_s * 1_000_000_000 + mtime_ns, mode
 
 
 def holder_of(peer: str) -> str:
-    """Who has the content of an offer."""
+    """The name of the peer that has the content of an offer."""
     return peer.removeprefix(OURS)

@@ -1,8 +1,8 @@
-"""What the history keeps, looks at again, and gives up.
+"""Which versions the history keeps, checks again, and removes.
 
-In:   what is displaced, and what room there is.
-Out:  rows of the history; jobs that remove versions or look at them once more.
-Rule: the history of one path is never given up for another one that fills it.
+In:   displaced versions, and the free disk space.
+Out:  rows of the history; jobs that remove or check versions.
+Rule: a file that fills the history never causes the removal of versions of another path.
 Used by: look_queue, applier, bulk_install.
 """
 
@@ -25,12 +25,12 @@ __all__ = ["VersionKeeper"]
 
 _CHANGES_MAX = 1_000_000  # entries of the journal
 _PRUNE_EVERY_MS = 3_600_000
-_PRUNE_AFTER_MS = 1_000  # something was kept: is it too much now?
-_YOUNG_VERSION_NS = 120 * 10**9  # somebody may still be writing into it
+_PRUNE_AFTER_MS = 1_000  # the history is checked this long after a version was added
+_YOUNG_VERSION_NS = 120 * 10**9  # a program may still be writing into a version this young
 
 
 class VersionKeeper:
-    """What the history keeps, looks at again, and gives up."""
+    """Which versions the history keeps, checks again, and removes."""
 
     def __init__(self, board: Board, work: WorkTable, sources: Sources, retention: Retention | None) -> None:
         self._board = board
@@ -38,18 +38,18 @@ class VersionKeeper:
         self._sources = sources
         self.retention = retention
         self._arrivals = Arrivals()
-        self.prune_at = 0  # (ms) the history is looked at again
+        self.prune_at = 0  # when (ms) the history is checked next
         self.pruning: tuple[bytes, ...] = ()  # versions that are being removed
         self.in_use: dict[
             bytes, int
-        ] = {}  # versions that somebody has open for writing -> until when (wall, ns) they stay
+        ] = {}  # versions that a program has open for writing -> until when (wall, ns) they are kept
         self._thinning = Thinning()
-        self.thin: list[bytes] = []  # versions that go, whatever room there is
-        self._since: dict[bytes, int] = {}  # path -> when (ms) its content came
-        self.rechecks: list[tuple[int, bytes]] = []  # when (ms) which version is looked at again
+        self.thin: list[bytes] = []  # versions to be removed regardless of space
+        self._since: dict[bytes, int] = {}  # path -> when (ms) its content arrived
+        self.rechecks: list[tuple[int, bytes]] = []  # due time (ms), name of the version to be checked again
 
     def came(self, contents: Iterable[bytes]) -> None:
-        """These came from peers just now."""
+        """These contents arrived from peers just now."""
         self._arrivals.add(contents, self._board.now.mono_ms)
 
     def keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
@@ -62,7 +62,7 @@ class VersionKeeper:
         self.recheck_later(version)
         if version.why == Why.REPLACED and displaced.stamp.maker == version.node and self.retention is not None:
             now = self._board.now.mono_ms
-            # It may have come late, when its maker had replaced it already: the stamps tell how long it lasted there.
+            # It may have arrived when its maker had replaced it already: the stamps show how long it was current there.
             lasted = max(now - self._since.get(path, 0), (by.ns - displaced.stamp.ns) // 1_000_000)
             room = self.retention.bytes_max
             self.thin += self._thinning.keep(path, version.name, version.size, lasted, now, room)
@@ -76,7 +76,8 @@ class VersionKeeper:
             del self._since[next(iter(self._since))]
 
     def prune_when_due(self) -> None:
-        """What is too old goes, and what is too much; and where the disk is full, as much as is wanted now."""
+        """Remove versions that are too old or beyond the size limit; if the disk is full, also as many as the waiting
+        files need."""
         now = self._board.now
         if self.retention is None or self.pruning:
             return
@@ -130,13 +131,13 @@ class VersionKeeper:
         for name in names:
             self._board.index.drop_version(name)
         self.prune_at = self._board.now.mono_ms + 100
-        for path in self._work.retries.end_shortage():  # there is room now
+        for path in self._work.retries.end_shortage():  # there is disk space now
             self._work.retries.end_trouble(path)
             self._board.plan_queue.add(path)
         self._board.run_once_more()
 
     def recheck_when_due(self) -> None:
-        """Whoever had a file open when it was displaced may have gone on writing into it."""
+        """Check displaced versions again: a program that had the file open may have written into it."""
         names: dict[bytes, None] = {}
         while self.rechecks and self.rechecks[0][0] <= self._board.now.mono_ms and len(names) < RECHECK_MAX:
             names[heapq.heappop(self.rechecks)[1]] = None
@@ -151,7 +152,7 @@ class VersionKeeper:
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + wait, version.name))
 
     def on_rechecked(self, versions: tuple[Version, ...], gone: tuple[bytes, ...]) -> None:
-        """Versions as they are now: those that changed are listed so, and kept as long as losers of conflicts."""
+        """Versions as they are now. Those that changed get new rows, and are kept as long as losers of conflicts."""
         for name in gone:
             self._board.index.drop_version(name)
         for version in versions:
@@ -165,11 +166,11 @@ class VersionKeeper:
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + RECHECK_MS[-1], version.name))
 
     def doubt(self, version: Version) -> None:
-        """A version does not hold what it is said to hold: until it was looked at again, nothing is taken from it."""
+        """The content of a version differs from its row: nothing is copied from it until it was checked."""
         self._sources.avoid_source(version.name, b"")
         self._board.order(RecheckJob((version,), closely=True))
 
     def _young_for_ms(self) -> int:
-        """How long until a version may give way that somebody had open."""
+        """How long (ms) until a version that a program had open may be removed."""
         until = min(self.in_use.values(), default=self._board.now.wall_ns)
         return max((until - self._board.now.wall_ns) // 1_000_000 + 1, 1_000) if self.in_use else _PRUNE_EVERY_MS

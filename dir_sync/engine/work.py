@@ -1,8 +1,8 @@
-"""What is going on at each path: what is known, asked for, on its way, applied, or waited for.
+"""The state of each path: what is fetched, installed, retried or waited for.
 
-In:   what machines begin, and what ends.
+In:   activities that begin and end.
 Out:  whether a path is free, and what it waits for.
-Rule: no entry means that nothing is going on; then the index says all.
+Rule: no entry means that nothing is active at the path; then its row says all.
 Used by: sources, versions, folder_times, own_losses, peer_losses, transfers, local_renames, look_queue, rows, uploader,
       applier, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire, planner, sync_report, intake,
       recorder, local_changes, scan, idle, router.
@@ -35,7 +35,7 @@ __all__ = ["WorkTable"]
 
 
 class WorkTable:
-    """What is going on at each path, by region: jobs, arrivals, retries, waits. What concerns several regions is here.
+    """The state of each path, by region: jobs, arrivals, retries, waits. Rules about several regions are methods here.
 
     It has more fields than a machine may have: each is one region with verbs of its own, and all of them are about one path."""
 
@@ -55,37 +55,37 @@ class WorkTable:
         self.copies = Copies(board, self._paths)
         self.arrivals = Arrivals(board, self._paths, self.jobs, self.retries, self.expected, self.copies)
         self.folders = FolderWaits(self._paths, self.arrivals)
-        self._set_aside: dict[bytes, bytes] = {}  # known name -> where a scan found most probably the same file
+        self._set_aside: dict[bytes, bytes] = {}  # known name -> the path at which a scan found probably the same file
 
     def is_free(self, path: bytes) -> bool:
-        """The gate of the planner: nothing is done at this path, it is not about to be looked at, and no wait is set."""
+        """The gate of the planner: no job is out at this path, no look is pending, and no wait is set."""
         return self.retries.is_due(path) and not self.is_at_work(path)
 
     def is_at_work(self, path: bytes) -> bool:
-        """True while a job is out at this path, or a look is out or due."""
+        """True while a job is out at this path, or a look is out or pending."""
         return self.jobs.is_at(path) or path in self._board.looking or path in self._board.pending_looks
 
     def not_at_work(self, paths: set[bytes]) -> set[bytes]:
-        """Those at which no job is out, and no look is out or due."""
+        """Those of `paths` at which no job is out, and no look is out or pending."""
         return self._board.pending_looks.lacks(self.jobs.not_at(paths).difference(self._board.looking))
 
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
-        """What was ordered there. Whoever waits for its content is planned."""
+        """End the job at a path. Returns what was ordered; paths that wait for its content are planned."""
         job = self.jobs.end_apply(path)
         self.copies.wake(path)
         return job
 
     def may_be_pushed(self, paths: set[bytes]) -> set[bytes]:
-        """Those at which nothing is going on, and nothing is in the way."""
+        """Those of `paths` at which nothing is active and no obstacle exists."""
         return self.obstacles.not_at(self.not_at_work(paths))
 
     def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
-        """New files that came with their content."""
+        """Begin jobs for files that a peer pushed with their content."""
         self.jobs.begin_pushed(intent, node, items)
         self.expected.add_all(items)
 
     def set_aside(self, source: bytes, path: bytes) -> None:
-        """A scan found at `path` most probably the file that was known as `source`."""
+        """A scan found at `path` probably the file that was known as `source`."""
         self._set_aside[source] = path
 
     def is_set_aside(self, source: bytes) -> bool:
@@ -100,15 +100,15 @@ class WorkTable:
         return found
 
     def retry_below(self, folder: bytes) -> list[bytes]:
-        """A folder is not what it was: what could not be done in it is tried again, as after a first failure."""
+        """A folder changed: what failed in it is tried again, as after a first failure."""
         paths = self.obstacles.take_denied(folder)
         for path in paths:
             self.retries.begin_anew(path)
         return paths
 
     def grace_ms(self, path: bytes, announced: Record) -> int:
-        """For how long this very version has been given a grace: the clock starts with the first call. A version that is
-        announced later, also after this one was withdrawn, has a grace of its own."""
+        """For how long (ms) this version has had its grace: the clock starts with the first call. A version that is
+        announced later, even after this one was withdrawn, gets a grace of its own."""
         entry, now = self._paths.at(path), self._board.now.mono_ms
         if entry.grace is None or entry.grace.stamp != announced.stamp:
             entry.grace = Grace(announced.stamp, now)
@@ -121,7 +121,7 @@ class WorkTable:
             self._paths.touch(path)
 
     def begin_growth(self, fetch: Fetch) -> None:
-        """What comes is appended to the file itself: nothing else is done there until that is over."""
+        """A job appends to the file itself: nothing else happens at this path until it ends."""
         self.arrivals.begin_fetch(fetch)
         self.jobs.begin_growth(fetch)
 
@@ -130,21 +130,21 @@ class WorkTable:
         self.folders.end_wait(path)
 
     def forget_announced(self, path: bytes) -> None:
-        """Nobody announces anything newer for this path any more: what was tried and waited for on account of that says
-        nothing about what is announced later. (What may be on the disk, `attempted`, is remembered until a look.)"""
+        """Nothing newer is announced for this path any more: forget its attempts, retries and waits, which belong to
+        that announcement. (`attempted`, what may be on the disk, is kept until a look.)"""
         self.rooms.leave(path)
         self.out_of_reach.leave(path)
         self.end_grace(path)
         self.retries.forget(path)
 
     def end_turn(self) -> None:
-        """Called when everything that is due was done."""
+        """End the turn: drop empty entries. Called when everything due is done."""
         if not self.jobs.is_applying:
             self.arrivals.forget_those_that_came()
         self._paths.drop_empty()
 
     def check(self) -> Iterator[str]:
-        """What is not as it must be between two turns: above all, each wait has something that will end it."""
+        """Yield each invariant that is violated between two turns: above all, each wait has an event that ends it."""
         board = self._board
         timers = board.plan_queue.timed()
         yield from self.jobs.check()
@@ -177,22 +177,22 @@ class WorkTable:
             yield f"{sorted(self.rooms.paths())} wait for room in a window, and nothing is on its way"
 
     def _is_planned(self, path: bytes, timers: Container[bytes]) -> bool:
-        """True if a path is about to be planned, now or by its timer. `timers`: of the plan queue."""
+        """True if a path is about to be planned, now or by a timer. `timers`: those of the plan queue."""
         queue = self._board.plan_queue
         return path in queue or path in timers or queue.cursor is not None or self._board.scanning
 
     @property
     def is_bringing(self) -> bool:
-        """True while anything is on its way here, has come and is not in its place, or waits for room in a window."""
+        """True while a content is being fetched, has arrived and is not installed, or waits for room in a window."""
         return bool(self.arrivals.is_fetching or self.arrivals.has_ready or self.rooms)
 
     def obstruct(self, path: bytes, kind: Kind) -> None:
-        """Something that is never synchronized is there, or in the folder that is there."""
+        """An entry that is never synchronized is at `path`, or in the folder there."""
         self.obstacles.add(path, kind)
         self.arrivals.drop_below(path)
 
     def is_unblocked(self, path: bytes) -> bool:
-        """True if the folder of a path is here, to take a new name."""
+        """True if the parent folder exists and can take a new name."""
         parent = parent_of(path)
         if not parent:
             return True
@@ -200,6 +200,6 @@ class WorkTable:
         return above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b""
 
     def has_just_grown(self, path: bytes | None) -> bool:
-        """True for a file that has to be read once more before anything is made from it."""
+        """True for a file that has to be read again before anything is copied from it."""
         row = None if path is None else self._board.index.get(path)
         return row is not None and row.record.kind == Kind.FILE and len(row.fp) > FINGERPRINT_BYTES
