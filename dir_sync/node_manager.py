@@ -165,12 +165,12 @@ class NodeManager:
         if node is not None:
             node.close(reason, text)
 
-    def drop_all(self, reason: str) -> None:
+    def drop_all(self, reason: str, text: str = "") -> None:
         """Say CLOSE on every link there is, greeted or not."""
         with self._lock:
             nodes = list(self._links.nodes.values())
         for node in nodes:
-            node.close(reason, "")
+            node.close(reason, text)
 
     def ping(self, link: int) -> None:
         node = self._links.nodes.get(link)

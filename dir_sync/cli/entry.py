@@ -102,13 +102,14 @@ def _other(name: str) -> Callable[[list[str]], int]:
 
 
 def _of_mesh(name: str) -> Callable[[list[str]], int]:
-    """One of `cli.mesh`, which need cryptography."""
+    """One of the commands about closed meshes, which need cryptography."""
 
     def command(argv: list[str]) -> int:
         gc.enable()  # main.py switched it off
-        from dir_sync.cli import mesh
+        from dir_sync.cli import inviting, members, mesh
 
-        run_it: Callable[[list[str]], int] = getattr(mesh, name)
+        rooms = {"invite": inviting, "join": inviting, "members": members, "remove": members}
+        run_it: Callable[[list[str]], int] = getattr(rooms.get(name, mesh), name)
         return run_it(argv)
 
     return command
@@ -123,6 +124,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "restore": _other("restore"),
     "undo": _other("undo"),
     "conflicts": _other("conflicts"),
+    "invite": _of_mesh("invite"),
+    "join": _of_mesh("join"),
+    "members": _of_mesh("members"),
+    "remove": _of_mesh("remove"),
     "new-key": _of_mesh("new_key"),
     "key": _of_mesh("key"),
     "leave": _of_mesh("leave"),

@@ -94,7 +94,8 @@ def invite(argv: list[str]) -> int:
 def _invite_alone(given: Any, folder: str, role: str) -> int:
     from dir_sync.security import files
     from dir_sync.security.alone import keeping, listening
-    from dir_sync.security.inviting import Invitations, Inviting, broadcaster
+    from dir_sync.security.invitations import Invitations
+    from dir_sync.security.inviting import Inviting, broadcaster
     from dir_sync.security.listing import key_words
 
     if not files.is_closed(folder):

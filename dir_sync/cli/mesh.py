@@ -132,6 +132,6 @@ def _agrees(question: str) -> bool:
 def _no_key(folder: str) -> str:
     name = show(os.fsencode(folder))
     if (marker := files.marker_of(folder)) is None:
-        return f"{name} is open, and has no key; {shell.how_to_close(shell.command)}"
+        return f"{name} is open, and has no key; {shell.how_to_close(shell.command, folder)}"
     which = f"the closed mesh {marker}" if marker else "a closed mesh"
     return f"{name} belongs to {which}, and its key is not on this machine"

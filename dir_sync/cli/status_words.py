@@ -20,7 +20,7 @@ def render(status: Status, folder: str) -> list[str]:
     lines = [
         f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
         f" port {status.port}, process {status.process}",
-        _mesh(status.mesh),
+        _mesh(status.mesh, folder),
         f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})",
     ]
     lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
@@ -62,9 +62,9 @@ def render(status: Status, folder: str) -> list[str]:
     return lines
 
 
-def _mesh(mesh: MeshStatus | None) -> str:
+def _mesh(mesh: MeshStatus | None, folder: str) -> str:
     if mesh is None:
-        return f"the mesh is open: anyone on this LAN can join the folder; {how_to_close(command)}"
+        return f"the mesh is open: anyone on this LAN can join the folder; {how_to_close(command, folder)}"
     return f"closed mesh {mesh.key}, generation {mesh.generation}, {'read-write' if mesh.role == 'rw' else 'read-only'}"
 
 

@@ -8,12 +8,15 @@ May import of core: base32, limits, messages, strict_json. Used by: security.
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from dir_sync.core import base32, limits
 from dir_sync.core.messages import PROTOCOL
 from dir_sync.core.strict_json import no_duplicates, no_such_number
 
-__all__ = ["decode_invitation", "encode_invitation"]
+__all__ = ["QUESTION_BYTES", "decode_invitation", "encode_invitation"]
+
+QUESTION_BYTES: Final = 36  # the first frame of somebody who has a code: 0x12, two letters, 33 bytes of SPAKE2
 
 
 def encode_invitation(channel: str, port: int) -> bytes:

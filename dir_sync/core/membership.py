@@ -243,13 +243,16 @@ def heard_of(mine: Membership, members: Iterable[Member]) -> Membership:
     return mine if told == dict(mine.told) else replace(mine, told=told)
 
 
-def leave_out(mine: Membership, lost: Iterable[str], members: Iterable[str], key: str) -> Charter:
-    """The charter of a new key `key`, made by a person here against the identities `lost`, for `members` and ourselves."""
+def leave_out(
+    mine: Membership, lost: Iterable[str], members: Iterable[str], key: str, own: Member | None = None
+) -> Charter:
+    """The charter of a new key `key`, made by a person here against the identities `lost`, for `members` and ourselves.
+    `own`: what is written down of ourselves."""
     known = mine.everybody()
     removed = mine.charter.removed | frozenset(lost) - {mine.me}
     chosen = {identity for identity in members if identity in known} | {mine.me}
-    own = known.get(mine.me) or Member(mine.me, "unnamed", mine.role)
-    listed = {identity: known.get(identity, own) for identity in sorted(chosen - removed)}
+    known[mine.me] = own or known.get(mine.me) or Member(mine.me, "unnamed", mine.role)
+    listed = {identity: known[identity] for identity in sorted(chosen - removed)}
     return Charter(mine.charter.generation + 1, key, listed, removed)
 
 

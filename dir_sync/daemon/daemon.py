@@ -27,6 +27,7 @@ from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.inbox import For, Inbox
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.loop import Loop
+from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
@@ -98,12 +99,14 @@ class Daemon:
                 f"{show(self.share.path)} belongs to a closed mesh, and that needs a Python package which is missing"
                 f" ({error}); to install it, run: scripts/setup"
             ) from error
-        sealing = open_mesh(config.folder, config.key_file)
+        sealing = open_mesh(config.folder, config.key_file, config.name, self._end_share)
         if sealing is None and was_closed:
             raise ConfigError(
                 f"{show(self.share.path)} belonged to a closed mesh until a moment ago, and its key is gone: if it is meant"
                 " to be open now, start the node again"
             )
+        if sealing is not None:
+            self._opened.callback(sealing.stop)
         return sealing
 
     def _open_manager(self) -> NodeManager:
@@ -161,7 +164,7 @@ class Daemon:
         else:
             logger.info(
                 "the mesh is open: anyone on this LAN can join the folder '%s'; %s",
-                config.folder_name, shell.how_to_close(shell.pasteable),
+                config.folder_name, shell.how_to_close(shell.pasteable, config.folder),
             )  # fmt: skip
         share.workers.start(self._manager)
         self.threads.start("engine", self._make_loop().run, found)
@@ -207,8 +210,9 @@ class Daemon:
             mesh = None if self._sealing is None else self._sealing.status
             return status_of(config, node_id.value, self._manager.port, share, peers, mesh)
 
-        peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce)
-        requests = Requests(share, peers, inbox, status)
+        peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce, self._sealing)
+        mesh_requests = MeshRequests(config, self._manager.port, peers, self._sealing, self._end_share)
+        requests = Requests(share, peers, inbox, status, mesh_requests)
         narrator = Narrator(config.folder)
         performer = Performer(share, peers, requests, narrator, inbox)
         chores = Chores(share, performer, narrator, inbox, self._dice, self._warn_once, self._end_share)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dir_sync.config import Config
 from dir_sync.core.events import Effect, PeerDown, PeerUp
-from dir_sync.core.messages import Hello
+from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show
 from dir_sync.core.overload.complaints import Complaints
 from dir_sync.core.overload.fairness import Flow
@@ -38,9 +38,13 @@ from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
 from dir_sync.node_manager import Dialled, HelloReceived
+from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, logger
 
-__all__ = ["ConnectedPeers", "Manager"]
+if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
+    from dir_sync.core.link_handshake import Member
+
+__all__ = ["ConnectedPeers", "Manager", "Mesh"]
 
 
 class Manager(Protocol):
@@ -50,17 +54,31 @@ class Manager(Protocol):
 
     def drop(self, link: int, reason: str, text: str = "") -> None: ...
 
-    def drop_all(self, reason: str) -> None: ...
+    def drop_all(self, reason: str, text: str = "") -> None: ...
 
     def ping(self, link: int) -> None: ...
 
     def announced_in_vain(self, node: Node, announcements: int) -> None: ...
 
 
+class Mesh(Protocol):
+    """What a closed mesh wants to know of its members."""
+
+    def greeted(self, member: Member, name: str) -> Members:
+        """A member has said hello, with that name. What we tell it."""
+
+    def told(self, members: Members) -> None:
+        """A member has told of others."""
+
+    def may_write(self, member: Member) -> bool:
+        """False: what it changes counts nowhere else."""
+
+
 class ConnectedPeers:
     """Replica of the folder -> the link of the node that has it. Engine thread only.
 
     The roster knows nodes, the engine knows replicas: here the two meet.
+    It has more fields than a class should have: most are those whom it joins.
     """
 
     def __init__(
@@ -71,8 +89,11 @@ class ConnectedPeers:
         manager: Manager,
         roster: Roster,
         announce: Callable[[bool], None],
+        mesh: Mesh | None = None,
     ) -> None:
-        """`announce` sends a beacon, which asks others for theirs if its argument is true."""
+        """`announce` sends a beacon, which asks others for theirs if its argument is true. `mesh`: the closed mesh to which
+        the folder belongs."""
+        self._mesh = mesh
         self._config = config
         self._share = share
         self._node_id = node_id
@@ -125,6 +146,18 @@ class ConnectedPeers:
         if node is not None:
             self._manager.announced_in_vain(node, announcements)
 
+    def identities(self) -> frozenset[str]:
+        """Those of the members that are connected."""
+        return frozenset(node.member.identity for node in self._links.values() if node.member is not None)
+
+    def names(self) -> list[str]:
+        """What people call the connected peers."""
+        return sorted(show(self.name_of(replica)) for replica in self._links)
+
+    def part(self, reason: str, text: str) -> None:
+        """Say CLOSE on all links."""
+        self._manager.drop_all(reason, text)
+
     def say_new_replica(self) -> None:
         """The index has a new replica id: every link says hello anew."""
         self._manager.drop_all("new-replica")  # also those that have said the old id and were not greeted yet
@@ -172,7 +205,12 @@ class ConnectedPeers:
         logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
         if index.noted(f"name {replica}") != hello.name:
             index.note(f"name {replica}", hello.name)  # for the history, when it is here no more
-        return effects + engine.handle(PeerUp(replica, hello, node.address, connection=Connection(node.link)), now)
+        may_write = True
+        if self._mesh is not None and node.member is not None:
+            may_write = self._mesh.may_write(node.member)
+            node.send(Outbound(self._mesh.greeted(node.member, hello.name), 0))
+        up = PeerUp(replica, hello, node.address, may_write, connection=Connection(node.link))
+        return effects + engine.handle(up, now)
 
     def _refuse(self, node: Node, hello: Hello, verdict: Refuse) -> None:
         self._manager.drop(node.link, verdict.reason)
@@ -202,6 +240,9 @@ class ConnectedPeers:
             return []
         self._remove(node)
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
+        words["closed-mesh"] = (
+            f"it has closed the mesh; to join it, here: {shell.pasteable('join', self._config.folder)}"
+        )
         name = show(self.name_of(node.replica))
         if reason == "protocol-error":
             self._complain(node, text)
@@ -210,6 +251,11 @@ class ConnectedPeers:
             level, "lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason)
         )
         return self._share.engine.handle(PeerDown(node.replica, reason), now)
+
+    def on_members(self, node: Node, members: Members) -> None:
+        """A peer tells who belongs to the mesh."""
+        if self._mesh is not None and node.member is not None and self.is_link(node):
+            self._mesh.told(members)
 
     def on_stalled(self, node: Node, now: Now) -> None:
         """It acknowledges nothing: if another address of that peer may do better, or it has dialled anew, the link is

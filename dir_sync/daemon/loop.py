@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from dir_sync.core.events import Drained, Effect, Received
 from dir_sync.core.jobs import Applied, Version
+from dir_sync.core.messages import Members
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.inbox import Inbox
@@ -108,6 +109,9 @@ class Loop:
         match news:
             case MessageReceived(node, message, cost):
                 node.consumed(cost)
+                if type(message) is Members:
+                    self._peers.on_members(node, message)
+                    return []
                 return engine.handle(Received(node.replica, message), now) if self._peers.is_link(node) else []
             case BytesSent(node, size):
                 return engine.handle(Drained(node.replica, size), now) if self._peers.is_link(node) else []

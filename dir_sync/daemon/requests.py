@@ -20,6 +20,8 @@ from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import show
 from dir_sync.daemon.inbox import For, Inbox
 from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
+from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.news import COMMANDS, Asked
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
@@ -51,12 +53,15 @@ def ask_engine(inbox: Inbox, question: Answer, is_ending: Callable[[], bool]) ->
 class Requests:
     """Engine thread only."""
 
-    def __init__(self, share: Share, peers: ConnectedPeers, inbox: Inbox, status: Callable[[], Status]) -> None:
+    def __init__(
+        self, share: Share, peers: ConnectedPeers, inbox: Inbox, status: Callable[[], Status], mesh: MeshRequests
+    ) -> None:
         self._index = share.index
         self._engine = share.engine
         self._peers = peers
         self._inbox = inbox
         self._status = status
+        self._mesh = mesh
         self._reports: dict[int, Callable[[Report], None]] = {}  # number of a question to all peers -> who waits
         self._inquiry = 0
 
@@ -89,6 +94,8 @@ class Requests:
                 case "approve" | "reject" as word:
                     asked.reply.put(self._decided(word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)
+                case word if word in MESH_COMMANDS:
+                    asked.reply.put(self._mesh.answer(question))
                 case other:
                     asked.reply.put(
                         {"error": f"the running node does not know the command {other!r}: it is another version"}

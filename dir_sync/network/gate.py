@@ -15,11 +15,13 @@ import threading
 import time
 from typing import Protocol
 
-from dir_sync.core.link_handshake import FIRST_BYTES, HEAD_BYTES, THIRD_BYTES, Answering, Door, Member
+from dir_sync.core.invitations import QUESTION_BYTES
+from dir_sync.core.link_handshake import FIRST_BYTES, HEAD_BYTES, THIRD_BYTES, Another, Answering, Door, Member
 from dir_sync.core.noise import KEY_BYTES, HandshakeError
-from dir_sync.network.sealed_channel import ANOTHER_KEY, HANDSHAKE_S, SealedChannel
+from dir_sync.core.sealed import Opener, Sealer
+from dir_sync.network.sealed_channel import HANDSHAKE_S, SealedChannel
 
-__all__ = ["Gate", "Host"]
+__all__ = ["Gate", "Host", "Others"]
 
 FIRST_S = 2.0  # for the first frame, which needs no answer of ours
 _ACCEPTED_AT_ONCE = 32  # then those that have said something have their turn
@@ -42,6 +44,17 @@ class Host(Protocol):
         """Somebody was not let in, who has the key of the door."""
 
 
+class Others(Protocol):
+    """Who talks to callers that are no members with our key. Called on the thread of the gate; must not wait. The socket is
+    theirs from then on."""
+
+    def has_code(self, sock: socket.socket, first: bytes) -> None:
+        """Somebody who may know the code of an invitation; `first`: the body of its first frame."""
+
+    def has_another_key(self, sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another) -> None:
+        """Somebody with the gate of one of our keys, on a sealed link."""
+
+
 class _Caller:
     """Somebody who has not proved anything yet."""
 
@@ -52,8 +65,16 @@ class _Caller:
         self.address = address
         self.since = time.monotonic()
         self.answering: Answering | None = None  # it has the key of the door
-        self.expected = FIRST_BYTES
+        self.expected: tuple[int, ...] = (FIRST_BYTES, QUESTION_BYTES)  # lengths that its next frame may have
         self.data = b""
+
+    @property
+    def size(self) -> int:
+        """Of what is read now: the head of its frame, or all of it. 0: it says a length that none may have."""
+        if len(self.data) < HEAD_BYTES:
+            return HEAD_BYTES
+        size = int.from_bytes(self.data[:HEAD_BYTES], "big")
+        return HEAD_BYTES + size if size in self.expected else 0
 
     @property
     def until(self) -> float:
@@ -63,8 +84,9 @@ class _Caller:
 class Gate:
     """One thread, from `start` to `stop`."""
 
-    def __init__(self, listener: socket.socket, door: Door, host: Host) -> None:
+    def __init__(self, listener: socket.socket, door: Door, host: Host, others: Others) -> None:
         """The listener stays the caller's, who shuts it down before `stop`."""
+        self._others = others
         self._listener = listener
         self._door = door
         self._host = host
@@ -152,22 +174,25 @@ class Gate:
 
     def _hear(self, caller: _Caller) -> None:
         """Read what it says, never beyond the end of the frame that is due: what follows belongs to the sealed stream."""
-        try:
-            data = caller.sock.recv(HEAD_BYTES + caller.expected - len(caller.data))
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        caller.data += data
-        head = caller.expected.to_bytes(HEAD_BYTES, "big")
-        if not data or not head.startswith(caller.data[:HEAD_BYTES]):
+        while len(caller.data) < caller.size:
+            try:
+                data = caller.sock.recv(caller.size - len(caller.data))
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._end(caller)
+                return
+            caller.data += data
+        if not caller.size:
             self._end(caller)
-            return
-        if len(caller.data) < HEAD_BYTES + caller.expected:
             return
         body, caller.data = caller.data[HEAD_BYTES:], b""
         try:
-            if caller.answering is None:
+            if caller.answering is None and len(body) == QUESTION_BYTES:
+                self._others.has_code(self._given_away(caller), body)
+            elif caller.answering is None:
                 self._answer(caller, body)
             else:
                 self._let_in(caller, caller.answering, body)
@@ -184,13 +209,18 @@ class Gate:
         if caller.sock.send(second) < len(second):
             raise OSError
         caller.answering = answering
-        caller.expected = THIRD_BYTES
+        caller.expected = (THIRD_BYTES,)
 
     def _let_in(self, caller: _Caller, answering: Answering, third: bytes) -> None:
         member = answering.finish(third)
-        if not isinstance(member, Member):
-            raise HandshakeError(ANOTHER_KEY)
-        del self._callers[caller.sock.fileno()]
         sealer, opener = answering.streams()
-        if not self._host.came_in(caller.sock, caller.address, SealedChannel(caller.sock, sealer, opener), member):
+        self._given_away(caller)
+        if isinstance(member, Another):
+            self._others.has_another_key(caller.sock, sealer, opener, member)
+        elif not self._host.came_in(caller.sock, caller.address, SealedChannel(caller.sock, sealer, opener), member):
             caller.sock.close()
+
+    def _given_away(self, caller: _Caller) -> socket.socket:
+        """Its socket, which is somebody else's from now on."""
+        del self._callers[caller.sock.fileno()]
+        return caller.sock

@@ -12,15 +12,14 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from dir_sync.core.link_handshake import HEAD_BYTES, SECOND_BYTES, Calling, Credentials, Member
+from dir_sync.core.link_handshake import HEAD_BYTES, SECOND_BYTES, Another, Calling, Credentials, Member
 from dir_sync.core.noise import KEY_BYTES, HandshakeError, Suite
 from dir_sync.core.sealed import Opener, SealBroken, Sealer
 from dir_sync.core.wire import Buffer
 from dir_sync.network.channel import PlainChannel
 
-__all__ = ["ANOTHER_KEY", "HANDSHAKE_S", "SealedChannel", "call"]
+__all__ = ["HANDSHAKE_S", "AnotherKey", "SealedChannel", "Silent", "call"]
 
-ANOTHER_KEY = "it has another key of this mesh"
 HANDSHAKE_S = 5.0  # for all of it
 _FRAME_OF_ZLIB = 8  # the low nibble of the first byte of a HELLO
 
@@ -51,10 +50,25 @@ class SealedChannel:
             self._plain.send_all([records], waiting)
 
 
-def call(sock: socket.socket, credentials: Credentials, suite: Suite) -> tuple[SealedChannel, Member]:
-    """Prove ourselves to whoever has accepted, and see its proof. Raises HandshakeError or OSError; then close the socket."""
+class Silent(HandshakeError):
+    """It has said nothing: it does not have that key, or is busy."""
+
+
+class AnotherKey(HandshakeError):
+    """It has the gate of one of our keys, and another key. The link is sealed, and good for a talk about that."""
+
+    def __init__(self, peer: Another, sealer: Sealer, opener: Opener) -> None:
+        super().__init__("it has another key of this mesh")
+        self.peer = peer
+        self.sealer = sealer
+        self.opener = opener
+
+
+def call(sock: socket.socket, credentials: Credentials, suite: Suite, gate: str = "") -> tuple[SealedChannel, Member]:
+    """Prove ourselves to whoever has accepted, and see its proof. `gate`: the id of the key whose door it is, if not of ours.
+    Raises AnotherKey, HandshakeError or OSError."""
     deadline = time.monotonic() + HANDSHAKE_S
-    calling = Calling(credentials, suite, os.urandom(KEY_BYTES))
+    calling = Calling(credentials, suite, os.urandom(KEY_BYTES), gate)
     sock.settimeout(HANDSHAKE_S)
     sock.sendall(calling.first())
     head = _receive(sock, HEAD_BYTES, deadline)
@@ -63,11 +77,11 @@ def call(sock: socket.socket, credentials: Credentials, suite: Suite) -> tuple[S
             raise HandshakeError("it is open, and this node belongs to a closed mesh: not connected")
         raise HandshakeError("it is no node of this mesh")
     third, member = calling.third(_receive(sock, SECOND_BYTES, deadline))
-    if not isinstance(member, Member):
-        raise HandshakeError(ANOTHER_KEY)
     sock.settimeout(max(0.1, deadline - time.monotonic()))
     sock.sendall(third)
     sealer, opener = calling.streams()
+    if isinstance(member, Another):
+        raise AnotherKey(member, sealer, opener)
     return SealedChannel(sock, sealer, opener), member
 
 
@@ -83,6 +97,6 @@ def _receive(sock: socket.socket, size: int, deadline: float) -> bytes:
         except ConnectionResetError:
             more = b""
         if not more:
-            raise HandshakeError("it closed the connection without a word: does it have the same key?")
+            raise Silent("it closed the connection without a word: does it have the same key?")
         data += more
     return data

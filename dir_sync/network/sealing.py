@@ -1,6 +1,7 @@
 """How the links and beacons of a closed mesh come about: what a node needs beside its open parts.
 
-In:   the Mesh that this folder belongs to. Out: the Sealing for NodeManager, and the Presence for Discovery.
+In:   the key and membership of this folder. Out: the Sealing for NodeManager, the Presence for Discovery, and what the node
+      does about members.
 Rule: all that an open node does without is imported from here on. Used by: daemon.
 """
 
@@ -8,47 +9,129 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import replace
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 
+from dir_sync.config import ConfigError
+from dir_sync.core import membership
 from dir_sync.core.keys import Gate as GateKey
 from dir_sync.core.keys import Role
 from dir_sync.core.link_handshake import Door, Member
+from dir_sync.core.messages import MemberRow, Members
 from dir_sync.core.noise import Suite
 from dir_sync.core.peers.sealed_beacon import SealedPresence
 from dir_sync.core.status import MeshStatus
 from dir_sync.network.channel import Channel
 from dir_sync.network.gate import Gate, Host
-from dir_sync.network.sealed_channel import call
+from dir_sync.network.sealed_channel import AnotherKey, Silent, call
+from dir_sync.reporting.log import how_many, logger
+from dir_sync.security import store
 from dir_sync.security.admission import Mesh, admit
+from dir_sync.security.callers import Callers
+from dir_sync.security.invitations import Invitations
+from dir_sync.security.keeper import Keeper
 from dir_sync.security.process import has_aes, keep_out_of_dumps
 
 __all__ = ["MeshSealing", "open_mesh"]
 
+_PLACES_MAX = 1_024  # addresses of which it is known that they do not answer under our own gate
 
-def open_mesh(folder: str, key_file: str | None) -> MeshSealing | None:
-    """Of the mesh to which a folder belongs, whose lock is held; None: it is open. `key_file`: the user named it. Raises
-    ConfigError if no node may run."""
+
+def open_mesh(folder: str, key_file: str | None, name: str, changed: Callable[[], None]) -> MeshSealing | None:
+    """Of the mesh to which a folder belongs, whose lock is held; None: it is open. `key_file`: the user named it. `name`: of
+    this node. `changed` is called, on any thread, when there is another key. Raises ConfigError if no node may run."""
     keep_out_of_dumps()
     mesh = admit(folder, key_file)
-    return None if mesh is None else MeshSealing(mesh)
+    kept = store.load(folder)
+    if mesh is None or kept is None:
+        return None
+    return MeshSealing(mesh, Keeper(folder, kept, mesh.credentials.static, name, changed))
 
 
 class MeshSealing:
-    """Set once; any thread may call."""
+    """Any thread may call."""
 
-    def __init__(self, mesh: Mesh) -> None:
-        # Nothing keeps a machine that may only read from writing yet.
-        self._credentials = replace(mesh.credentials, admitted=frozenset({Role.READ_WRITE}))
-        self.words = mesh.words
+    def __init__(self, mesh: Mesh, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.invitations = Invitations()
+        self._callers = Callers(keeper, self.invitations)
+        self._credentials = mesh.credentials
         key = mesh.credentials.key
         self.status = MeshStatus(key.fingerprint, key.generation, key.role.value)
+        count = len({*mesh.membership.everybody(), mesh.membership.me})
+        self.words = f"{mesh.words}, {how_many(count, 'member')}"
+        self._older = [key for key, _ in mesh.credentials.older]
         older = [GateKey(one.secret) for one in mesh.membership.older]
         self.presence = SealedPresence(mesh.credentials.key.gate, older, has_aes(), os.urandom)
+        self._lock = threading.Lock()
+        self._mute: OrderedDict[tuple[str, int], int] = OrderedDict()  # under _lock: how often a place did not answer
+
+    def stop(self) -> None:
+        """End the talks with callers that are no members."""
+        self._callers.stop()
+
+    # --- links -------------------------------------------------------------------------------------------------------
 
     def call(self, sock: socket.socket, address: str, port: int) -> tuple[Channel, Member]:
-        """On a socket that we have connected. HandshakeError or OSError if the other side is no member."""
+        """On a socket that we have connected. HandshakeError or OSError if the other side is no member with our key."""
         suite: Suite = "AESGCM" if self.presence.has_aes(address, port) else "ChaChaPoly"
-        return call(sock, self._credentials, suite)
+        try:
+            found = call(sock, self._credentials, suite, self._gate_for(address, port))
+        except Silent:
+            self._was_mute(address, port)
+            raise
+        except AnotherKey as met:
+            self._callers.has_another_key(sock.dup(), met.sealer, met.opener, met.peer)
+            raise
+        with self._lock:
+            self._mute.pop((address, port), None)
+        return found
 
     def gate(self, listener: socket.socket, host: Host) -> Gate:
-        return Gate(listener, Door(self._credentials), host)
+        return Gate(listener, Door(self._credentials), host, self._callers)
+
+    def _gate_for(self, address: str, port: int) -> str:
+        """The id of the key under whose gate the node there may answer: that of its last beacon. One of which nothing was
+        heard, and which does not answer, is tried under the older gates in turn."""
+        older = self.presence.older_gate(address, port)
+        if older is not None:
+            return self._older[older]
+        with self._lock:
+            turn = self._mute.get((address, port), 0) % (1 + len(self._older))
+        return "" if turn == 0 else self._older[turn - 1]
+
+    def _was_mute(self, address: str, port: int) -> None:
+        with self._lock:
+            self._mute[address, port] = self._mute.get((address, port), 0) + 1
+            if len(self._mute) > _PLACES_MAX:
+                self._mute.popitem(last=False)
+
+    # --- members (engine thread) ----------------------------------------------------------------------------------------
+
+    def greeted(self, member: Member, name: str) -> Members:
+        """A member has said hello, with that name. What we tell it."""
+        shown = name if name.isprintable() else f"member {member.identity[:8]}"
+        self._keep(
+            lambda: self.keeper.met(membership.Member(member.identity, shown, member.role.value, int(time.time())))
+        )
+        known = self.keeper.membership.everybody()
+        mine = [one for one in known.values() if one.identity != member.identity][: membership.MEMBERS_MAX]
+        return Members(tuple(MemberRow(*one) for one in mine))
+
+    def told(self, members: Members) -> None:
+        """A member has told of others."""
+        rows = [membership.Member(*row) for row in members.members if row.name.isprintable()]
+        self._keep(lambda: self.keeper.heard_of(rows))
+
+    @staticmethod
+    def may_write(member: Member) -> bool:
+        return member.role is Role.READ_WRITE
+
+    @staticmethod
+    def _keep(change: Callable[[], None]) -> None:
+        try:
+            change()
+        except ConfigError as error:
+            logger.warning("%s", error)

@@ -64,9 +64,9 @@ def pasteable(*args: str) -> str:
     return " ".join([program(in_full=True), *map(quoted, args)])
 
 
-def how_to_close(say: Callable[..., str]) -> str:
+def how_to_close(say: Callable[..., str], folder: str) -> str:
     """What a person types to close an open mesh. `say`: `command` or `pasteable`."""
-    return f"to close it: {say('new-key', 'FILE')}"
+    return f"to close it: {say('invite', folder)}"
 
 
 def quoted(text: str) -> str:

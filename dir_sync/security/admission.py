@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dir_sync.config import ConfigError
-from dir_sync.core.keys import KEY_TEXT_CHARS_MAX, Gate, KeyTextError, MeshKey, Role
+from dir_sync.core.keys import KEY_TEXT_CHARS_MAX, Gate, KeyTextError, MeshKey
 from dir_sync.core.link_handshake import Credentials
 from dir_sync.core.membership import Charter, Membership, taken
 from dir_sync.core.model import show
@@ -78,8 +78,6 @@ def key_in(key_file: str) -> MeshKey:
         key = MeshKey.from_text(data[: KEY_TEXT_CHARS_MAX + 1].decode("ascii", "replace"))
     except KeyTextError as error:
         raise ConfigError(f"{_shown(key_file)} cannot be used: {error}") from None
-    if key.role is not Role.READ_WRITE:
-        raise ConfigError(f"{_shown(key_file)} holds a read-only key, with which this version cannot run yet")
     return key
 
 

@@ -19,7 +19,7 @@ from dir_sync.core.model import PeerError, show
 from dir_sync.core.sealed import Opener, Sealer
 from dir_sync.reporting.log import Once, logger
 from dir_sync.security import meeting
-from dir_sync.security.inviting import Invitations
+from dir_sync.security.invitations import Invitations
 from dir_sync.security.keeper import Keeper
 
 __all__ = ["Callers"]

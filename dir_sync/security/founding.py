@@ -42,7 +42,7 @@ def remove(keeper: Keeper, lost: Iterable[str], stay: Iterable[str]) -> MeshKey:
     if before.key.generation >= GENERATION_MAX:
         raise ConfigError("this mesh has had too many keys: found a new one")
     key = MeshKey.made_of(os.urandom(32), before.key.generation + 1)
-    charter = leave_out(mine, lost, stay, key.id)
+    charter = leave_out(mine, lost, stay, key.id, keeper.me())
     if not keeper.rekey(before, key, taken(mine, charter, before.key.gate.secret, ())):
         raise ConfigError("the key has changed in this moment: try again")
     return key

@@ -30,7 +30,7 @@ from dir_sync.security.frames import Frames
 from dir_sync.security.keeper import Keeper
 from dir_sync.utils import interfaces
 
-__all__ = ["Invitations", "Inviting", "broadcaster"]
+__all__ = ["Inviting", "broadcaster"]
 
 _EVERY_S = 0.25  # between two announcements
 _JOIN_S = 2.0
@@ -83,7 +83,7 @@ class Inviting:
     def serve(self, sock: socket.socket, first: bytes) -> Member | None:
         """Talk to somebody whose first frame had this body, and close the socket. Who has joined, if somebody has."""
         with sock:
-            if self.over() or not self._serving.acquire(timeout=RUN_S):
+            if channel_of(first) != self.code.channel or self.over() or not self._serving.acquire(timeout=RUN_S):
                 return None
             try:
                 return self._serve(Frames(sock, RUN_S), first)
@@ -131,30 +131,3 @@ def broadcaster(port: int, interface: str | None) -> Callable[[bytes], None]:
                     continue
 
     return send
-
-
-class Invitations:
-    """The one invitation of a node, if there is one. Any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._current: Inviting | None = None
-
-    @property
-    def current(self) -> Inviting | None:
-        return self._current
-
-    def begin(self, inviting: Inviting | None) -> None:
-        """From now on this one counts; one that was open is over."""
-        with self._lock:
-            before, self._current = self._current, inviting
-        if before is not None:
-            before.stop()
-
-    def serve(self, sock: socket.socket, first: bytes) -> Member | None:
-        """As `Inviting.serve`. Without an invitation the socket is closed without a word."""
-        inviting = self._current
-        if inviting is None or channel_of(first) != inviting.code.channel:
-            sock.close()
-            return None
-        return inviting.serve(sock, first)

@@ -57,7 +57,7 @@ def test_folders_that_cannot_be_watched_are_named() -> None:
 
 def test_an_open_mesh_says_so_and_how_to_close_it() -> None:
     assert lines()[1] == (
-        "the mesh is open: anyone on this LAN can join the folder; to close it: python main.py new-key FILE"
+        "the mesh is open: anyone on this LAN can join the folder; to close it: python main.py invite 'my docs'"
     )
 
 

@@ -43,7 +43,9 @@ class Bench:
             links={BOB: None, CAROL: None}, name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node]
         )
         status = SimpleNamespace(to_json=lambda: {"files": 3})
-        self.requests = Requests(self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status))
+        self.requests = Requests(
+            self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status), cast(Any, None)
+        )
         self.effects: list[Effect] = []
 
     def ask(self, command: str, **more: object) -> Asked:

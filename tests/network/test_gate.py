@@ -14,13 +14,24 @@ from collections.abc import Iterator
 import pytest
 
 from dir_sync.core import limits
+from dir_sync.core.invitations import QUESTION_BYTES
 from dir_sync.core.keys import MeshKey, Role
-from dir_sync.core.link_handshake import FIRST_BYTES, HEAD_BYTES, SECOND_BYTES, Calling, Credentials, Door, Member
+from dir_sync.core.link_handshake import (
+    FIRST_BYTES,
+    HEAD_BYTES,
+    SECOND_BYTES,
+    Another,
+    Calling,
+    Credentials,
+    Door,
+    Member,
+)
 from dir_sync.core.noise import HandshakeError, Suite
 from dir_sync.core.overload.guard import Guard, place_among
+from dir_sync.core.sealed import Opener, Sealer
 from dir_sync.network import gate as gate_module
 from dir_sync.network.gate import Gate
-from dir_sync.network.sealed_channel import SealedChannel, call
+from dir_sync.network.sealed_channel import AnotherKey, SealedChannel, Silent, call
 
 LOCAL = "127.0.0.1"
 KEY = MeshKey.made_of(b"m" * 32)
@@ -43,7 +54,8 @@ class Host:
         self.socks: list[socket.socket] = []
         self.listener = socket.create_server((LOCAL, 0), backlog=128)
         self.port = self.listener.getsockname()[1]
-        self.gate = Gate(self.listener, Door(credentials), self)
+        self.others: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.gate = Gate(self.listener, Door(credentials), self, self)
         self.gate.start()
 
     def admits(self, address: str) -> bool:
@@ -61,6 +73,14 @@ class Host:
 
     def was_refused(self, address: str, text: str) -> None:
         self.refused.append(text)
+
+    def has_code(self, sock: socket.socket, first: bytes) -> None:
+        sock.close()
+        self.others.put(first)
+
+    def has_another_key(self, sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another) -> None:
+        sock.close()
+        self.others.put(peer)
 
     def connect(self) -> socket.socket:
         return socket.create_connection((LOCAL, self.port), timeout=10)
@@ -307,3 +327,27 @@ def test_what_was_changed_on_the_way_breaks_the_link(host: Host) -> None:
         sock.sendall(struct.pack(">I", 40) + bytes(40))
         with pytest.raises(OSError, match="changed on the way"):
             theirs.recv_into(memoryview(bytearray(100)))
+
+
+def test_who_has_a_code_is_handed_over_with_its_first_frame(host: Host) -> None:
+    first = b"\x12K7" + bytes(QUESTION_BYTES - 3)
+    with host.connect() as sock:
+        sock.sendall(len(first).to_bytes(HEAD_BYTES, "big") + first)
+        assert host.others.get(timeout=10) == first
+        assert answer(sock) == b""
+
+
+def test_who_has_another_key_is_handed_over_on_a_sealed_link() -> None:
+    new = MeshKey.made_of(b"n" * 32, 2)
+    ahead = Credentials(new, b"ahead".ljust(32, b"."), older=((KEY.id, KEY.gate),))
+    one = Host(ahead)
+    try:
+        with one.connect() as sock, pytest.raises(AnotherKey) as met:
+            call(sock, machine("behind"), "ChaChaPoly")
+        assert met.value.peer == Another(ahead.identity, new.id, 2, KEY.id)
+        assert one.others.get(timeout=10) == Another(machine("behind").identity, KEY.id, 1, KEY.id)
+        with one.connect() as sock, pytest.raises(Silent):
+            call(sock, machine("eve", OTHER), "ChaChaPoly")
+        assert not one.refused
+    finally:
+        one.close()

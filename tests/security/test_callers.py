@@ -15,7 +15,8 @@ from dir_sync.core.pairing import Code
 from dir_sync.security import callers as callers_module
 from dir_sync.security.callers import Callers
 from dir_sync.security.frames import Frames
-from dir_sync.security.inviting import Invitations, Inviting
+from dir_sync.security.invitations import Invitations
+from dir_sync.security.inviting import Inviting
 from dir_sync.security.joining import join
 from tests.security.test_meeting import IDS, Machine, handshake
 

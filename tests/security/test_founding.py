@@ -59,6 +59,7 @@ def test_a_removal_makes_a_key_for_those_who_stay(state: Path, folder: str) -> N
     assert (key.generation, key.id) == (2, charter.key) == (keeper.kept.key.generation, keeper.kept.key.id)
     assert set(charter.members) == {keeper.membership.me, TV.identity}
     assert charter.removed == {NAS.identity}
+    assert charter.members[keeper.membership.me].name == "kitchen"
     assert [gate.key for gate in keeper.membership.older] == [before.key.id]
     assert store.load(folder) == keeper.kept
     assert files.marker_of(folder) == key.fingerprint

@@ -37,7 +37,8 @@ __all__ = [
 MESH: Final = "open"
 CLOSED: Final = "closed"
 CLOSED_TO_US: Final = (
-    "belongs to a closed mesh, and this node is open: they do not connect; to join it, give --key-file"
+    "belongs to a closed mesh, and this node is open: they do not connect. To join it: 'invite DIR' there, and"
+    " 'join DIR CODE' here"
 )
 FOLDER_TAGS_MAX = 16  # folders that a beacon names; more do not fit beside two long ids, and then it names none
 

@@ -35,10 +35,7 @@ _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _BOX_BYTES: Final = _NONCE_BYTES + BOXED_BYTES + _TAG_BYTES
 
-_OPEN_TO_US = "runs dir_sync without a key: it is not connected, and gets nothing; --key-file lets it in"
-_BEHIND = (
-    "has another key of this mesh, and is not connected: give it the key of this node, or this node the key of that one"
-)
+_OPEN_TO_US = "runs dir_sync without the key and gets nothing; the command 'invite' here lets it in"
 
 
 class SealedPresence:
@@ -53,6 +50,7 @@ class SealedPresence:
         self._random_bytes = random_bytes
         self._older_sent: dict[str, tuple[int, int]] = {}  # by address: when the last one was sent, how many so far
         self._aes: OrderedDict[tuple[str, int], bool] = OrderedDict()  # by address and port
+        self._gates: dict[tuple[str, int], int] = {}  # the same: under which gate, 0 is that of our own key
 
     def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
         """What to send from the address `at`; once a minute one more under an older gate, so that members meet that were
@@ -76,24 +74,29 @@ class SealedPresence:
         box = _box_of(outer.get("box")) if outer.get("mesh") == CLOSED else None
         if box is None:
             return None
-        text = _opened(self._current, box)
-        if text is None:
-            is_ours = any(_says(_opened(gate, box), source) for gate in self._older)
-            return Foreign(f"{source} {_BEHIND}") if is_ours else None
+        opened = ((number, _opened(cipher, box)) for number, cipher in enumerate((self._current, *self._older)))
+        number, text = next(((number, text) for number, text in opened if text is not None), (0, None))
         fields = _says(text, source)
         beacon = None if fields is None else beacon_of(fields)
         if fields is not None and beacon is not None:
-            self._note_aes((source, beacon.port), fields.get("aes") is True)
+            self._note((source, beacon.port), fields.get("aes") is True, number)
         return beacon
+
+    def older_gate(self, address: str, port: int) -> int | None:
+        """Which of the older gates the node there has used last, from 0; None: that of our own key."""
+        number = self._gates.get((address, port), 0)
+        return number - 1 if number else None
 
     def has_aes(self, address: str, port: int) -> bool:
         """True if the node there has said that its CPU has AES, and so has ours."""
         return self._has_aes and self._aes.get((address, port), False)
 
-    def _note_aes(self, place: tuple[str, int], has_aes: bool) -> None:
+    def _note(self, place: tuple[str, int], has_aes: bool, gate: int) -> None:
         self._aes[place] = has_aes
+        self._gates[place] = gate
         if len(self._aes) > KNOWN_MAX:
-            self._aes.popitem(last=False)
+            oldest, _ = self._aes.popitem(last=False)
+            del self._gates[oldest]
 
     def _boxed(self, beacon: Beacon, at: str) -> bytes:
         fields = {**fields_of(beacon._replace(folders=None)), "aes": self._has_aes, "at": at}

@@ -121,7 +121,7 @@ def test_open_nodes_and_closed_ones_say_once_why_they_do_not_meet() -> None:
     said = presence().heard(encode_beacon(BEACON), AT)
     assert isinstance(said, Foreign)
     assert AT in said.words
-    assert "--key-file" in said.words
+    assert "invite" in said.words
     heard = OpenPresence().heard(sent(presence()), AT)
     assert isinstance(heard, Foreign)
     assert "closed mesh" in heard.words
@@ -143,10 +143,13 @@ def test_once_a_minute_one_goes_out_under_an_older_gate_in_turn() -> None:
     assert len(speaker.datagrams(BEACON, "10.0.0.1", 1)) == 2, "from each address"
 
 
-def test_who_has_another_key_of_this_mesh_is_told_of() -> None:
-    said = presence(0, (1,)).heard(sent(presence(1)), AT)
-    assert isinstance(said, Foreign)
-    assert "another key of this mesh" in said.words
+def test_who_is_heard_under_an_older_gate_is_known_to_be_found_there() -> None:
+    listener = presence(0, (1, 2))
+    for gate, older in ((2, 1), (1, 0), (0, None)):
+        assert listener.heard(sent(presence(gate)), AT) == BEACON
+        assert listener.older_gate(AT, BEACON.port) == older
+    assert listener.older_gate("10.0.0.1", BEACON.port) is None
+    assert listener.heard(sent(presence(2)), "10.0.0.1") is None, "it comes from elsewhere than it says"
 
 
 def test_what_is_remembered_of_addresses_is_bounded() -> None:
@@ -155,6 +158,6 @@ def test_what_is_remembered_of_addresses_is_bounded() -> None:
     for number in range(KNOWN_MAX + 10):
         at = f"10.0.{number // 256}.{number % 256}"
         listener.heard(sent(speaker, at=at), at)
-    assert len(listener._aes) == KNOWN_MAX
+    assert len(listener._aes) == len(listener._gates) == KNOWN_MAX
     assert listener.has_aes(at, BEACON.port)
     assert not listener.has_aes("10.0.0.0", BEACON.port)
