@@ -251,7 +251,7 @@ def _locked(folder: str, lock: Callable[[bytes], int]) -> Iterator[None]:
 
 def _ask_for_code() -> str:
     if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigError("which code? Write it after DIR, as 'invite' printed it", config.USAGE)
+        raise ConfigError("which code? Write it after DIR, as 'invite' printed it")
     sys.stderr.write("the code that 'invite' printed on the other machine: ")
     sys.stderr.flush()
     return sys.stdin.readline()
