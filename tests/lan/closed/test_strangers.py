@@ -90,7 +90,7 @@ def test_open_and_closed_nodes_do_not_connect_and_both_say_why(new_lan: Callable
     wait_for(lambda: "closed the connection without a word" in stranger.log(), SOON_S, "and what a dial came to")
     for node in lan.nodes[:2]:
         wait_for(
-            partial(lambda node: "runs dir_sync without a key" in node.log(), node), SOON_S, "a closed one says it"
+            partial(lambda node: "runs dir_sync without the key" in node.log(), node), SOON_S, "a closed one says it"
         )
     assert "found" not in stranger.log()
     lan[1].stop()
