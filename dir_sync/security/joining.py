@@ -37,6 +37,7 @@ from dir_sync.security.store import Kept
 __all__ = ["Declined", "inviters", "join"]
 
 _ATTEMPTS = 3  # machines that say they invite under these letters
+_OTHERS_S = 0.75  # others who invite under the same letters say so within that time
 _CONNECT_S = 5.0
 
 
@@ -69,6 +70,7 @@ def inviters(channel: str, port: int, within_s: float) -> Iterator[tuple[str, in
             if found is not None and found[0] == channel and (address, found[1]) not in seen:
                 seen.add((address, found[1]))
                 yield address, found[1]
+                until = min(until, time.monotonic() + _OTHERS_S)
 
 
 def join(

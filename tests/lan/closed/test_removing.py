@@ -1,0 +1,111 @@
+"""A lost machine is removed: all others get a new key, also those that were off, and the thief gets nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.lan.changes import write
+from tests.lan.checker import holds, wait_equal, wait_for
+from tests.lan.lan import Lan, Node
+
+from .mesh import SOON_S, has, key_of, let_in, members, on_one_key, start
+
+pytestmark = pytest.mark.lan
+
+
+def closed(lan: Lan) -> None:
+    """All nodes of the LAN run, are members, and have met."""
+    first, *others = lan.nodes
+    write(first.dir / "before", b"1")
+    start(first)
+    let_in(first, *others)
+    start(*others)
+    wait_equal(lan.roots, SOON_S)
+    wait_for(
+        lambda: all(sum(one["on"] for one in members(node)["members"]) == len(lan.nodes) - 1 for node in lan),
+        SOON_S,
+        "all have met",
+    )
+
+
+def make_up_another_identity(thief: Node) -> None:
+    """With the key that it has, it is somebody whom nobody has met."""
+    (path,) = (thief.home / ".local/state/dir_sync/keys").glob("*.json")
+    fields = json.loads(path.read_bytes())
+    fields["static"] = "42" * 32
+    path.write_text(json.dumps(fields))
+
+
+def test_a_stolen_machine_gets_nothing_from_members_that_were_off_either(new_lan: Callable[..., Lan]) -> None:
+    """n2 is stolen while n3 is off. It is removed at n0; n1 gets the key at once, n3 from n1, when n0 is off. All the time the
+    thief is on the LAN, with all that the machine had: as the machine itself, and then as somebody it makes up."""
+    lan = new_lan(4)
+    home, other, stolen, away = lan
+    closed(lan)
+    old = key_of(home)
+    away.stop()
+    done = home.run_to_end("remove", home.dir, stolen.name, "--yes", limit_s=SOON_S)
+    assert done.code == 0, done.err
+    assert f"The key is {key_of(home)} now, generation 2. 2 members have it; n3 gets it when it is back." in done.out
+    assert "What n2 already had, it has." in done.out
+    on_one_key(home, other, but=old)
+    write(home.dir / "after", b"2")
+    wait_equal([home.dir, other.dir], SOON_S)
+    home.stop()
+    start(away)
+    on_one_key(other, away, but=old)
+    wait_equal([other.dir, away.dir], SOON_S)
+    wait_for(lambda: "this machine was removed" in stolen.log(), SOON_S, "it is told")
+    stolen.stop()
+    make_up_another_identity(stolen)
+    away.stop()
+    start(stolen, away, home)
+    wait_equal([home.dir, other.dir, away.dir], SOON_S)
+    write(other.dir / "later", b"3")
+    wait_equal([home.dir, other.dir, away.dir], SOON_S)
+    holds(lambda: not has(stolen, "after") and not has(stolen, "later"), 3, "the thief has nothing")
+    assert key_of(stolen) == old
+    assert not stolen.keeps(b"2")
+
+
+def test_a_removed_machine_joins_again_with_a_code(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    home, found = lan
+    closed(lan)
+    found.stop()
+    assert home.run_to_end("remove", home.dir, found.name, "--yes", limit_s=SOON_S).code == 0
+    assert found.run_to_end("leave", found.dir, "--yes").code == 0
+    let_in(home, found)
+    start(found)
+    write(home.dir / "after", b"2")
+    wait_equal(lan.roots, SOON_S)
+
+
+def test_two_removals_at_the_same_time_become_one_key(new_lan: Callable[..., Lan]) -> None:
+    """n0 removes n3 and n1 removes n4, while they do not see each other."""
+    lan = new_lan(5)
+    one, two, three, four, five = lan
+    closed(lan)
+    # The second key lists everybody: what a person confirmed, not who happened to join.
+    assert one.run_to_end("remove", one.dir, five.name, "--yes", limit_s=SOON_S).code == 0
+    on_one_key(one, two, three, four)
+    five.kill()
+    old = key_of(one)
+    four.kill()
+    shutil.rmtree(five.dir)
+    one.isolate()
+    for node, lost in ((one, four), (two, three)):
+        done = node.run_to_end("remove", node.dir, lost.name, "--yes", limit_s=SOON_S)
+        assert done.code == 0, done.err
+    assert len({key_of(one), key_of(two), old}) == 3
+    write(one.dir / "by one", b"1")
+    write(two.dir / "by two", b"2")
+    one.heal()
+    on_one_key(one, two, but=old)
+    wait_equal([one.dir, two.dir], SOON_S)
+    assert not has(three, "by one")
+    assert not has(three, "by two")
