@@ -1,9 +1,10 @@
-"""What was here for minutes only: in a flood, it leaves the history first.
+"""Contents that were current for minutes only: when the history is flooded, they leave it first.
 
-In:   the contents that peers bring, and when, by our own clock.
-Out:  whether a content that is displaced now came just before; whether most of what is kept came like that.
-Rule: whoever fills a history on purpose, through however many names and ids, has to bring contents and to displace them
-      again. What stood here before is not among them, whatever is done to it.
+In:   the contents that peers bring, and when they arrived, by our own clock.
+Out:  whether a content that is displaced now arrived a short time ago; whether most of the history consists of such
+contents.
+Rule: a peer that fills the history on purpose has to bring contents and displace them again, whatever names and ids it
+uses. Contents that were here before the flood are not among those that leave first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _ARRIVALS_MAX = 200_000  # some 20 MB
 
 
 class Arrivals:
-    """Contents that peers brought lately, and when."""
+    """Contents that peers brought recently, and when."""
 
     def __init__(self) -> None:
         self._came_ms: dict[bytes, int] = {}
@@ -30,12 +31,11 @@ class Arrivals:
                 self._came_ms.clear()
 
     def is_brief(self, content: bytes, now_ms: int) -> bool:
-        """True if a content that is displaced now was here for minutes only."""
+        """True if a content that is displaced now arrived only minutes ago."""
         came = self._came_ms.get(content)
         return came is not None and now_ms - came < _BRIEF_MS
 
 
 def is_flooded(brief_bytes: int, all_bytes: int) -> bool:
-    """True if more than a quarter of the history was here for minutes only: then that gives way first, and not what stood
-    here before."""
+    """True if more than a quarter of the history consists of such contents. They then leave first."""
     return 4 * brief_bytes > all_bytes

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: twice as long after each failure, up to a bound."""
+"""How long to wait before the next try: twice as long after each failure, up to a maximum."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["backoff", "longer"]
 
 T = TypeVar("T", int, float)
 
-_DOUBLINGS_MAX = 40  # more make no wait longer, only numbers
+_DOUBLINGS_MAX = 40  # further doublings do not lengthen the wait
 
 
 def backoff(first: int, failures: int, most: int) -> int:
-    """The wait when there were `failures` before: `first` after none, twice as long after each, at most `most`."""
+    """The wait after `failures` failures: `first` after none, twice as long after each, at most `most`."""
     return min(first << min(failures, _DOUBLINGS_MAX), most)
 
 

@@ -1,7 +1,7 @@
 """Bytes as letters that people can read aloud and type: Crockford's base32.
 
-In:   bytes, or letters as somebody typed them. Out: letters, or bytes.
-Rule: O is read as 0, I and L as 1; case, dashes and blanks mean nothing. What is left over in the last letter is zero.
+In:   bytes, or letters as a person typed them. Out: letters, or bytes.
+Rule: O is read as 0, I and L as 1; case, dashes and blanks are ignored. Unused bits of the last letter are zero.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def grouped(letters: str, size: int = 4) -> str:
 
 
 def tidied(text: str) -> str:
-    """What somebody typed, as `spell` would have written it, if these are letters of ours at all."""
+    """Typed letters in the form that `spell` writes."""
     return text.upper().translate(_READ_AS)
 
 
 def unspell(text: str, size: int) -> bytes | None:
-    """The `size` bytes; None if these letters do not say that many."""
+    """The decoded bytes; None unless the letters are valid and encode exactly `size` bytes."""
     letters = tidied(text)
     count = (size * 8 + 4) // 5
     if len(letters) != count or any(letter not in _VALUES for letter in letters):

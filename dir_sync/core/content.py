@@ -1,7 +1,7 @@
-"""What is named by hashing it: records of first scans, and the summary of a state.
+"""Values derived by hashing: records of first scans, and the summary of an index.
 
-In:   what a scan found; what an index holds.
-Out:  records and sums that are the same on every node that has the same.
+In:   what a scan found; the records of an index.
+Out:  records and sums that are equal on all nodes with equal content.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp
 __all__ = ["bucket_of", "first_scan_record", "summarize"]
 
 _NAMED = struct.Struct(">BHqI")
-_new = tuple.__new__  # half the cost of a named tuple's own
+_new = tuple.__new__  # half the cost of calling the named tuple
 
 
 def first_scan_record(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
-    """The record of something found by the very first scan: named by what it is, not by who found it (a hash over kind,
-    content, mode and mtime: the protocol, 3.2), so that nodes which start with equal trees hold equal records."""
+    """The record of something found by the very first scan. Its maker is a hash over kind, content, mode and mtime
+    (docs/protocol.md, 3.2), not the finding node: so nodes that start with equal trees get equal records."""
     if kind is Kind.DIRECTORY:
         named, ns = _NAMED.pack(kind, mode, 0, 0), 1
     else:

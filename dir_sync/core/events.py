@@ -1,8 +1,8 @@
 """Everything that can happen to an engine (events) and everything it can ask for (effects).
 
-In: nothing. Out: frozen values. Rule: nothing else crosses the line between deciding and doing. Events are named in
-the past tense, effects in the imperative. Jobs are effects that a disk worker performs and answers with one event:
-both stand in core/jobs.py.
+In: nothing. Out: frozen values. Rule: nothing else crosses the boundary between deciding (engine) and doing (daemon,
+files). Events are named in the past tense, effects in the imperative. A job is an effect that a disk worker performs
+and answers with one event; jobs are in core/jobs.py.
 """
 
 from enum import Enum
@@ -29,15 +29,15 @@ from dir_sync.core.transfers.connection import Connection
 
 
 class Urgency(Enum):
-    __hash__ = object.__hash__  # events are kept in dicts, by the thousand
+    __hash__ = object.__hash__  # events are dict keys, by the thousand
 
-    NOW = "now"  # closed after writing, or moved
-    ATTRIBUTES = "attributes"  # its mode or its times were set; a program may have it open
-    ARRIVED = "arrived"  # a file got this name, and had none in the folder before: also what we install does
+    NOW = "now"  # closed after writing, or renamed
+    ATTRIBUTES = "attributes"  # mode or times were set; a program may have the file open
+    ARRIVED = "arrived"  # a file got this name, which was unused before; our own installations cause it, too
     CREATED = "created"
     WRITING = "writing"
     VANISHED = "vanished"
-    FOLDER = "folder"  # a folder appeared (made, or moved here): what is in it is unknown
+    FOLDER = "folder"  # a folder was made or moved here: its content is unknown
 
 
 class Touched(NamedTuple):
@@ -46,7 +46,7 @@ class Touched(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Both halves of a rename inside the folder were seen."""
+    """The watcher saw both halves of a rename inside the folder."""
 
     source: bytes
     target: bytes
@@ -54,46 +54,47 @@ class Moved(NamedTuple):
 
 
 class Blind(NamedTuple):
-    """Events were lost or cannot be had below this path: only a scan knows."""
+    """The watcher lost events below this path, or cannot watch it: only a scan tells what is there."""
 
     path: bytes
     reason: str
 
 
 class Decided(NamedTuple):
-    """Somebody has decided about what the brake holds: it is meant (`approve`), or it is to come back from the others."""
+    """A person decided about what the brake holds: to carry it out (`approve`), or to undo it."""
 
     approve: bool
 
 
 class ConflictsSettled(NamedTuple):
-    """Somebody here has seen these losers of conflicts (in our index they are settled): no peer need name them any more."""
+    """A person at this node has seen these losers of conflicts, and our index marks them so. The peers need not list
+    them any more."""
 
     losers: tuple[Loser, ...]
 
 
 class Recalled(NamedTuple):
-    """Somebody wants paths to be again what they were. `holders`: which peers have a content that is not here."""
+    """A person wants paths back as they were. `holders`: for contents that are not here, the peers that have them."""
 
     wanted: tuple[Before, ...]
     holders: dict[bytes, tuple[str, ...]]
 
 
 class Inquired(NamedTuple):
-    """Somebody wants to know something of all peers. Answer: Report with the same id."""
+    """A person asks all peers something. The answer is a Report with the same id."""
 
     id: int
     questions: tuple[HistoryRequest | HaveRequest, ...]
 
 
 class Ticked(NamedTuple):
-    """A deadline has come."""
+    """A deadline is due."""
 
 
 class PeerUp(NamedTuple):
-    """A node has a link with us. `peer`: its replica of this folder; so peers are called in all events and effects.
-    `address`: of the other end of the connection. `may_write`: what it changes counts here. `connection`: what its folders share;
-    None: there are no others."""
+    """A peer is connected. `peer`: the id of its replica of this folder, the name of peers in all events and effects.
+    `address`: the other end of the connection. `may_write`: its changes are accepted. `connection`: the state that all
+    folders of this connection share; None: there is only this folder."""
 
     peer: str
     hello: Hello
@@ -113,7 +114,7 @@ class Received(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """So many bytes of what we sent have left for the peer."""
+    """So many bytes that we sent have left our outbox."""
 
     peer: str
     size: int
@@ -129,15 +130,15 @@ Event = (
 
 
 class Send(NamedTuple):
-    """To be performed after the commit: it may tell what the index knows."""
+    """Send after the commit: the message may announce what the index contains."""
 
     peers: tuple[str, ...]
     message: Message
-    size: int  # roughly, in bytes: what Drained will give back
+    size: int  # approximate bytes; Drained reports them back
 
 
 class Drop(NamedTuple):
-    """That peer has lost its connection; `reason` is a word of the protocol, `text` for people."""
+    """End the connection with that peer. `reason` is a word of the protocol, `text` is for people."""
 
     peer: str
     reason: str
@@ -145,25 +146,25 @@ class Drop(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the peers said to a question: who, and the number of the question among those that were asked together."""
+    """The peers' answers to a question: peer, number of the question, answer."""
 
     id: int
     answers: tuple[tuple[str, int, History | Have], ...]
 
 
 class InVain(NamedTuple):
-    """So many announcements of that peer have changed nothing here."""
+    """A peer made so many announcements that changed nothing here."""
 
     peer: str
     announcements: int
 
 
 class NewReplica(NamedTuple):
-    """The index has taken a new replica id: every link has to say hello anew."""
+    """The index has a new replica id: every link has to send a new HELLO."""
 
 
 class Tell(NamedTuple):
-    """This has happened: people may want to know it."""
+    """Report this to people."""
 
     note: Note
 

@@ -1,9 +1,10 @@
-"""Frozen values with named fields, made quickly: what every start defines by the dozen.
+"""A decorator for frozen value classes that are defined and created quickly.
 
-In:   a class with annotated fields. Out: the same class, frozen, with slots, equality by value and a way to be matched.
-Rule: it does what `dataclass(frozen=True, slots=True)` does, for classes without inherited fields. That one generates and
-      compiles six functions for each class: half a millisecond, of which only the constructor has to differ. The messages
-      alone took 15 ms of each start. A value is made faster, too.
+In:   a class with annotated fields. Out: the same class, frozen, with slots, equality by value and pattern matching.
+Rule: it behaves like `dataclass(frozen=True, slots=True)` for classes without inherited fields. The dataclass decorator
+generates and compiles six functions for each class, which takes half a millisecond. Only the constructor differs
+between classes, so the others are shared here. For the messages alone that saves 15 ms of each start; creating a value
+is faster, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True)
 def frozen(cls: type[T]) -> type[T]:
-    """For a module with `from __future__ import annotations`. Fields are what is annotated and no ClassVar."""
+    """Make a class frozen. Its module needs `from __future__ import annotations`. Fields are all annotations except
+    ClassVar."""
     body = dict(cls.__dict__)
     names = tuple(name for name, kind in body.get("__annotations__", {}).items() if not kind.startswith("ClassVar"))
     defaults = {name: body.pop(name) for name in names if name in body}
@@ -39,7 +41,7 @@ def frozen(cls: type[T]) -> type[T]:
 
 
 def changed(value: T, **fields: object) -> T:
-    """The same value with some other fields."""
+    """A copy of the value with some fields replaced."""
     kind: Any = type(value)
     return kind(**{name: getattr(value, name) for name in kind.__slots__} | fields)  # type: ignore[no-any-return]
 

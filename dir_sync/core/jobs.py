@@ -1,8 +1,8 @@
-"""What crosses with the disk workers: each job, what it is made of, and the event that answers it.
+"""Jobs for the disk workers: each job, its parts, and the event that answers it.
 
-In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and the rooms in `files` perform them, and the
-answer goes back to the engine (as an event). A job that has no answer says so. May import: core.looks, core.model,
-and of core.wire the pieces of content that a read brings.
+In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and the modules in `files` perform
+them, and the answer returns to the engine as an event. A job without an answer says so. May import: core.looks,
+core.model, and of core.wire the pieces of content that a read returns.
 """
 
 from enum import Enum
@@ -16,16 +16,16 @@ from dir_sync.core.wire import Piece
 
 
 class ListJob(NamedTuple):
-    """Watch, then list, and look at small files that are new. Answer: Listed."""
+    """Watch each folder, then list it, and look at its new small files. Answer: Listed."""
 
     folders: tuple[Folder, ...]
-    want_bytes: bool = False  # bring their content along
+    want_bytes: bool = False  # return the content of these files, too
     bulk: bool = False
 
 
 class Listed(NamedTuple):
     listings: tuple[Listing, ...]
-    left: tuple[bytes, ...] = ()  # folders that have still to be listed: there was enough in the others
+    left: tuple[bytes, ...] = ()  # folders not listed yet, because the others had many entries
 
 
 class LookJob(NamedTuple):
@@ -39,11 +39,11 @@ class Looked(NamedTuple):
     items: tuple[Seen, ...]
 
 
-# Change the tree; what that displaces goes to the history
+# Change the tree; displaced content goes into the history
 
 
 class Why(Enum):
-    """Why a version went to the history."""
+    """Why a version was moved into the history."""
 
     REPLACED = "replaced"
     DELETED = "deleted"
@@ -52,10 +52,10 @@ class Why(Enum):
 
 
 class Version(NamedTuple):
-    """One content kept in the history."""
+    """One version kept in the history."""
 
-    name: bytes  # its path
-    path: bytes  # where it was
+    name: bytes  # its path in the history
+    path: bytes  # where it was in the tree
     kind: Kind
     size: int
     content: bytes
@@ -63,11 +63,11 @@ class Version(NamedTuple):
     mode: int
     time_ns: int
     why: Why
-    node: str  # whose change displaced it
+    node: str  # the node whose change displaced it
 
 
 class Before(NamedTuple):
-    """How a path was before a change, which `node` made and we heard of (or saw) at `time_ns`."""
+    """How a path was before a change. `node` made the change; this node learned of it at `time_ns`."""
 
     path: bytes
     kind: Kind
@@ -80,22 +80,22 @@ class Before(NamedTuple):
 
 
 class Act(Enum):
-    INSTALL = "install"  # a file, link or folder takes the name
-    REMOVE = "remove"  # what is there goes to the history; an empty folder is just removed
-    MOVE = "move"  # our own file gets a new name
+    INSTALL = "install"  # a file, link or folder gets the name
+    REMOVE = "remove"  # the entry goes into the history; an empty folder is just removed
+    MOVE = "move"  # a file of ours is renamed
     META = "meta"  # mode and mtime only
 
 
 class ApplyItem(NamedTuple):
-    """One change of the tree. It does nothing, and says so, if it finds anything but what it expects."""
+    """One change of the tree. If it finds anything but what it expects, it changes nothing and reports CHANGED."""
 
     path: bytes
     act: Act
     target: Record
-    expect: bytes  # fingerprint of what is there now; b"" nothing
+    expect: bytes  # fingerprint of what is there now; b"": nothing
     why: Why
     data: bytes | None = None  # the content itself ...
-    copy_path: bytes | None = None  # ... or a file of ours (in the tree, or in the history) that has it ...
+    copy_path: bytes | None = None  # ... or a file of ours with that content, in the tree or in the history ...
     copy_fp: bytes = b""  # (its fingerprint; b"" in the history, where nothing changes)
     staged: bytes | None = None  # ... or a verified file in the staging folder
     mtime: int | None = None  # META of a folder: its mtime
@@ -107,16 +107,16 @@ class ApplyJob(NamedTuple):
 
     items: tuple[ApplyItem, ...]
     bulk: bool = False
-    peer: str = ""  # here and below: for whose changes it is done, "": for none of a peer's
+    peer: str = ""  # here and below: the peer whose changes it carries out; "": none
 
 
 class Result(Enum):
     DONE = "done"
-    CHANGED = "changed"  # something unexpected is there (or came and went): look again
-    MISSING = "missing"  # the source of the content is not what it was
-    PROBLEM = "problem"  # the world's trouble: try again later
+    CHANGED = "changed"  # something unexpected is or was there: look again
+    MISSING = "missing"  # the source of the content has changed
+    PROBLEM = "problem"  # an error of the disk: try again later
     REFUSED = "refused"  # a link or another file system is in the way
-    IMPOSSIBLE = "impossible"  # this file system cannot hold it, however often it is tried
+    IMPOSSIBLE = "impossible"  # this file system can never hold it
 
 
 class ApplyResult(NamedTuple):
@@ -125,7 +125,7 @@ class ApplyResult(NamedTuple):
     fp: bytes = b""
     version: Version | None = None
     problem: str = ""
-    full: bool = False  # there was no room on the disk
+    full: bool = False  # the disk was full
     too_large: bool = False  # IMPOSSIBLE for its size, not for its name
 
 
@@ -137,7 +137,7 @@ class Applied(NamedTuple):
 
 
 class Growing(NamedTuple):
-    """A file of ours that is to grow: what it is, and what it will be."""
+    """A file of ours to which bytes are appended: what it is now, and what it will be."""
 
     path: bytes
     fp: bytes
@@ -151,7 +151,7 @@ class Growing(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """A file of ours with which a content that is to come begins."""
+    """A file of ours that is the beginning of a content to come."""
 
     path: bytes
     fp: bytes  # b"": in the history
@@ -159,7 +159,7 @@ class Beginning(NamedTuple):
 
 
 class StageJob(NamedTuple):
-    """Append to a staging file; without chunks: open it (again) and tell its length. Answer: Staged."""
+    """Append to a staging file; without chunks: open it (again) and report its length. Answer: Staged."""
 
     token: int
     name: bytes
@@ -171,7 +171,7 @@ class StageJob(NamedTuple):
     grows: Growing | None = (
         None  # what comes is appended to a file of ours; the staging file is for where that cannot be
     )
-    give_up: bool = False  # no more comes: as it was before
+    give_up: bool = False  # no more bytes come: restore the old state
     begins: Beginning | None = None  # if the staging file is new, this is copied into it first
 
 
@@ -190,31 +190,31 @@ class PatchJob(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """Bytes were written to a staging file."""
+    """The state of a staging file after a job."""
 
     token: int
     written: int  # the file's length now
-    verified: bool  # it is complete and its digest is the announced one
+    verified: bool  # it is complete, and its digest is the announced one
     problem: str = ""
-    ours: bool = False  # the problem is our disk's, not the content's
-    base_changed: bool = False  # the file that a delta was made for is not what it was: nobody's problem
-    full: bool = False  # there was no room on the disk
-    fp: bytes = b""  # a file that grew in its place
-    unfinished: bool = False  # with a problem: a file could not be cut back to what it was; it has to be given up again
-    too_large: bool = False  # this file system has no room for a file of that size, however empty it is
+    ours: bool = False  # the problem is one of our disk, not of the content
+    base_changed: bool = False  # the base of the delta has changed since: nobody's error
+    full: bool = False  # the disk was full
+    fp: bytes = b""  # of a file to which the bytes were appended directly
+    unfinished: bool = False  # the file could not be cut back to its old size; try again later
+    too_large: bool = False  # the file system does not allow a file of that size
 
 
 class DiscardJob(NamedTuple):
-    """Let go of stages and remove staging files of ours. No answer."""
+    """Close and remove staging files. No answer."""
 
     names: tuple[bytes, ...]
     bulk: bool = False
     tokens: tuple[int, ...] = ()
-    unsigned: bool = False  # and let go of the files that are held open until they have a signature
+    unsigned: bool = False  # also close the files that are kept open until they have a signature
 
 
 class SweepJob(NamedTuple):
-    """Remove all partial downloads but these. No answer."""
+    """Remove all partial downloads except `keep`. No answer."""
 
     keep: frozenset[bytes]  # names of staging files
     bulk: bool = False
@@ -226,20 +226,22 @@ class SweepJob(NamedTuple):
 class ReadItem(NamedTuple):
     id: int
     path: bytes
-    fp: bytes  # b"": ours alone (history, staging)
+    fp: bytes  # b"": a file that only this node changes (history, staging)
     offset: int
     length: int
-    kept: tuple[int, int] | None = None  # in the history: size and mtime; whoever has it open may go on writing
-    grows: bool = False  # it may be longer by now: whoever asks checks what it gets
+    # size and mtime of a version in the history: a program may still be writing into it
+    kept: tuple[int, int] | None = None
+    grows: bool = False  # the file may be longer by now; the receiver checks what it gets
 
 
 class ReadJob(NamedTuple):
-    """Answer: ReadDone. `link`, here and below: which of the peer's links asked; an answer is for no later one."""
+    """Answer: ReadDone. `link`, here and below: the connection on which the peer asked. A later connection gets no
+    answer."""
 
     peer: str
     link: int
     items: tuple[ReadItem, ...]
-    push: bool = False  # nobody asked: the contents of a page that the peer lacks
+    push: bool = False  # not asked for: the contents of a page with which the peer is seeded
     bulk: bool = False
 
 
@@ -247,7 +249,7 @@ class ReadDone(NamedTuple):
     peer: str
     link: int
     pieces: tuple[Piece, ...]
-    refused: tuple[tuple[int, bytes], ...]  # id, path: what is there is not what the index says
+    refused: tuple[tuple[int, bytes], ...]  # id, path: the file is not what the index says
     asked: int  # bytes
     push: bool = False
 
@@ -264,7 +266,7 @@ class DeltaJob(NamedTuple):
     base: bytes
     signature: bytes | None
     base_size: int = 0  # 0: unknown
-    only_growth: bool = False  # no delta where the base is not its beginning
+    only_growth: bool = False  # make no delta unless the file begins with the base
     bulk: bool = True
 
 
@@ -286,12 +288,12 @@ class SignJob(NamedTuple):
     path: bytes
     fp: bytes
     digest: bytes
-    earlier: bytes = b""  # a content whose signature, if it is in the cache, says much of this one
+    earlier: bytes = b""  # a content whose cached signature covers much of this one
     bulk: bool = True
 
 
 class Signed(NamedTuple):
-    """The signature of a content is in the cache; `data` only if a peer waits for it."""
+    """The signature of a content is in the cache; `data` only if a peer asked for it."""
 
     peer: str
     link: int
@@ -303,30 +305,30 @@ class Signed(NamedTuple):
 
 
 class PruneJob(NamedTuple):
-    """Remove versions from the history. Answer: Pruned, with those that are gone."""
+    """Remove versions from the history. Answer: Pruned, with those that were removed."""
 
     names: tuple[bytes, ...]
     bulk: bool = True
-    young: frozenset[bytes] = frozenset()  # of these, those that stay while somebody has them open for writing
-    thins: bool = False  # they go because later states of the same work are there
+    young: frozenset[bytes] = frozenset()  # of these, the ones to keep while a program has them open for writing
+    thins: bool = False  # these are passing states of a file that was saved repeatedly
 
 
 class Pruned(NamedTuple):
-    """These versions are no more in the history."""
+    """These versions are no longer in the history."""
 
     names: tuple[bytes, ...]
 
 
 class RecheckJob(NamedTuple):
-    """Look at versions again: a program that had one open may have gone on writing into it. Answer: Rechecked."""
+    """Check versions again: a program that had one open may have written into it. Answer: Rechecked."""
 
     versions: tuple[Version, ...]
-    closely: bool = False  # read them, whatever their times say
+    closely: bool = False  # read the content, even if the times are unchanged
     bulk: bool = True
 
 
 class Rechecked(NamedTuple):
-    """Versions as they are now, and those that are gone; nothing of those that could not be read."""
+    """Versions as they are now, and versions that no longer exist. Those that could not be read are in neither."""
 
     versions: tuple[Version, ...]
     gone: tuple[bytes, ...]

@@ -1,107 +1,104 @@
-"""Every number that bounds something: its unit is in its name, its reason beside it."""
+"""Every limit: its unit is in its name, its reason beside it."""
 
 KIB = 1024
 MIB = 1024 * KIB
 
 # Paths
-PART_BYTES_MAX = 255  # what Linux file systems take for one name
+PART_BYTES_MAX = 255  # the limit of Linux file systems for one name
 PATH_BYTES_MAX = 4096  # PATH_MAX
 PATH_DEPTH_MAX = 256  # deeper trees exist only by accident or malice
-RESERVED_NAME = b".dir_sync"  # ours at every depth; never synchronized
+RESERVED_NAME = b".dir_sync"  # reserved for us at every depth; never synchronized
 
 # Wire
-HELLO_FRAME_BYTES_MAX = 4 * KIB  # before the hello nobody has proved anything
-FRAME_BYTES_MAX = 4 * MIB  # checked before a byte is reserved
-MESSAGE_BYTES_MAX = 4 * MIB  # inflated JSON; about 100 MB of Python objects at the worst
+HELLO_FRAME_BYTES_MAX = 4 * KIB  # before HELLO the peer is unknown
+FRAME_BYTES_MAX = 4 * MIB  # checked before memory is reserved
+MESSAGE_BYTES_MAX = 4 * MIB  # inflated JSON; at worst about 100 MB of Python objects
 PAGE_RECORDS_MAX = 2000  # records in one STATE page: some 100 kB compressed, some 10 ms of work
-PAGE_BYTES_MAX = 512 * KIB  # JSON text of one page, roughly
-SUMMARY_BUCKETS = 1024  # of a state summary: with 100,000 rows, one difference costs a hundred records
+PAGE_BYTES_MAX = 512 * KIB  # approximate JSON text of one page
+SUMMARY_BUCKETS = 1024  # of a state summary: with 100,000 rows, one difference costs about a hundred records
 SUMMARY_BYTES = 8 * SUMMARY_BUCKETS
-CHUNK_BYTES = 256 * KIB  # as long as nothing is known of how fast a peer is ...
-CHUNK_BYTES_MIN = 64 * KIB  # ... then by that, between these two
+CHUNK_BYTES = 256 * KIB  # until the speed of a peer is known ...
+CHUNK_BYTES_MIN = 64 * KIB  # ... then from its speed, between these two
 PULL_BYTES_MAX = 1 * MIB  # in one pull
 CHUNK_MS = 4  # how long a small update may wait behind bulk
-INLINE_BYTES_MAX = 64 * KIB  # content up to here travels inside the update itself
+INLINE_BYTES_MAX = 64 * KIB  # a content up to this size travels inside the update itself
 ATTACHED_BYTES_MAX = 1 * MIB  # all content attached to one update
 CHANGES_MAX = 1000  # changes in one update
 PULLS_MAX = 4096  # pulls in one message, and unanswered pulls of one peer
-FOLDER_ID_SHIFT = 26  # bits of a pull id that count; those above say for which folder it is
-PULL_WINDOW_BYTES = 8 * MIB  # asked for and not yet received, per peer
-VECTOR_ENTRIES_MAX = 1024  # one entry for each node that ever changed the path; more are made up, and fill every index
-HISTORY_ANSWER_MAX = 10_000  # versions that one question about the history is answered with
+FOLDER_ID_SHIFT = 26  # the lower bits of a pull id count; the upper bits name the folder
+PULL_WINDOW_BYTES = 8 * MIB  # requested and not yet received, per peer
+# one entry for each node that ever changed the path; a longer vector is forged, and would fill every index
+VECTOR_ENTRIES_MAX = 1024
+HISTORY_ANSWER_MAX = 10_000  # versions in the answer to one HISTORY_REQUEST
 NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people
 FOLDERS_MAX = 64  # folders in one hello
-MEMBERS_MAX = 1024  # of a closed mesh; who may join may add more, and each costs every member some memory
+MEMBERS_MAX = 1024  # of a closed mesh; a member may add others, and each costs every member some memory
 SIGNATURE_BYTES_MAX = FRAME_BYTES_MAX - 4 * KIB  # fits one attachment
-BEACON_BYTES_MAX = 512  # never fragmented, also with an MTU of 576
+BEACON_BYTES_MAX = 512  # never fragmented, even with an MTU of 576
 
 # Deltas
-DELTA_FILE_BYTES_MIN = INLINE_BYTES_MAX + 1  # what is smaller travels whole, inside the update
+DELTA_FILE_BYTES_MIN = INLINE_BYTES_MAX + 1  # smaller files travel whole, inside the update
 SIGNATURE_BLOCK_BYTES_MIN = 1 * KIB
 SIGNATURE_BLOCK_BYTES_MAX = 1 * MIB
-DELTA_PAYS_BELOW = 0.6  # of the file's size; above, the whole file is simpler and hardly dearer
-GROWTH_FILE_BYTES_MIN = 4 * KIB  # what is smaller travels whole, whatever was appended
-GROWTH_STEP_BYTES = 4 * MIB  # appended at once, after its mark was checked; so much waits in memory
-GROWTH_MARKS_MAX = 1024  # 32 kB of text; a file that grew by more than 4 GB at once travels as a delta, or whole
-DELTA_CPU_S_MAX = 30.0  # a hostile or unlucky signature ends here: send the whole file
+DELTA_PAYS_BELOW = 0.6  # of the file's size; above, the whole file is simpler and hardly more expensive
+GROWTH_FILE_BYTES_MIN = 4 * KIB  # smaller files travel whole, even if they only grew
+GROWTH_STEP_BYTES = 4 * MIB  # appended at once, after its mark was checked; so much is kept in memory
+GROWTH_MARKS_MAX = 1024  # 32 kB of text; a file that grew by more than 4 GB at once travels as a delta or whole
+DELTA_CPU_S_MAX = 30.0  # limits a hostile or unlucky signature; then the whole file is sent
 
 # Links
 HELLO_WITHIN_MS = 5_000
 PING_EVERY_MS = 10_000
 DEAD_AFTER_MS = 30_000
-ACK_WITHIN_MS = 1_000  # a peer that acknowledges nothing for so long is tried at another address, if it has one
+ACK_WITHIN_MS = 1_000  # if a peer acknowledges no bytes for so long, its other address is tried, if it has one
 UNFINISHED_PER_ADDRESS_MAX = 8
 UNFINISHED_MAX = 64
 LINKS_MAX = 256
-LINKS_PER_ADDRESS_MAX = 32  # several nodes on one machine, or behind one router; not all places for one machine
+LINKS_PER_ADDRESS_MAX = 32  # several nodes on one machine or behind one router; one address does not get all places
 OUTBOX_BYTES_MAX = 8 * MIB  # above, announcements wait in the index
-INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # a reader waits for the engine above this
-INBOX_BYTES_RESTING_MAX = 64 * KIB  # ... above this while its peer rests for others: less than a page
+INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # above, the reader waits for the engine
+INBOX_BYTES_RESTING_MAX = 64 * KIB  # ... above this while its peer is delayed for others: less than a page
 
 # Stamps
 STAMP_NS_MAX = 2**63 - 1
 STAMP_NS_MADE_MAX = (
     2**62
-)  # the year 2116: no mtime and no clock makes a larger one, so that what replaces it has room above
+)  # the year 2116: no mtime and no clock exceeds it, so a later change always has a larger stamp available
 STAMP_AHEAD_NS = 365 * 86_400 * 10**9  # a stamp further ahead of our clock than this is wrong or forged
 STAMP_GAP_NS = (
     3_600 * 10**9
-)  # causality is asked only about stamps that lie further apart: no honest successor goes back
-CLOCK_SANE_NS = 1_672_531_200 * 10**9  # 2023: a clock before it was never set, and judges nobody's stamps
+)  # causality is compared only for stamps that lie further apart: an honest successor never goes back so far
+CLOCK_SANE_NS = 1_672_531_200 * 10**9  # 2023: a clock before that was never set, and is not used to judge stamps
 SEQUENCE_MAX = 2**62
 SIZE_MAX = 2**60
-MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than any file system's range
+MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than the range of any file system
 
 # What one peer can leave behind
-HEARSAY_PER_LINK_MAX = (
-    10_000  # tombstones of paths that were never here: some 200 bytes each, and nobody misses them ...
-)
-HEARSAY_MAX = 50_000  # ... by all links together, as ids cost nothing: some 10 MB
+HEARSAY_PER_LINK_MAX = 10_000  # tombstones of unknown paths: some 200 bytes each, and dropping them harms nobody ...
+HEARSAY_MAX = 50_000  # ... from all links together, because a node can invent ids: some 10 MB
 OFFERS_LEFT_MAX = (
-    10_000  # what a stranger announced and did not deliver is forgotten when it goes, if it is more than this
+    10_000  # if a peer that is no member leaves more offers than this, they are forgotten when it disconnects
 )
-PEERS_KEPT_MAX = (
-    1_000  # nodes that are remembered though they never shared the folder; what they told is asked for again
-)
+PEERS_KEPT_MAX = 1_000  # remembered nodes that never shared the folder; their state is asked for again
 
 # Local work
 LOOK_ITEMS_MAX = 256  # paths in one look: some 10 ms
 LISTING_LOOKS_MAX = 512  # new files that one listing job looks at: some 20 ms
-GIVEN_LOOKS_MAX = 128  # the same where their content is told at once: what does not fit the window is read again
-LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small ones, so that those never wait
+GIVEN_LOOKS_MAX = 128  # the same if their content is announced at once: what does not fit the window is read again
+LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small files, so that those need not wait
 APPLY_ITEMS_MAX = 256  # files in one install batch: one syncfs serves all
 APPLY_BYTES_MAX = 8 * MIB
-DIRTY_BACKLOG_MAX = 4096  # paths found by a scan and not yet looked at; above, the scan waits
+DIRTY_BACKLOG_MAX = 4096  # paths found by a scan and not yet looked at; above, the scan pauses
 TODO_PATHS_MAX = 50_000  # paths to plan kept in memory; above, a sweep of the index finds them again
-SETTLE_MS = 100  # a file that is being written is looked at when quiet for so long ...
+SETTLE_MS = 100  # a file being written is looked at when it is unchanged for so long ...
 SETTLE_MS_MAX = 1_000  # ... and at the latest after this
-CREATED_MS = 20  # a new name whose close has not been seen yet
+CREATED_MS = 20  # a new name whose close event has not arrived yet
 VANISHED_MS = 10  # may be half of a rename or of an atomic save
-TRUE_NAME_MS = 50  # a large new file is often renamed right after its last byte: it is told under its true name
-SAVE_GRACE_MS = 300  # ... or of a save that puts the old file aside first: a busy machine may rest in between
-ORIGIN_GRACE_MS = 150  # the maker of a change pushes it: ask another holder only after this
-RENAME_HOLD_MS = 2_000  # a removal waits so long for the new name of its content to be made
+TRUE_NAME_MS = 50  # a large new file is often renamed right after its last byte: it is announced under its final name
+SAVE_GRACE_MS = 300  # ... or part of a save that puts the old file aside first, on a busy machine
+ORIGIN_GRACE_MS = 150  # the maker of a change pushes it: other holders are asked only after this
+RENAME_HOLD_MS = 2_000  # a removal waits so long for a new name of its content
 
 assert HELLO_FRAME_BYTES_MAX < FRAME_BYTES_MAX
 assert ATTACHED_BYTES_MAX + 64 * KIB < FRAME_BYTES_MAX

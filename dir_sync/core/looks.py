@@ -1,7 +1,7 @@
-"""What a look at a path is asked for, and what it finds; the same for a listing of a folder.
+"""What a look at a path is asked for, and what it found; the same for the listing of a folder.
 
-In: nothing. Out: frozen values. The engine and core.watching.pending_looks make LookItem and Folder, the disk workers answer with
-Seen and Listing. They travel in jobs (core/jobs.py). May import: core.model.
+In: nothing. Out: frozen values. The engine makes LookItem and Folder with the help of core.watching.pending_looks; the
+disk workers answer with Seen and Listing. They travel in jobs (core/jobs.py). May import: core.model.
 """
 
 from enum import Enum
@@ -13,7 +13,7 @@ from dir_sync.core.model import Kind, Stat
 
 
 class Hint(NamedTuple):
-    """What was known under another name: a file whose stat still says this need not be read again."""
+    """What was known under another name. If the file's stat still matches, the content need not be read again."""
 
     fp: bytes
     size: int
@@ -23,19 +23,20 @@ class Hint(NamedTuple):
 
 class LookItem(NamedTuple):
     path: bytes
-    fp: bytes  # what we last saw there; b"" nothing
-    base: bytes  # digest of the version that the peers hold, if a delta from it would be welcome, else b""
+    fp: bytes  # what our last look found there; b"": nothing
+    base: bytes  # digest of the peers' version, if a delta from it is wanted; else b""
     hint: Hint | None
-    want_bytes: bool  # bring small content along
-    may_be_large: bool  # False: answer TOO_BIG for a large file, so that it does not delay the others
-    growing: bool = False  # it never came to rest: take what stays the same while more is appended
-    was: bytes = b""  # digest of the version that is known, to see whether the file only grew; b"": not wanted
+    want_bytes: bool  # return the content of a small file
+    may_be_large: bool  # False: answer TOO_BIG for a large file, which would delay the others
+    growing: bool = False  # the file kept changing: accept the part that stays the same while more is appended
+    was: bytes = b""  # digest of the known version, to detect that the file only grew; b"": not wanted
     was_size: int = 0
-    open_below: int = 0  # OPEN if it is open for writing, and either shorter than this or no continuation of `was`
+    open_below: int = 0  # answer OPEN if it is open for writing, and is shorter than this or does not begin with `was`
 
 
 class Folder(NamedTuple):
-    """A folder to list, and the fingerprints of what we hold in it, by name: what still has its own need not be told."""
+    """A folder to list, and the fingerprints of its known entries by name. Entries that still match are not
+    reported."""
 
     path: bytes
     known: dict[bytes, bytes]
@@ -45,13 +46,13 @@ class Folder(NamedTuple):
 
 
 class Look(Enum):
-    SAME = "same"  # nothing was touched since `fp`
+    SAME = "same"  # unchanged since `fp`
     FOUND = "found"
     ABSENT = "absent"
     UNSTABLE = "unstable"  # it changed while it was read
-    OPEN = "open"  # a program is rewriting it, and has not closed it
+    OPEN = "open"  # a program is rewriting it and has not closed it
     TOO_BIG = "too big"
-    UNKNOWN = "unknown"  # could not be read: not the same as absent
+    UNKNOWN = "unknown"  # could not be read, which is not the same as absent
 
 
 class MadeDelta(NamedTuple):
@@ -64,7 +65,7 @@ class MadeDelta(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """A file begins with an older version of it, whole. `marks`: see core/transfers/growth.py."""
+    """The file begins with the whole of an older version. `marks`: see core/transfers/growth.py."""
 
     base: bytes  # digest of that version
     size: int
@@ -72,7 +73,7 @@ class Grown(NamedTuple):
 
 
 MOUNTED = "another file system is mounted there"
-"""The problem of a path that is none of the shared folder's."""
+"""The problem text for a path that is not part of the shared folder."""
 
 
 class Seen(NamedTuple):
@@ -89,21 +90,23 @@ class Seen(NamedTuple):
     content: bytes = b""
     mtime: int = 0
     mode: int = 0
-    fp: bytes = b""  # longer than FINGERPRINT_BYTES: another write within the clock's grain would not show, look again
+    # longer than FINGERPRINT_BYTES: another write within the timestamp granularity would not show, so look again
+    fp: bytes = b""
     data: bytes | None = None
     delta: MadeDelta | None = None
     problem: str = ""
     grown: Grown | None = None
-    folder_mtime: int | None = None  # of the folder it is in, to be carried along with a change
-    taken_for: bytes | None = None  # ABSENT, and the disk takes the name for this other one (see ports.Disk.spelled)
+    folder_mtime: int | None = None  # mtime of its folder, to be announced together with a change
+    # ABSENT, because the disk takes the name for this other one (see ports.Disk.spelled)
+    taken_for: bytes | None = None
 
 
 class Listing(NamedTuple):
     path: bytes
-    entries: list[tuple[bytes, Stat]] | None  # what is not as known; None: not there, or not a directory
+    entries: list[tuple[bytes, Stat]] | None  # entries that differ from the known ones; None: no such directory
     problem: str = ""
-    folders: tuple[bytes, ...] = ()  # names of folders that are as known
-    gone: tuple[bytes, ...] = ()  # known names that are not there
-    seen: tuple[Seen, ...] = ()  # new small files, looked at on the spot: they are not among the entries
-    mtime: int | None = None  # of the folder, if wanted
+    folders: tuple[bytes, ...] = ()  # names of known folders that are unchanged
+    gone: tuple[bytes, ...] = ()  # known names that no longer exist
+    seen: tuple[Seen, ...] = ()  # new small files that were looked at immediately; not in `entries`
+    mtime: int | None = None  # mtime of the folder, if asked for
     mounts: tuple[bytes, ...] = ()  # names among the entries where another file system begins

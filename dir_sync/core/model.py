@@ -1,7 +1,7 @@
-"""The vocabulary: what a path, a record, a stamp and a version vector are.
+"""The basic values: path, record, stamp and version vector.
 
-Values only. A further attribute of files begins here, as a field of `Record` and `Stat`; `core.messages.records` carries it,
-`index.codec` keeps it, `disk` reads it and `files.metadata` sets it.
+Values only. To add an attribute of files, begin with a field of `Record` and `Stat` here; `core.messages.records` sends
+it, `index.codec` stores it, `disk` reads it and `files.metadata` sets it.
 
 Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
 Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the year 2446).
@@ -55,7 +55,8 @@ __all__ = [
 
 
 class PeerError(Exception):
-    """They are wrong: that peer loses its connection, nobody anything else. The text is one line for people."""
+    """An error of a peer. It costs that peer its connection, and nobody else anything. The text is one line for
+    people."""
 
 
 class PathError(ValueError):
@@ -63,7 +64,7 @@ class PathError(ValueError):
 
 
 class Kind(IntEnum):
-    """What a path is. ABSENT is a tombstone: it was something, and was deleted. OTHER is never synchronized."""
+    """What is at a path. ABSENT is a tombstone: something was there, and was deleted. OTHER is never synchronized."""
 
     ABSENT = 0
     FILE = 1
@@ -73,8 +74,8 @@ class Kind(IntEnum):
 
 
 class Stamp(NamedTuple):
-    """When a version was made. Totally ordered: nanoseconds first, then the id of its maker: a replica,
-    or the name that a first scan gives (`is_first_scan`)."""
+    """When a version was made, and by which maker. Stamps are totally ordered: nanoseconds first, then the maker's id.
+    The maker is a replica, or the hash that a first scan uses as a name (`is_first_scan`)."""
 
     ns: int
     maker: str
@@ -85,17 +86,17 @@ Vector = tuple[tuple[str, int], ...]
 
 
 class Record(NamedTuple):
-    """One version of one path, the same value on every node that has it."""
+    """One version of one path. It is the same value on every node that has it."""
 
     path: bytes
     kind: Kind
     size: int  # bytes of a FILE, else 0
     content: bytes  # FILE: BLAKE3 digest, 32 bytes; SYMLINK: its target; else b""
-    mtime: int  # ns; of a DIRECTORY it is only carried along, never compared
+    mtime: int  # ns; that of a DIRECTORY is transferred, but never compared
     mode: int  # rwx bits; 0 for ABSENT, 0o777 for SYMLINK
     stamp: Stamp
-    vector: Vector  # all changes that this version stands above: those it was made from, and those that lost to it
-    lineage: Vector = ()  # the former alone, where it was joined with one that lost; (): the same as `vector`
+    vector: Vector  # all changes that this version includes: those it was made from, and those that lost to it
+    lineage: Vector = ()  # only those it was made from, if it was joined with a loser; (): the same as `vector`
 
 
 class Stat(NamedTuple):
@@ -112,12 +113,12 @@ class Stat(NamedTuple):
 
 
 def knows_itself(record: Record) -> bool:
-    """True if the vector says which change of its maker's the record is, as it does in every record that is made here."""
+    """True if the vector includes the record's own change, as it does in every record that is made here."""
     return record.stamp.maker in dict(record.vector)
 
 
 def leq(mine: Vector, theirs: Vector) -> bool:
-    """True if every change that `mine` has seen, `theirs` has seen too. A vector that is full takes no more makers."""
+    """True if `theirs` includes every change that `mine` includes. A full vector takes no more makers."""
     if mine == theirs:
         return True
     seen = dict(theirs)
@@ -127,8 +128,8 @@ def leq(mine: Vector, theirs: Vector) -> bool:
 
 
 def join(mine: Vector, theirs: Vector) -> Vector:
-    """The least vector above both. If it would be longer than a vector may be, `mine` keeps its makers, and those of
-    `theirs` come in as far as there is room: so a vector only ever grows, and joining comes to an end."""
+    """The least vector that includes both. If it would exceed the limit, `mine` keeps its makers, and those of `theirs`
+    are added while there is room. So a vector only grows, and repeated joins reach an end."""
     if mine == theirs:
         return mine
     seen = dict(mine)
@@ -139,8 +140,8 @@ def join(mine: Vector, theirs: Vector) -> Vector:
 
 
 def with_change(vector: Vector, node: str, counter: int, *makers: str) -> Vector:
-    """A vector that has seen one more change. If it is full, half of it is forgotten, but never the entries of `makers`,
-    whose versions the change replaces."""
+    """The vector with one more change. If it is full, half of it is dropped, but never the entries of `makers`, whose
+    versions the change replaces."""
     if len(vector) >= limits.VECTOR_ENTRIES_MAX and all(maker != node for maker, _ in vector):
         kept = [entry for entry in vector if entry[0] in makers]
         others = [entry for entry in vector if entry[0] not in makers]
@@ -149,7 +150,8 @@ def with_change(vector: Vector, node: str, counter: int, *makers: str) -> Vector
 
 
 def concurrent(mine: Record, theirs: Record) -> bool:
-    """True if neither was made in knowledge of the other. Equal vectors with different stamps count as concurrent."""
+    """True if neither record was made with knowledge of the other. Equal vectors with different stamps count as
+    concurrent."""
     below, above = leq(mine.vector, theirs.vector), leq(theirs.vector, mine.vector)
     if below and above:
         return mine.stamp != theirs.stamp
@@ -157,10 +159,11 @@ def concurrent(mine: Record, theirs: Record) -> bool:
 
 
 def has_seen(mine: Record, theirs: Record) -> bool:
-    """True if `mine` was made in knowledge of the change that made `theirs`.
+    """True if `mine` was made with knowledge of the change that made `theirs`.
 
-    That change is the entry of `theirs`' own maker; the rest of its vector may have come from losers it was joined with,
-    and says nothing about its content. (Nothing with a higher entry of that maker can have lost to it: stamps rise.)"""
+    Only the entry of `theirs`' own maker is compared. The rest of its vector may come from losers that it was joined
+    with, and says nothing about its content. (A version with a higher entry of that maker cannot have lost to it,
+    because stamps rise.)"""
     maker = theirs.stamp.maker
     made = next((counter for node, counter in theirs.vector if node == maker), None)
     if made is None:
@@ -171,12 +174,12 @@ def has_seen(mine: Record, theirs: Record) -> bool:
 
 
 def beats(theirs: Record, mine: Record) -> bool:
-    """True if `theirs` takes the place of `mine`. There are three cases:
+    """True if `theirs` replaces `mine`. There are three cases:
 
-    1. The same stamp: equal versions; or somebody has given out one stamp twice, and then the larger body wins.
-    2. The version with the lower stamp was made in knowledge of the other one, which was dated far ahead of the clock
-       of whoever replaced it (`reconcile.changed`): what was made in its knowledge wins.
-    3. Else the larger stamp wins, as between all versions that honest clocks have dated."""
+    1. Equal stamps: the versions are equal; or a node used one stamp twice, and then the larger body wins.
+    2. The version with the lower stamp was made with knowledge of the other one, whose stamp lay far ahead of the clock
+    of the node that replaced it (`reconcile.changed`): the version with the knowledge wins.
+    3. Otherwise the larger stamp wins, as between all versions with stamps of correct clocks."""
     if theirs.stamp == mine.stamp:
         return not same_body(theirs, mine) and _body(theirs) > _body(mine)
     higher, lower = (theirs, mine) if theirs.stamp > mine.stamp else (mine, theirs)
@@ -194,8 +197,8 @@ def _body(record: Record) -> tuple[int, bytes, int, int]:
 
 
 def joined(record: Record, other: Record) -> Record:
-    """`record`, standing above `other` as well. That does not say that it was made from it; unless both are the same content,
-    so that whoever goes on from here has known the other, too."""
+    """`record` with a vector that includes `other`. The lineage stays as it is, because `record` was not made from
+    `other`; only if both have the same content does a later change count as made from both."""
     vector = join(record.vector, other.vector)
     if vector == record.vector:
         return record
@@ -206,13 +209,14 @@ def joined(record: Record, other: Record) -> Record:
 
 
 def lineage_of(record: Record) -> Vector:
-    """The changes that a version was made from, its own included."""
+    """The changes that a version was made from, including its own."""
     return record.lineage or record.vector
 
 
 def made_from(mine: Record, theirs: Record) -> bool:
-    """True if whoever made `mine` had `theirs` before him, or what was made from it: then `theirs` was replaced on purpose. If
-    not, the one that loses is a conflict. (`has_seen` says less: that its content need not be kept alive.)"""
+    """True if `mine` was made from `theirs` or from a successor of it: then `theirs` was replaced on purpose. If
+    neither was made from the other, the loser is a conflict. (`has_seen` is weaker: it only says that the content need
+    not be kept alive.)"""
     before = lineage_of(mine)
     maker = theirs.stamp.maker
     made = next((counter for node, counter in lineage_of(theirs) if node == maker), None)
@@ -228,25 +232,26 @@ def same_content(mine: Record, theirs: Record) -> bool:
 
 
 def same_meta(mine: Record, theirs: Record) -> bool:
-    """Equal mode and, but for directories, equal mtime. Only meaningful when the kinds are equal."""
+    """Equal mode and, except for directories, equal mtime. Only meaningful for equal kinds."""
     if mine.kind == Kind.SYMLINK:
         return mine.mtime == theirs.mtime
     return mine.mode == theirs.mode and (mine.kind != Kind.FILE or mine.mtime == theirs.mtime)
 
 
 def same_version(mine: Record, theirs: Record) -> bool:
-    """Stamps name versions: equal stamps mean equal content, on every node and for ever; unless somebody gives out one
-    stamp for two contents."""
+    """True for the same version. A stamp names one version on every node; the rest is compared in case a node used one
+    stamp twice."""
     return mine.stamp == theirs.stamp and mine.vector == theirs.vector and same_body(mine, theirs)
 
 
 FIRST_CONTACT = "first contact"
-"""For people, the maker of records of first scans: no node changed anything, two folders met and the newer file won."""
+"""In texts for people, the maker of records of first scans: no node made a change; two folders met, and the newer file
+won."""
 
 
 def meanings(given: bytes, encoding: str) -> list[bytes]:
-    """The paths that a user may mean by a name, the likeliest first: the name itself; what `show` printed so; and if it is no
-    UTF-8, what a terminal with another `encoding` printed so."""
+    """The paths that a typed name may mean, the most likely first: the name itself; the path that `show` prints so;
+    and, if it is not UTF-8, the name decoded with the terminal's `encoding`."""
     texts = [given.decode("utf-8", "surrogateescape")]
     try:
         given.decode("utf-8")
@@ -263,7 +268,7 @@ def meanings(given: bytes, encoding: str) -> list[bytes]:
 
 
 def is_first_scan(record: Record) -> bool:
-    """True if no node has changed this since first scans found it."""
+    """True if no node has changed the path since first scans found it."""
     return all(maker.startswith("=") for maker, _ in record.vector)
 
 
@@ -273,7 +278,7 @@ def parent_of(path: bytes) -> bytes:
 
 
 def check_path(path: bytes) -> bytes:
-    """`path` itself if it may be used inside a shared folder, else PathError with one line of reason."""
+    """Return `path` if it may be used inside a shared folder; otherwise raise PathError with one line of reason."""
     if not path or len(path) > limits.PATH_BYTES_MAX:
         raise PathError(f"a path of {len(path)} bytes")
     if b"\0" in path:
@@ -294,13 +299,13 @@ def check_path(path: bytes) -> bytes:
 NS_PER_S = 1_000_000_000
 _FINGERPRINT = struct.Struct("<BHQQqIqI")
 FINGERPRINT_BYTES = _FINGERPRINT.size
-CTIME_BYTES = 12  # at its end: a rename changes ctime and nothing else
+CTIME_BYTES = 12  # the last bytes of a fingerprint: a rename changes ctime and nothing else
 
 
 def fingerprint(stat: Stat) -> bytes:
-    """What a look remembers to see whether anything was touched since. Equal fingerprints: nothing was.
+    """What a look stores in order to detect changes. Equal fingerprints mean that nothing was touched.
 
-    A directory's times change with every child, so only its mode counts."""
+    A directory's times change with every child, so only its mode is included."""
     kind, size, mtime, ctime, mode, inode, _, _ = stat
     if kind is Kind.DIRECTORY:
         return _FINGERPRINT.pack(kind, mode, 0, 0, 0, 0, 0, 0)
@@ -310,18 +315,18 @@ def fingerprint(stat: Stat) -> bytes:
 
 
 def inode_of(fp: bytes) -> int:
-    """The inode number in the fingerprint of a file (0 in that of a folder, and of nothing)."""
+    """The inode number in a file's fingerprint; 0 for a folder, and for an empty fingerprint."""
     return int.from_bytes(fp[3:11], "little")
 
 
 def size_of(fp: bytes) -> int:
-    """The size in the fingerprint of a file."""
+    """The size (bytes) in a file's fingerprint."""
     return int.from_bytes(fp[11:19], "little")
 
 
 def show(path: bytes, width: int = 200) -> str:
-    """A path for people: everything that could forge a log line or move a cursor is escaped, and it is cut at `width`. Bytes
-    that are no UTF-8 are written as \\xff."""
+    """A path in printable form: every character that could forge a log line or move a cursor is escaped, and the text
+    is cut at `width` characters. Bytes that are not UTF-8 become \\xff."""
     text = path.decode("utf-8", "surrogateescape")
     if not text.isprintable() or "\\" in text:
         text = "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
@@ -329,7 +334,8 @@ def show(path: bytes, width: int = 200) -> str:
 
 
 def from_shown(text: str) -> bytes | None:
-    """The path that `show` printed so; None if it is not one, or was not escaped: it stands for itself then."""
+    """The path that `show` prints as `text`; None if there is none, or if nothing in it is escaped, so that it means
+    itself."""
     if "\\" not in text or not _SHOWN.fullmatch(text):
         return None
     return _ESCAPE.sub(_meant, text).encode("utf-8", "surrogateescape")
@@ -352,5 +358,6 @@ def _escaped(c: str) -> str:
     if "\udc80" <= c <= "\udcff":
         return f"\\x{ord(c) - 0xDC00:02x}"
     if "\x80" <= c <= "\xff":
-        return f"\\u{ord(c):04x}"  # \x9b is a byte that is no UTF-8: what is printed names one path
+        # \x9b would be read as a byte that is not UTF-8; each printed form has to name one path
+        return f"\\u{ord(c):04x}"
     return c.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,15 +1,15 @@
-"""The names that are ours: the folders in .dir_sync, and what the prefix of a name in the staging folder says.
+"""The names that dir_sync uses in the shared folder: the folders in .dir_sync, and the prefixes in the staging folder.
 
 In:   a prefix, the tag of this start, a number; or a content.
-Out:  paths in the staging folder. The prefix tells the next start what it may do with what it finds there:
+Out:  paths in the staging folder. The prefix tells the next start what to do with a file that it finds there:
 
-    part-   a download, named by its content: it stays, to be continued
-    delta-  a delta, made here or on its way here: removed
-    new-    made by us and not yet installed: removed
-    grow-   a symbolic link that says what a file was before it grew: the growth is undone
-    swap-, old-, any other   maybe a user's bytes: filed into the history
+    part-   a download, named by its content: kept, to be continued
+    delta-  a delta, made here or being received: removed
+    new-    made by us and not installed yet: removed
+    grow-   a symbolic link that records the state of a file before it grew: the growth is undone
+    swap-, old-, any other   maybe a user's data: moved into the history
 
-Used by: the engine, which names downloads; `dir_sync.files`, which names all else; `daemon`.
+Used by: the engine, which names downloads; `dir_sync.files`, which names all others; `daemon`.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ HISTORY = STATE + b"/versions"
 
 PART = b"part-"
 DELTA = b"delta-"
-DELTA_IN = DELTA + b"in-"  # on its way here
+DELTA_IN = DELTA + b"in-"  # received from a peer
 NEW = b"new-"
-NEW_GROW = NEW + b"grow-"  # the longer copy of a file that cannot grow in its place
+NEW_GROW = NEW + b"grow-"  # the longer copy of a file to which bytes cannot be appended directly
 GROW = b"grow-"
 SWAP = b"swap-"
 OLD = b"old-"
 
 
 def staging_name(prefix: bytes, tag: bytes, number: int) -> bytes:
-    """A path in the staging folder. `tag` differs at each start, and `number` at each call."""
+    """A path in the staging folder. `tag` differs at each start, `number` at each call."""
     return STAGING + b"/" + prefix + b"%s-%d" % (tag, number)
 
 
 def part_name(content: bytes) -> bytes:
-    """Where a content is gathered, so that a download continues after a cut."""
+    """The staging file of a content. The name depends on the content only, so an interrupted download continues."""
     return STAGING + b"/" + PART + content.hex().encode()
 
 
 def is_delta_in(name: bytes) -> bool:
-    """True for the path of a delta that comes from a peer."""
+    """True for the path of a delta received from a peer."""
     return name.startswith(STAGING + b"/" + DELTA_IN)

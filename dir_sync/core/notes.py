@@ -1,9 +1,9 @@
-"""What is told to people: one frozen value for each kind of thing that happens.
+"""Notes for people: one frozen value for each kind of event.
 
-In:   nothing. The machines of the engine make notes, in an effect `Tell`.
+In:   nothing. The machines of the engine make notes and emit them as `Tell`.
 Out:  `Note`, the union of all kinds. The log (narrator.py) reads them; a web page or an event stream would read the same values.
-Rule: a note says what happened, in names that people know and in plain units; the words are its reader's. Every reader
-      matches on the types, so mypy names the readers that do not know a new kind.
+Rule: a note contains facts in plain units and in names that people know; its reader chooses the words. Every reader
+matches on the types, so mypy reports each reader that misses a new kind.
 
 Fields that several kinds have, always with the same meaning:
 
@@ -12,9 +12,9 @@ Fields that several kinds have, always with the same meaning:
     maker       the name of the node on which a change was made; "" if it is not known
     size        bytes of the whole content
     travelled   bytes that went over the network: fewer than `size` if the receiver had the beginning already
-    took_ms     how long that lasted, in milliseconds
-    problem     why something does not work, in words
-    reason      why something is done or left, in words
+    took_ms     duration of the transfer, in milliseconds
+    problem     what is wrong, as text
+    reason      why this was done or skipped, as text
 """
 
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class ChangedHere(NamedTuple):
 
 
 class RenamedHere(NamedTuple):
-    """`path` has a content that was at `source` until now."""
+    """A file that was at `source` is now at `path`."""
 
     path: bytes
     source: bytes
@@ -67,7 +67,7 @@ LocalChange = NewHere | ChangedHere | RenamedHere | DeletedHere
 
 
 class Received(NamedTuple):
-    """A content came from `peer` and is in its place."""
+    """A content came from `peer` and is installed."""
 
     path: bytes
     peer: str
@@ -75,7 +75,7 @@ class Received(NamedTuple):
 
 
 class ReceivedMany(NamedTuple):
-    """Many contents came from `peer` at once and are in their places: path and size of each, and the sum of the sizes."""
+    """Many contents came from `peer` at once and are installed: path and size of each, and the sum of the sizes."""
 
     peer: str
     files: tuple[tuple[bytes, int], ...]
@@ -83,7 +83,8 @@ class ReceivedMany(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """A content that `peer` announced was here already, at another path or in the history."""
+    """`peer` announced a content that was here already, at another path or in the history. It was copied or moved to
+    `path`."""
 
     path: bytes
     peer: str
@@ -91,14 +92,14 @@ class Copied(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """A content came out of this node's history again."""
+    """A version was restored from this node's history."""
 
     path: bytes
     size: int
 
 
 class Renamed(NamedTuple):
-    """Here is done what `maker` did: what was at `source` is at `path` now."""
+    """A rename by `maker` was carried out here: the file at `source` is now at `path`."""
 
     path: bytes
     maker: str
@@ -106,27 +107,27 @@ class Renamed(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """Here is done what `maker` did: nothing is at `path` any more."""
+    """A deletion by `maker` was carried out here."""
 
     path: bytes
     maker: str
 
 
 class MetaChanged(NamedTuple):
-    """Here is done what `maker` did: the time or the permissions are others."""
+    """A change of mtime or permissions by `maker` was carried out here."""
 
     path: bytes
     maker: str
 
 
 class Kept(NamedTuple):
-    """A deletion made elsewhere is not done: its maker did not know the version that is here."""
+    """A deletion made elsewhere is not carried out, because its maker did not know the version that is here."""
 
     path: bytes
 
 
 class Spared(NamedTuple):
-    """A change made elsewhere is not done: a person rejected it."""
+    """A change made elsewhere is not carried out, because a person rejected it."""
 
     path: bytes
 
@@ -138,7 +139,7 @@ PeerChange = Received | ReceivedMany | Copied | Restored | Renamed | Removed | M
 
 
 class Resumed(NamedTuple):
-    """A content from `peer` goes on where an earlier transfer ended: `here` bytes of it are in the staging folder."""
+    """A transfer from `peer` continues an earlier one: `here` bytes are in the staging folder already."""
 
     path: bytes
     peer: str
@@ -147,7 +148,7 @@ class Resumed(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """All of a large content has come from `peer`; it is not in its place yet: `Received` says when it is."""
+    """A large content has arrived from `peer` completely and is not installed yet; `Received` follows."""
 
     path: bytes
     peer: str
@@ -157,7 +158,7 @@ class Fetched(NamedTuple):
 
 
 class FetchedDelta(NamedTuple):
-    """A content has come from `peer` as a delta of `travelled` bytes; it is not in its place yet."""
+    """A content has arrived from `peer` as a delta of `travelled` bytes; it is not installed yet."""
 
     path: bytes
     peer: str
@@ -183,7 +184,7 @@ class SentDelta(NamedTuple):
 
 
 class SentLarge(NamedTuple):
-    """A large content was sent to `peer`, and is in its place there."""
+    """A large content was sent to `peer`, which has installed it."""
 
     path: bytes
     peer: str
@@ -193,7 +194,7 @@ class SentLarge(NamedTuple):
 
 
 class BadContent(NamedTuple):
-    """What came from `peer` is not the content that was announced."""
+    """The data from `peer` is not the content that was announced."""
 
     path: bytes
     peer: str
@@ -207,14 +208,14 @@ Transfer = Resumed | Fetched | FetchedDelta | Sent | SentDelta | SentLarge | Bad
 
 
 class Scanned(NamedTuple):
-    """A scan of the whole folder is over: it holds so many files, `size` bytes together."""
+    """A scan of the whole folder is complete: it has `files` files with `size` bytes in total."""
 
     files: int
     size: int
 
 
 class PeerAhead(NamedTuple):
-    """`peer` has told all it has: so many changes are not here yet, `size` bytes together."""
+    """The state of `peer` is complete: it has `changes` changes that are not here yet, with `size` bytes in total."""
 
     peer: str
     changes: int
@@ -222,7 +223,7 @@ class PeerAhead(NamedTuple):
 
 
 class PeerBehind(NamedTuple):
-    """`peer` says that it lacks so many files, `size` bytes together."""
+    """`peer` reports that it lacks `files` files, with `size` bytes in total."""
 
     peer: str
     files: int
@@ -230,19 +231,19 @@ class PeerBehind(NamedTuple):
 
 
 class InSync(NamedTuple):
-    """All these peers and this node have the same."""
+    """This node and all these peers have the same content."""
 
     peers: tuple[str, ...]
 
 
 class IdentityChanged(NamedTuple):
-    """This node goes on under new ids, as if it were another one."""
+    """This node continues with new ids, as if it were a new node."""
 
     reason: str
 
 
 class Rescanning(NamedTuple):
-    """The watcher may have missed something below `path`: all of that is read again."""
+    """The watcher may have missed events below `path`: everything there is scanned again."""
 
     path: bytes
     reason: str
@@ -255,14 +256,14 @@ Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescann
 
 
 class Skipped(NamedTuple):
-    """This is not synchronized at all."""
+    """This path is excluded from synchronization."""
 
     path: bytes
     reason: str
 
 
 class Blocked(NamedTuple):
-    """Something that is not synchronized is in the place of a newer version, or in a folder that should go."""
+    """An entry that is not synchronized occupies the place of a newer version, or keeps a folder that should go."""
 
     path: bytes
 
@@ -275,28 +276,28 @@ class Unreadable(NamedTuple):
 
 
 class Restless(NamedTuple):
-    """A file changes so often that it cannot be read in one piece."""
+    """A file changes so often that no read sees one consistent state."""
 
     path: bytes
     size: int
 
 
 class CannotWrite(NamedTuple):
-    """A newer version could not be put in its place; this is tried again."""
+    """A newer version could not be installed; it is tried again."""
 
     path: bytes
     problem: str
 
 
 class Unfit(NamedTuple):
-    """A newer version can never be on this disk, however often that is tried."""
+    """A newer version can never be stored on this disk."""
 
     path: bytes
     reason: str
 
 
 class CannotRestore(NamedTuple):
-    """What was there should come back, and no version of it is in any history within reach."""
+    """A version should be restored, but no history within reach has its content."""
 
     path: bytes
 
@@ -308,21 +309,22 @@ Trouble = Skipped | Blocked | Unreadable | Restless | CannotWrite | Unfit | Cann
 
 
 class Conflict(NamedTuple):
-    """Two nodes changed the same version, and ours lost: it is kept as `version`, a name in the history."""
+    """Two nodes changed the same version, and ours lost. It is kept in the history under the name `version`."""
 
     path: bytes
     version: bytes
 
 
 class WrittenLate(NamedTuple):
-    """A program went on writing into a file after that was replaced: it is kept as `version`, a name in the history."""
+    """A program went on writing into a file after it was replaced. The result is kept in the history under the name
+    `version`."""
 
     path: bytes
     version: bytes
 
 
 class HistoryPruned(NamedTuple):
-    """So many versions were removed, `size` bytes together, to stay within the limits of the history."""
+    """`versions` versions with `size` bytes in total were removed to keep the history within its limits."""
 
     versions: int
     size: int
@@ -335,7 +337,7 @@ HistoryChange = Conflict | WrittenLate | HistoryPruned
 
 
 class LossHeld(NamedTuple):
-    """So many files vanished here while nobody watched: `paths` paths are held, `path` is the first of them."""
+    """`files` files vanished here while no node was running: `paths` paths are held, `path` is the first of them."""
 
     path: bytes
     files: int
@@ -343,7 +345,8 @@ class LossHeld(NamedTuple):
 
 
 class PeerHeld(NamedTuple):
-    """What came by `peer` is held here: `held` of `files` files would go or be replaced, `path` is the first of them."""
+    """Changes that came through `peer` are held here: `held` of `files` files would go or be replaced; `path` is the
+    first."""
 
     path: bytes
     peer: str
@@ -352,13 +355,13 @@ class PeerHeld(NamedTuple):
 
 
 class StillHeld(NamedTuple):
-    """What came by `peer` was held when this node ended, and still is."""
+    """Changes that came through `peer` were held when this node ended, and still are."""
 
     peer: str
 
 
 class LossHeldThere(NamedTuple):
-    """`peer` holds back that so many files vanished in its own folder; `path` is the first of them."""
+    """`peer` holds the loss of `files` files that vanished in its own folder; `path` is the first of them."""
 
     path: bytes
     peer: str
@@ -366,7 +369,7 @@ class LossHeldThere(NamedTuple):
 
 
 class HeldThere(NamedTuple):
-    """`peer` holds what `maker` did to so many files, of which `path` is the first. `maker` None: this node did it."""
+    """`peer` holds changes by `maker` to `files` files; `path` is the first. `maker` None: this node made them."""
 
     path: bytes
     peer: str
@@ -375,7 +378,7 @@ class HeldThere(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A person approved or rejected what `maker` did to so many files, of which `path` is the first."""
+    """A person approved or rejected changes by `maker` to `files` files; `path` is the first."""
 
     path: bytes
     maker: str
@@ -384,7 +387,7 @@ class Decided(NamedTuple):
 
 
 class NothingHeld(NamedTuple):
-    """What was held is so little by now that it is held no more."""
+    """So few changes are still held that they no longer look like a disaster; they are carried out."""
 
 
 Safeguard = LossHeld | PeerHeld | StillHeld | LossHeldThere | HeldThere | Decided | NothingHeld

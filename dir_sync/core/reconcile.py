@@ -1,12 +1,12 @@
-"""Decide what this node should do about one path.
+"""Decides what this node should do about one path.
 
-In:   our record, the records that peers announced.
-Out:  one decision. Nothing is read, written or remembered here. A mode in which a node only sends, or only receives, is one
-      more argument here, and one in `engine.publisher`.
-Rule: the record with the larger stamp wins, vectors are joined; so merging is a join, and the order in which
-      messages arrive cannot matter. The vector decides whether the winner's maker knew the loser (for the name of a
-      conflict its lineage: the vector may have been joined with the loser's since); and it alone decides against a stamp
-      that was far ahead of the clock of whoever replaced that version (`model.beats`).
+In:   our record, and the records that peers announced.
+Out:  one decision. Nothing is read, written or stored here. A mode in which a node only sends or only receives would be
+one more argument here, and one in `engine.publisher`.
+Rule: the record with the larger stamp wins, and vectors are joined. A merge is thus a join, and the order of messages
+does not matter. The vector shows whether the winner's maker knew the loser (for a conflict the lineage is used, since
+the vector may have been joined with the loser's). There is one exception: if a stamp was far ahead of the clock of the
+node that replaced its version, the vector decides against it (`model.beats`).
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ _STAMP_STEP = 1024  # ns
 
 
 class Offer(NamedTuple):
-    """A record that a peer announced and that we do not hold (yet)."""
+    """A record that a peer announced and that this node does not have (yet)."""
 
     peer: str
     record: Record
-    foreign: bool  # a tombstone told during the first contact: its maker did not know our copy
+    foreign: bool  # a tombstone from the first contact: its maker did not know our copy
 
 
 class Nothing(NamedTuple):
-    """We hold the best there is."""
+    """Our record is the best."""
 
 
 class Join(NamedTuple):
-    """We hold the best there is, and now know more of what it has seen: `record` is ours with the joined vector."""
+    """Our record is the best, and the offers add to its vector: `record` is ours with the joined vector."""
 
     record: Record
 
 
 class Answer(NamedTuple):
-    """Our live content met a concurrent tombstone: it must live on, above `top`."""
+    """Our content met a concurrent tombstone. The content survives, with a record above `top`."""
 
     top: Record
 
 
 class Take(NamedTuple):
-    """`record` (vector joined) should be here. `conflict`: what it displaces was made without knowledge of it."""
+    """`record` (vector joined) should be here. `conflict`: the displaced version was made without knowledge of it."""
 
     record: Record
     conflict: bool
@@ -73,9 +73,9 @@ Decision = Nothing | Join | Answer | Take
 
 
 def decide(mine: Record | None, offers: Iterable[Offer], spent: Collection[tuple[Stamp, Stamp]] = ()) -> Decision:
-    """What to do about a path. `offers`: any number, in any order. `spent`: (winner, loser) of versions that have won here
-    against a larger stamp already; they win so once, so that forged vectors which claim to know each other in a circle
-    cannot keep nodes busy for ever."""
+    """What to do about a path. `offers`: any number, in any order. `spent`: pairs of a winner and a loser with a larger
+    stamp that were decided here before. Such a winner wins only once, so forged vectors that claim to include each
+    other in a circle cannot keep nodes busy forever."""
     best = mine
     foreign = False
     offers = list(offers)
@@ -89,14 +89,14 @@ def decide(mine: Record | None, offers: Iterable[Offer], spent: Collection[tuple
         best = _best_by_causality(_versions(mine, offers), spent)
         foreign = any(offer.foreign for offer in offers if offer.record is best)
     if mine is not None and mine.kind != Kind.ABSENT and best.kind == Kind.ABSENT:
-        # Known here: the tombstone has the larger stamp. Did its maker know our content?
+        # The tombstone has the larger stamp. Did its maker know our content?
         if not has_seen(best, mine) or (foreign and is_first_scan(mine)):
             return Answer(best)
     wanted = best if mine is None else joined(best, mine)
     for offer in offers:
         theirs = offer.record
         if best.kind == Kind.ABSENT and theirs.kind != Kind.ABSENT and not has_seen(best, theirs):
-            continue  # whoever holds that content will answer; joining now would let it die
+            continue  # a node with that content will reassert it; a join now would delete it
         wanted = joined(wanted, theirs)
     if mine is not None and mine.stamp == best.stamp and not beats(best, mine):
         if wanted.vector == mine.vector:
@@ -112,13 +112,14 @@ def decide(mine: Record | None, offers: Iterable[Offer], spent: Collection[tuple
 
 
 def _versions(mine: Record | None, offers: Sequence[Offer]) -> list[Record]:
-    """All versions that are known of. Of several told with one stamp and one body, each: their vectors differ."""
+    """All known versions. If several have the same stamp and body, each of them: their vectors differ."""
     told = [offer.record for offer in offers]
     return told if mine is None else [mine, *told]
 
 
 def _best_by_causality(versions: list[Record], spent: Collection[tuple[Stamp, Stamp]]) -> Record:
-    """The largest stamp among those that no other version was made in knowledge of; if forged vectors leave none, of all."""
+    """The largest stamp among versions that no other version includes; if forged vectors exclude all, among all
+    versions."""
     left = [
         one
         for one in versions
@@ -142,15 +143,15 @@ def changed(
     stamp_ns: int,
     latest_ns: int = limits.STAMP_NS_MAX,
 ) -> Record:
-    """The record of a change made on `node`: it takes the place of what it replaces, whatever the clocks say.
+    """The record of a change made on `node`. It wins over what it replaces, whatever the clocks say.
 
-    `now` carries path, kind, size, content, mtime and mode; `stamp_ns` is when it was made, as far as anyone knows. If
-    what it replaces is dated beyond `latest_ns`, its stamp does not go on from there: it wins because its vector has seen
-    the other one (`model.beats`), and from then on the path is dated like all others."""
+    `now` has path, kind, size, content, mtime and mode; `stamp_ns` is the time of the change, as well as it is known.
+    If the replaced version is dated beyond `latest_ns`, the new stamp does not continue from there: the new version
+    wins because its vector includes the other one (`model.beats`), and from then on the path has a normal stamp."""
     vector: Vector = ((node, sequence),)
     lineage = vector
     stamp_ns = min(max(stamp_ns, 1), limits.STAMP_NS_MADE_MAX)
-    is_time = now.kind != Kind.DIRECTORY  # a folder's tells when something in it was changed
+    is_time = now.kind != Kind.DIRECTORY  # a folder's mtime tells when an entry in it changed, not when its record did
     if previous is not None:
         if previous.stamp.ns > latest_ns:
             is_time = False
@@ -164,8 +165,8 @@ def changed(
 
 
 def _stamp(least_ns: int, node: str, sequence: int) -> Stamp:
-    """For what is not dated by a time of its own: the next stamp whose last microsecond comes from the sequence. A node that
-    works with a backup of its index, and comes to the same number again for another change, does not give it out twice."""
+    """The next stamp for a change without a time of its own. Its last microsecond comes from the sequence: a node that
+    works with a backup of its index, and reaches the same number for another change, does not use a stamp twice."""
     return Stamp(min(least_ns + (sequence - least_ns) % _STAMP_STEP, limits.STAMP_NS_MAX), node)
 
 
@@ -178,8 +179,9 @@ def answer(
     latest_ns: int = limits.STAMP_NS_MAX,
     is_meant: bool = False,
 ) -> Record:
-    """Our live record again, in knowledge of `top`, and above it; but not above what is dated beyond `latest_ns`, as in
-    `changed`. `is_meant`: a person knew `top` and wants ours; else what `top` held is the loser of a conflict."""
+    """Our record again, with knowledge of `top` and above it; but not above a stamp beyond `latest_ns`, as in
+    `changed`. `is_meant`: a person knew `top` and wants ours; otherwise the content of `top` is the loser of a
+    conflict."""
     known = [record.stamp.ns for record in (mine, top) if record.stamp.ns <= latest_ns]
     stamp = _stamp(max(known, default=max(now_ns, 1)) + 1, node, sequence)
     makers = mine.stamp.maker, top.stamp.maker

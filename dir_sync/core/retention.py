@@ -1,9 +1,9 @@
-"""How long the history keeps what synchronization replaced.
+"""How long the history keeps versions.
 
-In:   how old and how large it is. Out: what may go.
-Rule: by age all alike; for room first the older versions of a file that fills the history with itself, then the oldest
-      ordinary versions, and losers of conflicts last. Of a file that its maker writes without a pause, the states that
-      lasted shortest go at once, if they are more than a small part of the history.
+In:   age and size of the versions. Out: which ones to remove.
+Rule: age applies to all alike. To save space, first the older versions of a file that fills the history go, then the
+oldest ordinary versions, and losers of conflicts last. If a program saves a file again and again, the states that were
+current for the shortest time go at once, if they take more than a small part of the history.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dir_sync.core.jobs import Version
 __all__ = ["DAY_NS", "SHARE", "THIN_SHARE", "Retention", "Thinning", "crowding", "enough", "is_passing"]
 
 DAY_NS = 86_400 * 10**9
-SHARE = 10  # a path that takes more than this part (one tenth) of the history gives way before others do
+SHARE = 10  # a path with more than this part (one tenth) of the history loses versions before others do
 THIN_WITHIN_MS = 600_000  # passing states of one file within this time are one burst ...
-THIN_BYTES = 16 * limits.MIB  # ... of which so much is kept, and always the first state and the last two ...
+THIN_BYTES = 16 * limits.MIB  # ... of which this much is kept, and always the first state and the last two ...
 THIN_SHARE = 100  # ... or this part (one hundredth) of the history, if that is more
-_PASSING_MS = 2_000  # people do not save more often ...
+_PASSING_MS = 2_000  # people do not save more often than this ...
 _PASSING_MS_MAX = 60_000
-_PASSING_BYTES_PER_MS = 7_000  # ... and an open file of 100 MB is announced each 10 s (`pace`): with some delay, 14 s
+_PASSING_BYTES_PER_MS = 7_000  # ... and an open file of 100 MB is announced every 10 s (`pace`): 14 s, with some delay
 _PATHS_MAX = 1_000
 
 
@@ -34,7 +34,7 @@ class Retention(NamedTuple):
 
 
 def enough(versions: Iterable[Version], room: int) -> list[Version]:
-    """The first of `versions` that make `room` bytes of room together."""
+    """The first of `versions` that free `room` bytes together."""
     chosen: list[Version] = []
     for version in versions:
         if room <= 0:
@@ -45,8 +45,8 @@ def enough(versions: Iterable[Version], room: int) -> list[Version]:
 
 
 def crowding(versions: Iterable[tuple[Version, int]], share: int) -> list[Version]:
-    """What paths hold beyond `share` bytes, the oldest first. `versions`: each with what its path holds in all; the newest
-    of a path is not among them."""
+    """Versions of paths that use more than `share` bytes, the oldest first. `versions`: each with the total of its
+    path, without the newest version of each path."""
     left: dict[bytes, int] = {}
     chosen = []
     for version, total in versions:
@@ -66,19 +66,20 @@ class _Kept:
 
 
 def is_passing(size: int, lasted_ms: int) -> bool:
-    """True for a state that lasted no longer than the next look at an open file of that size takes: one that somebody saved
-    on purpose lasts longer."""
+    """True for a state that was current no longer than the interval of looks at an open file of that size. A state that
+    a person saved on purpose lasts longer."""
     return lasted_ms < min(max(_PASSING_MS, size // _PASSING_BYTES_PER_MS), _PASSING_MS_MAX)
 
 
 class Thinning:
-    """Passing states of files: versions that their makers replaced themselves, at once."""
+    """Passing states of files: versions that their makers soon replaced themselves."""
 
     def __init__(self) -> None:
         self._recent: dict[bytes, list[_Kept]] = {}
 
     def keep(self, path: bytes, name: bytes, size: int, lasted_ms: int, now_ms: int, bytes_max: int = 0) -> list[bytes]:
-        """A version went into the history, whose content was here for `lasted_ms`. Returns the names of those that go.
+        """A version entered the history; its content was current for `lasted_ms`. Returns the names of versions to
+        remove.
 
         `bytes_max`: the limit of the history."""
         if not is_passing(size, lasted_ms):

@@ -1,4 +1,4 @@
-"""The source of random numbers that pure modules are given."""
+"""The interfaces of random number generators that pure modules receive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Rng", "Uniform"]
 
 
 class Uniform(Protocol):
-    """The part of random.Random that spreads waits."""
+    """The part of random.Random that randomizes waits."""
 
     def uniform(self, a: float, b: float, /) -> float: ...
 

@@ -1,9 +1,8 @@
-"""One connection's protocol: bytes in, legal and complete messages out; messages in, bytes out. Sans I/O.
+"""The protocol of one connection: bytes in, legal and complete messages out; messages in, bytes out. Sans I/O.
 
-What is legal when is one table, `LEGAL`, made of what each message declares (`SAID_IN`). Both directions are checked by
-it: what a peer says against it is a PeerError, what we would say against it a LocalError. Rule: a message comes out
-only when it is whole, with what is attached to it; after a CLOSE in either direction nothing comes out and nothing goes
-out any more.
+One table, `LEGAL`, says which message is legal when; it is made of each message's `SAID_IN`. Both directions are
+checked: an illegal message of the peer is a PeerError, one of ours a LocalError. Rule: a message is returned only when
+it and its attachment are complete; after a CLOSE in either direction nothing is received or sent any more.
 
 One thread may receive while another one sends.
 """
@@ -34,7 +33,7 @@ __all__ = ["LEGAL", "LocalError", "Phase", "ProtocolVersion", "Session"]
 LEGAL: Final[dict[Phase, frozenset[type]]] = {
     phase: frozenset(kind for kind, phases in SAID_IN.items() if phase in phases) for phase in Phase
 }
-"""What the speaker may say in each phase of its direction."""
+"""The messages that a speaker may send in each phase of its direction."""
 
 
 class Session:
@@ -48,7 +47,7 @@ class Session:
         self._waiting: list[JsonMessage | None] = []  # the message whose attachment must come next
         self._deaf = False  # nothing is received any more
         self.text_bytes = 0  # of all messages so far
-        self.skipped = 0  # frames so far that say nothing to us
+        self.skipped = 0  # unknown frames and messages so far
         # Set by sending
         self._we_said_hello = False
         self._we_asked = False
@@ -62,17 +61,16 @@ class Session:
 
     @property
     def their_phase(self) -> Phase:
-        """What they may say now."""
+        """The phase of the peer's direction."""
         return self._phase(self.hello is not None, self._we_asked)
 
     @property
     def our_phase(self) -> Phase:
-        """What we may say now."""
+        """The phase of our direction."""
         return self._phase(self._we_said_hello, self._they_asked)
 
     def buffer(self) -> memoryview:
-        """Where the next received bytes belong, never empty; valid until the next call of this or of
-        `filled`."""
+        """Where to put the next received bytes; never empty. Valid until the next call of this or of `filled`."""
         return self._decoder.buffer()
 
     def filled(self, n: int) -> list[Message]:
@@ -84,10 +82,10 @@ class Session:
         return [] if self._deaf else self._receive_all(self._decoder.frames_of(data))
 
     def receive(self, frame: Frame) -> list[Message]:
-        """The messages, at most one, that are complete with `frame`. PeerError for what is wrong or not legal
-        now; ProtocolVersion for a HELLO of another version."""
+        """The message, if any, that is complete with `frame`. Raises PeerError for an invalid or illegal message,
+        ProtocolVersion for a HELLO of another version."""
         if self._deaf or self._closed:
-            return []  # what was under way when we closed
+            return []  # data that was under way when we closed
         try:
             return self._receive(frame)
         except PeerError:
@@ -95,10 +93,10 @@ class Session:
             raise
 
     def send(self, message: Message, encoded: list[Buffer] | None = None) -> list[Buffer]:
-        """The bytes of `message`, which are `encoded` if that is given: none after a CLOSE in either
-        direction. LocalError if it is not legal now."""
+        """The bytes of `message` (`encoded`, if given): none after a CLOSE in either direction. Raises LocalError if it
+        is not legal now."""
         if self._closed:
-            return []  # not our fault: their CLOSE may have come a moment ago
+            return []  # no error of ours: the peer's CLOSE may have arrived a moment ago
         phase = self.our_phase
         if type(message) not in LEGAL[phase]:
             raise LocalError(f"{type(message).__name__} must not be sent: {phase.value}")
@@ -160,10 +158,10 @@ class Session:
                 return []
 
     def _admit(self, message: Message | None) -> None:
-        """PeerError unless `message` (None: of an unknown type) is legal now; takes note of it."""
+        """Raise PeerError unless `message` (None: of an unknown type) is legal now; otherwise note it."""
         phase = self.their_phase
         if message is None:
-            # A peer of another version says so first, in a HELLO that all versions understand.
+            # A peer of another version reports that first, in a HELLO that all versions understand.
             if phase is Phase.HELLO:
                 raise PeerError("something unknown before HELLO")
             return

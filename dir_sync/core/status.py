@@ -1,10 +1,10 @@
-"""How a node is doing: the value behind `status --json` and behind the words of `status`.
+"""The state of a node: the value behind `status --json` and behind the text of `status`.
 
-In:   figures of a running node, or the JSON object that another process got from it.
+In:   figures of a running node, or the JSON object that another process received from it.
 Out:  a frozen Status; the JSON object.
-Rule: each field is a key of the JSON object, and a later version may add some. Names and paths are text that can be
-      printed: they are escaped (`model.show`) where the status is made.
-Used by: `daemon.status` makes it, `commands` reads it, the module `status` puts it into words.
+Rule: each field is a key of the JSON object, and a later version may add some. Names and paths are printable text: they
+are escaped (`model.show`) where the status is made.
+Used by: `daemon.status` makes it, `commands` reads it, `status_words` puts it into words.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ class PeerStatus:
     node: str
     replica: str
     address: str
-    synchronized: bool  # it has all that this node has, and this node all that it has
-    lacks: Lack | None  # of what is here; None: not known yet
-    lacking_here: Lack  # of what it has
+    synchronized: bool  # it has everything this node has, and this node everything it has
+    lacks: Lack | None  # of what is here; None: unknown so far
+    lacking_here: Lack  # of what the peer has
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A path that is newer elsewhere and not here."""
+    """A path with a newer version elsewhere that is not here."""
 
     path: str
     problem: str
     again: bool  # it is tried again
-    held: bool  # it waits for a decision
+    held: bool  # it waits for a person's decision
 
 
 @dataclass(frozen=True, slots=True)
 class Unwatched:
-    """A folder of which no event tells."""
+    """A folder that is not watched."""
 
     path: str
     problem: str
@@ -53,7 +53,7 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """A large content on its way here."""
+    """A large content being received."""
 
     path: str
     peer: str
@@ -63,7 +63,7 @@ class Receiving:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A large content on its way to a peer."""
+    """A large content being sent to a peer."""
 
     path: str
     peer: str
@@ -75,10 +75,10 @@ class Sending:
 class HeldChange:
     """Changes that a brake holds until a person decides."""
 
-    at: str  # the name of the peer whose brake it is; "": the one here
+    at: str  # the name of the peer whose brake holds them; "": this node's
     by: str  # the name of the node that made the changes
     here: bool  # this node made them
-    missing: bool  # files vanished where they are held
+    missing: bool  # files vanished at the node that holds them
     files: int
     path: str  # of one of them
 
@@ -94,7 +94,7 @@ class MeshStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One node and its folder at one moment.
+    """The state of one node and its folder at one moment.
 
     It has more fields than most classes may have: they are the keys of the JSON object, which is flat for programs."""
 
@@ -103,18 +103,18 @@ class Status:
     name: str
     node: str
     replica: str
-    mesh: MeshStatus | None  # None: it is open
+    mesh: MeshStatus | None  # None: an open mesh
     port: int
     broadcast_port: int
     process: int
     files: int
     bytes: int
     peers: tuple[PeerStatus, ...]
-    in_sync: bool  # with all connected peers, and there is one
+    in_sync: bool  # with all connected peers, of which there is at least one
     scanning: bool
-    unseen: int  # paths here that have to be looked at
+    unseen: int  # paths that wait for a look
     busy: bool
-    wanted: int  # paths that are newer elsewhere
+    wanted: int  # paths with a newer version elsewhere
     troubled: tuple[Trouble, ...]
     restless: tuple[str, ...]  # paths that change all the time
     unwatched: int
@@ -135,7 +135,7 @@ class Status:
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Status:
-        """Keys that this version does not know are left out. Raises KeyError for one that is missing."""
+        """Ignores unknown keys. Raises KeyError for a missing one."""
         known = {field.name: answer[field.name] for field in fields(cls)}
         first, mesh = known["unwatched_first"], known["mesh"]
         return cls(
@@ -154,7 +154,7 @@ class Status:
 
 
 def _plain(value: object) -> object:
-    """The same with JSON's own types."""
+    """The same value with types of JSON only."""
     if isinstance(value, Lack):
         return value._asdict()
     if is_dataclass(value):

@@ -1,6 +1,6 @@
-"""Hooks for a JSON decoder that takes only text which every reader understands in the same way.
+"""Hooks for a JSON decoder that accepts only text which every reader understands in the same way.
 
-Whoever decodes what a stranger may have sent hands them to the decoder: core.wire (frames) and core.peers.beacon (datagrams).
+They are used for data from strangers: by core.wire (frames) and core.peers.beacon (datagrams).
 May import: nothing.
 """
 
@@ -12,11 +12,11 @@ __all__ = ["NotStrict", "no_duplicates", "no_such_number"]
 
 
 class NotStrict(ValueError):
-    """The text holds something that readers of JSON understand in different ways; it says what."""
+    """The text contains something that JSON readers interpret differently; the message says what."""
 
 
 def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """`object_pairs_hook`: some readers take the first of two equal keys, some the last."""
+    """For `object_pairs_hook`: of two equal keys, some readers take the first, some the last."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise NotStrict("a key that comes twice")
@@ -24,5 +24,6 @@ def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def no_such_number(text: str) -> NoReturn:
-    """`parse_constant` (NaN and the infinities are no JSON) and, where only integers are meant, `parse_float`."""
+    """For `parse_constant` (NaN and the infinities are not JSON) and, where only integers are allowed,
+    `parse_float`."""
     raise NotStrict(text[:20])

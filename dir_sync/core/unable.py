@@ -1,9 +1,9 @@
-"""What cannot be on this disk, and why: names that it takes for others, contents too large for it, names it refuses.
+"""Versions that this disk cannot store, and why: names that it takes for others, contents too large, names it rejects.
 
-In:   a path, and why it cannot be had.
-Out:  whether a record has to be held back; who waits for a name to go.
-Rule: held back means: neither fetched nor tried again, until another version is offered that may do, or what is in the
-      way has gone. Nothing here is stored: a restart tries once, since the disk may be another one by then.
+In:   a path, and why it cannot be stored.
+Out:  whether a record is held back; which names wait for another name to go.
+Rule: a held-back version is neither fetched nor tried again until another version is offered, or the obstacle is gone.
+Nothing is stored on disk: a restart tries once, because the disk may be another one.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ __all__ = ["Unable", "Unfit"]
 
 
 class Unfit(NamedTuple):
-    """Why a path cannot be had. Exactly one of the last three fields counts."""
+    """Why a path cannot be stored. Exactly one of the last three fields is set."""
 
     text: str  # for people
-    by: bytes | None = None  # the disk takes the name for this other one, which is there
-    least: int = 0  # contents of so many bytes, and larger ones
-    stamp: Stamp | None = None  # this version; another one may do
+    by: bytes | None = None  # the disk takes the name for this existing other one
+    least: int = 0  # contents of at least so many bytes do not fit
+    stamp: Stamp | None = None  # this version was rejected; another one may succeed
 
 
 class Unable:
-    """See the module."""
+    """Versions that this disk cannot store, by path."""
 
     def __init__(self) -> None:
         self._unfit: dict[bytes, Unfit] = {}
-        self._behind: dict[bytes, dict[bytes, None]] = {}  # name that is there -> names that it keeps away
+        self._behind: dict[bytes, dict[bytes, None]] = {}  # existing name -> names that it keeps away
         self._told: set[bytes] = set()
 
     def __bool__(self) -> bool:
@@ -43,12 +43,12 @@ class Unable:
             self._behind.setdefault(unfit.by, {})[path] = None
 
     def take_for(self, path: bytes, by: bytes) -> None:
-        """The disk takes `path` for `by` (for `path` itself: for a name that it does not tell)."""
+        """The disk takes `path` for `by` (if `by` is `path` itself: for a name that is unknown)."""
         other = "another name in its folder" if by == path else show(by)
         self.hold(path, Unfit(f"this disk takes the name for that of {other}", by))
 
     def let_go(self, path: bytes, only_names: bool = False) -> None:
-        """It may be tried again. `only_names`: if it was held for its name only."""
+        """The path may be tried again. `only_names`: only if its name was the reason."""
         unfit = self._unfit.get(path)
         if unfit is None or (only_names and unfit.by is None):
             return
@@ -60,7 +60,7 @@ class Unable:
                 del self._behind[unfit.by]
 
     def why(self, record: Record) -> Unfit | None:
-        """Why this record cannot be here; None: it may be tried."""
+        """Why this record cannot be stored here; None: it may be tried."""
         unfit = self._unfit.get(record.path)
         if unfit is None or record.kind is Kind.ABSENT:
             return None
@@ -69,15 +69,15 @@ class Unable:
         return None
 
     def behind(self, path: bytes) -> list[bytes]:
-        """Names that cannot be had while `path` is there."""
+        """Names that cannot be stored while `path` exists."""
         return list(self._behind.get(path, ()))
 
     def in_folder(self, folder: bytes) -> list[bytes]:
-        """Names in a folder that are held back for other names."""
+        """Names in a folder that are held back because of other names."""
         return [path for path, unfit in self._unfit.items() if unfit.by is not None and parent_of(path) == folder]
 
     def is_news(self, path: bytes) -> bool:
-        """True once: then people are to be told."""
+        """True once for each held-back path: then people are told."""
         if path in self._told:
             return False
         if len(self._told) > 10_000:
@@ -86,5 +86,5 @@ class Unable:
         return True
 
     def all(self) -> Iterator[tuple[bytes, str]]:
-        """For people: what is held back, and why."""
+        """The held-back paths and the reason for each, for display."""
         return ((path, unfit.text) for path, unfit in self._unfit.items())

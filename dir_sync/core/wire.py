@@ -1,11 +1,11 @@
-"""Frames: bytes of a connection in, JSON objects and pieces of content out, and back. Sans I/O.
+"""Frames: bytes of a connection in; JSON objects and pieces of content out; and the reverse. Sans I/O.
 
-In: whatever a peer sends, cut anywhere. Out: frames in order, or PeerError with one line. Rule: a length is
-checked against the cap before anything is reserved, and memory follows the bytes that really arrive: a frame
-of 4 MiB that is only announced costs half a megabyte.
+In: any bytes of a peer, in any pieces. Out: frames in order, or PeerError with one line. Rule: a length is checked
+against its limit before memory is reserved, and memory grows with the bytes that arrive: a frame of 4 MiB that is only
+announced costs half a megabyte.
 
-Small frames are read many at once into one buffer and parsed there; what they carry of content is copied out
-once. The body of a large frame is received directly into a buffer of its own, into which its pieces point.
+Many small frames are read at once into one buffer and parsed there; their contents are copied once. The body of a large
+frame is received directly into its own buffer, and its pieces point into that.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ Buffer = bytes | bytearray | memoryview
 
 
 class LocalError(AssertionError):
-    """We are wrong: something was about to be sent that no peer may accept. Never caused by a peer."""
+    """An error of ours: a message was about to be sent that violates the protocol. Never caused by a peer."""
 
 
 class Piece(NamedTuple):
-    """Some bytes of content. Of chunks: `key` is the id of the pull; of attachments: see the protocol."""
+    """Some bytes of content. `key` is the id of the pull for chunks; for attachments see docs/protocol.md."""
 
     key: int
     offset: int
@@ -58,7 +58,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """The JSON object of a message. Nothing is known of its fields."""
+    """The JSON object of a message, with unchecked fields."""
 
     fields: dict[str, Any]
     size: int = field(default=0, compare=False)  # bytes of text
@@ -73,14 +73,14 @@ class Chunks:
 
 @frozen
 class Attachment:
-    """Content that belongs to the message before."""
+    """Content that belongs to the preceding message."""
 
     pieces: tuple[Piece, ...]
 
 
 @frozen
 class Unknown:
-    """A frame of a kind that is reserved: to be skipped."""
+    """A frame of a reserved kind, which is skipped."""
 
     first: int
 
@@ -88,12 +88,12 @@ class Unknown:
 Frame = Json | Chunks | Attachment | Unknown
 
 _READ_BYTES = 64 * limits.KIB  # what one read may bring of small frames
-_LARGE_BYTES = 16 * limits.KIB  # an unfinished body above this gets a buffer of its own
+_LARGE_BYTES = 16 * limits.KIB  # a larger unfinished body gets a buffer of its own
 _RESERVE_BYTES = limits.PULL_BYTES_MAX + 64 * limits.KIB  # reserved at once for a large body: any chunk fits
-_COPY_BYTES_MAX = 16 * limits.KIB  # content below is copied: sendmsg takes 1,024 buffers at most
+_COPY_BYTES_MAX = 16 * limits.KIB  # smaller contents are copied, because sendmsg takes at most 1,024 buffers
 _BESIDE_MUCH = 16
-_INFLATE_RATIO_MAX = 64  # honest pages reach some 40; with it one read never makes more JSON than one message
-_DEPTH_MAX = 64  # of nesting; ours is 6
+_INFLATE_RATIO_MAX = 64  # honest pages reach some 40; with this limit one read never yields more JSON than one message
+_DEPTH_MAX = 64  # of nesting; our messages have 6
 
 assert _READ_BYTES * _INFLATE_RATIO_MAX <= limits.MESSAGE_BYTES_MAX
 assert limits.HELLO_FRAME_BYTES_MAX <= _LARGE_BYTES < _READ_BYTES // 2
@@ -101,37 +101,37 @@ assert 2 * (limits.FRAME_BYTES_MAX // _COPY_BYTES_MAX) + 1 < 1024
 assert _READ_BYTES < limits.CHUNK_BYTES_MIN + 64 * limits.KIB
 assert limits.ATTACHED_BYTES_MAX + 32 * limits.KIB < 2 * _RESERVE_BYTES
 
-_VALUES_MAX = 160 * 1024  # of one message: twice those of the fullest page; each costs up to 0.3 us to parse
+_VALUES_MAX = 160 * 1024  # in one message: twice those of the fullest page; each costs up to 0.3 us to parse
 _NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 _COUNTED_BYTES = 32 * limits.KIB
 _BLANKS_BEHIND_QUOTES = (b'" ', b'"\n', b'"\t', b'"\r')
-_new: Final = tuple.__new__  # half the cost of a named tuple's own
+_new: Final = tuple.__new__  # half the cost of calling the named tuple
 _LENGTH = struct.Struct(">Q")
 _PIECE = struct.Struct(">IQI")
 
 
 class FrameDecoder:
-    """The frames of one connection. PeerError from any call means that the connection is over.
+    """The frames of one connection. After a PeerError from any method the connection is over.
 
-    Either `buffer`, a receive into it and `filled`, again and again; or `feed`. Pieces stay valid for as long
-    as they are held.
+    Call `buffer`, receive into it, and call `filled`, repeatedly; or call `feed`. Pieces stay valid as long as they are
+    referenced.
     """
 
     def __init__(self) -> None:
         self._cap = limits.HELLO_FRAME_BYTES_MAX
         self._view = memoryview(bytearray(_READ_BYTES))
-        self._start = 0  # of what is not parsed yet in _view
+        self._start = 0  # of the unparsed bytes in _view
         self._end = 0
-        self._body: bytearray | None = None  # the large body being received; _view is empty then
+        self._body: bytearray | None = None  # the large body being received; then _view is empty
         self._body_length = 0
         self._body_end = 0
 
     def open(self) -> None:
-        """The peer has said a valid hello: large frames from the next one on."""
+        """The peer sent a valid HELLO: large frames are allowed from the next one on."""
         self._cap = limits.FRAME_BYTES_MAX
 
     def buffer(self) -> memoryview:
-        """Where the next bytes belong, never empty; valid until the next call of anything here."""
+        """Where to put the next bytes; never empty. Valid until the next call of any method."""
         if self._body is not None:
             if self._body_end == len(self._body):
                 grown = bytearray(min(self._body_length, 2 * len(self._body)))
@@ -145,7 +145,7 @@ class FrameDecoder:
         return self._view[self._end :]
 
     def filled(self, n: int) -> list[Frame]:
-        """The frames that are complete with the `n` bytes just put at the beginning of `buffer()`."""
+        """The frames that are complete with the `n` bytes just written to the beginning of `buffer()`."""
         return list(self.frames(n))
 
     def feed(self, data: Buffer) -> list[Frame]:
@@ -153,8 +153,8 @@ class FrameDecoder:
         return list(self.frames_of(data))
 
     def frames(self, n: int) -> Iterator[Frame]:
-        """Like `filled`, one by one: `open` counts for the very next frame, and only one message at a time is
-        in memory. To be used up before anything but `open` is called."""
+        """Like `filled`, one frame at a time: `open` applies to the very next frame, and only one message is in memory.
+        Consume it completely before any call except `open`."""
         body = self._body
         if body is not None:
             assert 0 <= n <= len(body) - self._body_end
@@ -184,7 +184,7 @@ class FrameDecoder:
             self._start = self._end = 0
 
     def frames_of(self, data: Buffer) -> Iterator[Frame]:
-        """Like `feed`, one by one: see `frames`."""
+        """Like `feed`, one frame at a time: see `frames`."""
         rest = memoryview(data)
         while rest:
             room = self.buffer()
@@ -195,22 +195,22 @@ class FrameDecoder:
 
 
 def encode_message(fields: dict[str, Any], beside: int = 0) -> bytes:
-    """The whole frame of a message. `beside`: bytes that are sent along with it; where they are many times its own,
-    deflating it costs more than it saves. LocalError if no peer would take it."""
+    """The whole frame of a message. `beside`: bytes that are sent along with it; if they are many times as long, the
+    message is not compressed, because that costs more than it saves. Raises LocalError if the frame is too large."""
     text = _to_json(fields).encode("ascii")
     if len(text) > limits.MESSAGE_BYTES_MAX:
         raise LocalError(f"a message of {len(text)} bytes")
     body = zlib.compress(text, 1 if len(text) * _BESIDE_MUCH > beside else 0)
     if len(body) * _INFLATE_RATIO_MAX < len(text):
-        body = zlib.compress(text, 0)  # too good to be believed
+        body = zlib.compress(text, 0)  # the compression ratio exceeds what a peer accepts
     if len(body) > limits.FRAME_BYTES_MAX:
         raise LocalError(f"a frame of {len(body)} bytes")
     return _LENGTH.pack(len(body)) + body
 
 
 def encode_pieces(kind: int, pieces: Iterable[Piece]) -> list[Buffer]:
-    """The frame of CHUNKS or of an ATTACHMENT as buffers to be sent one after the other, fewer than 1,024;
-    only small content is copied. LocalError if no peer would take it."""
+    """The frame of CHUNKS or an ATTACHMENT, as fewer than 1,024 buffers to be sent in order; only small contents are
+    copied. Raises LocalError if the frame is too large."""
     buffers: list[Buffer] = []
     small = bytearray(_LENGTH.size)  # the length is filled in at the end
     first = small
@@ -236,7 +236,7 @@ def encode_pieces(kind: int, pieces: Iterable[Piece]) -> list[Buffer]:
 
 
 def _parse(body: memoryview, *, lasting: bool) -> Frame:
-    """One frame. `lasting`: nobody will write into `body` again, so pieces may point into it."""
+    """Parse one frame. `lasting`: `body` is not written to again, so pieces may point into it."""
     first = body[0]
     if first & 0x0F == 8:
         text = _inflate(body)
@@ -286,21 +286,21 @@ def _inflate(body: memoryview) -> bytes:
 
 
 def _check_values(text: bytes) -> None:
-    """PeerError for a message of more values than any node sends. Nothing else runs while a message is parsed, and 4 MB of
+    """Raise PeerError for a message with more values than any node sends. Parsing blocks everything else, and 4 MB of
     small lists would take half a second."""
     if len(text) <= _VALUES_MAX:
         return
     if not _has_more(text, b'"', 4 * _VALUES_MAX):
         if not _has_more(text, b"[{,", _VALUES_MAX):
             return
-        bare = text.replace(b"\\\\", b"").replace(b'\\"', b"")  # they may be in names
+        bare = text.replace(b"\\\\", b"").replace(b'\\"', b"")  # names may contain escaped quotes
         if not _has_more(b"".join(bare.split(b'"')[::2]), b"[{,", _VALUES_MAX):
             return
     raise PeerError("a message of too many values")
 
 
 def _has_more(text: bytes, marks: bytes, most: int) -> bool:
-    """True if there are more than `most` of these bytes; looks no further than it has to."""
+    """True if `text` has more than `most` of these bytes; stops as soon as that is known."""
     count = 0
     for at in range(0, len(text), _COUNTED_BYTES):
         count += sum(text.count(mark, at, at + _COUNTED_BYTES) for mark in marks)
@@ -312,7 +312,7 @@ def _has_more(text: bytes, marks: bytes, most: int) -> bool:
 def _from_json(text: bytes) -> dict[str, Any]:
     _check_values(text)
     try:
-        # Not json.loads(bytes): that would guess UTF-16 and UTF-32 too.
+        # Not json.loads(bytes): that would detect UTF-16 and UTF-32, too.
         value = _json_value(text.decode("utf-8"))
         if not _has_each_key_once(text, value):
             value = _json_value_checked(text.decode("utf-8"))
@@ -334,10 +334,10 @@ def _from_json(text: bytes) -> dict[str, Any]:
 
 
 def _has_each_key_once(text: bytes, value: Any) -> bool:
-    """True only if no object has a key twice; quick for what nodes say, and never true by mistake.
+    """True only if no object has a key twice. Fast for normal messages; never true by mistake.
 
-    Behind every key there are a quote and a colon, and no blank in between if there is none behind any quote. So there
-    are no more keys in the text than such pairs; if all of them were found in `value`, none was lost."""
+    Every key is followed by a quote and a colon, without a blank if no quote in the text is followed by one. So the
+    text has no more keys than such pairs; if `value` has as many keys, none was lost."""
     if type(value) is not dict or any(blank in text for blank in _BLANKS_BEHIND_QUOTES):
         return False
     keys = len(value)
@@ -348,11 +348,10 @@ def _has_each_key_once(text: bytes, value: Any) -> bool:
 
 
 def _is_flat(text: bytes) -> bool:
-    """True only if the nesting is below the maximum; quick for a page of records, and never true by mistake.
+    """True only if the nesting is below the maximum. Fast for a page of records; never true by mistake.
 
-    Of the text only quotes and brackets are looked at. Without a backslash, quotes come in pairs; if all of
-    them can be taken out side by side, then no bracket is inside a string, and each round takes out the
-    innermost brackets."""
+    Only quotes and brackets of the text are considered. Without a backslash, quotes come in pairs; if all pairs can be
+    removed side by side, no bracket is inside a string, and each round removes the innermost brackets."""
     if b"\\" in text:
         return False
     marks = text.translate(None, _NO_MARKS).replace(b'""', b"")
@@ -362,7 +361,7 @@ def _is_flat(text: bytes) -> bool:
 
 
 def _check_depth(value: dict[str, Any]) -> None:
-    """Level by level, which costs a fraction of what a hook for each value would."""
+    """Checks level by level, which costs a fraction of a hook for each value."""
     level: list[Any] = [value]
     for _ in range(_DEPTH_MAX):
         inner: list[Any] = []

@@ -1,7 +1,7 @@
-"""The wire's vocabulary: one frozen value for each message of the protocol, and its way to bytes and back.
+"""The messages of the protocol: one frozen value for each, with its encoding and decoding.
 
-Each message is defined in one class: its fields, its name on the wire, when it may be said, to JSON, from JSON, and
-what is attached to it. The classes stand by topic:
+Each message is defined in one class: its fields, its name on the wire, the states in which it may be sent, its JSON
+form in both directions, and its attachment. The classes are grouped by topic:
 
     link        HELLO, MEMBERS, PING, PONG, CLOSE         what concerns the connection itself
     state       STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS  what a node has, and what it has heard
@@ -13,12 +13,12 @@ what is attached to it. The classes stand by topic:
     checks      single values: digests, paths, times
     base        what every message has; the phases of a connection
 
-A new message is a class in one of them, a line in `JsonMessage` here, its row in docs/protocol.md with a test vector,
-and a case in the engine. Rule: whatever comes out of `from_wire` has every field checked for type and range, so that
-nobody above has to; unknown fields are skipped.
+To add a message: write its class in one of these modules, add it to `JsonMessage` here, add its row and a test vector
+to docs/protocol.md, and a case to the engine's router. Rule: `from_wire` checks type and range of every field, so that
+no caller has to; unknown fields are skipped.
 
-May import: core.wire, core.model, core.limits, core.transfers.growth. Imported by: core.session, and all who send or handle
-messages; they import them from here.
+May import: core.wire, core.model, core.limits, core.transfers.growth. Imported by: core.session, and all modules that
+send or handle messages; they import the messages from here.
 """
 
 from __future__ import annotations
@@ -135,13 +135,12 @@ SAID_IN: Final[dict[type, frozenset[Phase]]] = {
     **{kind: kind.SAID_IN for kind in get_args(JsonMessage)},
     Chunks: CHUNKS_SAID_IN,
 }
-"""In which phases of its direction a speaker may say each message."""
+"""In which phases of its direction a speaker may send each message."""
 
 
 def from_wire(fields: dict[str, Any]) -> JsonMessage | None:
-    """The message that a JSON object means; None if its type is unknown. A Signature has no data yet and a
-    Change no content. PeerError names the field that is wrong; ProtocolVersion for a HELLO of another
-    version."""
+    """The message for a JSON object; None if its type is unknown. A Signature has no data yet, and a Change no content.
+    Raises PeerError that names the wrong field, or ProtocolVersion for a HELLO of another version."""
     name = fields.get("type")
     if type(name) is not str:
         raise PeerError("a message without a type")
@@ -157,8 +156,8 @@ def from_wire(fields: dict[str, Any]) -> JsonMessage | None:
 
 
 def encode(message: Message) -> list[Buffer]:
-    """All bytes of a message with what is attached to it, to be sent one buffer after the other, and to as
-    many peers as one likes. LocalError if no peer would take it."""
+    """All bytes of a message and its attachment, as buffers to be sent in order, to any number of peers. Raises
+    LocalError if the message violates a limit of the protocol."""
     if isinstance(message, Chunks):
         return encode_pieces(CHUNKS, message.pieces)
     return message.encode()

@@ -1,4 +1,4 @@
-"""What every message has: its name on the wire, when it may be said, its JSON, its bytes.
+"""What every message has: its name on the wire, the states in which it may be sent, its JSON, its bytes.
 
 May import of this package: nothing. Imported by: every module of this package that defines a message.
 """
@@ -14,7 +14,7 @@ __all__ = ["ANY_TIME", "FIRST", "ONCE_ASKED", "ONCE_OPEN", "BaseMessage", "Phase
 
 
 class Phase(Enum):
-    """How far one direction of a connection is."""
+    """The state of one direction of a connection."""
 
     HELLO = "nothing was said yet"
     OPEN = "the speaker has said HELLO"
@@ -22,7 +22,7 @@ class Phase(Enum):
     CLOSED = "one of them has said CLOSE"
 
 
-# The state rules that a message may have: the phases in which its speaker may say it.
+# State rules: the phases in which a speaker may send a message.
 FIRST: Final = frozenset({Phase.HELLO})
 ONCE_OPEN: Final = frozenset({Phase.OPEN, Phase.ASKED})
 ONCE_ASKED: Final = frozenset({Phase.ASKED})
@@ -30,10 +30,11 @@ ANY_TIME: Final = frozenset({Phase.HELLO, Phase.OPEN, Phase.ASKED})
 
 
 class BaseMessage:
-    """A message that travels as a JSON object, perhaps with an attachment behind it.
+    """A message that travels as a JSON object, perhaps with an attachment after it.
 
-    A message is a frozen value (core.frozen) derived from this one, and all that is known of it stands in that class. Here are
-    the parts that most messages share. An abstract base class would make each `case` of a match slower.
+    Each message is a frozen value (core.frozen) and a subclass of this class; the subclass defines everything about it.
+    This class has the parts that most messages share. It is no abstract base class, because that would slow down each
+    `case` of a match.
     """
 
     __slots__ = ()
@@ -42,21 +43,22 @@ class BaseMessage:
     SAID_IN: ClassVar[frozenset[Phase]]  # the state rule; core.session applies it to both directions
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object, of plain types only, without what travels as attachment. LocalError for more entries than
-        a message may have."""
+        """The JSON object, of plain types only, without the attachment. Raises LocalError if a list exceeds its
+        limit."""
         raise NotImplementedError
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
-        """The message that the JSON object means, with every field checked for type and range; unknown fields are
-        skipped. PeerError names the field that is wrong."""
+        """The message for a JSON object. Checks type and range of every field, and skips unknown fields. Raises
+        PeerError that names the wrong field."""
         raise NotImplementedError
 
     def encode(self) -> list[Buffer]:
-        """All its bytes, to be sent one buffer after the other. LocalError if no peer would take it."""
+        """All bytes of the message, as buffers to be sent in order. Raises LocalError if it violates a limit of the
+        protocol."""
         return [encode_message(self.to_wire())]
 
     def with_attachment(self, pieces: tuple[Piece, ...]) -> Self:
-        """The message with what came behind it. An attachment of a message that knows of none is skipped, like an
-        unknown field. PeerError for another attachment than the message names."""
+        """The message with its attachment. A message that has no attachment ignores it, like an unknown field. Raises
+        PeerError if the attachment is not the one that the message names."""
         return self

@@ -1,4 +1,4 @@
-"""Messages about the brake, which holds what looks like a disaster: BRAKE, DECISION.
+"""Messages about the brake, which holds changes that look like a disaster: BRAKE, DECISION.
 
 May import of this package: base, checks. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -25,7 +25,8 @@ __all__ = ["Brake", "Decision", "Held"]
 
 
 class Held(NamedTuple):
-    """What the sender's brake holds of the changes that `maker` made, up to its `counter`: `files` files, `path` is one."""
+    """What the sender's brake holds of the changes by `maker` up to `counter`: number of files, and the path of one of
+    them."""
 
     maker: str
     counter: int
@@ -35,7 +36,7 @@ class Held(NamedTuple):
 
 @frozen
 class Brake(BaseMessage):
-    """All that the sender's brake holds now."""
+    """Everything that the sender's brake holds now."""
 
     TYPE: ClassVar[str] = "BRAKE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -67,7 +68,7 @@ class Brake(BaseMessage):
 
 @frozen
 class Decision(BaseMessage):
-    """Somebody has decided: changes by `maker` up to its `counter` are meant (`approve`), or are to be undone."""
+    """A person decided: the changes by `maker` up to `counter` are to be carried out (`approve`), or to be undone."""
 
     TYPE: ClassVar[str] = "DECISION"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED

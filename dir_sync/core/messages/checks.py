@@ -1,7 +1,8 @@
-"""Single values of a message: checked on their way in, written on their way out.
+"""Checks for single values of a message, when decoding and encoding.
 
-Each `checked_` function takes what JSON gave and what to call it in an error, returns the value as we use it, and
-raises PeerError. In: digests are hex, paths are text, times are pairs. Here: 32 raw bytes, bytes, nanoseconds.
+Each `checked_` function takes a JSON value and the name to use in an error. It returns the value in our own form, or
+raises PeerError. On the wire, digests are hex, paths are text, and times are pairs; here they are 32 raw bytes, bytes,
+and nanoseconds.
 
 May import of this package: nothing. Imported by: the other modules of this package.
 """
@@ -46,13 +47,13 @@ PULL_ID_MAX: Final = 2**32 - 1
 
 _is_id = re.compile("[0-9a-f]{1,64}").fullmatch
 _is_maker = re.compile("[0-9a-f]{1,64}|=[0-9a-f]{1,63}").fullmatch
-are_makers = re.compile("(?:(?:[0-9a-f]{1,64}|=[0-9a-f]{1,63})\n)*").fullmatch  # many, each with a line end
+are_makers = re.compile("(?:(?:[0-9a-f]{1,64}|=[0-9a-f]{1,63})\n)*").fullmatch  # many ids, each followed by a newline
 
 _T = TypeVar("_T")
 
 
 def bounded(items: tuple[_T, ...], least: int, most: int) -> tuple[_T, ...]:
-    """`items`, to be sent. LocalError if no peer would take so many or so few."""
+    """`items`, unchanged. Raises LocalError if their number is outside the limits of the protocol."""
     if not least <= len(items) <= most:
         raise LocalError(f"{len(items)} entries in one message, {least} to {most} are allowed")
     return items
@@ -85,7 +86,7 @@ def checked_array(value: Any, what: str, least: int, most: int) -> list[Any]:
 
 
 def checked_time(seconds: Any, ns: Any, what: str) -> int:
-    """A time in nanoseconds; on the wire it is divmod(time, NS_PER_S)."""
+    """A time in nanoseconds; the wire carries divmod(time, NS_PER_S)."""
     whole = checked_int(seconds, what, limits.MTIME_S_MIN, limits.MTIME_S_MAX) * NS_PER_S
     return whole + checked_int(ns, what, 0, NS_PER_S - 1)
 
@@ -115,8 +116,8 @@ def checked_id(value: Any, what: str) -> str:
 
 
 def checked_maker(value: Any, makers: dict[str, str]) -> str:
-    """Who made a change. `makers`: those that were found good in this message, each once, so that its records share
-    them."""
+    """The maker of a change. `makers`: ids of this message that were checked already; its records share these
+    strings."""
     if type(value) is not str:
         raise wrong("maker")
     known = makers.get(value)
@@ -140,7 +141,7 @@ def checked_hex(value: Any, what: str, size: int) -> bytes:
             raw = bytes.fromhex(value)
         except ValueError:
             raise wrong(what) from None
-        if raw.hex() == value:  # fromhex takes blanks and capitals
+        if raw.hex() == value:  # fromhex also accepts blanks and capitals
             return raw
     raise wrong(what)
 
@@ -150,7 +151,7 @@ def text_of(path: bytes) -> str:
 
 
 def checked_bytes(value: Any, what: str) -> bytes:
-    """The bytes of a text in which surrogates stand for bytes that are not UTF-8, and only for those."""
+    """The bytes of a text in which surrogates stand for bytes that are not UTF-8, and for nothing else."""
     if type(value) is not str:
         raise wrong(what)
     try:
@@ -170,7 +171,7 @@ def checked_path(value: Any, what: str) -> bytes:
     if type(value) is str and value.isascii() and len(value) <= limits.PART_BYTES_MAX:
         around = f"/{value}/"
         if "/." not in around and "//" not in around and "\0" not in value:
-            return value.encode("ascii")  # as nearly all are, and found good at a fifth of the cost
+            return value.encode("ascii")  # nearly all paths are ASCII; this check costs a fifth of the general one
     raw = checked_bytes(value, what)
     try:
         return check_path(raw)
@@ -198,7 +199,7 @@ def checked_marks(fields: dict[str, Any]) -> tuple[bytes, ...] | None:
         data = bytes.fromhex(text)
     except ValueError as error:
         raise wrong("marks") from error
-    if 2 * len(data) != len(text):  # white space was in it
+    if 2 * len(data) != len(text):  # the text contained white space
         raise wrong("marks")
     return tuple(data[at : at + MARK_BYTES] for at in range(0, len(data), MARK_BYTES))
 

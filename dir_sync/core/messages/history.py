@@ -35,14 +35,14 @@ _WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
 
 @frozen
 class HistoryRequest(BaseMessage):
-    """Which versions do you keep? The `limit` newest."""
+    """Ask for the `limit` newest versions in the peer's history."""
 
     TYPE: ClassVar[str] = "HISTORY_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
 
     folder: str
     id: int
-    path: bytes  # this path and all below it; b"": all of the folder
+    path: bytes  # this path and everything below it; b"": the whole folder
     limit: int
     conflicts: bool = False  # only losers of conflicts
 
@@ -65,7 +65,7 @@ class HistoryRequest(BaseMessage):
 
 
 class Kept(NamedTuple):
-    """A content in the sender's history: what was at `path` until `until` (ns), when a change by `node` displaced it."""
+    """A version in the sender's history: it was at `path` until `until` (ns), when a change by `node` displaced it."""
 
     path: bytes
     kind: Kind  # FILE or SYMLINK
@@ -75,7 +75,7 @@ class Kept(NamedTuple):
     mode: int
     until: int
     why: str
-    node: str  # "": nobody knows
+    node: str  # "": unknown
 
 
 @frozen
@@ -135,7 +135,7 @@ def _checked_kept(row: Any, makers: dict[str, str]) -> Kept:
 
 @frozen
 class HaveRequest(BaseMessage):
-    """Which of these contents do you have?"""
+    """Ask which of these contents the peer has."""
 
     TYPE: ClassVar[str] = "HAVE_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -189,7 +189,7 @@ class Loser(NamedTuple):
 
 @frozen
 class Settle(BaseMessage):
-    """Somebody has seen these losers of conflicts: they are ordinary versions from now on."""
+    """A person has seen these losers of conflicts: from now on they are ordinary versions."""
 
     TYPE: ClassVar[str] = "SETTLE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED

@@ -28,7 +28,7 @@ PROTOCOL: Final = 2
 
 
 class ProtocolVersion(PeerError):
-    """The peer speaks another version of the protocol: `version`. `said_there`: the same, as the peer's user should read it."""
+    """The peer uses another version of the protocol. `said_there`: the same error in words for the peer's user."""
 
     def __init__(self, version: int) -> None:
         super().__init__(_versions(version, PROTOCOL))
@@ -42,7 +42,7 @@ def _versions(theirs: int, ours: int) -> str:
 
 
 class FolderIndex(NamedTuple):
-    """One folder of a HELLO: its name, the id of the sender's replica of it, and the last sequence that has."""
+    """One folder of a HELLO: its name, the id of the sender's replica, and the last sequence of that replica."""
 
     name: str
     replica: str
@@ -51,8 +51,8 @@ class FolderIndex(NamedTuple):
 
 @frozen
 class Hello(BaseMessage):
-    """The first message of each direction: which node speaks, and of which folders it has which replicas. ProtocolVersion
-    for one of another version, whatever else it says."""
+    """The first message of each direction: the node that speaks, and its replica of each folder. Decoding raises
+    ProtocolVersion for another version, whatever the other fields are."""
 
     TYPE: ClassVar[str] = "HELLO"
     SAID_IN: ClassVar[frozenset[Phase]] = FIRST
@@ -104,7 +104,7 @@ class Hello(BaseMessage):
         )
 
     def encode(self) -> list[Buffer]:
-        # Not super(): a dataclass with slots is another class than the one that super() would look for.
+        # Not super(): the decorator makes a new class, which super() would not find.
         (frame,) = BaseMessage.encode(self)
         if len(frame) - 8 > limits.HELLO_FRAME_BYTES_MAX:
             raise LocalError(f"a HELLO of {len(frame)} bytes")
@@ -123,7 +123,7 @@ class MemberRow(NamedTuple):
 
 @frozen
 class Members(BaseMessage):
-    """Of whom the sender knows that they belong to the same closed mesh. For people only, and said on sealed links only."""
+    """The members of the closed mesh that the sender knows. For display only, and sent only on sealed links."""
 
     TYPE: ClassVar[str] = "MEMBERS"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -141,7 +141,7 @@ class Members(BaseMessage):
 
 @frozen
 class Ping(BaseMessage):
-    """Are you there? A PONG with the same token is the answer."""
+    """Ask whether the connection is alive. The answer is a PONG with the same token."""
 
     TYPE: ClassVar[str] = "PING"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -175,7 +175,7 @@ class Pong(BaseMessage):
 
 @frozen
 class Close(BaseMessage):
-    """The last word: the speaker closes the connection, and says why. `text` is for people."""
+    """The last message: the speaker closes the connection, with a reason. `text` is for people."""
 
     TYPE: ClassVar[str] = "CLOSE"
     SAID_IN: ClassVar[frozenset[Phase]] = ANY_TIME
@@ -184,7 +184,7 @@ class Close(BaseMessage):
     text: str
 
     def to_wire(self) -> dict[str, Any]:
-        # Cut, not refused: the text may be made of anything, and the last word should be heard.
+        # Cut, not refused: the text may have any source, and the last message should arrive.
         said = self.text[: limits.TEXT_CHARS_MAX].encode("utf-8", "replace").decode("utf-8")
         return {"type": self.TYPE, "reason": self.reason, "text": said}
 

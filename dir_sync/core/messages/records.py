@@ -1,10 +1,9 @@
-"""A record as a row of JSON, both ways: one by one, and many new files column by column.
+"""A record as a row of JSON, in both directions: single records, and many new files column by column.
 
-A new field of a record is one edit here: `record_row`, `checked_record` and `page_size` stand side by side, and the
-columns leave a row that is longer than theirs to `checked_record`. Records come 100,000 at a time: one should be
-decoded within 8 microseconds and encoded within 5 on a slow machine (JSON and zlib take about twice and four times
-that). There each call and each look into a module or an enum shows. So names are bound once, and named tuples are made
-by tuple's constructor.
+A new field of a record is added in `record_row`, `checked_record` and `page_size` here; the decoder by columns passes a
+longer row to `checked_record`. Records arrive 100,000 at a time: on a slow machine one should be decoded within 8
+microseconds and encoded within 5 (JSON and zlib take about twice and four times as long). At that speed each call and
+each attribute look-up counts, so names are bound once, and named tuples are made by tuple's constructor.
 
 May import of this package: checks. Imported by: state, update, history; core.peers.announce takes `page_size` from the package.
 """
@@ -53,7 +52,7 @@ _MTIME_S_MIN, _MTIME_S_MAX = limits.MTIME_S_MIN, limits.MTIME_S_MAX
 
 
 def record_row(record: Record) -> list[Any]:
-    """LocalError for a record of what cannot be shared."""
+    """The row of a record. Raises LocalError for a record of something that is never shared."""
     path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, lineage = record
     if kind == _FILE:
         text = content.hex()
@@ -82,7 +81,7 @@ def record_row(record: Record) -> list[Any]:
 
 
 def checked_record(row: Any, makers: dict[str, str]) -> Record:
-    """`makers`: see `checked_maker`. PeerError for what is no record."""
+    """The record of a row. `makers`: see `checked_maker`. Raises PeerError for an invalid row."""
     if type(row) is not list or not 10 <= len(row) <= 11:
         raise PeerError("a record that is not an array of 10 or 11")
     text, number, size, content, mtime_s, mtime_ns, mode, stamp_ns, node, entries, *more = row
@@ -144,21 +143,21 @@ def _vector(entries: Any, makers: dict[str, str]) -> Vector:
 
 
 def page_size(record: Record) -> int:
-    """About how many bytes of JSON a record becomes; never less than an eighth of the truth."""
+    """The approximate size (bytes) of a record as JSON; at least an eighth of the real size."""
     path, _, _, content, _, _, _, vector, lineage = record
     size = 130 + 2 * len(content) + len(path) if path.isascii() else 130 + 2 * len(content) + 6 * len(path)
     return size + (len(vector) + len(lineage)) * (len(vector[0][0]) + 16) if vector else size
 
 
-# Many records at once. Column by column, so that the work is done by functions that are not Python's; what is
-# unusual in any way goes one by one, which also says what is wrong.
+# Many records at once: column by column, so that built-in functions do most of the work. Unusual rows are decoded one
+# by one, which also produces the error text.
 
 _to_stamp, _to_record = partial(_new, Stamp), partial(_new, Record)
 
 
 def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | None:
-    """Records of files with short ASCII paths that one node has changed each; None if that is not all of them.
-    TypeError or ValueError for what cannot be compared or is no number."""
+    """The records of new files with short ASCII paths, each changed by one node only; None if any row is something
+    else. Raises TypeError or ValueError for values that cannot be compared or are no numbers."""
     count = len(rows)
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {10}:
         return None
@@ -209,7 +208,7 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
     return list(map(_to_record, columns))
 
 
-# The content of a version that is no longer a record: in the history, or lost in a conflict
+# The content of a version in the history, or of the loser of a conflict
 
 
 def content_text(kind: Kind, content: bytes) -> str:
@@ -217,7 +216,7 @@ def content_text(kind: Kind, content: bytes) -> str:
 
 
 def checked_content(number: Any, content: Any) -> tuple[Kind, bytes]:
-    """What has a content: the digest of a file, the target of a link."""
+    """The content of a version: the digest of a file, or the target of a link."""
     kind = _KINDS.get(checked_int(number, "kind", 1, 3))
     if kind is _FILE:
         return kind, checked_digest(content, "content")

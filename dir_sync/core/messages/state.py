@@ -1,4 +1,4 @@
-"""Messages about what a node has and what it has heard: STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS.
+"""Messages about the state of a node and what it received: STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS.
 
 May import of this package: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -31,7 +31,7 @@ __all__ = ["Acknowledge", "Lacks", "State", "StateRequest"]
 
 @frozen
 class StateRequest(BaseMessage):
-    """Send me the index of your replica `replica` of this folder after the sequence `after`."""
+    """Ask for the rows of replica `replica` of this folder after the sequence `after`."""
 
     TYPE: ClassVar[str] = "STATE_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -39,8 +39,8 @@ class StateRequest(BaseMessage):
     folder: str
     replica: str
     after: int
-    sequence: int = 0  # the sender's own last one: 0, it has nothing
-    summary: bytes = b""  # at first contact: sums of the tags of its records, by bucket (protocol, 3.4)
+    sequence: int = 0  # the last sequence of the sender; 0: its index is empty
+    summary: bytes = b""  # at first contact: sums of the tags of its records, by bucket (docs/protocol.md, 3.4)
 
     def to_wire(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -65,8 +65,9 @@ class StateRequest(BaseMessage):
 
 @frozen
 class State(BaseMessage):
-    """A page of the sender's index in ascending sequence, up to `sequence`. `last`: it had no more to tell. `renames`: of files
-    in the page, the new name and an old one: what the receiver has there may be most of it."""
+    """A page of the sender's index in ascending sequence, up to `sequence`. `last`: there is no more to send.
+    `renames`: new and old name of renamed files in the page; the receiver's file under the old name is a good base for
+    a delta."""
 
     TYPE: ClassVar[str] = "STATE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -109,7 +110,7 @@ class State(BaseMessage):
 
 @frozen
 class Acknowledge(BaseMessage):
-    """Like a STATE, for rows that now equal what the receiver announced: each is a path and the stamp held there."""
+    """Like a STATE, for rows that now equal what the receiver announced: path and stamp of each."""
 
     TYPE: ClassVar[str] = "ACKNOWLEDGE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -141,8 +142,8 @@ class Acknowledge(BaseMessage):
 
 @frozen
 class Lacks(BaseMessage):
-    """What the sender has heard of from us up to `sequence`, and does not hold yet: files, their bytes that are still to come,
-    and other changes."""
+    """What the sender lacks of the announcements that it received up to `sequence`: number of files, their missing
+    bytes, and number of other changes."""
 
     TYPE: ClassVar[str] = "LACKS"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED

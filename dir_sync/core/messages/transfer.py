@@ -58,7 +58,7 @@ class PullItem(NamedTuple):
 
 @frozen
 class Pull(BaseMessage):
-    """Send me these ranges."""
+    """Ask for these ranges."""
 
     TYPE: ClassVar[str] = "PULL"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -96,7 +96,7 @@ class Pull(BaseMessage):
 
 @frozen
 class Refuse(BaseMessage):
-    """These pulls or delta requests are not answered, and why."""
+    """Pulls or delta requests that are not answered, with the reason."""
 
     TYPE: ClassVar[str] = "REFUSE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -121,7 +121,7 @@ class Refuse(BaseMessage):
 
 @frozen
 class DeltaRequest(BaseMessage):
-    """I hold `base`: make a delta from it to the content `digest` announced at `path`."""
+    """The sender has `base`, and asks for a delta from it to the content `digest` announced at `path`."""
 
     TYPE: ClassVar[str] = "DELTA_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -131,7 +131,7 @@ class DeltaRequest(BaseMessage):
     path: bytes
     digest: bytes
     base: bytes
-    size: int = 0  # of the base; 0: not told
+    size: int = 0  # bytes of the base; 0: unknown
 
     def to_wire(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -158,7 +158,7 @@ class DeltaRequest(BaseMessage):
 
 @frozen
 class NeedSignature(BaseMessage):
-    """I have no signature of the base of this delta request: send yours."""
+    """The speaker has no signature of the base of this delta request, and asks for it."""
 
     TYPE: ClassVar[str] = "NEED_SIGNATURE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -176,7 +176,7 @@ class NeedSignature(BaseMessage):
 
 @frozen
 class Signature(BaseMessage):
-    """The answer to NEED_SIGNATURE. It has no data until its attachment has come."""
+    """The answer to NEED_SIGNATURE. `data` is empty until the attachment has arrived."""
 
     TYPE: ClassVar[str] = "SIGNATURE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -208,7 +208,7 @@ class Signature(BaseMessage):
 
 @frozen
 class Delta(BaseMessage):
-    """The delta that was asked for is ready to be pulled: `size` bytes of it."""
+    """The requested delta can be pulled; it has `size` bytes."""
 
     TYPE: ClassVar[str] = "DELTA"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED

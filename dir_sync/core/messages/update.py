@@ -1,4 +1,4 @@
-"""MODIFICATION_UPDATE: what has changed at the sender, with the content of what is small.
+"""MODIFICATION_UPDATE: what changed at the sender, with the contents of small files.
 
 May import of this package: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -36,11 +36,11 @@ from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_mes
 __all__ = ["Change", "DeltaOffer", "ModificationUpdate"]
 
 _ACTIONS: Final = frozenset({"create", "modify", "delete", "rename"})
-_new: Final = tuple.__new__  # half the cost of a named tuple's own
+_new: Final = tuple.__new__  # half the cost of calling the named tuple
 
 
 class DeltaOffer(NamedTuple):
-    """A delta from the content `base` (digest) can be pulled; it has `size` bytes."""
+    """A delta of `size` bytes from the content `base` (digest) can be pulled."""
 
     base: bytes
     size: int
@@ -50,7 +50,7 @@ class DeltaOffer(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One change of an update. `content` is the whole file where `attached` is true, else None."""
+    """One change of an update. `content` is the whole file if `attached` is true, else None."""
 
     action: str  # "create", "modify", "delete" or "rename"
     record: Record
@@ -62,8 +62,8 @@ class Change(NamedTuple):
 
 @frozen
 class ModificationUpdate(BaseMessage):
-    """Changes in ascending sequence, up to `sequence`, and the times of folders. Contents travel as attachment, in the
-    order of their changes."""
+    """Changes in ascending sequence, up to `sequence`, and mtimes of folders. The attachment has the contents, in the
+    order of the changes."""
 
     TYPE: ClassVar[str] = "MODIFICATION_UPDATE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -72,7 +72,7 @@ class ModificationUpdate(BaseMessage):
     sequence: int
     changes: tuple[Change, ...]
     times: tuple[tuple[bytes, int], ...] = ()  # (folder, mtime in ns); b"" is the shared folder itself
-    attached: bool = False  # true exactly if one of the changes is
+    attached: bool = False  # true if a change has an attached content
 
     def to_wire(self) -> dict[str, Any]:
         if self.attached != any(change.attached for change in self.changes):
@@ -177,7 +177,7 @@ def _checked_change(fields: Any, makers: dict[str, str]) -> Change:
     return Change(action, record, source, attached, offer)
 
 
-# Many new files at once: what first contact is made of, so it goes column by column (see records)
+# Many new files at once: the bulk of a first contact, so they are decoded column by column (see records)
 
 _COLUMNS_MIN: Final = 8  # below, columns cost more than they save
 _action_of, _content_of, _record_of = itemgetter("action"), itemgetter("content"), itemgetter("record")
@@ -185,7 +185,7 @@ _to_change = partial(_new, Change)
 
 
 def _new_files(rows: list[Any], makers: dict[str, str]) -> tuple[Change, ...] | None:
-    """The changes, if all of them are new files with their content; None: decode them one by one."""
+    """The changes, if all of them are new files with content; None: they have to be decoded one by one."""
     if len(rows) < _COLUMNS_MIN or set(map(type, rows)) != {dict} or set(map(len, rows)) != {3}:
         return None
     try:

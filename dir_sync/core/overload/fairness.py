@@ -1,13 +1,13 @@
-"""Who is served next: shares of the engine's and the workers' time. Pure.
+"""Decides what is served next: fair shares of the engine's and the workers' time. Pure.
 
-In:   what waits for service, by address and by link; what each service has cost.
+In:   items that wait for service, by address and by link; the cost of each service.
 Out:  the next thing to serve.
-Rule: shares count what was really spent, not how many came or who came first. An idle one saves nothing up: whoever
-      begins to ask is served next, and from then on gets the same share as everybody else.
+Rule: shares are measured by real cost, not by the number or order of requests. An idle flow saves nothing up: when it
+asks for service it comes next, and from then on gets the same share as the others.
 
-The method is fair queueing by virtual time (A. Demers, S. Keshav, S. Shenker, 1989), in two levels: first among addresses,
-so that many links of one machine share what one link of another has, then among the links of an address. What a
-service costs is charged when it is over, because nobody knows it before.
+The method is fair queueing by virtual time (A. Demers, S. Keshav, S. Shenker, 1989), in two levels: first between
+addresses, so that all links of one machine share what another machine has for its one link; then between the links of
+an address. The cost of a service is charged afterwards, because it is not known before.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Flow(NamedTuple):
-    """Whose something is. Members of one group share what another group has for itself."""
+    """The owner of an item. The members of a group share what another group has for itself."""
 
     group: Hashable
     member: Hashable = ""
@@ -48,17 +48,17 @@ class _Group(Generic[T]):
 
     def __init__(self) -> None:
         self.members: dict[Hashable, _Member[T]] = {}
-        self.spent = 0.0  # virtual time: what it was served, or what the others were while it had nothing to do
+        self.spent = 0.0  # virtual time: the service that it got; while it was idle, it moved on with the others
         self.clock = 0.0  # of its members
         self.waiting = 0  # items of all members
         self.running = 0  # items that are being served
 
 
 class FairQueue(Generic[T]):
-    """Items of many flows, each in order within its flow."""
+    """Items of many flows, in order within each flow."""
 
     def __init__(self, at_once_max: int | None = None) -> None:
-        """`at_once_max`: of one group so many items may be served at the same time."""
+        """`at_once_max`: so many items of one group may be in service at the same time."""
         self._groups: dict[Hashable, _Group[T]] = {}
         self._clock = 0.0
         self._running = 0
@@ -85,8 +85,8 @@ class FairQueue(Generic[T]):
         self._count += 1
 
     def take(self, resting: Container[Hashable] = ()) -> tuple[Flow, T] | None:
-        """The next item to be served; None if there is none that may be. Each is followed by one `charge`. Nothing of the
-        groups in `resting` is taken."""
+        """The next item to serve, or None. Each call that returns an item is followed by one `charge`. Groups in
+        `resting` are passed over."""
         best: Hashable = None
         group: _Group[T] | None = None
         for name, one in self._groups.items():
@@ -111,7 +111,7 @@ class FairQueue(Generic[T]):
         return Flow(best, chosen), member.items.popleft()
 
     def charge(self, flow: Flow, cost: float) -> None:
-        """The service of an item that was taken is over, and has cost so much."""
+        """The service of an item has ended; `cost` is what it cost."""
         group = self._groups.get(flow.group)
         if group is None:
             return
@@ -122,13 +122,13 @@ class FairQueue(Generic[T]):
             member.spent += cost
         self._running -= 1
         if not self._count and not self._running:
-            self._clock = max(self._clock, group.spent)  # nobody has had to wait
+            self._clock = max(self._clock, group.spent)  # no other flow waited
         self._charges += 1
         if self._charges % _TIDY_EVERY == 0:
             self._tidy()
 
     def remove(self, flow: Flow, which: Callable[[T], bool]) -> list[T]:
-        """What waits in a flow and is not to be served any more."""
+        """Remove and return the waiting items of a flow for which `which` is true."""
         group = self._groups.get(flow.group)
         member = None if group is None else group.members.get(flow.member)
         if group is None or member is None:
@@ -141,7 +141,7 @@ class FairQueue(Generic[T]):
         return gone
 
     def _tidy(self) -> None:
-        """Forget whoever has nothing to be remembered for."""
+        """Drop groups and members without items whose virtual time is no longer needed."""
         for name, group in list(self._groups.items()):
             if group.waiting or group.running:
                 for key, member in list(group.members.items()):
@@ -154,17 +154,17 @@ class FairQueue(Generic[T]):
 
 
 class Backlog:
-    """Paths to be planned, each for the sake of one or more peers ("": for our own): in turns, one of each."""
+    """Paths to be planned, each for one or more peers ("": this node), served in rotation."""
 
     def __init__(self, most: int) -> None:
-        """Of one owner no more than `most` are kept; `overflowed` tells that some were not."""
-        self.owner = ""  # for whom paths are added now
+        """Keeps at most `most` paths for each owner; `overflowed` tells that some were dropped."""
+        self.owner = ""  # the owner of paths that are added now
         self.overflowed = False
         self._most = most
         self._queues: dict[str, dict[bytes, None]] = {}
 
     def for_one(self, owner: str) -> None:
-        """What is added from now on is for the sake of that peer."""
+        """Paths added from now on belong to that owner."""
         self.owner = owner
 
     def for_all(self) -> None:
@@ -186,7 +186,7 @@ class Backlog:
 
     @property
     def waiting(self) -> int:
-        """How many there are for the present owner."""
+        """The number of paths of the current owner."""
         return len(self._queues.get(self.owner, ()))
 
     def __len__(self) -> int:
@@ -202,7 +202,8 @@ class Backlog:
         self._queues.clear()
 
     def take(self, most: int) -> list[tuple[str, list[bytes]]]:
-        """Up to `most` paths, in equal shares, by owner. Who gets nothing for lack of `most` is first the next time."""
+        """Up to `most` paths, in equal shares by owner. An owner that gets none because `most` is reached comes first
+        next time."""
         taken: list[tuple[str, list[bytes]]] = []
         seen: set[bytes] = set()
         left = most
@@ -235,8 +236,8 @@ class Backlog:
 
 _PART_WEIGHT = 60  # records: some 2 ms of the engine's time
 _PART_WEIGHT_ALONE = 1_000
-_CONTENT_WEIGHT = 3  # of a change that brings its content along: it is installed, too
-_VECTOR_ENTRIES_PER_RECORD = 8  # so many cost as much to compare as the rest of a record
+_CONTENT_WEIGHT = 3  # of a change with its content: it is installed, too
+_VECTOR_ENTRIES_PER_RECORD = 8  # this many cost as much to compare as the rest of a record
 
 
 def _weights(records: Iterable[Record]) -> list[int]:
@@ -247,8 +248,9 @@ def _weights(records: Iterable[Record]) -> list[int]:
 
 
 def parts(message: Message, is_shared: bool) -> Sequence[Message]:
-    """A long announcement as several short ones, so that others are served in between. Only the last one says how far
-    the peer has been heard: if the link breaks before it, all of them are told again. `is_shared`: there are others."""
+    """Split a long announcement into several short ones, so that other peers are served in between. Only the last part
+    has the sequence of the message: if the link breaks before it, all parts are sent again. `is_shared`: there are
+    other peers."""
     weight = _PART_WEIGHT if is_shared else _PART_WEIGHT_ALONE
     match message:
         case State(folder, sequence, last, records, renames) if len(records) > 1:
@@ -271,7 +273,7 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
             if any(change[2] is not None for change in changes):
                 weight = max(
                     weight, limits.CHANGES_MAX
-                )  # a rename and the removal of its old name are one move together
+                )  # a rename and the removal of its old name are one move, and belong into one part
             groups = _cut(changes, weights, weight)
             if len(groups) == 1:
                 return [message]
@@ -291,8 +293,8 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
 
 
 def _both_names_together(records: tuple[Record, ...], renames: Sequence[tuple[bytes, bytes]]) -> tuple[Record, ...]:
-    """The records of a page, the new and the old name of a renamed file side by side: both are mostly in one part, so what
-    is at the old name is still there when the new one is planned."""
+    """The records of a page, with both names of a renamed file next to each other. Both are then mostly in one part, so
+    the file is still at the old name when the new one is planned."""
     known = {record.path: record for record in records}
     beside: dict[bytes, bytes] = {}
     for path, source in renames:

@@ -1,7 +1,7 @@
-"""Who asks for too much: each address has an allowance of what an honest node seldom asks for. Pure.
+"""Limits for requests that an honest node makes rarely, with an allowance for each address. Pure.
 
 In:   what a link asks for, and when.
-Out:  how long nothing more is read from it, whether it is dropped, and how long its address is kept away.
+Out:  how long its link is not read, whether it is disconnected, and how long its address is refused.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ __all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "place_among", "
 
 
 class Allowance(NamedTuple):
-    """So much at once and so much a second of what an honest node seldom asks for."""
+    """A limit for one kind of request: a burst, and a rate per second."""
 
     burst: float
     per_s: float
     words: str
-    patience_ms: int = 10_000  # whoever has nothing left of it for so long, without a pause, is dropped
+    patience_ms: int = 10_000  # an address that has exceeded the limit for so long without a pause is disconnected
 
 
 ALLOWED: dict[object, Allowance] = {
-    # One at each contact, one more when something was lost. Each can make us tell all we have.
+    # One at each contact, one more after a loss. Each can make us send our whole index.
     StateRequest: Allowance(512, 2, "requests for the whole state"),
-    HistoryRequest: Allowance(60, 1, "questions about the history"),  # somebody types a command for each
-    HaveRequest: Allowance(2_000_000, 4_000, "questions for contents"),  # of an undo: all contents that it lacks
-    Acknowledge: Allowance(50_000, 1_000, "acknowledgements"),  # one for each turn in which it took something over
+    HistoryRequest: Allowance(60, 1, "questions about the history"),  # a person types a command for each
+    HaveRequest: Allowance(2_000_000, 4_000, "questions for contents"),  # an undo asks for all contents that it lacks
+    Acknowledge: Allowance(50_000, 1_000, "acknowledgements"),  # one for each turn in which it installed something
     Lacks: Allowance(400, 10, "words on what it lacks"),
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
-    Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker that has one
+    Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker with a decision
     BrakeNews: Allowance(200, 5, "news of held changes"),
     "ping": Allowance(200, 20, "pings"),
     "unknown": Allowance(2_000, 100, "messages without a meaning"),
     "search": Allowance(10, 0.1, "signatures that lead to no delta"),  # seconds of CPU time
-    # What others have told already, or what is of no use here. Honest nodes may have much of it, and only once: long
-    # memories of what was deleted, a mesh that meets anew. Who is dropped goes on later from where it was.
+    # Announcements that repeat known records, or that change nothing. Honest nodes may send many of them once: many old
+    # deletions, or a mesh that reconnects. A disconnected node continues later where it stopped.
     "vain": Allowance(50_000, 100, "announcements that change nothing", 30_000),
     "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
 }
-"""By type of message, or by a word. What is not here is bounded by shares and windows alone: changes, and contents."""
+"""By type of message, or by name. Changes and contents are not here: fair shares and windows limit them."""
 
-_QUESTION = 100  # contents that cost as much to look up as a message that asks for one
-_TEXT_PER_ITEM = 2 * limits.KIB  # more of a message than honest ones have for each record, path or answer in it
+_QUESTION = 100  # so many look-ups of contents cost as much as one message
+_TEXT_PER_ITEM = 2 * limits.KIB  # more text than an honest message has for each record, path or answer
 
 
 def demand(message: Message) -> tuple[object, float]:
-    """What of an allowance a message takes."""
+    """Which allowance a message draws on, and how much of it."""
     match message:
         case HaveRequest(_, _, digests):
             return HaveRequest, _QUESTION + len(digests)
@@ -74,7 +74,7 @@ def demand(message: Message) -> tuple[object, float]:
 
 
 def worth(message: Message) -> int:
-    """How many bytes of text that message may well have."""
+    """The largest plausible size (bytes of text) of that message."""
     items = 1
     for value in (getattr(message, name) for name in message.__match_args__):
         if isinstance(value, tuple):
@@ -83,14 +83,14 @@ def worth(message: Message) -> int:
 
 
 _WAIT_MS_MAX = 10_000
-_BAR_MS = (10_000, 600_000)  # how long an address is kept away: at first, at most
+_BAR_MS = (10_000, 600_000)  # how long an address is refused: first and longest time
 _ERRORS = Allowance(64, 1, "messages that are none")
 _CALLS = Allowance(512, 16, "connections")
 _ADDRESSES_MAX = 4_096
 
 
 class Verdict(NamedTuple):
-    """`wait_ms`: read nothing more from that link for so long. `words`: drop it, and tell people so."""
+    """`wait_ms`: do not read from that link for so long. `words`: disconnect it, and log this text."""
 
     wait_ms: int = 0
     words: str = ""
@@ -100,7 +100,7 @@ _FINE = Verdict()
 
 
 class _Level:
-    """What is left of an allowance; below zero is debt."""
+    """The rest of one allowance; below zero is debt."""
 
     __slots__ = ("at_ms", "left", "slow_since_ms")
 
@@ -110,7 +110,7 @@ class _Level:
         self.slow_since_ms: int | None = None
 
     def take(self, allowance: Allowance, amount: float, now_ms: int) -> int:
-        """How long (ms) to wait before the next one."""
+        """Draw on the allowance. Returns how long (ms) to wait before the next request."""
         gained = max(0, now_ms - self.at_ms) * allowance.per_s / 1000
         self.left = min(allowance.burst, self.left + gained) - min(amount, allowance.burst)
         self.left = max(self.left, -allowance.burst)
@@ -125,14 +125,14 @@ class _Level:
 
 
 class Patience:
-    """What one address has asked for."""
+    """The state of one address."""
 
     def __init__(self, now_ms: int) -> None:
         self._levels: dict[object, _Level] = {}
         self.calls = _Level(_CALLS, now_ms)
         self.errors = _Level(_ERRORS, now_ms)
-        self.barred_ms = now_ms  # no connection before
-        self.bars = 0  # how often it was kept away
+        self.barred_ms = now_ms  # no connection is accepted before
+        self.bars = 0  # how often it was refused
         self.seen_ms = now_ms
 
     def ask(self, kind: object, amount: float, now_ms: int) -> Verdict:
@@ -154,7 +154,7 @@ class Patience:
 
 
 class Guard:
-    """All addresses: who is slowed, dropped, kept away. A link's own thread may ask; the caller locks."""
+    """All addresses: which are delayed, disconnected, refused. A link's own thread may call it; the caller locks."""
 
     def __init__(self) -> None:
         self._known: dict[str, Patience] = {}
@@ -168,7 +168,7 @@ class Guard:
                 del self._known[next(free, next(iter(self._known)))]
         elif known.bars and now_ms - max(known.seen_ms, known.barred_ms) > 2 * _BAR_MS[1]:
             known.bars = 0
-        self._known[address] = known  # the last to be forgotten
+        self._known[address] = known  # move it to the end: the last one to be forgotten
         known.seen_ms = now_ms
         return known
 
@@ -178,16 +178,16 @@ class Guard:
         if known.barred_ms > now_ms:
             return False
         if known.calls.take(_CALLS, 1, now_ms):
-            known.calls.left += 1  # what was refused does not count
+            known.calls.left += 1  # a refused connection does not count
             return False
         return True
 
     def may_ask(self, address: str, kind: object, now_ms: int) -> bool:
-        """False if nothing of its allowance is left now."""
+        """False if its allowance is used up now."""
         return self._of(address, now_ms).ask(kind, 0, now_ms).wait_ms == 0
 
     def calls_left(self, address: str) -> float:
-        """The more, the less often that address has called of late."""
+        """The rest of its allowance for connections: the higher, the fewer it made recently."""
         known = self._known.get(address)
         return _CALLS.burst if known is None else known.calls.left
 
@@ -199,8 +199,8 @@ class Guard:
         return self._of(address, now_ms).ask(kind, amount, now_ms)
 
     def erred(self, address: str, now_ms: int) -> Verdict:
-        """It has broken the protocol. Once is a fault, over and over is a flood: `wait_ms` and `words` if it is kept away
-        for that from now on."""
+        """It violated the protocol. A single error has no consequence; after many of them `wait_ms` and `words` say for
+        how long the address is refused."""
         known = self._of(address, now_ms)
         if known.errors.take(_ERRORS, 1, now_ms):
             known.errors.left += 1
@@ -209,11 +209,11 @@ class Guard:
         return _FINE
 
     def keep_away(self, address: str, now_ms: int) -> int:
-        """It has flooded us: for how long (ms) it may not come back. Longer each time."""
+        """It flooded us. Returns for how long (ms) it is refused: longer each time."""
         first, most = _BAR_MS
         known = self._of(address, now_ms)
         if address.startswith("127."):
-            return 0  # of this machine: to shut out one of its nodes would shut out all
+            return 0  # this machine: refusing one of its nodes would refuse all
         if known.barred_ms <= now_ms:
             known.bars += 1
             known.barred_ms = now_ms + backoff(first, known.bars - 1, most)
@@ -223,9 +223,9 @@ class Guard:
 def place_among(
     strangers: Mapping[int, str], address: str, calls_left: Callable[[str], float]
 ) -> tuple[bool, int | None]:
-    """Whether somebody from `address` may take a place among the strangers (their addresses, oldest first), and which of
-    them gives its own up: the oldest one of its own address, if that has many; else the oldest one of the address that
-    has called most often of late."""
+    """Whether a caller from `address` may take a place among the strangers (their addresses, oldest first), and which
+    stranger gives up its place for it. That is the oldest one of its own address, if that has many; otherwise the
+    oldest one of the address that called most often recently."""
     same = [one for one, other in strangers.items() if other == address]
     if len(same) >= limits.UNFINISHED_PER_ADDRESS_MAX:
         return True, same[0]

@@ -1,7 +1,7 @@
-"""A token bucket: so many at once, so many a second in the long run. The caller brings the clock (ms).
+"""A token bucket: a burst at once, and a rate per second in the long run. The caller passes the time (ms).
 
-A limit for what a node sends or fetches would be one of these: in the writer of `node` (`network.outbox`), and in the window of
-a transfer (`core.transfers.transfer`).
+A rate limit for sending or fetching would use one of these: in the writer of `node` (`network.outbox`), and in the
+window of a transfer (`core.transfers.transfer`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ __all__ = ["TokenBucket"]
 
 
 class TokenBucket:
-    """So many at once, so many a second in the long run."""
+    """A burst at once, and a rate per second in the long run."""
 
     __slots__ = ("_at_ms", "_burst", "_level", "_per_ms")
 
@@ -21,18 +21,18 @@ class TokenBucket:
         self._at_ms = now_ms
 
     def take(self, now_ms: int) -> bool:
-        """Take one; False if there is none."""
+        """Take one token. False if there is none."""
         if self.wait_ms(now_ms):
             return False
         self._level -= 1
         return True
 
     def wait_ms(self, now_ms: int) -> int:
-        """0 if one can be taken now, else in how many ms."""
+        """0 if a token is available now; otherwise the time (ms) until one is."""
         self._level = min(self._burst, self._level + max(0, now_ms - self._at_ms) * self._per_ms)
         self._at_ms = max(now_ms, self._at_ms)
         return 0 if self._level >= 1 else int((1 - self._level) / self._per_ms) + 1
 
     def is_full(self, now_ms: int) -> bool:
-        """True if forgetting this bucket and making a new one changes nothing."""
+        """True if the bucket is full, so that it can be dropped and made anew later."""
         return not self.wait_ms(now_ms) and self._level >= self._burst

@@ -1,7 +1,7 @@
-"""Which nodes are known, and at which addresses they were heard.
+"""Known nodes, and the addresses at which they were heard.
 
-In:   beacons, HELLOs and ends of links, as the roster tells them. Out: DialTargets.
-Rule: whatever strangers can fill has a cap, and no stranger ever pushes out a node that is connected.
+In:   beacons, HELLOs and ended links, from the roster. Out: DialTargets.
+Rule: everything that strangers can fill has a limit, and a stranger never displaces a connected node.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dir_sync.core.peers.links import Links
 __all__ = ["Address", "AddressBook", "DialTarget"]
 
 REMEMBER_MS = 600_000  # addresses of nodes that are neither heard nor connected
-STRANGERS_MAX = 1_024  # nodes heard of, never connected
-MET_MAX = limits.LINKS_MAX + 1_024  # nodes connected once: those that are now, and some that left
+STRANGERS_MAX = 1_024  # nodes heard and never connected
+MET_MAX = limits.LINKS_MAX + 1_024  # nodes that were connected at least once: the connected ones, and some that left
 ADDRESSES_MAX = 8  # of one node: its interfaces
 OURSELVES_MAX = 64  # addresses that turned out to be our own
-STRANGERS_BURST, STRANGERS_PER_S = 512, 100.0  # new names heard; 200 nodes may well start at once
+STRANGERS_BURST, STRANGERS_PER_S = 512, 100.0  # new names heard; 200 nodes may start at once
 
 Address = tuple[str, int]  # host and port
 
@@ -35,7 +35,7 @@ class KnownAddress:
 
 
 class DialTarget:
-    """Somebody to have a link with: a node, or whoever answers at a fixed address."""
+    """A node to connect with; or the unknown node at a fixed address."""
 
     __slots__ = (
         "addresses",
@@ -52,17 +52,17 @@ class DialTarget:
     )
 
     def __init__(self, node: str | None, now_ms: int, fixed: Address | None = None) -> None:
-        self.node = node  # None: nobody answered at the fixed address yet
+        self.node = node  # None: the node at the fixed address is still unknown
         self.is_fixed = fixed is not None
-        self.instance: str | None = None  # the last one that was heard of; of a fixed address always None
+        self.instance: str | None = None  # the last one heard; always None for a fixed address
         self.addresses = {} if fixed is None else {fixed: KnownAddress(now_ms)}
         self.heard_ms = now_ms
         self.due: int | None = None  # when to dial
         self.step = 0  # of the back-off
-        self.no_dial_before_ms = now_ms  # whatever beacons come
-        self.is_queued = False  # due, and waiting for one of the dials
-        self.is_flying = False  # being dialled, or the HELLO is still to come
-        self.is_gone = False  # no longer in the book
+        self.no_dial_before_ms = now_ms  # in spite of any beacon
+        self.is_queued = False  # due, and waiting for a free dial slot
+        self.is_flying = False  # being dialled, or connected and without HELLO
+        self.is_gone = False  # removed from the book
 
     def see(self, address: Address, now_ms: int) -> None:
         """The node was heard at that address."""
@@ -97,7 +97,7 @@ class AddressBook:
     # --- targets ----------------------------------------------------------------------------------------------------
 
     def heard_of(self, node: str, now_ms: int) -> DialTarget | None:
-        """The target of a node that was just heard; None if too many new names came lately."""
+        """The target of a node that was just heard; None if too many new names were heard recently."""
         target = self._touch(node)
         if target is None:
             if not self._new_names.take(now_ms):
@@ -108,7 +108,7 @@ class AddressBook:
         return target
 
     def connected(self, node: str, now_ms: int) -> DialTarget:
-        """The target of a node that has a link with us: from now on it is no stranger."""
+        """The target of a node with a link: from now on it is no stranger."""
         target = self._touch(node)
         if target is None or node in self.strangers:
             target = self.strangers.pop(node, None) or DialTarget(node, now_ms)
@@ -125,13 +125,13 @@ class AddressBook:
         return target.node in self.strangers and self.strangers[target.node] is target
 
     def belongs_to(self, address: Address, owner: DialTarget) -> None:
-        """It is proved that `owner` answers there: nobody else does any more."""
+        """`owner` proved that it is the node at this address: remove the address from all others."""
         for target in self._all():
             if target is not owner:
                 target.addresses.pop(address, None)
 
     def sweep(self, now_ms: int) -> None:
-        """Forget what is old."""
+        """Forget old nodes and addresses."""
         for book in (self.strangers, self.met):
             for node in [node for node, target in book.items() if target.heard_ms < now_ms - REMEMBER_MS]:
                 if not self._links.is_live(node):
@@ -141,14 +141,14 @@ class AddressBook:
                 target.drop_old(now_ms - REMEMBER_MS)
 
     def take_gone(self) -> list[DialTarget]:
-        """The targets that were forgotten since the last call."""
+        """Remove and return the targets that were forgotten since the last call."""
         gone, self._gone = self._gone, []
         return gone
 
     # --- our own addresses ------------------------------------------------------------------------------------------
 
     def is_ours(self, address: Address) -> bool:
-        """True if we have met ourselves there."""
+        """True if a connection to that address reached this node itself."""
         return address in self._ourselves
 
     def met_ourselves_at(self, address: Address) -> None:
@@ -166,7 +166,7 @@ class AddressBook:
         yield from self.strangers.values()
 
     def _touch(self, node: str) -> DialTarget | None:
-        """What is known of a node, which becomes the one to be forgotten last."""
+        """The target of a node, moved to the end: the last one to be forgotten."""
         for book in (self.met, self.strangers):
             target = book.pop(node, None)
             if target is not None:

@@ -1,8 +1,9 @@
-"""What a peer was told of our index, and the messages that tell it what changed here.
+"""What was announced to a peer, and the messages that announce what changed here.
 
-In:   rows of the index, in ascending sequence, and what is fresh about them.
+In:   rows of the index in ascending sequence, and the fresh changes among them.
 Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages.
-Rule: together they carry every row once, in ascending sequence; only the last message of a turn moves the sequence on.
+Rule: together the messages carry every row once, in ascending sequence; only the last message of a turn advances the
+sequence.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from dir_sync.core.transfers.growth import MARK_BYTES
 __all__ = ["Fresh", "Pushes", "Seeding", "Subscriber", "Told", "pages", "tell"]
 
 _NO_SOURCES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
-_UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not yet acknowledged; above, changes are offers
+_UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not acknowledged; above, changes are announced without content
 
 
 class Fresh(NamedTuple):
@@ -44,7 +45,7 @@ class Fresh(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A message, and roughly how many bytes it is."""
+    """A message, and its approximate size in bytes."""
 
     message: Message
     size: int
@@ -52,14 +53,14 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Pushes:
-    """Contents that a peer was sent unasked and has not acknowledged yet."""
+    """Contents that were pushed to a peer and not acknowledged yet."""
 
     sizes: dict[bytes, int] = field(default_factory=dict)  # by path
     total: int = 0  # bytes of all
     acked_ms: int = 0  # when the peer last acknowledged something
 
     def acknowledged(self, path: bytes) -> None:
-        """The peer holds, or has moved beyond, what was pushed there."""
+        """The peer has the pushed version at this path, or a newer one."""
         size = self.sizes.pop(path, None)
         if size is not None:
             self.total -= size
@@ -76,11 +77,11 @@ class Pushes:
 
 @dataclass(slots=True)
 class Seeding:
-    """A peer that came with nothing is sent contents unasked, page by page."""
+    """The state of seeding: a peer with an empty folder is sent contents without asking, page by page."""
 
-    contents: set[bytes] | None = None  # what it was sent; None: it is asked what it wants
+    contents: set[bytes] | None = None  # contents sent so far; None: the peer is not being seeded
     page: list[tuple[int, Record]] = field(default_factory=list)  # rows whose contents are being read for it
-    has_announced: bool = False  # the peer has announced something that is no answer to what it was told
+    has_announced: bool = False  # the peer announced something that is no answer to our announcements
 
     def begin(self) -> None:
         self.contents = set()
@@ -94,28 +95,30 @@ class Seeding:
 
 @dataclass(slots=True)
 class Subscriber:
-    """What one peer was told of our index, and what it need not be told."""
+    """What was announced to one peer, and what need not be announced."""
 
     contact: Contact
-    sent: int = 0  # our sequence up to which it was told
-    told_last: bool = False  # it was told that this is all
-    summary: bytes = b""  # of its state, as it asked for ours; b"" once the two were compared
-    equal: frozenset[int] = frozenset()  # buckets in which it holds what we hold ...
-    equal_until: int = 0  # ... up to this sequence of ours
-    shared: int = 0  # records of ours that it has acknowledged or announced just so
-    knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)  # what it announced and we took over
+    sent: int = 0  # our sequence up to which everything was announced
+    told_last: bool = False  # a message with `last` was sent
+    summary: bytes = b""  # the summary of its index, from its STATE_REQUEST; b"" after the comparison
+    equal: frozenset[int] = frozenset()  # buckets in which its records equal ours ...
+    equal_until: int = 0  # ... up to this sequence
+    shared: int = 0  # records of ours that it acknowledged or announced identically
+    # versions that it announced and that we accepted
+    knows: dict[bytes, tuple[Stamp, Vector]] = field(default_factory=dict)
     pushes: Pushes = field(default_factory=Pushes)
     seeding: Seeding = field(default_factory=Seeding)
 
     def begin(self, after: int, summary: bytes) -> None:
-        """It asks to be told what came after that sequence; or, if that is 0, what differs from its summary."""
+        """It asked for everything after that sequence; or, if that is 0, for everything that differs from its
+        summary."""
         self.sent = after
         self.told_last = False
         self.summary = b"" if after else summary
 
     def compare(self, ours: bytes, sequence: int, files: int) -> None:
-        """Known here: the summary of what a peer holds, which never saw our index. Where the sums are the same, it holds
-        what we hold up to `sequence`, and need not be told."""
+        """Compare the summary of a peer that never received our index with ours. Buckets with equal sums need not be
+        announced up to `sequence`."""
         theirs, self.summary = self.summary, b""
         self.equal = frozenset(
             number for number in range(limits.SUMMARY_BUCKETS) if ours[8 * number :][:8] == theirs[8 * number :][:8]
@@ -126,7 +129,7 @@ class Subscriber:
             self.sent = sequence
 
     def taken_over(self, record: Record) -> None:
-        """We hold now what it announced: it is told so in short."""
+        """We accepted its version: it gets a short acknowledgement."""
         self.shared += record.stamp.maker != self.contact.replica
         self.knows[record.path] = (record.stamp, record.vector)
 
@@ -148,10 +151,10 @@ def tell(
     cache: dict[object, Told],
     sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES,
 ) -> list[Told]:
-    """The messages that tell `peer` about `rows` (sequence, record; ascending), the last of which moves it to `until`.
+    """The messages that announce `rows` (sequence, record; ascending) to `peer`. The last one advances it to `until`.
 
-    `cache` is shared by the peers of one turn: who is told the same gets the same message, encoded once. `sources`: new
-    names of files, and the names that they had."""
+    `cache` is shared by the peers of one turn: peers that need the same message share one, which is encoded once.
+    `sources`: new names of files -> their earlier names."""
     held: list[tuple[bytes, Stamp]] = []
     others: list[Record] = []
     changes: list[Fresh] = []
@@ -197,8 +200,8 @@ def tell(
 
 
 def pages(records: list[Record], sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES) -> list[tuple[Record, ...]]:
-    """Records in pages that are bounded in number and in bytes. A file and the removal that follows it may be the two halves
-    of a rename: no page ends between them, for whoever hears of the new name alone makes a copy."""
+    """Records in pages of limited number and size. A file and the removal after it may be the two halves of a rename,
+    so no page ends between them: a peer that knows only the new name would make a copy."""
     out: list[tuple[Record, ...]] = []
     page: list[Record] = []
     size = 0
@@ -222,7 +225,7 @@ def pages(records: list[Record], sources: Mapping[bytes, tuple[bytes, ...]] = _N
 
 
 def _groups(peer: Subscriber, changes: list[Fresh]) -> list[tuple[list[Fresh], bool]]:
-    """Changes in groups that each fit one update, and whether the group's content goes along."""
+    """Changes in groups that each fit one update, and whether to attach the group's content."""
     groups: list[tuple[list[Fresh], bool]] = []
     group: list[Fresh] = []
     attached = text = 0
@@ -231,7 +234,7 @@ def _groups(peer: Subscriber, changes: list[Fresh]) -> list[tuple[list[Fresh], b
         one = page_size(change.record) + 64
         if change.delta is not None and change.delta.marks is not None:
             one += 2 * MARK_BYTES * len(change.delta.marks)
-        is_rename = change.source is not None  # the removal of its old name is the next, and must not be parted from it
+        is_rename = change.source is not None  # the removal of its old name is next, and belongs into the same group
         if group and (
             len(group) + is_rename >= limits.CHANGES_MAX
             or attached + size > limits.ATTACHED_BYTES_MAX

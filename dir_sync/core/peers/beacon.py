@@ -1,10 +1,10 @@
 """The beacon, as a value and as the bytes of one UDP datagram (docs/protocol.md, section 1).
 
 In:   a Beacon, or bytes that anybody may have sent.
-Out:  the datagram; a Beacon, or None for anything that is no valid beacon of this mesh. Of a node of another mesh: what people
-      should know.
-Rule: an open beacon of another version of the protocol counts, if its fields are understood: its sender is dialled, so
-      that both sides say which of them is to be upgraded.
+Out:  the datagram; a Beacon; None for anything that is no valid beacon of this mesh; or, for a node of another mesh, a
+text for people.
+Rule: an open beacon of another protocol version is accepted if its fields are valid. Its sender is dialled, so that
+both sides report which of them has to be upgraded.
 """
 
 from __future__ import annotations
@@ -40,37 +40,37 @@ CLOSED_TO_US: Final = (
     "belongs to a closed mesh, and this node is open: they do not connect. To join it: 'invite DIR' there, and"
     " 'join DIR CODE' here"
 )
-FOLDER_TAGS_MAX = 16  # folders that a beacon names; more do not fit beside two long ids, and then it names none
+FOLDER_TAGS_MAX = 16  # folders that a beacon names; beyond that there is no room beside two long ids, and it names none
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _TAG = re.compile(r"[0-9a-f]{8}")
 
 
 class Beacon(NamedTuple):
-    """What a node says of itself to everybody near."""
+    """What a node announces to the local network."""
 
     node: str
     instance: str
     port: int
-    ask: bool  # whoever does not know this instance yet should announce itself at once
-    folders: tuple[str, ...] | None = None  # tags of the folders it shares, ascending; None: it does not say
+    ask: bool  # nodes that do not know this instance yet should answer with their beacon
+    folders: tuple[str, ...] | None = None  # tags of the folders it shares, ascending; None: not included
 
 
 class Foreign(NamedTuple):
-    """A node near us that is not of our mesh."""
+    """A nearby node of another mesh."""
 
     words: str  # for people
 
 
 def folder_tags(names: Iterable[str]) -> tuple[str, ...] | None:
-    """What a beacon says of the folders that a node shares: the first 4 bytes of BLAKE3 of each name, in hex. None if
-    there are too many for one datagram."""
+    """The tags of the folders that a node shares: the first 4 bytes of BLAKE3 of each name, in hex. None if there are
+    too many for one datagram."""
     tags = {blake3(name.encode("utf-8", "surrogateescape")).hexdigest(length=4) for name in names}
     return tuple(sorted(tags)) if len(tags) <= FOLDER_TAGS_MAX else None
 
 
 def encode_beacon(beacon: Beacon) -> bytes:
-    """The datagram; at most 512 bytes."""
+    """The datagram; at most BEACON_BYTES_MAX bytes."""
     fields: dict[str, object] = {"dir_sync": PROTOCOL, "mesh": MESH, **fields_of(beacon)}
     data = json.dumps(fields, separators=(",", ":")).encode("ascii")
     assert len(data) <= limits.BEACON_BYTES_MAX
@@ -78,13 +78,13 @@ def encode_beacon(beacon: Beacon) -> bytes:
 
 
 def decode_beacon(data: bytes) -> Beacon | None:
-    """None for anything but a valid beacon of this mesh. Never raises."""
+    """The beacon in a datagram; None for anything but a valid beacon of this mesh. Never raises."""
     fields = json_fields(data, of_any_version=True)
     return None if fields is None or fields.get("mesh") != MESH else beacon_of(fields)
 
 
 def fields_of(beacon: Beacon) -> dict[str, object]:
-    """What a beacon says of its node."""
+    """The JSON fields of a beacon."""
     fields: dict[str, object] = {
         "node": beacon.node,
         "instance": beacon.instance,
@@ -97,7 +97,7 @@ def fields_of(beacon: Beacon) -> dict[str, object]:
 
 
 def json_fields(data: bytes, of_any_version: bool = False) -> dict[str, object] | None:
-    """The JSON object of a datagram of this version, of any mesh. Never raises."""
+    """The JSON object of a datagram of this protocol version, of any mesh; None if there is none. Never raises."""
     if len(data) > limits.BEACON_BYTES_MAX:
         return None
     try:
@@ -107,7 +107,7 @@ def json_fields(data: bytes, of_any_version: bool = False) -> dict[str, object] 
             parse_constant=no_such_number,
             parse_float=no_such_number,
         )
-    except (ValueError, RecursionError):  # RecursionError: 512 brackets, met deep in somebody's stack
+    except (ValueError, RecursionError):  # RecursionError: 512 brackets, when the caller's stack is deep already
         return None
     if not isinstance(fields, dict):
         return None
@@ -118,7 +118,7 @@ def json_fields(data: bytes, of_any_version: bool = False) -> dict[str, object] 
 
 
 def beacon_of(fields: dict[str, object]) -> Beacon | None:
-    """None if it is not what `fields_of` makes."""
+    """The beacon for these fields; None if they are invalid."""
     node, instance = fields.get("node"), fields.get("instance")
     port, ask = fields.get("port"), fields.get("ask")
     if not isinstance(node, str) or not isinstance(instance, str) or not isinstance(ask, bool):
@@ -138,14 +138,14 @@ def beacon_of(fields: dict[str, object]) -> Beacon | None:
 
 
 class OpenPresence:
-    """How the nodes of an open mesh are heard: by anybody."""
+    """Beacons of an open mesh: every node can read them."""
 
     def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
-        """What to send from the address `at`."""
+        """The datagrams to send from the address `at`."""
         return [encode_beacon(beacon)]
 
     def heard(self, data: bytes, source: str) -> Beacon | Foreign | None:
-        """What a datagram from `source` says; None if it says nothing to us. Never raises."""
+        """The beacon or foreign node in a datagram from `source`; None if it is invalid. Never raises."""
         fields = json_fields(data, of_any_version=True)
         if fields is None:
             return None

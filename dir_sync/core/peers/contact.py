@@ -1,7 +1,7 @@
-"""A connected peer, as all machines see it.
+"""A connected peer, as all machines of the engine see it.
 
-In:   what the handshake told. Out: who it is, how far the two have greeted each other, and the connection.
-Rule: what one machine alone knows of a peer stands in that machine, by the id of the replica.
+In:   the result of the handshake. Out: who the peer is, which states were exchanged, and the connection.
+Rule: state that only one machine needs is kept in that machine, by the id of the replica.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["Contact"]
 class Contact:
     """One connected peer."""
 
-    replica: str  # its id: so peers are called in the index, events and effects
+    replica: str  # its id in the index, in events and in effects
     name: str
-    connection: Connection  # shared with the other folders that the two nodes have in common
+    connection: Connection  # shared by all folders that the two nodes have in common
     may_write: bool = True  # false: a read-only member of a closed mesh
-    has_asked: bool = False  # it has asked for our state: from then on it is told what changes
-    was_asked: bool = False  # we have asked for its state
-    synced: bool = False  # it has told us all it had
+    has_asked: bool = False  # it asked for our state: from then on changes are announced to it
+    was_asked: bool = False  # we asked for its state
+    synced: bool = False  # its state has arrived completely
     standing: Standing = field(default_factory=Standing)
 
     @property

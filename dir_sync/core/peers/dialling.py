@@ -1,6 +1,6 @@
-"""Whom to dial when: back-off and roles. `dial_limits` says how soon one address may be dialled again.
+"""Which node to dial when: back-off and roles. `dial_limits` says how soon one address may be dialled again.
 
-In:   targets that are wanted, and how dials ended. Out: Dials.
+In:   targets to connect with, and the results of dials. Out: Dials.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dir_sync.core.rng import Uniform
 
 __all__ = ["HOPELESS", "NOTHING_IN_COMMON", "Dial", "Dialling"]
 
-LARGER_WAITS_MS = 500  # the smaller id dials; this is for where only the larger one can
+LARGER_WAITS_MS = 500  # the node with the smaller id dials; this is for networks where only the other one can
 BACKOFF_FIRST_MS, BACKOFF_MOST_MS = 250, 30_000
 BACKOFF_JITTER = 0.25
 DIALS_MAX = 16  # at the same time
-STRANGER_DIALS_MAX = 12  # of these: forged beacons may not keep us from those whom we know
-NOTHING_IN_COMMON = "no-common-folder"  # with this instance, for as long as it runs
-HOPELESS = frozenset({"protocol-version", "overload", NOTHING_IN_COMMON})  # soon again would end the same way
+STRANGER_DIALS_MAX = 12  # of these, for strangers: forged beacons do not keep us from known nodes
+NOTHING_IN_COMMON = "no-common-folder"  # valid for this instance, as long as it runs
+HOPELESS = frozenset({"protocol-version", "overload", NOTHING_IN_COMMON})  # an early retry would end the same way
 NEVER_MS = 2**62
 
 _STEPS = (BACKOFF_MOST_MS // BACKOFF_FIRST_MS).bit_length()  # doublings until the back-off is at its most
@@ -36,14 +36,14 @@ _Queue = OrderedDict[DialTarget, None]  # in order of arrival
 
 
 class Dial(NamedTuple):
-    """Connect to this address; tell `dialled` how it went."""
+    """Connect to this address, and call `dialled` with the result."""
 
-    address: str  # IPv4 address; of a fixed peer whatever was given
+    address: str  # an IPv4 address; for a fixed peer, as the user gave it
     port: int
 
 
 class Dialling:
-    """The dials of one node. `node`, `instance`: who we are."""
+    """The dials of one node. `node`, `instance`: our own ids."""
 
     def __init__(self, node: str, instance: str, links: Links, book: AddressBook, rng: Uniform, now_ms: int) -> None:
         self.node = node
@@ -51,13 +51,13 @@ class Dialling:
         self._links = links
         self._book = book
         self._rng = rng
-        self._dials: dict[Address, DialTarget] = {}  # asked for, not yet answered
-        self._silent: dict[int, tuple[DialTarget, Address]] = {}  # dialled links that have not said HELLO
+        self._dials: dict[Address, DialTarget] = {}  # started and not finished
+        self._silent: dict[int, tuple[DialTarget, Address]] = {}  # dialled links without HELLO
         self._limits = DialLimits()
-        # (due, counter, target); stale if the target's due is another.
+        # (due, counter, target); an entry is stale if the target's due time differs.
         self._heap: list[tuple[int, int, DialTarget]] = []
         self._count = 0
-        self._queue: _Queue = OrderedDict()  # due, waiting for one of the dials
+        self._queue: _Queue = OrderedDict()  # due, waiting for a free dial slot
         self._stranger_queue: _Queue = OrderedDict()
         for target in book.fixed:
             self._schedule(target, now_ms)
@@ -65,18 +65,18 @@ class Dialling:
     # --- what is wanted ---------------------------------------------------------------------------------------------
 
     def is_wanted(self, target: DialTarget) -> bool:
-        """True if a dial could bring something that is not there yet, nor on its way."""
+        """True if a dial could achieve something that is neither there nor being attempted."""
         if target.is_flying or target.is_queued or target.is_gone:
             return False
         link_id = self._links.id_of(target.node)
         if link_id is None:
             return True
-        # A beacon told of another instance: the peer was started anew, and its old link does not know it yet.
+        # A beacon named another instance: the peer has restarted, and its old link is not closed yet.
         return target.instance is not None and target.instance != self._links[link_id].instance
 
     def dial_soon(self, target: DialTarget, now_ms: int, at_once: bool = False) -> None:
-        """It was just heard: dial, even where a dial failed a moment ago. The smaller id does so at once, and so do both
-        if `at_once`; the larger one waits whether the other one succeeds."""
+        """It was just heard: dial, even if a dial failed a moment ago. The node with the smaller id dials at once, and
+        both do if `at_once`; otherwise the larger one waits to see whether the other succeeds."""
         if not self.is_wanted(target) or target.no_dial_before_ms > now_ms:
             return
         due = now_ms if at_once else now_ms + self._role_ms(target)
@@ -84,7 +84,7 @@ class Dialling:
             self._schedule(target, due)
 
     def retry(self, target: DialTarget, now_ms: int) -> None:
-        """Try again: an address that did not fail yet at once, else after the back-off."""
+        """Try again: at once at an address that has not failed yet, otherwise after the back-off."""
         if not self.is_wanted(target):
             return
         failures = [seen.failures for known, seen in target.addresses.items() if not self._book.is_ours(known)]
@@ -96,21 +96,21 @@ class Dialling:
             self._schedule(target, now_ms + pause_ms + self._role_ms(target))
 
     def bar(self, target: DialTarget, now_ms: int) -> None:
-        """Not again for as long as the back-off gets, whatever beacons of that instance say."""
+        """Do not dial it for the longest back-off, whatever beacons of that instance arrive."""
         target.step = _STEPS
         if self.is_wanted(target):
             target.no_dial_before_ms = now_ms + self._pause_ms(target.step)
             self._schedule(target, target.no_dial_before_ms)
 
     def turn_away(self, target: DialTarget, reason: str, now_ms: int) -> None:
-        """A link ended for a reason that will not go away soon. A beacon of another instance ends that, too."""
+        """A link ended for a lasting reason: do not dial this instance soon. A beacon of another instance ends that."""
         self.bar(target, now_ms)
         if reason == NOTHING_IN_COMMON and target.instance is not None:
             target.due = None
             target.no_dial_before_ms = NEVER_MS
 
     def sweep(self, now_ms: int) -> None:
-        """Once a beat: see to it that no fixed peer is forgotten, and forget what is old."""
+        """Called at each beat: keep fixed peers scheduled, and forget old entries."""
         for target in self._book.fixed:
             if target.due is None and self.is_wanted(target):
                 self._schedule(target, now_ms)
@@ -119,7 +119,7 @@ class Dialling:
     # --- dials ------------------------------------------------------------------------------------------------------
 
     def due(self, now_ms: int) -> Iterator[Dial]:
-        """The dials to begin now."""
+        """The dials to start now."""
         for target in self._book.take_gone():
             self._queue.pop(target, None)
             self._stranger_queue.pop(target, None)
@@ -134,7 +134,7 @@ class Dialling:
         yield from self._dial_from(self._stranger_queue, STRANGER_DIALS_MAX, now_ms)
 
     def next_ms(self, now_ms: int) -> int | None:
-        """When `due` will have something; None: not before something else happens."""
+        """The time (ms) at which `due` has something; None: not before another event."""
         if (self._queue and len(self._dials) < DIALS_MAX) or (
             self._stranger_queue and len(self._dials) < STRANGER_DIALS_MAX
         ):
@@ -144,7 +144,7 @@ class Dialling:
         return self._heap[0][0] if self._heap else None
 
     def dialled(self, address: Address, link_id: int | None, now_ms: int) -> None:
-        """A Dial has ended: in a link, or in nothing."""
+        """A Dial has ended, with a link or without (None)."""
         target = self._dials.pop(address, None)
         if target is None:
             return
@@ -155,14 +155,14 @@ class Dialling:
             self._silent[link_id] = (target, address)
 
     def greeted(self, link_id: int) -> tuple[DialTarget, Address] | None:
-        """A link has said HELLO: whom we had dialled, and where; None if the link came in."""
+        """A link sent HELLO. Returns the target and address that we dialled; None for an incoming link."""
         found = self._silent.pop(link_id, None)
         if found is not None:
             self._landed(*found)
         return found
 
     def ended_silent(self, link_id: int, reason: str, now_ms: int) -> bool:
-        """A link has ended. True if it was dialled here and never said HELLO: then all is done."""
+        """A link ended. True if it was dialled here and never sent HELLO; then there is nothing else to do."""
         found = self.greeted(link_id)
         if found is None:
             return False
@@ -222,7 +222,7 @@ class Dialling:
             yield Dial(*address)
 
     def _choose(self, target: DialTarget, now_ms: int) -> tuple[Address, int] | None:
-        """Where to dial, and when that is allowed; None if there is nowhere."""
+        """The address to dial, and the earliest time; None if there is no address."""
         best: tuple[int, int, bool, int] | None = None
         choice: tuple[Address, int] | None = None
         for address, seen in target.addresses.items():
@@ -236,7 +236,8 @@ class Dialling:
 
     @staticmethod
     def _is_metered(target: DialTarget, address: Address) -> bool:
-        """Where beacons could send us; nobody outside can forge one that comes from a loopback address."""
+        """True if a beacon could have directed us there. Beacons from loopback addresses cannot be forged from
+        outside."""
         return not target.is_fixed and not _is_loopback(address)
 
 

@@ -1,17 +1,16 @@
-"""When a node gives up an id because another machine uses it, too (a copied folder, a restored image).
+"""When a node gives up an id because another machine uses it as well (a copied folder, a restored image).
 
-There are two kinds of id, that of the node and that of its replica of a folder; `Proofs` has an Identity for each.
-A HELLO proves nothing: anybody may send one. Two things count as proof that another machine lives under our id:
+There are two kinds of id: of the node, and of its replica of a folder. `Proofs` has an Identity for each.
+A HELLO proves nothing: anybody may send one. Two observations prove that another machine uses our id:
+1. We dialled it on a fresh connection, and it answered with our id and another instance. The node with the larger
+instance gives way at once. The other one gives way if it gets this answer PROOFS_MAX times: then the first node cannot
+reach it, and has no proof.
+2. A peer refuses each of our links as a duplicate (of the node, or of the replica) for SQUATTED_MS, at least
+REFUSALS_MIN times, while we have no link with it: another node has a link there with our id. One or two such refusals
+also occur on an honest LAN: both ends dialled at once, or the peer had not noticed that an older link is dead. A busy
+or lossy LAN must not count as proof.
 
-1. We dialled it, on a fresh connection, and it answered with our id and an instance that is not ours. The node with
-   the larger instance gives way at once. The other one gives way too if it gets this answer PROOFS_MAX times: then
-   the first one cannot reach it, and has no proof.
-2. A peer refuses each of our links as a duplicate (of the node, or of the replica) for SQUATTED_MS, REFUSALS_MIN times at
-   least, while we have no link with it: somebody else has one there in our name. One or two such refusals also come on an
-   honest LAN: both ends dialled at once, or the peer had not seen yet that an older link is dead. A busy or lossy LAN must
-   not make proof of these.
-
-Whatever the proof, a node takes a new id at most once in EVERY_MS. A stranger that wants to be us is refused then.
+A node takes a new id at most once in EVERY_MS, whatever the proof. An attacker that uses our id is refused then.
 """
 
 from __future__ import annotations
@@ -23,30 +22,30 @@ from dir_sync.core import limits
 __all__ = ["EVERY_MS", "Identity", "NewIdentity", "NewReplica", "Proofs"]
 
 PROOFS_MAX = 3
-SQUATTED_MS = limits.DEAD_AFTER_MS + limits.PING_EVERY_MS  # a dead link that a peer still believes in is gone before
+SQUATTED_MS = limits.DEAD_AFTER_MS + limits.PING_EVERY_MS  # longer than a peer keeps a dead link
 REFUSALS_MIN = 5
-REFUSALS_GAP_MS = 60_000  # more than the longest pause between two dials: what lies further apart is not one story
-EVERY_MS = 3_600_000  # copies need one new id each; more often only an attacker asks for it
+REFUSALS_GAP_MS = 60_000  # more than the longest pause between two dials: refusals further apart do not belong together
+EVERY_MS = 3_600_000  # each copy needs one new id; only an attacker would cause more
 PEERS_MAX = 256
 
 
 class NewIdentity(NamedTuple):
-    """It is proved that another machine uses our node id: take a new one, close all links with `new-identity`, and
-    tell the roster (`rename`)."""
+    """Another machine is proved to use our node id: take a new one, close all links with `new-identity`, and call the
+    roster's `rename`."""
 
 
 class NewReplica(NamedTuple):
-    """It is proved that another node has our replica of the folder (a copy of it): take a new replica id, close all links
-    with `new-replica`, and tell the roster (`has_replica`)."""
+    """Another node is proved to have our replica of the folder (a copy of it): take a new replica id, close all links
+    with `new-replica`, and call the roster's `has_replica`."""
 
 
 class Identity:
-    """What speaks for taking a new id, of one kind. All times in ms, by any clock that never goes back."""
+    """The evidence for taking a new id of one kind. All times in ms, by any clock that never goes back."""
 
     def __init__(self, instance: str) -> None:
         self._instance = instance
         self._proofs = 0
-        self._refused: dict[str, tuple[int, int, int]] = {}  # peer -> when at first, when last, how often
+        self._refused: dict[str, tuple[int, int, int]] = {}  # peer -> first and last refusal (ms), number of refusals
         self._taken_ms: int | None = None
 
     def is_settled(self, now_ms: int) -> bool:
@@ -54,8 +53,8 @@ class Identity:
         return self._taken_ms is not None and now_ms - self._taken_ms < EVERY_MS
 
     def met_clash(self, instance: str, is_proved: bool, now_ms: int) -> bool:
-        """A HELLO came with our id and this other instance; `is_proved`: we dialled that connection. True: take a new
-        id now."""
+        """A HELLO arrived with our id and this other instance. `is_proved`: we dialled that connection. True: take a
+        new id now."""
         if not is_proved or self.is_settled(now_ms):
             return False
         self._proofs += 1
@@ -78,7 +77,7 @@ class Identity:
         return True
 
     def was_welcome(self, node: str) -> None:
-        """A link with that peer lived, or ended for another reason."""
+        """A link with that peer was accepted, or ended for another reason."""
         self._refused.pop(node, None)
 
     def _take(self, now_ms: int) -> None:
@@ -88,15 +87,15 @@ class Identity:
 
 
 class Proofs:
-    """The same for both kinds."""
+    """The evidence for both kinds of id."""
 
     def __init__(self, instance: str) -> None:
         self.node = Identity(instance)
         self.replica = Identity(instance)
 
     def link_ended(self, node: str, reason: str, is_young: bool, now_ms: int) -> list[NewIdentity | NewReplica]:
-        """Our only link with that node has ended. If the node calls it one too many, another one has a link there under our
-        id, or with our replica."""
+        """Our only link with that node ended. If it was refused as a duplicate, another node has a link there with our
+        id or our replica."""
         proved: list[NewIdentity | NewReplica] = []
         for one, word, action in (
             (self.node, "duplicate", NewIdentity()),

@@ -1,8 +1,8 @@
-"""Questions that are put to all peers at once, and their answers.
+"""Questions that are sent to all peers at once, and their answers.
 
-In:   who was asked what; what came back; who has gone; the time.
-Out:  what was said, as soon as nobody is left to answer, or patience is over.
-Rule: an answer that nobody waits for is nothing: it may have come too late.
+In:   questions, answers, peers that disconnect, the time.
+Out:  all answers, as soon as no peer has to answer any more, or the time is over.
+Rule: an answer without a waiting question is ignored: it may have come too late.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Inquiries:
         self._open[id_] = _Inquiry(now_ms + _PATIENCE_MS)
 
     def asked(self, id_: int, peer: str, number: int) -> int:
-        """One peer is being asked the `number`-th question. Returns the id that the message has to carry."""
+        """One peer is asked the `number`-th question. Returns the id for the message."""
         self._wire_id += 1
         self._open[id_].waiting[(peer, self._wire_id)] = number
         return self._wire_id
@@ -56,6 +56,6 @@ class Inquiries:
         return min((one.until_ms if one.waiting else 0 for one in self._open.values()), default=None)
 
     def over(self, now_ms: int) -> list[tuple[int, Answers]]:
-        """Those that have ended, with all that was said."""
+        """Remove and return the finished questions, with all answers."""
         done = [id_ for id_, one in self._open.items() if not one.waiting or one.until_ms <= now_ms]
         return [(id_, self._open.pop(id_).answers) for id_ in done]

@@ -1,4 +1,4 @@
-"""The links of this node that have said HELLO: at most one with each peer, and with each replica."""
+"""The links of this node that have sent HELLO: at most one with each peer, and with each replica."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Link(NamedTuple):
     address: str  # the peer's end
     is_ours: bool  # dialled by us
     since_ms: int
-    is_known: bool = False  # a peer of earlier days, or one that the user named
-    replica: str = ""  # that the peer has of our folder
+    is_known: bool = False  # a peer that was connected before, or that the user named
+    replica: str = ""  # the peer's replica of our folder
 
 
 class Links:
-    """Link id -> Link, and node -> its link id; the same for replicas."""
+    """Link id -> Link, and node -> link id; the same for replicas."""
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
@@ -37,24 +37,24 @@ class Links:
         return self._links.get(link_id)
 
     def id_of(self, node: str | None) -> int | None:
-        """The one link with that node."""
+        """The link with that node; None if there is none."""
         return None if node is None else self._ids.get(node)
 
     def holder_of(self, replica: str) -> int | None:
-        """The one link with a node that has this replica of our folder."""
+        """The link with a node that has this replica of our folder; None if there is none."""
         return self._holders.get(replica)
 
     def is_live(self, node: str | None) -> bool:
         return node in self._ids
 
     def nodes(self) -> list[str]:
-        """The nodes that have a link with us, sorted."""
+        """The nodes with a link, sorted."""
         return sorted(self._ids)
 
     def giving_way(self, address: str, is_known: bool) -> tuple[bool, int | None]:
-        """Whether a new peer at `address` may have a link, and which older one has to end for it. A place is taken from the
-        address that has most, the oldest link of a peer that is not known; for a peer that is not known only if that
-        address has more than its own would have then."""
+        """Whether a new peer at `address` may have a link, and which older link has to end for it. A place is taken
+        from the address with the most links: its oldest link with an unknown peer. For an unknown peer that happens
+        only if that address has more links than `address` would have then."""
         crowds: dict[str, int] = {}
         for link in self._links.values():
             crowds[link.address] = crowds.get(link.address, 0) + 1
@@ -76,7 +76,7 @@ class Links:
         return False, None
 
     def add(self, link_id: int, link: Link) -> None:
-        """It takes the place of an older link of that node, if there is one."""
+        """Add a link. It replaces an older link of that node."""
         older = self._ids.get(link.node)
         if older is not None:
             self.remove(older)
@@ -86,7 +86,7 @@ class Links:
             self._holders[link.replica] = link_id
 
     def remove(self, link_id: int) -> Link | None:
-        """The link that ends; None if it was replaced before, or never said HELLO."""
+        """Remove and return a link; None if it was replaced before, or never sent HELLO."""
         link = self._links.pop(link_id, None)
         if link is not None:
             del self._ids[link.node]

@@ -1,12 +1,12 @@
-"""Who is near, and which of two links stays. Whom to dial when is `dialling`'s; what is known of a node, `address_book`'s.
+"""Which peers are near, and which of two links stays. `dialling` decides which node to dial when, `address_book` stores
+what is known of each node.
 
-In: what happened to beacons, dials and links, and when (any clock in ms that never goes back). Out: actions
-for the caller to perform, and a verdict on each HELLO. Rule: one link per pair of nodes.
+In: beacons, dials and links, with the time (any clock in ms that never goes back). Out: actions for the caller, and a
+verdict on each HELLO. Rule: one link per pair of nodes.
 
-The caller's part. Each Dial is answered by one `dialled`, before anything else is told of that link. Each
-link that was dialled here, and each that was accepted by a verdict, ends in one `closed`, also if it never
-said HELLO; more of them do no harm. Links have numbers that are never used again. After every call
-`next_deadline` may be another.
+Rules for the caller: it answers each Dial with one call of `dialled`, before any other call about that link. It calls
+`closed` for each link that was dialled here or accepted by a verdict, even if the link never sent HELLO; further calls
+do no harm. Link numbers are never reused. `next_deadline` may change with every call.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = [
     "Verdict",
 ]
 
-STABLE_LINK_MS = 10_000  # a link that lived so long was a good one: its end starts the back-off anew
-SILENCE_MS = 10_000  # whoever was not heard for so long was away: what failed before says nothing
-SAME_TIME_MS = 2_000  # of the protocol: links set up so near each other were dialled at the same time
+STABLE_LINK_MS = 10_000  # the end of a link that lived so long restarts the back-off
+SILENCE_MS = 10_000  # a node that was not heard for so long was away: its earlier failures do not count
+SAME_TIME_MS = 2_000  # from the protocol: links set up within this time were dialled simultaneously
 
 
 class Announce(NamedTuple):
@@ -47,21 +47,21 @@ class Announce(NamedTuple):
 
 
 class Accept(NamedTuple):
-    """The link lives; `closing`, if any, is to be closed with `reason`: an older link of that peer, or (`overload`) one
-    whose place is given to it."""
+    """The link is accepted. `closing`: the link to close with `reason`, if any: an older one of that peer, or
+    (`overload`) one that has to make room."""
 
     closing: int | None = None
     reason: str = "duplicate"
 
 
 class Refuse(NamedTuple):
-    """Close the link with `reason`. If the link `keeping` stays instead, send a PING on it: should it be
-    dead, that ends it, and the peer's next dial gets through."""
+    """Close the link with `reason`. If the link `keeping` stays instead, send a PING on it: if it is dead, that ends
+    it, and the peer's next dial succeeds."""
 
     reason: str
     keeping: int | None = None
     actions: tuple[NewIdentity | NewReplica, ...] = ()
-    is_stranger: bool = False  # it wants to be us, and we do not give way (again)
+    is_stranger: bool = False  # it claims our id, and we keep it
 
 
 Action = Dial | Announce | NewIdentity | NewReplica
@@ -71,9 +71,8 @@ _OVERLOAD = Refuse("overload")
 
 
 class Roster:
-    """The neighbours of one node. `fixed` are the (host, port) of peers to dial without hearing of them. `folders`: what
-    our own beacons say of them; nodes whose beacons show that they share none of these are left alone. `replica`: ours
-    of the folder.
+    """The neighbours of one node. `fixed`: (host, port) of peers to dial without a beacon. `folders`: the tags in our
+    own beacons; nodes whose beacons have none of them are ignored. `replica`: the id of our replica of the folder.
 
     It has more fields than a class should have: identity, links, beacons and time meet here, as each HELLO needs them."""
 
@@ -96,23 +95,23 @@ class Roster:
         self._links = Links()
         self._book = AddressBook(self._links, fixed, now_ms)
         self._dialling = Dialling(node, instance, self._links, self._book, rng, now_ms)
-        self._given_up: set[int] = set()  # links that end since their address does not answer
+        self._given_up: set[int] = set()  # links that are closed because their address does not answer
         self._proofs = Proofs(instance)
-        self._proved: list[NewIdentity | NewReplica] = []  # by refusals; the next tick says so
+        self._proved: list[NewIdentity | NewReplica] = []  # proofs from refusals; the next tick returns them
 
         self._beacons = BeaconTimes(rng, now_ms)
 
     # --- what happened --------------------------------------------------------------------------------------
 
     def heard(self, beacon: Beacon, address: str, now_ms: int) -> list[Action]:
-        """A beacon came from `address`, which is near. Answers like `tick`."""
+        """A beacon arrived from `address`. Returns the same as `tick`."""
         self._now_ms = now_ms
         if (beacon.node, beacon.instance) != (self._node, self._instance) and self._has_common(beacon):
             self._note(beacon, (address, beacon.port), now_ms)
         return self.tick(now_ms)
 
     def dialled(self, address: str, port: int, link_id: int | None, now_ms: int) -> None:
-        """A Dial has ended: in the link `link_id`, or in nothing (None)."""
+        """A Dial has ended, in the link `link_id` or without one (None)."""
         self._now_ms = now_ms
         self._dialling.dialled((address, port), link_id, now_ms)
 
@@ -128,8 +127,8 @@ class Roster:
         is_known: bool = False,
         replica: str = "",
     ) -> Verdict:
-        """A link has said HELLO. `address` is the peer's end, `advertised_port` the `port` of its HELLO. `is_known`: it was
-        a peer before, or the user named it. `replica`: the peer's of our folder; "": it has none."""
+        """A link sent HELLO. `address`: the peer's end. `advertised_port`: the `port` of its HELLO. `is_known`: it was
+        a peer before, or the user named it. `replica`: the peer's replica of our folder; "": none."""
         self._now_ms = now_ms
         target: DialTarget | None = None
         spot = (address, advertised_port) if advertised_port else None
@@ -150,12 +149,12 @@ class Roster:
                 self.closed(verdict.closing, now_ms, verdict.reason)
             self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms, is_known, replica))
         elif verdict.keeping is not None and self._links[verdict.keeping].instance != instance:
-            return verdict  # what it says of itself is believed when the older link has not answered
+            return verdict  # what it claims is not believed before the older link was asked
         self._learn(node, instance, spot, target, now_ms)
         return verdict
 
     def closed(self, link_id: int, now_ms: int, reason: str) -> None:
-        """A link has ended; `reason` is the word of the CLOSE that was sent or received, or anything else."""
+        """A link has ended. `reason`: the reason of the CLOSE that was sent or received, or any other text."""
         self._now_ms = now_ms
         if self._dialling.ended_silent(link_id, reason, now_ms):
             return
@@ -179,8 +178,8 @@ class Roster:
         self._proved += self._proofs.link_ended(link.node, reason, now_ms - link.since_ms < STABLE_LINK_MS, now_ms)
 
     def stalled(self, link_id: int, now_ms: int, is_doubted: bool = False) -> bool:
-        """The peer acknowledges nothing on this link. True: the peer was heard at another address just now, or
-        (`is_doubted`) it has dialled anew, so end the link at once; the other address is dialled when it is `closed`."""
+        """The peer acknowledges nothing on this link. True if the caller should end it at once: the peer was heard at
+        another address just now, or (`is_doubted`) it dialled again. The other address is dialled after `closed`."""
         self._now_ms = now_ms
         link = self._links.get(link_id)
         if link is None:
@@ -196,18 +195,18 @@ class Roster:
         return False
 
     def rename(self, node: str, now_ms: int) -> None:
-        """We are `node` from now on. The links are still those of the old name: close them."""
+        """Our node id is `node` from now on. The existing links have the old one: the caller closes them."""
         self._now_ms = now_ms
         self._node = self._dialling.node = node
         self._beacons.beat_at_once(now_ms)
 
     def has_replica(self, replica: str, now_ms: int) -> None:
-        """The folder has this replica id from now on. The links are still those of the old one: close them."""
+        """The folder has this replica id from now on. The existing links have the old one: the caller closes them."""
         self._now_ms = now_ms
         self._replica = replica
 
     def tick(self, now_ms: int) -> list[Action]:
-        """What is to be done now. Call it when `next_deadline` has come; at other times it does no harm."""
+        """The actions to perform now. Call it when `next_deadline` is due; other calls do no harm."""
         self._now_ms = now_ms
         actions: list[Action] = [*self._proved]
         self._proved = []
@@ -222,24 +221,24 @@ class Roster:
         return actions
 
     def next_deadline(self) -> int:
-        """When `tick` will have something to do; maybe in the past: at once."""
+        """The time (ms) at which `tick` has something to do; maybe in the past."""
         if self._proved:
             return self._now_ms
         beacon_ms, dial_ms = self._beacons.next_ms(), self._dialling.next_ms(self._now_ms)
         return beacon_ms if dial_ms is None else min(beacon_ms, dial_ms)
 
     def connected_nodes(self) -> list[str]:
-        """The ids of those who have a link with us, sorted."""
+        """The ids of all nodes with a link, sorted."""
         return self._links.nodes()
 
     def link_of(self, node: str) -> int | None:
-        """The one link with that node."""
+        """The link with that node; None if there is none."""
         return self._links.id_of(node)
 
     # --- beacons --------------------------------------------------------------------------------------------
 
     def _has_common(self, beacon: Beacon) -> bool:
-        """False if its sender surely shares no folder with us."""
+        """False if the sender certainly shares no folder with us."""
         if self._folders is None or beacon.folders is None:
             return True
         return not self._folders.isdisjoint(beacon.folders)
@@ -281,7 +280,7 @@ class Roster:
         spot: Address | None,
         now_ms: int,
     ) -> Refuse:
-        """A HELLO came with an id that is ours: that of the node, or that of the replica. `target`: whom we dialled."""
+        """A HELLO arrived with our node id or our replica id. `target`: the target that we dialled."""
         reason = "new-identity" if isinstance(action, NewIdentity) else "new-replica"
         if proofs.met_clash(instance, target is not None, now_ms):
             verdict = Refuse(reason, actions=(action,))
@@ -297,7 +296,8 @@ class Roster:
         return verdict
 
     def _look_for_copy(self, node: str, instance: str, spot: Address, now_ms: int) -> None:
-        """A HELLO with an id of ours came in. If a machine lives there under it, it will answer a fresh connection."""
+        """An incoming HELLO has an id of ours. Dial its sender: a machine that really uses the id answers a fresh
+        connection."""
         target = self._book.heard_of(node, now_ms)
         if target is None:
             return
@@ -309,11 +309,10 @@ class Roster:
     def _judge(
         self, node: str, instance: str, replica: str, address: str, is_ours: bool, is_known: bool, now_ms: int
     ) -> Verdict:
-        """One link per pair, and per replica. Both ends judge by the same facts, but for the times: where these differ both
-        links may end, and the back-off brings the next one. Who comes as another instance of a connected node has
-        restarted, or wants to be that node: the older link is asked first, and if it does not answer the next dial
-        gets through. The same goes for a node with the replica of another one that is connected: one of both has a copy,
-        or the folder was moved."""
+        """One link per pair of nodes, and per replica. Both ends decide by the same facts except the times; where these
+        differ both links may end, and the back-off brings the next one. Another instance of a connected node is either
+        a restart or an impostor: the older link gets a PING, and if it is dead the next dial succeeds. The same applies
+        to a node with the replica of another connected node: one of them is a copy, or the folder was moved."""
         holder = self._links.holder_of(replica)
         if holder is not None and self._links[holder].node != node:
             return Refuse("duplicate-replica", keeping=holder)
@@ -333,7 +332,7 @@ class Roster:
         return Refuse("duplicate", keeping=old_id)
 
     def _learn(self, node: str, instance: str, spot: Address | None, dialled: DialTarget | None, now_ms: int) -> None:
-        """Known here: that node has a link, this one or an older one."""
+        """That node has a link, this one or an older one: note its address."""
         target = self._book.connected(node, now_ms)
         is_new = target.instance != instance
         target.instance = instance

@@ -1,9 +1,9 @@
-"""How far two nodes are from being in sync, as one of them knows.
+"""How far two nodes are from being in sync, as one of them knows it.
 
-In:   what was told and heard, and what each of the two says that it lacks.
-Out:  whether both have all that the other has; when the peer has to be told again what is lacking here.
-Rule: a node is in sync with a peer only if the peer has heard the last news of this node and says that it lacks nothing,
-      and if this node lacks nothing of what the peer announced.
+In:   announcements in both directions, and what each node reports to lack.
+Out:  whether both have everything of the other; when the peer has to be told again what this node lacks.
+Rule: a node is in sync with a peer if the peer received its last news and reports that it lacks nothing, and if this
+node lacks nothing of the peer's announcements.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dir_sync.core.messages import Message, ModificationUpdate, State
 
 __all__ = ["NOTHING", "Lack", "Standing"]
 
-_SAY_AGAIN_MS = 200  # at the earliest, so that a flood of changes is followed by few words
-_PROGRESS_MS = 1_000  # the same, if only bytes have come
+_SAY_AGAIN_MS = 200  # shortest interval, so that a flood of changes causes few messages
+_PROGRESS_MS = 1_000  # the same, if only bytes have arrived
 
 
 class Lack(NamedTuple):
@@ -35,46 +35,46 @@ NOTHING = Lack(0, 0, 0)
 
 @dataclass(slots=True)
 class Standing:
-    """Between this node and one connected peer. Sequences are -1 as long as there is none."""
+    """Between this node and one connected peer. A sequence of -1 means none."""
 
-    news: int = -1  # our sequence with the last news that the peer was told
-    heard: int = -1  # its sequence with the last news that we heard
-    said: tuple[int, Lack] | None = None  # what the peer was told last: `heard`, and what we lacked
+    news: int = -1  # our sequence with the last news that was sent to the peer
+    heard: int = -1  # its sequence with the last news that we received
+    said: tuple[int, Lack] | None = None  # the last report to the peer: `heard` at that time, and what we lacked
     said_ms: int = 0
-    lacks: Lack | None = None  # what the peer said last that it lacks ...
-    lacks_as_of: int = -1  # ... of what we told up to this sequence
-    noted_ms: int | None = None  # when people were last told what it lacks
+    lacks: Lack | None = None  # the peer's last report of what it lacks ...
+    lacks_as_of: int = -1  # ... for our announcements up to this sequence
+    noted_ms: int | None = None  # when people were last told about it
 
     def told(self, message: Message) -> None:
-        """This goes to the peer."""
+        """This message is sent to the peer."""
         if _is_news(message):
             assert isinstance(message, (State, ModificationUpdate))
             self.news = max(self.news, message.sequence)
 
     def came(self, message: Message) -> None:
-        """This came from the peer."""
+        """This message came from the peer."""
         if _is_news(message):
             assert isinstance(message, (State, ModificationUpdate))
             self.heard = max(self.heard, message.sequence)
 
     def say(self, lack: Lack, now_ms: int) -> None:
-        """The peer is told that we lack this."""
+        """This report is sent to the peer."""
         self.said, self.said_ms = (self.heard, lack), now_ms
 
     def peer_lacks(self, lack: Lack, as_of: int) -> None:
-        """The peer says that it lacks this of what we told up to that sequence."""
+        """The peer reports that it lacks this of our announcements up to `as_of`."""
         self.lacks, self.lacks_as_of = lack, as_of
 
     def listen_anew(self) -> None:
-        """What the peer says from now on is news, even if it says no more than before."""
+        """Treat everything that the peer sends from now on as news, even if it repeats itself."""
         self.heard = -1
 
     def earliest_ms(self) -> int:
-        """Before this time (ms) the peer is not told again, whatever happens."""
+        """The earliest time (ms) of the next report to the peer."""
         return self.said_ms if self.said is None else self.said_ms + _SAY_AGAIN_MS
 
     def due_ms(self, lack: Lack) -> int | None:
-        """When (ms) the peer is to be told that we lack this; None: it knows."""
+        """When (ms) to report to the peer what we lack; None: it knows."""
         if self.said is None:
             return self.said_ms
         heard, said = self.said
@@ -85,12 +85,12 @@ class Standing:
 
     @property
     def has_all(self) -> bool:
-        """True if the peer has said, knowing our last news, that it lacks nothing."""
+        """True if the peer received our last news and reports that it lacks nothing."""
         return self.lacks == NOTHING and 0 <= self.news <= self.lacks_as_of
 
 
 def _is_news(message: Message) -> bool:
-    """True if something has to be taken over, or if it is the end of a state; an acknowledgement asks for nothing."""
+    """True if a message has something to install, or ends a state. An acknowledgement needs no reaction."""
     match message:
         case State(_, _, last, records):
             return last or bool(records)

@@ -1,8 +1,8 @@
-"""Whose word counts: decisions about what other nodes did here, bound to the links that brought it.
+"""Whose decision counts: decisions about other nodes' changes, bound to the links that brought them.
 
-In:   decisions, of a person at this node or told by a peer; and who brought a change.
+In:   decisions of a person at this node or from a peer; the links that brought a change.
 Out:  whether that change was approved.
-Rule: nobody approves what its own link brought. What a peer says about itself, in any field, counts for nothing.
+Rule: a node cannot approve what its own link brought. Nothing that a peer claims about itself counts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 __all__ = ["Approval", "Approvals", "is_elsewhere"]
 
-_TOLD_MAX = 1_000  # decisions of peers that are about nothing held here; the oldest give way
+_TOLD_MAX = 1_000  # decisions of peers about changes that are not held here; the oldest are dropped
 
 
 class Approval(NamedTuple):
-    """All that a maker did up to its counter was meant, as far as one of these links brought it."""
+    """Everything that a maker changed up to its counter is approved, if one of these links brought it."""
 
     counter: int
     links: frozenset[str]
@@ -31,23 +31,25 @@ class Approval(NamedTuple):
 
 
 def is_elsewhere(one: str, other: str, address_of: Callable[[str], str]) -> bool:
-    """True if these are two nodes, on two machines as far as one can see: ids are free, addresses are not."""
+    """True if these are two nodes, on two machines as far as their addresses show: anybody can invent an id, but not an
+    address."""
     mine, theirs = address_of(one), address_of(other)
     return one != other and (not mine or mine != theirs or mine.startswith("127."))
 
 
 class Approvals:
-    """What was approved: here (by a person, or by a peer about what was held here), and by peers for later."""
+    """What was approved: here (by a person, or by a peer for changes held here), and by peers for later."""
 
     def __init__(self, address_of: Callable[[str], str]) -> None:
         self.here: dict[str, Approval] = {}  # by maker
         self._told: dict[tuple[str, str], int] = {}  # maker and approver -> counter
-        self._expected: dict[str, tuple[int, set[bytes]]] = {}  # by node: how many losses, which of them have come
-        self._reverts: dict[str, dict[bytes, bytes]] = {}  # by node: path -> the content that it will put back
+        # by node: number of losses, and the paths that have arrived
+        self._expected: dict[str, tuple[int, set[bytes]]] = {}
+        self._reverts: dict[str, dict[bytes, bytes]] = {}  # by node: path -> the content that it will restore
         self._address_of = address_of
 
     def expect(self, node: str, files: int) -> None:
-        """A person at this node has approved so many losses that a node holds itself: it will tell of them now."""
+        """A person at this node approved losses that a peer holds: the peer announces so many deletions now."""
         self._expected[node] = files, set()
 
     def is_expected(self, path: bytes, maker: str, carriers: Collection[str]) -> bool:
@@ -61,15 +63,15 @@ class Approvals:
         return True
 
     def expect_reverts(self, node: str, contents: dict[bytes, bytes]) -> None:
-        """What this node did was rejected at another one, which will put back these contents now."""
+        """A peer rejected changes of this node, and restores these contents now."""
         self._reverts[node] = contents
 
     def is_revert(self, path: bytes, content: bytes, carriers: Collection[str]) -> bool:
-        """True if this change is one of those."""
+        """True if this change is one of those restores."""
         return bool(content) and any(self._reverts.get(one, {}).get(path) == content for one in carriers)
 
     def approve(self, maker: str, counter: int, links: Collection[str]) -> Approval | None:
-        """Approved here. None if that is no news."""
+        """Approve changes here. None if they were approved already."""
         known = self.here.get(maker, Approval(0, frozenset()))
         approval = Approval(max(counter, known.counter), known.links | frozenset(links))
         if approval == known:
@@ -78,7 +80,7 @@ class Approvals:
         return approval
 
     def tell(self, maker: str, counter: int, approver: str) -> None:
-        """A peer has approved what has not been brought here yet."""
+        """A peer approved changes that have not arrived here yet."""
         key = (maker, approver)
         counter = max(counter, self._told.pop(key, 0))
         self._told[key] = counter
@@ -86,8 +88,8 @@ class Approvals:
             del self._told[next(iter(self._told))]
 
     def covers(self, maker: str, counter: int, carriers: Collection[str]) -> bool:
-        """True if this change may happen: one of the links that brought it was approved; or a peer that has approved it
-        holds this very version itself, and somebody on another machine brought it, too."""
+        """True if this change may be carried out: one of the links that brought it was approved; or a peer that
+        approved it has this very version, and a link of another machine brought it as well."""
         approval = self.here.get(maker)
         if approval is not None and counter <= approval.counter and not approval.links.isdisjoint(carriers):
             return True
@@ -96,5 +98,5 @@ class Approvals:
         )
 
     def may_decide(self, approver: str, maker: str, carriers: Collection[str]) -> bool:
-        """True if the approver is another node than its maker, and than one of those whose links brought it."""
+        """True if the approver is neither the maker nor one of the nodes whose links brought the change."""
         return approver != maker and any(is_elsewhere(approver, other, self._address_of) for other in carriers)

@@ -1,8 +1,9 @@
-"""The brake on our own side: what looks like a disaster is held until somebody decides, while all else goes on.
+"""The brake on this node's own losses: what looks like a disaster is held until a person decides, while all else
+continues.
 
-In:   paths of ours that a scan misses, though nobody was seen to remove them.
-Out:  what may happen at once, and what is held.
-Rule: what is held is neither done nor forgotten.
+In:   paths that a scan misses, without an event that reported their removal.
+Out:  which losses are announced at once, and which are held.
+Rule: a held loss is neither announced nor forgotten.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ __all__ = ["Brake", "Limits", "covers"]
 
 @frozen
 class Limits:
-    """More than `percent` of the files, and at least `files` of them, gone; or more than `rewrite_percent` of them, and
-    at least `rewrites`, with new content: that is a disaster. `files` or `rewrites` 0: nothing of the kind is."""
+    """It is a disaster if more than `percent` of the files, and at least `files` of them, are gone; or if more than
+    `rewrite_percent` of them, and at least `rewrites`, have new content. `files` or `rewrites` 0: that kind is never a
+    disaster."""
 
     files: int = 100
     percent: int = 50
@@ -27,7 +29,7 @@ class Limits:
     rewrite_percent: int = 80
 
     def is_disaster(self, gone: int, before: int) -> bool:
-        """`gone` of `before` files are not there any more."""
+        """`gone` of `before` files no longer exist."""
         return 0 < self.files <= gone and gone * 100 > before * self.percent
 
     def is_rewritten(self, changed: int, files: int) -> bool:
@@ -37,22 +39,23 @@ class Limits:
 
 @dataclass(slots=True)
 class Brake:
-    """What is missing and not told yet."""
+    """Missing files that are not announced yet."""
 
     limits: Limits = field(default_factory=Limits)
-    missed: dict[bytes, None] = field(default_factory=dict)  # to be judged when the scan is over
-    held: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # path -> files and bytes that are missing with it
-    before: int = 0  # how many files there were when the look at them began
+    missed: dict[bytes, None] = field(default_factory=dict)  # to be judged at the end of the scan
+    # path -> number of files and bytes that are missing with it
+    held: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    before: int = 0  # how many files there were when the scan began
     held_files: int = 0
     held_bytes: int = 0
-    counter: int = 0  # a decision about what is held names exactly this: others are about what the node did
+    counter: int = 0  # decisions about the held losses name exactly this counter; others are about changes of this node
 
     def holds(self, path: bytes) -> bool:
-        """True if `path`, or a folder it is in, is held."""
+        """True if `path`, or a folder above it, is held."""
         return bool(self.held) and covers(self.held, path)
 
     def begin_to_look(self, files: int) -> None:
-        """What is missed from now on is missed of so many files."""
+        """A scan begins, with so many files in the index."""
         if not self.missed:
             self.before = files
 
@@ -60,15 +63,16 @@ class Brake:
         self.missed[path] = None
 
     def find(self, path: bytes) -> None:
-        """It is there, under a new name."""
+        """The file exists under a new name."""
         self.missed.pop(path, None)
 
     def hold_with(self, path: bytes) -> None:
-        """A folder was moved without what is held in it: the same is decided of both."""
+        """A folder was moved without the held paths in it: one decision applies to both."""
         self.held[path] = 0, 0
 
     def hold(self, amounts: Mapping[bytes, tuple[int, int]], counter: int) -> None:
-        """All that was missed is a disaster. `amounts`: files and bytes of each of these paths; `counter`: of nothing else."""
+        """Hold everything that was missed. `amounts`: files and bytes of each path. `counter`: the counter for
+        decisions about it."""
         self.counter = counter
         for path, (files, size) in amounts.items():
             self.held[path] = files, size
@@ -77,7 +81,7 @@ class Brake:
         self.missed.clear()
 
     def is_back(self, path: bytes) -> bool:
-        """Something held is there again, or settled in another way. True if nothing is held any more."""
+        """A held path exists again, or was settled in another way. True if nothing is held any more."""
         if path not in self.held:
             return False
         files, size = self.held.pop(path)
@@ -86,7 +90,7 @@ class Brake:
         return not self.held
 
     def let_go(self) -> list[bytes]:
-        """Somebody has decided. Returns what was held."""
+        """A person decided. Returns the paths that were held."""
         paths = list(self.held)
         self.held.clear()
         self.held_files = self.held_bytes = 0
@@ -94,7 +98,7 @@ class Brake:
 
 
 def covers(paths: Collection[bytes], path: bytes) -> bool:
-    """True if `path`, or a folder it is in, is among `paths`."""
+    """True if `path`, or a folder above it, is among `paths`."""
     while path:
         if path in paths:
             return True

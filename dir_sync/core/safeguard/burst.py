@@ -1,6 +1,6 @@
-"""What peers have changed here lately, by one link or by all: what was let through, what waits, and what is held.
+"""Recent changes by peers, by link or in total: which were carried out, which wait, and which are held.
 
-In:   changes, and what becomes of each. Out: how many there are of each kind, and when they are to be judged.
+In:   changes, and what happened to each. Out: how many there are of each kind, and when to judge them.
 Used by: peer_brake.
 """
 
@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 __all__ = ["GROWING_MS_MAX", "SETTLE_MS", "Burst", "Change"]
 
-SETTLE_MS = 1_000  # a burst is over when nothing more has come for so long ...
+SETTLE_MS = 1_000  # a burst is over when no change came for so long ...
 _SETTLE_MS_MAX = 4_000  # ... and is judged at the latest after this ...
-GROWING_MS_MAX = 30_000  # ... but if it is half a disaster already and still grows, after this
-_SHRUNK_MS = 2_000  # nothing more of what is held is made again: what is left is all there is to decide about
-_BURST = 5  # so many changes ...
+GROWING_MS_MAX = 30_000  # ... but after this if it is half a disaster already and still grows
+_SHRUNK_MS = 2_000  # no held change was made again for so long: what is left is judged
+_BURST = 5  # this many changes ...
 _BURST_MS = 1_000  # ... within this
 
 
 class Change(NamedTuple):
-    """A change that a peer wants to make here. `is_old`: it is to a file that had not just come."""
+    """A change that a peer wants to make here. `is_old`: its file had not arrived just before."""
 
     maker: str
     is_removal: bool
@@ -32,12 +32,13 @@ class Change(NamedTuple):
 
 @dataclass(slots=True)
 class Passed:
-    """What was let through lately. Paths are those of files that we hold."""
+    """Changes that were carried out recently. Paths are those of files that we have."""
 
     removed: deque[int] = field(default_factory=deque)  # when (ms)
-    removed_old: deque[tuple[int, bytes]] = field(default_factory=deque)  # files that had not just come; their contents
+    # files that had not arrived just before; their contents
+    removed_old: deque[tuple[int, bytes]] = field(default_factory=deque)
     rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
-    makers: set[str] = field(default_factory=set)  # whose changes these were
+    makers: set[str] = field(default_factory=set)  # the makers of these changes
     before: int = 0  # how many files there were shortly before the first removal
 
     def add(self, path: bytes, change: Change, now_ms: int) -> None:
@@ -60,14 +61,14 @@ class Passed:
 
 @dataclass(slots=True)
 class Waiting:
-    """What waits for its judgement."""
+    """Changes that wait for the judgement."""
 
     changes: dict[bytes, Change] = field(default_factory=dict)  # by path
     leaving: int = 0  # how many of these are removals ...
     leaving_old: int = 0  # ... of old files
     since_ms: int = 0
     last_ms: int = 0
-    grows: bool = False  # half a disaster, and more keeps coming
+    grows: bool = False  # half a disaster, and still growing
 
     def add(self, path: bytes, change: Change) -> None:
         self.remove(path)
@@ -82,7 +83,7 @@ class Waiting:
             self.leaving_old -= change.is_removal and change.is_old
 
     def go_on_growing(self, now_ms: int) -> None:
-        """More is known to come: the judgement has to wait."""
+        """More changes are known to come: delay the judgement."""
         self.last_ms, self.grows = now_ms, True
 
     @property
@@ -92,14 +93,14 @@ class Waiting:
 
 @dataclass(slots=True)
 class HeldChanges:
-    """What is held until somebody decides."""
+    """Changes that are held until a person decides."""
 
     changes: dict[bytes, tuple[str, int]] = field(default_factory=dict)  # by path: maker and counter
     is_braked: bool = False
-    has_rewrites: bool = False  # not only removals: new contents, too
-    files: int = 0  # how many there were when it was braked, with those that had gone before ...
-    left: int = 0  # ... and without them
-    shrunk_ms: int | None = None  # when something of it was last settled otherwise
+    has_rewrites: bool = False  # also new contents, not only removals
+    files: int = 0  # number of files when the brake engaged, including those removed before ...
+    left: int = 0  # ... and without those
+    shrunk_ms: int | None = None  # when a held change was last settled in another way
 
     def brake(self, changes: dict[bytes, Change], has_rewrites: bool) -> None:
         self.is_braked = True
@@ -108,25 +109,25 @@ class HeldChanges:
 
     @property
     def due_again_ms(self) -> int | None:
-        """When to see whether what is still held is a disaster."""
+        """When (ms) to check whether the held changes still are a disaster."""
         return None if self.shrunk_ms is None or not self.changes else self.shrunk_ms + _SHRUNK_MS
 
 
 @dataclass(slots=True)
 class Burst:
-    """What has come by one link lately, or by all together."""
+    """Recent changes by one link, or in total."""
 
     passed: Passed = field(default_factory=Passed)
     waiting: Waiting = field(default_factory=Waiting)
     held: HeldChanges = field(default_factory=HeldChanges)
     lately: deque[int] = field(
         default_factory=lambda: deque(maxlen=_BURST)
-    )  # when (ms) it was asked for the last of them
+    )  # when (ms) each of the last changes was requested
 
     @property
     def last_asked_ms(self) -> int:
         return self.lately[-1] if self.lately else 0
 
     def comes_at_once(self, now_ms: int) -> bool:
-        """True if several have come within a moment."""
+        """True if several changes came within a moment."""
         return len(self.lately) == _BURST and self.lately[0] > now_ms - _BURST_MS

@@ -1,8 +1,8 @@
-"""The brake for others: what they remove and rewrite here is held if it looks like a disaster, until somebody decides.
+"""The brake on changes by peers: removals and rewrites that look like a disaster are held until a person decides.
 
-In:   each change that somebody else has made to a file of ours, and the link that brought it.
-Out:  what may happen at once, what waits until its burst is over, and what is held.
-Rule: what is held is neither done nor forgotten.
+In:   each change by another node to a file of ours, and the link that brought it.
+Out:  which changes are carried out at once, which wait until their burst is over, and which are held.
+Rule: a held change is neither carried out nor forgotten.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from dir_sync.core.safeguard.file_counts import WINDOW_MS, FileCounts
 
 __all__ = ["BRAKE_WINDOW_MS", "OLD_NS", "Judged", "PeerBrake", "Verdict"]
 
-BRAKE_WINDOW_MS = WINDOW_MS  # what comes within this is judged together
+BRAKE_WINDOW_MS = WINDOW_MS  # changes within this time are judged together
 _MINUTE_MS = 60_000
-OLD_NS = 2_000_000_000  # a file that lived shorter than this has come and gone
+OLD_NS = 2_000_000_000  # a file that existed for less than this counts as new
 _OLD_MS = OLD_NS // 1_000_000
-_SUSPICIOUS = 5  # a fifth of a disaster, in a burst, is enough to wait and see how it goes on; without one it is half
+_SUSPICIOUS = 5  # in a burst, a fifth of a disaster is enough to wait for more; otherwise half
 
 
 class Verdict(Enum):
     PASS = "pass"
-    WAIT = "wait"  # for its judgement
+    WAIT = "wait"  # until the burst is judged
     HOLD = "hold"
 
 
 class Judged(NamedTuple):
-    """The burst that came by one link is over: these paths may be changed, or all of them are held. `is_less`: they were
-    held, and are no disaster any more, since others of them are there again."""
+    """A burst of one link was judged: these paths may be changed, or all of them are held. `is_less`: they were held
+    before, and are no longer a disaster because the other files are back."""
 
     link: str
     paths: list[bytes]
@@ -41,18 +41,18 @@ class Judged(NamedTuple):
 
 
 class _Weight(NamedTuple):
-    """What a burst comes to."""
+    """The size of a burst."""
 
     burst: Burst
-    leaving: int  # removals that wait
-    moved: int  # those that have only moved
+    leaving: int  # waiting removals
+    moved: int  # of these, files that were only moved
     moved_old: int
     gone: int
     gone_old: int
     changed: int
 
     def is_disaster(self, brake: PeerBrake, part: int, most: int, files: int) -> bool:
-        """True if it is a `part` of a disaster."""
+        """True if it is at least a `part` (one half, one fifth) of a disaster."""
         return (
             brake.limits.is_disaster(part * self.gone, most - self.moved)
             or brake.are_too_many_old(self.burst, self.gone_old, part, self.moved_old)
@@ -61,19 +61,20 @@ class _Weight(NamedTuple):
 
 
 class PeerBrake:
-    """What other nodes do to the files that are here: judged by the link that it comes by, and all together. Who is said to
-    have made a change is a field that whoever tells of it has filled in, so nothing is judged by that alone."""
+    """Changes by other nodes to files that are here, judged by link and in total. The maker of a change is only a field
+    that the sender fills in, so it is not used alone."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._bursts: dict[str, Burst] = {}  # by link: the node at its other end
-        self._all = Burst()  # of it, only what is counted
-        self._at: dict[bytes, str] = {}  # path that waits or is held -> link
-        self._judged: dict[bytes, None] = {}  # found harmless: let through when asked for again
+        self._bursts: dict[str, Burst] = {}  # by link: the node at the other end
+        self._all = Burst()  # all links; only its counts are used
+        self._at: dict[bytes, str] = {}  # waiting or held path -> link
+        self._judged: dict[bytes, None] = {}  # judged harmless: carried out when requested again
         self._counts = FileCounts()
 
     def go_on(self, link: str, held: dict[bytes, tuple[str, int]], holds_rewrites: bool) -> None:
-        """That link was braked when the program ended. `held`: what it brought and is not made yet: makers and counters."""
+        """That link was braked when the program ended. `held`: its changes that were not carried out, with maker and
+        counter."""
         self._bursts[link] = Burst(held=HeldChanges(held, True, holds_rewrites))
         self._at.update(dict.fromkeys(held, link))
 
@@ -84,7 +85,8 @@ class PeerBrake:
         return self._bursts[link].held.has_rewrites
 
     def links_of(self, maker: str) -> dict[str, set[str]]:
-        """The links that brought what is held or waits of that maker, and the makers of what they brought shortly before."""
+        """The links that brought held or waiting changes of that maker, and the makers of what these links brought
+        shortly before."""
         return {link: {maker, *burst.passed.makers} for link, burst in self._bursts_of(maker).items()}
 
     def _bursts_of(self, maker: str) -> dict[str, Burst]:
@@ -96,7 +98,7 @@ class PeerBrake:
         }
 
     def sample(self, files: int, now_ms: int) -> None:
-        """How many files there are, now and then."""
+        """Note the number of files, from time to time."""
         if self._counts.sample(files, now_ms):
             self._expire_bursts(now_ms // _MINUTE_MS * _MINUTE_MS)
 
@@ -107,8 +109,8 @@ class PeerBrake:
                 del self._bursts[link]
 
     def _is_lost_slowly(self, leaving: int, files: int) -> bool:
-        """True if, with so many that are about to leave, too many files were lost within the hour: those that others
-        removed, as far as there are fewer now than there were."""
+        """True if, with so many waiting removals, too many files were lost within the hour: those that peers removed,
+        but no more than the decrease of the number of files."""
         lost, most = self._counts.lost_in_an_hour(files)
         return self.limits.is_disaster(lost + leaving, most)
 
@@ -124,11 +126,11 @@ class PeerBrake:
         files: int,
         now_ms: int,
     ) -> Verdict:
-        """May this change be made here? `link`: the node whose link brought it. `is_old`: the file had not just come.
-        `content`: what it has. `files`: how many there are now, this one included, but not those that are just being
-        removed."""
+        """May this change be carried out? `link`: the node whose link brought it. `is_old`: its file had not arrived
+        just before. `content`: of the file. `files`: their number, including this one, without those being removed just
+        now."""
         if is_removal or path not in self._at:
-            link = self._at.get(path, link)  # whoever else wants the same
+            link = self._at.get(path, link)  # the path keeps the link that brought its change first
         burst = self._bursts.setdefault(link, Burst())
         held = burst.held
         if path in held.changes or (held.is_braked and (is_removal or held.has_rewrites)):
@@ -188,9 +190,9 @@ class PeerBrake:
         return 0 < limits.rewrites <= changed * part and is_much
 
     def are_too_many_old(self, burst: Burst, gone: int, part: int, moved: int = 0) -> bool:
-        """True if `gone` old files are a `part` of a disaster, whatever else has come instead: of the files at the beginning
-        of the window, or of the burst. Where there were not as many then, they have come since, as to a newcomer: then only
-        the loss counts."""
+        """True if `gone` old files are a `part` of a disaster, regardless of new files: measured by the number of files
+        at the beginning of the window, or of the burst. If there were fewer then, the files have arrived since, as at a
+        new node; then only the losses count."""
         return any(
             4 * gone <= 5 * before and self.limits.is_disaster(gone * part, before - moved)
             for before in (burst.passed.before, self._counts.at_first)
@@ -204,7 +206,7 @@ class PeerBrake:
             self._counts.removed_one(now_ms)
 
     def due_ms(self) -> int | None:
-        """When `judge` has something to do."""
+        """When (ms) `judge` has something to do."""
         due = [burst.waiting.due_ms for burst in self._bursts.values() if burst.waiting.changes]
         due += [at for burst in self._bursts.values() if (at := burst.held.due_again_ms) is not None]
         return min(due, default=None)
@@ -217,8 +219,9 @@ class PeerBrake:
         files: int,
         now_ms: int,
     ) -> list[Judged]:
-        """What is over. `is_moved`: the content of a path is (or is coming) elsewhere in the folder; `is_here`: this content
-        is; `is_being_told`: who announced its change has more to say, such as a new name; `files`: now."""
+        """Judge the bursts that are over. `is_moved`: the content of a path exists, or is coming, elsewhere in the
+        folder. `is_here`: this content exists. `is_being_told`: the peer that announced the change has more to send,
+        such as a new name. `files`: their number now."""
         done = []
         for link, burst in self._bursts.items():
             waiting = burst.waiting
@@ -241,7 +244,7 @@ class PeerBrake:
             is_lost = is_lost or (seen[1].leaving > 0 and self._is_lost_slowly(seen[1].leaving, files))
             is_replaced = any(self.are_too_many_old(one.burst, one.gone_old, 1, one.moved_old) for one in seen)
             if is_replaced and is_in_time and self._counts.changed_ms > now_ms - SETTLE_MS:
-                waiting.go_on_growing(now_ms)  # files are still coming: these may be their new names
+                waiting.go_on_growing(now_ms)  # files still arrive, which may be new names of the removed ones
                 continue
             is_held = is_rewritten or is_lost or is_replaced
             if is_held:
@@ -261,7 +264,7 @@ class PeerBrake:
         return done + self._judge_again(files, now_ms)
 
     def _judge_again(self, files: int, now_ms: int) -> list[Judged]:
-        """Much of what was held may have been made again, as by a build. Is the rest still a disaster, if it is all?"""
+        """Many held changes may have been reverted, as by a build. Is the rest still a disaster?"""
         done = []
         all_held = sum(len(burst.held.changes) for burst in self._bursts.values())
         for link, burst in self._bursts.items():
@@ -290,7 +293,7 @@ class PeerBrake:
         files: int,
         now_ms: int,
     ) -> _Weight:
-        """What there is in a burst, once what has only moved is taken out."""
+        """The size of a burst, without files that were only moved."""
         passed, waiting = burst.passed, burst.waiting
         passed.expire(now_ms - BRAKE_WINDOW_MS)
         leaving = [path for path, change in waiting.changes.items() if change.is_removal]
@@ -309,7 +312,7 @@ class PeerBrake:
 
     @property
     def is_on(self) -> bool:
-        """True if anything waits or is held."""
+        """True if any change waits or is held."""
         return any(burst.held.changes or burst.waiting.changes for burst in self._bursts.values())
 
     def holds(self, path: bytes) -> bool:
@@ -317,7 +320,8 @@ class PeerBrake:
         return path in self._at
 
     def settled(self, path: bytes, now_ms: int) -> list[str]:
-        """The change of a path is not wanted any more, or was made. Returns links of which nothing is held now."""
+        """The change of a path is no longer wanted, or was carried out. Returns the links with nothing held any
+        more."""
         link = self._at.get(path)
         if link is None:
             return []
@@ -333,7 +337,7 @@ class PeerBrake:
         return [link]
 
     def held(self) -> dict[str, dict[bytes, int]]:
-        """By maker: the paths, and the counters of their changes."""
+        """By maker: the paths and the counters of their changes."""
         found: dict[str, dict[bytes, int]] = {}
         for burst in self._bursts.values():
             for path, (maker, counter) in burst.held.changes.items():
@@ -343,8 +347,8 @@ class PeerBrake:
     def let_go(
         self, maker: str, counter: int, is_meant: Callable[[bytes], bool], now_ms: int
     ) -> tuple[list[bytes], list[str]]:
-        """Somebody has decided about what that maker did up to its `counter`, as far as `is_meant`. Returns what was held or
-        waited, and the links of which nothing is held now."""
+        """A person decided about what that maker did up to `counter`, where `is_meant` is true. Returns the paths that
+        were held or waited, and the links with nothing held any more."""
         paths: list[bytes] = []
         free = []
         for link, burst in self._bursts_of(maker).items():

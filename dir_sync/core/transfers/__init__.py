@@ -1,4 +1,4 @@
-"""Contents on their way between nodes.
+"""Contents in transfer between nodes.
 
     transfer   fetches: ranges, windows, resume
     uploads    progress of large uploads, for people

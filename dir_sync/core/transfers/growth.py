@@ -1,11 +1,12 @@
-"""Files that grow: which older versions are the beginning of what a file is now.
+"""Files that grow: which older versions are the beginning of a file's present content.
 
-In:   what looks found: a file whose first bytes are its last version, whole.
-Out:  for a peer that holds one of these versions: only what comes after it has to travel.
-Rule: nothing is guessed. A version counts as a beginning only if its digest was taken from the file itself.
+In:   what looks found: a file that begins with the whole of its last version.
+Out:  for a peer with one of these versions: only the bytes after it have to travel.
+Rule: a version counts as a beginning only if its digest was computed from the file itself.
 
-A *mark* is the BLAKE3 (16 bytes) of a file from its start up to a multiple of limits.GROWTH_STEP_BYTES. Whoever appends checks
-each mark before it writes the bytes in front of it, so that at any moment a file is a checked beginning of what was announced.
+A *mark* is the BLAKE3 (16 bytes) of a file from its start up to a multiple of limits.GROWTH_STEP_BYTES. The receiver
+checks each mark before it writes the bytes in front of it, so its file is at any moment a checked beginning of the
+announced content.
 """
 
 from __future__ import annotations
@@ -16,27 +17,27 @@ from dir_sync.core import limits
 
 __all__ = ["MARK_BYTES", "Growths", "mark_offsets"]
 
-MARK_BYTES = 16  # enough: the digest of the whole is checked as well
+MARK_BYTES = 16  # enough, because the digest of the whole is checked as well
 _PATHS_MAX = 256
 _BEGINNINGS_MAX = 64  # of one file
 
 
 def mark_offsets(base_size: int, size: int) -> range:
-    """Where the marks are between a base of `base_size` bytes and the file of `size` bytes that begins with it."""
+    """The offsets of the marks between a base of `base_size` bytes and the file of `size` bytes that begins with it."""
     step = limits.GROWTH_STEP_BYTES
     return range((base_size // step + 1) * step, size, step)
 
 
 @dataclass(slots=True)
 class _Growth:
-    content: bytes  # digest of what the file is now ...
+    content: bytes  # digest of the present content ...
     size: int  # ... and its size
     beginnings: dict[bytes, int] = field(default_factory=dict)  # digest of an older version -> its size
     marks: dict[int, bytes] = field(default_factory=dict)
 
 
 class Growths:
-    """What is known of the files that grew last."""
+    """The files that grew last."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Growth] = {}
@@ -44,7 +45,8 @@ class Growths:
     def grew(
         self, path: bytes, base: bytes, base_size: int, content: bytes, size: int, marks: tuple[bytes, ...]
     ) -> None:
-        """The file at `path` begins with `base`, and is `content` now. `marks`: at mark_offsets(base_size, size)."""
+        """The file at `path` begins with `base` and has the content `content` now. `marks`: at mark_offsets(base_size,
+        size)."""
         known = self._known.pop(path, None)
         if known is None or known.content != base:
             known = _Growth(base, base_size)
@@ -64,7 +66,8 @@ class Growths:
         return path in self._known
 
     def offer(self, path: bytes, base: bytes, content: bytes) -> tuple[int, tuple[bytes, ...]] | None:
-        """For a peer that holds `base` and wants `content`: how many bytes of it that is, and the marks after it."""
+        """For a peer with `base` that wants `content`: the size of the base, and the marks after it. None: not
+        possible."""
         known = self._known.get(path)
         if known is None or known.content != content:
             return None
@@ -72,26 +75,26 @@ class Growths:
         if base_size is None:
             return None
         offsets = mark_offsets(base_size, known.size)
-        # The end of an older version may be no mark, and one in a gap was never taken.
+        # The end of an older version need not be a mark, and marks in a gap were never computed.
         if len(offsets) > limits.GROWTH_MARKS_MAX or any(offset not in known.marks for offset in offsets):
             return None
         return base_size, tuple(known.marks[offset] for offset in offsets)
 
     def beginning(self, path: bytes, digest: bytes, content: bytes) -> int:
-        """How many bytes the version `digest` has, if `content` is now at `path` and begins with it; else 0."""
+        """The size of version `digest`, if `content` is now at `path` and begins with it; otherwise 0."""
         known = self._known.get(path)
         if known is None or known.content != content:
             return 0
         return known.beginnings.get(digest, 0)
 
     def moved(self, source: bytes, target: bytes, content: bytes) -> None:
-        """What was at `source`, `content`, is at `target` now."""
+        """The file with `content` was renamed from `source` to `target`."""
         known = self._known.get(source)
         if known is not None and known.content == content:
             self._known[target] = self._known.pop(source)
 
     def beginning_with(self, digest: bytes) -> list[tuple[bytes, bytes, int]]:
-        """Of each file that began with the version `digest` when it was last looked at: path, content, size of the version."""
+        """Of each file that began with version `digest` at its last look: path, content, and size of that version."""
         return [
             (path, known.content, known.beginnings[digest])
             for path, known in self._known.items()
@@ -99,5 +102,5 @@ class Growths:
         ]
 
     def forget(self, path: bytes) -> None:
-        """It has changed in another way, or is gone."""
+        """The file was changed in another way, or is gone."""
         self._known.pop(path, None)

@@ -1,8 +1,8 @@
-"""Bulk on its way to us: which ranges are missing, how much may be asked for, how to go on after a cut.
+"""Incoming contents: which ranges are missing, how much may be requested, and how to resume.
 
-In:   what is wanted from whom, what has arrived, what the disk has taken.
-Out:  pulls to send, chunks to write. Keeps no bytes but those that wait for the disk.
-Rule: nothing of bulk comes that was not asked for, so the requests are the window: per link, and per transfer.
+In:   wanted contents and their holders, received bytes, bytes written to disk.
+Out:  pulls to send, chunks to write. Stores only bytes that wait for the disk.
+Rule: contents arrive only on request, so the outstanding requests are the window: per link, and per transfer.
 """
 
 from __future__ import annotations
@@ -19,51 +19,52 @@ from dir_sync.core.model import PeerError, Record
 __all__ = ["Fetch", "Window", "folder_of"]
 
 _MEASURE_MS = 50
-_AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room beside it
+_AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room as well
 
 
 @dataclass(slots=True)
 class Fetch:
-    """One content (or one delta) on its way. Bytes come in order; `received` of `size` are here.
+    """One content (or one delta) being fetched. Bytes are appended in order; `received` of `size` bytes are here.
 
-    It has more fields than a machine may have: what is asked for, how far each step has got (asked, received, written), and
-    what waits between two steps. There is one for each file, so parts of it would cost memory and time in each transfer."""
+    It has more fields than a machine may have: what is asked for, how far each step has got (asked, received, written),
+    and what waits between two steps. There is one for each file, so parts of it would cost memory and time in each
+    transfer."""
 
     token: int
     target: Record
     peer: str
-    base: bytes | None  # digest: what comes is a delta from it
-    size: int  # bytes to come: of the content, or of the delta; at least 1
-    name: bytes  # staging file; b"": small, kept in memory
+    base: bytes | None  # digest: the transfer is a delta from it
+    size: int  # bytes to fetch: of the content, or of the delta; at least 1
+    name: bytes  # staging file; b"": a small content, kept in memory
     asked: int = 0
     received: int = 0
     written: int = 0
     opened: bool = False  # the staging file's length is known
-    writing: bool = False  # a job for it is out
+    writing: bool = False  # a job that writes it is out
     waiting: list[tuple[int, bytes | memoryview]] = field(
         default_factory=list
-    )  # in order; for the disk, or (small) the rest
-    early: dict[int, bytes | memoryview] = field(default_factory=dict)  # came before what is in front of them
-    pulls: set[int] = field(default_factory=set)  # ids of what was asked for and is not here yet
-    plan: Any = None  # of a small one: what it was planned from, and what is to be done with it
-    moved_ms: int = 0  # when bytes came last
+    )  # in order; for the disk, or (small content) until the rest arrives
+    early: dict[int, bytes | memoryview] = field(default_factory=dict)  # arrived before the bytes in front of them
+    pulls: set[int] = field(default_factory=set)  # ids of pulls that are not answered yet
+    plan: Any = None  # small content only: what it was planned from, and what to do with it
+    moved_ms: int = 0  # when bytes last arrived
     started_ms: int = 0
-    began_at: int = 0  # offset at which it went on after a cut
-    grows: Growing | None = None  # it is appended to a file of ours
+    began_at: int = 0  # offset at which it resumed
+    grows: Growing | None = None  # the bytes are appended to this file of ours
 
     @property
     def is_small(self) -> bool:
         return not self.name
 
     def take(self, offset: int, data: bytes | memoryview) -> None:
-        """Bytes have come; pulls may be answered in any order."""
+        """Accept received bytes; pulls may be answered in any order."""
         self.early[offset] = data
         while (piece := self.early.pop(self.received, None)) is not None:
             self.waiting.append((self.received, piece))
             self.received += len(piece)
 
     def next_ranges(self, window: Window) -> Iterator[tuple[int, int]]:
-        """Offsets and lengths to ask for now; the window's room is taken."""
+        """Offsets and lengths to request now; each takes room of the window."""
         while self.asked < self.size:
             length = min(window.chunk, self.size - self.asked)
             if self.asked - self.written >= _AHEAD_BYTES or not window.has_room(length):
@@ -73,36 +74,36 @@ class Fetch:
 
 
 def folder_of(id_: int) -> int:
-    """For which folder something was asked, by its place in our HELLO: the upper bits of the id."""
+    """The folder of a request, as its position in our HELLO: the upper bits of the id."""
     return id_ >> limits.FOLDER_ID_SHIFT
 
 
 class Window:
-    """What was asked of one peer and is not here yet, for all folders of the connection."""
+    """Bytes requested from one peer and not received yet, for all folders of the connection."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        self.chunk = limits.CHUNK_BYTES  # how much the next pull of a large content asks for
-        self._since_ms: int | None = None  # since when bytes come without a pause
-        self._came = 0  # bytes, since then
-        self.users = 0  # folders that fetch by this connection
-        self.freed = 0  # how often there was more room: whoever waits for some sees it here
-        self._count = 1  # of the next id: the lower bits
-        self._is_reused = False  # all counts were given out once
+        self.chunk = limits.CHUNK_BYTES  # bytes in the next pull of a large content
+        self._since_ms: int | None = None  # since when bytes have arrived without a pause
+        self._came = 0  # bytes since then
+        self.users = 0  # folders that fetch through this connection
+        self.freed = 0  # how often room became free; a folder that waits for room compares it
+        self._count = 1  # lower bits of the next id
+        self._is_reused = False  # all ids were used once
         self._pulls: dict[int, tuple[Fetch, int, int]] = {}  # id -> transfer, next offset, bytes missing
 
     def __len__(self) -> int:
         return len(self._pulls)
 
     def unanswered(self) -> Collection[int]:
-        """The ids of what was asked for and is not here yet."""
+        """The ids of requests that are not answered yet."""
         return self._pulls.keys()
 
     def has_room(self, length: int) -> bool:
         return len(self._pulls) < limits.PULLS_MAX // 2 and self.bytes + length <= limits.PULL_WINDOW_BYTES
 
     def room(self) -> int:
-        """Bytes that may be asked for now; 0 if there are many pulls already."""
+        """Bytes that may be requested now; 0 if there are many pulls already."""
         return 0 if len(self._pulls) >= limits.PULLS_MAX // 4 else max(0, limits.PULL_WINDOW_BYTES - self.bytes)
 
     def ask(self, fetch: Fetch, offset: int, length: int, folder: int = 0) -> PullItem:
@@ -114,8 +115,8 @@ class Window:
         return PullItem(id_, fetch.target.path, fetch.target.content, fetch.base, offset, length)
 
     def new_id(self, folder: int = 0) -> int:
-        """An id that is not in use on this connection (also for requests that are no pulls). `folder`: the place of the
-        folder in our HELLO, which `folder_of` tells again."""
+        """An id that is not in use on this connection, also for requests other than pulls. `folder`: the position of
+        the folder in our HELLO, which `folder_of` extracts again."""
         while (id_ := folder << limits.FOLDER_ID_SHIFT | self._count) in self._pulls:
             self._step()
         self._step()
@@ -126,7 +127,7 @@ class Window:
         self._is_reused |= not self._count
 
     def _measure(self, length: int, now_ms: int) -> None:
-        """Bytes have come, and more are to come if there is room for nothing else: how fast do they?"""
+        """Measure the speed: bytes arrived, and more were requested, so there was no pause."""
         if self._since_ms is None:
             self._since_ms, self._came = now_ms, 0
             return
@@ -138,7 +139,8 @@ class Window:
             self._since_ms, self._came = now_ms, 0
 
     def arrived(self, id_: int, offset: int, length: int, now_ms: int) -> Fetch | None:
-        """The transfer that a piece belongs to; None if it is not wanted any more. Raises PeerError for what was never asked."""
+        """The transfer of received bytes; None if it was cancelled. Raises PeerError for bytes that were never
+        requested."""
         pull = self._pulls.get(id_)
         if pull is None:
             if not self._is_reused and id_ % 2**limits.FOLDER_ID_SHIFT >= self._count:
@@ -151,7 +153,7 @@ class Window:
         self.freed += 1
         self._measure(length, now_ms)
         if not self.bytes:
-            self._since_ms = None  # what comes next was asked for after a pause
+            self._since_ms = None  # the next bytes were requested after a pause
         if length == missing:
             del self._pulls[id_]
             fetch.pulls.discard(id_)
@@ -170,7 +172,8 @@ class Window:
         return pull[0]
 
     def cancel(self, fetch: Fetch) -> None:
-        """What still comes for `fetch` is let pass by. Its room is free at once: the peer has long read what it sends."""
+        """Ignore what still arrives for `fetch`. Its room is free at once, because the peer has read these bytes
+        already."""
         for id_ in sorted(fetch.pulls):
             pull = self._pulls.pop(id_, None)
             if pull is not None:

@@ -1,7 +1,7 @@
-"""Large contents on their way to peers, for people: how far each is, and when it is over.
+"""Large contents being sent to peers, for display: the progress of each, and when it is complete.
 
-In:   what peers ask for and acknowledge. Out: progress.
-Rule: a peer asks for a content in order, so the place of what it asks for tells how much of it has gone.
+In:   pulls and acknowledgements of peers. Out: progress.
+Rule: a peer requests a content in order, so the offset of its last request shows the progress.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 __all__ = ["Upload", "Uploads"]
 
-_STALE_MS = 30_000  # nothing was asked for: the peer wants it no more, or has it from somebody else
-_PER_PEER_MAX = 256  # of one peer; a new one takes the place of the oldest
+_STALE_MS = 30_000  # no request for so long: the peer no longer needs it
+_PER_PEER_MAX = 256  # of one peer; a new one replaces the oldest
 
 
 @dataclass(slots=True)
@@ -21,10 +21,10 @@ class Upload:
     peer: str
     digest: bytes  # of the content
     file_size: int
-    size: int  # bytes to send: less than `file_size`, if it is a delta
+    size: int  # bytes to send: fewer than `file_size` for a delta
     since_ms: int
-    began_at: int  # the first byte that was asked for: before it, the peer had it already
-    asked_to: int  # the end of what was asked for
+    began_at: int  # the first requested byte: the peer had the bytes before it
+    asked_to: int  # end of the last request
     asked_ms: int
 
     @property
@@ -32,12 +32,13 @@ class Upload:
         return self.size != self.file_size
 
     def sent(self, waiting: int) -> int:
-        """Bytes of it that the peer has, roughly. `waiting`: what that peer asked for and has not left us yet."""
+        """The approximate number of bytes that the peer has. `waiting`: bytes that it requested and that are not sent
+        yet."""
         return max(self.began_at, min(self.asked_to, self.size) - waiting)
 
 
 class Uploads:
-    """Keyed by peer and path."""
+    """The uploads, by peer and path."""
 
     def __init__(self) -> None:
         self._all: dict[str, dict[bytes, Upload]] = {}
@@ -45,7 +46,7 @@ class Uploads:
     def asked(
         self, peer: str, path: bytes, digest: bytes, file_size: int, size: int, offset: int, length: int, now_ms: int
     ) -> None:
-        """A peer asked for a part of a content; or, if `size` is another one than `file_size`, of a delta that makes it."""
+        """A peer requested a part of a content; or, if `size` differs from `file_size`, of a delta that produces it."""
         ours = self._all.setdefault(peer, {})
         known = ours.get(path)
         if known is None or (known.digest, known.size) != (digest, size):
@@ -57,11 +58,11 @@ class Uploads:
         known.asked_ms = now_ms
 
     def of(self, peer: str) -> Mapping[bytes, Upload]:
-        """What goes to a peer, by path."""
+        """The uploads to a peer, by path."""
         return self._all.get(peer, {})
 
     def acknowledged(self, peer: str, path: bytes) -> Upload | None:
-        """The peer has that path now, or moved beyond it. Returns what it was sent, if that was large."""
+        """The peer has this version now, or a newer one. Returns its upload, if there was one."""
         ours = self._all.get(peer)
         return None if ours is None else ours.pop(path, None)
 
@@ -69,7 +70,7 @@ class Uploads:
         self._all.pop(peer, None)
 
     def under_way(self, now_ms: int) -> list[Upload]:
-        """By peer and path. What nobody asks for any more is forgotten."""
+        """All uploads, by peer and path. Stale ones are removed."""
         for ours in self._all.values():
             for path in [one.path for one in ours.values() if now_ms - one.asked_ms > _STALE_MS]:
                 del ours[path]

@@ -1,4 +1,4 @@
-"""When a path is looked at, and what the looks at it mean together.
+"""When a path is looked at, and what several looks mean together.
 
     pending_looks   which paths have to be looked at, and when
     pace      how often a file that keeps changing is looked at

@@ -1,18 +1,18 @@
-"""Files that a program has open and rewrites: when their state is announced though they are not closed.
+"""Files that a program has open and rewrites: when their state is announced before they are closed.
 
-In:   what looks found at files that are open for writing; what was announced; when somebody wrote; what was closed.
+In:   what looks found at files that are open for writing; announcements; writes; closes.
 Out:  for a path: the time until which it waits for its close.
-Rule: what is appended to an open file is announced as it comes (core/watching/pace.py), for it costs what was appended. An open
-      file that is shorter than what it replaces, or that changed otherwise, is most probably half a save: it waits for
-      the close. If the close does not come, its state is announced when nobody has written for a while, and at the
-      latest after a time that grows with its size. A close ends all waiting.
+Rule: bytes appended to an open file are announced as they come (core/watching/pace.py), because that costs only the new
+bytes. An open file that is shorter than the announced version, or changed in another way, is probably half a save: it
+waits for the close. Without a close, its state is announced when nobody has written for a while, and at the latest
+after a time that grows with its size. A close ends all waiting.
 
 Three cases:
-1. It is shorter than what it replaces, or empty: a program has cut it and writes it anew.
-2. It is as long, and changed: an image or a database. Each state may cost its whole size on each disk, so the time between
-   two of them grows with the size, and doubles with each state.
-3. It is longer, and its beginning changed: a recording whose header is rewritten. The time between two states is GROWS_BY
-   times as long as the one before, so that all of them together cost a small share of the last one.
+1. It is shorter than the announced version, or empty: a program has truncated it and writes it anew.
+2. It has the same size and changed: a disk image or a database. Each state may cost its whole size on each disk, so the
+time between two announced states grows with the size, and doubles with each state.
+3. It is longer, and its beginning changed: a recording whose header is rewritten. The time between two states is
+GROWS_BY times the one before, so that all of them together cost a small share of the last one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from dir_sync.core import limits
 __all__ = ["Opened"]
 
 GROWS_BY = 7
-_CHANGED_MS = 3_000  # nobody has written for so long: the state is meant to be one
-_EMPTY_MS = 10_000  # programs make a file empty, and need time for what comes next
-_BYTES_PER_MS = 10_000  # the larger it is, the dearer is a state too many: 1 s for each 10 MB
-_LONGEST_MS = 30_000  # if it never rests; the larger, the longer ...
+_CHANGED_MS = 3_000  # without a write for so long, the state is probably complete
+_EMPTY_MS = 10_000  # programs truncate a file, and need time before they write it
+_BYTES_PER_MS = 10_000  # a large file costs more to announce: 1 s for each 10 MB
+_LONGEST_MS = 30_000  # if it never rests; longer for larger files ...
 _LONGEST_MS_MAX = 300_000  # ... up to this
 _RECORDING_MS = 60_000
 _RECORDING_MS_MAX = 600_000
@@ -37,14 +37,14 @@ _PATHS_MAX = 1_000
 
 @dataclass(slots=True)
 class _Session:
-    size: int  # of its last announced state, or of what it replaces
-    since_ms: int = 0  # when it was found waiting
+    size: int  # of the last announced state
+    since_ms: int = 0  # when it was first found waiting
     wrote_ms: int = 0
     is_waiting: bool = False
-    rest_ms: int = 0  # announced when nobody has written for so long ...
-    longest_ms: int = 0  # ... or when it has waited for so long
-    told: int = 0  # states announced without a long pause between them ...
-    told_ms: int = 0  # ... and when the last of them was
+    rest_ms: int = 0  # announced after so long without a write ...
+    longest_ms: int = 0  # ... or after it has waited for so long
+    told: int = 0  # states announced without a long pause in between ...
+    told_ms: int = 0  # ... and the time of the last one
     recording_ms: int = _RECORDING_MS
 
 
@@ -56,7 +56,7 @@ class Opened:
         return len(self._sessions)
 
     def until(self, path: bytes) -> int | None:
-        """When it is announced, closed or not; None: it does not wait, as far as is known."""
+        """When (ms) its state is announced, closed or not; None: it does not wait."""
         session = self._sessions.get(path)
         if session is None or not session.is_waiting:
             return None
@@ -72,7 +72,8 @@ class Opened:
             session.wrote_ms = now_ms
 
     def found(self, path: bytes, size: int, replaced: int, now_ms: int) -> int:
-        """It is open, has `size` bytes, and does not continue the `replaced` bytes that are announced. Returns `until`."""
+        """It is open, has `size` bytes, and does not continue the `replaced` bytes of the announced version. Returns
+        `until`."""
         session = self._sessions.get(path)
         if session is None:
             session = self._sessions[path] = _Session(replaced)
@@ -97,7 +98,7 @@ class Opened:
         return until
 
     def announced(self, path: bytes, size: int, looked_ms: int, now_ms: int) -> None:
-        """A state of it was found at `looked_ms` that is announced. It may be open still, unless it had yet to wait then."""
+        """A state found at `looked_ms` is announced. The file may still be open, unless it had to wait at that time."""
         session = self._sessions.get(path)
         if session is None:
             return
@@ -112,5 +113,5 @@ class Opened:
         session.told_ms, session.size = now_ms, size
 
     def closed(self, path: bytes) -> None:
-        """Nobody has it open any more, or another file has its name."""
+        """No program has it open any more, or another file got its name."""
         self._sessions.pop(path, None)

@@ -1,17 +1,17 @@
 """How often a file that keeps changing is looked at.
 
 In:   what each look found, what it cost, the time.
-Out:  when the next look may come at the earliest, and how long an open file may go on before it is looked at.
-Rule: a file is looked at as soon as it rests. The looks at a file that does not rest take a small, fixed share of the
-      time: the gap after a look grows with what the look cost, with the file's size, and with each look in vain.
+Out:  when the next look may come at the earliest, and how long an open file may be written before it is looked at.
+Rule: a file is looked at as soon as it rests. Looks at a file that does not rest take a small, fixed share of the time:
+the gap after a look grows with the cost of the look, with the file's size, and with each failed look.
 
 Three cases:
 1. A file changes now and then: nothing here delays it.
-2. A file is saved (or appended to and closed) again and again: between two looks there is a gap of REST times their cost.
-   The first close after a look at the open file does not wait.
-3. A file stays open and is written into: it is looked at when nobody has written for a moment (`settle`), at the latest
-   after `patience`, which grows with its size. If a look finds that the file changed while it was read, it was in vain:
-   the longest wait doubles.
+2. A file is saved (or appended to and closed) again and again: the gap between two looks is REST times their cost. The
+first close after a look at the open file does not wait.
+3. A file stays open and is written to: it is looked at when nobody has written for a moment (`settle`), at the latest
+after `patience`, which grows with its size. If the file changed while a look read it, the look failed: the longest wait
+doubles.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from dir_sync.core.frozen import frozen
 
 __all__ = ["Pace", "Span"]
 
-REST = 20  # the time between two looks is so many times what a look cost: 5 % of one core at the most
-PATIENCE_BYTES_PER_MS = 10_000  # an open file of 100 MB is looked at each 10 s, if it never rests
+REST = 20  # the gap between two looks is this many times the cost of a look: at most 5 % of one core
+PATIENCE_BYTES_PER_MS = 10_000  # an open file of 100 MB is looked at every 10 s, if it never rests
 PATIENCE_MS_MAX = 60_000
-VAIN_MS_MAX = 300_000  # a file that never rests is tried so often at the least
-_SLOW_READ_BYTES_PER_MS = 50_000  # a look that took longer waited for other work, which is no cost of this file
+VAIN_MS_MAX = 300_000  # a file that never rests is tried at least this often
+_SLOW_READ_BYTES_PER_MS = 50_000  # a look that took longer waited for other work, which is not a cost of this file
 _CHEAP_MS = 5  # looks that cost less need no gap
-_STREAK_FREE = 10  # so many looks in a row at one file are nothing special
+_STREAK_FREE = 10  # this many looks in a row at one file are normal
 _STREAK_MS_MAX = 500
-_CALM_MS = 2_000  # a file that was left alone for so long starts anew
-_VAIN_TOLD = 3  # looks in vain, in a row, ...
-_VAIN_TOLD_MS = 10_000  # ... over so long, until people are told
+_CALM_MS = 2_000  # after so long without a look, the counts of a file start anew
+_VAIN_TOLD = 3  # failed looks in a row, ...
+_VAIN_TOLD_MS = 10_000  # ... over so long, before people are told
 _HOT_MAX = 10_000  # paths that are remembered
 
 
@@ -42,21 +42,21 @@ class _Hot:
     """A file that was looked at a short time ago."""
 
     ended_ms: int = 0  # the last look
-    gap_ms: int = 0  # no look for so long after it
+    gap_ms: int = 0  # no look for so long after the last one
     size: int = 0
-    streak: int = 0  # looks without a pause between them
-    vain: int = 0  # of these, the last ones that found it changing
+    streak: int = 0  # looks without a long pause in between
+    vain: int = 0  # of these, the latest ones that failed because the file changed
     vain_since_ms: int = 0
-    was_open: bool = False  # the last look was at an open file
+    was_open: bool = False  # the file was open at the last look
 
 
 @frozen
 class Span:
-    """When to look at a file that is open and written into."""
+    """When to look at a file that is open and being written."""
 
-    earliest_ms: int  # not before, whatever happens
-    settle_ms: int  # as soon as nobody has written for so long
-    latest_ms: int  # even if somebody writes all the time
+    earliest_ms: int  # not before this time
+    settle_ms: int  # after so long without a write
+    latest_ms: int  # even if writes continue
 
 
 class Pace:
@@ -67,15 +67,15 @@ class Pace:
         return path in self._hot
 
     def earliest(self, path: bytes, now_ms: int, is_close: bool = False) -> int:
-        """The time (ms) before which this path is not looked at; `now_ms` if it may be looked at at once. `is_close`: a program
-        has just closed it."""
+        """The time (ms) before which this path is not looked at; `now_ms` if it may be looked at now. `is_close`: a
+        program has just closed it."""
         hot = self._hot.get(path)
         if hot is None or (is_close and hot.was_open):
             return now_ms
         return max(now_ms, hot.ended_ms + hot.gap_ms)
 
     def span(self, path: bytes, first_ms: int, size: int, now_ms: int, is_close: bool = False) -> Span:
-        """For a file of about `size` bytes that is open. `first_ms`: when it was first written into since the last look."""
+        """For an open file of about `size` bytes. `first_ms`: the time of the first write since the last look."""
         hot = self._hot.get(path)
         if hot is not None:
             size = max(size, hot.size)
@@ -92,16 +92,16 @@ class Pace:
         return Span(earliest, settle, max(latest, earliest))
 
     def note_size(self, path: bytes, size: int) -> None:
-        """A file is seen to be so large."""
+        """A file was seen to have this size."""
         self._at(path).size = size
 
     def size_of(self, path: bytes) -> int:
-        """Of a file that was seen a short time ago; else 0."""
+        """The size of a file that was seen a short time ago; otherwise 0."""
         hot = self._hot.get(path)
         return 0 if hot is None else hot.size
 
     def looked(self, path: bytes, size: int, took_ms: int, now_ms: int, rests: bool, is_open: bool = False) -> None:
-        """A look at a file is over. `rests`: it did not change meanwhile. `is_open`: nobody had closed it."""
+        """A look at a file has ended. `rests`: the file did not change meanwhile. `is_open`: it was not closed."""
         hot = self._hot.get(path)
         if hot is None or now_ms - took_ms - hot.ended_ms > _CALM_MS + (self._longest(hot) if hot.vain else hot.gap_ms):
             hot = self._hot[path] = _Hot()
@@ -119,7 +119,7 @@ class Pace:
             del self._hot[next(iter(self._hot))]
 
     def is_restless(self, path: bytes) -> bool:
-        """True once so many looks in a row were in vain that people have to know."""
+        """True after so many failed looks in a row that people have to know."""
         hot = self._hot.get(path)
         return hot is not None and hot.vain >= _VAIN_TOLD and hot.ended_ms - hot.vain_since_ms >= _VAIN_TOLD_MS
 
@@ -127,7 +127,7 @@ class Pace:
         return sorted(path for path in self._hot if self.is_restless(path))
 
     def forget(self, path: bytes) -> None:
-        """It is gone."""
+        """The file is gone."""
         self._hot.pop(path, None)
 
     def _longest(self, hot: _Hot) -> int:

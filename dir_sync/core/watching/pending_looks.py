@@ -1,9 +1,9 @@
-"""What has to be looked at, and when.
+"""Which paths have to be looked at, and when.
 
-In:   "this path was touched", "this folder has to be listed", the time.
-Out:  the paths whose time has come, and the next time at which one comes.
-Rule: a first change is looked at at once; a file that is written into is looked at when it rests, with a maximum
-      (core/watching/pace.py says which). A path is in here once, however often it is touched.
+In:   touched paths, folders to be listed, the time.
+Out:  the paths that are due, and when the next one is.
+Rule: a first change is looked at at once; a file that is being written is looked at when it rests, with a maximum (see
+core/watching/pace.py). A path has one entry, however often it is touched.
 """
 
 from __future__ import annotations
@@ -32,32 +32,33 @@ _DELAYS_MS = {
 class PendingLook:
     """One path to look at.
 
-    It has more fields than a machine may have: each is one thing that was seen at the path, or a question that the look has to
-    answer, and a path that is touched again gains some of them. There is no part that could change alone."""
+    It has more fields than a machine may have: each is one observation at the path, or one question for the look, and
+    further events at the path add some of them. No group of them changes independently."""
 
     path: bytes
     due_ms: int
     first_ms: int
-    live: bool = False  # seen to happen, not found by a scan
-    listing: bool = False  # a folder: list it, whatever the look says
-    judged: bool = False  # a scan missed it, and may say so (see core.safeguard.brake)
-    times: bool = False  # a folder: people have changed something in it, and its time is told when it is calm
-    large: bool = False  # known to be a large file: look at it apart from the others
-    open: bool = False  # somebody has it open and writes, as far as the watcher tells
-    replaced: int = 0  # how many bytes it replaces, as far as is known
-    closed: bool = False  # the last thing that happened was its close
-    gone: bool = False  # its name went, or a folder came: that is told whatever it costs to look
+    live: bool = False  # the watcher reported it; a scan did not find it
+    listing: bool = False  # a folder: list it, whatever the look finds
+    # the scan has missed it and the brake has let it pass: it counts as deleted (see core.safeguard.brake)
+    judged: bool = False
+    times: bool = False  # a folder with local changes: its mtime is announced when it is calm
+    large: bool = False  # a large file: it is looked at apart from others
+    open: bool = False  # a program has it open for writing, as far as the watcher knows
+    replaced: int = 0  # bytes of the version that it replaces, if known
+    closed: bool = False  # the last event was its close
+    gone: bool = False  # the name vanished, or a folder appeared: looked at in spite of the cost
     sent_ms: int = 0  # when the look was ordered
     tries: int = 0
     hint: Hint | None = None
-    patience_ms: int = 0  # until then an absence is not believed
-    written: bool = False  # somebody may have written there since the last look
-    rested: bool = False  # a large new file: there was a moment in which it could have got its true name
-    matched: bool = False  # it was found out already whether this is a known file under a new name
+    patience_ms: int = 0  # until then a vanished file does not count as deleted
+    written: bool = False  # there may have been a write since the last look
+    rested: bool = False  # a large new file: it has had a moment to be renamed to its final name
+    matched: bool = False  # it was checked whether this is a known file under a new name
 
 
 class PendingLooks:
-    """Paths to look at, each once, by the time they are due."""
+    """Paths to look at, each once, ordered by due time."""
 
     def __init__(self) -> None:
         self._looks: dict[bytes, PendingLook] = {}
@@ -71,12 +72,12 @@ class PendingLooks:
         return path in self._looks
 
     def lacks(self, paths: set[bytes]) -> set[bytes]:
-        """Those of some paths that are not in here."""
+        """Those of `paths` without an entry."""
         return paths.difference(self._looks)
 
     def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> PendingLook:
-        """Something happened at `path`, as seen by the watcher. `span`: when a file that is written into is to be looked
-        at, or one that was looked at a short time ago."""
+        """The watcher reported an event at `path`. `span`: when to look at a file that is being written, or that was
+        looked at a short time ago."""
         if span is None:
             span = Span(now_ms, limits.SETTLE_MS, self.first_ms(path, now_ms) + limits.SETTLE_MS_MAX)
         delay = span.settle_ms if urgency == Urgency.WRITING else _DELAYS_MS[urgency]
@@ -101,12 +102,12 @@ class PendingLooks:
         return pending
 
     def first_ms(self, path: bytes, now_ms: int) -> int:
-        """Since when `path` waits for a look; `now_ms` if it does not."""
+        """Since when (ms) `path` waits for a look; `now_ms` if it does not."""
         pending = self._looks.get(path)
         return now_ms if pending is None else pending.first_ms
 
     def add(self, path: bytes, due_ms: int, now_ms: int) -> PendingLook:
-        """Look at `path` at the latest at `due_ms`."""
+        """Look at `path` no later than `due_ms`."""
         pending = self._looks.get(path)
         if pending is None:
             pending = PendingLook(path, due_ms, now_ms)
@@ -117,7 +118,7 @@ class PendingLooks:
         return pending
 
     def postpone(self, path: bytes, earliest_ms: int, was_open: bool = False) -> None:
-        """What came for `path` while it was looked at waits until then. `was_open`: its close does not wait."""
+        """Delay what was reported for `path` during its look. `was_open`: its close is not delayed."""
         pending = self._looks.get(path)
         if pending is None or pending.gone or (was_open and pending.closed):
             return
@@ -125,7 +126,7 @@ class PendingLooks:
             self._move(pending, earliest_ms)
 
     def put_back(self, pending: PendingLook, due_ms: int) -> None:
-        """A look that was taken is due again; what came for its path meanwhile is part of it."""
+        """A look that was taken is due again; events at its path meanwhile are merged into it."""
         newer = self._looks.get(pending.path)
         if newer is None:
             pending.due_ms = due_ms
@@ -147,7 +148,7 @@ class PendingLooks:
         self._move(newer, min(newer.due_ms, due_ms))
 
     def take(self, now_ms: int, most: int) -> list[PendingLook]:
-        """Up to `most` looks that are due, the earliest first; they are in here no longer."""
+        """Remove and return up to `most` looks that are due, the earliest first."""
         taken: list[PendingLook] = []
         while self._heap and self._heap[0][0] <= now_ms and len(taken) < most:
             due, _, path = heapq.heappop(self._heap)
@@ -158,15 +159,15 @@ class PendingLooks:
         return taken
 
     def find(self, path: bytes) -> PendingLook | None:
-        """The look for a path; it stays here."""
+        """The look for a path, without removing it."""
         return self._looks.get(path)
 
     def pull(self, path: bytes) -> PendingLook | None:
-        """The look for a path, whenever it is due; it is in here no longer."""
+        """Remove and return the look for a path, whenever it is due."""
         return self._looks.pop(path, None)
 
     def next_due(self) -> int | None:
-        """When the next look is due (ms), None if there is none."""
+        """When (ms) the next look is due; None if there is none."""
         while self._heap:
             due, _, path = self._heap[0]
             pending = self._looks.get(path)

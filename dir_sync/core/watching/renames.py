@@ -1,9 +1,10 @@
-"""Which names belong together, so that a rename is told as one change and a save is never told as a deletion.
+"""Which names belong together, so that a rename is announced as one change, and a save never as a deletion.
 
-In:   renames that the watcher saw or that a listing gave away, names that vanished, names that appeared; the time.
-Out:  for a path: the new name of what was there, the old names of what is there now, how long an absence is not believed.
-Rule: both names of a rename are looked at together and recorded in one turn. While the new name cannot be looked at yet,
-      nothing is recorded of the old one; after HOLD_MS it stands for itself.
+In:   renames that the watcher saw or a listing revealed, names that vanished, names that appeared; the time.
+Out:  for a path: the new name of its file, the old names of its file, how long a missing file does not count as
+deleted.
+Rule: both names of a rename are looked at together and recorded in one turn. While the new name cannot be looked at
+yet, nothing is recorded for the old one; after HOLD_MS the old name is handled alone.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _SUFFIXES = (b"___jb_tmp___", b"___jb_old___", b"~")
 
 
 def likely_originals(path: bytes) -> list[bytes]:
-    """Names in the same folder of which `path` may be a new version that is still written beside the old one: `.f.Xy12`, `f.tmp`
-    and `f~` are written for `f`."""
+    """Names in the same folder of which `path` may be a new version, written beside the old one: `.f.Xy12`, `f.tmp` and
+    `f~` are written for `f`."""
     folder, slash, name = path.rpartition(b"/")
     found: dict[bytes, None] = {}
     for suffix in _SUFFIXES:
@@ -35,29 +36,29 @@ def likely_originals(path: bytes) -> list[bytes]:
 
 
 def says_nothing(path: bytes) -> bool:
-    """True for a name as programs give it to a file that takes another one's name when it is complete: `.goutputstream-X2Q3`,
-    `.b7Xq3k`, `lu8f2.tmp`, `~WRD0001`."""
+    """True for a typical name of a temporary file that replaces another file when it is complete:
+    `.goutputstream-X2Q3`, `.b7Xq3k`, `lu8f2.tmp`, `~WRD0001`."""
     name = path.rpartition(b"/")[2]
     return name.startswith((b".", b"~", b"#")) or name.endswith((b".tmp", b".TMP"))
 
 
 class Renames:
-    """Open renames, by old and by new name; and in which folders a program seems to be saving something."""
+    """Open renames, by old and by new name; and folders in which a program seems to be saving a file."""
 
     def __init__(self) -> None:
         self._targets: dict[bytes, tuple[bytes, int]] = {}  # old name -> new name, since when (ms)
         self._sources: dict[bytes, dict[bytes, None]] = {}  # new name -> old names
-        self._lively: dict[bytes, tuple[bytes, int]] = {}  # folder -> the new name last written there, and when (ms)
-        self._vanished: dict[int, bytes] = {}  # inode -> name that it had: the new one may not have been seen
+        self._lively: dict[bytes, tuple[bytes, int]] = {}  # folder -> the new name last written in it, and when (ms)
+        self._vanished: dict[int, bytes] = {}  # inode -> its vanished name, for files whose new name is not known yet
         self._appeared: dict[
             int, bytes
-        ] = {}  # inode -> name under which a listing found it: that the old one went may come
+        ] = {}  # inode -> name under which a listing found it; the event of the old name may follow
 
     def __bool__(self) -> bool:
         return bool(self._targets)
 
     def open(self, source: bytes, target: bytes, now_ms: int) -> None:
-        """What was at `source` is at `target` now. What had come to `source` before has gone on with it."""
+        """The file at `source` is now at `target`. Files that were renamed to `source` before have moved on with it."""
         earlier = self._sources.pop(source, {})
         for old in [*earlier, source]:
             self._leave(old)
@@ -73,8 +74,8 @@ class Renames:
                 del self._sources[known[0]]
 
     def close(self, path: bytes, is_there: bool = True) -> tuple[bytes, ...]:
-        """What is at `path` was recorded. Returns the old names that waited for that. If nothing is there, they go on waiting:
-        it has probably got one more name."""
+        """The file at `path` was recorded. Returns the old names that waited for it. If nothing is there, they keep
+        waiting: the file was probably renamed once more."""
         self._leave(path)
         if not is_there:
             return ()
@@ -95,7 +96,8 @@ class Renames:
         return target
 
     def may_have_gone_on(self, source: bytes, now_ms: int) -> bool:
-        """True a moment after a rename: if nothing is at the new name either, one more rename is about to be heard of."""
+        """True for a moment after a rename: if nothing is at the new name either, the event of a further rename is
+        about to come."""
         known = self._targets.get(source)
         return known is not None and now_ms - known[1] <= limits.TRUE_NAME_MS
 
@@ -103,7 +105,7 @@ class Renames:
         return tuple(self._sources.get(target, ()))
 
     def group_of(self, path: bytes) -> list[bytes]:
-        """All names that are to be looked at together with `path`, new names before the old ones that wait for them."""
+        """All names to look at together with `path`: new names before the old ones that wait for them."""
         if path not in self._targets and path not in self._sources:
             return [path]
         seen: dict[bytes, None] = {}
@@ -127,7 +129,7 @@ class Renames:
     # --- how programs save -------------------------------------------------------------------------------------------
 
     def written(self, path: bytes, is_new: bool, now_ms: int) -> None:
-        """Somebody writes at `path`. `is_new`: under a name of which nothing is known."""
+        """A program writes at `path`. `is_new`: the name is unknown."""
         folder = parent_of(path)
         if is_new:
             if len(self._lively) >= _LIVELY_FOLDERS_MAX:
@@ -137,9 +139,9 @@ class Renames:
             self._lively[folder] = path, now_ms
 
     def grace_ms(self, path: bytes, moved_to: bytes | None, now_ms: int) -> int:
-        """How long the absence of a file that has just left its name is not believed. Many programs save by putting the old
-        file aside and a new one in its place. Either the new one was written before, beside it, or the name of the old one
-        says that it is a backup."""
+        """How long (ms) a file that has just left its name does not count as deleted. Many programs save by moving the
+        old file aside and a new one to its place. Either the new one was written beside it before, or the name of the
+        old one shows that it is a backup."""
         folder = parent_of(path)
         if moved_to is not None and parent_of(moved_to) == folder:
             prefix = folder + b"/" if folder else b""
@@ -154,22 +156,23 @@ class Renames:
     # --- names that vanished -----------------------------------------------------------------------------------------
 
     def vanished(self, path: bytes, inode: int) -> None:
-        """A file has left its name, nobody saw where to."""
+        """A file left its name, and no event named the new one."""
         if len(self._vanished) >= _VANISHED_MAX:
             self._vanished.clear()
         if inode:
             self._vanished[inode] = path
 
     def appeared(self, path: bytes, inode: int) -> None:
-        """A listing has found a file under a new name; if it was known under another one, that has yet to be heard of."""
+        """A listing found a file under a new name; if the file is known under another name, an event about that has not
+        come yet."""
         if len(self._appeared) >= _VANISHED_MAX:
             self._appeared.clear()
         self._appeared[inode] = path
 
     def appeared_as(self, inode: int) -> bytes | None:
-        """The new name under which a listing has found a file lately."""
+        """The new name under which a listing found this file recently."""
         return self._appeared.pop(inode, None)
 
     def name_of(self, inode: int) -> bytes | None:
-        """The name that a file had which vanished lately."""
+        """The former name of a file that vanished recently."""
         return self._vanished.pop(inode, None)
