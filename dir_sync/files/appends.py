@@ -1,7 +1,7 @@
-"""Files that grow here as they grew elsewhere, job by job.
+"""Jobs for growing files: what was appended at a peer is appended here.
 
 In:   `StageJob`s that name what the file is and what it will be, one at a time for each token.
-Out:  `Staged`; with a fingerprint if the file grew in its place, else a longer copy waits in the staging folder.
+Out:  `Staged`; with a fingerprint if the file itself has grown; otherwise a longer copy waits in the staging folder.
 Used by: `file_sync`.
 """
 
@@ -23,8 +23,9 @@ __all__ = ["Appends"]
 
 
 class Appends:
-    """The files of one folder that are growing. Jobs of different tokens may run at once. Fields: the disk, the rooms
-    below, the question whether the program ends; the growth of each token, and the hashes of what grew last."""
+    """The growing files of one folder. Jobs of different tokens may run at the same time. Fields: the disk, the modules
+    below, the function that tells whether the program ends; the growth of each token, and the hashes of the files that
+    grew last."""
 
     def __init__(
         self, disk: Disk, staging: Staging, unsigned: Unsigned, meta: Metadata, stopping: Callable[[], bool]
@@ -40,7 +41,7 @@ class Appends:
     def grow(self, job: StageJob, grows: Growing) -> Staged:
         """Append to a file, or to a copy of it: see growth.py."""
         growing = self._growing.pop(job.token, None)
-        self._unsigned.let_go(grows.content)  # it grows in its place only if nobody has it open
+        self._unsigned.let_go(grows.content)  # it can grow only if no descriptor of ours keeps it open
         if job.give_up:
             return self._give_up(job.token, growing, Staged(job.token, 0, False, "given up", ours=True))
         try:
@@ -63,9 +64,9 @@ class Appends:
         if stat is None:
             return Staged(job.token, job.size, True)
         if not self._meta.verify_meta(stat, grows.mode, grows.mtime):
-            # Somebody has changed them since: with those that we set, the next look sees the difference.
+            # A user has changed mode or mtime since. With the values that we set, the next look sees the difference.
             stat = stat._replace(mode=grows.mode, mtime=grows.mtime)
-        # Somebody may have written into it right before it got its time: it is read again.
+        # A program may have written into it right before its mtime was set, so it is read again.
         return Staged(job.token, job.size, True, fp=fingerprint(stat) + fingerprints.RACY)
 
     def _give_up(self, token: int, growing: growth.Growth | None, answer: Staged) -> Staged:
@@ -75,7 +76,7 @@ class Appends:
         return answer._replace(unfinished=True)
 
     def close_all(self) -> None:
-        """Let go of the files; the next start undoes what is not complete."""
+        """Close the files; the next start undoes incomplete growth."""
         for growing in self._growing.values():
             growing.leave()
         self._growing.clear()

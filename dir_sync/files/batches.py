@@ -1,7 +1,7 @@
-"""Performs a batch of changes: contents reach the medium, then names are given, then the names reach the medium.
+"""Performs a batch of changes: makes the contents durable, then gives the names, then makes the names durable.
 
 In:   `ApplyItem`s, of different paths.
-Out:  `Applied`: one result for each, in the same order. Four or more are synced by one syncfs.
+Out:  `Applied`: one result for each, in the same order. For four or more one syncfs replaces single fsyncs.
 Used by: `file_sync`.
 """
 
@@ -24,13 +24,13 @@ from dir_sync.ports import Disk, DiskError, NewFile, Trouble, Writer
 
 __all__ = ["SYNC_ALL_FROM", "Batches", "is_new_file"]
 
-SYNC_ALL_FROM = 4  # so many files or folders in one batch are synced by one syncfs
+SYNC_ALL_FROM = 4  # a batch with so many files or folders is made durable with one syncfs
 
-_new = tuple.__new__  # half the cost of a named tuple's own
+_new = tuple.__new__  # half the cost of calling the named tuple
 
 
 class Batches:
-    """Changes of the tree, many at once. Fields: the disk and the rooms below."""
+    """Changes of the tree, many at once. Fields: the disk and the modules below."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Batches:
         self._unsigned = unsigned
 
     def apply(self, items: tuple[ApplyItem, ...]) -> Applied:
-        """Perform all changes of a batch. What is staged and was not installed keeps its staging file, to be used again."""
+        """Perform all changes of a batch. A staging file that was not installed is kept, to be used again."""
         results: dict[int, ApplyResult] = {}
         staged: dict[int, tuple[bytes, Stat]] = {}
         unsynced: list[Writer] = []
@@ -92,13 +92,13 @@ class Batches:
         return Applied(tuple(results[number] for number in range(len(items))))
 
     def _refuse_what_has_no_room(self, items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]) -> None:
-        """The last of a disk is for the index: without it nothing can be noted, and so nothing be done."""
+        """The last space of a disk is reserved for the index: without it nothing could be recorded."""
         if not any(item.data for item in items):
             return
         try:
             room = self._disk.free_bytes()
         except DiskError:
-            return  # what is tried will tell
+            return  # the attempt itself will show it
         for number, item in enumerate(items):
             size = len(item.data or b"")
             if size > room:
@@ -113,7 +113,7 @@ class Batches:
         staged: dict[int, tuple[bytes, Stat]],
         results: dict[int, ApplyResult],
     ) -> None:
-        """The many new files of a batch, complete and verified in the staging folder."""
+        """Prepare the new files of a batch, complete and verified, in the staging folder."""
         files = []
         for number, name in zip(new, self._staging.last_parts(NEW, len(new)), strict=True):
             _, _, target, _, _, data, *_ = items[number]
@@ -136,7 +136,7 @@ class Batches:
         results: dict[int, ApplyResult],
         folders: dict[bytes, None],
     ) -> None:
-        """The new files of a batch take their names; none of these replaces anything."""
+        """Give the new files of a batch their names; none of them replaces anything."""
         ready = [number for number in new if number in staged and number not in results]
         together: dict[bytes, list[bytes]] = {}
         for number in ready:
@@ -152,7 +152,7 @@ class Batches:
                 continue
             _, made = staged.pop(number)
             if not rounded and stat is not None and stat[:3] == made[:3] and stat[4:] == made[4:]:
-                fp = fingerprint(stat)  # nobody has touched it
+                fp = fingerprint(stat)  # unchanged since it was prepared
             else:
                 fp = self._fingerprints.of_new(stat, made)
             results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
@@ -166,8 +166,8 @@ class Batches:
         results: dict[int, ApplyResult],
         together: bool,
     ) -> bool:
-        """Contents reach the medium before they get their names. False: they did not, and nothing makes up for it: another
-        sync may say that all is well, since what could not be written counts as clean."""
+        """Make the contents durable before they get their names. False if that failed. A second sync would not help: it
+        may report success, because the kernel marks pages that could not be written as clean."""
         try:
             if together:
                 if staged:
@@ -184,7 +184,7 @@ class Batches:
     def _sync_folders(
         self, folders: dict[bytes, None], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]
     ) -> None:
-        """Names reach the medium before anyone is told."""
+        """Make the names durable before the changes are reported."""
         try:
             if len(folders) >= SYNC_ALL_FROM:
                 self._disk.sync_all()
@@ -194,7 +194,7 @@ class Batches:
                         self._disk.sync_directory(folder)
                     except DiskError as error:
                         if error.trouble not in (Trouble.ABSENT, Trouble.BOUNDARY, Trouble.WRONG_TYPE):
-                            raise  # else it is a folder no more, and holds no names of ours
+                            raise  # otherwise it is no longer a folder, and has no names of ours
         except DiskError as error:
             for number, item in enumerate(items):
                 if results[number].result == Result.DONE:
@@ -221,6 +221,6 @@ class Batches:
 
 
 def is_new_file(item: ApplyItem) -> bool:
-    """True for a file that came with its content and replaces nothing."""
+    """True for a file whose content came with the job and which replaces nothing."""
     _, act, target, expect, _, data, *_ = item
     return data is not None and not expect and act is Act.INSTALL and target.kind is Kind.FILE

@@ -1,7 +1,7 @@
-"""Signatures and deltas: what a peer needs to turn an older version into a newer one.
+"""Signatures and deltas: what a peer needs to make a newer version from an older one.
 
-In:   files that were just found changed; jobs that ask for a signature or a delta.
-Out:  `Seen` with a delta, `DeltaDone`, `Signed`. A delta that does not pay is not made.
+In:   files that a look found changed; jobs that ask for a signature or a delta.
+Out:  `Seen` with a delta, `DeltaDone`, `Signed`. A delta that saves too little is dropped.
 Used by: `file_sync`.
 """
 
@@ -24,8 +24,8 @@ __all__ = ["Deltas"]
 
 
 class Deltas:
-    """Makes signatures and deltas. Fields: the disk, the staging folder, the cache of signatures, files without one, and
-    the question whether the program ends."""
+    """Makes signatures and deltas. Fields: the disk, the staging folder, the cache of signatures, the files without
+    one, and the function that tells whether the program ends."""
 
     def __init__(
         self,
@@ -42,9 +42,10 @@ class Deltas:
         self._stopping = stopping
 
     def look_closer(self, item: LookItem, reader: Reader, seen: Seen) -> Seen:
-        """While a changed file is open: the delta from the version that the peers hold, if its signature can be had."""
+        """While a changed file is open: add the delta from the version that the peers have, if its signature is
+        available."""
         if seen.grown is not None:
-            self._unsigned.let_go(item.was)  # it is no file any more, and cannot be signed
+            self._unsigned.let_go(item.was)  # that content is in no file any more, and cannot be signed
         self._unsigned.hold_open(reader, seen.fp, seen.content, seen.size, item.base)
         if (
             not item.base
@@ -78,7 +79,7 @@ class Deltas:
         digest: bytes,
         is_given_up: Callable[[], bool] = lambda: False,
     ) -> MadeDelta | None:
-        """A delta in the staging folder, or None if it does not pay or there is no room for it."""
+        """A delta in the staging folder; None if it saves too little or the disk is full."""
         name = self._staging.new_name(DELTA)
         try:
             writer = self._disk.create(name)
@@ -110,7 +111,7 @@ class Deltas:
         return MadeDelta(name, base, digest, made)
 
     def sign(self, job: SignJob) -> Signed:
-        """The signature of a content: from the cache, of a file held open, or of the file at `job.path`."""
+        """The signature of a content: from the cache, from a file kept open, or from the file at `job.path`."""
         signature = self._unsigned.signature(job.digest)
         if signature is None:
             try:
@@ -131,7 +132,7 @@ class Deltas:
         return Signed(job.peer, job.link, job.id, signature if job.peer else None)
 
     def delta(self, job: DeltaJob, is_given_up: Callable[[], bool]) -> DeltaDone:
-        """What a peer needs to make this file from the base that it has: new bytes at the end, or a delta."""
+        """What a peer needs to make this file from its base: the appended bytes, or a delta."""
         grown = self._growth_of(job, is_given_up)
         if grown is not None:
             return DeltaDone(job.peer, job.link, job.id, None, False, grown)
@@ -156,7 +157,7 @@ class Deltas:
         return DeltaDone(job.peer, job.link, job.id, made, False)
 
     def _growth_of(self, job: DeltaJob, is_given_up: Callable[[], bool]) -> Grown | None:
-        """Is the base the beginning of the file?"""
+        """Compare the base with the beginning of the file; None if they differ."""
 
         def stop() -> bool:
             return self._stopping() or is_given_up()
@@ -178,5 +179,5 @@ class Deltas:
         except Stopped:
             if self._stopping():
                 raise
-            return None  # the peer has gone
+            return None  # the peer disconnected
         return Grown(job.base, job.base_size, marks) if marks is not None and is_same else None

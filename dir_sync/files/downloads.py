@@ -1,8 +1,8 @@
-"""Contents that come from a peer chunk by chunk: written to a staging file, hashed on the way, verified as a whole.
+"""Contents that arrive chunk by chunk: written to a staging file, hashed on the way, verified as a whole.
 
 In:   `StageJob`s of a token, one at a time.
-Out:  `Staged`: how far it is, whether it is complete and right. A staging file stays open between the jobs of its token;
-      after a cut or a restart it is read once and continued.
+Out:  `Staged`: how much has arrived, and whether it is complete and verified. A staging file stays open between the
+jobs of its token; after an interruption or a restart it is read once and continued.
 Used by: `file_sync`.
 """
 
@@ -24,12 +24,12 @@ from dir_sync.ports import Disk, DiskError, Trouble, Writer
 
 __all__ = ["Downloads"]
 
-_FLUSH_BYTES = 32 * limits.MIB  # a large stage is pushed to the medium as it grows, so that its last sync is short
+_FLUSH_BYTES = 32 * limits.MIB  # a large staging file is written back as it grows, so that its final fsync is short
 
 
 @dataclass(slots=True)
 class _Stage:
-    """A staging file that is being written, held open between jobs."""
+    """A staging file that is being written, kept open between jobs."""
 
     writer: Writer
     hasher: Any
@@ -38,8 +38,8 @@ class _Stage:
 
 
 class Downloads:
-    """The downloads of one folder. Jobs of different tokens may run at once. Fields: the disk, the staging folder, the
-    question whether the program ends; the open staging file of each token."""
+    """The downloads of one folder. Jobs of different tokens may run at the same time. Fields: the disk, the staging
+    folder, the function that tells whether the program ends; the open staging file of each token."""
 
     def __init__(self, disk: Disk, staging: Staging, stopping: Callable[[], bool]) -> None:
         self._disk = disk
@@ -48,13 +48,13 @@ class Downloads:
         self._stages: dict[int, _Stage] = {}
 
     def stage(self, job: StageJob) -> Staged:
-        """Write the next chunks. What is complete has the announced digest; what is not is removed."""
+        """Write the next chunks. A complete file is verified; one with a wrong digest is removed."""
         try:
             stage = self._stages.get(job.token)
             if stage is None:
                 stage = self._open(job)
                 self._stages[job.token] = stage
-                if job.digest:  # before any of it is asked for
+                if job.digest:  # before any of it is requested
                     stage.writer.must_fit(job.size)
                     if job.size - stage.length > self._disk.free_bytes():
                         raise DiskError(Trouble.FULL, job.name)
@@ -89,7 +89,8 @@ class Downloads:
             return not_staged(job.token, error)
 
     def _open(self, job: StageJob) -> _Stage:
-        """A new staging file, with what is here of its content; or what an earlier run left of it, hashed."""
+        """Make a new staging file, with the part of its content that is here already; or open and hash the one of an
+        earlier run."""
         hasher = blake3()
         try:
             writer = self._disk.create(job.name)
@@ -121,7 +122,8 @@ class Downloads:
         return _Stage(writer, hasher, length, length)
 
     def _copy_beginning(self, job: StageJob, writer: Writer, hasher: Any) -> int:
-        """Returns how many bytes were copied. If the file with them was changed or moved, the peer sends all of them."""
+        """Returns how many bytes were copied. If the source was changed or moved, that is 0, and the peer sends
+        everything."""
         if job.begins is None or not job.digest:
             return 0
         path, fp, size = job.begins
@@ -149,7 +151,7 @@ class Downloads:
             stage.writer.close()
 
     def close_all(self) -> None:
-        """Let go of the staging files; they stay, to be continued."""
+        """Close the staging files; they are kept, to be continued."""
         for stage in self._stages.values():
             stage.writer.close()
         self._stages.clear()

@@ -1,7 +1,7 @@
-"""What is known of a file after we have touched it.
+"""Fingerprints of files that we have just changed.
 
-In:   stats of what we put there and of what is there now.
-Out:  fingerprints; RACY ones where a later write might leave the same times behind.
+In:   stats of the prepared file and of the installed one.
+Out:  fingerprints; RACY ones if a later write might leave the same times.
 Used by: `replace`, `install`, `metadata`, `move`, `batches`, `appends`, `scanner`.
 """
 
@@ -16,21 +16,21 @@ from dir_sync.ports import Disk
 __all__ = ["RACY", "Fingerprints", "is_same", "is_still_as"]
 
 RACY = b"?"
-"""Appended to the fingerprint of a file that was written within the clock's grain of being read."""
+"""Appended to the fingerprint of a file that was written within the timestamp granularity of being read."""
 
-_COARSE_NS = 1_000_000_000  # times rounded like this: FAT, ext3
+_COARSE_NS = 1_000_000_000  # the granularity of FAT and ext3
 
 
 class Fingerprints:
-    """The fingerprints of what we just put somewhere. Fields: the disk and the wall clock."""
+    """Fingerprints of files that we have just installed. Fields: the disk and the wall clock."""
 
     def __init__(self, disk: Disk, now_ns: Callable[[], int]) -> None:
         self._disk = disk
         self._now_ns = now_ns
 
     def after_rename(self, path: bytes, ready: Stat) -> bytes:
-        """The fingerprint of what we just put there; of what we made ready, if someone has touched it since (which
-        the next look will see, because it differs)."""
+        """The fingerprint of the file just installed at `path`. If a user changed it since, the fingerprint of the
+        prepared file: the next look then sees the difference."""
         return self.of_new(self._disk.stat(path), ready)
 
     def of_new(self, stat: Stat | None, ready: Stat) -> bytes:
@@ -39,9 +39,9 @@ class Fingerprints:
         return self.aged(stat)
 
     def aged(self, stat: Stat) -> bytes:
-        """The fingerprint of a file that has just got its name and its mtime. Where times are rounded, someone who writes
-        into it within the same grain leaves the same times behind: then the content has to be read again. Where they are
-        rounded to seconds there is time enough to copy an old time with it, too."""
+        """The fingerprint of a file that has just got its name and its mtime. If times are rounded, a write within the
+        same granule leaves the same times, so the content has to be read again. If they are rounded to seconds, there
+        is even time to copy an old mtime along."""
         grain = self._disk.grain_ns
         if not grain:
             return fingerprint(stat)
@@ -51,14 +51,14 @@ class Fingerprints:
 
 
 def is_still_as(now: bytes, known: bytes, name: bytes) -> bool:
-    """True if a file is as its fingerprint says. What went to the history since has got another ctime by that."""
+    """True if the fingerprint of a file still matches. A file that was moved into the history has another ctime."""
     if name.startswith(HISTORY + b"/"):
         return now[:-CTIME_BYTES] == known[:-CTIME_BYTES]
     return now == known
 
 
 def is_same(out: Stat, there: Stat) -> bool:
-    """True if what came out is what was looked at, untouched but for its name (which changes ctime)."""
+    """True if the displaced file is the one that was looked at, unchanged except for its name (which changes ctime)."""
     return (
         out.inode == there.inode
         and out.kind == there.kind

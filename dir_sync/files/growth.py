@@ -1,13 +1,13 @@
-"""A file that grew elsewhere grows here: what is new is appended to the file itself, so that its size does not matter.
+"""Appends what a file has gained at a peer to the file itself, so that the cost does not depend on its size.
 
-In:   jobs that name a path, what it is now, what it will be, and the bytes that come after what it is.
-Out:  the file, longer; or, where that is not safe, a longer copy in the staging folder, to be installed as any other.
-Rule: nobody's bytes are written over. Bytes are only appended, and only after their mark (core/transfers/growth.py) is known
-      to be right. What is given up half-way is cut off again, if nobody else has written meanwhile.
+In:   jobs that name a path, its present state, its future state, and the bytes in between.
+Out:  the longer file; or, where appending is not safe, a longer copy in the staging folder, to be installed as usual.
+Rule: no existing byte is overwritten. Bytes are only appended, and only after their mark (core/transfers/growth.py) was
+verified. An abandoned append is cut off again, unless another program has written meanwhile.
 
-A file is appended to only if nobody else has it open for writing and it has no other name. While it grows, its time is
-that of the version it was, and a symbolic link in the staging folder says what it was: if the program ends, the next
-start cuts the file back to that (`undo_unfinished`).
+A file is appended to only if no program has it open for writing and it has no other hard link. While it grows, it keeps
+the mtime of its old version, and a symbolic link in the staging folder records its old state: if the program ends, the
+next start cuts the file back to that (`undo_unfinished`).
 
 Used by: `appends`, `recovery`.
 """
@@ -28,21 +28,21 @@ from dir_sync.ports import Disk, DiskError, Writer
 
 __all__ = ["BaseChanged", "Growth", "Hashes", "Unfinished", "WrongContent", "read_note", "undo_unfinished"]
 
-_NOTE_BYTES_MAX = 4_000  # what a symbolic link can hold
+_NOTE_BYTES_MAX = 4_000  # the longest target of a symbolic link
 _READ_BYTES = 1 * limits.MIB
 _HASHES_MAX = 8
 
 
 class BaseChanged(Exception):
-    """The file is not what it was: look again."""
+    """The file has changed: look again."""
 
 
 class WrongContent(Exception):
-    """What came is not what was announced."""
+    """The received bytes are not the announced content."""
 
 
 class Hashes:
-    """The hash of files that grew last, as far as it goes: the next append need not read them again."""
+    """The hash states of files that grew last: the next append need not read them again."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, tuple[bytes, Any]] = OrderedDict()  # path -> digest, hasher
@@ -58,10 +58,10 @@ class Hashes:
 
 
 class Growth:
-    """One file that is growing. `length` bytes of it are here and right, in the file or in `_pending`.
+    """One growing file. `length` bytes of it are here and verified, in the file or in `_pending`.
 
-    It has more fields than a class should have: what the file was, what it became by each of our steps, and which step may
-    be half done are all needed to tell our bytes from a user's."""
+    It has more fields than a class should have: the old state of the file, the state after each of our steps, and the
+    step that may be incomplete are all needed to tell our bytes from a user's."""
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class Growth:
         self.length = job.size
         self._written = job.size
         self._is_finishing = False
-        self._last = b""  # what was being written last, if it is not known how that went
-        self._is_cut = False  # back to what it was; it may lack its time
-        self._cut_mtime: int | None = None  # the time that it has got by that
+        self._last = b""  # bytes of the last write, while its result is unknown
+        self._is_cut = False  # the file was cut back to its old size; its mtime may not be set yet
+        self._cut_mtime: int | None = None  # the mtime that the cut caused
         there = disk.stat(job.path)
         if there is None or fingerprint(there) != job.fp[:FINGERPRINT_BYTES]:
             raise BaseChanged
@@ -108,7 +108,7 @@ class Growth:
             try:
                 writer = disk.append(job.path)
             except DiskError:
-                self.in_place = False  # we may not write into it; but its folder is ours
+                self.in_place = False  # we may not write into the file, but into its folder
             else:
                 try:
                     if writer.stat() != there:
@@ -146,7 +146,7 @@ class Growth:
         return hasher
 
     def add(self, offset: int, data: bytes | memoryview) -> None:
-        """The next bytes. Raises BaseChanged, WrongContent, DiskError; then it has to be given up."""
+        """Append the next bytes. Raises BaseChanged, WrongContent or DiskError; the growth then has to be given up."""
         size = self._job.target_size
         if offset != self.length or offset + len(data) > size:
             raise WrongContent("the content came out of order")
@@ -172,7 +172,7 @@ class Growth:
         data = b"".join(self._pending)
         self._pending.clear()
         if self.in_place and self._writer.stat() != self._left:
-            raise BaseChanged  # somebody has written into it
+            raise BaseChanged  # another program has written into it
         self._last = data
         self._writer.write(self._written, data)
         if self.in_place and self._writer.stat().size != self.length:
@@ -181,7 +181,7 @@ class Growth:
             self._writer.set_meta(self._was.mode, self._was.mtime)
         self._left = self._writer.stat()
         if self.in_place and self._left.size != self.length:
-            raise BaseChanged  # somebody has written into it since: that is not ours to cut off
+            raise BaseChanged  # another program has written into it since: its bytes must not be cut off
         self._written, self._last = self.length, b""
 
     @property
@@ -189,9 +189,10 @@ class Growth:
         return self._written == self._job.target_size
 
     def finish(self) -> Stat | None:
-        """It is complete: on the medium, with its time. The stat of the file; None if it is a copy in the staging folder.
+        """Make the complete file durable and set its mtime. Returns its stat; None for a copy in the staging folder.
 
-        A write by somebody else right before the time was set does not show in the stat: the content has to be read again."""
+        A write of another program right before the mtime was set does not show in the stat, so the content has to be
+        read again."""
         if not self.in_place:
             self._writer.close()
             return None
@@ -207,9 +208,11 @@ class Growth:
         return stat
 
     def give_up(self) -> bool:
-        """The file is what it was, unless somebody else has written into it. False: it could not be cut back now."""
+        """Restore the old state, unless another program has written into the file. False: it could not be cut back
+        now."""
         try:
-            self._writer.lock()  # where it is refused, a write within this instant would be cut off: nobody had it open before
+            # without the lock, a write in this instant would be cut off; but no program had the file open before
+            self._writer.lock()
             if self.in_place and self._is_ours():
                 self._writer.truncate(self._job.size)
                 self._is_cut = True
@@ -217,7 +220,7 @@ class Growth:
                 mtime = self._writer.stat().mtime
                 if self._cut_mtime is None:
                     self._cut_mtime = mtime
-                if mtime == self._cut_mtime:  # else a user has touched it since
+                if mtime == self._cut_mtime:  # otherwise a user has changed it since
                     self._writer.set_meta(self._was.mode, self._was.mtime)
             elif self.in_place:
                 self._leave_to_its_user()
@@ -228,9 +231,9 @@ class Growth:
         return True
 
     def _leave_to_its_user(self) -> None:
-        """Somebody has written into it. If it was cut in the instant before our last write, that write stands behind what is
-        there now, since it was appended: it is taken off again. What else of ours is in it stays, and is on the medium before
-        a look finds it and peers hear of it."""
+        """Another program has written into the file. If it truncated the file in the instant before our last write,
+        that write was appended after its bytes: cut it off again. Other bytes of ours stay in the file, and are made
+        durable before a look finds them and peers are told."""
         size = self._writer.stat().size
         before = size - len(self._last)
         if self._last and 0 <= before < self._written and self._writer.read(before, len(self._last)) == self._last:
@@ -239,7 +242,7 @@ class Growth:
             self._writer.sync()
 
     def _is_ours(self) -> bool:
-        """True if the file is longer than it was, and nobody else has written into it."""
+        """True if the file is longer than its old version, and no other program has written into it."""
         stat = self._writer.stat()
         if stat.size == self._job.size:
             return False
@@ -251,18 +254,18 @@ class Growth:
         return 0 <= more <= len(self._last) and self._writer.read(self._written, more) == self._last[:more]
 
     def leave(self) -> None:
-        """The program ends: let go of it. The next start does the rest."""
+        """The program ends: close the file. The next start cleans up."""
         self._writer.close()
 
     def _remove(self, name: bytes) -> None:
         try:
             self._disk.remove_file(name)
         except DiskError:
-            pass  # the next start looks at it
+            pass  # the next start handles it
 
 
 class Unfinished(NamedTuple):
-    """What a note in the staging folder says: a file was growing when the program ended."""
+    """The content of a note in the staging folder: a file was growing when the program ended."""
 
     path: bytes
     size: int
@@ -291,19 +294,20 @@ def undo_unfinished(
     digest_of_first: Callable[[bytes, int], bytes],
     keep_copy: Callable[[bytes, Stat], None],
 ) -> None:
-    """Cut the file back to what it was. If it is what it was to be, it only gets its time. If somebody may have written into
-    it since, `keep_copy` is called first. `digest_of_first`: of so many bytes of a file. Raises DiskError."""
+    """Cut the file back to its old state. If it has reached its new state, only set its mtime. If a program may have
+    written into it since, call `keep_copy` first. `digest_of_first`: the digest of the first so many bytes. Raises
+    DiskError."""
     stat = disk.stat(left.path)
     if stat is None or stat.kind != Kind.FILE or stat.size <= left.size:
         return
     if stat.size >= left.size_after and digest_of_first(left.path, left.size_after) == left.target:
         if stat.size == left.size_after:
             disk.set_meta(left.path, left.mode_after, left.mtime_after)
-        elif stat.mtime == left.mtime_after:  # it had begun to grow once more, and the note of that is lost
+        elif stat.mtime == left.mtime_after:  # it had begun to grow again, and the note of that is lost
             _cut(disk, left.path, stat, left.size_after, left.mode_after, left.mtime_after)
         return
     if digest_of_first(left.path, left.size) != left.content:
-        return  # a user has made something else of it
+        return  # a user has replaced or changed it
     if stat.mtime != left.mtime:
         keep_copy(left.path, stat)
     _cut(disk, left.path, stat, left.size, left.mode, left.mtime)

@@ -1,7 +1,7 @@
 """BLAKE3 of files, read in pieces.
 
-In:   open files or paths, and a question whether the program ends.
-Out:  digests, marks of files that grew. Raises Stopped when the program ends.
+In:   open files or paths, and a function that tells whether the program ends.
+Out:  digests, marks of growing files. Raises Stopped when the program ends.
 Used by: `history_store`, `prepare`, `replace`, `install`, `downloads`, `patch`, `deltas`, `scanner`, `recovery`.
 """
 
@@ -21,11 +21,11 @@ _READ_BYTES = 1 * limits.MIB
 
 
 class Stopped(Exception):
-    """The program is ending: the job is given up half-way, which is safe at any point."""
+    """The program ends: the job is abandoned, which is safe at any point."""
 
 
 def digest_of(reader: Reader, size: int, stopping: Callable[[], bool]) -> tuple[bytes, bool]:
-    """BLAKE3 of the first `size` bytes, and whether there were as many."""
+    """BLAKE3 of the first `size` bytes, and whether the file has that many."""
     hasher = blake3()
     offset = 0
     while offset < size:
@@ -40,7 +40,7 @@ def digest_of(reader: Reader, size: int, stopping: Callable[[], bool]) -> tuple[
 
 
 def digest_at(disk: Disk, path: bytes, size: int, stopping: Callable[[], bool]) -> bytes:
-    """BLAKE3 of the first `size` bytes of a file by its path. Raises DiskError."""
+    """BLAKE3 of the first `size` bytes of the file at a path. Raises DiskError."""
     reader = disk.open(path)
     try:
         return digest_of(reader, size, stopping)[0]
@@ -51,7 +51,8 @@ def digest_at(disk: Disk, path: bytes, size: int, stopping: Callable[[], bool]) 
 def digest_of_grown(
     reader: Reader, size: int, stopping: Callable[[], bool], was_size: int, was: bytes
 ) -> tuple[bytes, bool, tuple[bytes, ...] | None]:
-    """`digest_of`, and the marks from `was_size` on, if the first `was_size` bytes are the content `was`; else None."""
+    """`digest_of`, and the marks after `was_size` if the first `was_size` bytes are the content `was`; otherwise
+    None."""
     if not 0 < was_size < size:
         return *digest_of(reader, size, stopping), None
     hasher = blake3()
@@ -74,7 +75,7 @@ def digest_of_grown(
             marks = []
         end = size if marks is None else next(ends, size)
     if marks is not None and len(marks) > len(mark_offsets(was_size, size)):
-        marks.pop()  # the end is no mark: there the digest tells
+        marks.pop()  # the end needs no mark: the digest covers it
     return hasher.digest(), True, None if marks is None else tuple(marks)
 
 

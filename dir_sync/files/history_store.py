@@ -1,8 +1,8 @@
-"""The history on disk: what is displaced goes in, what is pruned goes out, what is in it can be found again.
+"""The history on disk: adds displaced versions, removes pruned ones, and finds those that are in it.
 
-In:   a name in the staging folder and why it was displaced; versions of the index; names to remove.
-Out:  `Version`, `Rechecked`, `Pruned`. A version's name says the day, the time, why, and the last part of its path, so that
-      people can sort and read it, and the next start can list what the index does not know.
+In:   a displaced file in the staging folder and the reason; versions of the index; names to remove.
+Out:  `Version`, `Rechecked`, `Pruned`. The name of a version has the day, the time, the reason, and the last part of
+its path, so that people can sort and read it, and the next start can list versions that are missing in the index.
 Used by: `put_back`, `replace`, `install`, `recovery`, `file_sync`.
 """
 
@@ -22,15 +22,15 @@ from dir_sync.ports import Disk, DiskError, Trouble
 
 __all__ = ["HistoryStore"]
 
-_FOLDER_TRIES = 4  # the day's folder may be made, or go, at the same time
+_FOLDER_TRIES = 4  # another thread may make or remove the day's folder at the same time
 _KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Why), re.DOTALL)
-"""What `file_away` calls a version: time of day, why, and the last part of its path."""
-_DAY_BYTES = len(b"2000-01-01")  # before that, and a hyphen, where there is no room for the day's folder
+"""The name that `file_away` gives a version: time of day, reason, and the last part of its path."""
+_DAY_BYTES = len(b"2000-01-01")  # put before the name, with a hyphen, if the disk has no room for the day's folder
 
 
 class HistoryStore:
-    """The history of one folder. Any thread may call anything. Fields: the disk, the staging folder, the wall clock, and the
-    question whether the program ends."""
+    """The history of one folder. All methods may be called from any thread. Fields: the disk, the staging folder, the
+    wall clock, and the function that tells whether the program ends."""
 
     def __init__(self, disk: Disk, staging: Staging, now_ns: Callable[[], int], stopping: Callable[[], bool]) -> None:
         self._disk = disk
@@ -39,9 +39,10 @@ class HistoryStore:
         self._stopping = stopping
 
     def file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
-        """Rename something displaced into the history: the inode itself, so that a program that still has it open goes on
-        writing there and not into the void. With other hard links it is copied: their writes would go on changing it.
-        A disk that is too full for the day's folder has room for a name: what is removed is maybe what makes room."""
+        """Move a displaced file into the history. It is renamed, so a program that still has it open goes on writing
+        into a file that exists. A file with other hard links is copied, because writes through those would change the
+        version. A full disk without room for the day's folder still has room for a name; pruning may then free
+        space."""
         now = self._now_ns()
         day, clock = _calendar(now)
         folder = HISTORY + b"/" + day
@@ -52,7 +53,8 @@ class HistoryStore:
             try:
                 if stat.kind == Kind.FILE and stat.links > 1:
                     if not self._copy_out(name, kept, stat):
-                        why = Why.RECOVERED  # it is not what was replaced: its user went on, under another name of it
+                        # it differs from the replaced version: its user went on through another hard link
+                        why = Why.RECOVERED
                 else:
                     self._disk.rename(name, kept)
                 break
@@ -80,7 +82,8 @@ class HistoryStore:
                 raise
 
     def _copy_out(self, name: bytes, kept: bytes, stat: Stat) -> bool:
-        """False if somebody wrote into it meanwhile. Whoever dies here leaves no half of a copy in the history."""
+        """Copy the file. False if a program wrote into it meanwhile. If the program dies here, no partial copy is in
+        the history."""
         made = self._staging.new_name(NEW)
         writer = self._disk.create(made)
         try:
@@ -103,7 +106,7 @@ class HistoryStore:
         return now.size == stat.size and now.mtime == stat.mtime
 
     def has_kept(self, version: Version | None, digest: bytes) -> bool:
-        """True if the version that the index names for this content is there, and is this content."""
+        """True if the version that the index lists for this content exists and has this content."""
         stat = None if version is None else self._disk.stat(version.name)
         if version is None or stat is None or stat.kind != Kind.FILE:
             return False
@@ -112,15 +115,15 @@ class HistoryStore:
     def unlisted(
         self, is_listed: Callable[[bytes], bool], path_of: Callable[[bytes, bytes], bytes | None]
     ) -> list[Version]:
-        """What is in the history though the index does not say so: the program ended between the rename and its note.
-        `path_of` as in `recover`; what it does not know gets the last part of its path for its path."""
+        """Versions in the history that the index does not list, because the program ended between the rename and the
+        commit. `path_of`: as in `recover`; a version without an answer gets the last part of its path as its path."""
         versions = []
         for kept, day, name, stat in self._all_kept():
             match = _KEPT_NAME.fullmatch(name)
             if match is None or stat.kind not in (Kind.FILE, Kind.SYMLINK) or is_listed(kept):
                 continue
             clock, fraction, why, base = match.groups()
-            from calendar import timegm  # rarely needed, and it loads `locale`
+            from calendar import timegm  # rarely needed, and it imports `locale`
 
             try:
                 moment = timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
@@ -141,7 +144,7 @@ class HistoryStore:
         return versions
 
     def _all_kept(self) -> Iterator[tuple[bytes, bytes, bytes, Stat]]:
-        """What is in the history: its whole name, the day, its name on that day."""
+        """Everything in the history: its whole name, the day, its name within the day's folder."""
         for top, stat in self._disk.list(HISTORY) or []:
             name = HISTORY + b"/" + top
             if stat.kind != Kind.DIRECTORY:
@@ -151,7 +154,7 @@ class HistoryStore:
                 yield name + b"/" + below, top, below, kept
 
     def recheck(self, versions: tuple[Version, ...], closely: bool) -> Rechecked:
-        """What versions are now: somebody who had one open when it was displaced may have gone on writing into it."""
+        """The present state of versions: a program that had one open when it was displaced may have written into it."""
         there: list[Version] = []
         gone: list[bytes] = []
         for version in versions:
@@ -163,22 +166,22 @@ class HistoryStore:
                     digest = digest_at(self._disk, version.name, stat.size, self._stopping)
                     there.append(version._replace(size=stat.size, mtime=stat.mtime, content=digest))
             except DiskError:
-                continue  # another time
+                continue  # try again another time
         return Rechecked(tuple(there), tuple(gone))
 
     def prune(self, names: tuple[bytes, ...], young: frozenset[bytes]) -> Pruned:
-        """Versions leave the history, and a day's folder with its last one."""
+        """Remove versions from the history, and a day's folder after its last one."""
         gone: list[bytes] = []
         days: dict[bytes, None] = {}
         for name in names:
             try:
                 there = self._disk.stat(name) if name in young else None
                 if there is not None and there.kind == Kind.FILE and not self._disk.is_closed(name):
-                    continue  # what is written there would be lost
+                    continue  # a program still writes into it
                 self._disk.remove_file(name)
             except DiskError as error:
                 if error.trouble != Trouble.ABSENT:
-                    continue  # another time
+                    continue  # try again another time
             gone.append(name)
             days[parent_of(name)] = None
         days.pop(HISTORY, None)
@@ -186,7 +189,7 @@ class HistoryStore:
             try:
                 self._disk.remove_directory(day)
             except DiskError:
-                pass  # there are others of that day
+                pass  # the folder has other versions
         return Pruned(tuple(gone))
 
 

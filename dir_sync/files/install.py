@@ -1,7 +1,7 @@
-"""Gives a name to what is ready; removes a name.
+"""Installs a prepared entry at a path; removes the entry at a path.
 
-In:   one change, and for an installation what `prepare` made and the batch has synced.
-Out:  `ApplyResult`, with the version that was displaced. Raises Unexpected, Missing, DiskError: then the name is as it was.
+In:   one change, and for an installation the entry that `prepare` made and the batch has synced.
+Out:  `ApplyResult`, with the displaced version. Raises Unexpected, Missing, DiskError: the path is then unchanged.
 Used by: `metadata`, `batches`.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["Installer"]
 
 
 class Installer:
-    """Installs and removes. Fields: the disk and the rooms below."""
+    """Installs and removes. Fields: the disk and the modules below."""
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class Installer:
         self._stopping = stopping
 
     def install(self, item: ApplyItem, made: tuple[bytes, Stat] | None) -> ApplyResult:
-        """Give `item.path` to what is ready, and file away what was there. `made`: None for a new folder, which needs no
-        preparation."""
+        """Install the prepared entry at `item.path`, and file away what was there. `made`: None for a new folder, which
+        needs no preparation."""
         path, target = item.path, item.target
-        if not item.expect:  # neither of these replaces anything
+        if not item.expect:  # a new folder or file replaces nothing
             if made is None:
                 self._disk.make_directory(path, target.mode)
                 return ApplyResult(path, Result.DONE, self._of_new_folder(path, target.mode))
@@ -65,7 +65,7 @@ class Installer:
             self._disk.keep_attributes(path, staged)
         else:
             self._disk.inherit(parent_of(path), (staged,))
-        # From now on this name may hold the user's bytes: its prefix tells the next start (see `recover`).
+        # From now on this name may hold a user's data: its prefix tells the next start (see `recover`).
         swap = self._staging.new_name(SWAP)
         self._disk.rename(staged, swap)
         was_seen = False
@@ -84,14 +84,14 @@ class Installer:
         return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, ready), version)
 
     def _of_new_folder(self, path: bytes, mode: int) -> bytes:
-        """The fingerprint of a folder that was made just now. If somebody has changed its mode since, it is that of what we
-        made, and the next look sees the difference. Raises Unexpected if something else is there by now."""
+        """The fingerprint of a folder that was just made. If a user changed its mode since, the fingerprint as it was
+        made: the next look then sees the difference. Raises Unexpected if something else is there now."""
         stat = self._disk.stat(path)
         if stat is None or stat.kind != Kind.DIRECTORY:
             raise Unexpected
         if stat.mode == mode:
             return fingerprint(stat)
-        # Either somebody has changed it, or this file system has no such mode: that is tried on a folder of ours.
+        # Either a user changed the mode, or this file system cannot store it: a folder of ours shows which.
         name = self._staging.new_name(NEW)
         self._disk.make_directory(name, mode)
         try:
@@ -102,15 +102,15 @@ class Installer:
         return fingerprint(stat._replace(mode=mode) if is_changed else stat)
 
     def _is_still(self, name: bytes, stat: Stat, digest: bytes) -> bool:
-        """False if someone wrote into it while it had a name in the tree: maybe without a change of size, and within one
-        tick of the clock, so that its times do not tell."""
+        """False if a program wrote into the file while it had a name in the tree. The size may be the same, and the
+        times too, if that happened within one granule of the clock, so the content is compared."""
         try:
             return digest_at(self._disk, name, stat.size, self._stopping) == digest
         except DiskError:
             return False
 
     def remove(self, item: ApplyItem) -> ApplyResult:
-        """Remove a name: an empty folder, or a file or link, which goes to the history."""
+        """Remove an entry: an empty folder, or a file or link, which goes into the history."""
         path = item.path
         there = self._replacer.expected(path, item.expect)
         if there is None:

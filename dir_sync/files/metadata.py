@@ -1,4 +1,4 @@
-"""Sets mode and mtime of what is there, or puts a copy of ours in its place if it is another user's file.
+"""Sets mode and mtime of an existing entry; replaces another user's file by a copy of ours.
 
 In:   one change whose content is there already.
 Out:  `ApplyResult`. Raises Unexpected, Missing, DiskError.
@@ -22,7 +22,7 @@ __all__ = ["Metadata"]
 
 
 class Metadata:
-    """Modes and times. Fields: the disk and the rooms below."""
+    """Modes and times. Fields: the disk and the modules below."""
 
     def __init__(
         self, disk: Disk, staging: Staging, replacer: Replacer, preparer: Preparer, installer: Installer
@@ -34,7 +34,7 @@ class Metadata:
         self._installer = installer
 
     def set_meta(self, item: ApplyItem) -> ApplyResult:
-        """Give what is at `item.path` its mode and mtime, and check that nobody has touched it meanwhile."""
+        """Set mode and mtime of the entry at `item.path`, and check that nothing has changed it meanwhile."""
         path, target = item.path, item.target
         there = self._replacer.expected(path, item.expect)
         if there is None:
@@ -43,7 +43,7 @@ class Metadata:
             self._disk.set_meta(path, item.mode, item.mtime)
             now = self._disk.stat(path)
             if now is None or now.inode != there.inode or not self.verify_meta(now, item.mode, None):
-                raise Unexpected  # another folder, whose names nobody has listed, is not this one with a new mode
+                raise Unexpected  # a different folder, whose content was not listed
             return ApplyResult(path, Result.DONE, fingerprint(now))
         mode = None if there.kind == Kind.SYMLINK else target.mode
         try:
@@ -57,13 +57,13 @@ class Metadata:
             raise Unexpected
         if not self.verify_meta(now, mode, target.mtime):
             raise Unexpected
-        # A write between the look and the new mtime would not show any more: the content has to be read again.
+        # A write between the look and the new mtime would not show, so the content has to be read again.
         return ApplyResult(path, Result.DONE, fingerprint(now) + fingerprints.RACY)
 
     def put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:
-        """The content of another user's file, as one of ours with the mode and mtime that are wanted."""
+        """Replace another user's file by a copy that we own, with the wanted mode and mtime."""
         unsynced: list[Writer] = []
-        copy = item._replace(act=Act.INSTALL, copy_path=source, copy_fp=b"")  # its content is compared, whole
+        copy = item._replace(act=Act.INSTALL, copy_path=source, copy_fp=b"")  # its whole content is compared
         made = self._preparer.prepare(copy, unsynced, False)
         try:
             for writer in unsynced:
@@ -78,8 +78,8 @@ class Metadata:
                 writer.close()
 
     def verify_meta(self, now: Stat, mode: int | None, mtime: int | None) -> bool:
-        """True if mode and mtime are what they have just been set to, as far as this file system can hold them. What it
-        makes of them is tried on a file of ours; if that gets something else, a user has changed them since."""
+        """True if mode and mtime have the values that were just set, as far as this file system can store them. A file
+        of ours shows what the file system makes of them; if that differs, a user has changed the entry since."""
 
         def is_as(mode: int | None, mtime: int | None) -> bool:
             return mode in (None, now.mode) and mtime in (None, now.mtime)

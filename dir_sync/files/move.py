@@ -1,8 +1,8 @@
-"""Moves what is here already: a rename of a peer, or a version that comes out of the history.
+"""Moves existing content: carries out a rename of a peer, or takes a version out of the history.
 
-In:   one change that names its source and what the source is.
-Out:  `ApplyResult`, with the version that was displaced. Raises Unexpected, Missing, DiskError: then the source has its
-      name again.
+In:   one change that names its source and the source's expected state.
+Out:  `ApplyResult`, with the displaced version. Raises Unexpected, Missing, DiskError: the source then has its old
+name.
 Used by: `batches`.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Mover"]
 
 
 class Mover:
-    """Moves files, links and versions. Fields: the disk and the rooms below."""
+    """Moves files, links and versions. Fields: the disk and the modules below."""
 
     def __init__(
         self,
@@ -43,7 +43,8 @@ class Mover:
         self._meta = meta
 
     def move(self, item: ApplyItem) -> ApplyResult:
-        """Rename `item.copy_path` to `item.path` and set mode and mtime. What had the name goes to the history."""
+        """Rename `item.copy_path` to `item.path` and set mode and mtime. The file that was there goes into the
+        history."""
         path, source, target = item.path, item.copy_path, item.target
         assert source is not None
         there = self._replacer.expected(path, item.expect)
@@ -59,7 +60,8 @@ class Mover:
             self._disk.remove_file(source)
             return result
         if is_others and there is not None:
-            raise Missing  # it would take two steps that each displace something: the content comes another way
+            # that would take two steps that each displace something: the content is copied or fetched instead
+            raise Missing
         version = None
         if there is None:
             self._give_name(source, path, moving)
@@ -91,7 +93,8 @@ class Mover:
                 self._disk.set_meta(path, target.mode, target.mtime)
             except DiskError as error:
                 if there is None:
-                    self._put_back.undo_rename(path, source)  # else it would be taken for what a user has put here
+                    # otherwise the file would look like one that a user put there
+                    self._put_back.undo_rename(path, source)
                     raise
                 return problem(path, error)._replace(version=version)
             moved = self._disk.stat(path)
@@ -100,11 +103,11 @@ class Mover:
             if not self._meta.verify_meta(moved, target.mode, target.mtime):
                 return ApplyResult(path, Result.CHANGED, b"", version)
         else:
-            moved = moved._replace(mode=moving.mode)  # if somebody has changed it since, the next look sees that
+            moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
         return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved), version)
 
     def _give_name(self, source: bytes, path: bytes, moving: Stat) -> None:
-        """Rename; by way of the staging folder to another spelling of the same name, where the disk takes the two for one."""
+        """Rename. If the two names are one to the disk, rename through the staging folder."""
         try:
             self._disk.rename(source, path)
             return

@@ -1,6 +1,6 @@
-"""What ends a change early, and the answer that follows from it.
+"""Exceptions that end a change early, and the answers for them.
 
-In:   errors of the disk, and the two exceptions of our own.
+In:   errors of the disk, and two exceptions of our own.
 Out:  `ApplyResult` or `Staged` for the engine.
 Used by: `put_back`, `prepare`, `replace`, `install`, `metadata`, `move`, `batches`, `appends`,
       `downloads`, `patch`.
@@ -13,19 +13,20 @@ from dir_sync.ports import DiskError, Trouble
 
 __all__ = ["NO_SUCH_NAME", "Missing", "Unexpected", "failed", "not_staged", "problem"]
 
-NO_SUCH_NAME = (Trouble.ABSENT, Trouble.WRONG_TYPE, Trouble.BOUNDARY)  # there is none, or no folder for it
+# the entry does not exist, or its folder does not
+NO_SUCH_NAME = (Trouble.ABSENT, Trouble.WRONG_TYPE, Trouble.BOUNDARY)
 
 
 class Unexpected(Exception):
-    """Something else than expected is there: look again."""
+    """Something other than expected is there: look again."""
 
 
 class Missing(Exception):
-    """The source of the content is not what it was."""
+    """The source of the content has changed."""
 
 
 def failed(item: ApplyItem, error: Exception) -> ApplyResult:
-    """The answer for a change that ended with DiskError, Missing or Unexpected."""
+    """The answer for a change that failed with DiskError, Missing or Unexpected."""
     if isinstance(error, DiskError):
         if error.trouble in (Trouble.NAME, Trouble.TOO_LARGE):
             too_large = error.trouble == Trouble.TOO_LARGE
@@ -45,6 +46,6 @@ def problem(path: bytes, error: DiskError) -> ApplyResult:
 
 
 def not_staged(token: int, error: DiskError) -> Staged:
-    """The answer for a content that this disk does not take."""
+    """The answer for a content that this disk cannot store."""
     full, too_large = error.trouble == Trouble.FULL, error.trouble == Trouble.TOO_LARGE
     return Staged(token, 0, False, str(error), True, full=full, too_large=too_large)

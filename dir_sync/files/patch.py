@@ -1,7 +1,7 @@
-"""A delta and the file that it was made from become a staged file.
+"""Makes a staged file from a delta and its base.
 
 In:   a `PatchJob`: the delta in the staging folder, the base in the tree or the history.
-Out:  `Staged`, verified as a whole. The delta is removed, whatever comes of it.
+Out:  `Staged`, verified as a whole. The delta is removed in any case.
 Used by: `file_sync`.
 """
 

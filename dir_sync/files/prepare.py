@@ -1,7 +1,7 @@
-"""Makes what will take a name: complete and verified, in the staging folder.
+"""Makes new entries, complete and verified, in the staging folder.
 
 In:   one change. Its content came with it, is staged already, or is in another file of this folder.
-Out:  a path in the staging folder and its stat. Raises Missing if the source is not what it was, or DiskError.
+Out:  a path in the staging folder and its stat. Raises Missing if the source has changed, or DiskError.
 Used by: `metadata`, `batches`.
 """
 
@@ -23,8 +23,8 @@ __all__ = ["Preparer"]
 
 
 class Preparer:
-    """Makes new files, folders and links in the staging folder. Fields: the disk, the staging folder, and the question
-    whether the program ends."""
+    """Makes new files, folders and links in the staging folder. Fields: the disk, the staging folder, and the function
+    that tells whether the program ends."""
 
     def __init__(self, disk: Disk, staging: Staging, stopping: Callable[[], bool]) -> None:
         self._disk = disk
@@ -32,14 +32,14 @@ class Preparer:
         self._stopping = stopping
 
     def prepare(self, item: ApplyItem, unsynced: list[Writer], together: bool) -> tuple[bytes, Stat] | None:
-        """What will take the name, complete and verified in the staging folder; None if nothing is needed there.
+        """The new entry, complete and verified in the staging folder; None if none is needed there.
 
-        `together`: one syncfs will follow for all."""
+        `together`: one syncfs for the whole batch follows."""
         if item.act != Act.INSTALL:
             return None
         target = item.target
         if target.kind == Kind.DIRECTORY and not item.expect:
-            return None  # made in place: a new folder is complete at once
+            return None  # a new folder is made directly at its path
         name = self._staging.new_name(NEW)
         if item.staged is not None:
             try:
@@ -53,7 +53,7 @@ class Preparer:
                 ready = writer.stat()
                 self._disk.rename(item.staged, name)
             except DiskError:
-                writer.close()  # it stays as it is, and is not synced either (see `_sync_files`)
+                writer.close()  # the file is kept as it is, and not synced either (see `_sync_files`)
                 raise
             unsynced.append(writer)
             return name, ready
@@ -86,7 +86,7 @@ class Preparer:
         return name, made
 
     def _copy(self, item: ApplyItem, writer: Writer) -> None:
-        """The content of a file of ours that is said to have it, verified."""
+        """Copy the content of a local file, and verify it."""
         target = item.target
         assert item.copy_path is not None
         try:

@@ -1,7 +1,8 @@
-"""Undoes an exchange or a rename that took what nobody had seen: a user's bytes get their name again.
+"""Undoes an exchange or a rename that took content which no look had seen: the user's file gets its name back.
 
-In:   a name in the staging folder that may hold a user's bytes, and the path that it had.
-Out:  the tree as its user made it. What cannot have its name again is in the history; a folder gets another name.
+In:   a name in the staging folder that may hold a user's data, and its former path.
+Out:  the tree as its user left it. A file that cannot get its name back goes into the history; a folder gets another
+name.
 Used by: `replace`, `install`, `move`, `recovery`.
 """
 
@@ -17,24 +18,24 @@ from dir_sync.ports import Disk, DiskError, Trouble
 
 __all__ = ["PutBack"]
 
-_TRIES = 4  # what we took out by mistake is a user's: an error is not the last word
+_TRIES = 4  # the data is a user's, so one error does not end the attempt
 
 
 class PutBack:
-    """Gives users their names back. Fields: the disk, and the history for what cannot have its name again."""
+    """Gives users' files their names back. Fields: the disk, and the history for files that cannot get theirs."""
 
     def __init__(self, disk: Disk, history: HistoryStore) -> None:
         self._disk = disk
         self._history = history
 
     def undo_exchange(self, staged: bytes, path: bytes, ours: Stat) -> None:
-        """Undo an exchange that brought out something nobody has seen, and get the names onto the medium. `ours`: what we
-        had put at `path`."""
+        """Undo an exchange that took content no look had seen, and make the names durable. `ours`: the stat of the file
+        that we put at `path`."""
         self._exchange_back(staged, path, ours)
         self._sync_names(path)
 
     def undo_rename(self, name: bytes, path: bytes) -> None:
-        """Undo a rename that took something nobody has seen."""
+        """Undo a rename that took content no look had seen."""
         try:
             self._disk.rename(name, path)
             self._sync_names(path)
@@ -44,7 +45,7 @@ class PutBack:
             self._keep(name, path)
 
     def return_folder(self, name: bytes, path: bytes) -> None:
-        """A folder of a user whose name has been taken, or whose own folder is gone: it gets another name in the tree."""
+        """Give a user's folder another name in the tree, because its name was taken or its parent is gone."""
         try:
             self._disk.remove_directory(name)
         except DiskError as error:
@@ -68,8 +69,8 @@ class PutBack:
                 return
 
     def _exchange_back(self, staged: bytes, path: bytes, ours: Stat) -> None:
-        """Undo an exchange that brought out something nobody has seen. Whoever replaces the name meanwhile is put back in
-        turn, until what comes out is ours. Trouble that passes is waited out, if it passes at once."""
+        """Undo an exchange that took content no look had seen. If a program replaces the file meanwhile, that is undone
+        in turn, until the file that comes out is ours. A passing error is retried at once."""
         given: set[int] = set()
         troubles = 0
         for _ in range(100):
@@ -83,10 +84,10 @@ class PutBack:
                         raise
                     continue
                 try:
-                    self._disk.rename(staged, path)  # the user removed ours: what we hold is the latest there was
+                    self._disk.rename(staged, path)  # the user removed our file: the one that we hold is the newest
                 except DiskError as taken:
                     if taken.trouble in NO_SUCH_NAME:
-                        break  # its folder went as well
+                        break  # the parent folder is gone as well
                     if taken.trouble != Trouble.EXISTS:
                         raise
                     continue
@@ -95,18 +96,18 @@ class PutBack:
             if out is not None and out.inode == ours.inode:
                 return
             if out is None or out.inode in given:
-                break  # known here: ours was replaced, and is no more
+                break  # our file was replaced, and is gone
             if held is not None:
                 given.add(held.inode)
         stat = self._disk.stat(staged)
         if stat is not None and stat.kind == Kind.DIRECTORY:
             there = self._disk.stat(path)
             if there is not None and there.kind != Kind.DIRECTORY:
-                self._disk.exchange(path, staged)  # there is no history for folders: it gets the name
+                self._disk.exchange(path, staged)  # the history takes no folders: it gets the name
         self._keep(staged, path)
 
     def _keep(self, name: bytes, path: bytes) -> None:
-        """It cannot have its name `path` again: a folder gets another one, the rest is in the history."""
+        """It cannot have its name `path` again: a folder gets another name, anything else goes into the history."""
         stat = self._disk.stat(name)
         if stat is not None and stat.kind == Kind.DIRECTORY:
             self.return_folder(name, path)
@@ -114,9 +115,9 @@ class PutBack:
             self._history.file_away(name, stat, path, b"", Why.RECOVERED, "")
 
     def _sync_names(self, path: bytes) -> None:
-        """What a user had on the medium and we gave back is there again, under its name, before anybody is told of it."""
+        """Make the restored names durable before the result is reported, as they were before."""
         for folder in (parent_of(path), STAGING):
             try:
                 self._disk.sync_directory(folder)
             except DiskError:
-                pass  # then its name may be lost with the power; what it held is in the staging folder
+                pass  # a power cut may then lose the name; the content stays in the staging folder

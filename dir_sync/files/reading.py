@@ -1,7 +1,7 @@
-"""Pieces of files for peers.
+"""Reads pieces of files for peers.
 
-In:   a `ReadJob`: paths, what each file is known to be, offsets and lengths.
-Out:  `ReadDone`: the pieces, and which of them are refused because the file is not what it was.
+In:   a `ReadJob`: paths, the expected state of each file, offsets and lengths.
+Out:  `ReadDone`: the pieces, and the items that are refused because the file has changed.
 Used by: `file_sync`.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["read"]
 
 
 def read(job: ReadJob, disk: Disk) -> ReadDone:
-    """Read each item; refuse what is not as the engine knows it."""
+    """Read each item; refuse those whose file has changed."""
     pieces: list[Piece] = []
     refused: list[tuple[int, bytes]] = []
     reader: Reader | None = None

@@ -1,8 +1,8 @@
-"""The next start: what the last run left in the staging folder.
+"""Recovery at the next start: handles what the last run left in the staging folder.
 
-In:   the names that are there; questions to the index.
-Out:  versions to be noted: what may be a user's bytes is in the history. Partial downloads stay, files that were growing
-      are what they were, and the rest is removed.
+In:   the names in the staging folder; questions to the index.
+Out:  versions to be recorded: files that may be a user's data are in the history. Partial downloads are kept, growing
+files have their old state again, and everything else is removed.
 Used by: `file_sync`.
 """
 
@@ -24,7 +24,8 @@ __all__ = ["Recovery"]
 
 
 class Recovery:
-    """Clears the staging folder once. Fields: the disk, the rooms below, and the question whether the program ends."""
+    """Clears the staging folder once. Fields: the disk, the modules below, and the function that tells whether the
+    program ends."""
 
     def __init__(
         self,
@@ -46,12 +47,12 @@ class Recovery:
         known: Callable[[bytes], Version | None],
         path_of: Callable[[bytes, bytes], bytes | None] = lambda digest, base: None,
     ) -> list[Version]:
-        """Clear what an earlier run left in the staging folder. Partial downloads stay, to be gone on with; what may
-        be a user's bytes (displaced, and not yet filed when the program ended) goes to the history, unless the history
-        has this content, in the version that `known` names. (What the index says proves nothing: the displaced content
-        is exactly what it still says of the tree, and what a user had not synced may be lost from the history.)
+        """Clear what an earlier run left in the staging folder. Partial downloads are kept, to be continued. Files that
+        may be a user's data (displaced, and not filed away when the program ended) go into the history, unless the
+        version that `known` names is there with this content. (A row of the index proves nothing: it still describes
+        the displaced content as that of the tree; and a version that was not synced may be lost.)
 
-        `path_of`: where the index says that this content is, at best under that last part of a path ("" for any)."""
+        `path_of`: the path that the index has for a content, preferably one with that last part ("" for any)."""
         versions = []
         growing: dict[bytes, growth.Unfinished | None] = {}
         for name in names:
@@ -76,8 +77,8 @@ class Recovery:
                 else:
                     self._disk.remove_file(path)
             except DiskError:
-                continue  # it stays where it is until the next start
-        # After a power cut there may be notes of one file's earlier growths again: the latest of them is undone first.
+                continue  # it is kept until the next start
+        # After a power cut there may be several notes of one file's growths: the latest one is undone first.
         for note, left in sorted(growing.items(), key=lambda each: -each[1].size if each[1] is not None else 0):
             try:
                 versions += self._undo_growth(note, left)
@@ -87,11 +88,12 @@ class Recovery:
             try:
                 self._disk.sync_all()
             except DiskError:
-                return []  # they are in the history all the same, and nobody says so
+                return []  # the versions are in the history, but cannot be listed
         return versions
 
     def _undo_growth(self, note: bytes, left: growth.Unfinished | None) -> list[Version]:
-        """A file was growing when the program ended. If somebody may have written into it since, what it is now is kept."""
+        """A file was growing when the program ended. If a program may have written into it since, its present content
+        is kept."""
         versions: list[Version] = []
 
         def digest_of_first(path: bytes, size: int) -> bytes:

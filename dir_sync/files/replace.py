@@ -1,8 +1,8 @@
-"""Takes a name from what was expected there, or leaves everything as it was.
+"""Replaces the expected content of a path, or changes nothing.
 
-In:   a path, the fingerprint that is expected there, and what is ready in the staging folder.
-Out:  the stat of what is there; a `Version` of what was displaced. Raises Unexpected if anything else was there: then it
-      has its name again.
+In:   a path, its expected fingerprint, and the prepared entry in the staging folder.
+Out:  the stat of the present entry; a `Version` of the displaced one. Raises Unexpected if something else was there: it
+then has its name again.
 Used by: `install`, `metadata`, `move`.
 """
 
@@ -23,7 +23,8 @@ __all__ = ["Replacer"]
 
 
 class Replacer:
-    """Exchanges names. Fields: the disk, the history, the way back, and the question whether the program ends."""
+    """Exchanges names. Fields: the disk, the history, `PutBack`, and the function that tells whether the program
+    ends."""
 
     def __init__(self, disk: Disk, history: HistoryStore, put_back: PutBack, stopping: Callable[[], bool]) -> None:
         self._disk = disk
@@ -32,21 +33,21 @@ class Replacer:
         self._stopping = stopping
 
     def expected(self, path: bytes, expect: bytes) -> Stat | None:
-        """The stat of what is there now, known to be what was expected (None: nothing, as expected)."""
+        """The stat of the present entry, verified to be the expected one (None: nothing, as expected)."""
         stat = self._disk.stat(path)
         if (b"" if stat is None else fingerprint(stat)) != expect[:FINGERPRINT_BYTES]:
             raise Unexpected
         return stat
 
     def exchange(self, path: bytes, swap: bytes, there: Stat) -> None:
-        """What is ready takes the name of what is there. The order of the names matters to programs that watch the folder:
-        the last that they hear of `path` is that it is there."""
+        """Give the prepared entry the name of the present one. The order of the two renames matters to programs that
+        watch the folder: the last event of `path` is that it exists."""
         if there.kind == Kind.DIRECTORY and self._disk.list(path) != []:
-            raise Unexpected  # it could only be put back
+            raise Unexpected  # the displaced entry could only be put back
         self._disk.exchange(path, swap)
 
     def take_out(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
-        """What came out of an exchange, if it is what was expected, goes to the history; if not, it is put back."""
+        """Move what an exchange displaced into the history, if it is what was expected; otherwise put it back."""
         path = item.path
         displaced = self._disk.stat(swap)
         if displaced is None or not fingerprints.is_same(displaced, there):
@@ -69,8 +70,8 @@ class Replacer:
         return None
 
     def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
-        """True if what was displaced is the beginning of what took its place, so that nothing is lost with it, and nobody can
-        write into it any more."""
+        """True if the displaced file is the beginning of the file that replaced it, so that nothing is lost with it,
+        and if no program can write into it any more."""
         if not displaced.kind == ready.kind == Kind.FILE or not 0 < displaced.size < ready.size:
             return False
         if not self._disk.is_closed(name):

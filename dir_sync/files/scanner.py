@@ -1,9 +1,9 @@
-"""Look at the disk: what is there?
+"""Looks at the disk: lists folders, reads files.
 
-In:   names to list, paths to look at.
-Out:  listings, and for each path what a look found (Seen).
-Rule: a look is the truth, but only about one moment: content is what was read between two equal stats. What cannot be
-      read is unknown, which is not the same as absent. Nothing is changed, remembered or decided here.
+In:   folders to list, paths to look at.
+Out:  listings, and for each path the result of the look (Seen).
+Rule: a look is true for one moment only: the content is what was read between two equal stats. A file that cannot be
+read is unknown, which is not the same as absent. Nothing is changed, stored or decided here.
 Used by: `file_sync`.
 """
 
@@ -29,7 +29,7 @@ _ROOT_GONE = "the shared folder itself is gone"
 
 
 def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int]) -> Listed:
-    """Watch each folder, then list it: what appears in between is seen twice, never missed."""
+    """Watch each folder, then list it: an entry that appears in between is seen twice, never missed."""
     listings: list[Listing] = []
     room = limits.GIVEN_LOOKS_MAX if job.want_bytes else limits.LISTING_LOOKS_MAX
     for number, folder in enumerate(job.folders):
@@ -37,7 +37,8 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
             return Listed(tuple(listings), tuple(folder.path for folder in job.folders[number:]))
         try:
             if disk.spelled(folder.path) is not None:
-                listings.append(Listing(folder.path, None))  # nor is it watched: its watch has another name
+                # the watch of another name is on it, so it is not watched either
+                listings.append(Listing(folder.path, None))
                 continue
             watch(folder.path)
             listing = _list(disk, folder, now_ns, job.want_bytes)
@@ -49,7 +50,8 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
 
 
 def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool) -> Listing:
-    """What is not as known. Small files that are new are looked at on the spot, unless there are very many."""
+    """Entries that differ from the known ones. New small files are looked at immediately, unless there are very
+    many."""
     found = disk.list(folder.path)
     if found is None:
         return Listing(folder.path, None)
@@ -94,14 +96,14 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
 
 
 def _is_mount(disk: Disk, stat: Stat) -> bool:
-    """`stat`: of something that is OTHER."""
+    """True if the entry with this stat, which is of kind OTHER, is a mount point."""
     root = disk.stat(b"")
     return root is not None and stat.device != root.device
 
 
 def _seen_small(path: bytes, file: tuple[Stat, bytes], want_bytes: bool, grain_ns: int, now_ns: int) -> Seen | None:
-    """A small file that was read whole; None: so soon after it was written that another write might not show.
-    `now_ns`: before it was read."""
+    """A small file that was read completely; None if it was written so recently that another write might not show.
+    `now_ns`: the time before it was read."""
     stat, data = file
     _, size, mtime, ctime, mode, *_ = stat
     if grain_ns and abs(now_ns - ctime) < grain_ns:
@@ -117,8 +119,8 @@ def look(
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
 ) -> Looked:
-    """Look at each path. `on_file` may add to what was found while the file is still open (and is known not to have
-    changed since)."""
+    """Look at each path. `on_file` may add to the result while the file is open and verified not to have changed
+    since."""
     found = []
     for item in items:
         seen = _look(disk, item, now_ns, stopping, on_file)
@@ -181,12 +183,12 @@ def _look(
 
 
 def _is_half(disk: Disk, item: LookItem, size: int) -> bool:
-    """True if a program has cut this file, and has not yet written it anew."""
+    """True if a program has truncated this file and has not written it anew yet."""
     return size < item.open_below and not disk.is_closed(item.path)
 
 
 def _look_at_small_file(disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int]) -> Seen | None:
-    """The short way, for what is unknown and mostly turns out to be a small file; None: take the long one."""
+    """A fast path for unknown files, most of which are small; None: use the general one."""
     now = now_ns()
     try:
         found = disk.read_small(path, limits.INLINE_BYTES_MAX)
@@ -200,7 +202,7 @@ def _is_hinted(stat: Stat, fp: bytes, item: LookItem) -> bool:
     assert hint is not None
     if fp == hint.fp:
         return True
-    # A rename changes ctime; mode, inode, size and mtime it does not
+    # A rename changes ctime, but not mode, inode, size and mtime.
     return hint.relaxed and len(hint.fp) == FINGERPRINT_BYTES and fp[:-CTIME_BYTES] == hint.fp[:-CTIME_BYTES]
 
 
@@ -214,7 +216,8 @@ def _look_at_file(
     reader = disk.open(item.path)
     try:
         before = reader.stat()
-        is_racy = abs(now_ns() - before.ctime) < disk.grain_ns  # a time far ahead: the clock was set back since
+        # abs: ctime is in the future if the clock was set back since
+        is_racy = abs(now_ns() - before.ctime) < disk.grain_ns
         data: bytes | None = None
         marks: tuple[bytes, ...] | None = None
         if before.size <= limits.INLINE_BYTES_MAX:
@@ -233,7 +236,7 @@ def _look_at_file(
         if not whole or after != before:
             if not (item.growing and whole and after.size > before.size):
                 return Seen(item.path, Look.UNSTABLE, size=after.size)
-            # Known here: it is longer than it was. If what was there reads the same twice, it was only appended to.
+            # The file is longer than before. If its earlier part reads the same twice, bytes were only appended.
             if digest_of(reader, before.size, stopping) != (digest, True):
                 return Seen(item.path, Look.UNSTABLE, size=after.size)
             is_racy = True

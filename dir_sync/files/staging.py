@@ -1,7 +1,7 @@
-"""The staging folder: names for what is being made, and the removal of what is not needed.
+"""The staging folder: names for new files, and the removal of unneeded ones.
 
-In:   prefixes, names, what the engine still wants.
-Out:  paths nobody has used in this run; files that are removed, or get the name back under which they can be used again.
+In:   prefixes, names, the names that the engine still needs.
+Out:  paths that were not used before in this run; files that are removed, or renamed so that they can be used again.
 Used by: `history_store`, `prepare`, `install`, `metadata`, `move`, `batches`, `appends`, `downloads`, `patch`,
       `deltas`, `recovery`, `file_sync`.
 """
@@ -18,7 +18,8 @@ __all__ = ["Staging"]
 
 
 class Staging:
-    """The staging folder of one folder. Any thread may call anything. Fields: the disk; what makes names unique."""
+    """The staging folder of one shared folder. All methods may be called from any thread. Fields: the disk; the parts
+    that make names unique."""
 
     def __init__(self, disk: Disk, tag: bytes) -> None:
         """`tag`: part of each name, different at each start."""
@@ -27,7 +28,7 @@ class Staging:
         self._numbers = itertools.count(1)
 
     def new_name(self, prefix: bytes) -> bytes:
-        """A path that nobody has used in this run."""
+        """A path that was not used before in this run."""
         return staging_name(prefix, self._tag, next(self._numbers))
 
     def last_parts(self, prefix: bytes, count: int) -> list[bytes]:
@@ -36,7 +37,7 @@ class Staging:
         return [prefix + b"%s-%d" % (tag, number) for number in itertools.islice(self._numbers, count)]
 
     def sweep(self, keep: frozenset[bytes]) -> None:
-        """Remove the partial downloads that nobody wants any more."""
+        """Remove the partial downloads that are no longer wanted."""
         try:
             names = [STAGING + b"/" + name for name, _ in self._disk.list(STAGING) or [] if name.startswith(PART)]
         except DiskError:
@@ -49,21 +50,21 @@ class Staging:
             try:
                 self._disk.remove_file(name)
             except DiskError:
-                pass  # gone already, or cleared at the next start
+                pass  # removed already, or removed by the next start
 
     def release(self, staged: bytes | None, name: bytes, inode: int) -> None:
-        """What was made ready and not installed gets its name `staged` again, if it is of use. If it is anything but what
-        we made, it may be a user's: it stays, and the next start files it away."""
+        """Give a prepared entry that was not installed its name `staged` again, if it can be used later. If it is not
+        the one we made, it may be a user's: it stays, and the next start files it away."""
         try:
             stat = self._disk.stat(name)
             if stat is None or stat.inode != inode:
                 return
             if staged is not None:
-                self._disk.set_meta(name, 0o600, None)  # or we could not open it again, if nobody may write into it
-                self._disk.rename(name, staged)  # the bytes need not travel again
+                self._disk.set_meta(name, 0o600, None)  # otherwise a read-only file could not be opened again
+                self._disk.rename(name, staged)  # its bytes need not be fetched again
             elif stat.kind == Kind.DIRECTORY:
                 self._disk.remove_directory(name)
             else:
                 self._disk.remove_file(name)
         except DiskError:
-            pass  # gone already, or cleared at the next start
+            pass  # removed already, or removed by the next start

@@ -1,10 +1,10 @@
-"""Large files that have no signature yet, held open.
+"""Keeps large files open that have no signature yet.
 
-What: a program that saves may replace one at any moment, and the delta then needs a signature of what was replaced.
+Why: a program may replace such a file at any moment, and the delta then needs a signature of the old content.
 In:   a file that was hashed a moment ago, and its digest; later, that digest.
-Out:  the signature of that content, made when it is needed first, even if the file has no name any more.
-Rule: few, and not for long: the room of a removed file is free only when it is let go of. A file that was written into
-      since gives no signature.
+Out:  the signature of that content, made when it is first needed, even if the file has no name any more.
+Rule: only few files, for a limited time: the space of a removed file is free only after it is closed. A file that was
+written to since gives no signature.
 Used by: `batches`, `appends`, `deltas`, `file_sync`.
 """
 
@@ -28,7 +28,7 @@ _KEEP_NS = 30 * 1_000_000_000
 
 
 class _Held:
-    """A file held open. `lock`: for whoever reads or closes it."""
+    """A file kept open. `lock`: for reading and closing it."""
 
     def __init__(self, reader: Reader, fp: bytes, size: int, earlier: bytes, since_ns: int) -> None:
         self.reader: Reader | None = reader
@@ -39,7 +39,7 @@ class _Held:
         self.lock = threading.Lock()
 
     def let_go(self) -> None:
-        """Close it; if it is being read, whoever does that closes it."""
+        """Close it; if a thread is reading it, that thread closes it."""
         if self.lock.acquire(blocking=False):
             try:
                 self.close()
@@ -53,7 +53,7 @@ class _Held:
 
 
 class Unsigned:
-    """Any thread may call anything."""
+    """The files kept open, by digest. All methods may be called from any thread."""
 
     def __init__(
         self, disk: Disk, cache: Signatures, now_ns: Callable[[], int], stopping: Callable[[], bool] = lambda: False
@@ -66,7 +66,7 @@ class Unsigned:
         self._lock = threading.Lock()
 
     def hold(self, path: bytes, fp: bytes, digest: bytes, size: int, earlier: bytes = b"") -> None:
-        """`digest` was put at `path` just now. `earlier`: a content that is probably much like it."""
+        """`digest` was installed at `path` just now. `earlier`: a content that is probably similar."""
         if not self._is_wanted(digest, size):
             return
         try:
@@ -83,7 +83,7 @@ class Unsigned:
         self._keep(reader, fp, digest, size, earlier)
 
     def hold_open(self, reader: Reader, fp: bytes, digest: bytes, size: int, earlier: bytes = b"") -> None:
-        """`digest` was read from `reader` just now; whoever wrote the file may have given it another name meanwhile."""
+        """`digest` was read from `reader` just now; a program may have renamed the file meanwhile."""
         if not self._is_wanted(digest, size):
             return
         try:
@@ -106,11 +106,11 @@ class Unsigned:
             held.let_go()
 
     def signature(self, digest: bytes) -> bytes | None:
-        """From the cache or from a file held open; None if it is in neither."""
+        """The signature from the cache or from a file kept open; None if there is neither."""
         held = self._held.get(digest)
         if held is None:
             return self._cache.get(digest)
-        with held.lock:  # whoever comes second waits, and finds it in the cache
+        with held.lock:  # a second thread waits, and then finds it in the cache
             try:
                 found = self._cache.get(digest)
                 if found is None and held.reader is not None:
@@ -124,7 +124,7 @@ class Unsigned:
         earlier = self._cache.get(held.earlier) if held.earlier else None
         try:
             made = delta.signature(reader, held.size, self._stopping, earlier=earlier)
-            # A name given or taken changes the fingerprint as well: then only the content tells.
+            # A rename or a new hard link changes the fingerprint as well, so the content decides.
             if fingerprint(reader.stat()) != held.fp and self._digest_of(reader, held.size) != digest:
                 return None
         except (delta.DeltaError, DiskError):
@@ -154,7 +154,7 @@ class Unsigned:
             held.let_go()
 
     def let_go_of_old(self) -> None:
-        """Of those that have been held for long, because this node never comes to rest."""
+        """Close files that have been open for long, because this node is never idle."""
         if not self._held:
             return
         since_ns = self._now_ns() - _KEEP_NS

@@ -1,9 +1,10 @@
-"""The memory of one node for one folder: an SQLite file of rows, offers, intents, peers, versions and the journal.
+"""The persistent state of one node for one folder: an SQLite file of rows, offers, intents, peers, versions and the
+journal.
 
-In:   the engine's reads and writes. `history` and `undo` read and write it too, where no node runs.
-Out:  the same values again, also after a crash, as of the last commit.
-Rule: reads see every write at once. Writes go to the file in bulk: at the next commit, or before a query that needs them
-      there. Nothing here knows the time, the disk or the network. Not thread safe: the index belongs to one thread.
+In:   the engine's reads and writes. The commands `history` and `undo` use it directly if no node runs.
+Out:  the same values, also after a crash, as of the last commit.
+Rule: reads see every write immediately. Writes reach the file in bulk: at the next commit, or before a query that needs
+them there. Nothing here uses the clock, the tree or the network. Not thread safe: the index belongs to one thread.
 
 `schema.sql` says what each table means. Each table has one module here, which alone reads and writes it:
 
@@ -13,7 +14,7 @@ Rule: reads see every write at once. Writes go to the file in bulk: at the next 
     rows        what this node has                  tree       rows by their place in the folder
     offers      what peers announced                intents    offers, many in one row
     versions    what the history holds              journal    how paths were before each change
-    peers       how far each peer's index is seen
+    peers       how much of each peer's index was received
     bloom       which paths and contents are certainly new
     codec       records and versions as columns
 

@@ -1,8 +1,8 @@
-"""Filters that say of most new paths and contents, without a look into the database, that they are new.
+"""Bloom filters that tell, without a query, that most new paths and contents are new.
 
-In:   what the tables hold.
-Out:  "certainly not there", or "maybe there: look".
-Rule: a filter never says no to what it was given. Nothing is ever taken out. Imports nothing of the package.
+In:   the contents and paths of the tables.
+Out:  "certainly not there", or "maybe there: query".
+Rule: a filter never says no to an added value. Values are never removed. Imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ __all__ = ["Bloom", "ContentFilter"]
 
 
 class Bloom:
-    """A set of random numbers that may err on the side of yes: some 3 % of the time with 100,000 of them, in 128 KiB.
+    """A set of random numbers with false positives: some 3 % of all answers with 100,000 numbers, in 128 KiB.
 
-    Of each number the lowest 40 bits count."""
+    Of each number only the lowest 40 bits count."""
 
     def __init__(self) -> None:
         self._bits = bytearray(1 << 17)
@@ -33,7 +33,7 @@ class Bloom:
             bits[number >> 23 & 0x1FFFF] |= 1 << (number >> 20 & 7)
 
     def lack(self, numbers: Iterable[int]) -> list[bool]:
-        """For each of them: true if it is not in the set."""
+        """For each number: true if it is certainly not in the set."""
         bits = self._bits
         return [
             not (
@@ -52,10 +52,10 @@ class Bloom:
 
 
 class ContentFilter:
-    """Which contents no row and no version ever had. It is made at the first question, and grows from then on."""
+    """Which contents no row and no version ever had. It is filled at the first question, and updated from then on."""
 
     def __init__(self, everything: Callable[[], Iterable[bytes]]) -> None:
-        """`everything`: the digests that all rows and versions have now."""
+        """`everything`: the digests of all rows and versions at present."""
         self._everything = everything
         self._bloom: Bloom | None = None
 
@@ -68,11 +68,11 @@ class ContentFilter:
             self._bloom.add_all(map(_low_bits, digests))
 
     def may_have(self, digest: bytes) -> bool:
-        """False: no row and no version ever had this content. True: look."""
+        """False: no row and no version ever had this content. True: maybe one has."""
         return self._made().may_have(_low_bits(digest))
 
     def may_not_have(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Those for which `may_have` is false."""
+        """Those of `digests` for which `may_have` is false."""
         lacking = self._made().lack(map(_low_bits, digests))
         return {digest for digest, is_new in zip(digests, lacking, strict=True) if is_new}
 

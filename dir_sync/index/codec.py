@@ -1,4 +1,4 @@
-"""Records, rows' columns and versions: from the columns of the database, and back.
+"""Converts records, rows and versions to columns of the database, and back.
 
 In:   tuples as SQLite returns them, in the order of `schema.sql`.
 Out:  values of `core`, and tuples to be inserted.
@@ -23,7 +23,7 @@ __all__ = [
 
 KINDS = {int(kind): kind for kind in Kind}
 RECORD_COLUMNS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector,lineage"
-"""What `record_of` reads, in this order."""
+"""The columns that `record_of` reads, in this order."""
 
 
 def joined(parent: bytes, name: bytes) -> bytes:
@@ -60,7 +60,7 @@ def record_of(columns: tuple[object, ...]) -> Record:
 
 
 def columns_of_record(record: Record) -> tuple[object, ...]:
-    """All RECORD_COLUMNS but the last: `lineage` is the last column of its tables, behind others."""
+    """All RECORD_COLUMNS except the last: `lineage` is the last column of each table, after other columns."""
     path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, _ = record
     parent, _, name = path.rpartition(b"/")
     if len(vector) == 1:

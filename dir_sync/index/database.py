@@ -1,7 +1,7 @@
-"""The connection to the index file: one open transaction, the commit, and how a commit becomes durable.
+"""The connection to the index file: one open transaction, commits, and their durability.
 
-In:   SQL from the tables, which attach themselves as writers.
-Out:  rows of the result; after `commit` everything that was written survives the end of the program.
+In:   SQL from the tables, which register as writers.
+Out:  result rows; after `commit` everything written survives the end of the program.
 Rule: a transaction is always open, and only `commit` ends it. Imports nothing of the package.
 """
 
@@ -19,7 +19,7 @@ _SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 
 class IndexDamaged(Exception):
-    """The file is not a sound index of this version."""
+    """The file is not a valid index of this version."""
 
 
 class Writer(Protocol):
@@ -27,11 +27,11 @@ class Writer(Protocol):
 
     @property
     def is_dirty(self) -> bool:
-        """True if there are writes that the database does not have yet."""
+        """True if there are writes that are not in the database yet."""
         ...
 
     def flush(self) -> None:
-        """Give the database all of them."""
+        """Write all of them to the database."""
         ...
 
 
@@ -39,17 +39,17 @@ class Database:
     """One SQLite file."""
 
     def __init__(self, path: str, image: bytes | None) -> None:
-        """Open or make the file (":memory:" for one that lives in memory, from `image` if given).
+        """Open or create the file (":memory:" for one in memory, from `image` if given).
 
-        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        Raises IndexDamaged; sqlite3.OperationalError if the disk is full or access is denied."""
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
         self._writers: list[Writer] = []
-        self._log: str | None = None  # the write-ahead log, if commits are made durable by syncing it
+        self._log: str | None = None  # the write-ahead log file, if commits are made durable by an fsync of it
         self._log_handle: int | None = None
-        self._changes_at_commit = 0  # of `total_changes`
-        self._is_synced = True  # False: a commit is not durable yet
+        self._changes_at_commit = 0  # value of `total_changes`
+        self._is_synced = True  # False: the last commit is not durable yet
         with self.opening():
             if image is not None:
                 self._connection.deserialize(image)
@@ -66,7 +66,7 @@ class Database:
         if not {"meta", "change"} <= tables:
             with open(_SCHEMA, encoding="utf-8") as schema:
                 self._connection.executescript(f"BEGIN;\n{schema.read()}\nCOMMIT;")
-        for table in ("row", "offer"):  # of an index that is older than this column
+        for table in ("row", "offer"):  # upgrade an index that lacks this column
             if all(name != "lineage" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
                 self.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -74,7 +74,7 @@ class Database:
             self._split_identity()
 
     def _split_identity(self) -> None:
-        """Of an index from when a node and its index had one id: that is the replica's from now on."""
+        """Upgrade an index in which the node and the replica had one id: that becomes the replica's."""
         self._connection.executescript(
             """
             BEGIN;
@@ -89,9 +89,9 @@ class Database:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """What is read within decides whether the file is an index: if that fails, the database is closed.
+        """Reads inside this context decide whether the file is an index: if they fail, the database is closed.
 
-        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        Raises IndexDamaged; sqlite3.OperationalError if the disk is full or access is denied."""
         try:
             yield
         except (sqlite3.OperationalError, IndexDamaged):
@@ -102,7 +102,7 @@ class Database:
             raise IndexDamaged(str(error)) from error
 
     def attach(self, writer: Writer) -> None:
-        """`commit` flushes this table from now on, after those that were attached before it."""
+        """From now on `commit` flushes this table, after those that were attached before."""
         self._writers.append(writer)
 
     @property
@@ -113,8 +113,9 @@ class Database:
         return any(writer.is_dirty for writer in self._writers)
 
     def commit(self, durable: bool) -> None:
-        """Everything written so far survives the end of the program when this returns, and if `durable` also a power cut.
-        (If not: from the next sync of the whole file system on.) No disk access if there is nothing new."""
+        """When this returns, everything written so far survives the end of the program and, if `durable`, also a power
+        cut. (Otherwise it survives that after the next sync of the whole file system.) No disk access if nothing
+        changed."""
         if self.is_dirty:
             for writer in self._writers:
                 writer.flush()
@@ -134,11 +135,11 @@ class Database:
             os.fdatasync(self._log_handle)
 
     def copy(self) -> bytes:
-        """The database as bytes, with everything that the tables have flushed."""
+        """The database as bytes, with all flushed writes."""
         return self._connection.serialize()
 
     def image(self) -> bytes:
-        """The database as bytes, as of the last commit: what a crash leaves. Nothing else may be called after it."""
+        """The database as bytes, as of the last commit: what a crash would leave. No other call may follow."""
         self.execute("ROLLBACK")
         return self._connection.serialize()
 

@@ -1,8 +1,8 @@
-"""Index: the one thing that the rest of the program sees of this package.
+"""Index: the only object of this package that the rest of the program uses.
 
-In:   the path of the index file. Out: the tables, by today's one name for each of their methods.
-Rule: nothing is decided here. A method passes on to its table, where its docstring is; only what needs two tables is
-      written here. The engine, the daemon, `state`, `history` and `undo` call it; no table does.
+In:   the path of the index file. Out: the tables, with one method here for each of theirs.
+Rule: nothing is decided here. A method calls its table, where its docstring is; only what needs two tables is
+implemented here. The engine, the daemon, `state`, `history` and `undo` call it; no table does.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from dir_sync.index.versions import Versions
 
 __all__ = ["JOURNAL_SINCE", "Index"]
 
-JOURNAL_SINCE = "journal since"  # a note: from when on (wall clock, ns) the journal knows every change
+JOURNAL_SINCE = "journal since"  # index note: since when (wall clock, ns) the journal contains every change
 
 
 class Index:
-    """One folder's index. Not thread safe: it belongs to the engine.
+    """The index of one folder. Not thread safe: it belongs to the engine.
 
-    It has as many methods as its tables have together, so that callers know one object and not twelve; each is one line.
+    It has as many methods as its tables together, so that callers need one object instead of twelve; each is one line.
 
     It has more fields than a class should have: each is one table of the database.
     """
 
     def __init__(self, path: str, rng: Rng, image: bytes | None = None) -> None:
-        """Open or make the index file (":memory:" for one that lives in memory, from `image` if given).
+        """Open or create the index file (":memory:" for one in memory, from `image` if given).
 
-        Raises IndexDamaged; sqlite3.OperationalError if there is no room or no right."""
+        Raises IndexDamaged; sqlite3.OperationalError if the disk is full or access is denied."""
         self._database = Database(path, image)
         with self._database.opening():
             self._notes = Notes(self._database)
@@ -56,7 +56,7 @@ class Index:
             self._intents = Intents(self._database)
             self._versions = Versions(self._database, self._contents)
             self._journal = Journal(self._database)
-            # The notes come last: the flush of a row and of a sequence leaves one.
+            # The notes come last, because flushing rows and sequences writes notes.
             for writer in (self._journal, self._rows, self._offers, self._sequences, self._peers, self._notes):
                 self._database.attach(writer)
             self._intents.recover(self._offers)
@@ -70,26 +70,26 @@ class Index:
         return (content for (content,) in self._database.execute(query))
 
     def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
-        """Those of some paths of which there is neither a row nor an offer."""
+        """Those of `paths` with neither a row nor an offer."""
         return self._offers.without(self._rows.unknown(paths))
 
     def has_content(self, digest: bytes) -> bool:
-        """True if a file of ours, or one in the history, has this content."""
+        """True if a file in the tree or in the history has this content."""
         return any(row.fp for row in self.by_content(digest)) or self.version_with(digest) is not None
 
     def path_with(self, digest: bytes, base: bytes) -> bytes | None:
-        """Where a file with this content is said to be; if at several paths, at best one that ends with `base`."""
+        """The path of a file with this content, according to the index; preferably one that ends with `base`."""
         paths = [row.record.path for row in self.by_content(digest)]
         return next((path for path in paths if path.rpartition(b"/")[2].endswith(base)), paths[0] if paths else None)
 
     def forget_peer(self, replica: str) -> None:
-        """As if that replica had never been connected."""
+        """Forget a replica as if it had never been connected."""
         self._offers.forget(replica)
         self._peers.forget(replica)
         self._notes.forget(f"name {replica}")
 
     def set_first_scan_done(self) -> None:
-        """From now on contents are looked up."""
+        """The first scan is over: make look-ups by content fast."""
         self._rows.index_contents()
         self.first_scan_done = True
         self._notes.note("first_scan_done", 1)
@@ -111,14 +111,14 @@ class Index:
         return self._identity.made_up_id()
 
     def skip_sequences(self, now_ns: int) -> None:
-        """To be called once after an index that may be a backup was opened. Sequences that its later self has given out are
-        not given out again for something else: then whoever has heard of them would miss what is new, and take it for
-        known. (Where the new ones come to lie below them nevertheless, a peer says so; see `take_new_id`.)"""
+        """Call this once after opening an index that may be a backup. Sequences that its later state may have used are
+        not used again: a peer that received them would take a new change for a known one, and miss it. (If the new
+        sequences lie below them nevertheless, a peer reports that; see `take_new_id`.)"""
         if not self._identity.is_new:
             self._sequences.skip(now_ns)
 
     def next_sequence(self) -> int:
-        """The sequence that the next `put` will give: the counter of a change that is about to be recorded."""
+        """The sequence of the next `put`: the counter of the change to be recorded."""
         return self._sequences.next()
 
     def reserve(self) -> int:
@@ -174,7 +174,7 @@ class Index:
         return self._rows.summary()
 
     def files(self) -> int:
-        """How many live files there are."""
+        """The number of live files."""
         return self._rows.count_live()[0]
 
     def count_live(self) -> tuple[int, int]:
@@ -222,7 +222,7 @@ class Index:
         return self._offers.went
 
     def offers_are_known(self) -> None:
-        """From now on `offers_went` tells whether any were dropped or replaced since."""
+        """Reset `offers_went`: from now on it tells whether an offer was dropped or replaced."""
         self._offers.went = False
 
     def offers(self, path: bytes) -> list[Offer]:

@@ -1,8 +1,8 @@
-"""The table `intent`: new files that are being installed with the content that came along.
+"""The table `intent`: new files that are being installed with pushed content.
 
 In:   the records of one update, before its files are installed.
-Out:  at the next start, an offer for each record of an intent that was not dropped: nothing that a peer announced is lost.
-Rule: one row stands for all files of an update: cheaper than as many offers, and as durable.
+Out:  at the next start, an offer for each record of an intent that was not dropped: no announcement is lost.
+Rule: one row covers all files of an update: cheaper than as many offers, and as durable.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from dir_sync.index.offers import Offers
 
 __all__ = ["Intents"]
 
-_DIGEST_DIGITS = 64  # of a content's digest in hexadecimal
+_DIGEST_DIGITS = 64  # of a digest in hexadecimal
 _to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
 class Intents:
-    """What is being installed. Each write goes to the database at once."""
+    """Installations under way. Each write goes to the database at once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def put(self, peer: str, records: Iterable[Record]) -> int:
-        """Files that a peer announced and that are being installed now. Returns the number that `drop` takes."""
+        """Files that a peer announced and that are being installed now. Returns the number for `drop`."""
         paths, _, sizes, contents, mtimes, modes, stamps, vectors, lineages = zip(*records, strict=True)
         names = b"\0".join(paths).decode("utf-8", "surrogateescape")
         values = (peer, _to_json([names, sizes, b"".join(contents).hex(), mtimes, modes, stamps, vectors, lineages]))
@@ -38,16 +38,16 @@ class Intents:
         return number
 
     def drop(self, number: int) -> None:
-        """All of them are rows or offers by now."""
+        """Every file of the intent has become a row or an offer."""
         self._database.execute("DELETE FROM intent WHERE id=?", (number,))
 
     def recover(self, offers: Offers) -> None:
-        """Make offers of what was not dropped. IndexDamaged if it cannot be read."""
+        """Make offers of the intents that were not dropped. Raises IndexDamaged if one cannot be read."""
         try:
             for peer, text in self._database.execute("SELECT peer, records FROM intent").fetchall():
                 for record in _records_of(text):
                     known = offers.of_peer(record.path, peer)
-                    # Otherwise the peer has announced more since, such as a removal.
+                    # Otherwise the peer has announced a later version, such as a removal.
                     if known is None or known.record.stamp < record.stamp:
                         offers.put(Offer(peer, record, False))
             self._database.execute("DELETE FROM intent")

@@ -1,8 +1,8 @@
-"""The table `change`: how each path was before each change, so that the folder can be set back to a time.
+"""The table `change`: how each path was before each change, so that the folder can be set back to an earlier time.
 
-In:   each change that is recorded, with what was there before it.
-Out:  the entries from a time on, oldest first (`undo` makes its plan from them).
-Rule: entries are only added, until their time is over.
+In:   each recorded change, with the state before it.
+Out:  the entries since a time, oldest first (`undo` makes its plan from them).
+Rule: entries are only added, and removed when they are too old.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dir_sync.index.database import Database
 
 __all__ = ["Journal"]
 
-_NOTHING = (0, 0, b"", 0, 0, 0)  # kind, size, content, mtime_s, mtime_ns, mode of what is not there
+_NOTHING = (0, 0, b"", 0, 0, 0)  # kind, size, content, mtime_s, mtime_ns, mode of a path where nothing is
 
 
 class Journal:
@@ -37,7 +37,7 @@ class Journal:
             self._dirty.clear()
 
     def add(self, record: Record, previous: Record | None, time_ns: int) -> None:
-        """Note how a path was (`previous`; None: nothing was there) before the change that `record` is."""
+        """Note the state of a path (`previous`; None: nothing was there) before the change that `record` describes."""
         if previous is None:
             was: tuple[object, ...] = _NOTHING
         else:
@@ -46,11 +46,11 @@ class Journal:
         self._dirty.append((time_ns, record.stamp.maker, record.path, *was))
 
     def add_new(self, records: Iterable[Record], time_ns: int) -> None:
-        """`add` for many files where nothing was."""
+        """`add` for many files where nothing was before."""
         self._dirty += [(time_ns, record.stamp.maker, record.path, *_NOTHING) for record in records]
 
     def since(self, time_ns: int) -> Iterator[Before]:
-        """The entries from a time on, oldest first."""
+        """The entries since a time, oldest first."""
         self.flush()
         query = (
             "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,node FROM change WHERE time_ns>=? ORDER BY id"
@@ -59,7 +59,7 @@ class Journal:
             yield Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, node)
 
     def forget(self, before_ns: int, most: int) -> None:
-        """Drop what there is from before a time, and all but the last `most` entries."""
+        """Drop the entries from before a time, and all but the last `most` entries."""
         self.flush()
         query = "DELETE FROM change WHERE time_ns<? OR id<=(SELECT MAX(id) FROM change)-?"
         self._database.execute(query, (before_ns, most))

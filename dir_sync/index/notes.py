@@ -1,8 +1,8 @@
-"""The table `meta`: small facts by key, such as the name of a node or when the first scan was over.
+"""The table `meta`: small facts by key, such as the name of a node or the time of the first scan.
 
 In:   keys and values from the engine, the daemon and the other tables.
 Out:  the latest value of a key.
-Rule: a value is text or a number. The key `name NODE` belongs to a peer, and goes when that is forgotten.
+Rule: a value is text or a number. The key `name NODE` belongs to a peer, and is removed when that peer is forgotten.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["Notes"]
 
 
 class Notes:
-    """What was noted; written at the next commit."""
+    """The notes; written at the next commit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class Notes:
         return None if found is None else found[0]
 
     def noted_below(self, prefix: str) -> dict[str, str | int]:
-        """All notes whose key begins like this, by the rest of their keys."""
+        """All notes whose key begins with `prefix`, by the rest of the key."""
         query = "SELECT key, value FROM meta WHERE substr(key,1,?)=?"
         found = dict(self._database.execute(query, (len(prefix), prefix)))
         found.update((key, value) for key, value in self._dirty.items() if key.startswith(prefix))

@@ -1,8 +1,8 @@
-"""The table `offer`: what peers announced and this node does not hold (yet).
+"""The table `offer`: records that peers announced and that this node does not have (yet).
 
 In:   each offer that the engine accepts or drops.
-Out:  the offers of a path, ordered by peer; the paths that have offers; what the offers of a peer come to.
-Rule: at most one offer per path and peer. What is to be done is always computed from these, so they survive a restart.
+Out:  the offers of a path, ordered by peer; the paths with offers; the totals of each peer's offers.
+Rule: at most one offer per path and peer. Pending work is always computed from offers, so it survives a restart.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from dir_sync.index.database import Database
 
 __all__ = ["Offers"]
 
-_DECODED_MAX = 20_000  # paths whose offers are kept decoded; some 10 MB at the most
+_DECODED_MAX = 20_000  # paths whose offers are kept decoded; at most some 10 MB
 
 
 class Offers:
-    """All offers. Decoded ones are kept; writes go to the database in bulk."""
+    """All offers. Decoded ones are cached; writes go to the database in bulk."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._decoded: dict[bytes, dict[str, Offer]] = {}  # of a path, by peer
-        self._dirty: dict[tuple[bytes, str], None] = {}  # (path, peer) of what is written or dropped
+        self._decoded: dict[bytes, dict[str, Offer]] = {}  # by path and peer
+        self._dirty: dict[tuple[bytes, str], None] = {}  # (path, peer) of offers that were written or dropped
         self._any_stored = self._exists()  # the database has offers
-        # Paths that have offers in the database, and maybe some more; None: too many to be kept, or not known.
+        # Paths with offers in the database, and maybe some others; None: too many to keep, or unknown.
         self._stored: set[bytes] | None = None if self._any_stored else set()
-        self._wanted = self._count_wanted()  # what the offers of each peer come to
-        self.went = False  # some offers were dropped or replaced, since somebody set this to false
+        self._wanted = self._count_wanted()  # totals of each peer's offers
+        self.went = False  # an offer was dropped or replaced since this was reset
 
     def _exists(self) -> bool:
         return self._database.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
@@ -69,13 +69,13 @@ class Offers:
         self._dirty.clear()
         self._any_stored = bool(there) or self._exists()
         if not self._any_stored:
-            self._decoded.clear()  # all of them empty
+            self._decoded.clear()  # all of them are empty
             self._stored = set()
 
     # --- one path ---
 
     def of(self, path: bytes) -> list[Offer]:
-        """What peers announced for a path, ordered by peer."""
+        """The offers for a path, ordered by peer."""
         known = self._of(path)
         return [known[peer] for peer in sorted(known)] if known else []
 
@@ -83,7 +83,7 @@ class Offers:
         return self._of(path).get(peer)
 
     def without(self, paths: set[bytes]) -> set[bytes]:
-        """Those of some paths that have no offer."""
+        """Those of `paths` without an offer."""
         if self._stored is None:
             return {path for path in paths if not self._of(path)}
         free = paths.difference(self._decoded).difference(self._stored)
@@ -102,7 +102,7 @@ class Offers:
         self._dirty[(path, offer.peer)] = None
 
     def drop(self, path: bytes, peer: str) -> bool:
-        """True if there was one."""
+        """Drop an offer. True if there was one."""
         offer = self._of(path).pop(peer, None)
         if offer is None:
             return False
@@ -112,7 +112,7 @@ class Offers:
         return True
 
     def _of(self, path: bytes) -> dict[str, Offer]:
-        """By peer. If it is empty, it may be a new one, which the caller keeps if it adds to it."""
+        """The offers by peer. An empty dict may be a new one: a caller that adds to it has to store it."""
         try:
             return self._decoded[path]
         except KeyError:
@@ -134,14 +134,14 @@ class Offers:
     # --- many paths ---
 
     def paths(self, after: bytes | None, limit: int) -> list[bytes]:
-        """Paths that have offers, in order, above `after` (None: from the start)."""
+        """Paths with offers, in order, above `after` (None: from the start)."""
         self.flush()
         parent, _, name = (after or b"").rpartition(b"/")
         query = "SELECT DISTINCT parent,name FROM offer WHERE (parent,name)>(?,?) ORDER BY parent,name LIMIT ?"
         return [joined(*key) for key in self._database.execute(query, (parent, name, limit))]
 
     def paths_in(self, parent: bytes, limit: int) -> list[bytes]:
-        """Paths directly in a folder that have live offers."""
+        """Paths directly in a folder with offers that are no tombstones."""
         if not self._any_stored and not self._dirty:
             return []
         self.flush()
@@ -149,13 +149,13 @@ class Offers:
         return [joined(*key) for key in self._database.execute(query, (parent, limit))]
 
     def paths_made_by(self, maker: str) -> list[bytes]:
-        """Paths that have an offer of a record by this maker."""
+        """Paths with an offer of a record by this maker."""
         self.flush()
         query = "SELECT DISTINCT parent,name FROM offer WHERE stamp_node=?"
         return [joined(*key) for key in self._database.execute(query, (maker,))]
 
     def contents(self) -> list[bytes]:
-        """Contents of files that have offers."""
+        """Contents of files with offers."""
         self.flush()
         query = "SELECT DISTINCT content FROM offer WHERE kind=1"
         return [content for (content,) in self._database.execute(query)]
@@ -165,7 +165,7 @@ class Offers:
         return self._any_stored
 
     def count_paths(self) -> int:
-        """How many paths have offers."""
+        """The number of paths with offers."""
         self.flush()
         query = "SELECT COUNT(*) FROM (SELECT DISTINCT parent,name FROM offer)"
         return int(self._database.execute(query).fetchone()[0])
@@ -173,16 +173,16 @@ class Offers:
     # --- one peer ---
 
     def count_by(self, peer: str) -> int:
-        """How much a peer has announced that this node does not hold."""
+        """The number of offers of a peer."""
         self.flush()
         return int(self._database.execute("SELECT COUNT(*) FROM offer WHERE peer=?", (peer,)).fetchone()[0])
 
     def wanted_from(self, peer: str) -> Lack:
-        """What the offers of a peer come to."""
+        """The totals of a peer's offers."""
         return self._wanted.get(peer, NOTHING)
 
     def forget(self, peer: str) -> None:
-        """Drop everything that a peer announced: its index is another one now."""
+        """Drop all offers of a peer, because its index was replaced."""
         self.flush()
         self._decoded.clear()
         self.went = True

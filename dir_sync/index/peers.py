@@ -1,7 +1,7 @@
-"""The table `peer`: how far this node has seen the index of each peer.
+"""The table `peer`: how much of each peer's index this node has received.
 
-In:   what the engine learns from the messages of a peer.
-Out:  the same again after a restart: from where on a peer is asked for changes.
+In:   the sequences in the messages of a peer.
+Out:  after a restart, the sequence from which to ask a peer for changes.
 Rule: a peer stays until it is forgotten, whether it is connected or not.
 """
 
@@ -15,15 +15,15 @@ __all__ = ["PeerSeen", "Peers"]
 
 
 class PeerSeen(NamedTuple):
-    """`seen`: this node has received the peer's changes up to this sequence of its index.
-    `first`: where that index stood when the first contact was over; None: it is not over yet."""
+    """`seen`: this node has received the peer's changes up to this sequence. `first`: the peer's sequence at the end of
+    the first contact; None: that is not over yet."""
 
     seen: int
     first: int | None
 
 
 class Peers:
-    """All replicas that were ever connected, and are not forgotten. Written at the next commit."""
+    """All replicas that were ever connected and are not forgotten. Written at the next commit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,12 +52,12 @@ class Peers:
         return list(self._seen)
 
     def ask_anew(self) -> None:
-        """As if no peer had announced anything yet: each will be asked for all it has."""
+        """Ask every peer for its whole state at the next contact."""
         for replica, known in self._seen.items():
             self.put(replica, known._replace(seen=0))
 
     def forget(self, replica: str) -> None:
-        """As if that replica had never been connected."""
+        """Forget a replica as if it had never been connected."""
         self._seen.pop(replica, None)
         self._dirty.pop(replica, None)
         self._database.execute("DELETE FROM peer WHERE replica=?", (replica,))

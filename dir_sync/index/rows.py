@@ -1,8 +1,8 @@
-"""The table `row`: what this node has, one row for each path that it ever knew.
+"""The table `row`: what this node has, with one row for each path that it has ever known.
 
-In:   each record that this node makes or takes over, with the fingerprint of what is on its disk.
-Out:  the row of a path; rows by content and by sequence; how many live files there are.
-Rule: a row that gets another record gets the next sequence. What lies below a folder is asked of `tree`.
+In:   each record that this node makes or accepts, with the fingerprint of the entry on its disk.
+Out:  the row of a path; rows by content and by sequence; the number of live files.
+Rule: a row with a new record gets the next sequence. For the rows below a folder see `tree`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dir_sync.index.notes import Notes
 
 __all__ = ["Row", "Rows"]
 
-_DECODED_MAX = 20_000  # rows kept decoded; some 10 MB at the most
-_FETCH_ROWS = 400  # read with one query
-_new = tuple.__new__  # half the cost of a named tuple's own
+_DECODED_MAX = 20_000  # decoded rows that are cached; at most some 10 MB
+_FETCH_ROWS = 400  # rows read with one query
+_new = tuple.__new__  # half the cost of calling the named tuple
 
 
 class Row(NamedTuple):
-    """What this node has at a path. `fp`: fingerprint of what is on the disk, b"" if nothing is there."""
+    """What this node has at a path. `fp`: fingerprint of the entry on the disk; b"" if nothing is there."""
 
     record: Record
     seq: int
@@ -40,12 +40,12 @@ def _row(columns: tuple[object, ...]) -> Row:
 
 
 def _folder_key(path: bytes) -> bytes:
-    """What stands in the filter for the folder of a path. No path ends so."""
+    """The key of a path's folder in the filter. No path ends with a slash."""
     return path[: path.rfind(b"/") + 1] or b"/"
 
 
 class Rows:
-    """All rows. Decoded ones are kept; writes go to the database in bulk."""
+    """All rows. Decoded ones are cached; writes go to the database in bulk."""
 
     def __init__(self, database: Database, notes: Notes, sequences: Sequences, contents: ContentFilter) -> None:
         self._database = database
@@ -54,14 +54,14 @@ class Rows:
         self._contents = contents
         self._decoded: dict[
             bytes, Row | None
-        ] = {}  # all dirty ones, and some that are in the database (None: not there)
+        ] = {}  # all dirty rows, and some of those in the database (None: there is no row)
         self._dirty: dict[bytes, Row] = {}
         self._dirty_contents: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
         self._paths: Bloom | None = (
-            None  # of all rows, and "folder/" where one lies; only if there were none at the start
+            None  # all paths with a row, and "folder/" of their folders; only if the index was empty when it was opened
         )
-        self._live: tuple[int, int] | None = None  # live files and their bytes; None: to be counted
-        self._summary: tuple[int, bytes] | None = None  # as of this sequence
+        self._live: tuple[int, int] | None = None  # live files and their bytes; None: not counted yet
+        self._summary: tuple[int, bytes] | None = None  # valid for this sequence
         if database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
             self._paths = Bloom()
             self._live = (0, 0)
@@ -107,19 +107,19 @@ class Rows:
         """Set what this node has at a path; the row gets the next sequence."""
         row = _new(Row, (record, self._sequences.take(), fp))
         self._set(record.path, row)
-        if self._paths is not None:  # not before: what is new needs no look into the file
+        if self._paths is not None:  # not before: a new path needs no query
             self._paths.add(hash(record.path))
             self._paths.add(hash(_folder_key(record.path)))
         return row
 
     def set_fp(self, path: bytes, fp: bytes) -> None:
-        """What is on the disk has another fingerprint; there is nothing to announce."""
+        """The entry on the disk has another fingerprint; there is nothing to announce."""
         row = self.get(path)
         if row is not None and row.fp != fp:
             self._set(path, row._replace(fp=fp))
 
     def forget(self, path: bytes) -> None:
-        """As if nothing had ever been at a path."""
+        """Remove a row as if nothing had ever been at its path."""
         self.flush()
         parent, _, name = path.rpartition(b"/")
         self._database.execute("DELETE FROM row WHERE parent=? AND name=?", (parent, name))
@@ -149,13 +149,13 @@ class Rows:
         self._decoded[path] = row
 
     def may_have_in(self, folder: bytes) -> bool:
-        """False: nothing was ever directly in a folder."""
+        """False: nothing was ever directly in this folder."""
         return self._paths is None or self._paths.may_have(hash(folder + b"/"))
 
     # --- many paths ---
 
     def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
-        """`put` for many files of which nothing was known."""
+        """`put` for many files at unknown paths."""
         first = self._sequences.take(len(records))
         if self._live is not None:
             files, size = self._live
@@ -177,7 +177,7 @@ class Rows:
         return rows
 
     def fetch(self, paths: Iterable[bytes]) -> None:
-        """Read many rows at once, so that `get` finds them decoded."""
+        """Read many rows with one query, so that `get` finds them decoded."""
         todo = [path for path in paths if path not in self._decoded]
         if self._paths is not None and todo:
             todo = [path for path, is_new in zip(todo, self._paths.lack(map(hash, todo)), strict=True) if not is_new]
@@ -188,13 +188,13 @@ class Rows:
                 parent, _, name = path.rpartition(b"/")
                 keys += (parent, name)
             marks = ",".join(["(?,?)"] * len(some))
-            # A dirty row may be missing in the database, but its path is in _decoded and not in `todo`.
+            # A dirty row may be missing in the database, but its path is in _decoded and therefore not in `todo`.
             found = {row.record.path: row for row in self._select(f"(parent,name) IN (VALUES {marks})", keys)}
             for path in some:
                 self._remember(path, found.get(path))
 
     def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
-        """Those of some paths that have no row."""
+        """Those of `paths` without a row."""
         self.fetch(paths)
         lacking = [False] * len(paths) if self._paths is None else self._paths.lack(map(hash, paths))
         return {path for path, is_new in zip(paths, lacking, strict=True) if is_new or self.get(path) is None}
@@ -205,14 +205,14 @@ class Rows:
         return self._select(condition, keys)
 
     def _select(self, condition: str, keys: Iterable[object]) -> list[Row]:
-        """`select` among the rows in the database: the caller knows what to do about dirty ones."""
+        """`select` in the database only: the caller handles dirty rows."""
         query = f"SELECT {RECORD_COLUMNS},seq,fp FROM row WHERE {condition}"
         return [_row(columns) for columns in self._database.execute(query, tuple(keys))]
 
     # --- by content ---
 
     def by_content(self, digest: bytes) -> list[Row]:
-        """Some live files with this content (at most 8), as far as the index knows."""
+        """Live files with this content, at most 8."""
         rows: list[Row] = []
         if not self._contents.may_have(digest):
             return rows
@@ -228,7 +228,7 @@ class Rows:
         return rows
 
     def index_contents(self) -> None:
-        """Make `by_content` fast. A sorted index made at once costs a third of one that grows row by row."""
+        """Make `by_content` fast. An SQL index made at once costs a third of one that is updated row by row."""
         self.flush()
         self._database.execute("CREATE INDEX IF NOT EXISTS row_content ON row (content) WHERE kind = 1")
 
@@ -243,14 +243,14 @@ class Rows:
         return [row for path in paths if (row := self.get(path)) is not None]
 
     def come_to(self, after: int) -> Lack:
-        """What the rows above a sequence come to."""
+        """The totals of the rows above a sequence."""
         self.flush()
         query = "SELECT COUNT(*), COALESCE(SUM(kind=1),0), COALESCE(SUM((kind=1)*size),0) FROM row WHERE seq>?"
         count, files, size = self._database.execute(query, (after,)).fetchone()
         return Lack(files, size, count - files)
 
     def summary(self) -> bytes:
-        """The summary of all rows (see `content.summarize`); kept until a row changes."""
+        """The summary of all rows (see `content.summarize`); cached until a row changes."""
         if self._summary is None or self._summary[0] != self._sequences.last:
             self.flush()
             query = "SELECT parent,name,stamp_ns,stamp_node,vector FROM row"
@@ -260,14 +260,14 @@ class Rows:
         return self._summary[1]
 
     def count_live(self) -> tuple[int, int]:
-        """Live files, and their bytes together: counted once, then kept up to date."""
+        """The number of live files and their total size (bytes): counted once, then updated."""
         if self._live is None:
             self._live = self.counted_live()
             self._note_live()
         return self._live
 
     def counted_live(self) -> tuple[int, int]:
-        """`count_live`, by looking at every row."""
+        """`count_live`, counted anew from every row."""
         self.flush()
         query = "SELECT COUNT(*), COALESCE(SUM(size),0) FROM row WHERE kind=1"
         count, size = self._database.execute(query).fetchone()

@@ -1,9 +1,9 @@
-"""Rows by their place in the folder: what is at a path, directly in it, and below it at any depth.
+"""Rows by their place in the tree: at a path, directly in a folder, and below it at any depth.
 
 In:   a path; b"" is the shared folder itself.
 Out:  rows, paths, fingerprints and counts.
-Rule: only questions. A path is stored as (parent, name), so all that is below a folder has a parent that is this folder
-      (directly) or lies between "folder/" and "folder0" ("0" follows "/").
+Rule: only queries. A path is stored as (parent, name), so everything below a folder has a parent that is this folder
+(directly), or lies between "folder/" and "folder0" ("0" follows "/").
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def _keys_below(path: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 class Tree:
-    """Questions to the rows. A row is live if it is not a tombstone."""
+    """Queries on the rows. A row is live if it is not a tombstone."""
 
     def __init__(self, database: Database, rows: Rows) -> None:
         self._database = database
         self._rows = rows
 
     def known_in(self, parent: bytes) -> dict[bytes, bytes]:
-        """Name -> fingerprint of everything that is directly in a folder, as far as this node knows."""
+        """Name -> fingerprint of every known entry directly in a folder."""
         if not self._rows.may_have_in(parent):
             return {}
         self._rows.flush()
@@ -40,7 +40,7 @@ class Tree:
         return dict(self._database.execute(query, (parent,)))
 
     def live_below(self, path: bytes, limit: int) -> list[Row]:
-        """Up to `limit` rows below a folder, at any depth, that are live or have something on the disk."""
+        """Up to `limit` rows below a folder, at any depth, that are live or have an entry on the disk."""
         condition = f"{_BELOW} AND (kind<>0 OR fp<>x'') ORDER BY parent DESC, name LIMIT ?"
         return self._rows.select(condition, (*_keys_below(path), limit))
 
@@ -49,13 +49,14 @@ class Tree:
         return self._rows.select("parent=? AND kind<>0 LIMIT ?", (path, limit))
 
     def file_of_size(self, path: bytes, size: int) -> Row | None:
-        """The live file directly in a folder that is nearest to a size, and neither half as large nor twice."""
+        """The live file directly in a folder whose size is nearest to `size`, between half and twice of it; None if
+        there is none."""
         condition = "parent=? AND kind=1 AND size BETWEEN ? AND ? ORDER BY ABS(size-?) LIMIT 1"
         found = self._rows.select(condition, (path, size // 2, 2 * size, size))
         return found[0] if found else None
 
     def largest_file(self, path: bytes, limit: int) -> int:
-        """The size of the largest of the first `limit` live files directly in a folder; 0: there is none."""
+        """The size of the largest of the first `limit` live files directly in a folder; 0 if there is none."""
         self._rows.flush()
         query = "SELECT COALESCE(MAX(size),0) FROM (SELECT size FROM row WHERE parent=? AND kind=1 LIMIT ?)"
         return int(self._database.execute(query, (path, limit)).fetchone()[0])
@@ -66,14 +67,14 @@ class Tree:
         return self._database.execute(query, (path,)).fetchone() is not None
 
     def live_files(self, path: bytes) -> Iterator[Row]:
-        """The file at a path, or all files below it, as far as they are live."""
+        """The live file at a path, or all live files below it."""
         row = self._rows.get(path)
         if row is not None and row.record.kind == Kind.FILE:
             yield row
         yield from self._rows.select(f"kind=1 AND {_BELOW}", _keys_below(path))
 
     def measure(self, path: bytes) -> tuple[int, int]:
-        """How many `live_files` there are, and their size together."""
+        """The number and the total size (bytes) of `live_files`."""
         row = self._rows.get(path)
         if row is not None and row.record.kind != Kind.DIRECTORY:
             return (1, row.record.size) if row.record.kind == Kind.FILE else (0, 0)
@@ -83,7 +84,7 @@ class Tree:
         return files, size
 
     def live_paths(self, path: bytes) -> list[bytes]:
-        """A path and all that is below it, as far as it is live."""
+        """A path and all paths below it that are live."""
         self._rows.flush()
         query = f"SELECT parent,name FROM row WHERE kind<>0 AND {_BELOW}"
         below = [joined(*key) for key in self._database.execute(query, _keys_below(path))]

@@ -1,8 +1,8 @@
-"""The tables `version` and `brief`: what the history holds, that is, what synchronization replaced or deleted.
+"""The tables `version` and `brief`: the history, that is, what synchronization replaced or deleted.
 
-In:   each version that was filed away, and each that is dropped.
-Out:  versions by name, path, content, age and size: for `history` and `restore`, and for what is to be dropped next.
-Rule: the bytes lie below `.dir_sync/versions`, under the version's name; here is only what they are.
+In:   each version that is filed away, and each that is dropped.
+Out:  versions by name, path, content, age and size: for `history` and `restore`, and for pruning.
+Rule: the contents are below `.dir_sync/versions`, under the version's name; here are only their descriptions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Versions"]
 
 
 class Versions:
-    """What the history holds. Each write goes to the database at once."""
+    """The versions in the history. Each write goes to the database at once."""
 
     def __init__(self, database: Database, contents: ContentFilter) -> None:
         self._execute = database.execute
@@ -33,7 +33,7 @@ class Versions:
         self._execute(f"INSERT OR REPLACE INTO version VALUES ({marks})", columns_of_version(version))
 
     def put_brief(self, name: bytes) -> None:
-        """The content of a version was here for minutes only."""
+        """Mark a version whose content was current for minutes only."""
         self._execute("INSERT OR IGNORE INTO brief VALUES (?)", (name,))
 
     def drop(self, name: bytes) -> None:
@@ -41,7 +41,7 @@ class Versions:
         self._execute("DELETE FROM brief WHERE name=?", (name,))
 
     def settle(self, path: bytes, kind: Kind, content: bytes) -> None:
-        """What lost in a conflict is an ordinary version from now on."""
+        """The loser of a conflict becomes an ordinary version."""
         query = "UPDATE version SET why='replaced' WHERE why='conflict' AND path=? AND kind=? AND content=?"
         self._execute(query, (path, int(kind), content))
 
@@ -52,14 +52,14 @@ class Versions:
         return None if fields is None else version_of(fields)
 
     def has(self, name: bytes) -> bool:
-        """The history is known to hold this file."""
+        """True if the history contains this name, according to the index."""
         return self._execute("SELECT 1 FROM version WHERE name=?", (name,)).fetchone() is not None
 
     def is_brief(self, name: bytes) -> bool:
         return self._execute("SELECT 1 FROM brief WHERE name=?", (name,)).fetchone() is not None
 
     def with_content(self, digest: bytes) -> Version | None:
-        """A file in the history with this content."""
+        """A version with this content; None if there is none."""
         if not self._contents.may_have(digest):
             return None
         fields = self._execute("SELECT * FROM version WHERE kind=1 AND content=? LIMIT 1", (digest,)).fetchone()
@@ -68,7 +68,7 @@ class Versions:
     # --- many of them ---
 
     def oldest_first(self, path: bytes | None = None) -> Iterator[Version]:
-        """What the history holds (of one path), oldest first."""
+        """All versions (of one path), oldest first."""
         if path is None:
             found = self._execute("SELECT * FROM version ORDER BY time_ns")
         else:
@@ -76,7 +76,8 @@ class Versions:
         yield from map(version_of, found)
 
     def newest(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
-        """Up to `limit` versions of a path and of all below it (b"": of all), newest first. `conflicts`: only losers."""
+        """Up to `limit` versions of a path and everything below it (b"": of all), newest first. `conflicts`: only
+        losers."""
         query, keys = "SELECT * FROM version", []
         if path:
             query, keys = f"{query} WHERE (path=? OR (path>=? AND path<?))", [path, path + b"/", path + b"0"]
@@ -87,19 +88,19 @@ class Versions:
         ]
 
     def since(self, time_ns: int, limit: int) -> list[Version]:
-        """Up to `limit` versions that were displaced at a time or later, the latest first."""
+        """Up to `limit` versions that were displaced at `time_ns` or later, the latest first."""
         query = "SELECT * FROM version WHERE time_ns>=? ORDER BY time_ns DESC LIMIT ?"
         return [version_of(fields) for fields in self._execute(query, (time_ns, limit))]
 
     # --- what is dropped next ---
 
     def total_bytes(self) -> int:
-        """What the history holds, together."""
+        """The total size (bytes) of the history."""
         size: int = self._execute("SELECT COALESCE(SUM(size),0) FROM version").fetchone()[0]
         return size
 
     def brief_bytes(self) -> int:
-        """What the history holds of contents that were here for minutes only."""
+        """The total size (bytes) of versions whose content was current for minutes only."""
         query = "SELECT COALESCE(SUM(size),0) FROM version WHERE name IN (SELECT name FROM brief)"
         size: int = self._execute(query).fetchone()[0]
         return size
@@ -110,15 +111,15 @@ class Versions:
         return [version_of(fields) for fields in self._execute(query, (before_ns, limit))]
 
     def least(self, limit: int, brief_first: bool = False) -> list[Version]:
-        """Up to `limit` versions, whatever time a wrong clock gave them, oldest first, but losers of conflicts last. With
-        `brief_first`, contents that were here for minutes only come first."""
+        """Up to `limit` versions, oldest first (also with times of a wrong clock), losers of conflicts last. With
+        `brief_first`, contents that were current for minutes only come first."""
         order = "name NOT IN brief, why='conflict', time_ns" if brief_first else "why='conflict', time_ns"
         query = f"SELECT * FROM version ORDER BY {order} LIMIT ?"
         return [version_of(fields) for fields in self._execute(query, (limit,))]
 
     def crowding(self, share: int, limit: int) -> list[tuple[Version, int]]:
-        """Of paths that hold more than `share` bytes in ordinary versions: up to `limit` of these and what the path holds, the
-        largest paths first, the oldest of a path first, its newest never."""
+        """Of paths with more than `share` bytes of ordinary versions: up to `limit` versions, each with the total of
+        its path. The largest paths come first, then the oldest versions of a path; its newest is never included."""
         ordinary = (
             "SELECT path AS of, SUM(size) AS total, MAX(time_ns) AS newest FROM version WHERE why<>'conflict'"
             " GROUP BY path HAVING COUNT(*)>1 AND total>?"
