@@ -10,7 +10,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dir_sync.core import limits
 from dir_sync.core.messages import (
@@ -22,6 +23,8 @@ from dir_sync.core.messages import (
     Pong,
     ProtocolVersion,
     State,
+    Taker,
+    handlers,
 )
 from dir_sync.core.model import PeerError
 from dir_sync.core.overload.guard import ALLOWED, Verdict, demand, worth
@@ -235,22 +238,14 @@ class Node:
                 self._slow(*demand(message))
                 if self.flood:
                     break
-                match message:
-                    case Hello():
-                        self._patience(limits.PING_EVERY_MS)
-                        self._listener.said_hello(self, message)
-                    case Ping(token):
-                        if len(self._outbox.control) < 10_000:
-                            self.send(Outbound(Pong(token), 0))
-                    case Pong():
-                        self.is_doubted = False
-                    case Close(reason, text):
-                        return reason, text
-                    case _:
-                        cost += _memory_of(message)
-                        self._ahead.posted(cost)
-                        self._listener.received(self, message, cost)
-                        cost = 0
+                handle = _HANDLERS.get(type(message))
+                if handle is None:  # for others
+                    cost += _memory_of(message)
+                    self._ahead.posted(cost)
+                    self._listener.received(self, message, cost)
+                    cost = 0
+                elif (end := handle(self, message)) is not None:
+                    return end
             if self.flood:
                 return "overload", f"it floods this node with {self.flood}"
             if unknown and session.hello is None and self._is_overdue():
@@ -262,6 +257,22 @@ class Node:
                     self._ahead.pause(rest_s)
                     self._ahead.wait(limits.INBOX_BYTES_RESTING_MAX)
             self._ahead.wait(limits.INBOX_BYTES_PER_LINK_MAX)
+
+    # Messages about the connection itself: each returns why it ends, or None.
+
+    def on_hello(self, message: Hello) -> None:
+        self._patience(limits.PING_EVERY_MS)
+        self._listener.said_hello(self, message)
+
+    def on_ping(self, message: Ping) -> None:
+        if len(self._outbox.control) < 10_000:
+            self.send(Outbound(Pong(message.token), 0))
+
+    def on_pong(self, _: Pong) -> None:
+        self.is_doubted = False
+
+    def on_close(self, message: Close) -> tuple[str, str]:
+        return message.reason, message.text
 
     def _slow(self, kind: object, amount: float) -> None:
         """Of a peer that asks for more than synchronization needs nothing is read for a while. `flood` is set if that
@@ -330,6 +341,9 @@ class Node:
         if silent and not self._reason:
             self._listener.stalled(self)
         return silent is not None
+
+
+_HANDLERS: Final[dict[type, Callable[[Node, object], tuple[str, str] | None]]] = handlers(Taker.CONNECTION, Node)
 
 
 def _memory_of(message: Message) -> int:

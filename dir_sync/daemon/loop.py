@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from dir_sync.core.events import Drained, Effect, Received
 from dir_sync.core.jobs import Applied, Version
-from dir_sync.core.messages import Members
+from dir_sync.core.messages import Taker, handlers
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.inbox import Inbox
@@ -29,6 +30,7 @@ __all__ = ["Loop"]
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
 _TURN_S_MAX = 0.02  # a turn ends after so long even if more events wait ...
 _TURN_S_FAIR = 0.006  # ... and earlier, if there are several who wait
+_HANDLERS: Final = handlers(Taker.LINKS, ConnectedPeers)  # what is for them; all else is for the engine
 
 
 class Loop:
@@ -109,8 +111,9 @@ class Loop:
         match news:
             case MessageReceived(node, message, cost):
                 node.consumed(cost)
-                if type(message) is Members:
-                    self._peers.on_members(node, message)
+                handle = _HANDLERS.get(type(message))
+                if handle is not None:
+                    handle(self._peers, node, message)
                     return []
                 return engine.handle(Received(node.replica, message), now) if self._peers.is_link(node) else []
             case BytesSent(node, size):

@@ -1,5 +1,7 @@
 """Hands each message of a peer to the machine that handles it.
 
+Each message names its method here (`HANDLER` in core.messages), so this has one method for each message that the engine takes.
+
 In:   a message that the session found correct in its state. Out: nothing; PeerError for a bad one.
 Used by: engine.
 """
@@ -7,9 +9,11 @@ Used by: engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from dir_sync.core.messages import (
     Acknowledge,
+    Brake,
     Change,
     Chunks,
     Decision,
@@ -29,8 +33,9 @@ from dir_sync.core.messages import (
     Signature,
     State,
     StateRequest,
+    Taker,
+    handlers,
 )
-from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.model import Kind
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
@@ -90,76 +95,104 @@ class MessageRouter:
 
     def route(self, peer: Contact, message: Message) -> None:
         peer.standing.came(message)
-        match message:
-            case StateRequest():
-                self._intake.on_state_request(peer, message)
-            case State(_, sequence, last, records, renames):
-                self._board.index.fetch(record.path for record in records)
-                news = {}
-                for record in records:
-                    if self._intake.on_announced(peer, record, sequence) and renames:
-                        news[record.path] = record
-                for path, source in renames:
-                    if path in news and news[path].kind == Kind.FILE:
-                        self._incoming_moves.was_renamed_there(news[path], source)
-                self._intake.advance_received(peer, sequence)
-                if last:
-                    self._intake.on_last_state(peer, sequence)
-            case Acknowledge(_, sequence, held):
-                self._intake.on_acknowledge(peer, held)
-                self._intake.advance_received(peer, sequence)
-            case ModificationUpdate(_, sequence, told, times, attached):
-                changes: Sequence[Change] = told
-                if attached and not self._board.scanning:
-                    changes = self._bulk_install.install_pushed(peer, told)
-                self._board.index.fetch(change.record.path for change in changes)
-                for change in changes:
-                    record = change.record
-                    if self._intake.on_announced(peer, record, sequence) and record.kind == Kind.FILE:
-                        if change.source is not None:
-                            self._incoming_moves.renamed_there(record, change.source)
-                        if change.content is not None:
-                            self._work.arrivals.make_ready(
-                                record.path, Ready(record.content, bytes(change.content), None)
-                            )
-                        elif change.delta is not None:
-                            base, content = change.delta.base, record.content
-                            self._work.holders.offer_delta(record.path, peer.replica, base, content, change.delta)
-                for path, mtime in times:
-                    if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
-                        self._folder_times.set_later(path, mtime)
-                self._intake.advance_received(peer, sequence)
-            case Chunks():
-                self._fetcher.on_chunks(peer, message)
-            case Pull():
-                self._uploader.on_pull(peer, message)
-            case Refuse(_, refused):
-                for id_, reason in refused:
-                    self._fetcher.on_refuse(peer, id_, reason)
-            case DeltaRequest():
-                self._deltas_out.on_delta_request(peer, message, None)
-            case NeedSignature(_, id_):
-                self._deltas_in.on_need_signature(peer, id_)
-            case Signature(_, id_, data):
-                self._deltas_out.on_signature(peer, id_, data)
-            case Delta():
-                self._deltas_in.on_delta(peer, message)
-            case HistoryRequest():
-                self._queries.on_history_request(peer, message)
-            case HaveRequest():
-                self._queries.on_have_request(peer, message)
-            case History(_, id_, last, _):
-                self._queries.inquiries.answered(peer.replica, id_, message, last, self._board.now.mono_ms)
-            case Have(_, id_, _):
-                self._queries.inquiries.answered(peer.replica, id_, message, True, self._board.now.mono_ms)
-            case BrakeNews(_, held):
-                self._peer_losses.on_brake_news(peer, held)
-            case Decision(_, maker, counter, approve):
-                self._decisions.decide_on(maker, counter, approve, peer.replica)
-            case Lacks():
-                self._sync_report.on_lacks(peer, message)
-            case Settle(_, losers):
-                for loser in losers:
-                    self._board.index.settle(*loser)
-            case _:
-                pass
+        _HANDLERS[type(message)](self, peer, message)
+
+    # --- what a peer has, and what it has heard ---
+
+    def on_state_request(self, peer: Contact, message: StateRequest) -> None:
+        self._intake.on_state_request(peer, message)
+
+    def on_state(self, peer: Contact, message: State) -> None:
+        sequence, renames = message.sequence, message.renames
+        self._board.index.fetch(record.path for record in message.records)
+        news = {}
+        for record in message.records:
+            if self._intake.on_announced(peer, record, sequence) and renames:
+                news[record.path] = record
+        for path, source in renames:
+            if path in news and news[path].kind == Kind.FILE:
+                self._incoming_moves.was_renamed_there(news[path], source)
+        self._intake.advance_received(peer, sequence)
+        if message.last:
+            self._intake.on_last_state(peer, sequence)
+
+    def on_acknowledge(self, peer: Contact, message: Acknowledge) -> None:
+        self._intake.on_acknowledge(peer, message.held)
+        self._intake.advance_received(peer, message.sequence)
+
+    def on_lacks(self, peer: Contact, message: Lacks) -> None:
+        self._sync_report.on_lacks(peer, message)
+
+    # --- what has changed ---
+
+    def on_update(self, peer: Contact, message: ModificationUpdate) -> None:
+        changes: Sequence[Change] = message.changes
+        sequence = message.sequence
+        if message.attached and not self._board.scanning:
+            changes = self._bulk_install.install_pushed(peer, message.changes)
+        self._board.index.fetch(change.record.path for change in changes)
+        for change in changes:
+            record = change.record
+            if self._intake.on_announced(peer, record, sequence) and record.kind == Kind.FILE:
+                if change.source is not None:
+                    self._incoming_moves.renamed_there(record, change.source)
+                if change.content is not None:
+                    self._work.arrivals.make_ready(record.path, Ready(record.content, bytes(change.content), None))
+                elif change.delta is not None:
+                    base, content = change.delta.base, record.content
+                    self._work.holders.offer_delta(record.path, peer.replica, base, content, change.delta)
+        for path, mtime in message.times:
+            if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
+                self._folder_times.set_later(path, mtime)
+        self._intake.advance_received(peer, sequence)
+
+    # --- contents ---
+
+    def on_chunks(self, peer: Contact, message: Chunks) -> None:
+        self._fetcher.on_chunks(peer, message)
+
+    def on_pull(self, peer: Contact, message: Pull) -> None:
+        self._uploader.on_pull(peer, message)
+
+    def on_refuse(self, peer: Contact, message: Refuse) -> None:
+        for id_, reason in message.refused:
+            self._fetcher.on_refuse(peer, id_, reason)
+
+    def on_delta_request(self, peer: Contact, message: DeltaRequest) -> None:
+        self._deltas_out.on_delta_request(peer, message, None)
+
+    def on_need_signature(self, peer: Contact, message: NeedSignature) -> None:
+        self._deltas_in.on_need_signature(peer, message.id)
+
+    def on_signature(self, peer: Contact, message: Signature) -> None:
+        self._deltas_out.on_signature(peer, message.id, message.data)
+
+    def on_delta(self, peer: Contact, message: Delta) -> None:
+        self._deltas_in.on_delta(peer, message)
+
+    # --- older versions, and what the brake holds ---
+
+    def on_history_request(self, peer: Contact, message: HistoryRequest) -> None:
+        self._queries.on_history_request(peer, message)
+
+    def on_history(self, peer: Contact, message: History) -> None:
+        self._queries.inquiries.answered(peer.replica, message.id, message, message.last, self._board.now.mono_ms)
+
+    def on_have_request(self, peer: Contact, message: HaveRequest) -> None:
+        self._queries.on_have_request(peer, message)
+
+    def on_have(self, peer: Contact, message: Have) -> None:
+        self._queries.inquiries.answered(peer.replica, message.id, message, True, self._board.now.mono_ms)
+
+    def on_settle(self, _: Contact, message: Settle) -> None:
+        for loser in message.losers:
+            self._board.index.settle(*loser)
+
+    def on_brake(self, peer: Contact, message: Brake) -> None:
+        self._peer_losses.on_brake_news(peer, message.held)
+
+    def on_decision(self, peer: Contact, message: Decision) -> None:
+        self._decisions.decide_on(message.maker, message.counter, message.approve, peer.replica)
+
+
+_HANDLERS: Final = handlers(Taker.ENGINE, MessageRouter)

@@ -1,7 +1,7 @@
 """The messages of the protocol: one frozen value for each, with its encoding and decoding.
 
-Each message is defined in one class: its fields, its name on the wire, the states in which it may be sent, its JSON
-form in both directions, and its attachment. The classes are grouped by topic:
+Each message is defined in one class: its fields, its name on the wire, the states in which it may be sent, its
+handler, its JSON form in both directions, and its attachment. The classes are grouped by topic:
 
     link        HELLO, MEMBERS, PING, PONG, CLOSE         what concerns the connection itself
     state       STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS  what a node has, and what it has heard
@@ -14,8 +14,8 @@ form in both directions, and its attachment. The classes are grouped by topic:
     base        what every message has; the phases of a connection
 
 To add a message: write its class in one of these modules, add it to `JsonMessage` here, add its row and a test vector
-to docs/protocol.md, and a case to the engine's router. Rule: `from_wire` checks type and range of every field, so that
-no caller has to; unknown fields are skipped.
+to docs/protocol.md, and write the method that its `HANDLER` names. Rule: `from_wire` checks type and range of every field,
+so that no caller has to; unknown fields are skipped.
 
 May import: core.wire, core.model, core.limits, core.transfers.growth. Imported by: core.session, and all modules that
 send or handle messages; they import the messages from here.
@@ -23,9 +23,10 @@ send or handle messages; they import the messages from here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, get_args
 
-from dir_sync.core.messages.base import Phase
+from dir_sync.core.messages.base import Handler, Phase, Taker
 from dir_sync.core.messages.brake import Brake, Decision, Held
 from dir_sync.core.messages.history import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
 from dir_sync.core.messages.link import (
@@ -42,6 +43,7 @@ from dir_sync.core.messages.link import (
 from dir_sync.core.messages.records import page_size
 from dir_sync.core.messages.state import Acknowledge, Lacks, State, StateRequest
 from dir_sync.core.messages.transfer import (
+    CHUNKS_HANDLER,
     CHUNKS_SAID_IN,
     Delta,
     DeltaRequest,
@@ -56,6 +58,7 @@ from dir_sync.core.model import PeerError
 from dir_sync.core.wire import CHUNKS, Buffer, Chunks, LocalError, Piece, encode_pieces
 
 __all__ = [
+    "HANDLERS",
     "PROTOCOL",
     "SAID_IN",
     "Acknowledge",
@@ -96,8 +99,10 @@ __all__ = [
     "Signature",
     "State",
     "StateRequest",
+    "Taker",
     "encode",
     "from_wire",
+    "handlers",
     "page_size",
 ]
 
@@ -136,6 +141,17 @@ SAID_IN: Final[dict[type, frozenset[Phase]]] = {
     Chunks: CHUNKS_SAID_IN,
 }
 """In which phases of its direction a speaker may send each message."""
+
+HANDLERS: Final[dict[type, Handler]] = {
+    **{kind: kind.HANDLER for kind in get_args(JsonMessage)},
+    Chunks: CHUNKS_HANDLER,
+}
+"""The handler of each message."""
+
+
+def handlers(taker: Taker, owner: type) -> dict[type, Callable[..., Any]]:
+    """The methods of `owner` for the messages that it handles. AttributeError if it lacks one: modules call this at import."""
+    return {kind: getattr(owner, method) for kind, (who, method) in HANDLERS.items() if who is taker}
 
 
 def from_wire(fields: dict[str, Any]) -> JsonMessage | None:

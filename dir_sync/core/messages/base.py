@@ -1,4 +1,4 @@
-"""What every message has: its name on the wire, the states in which it may be sent, its JSON, its bytes.
+"""What every message has: its name on the wire, the states in which it may be sent, its handler, its JSON, its bytes.
 
 May import of this package: nothing. Imported by: every module of this package that defines a message.
 """
@@ -6,11 +6,11 @@ May import of this package: nothing. Imported by: every module of this package t
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core.wire import Buffer, Piece, encode_message
 
-__all__ = ["ANY_TIME", "FIRST", "ONCE_ASKED", "ONCE_OPEN", "BaseMessage", "Phase"]
+__all__ = ["ANY_TIME", "FIRST", "ONCE_ASKED", "ONCE_OPEN", "BaseMessage", "Handler", "Phase", "Taker"]
 
 
 class Phase(Enum):
@@ -29,6 +29,22 @@ ONCE_ASKED: Final = frozenset({Phase.ASKED})
 ANY_TIME: Final = frozenset({Phase.HELLO, Phase.OPEN, Phase.ASKED})
 
 
+class Taker(Enum):
+    """The class that handles a message from a peer. It has one method for each of its messages, and gets their table from
+    `core.messages.handlers`."""
+
+    CONNECTION = "node.Node"
+    LINKS = "daemon.links.ConnectedPeers"
+    ENGINE = "engine.router.MessageRouter"
+
+
+class Handler(NamedTuple):
+    """The method that handles a message, and whose it is."""
+
+    taker: Taker
+    method: str
+
+
 class BaseMessage:
     """A message that travels as a JSON object, perhaps with an attachment after it.
 
@@ -41,6 +57,7 @@ class BaseMessage:
 
     TYPE: ClassVar[str]  # the "type" of its JSON object
     SAID_IN: ClassVar[frozenset[Phase]]  # the state rule; core.session applies it to both directions
+    HANDLER: ClassVar[Handler]  # handles it when a peer has sent it
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object, of plain types only, without the attachment. Raises LocalError if a list exceeds its

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
+from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
@@ -40,6 +40,7 @@ class Brake(BaseMessage):
 
     TYPE: ClassVar[str] = "BRAKE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_brake")
 
     folder: str
     held: tuple[Held, ...]
@@ -72,6 +73,7 @@ class Decision(BaseMessage):
 
     TYPE: ClassVar[str] = "DECISION"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_decision")
 
     folder: str
     maker: str

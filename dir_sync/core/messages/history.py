@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
+from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
@@ -39,6 +39,7 @@ class HistoryRequest(BaseMessage):
 
     TYPE: ClassVar[str] = "HISTORY_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_history_request")
 
     folder: str
     id: int
@@ -84,6 +85,7 @@ class History(BaseMessage):
 
     TYPE: ClassVar[str] = "HISTORY"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_history")
 
     folder: str
     id: int
@@ -139,6 +141,7 @@ class HaveRequest(BaseMessage):
 
     TYPE: ClassVar[str] = "HAVE_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_have_request")
 
     folder: str
     id: int
@@ -160,6 +163,7 @@ class Have(BaseMessage):
 
     TYPE: ClassVar[str] = "HAVE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_have")
 
     folder: str
     id: int
@@ -193,6 +197,7 @@ class Settle(BaseMessage):
 
     TYPE: ClassVar[str] = "SETTLE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_settle")
 
     folder: str
     losers: tuple[Loser, ...]

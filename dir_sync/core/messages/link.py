@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.messages.base import ANY_TIME, FIRST, ONCE_OPEN, BaseMessage, Phase
+from dir_sync.core.messages.base import ANY_TIME, FIRST, ONCE_OPEN, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
@@ -56,6 +56,7 @@ class Hello(BaseMessage):
 
     TYPE: ClassVar[str] = "HELLO"
     SAID_IN: ClassVar[frozenset[Phase]] = FIRST
+    HANDLER: ClassVar[Handler] = Handler(Taker.CONNECTION, "on_hello")
 
     protocol: int
     node: str
@@ -127,6 +128,7 @@ class Members(BaseMessage):
 
     TYPE: ClassVar[str] = "MEMBERS"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.LINKS, "on_members")
 
     members: tuple[MemberRow, ...]
 
@@ -145,6 +147,7 @@ class Ping(BaseMessage):
 
     TYPE: ClassVar[str] = "PING"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.CONNECTION, "on_ping")
 
     token: int
 
@@ -162,6 +165,7 @@ class Pong(BaseMessage):
 
     TYPE: ClassVar[str] = "PONG"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.CONNECTION, "on_pong")
 
     token: int
 
@@ -179,6 +183,7 @@ class Close(BaseMessage):
 
     TYPE: ClassVar[str] = "CLOSE"
     SAID_IN: ClassVar[frozenset[Phase]] = ANY_TIME
+    HANDLER: ClassVar[Handler] = Handler(Taker.CONNECTION, "on_close")
 
     reason: str
     text: str

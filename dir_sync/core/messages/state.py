@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Phase
+from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
@@ -35,6 +35,7 @@ class StateRequest(BaseMessage):
 
     TYPE: ClassVar[str] = "STATE_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_state_request")
 
     folder: str
     replica: str
@@ -71,6 +72,7 @@ class State(BaseMessage):
 
     TYPE: ClassVar[str] = "STATE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_state")
 
     folder: str
     sequence: int
@@ -114,6 +116,7 @@ class Acknowledge(BaseMessage):
 
     TYPE: ClassVar[str] = "ACKNOWLEDGE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_acknowledge")
 
     folder: str
     sequence: int
@@ -147,6 +150,7 @@ class Lacks(BaseMessage):
 
     TYPE: ClassVar[str] = "LACKS"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_lacks")
 
     folder: str
     sequence: int

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Phase
+from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
     PULL_ID_MAX,
     bounded,
@@ -30,6 +30,7 @@ from dir_sync.core.model import PeerError
 from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_message, encode_pieces
 
 __all__ = [
+    "CHUNKS_HANDLER",
     "CHUNKS_SAID_IN",
     "Delta",
     "DeltaRequest",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 CHUNKS_SAID_IN: Final = ONCE_ASKED  # the state rule of Chunks
+CHUNKS_HANDLER: Final = Handler(Taker.ENGINE, "on_chunks")  # ... and their handler
 
 _REASONS: Final = frozenset({"gone", "later", "forgotten"})
 
@@ -62,6 +64,7 @@ class Pull(BaseMessage):
 
     TYPE: ClassVar[str] = "PULL"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_pull")
 
     folder: str
     pulls: tuple[PullItem, ...]
@@ -100,6 +103,7 @@ class Refuse(BaseMessage):
 
     TYPE: ClassVar[str] = "REFUSE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_refuse")
 
     folder: str
     refused: tuple[tuple[int, str], ...]  # (pull id, one of _REASONS)
@@ -125,6 +129,7 @@ class DeltaRequest(BaseMessage):
 
     TYPE: ClassVar[str] = "DELTA_REQUEST"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_delta_request")
 
     folder: str
     id: int
@@ -162,6 +167,7 @@ class NeedSignature(BaseMessage):
 
     TYPE: ClassVar[str] = "NEED_SIGNATURE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_need_signature")
 
     folder: str
     id: int
@@ -180,6 +186,7 @@ class Signature(BaseMessage):
 
     TYPE: ClassVar[str] = "SIGNATURE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_signature")
 
     folder: str
     id: int
@@ -212,6 +219,7 @@ class Delta(BaseMessage):
 
     TYPE: ClassVar[str] = "DELTA"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_delta")
 
     folder: str
     id: int

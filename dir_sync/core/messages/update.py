@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Phase
+from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
@@ -67,6 +67,7 @@ class ModificationUpdate(BaseMessage):
 
     TYPE: ClassVar[str] = "MODIFICATION_UPDATE"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_update")
 
     folder: str
     sequence: int

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core.messages import (
+    HANDLERS,
     SAID_IN,
     Chunks,
     JsonMessage,
     Message,
     ModificationUpdate,
     Signature,
+    Taker,
     from_wire,
+    handlers,
 )
 from dir_sync.core.model import PeerError
+from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.engine.router import MessageRouter
+from dir_sync.node import Node
 from tests import strategies
 from tests.core.messages import test_brake, test_history, test_link, test_state, test_transfer, test_update
 from tests.core.messages.bench import (
@@ -47,10 +53,35 @@ ALSO_GOOD: list[tuple[Way, Any]] = [
 def test_every_message_is_defined_in_its_class_and_has_an_example() -> None:
     kinds = get_args(JsonMessage)
     for kind in kinds:
-        assert {"TYPE", "SAID_IN", "to_wire", "from_wire"} <= set(vars(kind)), kind
+        assert {"TYPE", "SAID_IN", "HANDLER", "to_wire", "from_wire"} <= set(vars(kind)), kind
     assert sorted(kind.TYPE for kind in kinds) == sorted(WIRE)
     assert {type(message) for _, message in EXAMPLES} == set(kinds)
-    assert set(SAID_IN) == {*kinds, Chunks}
+    assert set(SAID_IN) == set(HANDLERS) == {*kinds, Chunks}
+
+
+TAKERS = {Taker.CONNECTION: Node, Taker.LINKS: ConnectedPeers, Taker.ENGINE: MessageRouter}
+
+
+def test_every_message_has_a_handler_that_takes_it() -> None:
+    assert set(TAKERS) == set(Taker)
+    for kind, (taker, method) in HANDLERS.items():
+        *_, (_, taken) = [
+            each for each in get_type_hints(getattr(TAKERS[taker], method)).items() if each[0] != "return"
+        ]
+        assert taken is kind, f"{method} of {taker.value} takes {taken}"
+
+
+def test_every_handler_has_a_message() -> None:
+    for taker in (Taker.CONNECTION, Taker.ENGINE):
+        found = sorted(name for name in vars(TAKERS[taker]) if name.startswith("on_"))
+        assert found == sorted(handler.method for handler in HANDLERS.values() if handler.taker is taker)
+    for taker in Taker:
+        assert f"{TAKERS[taker].__module__}.{TAKERS[taker].__name__}" == f"dir_sync.{taker.value}"
+
+
+def test_a_message_without_a_handler_is_found_at_import() -> None:
+    with pytest.raises(AttributeError, match="on_"):
+        handlers(Taker.ENGINE, Node)
 
 
 def without_data(message: Message) -> Message:
