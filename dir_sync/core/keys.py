@@ -8,8 +8,6 @@ It imports `cryptography`, so only closed meshes import it.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from dir_sync.core.base32 import grouped, spell, unspell
+from dir_sync.core.sha256 import hmac_sha256, sha256
 
 __all__ = [
     "GENERATION_MAX",
@@ -60,13 +59,13 @@ class KeyTextError(ValueError):
 
 def derive(secret: bytes, label: str) -> bytes:
     """HKDF-SHA256 (RFC 5869) without salt: 32 bytes for that purpose."""
-    extracted = hmac.digest(bytes(32), secret, "sha256")
-    return hmac.digest(extracted, b"dir_sync 1 " + label.encode("ascii") + b"\x01", "sha256")
+    extracted = hmac_sha256(bytes(32), secret)
+    return hmac_sha256(extracted, b"dir_sync 1 " + label.encode("ascii") + b"\x01")
 
 
 def identity_of(static: bytes) -> str:
     """The identity of the machine with this X25519 public key: 32 hex digits."""
-    return hashlib.sha256(static).digest()[:16].hex()
+    return sha256(static)[:16].hex()
 
 
 def fingerprint_of(key_id: str) -> str:
@@ -115,7 +114,7 @@ class MeshKey:
     @cached_property
     def id(self) -> str:
         """32 hex digits, equal for all roles: what nodes call this key."""
-        return hashlib.sha256(self.writers).digest()[:16].hex()
+        return sha256(self.writers)[:16].hex()
 
     @property
     def fingerprint(self) -> str:
@@ -171,7 +170,7 @@ class MeshKey:
         if raw is None:
             raise KeyTextError("its key has too few or too many letters")
         body, checksum = raw[:size], raw[size:]
-        if not hmac.compare_digest(checksum, _checksum(role, body)):
+        if checksum != _checksum(role, body):
             raise KeyTextError("its key has a wrong letter (the checksum does not fit)")
         generation = int.from_bytes(body[:_GENERATION_BYTES], "big")
         secret = body[_GENERATION_BYTES : _GENERATION_BYTES + SECRET_BYTES]
@@ -199,4 +198,4 @@ def _public(seed: bytes) -> bytes:
 
 
 def _checksum(role: Role, body: bytes) -> bytes:
-    return hashlib.sha256(b"dir_sync 1 key " + role.value.encode() + b" " + body).digest()[:_CHECKSUM_BYTES]
+    return sha256(b"dir_sync 1 key " + role.value.encode() + b" " + body)[:_CHECKSUM_BYTES]

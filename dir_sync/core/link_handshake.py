@@ -9,7 +9,6 @@ It imports `cryptography`, so only closed meshes import it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import OrderedDict
@@ -24,6 +23,7 @@ from dir_sync.core.keys import GENERATION_MAX, Gate, MeshKey, Role, identity_of
 from dir_sync.core.model import PeerError
 from dir_sync.core.noise import KEY_BYTES, TAG_BYTES, Handshake, HandshakeError, Suite, hkdf, public_of
 from dir_sync.core.sealed import Opener, Sealer
+from dir_sync.core.sha256 import sha256
 from dir_sync.core.strict_json import no_duplicates, no_such_number
 
 __all__ = [
@@ -185,9 +185,9 @@ class Door:
 def _prepared(gate: Gate, suite: Suite) -> tuple[bytes, bytes]:
     """Hash and chaining key after the prologue and the psk, as a Handshake has them: equal for all callers."""
     name = f"Noise_{_PATTERN}_25519_{suite}_SHA256".encode()
-    start = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
+    start = name.ljust(32, b"\0") if len(name) <= 32 else sha256(name)
     chaining_key, temp, _ = hkdf(start, gate.psk, 3)
-    return hashlib.sha256(hashlib.sha256(start + PROLOGUE).digest() + temp).digest(), chaining_key
+    return sha256(sha256(start + PROLOGUE) + temp), chaining_key
 
 
 def _has_key(prepared: tuple[bytes, bytes], suite: Suite, caller: bytes, tag: bytes) -> bool:
@@ -196,7 +196,7 @@ def _has_key(prepared: tuple[bytes, bytes], suite: Suite, caller: bytes, tag: by
     key = hkdf(chaining_key, caller, 2)[1]
     aead: AESGCM | ChaCha20Poly1305 = AESGCM(key) if suite == "AESGCM" else ChaCha20Poly1305(key)
     try:
-        aead.decrypt(bytes(12), tag, hashlib.sha256(h + caller).digest())
+        aead.decrypt(bytes(12), tag, sha256(h + caller))
     except InvalidTag:
         return False
     return True

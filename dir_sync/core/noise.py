@@ -8,8 +8,6 @@ Source: https://noiseprotocol.org/noise.html, revision 34; the names are those o
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from dir_sync.core.model import PeerError
+from dir_sync.core.sha256 import hmac_sha256, sha256
 from dir_sync.core.wire import Buffer
 
 __all__ = ["KEY_BYTES", "TAG_BYTES", "Cipher", "Handshake", "HandshakeError", "Suite", "hkdf", "public_of"]
@@ -47,11 +46,11 @@ class HandshakeError(PeerError):
 
 def hkdf(chaining_key: bytes, material: bytes, outputs: int) -> list[bytes]:
     """HKDF of the specification: `outputs` keys of 32 bytes."""
-    temp = hmac.digest(chaining_key, material, "sha256")
+    temp = hmac_sha256(chaining_key, material)
     made: list[bytes] = []
     last = b""
     for number in range(1, outputs + 1):
-        last = hmac.digest(temp, last + bytes([number]), "sha256")
+        last = hmac_sha256(temp, last + bytes([number]))
         made.append(last)
     return made
 
@@ -125,7 +124,7 @@ class Handshake:
     ) -> None:
         """`static`, `ephemeral`: private keys; `ephemeral` was never used before. `psks`: one for each psk of the pattern."""
         name = f"Noise_{pattern}_25519_{suite}_SHA256".encode()
-        self.h = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
+        self.h = name.ljust(32, b"\0") if len(name) <= 32 else sha256(name)
         self.ck = self.h
         self.rs = b""  # the peer's static public key, once it has come
         self.bound = b""  # the hash before the last payload: a signature over it belongs to this handshake alone
@@ -185,7 +184,7 @@ class Handshake:
     # --- the symmetric state -----------------------------------------------------------------------------------------
 
     def _mix_hash(self, data: bytes) -> None:
-        self.h = hashlib.sha256(self.h + data).digest()
+        self.h = sha256(self.h + data)
 
     def _mix_key(self, material: bytes) -> None:
         self.ck, key = hkdf(self.ck, material, 2)

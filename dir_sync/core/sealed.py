@@ -24,7 +24,7 @@ REKEY_EVERY: Final = 2**24  # records under one key
 _HEAD: Final = 4
 _DATA_MAX: Final = RECORD_BYTES_MAX - TAG_BYTES
 _AT_ONCE: Final = 4  # records that are handed over together
-_BUFFERED: Final = 2 * (_HEAD + RECORD_BYTES_MAX)
+_BUFFERED: Final = 4 * (_HEAD + RECORD_BYTES_MAX)
 
 
 class SealBroken(PeerError):
@@ -76,7 +76,11 @@ class Opener:
 
     def buffer(self) -> memoryview:
         """Where the next bytes of the link belong, never empty; valid until the next call of this or of `filled`."""
-        if self._start:
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif (
+            self._start and _BUFFERED - self._end < _HEAD + RECORD_BYTES_MAX
+        ):  # less often than each time: it costs a copy
             rest = self._end - self._start
             self._raw[:rest] = bytes(self._raw[self._start : self._end])
             self._start, self._end = 0, rest

@@ -1,4 +1,5 @@
-"""What an open node does without: it imports no cryptography. A closed one without it does not start, and says why."""
+"""What an open node does without: it imports no cryptography. A closed one loads one OpenSSL, and not the system's, too.
+A closed one without it does not start, and says why."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def watch():
     while "engine" not in {thread.name for thread in threading.enumerate()}:
         time.sleep(0.02)
     found = sorted({name.split(".")[0] for name in sys.modules if sys.modules[name] is not None})
-    print("loaded:", *[name for name in found if name in ("cryptography", "spake2", "_cffi_backend", "noise")])
+    print("loaded:", *[name for name in found if name in ("cryptography", "spake2", "_cffi_backend")])
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -75,3 +76,12 @@ def test_a_closed_node_loads_it_and_one_that_cannot_does_not_start(tmp_path: Pat
     assert done.stdout.splitlines() == ["loaded: _cffi_backend cryptography", "exit 0"], done.stderr
     assert "closed mesh" in done.stderr
     assert "open" not in done.stderr
+
+
+def test_a_closed_node_loads_one_openssl_and_no_pairing() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import dir_sync.network.sealing;"
+        " print([name for name in ('hashlib', 'hmac', 'ssl', 'spake2') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -93,7 +93,8 @@ class SealedPresence:
 
     def _note(self, place: tuple[str, int], has_aes: bool, gate: int) -> None:
         self._aes[place] = has_aes
-        self._gates[place] = gate
+        if gate == 0 or self._gates.get(place) != 0:  # who has our key also says something under older gates
+            self._gates[place] = gate
         if len(self._aes) > KNOWN_MAX:
             oldest, _ = self._aes.popitem(last=False)
             del self._gates[oldest]

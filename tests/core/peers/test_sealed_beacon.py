@@ -152,6 +152,18 @@ def test_who_is_heard_under_an_older_gate_is_known_to_be_found_there() -> None:
     assert listener.heard(sent(presence(2)), "10.0.0.1") is None, "it comes from elsewhere than it says"
 
 
+def test_who_has_our_key_is_called_at_our_door_whatever_else_it_says() -> None:
+    listener, speaker = presence(0, (1, 2)), presence(0, (1, 2))
+    for data in speaker.datagrams(BEACON, AT, 0):
+        assert listener.heard(data, AT) == BEACON
+    assert listener.older_gate(AT, BEACON.port) is None
+    behind = presence(0, (1, 2))
+    behind.heard(sent(presence(2)), AT)
+    assert behind.older_gate(AT, BEACON.port) == 1
+    behind.heard(sent(presence(0)), AT)
+    assert behind.older_gate(AT, BEACON.port) is None
+
+
 def test_what_is_remembered_of_addresses_is_bounded() -> None:
     listener = presence()
     speaker = presence()
