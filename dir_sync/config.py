@@ -96,6 +96,7 @@ class Config:
     verbosity: int = 0  # -1 only warnings, 0 what happens, 1 how
     log_file: str | None = None
     key_file: str | None = None  # of a closed mesh; None: none was named
+    join: str | None = None  # the code by which this machine joins a closed mesh first
     fresh: bool = False  # DIR is meant to be empty, though it was shared before
     brake_files: int = BRAKE_FILES  # so many files missing at once are a disaster; 0: nothing is
     brake_percent: int = BRAKE_PERCENT  # if they are more than this of all files

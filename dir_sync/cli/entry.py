@@ -67,6 +67,10 @@ def run(argv: list[str]) -> int:
     ending = Ending()
     ending.listen()  # before all else: what follows takes a moment
     log.setup(asked.verbosity, asked.log_file)
+    if asked.join is not None:
+        from dir_sync.cli.inviting import join_first
+
+        join_first(asked, asked.join)
     from dir_sync.daemon.process import run as run_daemon  # only now: it brings everything else with it
 
     return run_daemon(asked, ending)

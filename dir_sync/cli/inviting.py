@@ -34,13 +34,13 @@ from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer, NoDaemon, ask
 from dir_sync.reporting import shell
-from dir_sync.reporting.log import how_many, listed
+from dir_sync.reporting.log import how_many, listed, logger
 from dir_sync.reporting.output import finish, say
 
 if TYPE_CHECKING:
     from dir_sync.core.pairing import Host
 
-__all__ = ["invite", "join", "join_by"]
+__all__ = ["invite", "join", "join_first"]
 
 _AGAIN_S = 0.1
 _FIND_S = 10.0  # how long an invitation is looked for
@@ -197,6 +197,18 @@ def join(argv: list[str]) -> int:
     else:
         say(f"{words}; the node that runs goes over to it")
     return config.OK
+
+
+def join_first(asked: config.Config, code: str) -> None:
+    """``DIR --join CODE``: before a node runs. Nothing happens for a folder that belongs to a closed mesh: the words may stand
+    where each start reads them. ConfigError."""
+    from dir_sync.security import files
+
+    if files.is_closed(asked.folder):
+        logger.info("this folder belongs to a closed mesh already: --join is not needed")
+        return
+    peer = asked.peers[0] if asked.peers else None
+    logger.info("%s", join_by(asked.folder, code, asked.name, asked.broadcast_port, peer, asked.folder))
 
 
 def join_by(folder: str, text: str, name: str, port: int, peer: tuple[str, int] | None, asked_as: str | None) -> str:

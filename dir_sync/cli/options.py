@@ -45,11 +45,13 @@ other commands (--help after any of them tells more):
   conflicts DIR         list versions that lost against a simultaneous change
   approve DIR           let held deletions or rewrites happen, on all machines
   reject DIR            undo them instead, on all machines
-  new-key FILE          make a key: machines without it are kept out
-  key DIR               print the key of DIR
-  leave DIR             forget the key of DIR
+  invite DIR            close the mesh, and let one more machine in by a code
+  join DIR              become a member with that code
+  members DIR           list who belongs to the closed mesh
+  remove DIR NAME       a machine was lost: all others get a new key
+  new-key, key, leave   make a key file, print the key of DIR, forget it
 
-Ctrl-C ends the node. Without a key anyone on this LAN can join.
+Ctrl-C ends the node. As long as the mesh is open, anyone on this LAN can join.
 
 exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has all.
 """
@@ -84,6 +86,7 @@ def read_config(argv: list[str]) -> Config:
         verbosity=-1 if given.quiet else given.verbose,
         log_file=log_file,
         key_file=key_file,
+        join=given.join,
         fresh=given.fresh,
         brake_files=given.brake_files,
         brake_percent=given.brake_percent,
@@ -164,6 +167,11 @@ def _basic(add: Callable[..., object]) -> None:
         "--key-file",
         metavar="FILE",
         help=f"belong to the closed mesh whose key is in FILE (see 'new-key'); or set {KEY_FILE}",
+    )
+    add(
+        "--join",
+        metavar="CODE",
+        help="join a closed mesh with the code that 'invite' printed on another machine, then run",
     )
     add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
     add("-h", "--help", action="help", help="print this help and exit")

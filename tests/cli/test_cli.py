@@ -761,3 +761,20 @@ def test_door_with_a_broken_venv(checkout: Path) -> None:
 def test_times_as_people_say_them(text: str) -> None:
     now = time.mktime((2026, 11, 21, 14, 32, 0, 0, 0, -1))
     assert history_words.local(history_words.moment(text, int(now) * 10**9)) == "2026-11-21 14:30:00"
+
+
+def test_a_code_comes_before_the_node(
+    daemon: Daemon, folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--join CODE``: a node runs only if this machine has joined; and a folder that is closed already needs no code."""
+    monkeypatch.setattr("dir_sync.security.joining.inviters", lambda *args: iter(()))
+    assert cli.main([folder, "--join", "K7QX-4MDP"]) == 1
+    assert "no machine invites with a code that begins with K7" in capsys.readouterr().err
+    assert cli.main([folder, "--join", "nonsense!"]) == 2
+    assert not daemon.asked
+    marker = Path(folder, ".dir_sync", "closed")
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text("7K3Q-9XMD\n")
+    assert cli.main([folder, "--join", "K7QX-4MDP"]) == 0
+    assert "not needed" in capsys.readouterr().err
+    assert [asked.join for asked in daemon.asked] == ["K7QX-4MDP"]
