@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dir_sync.core.keys import MeshKey
+from dir_sync.core.link_handshake import PROLOGUE
+from dir_sync.core.noise import Handshake
+from dir_sync.core.sealed import Opener
 from tests.lan.checker import wait_for
 from tests.lan.lan import Ended, Node
 
@@ -104,3 +110,37 @@ def on_one_key(*nodes: Node, but: str = "") -> None:
 
 def has(node: Node, name: str) -> bool:
     return (node.dir / name).exists()
+
+
+def stolen_key(node: Node) -> tuple[MeshKey, bytes]:
+    """The key and the identity of a machine, from its files, as a thief reads them."""
+    (path,) = (node.home / ".local/state/dir_sync/keys").glob("*.json")
+    fields = json.loads(path.read_bytes())
+    return MeshKey.from_text(fields["key"]), bytes.fromhex(fields["static"])
+
+
+def demand(thief: Node, target: Node, key: MeshKey, static: bytes, claimed: str) -> bytes | None:
+    """A thief calls a member by a door that it knows, as that identity, and says that it has the key `claimed`. All that it is
+    told on the sealed link; None: it is not even told who is there."""
+    with thief.inside(), socket.create_connection((target.address, target.port), 5) as sock:
+        sock.settimeout(3)
+        noise = Handshake("XXpsk0", True, PROLOGUE, static, os.urandom(32), [key.gate.psk])
+        message = b"\x10" + noise.write()
+        sock.sendall(len(message).to_bytes(8, "big") + message)
+        answer = sock.recv(4096)
+        if not answer:
+            return None
+        noise.read(answer[9:])
+        fields = {"role": "rw", "proof": key.sign(b"dir_sync 1 role").hex(), "generation": 9, "key": claimed}
+        message = b"\x10" + noise.write(json.dumps(fields, separators=(",", ":")).encode().ljust(256))
+        sock.sendall(len(message).to_bytes(8, "big") + message)
+        _, receiving = noise.split()
+        opener, told, room = Opener(receiving), b"", memoryview(bytearray(65536))
+        try:
+            while n := sock.recv_into(opener.buffer()):
+                opener.filled(n)
+                while n := opener.open_into(room):
+                    told += room[:n]
+        except OSError:
+            pass
+        return told

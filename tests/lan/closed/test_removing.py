@@ -12,7 +12,7 @@ from tests.lan.changes import write
 from tests.lan.checker import holds, wait_equal, wait_for
 from tests.lan.lan import Lan, Node
 
-from .mesh import SOON_S, has, key_of, let_in, members, on_one_key, start
+from .mesh import SOON_S, demand, has, key_of, let_in, members, on_one_key, start, stolen_key
 
 pytestmark = pytest.mark.lan
 
@@ -61,6 +61,7 @@ def test_a_stolen_machine_gets_nothing_from_members_that_were_off_either(new_lan
     wait_equal([other.dir, away.dir], SOON_S)
     wait_for(lambda: "this machine was removed" in stolen.log(), SOON_S, "it is told")
     stolen.stop()
+    _, own = stolen_key(stolen)
     make_up_another_identity(stolen)
     away.stop()
     start(stolen, away, home)
@@ -70,6 +71,15 @@ def test_a_stolen_machine_gets_nothing_from_members_that_were_off_either(new_lan
     holds(lambda: not has(stolen, "after") and not has(stolen, "later"), 3, "the thief has nothing")
     assert key_of(stolen) == old
     assert not stolen.keeps(b"2")
+    # A program of the thief's own does not refuse what it must not have, and says whatever may help.
+    stolen.stop()
+    key, _ = stolen_key(stolen)
+    for target in (home, other, away):
+        for static in (own, b"B" * 32):
+            for claimed in (key.id, "0" * 32, "f" * 32):
+                told = demand(stolen, target, key, static, claimed)
+                assert told is not None, "it has the key of that door"
+                assert told[8:] in (b"", b'{"type":"CLOSE","reason":"removed"}')
 
 
 def test_a_removed_machine_joins_again_with_a_code(new_lan: Callable[..., Lan]) -> None:
