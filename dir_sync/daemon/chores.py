@@ -1,7 +1,8 @@
-"""What the loop does now and then, whether or not anything has happened.
+"""Periodic work of the loop, independent of events.
 
-In:   the time. Out: scans for the engine (as Blind events), commits, progress lines, word that the folder is gone.
-Rule: a chore is short. What takes long is posted to the inbox, and done in turns.
+In:   the time. Out: scans for the engine (as Blind events), commits, progress lines, the end of the share if the folder
+is gone.
+Rule: a chore is short. Long work is posted to the inbox, and done in turns.
 Used by: daemon, loop.
 """
 
@@ -20,11 +21,11 @@ from dir_sync.reporting.narrator import Narrator
 
 __all__ = ["Chores"]
 
-_RESCAN_S = 900.0  # a look at everything now and then, for what no event told
-_POLL_S = 20.0  # folders that cannot be watched are listed so often
+_RESCAN_S = 900.0  # a full scan at this interval finds changes that caused no event
+_POLL_S = 20.0  # folders that cannot be watched are listed at this interval
 _PROGRESS_S = 5.0
-_PROGRESS_AFTER_S = 2.0  # a transfer gets progress lines once it has lasted so long
-_ROOT_POLL_S = 2.0  # how often the node looks whether the folder is still there
+_PROGRESS_AFTER_S = 2.0  # a transfer that lasts longer gets progress lines
+_ROOT_POLL_S = 2.0  # how often the node checks that the folder still exists
 
 
 class Chores:
@@ -55,7 +56,7 @@ class Chores:
         self._next_root = mono + _ROOT_POLL_S
 
     def due(self, mono: float) -> list[float]:
-        """When there is something to do, by the monotonic clock: the earliest counts."""
+        """The times (monotonic clock) at which a chore is due; the earliest counts."""
         due = [self._next_scan, self._next_root]
         commit = self._performer.commit_due_s()
         if commit is not None:
@@ -68,7 +69,7 @@ class Chores:
         return due
 
     def run(self, mono: float) -> None:
-        """Do what is due."""
+        """Do the chores that are due."""
         commit = self._performer.commit_due_s()
         if commit is not None and mono > commit:
             self._performer.commit(durable=False)
@@ -88,11 +89,11 @@ class Chores:
 
     @property
     def _has_blind_spots(self) -> bool:
-        """True if there are folders of which no event tells."""
+        """True if some folders are not watched."""
         return bool(self._share.watcher.unwatched or self._share.engine.scope.mounted)
 
     def _poll(self) -> None:
-        """Scan the folders that cannot be watched, and those in which something is mounted."""
+        """Scan the folders that cannot be watched, and those with a mount point in them."""
         unwatched = self._share.watcher.unwatched
         if unwatched:
             path, reason = next(iter(unwatched.items()))

@@ -1,8 +1,8 @@
 """The parts of a node that belong to the process, around the folder that it shares.
 
-In:   a Config. Out: a running node: its ports, discovery, control socket and threads. ConfigError if one of them cannot
-      be had.
-Rule: only here the parts of the program are joined. They end in the opposite order.
+In:   a Config. Out: a running node: its ports, discovery, control socket and threads. Raises ConfigError if one of them
+cannot be opened.
+Rule: the parts of the program are joined only here. They end in the opposite order.
 Used by: process.
 """
 
@@ -54,13 +54,14 @@ _END_WITHIN_S = 1.5
 
 
 class Daemon:
-    """A node, opened by the constructor; `start` lets it run, `stop` ends it.
+    """A node. The constructor opens it, `start` runs it, `stop` ends it.
 
     It has more fields than a class should have: each is one part of the node, and only here they are joined."""
 
     def __init__(self, config: Config, end_share: Callable[[], None], was_closed: bool = False) -> None:
-        """Opens and locks everything. `end_share` is called, on any thread, when the folder cannot be shared any longer.
-        `was_closed`: the folder belonged to a closed mesh a moment ago. Raises ConfigError if something cannot be had."""
+        """Open and lock everything. `end_share` is called, on any thread, when the folder cannot be shared any longer.
+        `was_closed`: the folder belonged to a closed mesh a moment ago. Raises ConfigError if something cannot be
+        opened."""
         self._config = config
         self._end_share = end_share
         self._dice = random.Random()
@@ -83,7 +84,7 @@ class Daemon:
 
     @property
     def is_closed(self) -> bool:
-        """The folder belongs to a closed mesh."""
+        """True if the folder belongs to a closed mesh."""
         return self._sealing is not None
 
     def _open_mesh(self, was_closed: bool) -> MeshSealing | None:
@@ -130,7 +131,7 @@ class Daemon:
         return manager
 
     def _hello(self) -> Hello:
-        """Any thread: what we say of ourselves on a new link."""
+        """Our HELLO for a new link. Any thread may call it."""
         index = self.share.index
         folder = FolderIndex(self._config.folder_name, index.replica, index.sequence)
         return Hello(
@@ -192,7 +193,7 @@ class Daemon:
         control.start()
 
     def _make_loop(self) -> Loop:
-        """The engine's thread and what it alone uses."""
+        """Make the engine's thread, and the objects that only it uses."""
         config, share, inbox = self._config, self.share, self._inbox
         tags = folder_tags([config.folder_name])
         mono_ms = time.monotonic_ns() // 1_000_000
@@ -204,7 +205,7 @@ class Daemon:
 
         def status() -> Status:
             from dir_sync.daemon.status import (
-                status_of,  # only now: it adds to each start, and few nodes are ever asked
+                status_of,  # imported late: it would slow down each start, and few nodes are asked
             )
 
             mesh = None if self._sealing is None else self._sealing.status
@@ -219,7 +220,7 @@ class Daemon:
         return Loop(inbox, share, peers, requests, performer, chores)
 
     def stop(self) -> None:
-        """End every thread, close everything. Takes less than two seconds."""
+        """End all threads, and close everything. Takes less than two seconds."""
         self.threads.is_ending = True
         self._inbox.put(Stop())
         self.share.workers.stop()
@@ -240,7 +241,7 @@ class Daemon:
 
 
 def _bind_address(interface: str | None) -> str:
-    """The address of an interface; "": all. ConfigError."""
+    """The address of an interface; "": all. Raises ConfigError."""
     if interface is None:
         return ""
     try:

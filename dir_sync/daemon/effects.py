@@ -1,9 +1,9 @@
-"""Does what the engine ordered, once the index holds what that relies on.
+"""Performs the effects of the engine, after the commit that they rely on.
 
-In:   the effects of a turn. Out: a committed index; messages on links, jobs at workers, lines of the log, answers to
-      commands.
-Rule: bytes, then index, then words. What tells others of the index waits until the commit is on the medium; everything
-      else waits at most for a commit.
+In:   the effects of a turn. Out: a committed index; messages on links, jobs for workers, log lines, answers to
+commands.
+Rule: an effect that tells others about the index waits until the commit is durable; every other effect waits at most
+for a commit.
 Used by: chores, daemon, loop.
 """
 
@@ -27,7 +27,7 @@ from dir_sync.reporting.narrator import Narrator
 
 __all__ = ["Performer"]
 
-_COMMIT_EVERY_S = 0.3  # what nobody waits for is written at the latest after this
+_COMMIT_EVERY_S = 0.3  # a commit that no effect waits for is made after this at the latest
 _NOTHING_OF_THE_INDEX = (Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature)
 
 
@@ -45,7 +45,7 @@ class Performer:
         self._last_commit = time.monotonic()
 
     def perform(self, effects: Sequence[Effect]) -> None:
-        """Commit what the effects rely on, then do them in order."""
+        """Commit what the effects rely on, then perform them in order."""
         if any(_wants_durable(effect) for effect in effects):
             self.commit()
         elif any(isinstance(effect, ApplyJob) for effect in effects):
@@ -74,20 +74,20 @@ class Performer:
         self._last_commit = time.monotonic()
 
     def commit_due_s(self) -> float | None:
-        """When the index has to be committed at the latest, by the monotonic clock; None: it holds nothing new."""
+        """The time (monotonic, s) of the next commit; None if the index has no new writes."""
         return self._last_commit + _COMMIT_EVERY_S if self._share.index.is_dirty else None
 
     def finish(self) -> None:
-        """The last words, and the last commit."""
+        """Perform the last effects, and make the last commit."""
         self._narrator.breathe(time.monotonic(), all_of_it=True)
         self._share.index.note(state.AT_REST, int(not self._share.engine.has_jobs_out))
         self._share.index.commit()
 
 
 def _wants_durable(effect: Effect) -> bool:
-    """True for what tells others what the index knows, and for changes of the tree whose intent must be on the medium
-    before they begin. A batch of new files syncs the whole file system before it names any of them, and the index with
-    it. Questions, and contents that are on the disk, tell nothing that could be lost."""
+    """True for effects that tell others about the index, and for changes of the tree whose intent must be durable
+    before they begin. A batch of new files syncs the whole file system, and the index with it, before it names any of
+    them. Questions, and contents that are on the disk, need no durable commit."""
     if isinstance(effect, Send):
         return not isinstance(effect.message, _NOTHING_OF_THE_INDEX)
     if isinstance(effect, NewReplica):

@@ -1,8 +1,8 @@
-"""All that the engine's thread is told, and whose turn it is.
+"""All events for the engine's thread, and which comes next.
 
-In:   news from any thread. Out: the next one to deal with, in fair shares (see core/overload/fairness.py).
-Rule: `put` never waits. What comes by one link keeps its order, to the end of the link; between links, watcher, workers
-      and other commands there is none.
+In:   events from any thread. Out: the next one to handle, in fair shares (see core/overload/fairness.py).
+Rule: `put` never waits. Events of one link keep their order, up to its end; between links, watcher, workers and other
+commands there is no order.
 Used by: chores, daemon, effects, jobs, loop, news, requests, share.
 """
 
@@ -21,31 +21,31 @@ from dir_sync.node_manager import Dialled, HelloReceived, LinkClosed, MessageRec
 
 __all__ = ["HERE", "For", "Inbox"]
 
-HERE = Flow("")  # what this machine's own disk and user want
+HERE = Flow("")  # the flow of this machine's own disk and user
 _ACTIVE_S = 2.0
-_SMALL_CHANGES = 16  # in one update: somebody saves files, and waits for them elsewhere
-_ANSWERS = (Acknowledge, Chunks, Lacks, Refuse)  # whoever says these does what we want
+_SMALL_CHANGES = 16  # in one update: a user saves files, and waits for them on another machine
+_ANSWERS = (Acknowledge, Chunks, Lacks, Refuse)  # answers to requests of this node
 _TRANSFERS = (*_ANSWERS, Pull)
 
 
 class For(NamedTuple):
-    """News that count as somebody's."""
+    """An event that counts as that flow's."""
 
     flow: Flow
     news: object
 
 
 class Inbox:
-    """`put` and `qsize`: any thread. The rest: engine's thread only."""
+    """Any thread may call `put` and `qsize`; only the engine's thread calls the rest."""
 
     def __init__(self, throttle: Throttle | None = None) -> None:
         self._throttle = throttle or Throttle()
-        self._turn: dict[Hashable, float] = {}  # what was done for whom since the last turn ended
+        self._turn: dict[Hashable, float] = {}  # seconds spent for each group in this turn
         self._new: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._waiting: FairQueue[object] = FairQueue()
         self._served: Flow | None = None
-        self._is_transfer = False  # windows bound it; nobody has to rest for it
-        self._active: dict[Hashable, float] = {}  # who wants something of late -> until when that counts
+        self._is_transfer = False  # windows limit it, so its peer is not throttled
+        self._active: dict[Hashable, float] = {}  # group -> until when it counts as active
         self._looked = 0.0
         self._since = 0.0
 
@@ -53,18 +53,18 @@ class Inbox:
         self._new.put(news)
 
     def qsize(self) -> int:
-        """How much waits, roughly."""
+        """The approximate number of waiting events."""
         return self._new.qsize() + len(self._waiting)
 
     def get(self, timeout_s: float) -> object | None:
-        """The next news; None if nothing has come in time. With it, what was got before is over, and has cost the CPU
-        time that this thread has spent since."""
+        """The next event; None if there is none in time. The event before it counts as handled, at the cost of the CPU
+        time that this thread has used since."""
         self.over()
         self._sort()
         resting = self._throttle.resting()
         taken = self._waiting.take(resting)
         if taken is None and timeout_s > 0:
-            if self._waiting and resting:  # only of those who rest
+            if self._waiting and resting:  # only those of throttled groups
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
             try:
                 self._add(self._new.get(timeout=timeout_s))
@@ -81,12 +81,12 @@ class Inbox:
 
     @property
     def is_shared(self) -> bool:
-        """True while several want something: peers at different addresses, or a peer and somebody who works here. Then
-        all is done in small pieces, so that each of them is served soon."""
+        """True while several groups are active: peers at different addresses, or a peer and a user of this machine. The
+        engine then works in small pieces, so that each of them is served soon."""
         return len(self._active) > 1
 
     def somebody_works_here(self) -> None:
-        """Changes were found that are no peer's."""
+        """Changes were found that were not made by a peer."""
         self._note(HERE.group)
         self._throttle.wants_soon(HERE.group)
 
@@ -99,7 +99,7 @@ class Inbox:
             self._active = {one: until for one, until in self._active.items() if until > now}
 
     def over(self) -> None:
-        """What was got is dealt with."""
+        """The last event was handled."""
         if self._served is not None:
             cost = max(1e-6, time.thread_time() - self._since)
             self._waiting.charge(self._served, cost)
@@ -108,7 +108,7 @@ class Inbox:
             self._served = None
 
     def turn_over(self, seconds: float) -> None:
-        """A turn has taken so long, commits included: for those whose news were dealt with in it."""
+        """A turn took so many seconds, including commits: charge them to the groups whose events it handled."""
         total = sum(self._turn.values())
         for group, cost in self._turn.items():
             self._throttle.spent(group, seconds * cost / total, group != HERE.group)

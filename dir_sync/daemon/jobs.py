@@ -1,8 +1,8 @@
 """The disk workers of one folder: two pools of threads that do the engine's jobs.
 
-In:   jobs and for whom they are; who has left. Out: the event that answers each job, posted to the inbox.
-Rule: small jobs never wait behind large ones. A search with a peer's signature is done only while the budget of that
-      address lasts.
+In:   jobs and their flows; flows that ended. Out: the event that answers each job, posted to the inbox.
+Rule: small jobs never wait for large ones. A search with a peer's signature is done only while the budget of that
+address lasts.
 Used by: share.
 """
 
@@ -23,11 +23,11 @@ from dir_sync.network.throttle import Throttle
 
 __all__ = ["DiskWorkers", "Searches"]
 
-_WORKERS = 3  # of each pool: small jobs never wait behind large ones, those of one address never take all
+_WORKERS = 3  # of each pool: jobs of one address never occupy all of them
 
 
 class Searches(Protocol):
-    """Who counts the CPU time that searches with peers' signatures take: the NodeManager."""
+    """Counts the CPU time of searches with peers' signatures: the NodeManager."""
 
     def may_search(self, address: str) -> bool: ...
 
@@ -35,7 +35,7 @@ class Searches(Protocol):
 
 
 class DiskWorkers:
-    """Any thread may give jobs and take them back."""
+    """Any thread may add jobs and remove them."""
 
     def __init__(self, sync: FileSync, inbox: Inbox, throttle: Throttle, threads: Threads) -> None:
         self._sync = sync
@@ -54,20 +54,20 @@ class DiskWorkers:
         self._bulk.stop()
 
     def put(self, flow: Flow, job: Job) -> None:
-        """Do it in the share of `flow`; clearing up is always this machine's own wish."""
+        """Queue a job in the share of `flow`; cleanup jobs always belong to this machine's share."""
         if isinstance(job, DiscardJob):
             self._small.put(HERE, job)
         else:
             (self._bulk if job.bulk else self._small).put(flow, job)
 
     def leave(self, flow: Flow) -> None:
-        """A peer has left: jobs that only it wanted are answered and not done."""
+        """A peer disconnected: answer the jobs that only it wanted without doing them."""
         for pool in (self._small, self._bulk):
             for answer in pool.leave(flow):
                 self._inbox.put(For(jobs_of(flow), answer))
 
     def _work(self, pool: Pool, searches: Searches) -> None:
-        """One worker's thread."""
+        """The body of a worker's thread."""
         while (task := pool.get()) is not None and not self._threads.is_ending:
             try:
                 event = self._perform(task, searches)
@@ -81,7 +81,7 @@ class DiskWorkers:
         job, address = task.job, str(task.flow.group)
         is_foreign = isinstance(job, DeltaJob) and job.signature is not None
         if is_foreign and not searches.may_search(address):
-            return given_up(job)  # its content is to be had as a whole
+            return given_up(job)  # its content is fetched as a whole
         begun = time.thread_time()
         event = self._sync.perform(job, lambda: not task.is_wanted)
         if is_foreign and isinstance(event, DeltaDone) and event.delta is None:

@@ -1,8 +1,8 @@
-"""The peers that are connected: whom we greet, whom we let go, and what the roster wants done.
+"""The connected peers: which are accepted, which are removed, and the actions of the roster.
 
-In:   HELLOs, ends of links, dials and beacons, as the inbox brings them. Out: PeerUp and PeerDown for the engine, orders
-      to the NodeManager, beacons.
-Rule: the roster decides who stays; here that is carried out and told to people. One link per peer.
+In:   HELLOs, ends of links, dials and beacons, from the inbox. Out: PeerUp and PeerDown for the engine, orders to the
+NodeManager, beacons.
+Rule: the roster decides which link stays; this module carries that out and logs it. One link per peer.
 Used by: daemon, effects, loop, requests, status.
 """
 
@@ -48,7 +48,7 @@ __all__ = ["ConnectedPeers", "Manager", "Mesh"]
 
 
 class Manager(Protocol):
-    """What is ordered of the NodeManager."""
+    """The orders that the NodeManager takes."""
 
     def dial(self, address: str, port: int) -> None: ...
 
@@ -75,9 +75,9 @@ class Mesh(Protocol):
 
 
 class ConnectedPeers:
-    """Replica of the folder -> the link of the node that has it. Engine thread only.
+    """Replica of the folder -> the link of its node. Engine thread only.
 
-    The roster knows nodes, the engine knows replicas: here the two meet.
+    The roster knows nodes, the engine knows replicas; this class maps between them.
     It has more fields than a class should have: most are those whom it joins.
     """
 
@@ -112,24 +112,24 @@ class ConnectedPeers:
         return self._links
 
     def is_link(self, node: Node) -> bool:
-        """True if that is the link of a peer, and not one that was replaced, or has not said HELLO."""
+        """True if that is a peer's current link: it sent HELLO, and was not replaced."""
         return self._links.get(node.replica) is node
 
     def name_of(self, replica: str) -> bytes:
-        """What people call the node that has this replica, whether it is connected or not."""
+        """The display name of the node with this replica, connected or not."""
         if replica == self._share.index.replica:
             return _raw(self._config.name)
         return _raw(str(self._share.index.noted(f"name {replica}") or replica[:8]))
 
     def flow_of(self, peer: str) -> Flow:
-        """Whose share a job for that peer is taken from."""
+        """The flow to which a job for that peer belongs."""
         node = self._links.get(peer)
         return Flow(peer if node is None else node.address, peer)
 
     # --- orders of the engine ----------------------------------------------------------------------------------------
 
     def send(self, peers: Sequence[str], parcel: Outbound) -> None:
-        """To those of them that are still connected."""
+        """Send to those of `peers` that are still connected."""
         for peer in peers:
             node = self._links.get(peer)
             if node is not None:
@@ -151,16 +151,16 @@ class ConnectedPeers:
         return frozenset(node.member.identity for node in self._links.values() if node.member is not None)
 
     def names(self) -> list[str]:
-        """What people call the connected peers."""
+        """The display names of the connected peers."""
         return sorted(show(self.name_of(replica)) for replica in self._links)
 
     def part(self, reason: str, text: str) -> None:
-        """Say CLOSE on all links."""
+        """Send CLOSE on all links."""
         self._manager.drop_all(reason, text)
 
     def say_new_replica(self) -> None:
-        """The index has a new replica id: every link says hello anew."""
-        self._manager.drop_all("new-replica")  # also those that have said the old id and were not greeted yet
+        """The index has a new replica id: all links have to send a new HELLO."""
+        self._manager.drop_all("new-replica")  # also links that sent HELLO with the old id and were not accepted yet
         self._share.note_name(self._config.name)
         self._roster.has_replica(self._share.index.replica, time.monotonic_ns() // 1_000_000)
 
@@ -169,7 +169,7 @@ class ConnectedPeers:
     def on_hello(self, greeted: HelloReceived, now: Now) -> list[Effect]:
         node, hello = greeted
         replica = next((replica for name, replica, _ in hello.folders if name == self._config.folder_name), "")
-        is_ours = hello.node == self._node_id.value  # whoever uses our id is the roster's business, whatever it shares
+        is_ours = hello.node == self._node_id.value  # the roster handles a node with our id, whatever it shares
         if not replica and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
                 logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
@@ -204,7 +204,7 @@ class ConnectedPeers:
         level = logging.INFO if is_news else logging.DEBUG
         logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
         if index.noted(f"name {replica}") != hello.name:
-            index.note(f"name {replica}", hello.name)  # for the history, when it is here no more
+            index.note(f"name {replica}", hello.name)  # for display, when the node is no longer connected
         may_write = True
         if self._mesh is not None and node.member is not None:
             may_write = self._mesh.may_write(node.member)
@@ -253,13 +253,13 @@ class ConnectedPeers:
         return self._share.engine.handle(PeerDown(node.replica, reason), now)
 
     def on_members(self, node: Node, members: Members) -> None:
-        """A peer tells who belongs to the mesh."""
+        """A peer sent its list of members of the mesh."""
         if self._mesh is not None and node.member is not None and self.is_link(node):
             self._mesh.told(members)
 
     def on_stalled(self, node: Node, now: Now) -> None:
-        """It acknowledges nothing: if another address of that peer may do better, or it has dialled anew, the link is
-        given up."""
+        """The peer acknowledges nothing. End the link if another address of the peer may work better, or if it has
+        dialled again."""
         if self.is_link(node) and self._roster.stalled(node.link, now.mono_ms, node.is_doubted):
             why = "it connected again" if node.is_doubted else "trying another one"
             node.give_up(f"no answer at this address; {why}")
@@ -276,47 +276,47 @@ class ConnectedPeers:
     # --- time --------------------------------------------------------------------------------------------------------
 
     def tick(self, now: Now) -> None:
-        """Do what the roster wants done by now."""
+        """Carry out the actions of the roster that are due."""
         self._act(self._roster.tick(now.mono_ms))
         self._complain_of_rest(now.mono_ms)
 
     def due_s(self) -> float:
-        """When `tick` has something to do, by the monotonic clock."""
+        """The time (monotonic, s) at which `tick` has something to do."""
         return self._roster.next_deadline() / 1000
 
     # --- parts of these ----------------------------------------------------------------------------------------------
 
     def _was_named(self, node: Node) -> bool:
-        """True for an address that the user named, of which nothing was heard."""
+        """True for an address that the user named and at which no node was heard."""
         return node.is_mute and any(host == node.address for host, _ in self._config.peers)
 
     def _is_known(self, replica: str, address: str) -> bool:
-        """True for a peer of earlier days, and for one that the user named."""
+        """True for a replica that was a peer before, and for an address that the user named."""
         seen = self._share.index.peer(replica)
         return (seen is not None and seen.first is not None) or any(host == address for host, _ in self._config.peers)
 
     def _is_of_another(self, node: Node, hello: Hello) -> bool:
-        """True if the id of that HELLO is in use by another machine, as both have proved who they are: the link that is
-        there stays, and an honest copy of a folder takes an id of its own."""
+        """True if the id of that HELLO belongs to another machine, as both have proved who they are. The existing link
+        stays; an honest copy of a folder takes an id of its own."""
         if node.member is None:
             return False
         linked = next((one for one in self._links.values() if one.id == hello.node), None)
         return linked is not None and linked.member is not None and linked.member.identity != node.member.identity
 
     def _remove(self, node: Node) -> None:
-        """What was asked for by that link is not done any more."""
+        """Forget a link, and the jobs that it asked for."""
         del self._links[node.replica]
         self._share.workers.leave(Flow(node.address, node.replica))
 
     def _complain(self, node: Node, text: str) -> None:
-        """It has broken the protocol: a line, but not one for each time."""
+        """The peer violated the protocol: log it, but not each time."""
         more = self._complaints.add(node.address, time.monotonic())
         if more is not None or node.flood:
             and_more = f" (and {more:,} more within the last minutes)" if more else ""
             logger.warning("closed the connection with %s: %s%s", node.address, text, and_more)
 
     def _complain_of_rest(self, mono_ms: int) -> None:
-        """What had no line of its own, and is not followed by one."""
+        """Log the number of errors that got no line of their own."""
         if mono_ms < self._next_complaint_ms:
             return
         self._next_complaint_ms = mono_ms + 1_000

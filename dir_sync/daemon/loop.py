@@ -1,8 +1,8 @@
-"""The engine's thread: it waits for news, takes a turn, and does what the turn ordered.
+"""The engine's thread: it waits for an event, takes a turn, and performs the effects of the turn.
 
-In:   the inbox: messages of peers, hints of the watcher, answers of workers, beacons, questions of other commands.
-Out:  each of them handed to the one that knows what to do with it; then the effects of the turn.
-Rule: one turn is one commit. It ends after some news or some milliseconds, so that whoever waits is served soon.
+In:   the inbox: messages of peers, hints of the watcher, results of jobs, beacons, questions of other commands.
+Out:  each event handed to the object that handles it; then the effects of the turn.
+Rule: one turn is one commit. It ends after some events or some milliseconds, so that effects do not wait long.
 Used by: daemon.
 """
 
@@ -28,13 +28,13 @@ from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed,
 __all__ = ["Loop"]
 
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
-_TURN_S_MAX = 0.02  # a turn ends after so long even if more events wait ...
-_TURN_S_FAIR = 0.006  # ... and earlier, if there are several who wait
-_HANDLERS: Final = handlers(Taker.LINKS, ConnectedPeers)  # what is for them; all else is for the engine
+_TURN_S_MAX = 0.02  # a turn ends after this even if more events wait ...
+_TURN_S_FAIR = 0.006  # ... and earlier, if several groups wait
+_HANDLERS: Final = handlers(Taker.LINKS, ConnectedPeers)  # messages for them; all others are for the engine
 
 
 class Loop:
-    """Everything around the engine, in the order of a turn. Engine thread only."""
+    """The objects around the engine, in the order of a turn. Engine thread only."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Loop:
         self._chores = chores
 
     def run(self, found: Sequence[Version]) -> None:
-        """Take turns until Stop comes. `found`: what the last run displaced and did not note."""
+        """Take turns until Stop arrives. `found`: versions that the last run displaced and did not record."""
         engine = self._share.engine
         self._performer.perform(engine.start(_now(), found))
         while True:
@@ -72,9 +72,7 @@ class Loop:
                     effects += engine.heard(news, now)
                     count += len(news)
                 else:
-                    if isinstance(
-                        news, HelloReceived
-                    ):  # what was said until now is for the link that was there until now
+                    if isinstance(news, HelloReceived):  # effects made before this event belong to the old link
                         self._performer.perform(effects)
                         effects = []
                     effects += self._handle(news, now)
@@ -90,12 +88,12 @@ class Loop:
             self._peers.tick(now)
             self._performer.perform(effects)
             if applied and self._share.index.is_dirty:
-                self._performer.commit(durable=False)  # what is on the disk is noted at once, also if nobody is told
+                self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
             self._chores.run(time.monotonic())
             self._inbox.turn_over(time.monotonic() - begun)
 
     def _wait(self) -> object | None:
-        """The next news; None if a deadline came first."""
+        """The next event; None if a deadline came first."""
         news = self._inbox.get(0)
         if news is not None:
             return news

@@ -1,4 +1,4 @@
-"""The news that only this package posts to the engine's inbox, and whose time each of them counts as.
+"""The events that only this package posts to the inbox, and the flow that each counts as.
 
 In:   beacons, questions of other commands, the end. Out: values for `inbox.Inbox.put`.
 Used by: daemon, jobs, loop, requests.
@@ -20,7 +20,7 @@ COMMANDS = Flow(HERE.group, "commands")
 
 
 class Heard:
-    """A beacon came from an address."""
+    """A beacon arrived from an address."""
 
     __slots__ = ("address", "beacon")
 
@@ -30,7 +30,7 @@ class Heard:
 
 
 class Asked:
-    """Another command asks something by the control socket, and waits for `reply`."""
+    """Another command asks something through the control socket, and waits for `reply`."""
 
     __slots__ = ("question", "reply")
 
@@ -40,9 +40,9 @@ class Asked:
 
 
 class Stop:
-    """The loop ends."""
+    """Ends the loop."""
 
 
 def jobs_of(flow: Flow) -> Flow:
-    """The flow for a worker's answer: beside the peer's own messages, at the cost of the same address."""
+    """The flow of a job's result: separate from the peer's messages, charged to the same address."""
     return Flow(flow.group, f"jobs of {flow.member}")

@@ -1,8 +1,9 @@
-"""The process of a node: it waits for its folder, shares it until a signal comes, and waits again after trouble.
+"""The process of a node: it waits for its folder, shares it until a signal comes, and waits again after a passing
+error.
 
 In:   a Config, and the signals as an Ending. Out: the exit code of the process.
-Rule: a folder that is gone, and an index that cannot be written, pause the node; it goes on by itself. Other commands
-      can read why it waits.
+Rule: if the folder is gone, or the index cannot be written, the node pauses and continues by itself. Other commands can
+read the reason.
 Used by: entry.
 """
 
@@ -27,20 +28,22 @@ from dir_sync.reporting.log import logger
 __all__ = ["run"]
 
 _PAUSE_S = (2.0, 30.0)  # first and longest wait when the index cannot be written
-_LASTED_S = 60.0  # a node that ran so long begins with the first wait again
-_ROOT_POLL_S = 2.0  # how often the node looks whether the folder is here again
-_GC_THRESHOLD = (20_000, 20, 50)  # pages of records make no cycles: looking for some took a third of decoding them
-_SWITCH_S = 0.0005  # how long one thread may keep the interpreter while others wait: a hop must not cost 5 ms
+_LASTED_S = 60.0  # after running this long, the next pause is the shortest again
+_ROOT_POLL_S = 2.0  # how often the node checks whether the folder is back
+# pages of records contain no cycles: collections took a third of the time to decode them
+_GC_THRESHOLD = (20_000, 20, 50)
+# how long one thread keeps the interpreter while others wait: the default would add 5 ms to each hand-over
+_SWITCH_S = 0.0005
 
 
 def run(config: Config, ending: Ending) -> int:
-    """Share the folder until a signal ends it; while it is not there, wait for it. Raises ConfigError, one line for the
-    user."""
+    """Share the folder until a signal comes; while the folder is missing, wait for it. Raises ConfigError, with one
+    line for the user."""
     sys.setswitchinterval(_SWITCH_S)
-    gc.freeze()  # what the imports made lives as long as we do
+    gc.freeze()  # imported objects live as long as the process
     gc.set_threshold(*_GC_THRESHOLD)
     gc.enable()  # main.py switched it off
-    wake = Wake()  # stays open: a signal may come until the very end
+    wake = Wake()  # never closed: a signal may arrive until the very end
     wake.listen()
     ending.wake = wake.set
     was: tuple[int, int] | None = None
@@ -82,8 +85,8 @@ def run(config: Config, ending: Ending) -> int:
 
 
 def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: Wake) -> bool:
-    """True when the index may be written again, as far as can be seen; false if a signal came first. Everything is as
-    after a power cut: what was not noted is looked at and asked for again."""
+    """Wait until the index can probably be written again. False if a signal came first. Afterwards everything is as
+    after a power cut: unrecorded changes are looked at and asked for again."""
     reason = f"the index of {show(os.fsencode(config.folder))} cannot be written ({trouble})"
     logger.warning("paused: %s; will resume by itself once there is room", reason)
     root.say_paused(config.folder, reason)
@@ -93,14 +96,14 @@ def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: Wak
         try:
             found = os.statvfs(config.folder)
         except OSError:
-            return True  # the folder itself is waited for
+            return True  # the caller then waits for the folder itself
         if room(found) >= 0:
             logger.warning("there is room again: resumed")
             return True
 
 
 def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: Wake) -> bool:
-    """True when the folder is there; false if a signal came first."""
+    """Wait for the folder. False if a signal came first."""
     said = ""
     while reason := root.reason_to_wait(config.folder, was, config.fresh):
         if reason != said:

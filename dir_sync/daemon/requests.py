@@ -1,8 +1,8 @@
-"""The commands that other programs send by the control socket, answered from the index and the engine.
+"""The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject.
-Out:  one answer for each; what a command changes, as effects of the engine.
-Rule: a command that asks the peers is answered when they have answered. The engine's thread does not wait for them.
+Out:  one answer for each; changes by a command, as effects of the engine.
+Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: daemon, effects, loop.
 """
 
@@ -38,7 +38,7 @@ _ANSWER_WITHIN_S = 30.0
 
 
 def ask_engine(inbox: Inbox, question: Answer, is_ending: Callable[[], bool]) -> Answer:
-    """The control socket's thread: wait for what the engine's thread says to that."""
+    """Ask the engine's thread, and wait for its answer. Called on the control socket's thread."""
     asked = Asked(question)
     inbox.put(For(COMMANDS, asked))
     deadline = time.monotonic() + _ANSWER_WITHIN_S
@@ -62,11 +62,12 @@ class Requests:
         self._inbox = inbox
         self._status = status
         self._mesh = mesh
-        self._reports: dict[int, Callable[[Report], None]] = {}  # number of a question to all peers -> who waits
+        # number of a question to all peers -> the function to call with the answers
+        self._reports: dict[int, Callable[[Report], None]] = {}
         self._inquiry = 0
 
     def answered(self, report: Report) -> None:
-        """The peers have answered: whoever waits for that goes on."""
+        """All peers have answered: call the function that waits for it."""
         self._reports.pop(report.id)(report)
 
     def on_asked(self, asked: Asked, now: Now) -> list[Effect]:
@@ -105,8 +106,9 @@ class Requests:
         return []
 
     def _decided(self, approve: bool) -> Answer:
-        """What a decision here is about: files that vanished (here, or at peers, who decide at once), files that were changed
-        by others, and files that this node changed. Nobody approves what its own link brings: that is `elsewhere`."""
+        """Describe what a decision covers: files that vanished (here, or at peers, which decide at once), files that
+        others changed, and files that this node changed. A node cannot approve what its own link brings: that is
+        `elsewhere`."""
         mine, brakes = self._index.replica, self._engine.brakes
         changed: dict[str, int] = {}
         missing = not_here = 0
@@ -160,7 +162,7 @@ class Requests:
             nowhere = {content for request in questions for content in request.digests if content not in found}
             unsure = undo_plan.beginnings(
                 self._index, plan.wanted, nowhere
-            )  # whoever asks reads them, and recalls them
+            )  # the command reads these files, and recalls them
             wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
             if not wish.dry_run and wanted:
                 self._inbox.put(Recalled(wanted, found))

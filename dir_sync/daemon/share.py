@@ -1,8 +1,8 @@
-"""One shared folder: everything that a second folder in the same process would have, too.
+"""One shared folder, with everything that a second folder in the same process would need as well.
 
-In:   a Config; the inbox for its news; the threads for its workers.
-Out:  the folder's index, engine, watcher and workers. ConfigError if one of them cannot be had.
-Rule: whoever holds a Share holds the folder's lock. Nothing here knows of ports, links or peers.
+In:   a Config; the inbox for its events; the threads for its workers.
+Out:  the folder's index, engine, watcher and workers. Raises ConfigError if one of them cannot be opened.
+Rule: a Share holds the folder's lock. Nothing here knows ports, links or peers.
 Used by: chores, daemon, effects, links, loop, requests, status.
 """
 
@@ -38,12 +38,13 @@ __all__ = ["Share"]
 
 
 class Share:
-    """The folder, opened and locked. `engine` belongs to the engine's thread, and so does `index` once that runs."""
+    """The folder, opened and locked. Only the engine's thread may use `engine`, and `index` once that thread runs."""
 
     def __init__(
         self, config: Config, tag: str, dice: random.Random, inbox: Inbox, throttle: Throttle, threads: Threads
     ) -> None:
-        """`tag`: marks the names that this run stages, so that they are not those of another run. Raises ConfigError."""
+        """`tag`: marks the staging files of this run, to distinguish them from those of another run. Raises
+        ConfigError."""
         self._config = config
         self._opened = ExitStack()
         try:
@@ -77,7 +78,7 @@ class Share:
 
     @property
     def exchanges(self) -> bool:
-        """True if the file system can exchange two files in one step."""
+        """True if the file system can exchange two files atomically."""
         return self._disk.supports_exchange
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ class Share:
             ) from error
 
     def _make_engine(self, tag: str, is_blind: bool) -> Engine:
-        """`is_blind`: the disk takes two spellings for one name."""
+        """`is_blind`: the disk takes names that differ in case or Unicode form for one name."""
         config = self._config
         deltas = delta.available()
         if not deltas:
@@ -137,13 +138,13 @@ class Share:
     # --- from the start to the end -----------------------------------------------------------------------------------
 
     def note_name(self, name: str) -> None:
-        """What people call this node, for the history: its replica made what is announced under this id."""
+        """Store the display name of this node, for the history: its replica made what is announced under this id."""
         key = f"name {self.index.replica}"
         if self.index.noted(key) != name:
             self.index.note(key, name)
 
     def recover_history(self) -> list[Version]:
-        """Note what the last run displaced and could not note; the same for the engine. Raises ConfigError."""
+        """Record what the last run displaced and did not record. Returns it for the engine. Raises ConfigError."""
         index, sync = self.index, self._sync
         try:
             names = sync.prepare()
@@ -157,7 +158,7 @@ class Share:
         return found
 
     def check(self, warn_once: Callable[[str], None]) -> bool:
-        """False if the folder, or our lock in it, was taken away: the node has to begin anew. Other folders of ours that
+        """False if the folder, or our lock in it, was removed: the node has to start anew. Other folders of ours that
         were removed are made again."""
         if not self._disk.is_root_here():
             return False
@@ -174,5 +175,5 @@ class Share:
         return True
 
     def close(self) -> None:
-        """Close what was opened, the last thing first. The workers and the watcher have to be stopped before."""
+        """Close everything in reverse order. Stop the workers and the watcher before."""
         self._opened.close()

@@ -1,8 +1,8 @@
 """The signals that end a node: the first one cleanly, a later one at once.
 
 In:   SIGINT, SIGTERM, SIGHUP. Out: `asked` is true, and `wake` was called.
-Rule: two signals within half a second are one: a supervisor signals the process and its group. A closed terminal never
-      ends a node otherwise than cleanly, however often it says so; and a SIGHUP that is ignored (nohup) stays ignored.
+Rule: two signals within half a second count as one, because a supervisor signals both the process and its group. A
+closed terminal always ends a node cleanly, however many SIGHUPs it sends; an ignored SIGHUP (nohup) stays ignored.
 Used by: entry, process.
 """
 
@@ -16,25 +16,25 @@ from collections.abc import Callable
 
 __all__ = ["TOGETHER_S", "Ending", "Wake", "ignore"]
 
-TOGETHER_S = 0.5  # what comes within this of the first signal is the same wish
+TOGETHER_S = 0.5  # further signals within this time count as the first one
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def ignore() -> None:
-    """Main thread: all is done, and the process ends in a moment.
+    """Ignore all signals: everything is done, and the process ends in a moment. Main thread only.
 
-    While Python ends, it gives each signal its default meaning again: one that came then would still end the process, with
-    another exit code."""
+    While Python shuts down, it restores the default action of each signal: a signal would then still end the process,
+    with another exit code."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 class Wake:
-    """An event that a signal may set, whatever is going on.
+    """An event that a signal handler may set at any time.
 
-    A threading.Event does not do. Its lock may be held by the code that the handler interrupts; and if two signals come together
-    the kernel may give both to another thread, which does not wake the one that waits for a lock. So there is a pipe, into
-    which Python writes a byte for each signal at once.
+    A threading.Event does not work. The code that the handler interrupts may hold its lock; and if two signals arrive
+    together, the kernel may deliver both to another thread, which does not wake the main thread from a lock. A pipe
+    does work: Python writes a byte into it for each signal at once.
     """
 
     def __init__(self) -> None:
@@ -44,22 +44,22 @@ class Wake:
         self._poll.register(self._reader, select.POLLIN)
 
     def listen(self) -> None:
-        """Main thread: signals that have a handler end `wait` for a moment, in which their handlers run."""
+        """Let signals with a handler interrupt `wait`, so that their handlers run. Main thread only."""
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def set(self) -> None:
-        """Any thread, and any signal handler."""
+        """Set the event. Any thread and any signal handler may call it."""
         self._is_set = True
         try:
             os.write(self._writer, b"\0")
         except BlockingIOError:
-            pass  # it is full: who waits is woken anyway
+            pass  # the pipe is full, so `wait` returns anyway
 
     def clear(self) -> None:
         self._is_set = False
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Main thread. True as soon as it is set; false if the time was over first."""
+        """Wait for the event. False if the time was over first. Main thread only."""
         until_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._is_set:
             left_ms = None if until_s is None else max(0.0, until_s - time.monotonic()) * 1000
@@ -73,24 +73,24 @@ class Wake:
 
 
 class Ending:
-    """Main thread only: Python runs handlers there."""
+    """Handles the signals. Main thread only, because Python runs handlers there."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, leave: Callable[[int], None] = os._exit) -> None:
-        """`leave` is called with an exit code, if a signal means that."""
+        """`leave` is called with an exit code if a signal has to end the process at once."""
         self.asked = False
-        self.wake: Callable[[], None] = lambda: None  # called at the first signal; who waits for it sets it
+        self.wake: Callable[[], None] = lambda: None  # called at the first signal
         self._clock = clock
         self._leave = leave
         self._first_s = 0.0
 
     def listen(self) -> None:
-        """Take the signals from now on."""
+        """Install the handlers."""
         for number in _SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self.on_signal)
 
     def on_signal(self, number: int, _frame: object) -> None:
-        """The handler."""
+        """The signal handler."""
         if not self.asked:
             self.asked = True
             self._first_s = self._clock()

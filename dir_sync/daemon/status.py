@@ -1,4 +1,4 @@
-"""Collects the figures of `status` from a running node.
+"""Collects the figures for `status` from a running node.
 
 In:   the folder's index, engine and watcher; the connected peers. Out: a frozen `core.status.Status`.
 Rule: it only reads. Names and paths are escaped here.
@@ -25,7 +25,7 @@ def status_of(
 ) -> Status:
     """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open."""
     index, engine = share.index, share.engine
-    unwatched = dict(share.watcher.unwatched)  # the watcher's thread changes it
+    unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
     files, size = index.count_live()
     first = min(unwatched.items(), default=None)

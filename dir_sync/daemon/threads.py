@@ -1,7 +1,8 @@
-"""The threads of this package, and the one top handler of each.
+"""Starts the threads of this package, and handles their uncaught errors.
 
-In:   functions to run. Out: what ended them: a fault of ours, or trouble of the index that may pass.
-Rule: a fault in any thread ends the process, with one line. An index that cannot be written only pauses the node.
+In:   functions to run. Out: the error that ended one: an error of ours, or a passing error of the index.
+Rule: an error of ours in any thread ends the process, with one line. An index that cannot be written only pauses the
+node.
 Used by: daemon, jobs, process, share.
 """
 
@@ -21,19 +22,19 @@ _MAY_PASS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 
 
 def may_pass(error: Exception) -> bool:
-    """True for the errors that the disk under the index causes while it is full, sick or read-only."""
+    """True for errors of the disk below the index that may pass: it is full, faulty or read-only."""
     name = getattr(error, "sqlite_errorname", "")
     return isinstance(error, sqlite3.Error) and name.startswith(_MAY_PASS)
 
 
 class Threads:
-    """Starts threads, remembers why one of them failed, and joins them."""
+    """Starts threads, keeps the first error of one, and joins them."""
 
     def __init__(self, end_share: Callable[[], None]) -> None:
-        """`end_share` is called on the thread that had trouble which may pass."""
+        """`end_share` is called on the thread that had a passing error."""
         self._end_share = end_share
         self._threads: list[threading.Thread] = []
-        self.is_ending = False  # from now on a failing thread is no news: what it used is being closed
+        self.is_ending = False  # from now on errors do not count, because everything is being closed
         self.failed: Exception | None = None
         self.trouble: sqlite3.Error | None = None
 
@@ -43,7 +44,7 @@ class Threads:
         thread.start()
 
     def join(self, within_s: float) -> None:
-        """Wait for all of them, each a little even if the time is over."""
+        """Wait for all threads, for each at least a little."""
         deadline = time.monotonic() + within_s
         for thread in self._threads:
             thread.join(max(0.05, deadline - time.monotonic()))

@@ -1,8 +1,8 @@
-"""A pool of disk workers: jobs wait by the peer they are done for, and are begun in fair shares.
+"""A pool of disk workers: jobs wait by the peer for which they are done, and start in fair shares.
 
-In:   jobs and for whom they are; who has left. Out: the next job for a worker that is free.
-Rule: jobs of one address never take all workers. What a peer asked for is not begun any more when it has left, and
-      what is under way for it learns that.
+In:   jobs and their flows; flows that ended. Out: the next job for a free worker.
+Rule: jobs of one address never occupy all workers. When a peer disconnects, its waiting jobs are not started, and its
+running jobs are informed.
 Used by: jobs.
 """
 
@@ -24,23 +24,23 @@ _ACTIVE_S = 2.0
 
 
 class Task:
-    """One job on its way through a pool."""
+    """One job in a pool."""
 
     __slots__ = ("began", "flow", "is_wanted", "job")
 
     def __init__(self, flow: Flow, job: Job) -> None:
         self.flow = flow
         self.job = job
-        self.is_wanted = True  # False: whoever asked for it has left
+        self.is_wanted = True  # False: the peer that asked for it has disconnected
         self.began = 0.0
 
 
 class Pool:
-    """Any thread may call anything."""
+    """The pool. All methods may be called from any thread."""
 
     def __init__(self, workers: int, throttle: Throttle | None = None) -> None:
-        """Of `workers`, one is always kept free of the jobs of each single address, and all but one while there are jobs of
-        others now and then."""
+        """Of `workers`, one is always kept free of the jobs of each single address, and all but one while other
+        addresses have jobs from time to time."""
         self._ready = threading.Condition()
         self._throttle = throttle or Throttle()
         self._workers = workers
@@ -60,7 +60,7 @@ class Pool:
             self._ready.notify()
 
     def get(self) -> Task | None:
-        """Wait for a job; None at the end. To be followed by `done`."""
+        """Wait for a job; None at the end. Call `done` after each."""
         with self._ready:
             while not self._is_over:
                 resting = self._throttle.resting()
@@ -79,13 +79,13 @@ class Pool:
             self._running.discard(task)
             seconds = max(1e-6, time.monotonic() - task.began)
             self._queue.charge(task.flow, seconds)
-            if isinstance(task.job, ApplyJob):  # windows bound what is read for a peer
+            if isinstance(task.job, ApplyJob):  # windows limit what is read for a peer
                 self._throttle.spent(task.flow.group, seconds, bool(task.flow.group))
             if len(self._queue):
-                self._ready.notify()  # one that could not be begun while this one ran
+                self._ready.notify()  # a job that could not start while this one ran
 
     def leave(self, flow: Flow) -> list[Event]:
-        """A peer has left: the answers of the jobs that will not be begun."""
+        """A peer disconnected. Returns the answers of its jobs that will not be started."""
         with self._ready:
             gone = self._queue.remove(flow, lambda task: given_up(task.job) is not None)
             for task in self._running:
@@ -101,7 +101,8 @@ class Pool:
 
 
 def given_up(job: Job) -> Event | None:
-    """The answer of a job that a peer had asked for and that is not done; None if it is not done for its sake alone."""
+    """The answer of a job that is not done because its peer disconnected; None if the job is not for that peer
+    alone."""
     match job:
         case ReadJob(peer, link, items, push):
             return ReadDone(peer, link, (), (), sum(item.length for item in items), push)

@@ -1,20 +1,19 @@
 """Block signatures of a file, deltas against a signature, and applying them.
 
-What: the rsync algorithm. librsync (the system's library, through ctypes) makes the sums of blocks and finds
-moved ones; before it, plain hashes find what did not move; `apply_delta` stands for its patch.
+What: the rsync algorithm. librsync (the system's library, through ctypes) computes the sums of blocks and finds moved
+ones; before that, plain hashes find what did not move; `apply_delta` replaces its patch.
 In: files as ports.Reader and ports.Writer.
 Out: signatures and deltas in librsync's formats, which the program `rdiff` understands.
-Rule: the library gets no foreign bytes but a signature that passed `check_signature`; a delta carries no
-checksum, so whoever applies one compares the digest of the whole result afterwards.
+Rule: the only foreign bytes for the library are signatures that passed `check_signature`. A delta has no checksum, so
+its caller compares the digest of the whole result afterwards.
 
-A signature, numbers big-endian: magic (4 bytes), block length (4), 32 (4), then of each block the weak sum (4,
-Rabin-Karp) and the strong sum (32, BLAKE2b). This is librsync's. After it may stand our own appendix: of each
-8 blocks the first 16 bytes of their BLAKE3, then the file's size (8) and five bytes of magic. BLAKE3 is several
-times faster than the strong sums and than librsync, so what did not change is found at some 2 GB/s. Without the
-appendix all is left to librsync. The appendix has an odd length and the sums of a block an even one, so neither
-form can be taken for the other.
+A signature, numbers big-endian: magic (4 bytes), block length (4), 32 (4), then for each block the weak sum (4,
+Rabin-Karp) and the strong sum (32, BLAKE2b). This is librsync's format. Our own appendix may follow: for each 8 blocks
+the first 16 bytes of their BLAKE3, then the file's size (8) and five bytes of magic. BLAKE3 is several times faster
+than the strong sums and than librsync, so unchanged parts are found at some 2 GB/s. Without the appendix librsync does
+everything. The appendix has an odd length and the sums of a block an even one, so the two forms cannot be confused.
 
-    format      constants and sums; a signature taken apart and checked
+    format      constants and sums; parses and checks a signature
     librsync    the library, and one job of it
     window      reading a file in large pieces
     sign        makes a signature

@@ -1,7 +1,7 @@
-"""Applying a delta: our own patch, which trusts nobody.
+"""Applies a delta that may be hostile.
 
-In:   a delta, maybe a hostile one, and its base. Out: the new file, not verified yet.
-Rule: never writes beyond the announced size; every odd command is a DeltaError. Called by `files.patch`.
+In:   a delta and its base. Out: the new file, not verified yet.
+Rule: never writes beyond the announced size; every invalid command is a DeltaError. Called by `files.patch`.
 
 Source: librsync 2.3, prototab.c.
 """
@@ -15,22 +15,22 @@ from dir_sync.ports import Reader, Writer
 
 __all__ = ["apply_delta"]
 
-_COPY_BYTES = 16 * limits.MIB  # copied between two looks at should_stop
+_COPY_BYTES = 16 * limits.MIB  # copied between two calls of should_stop
 
 
 def apply_delta(delta: Reader, base: Reader, out: Writer, size: int, should_stop: Stop | None = None) -> None:
-    """Write to `out`, from offset 0, the `size` bytes that `delta` makes out of `base`.
+    """Write to `out`, from offset 0, the `size` bytes that `delta` makes from `base`.
 
-    The delta may be anybody's. DeltaError on anything odd: an unknown or empty command, a copy from beyond the
-    end of the base, more or less than `size` bytes of output, no end, bytes after it, more commands than an
-    honest delta has; and on `should_stop`. Never writes beyond `size`. DiskError passes through. After an
-    error `out` holds something useless, and without one it is not verified: compare its digest.
+    The delta may come from anybody. Raises DeltaError for an unknown or empty command, a copy beyond the end of the
+    base, more or less than `size` bytes of output, a missing end, bytes after it, or more commands than an honest delta
+    has; and on `should_stop`. Never writes beyond `size`. DiskError passes through. After an error the content of `out`
+    is useless; otherwise it is not verified: compare its digest.
     """
     commands = _Commands(delta)
     base_size = base.stat().size
-    commands_left = 64 + size // 256  # an honest one has two for each block at the most, of 1 KiB or more
+    commands_left = 64 + size // 256  # an honest delta has at most two for each block of 1 KiB or more
     at = 0
-    source = held = 0  # a copy not made yet: newer librsync cuts long ones into pieces of 32 KiB
+    source = held = 0  # a copy that is not carried out yet: newer librsync cuts long copies into pieces of 32 KiB
     while True:
         if should_stop is not None and should_stop():
             raise DeltaError("stopped")
@@ -76,7 +76,7 @@ def apply_delta(delta: Reader, base: Reader, out: Writer, size: int, should_stop
 
 
 class _Commands:
-    """Reads a delta of `size` bytes; `at` is the offset of the next. Known once made: the magic is right."""
+    """Reads the commands of a delta; `at` is the offset of the next one. The constructor checks the magic."""
 
     def __init__(self, delta: Reader) -> None:
         self._delta = delta

@@ -1,8 +1,8 @@
-"""The bytes of signatures and of deltas: constants, sums, and a signature taken apart.
+"""The format of signatures and deltas: constants, sums, and the parsing of a signature.
 
 In:   a signature, maybe a hostile one. Out: its sums, or DeltaError.
-Rule: whoever gets a signature from a peer passes it through here before anything else reads it. Imports nothing of the
-      package; all others import it.
+Rule: every signature from a peer passes through this module first. Imports nothing of the package; all others import
+it.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ __all__ = [
     "strong_sum",
 ]
 
-SIGNATURE_MAGIC = 0x72730147  # Rabin-Karp and BLAKE2; librsync would also take MD4 and shorter sums
+SIGNATURE_MAGIC = 0x72730147  # Rabin-Karp and BLAKE2; librsync would also accept MD4 and shorter sums
 STRONG_BYTES = 32
 HEADER = struct.Struct(">III")  # magic, block length, strong length
 BLOCK_SUM_BYTES = 4 + STRONG_BYTES
 CHUNK_BLOCKS = 8  # blocks under one BLAKE3: makes a signature 5 % longer
-_CHUNK_SUM_BYTES = 16  # enough: the whole result is verified anyway
+_CHUNK_SUM_BYTES = 16  # short, because the whole result is verified anyway
 APPENDIX = struct.Struct(">Q5s")  # the file's size, magic and version
 APPENDIX_MAGIC = b"dsyn\x01"
-_CROWD_ABOVE = 8_192  # blocks: below, no weak sums can be chosen so that the library's table of them becomes slow
-_CROWD_MAX = 256  # different weak sums for one place of a table of 65,536; 100,000 honest ones have about 12
+_CROWD_ABOVE = 8_192  # blocks; with fewer, no choice of weak sums makes the library's table slow
+_CROWD_MAX = 256  # different weak sums for one slot of a table of 65,536; 100,000 honest ones have about 12
 _SAME_WEAK_MAX = 16  # different blocks with one weak sum: 100,000 honest ones have 3, and the cost is quadratic
 
 DELTA_MAGIC = b"rs\x026"
@@ -62,12 +62,12 @@ LITERAL, COPY = 0x41, 0x45
 
 
 class DeltaError(Exception):
-    """A signature or a delta is wrong or cannot be made. The text is one line for people."""
+    """A signature or a delta is invalid, or cannot be made. The text is one line for people."""
 
 
 @frozen
 class Sums:
-    """A signature taken apart."""
+    """A parsed signature."""
 
     data: bytes
     block: int
@@ -91,7 +91,7 @@ class Sums:
         return self.data[begin : begin + _CHUNK_SUM_BYTES]
 
     def block_sums(self, chunk: int) -> bytes:
-        """Of all blocks of a chunk."""
+        """The sums of all blocks of a chunk."""
         begin = HEADER.size + chunk * CHUNK_BLOCKS * BLOCK_SUM_BYTES
         return self.data[begin : min(begin + CHUNK_BLOCKS * BLOCK_SUM_BYTES, self.plain_bytes)]
 
@@ -103,11 +103,11 @@ def signature_bytes(size: int, block: int) -> int:
 
 
 def block_bytes(size: int) -> int:
-    """The block length for a file of `size` bytes: a power of two, about sqrt(size) / 2, at least 1 KiB; more
-    if the signature would not fit SIGNATURE_BYTES_MAX. DeltaError above some 100 GiB: no length would do.
+    """The block length for a file of `size` bytes: a power of two, about sqrt(size) / 2, at least 1 KiB; more if the
+    signature would exceed SIGNATURE_BYTES_MAX. Raises DeltaError above some 100 GiB, where no length fits.
 
-    Half the usual root, because signatures mostly wait in a cache and do not travel, and most changes are
-    small: 4 KiB (a page) for 64 MiB; 8 KiB for 256 MiB, with a signature of 0.5 % of the file.
+    It is half the usual value, because signatures mostly stay in a cache and do not travel, and most changes are small:
+    4 KiB (a page) for 64 MiB; 8 KiB for 256 MiB, with a signature of 0.5 % of the file.
     """
     block = limits.SIGNATURE_BLOCK_BYTES_MIN
     while 4 * block * block < size or signature_bytes(size, block) > limits.SIGNATURE_BYTES_MAX:
@@ -120,7 +120,7 @@ def block_bytes(size: int) -> int:
 
 
 def parse_signature(data: bytes, base_size: int | None) -> Sums:
-    """Checks everything about a signature that needs no look at single sums."""
+    """Parse a signature, and check everything except the sums. Raises DeltaError."""
     if not HEADER.size <= len(data) <= limits.SIGNATURE_BYTES_MAX:
         raise DeltaError(f"a signature of {len(data)} bytes")
     magic, block, strong_bytes = HEADER.unpack_from(data)
@@ -143,15 +143,15 @@ def parse_signature(data: bytes, base_size: int | None) -> Sums:
 
 
 def plain_signature(data: bytes) -> bytes:
-    """A signature without our appendix: what librsync and `rdiff` read. DeltaError if `data` is none."""
+    """A signature without our appendix, as librsync and `rdiff` read it. Raises DeltaError if `data` is none."""
     sums = parse_signature(data, None)
     return data[: sums.plain_bytes]
 
 
 def check_signature(data: bytes, base_size: int | None = None) -> None:
-    """DeltaError unless `data` is a signature, plain or with appendix, that is safe to use, and of a file of
-    `base_size` bytes if that is known. Looks at magic, lengths, total length, and weak sums that are equal or would crowd
-    in the library's table."""
+    """Raise DeltaError unless `data` is a signature, plain or with appendix, that is safe to use, of a file of
+    `base_size` bytes if that is given. Checks magic, lengths, total length, and weak sums that are equal or would
+    collide in the library's table."""
     sums = parse_signature(data, base_size)
     words = array("I", data[HEADER.size : sums.plain_bytes])
     weak = words[:: BLOCK_SUM_BYTES // words.itemsize]
@@ -175,7 +175,7 @@ def check_signature(data: bytes, base_size: int | None = None) -> None:
 
 
 def _mixed(value: int) -> int:
-    """The place of a weak sum in a table of 65,536 where the library mixes its bits first (MurmurHash3; by version)."""
+    """The slot of a weak sum in a table of 65,536, for library versions that mix its bits first (MurmurHash3)."""
     value ^= value >> 16
     value = value * 0x85EBCA6B & 0xFFFFFFFF
     value ^= value >> 13
@@ -184,7 +184,7 @@ def _mixed(value: int) -> int:
 
 
 def _number(value: int) -> tuple[int, bytes]:
-    """A number as commands hold it: the logarithm of its width (1, 2, 4 or 8 bytes), and its bytes."""
+    """A number as it stands in a command: the logarithm of its width (1, 2, 4 or 8 bytes), and its bytes."""
     width = next(width for width in range(4) if value < 1 << (8 << width))
     return width, value.to_bytes(1 << width, "big")
 
@@ -196,7 +196,7 @@ def copy_command(offset: int, length: int) -> bytes:
 
 
 def literal_command(length: int) -> bytes:
-    """`length` bytes follow it."""
+    """The command for a literal; its `length` bytes follow."""
     width, length_bytes = _number(length)
     return bytes((LITERAL + width,)) + length_bytes
 
@@ -207,6 +207,6 @@ def chunk_sum(data: bytes | memoryview) -> bytes:
 
 
 def strong_sum(data: bytes | memoryview) -> bytes:
-    from hashlib import blake2b  # only now: it loads OpenSSL, and most starts need no delta
+    from hashlib import blake2b  # imported late: it loads OpenSSL, and most starts need no delta
 
     return blake2b(data, digest_size=STRONG_BYTES).digest()

@@ -1,7 +1,7 @@
-"""The system's librsync, through ctypes: which functions are used, and one job of it.
+"""The system's librsync, through ctypes: its functions, and a wrapper of one job.
 
-In:   bytes. Out: bytes; DeltaError if the library refuses them, DeltaError(MISSING) where there is none.
-Rule: it gets no foreign bytes but a signature that passed `check_signature`. Called by `sign` and `search`.
+In:   bytes. Out: bytes; DeltaError if the library rejects them, DeltaError(MISSING) if it is not installed.
+Rule: the only foreign bytes for it are signatures that passed `check_signature`. Called by `sign` and `search`.
 
 Source: librsync 2.3, librsync.h.
 """
@@ -29,7 +29,8 @@ _OUT_BYTES = 64 * limits.KIB
 
 
 def available() -> bool:
-    """True if librsync is here and works. If not, MISSING is the line for people; DeltaError has it too."""
+    """True if librsync is installed and works. If not, MISSING is the line for people, and the text of the
+    DeltaError."""
     return load_library() is not None
 
 
@@ -46,7 +47,7 @@ class _Buffers(ctypes.Structure):
 
 
 class Job:
-    """One rs_job_t: bytes in, bytes out. Freed at the end of its `with`."""
+    """One rs_job_t: bytes in, bytes out. The end of its `with` frees it."""
 
     def __init__(self, library: ctypes.CDLL, job: int | None) -> None:
         if not job:
@@ -62,7 +63,7 @@ class Job:
         self._library.rs_job_free(self._job)
 
     def run(self, data: bytes, offset: int, length: int, *, end: bool) -> Iterator[bytes]:
-        """Feed `length` bytes of `data` from `offset`, the last ones if `end`; yields what comes out."""
+        """Feed `length` bytes of `data` from `offset`, the last ones if `end`; yields the output."""
         address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
         buffers = _Buffers(address + offset, length, end, 0, 0)
         while True:

@@ -1,7 +1,7 @@
-"""Making a delta: what is equal becomes copies, what is new becomes literals.
+"""Makes a delta: equal parts become copies, new parts become literals.
 
-In:   a signature, maybe a hostile one, and a file. Out: the commands of the delta, or None if it does not pay.
-Rule: `match` finds what did not move; only what remains is searched. Called by `files.deltas`.
+In:   a signature that may be hostile, and a file. Out: the commands of the delta, or None if it saves too little.
+Rule: `match` finds what did not move; only the rest is searched. Called by `files.deltas`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dir_sync.delta.window import READ_BYTES, Readable, Stop, Window
 
 __all__ = ["make_delta"]
 
-_SEARCH_BLOCKS_MIN = 2  # shorter unknown content goes as it is: a changed page is hardly found elsewhere
-_SAMPLE_ABOVE_BYTES = 32 * limits.MIB  # up to here all is searched: half a second where nothing matches
-_NEW_ABOVE = 0.95  # of the samples are found nowhere: a search would take seconds to save little
+_SEARCH_BLOCKS_MIN = 2  # shorter unknown parts are sent as they are: a changed page is rarely found elsewhere
+_SAMPLE_ABOVE_BYTES = 32 * limits.MIB  # up to this size everything is searched: half a second if nothing matches
+_NEW_ABOVE = 0.95  # if more samples than this are not found, a search would take seconds and save little
 
 
 def make_delta(
@@ -29,15 +29,15 @@ def make_delta(
     limit_bytes: int,
     should_stop: Stop | None = None,
 ) -> int | None:
-    """Write the delta that makes the `size` bytes of `reader` out of the base; returns its number of bytes.
+    """Write the delta that makes the `size` bytes of `reader` from the base; returns its size in bytes.
 
-    None if it would exceed `limit_bytes` or take too long: send the whole, and forget what was written. The
-    signature may be anybody's: it is checked. DeltaError if it is refused, if the file is shorter than `size`,
-    on `should_stop`, and where the library is needed and missing. It may take DELTA_CPU_S_MAX and more.
+    Returns None if it would exceed `limit_bytes` or take too long: then send the whole file, and discard what was
+    written. The signature may come from anybody and is checked. Raises DeltaError if it is rejected, if the file is
+    shorter than `size`, on `should_stop`, and if the library is needed and missing. May take DELTA_CPU_S_MAX and more.
 
-    What kept its place, counted from the front or from the end, is found by plain hashes: of chunks, then of
-    blocks around the changes. Only what remains is searched by librsync (below 100 MB/s where nothing
-    matches), and a large part not even that if samples of it say that it will not pay.
+    Plain hashes find parts that kept their offset, counted from the front or from the end: first of chunks, then of
+    blocks around the changes. librsync searches only the rest (below 100 MB/s if nothing matches), and a large part
+    only if samples of it show that it will pay.
     """
     sums = parse_signature(base_signature, None)
     window = Window(reader, should_stop)

@@ -1,7 +1,7 @@
-"""Finding what did not move: parts of a file that are in its base at the same place, from the front or from the end.
+"""Finds what did not move: parts of a file that are in its base at the same offset, from the front or from the end.
 
 In:   the sums of the base, and the new file. Out: the parts that are equal.
-Rule: only plain hashes are compared, at some 2 GB/s. What moved is `search`'s. Called by `make`.
+Rule: only plain hashes are compared, at some 2 GB/s. `search` finds moved parts. Called by `make`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dir_sync.delta.window import Window
 
 __all__ = ["Part", "gaps", "unmoved"]
 
-_MISSES_MAX = 64  # after so many changed blocks in a row the rest is probably moved: the library's part
+_MISSES_MAX = 64  # after so many changed blocks in a row the rest has probably moved, and is left to librsync
 
 
 class Part(NamedTuple):
-    """Bytes [begin, end) of the new file are those of the base from begin - shift."""
+    """Bytes [begin, end) of the new file equal those of the base from begin - shift."""
 
     begin: int
     end: int
@@ -26,10 +26,10 @@ class Part(NamedTuple):
 
 
 def unmoved(sums: Sums, size: int, window: Window) -> list[Part]:
-    """What kept its offset, counted from the file's front or (shifted by the growth) from its end: ascending,
+    """Parts that kept their offset, counted from the file's front or (shifted by the growth) from its end: ascending,
     disjoint and joined. Chunks first, then single blocks in the gaps between them."""
     if sums.size is None:
-        return []  # to compare all strong sums is no faster than librsync
+        return []  # comparing all strong sums is no faster than librsync
     parts = _equal_chunks(sums, sums.size, size, window)
     blocks: list[Part] = []
     for begin, end in gaps(parts, size):
@@ -46,7 +46,8 @@ def unmoved(sums: Sums, size: int, window: Window) -> list[Part]:
 
 
 def _equal_chunks(sums: Sums, base_size: int, size: int, window: Window) -> list[Part]:
-    """From the front to the first change, from the end to the last one, and what kept its offset between."""
+    """Chunks from the front to the first change, from the end to the last one, and those in between that kept their
+    offset."""
     chunk, growth = sums.chunk, size - base_size
     count = -(-base_size // chunk)
 
@@ -64,7 +65,7 @@ def _equal_chunks(sums: Sums, base_size: int, size: int, window: Window) -> list
     if growth:
         for number in reversed(range(count)):
             begin = number * chunk + growth
-            # Parts must not overlap in the new file. In the base they may: a file that was doubled.
+            # Parts must not overlap in the new file. In the base they may, for example if a file was doubled.
             if begin < middle or chunk_sum(window.backward(begin, back, middle)) != sums.chunk_sum(number):
                 break
             back = begin
@@ -76,8 +77,8 @@ def _equal_chunks(sums: Sums, base_size: int, size: int, window: Window) -> list
 
 
 def _equal_blocks(sums: Sums, base_size: int, begin: int, end: int, growth: int, window: Window) -> list[Part]:
-    """Equal blocks in a gap: from its begin at their offset, then from its end shifted by `growth`; each way
-    until many in a row differ."""
+    """Equal blocks in a gap: from its begin at their offset, then from its end shifted by `growth`; each way until many
+    in a row differ."""
     block = sums.block
     parts: list[Part] = []
     misses = 0
@@ -94,7 +95,7 @@ def _equal_blocks(sums: Sums, base_size: int, begin: int, end: int, growth: int,
             misses += 1
         number += 1
     if growth == 0 and misses < _MISSES_MAX:
-        return parts  # known here: every block of the gap was compared
+        return parts  # every block of the gap was compared
     misses = 0
     number = -(-base_size // block) if end - growth >= base_size else (end - growth) // block
     while misses < _MISSES_MAX and number > 0:

@@ -1,13 +1,14 @@
-"""Finding what moved: librsync's search for blocks of the base at any offset of the new file.
+"""Finds what moved: librsync's search for blocks of the base at any offset of the new file.
 
-In:   a signature, maybe a hostile one, and ranges of the new file. Out: the commands that make these ranges.
-Rule: the search ends when its CPU time is used up, whatever the signature says. Called by `make`.
+In:   a signature that may be hostile, and ranges of the new file. Out: the commands that make these ranges.
+Rule: the search ends when its CPU time is used up, whatever the signature contains. Called by `make`.
 
-The library's own end of a search cannot be ended: for each of the last bytes it looks up a window that is one byte
-shorter, in one call, and a signature made for that makes it hash nearly a block for each of them (100 s and more). So
-each range is followed by a block of random bytes, for which nobody can make a signature: what is searched at the end
-is these alone, and the commands for them are cut off. What is lost is the base's last block where it is shorter than the
-others: with the appendix `match` has looked for it before, and from a signature without it that block is not used.
+The end of a search inside the library cannot be interrupted: for each of the last bytes it looks up a window that is
+one byte shorter, all in one call, and a hostile signature makes it hash nearly a block for each of them (100 s and
+more). Therefore a block of random bytes follows each range: nobody can make a signature for it, so the end of the
+search is only about these bytes, and their commands are cut off. The price is the base's last block, if it is shorter
+than the others: with the appendix `match` has looked for it before; with a signature without appendix that block is not
+used.
 
 Source: librsync 2.3, delta.c.
 """
@@ -39,28 +40,29 @@ __all__ = ["GivenUpError", "Search"]
 
 _SAMPLES = 32
 _SAMPLE_BLOCKS = 32
-_STEP_WORK_BYTES = 16 * limits.MIB  # hashed at the worst in the first step, between two looks at the clock: 50 ms
-_STEP_WORK_BYTES_MAX = 256 * limits.MIB  # the same in any step: what was cheap until now may be dear from here on
+_STEP_WORK_BYTES = 16 * limits.MIB  # at most hashed in the first step, between two looks at the clock: 50 ms
+# the same for any step: a later part may be more expensive than the earlier ones
+_STEP_WORK_BYTES_MAX = 256 * limits.MIB
 _STEP_BYTES_MAX = 64 * limits.KIB
-_STEP_CPU_S = (0.005, 0.02)  # a step that took less is followed by a longer one, one that took more by a shorter one
+_STEP_CPU_S = (0.005, 0.02)  # after a faster step the next one is longer, after a slower one shorter
 _CPU_S_MIN = 1.0
-_CPU_BYTES_PER_S = 5_000_000  # the smallest computers are faster; what is slower is an unlucky or hostile case
+_CPU_BYTES_PER_S = 5_000_000  # even the smallest computers are faster; a slower search is an unlucky or hostile case
 
 
 class GivenUpError(Exception):
-    """The whole file is the better choice."""
+    """Sending the whole file is better."""
 
 
 class Search:
-    """librsync's search for blocks of the base at any offset, in ranges of the new file. The library is given
-    the signature at the first use. GivenUpError when the CPU time granted for `search_bytes` is used up."""
+    """librsync's search for blocks of the base at any offset, in ranges of the new file. The library gets the signature
+    at the first use. Raises GivenUpError when the CPU time for `search_bytes` is used up."""
 
     def __init__(self, sums: Sums, window: Window, search_bytes: int) -> None:
         self._sums = sums
         self._window = window
         self._cpu_s = min(limits.DELTA_CPU_S_MAX, _CPU_S_MIN + search_bytes / _CPU_BYTES_PER_S)
         self._cpu_s_end = 0.0
-        # The clock cannot be looked at inside the library. A hostile signature makes it hash a block per byte.
+        # The clock cannot be read inside the library. A hostile signature makes it hash a block per byte.
         self._step_bytes = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES // sums.block))
         self._step_bytes_max = max(1, min(_STEP_BYTES_MAX, _STEP_WORK_BYTES_MAX // sums.block))
         self._loaded: ctypes.c_void_p | None = None
@@ -97,7 +99,7 @@ class Search:
             raise DeltaError("librsync made a delta without an end")
 
     def _steps(self, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-        """What the library is given: the range, then noise. Each time some data, and which bytes of it."""
+        """The library's input: the range, then random bytes. Each item is some data, and which bytes of it."""
         while begin < end:
             stop = min(begin + self._step_bytes, end)
             self._window.forward(begin, stop, end)
@@ -110,7 +112,7 @@ class Search:
             at += length
 
     def estimate(self, begin: int, end: int) -> int:
-        """How many bytes the commands for this range will need, judged by samples of it."""
+        """The estimated size (bytes) of the commands for this range, from samples of it."""
         sample_bytes = _SAMPLE_BLOCKS * self._sums.block
         made = sampled = 0
         for start in range(begin, end, max(sample_bytes, (end - begin) // _SAMPLES)):
@@ -137,20 +139,20 @@ class Search:
 
 
 class _Front:
-    """Of a delta that comes in pieces the commands, without magic and end, that make the first `length` bytes."""
+    """Takes a delta in pieces, and returns the commands, without magic and end, that make the first `length` bytes."""
 
     def __init__(self, length: int) -> None:
         self._left = length
-        self._data = b""  # what is not a whole command yet
+        self._data = b""  # an incomplete command
         self._has_begun = self._has_ended = False
-        self._kept = self._dropped = 0  # bytes of a literal that come next
+        self._kept = self._dropped = 0  # bytes of the current literal that still come
 
     @property
     def is_complete(self) -> bool:
         return self._has_ended and not self._left
 
     def of(self, piece: bytes) -> bytes:
-        """What is wanted of the next piece."""
+        """The wanted part of the next piece."""
         data = self._data + piece
         at = 0
         out = bytearray()
@@ -170,7 +172,7 @@ class _Front:
                 at += len(kept) + dropped
                 continue
             code = data[at]
-            first = last = 0  # bytes of the two numbers
+            first = last = 0  # widths of the two numbers, in bytes
             if COPY <= code < COPY + 16:
                 first, last = 1 << (code - COPY) // 4, 1 << (code - COPY) % 4
             elif LITERAL <= code < COPY:

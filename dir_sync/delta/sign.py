@@ -1,7 +1,7 @@
-"""Making the signature of a file.
+"""Makes the signature of a file.
 
 In:   a file, and maybe the signature of another version of it. Out: its signature, with appendix.
-Rule: only sums from our own cache are taken over. Called by `files.deltas` and `files.unsigned`.
+Rule: sums are reused only from our own cache. Called by `files.deltas` and `files.unsigned`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = ["signature"]
 def signature(reader: Readable, size: int, should_stop: Stop | None = None, *, earlier: bytes | None = None) -> bytes:
     """The signature, with appendix, of the `size` bytes of `reader`.
 
-    `earlier` is the signature of another version of the file, from our own cache: the sums of chunks that are
-    in both are taken from it, several times faster than they are made. An unusable one is ignored.
-    DeltaError if the file is shorter than `size`, on `should_stop`, and where the library is missing.
+    `earlier` is the signature of another version of the file, from our own cache: the sums of chunks that are in both
+    are copied from it, which is several times faster. An unusable one is ignored. Raises DeltaError if the file is
+    shorter than `size`, on `should_stop`, and if the library is missing.
     """
     library = need_library()
     block, known = _reusable(earlier, size, block_bytes(size))
     chunk = block * CHUNK_BLOCKS
     window = Window(reader, should_stop)
-    sums: list[bytes | int] = []  # in order: sums out of `earlier`, or how many bytes of them are made here
+    sums: list[bytes | int] = []  # in order: sums from `earlier`, or the number of bytes of sums to compute
     digests = bytearray()
     made = bytearray()
     with Job(library, library.rs_sig_begin(block, STRONG_BYTES, SIGNATURE_MAGIC)) as job:
@@ -49,7 +49,7 @@ def signature(reader: Readable, size: int, should_stop: Stop | None = None, *, e
             if digest in known:
                 sums.append(known[digest])
                 continue
-            # Blocks are independent, and only the last one of the file may be short: chunks can be left out.
+            # Blocks are independent, and only the last one of the file may be short, so chunks can be left out.
             sums.append(-(-(end - begin) // block) * BLOCK_SUM_BYTES)
             for piece in job.run(window.data, begin - window.begin, end - begin, end=False):
                 made += piece
@@ -69,12 +69,12 @@ def signature(reader: Readable, size: int, should_stop: Stop | None = None, *, e
 
 
 def _reusable(earlier: bytes | None, size: int, block: int) -> tuple[int, dict[bytes, bytes]]:
-    """The block length for a file of `size` bytes, `block` or near it, and known sums of blocks by chunk sum."""
+    """The block length for a file of `size` bytes (`block`, or near it), and known sums of blocks by chunk sum."""
     try:
         sums = parse_signature(earlier or b"", None)
     except DeltaError:
         return block, {}
-    near = block // 2 <= sums.block <= block * 2  # a file that grows keeps its block length for a while
+    near = block // 2 <= sums.block <= block * 2  # a growing file keeps its block length for a while
     if sums.size is None or not near or signature_bytes(size, sums.block) > limits.SIGNATURE_BYTES_MAX:
         return block, {}
     chunks = range(-(-sums.count // CHUNK_BLOCKS))

@@ -1,14 +1,14 @@
 """The cache of block signatures: the folder named by `-s`.
 
-What: signatures by the digest of the content they describe; they wait here for the next change of that content.
+What: signatures by the digest of the content that they describe, kept for the next change of that content.
 In: 32-byte digests and signatures, as bytes. Out: the same bytes, or None.
-Rule: a cache. It may lose anything at any time, and no trouble with it ever reaches the caller. The default
-folder has a name in /tmp that everybody knows, so nothing found there is believed: the folder must be ours and
-only ours, all work goes through its descriptor, and an entry that is odd in any way is removed.
+Rule: it is only a cache. It may lose anything at any time, and no error of it ever reaches the caller. The default
+folder has a well-known name in /tmp, so nothing in it is trusted: the folder must be ours and private, all access goes
+through its descriptor, and an invalid entry is removed.
 
-An entry is a file named by the digest in hex: magic and version (8 bytes), the digest (32), the BLAKE3 of all
-that follows it and of the digest (32), the signature. It is written beside and renamed into place, so several
-processes of one user share the folder without locks.
+An entry is a file named by the digest in hex: magic and version (8 bytes), the digest (32), the BLAKE3 of the signature
+and the digest (32), the signature. It is written under another name and renamed, so several processes of one user share
+the folder without locks.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _DIGEST_BYTES = 32
 _MAGIC = b"dsynsig\x01"
 _HEADER_BYTES = len(_MAGIC) + _DIGEST_BYTES + _DIGEST_BYTES
 _ENTRY_BYTES_MAX = _HEADER_BYTES + limits.SIGNATURE_BYTES_MAX
-_TOUCH_EVERY_S = 60  # what is used often is not written often
-_STALE_S = 3600  # a half-written entry this old has lost its writer
-_REOPEN_EVERY_S = 10  # after somebody removed the folder
-_ODD = (errno.ELOOP, errno.ENXIO, errno.EACCES)  # a link, a socket, not readable by us: not what we write
+_TOUCH_EVERY_S = 60  # a frequently used entry is not touched each time
+_STALE_S = 3600  # a partial entry this old has no writer any more
+_REOPEN_EVERY_S = 10  # after the folder was removed
+_ODD = (errno.ELOOP, errno.ENXIO, errno.EACCES)  # a link, a socket, not readable by us: not an entry that we wrote
 _NAME = re.compile(r"[0-9a-f]{64}")
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{16}")
 
@@ -44,7 +44,7 @@ class _UnusableError(Exception):
 
 
 class SignatureCache:
-    """One folder of signatures. Any thread may call anything but `close`, which comes last."""
+    """One folder of signatures. All methods may be called from any thread, except `close`, which comes last."""
 
     def __init__(
         self,
@@ -53,16 +53,16 @@ class SignatureCache:
         fallback: str | os.PathLike[str] | None = None,
         bytes_max: int = _BYTES_MAX,
     ) -> None:
-        """Make or open `folder`. If it is not ours or cannot be used: `fallback` (the user's state folder if
-        None), and if that cannot either: no cache at all. Then `warning` is one line for people, else None."""
+        """Make or open `folder`. If it is not ours or cannot be used, `fallback` is used (the user's state folder if
+        None), and if that fails, no cache at all. Then `warning` is one line for people, otherwise None."""
         self.warning: str | None = None
         self.folder: str | None = None
         self._bytes_max = bytes_max
-        self._lock = threading.Lock()  # of what follows; never held while a file is read or written
-        self._unlisted_bytes = bytes_max  # put since the folder was listed; the first put lists it
+        self._lock = threading.Lock()  # of the fields below; never held while a file is read or written
+        self._unlisted_bytes = bytes_max  # bytes added since the folder was listed; the first `put` lists it
         self._reopen_after = 0.0
         self._directory = -1
-        wanted = os.path.abspath(folder)  # without a slash at its end, which would follow a link
+        wanted = os.path.abspath(folder)  # without a trailing slash, which would follow a link
         try:
             self._directory = _open_folder(wanted)
             self.folder = wanted
@@ -81,7 +81,7 @@ class SignatureCache:
             os.close(directory)
 
     def has(self, digest: bytes) -> bool:
-        """True if there is an entry; it may turn out to be odd when it is read."""
+        """True if there is an entry; reading may show that it is invalid."""
         if self._directory < 0:
             return False
         try:
@@ -90,7 +90,7 @@ class SignatureCache:
             return False
 
     def get(self, digest: bytes) -> bytes | None:
-        """The signature of the content with this digest, exactly as it was put."""
+        """The signature of the content with this digest, exactly as it was stored; None if there is none."""
         if self._directory < 0:
             return None
         name = digest.hex()
@@ -98,7 +98,7 @@ class SignatureCache:
             data = self._read(name)
         except OSError as trouble:
             if trouble.errno not in _ODD:
-                return None  # absent, or no trouble of the entry's
+                return None  # absent, or an error that is not the entry's fault
             data = None
         signature = None if data is None else _unpack(digest, data)
         if signature is None:
@@ -106,7 +106,7 @@ class SignatureCache:
         return signature
 
     def put(self, digest: bytes, signature: bytes) -> None:
-        """Keep a signature, if there is room for it. `digest` has 32 bytes."""
+        """Store a signature, if there is room for it. `digest` has 32 bytes."""
         assert len(digest) == _DIGEST_BYTES
         if self._directory < 0 or len(signature) > min(limits.SIGNATURE_BYTES_MAX, self._bytes_max // 16):
             return
@@ -115,12 +115,12 @@ class SignatureCache:
         try:
             self._write(digest.hex(), entry)
         except FileNotFoundError:
-            self._reopen()  # a cleaner of /tmp took the folder: the next one will be kept
+            self._reopen()  # a cleaner of /tmp removed the folder: the next signature will be stored
         except OSError:
             pass
 
     def _read(self, name: str) -> bytes | None:
-        """The bytes of an entry; None if it is none of ours or too large. OSError passes through."""
+        """The bytes of an entry; None if it is not ours or too large. OSError passes through."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a fifo must not block
         descriptor = os.open(name, flags, dir_fd=self._directory)
         try:
@@ -138,7 +138,7 @@ class SignatureCache:
             os.close(descriptor)
 
     def _write(self, name: str, entry: bytes) -> None:
-        """Put a whole entry into place. OSError passes through, and leaves nothing behind."""
+        """Write a whole entry. OSError passes through, and leaves nothing behind."""
         half = f".{name}.{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(half, flags, 0o600, dir_fd=self._directory)
@@ -161,8 +161,8 @@ class SignatureCache:
             pass
 
     def _make_room(self, length: int) -> None:
-        """Now and then: remove the least recently used entries. A listing serves for a sixteenth of the room, so
-        the total stays below the limit, but for what other processes put meanwhile."""
+        """Remove the least recently used entries, when needed. The folder is listed again after each sixteenth of the
+        limit, so the total stays below the limit, except for entries of other processes."""
         with self._lock:
             self._unlisted_bytes += _room(length)
             if self._unlisted_bytes <= self._bytes_max // 16:
@@ -173,11 +173,11 @@ class SignatureCache:
             with os.scandir(self._directory) as found:
                 for item in found:
                     if not _is_ours(item.name):
-                        continue  # the user may have named a folder with other things in it
+                        continue  # the user may have named a folder with other files in it
                     try:
                         status = item.stat(follow_symlinks=False)
                     except OSError:
-                        continue  # gone meanwhile
+                        continue  # removed meanwhile
                     if item.name.startswith(".") and time.time() - status.st_mtime > _STALE_S:
                         self._remove(item.name)
                     else:
@@ -240,7 +240,7 @@ def _open_folder(folder: str) -> int:
 
 
 def _touch(descriptor: int) -> None:
-    """Used just now. By mtime, because many systems do not keep atime."""
+    """Mark an entry as used, by mtime, because many systems do not update atime."""
     try:
         os.utime(descriptor)
     except OSError:
@@ -252,7 +252,7 @@ def _reason(folder: str, trouble: OSError | ValueError) -> str:
 
 
 def _state_folder() -> str:
-    """Where the XDG base directory specification puts what should outlive a reboot."""
+    """The folder for data that should survive a reboot, by the XDG base directory specification."""
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.expanduser("~/.local/state")
@@ -266,7 +266,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _room(length: int) -> int:
-    """What a file of this length takes on a disk, roughly."""
+    """The approximate space of a file of this length on a disk."""
     return -(-length // 4096) * 4096 + 4096
 
 

@@ -2,18 +2,18 @@
 
 In:   paths relative to the folder, bytes.
 Out:  the verbs of ports.Disk; every failure is a DiskError.
-Rule: nothing outside the folder is ever reached. Each verb opens the parent directory from the held handle, without
-      following a link and without crossing a mount, and acts on one name relative to that parent. Whatever another
-      program swaps meanwhile, the act happens in a directory that was inside when opened.
+Rule: nothing outside the folder is ever reached. Each verb opens the parent directory from the open handle of the
+folder, without following a link and without crossing a mount, and acts on one name relative to that parent. Even if
+another program swaps directories meanwhile, the verb acts in a directory that was inside when it was opened.
 
     real         RealDisk: the verbs
-    spelling     a Disk that stands before one that takes two spellings for one name
+    spelling     a Disk around one that takes two spellings for one name
     renames      renames that never replace, and exchanges     steps      the same without the flags of renameat2
-    handles      open parents, kept in a batch; stale ones
-    unlocked     folders of ours that forbid their owner something: unlocked for the moment; all modes of folders
+    handles      open parents, kept during a batch; stale ones
+    unlocked     our folders whose mode denies their owner something: unlocked temporarily; all modes of folders
     directories  from a path to a handle of a directory        folder     the shared folder itself
     files        regular files: Reader, Writer, small ones     attributes owners, groups, ACLs
-    stats        os.stat_result becomes Stat                   errors     errno becomes Trouble
+    stats        converts os.stat_result to Stat            errors     converts errno to Trouble
     linux        system calls that the standard library lacks
 
 Made by `daemon` and `history`; all others know only ports.Disk. Imports `core` and `ports`.

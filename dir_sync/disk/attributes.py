@@ -1,8 +1,8 @@
-"""Owners, groups and ACLs: what a folder gives to what is made in it, and what only an owner may change.
+"""Owners, groups and ACLs: what a new entry inherits from its folder, and what only an owner may change.
 
-In:   paths of files and folders; what lies ready in the staging folder and will be renamed elsewhere.
-Out:  they have what they would have, had they been made there. A rename brings nothing of this about.
-Rule: as far as this user may, and never an error: the file matters more than its group.
+In:   paths of files and folders; prepared entries in the staging folder that will be renamed elsewhere.
+Out:  these get the attributes that they would have if they had been made there. A rename alone does not set them.
+Rule: as far as this user may, and never with an error: the file matters more than its group.
 Used by: real.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Attributes"]
 _ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 _COPIED = (_ACCESS, "security.selinux")
 
-# An ACL as the kernel tells it: version 2, then entries of eight bytes: tag, permissions, id.
+# An ACL as the kernel returns it: version 2, then entries of eight bytes: tag, permissions, id.
 _VERSION = b"\2\0\0\0"
 _ENTRY_BYTES = 8
 _IMMUTABLE_OR_APPEND_ONLY = 0x30
@@ -32,16 +32,16 @@ _USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
 
 
 class Attributes:
-    """The verbs. None of them raises anything."""
+    """The verbs. None of them raises an exception."""
 
     def __init__(self, handles: Handles, unlocked: Unlocked) -> None:
         self._handles = handles
         self._unlocked = unlocked
 
     def copy(self, of: bytes, on: bytes) -> None:
-        """Give the file `on` the owner, group and extended attributes of the file `of`. Of the extended attributes: ACL,
-        SELinux label and what is the user's. Capabilities stay behind: they were given to the content, which is another
-        now. The mode of `on` stays as it is."""
+        """Give the file `on` the owner, group and extended attributes of the file `of`. Of the extended attributes:
+        ACL, SELinux label and user attributes. Capabilities are not copied: they were granted to the old content. The
+        mode of `on` stays as it is."""
 
         def copy(here: int, mine: bytes) -> None:
             self._handles.at(on, lambda there, theirs: self._copy(here, mine, there, theirs))
@@ -52,11 +52,12 @@ class Attributes:
             pass
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
-        """Give to something of ours that nobody else uses yet what it would have if it had been made in `folder`."""
+        """Give prepared entries what they would inherit if they were made in `folder`. No other program uses them
+        yet."""
         try:
             handle = self._handles.hold(folder)
         except (OSError, DiskError):
-            return  # whoever goes on is told
+            return  # the verb that follows reports the error
         try:
             inherited = _inherited_from(handle)
         finally:
@@ -70,7 +71,7 @@ class Attributes:
                 continue
 
     def make_plain(self, path: bytes) -> None:
-        """What is made in this folder of ours gets nothing from it, whatever it has inherited itself."""
+        """Entries made in this folder of ours inherit nothing from it, whatever it inherited itself."""
         try:
             handle = self._handles.hold(path)
         except (OSError, DiskError):
@@ -81,7 +82,7 @@ class Attributes:
             os.close(handle)
 
     def is_only_replaceable(self, path: bytes) -> bool:
-        """True for what is another user's, in a folder that we may change."""
+        """True for an entry of another user in a folder that we may change."""
         try:
             return self._handles.at(path, _is_only_replaceable)
         except (OSError, DiskError):
@@ -90,13 +91,13 @@ class Attributes:
     def _copy(self, here: int, mine: bytes, there: int, theirs: bytes) -> None:
         old = os.stat(mine, dir_fd=here, follow_symlinks=False)
         new = os.stat(theirs, dir_fd=there, follow_symlinks=False)
-        for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # each for itself: an owner only root may give
+        for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # separately: only root may change the owner
             if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
                 try:
                     os.chown(theirs, uid, gid, dir_fd=there, follow_symlinks=False)
                 except OSError:
                     pass
-        # Extended attributes have no calls relative to a handle (before Linux 6.13)
+        # Extended attributes have no calls relative to a handle before Linux 6.13.
         before, after = (b"/proc/self/fd/%d/%b" % name for name in ((here, mine), (there, theirs)))
         try:
             names = os.listxattr(before, follow_symlinks=False)
@@ -110,7 +111,7 @@ class Attributes:
                     pass
         if names and st.S_ISREG(new.st_mode):
             found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
-            self._unlocked.change_mode(there, theirs, found, new.st_mode)  # an ACL brings a mode of its own
+            self._unlocked.change_mode(there, theirs, found, new.st_mode)  # an ACL changes the mode
 
 
 class _Inherited(NamedTuple):
@@ -121,7 +122,7 @@ class _Inherited(NamedTuple):
 
 
 def _inherited_from(folder: int) -> _Inherited | None:
-    """What is made in a folder (any kind of handle) gets from it; None: nothing, as nearly everywhere."""
+    """What a new entry inherits from a folder (any kind of handle); None: nothing, as in nearly all folders."""
     try:
         found = os.fstat(folder)
         group = found.st_gid if found.st_mode & st.S_ISGID else -1
@@ -145,10 +146,10 @@ def _give(inherited: _Inherited, parent: int, leaf: bytes) -> None:
         try:
             os.chown(leaf, -1, group, dir_fd=parent, follow_symlinks=False)
         except OSError:
-            pass  # a group that we are not in
+            pass  # we are not a member of that group
     if st.S_ISLNK(found.st_mode):
         return
-    path = b"/proc/self/fd/%d/%b" % (parent, leaf)  # these calls know no handle of a folder
+    path = b"/proc/self/fd/%d/%b" % (parent, leaf)  # these calls take no handle of a folder
     try:
         if acl:
             os.setxattr(path, _ACCESS, _with_mode(acl, found.st_mode), follow_symlinks=False)
@@ -193,14 +194,14 @@ def _is_immutable(parent: int, leaf: bytes) -> bool:
     try:
         return bool(inode_flags(handle) & _IMMUTABLE_OR_APPEND_ONLY)
     except OSError:
-        return False  # a file system without such flags
+        return False  # the file system has no such flags
     finally:
         os.close(handle)
 
 
 def _with_mode(acl: bytes, mode: int) -> bytes:
-    """An ACL whose entries for owner, group (or mask, which limits all groups and named users) and others are these rwx
-    bits, as after a chmod."""
+    """The ACL with its entries for owner, group (or mask, which limits all groups and named users) and others set to
+    these rwx bits, as after a chmod."""
     if acl[:4] != _VERSION:
         return acl
     entries = [acl[at : at + _ENTRY_BYTES] for at in range(len(_VERSION), len(acl), _ENTRY_BYTES)]

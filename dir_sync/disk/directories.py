@@ -2,7 +2,7 @@
 
 In:   paths relative to the folder.
 Out:  new handles, which the caller closes. OSError: ENOENT if it is absent or not a directory, ELOOP for a link in the
-      path, EXDEV for a mount.
+path, EXDEV for a mount.
 Used by: handles, real, renames, unlocked.
 """
 
@@ -19,12 +19,12 @@ from dir_sync.ports import DiskError, Trouble
 __all__ = ["NO_NAMES", "NUL", "PATH_MAX", "Directories"]
 
 NO_NAMES = frozenset((b"", b".", b".."))
-NUL = b"\0"  # find() is five times faster than `in`, which tries its left side as a number first
-PATH_MAX = 4095  # what one system call takes
+NUL = b"\0"  # find() is five times faster than `in`, which first tries to convert its left side to a number
+PATH_MAX = 4095  # the limit of one system call
 
 
 class Directories:
-    """The one way from a path to a handle of a directory."""
+    """The only way from a path to a handle of a directory."""
 
     def __init__(self, folder: Folder, kernel: Kernel) -> None:
         self._folder = folder
@@ -70,8 +70,8 @@ class Directories:
                 os.close(at)
 
     def _open_by_parts(self, path: bytes, flags: int) -> int:
-        """For kernels before 5.6, and sandboxes that forbid openat2. A bind mount of this device goes
-        unseen."""
+        """For kernels before 5.6, and sandboxes that forbid openat2. It does not notice a bind mount of the same
+        device."""
         parts = path.split(b"/")
         last = len(parts) - 1
         root = at = self._folder.handle

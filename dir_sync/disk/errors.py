@@ -1,4 +1,4 @@
-"""The one place where errno becomes Trouble.
+"""The only place where errno is converted to Trouble.
 
 In:   an OSError, and the path that the caller asked about.
 Out:  a DiskError.
@@ -36,22 +36,22 @@ _TROUBLES = {
     errno.EMFILE: Trouble.LIMIT,
     errno.ENFILE: Trouble.LIMIT,
 }
-"""What is not in it is IO."""
+"""Any other errno is IO."""
 
 MISSING = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
-"""A name below a file or below a link is not in the folder. A link is a leaf here: absence, not trouble."""
+"""A name below a file or a link is not in the folder. A link has no children, so that is absence, not an error."""
 
 NO_MODES = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP))
-"""What a chmod of our own file says on a file system without modes."""
+"""The errnos of a chmod of our own file on a file system without modes."""
 
 _SAME_WORDS = frozenset(
     {errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EFBIG}
-)  # what the system says of these is what their Trouble says
-_INODES = "or no free inodes"  # the system does not tell the one from the other
+)  # for these the Trouble says the same as the system's text
+_INODES = "or no free inodes"  # the system reports both with one errno
 
 
 def disk_error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:
-    """`wrong_type` is the errno with which this one verb says that the name is of another type."""
+    """`wrong_type` is the errno with which the calling verb reports an entry of another type."""
     number = error.errno or errno.EIO
     trouble = Trouble.WRONG_TYPE if number == wrong_type else _TROUBLES.get(number, Trouble.IO)
     if number in _SAME_WORDS:

@@ -1,4 +1,4 @@
-"""Regular files: held open as ports.Reader and ports.Writer, or read and made whole in one go.
+"""Regular files: kept open as ports.Reader and ports.Writer, or read and made whole in one call.
 
 In:   handles of files, or an open parent and a name.
 Out:  bytes and Stats. The two classes raise DiskError, the functions OSError.
@@ -47,7 +47,7 @@ class File:
     def read(self, offset: int, length: int) -> bytes:
         try:
             data = os.pread(self._fd, length, offset)
-            while 0 < len(data) < length:  # short is not yet the end: FUSE, and more than 2 GiB
+            while 0 < len(data) < length:  # a short read need not be the end: FUSE, and reads above 2 GiB
                 more = os.pread(self._fd, length - len(data), offset + len(data))
                 if not more:
                     break
@@ -66,7 +66,7 @@ class File:
             raise disk_error(error, self._path) from error
 
     def close(self) -> None:
-        """May be called twice. A network file system may tell only now that a write failed."""
+        """May be called twice. A network file system may report a failed write only now."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             try:
@@ -92,9 +92,8 @@ class OwnFile(File):
             raise disk_error(error, self._path) from error
 
     def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
-        """Inside the kernel where it can (shared extents on btrfs and xfs), else through memory. When the
-        kernel copies nothing more, reading decides whether it is the end: some file systems say 0 too
-        early."""
+        """Copies inside the kernel if possible (shared extents on btrfs and xfs), otherwise through memory. When the
+        kernel copies nothing more, a read decides whether that is the end: some file systems return 0 too early."""
         copied = 0
         fd = source.fileno()
         try:
@@ -116,7 +115,7 @@ class OwnFile(File):
         return copied
 
     def lock(self) -> bool:
-        """A write lease: it is granted only if nobody else has the file open at all."""
+        """A write lease: the kernel grants it only if nobody else has the file open."""
         return lease(self._fd, fcntl.F_WRLCK)
 
     def truncate(self, length: int) -> None:
@@ -126,16 +125,16 @@ class OwnFile(File):
             raise disk_error(error, self._path) from error
 
     def must_fit(self, length: int) -> None:
-        """Where the file system does not tell its limit, a write will."""
+        """If the file system does not report its limit, a later write does."""
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         is_above = limit != resource.RLIM_INFINITY and length > limit
-        # Where there is a byte already it fits, and the question would cut it out.
+        # If there is a byte already, it fits; and the test would erase it.
         is_longer = length > os.fstat(self._fd).st_size
         if is_above or (is_longer and is_too_long_for_the_disk(self._fd, length)):
             raise DiskError(Trouble.TOO_LARGE, self._path)
 
     def set_meta(self, mode: int, mtime: int) -> None:
-        """A file system without modes keeps its own: the file is ours, so nothing else can forbid it."""
+        """A file system without modes keeps its own: the file is ours, so there is no other reason for a failure."""
         try:
             try:
                 os.fchmod(self._fd, mode & 0o777)
@@ -159,12 +158,12 @@ class OwnFile(File):
 
 
 def open_regular(parent: int, leaf: bytes, access: int) -> int:
-    """Open what was a regular file just now. OSError ELOOP for what is none.
+    """Open what was a regular file a moment ago. OSError ELOOP if it is none.
 
-    The caller's stat keeps us from opening a device, which may act on being opened (rewind a tape, arm a watchdog). The
-    other way to be sure, O_PATH and then /proc/self/fd, needs /proc and costs twice as much. Between the two a fifo may
-    take the name (O_NONBLOCK: nothing waits), a terminal (O_NOCTTY) or a link (O_NOFOLLOW); only who has a device already
-    could move it there. The fstat refuses what is not a file then."""
+    The caller's stat prevents opening a device, which may have effects when opened (rewind a tape, arm a watchdog). The
+    other safe way, O_PATH and then /proc/self/fd, needs /proc and costs twice as much. Between stat and open, a fifo
+    may take the name (O_NONBLOCK: no wait), a terminal (O_NOCTTY) or a link (O_NOFOLLOW); only a user who has a device
+    could move one there. The fstat then rejects anything but a file."""
     fd = os.open(leaf, access | SAFELY, dir_fd=parent)
     try:
         if not st.S_ISREG(os.fstat(fd).st_mode):
@@ -176,7 +175,7 @@ def open_regular(parent: int, leaf: bytes, access: int) -> int:
 
 
 def read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | None:
-    """A regular file whole; None if it is larger or changes meanwhile. OSError ELOOP for what is no regular file. The
+    """Read a regular file whole; None if it is larger or changes meanwhile. OSError ELOOP if it is no regular file. The
     caller has seen a regular file there: see open_regular."""
     fd = os.open(leaf, READ_FILE, dir_fd=parent)
     try:
@@ -185,7 +184,7 @@ def read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | 
             raise os_error(errno.ELOOP)
         if before.st_size > size_max:
             return None
-        data = os.read(fd, before.st_size + 1)  # one more shows that it has grown
+        data = os.read(fd, before.st_size + 1)  # one byte more shows that it has grown
         after = os.fstat(fd)
         if (
             len(data) != before.st_size
@@ -200,7 +199,7 @@ def read_small(parent: int, leaf: bytes, size_max: int) -> tuple[Stat, bytes] | 
 
 
 def read_many(parent: int, names: Iterable[bytes], size_max: int) -> list[tuple[Stat, bytes] | None]:
-    """read_small for each; None also for any trouble."""
+    """read_small for each; None also for any error."""
     found: list[tuple[Stat, bytes] | None] = []
     for name in names:
         try:
@@ -215,7 +214,7 @@ def create(parent: int, leaf: bytes) -> int:
 
 
 def create_whole(parent: int, file: NewFile) -> Stat:
-    """A new file with content, mode and time. If it fails, nothing is left."""
+    """Make a new file with content, mode and time. If it fails, nothing is left."""
     name, data, mode, mtime = file
     mode &= 0o777
     fd = os.open(name, CREATE, mode | 0o600, dir_fd=parent)
@@ -231,7 +230,7 @@ def create_whole(parent: int, file: NewFile) -> Stat:
         except OverflowError:
             raise os_error(errno.EOVERFLOW) from None
         found = os.fstat(fd)
-        if found.st_mode & 0o777 != mode:  # an odd mode, or the umask
+        if found.st_mode & 0o777 != mode:  # an unusual mode, or the umask
             try:
                 os.fchmod(fd, mode)
             except OSError as error:
@@ -243,7 +242,7 @@ def create_whole(parent: int, file: NewFile) -> Stat:
         try:
             os.unlink(name, dir_fd=parent)
         except OSError:
-            pass  # the first trouble is the one to tell
+            pass  # report the first error
         raise
     finally:
         os.close(fd)

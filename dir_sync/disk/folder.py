@@ -1,7 +1,7 @@
-"""The shared folder itself, held open: what it is, whether its path still names it, how much fits into it.
+"""The shared folder itself, held open: its identity, whether its path still names it, its free space.
 
 In:   the path of the folder.
-Out:  its handle, below which all else is opened; free bytes, the coarseness of its times.
+Out:  its handle, below which everything else is opened; free bytes, the granularity of its times.
 Used by: directories, handles, real, unlocked. The package passes on room().
 """
 
@@ -19,17 +19,17 @@ _LEFT_ALONE_BYTES = 4 * MIB  # at most, and a fiftieth of a small disk
 
 
 def room(found: os.statvfs_result) -> int:
-    """The bytes that this user may still write, but for a little that is left for the index (negative: not even that)."""
+    """The bytes that this user may still write, minus a reserve for the index (negative: less than the reserve)."""
     left_alone = min(_LEFT_ALONE_BYTES, found.f_blocks * found.f_frsize // 50)
     return found.f_bavail * found.f_frsize - left_alone
 
 
 class Folder:
-    """What its path named when it was opened, whatever becomes of that path."""
+    """The folder that the path named when it was opened, whatever happens to the path."""
 
     def __init__(self, path: str | bytes) -> None:
         try:
-            # Not abspath(): what ".." means behind a link is for the kernel to say
+            # Not abspath(): the kernel decides what ".." means after a link.
             self._path = os.path.join(os.getcwdb(), os.fsencode(path))
             self.handle = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -45,7 +45,7 @@ class Folder:
             self.handle = -1
 
     def is_here(self) -> bool:
-        """True while the path names this folder. Also false if the path cannot be looked at."""
+        """True while the path names this folder. False also if the path cannot be examined."""
         try:
             found = os.stat(self._path)
         except OSError:
@@ -53,7 +53,7 @@ class Folder:
         return found.st_ino == self.inode and found.st_dev == self.device
 
     def free_bytes(self) -> int:
-        """What this user may still write, not counting what is reserved for root, and a little that is left for the index."""
+        """The bytes that this user may still write, without the space reserved for root and a reserve for the index."""
         try:
             found = os.fstatvfs(self.handle)
         except OSError as error:
@@ -62,8 +62,7 @@ class Folder:
 
     @property
     def grain_ns(self) -> int:
-        """Two changes closer together than this may leave equal times; 0: never. Tried out, once, on a file without a
-        name."""
+        """Two changes within this time may get equal timestamps; 0: never. Measured once, on a file without a name."""
         if self._grain_ns is None:
             self._grain_ns = self._try_grain()
         return self._grain_ns
@@ -82,13 +81,13 @@ class Folder:
                     for mode in (0o700, 0o600) * 4:
                         os.fchmod(fd, mode)
                         times.append(os.fstat(fd).st_ctime_ns)
-                    # Ticks are 1 ms at least: in 4 ms not eight of them
+                    # Clock ticks are at least 1 ms, so 4 ms have fewer than eight.
                     if len(set(times)) == len(times) and time.monotonic_ns() - start_ns < 4_000_000:
                         return 0
             except OSError:
                 pass
             finally:
                 os.close(fd)
-        # A time that is no multiple of 10 ms is not from FAT (2 s), ext3 (1 s) or exFAT (10 ms). Then only the
-        # kernel's tick is left: 10 ms at most.
+        # A time that is no multiple of 10 ms rules out FAT (2 s), ext3 (1 s) and exFAT (10 ms). Then only the kernel's
+        # tick remains: at most 10 ms.
         return 20_000_000 if any(ns % 10_000_000 for ns in times) else 2_000_000_000

@@ -1,7 +1,7 @@
-"""Open handles for the verbs: of the folder that a name is in, kept in a batch, and of a folder itself.
+"""Open handles for the verbs: of the parent of a name, kept during a batch, and of a folder itself.
 
-In:   a path, and what to do with its last part in its open parent.
-Out:  that is done, once more if a kept handle proves to be stale or a mode forbids it; its answer, or OSError.
+In:   a path, and a function to call with its open parent and its last part.
+Out:  the function's result, after a second call if a kept handle was stale or a mode denied it; or OSError.
 Used by: attributes, real, renames.
 """
 
@@ -23,7 +23,7 @@ from dir_sync.ports import DiskError, Trouble
 
 __all__ = ["Batch", "Handles"]
 
-_HANDLES_MAX = 64  # parents one batch keeps open: neighbours in a tree share few, and descriptors are scarce
+_HANDLES_MAX = 64  # parents that one batch keeps open: neighbours in a tree share few, and descriptors are scarce
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class _Kept(threading.local):
     """The handles that the batch of this thread keeps."""
 
     depth = 0
-    handles: dict[bytes, int] | None = None  # by path, the one used last at the end; None outside a batch
+    handles: dict[bytes, int] | None = None  # by path, the last used one at the end; None outside a batch
     names: set[bytes]  # at least the paths of handles, and all folders above them
 
     def make_room(self) -> None:
@@ -48,7 +48,8 @@ class _Kept(threading.local):
 
 
 class Batch:
-    """A parent is opened once, for this thread, and kept until the end; what was unlocked stays so until then."""
+    """A parent is opened once per thread and kept until the end of the batch; unlocked folders stay unlocked until
+    then."""
 
     __slots__ = ("_kept", "_unlocked")
 
@@ -88,8 +89,8 @@ class Handles:
         return Batch(self._kept, self._unlocked)
 
     def at(self, path: bytes, act: Callable[[int, bytes], T], *, making: bool = False, rights: int = ENTER) -> T:
-        """act(handle of the parent, last part); once more if it was a kept handle and proves to be stale, or if
-        the parent forbids us `rights`. `making`: that nothing is there yet is no sign of it."""
+        """Call act(handle of the parent, last part); again if the handle was a kept one and is stale, or if the parent
+        denies us `rights`. `making`: a missing entry is no sign of a stale handle."""
         try:
             while True:
                 parent, leaf = self.parent(path)
@@ -107,7 +108,7 @@ class Handles:
                 return self.at(path, act, making=making, rights=0)
 
     def parent(self, path: bytes) -> tuple[int, bytes]:
-        """An open handle of the folder that `path` is in, and its last part. Give it back with release()."""
+        """An open handle of the parent of `path`, and its last part. Call release() afterwards."""
         directory, slash, leaf = path.rpartition(b"/")
         if leaf in NO_NAMES or leaf.find(NUL) >= 0:
             raise DiskError(Trouble.NAME, path, "not a name inside the folder")
@@ -124,7 +125,7 @@ class Handles:
             fd = self._directories.open(directory, HOLD)
             kept.make_room()
             kept.names.update(_and_above(directory))
-        handles[directory] = fd  # at the end: the one asked for last is the last to be closed
+        handles[directory] = fd  # at the end: the last used handle is closed last
         return fd, leaf
 
     def release(self, parent: int) -> None:
@@ -132,13 +133,13 @@ class Handles:
             os.close(parent)
 
     def reopen_stale(self, error: OSError, *paths: bytes, making: bool) -> bool:
-        """True if `error` says that something is missing, but in a kept parent whose path names another
-        folder by now: ask again. OSError if no such folder is there any more."""
+        """True if `error` reports a missing entry in a kept parent whose path now names another folder: call again.
+        OSError if that folder does not exist."""
         handles = self._kept.handles
         if handles is None or error.errno not in MISSING:
             return False
         if not making and self._kernel.has_openat2 and len(paths[0]) <= PATH_MAX:
-            try:  # the short way, for the common case that it is absent indeed
+            try:  # the fast path: usually the entry really is absent
                 os.close(openat2(self._folder.handle, paths[0], PEEK))
             except OSError as absent:
                 if absent.errno in MISSING:
@@ -157,7 +158,7 @@ class Handles:
         return stale
 
     def forget(self, *paths: bytes) -> None:
-        """They name something else by now: nothing that this thread opened through them may be used again."""
+        """These paths name something else now: handles that this thread opened through them are not used again."""
         kept = self._kept
         if kept.handles is not None and not kept.names.isdisjoint(paths):
             kept.clear()

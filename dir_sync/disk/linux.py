@@ -1,4 +1,4 @@
-"""System calls that the standard library does not have, and what this kernel lacks of them.
+"""System calls that the standard library lacks, and replacements for those that this kernel lacks.
 
 In:   handles, names relative to them, flags.
 Out:  handles and numbers; OSError, or -1 and ctypes.get_errno() where the docstring says so.
@@ -46,7 +46,7 @@ class OpenHow(ctypes.Structure):
     flags: int
 
 
-_OPENAT2, _FCHMODAT2 = 437, 452  # the same number on all machines that Debian runs on
+_OPENAT2, _FCHMODAT2 = 437, 452  # the same number on all machines that Debian supports
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 _AT_FDCWD = -100
 _AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
@@ -55,11 +55,11 @@ _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 1, 2, 4, 8
 _INSIDE = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
 
 HOLD = OpenHow(os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, _INSIDE)
-"""A directory, as a place to act from."""
+"""A directory, to act relative to it."""
 READ = OpenHow(os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, 0, _INSIDE)
 """A directory, to list or sync it."""
 PEEK = OpenHow(os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0, _INSIDE)
-"""Anything, to see that it is there and no mount."""
+"""Any entry, to see that it exists and is no mount."""
 
 SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 READ_FILE = os.O_RDONLY | SAFELY
@@ -90,7 +90,7 @@ _PUNCH_HOLE = 1 | 2  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 
 _RENAME_ARGUMENTS = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 renameat2: Callable[[int, bytes, int, bytes, int], int]
-"""Parent and name, parent and name, flags; negative for a failure, whose errno ctypes.get_errno() tells."""
+"""Parent and name, parent and name, flags; a negative result is an error, with its errno in ctypes.get_errno()."""
 if hasattr(_libc, "renameat2"):
     _call = _libc["renameat2"]
     _call.restype = ctypes.c_int
@@ -100,7 +100,7 @@ else:
     _call = _libc["syscall"]
     _call.restype = ctypes.c_long
     _call.argtypes = (ctypes.c_long, *_RENAME_ARGUMENTS)
-    # An unknown machine asks for a call that no kernel has, and is told ENOSYS
+    # On an unknown machine the number is one that no kernel has, so the result is ENOSYS.
     renameat2 = functools.partial(_call, _RENAMEAT2.get(os.uname().machine, 1_000_000))
 
 _GET_FLAGS, _SET_FLAGS = (direction << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | number
@@ -110,7 +110,7 @@ _GET_FLAGS, _SET_FLAGS = (direction << 30 | struct.calcsize("l") << 16 | ord("f"
 
 @dataclass
 class Kernel:
-    """Which of the late calls this kernel has, and what stands in for those that it lacks."""
+    """Which of the newer calls this kernel has, and replacements for the others."""
 
     has_openat2: bool
     has_fchmodat2: bool
@@ -120,14 +120,14 @@ class Kernel:
         return Kernel(_have_openat2(), _have_fchmodat2())
 
     def change_mode(self, handle: int, mode: int) -> None:
-        """Of what is held open, by whatever kind of handle."""
+        """Change the mode of an open entry, by any kind of handle."""
         if self.has_fchmodat2:
             _check(_fchmodat2(_FCHMODAT2, handle, b"", mode, _AT_EMPTY_PATH))
         else:
             os.chmod(f"/proc/self/fd/{handle}", mode)
 
     def change_mode_at(self, parent: int, leaf: bytes, mode: int) -> None:
-        """Of anything but a link, which is left alone."""
+        """Change the mode of anything but a link."""
         if self.has_fchmodat2:
             _check(_fchmodat2(_FCHMODAT2, parent, leaf, mode, _AT_SYMLINK_NOFOLLOW))
             return
@@ -154,7 +154,7 @@ def openat2(at: int, path: bytes, how: OpenHow) -> int:
         if fd >= 0:
             return fd
         number = ctypes.get_errno()
-        if number not in (errno.EINTR, errno.EAGAIN):  # a signal, or a mount made just now
+        if number not in (errno.EINTR, errno.EAGAIN):  # interrupted by a signal, or by a mount made at that moment
             raise os_error(number)
 
 
@@ -170,34 +170,34 @@ def _have_openat2() -> bool:
 
 @functools.cache
 def _have_fchmodat2() -> bool:
-    """False before Linux 6.6. Asked with a handle that cannot be, so that nothing is changed."""
+    """False before Linux 6.6. Tested with an invalid handle, so that nothing is changed."""
     _fchmodat2(_FCHMODAT2, -1, b".", 0, _AT_SYMLINK_NOFOLLOW)
     return ctypes.get_errno() == errno.EBADF
 
 
 def sync_file_system(handle: int) -> None:
-    """Wait until everything written to the file system of `handle` is on the medium."""
+    """Wait until everything written to the file system of `handle` is durable."""
     _check(_syncfs(handle))
 
 
 def start_flush(handle: int, offset: int, length: int) -> None:
-    """Begin to write a range to the medium, without waiting. Never fails."""
+    """Start writing a range to the medium, without waiting. Never fails."""
     _sync_file_range(handle, offset, length, _SYNC_FILE_RANGE_WRITE)
 
 
 def is_too_long_for_the_disk(handle: int, length: int) -> bool:
-    """True if the file system says that no file can be that long. The kernel looks at that limit before it finds that there
-    is nothing to cut out: what is at that place would become zero, so the file has to be shorter."""
+    """True if the file system reports that no file can be that long. The kernel checks the limit before the range, so
+    nothing is written; but bytes at that place would become zero, so the file has to be shorter."""
     return bool(_fallocate(handle, _PUNCH_HOLE, length - 1, 1)) and ctypes.get_errno() == errno.EFBIG
 
 
 def lease(handle: int, kind: int) -> bool:
-    """True if a lease (fcntl(2)) is granted: until `handle` is closed. The signal that tells of somebody who waits for us
-    does nothing."""
+    """True if a lease (fcntl(2)) is granted, until `handle` is closed. The signal for a waiting opener is one that does
+    nothing."""
     try:
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, kind)
-    except (OSError, AttributeError):  # somebody has it open; it is not ours; or a system or file system without leases
+    except (OSError, AttributeError):  # another program has it open; it is not ours; or there are no leases here
         return False
     return True
 

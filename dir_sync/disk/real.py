@@ -1,7 +1,7 @@
-"""The real disk: the verbs of ports.Disk, each a step below the open parent of its path.
+"""The real disk: the verbs of ports.Disk, each relative to the open parent of its path.
 
 In:   paths relative to the folder, bytes.
-Out:  what the verb says; every failure is a DiskError.
+Out:  the result of the verb; every failure is a DiskError.
 Only the package imports it.
 """
 
@@ -38,22 +38,21 @@ T = TypeVar("T")
 class RealDisk:
     """ports.Disk on the file system.
 
-    Any thread may call any verb. `root` may be reached through links; what it was at that moment is held
-    open, so the verbs go on working on it whatever becomes of its path (see is_root_here). The folder itself,
-    b"", is good for stat, list, set_meta and sync_directory only; for every other verb it is a NAME that
-    cannot be.
+    Any thread may call any verb. `root` may be reached through links; the folder found there is held open, so the verbs
+    keep working on it whatever happens to its path (see is_root_here). The folder itself, b"", is valid for stat, list,
+    set_meta and sync_directory only; for every other verb it is an impossible NAME.
 
-    A link in a path: stat and list say None, as for a file in a path; every other verb fails with BOUNDARY.
-    A mount in a path (a bind mount too, where the kernel has openat2): every verb fails with BOUNDARY. An
-    entry that is a mount point of another device is OTHER.
+    A link inside a path: stat and list return None, as for a file inside a path; every other verb fails with BOUNDARY.
+    A mount inside a path (also a bind mount, if the kernel has openat2): every verb fails with BOUNDARY. An entry that
+    is a mount point of another device is OTHER.
 
-    A folder in it that is ours, and forbids its owner what a verb needs, is opened for the moment (u+rwx) and gets its
-    mode back, unless somebody has given it another meanwhile; every stat tells the mode it will have again. The shared
-    folder itself is left as it is: its mode is nobody's but this machine's.
+    A folder of ours whose mode denies its owner what a verb needs is unlocked temporarily (u+rwx) and gets its mode
+    back, unless a user changed it meanwhile; every stat reports the mode that it will have again. The mode of the
+    shared folder itself is left as it is: it concerns this machine only.
     """
 
     def __init__(self, root: str | bytes, kernel: Kernel | None = None) -> None:
-        """`kernel`: what it has of late system calls; it is asked if that is not given."""
+        """`kernel`: which newer system calls exist; detected if it is not given."""
         kernel = kernel or Kernel.found()
         self._folder = Folder(root)
         self._directories = Directories(self._folder, kernel)
@@ -69,22 +68,21 @@ class RealDisk:
         return self._renames.supports_exchange
 
     def batch(self) -> Batch:
-        """Inside `with disk.batch():` a parent is opened once, for this thread, and kept until the end.
+        """Inside `with disk.batch():` a parent is opened once per thread, and kept until the end.
 
-        A parent that another program moves meanwhile is followed to its new place, as by a program working in
-        it. But that something is absent is never said of a kept handle whose path has come to name another
-        folder.
+        A parent that another program moves meanwhile is followed to its new place. But an entry is reported as absent
+        only if the kept handle still is the folder that its path names.
 
-        A folder that is opened for the moment stays so until the end."""
+        A folder that was unlocked stays so until the end."""
         return self._handles.batch()
 
     def close(self) -> None:
-        """May be called twice. No verb may be called afterwards; files that are open stay open."""
+        """May be called twice. No verb may be called afterwards; open files stay open."""
         self._folder.close()
 
     def shut_all(self) -> None:
-        """Folders that an earlier run left open get their modes back, unless they have been given others since. Never
-        fails. Before the first of the other verbs."""
+        """Restore the modes of folders that an earlier run left unlocked, unless they were changed since. Never fails.
+        Call it before any other verb."""
         try:
             names = [name for name, _ in self.list(RESERVED_NAME) or [] if name.startswith(NOTE)]
             notes = [(self.read_link(RESERVED_NAME + b"/" + name), name) for name in names]
@@ -105,7 +103,7 @@ class RealDisk:
             raise disk_error(error, path) from error
 
     def list(self, path: bytes) -> builtins.list[tuple[bytes, Stat]] | None:
-        """If one entry cannot be looked at, all fails: left out, it would be taken for deleted."""
+        """If one entry cannot be examined, the whole call fails: a missing entry would be taken for deleted."""
         try:
             try:
                 return self._unlocked.entries(path)
@@ -118,11 +116,11 @@ class RealDisk:
             raise disk_error(error, path) from error
 
     def spelled(self, path: bytes) -> bytes | None:
-        """What is blind to spellings is wrapped: see `spelling`."""
+        """A disk that takes two spellings for one name is wrapped: see `spelling`."""
         return None
 
     def names(self, path: bytes) -> builtins.list[bytes] | None:
-        """What a folder lists, without looking at any of it; None if it is not there or is not a folder."""
+        """The names in a folder, without a stat of each; None if it does not exist or is not a folder."""
         try:
             fd = self._handles.open_to_read(path, LIST)
             try:
@@ -135,7 +133,7 @@ class RealDisk:
             raise disk_error(error, path) from error
 
     def folder_flags(self, path: bytes, add: int = 0) -> int:
-        """The inode flags of a folder, after `add` was set; 0 where there are none. DiskError if they cannot be set."""
+        """The inode flags of a folder, after `add` was set; 0 if there are none. DiskError if they cannot be set."""
         try:
             fd = self._handles.open_to_read(path, READ_NAMES)
             try:
@@ -158,7 +156,7 @@ class RealDisk:
 
     def read_small(self, path: bytes, size_max: int) -> tuple[Stat, bytes] | None:
         def read(parent: int, leaf: bytes) -> tuple[Stat, bytes] | None:
-            # The first stat keeps us from opening a device
+            # The stat before prevents opening a device.
             if not st.S_ISREG(os.stat(leaf, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise linux.os_error(errno.ELOOP)
             return read_small(parent, leaf, size_max)
@@ -193,7 +191,7 @@ class RealDisk:
             try:
                 self.remove_file(path)
             except DiskError:
-                pass  # the first trouble is the one to tell
+                pass  # report the first error
             raise
         finally:
             file.close()
@@ -225,8 +223,8 @@ class RealDisk:
         return OwnFile(self._open_file(path, os.O_RDWR | os.O_APPEND), path)
 
     def is_closed(self, path: bytes) -> bool:
-        """A read lease (fcntl(2)) is granted only if nobody has the file open for writing. Whoever opens it while we have
-        the lease waits for an instant; the signal that tells us so is one that does nothing."""
+        """A read lease (fcntl(2)) is granted only if nobody has the file open for writing. A program that opens it
+        while we have the lease waits for an instant; the signal about that is one that does nothing."""
         try:
             fd = self._open_file(path, os.O_RDONLY)
         except DiskError:
@@ -237,7 +235,7 @@ class RealDisk:
             os.close(fd)
 
     def make_directory(self, path: bytes, mode: int) -> None:
-        """`mode` whatever the umask is, as far as the file system has modes."""
+        """Sets `mode` whatever the umask is, if the file system has modes."""
 
         def make(parent: int, leaf: bytes) -> None:
             os.mkdir(leaf, mode & 0o777, dir_fd=parent)
@@ -246,7 +244,7 @@ class RealDisk:
                 if st.S_ISDIR(found.st_mode):
                     self._unlocked.change_mode(parent, leaf, found, mode)
             except OSError:
-                pass  # the folder is there in any case
+                pass  # the folder exists in any case
 
         self._act(path, make, making=True, rights=CHANGE)
 
@@ -264,10 +262,9 @@ class RealDisk:
         self._act(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent), rights=CHANGE)
 
     def rename(self, source: bytes, target: bytes) -> None:
-        """Where the file system has no RENAME_NOREPLACE it is not atomic, but still never replaces: a file is
-        linked to its new name and its old one removed, so that a crash may leave both; a folder takes the
-        place of an empty one made for it. Only where there are no hard links either it is a look and then a
-        rename: there a file that a program makes at `target` in between is lost."""
+        """Without RENAME_NOREPLACE it is not atomic, but still never replaces: a file is linked to its new name and the
+        old one removed, so a crash may leave both; a folder replaces an empty one made for it. Without hard links as
+        well, it is a stat and then a rename: a file that a program makes at `target` in between is lost."""
         self._renames.rename(source, target)
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> builtins.list[Stat | None | DiskError]:
@@ -275,16 +272,15 @@ class RealDisk:
             return self._renames.rename_many(moves)
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
-        """Where the file system has no RENAME_EXCHANGE it is done in steps, none of them undone by a crash:
-        `mine` is linked away to a spare name beside `theirs`, `theirs` renamed over it, the spare name renamed
-        to `theirs`. Then `mine` is never missing, but a file saved there between the first two steps is lost.
-        Folders, and files where there are no hard links, are renamed away instead of linked: for a moment
-        `mine` is missing."""
+        """Without RENAME_EXCHANGE it is done in steps that a crash does not undo: `mine` is linked to a spare name
+        beside `theirs`, `theirs` is renamed over it, and the spare name is renamed to `theirs`. `mine` is then never
+        missing, but a file saved there between the first two steps is lost. Folders, and files without hard links, are
+        renamed instead of linked: for a moment `mine` is missing."""
         self._renames.exchange(mine, theirs)
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:
-        """Setuid, setgid and sticky are never set: a file loses them, a folder keeps those it has. What is as
-        wished already is not touched. On failure the mode may have been set, and the mtime not."""
+        """Setuid, setgid and sticky are never set: a file loses them, a folder keeps those it has. Values that are
+        right already are not set. After a failure the mode may be set and the mtime not."""
 
         def change(parent: int, leaf: bytes) -> None:
             found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
@@ -359,7 +355,7 @@ class RealDisk:
         return self._folder.device, self._folder.inode
 
     def is_root_here(self) -> bool:
-        """Also false if the path cannot be looked at."""
+        """False also if the path cannot be examined."""
         return self._folder.is_here()
 
     # Steps

@@ -1,7 +1,7 @@
-"""Renames that never replace, and exchanges: by the flags of renameat2 where the file system has them, else in steps.
+"""Renames that never replace, and exchanges: by the flags of renameat2 if the file system has them, otherwise in steps.
 
 In:   two paths, or many pairs.
-Out:  it is done; DiskError.
+Out:  nothing; DiskError if it failed.
 Used by: real.
 """
 
@@ -32,19 +32,19 @@ _NO_FLAGS = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
 
 
 class Renames:
-    """What gives names in the folder to something else."""
+    """The verbs that rename."""
 
     def __init__(self, handles: Handles, unlocked: Unlocked) -> None:
         self._handles = handles
         self._unlocked = unlocked
-        self._exchanges: bool | None = None  # None: nobody has tried yet
+        self._exchanges: bool | None = None  # None: not tried yet
         self._in_steps = threading.Lock()
-        # Of our own threads, none takes a name between the look and the rename of another
+        # Prevents that one of our threads takes a name between the stat and the rename of another
 
     @property
     def supports_exchange(self) -> bool:
-        """False if exchange() is not atomic here. Tried out, once, on two files in `.dir_sync`; true as long
-        as that folder is not there."""
+        """False if exchange() is not atomic here. Tested once, on two files in `.dir_sync`; true as long as that folder
+        does not exist."""
         if self._exchanges is None:
             self._try_exchange()
         return self._exchanges is not False
@@ -56,9 +56,10 @@ class Renames:
         self._move(mine, theirs, _EXCHANGE)
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> list[Stat | None | DiskError]:
-        """rename for each, and the stat of its new name then (None: it is gone again). Known here: we are in a batch."""
+        """rename for each, and the stat of its new name afterwards (None: it is gone again). The caller is in a
+        batch."""
         moved: list[Stat | None | DiskError] = []
-        at: tuple[bytes, bytes] | None = None  # the folders that `here` and `there` are open for
+        at: tuple[bytes, bytes] | None = None  # the folders for which `here` and `there` are open
         here = there = -1
         parent = self._handles.parent
         for source, target in moves:
@@ -78,7 +79,7 @@ class Renames:
                     or renameat2(here, mine, there, theirs, _NOREPLACE) < 0
                 ):
                     at = None
-                    self.rename(source, target)  # the long way knows what to do, or says what is wrong
+                    self.rename(source, target)  # the general verb handles it, or reports the error
                     moved.append(self._stat(target))
                     continue
             except OSError as error:
@@ -110,7 +111,8 @@ class Renames:
                 self._rename_fresh(source, target, flag)
             except PermissionError as denied:
                 wanted = [(parent_of(source), CHANGE), (parent_of(target), CHANGE)]
-                if parent_of(source) != parent_of(target):  # a folder that gets another parent is changed itself
+                # moving a folder to another parent changes the folder itself
+                if parent_of(source) != parent_of(target):
                     wanted += [(path, WRITE) for path in ((source, target) if flag == _EXCHANGE else (source,))]
                 with self._unlocked.allow(denied, *wanted):
                     self._rename_fresh(source, target, flag)
@@ -141,7 +143,7 @@ class Renames:
                     number = ctypes.get_errno()
                 if number not in _NO_FLAGS:
                     raise os_error(number)
-                if _is_one_in_the_other(source, target):  # that is EINVAL on any file system
+                if _is_one_in_the_other(source, target):  # EINVAL on any file system
                     raise _nested(here, mine, there, theirs, flag)
                 if flag == _EXCHANGE:
                     self._exchanges = False
@@ -180,7 +182,7 @@ def _is_one_in_the_other(mine: bytes, theirs: bytes) -> bool:
 
 
 def _nested(here: int, mine: bytes, there: int, theirs: bytes, flag: int) -> OSError:
-    """Why one name cannot become another that lies below or above it."""
+    """Why a name cannot be moved to a name below or above it."""
     if not steps.is_taken(here, mine) or (flag == _EXCHANGE and not steps.is_taken(there, theirs)):
         return os_error(errno.ENOENT)
     return os_error(errno.EEXIST if flag != _EXCHANGE and steps.is_taken(there, theirs) else errno.EINVAL)

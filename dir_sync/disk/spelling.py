@@ -1,11 +1,11 @@
 """Disks that find a name under another spelling (vfat, exFAT, NTFS, casefold folders): here a name is what the listing says.
 
-In:   a disk as it is.
-Out:  the same disk; on one that is blind to spellings, a name that is listed otherwise is not there.
-Rule: the listing is the truth. What a look by name finds counts only if the folder, and each one above it, lists that
-      very name. No table of letters decides: each file system has its own, and only it knows what it takes for equal.
+In:   any disk.
+Out:  the same disk; on one that ignores spelling, a name that is listed under another spelling does not exist.
+Rule: the listing decides. An entry found by name counts only if its folder, and each folder above it, lists exactly
+that name. There is no table of letters: each file system has its own rules for equal names.
 
-A healthy disk is returned as it is: nothing here costs it anything.
+A disk that distinguishes all names is returned unchanged, at no cost.
 Only the package imports it, for `daemon` and `history`. It knows any Disk, and no other module of disk/.
 """
 
@@ -26,20 +26,20 @@ from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Writer
 __all__ = ["Blindness", "RawDisk", "SpelledDisk", "probe", "truthful"]
 
 _CASEFOLD = 0x40000000
-"""FS_CASEFOLD_FL: ext4, f2fs, bcachefs and tmpfs have folders that are blind to case, if their user wants that."""
+"""FS_CASEFOLD_FL: folders of ext4, f2fs, bcachefs and tmpfs can ignore case, if their user sets this flag."""
 
-_COMPOSED, _DECOMPOSED = "\u00e9".encode(), "e\u0301".encode()  # one letter, in two spellings of Unicode
-_STRIPPED = (b".", b" ")  # FAT leaves them out at the end of a name
+_COMPOSED, _DECOMPOSED = "\u00e9".encode(), "e\u0301".encode()  # one letter, in two Unicode forms
+_STRIPPED = (b".", b" ")  # FAT drops them at the end of a name
 
 
 class RawDisk(Disk, Protocol):
-    """A disk as it is, and what tells whether it is blind."""
+    """A disk, with the verbs that show whether it ignores spelling."""
 
     def names(self, path: bytes) -> Sequence[bytes] | None:
-        """What a folder lists, without looking at any of it; None if it is not there or is not a folder."""
+        """The names in a folder, without a stat of each; None if it does not exist or is not a folder."""
 
     def folder_flags(self, path: bytes, add: int = 0) -> int:
-        """The inode flags of a folder, after `add` was set; 0 where there are none. DiskError if it cannot be set."""
+        """The inode flags of a folder, after `add` was set; 0 if there are none. DiskError if it cannot be set."""
 
 
 class Blindness(Enum):
@@ -49,13 +49,14 @@ class Blindness(Enum):
 
 
 def truthful(disk: RawDisk) -> Disk:
-    """The disk itself if each name is itself there, else one that says so. Our own folder is there already."""
+    """The disk itself if it distinguishes all names; otherwise one that hides other spellings. Our own folder must
+    exist."""
     blindness, keeps = probe(disk)
     return disk if blindness is Blindness.NONE else SpelledDisk(disk, blindness is Blindness.ALL, keeps)
 
 
 def probe(disk: RawDisk) -> tuple[Blindness, bool]:
-    """What a disk is, and whether it lists new names as they were given. Tried on our own folder, and on names in it."""
+    """Which disk it is, and whether it lists new names as they were given. Tested with names in our own folder."""
     other = RESERVED_NAME.upper()
     is_blind = _exists(disk, other) and other not in (disk.names(b"") or ())
     keeps = True
@@ -65,7 +66,7 @@ def probe(disk: RawDisk) -> tuple[Blindness, bool]:
         try:
             disk.create(path).close()
         except DiskError:
-            continue  # no room, or no such name can be: what is known by now has to do
+            continue  # the disk is full, or the name is impossible: decide by what is known
         others = (name.swapcase(), mark + (_DECOMPOSED if name.endswith(_COMPOSED) else _COMPOSED), name + b".")
         is_blind |= any(_exists(disk, RESERVED_NAME + b"/" + other) for other in others)
         keeps &= name in (disk.names(RESERVED_NAME) or (name,))
@@ -83,7 +84,7 @@ def _exists(disk: RawDisk, path: bytes) -> bool:
 
 
 def _can_fold(disk: RawDisk, path: bytes) -> bool:
-    """True if this file system can have folders that are blind to case: an empty one of ours is made so."""
+    """True if folders of this file system can ignore case: tested on an empty folder of ours."""
     try:
         disk.make_directory(path, 0o700)
     except DiskError:
@@ -100,11 +101,11 @@ def _remove(verb: Callable[[bytes], None], path: bytes) -> None:
     try:
         verb(path)
     except DiskError:
-        pass  # an empty thing stays behind in our own folder
+        pass  # an empty entry stays in our own folder
 
 
 class _Local(threading.local):
-    """What the folders list that the batch of this thread has met; None: names are themselves in this one."""
+    """Listings that the batch of this thread has read; None: the folder distinguishes all names."""
 
     depth = 0
     known: dict[bytes, frozenset[bytes] | None] | None = None
@@ -114,8 +115,8 @@ class SpelledDisk:
     """ports.Disk. See the module."""
 
     def __init__(self, disk: RawDisk, everywhere: bool, keeps: bool) -> None:
-        """`everywhere`: each folder may be blind, not only those with the casefold flag. `keeps`: new names are listed as
-        they were given."""
+        """`everywhere`: any folder may ignore spelling, not only those with the casefold flag. `keeps`: new names are
+        listed as they were given."""
         self._disk = disk
         self._everywhere = everywhere
         self._keeps = keeps
@@ -142,8 +143,8 @@ class SpelledDisk:
         return real if is_other else None
 
     def _listed_as(self, prefix: bytes, part: bytes, names: Sequence[bytes], found: Stat) -> bytes:
-        """The listed name of what is found as `part`; `part` itself if that cannot be told. The likely ones first: inode
-        numbers of network and FUSE file systems may be made up for each spelling."""
+        """The listed name of the entry found as `part`; `part` itself if that is unknown. Similar names are tried
+        first: network and FUSE file systems may make up an inode number for each spelling."""
         key = _key(part)
         alike = [name for name in names if _key(name) == key]
         if len(alike) == 1:
@@ -158,7 +159,8 @@ class SpelledDisk:
         return part
 
     def _is_listed(self, path: bytes) -> bool:
-        """Known here: a look by this name has found something. True if its folders list it so."""
+        """True if the folders of `path` list it in exactly this spelling. The caller has found an entry by this
+        name."""
         if not path or path == RESERVED_NAME or path.startswith(RESERVED_NAME + b"/"):
             return True
         folder = b""
@@ -187,7 +189,7 @@ class SpelledDisk:
             raise DiskError(Trouble.ABSENT, path, "the disk spells it otherwise")
 
     def _changes(self, *paths: bytes) -> None:
-        """What was known of these names, and of what is below them, is known no more."""
+        """Forget what was known of these names and of everything below them."""
         known = self._local.known
         for path in paths if known else ():
             assert known is not None
@@ -255,7 +257,7 @@ class SpelledDisk:
         return self._disk.create_many(path, files)  # in our own folder
 
     def reopen(self, path: bytes) -> Writer:
-        return self._disk.reopen(path)  # ours
+        return self._disk.reopen(path)  # a file of ours
 
     def make_directory(self, path: bytes, mode: int) -> None:
         self._must_be_listed(parent_of(path))
@@ -269,7 +271,7 @@ class SpelledDisk:
         self._disk.make_link(path, target)
 
     def _must_be_kept(self, path: bytes, undo: Callable[[bytes], None]) -> None:
-        """Where new names may be changed: what has just been given one is taken back if the listing has another."""
+        """On a disk that changes new names: undo if the listing shows another name than the one just given."""
         if (self._keeps and not path.endswith(_STRIPPED)) or path.startswith(RESERVED_NAME + b"/"):
             return
         if not self._is_listed(path):
@@ -362,6 +364,6 @@ class SpelledDisk:
 
 
 def _key(name: bytes) -> str:
-    """Names that some file system takes for equal have equal keys, mostly."""
+    """A key that is equal for most names that some file system takes for one."""
     text = name.decode("utf-8", "surrogateescape")
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).rstrip(". ")

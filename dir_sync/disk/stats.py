@@ -1,4 +1,4 @@
-"""What a name in the folder is: os.stat_result becomes Stat.
+"""Converts os.stat_result to Stat.
 
 In:   an open parent and a name, or an open directory.
 Out:  Stats. An entry beyond a mount is OTHER.
@@ -21,7 +21,7 @@ KINDS = {st.S_IFREG: Kind.FILE, st.S_IFDIR: Kind.DIRECTORY, st.S_IFLNK: Kind.SYM
 
 _ENCODING, _HANDLER = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
-_new = tuple.__new__  # Stat(...) takes twice as long, and scans make millions
+_new = tuple.__new__  # calling Stat() takes twice as long, and scans make millions
 
 
 def stat_of(kind: Kind, found: os.stat_result) -> Stat:
@@ -45,10 +45,10 @@ def names_in(handle: int) -> list[bytes]:
 
 
 class Stats:
-    """Looks at names as they are on the disk just now. All raise OSError."""
+    """Examines entries as they are on the disk now. All methods raise OSError."""
 
     def __init__(self, kernel: Kernel, device: int) -> None:
-        """`device`: the shared folder's."""
+        """`device`: the device of the shared folder."""
         self._kernel = kernel
         self._device = device
 
@@ -64,7 +64,7 @@ class Stats:
         return kind if found.st_dev == self._device else self._foreign(kind, parent, leaf)
 
     def entries(self, handle: int) -> list[tuple[bytes, Stat]]:
-        """What is in an open directory. What vanishes meanwhile is left out."""
+        """The entries of an open directory. Those that vanish meanwhile are left out."""
         listing: list[tuple[bytes, Stat]] = []
         add, look, kinds, device = listing.append, os.stat, KINDS, self._device
         encoding, handler = _ENCODING, _HANDLER
@@ -81,11 +81,11 @@ class Stats:
         return listing
 
     def _foreign(self, kind: Kind, parent: int, leaf: bytes) -> Kind:
-        """The kind of an entry whose device is not the folder's: OTHER if it is a boundary. EXDEV if it is
+        """The kind of an entry on another device than the folder: OTHER if it is a mount point. Raises EXDEV if it is
         below one.
 
-        A directory is one: a mount, or a subvolume, into which nothing can be renamed. A file need not be:
-        overlayfs gives its files the devices of its layers. Of files only a mounted one is."""
+        A directory counts as one: a mount, or a subvolume, into which nothing can be renamed. A file need not:
+        overlayfs gives its files the devices of its layers. Of files only a mounted one counts."""
         if kind == Kind.DIRECTORY:
             return Kind.OTHER
         if os.fstat(parent).st_dev != self._device:

@@ -1,7 +1,7 @@
-"""Renames for file systems without the flags of renameat2: a rename that never replaces and an exchange, in steps.
+"""Renames for file systems without the flags of renameat2: a rename that never replaces, and an exchange, in steps.
 
 In:   two open parents and two names.
-Out:  it is done, or OSError and all is as it was. A crash in between may leave both names, or a spare one.
+Out:  nothing, or OSError with everything as it was. A crash in between may leave both names, or a spare one.
 Used by: renames. It lets one thread in at a time.
 """
 
@@ -23,11 +23,11 @@ def spare_name() -> bytes:
 
 
 def rename(here: int, mine: bytes, there: int, theirs: bytes) -> None:
-    """A file is linked to its new name and its old one removed. A folder takes the place of an empty one made for it.
-    Where there are no hard links: a look, and then a rename."""
+    """A file is linked to its new name and the old one removed. A folder replaces an empty one made for it. Without
+    hard links: a stat, and then a rename."""
     found = os.stat(mine, dir_fd=here, follow_symlinks=False)
     if st.S_ISDIR(found.st_mode):
-        os.mkdir(theirs, 0o700, dir_fd=there)  # takes the name, or finds it taken
+        os.mkdir(theirs, 0o700, dir_fd=there)  # reserves the name, or fails if it is taken
         try:
             os.rename(mine, theirs, src_dir_fd=here, dst_dir_fd=there)
         except OSError as error:
@@ -49,7 +49,7 @@ def rename(here: int, mine: bytes, there: int, theirs: bytes) -> None:
         os.rename(mine, theirs, src_dir_fd=here, dst_dir_fd=there)
         return
     try:
-        # A program that saves by renaming may just have put a new file here: that one stays
+        # A program that saves by renaming may just have put a new file here: keep it.
         if os.path.samestat(os.stat(mine, dir_fd=here, follow_symlinks=False), found):
             os.unlink(mine, dir_fd=here)
     except FileNotFoundError:
@@ -60,8 +60,8 @@ def rename(here: int, mine: bytes, there: int, theirs: bytes) -> None:
 
 
 def exchange(here: int, mine: bytes, there: int, theirs: bytes) -> None:
-    """`theirs` is linked away to a spare name beside `mine`, `mine` renamed over it, the spare name renamed to `mine`.
-    What cannot be linked is renamed away."""
+    """`theirs` is linked to a spare name beside `mine`, `mine` is renamed over it, and the spare name is renamed to
+    `mine`. An entry that cannot be linked is renamed."""
     first = os.stat(mine, dir_fd=here, follow_symlinks=False)
     second = os.stat(theirs, dir_fd=there, follow_symlinks=False)
     if os.path.samestat(first, second):

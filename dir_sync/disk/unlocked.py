@@ -1,10 +1,10 @@
-"""Folders of ours whose mode forbids their owner what a verb needs: they are unlocked for the moment.
+"""Our folders whose mode denies their owner what a verb needs: they are unlocked temporarily.
 
 In:   a verb that was denied, and the rights that it needs on which folders.
-Out:  it is tried again while these folders are u+rwx; then they get their modes back, unless somebody has given them
-      others meanwhile. Every stat tells the mode that a folder will have again. If the program dies in between, notes in
-      `.dir_sync` tell the next start.
-Rule: who changes or reads the mode of a folder asks here: a folder that is unlocked just now has two.
+Out:  the verb is tried again while these folders are u+rwx; then they get their modes back, unless a user changed them
+meanwhile. Every stat reports the mode that a folder will have again. If the program dies in between, notes in
+`.dir_sync` inform the next start.
+Rule: every read or change of a folder's mode goes through here, because an unlocked folder has two modes.
 Used by: attributes, handles, real, renames.
 """
 
@@ -28,25 +28,25 @@ from dir_sync.ports import DiskError
 __all__ = ["CHANGE", "ENTER", "LIST", "NOTE", "READ_NAMES", "WRITE", "Unlocked"]
 
 ENTER, CHANGE, WRITE, READ_NAMES, LIST = 0o100, 0o300, 0o200, 0o400, 0o500
-"""What a folder must allow its owner."""
+"""The rights that a folder must give its owner."""
 
 NOTE = b"opened-"
-"""In our own folder: a link whose name tells inode and process, and its target mode and path."""
+"""In our own folder: a link whose name contains inode and process, and whose target contains mode and path."""
 
-_KEPT_MAX = 64  # folders that one batch keeps unlocked: each holds a descriptor
+_KEPT_MAX = 64  # folders that one batch keeps unlocked: each uses a descriptor
 
 
 class _Folder:
-    """A folder of ours that is unlocked for the moment. All of it under the lock of `Unlocked`."""
+    """A folder of ours that is unlocked. All access under the lock of `Unlocked`."""
 
     __slots__ = ("handle", "key", "mode", "path", "users", "wide")
 
     def __init__(self, handle: int, key: tuple[int, int], path: bytes) -> None:
-        self.handle = handle  # so that a rename meanwhile does not matter, and its inode stays its own
+        self.handle = handle  # kept open, so that a rename does not matter and its inode is not reused
         self.key = key  # device and inode
         self.path = path
-        self.users = 0  # verbs, and batches
-        self.mode = self.wide = -1  # what it will have again; what it has now
+        self.users = 0  # number of verbs and batches that use it
+        self.mode = self.wide = -1  # the mode to restore; the mode it has now
 
     @property
     def note(self) -> bytes:
@@ -54,13 +54,13 @@ class _Folder:
 
 
 class _Kept(threading.local):
-    """What the batch of this thread keeps unlocked, each once; None outside a batch."""
+    """The folders that the batch of this thread keeps unlocked, each once; None outside a batch."""
 
     folders: list[_Folder] | None = None
 
 
 class Unlocked:
-    """The folders that are unlocked just now, by whichever thread."""
+    """The folders that are unlocked now, by any thread."""
 
     def __init__(self, folder: Folder, kernel: Kernel, directories: Directories, stats: Stats) -> None:
         self._root = folder
@@ -68,15 +68,15 @@ class Unlocked:
         self._directories = directories
         self._stats = stats
         self._kept = _Kept()
-        self._lock = threading.Lock()  # over modes of folders and the two below
+        self._lock = threading.Lock()  # protects modes of folders and the two fields below
         self._folders: dict[tuple[int, int], _Folder] = {}
-        self._turn = 0  # changes before a folder is unlocked, and when it has its mode again
+        self._turn = 0  # incremented before a folder is unlocked, and after its mode was restored
 
     # For verbs that were denied
 
     @contextlib.contextmanager
     def allow(self, denied: OSError, *wanted: tuple[bytes, int]) -> Iterator[None]:
-        """Inside, these folders allow us these rights. `denied` is raised if that cannot be had, or is so already."""
+        """Inside, these folders give us these rights. Raises `denied` if that is impossible, or is so already."""
         unlocked = self._unlock(wanted) if denied.errno == errno.EACCES else []
         if not unlocked:
             raise denied
@@ -92,7 +92,7 @@ class Unlocked:
             self._restore(unlocked)
 
     def begin_batch(self) -> None:
-        """From now on this thread keeps unlocked what it unlocks."""
+        """From now on this thread keeps the folders that it unlocks."""
         self._kept.folders = []
 
     def end_batch(self) -> None:
@@ -100,9 +100,9 @@ class Unlocked:
         self._restore(kept or ())
 
     def restore_all(self, notes: Iterable[tuple[bytes, bytes]]) -> None:
-        """Folders that an earlier run left unlocked get their modes back, unless they have been given others since.
-        `notes`: target and name of each. Never fails."""
-        for note, name in sorted(notes, key=lambda each: -len(each[0])):  # a folder after what is in it
+        """Restore the modes of folders that an earlier run left unlocked, unless they were changed since. `notes`:
+        target and name of each. Never fails."""
+        for note, name in sorted(notes, key=lambda each: -len(each[0])):  # a folder after its content
             mode, _, path = note.partition(b" ")
             try:
                 fd = self._directories.open(path, HOLD)
@@ -117,14 +117,14 @@ class Unlocked:
                 finally:
                     os.close(fd)
             except (OSError, DiskError, ValueError):
-                pass  # it has moved, or is not ours any more
+                pass  # it was moved, or is not ours any more
             self._remove_note(name)
 
     # For whoever reads or gives modes
 
     def stat_at(self, parent: int, leaf: bytes) -> Stat:
-        """A folder that is unlocked for the moment has the mode that it will have again. Whoever unlocks one or
-        restores it counts a turn, so that a mode that was read meanwhile is read once more."""
+        """The stat of an entry; an unlocked folder is reported with the mode that it will have again. Unlocking and
+        restoring count a turn, so that a mode that was read meanwhile is read again."""
         turn = self._turn
         found = self._stats.at(parent, leaf)
         if found.kind is not Kind.DIRECTORY or not (self._folders or self._turn != turn):
@@ -137,7 +137,7 @@ class Unlocked:
             return found._replace(mode=one.mode & 0o777)
 
     def entries(self, path: bytes) -> list[tuple[bytes, Stat]]:
-        """Names and stats of what is in a directory; see stat_at. OSError."""
+        """Names and stats of the entries of a directory; see stat_at. OSError."""
         turn = self._turn
         fd = self._directories.open(path, READ)
         try:
@@ -157,8 +157,8 @@ class Unlocked:
             os.close(fd)
 
     def change_mode(self, parent: int, leaf: bytes, found: os.stat_result, mode: int) -> None:
-        """`leaf` was a file or a directory just now, as `found` says; if it has become a link, that is left alone.
-        A directory keeps its setuid, setgid and sticky bits. One that is unlocked gets the mode at the end."""
+        """`leaf` was a file or a directory a moment ago (`found`); if it has become a link, it is left alone. A
+        directory keeps its setuid, setgid and sticky bits. An unlocked directory gets the mode at the end."""
         mode &= 0o777
         if not st.S_ISDIR(found.st_mode):
             if found.st_mode & 0o7777 != mode:
@@ -178,12 +178,12 @@ class Unlocked:
     # Unlocking and restoring
 
     def _unlock(self, wanted: Iterable[tuple[bytes, int]]) -> list[_Folder]:
-        """Unlock what can be unlocked; each of them is to be restored."""
+        """Unlock the folders that can be unlocked. The caller has to restore each."""
         unlocked: list[_Folder] = []
         for path, rights in wanted:
             parts = path.split(b"/")
             if path.find(NUL) >= 0 or not NO_NAMES.isdisjoint(parts):
-                continue  # not in the folder, or the folder itself
+                continue  # outside the folder, or the folder itself
             try:
                 at = os.dup(self._root.handle)
                 try:
@@ -199,7 +199,7 @@ class Unlocked:
                 finally:
                     os.close(at)
             except OSError:
-                continue  # not a folder, or not to be had: what is tried again will tell
+                continue  # not a folder, or not accessible: the second try of the verb reports it
         return unlocked
 
     def _unlock_one(self, handle: int, path: bytes, rights: int, unlocked: list[_Folder]) -> None:
@@ -213,22 +213,22 @@ class Unlocked:
                 if not rights & ~mode or found.st_uid != os.geteuid():
                     return
                 if mode & st.S_ISGID and found.st_gid not in (os.getegid(), *os.getgroups()):
-                    return  # the kernel would take that bit away for good
+                    return  # the kernel would drop that bit permanently
                 one = _Folder(os.dup(handle), (found.st_dev, found.st_ino), path)
                 self._turn += 1
                 self._folders[one.key] = one
             elif rights & ~mode == 0:
-                mode = -1  # known here: another thread has unlocked it since we were denied
+                mode = -1  # another thread has unlocked it since we were denied
             one.users += 1
             unlocked.append(one)
             try:
                 if mode >= 0:
                     self._widen(one, mode)
             except OSError:
-                pass  # it keeps its mode, and we are denied once more
+                pass  # it keeps its mode, and the verb is denied again
 
     def _widen(self, one: _Folder, mode: int) -> None:
-        """Known here: we have the lock. `mode` is what it will have again. The note comes first."""
+        """Unlock one folder; the caller has the lock. `mode` is the mode to restore. The note is written first."""
         one.mode, one.wide = mode, mode | 0o700
         name = one.note
         self._remove_note(name)
@@ -239,7 +239,7 @@ class Unlocked:
             finally:
                 os.close(ours)
         except OSError:
-            pass  # no room, or too long a path: if we die just now, it stays unlocked
+            pass  # no space, or the path is too long: if the program dies now, the folder stays unlocked
         self._kernel.change_mode(one.handle, one.wide)
 
     def _remove_note(self, name: bytes) -> None:
@@ -263,7 +263,7 @@ class Unlocked:
                         self._kernel.change_mode(one.handle, one.mode)
                     self._remove_note(one.note)
                 except OSError:
-                    pass  # the note tells the next start
-                self._turn += 1  # before it is taken from the list: see stat_at
+                    pass  # the note informs the next start
+                self._turn += 1  # before it is removed from the table: see stat_at
                 del self._folders[one.key]
             os.close(one.handle)

@@ -1,6 +1,6 @@
-"""The shared folder as a place: may it be shared now, and who holds it.
+"""The shared folder as a place: whether it may be shared now, and which program has its lock.
 
-    root    is the folder there? A disk that is not mounted looks like an empty folder
+    root    does the folder exist? A disk that is not mounted looks like an empty folder
     state   `.dir_sync`: its lock, and the index in it
 
 May import: `dir_sync.core`, `dir_sync.config`, `dir_sync.index`, `dir_sync.reporting`. Who calls it: `daemon`, `history`, `cli`.

@@ -1,8 +1,8 @@
-"""Is the folder there? A disk that is not mounted looks like an empty folder, and must not be taken for one.
+"""Whether the folder is there. A disk that is not mounted looks like an empty folder, and must not be taken for one.
 
-In:   the folder's path. Out: why it cannot be used now, in words, or "".
-Rule: a folder that was shared from this machine before is not begun anew because it is empty today and on another file
-      system: the disk is not mounted.
+In:   the folder's path. Out: the reason why it cannot be used now, as text, or "".
+Rule: if a folder was shared from this machine before, and is now empty and on another file system, its disk is not
+mounted; it is not shared as a new folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FOLDERS_MAX = 1_000
 
 
 def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False) -> str:
-    """`was`: device and inode that it had a moment ago, when this very run shared it. `fresh`: the user says that it is
+    """`was`: device and inode that it had a moment ago, when this run shared it. `fresh`: the user says that it is
     meant to be empty."""
     name = show(os.fsencode(folder))
     try:
@@ -49,7 +49,7 @@ def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False
 
 
 def reason_against(folder: str) -> str:
-    """Why this folder cannot be shared: one that is shared itself is above it, or in it."""
+    """Why this folder cannot be shared: a shared folder is above it, or in it."""
     name = show(os.fsencode(folder))
     above = os.path.dirname(folder)
     while True:
@@ -69,14 +69,14 @@ def _is_shared(folder: str) -> bool:
 
 
 def known_as(text: str) -> str:
-    """The path under which the folder that a user writes so was shared before, by this user on this machine; "": it was not.
-    Whatever has that path now."""
+    """The path under which this user shared the folder `text` before on this machine; "" if it was not shared. What is
+    at the path now does not matter."""
     known = _known()
     return next((path for path in _paths(text) if path in known), "")
 
 
 def remember(folder: str) -> None:
-    """This folder is shared from here, and on which file system it is."""
+    """Remember that this folder is shared from here, and its file system."""
     known = _known()
     try:
         device = os.stat(folder).st_dev
@@ -90,7 +90,8 @@ def remember(folder: str) -> None:
 
 
 def say_paused(folder: str, reason: str) -> None:
-    """Leave word where other commands look: the folder itself, with the socket in it, may be away. "": it goes on."""
+    """Store the reason of a pause where other commands find it: the folder itself, with the socket in it, may be
+    missing. "": the pause is over."""
     said = user_state.read(_PAUSED)
     known = {other: word for other, word in said.items() if other != folder and _is_alive(word)}
     if reason:
@@ -100,7 +101,7 @@ def say_paused(folder: str, reason: str) -> None:
 
 
 def paused(text: str) -> str:
-    """Why the node of a folder (as a user writes it) is waiting; "": none says that it is."""
+    """Why the node of a folder (as a user types it) is paused; "": it is not, as far as is known."""
     said = user_state.read(_PAUSED)
     for path in _paths(text):
         word = said.get(path)
@@ -110,7 +111,7 @@ def paused(text: str) -> str:
 
 
 def _paths(text: str) -> list[str]:
-    """What a user writes, as a path without links; then the same, but a link at its end is taken for the folder itself."""
+    """The typed path with all links resolved; then the path where a link at the end is kept as it is."""
     try:
         real = os.path.realpath(text) if text else ""
     except (OSError, ValueError):  # the current folder is gone; a NUL byte
@@ -122,7 +123,7 @@ def _paths(text: str) -> list[str]:
 
 
 def _is_alive(word: object) -> bool:
-    """`word`: of a node that was paused."""
+    """`word`: the note of a paused node."""
     if not isinstance(word, list) or len(word) != 2 or not isinstance(word[0], int) or word[0] <= 0:
         return False
     try:
@@ -130,10 +131,10 @@ def _is_alive(word: object) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        pass  # somebody else's
+        pass  # a process of another user
     return True
 
 
 def _known() -> dict[str, int]:
-    """Folders that were shared, and the devices that they were on."""
+    """Folders that were shared, and their devices."""
     return {folder: device for folder, device in user_state.read(_FOLDERS).items() if isinstance(device, int)}

@@ -1,7 +1,7 @@
-"""The folder's own state, `.dir_sync`: who holds it, and the index in it.
+"""The folder's own state, `.dir_sync`: its lock, and the index in it.
 
 In:   the folder's path. Out: a lock that is held until it is closed, and the index.
-Rule: one program at a time writes the index of a folder.
+Rule: only one program at a time writes the index of a folder.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from dir_sync.reporting.log import logger
 __all__ = ["AT_REST", "lock", "open_index"]
 
 AT_REST = "at rest"
-"""Note of the index: it knows all that is in the history. 0 while anything is displaced whose note may be missing."""
+"""Index note: the index lists everything in the history. 0 while a version may be displaced and not recorded."""
 
-_BESIDE_BYTES = 64 * 1024  # what SQLite's files beside a database need at least
+_BESIDE_BYTES = 64 * 1024  # the minimum size of SQLite's files beside a database
 
 
 def lock(root: bytes) -> int:
-    """A handle that holds the folder until it is closed. ConfigError if another program holds it, or it cannot be had."""
+    """A handle that locks the folder until it is closed. ConfigError if another program has the lock, or if it cannot
+    be made."""
     path = root + b"/" + limits.RESERVED_NAME
     if not _is_in(root, path):
         raise ConfigError(f"{show(path)} has to be a folder on the same file system as {show(root)}, not a link")
@@ -57,8 +58,8 @@ def lock(root: bytes) -> int:
 
 
 def open_index(root: bytes, dice: random.Random) -> Index:
-    """The index of a folder whose lock is held. A damaged one is set aside; if one was lost, that is said. ConfigError if
-    there can be none."""
+    """The index of a locked folder. A damaged one is moved aside; a lost one is reported. ConfigError if there can be
+    none."""
     path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
     lost = _is_lost(root, path)
     _keep_private(path)
@@ -90,24 +91,24 @@ def open_index(root: bytes, dice: random.Random) -> Index:
 
 
 def _keep_private(path: bytes) -> None:
-    """Make the index file 0600, new or old, whatever the umask: it names every file and every version in the history.
-    SQLite gives the files beside a new database the mode of the database; those that are there already get it here."""
+    """Give the index file mode 0600, new or old, whatever the umask: it names every file and every version in the
+    history. SQLite gives new files beside a database the mode of the database; existing ones get it here."""
     for name, flags in ((path, os.O_CREAT), (path + b"-wal", 0), (path + b"-shm", 0)):
         try:
             handle = os.open(name, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
         except OSError:
-            continue  # it is not there; or SQLite fails for the same reason, and says so
+            continue  # it does not exist; or SQLite fails for the same reason, and reports it
         try:
             if stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:
                 os.fchmod(handle, 0o600)
         except OSError:
-            pass  # the file system knows no modes, or the file is another user's
+            pass  # the file system has no modes, or the file belongs to another user
         finally:
             os.close(handle)
 
 
 def _make_private(folder: bytes) -> None:
-    """Make our folder, unless it is there: 0700, also under a umask that takes rights from its owner."""
+    """Make our folder, if it is missing: 0700, also under a umask that takes rights from its owner."""
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
@@ -118,16 +119,16 @@ def _make_private(folder: bytes) -> None:
 
 
 def _is_in(root: bytes, path: bytes) -> bool:
-    """False if what is written below `path` would be written elsewhere."""
+    """False if a file written below `path` would be outside the folder."""
     try:
         found = os.lstat(path)
         return not stat.S_ISLNK(found.st_mode) and found.st_dev == os.stat(root).st_dev
     except OSError:
-        return True  # it is not there, or whoever makes it is told
+        return True  # it does not exist, or making it fails and is reported
 
 
 def _is_lost(root: bytes, path: bytes) -> bool:
-    """True if there is no index, or an empty one, though there is a history: the folder was shared before."""
+    """True if there is a history without an index, or with an empty one: the folder was shared before."""
     try:
         if os.path.exists(path) and os.path.getsize(path):
             return False
@@ -137,7 +138,8 @@ def _is_lost(root: bytes, path: bytes) -> bool:
 
 
 def _is_full(root: bytes) -> bool:
-    """True if there is not even room for the files that SQLite keeps beside a database (it then tells of an I/O error)."""
+    """True if there is no space even for the files that SQLite keeps beside a database; it then reports an I/O
+    error."""
     try:
         found = os.statvfs(root)
     except OSError:

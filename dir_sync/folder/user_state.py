@@ -1,7 +1,7 @@
-"""What this user's programs remember on this machine, outside all folders: small JSON files.
+"""Small JSON files in the user's state folder: what this user's programs remember on this machine, for all folders.
 
-In:   the name of a file, and what it is to hold. Out: what it holds; nothing, if it is not there or makes no sense.
-Rule: nothing here is worth an error. Whoever reads must do without.
+In:   the name of a file, and its content. Out: its content; nothing, if it does not exist or is invalid.
+Rule: no failure here is an error. Callers have to work without the data.
 Used by: root, network.node_id, security.
 """
 
@@ -15,7 +15,7 @@ __all__ = ["read", "state_path", "write"]
 
 
 def read(name: str) -> dict[str, object]:
-    """The object in that file, whose keys may be paths; {}: there is none."""
+    """The object in that file, whose keys may be paths; {} if there is none."""
     try:
         with open(state_path(name), encoding="utf-8") as file:
             known = json.load(file)
@@ -27,7 +27,7 @@ def read(name: str) -> dict[str, object]:
 
 
 def write(name: str, known: Mapping[str, object]) -> None:
-    """Replace that file. If that cannot be done, nothing is remembered."""
+    """Replace that file. If that fails, nothing is stored."""
     path = state_path(name)
     new = f"{path}.{os.getpid()}"
     try:
@@ -40,7 +40,7 @@ def write(name: str, known: Mapping[str, object]) -> None:
 
 
 def state_path(name: str) -> str:
-    """In the user's state folder, as the XDG base directory specification has it."""
+    """The path in the user's state folder, by the XDG base directory specification."""
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.expanduser("~/.local/state")

@@ -1,14 +1,14 @@
-"""What the program says and hears outside its own process, below `Node` and `NodeManager`.
+"""Communication with other processes, below `Node` and `NodeManager`.
 
     tcp             options of a TCP connection, and what the kernel tells about one
-    outbox          what waits to be sent on one connection
+    outbox          messages that wait to be sent on one connection
     backpressure    how far a reader may be ahead of the engine
     link_table      all links by number, and the places for those that have not said HELLO
-    address_policy  which addresses may connect at all
-    throttle        which address gives way for a moment, because it took most of this machine's time
-    networks        the networks that this machine is on; which address is near
-    discovery       presence: beacons as UDP broadcasts, heard and sent
-    control         the Unix socket by which other commands ask a node that runs
+    address_policy  which addresses may connect
+    throttle        which address is delayed for a moment, because it used most of this machine's time
+    networks        the networks of this machine; which address is near
+    discovery       presence: UDP broadcasts, sent and received
+    control         the Unix socket through which other commands ask a running node
 
 May import: `dir_sync.core`, `dir_sync.utils`; `link_table` also `dir_sync.node`. Who calls it: `node`, `node_manager` and
 `daemon`; `history` and `cli` ask through `control`. One peer's socket with its threads is `dir_sync/node.py`; all of them

@@ -1,6 +1,6 @@
-"""Which addresses may connect at all: those of this LAN, and those that the user named.
+"""Which addresses may connect: those of this LAN, and those that the user named.
 
-In:   the address of somebody who connects. Out: yes, or no and a line for people.
+In:   the address of a caller. Out: yes, or no and a line for people.
 Used by: node_manager.
 """
 
@@ -13,8 +13,8 @@ __all__ = ["AddressPolicy"]
 
 
 class AddressPolicy:
-    """`is_near`: that address is on a network of this machine. `trusted`: addresses of the user's own choice, which may lie
-    anywhere. `report(line)` is told of each refusal."""
+    """`is_near`: the address is on a network of this machine. `trusted`: addresses that the user named, which may be
+    anywhere. `report(line)` is called for each refusal."""
 
     def __init__(self, is_near: Callable[[str], bool], trusted: frozenset[str], report: Callable[[str], None]) -> None:
         self._is_near = is_near

@@ -1,6 +1,6 @@
 """How far a reader may be ahead of the engine.
 
-In:   what was read, and what the engine has dealt with, in bytes. Out: the reader waits.
+In:   bytes that were read, and bytes that the engine has handled. Out: the reader waits.
 Rule: only the reader waits here, and never longer than until its connection ends.
 Used by: node.
 """
@@ -17,38 +17,38 @@ _POLL_S = 0.5
 
 
 class Backpressure:
-    """Of one connection. `has_ended`: nobody has to wait any more."""
+    """The state of one connection. `has_ended`: waiting ends."""
 
     def __init__(self, has_ended: Callable[[], bool]) -> None:
         self._has_ended = has_ended
-        self._posted = 0  # reader only
+        self._posted = 0  # used by the reader only
         self._consumed = 0
         self._changed = threading.Condition()
 
     @property
     def waiting_bytes(self) -> int:
-        """What was read and waits for the engine."""
+        """Bytes that were read and wait for the engine."""
         return self._posted - self._consumed
 
     def posted(self, cost: int) -> None:
-        """The reader has handed over a message of that cost."""
+        """The reader has handed over a message of that size (bytes)."""
         self._posted += cost
 
     def consumed(self, cost: int) -> None:
-        """The engine has dealt with a message of that cost."""
+        """The engine has handled a message of that size (bytes)."""
         with self._changed:
             self._consumed += cost
             self._changed.notify()
 
     def wait(self, most: int) -> None:
-        """Wait until the engine has dealt with all but `most` bytes of what was read."""
+        """Wait until at most `most` bytes wait for the engine."""
         if self._posted - self._consumed > most:
             with self._changed:
                 while self._posted - self._consumed > most and not self._has_ended():
                     self._changed.wait(_POLL_S)
 
     def pause(self, seconds: float) -> None:
-        """Wait that long, whatever the engine does."""
+        """Wait so many seconds."""
         end = time.monotonic() + seconds
         with self._changed:
             while not self._has_ended() and (left := end - time.monotonic()) > 0:

@@ -1,9 +1,9 @@
-"""The control socket: what other commands ask of a daemon that is running.
+"""The control socket: through it other commands ask a running daemon.
 
 In:   one connection, one line of JSON: {"command": ...}.
 Out:  one line of JSON: the answer, or {"error": words for the user}.
-Rule: the socket lies in `.dir_sync`, only its owner may connect, and nobody who asks can hold up the daemon. Where the
-      file system has no sockets (vfat, exFAT), it lies in a folder of this user's in /run or /tmp.
+Rule: the socket is in `.dir_sync`, only its owner may connect, and no client can delay the daemon. If the file system
+has no sockets (vfat, exFAT), it is in a folder of this user in /run or /tmp.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _ANSWER_WITHIN_S = 60.0
 
 
 class NoDaemon(Exception):
-    """Nobody is running on that folder."""
+    """No daemon runs on that folder."""
 
 
 class ControlServer:
-    """Takes questions, one at a time, on a thread of its own."""
+    """Answers questions, one at a time, on a thread of its own."""
 
     def __init__(self, state: str, answer: Callable[[Answer], Answer]) -> None:
         """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the server's thread.
-        Raises OSError where the file system has no sockets."""
+        Raises OSError if the file system has no sockets."""
         self._state = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._name = _NAME
         self._answer = answer
@@ -59,7 +59,7 @@ class ControlServer:
 
     def _bind(self) -> None:
         try:
-            os.unlink(self._name, dir_fd=self._state)  # of a daemon that was killed
+            os.unlink(self._name, dir_fd=self._state)  # left by a daemon that was killed
         except FileNotFoundError:
             pass
         self._socket.bind(_path(self._state, self._name))
@@ -81,7 +81,7 @@ class ControlServer:
         try:
             os.unlink(self._name, dir_fd=self._state)
         except OSError:
-            pass  # the folder is gone, or another one is there
+            pass  # the folder is gone, or was replaced
         os.close(self._state)
 
     def _serve(self) -> None:
@@ -95,7 +95,7 @@ class ControlServer:
                     link.settimeout(_PATIENCE_S)
                     link.sendall(_line(self._answer_to(_read_line(link, _LINE_BYTES_MAX))))
                 except OSError:
-                    pass  # whoever asked has gone
+                    pass  # the client has gone
 
     def _answer_to(self, line: bytes) -> Answer:
         try:
@@ -148,8 +148,8 @@ def _connect(link: socket.socket, state: int) -> None:
 
 
 def _elsewhere(state: int, make: bool) -> tuple[int, str]:
-    """A handle of the folder for sockets that cannot be in the shared folder's `.dir_sync` (open as `state`), and the name
-    of that one in it. OSError if it is not there, or another user may have put it there."""
+    """A handle of the folder for sockets that cannot be in `.dir_sync` (open as `state`), and the socket's name in it.
+    OSError if it does not exist, or another user may have put it there."""
     runtime = f"/run/user/{os.geteuid()}"
     above = runtime if os.path.isdir(runtime) else "/tmp"
     folder = f"{above}/dir_sync-{os.geteuid()}"
@@ -168,7 +168,7 @@ def _elsewhere(state: int, make: bool) -> tuple[int, str]:
 
 
 def _path(folder: int, name: str) -> str:
-    """The address of a socket may have 107 bytes, and a folder's path may be longer."""
+    """A path for the socket's address, which is limited to 107 bytes; a folder's path may be longer."""
     return f"/proc/self/fd/{folder}/{name}"
 
 

@@ -1,7 +1,7 @@
-"""Presence on the wire: beacons as UDP broadcasts, heard and sent.
+"""Presence: beacons as UDP broadcasts, sent and received.
 
-In: beacons to send, datagrams. Out: (beacon, source address) to a callback, from the listening thread. Rule:
-whatever the network does, or does not have, nobody crashes or waits here, and a flood costs next to nothing.
+In: beacons to send, datagrams. Out: (beacon, source address) to a callback, from the listening thread. Rule: no state
+of the network makes this code crash or block, and a flood costs next to nothing.
 """
 
 from __future__ import annotations
@@ -25,30 +25,29 @@ __all__ = ["Discovery", "Presence"]
 DATAGRAMS_BURST, DATAGRAMS_PER_S = (
     2_000,
     1_000,
-)  # 200 nodes that start at once say some 1,000; each costs 30 us
-FLOOD_PAUSE_MS = 50  # what comes meanwhile overflows in the kernel, at no cost of ours
-TROUBLE_PAUSE_MS = 1_000  # a socket that fails is not asked again at once
-FOREIGN_MAX = 16  # nodes of other meshes told of: anybody can make up more
+)  # 200 nodes that start at once send some 1,000; each costs 30 us
+FLOOD_PAUSE_MS = 50  # datagrams that arrive meanwhile overflow in the kernel, at no cost for us
+TROUBLE_PAUSE_MS = 1_000  # pause after an error of the socket
+FOREIGN_MAX = 16  # reported nodes of other meshes: anybody can invent more
 JOIN_S = 2.0
 
 
 class Presence(Protocol):
-    """What beacons look like as datagrams: those of an open mesh, or of a closed one."""
+    """The form of beacons as datagrams: of an open mesh, or of a closed one."""
 
     def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
-        """What to send from the address `at`."""
+        """The datagrams to send from the address `at`."""
 
     def heard(self, data: bytes, source: str) -> Beacon | Foreign | None:
-        """What a datagram says; None: nothing to us. Never raises."""
+        """The beacon or foreign node in a datagram; None if it is invalid. Never raises."""
 
 
 class Discovery:
-    """One thread listens, one sends, from construction to `stop`.
+    """Two threads, one listens and one sends, from construction to `stop`.
 
-    `port`: UDP, the same on all nodes. `interface`: name or address of the only one to use; one that does not
-    exist (now) is waited for. `post(beacon, source)` must not wait. `report(line)` is told of troubles, each
-    once, from both threads. `presence`: how beacons look; that of an open mesh if None. OSError if the port cannot
-    be bound.
+    `port`: UDP, the same on all nodes. `interface`: name or address of the only one to use; it may appear later.
+    `post(beacon, source)` must not wait. `report(line)` is called for errors, once for each, from both threads.
+    `presence`: the form of beacons; that of an open mesh if None. OSError if the port cannot be bound.
 
     It has more fields than a machine may have: what its two threads tell each other, and what each keeps to itself.
     """
@@ -64,10 +63,10 @@ class Discovery:
         self._port = port
         self._post = post
         self._presence: Presence = presence or OpenPresence()
-        self._foreign: set[str] = set()  # addresses that people were told of; listening thread only
+        self._foreign: set[str] = set()  # addresses that were reported; listening thread only
         self.networks = Networks(interface, report)
-        # Bound to all addresses: a socket bound to one hears no broadcast. SO_REUSEADDR: each process on this
-        # machine that does so hears each broadcast.
+        # Bound to all addresses, because a socket bound to one receives no broadcasts. SO_REUSEADDR: each process on
+        # this machine that sets it receives each broadcast.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,7 +78,7 @@ class Discovery:
             self._socket.close()
             raise
 
-        # Any thread; each is replaced whole.
+        # Read by any thread; each is replaced as a whole.
         self._own: frozenset[tuple[str, str]] = frozenset()
         self._own_datagrams: frozenset[bytes] = frozenset()
 
@@ -96,8 +95,8 @@ class Discovery:
             thread.start()
 
     def announce(self, beacon: Beacon) -> None:
-        """Send it soon; one that was not sent yet gives way. Beacons of this node and instance are not posted
-        from now on."""
+        """Send the beacon soon, instead of an earlier one that was not sent yet. Beacons of this node and instance are
+        not posted from now on."""
         with self._change:
             if (beacon.node, beacon.instance) not in self._own:
                 self._own |= {(beacon.node, beacon.instance)}
@@ -107,7 +106,7 @@ class Discovery:
             self._change.notify_all()
 
     def stop(self) -> None:
-        """End both threads and wait for that. Further calls do nothing."""
+        """End both threads and wait for them. Further calls do nothing."""
         with self._change:
             if self._is_stopping:
                 return
@@ -117,7 +116,7 @@ class Discovery:
         for thread in self._threads:
             thread.join(JOIN_S)
         if any(thread.is_alive() for thread in self._threads):
-            return  # it still uses them
+            return  # the thread still uses them
         self._socket.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -138,7 +137,7 @@ class Discovery:
                         return
                     continue
                 try:
-                    # One byte more than allowed shows a longer one.
+                    # One byte more than allowed reveals a longer datagram.
                     data, source = self._socket.recvfrom(limits.BEACON_BYTES_MAX + 1)
                 except BlockingIOError:
                     break
@@ -164,7 +163,8 @@ class Discovery:
             self._post(said, source)
 
     def _tell_of_foreign(self, said: Foreign, source: str) -> None:
-        """Once for each address: it is not of our mesh, and nobody should wonder why it does not connect."""
+        """Report, once for each address, that the node there is not of our mesh, which explains why it does not
+        connect."""
         if source not in self._foreign and len(self._foreign) < FOREIGN_MAX and self.networks.is_near(source):
             self._foreign.add(source)
             self.networks.report_once(("foreign", source), said.words)
@@ -173,7 +173,7 @@ class Discovery:
 
     def _speak(self) -> None:
         sent: set[bytes] = set()
-        self.networks.list()  # the first time it takes some 25 ms, which the first beacon should not have to wait for
+        self.networks.list()  # the first call takes some 25 ms; make it before the first beacon is due
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._is_stopping or self._pending is not None)
@@ -190,7 +190,7 @@ class Discovery:
                     for data in datagrams:
                         self._send(data, network)
                 except OSError as error:
-                    # No route, no permission (a firewall), gone meanwhile: the others are still served.
+                    # No route, no permission (a firewall), or gone meanwhile: continue with the other networks.
                     where = f"{network.name} ({network.broadcast})"
                     self.networks.report_once(
                         (network.name, error.errno or 0),
@@ -198,14 +198,14 @@ class Discovery:
                     )
 
     def _send(self, data: bytes, network: Interface) -> None:
-        # A socket for each: interfaces come and go, and 20 us each 3 s are nothing.
+        # A socket for each: interfaces come and go, and 20 us every 3 s cost nothing.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             out.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             try:
-                # Of two interfaces on one network the route would take the same one for both.
+                # With two interfaces on one network, the routing table would use the same one for both.
                 out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, network.name.encode() + b"\0")
             except OSError:
-                pass  # old kernels let only root do that
+                pass  # old kernels allow it only for root
             out.bind((network.address, 0))
             out.sendto(data, (network.broadcast, self._port))
 

@@ -1,7 +1,7 @@
-"""All links of this node by number, and the few places for those that have not said HELLO.
+"""All links of this node by number, and the limited places for those that have not sent HELLO.
 
-In:   connections that begin, introduce themselves and end. Out: a number for each; whether there is a place for one more.
-Rule: numbers are never used again. An address that connects often gives way to others. The owner holds a lock.
+In:   connections that begin, send HELLO and end. Out: a number for each; whether there is a place for one more.
+Rule: numbers are never reused. An address that connects often gives way to others. The owner holds a lock.
 Used by: node_manager.
 """
 
@@ -17,12 +17,12 @@ __all__ = ["LinkTable"]
 
 
 class LinkTable:
-    """`calls_left`: how many more connections an address may begin just now; who has few gives way first."""
+    """`calls_left`: how many connections an address may still begin now; an address with few gives way first."""
 
     def __init__(self, calls_left: Callable[[str], float]) -> None:
         self._calls_left = calls_left
         self.nodes: dict[int, Node] = {}
-        self._strangers: dict[int, str] = {}  # links that were accepted and have not said HELLO, and their addresses
+        self._strangers: dict[int, str] = {}  # accepted links without HELLO, and their addresses
         self._next = 1
 
     @property
@@ -47,7 +47,7 @@ class LinkTable:
         self.nodes.pop(link, None)
 
     def make_place(self, address: str) -> tuple[bool, Node | None]:
-        """Whether somebody from `address` may come in, and which link that has not said HELLO gives way."""
+        """Whether a caller from `address` may come in, and which link without HELLO has to end for it."""
         has_place, oldest = place_among(self._strangers, address, self._calls_left)
         if oldest is None:
             return has_place, None

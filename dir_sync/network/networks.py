@@ -1,7 +1,7 @@
-"""The networks that this machine is on now, and whether an address is near.
+"""The networks of this machine, and whether an address is near.
 
-In:   what the operating system says. Out: the networks to announce this node on; a yes or no for each source.
-Rule: a network that is missing is no error, and each trouble is reported once.
+In:   the operating system's list. Out: the networks for beacons; whether a source is near.
+Rule: a missing network is no error, and each error is reported once.
 Used by: discovery.
 """
 
@@ -14,14 +14,14 @@ from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link
 
 __all__ = ["Networks"]
 
-LIST_AGAIN_MS = 1_000  # for a source that is not near, as far as known: at most one look at the interfaces
-CAUSES_MAX = 64  # troubles told to people
+LIST_AGAIN_MS = 1_000  # at most one listing of the interfaces per interval for unknown sources
+CAUSES_MAX = 64  # reported errors that are remembered
 
 
 class Networks:
-    """All networks of this machine, or those of one interface. Any thread may call anything; each field is replaced whole.
-
-    `interface`: name or address of the only one to use. `report(line)` is told of troubles, each once."""
+    """All networks of this machine, or those of one interface. All methods may be called from any thread; each field is
+    replaced as a whole. `interface`: name or address of the only one to use. `report(line)` is called for errors, once
+    for each."""
 
     def __init__(self, interface: str | None, report: Callable[[str], None]) -> None:
         self._interface = interface
@@ -35,7 +35,7 @@ class Networks:
         return self._listed_ms is not None
 
     def list(self) -> tuple[Interface, ...]:
-        """The networks in use now, remembered for `is_near`."""
+        """The networks in use now; `is_near` remembers them."""
         networks: tuple[Interface, ...] = ()
         try:
             networks = tuple(interfaces(self._interface))
@@ -49,7 +49,7 @@ class Networks:
 
     def is_near(self, source: str) -> bool:
         """True for an address on a network in use here."""
-        # Of one interface only its own network counts; else loopback too, even where it is not listed.
+        # Of one interface only its own network counts; otherwise loopback counts, too, even if it is not listed.
         check = is_local_address if self._interface is None else is_on_link
         if check(source, self._current):
             return True
@@ -58,7 +58,7 @@ class Networks:
         return check(source, self.list())  # an interface may just have come up
 
     def report_once(self, cause: tuple[str, int | str], line: str) -> None:
-        """Tell people of a trouble, unless they were told of the same one."""
+        """Report an error, unless the same one was reported before."""
         if cause not in self._causes and len(self._causes) < CAUSES_MAX:
             self._causes |= {cause}
             self._report(line)

@@ -1,9 +1,8 @@
-"""Who this node is on the network: one id for each folder that is shared from this machine.
+"""The id of this node on the network: one for each folder that is shared from this machine.
 
 In:   the folder's path, this machine, random numbers. Out: the id, the same at each start.
-Rule: it stands in the user's state folder, not in the shared one. Who copies or moves the folder to another machine has
-      another node there, though the same replica of it. Where nothing can be kept, each start has an id of its own: the
-      id is worth no error.
+Rule: the id is in the user's state folder, not in the shared one. A copy of the folder on another machine thus belongs
+to another node, with the same replica. If nothing can be stored, each start has a new id; that is no error.
 Used by: daemon.daemon, daemon.links.
 """
 
@@ -24,11 +23,11 @@ _MACHINE = "/etc/machine-id"
 
 
 class NodeId:
-    """Any thread may read `value` and `instance`."""
+    """The id. Any thread may read `value` and `instance`."""
 
     def __init__(self, folder: str, rng: Random) -> None:
         """`folder`: the real path."""
-        self.instance = f"{rng.getrandbits(64):016x}"  # of this run of the program
+        self.instance = f"{rng.getrandbits(64):016x}"  # random id of this run of the program
         self._folder = folder
         self._rng = rng
         self._name = f"nodes/{_digest(folder)}.json"
@@ -39,13 +38,13 @@ class NodeId:
             self.take_new()
 
     def take_new(self) -> None:
-        """Another machine uses the id, too: from now on this node has another one."""
+        """Another machine uses the same id: take a new one."""
         self.value = f"{self._rng.getrandbits(64):016x}"
         user_state.write(self._name, {"node": self.value, "folder": self._folder})
 
 
 def _digest(folder: str) -> str:
-    """What stands for this folder on this machine: several machines may have one home, and containers one image."""
+    """A hash of this folder on this machine: several machines may share one home, and containers one image."""
     try:
         with open(_MACHINE, "rb") as file:
             machine = file.read(100).strip()

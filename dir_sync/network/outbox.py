@@ -1,7 +1,7 @@
-"""What waits to be sent on one connection, and what of it is next.
+"""Messages that wait to be sent on one connection, and which come next.
 
-In:   parcels from any thread. Out: the next ones for the writer's thread, chunks only if nothing else waits.
-Rule: nothing here is bounded: the engine bounds what it hands over, by what it is told has left.
+In:   messages from any thread. Out: the next ones for the writer's thread; chunks only if nothing else waits.
+Rule: there is no limit here: the engine limits what it hands over, by the reports of what was sent.
 Used by: node.
 """
 
@@ -16,17 +16,17 @@ from dir_sync.core.wire import Buffer
 
 __all__ = ["Outbound", "Outbox"]
 
-_PARCELS_MAX = 64  # of one call
+_PARCELS_MAX = 64  # messages taken in one call
 
 
 class Outbound:
-    """A message that may go to several peers: encoded once, by the first writer that needs it."""
+    """A message that may go to several peers: the first writer that needs it encodes it once."""
 
     __slots__ = ("_encoded", "message", "size")
 
     def __init__(self, message: Message, size: int) -> None:
         self.message = message
-        self.size = size  # what the engine is told when it has left
+        self.size = size  # reported to the engine when it was sent
         self._encoded: list[Buffer] | None = None
 
     def encoded(self) -> list[Buffer]:
@@ -37,7 +37,7 @@ class Outbound:
 
 
 class Outbox:
-    """Two queues, and a semaphore that counts what is in both."""
+    """Two queues, and a semaphore that counts the messages in both."""
 
     def __init__(self) -> None:
         self.control: deque[Outbound] = deque()
@@ -45,20 +45,20 @@ class Outbox:
         self._ready = threading.Semaphore(0)
 
     def put(self, parcel: Outbound) -> None:
-        """Any thread; never waits. Chunks give way to everything else."""
+        """Add a message. Any thread; never waits. Chunks wait for everything else."""
         (self.bulk if isinstance(parcel.message, Chunks) else self.control).append(parcel)
         self._ready.release()
 
     def wake(self) -> None:
-        """Let the writer look, even if nothing is here."""
+        """Wake the writer, even if there is no message."""
         self._ready.release()
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Wait until something is here, or `wake` was called. False: not within that time."""
+        """Wait for a message, or for `wake`. False if neither came within that time."""
         return self._ready.acquire(timeout=timeout_s)
 
     def take(self) -> list[Outbound]:
-        """The next parcels. The writer calls this after each `wait` that was true."""
+        """The next messages. The writer calls this after each `wait` that returned true."""
         parcels: list[Outbound] = []
         size = 0
         while self.control and len(parcels) < _PARCELS_MAX and size < limits.MIB:

@@ -1,4 +1,5 @@
-"""What the kernel is asked and told about a TCP connection. Linux; where an option is missing, its question has no answer."""
+"""TCP options and TCP state of a connection. Linux; if an option is missing, its function returns that nothing is
+known."""
 
 from __future__ import annotations
 
@@ -10,16 +11,17 @@ from dir_sync.core import limits
 
 __all__ = ["has_address", "is_silent", "set_patience", "try_option", "tune"]
 
-_NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel: what a small update may have to wait behind
-_SEND_LOOK_MS = limits.ACK_WITHIN_MS // 4  # a sender that waits for room asks so often whether the peer is silent
-_RETRANSMITS = 2  # a lost packet is repeated once; twice in a row is silence
+_NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel; a small update waits behind it
+# a sender that waits for room checks at this interval whether the peer is silent
+_SEND_LOOK_MS = limits.ACK_WITHIN_MS // 4
+_RETRANSMITS = 2  # one lost packet causes one retransmit; two in a row mean silence
 _TCP_INFO = struct.Struct(
     "=BBBB20xI28xI"
 )  # linux/tcp.h: state, ca_state, retransmits, probes; unacked; last_ack_recv (ms)
 
 
 def tune(sock: socket.socket) -> None:
-    """The options of each connection."""
+    """Set the options of each connection."""
     sock.setblocking(True)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     set_patience(sock, limits.HELLO_WITHIN_MS)
@@ -29,21 +31,21 @@ def tune(sock: socket.socket) -> None:
 
 
 def set_patience(sock: socket.socket, ms: int) -> None:
-    """How long a read waits before it gives up."""
+    """How long (ms) a read waits before it fails."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(ms))
 
 
 def try_option(sock: socket.socket, option: str, value: int) -> None:
-    """Set a TCP option, if there is one of that name."""
+    """Set a TCP option, if the system has one of that name."""
     try:
         sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     except (AttributeError, OSError):
-        pass  # a system without it (pings find a dead peer too, only later), or the connection has ended
+        pass  # a system without it (pings also find a dead peer, only later), or the connection has ended
 
 
 def is_silent(sock: socket.socket) -> bool | None:
-    """None if everything that was sent is acknowledged (or nobody can tell); else True if the peer has answered nothing
-    for ACK_WITHIN_MS, though the kernel has repeated itself. A peer that has no room for more, and says so, is not silent."""
+    """None if everything sent was acknowledged (or the system cannot tell); otherwise True if the peer has answered
+    nothing for ACK_WITHIN_MS in spite of retransmits. A peer that reports a full receive window is not silent."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         _, _, retransmits, probes, unacked, last_heard_ms = _TCP_INFO.unpack(info)

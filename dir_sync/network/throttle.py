@@ -1,11 +1,11 @@
-"""Who has to rest: whoever takes most of this machine's time gives way while somebody else makes small changes.
+"""Delays an address that uses most of this machine's time, while another one makes small changes.
 
-In:   what was done for which address, and how long that took; who has just asked for something small.
+In:   time spent for each address; addresses that wait for something small.
 Out:  until when nothing more is done for an address.
-Rule: a rest is a multiple of the work before it, so it grows with what the disk and the processor really cost. Without
-      rests a flood that gets only its share still keeps the disk busy, and each sync of others waits for its writes.
+Rule: a pause is a multiple of the work before it, so it grows with the real cost on disk and processor. Without pauses,
+a flood within its fair share keeps the disk busy, and each fsync for others waits for its writes.
 
-Any thread may call anything.
+All methods may be called from any thread.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Callable, Hashable
 
 __all__ = ["Throttle"]
 
-_HALF_LIFE_S = 1.0  # so soon half of what was spent is forgotten
-_HEAVY_S = 0.15  # whoever has spent more than this of late takes much ...
-_LIGHT = 0.25  # ... and gives way to those who have spent less than this part of it
-_SOON_S = 1.0  # a small change counts as a wish for so long
-_REST = 3.0  # times the work before it
+_HALF_LIFE_S = 1.0  # half of the spent time is forgotten after this
+_HEAVY_S = 0.15  # an address with more recent time than this is heavy ...
+_LIGHT = 0.25  # ... and gives way to addresses with less than this part of its time
+_SOON_S = 1.0  # a small change counts as waiting for so long
+_REST = 3.0  # pause, as a multiple of the work before it
 _REST_S_MAX = 0.25
 _TIDY_ABOVE = 256
 
@@ -29,17 +29,17 @@ class Throttle:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._used: dict[Hashable, tuple[float, float]] = {}  # seconds, as of when
-        self._soon: dict[Hashable, float] = {}  # until when somebody counts as waiting for something small
+        self._used: dict[Hashable, tuple[float, float]] = {}  # seconds, and when they were computed
+        self._soon: dict[Hashable, float] = {}  # until when an address counts as waiting for something small
         self._until: dict[Hashable, float] = {}
 
     def wants_soon(self, group: Hashable) -> None:
-        """Somebody has asked for something small, and waits for it."""
+        """The address asked for something small, and waits for it."""
         with self._lock:
             self._soon[group] = self._clock() + _SOON_S
 
     def spent(self, group: Hashable, seconds: float, may_rest: bool = True) -> None:
-        """So long something was done for that address, and nothing else where it was done."""
+        """So many seconds were spent on that address."""
         with self._lock:
             now = self._clock()
             used = self._of(group, now) + seconds
@@ -50,11 +50,11 @@ class Throttle:
                 self._used = {one: (left, now) for one in self._used if (left := self._of(one, now)) > _HEAVY_S / 100}
 
     def until(self, group: Hashable) -> float:
-        """When its rest ends or has ended, by the clock."""
+        """When its pause ends or ended, by the clock."""
         return self._until.get(group, 0.0)
 
     def resting(self) -> dict[Hashable, float]:
-        """Those that rest now, and until when."""
+        """The addresses that pause now, and until when."""
         if not self._until:
             return {}
         with self._lock:
