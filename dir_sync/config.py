@@ -1,7 +1,7 @@
-"""What the user asked for: checked once, then frozen.
+"""The settings of one run: checked once, then frozen.
 
-In: words from the command line. Out: values that the rest may trust, or ConfigError, one line for the user.
-Rule: nothing here is changed, and nothing is created; parts get the few values they need, not the whole.
+In: arguments of the command line. Out: valid values, or ConfigError, one line for the user.
+Rule: nothing is changed or created here; each part of the program gets the few values it needs, not the whole Config.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ HISTORY_DAYS_MOST = 36_500
 
 # Exit codes, of all commands: docs/cli.md has the table.
 OK = 0  # done; of `status`: in sync
-ENVIRONMENT = 1  # the command line is fine, but it could not be done
+ENVIRONMENT = 1  # the command line is correct, but its command failed
 USAGE = 2  # the command line is wrong
-TIMEOUT = 3  # it is under way, and was not over in time
+TIMEOUT = 3  # under way, but not finished in time
 UNFINISHED = 4  # something is held, in conflict, or not in sync
 
 PORT_MAX = 65535
 
 
 class ConfigError(Exception):
-    """Tell the user, one line, and exit with `exit_code`."""
+    """An error for the user: one line, and the exit code of the process."""
 
     def __init__(self, message: str, exit_code: int = ENVIRONMENT) -> None:
         super().__init__(message)
@@ -80,30 +80,30 @@ class ConfigError(Exception):
 
 @frozen
 class Config:
-    """One run of one node. Paths are absolute; they are str with surrogateescape, for os.fsencode.
+    """The settings of one run of one node. Paths are absolute; they are str with surrogateescape, for os.fsencode.
 
     It has more fields than a class should have: each is one setting of the command line, and none depends on another.
     """
 
-    folder: str  # the shared folder, real: no link in it
+    folder: str  # the shared folder, with links resolved
     broadcast_port: int = BROADCAST_PORT  # UDP
     listen_port: int = LISTEN_PORT  # TCP
-    signature_dir: str = SIGNATURE_DIR  # links not resolved: whoever opens it must see them
-    peers: tuple[tuple[str, int], ...] = ()  # (host or address, port) to dial besides those heard of
-    name: str = "unnamed"  # of this node, for people
-    folder_name: str = FOLDER_NAME  # nodes synchronize the folders whose names they share
+    signature_dir: str = SIGNATURE_DIR  # links not resolved: the cache has to check them
+    peers: tuple[tuple[str, int], ...] = ()  # (host or address, port) to dial without a beacon
+    name: str = "unnamed"  # display name of this node
+    folder_name: str = FOLDER_NAME  # nodes synchronize folders with equal names
     interface: str | None = None  # address or name; None: all
-    verbosity: int = 0  # -1 only warnings, 0 what happens, 1 how
+    verbosity: int = 0  # -1 only warnings, 0 also events, 1 everything
     log_file: str | None = None
-    key_file: str | None = None  # of a closed mesh; None: none was named
+    key_file: str | None = None  # of a closed mesh; None: not given
     join: str | None = None  # the code by which this machine joins a closed mesh first
-    fresh: bool = False  # DIR is meant to be empty, though it was shared before
-    brake_files: int = BRAKE_FILES  # so many files missing at once are a disaster; 0: nothing is
-    brake_percent: int = BRAKE_PERCENT  # if they are more than this of all files
+    fresh: bool = False  # the folder is meant to be empty, though it was shared before
+    brake_files: int = BRAKE_FILES  # so many missing files at once are a disaster; 0: no number is
+    brake_percent: int = BRAKE_PERCENT  # ... if they are more than this part of all files
     brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
-    clock_ahead: int = CLOCK_AHEAD  # days: what is dated further ahead does not win over what is made here later
-    history_days: int = HISTORY_DAYS  # what was replaced is kept so long ...
+    clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes
+    history_days: int = HISTORY_DAYS  # versions are kept so many days ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
     history_min: int = HISTORY_MIN  # but at least so many bytes
     history_max: int = HISTORY_MAX  # and at most so many
@@ -127,15 +127,15 @@ def checked_size(text: str) -> int:
 
 
 def checked_name(text: str) -> str:
-    """1-64 printable characters, no space at either end: two names that look alike should be equal."""
+    """1-64 printable characters, without a space at either end, so that names that look alike are equal."""
     if not text:
         raise ConfigError("a name needs at least one character", USAGE)
     if len(text) > limits.NAME_CHARS_MAX:
         raise ConfigError(f"a name of {len(text)} characters; {limits.NAME_CHARS_MAX} is the limit", USAGE)
     try:
-        text = os.fsencode(text).decode("utf-8")  # whatever the locale made of it
+        text = os.fsencode(text).decode("utf-8")  # undo the decoding by the locale
     except UnicodeError:
-        pass  # told below
+        pass  # reported below
     if not text.isprintable():
         raise ConfigError(f"'{_shown(text)}' has characters that cannot be printed", USAGE)
     if text != text.strip():
@@ -169,7 +169,7 @@ def checked_folder(text: str) -> str:
 
 
 def existing(text: str) -> str:
-    """`text`; but if nothing has that name, and it is how we print a name that something has, that name."""
+    """`text`; or, if that does not exist and is the printed form of an existing name, that name."""
     try:
         return next((one for one in meant(text) if os.path.lexists(one)), text)
     except ValueError:  # a NUL byte
@@ -177,7 +177,7 @@ def existing(text: str) -> str:
 
 
 def barred(folder: str) -> str:
-    """Why this user cannot use a folder that is there, as the end of a sentence; "": nothing is in the way."""
+    """Why this user cannot use an existing folder, as the end of a sentence; "": there is no reason."""
     for way, word in ((os.R_OK | os.X_OK, "read"), (os.W_OK, "written")):
         if not os.access(folder, way, effective_ids=os.access in os.supports_effective_ids):
             return f"cannot be {word}: check its permissions and its file system"
@@ -185,7 +185,7 @@ def barred(folder: str) -> str:
 
 
 def is_shared(path: str, folder: str) -> bool:
-    """True if what is written at `path` gets synchronized: in `folder` (a real path), not in .dir_sync."""
+    """True if a file at `path` is synchronized: it is in `folder` (a real path), and not in .dir_sync."""
     real = os.path.realpath(path)
     if real != folder and not real.startswith(folder.rstrip(os.sep) + os.sep):
         return False
@@ -193,7 +193,7 @@ def is_shared(path: str, folder: str) -> bool:
 
 
 def host_name() -> str:
-    """The name of this machine, made fit for a node's name."""
+    """The name of this machine, converted to a valid node name."""
     name = "".join(c for c in os.uname().nodename if c.isprintable())
     return name[: limits.NAME_CHARS_MAX].strip() or "unnamed"
 
@@ -201,5 +201,5 @@ def host_name() -> str:
 def _shown(text: str) -> str:
     try:
         return show(os.fsencode(text))
-    except UnicodeEncodeError:  # the locale cannot say what is no path
+    except UnicodeEncodeError:  # the locale cannot represent an invalid path
         return show(text.encode("utf-8", "surrogateescape"))

@@ -1,12 +1,12 @@
-"""ChangeHandler: watchdog's callbacks become "look at this path"; nothing more.
+"""ChangeHandler: turns the events of inotify into hints to look at a path.
 
-In:   what inotify says, through watchdog's reader (`watchdog.observers.inotify_c.InotifyFD`).
-Out:  Touched, Moved and Blind events, as they come, in batches.
-Rule: nothing is looked at, remembered or decided here. A folder is watched when somebody is about to list it (`watch`),
-      so that what appears in between is told or listed, and no watch is ever added on the strength of an event.
+In:   events of inotify, through watchdog's reader (`watchdog.observers.inotify_c.InotifyFD`).
+Out:  Touched, Moved and Blind events, in batches.
+Rule: nothing is looked at, stored or decided here. A folder is watched right before it is listed (`watch`), so that an
+entry that appears in between is reported or listed. No event alone causes a new watch.
 
-Watchdog's higher layers are left out on purpose: they hold every event back for half a second after a file was moved out
-of the tree, and add watches without listing what is below them (docs/decisions.md has the figures).
+The higher layers of watchdog are not used: they delay every event for half a second after a file was moved out of the
+tree, and add watches without listing what is below them (docs/decisions.md has the figures).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from dir_sync.core.limits import KIB, RESERVED_NAME
 
 __all__ = ["ChangeHandler"]
 
-_PAIR_WITHIN_MS = 2  # both halves of a rename are queued by one system call
+_PAIR_WITHIN_MS = 2  # one system call queues both halves of a rename
 _FLOOD = 100  # so many events ...
-_FLOOD_S = 0.2  # ... within this are a flood, as a bulk of new files makes one; it is over when as long was calm
+_FLOOD_S = 0.2  # ... within this are a flood, such as a bulk of new files; it ends after an equally long calm
 _BREATH_S = 0.02
-_BACKLOG_MAX = 2_000  # batches that nobody has taken yet; above, a scan is cheaper
+_BACKLOG_MAX = 2_000  # batches that wait; beyond that, a scan is cheaper
 _CALLBACK = CallbackId(1)
 
 _WATCHED = Mask(
@@ -58,7 +58,7 @@ _READ_BYTES = 64 * KIB
 
 
 class _Reader(InotifyFD):
-    """Watchdog's inotify thread, handing over whole reads instead of single events."""
+    """Watchdog's inotify thread, which here hands over whole reads instead of single events."""
 
     def __init__(self, handler: ChangeHandler) -> None:
         super().__init__()
@@ -66,12 +66,12 @@ class _Reader(InotifyFD):
         self._handler = handler
 
     def add(self, path: bytes) -> int:
-        """The watch descriptor of a directory, watched from now on. Raises OSError."""
+        """Watch a directory from now on. Returns the watch descriptor. Raises OSError."""
         with self._lock:
             if self._closed:
                 raise OSError("the watcher has ended")
             watch = self._get_or_create_watch(path, _WATCHED)
-            if watch.wd < 0:  # watchdog makes no error of it that we may not read the folder
+            if watch.wd < 0:  # watchdog reports no error if the folder is not readable
                 self._watch_for_wd.pop(watch.wd, None)
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES))
             watch.callbacks[_CALLBACK] = self._handler
@@ -89,10 +89,11 @@ class _Reader(InotifyFD):
                 self._take(self._read_event_buffer(_READ_BYTES))
             self._handler.end_of_batch()
             if self._handler.is_flooded():
-                time.sleep(_BREATH_S)  # the next read brings many at once, which costs a fraction of one by one
+                # the next read returns many events at once, which costs a fraction of single ones
+                time.sleep(_BREATH_S)
 
     def _take(self, raw: bytes) -> None:
-        """Tell what was read. Watchdog would make an object of each event and take a lock; there is but one to be told."""
+        """Report the events of one read. Watchdog would make an object of each event and take a lock for each."""
         at, end = 0, len(raw)
         unpack, watched, tell = _HEAD.unpack_from, self._watch_for_wd, self._handler.happened
         while at + _HEAD.size <= end:
@@ -113,7 +114,7 @@ class _Reader(InotifyFD):
 
 
 class _FloodMeter:
-    """Do events come by the hundred?"""
+    """Detects events by the hundred."""
 
     def __init__(self) -> None:
         self.count = 0  # events since `_from_s`
@@ -129,7 +130,7 @@ class _FloodMeter:
 
 
 class _WatchedFolders:
-    """Which watch descriptor stands for which folder."""
+    """Maps watch descriptors to folders."""
 
     def __init__(self) -> None:
         self.paths: dict[int, bytes] = {}
@@ -145,12 +146,12 @@ class _WatchedFolders:
             del self._descriptors[path]
 
     def below(self, path: bytes) -> list[int]:
-        """The descriptors of a folder and of all that are in it."""
+        """The descriptors of a folder and of all folders below it."""
         prefix = path + b"/"
         return [wd for known, wd in list(self._descriptors.items()) if known == path or known.startswith(prefix)]
 
     def move(self, source: bytes, target: bytes) -> None:
-        """A folder has another name now."""
+        """A folder was renamed."""
         for wd in self.below(source):
             old = self.paths[wd]
             self._descriptors.pop(old, None)
@@ -158,21 +159,21 @@ class _WatchedFolders:
 
 
 class ChangeHandler:
-    """Watches the folders of one tree. `watch` may be called from any thread; all else runs on watchdog's."""
+    """Watches the folders of one tree. Any thread may call `watch`; everything else runs on watchdog's thread."""
 
     def __init__(self, root: bytes, post: Callable[[list[Event]], None], backlog: Callable[[], int]) -> None:
-        """`post` must not wait; `backlog()` is how many batches nobody has taken yet. Raises OSError if the system's
-        number of inotify instances is used up."""
-        logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # what it would say, we say better
+        """`post` must not wait; `backlog()` is the number of batches that wait. Raises OSError if the system's limit of
+        inotify instances is reached."""
+        logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # the same problems are reported here in better words
         self._root = root
         self._post = post
         self._backlog = backlog
         self._folders = _WatchedFolders()
         self._batch: dict[Event, None] = {}
-        self._half: tuple[int, bytes, bool] | None = None  # cookie, path, is directory: a rename's first half
+        self._half: tuple[int, bytes, bool] | None = None  # cookie, path, is directory: the first half of a rename
         self._lost = False
         self._flood = _FloodMeter()
-        self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by anyone
+        self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by other threads
         self._reader = _Reader(self)
 
     def start(self) -> None:
@@ -184,12 +185,12 @@ class ChangeHandler:
             self._reader.join(2)
 
     def watch(self, path: bytes) -> bool:
-        """Tell of everything that happens directly in a folder from now on; false if that cannot be had."""
+        """Report all events directly in a folder from now on; false if it cannot be watched."""
         full = self._root + b"/" + path if path else self._root
         try:
             wd = self._reader.add(full)
         except OSError as error:
-            # Where we may not enter a folder above it, we cannot see whether it is there
+            # If we may not enter a folder above it, we cannot see whether it exists.
             if error.errno == errno.EACCES or (error.errno is not None and os.path.isdir(full)):
                 self.unwatched[path] = error.strerror or str(error)
             else:
@@ -202,7 +203,7 @@ class ChangeHandler:
     # --- watchdog's thread -------------------------------------------------------------------------------------------
 
     def is_flooded(self) -> bool:
-        """True while events come by the hundred."""
+        """True while events arrive by the hundred."""
         return self._flood.is_flooded()
 
     @property
@@ -256,7 +257,7 @@ class ChangeHandler:
         self._add(Blind(b"", "more files changed at once than the system could report"))
 
     def end_of_batch(self) -> None:
-        """Everything that could be read was read."""
+        """Everything available was read."""
         if self._half is not None:
             self._left()
         if self._backlog() > _BACKLOG_MAX:
@@ -271,12 +272,12 @@ class ChangeHandler:
             self._batch.clear()
 
     def _add(self, event: Event) -> None:
-        # Said twice in one read, once is enough; but the order is that of the last time.
+        # Twice in one read counts once, in the position of the last one.
         self._batch.pop(event, None)
         self._batch[event] = None
 
     def _left(self) -> None:
-        """A name was moved out of the tree."""
+        """The file of the pending first half was moved out of the tree."""
         assert self._half is not None
         _, path, is_directory = self._half
         self._half = None

@@ -1,8 +1,8 @@
-"""FileSync: the jobs of one folder, each given to the room that does it.
+"""FileSync: hands each job of one folder to the module that does it.
 
 In:   one job at a time (dir_sync.core.jobs), on a disk worker's thread.
-Out:  one event that says what came of it.
-Rule: this module dispatches and does nothing to files itself; `dir_sync.files` does, and holds the rules.
+Out:  one event with the result.
+Rule: this module only dispatches; `dir_sync.files` works on files, and holds the rules.
 Used by: `daemon`, whose disk workers call `perform`; `history`, for commands without a running node.
 """
 
@@ -55,7 +55,8 @@ __all__ = ["SYNC_ALL_FROM", "FileSync", "Stopped", "is_new_file"]
 class FileSync:
     """Performs the jobs of one folder. Jobs of different paths and tokens may run on several threads at once.
 
-    Fields: the disk, the watcher, the clock, the question whether the program ends; then one room for each kind of job."""
+    Fields: the disk, the watcher, the clock, the function that tells whether the program ends; then one object for each
+    kind of job."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class FileSync:
         self._batches = Batches(disk, staging, fingerprints, preparer, installer, mover, meta, unsigned)
 
     def prepare(self) -> list[bytes]:
-        """Make our folders; returns the names left in the staging folder by an earlier run."""
+        """Make our folders. Returns the names that an earlier run left in the staging folder."""
         for path in (STATE, STAGING, HISTORY):
             if self._disk.stat(path) is None:
                 self._disk.make_directory(path, 0o700)
@@ -107,12 +108,12 @@ class FileSync:
     def unlisted(
         self, is_listed: Callable[[bytes], bool], path_of: Callable[[bytes, bytes], bytes | None]
     ) -> list[Version]:
-        """What is in the history though the index does not say so: see `HistoryStore.unlisted`."""
+        """Versions in the history that the index does not list: see `HistoryStore.unlisted`."""
         return self._history.unlisted(is_listed, path_of)
 
     def perform(self, job: Job, is_given_up: Callable[[], bool] = lambda: False) -> Event | None:
-        """Do one job; whatever the disk does, the answer is an event. Raises Stopped when the program ends. `is_given_up`:
-        nobody waits any more for what a peer had asked for."""
+        """Perform one job. Whatever the disk does, the answer is an event. Raises Stopped when the program ends.
+        `is_given_up`: the peer that asked for the result has disconnected."""
         self._unsigned.let_go_of_old()
         match job:
             case ListJob():
@@ -151,7 +152,7 @@ class FileSync:
                 return self._history.recheck(versions, closely)
 
     def close(self) -> None:
-        """Let go of the staging files that are open; they stay, to be continued."""
+        """Close the open staging files; they are kept, to be continued."""
         self._downloads.close_all()
         self._appends.close_all()
         self._unsigned.let_go_of_all()

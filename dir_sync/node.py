@@ -1,8 +1,8 @@
-"""Node: one peer's socket, its reader and writer thread, its session.
+"""Node: one peer's socket, with its reader thread, writer thread and session.
 
-In:   messages to send. Out: the peer's messages, to a callback, in order; last of all the news that it is over.
-Rule: the reader never waits for the writer, so two nodes that both push before they read cannot stop each other. What
-      waits to be read is bounded in bytes, what waits to be sent is bounded by the engine, which is told what has left.
+In:   messages to send. Out: the peer's messages, to a callback, in order; at the end, that the link has ended.
+Rule: the reader never waits for the writer, so two nodes that both push before they read cannot block each other.
+Unread bytes are limited here; unsent bytes are limited by the engine, which gets reports of what was sent.
 """
 
 from __future__ import annotations
@@ -40,36 +40,36 @@ if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
 
 __all__ = ["Listener", "Node"]
 
-_SENT_REPORT_BYTES = 256 * limits.KIB  # bytes that leave before the engine is told
-_CLOSE_LINGER_MS = 1_000  # from our CLOSE until the socket is closed, whatever the peer does
-_LOOK_AGAIN_S = 0.5  # so often it is looked at what the peer has not acknowledged
-_TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are bounded by what they ask for
+_SENT_REPORT_BYTES = 256 * limits.KIB  # bytes sent before the engine gets a report
+_CLOSE_LINGER_MS = 1_000  # time from our CLOSE until the socket is closed, whatever the peer does
+_LOOK_AGAIN_S = 0.5  # interval of checks for unacknowledged bytes
+_TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are limited by what they ask for
 _SLOW_BYTES = (
     8 * limits.KIB
-)  # of one read while the peer pauses: some pages would fit a larger one, and be parsed together
-_RECORD_COST = 500  # bytes of memory of a decoded record, above those on the wire
+)  # of one read while the peer is throttled: a larger one could contain several pages, parsed together
+_RECORD_COST = 500  # memory (bytes) of a decoded record, above its bytes on the wire
 
 
 class Listener(Protocol):
-    """Who is told what happens on a link. Called on the reader's and writer's threads; must not wait."""
+    """Receives the events of a link. Called on the reader's and writer's threads; must not wait."""
 
     def said_hello(self, node: Node, hello: Hello) -> None: ...
     def received(self, node: Node, message: Message, cost: int) -> None:
-        """`cost` is given back with `consumed` when the message has been dealt with."""
+        """`cost` (bytes) is returned to `consumed` when the message was handled."""
 
     def left(self, node: Node, size: int) -> None: ...
     def asked(self, node: Node, kind: object, amount: float) -> Verdict:
-        """It wants something that is not for free."""
+        """The peer asks for something that has an allowance."""
 
     def rest(self, node: Node, seconds: float) -> float:
-        """To read what it said has taken so long. For how long nothing more should be read."""
+        """Reading and parsing its bytes took so many seconds. Returns how long (s) not to read more."""
 
     def stalled(self, node: Node) -> None:
-        """The peer has acknowledged nothing for ACK_WITHIN_MS, though there is something to acknowledge. Told again and
-        again while that is so."""
+        """The peer has acknowledged nothing for ACK_WITHIN_MS, though there are unacknowledged bytes. Called repeatedly
+        while that lasts."""
 
     def ended(self, node: Node, reason: str, text: str) -> None:
-        """The last call. `reason`: the word of the CLOSE that ended it, or "lost"."""
+        """The last call. `reason`: from the CLOSE that ended the link, or "lost"."""
 
 
 class Node:
@@ -89,12 +89,12 @@ class Node:
         channel: Channel | None = None,
         member: Member | None = None,
     ) -> None:
-        """`channel`: what carries the bytes, if that is not the socket itself. `member`: who has proved to be at its other
-        end, in a closed mesh."""
+        """`channel`: carries the bytes, if the socket itself does not. `member`: the proven identity at the other end,
+        in a closed mesh."""
         self.link = link
         self.address = address
         self.dialled = dialled
-        self.id = self.replica = ""  # of the peer, set by whoever accepts its hello
+        self.id = self.replica = ""  # the peer's ids, set when its HELLO is accepted
         self.member = member
         self._socket = sock
         self._channel: Channel = channel or PlainChannel(sock)
@@ -107,8 +107,8 @@ class Node:
         self._text = ""
         self._said_close = 0.0
         self._ahead = Backpressure(lambda: bool(self._reason))
-        self.flood = ""  # what it floods us with; set by the reader before the end
-        self.is_doubted = False  # a peer that has dialled anew is asked whether this link lives
+        self.flood = ""  # the kind of flood; set by the reader before it ends the link
+        self.is_doubted = False  # the peer has dialled again: a PING finds out whether this link is alive
         tcp.tune(sock)
         self.send(Outbound(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
@@ -116,7 +116,7 @@ class Node:
 
     @property
     def is_mute(self) -> bool:
-        """It has not said HELLO."""
+        """True if the peer has not sent HELLO."""
         return self._session.hello is None
 
     def start(self) -> None:
@@ -124,47 +124,47 @@ class Node:
         self._reader.start()
 
     def send(self, parcel: Outbound) -> None:
-        """Any thread; never waits. Chunks give way to everything else."""
+        """Any thread; never waits. Chunks wait for everything else."""
         self._outbox.put(parcel)
 
     def close(self, reason: str, text: str) -> None:
-        """Say CLOSE and end. Any thread; never waits."""
+        """Send CLOSE and end. Any thread; never waits."""
         if not self._reason:
             self._reason, self._text = reason, text
             self.send(Outbound(Close(reason, text[: limits.TEXT_CHARS_MAX]), 0))
 
     def end_flood(self, words: str) -> None:
-        """Say CLOSE to a peer that floods this node with that."""
+        """Send CLOSE to a peer that floods this node. `words`: with what."""
         if not self._reason:
             self.flood = words
             self.close("overload", f"it floods this node with {words}")
 
     def ping(self) -> None:
-        """Find out soon whether the peer is still there."""
+        """Find out soon whether the peer is still alive."""
         self.is_doubted = True
         self.send(Outbound(Ping(int(time.monotonic() * 1000)), 0))
 
     def abort(self) -> None:
-        """End at once, without a word."""
+        """End at once, without a CLOSE."""
         if not self._reason:
             self._reason = "lost"
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it has ended by itself
+            pass  # it has ended already
 
     def give_up(self, text: str) -> None:
-        """End at once, without a word, for that reason. Any thread; never waits."""
+        """End at once, without a CLOSE, with that text as the reason. Any thread; never waits."""
         if not self._reason:
             self._text = text
         self.abort()
 
     def consumed(self, cost: int) -> None:
-        """The engine has dealt with a message of that cost."""
+        """The engine has handled a message of that cost (bytes)."""
         self._ahead.consumed(cost)
 
     def join(self, timeout_s: float) -> bool:
-        """Wait until both threads have ended."""
+        """Wait until both threads have ended. False if they have not within that time."""
         deadline = time.monotonic() + timeout_s
         for thread in (self._reader, self._writer):
             if thread.ident is not None:
@@ -199,7 +199,7 @@ class Node:
         session = self._session
         recv_into = self._channel.recv_into
         timeouts = cost = 0
-        most: int | None = None  # bytes in one read
+        most: int | None = None  # limit of bytes in one read
         while True:
             buffer = session.buffer()
             try:
@@ -275,8 +275,8 @@ class Node:
         return message.reason, message.text
 
     def _slow(self, kind: object, amount: float) -> None:
-        """Of a peer that asks for more than synchronization needs nothing is read for a while. `flood` is set if that
-        does not help."""
+        """Pause reading from a peer that asks for more than synchronization needs. Sets `flood` if that does not
+        help."""
         if amount <= 0 or kind not in ALLOWED or self.flood:
             return
         verdict = self._listener.asked(self, kind, amount)
@@ -321,22 +321,22 @@ class Node:
                     self._part(socket.SHUT_WR)
                     return
         except OSError:
-            self._part(socket.SHUT_RDWR)  # the reader sees it too, and says so
+            self._part(socket.SHUT_RDWR)  # the reader notices the end, too, and reports it
         except LocalError:
-            self._part(socket.SHUT_RDWR)  # a fault of ours: better a new connection than one that says nothing more
+            self._part(socket.SHUT_RDWR)  # an error of ours: a new connection is better than one that sends nothing
             raise
 
     def _part(self, how: int) -> None:
-        """End our side. What we said last still arrives, and the peer has a moment to end its own."""
+        """Shut down our side. Bytes sent before still arrive, and the peer has a moment to close its side."""
         self._said_close = time.monotonic()
         try:
             self._patience(_CLOSE_LINGER_MS)
             self._socket.shutdown(how)
         except OSError:
-            pass  # it has ended by itself
+            pass  # it has ended already
 
     def _is_unacknowledged(self) -> bool:
-        """True if the peer has still to acknowledge something; if that takes too long, the listener is told."""
+        """True if the peer has unacknowledged bytes; if that lasts too long, the listener is informed."""
         silent = tcp.is_silent(self._socket)
         if silent and not self._reason:
             self._listener.stalled(self)

@@ -1,8 +1,8 @@
-"""NodeManager: all Nodes: accept, dial, send, drop.
+"""NodeManager: owns all Nodes: accepts, dials, sends, disconnects.
 
-In:   orders from the engine's thread. Out: news to one callback (`post`): what was dialled, who said hello, what was
-      received, who left.
-Rule: nothing here decides who stays: that is the roster's. Strangers get few places, few bytes and little time.
+In:   orders from the engine's thread. Out: events to one callback (`post`): finished dials, HELLOs, received messages,
+ended links.
+Rule: the roster decides which link stays; nothing here does. Strangers get few places, few bytes and little time.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ __all__ = [
 
 _DIAL_S = 5.0
 _BACKLOG = 128
-_VAIN_S = 0.000_1  # what an announcement that changes nothing is said to have cost, above what it has ...
-_DEAR_S = 0.001  # ... and when there were too many of them
+_VAIN_S = 0.000_1  # extra time charged for an announcement that changes nothing ...
+_DEAR_S = 0.001  # ... and after too many of them
 
 
 class Dialled(NamedTuple):
-    """A dial has ended: in a link, or in nothing."""
+    """A dial has ended, with a link or without."""
 
     address: str
     port: int
     link: int | None
     text: str
-    node: Node | None = None  # that link
+    node: Node | None = None  # the new link
 
 
 class HelloReceived(NamedTuple):
-    """A link has said hello."""
+    """A link has sent HELLO."""
 
     node: Node
     hello: Hello
@@ -73,7 +73,7 @@ class BytesSent(NamedTuple):
 
 
 class Stalled(NamedTuple):
-    """The peer has acknowledged nothing for a moment, though there is something to acknowledge."""
+    """The peer has acknowledged nothing for a moment, though there are unacknowledged bytes."""
 
     node: Node
 
@@ -88,7 +88,7 @@ Link = Dialled | HelloReceived | MessageReceived | BytesSent | Stalled | LinkClo
 
 
 class Entrance(Protocol):
-    """Lets callers in, on a thread of its own."""
+    """Accepts callers, on a thread of its own."""
 
     def start(self) -> None: ...
 
@@ -108,7 +108,8 @@ class Sealing(Protocol):
 class NodeManager:
     """Owns the listening socket and every Node.
 
-    It has more fields than a machine may have: beside the links and the guard it keeps what its owner gave it to call."""
+    It has more fields than a machine may have: beside the links and the guard it keeps what its owner gave it to
+    call."""
 
     def __init__(
         self,
@@ -122,9 +123,9 @@ class NodeManager:
         throttle: Throttle | None = None,
         sealing: Sealing | None = None,
     ) -> None:
-        """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: that address is
-        on a network of this machine. `trusted`: addresses of the user's own choice, which may lie anywhere. `sealing`: of
-        a closed mesh; without it links are open. Raises OSError if the port cannot be had."""
+        """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: the address is
+        on a network of this machine. `trusted`: addresses that the user named, which may be anywhere. `sealing`: of a
+        closed mesh; without it links are open. Raises OSError if the port is not available."""
         self._our_hello = our_hello
         self._post = post
         self._report = report
@@ -150,23 +151,23 @@ class NodeManager:
     # --- orders ------------------------------------------------------------------------------------------------------
 
     def dial(self, address: str, port: int) -> None:
-        """Connect; Dialled tells how it went."""
+        """Connect; a Dialled event reports the result."""
         threading.Thread(target=self._dial, args=(address, port), name="dial", daemon=True).start()
 
     def send(self, link: int, parcel: Outbound) -> None:
-        """Nothing happens if the link has ended."""
+        """Send a message; nothing happens if the link has ended."""
         node = self._links.nodes.get(link)
         if node is not None:
             node.send(parcel)
 
     def drop(self, link: int, reason: str, text: str = "") -> None:
-        """Say CLOSE and end that link."""
+        """Send CLOSE and end that link."""
         node = self._links.nodes.get(link)
         if node is not None:
             node.close(reason, text)
 
     def drop_all(self, reason: str, text: str = "") -> None:
-        """Say CLOSE on every link there is, greeted or not."""
+        """Send CLOSE on every link, with or without HELLO."""
         with self._lock:
             nodes = list(self._links.nodes.values())
         for node in nodes:
@@ -178,7 +179,7 @@ class NodeManager:
             node.ping()
 
     def stop(self) -> None:
-        """Say good-bye to everybody and wait, not long, for all threads."""
+        """Send CLOSE on all links, and wait a short time for all threads."""
         with self._lock:
             self._stopping = True
             nodes = list(self._links.nodes.values())
@@ -187,7 +188,7 @@ class NodeManager:
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # not every system lets one shut down a listener; closing it does
+            pass  # not every system can shut down a listener; closing it has the same effect
         self._listener.close()
         for node in nodes:
             node.close("bye", "")
@@ -208,7 +209,7 @@ class NodeManager:
             except OSError:
                 if self._stopping:
                     return
-                # Out of descriptors, or the peer was gone before it was accepted: the next one may do better.
+                # Out of descriptors, or the peer was gone before it was accepted: try again.
                 if self._wait_a_moment():
                     return
                 continue
@@ -220,7 +221,7 @@ class NodeManager:
         return self._stopping
 
     def admits(self, address: str) -> bool:
-        """False if nothing is said to anybody who calls from there."""
+        """False if calls from this address are refused without an answer."""
         with self._lock:
             is_admitted = self._guard.admits(address, _mono_ms())
         return is_admitted and self._policy.allows(address)
@@ -274,7 +275,7 @@ class NodeManager:
                 text = getattr(error, "strerror", None) or str(error)
             if node is None:
                 sock.close()
-        # Told before anything else of that link can be: its threads start after this.
+        # Posted before any other event of that link: its threads start afterwards.
         self._post(Dialled(address, port, None if node is None else node.link, text, node))
         if node is not None:
             node.start()
@@ -316,17 +317,18 @@ class NodeManager:
         return self._throttle.until(node.address) - time.monotonic()
 
     def may_search(self, address: str) -> bool:
-        """False if that address has had us search in vain for too long."""
+        """False if searches for that address have used too much time in vain."""
         with self._lock:
             return self._guard.may_ask(address, "search", _mono_ms())
 
     def searched_in_vain(self, address: str, seconds: float) -> None:
-        """So much CPU time was spent on a signature of that address."""
+        """A search with a signature of that address used so many seconds of CPU time, and found nothing."""
         with self._lock:
             self._guard.asked(address, "search", seconds, _mono_ms())
 
     def announced_in_vain(self, node: Node, announcements: int) -> None:
-        """So many of its announcements have changed nothing. It gives way to others for that, and is dropped in the end."""
+        """So many announcements of the peer changed nothing. They are charged to its address, which is disconnected in
+        the end."""
         with self._lock:
             verdict = self._guard.asked(node.address, "vain", announcements, _mono_ms())
         self._throttle.spent(node.address, announcements * (_DEAR_S if verdict.wait_ms else _VAIN_S))

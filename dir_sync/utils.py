@@ -1,7 +1,6 @@
-"""Small helpers without domain words: this machine's IPv4 networks, HOST:PORT.
+"""Helpers without domain words: this machine's IPv4 networks, HOST:PORT.
 
-In: what the operating system says, and texts. Out: plain values. Rule: nothing here knows what the program is
-for.
+In: the operating system's lists, and texts. Out: plain values. Rule: nothing here knows the purpose of the program.
 """
 
 from __future__ import annotations
@@ -17,26 +16,26 @@ __all__ = ["Interface", "interfaces", "is_local_address", "is_on_link", "parse_h
 class Interface(NamedTuple):
     """One IPv4 network that this machine is on. Texts are dotted quads."""
 
-    name: str  # of the device: an alias `eth0:1` is told as `eth0`
+    name: str  # of the device: an alias `eth0:1` has the name `eth0` here
     address: str
     netmask: str
     broadcast: str
 
 
 def interfaces(only: str | None = None) -> list[Interface]:
-    """The networks whose interface is up now, in the system's order. All loopback addresses are told as one.
+    """The networks of interfaces that are up now, in the system's order. All loopback addresses count as one network.
 
-    `only`: the name of an interface (or of an alias), or an address; ValueError with one line if there is no
-    such one now, or if nobody can be reached there by a broadcast. OSError if the system does not tell.
+    `only`: the name of an interface (or of an alias), or an address; ValueError with one line if there is none now, or
+    if it cannot send broadcasts. OSError if the system gives no list.
     """
-    # Some 25 ms on top of what any start loads: whoever asks first pays for it, not every start.
+    # The import takes some 25 ms: only a caller that needs it pays for it, not every start.
     import psutil  # type: ignore[import-untyped, unused-ignore]
 
     states = psutil.net_if_stats()
     found: dict[Interface, None] = {}
     is_known = is_down = False
     for label, addresses in psutil.net_if_addrs().items():
-        name = label.partition(":")[0]  # states are those of devices, addresses come under labels
+        name = label.partition(":")[0]  # states are known by device, addresses by label
         state = states.get(name)
         for entry in addresses:
             if only not in (None, label, name, entry.address):
@@ -58,12 +57,12 @@ def interfaces(only: str | None = None) -> list[Interface]:
 
 
 def is_local_address(address: str, networks: Iterable[Interface]) -> bool:
-    """True for a loopback address and for one on one of `networks`. False for what is no IPv4 address."""
+    """True for a loopback address, and for one on one of `networks`. False for anything but an IPv4 address."""
     return (address.startswith("127.") and _number(address) is not None) or is_on_link(address, networks)
 
 
 def is_on_link(address: str, networks: Iterable[Interface]) -> bool:
-    """True if `address` is on one of exactly these networks. False for what is no IPv4 address."""
+    """True if `address` is on one of exactly these networks. False for anything but an IPv4 address."""
     number = _number(address)
     if number is None:
         return False
@@ -75,7 +74,7 @@ def is_on_link(address: str, networks: Iterable[Interface]) -> bool:
 
 
 def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
-    """`HOST` or `HOST:PORT`, where HOST is an IPv4 address or a name; ValueError (one line) for all else."""
+    """`HOST` or `HOST:PORT`, where HOST is an IPv4 address or a name; ValueError (one line) for anything else."""
     host, colon, digits = text.partition(":")
     if ":" in digits:
         raise ValueError(f"{text!r}: only HOST or HOST:PORT, where HOST is an IPv4 address or a name")
@@ -93,28 +92,28 @@ def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
     return host, port
 
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # `_`: not in DNS, but in many a hosts file
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # `_`: not valid in DNS, but used in hosts files
 _HOST = rf"(?:{_LABEL}\.)*{_LABEL}\.?"
 
 
 def _network(name: str, address: str, netmask: str | None) -> Interface | None:
-    """None where there is nobody to broadcast to: /31, /32, point to point."""
+    """None if no broadcast is possible: /31, /32, point to point."""
     here = _number(address)
     if here is None:
         return None
     if here >> 24 == 127:
-        # Whatever the mask says (some containers give /32): every loopback address is this machine.
+        # Whatever the mask is (some containers give /32): every loopback address is this machine.
         return Interface(name, "127.0.0.1", "255.0.0.0", "127.255.255.255")
     mask = _number(netmask or "")
     if mask is None or mask >= 0xFFFFFFFE or mask == 0:
         return None
-    # Computed: where none was configured the system reports the interface's own address, or nothing.
+    # Computed: if none was configured, the system reports the interface's own address, or nothing.
     broadcast = socket.inet_ntoa((here | ~mask & 0xFFFFFFFF).to_bytes(4, "big"))
     return Interface(name, address, netmask or "", broadcast)
 
 
 def _number(address: str) -> int | None:
-    """A dotted quad as a number, None for any other text."""
+    """A dotted quad as a number; None for any other text."""
     try:
         return int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
     except (OSError, ValueError):  # ValueError: a NUL or a surrogate in the text

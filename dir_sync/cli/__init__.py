@@ -1,7 +1,7 @@
-"""What people type: the command line, its commands, and what they print.
+"""The command line: its options, its commands, and their output.
 
-What is in it: `entry` finds the command that is meant, and turns every error into one line and an exit code; `options` has
-the options of a node and the layout of help; `commands` the other commands; `status_words` the words of `status`.
+What is in it: `entry` finds the command, and turns every error into one line and an exit code; `options` has the
+options of a node and the layout of help; `commands` the other commands; `status_words` the text of `status`.
 It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
 `dir_sync.network.control`. Who calls it: main.py.
 """

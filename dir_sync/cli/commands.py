@@ -1,7 +1,8 @@
 """The commands beside ``run``: each asks the node that runs on a folder, or opens the folder's history itself.
 
 In:   the words after the command. Out: lines on stdout, and an exit code.
-Rule: what could not be done is a ConfigError, one line for the user; what a command did not do, it does not say.
+Rule: a failure is a ConfigError, one line for the user; a command never reports success for something that it did not
+do.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _TIMES = "10m (ago; s, m, h, d, w), 14:30, 2026-11-21, or '2026-11-21 14:30'"
 
 
 def status(argv: list[str]) -> int:
-    """``status DIR``: what the node that runs on a folder says of itself."""
+    """``status DIR``: the state of the node that runs on a folder."""
     parser = command_parser(
         "status",
         "Show how the node for DIR is doing: its peers, what is being transferred, and what\nis held or waiting.",
@@ -68,7 +69,7 @@ def status(argv: list[str]) -> int:
 
 
 def approve(argv: list[str]) -> int:
-    """``approve DIR``: what the brake holds was meant."""
+    """``approve DIR``: carry out what the brake holds."""
     parser = command_parser(
         "approve",
         "Allow the held deletions or rewrites on all machines. Run this on any machine but the "
@@ -83,7 +84,7 @@ def approve(argv: list[str]) -> int:
 
 
 def _approved(answer: Answer) -> list[str]:
-    """What an approval came to, and who still asks. ConfigError if it decided nothing."""
+    """What an approval achieved, and which nodes still hold changes. ConfigError if it decided nothing."""
     missing, elsewhere = answer["missing"], answer["elsewhere"]
     changed = answer["files"] - missing
     lines = []
@@ -107,7 +108,7 @@ def _approved(answer: Answer) -> list[str]:
 
 
 def reject(argv: list[str]) -> int:
-    """``reject DIR``: what the brake holds is to come back."""
+    """``reject DIR``: undo what the brake holds."""
     parser = command_parser(
         "reject",
         "Undo the held deletions or rewrites on all machines, including files that were "
@@ -126,7 +127,7 @@ def reject(argv: list[str]) -> int:
 
 
 def history_(argv: list[str]) -> int:
-    """``history DIR [PATH]``: what was replaced or deleted."""
+    """``history DIR [PATH]``: list replaced and deleted versions."""
     parser = command_parser(
         "history",
         "List the old versions of files that synchronization replaced or deleted in DIR, "
@@ -159,7 +160,7 @@ def history_(argv: list[str]) -> int:
 
 
 def restore(argv: list[str]) -> int:
-    """``restore DIR PATH``: an old version comes back."""
+    """``restore DIR PATH``: bring an old version back."""
     parser = command_parser(
         "restore",
         "Bring an old version of DIR/PATH back: the newest one, the one named by --version, or "
@@ -192,7 +193,7 @@ def restore(argv: list[str]) -> int:
         if given.at is not None:
             entries, too_new = there_at(entries, moment(given.at, time.time_ns()))
         first = newest_per_path(entries)
-        if path not in first and given.version is None:  # a folder: what is there now was not asked for
+        if path not in first and given.version is None:  # a folder: its present content was not asked for
             first = {name: entry for name, entry in first.items() if given.at is not None or not client.is_there(name)}
         if not first and too_new:
             oldest = local(min(entry.version.mtime for entry in too_new))
@@ -231,14 +232,14 @@ def restore(argv: list[str]) -> int:
 
 
 def _which(entry: Entry) -> str:
-    """The version that was displaced so and then."""
+    """The version, as text: when and by whom it was displaced."""
     from dir_sync.history.words import local
 
     return f"the version {_DISPLACED[entry.version.why]} at {local(entry.version.time_ns)}"
 
 
 def undo(argv: list[str]) -> int:
-    """``undo DIR --since TIME``: the whole folder, or what one node did, is again as it was."""
+    """``undo DIR --since TIME``: set the whole folder, or the changes of one node, back to an earlier time."""
     parser = command_parser(
         "undo",
         "Set all of DIR back to what it was at a time, on all machines; with --by, undo only "
@@ -277,7 +278,7 @@ def undo(argv: list[str]) -> int:
 
 
 def conflicts(argv: list[str]) -> int:
-    """``conflicts DIR [keep|restore ID ...]``: what lost against a concurrent change."""
+    """``conflicts DIR [keep|restore ID ...]``: list or handle the losers of conflicts."""
     parser = command_parser(
         "conflicts",
         "List versions that lost because the same file was changed on two machines at the same "

@@ -1,7 +1,7 @@
-"""The command line: words in, an exit code out.
+"""The command line: arguments in, an exit code out.
 
-In: sys.argv[1:]. Out: the exit code of the command that they name (docs/cli.md has the table); on trouble one line on
-stderr. Rule: no traceback reaches the user; nothing starts before all words are right.
+In: sys.argv[1:]. Out: the exit code of the command (docs/cli.md has the table); on an error one line on stderr. Rule:
+the user never sees a traceback; nothing starts before all arguments are checked.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dir_sync.reporting import log, output, shell
 
 __all__ = ["COMMANDS", "main", "read_config"]
 
-FAULT = 1  # exit code: we are wrong
-INTERRUPTED = 130  # exit code: SIGINT before the node was there to end cleanly
+FAULT = 1  # exit code: an error of the program itself
+INTERRUPTED = 130  # exit code: SIGINT before the node could end cleanly
 
 
 def main(argv: list[str]) -> int:
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads us has read enough
+    except BrokenPipeError:  # the reader of our output has closed it
         output.throw_away()
         return config.OK
     except output.OutputError as error:
@@ -62,16 +62,16 @@ def _obey(argv: list[str]) -> int:
 
 
 def run(argv: list[str]) -> int:
-    """``run DIR ...``, and what is meant when no command is named: share a folder until a signal ends it."""
+    """``run DIR ...``, also the default without a command: share a folder until a signal comes."""
     asked = read_config(argv)
     ending = Ending()
-    ending.listen()  # before all else: what follows takes a moment
+    ending.listen()  # before all else, because the imports take a moment
     log.setup(asked.verbosity, asked.log_file)
     if asked.join is not None:
         from dir_sync.cli.inviting import join_first
 
         join_first(asked, asked.join)
-    from dir_sync.daemon.process import run as run_daemon  # only now: it brings everything else with it
+    from dir_sync.daemon.process import run as run_daemon  # imported late: it loads everything else
 
     return run_daemon(asked, ending)
 
@@ -93,7 +93,7 @@ def version(argv: list[str]) -> int:
 
 
 def _other(name: str) -> Callable[[list[str]], int]:
-    """One of `cli.commands`, which are loaded when one of them is asked for: a node that runs needs none."""
+    """One of `cli.commands`, loaded on demand: a running node needs none."""
 
     def command(argv: list[str]) -> int:
         gc.enable()  # main.py switched it off
@@ -138,11 +138,11 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "help": help_,
     "version": version,
 }
-"""The first word is a command only if it stands here; a folder of such a name is written ./run."""
+"""The first argument is a command only if it is in this table; a folder with such a name is written ./run."""
 
 
 def _check_first_word(argv: list[str]) -> None:
-    """ConfigError if it looks like a command that was mistyped, and is no folder."""
+    """ConfigError if it looks like a mistyped command and no such folder exists."""
     first = argv[0] if argv else ""
     if len(argv) > 1 and argv[1] in COMMANDS and first not in COMMANDS and not first.startswith("-"):
         right = shell.command(argv[1], first, *argv[2:])
@@ -177,7 +177,7 @@ def _failed(error: Exception) -> int:
 
 
 def _where(error: BaseException) -> str:
-    """File and line where it happened, the innermost of ours."""
+    """File and line of the error, in the innermost function of this program."""
     place, at = "somewhere", error.__traceback__
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
     while at is not None:

@@ -1,7 +1,7 @@
 """The options of a node.
 
-In:   the words after a command. Out: a Config; or ConfigError, one line for the user.
-Rule: nothing is created here, and only names are looked up.
+In:   the arguments after a command. Out: a Config; or ConfigError, one line for the user.
+Rule: nothing is created here, and the only look-ups are of names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dir_sync.reporting import shell
 
 __all__ = ["KEY_FILE", "read_config"]
 
-KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable that names the key file, where no option does
+KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable with the key file, if no option names one
 
 HELP = (
     "Keep the folder DIR the same on every machine of this LAN that runs this command. The machines find each other; there"
@@ -58,10 +58,10 @@ exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has al
 
 
 def read_config(argv: list[str]) -> Config:
-    """The words after ``run``. ConfigError if one is wrong; SystemExit after --help or --version."""
+    """Parse the arguments of ``run``. ConfigError if one is wrong; SystemExit after --help or --version."""
     try:
         given = _parser().parse_args(argv)
-    except BrokenPipeError:  # whoever asked for --help or --version has read enough
+    except BrokenPipeError:  # the reader of --help or --version has closed it
         raise SystemExit(0) from None
     folder = _folder(given.folder)
     log_file = _absolute("--log-file", given.log_file) if given.log_file is not None else None
@@ -251,7 +251,7 @@ def _advanced(add: Callable[..., object]) -> None:
 
 
 def _folder(text: str) -> str:
-    """The folder to share. One that was shared before is waited for: its disk may not be there yet."""
+    """The folder to share. One that was shared before may be missing: its disk may not be mounted yet."""
     try:
         return config.checked_folder(text)
     except ConfigError as error:
@@ -264,7 +264,7 @@ def _folder(text: str) -> str:
 
 
 def _is_free(path: str) -> bool:
-    """True if a folder could be made there."""
+    """True if a folder could be made at this path."""
     try:
         os.stat(path)
     except FileNotFoundError:
@@ -275,7 +275,7 @@ def _is_free(path: str) -> bool:
 
 
 def _history_bounds(least: int | None, most: int | None) -> tuple[int, int]:
-    """At least, at most: a bound that is not given gives way to the one that is."""
+    """At least, at most (bytes): a default bound is adjusted to a given one."""
     if least is not None and most is not None and least > most:
         raise ConfigError("--history-min is more than --history-max", config.USAGE)
     if least is None:

@@ -1,6 +1,6 @@
-"""How help and errors of all commands look.
+"""The layout of help and errors of all commands.
 
-In:   the words after a command. Out: what argparse makes of them; or ConfigError, one line for the user.
+In:   the arguments after a command. Out: the namespace of argparse; or ConfigError, one line for the user.
 Rule: no line of --help is wider than the terminal, or than 100 columns.
 """
 
@@ -21,15 +21,15 @@ __all__ = ["Parser", "checked", "command_parser", "count"]
 
 T = TypeVar("T")
 
-_COLUMNS = (60, 100)  # of --help, whatever the terminal has
-_USUAL_COLUMNS = 80  # where there is no terminal to ask
+_COLUMNS = (60, 100)  # limits of the width of --help, whatever the terminal has
+_USUAL_COLUMNS = 80  # without a terminal
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but an error is a ConfigError: one line, said in one place."""
+    """An ArgumentParser whose errors are ConfigErrors with one line."""
 
     def __init__(self, name: str, description: str, epilog: str, example: str, usage: str | None = None) -> None:
-        """`name`: of the command, "" for that of a node; `example`: what may follow the program."""
+        """`name`: of the command, "" for `run`; `example`: arguments for the examples, after the program name."""
         program = shell.brief()
         super().__init__(
             prog=f"{program} {name}".rstrip(),
@@ -61,20 +61,20 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(message.removeprefix("argument "), config.USAGE)
 
     def _guess(self, option: str) -> str:
-        from difflib import get_close_matches  # only now: no good start pays for it
+        from difflib import get_close_matches  # imported late: only an error needs it
 
         known = [name for action in self._actions for name in action.option_strings if "_" not in name]
         found = get_close_matches(option.partition("=")[0], known, 1)
         return f" (did you mean {found[0]}?)" if found else ""
 
     def _print_message(self, message: str, file: object = None) -> None:
-        """Help and version; an error goes another way."""
+        """Prints help and version; errors are raised instead."""
         if message:
             output.say(message, end="")
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Paragraphs are filled; one with an indented line, such as a list of examples, stays as it is."""
+    """Fills paragraphs; one with an indented line, such as a list of examples, is kept as it is."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = text.strip("\n").split("\n\n")
@@ -83,7 +83,7 @@ class _Formatter(argparse.HelpFormatter):
 
 
 def checked(check: Callable[[str], T]) -> Callable[[str], T]:
-    """A check of ours as a type of argparse's, which puts the option's name before the reason."""
+    """Wraps a check of ours as an argparse type, so that the option's name precedes the reason."""
 
     def convert(text: str) -> T:
         try:
@@ -101,8 +101,8 @@ def count(text: str) -> int:
 
 
 def command_parser(name: str, description: str, *examples: str, more: str = "", what: str = "folder") -> Parser:
-    """The parser of a command beside ``run``. `examples`: words after the program; `more`: text after the examples; `what`:
-    the name of its argument, "folder" for DIR or "file" for FILE."""
+    """The parser of a command other than ``run``. `examples`: arguments after the program name; `more`: text after the
+    examples; `what`: its positional argument, "folder" for DIR or "file" for FILE."""
     lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
     parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
     helps = {"folder": ("DIR", "the shared folder"), "file": ("FILE", "a file that does not exist yet")}
@@ -112,7 +112,7 @@ def command_parser(name: str, description: str, *examples: str, more: str = "", 
 
 
 def _columns() -> int:
-    """Of the terminal that the help is for. Asked anew each time: it is cheap, and shutil would cost 5 ms at every start."""
+    """The width of the terminal. Read each time: that is cheap, and shutil would cost 5 ms at every start."""
     text = os.environ.get("COLUMNS", "")
     found = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
     if not found:

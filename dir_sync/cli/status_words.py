@@ -1,6 +1,6 @@
-"""What a node says of itself, in words.
+"""The status of a node as text.
 
-In: a Status, as the running node made it. Out: lines for a person.
+In: a Status from a running node. Out: lines for a person.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TOLD_MAX = 5  # paths that are named
 
 
 def render(status: Status, folder: str) -> list[str]:
-    """One line for each thing worth knowing; names are escaped already. `folder`: as the user wrote it, for commands."""
+    """One line for each relevant fact; names are escaped already. `folder`: as the user typed it, for commands."""
     lines = [
         f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
         f" port {status.port}, process {status.process}",
@@ -54,7 +54,7 @@ def render(status: Status, folder: str) -> list[str]:
         lines.append(f"{how_many(status.unwatched, 'folder')} cannot be watched{which}: scanned every 20 s instead")
     lines += [f"HELD{_where(held)}: {_what(held)}" for held in status.held]
     if status.held:
-        is_ours = all(held.here and not held.missing for held in status.held)  # no node approves its own
+        is_ours = all(held.here and not held.missing for held in status.held)  # a node cannot approve its own changes
         approving = APPROVE_ELSEWHERE if is_ours else command("approve", folder)
         lines.append(f"  to let it happen: {approving}")
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
@@ -69,7 +69,7 @@ def _mesh(mesh: MeshStatus | None, folder: str) -> str:
 
 
 def _standing(peer: PeerStatus) -> str:
-    """What a peer does not have of ours, and we not of what it has."""
+    """What a peer lacks of ours, and what we lack of the peer's."""
     if peer.synchronized:
         return "in sync"
     if peer.lacks is None:
@@ -92,7 +92,7 @@ def _amount(lack: Lack) -> str:
 
 
 def _headline(status: Status) -> str:
-    """The last line: is everything everywhere?"""
+    """The last line: whether everything is in sync."""
     if status.in_sync:
         return "everything is in sync"
     if not status.peers:

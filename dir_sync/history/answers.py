@@ -1,7 +1,8 @@
-"""What a node answers when the commands ask for its history.
+"""The answers of a node when commands ask for its history.
 
-In:   the index, and questions from the control socket. Out: answers as JSON values, or what the engine is to do.
-Rule: a question comes from outside: what it asks is checked here. Used by the daemon, and by `source` where no node runs.
+In:   the index, and questions from the control socket. Out: answers as JSON values, or orders for the engine.
+Rule: questions come from outside the process, so everything in them is checked here. Used by the daemon, and by
+`source` if no node runs.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def listed(index: Index, path: bytes = b"") -> Answer:
 
 
 def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
-    """What the histories of peers hold, as they said it."""
+    """The versions in the histories of peers, from their answers."""
     found = []
     for peer, _, answer in answers:
         if isinstance(answer, History):
@@ -52,7 +53,7 @@ def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]
 
 
 def path_asked(question: Answer) -> bytes:
-    """The path that a question is about; b"": all of the folder."""
+    """The path in a question; b"": the whole folder."""
     path = question.get("path")
     raw = bytes_of(path) if isinstance(path, str) else b""
     try:
@@ -62,7 +63,7 @@ def path_asked(question: Answer) -> bytes:
 
 
 def restore_asked(question: Answer) -> list[Before]:
-    """What should be again, from the question that asks for it."""
+    """The versions to restore, from the question."""
     try:
         version = unpacked(question["version"])
         check_path(version.path)
@@ -73,7 +74,7 @@ def restore_asked(question: Answer) -> list[Before]:
 
 
 class Wish(NamedTuple):
-    """An undo, as somebody asked for it."""
+    """The request for an undo."""
 
     since_ns: int  # not before the journal begins
     by: str | None
@@ -81,7 +82,7 @@ class Wish(NamedTuple):
 
 
 def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
-    """`begin`: the note of when the journal begins. ConfigError for what cannot be."""
+    """`begin`: the index note of when the journal begins. ConfigError for an impossible request."""
     since, by = question.get("since_ns"), question.get("by")
     if not isinstance(since, int):
         raise ConfigError("the question names no time")
@@ -93,7 +94,7 @@ def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
 
 
 def _node_of(index: Index, text: str) -> str:
-    """A node by its name, or by the beginning of its id. ConfigError if there is none, or more than one."""
+    """The id of a node, by its name or the beginning of its id. ConfigError if there is none, or more than one."""
     nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
     nodes.setdefault(index.replica, "this node")
     named = [node for node, name in nodes.items() if text in (name, show(bytes_of(name)))]
@@ -108,8 +109,8 @@ def _node_of(index: Index, text: str) -> str:
 
 
 def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes], unsure: set[bytes]) -> Answer:
-    """An undo for people. The contents `nowhere` are in no file and no history; at the paths `unsure`, what is there may
-    begin with one of them."""
+    """An undo as an answer. `nowhere`: contents that are in no file and no history. `unsure`: paths whose present files
+    may begin with one of them."""
     changes = []
     for one in plan.wanted:
         row = index.get(one.path)
@@ -131,7 +132,7 @@ def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes]
 
 
 def keep(index: Index, question: Answer) -> Answer:
-    """A version that somebody else put into the history."""
+    """Record a version that another process put into the history."""
     try:
         version = unpacked(question["version"])
     except (KeyError, TypeError, ValueError):
@@ -145,14 +146,14 @@ def keep(index: Index, question: Answer) -> Answer:
 
 
 def touched(question: Answer) -> list[bytes]:
-    """The paths that were changed behind the node's back."""
+    """The paths that a command changed without the node."""
     path = question.get("path")
     return [bytes_of(path)] if isinstance(path, str) else []
 
 
 def settle(index: Index, question: Answer) -> list[Loser]:
-    """Losers of conflicts that nobody has to think of any more: ordinary versions from now on, here at once. Returns what the
-    peers are to be told of."""
+    """Losers of conflicts become ordinary versions, here at once. Returns those about which the peers are to be
+    told."""
     try:
         versions = [unpacked(fields) for fields in question["versions"]]
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Versions as people see them, and which of many are meant.
+"""Versions with their display names, and the selection among many.
 
 In:   entries, newest first. Out: some of them. Pure.
 """
@@ -16,17 +16,18 @@ __all__ = ["Entry", "below", "newest_per_path", "parents_of", "there_at"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One version, and what people call it by."""
+    """One version, with its display names."""
 
-    id: str  # of what it is: several may have the same, all of one content at one path
+    id: str  # of the content at its path: several versions may have the same
     version: Version
-    by: str  # whose change displaced it
-    on: str = "here"  # whose history has it
-    holder: str = ""  # the id of that node; "": ours
+    by: str  # the node whose change displaced it
+    on: str = "here"  # the node whose history has it
+    holder: str = ""  # the id of that node; "": this one
 
 
 def newest_per_path(entries: Iterable[Entry]) -> dict[bytes, Entry]:
-    """The first entry of each path; none of a file that was a folder in what comes before, or the other way round."""
+    """The first entry of each path. Left out: a file whose path is a folder in earlier entries, or the other way
+    round."""
     first: dict[bytes, Entry] = {}
     folders: set[bytes] = set()
     for entry in entries:
@@ -39,10 +40,10 @@ def newest_per_path(entries: Iterable[Entry]) -> dict[bytes, Entry]:
 
 
 def there_at(entries: Iterable[Entry], at_ns: int) -> tuple[list[Entry], list[Entry]]:
-    """Of `entries`, newest first: what may have been there at a time, the likeliest first; and for each path of which that
-    cannot be said the oldest version after that time, which was last modified later, too."""
+    """For a point in time, from `entries` (newest first): the versions that may have been current then, the most likely
+    first; and for each path where that is unknown, the oldest later version that was also modified later."""
     later = [entry for entry in entries if entry.version.time_ns > at_ns]
-    later.reverse()  # the first that was displaced after that time is what was there then
+    later.reverse()  # the first version that was displaced after that time was current then
     first: dict[bytes, Entry] = {}
     for entry in later:
         first.setdefault(entry.version.path, entry)
@@ -51,13 +52,13 @@ def there_at(entries: Iterable[Entry], at_ns: int) -> tuple[list[Entry], list[En
 
 
 def below(path: bytes, entries: Iterable[Entry]) -> list[Entry]:
-    """Those of a path, and of all that was below it."""
+    """The entries of a path and everything below it."""
     start = path + b"/"
     return [entry for entry in entries if entry.version.path == path or entry.version.path.startswith(start)]
 
 
 def parents_of(path: bytes) -> list[bytes]:
-    """The folders that a path is in, the innermost first."""
+    """The folders above a path, the innermost first."""
     found = []
     while path := parent_of(path):
         found.append(path)

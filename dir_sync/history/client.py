@@ -1,7 +1,7 @@
-"""The history of one folder, open: what the commands history, restore, undo and conflicts call.
+"""The history of one folder: used by the commands history, restore, undo and conflicts.
 
-In:   paths and times as people mean them. Out: versions, and files that are as they were; ConfigError for what cannot be.
-Rule: the same from a node that runs, with the histories of its peers, and from the index alone.
+In:   paths and times as people type them. Out: versions, and restored files; ConfigError for what is impossible.
+Rule: the results are the same from a running node, which adds the histories of its peers, and from the index alone.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ __all__ = ["HistoryClient", "open_history"]
 
 
 class HistoryClient:
-    """Asks, and has files put back."""
+    """Answers questions about the history, and restores files."""
 
     def __init__(self, source: Source, restorer: Restorer) -> None:
         self._source = source
         self._restorer = restorer
         self._node = ""
-        self._requested: list[Entry] = []  # from the histories of peers, and not here yet
-        self._known = True  # whether the path that was last asked for was ever known here
+        self._requested: list[Entry] = []  # requested from the histories of peers, and not here yet
+        self._known = True  # whether the path of the last question was ever known here
 
     def none_of(self, text: str) -> str:
-        """A sentence: which histories were asked in vain for a version of a path."""
+        """A sentence that names the histories in which no version of a path was found."""
         where = (
             "here or on connected machines"
             if self._source.index is None
@@ -50,8 +50,8 @@ class HistoryClient:
         return f"no such old version of {text} found {where}"
 
     def find(self, text: str, whole: bool = False) -> tuple[bytes, list[Entry]]:
-        """The path that a user means, by its name or in the form in which we print it, and all versions of it and of what was
-        below it. ConfigError if no such path was ever known. With `whole`, the folder itself will do: b""."""
+        """The path that a user typed, by its name or in the printed form, and all versions of it and of everything
+        below it. ConfigError if no such path was ever known. With `whole`, the folder itself is allowed: b""."""
         paths = [self.path_of(one, whole) for one in meant(text)]
         for path in paths:
             entries = self.entries(path)
@@ -60,7 +60,7 @@ class HistoryClient:
             entries = below(path, entries)
             if entries or self._known or self.is_there(path):
                 return path, entries
-        if text.endswith("…"):  # a log cuts what is very long
+        if text.endswith("…"):  # the log cuts very long paths
             entries = self.entries()
             cut = next((entry.version.path for entry in entries if show(entry.version.path) == text), b"")
             if cut:
@@ -68,8 +68,8 @@ class HistoryClient:
         raise ConfigError(f"no such path was ever known here: {show(paths[0])}")
 
     def entries(self, path: bytes = b"", conflicts: bool = False) -> list[Entry]:
-        """What is here, and what the peers have of a path and of all below it (b"": all); newest first. `conflicts`: only what
-        lost in one."""
+        """The versions in this history and in those of the peers, of a path and everything below it (b"": all); newest
+        first. `conflicts`: only losers of conflicts."""
         question: Answer = {"command": "versions", "path": text_of(path), "peers": True, "conflicts": conflicts}
         answer = self._source.ask(question)
         self._node = answer["node"]
@@ -95,8 +95,8 @@ class HistoryClient:
         return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)
 
     def path_of(self, text: str, whole: bool = False) -> bytes:
-        """A path below the folder, as a user says it: from the folder on, or in full. ConfigError if it is none. With
-        `whole`, the folder itself will do: b""."""
+        """The path of a typed name, relative to the folder or absolute. ConfigError if it is invalid. With `whole`, the
+        folder itself is allowed: b""."""
         path = text
         if os.path.isabs(path):
             real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
@@ -112,20 +112,20 @@ class HistoryClient:
         return self._restorer.is_there(path)
 
     def check(self, entry: Entry) -> None:
-        """ConfigError if a version cannot get its name back, because of what is there now."""
+        """ConfigError if a version cannot be restored because of what is at its path now."""
         self._restorer.check(entry.version.path)
 
     def restore(self, entry: Entry) -> bool:
-        """The version gets its name back. False if exactly this is there already. ConfigError if it cannot be had."""
+        """Restore a version. False if exactly this version is there already. ConfigError if it is not available."""
         if entry.holder:
             self.check(entry)
             self._source.ask({"command": "recall", "version": packed(entry.version), "holder": entry.holder})
-            self._requested.append(entry)  # the node here gets it from the history of a peer: `finish` waits for it
+            self._requested.append(entry)  # the node fetches it from the history of a peer, and `finish` waits for it
             return True
         return self._restorer.restore(entry.version, self._node)
 
     def finish(self) -> None:
-        """Wait for what comes from peers. ConfigError if something does not."""
+        """Wait for versions from peers. ConfigError if one does not arrive."""
         if not self._requested:
             return
         left = self.wait()
@@ -139,7 +139,7 @@ class HistoryClient:
                 raise ConfigError(f"{name} did not come from {on}: the log of the node here says why")
 
     def wait(self) -> int:
-        """Until what comes back is back, or for a minute. Returns how many paths are still on their way."""
+        """Wait for the restores under way, at most a minute. Returns how many are not finished."""
         left = 0
         for _ in range(600):
             left = 0 if self._source.index is not None else int(self._source.ask({"command": "pending"})["count"])
@@ -149,7 +149,7 @@ class HistoryClient:
         return left
 
     def undo(self, since_ns: int, by: str | None, dry_run: bool) -> Answer:
-        """Have the folder as it was. Returns what happens (or would), as `words.describe_undo` takes it. ConfigError."""
+        """Undo changes. Returns what was (or would be) done, for `words.describe_undo`. ConfigError."""
         question: Answer = {"command": "undo", "since_ns": since_ns, "by": by, "dry_run": dry_run}
         index = self._source.index
         if index is None:
@@ -171,21 +171,21 @@ class HistoryClient:
             files = {one.path for one in there if one.kind != Kind.DIRECTORY}
             gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
             in_the_way = {one.path: one for one in gone if not files.isdisjoint(parents_of(one.path))}
-            for one in in_the_way.values():  # the others last: what comes back may be copied from them
+            for one in in_the_way.values():  # then the others, because restored files may be copied from them
                 self._restorer.put_back(index, one)
             for one in [*undo_plan.with_parents(index, there), *(one for one in gone if one.path not in in_the_way)]:
                 self._restorer.put_back(index, one)
         return answer
 
     def _make_sure(self, answer: Answer) -> None:
-        """Read the files of which it is not known whether they begin with what is wanted: those that do not cannot be undone."""
+        """Read the files that may begin with a wanted version. Those that do not are marked as impossible to undo."""
         for change in answer["changes"]:
             if change.get("unsure"):
                 version = unpacked(change["version"])
                 change["lost"] = not self._restorer.begins_with(version.path, version.size, version.content)
 
     def not_as_wanted(self, answer: Answer) -> list[str]:
-        """The names of files that an undo should have brought back, and that are not there as they were."""
+        """The names of files that an undo should have restored, and that are not as they were."""
         found = []
         for change in answer["changes"]:
             if change["lost"] or change["kind"] not in (Kind.FILE, Kind.SYMLINK):
@@ -197,7 +197,7 @@ class HistoryClient:
         return found
 
     def copy_out(self, entry: Entry, to: str) -> None:
-        """A copy outside of the history; what has that name already stays. ConfigError."""
+        """Write a copy outside of the history; an existing file is not replaced. ConfigError."""
         ours = os.path.join(self._source.folder, os.fsdecode(limits.RESERVED_NAME))
         if (os.path.realpath(to) + "/").startswith(ours + "/"):
             raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", USAGE)
@@ -227,13 +227,13 @@ class HistoryClient:
             raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {reason}") from None
 
     def settle(self, entries: Iterable[Entry]) -> None:
-        """These conflicts are settled as they are, here and on the connected machines."""
+        """Mark these conflicts as settled, here and on the connected machines."""
         self._source.ask({"command": "settle", "versions": [packed(entry.version) for entry in entries]})
 
 
 @contextmanager
 def open_history(folder: str) -> Iterator[HistoryClient]:
-    """The history of a folder, by the node that runs on it if one does. ConfigError if it was never shared."""
+    """The history of a folder, through its node if one runs. ConfigError if the folder was never shared."""
     with open_source(folder) as source:
         restorer = Restorer(source)
         try:

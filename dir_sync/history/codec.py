@@ -1,7 +1,7 @@
-"""Versions as they cross the control socket, and what people call versions and nodes.
+"""Versions as JSON for the control socket, and display names of versions and nodes.
 
-In:   versions, ids of nodes. Out: JSON values, and the same back; short ids; names.
-Rule: what has been packed is the same when it is unpacked; a path that is no text survives, too.
+In:   versions, ids of nodes. Out: JSON values, and versions again; short ids; names.
+Rule: packing and unpacking a version changes nothing, even if its path is not text.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["Names", "bytes_of", "id_of", "packed", "text_of", "unpacked"]
 
 
 def id_of(version: Version) -> str:
-    """Eight characters that name what it is: the same on every machine that has it, whenever it came into the history."""
-    what = version.content or version.name  # where its content is unknown nobody else is told of it
+    """Eight characters that identify a version: the same on every machine that has it."""
+    what = version.content or version.name  # a version with unknown content is shown on this machine only
     digest: str = blake3(b"%d\0%b\0%b" % (version.kind, version.path, what)).hexdigest(4)
     return digest
 
@@ -56,7 +56,7 @@ def bytes_of(text: str) -> bytes:
 
 
 class Names:
-    """What people call the nodes: by name, with the beginning of the id where two have the same one."""
+    """The display names of nodes: the name, with the beginning of the id if two nodes have the same name."""
 
     def __init__(self, names: Mapping[str, object], own: str) -> None:
         self._names = names
@@ -68,7 +68,7 @@ class Names:
             return "this node"
         if not node:
             return "-"
-        if node.startswith("="):  # the maker of a first scan's record is no node
+        if node.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
             return FIRST_CONTACT
         name = self._names.get(node)
         if not name:

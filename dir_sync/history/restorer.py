@@ -1,7 +1,8 @@
-"""Puts files back as they were, without the engine: the node here, or the next one to start, takes it for an ordinary change.
+"""Restores files without the engine: a running node, or the next one to start, sees an ordinary change.
 
-In:   a version of the history, or how a path was before a change. Out: the file as it was; ConfigError if that cannot be.
-Rule: what is displaced goes into the history, and the index is told of it.
+In:   a version of the history, or the state of a path before a change. Out: the restored file; ConfigError if that
+fails.
+Rule: the displaced version goes into the history, and is recorded in the index.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from dir_sync.ports import Disk, DiskError
 
 __all__ = ["Restorer"]
 
-_TRIES = 3  # somebody may be writing the very file
+_TRIES = 3  # a program may be writing the file at the same time
 
 
 class Restorer:
-    """The folder, and who does jobs in it."""
+    """Restores files in one folder, with `FileSync` for the jobs."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -55,7 +56,7 @@ class Restorer:
             return False
 
     def check(self, path: bytes) -> None:
-        """ConfigError if a version cannot get its name back, because of what is there now."""
+        """ConfigError if a version cannot be restored because of what is at its path now."""
         for parent in parents_of(path):
             above = self.disk.stat(parent)
             if above is not None and above.kind != Kind.DIRECTORY:
@@ -66,7 +67,7 @@ class Restorer:
             raise ConfigError(f"{show(path)} is {what} now: restore to another place, with --to FILE")
 
     def restore(self, version: Version, node: str) -> bool:
-        """A version of our history gets its name back. False if exactly this is there already. `node`: ours."""
+        """Restore a version of our history. False if exactly this version is there already. `node`: our id."""
         try:
             for _ in range(_TRIES):
                 self.check(version.path)
@@ -78,7 +79,7 @@ class Restorer:
         raise ConfigError(f"{show(version.path)} is being changed by another program: try again")
 
     def _restore(self, version: Version, node: str) -> bool | None:
-        """None if something came in between."""
+        """One try; None if the file changed in between."""
         _, path, kind, size, content, mtime, mode, *_ = version
         if kind == Kind.FILE:
             size, content = self._digest(version.name)
@@ -98,7 +99,7 @@ class Restorer:
         return True if is_done else None
 
     def put_back(self, index: Index, one: Before) -> None:
-        """One path is again what it was before a change."""
+        """Set one path back to its state before a change."""
         try:
             there = self.disk.stat(one.path)
             if there is None and one.kind == Kind.ABSENT:
@@ -112,8 +113,8 @@ class Restorer:
             )
 
     def _put(self, item: ApplyItem, node: str, was: bytes, verb: str) -> bool:
-        """Do it, and keep what it displaces, whose content is `was` (b"": unknown). False if something else is there than was
-        expected; ConfigError, with `verb`, if it cannot be done."""
+        """Perform the change, and keep the displaced version with content `was` (b"": unknown). False if something
+        other than expected is there; ConfigError, with `verb`, if it fails."""
         self._source.will_displace()
         done = self._sync.perform(ApplyJob((item,)))
         assert isinstance(done, Applied)
@@ -139,7 +140,7 @@ class Restorer:
 
 
 def _item(one: Before, there: Stat | None) -> ApplyItem:
-    """The order to make a path what it was. `there`: what is there now. Its content comes from nowhere yet."""
+    """The change that sets a path back. `there`: the present entry. It has no source for the content yet."""
     path, kind, size, content, mtime, mode, _, _ = one
     expect = b"" if there is None else fingerprint(there)
     target = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
@@ -151,7 +152,7 @@ def _item(one: Before, there: Stat | None) -> ApplyItem:
 
 
 def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
-    """The same order, with a place from which a file's content is taken."""
+    """The same change, with a source for the file's content."""
     path, target = item.path, item.target
     if target.kind != Kind.FILE:
         return item
@@ -165,7 +166,7 @@ def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
         return item._replace(copy_path=row.record.path, copy_fp=row.fp)
     if version is not None:
         return item._replace(copy_path=version.name)
-    return item._replace(copy_path=path, copy_fp=item.expect)  # it begins with what is wanted
+    return item._replace(copy_path=path, copy_fp=item.expect)  # the present file begins with the wanted content
 
 
 class _NoSignatures:
@@ -173,4 +174,4 @@ class _NoSignatures:
         return None
 
     def put(self, digest: bytes, signature: bytes) -> None:
-        """Nothing is remembered."""
+        """Stores nothing."""

@@ -1,7 +1,7 @@
-"""Whom a command asks about a folder's history: the node that runs on it, or its index, opened here.
+"""Where a command gets its answers about a folder's history: the running node, or the index, opened here.
 
 In:   a folder, questions. Out: answers, the same from both.
-Rule: while the index is open here, its lock keeps every node away.
+Rule: while the index is open here, its lock prevents any node from starting.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["Source", "open_source"]
 
 
 class Source:
-    """Answers questions. `index` is None while a node runs on the folder."""
+    """Answers questions. `index` is None if a node runs on the folder."""
 
     def __init__(self, folder: str, index: Index | None) -> None:
         self.folder = folder
         self.index = index
 
     def ask(self, question: Answer) -> Answer:
-        """ConfigError if there is no answer, or if it is an error."""
+        """The answer; ConfigError if there is none, or if it is an error."""
         if self.index is None:
             try:
                 answer = ask(self.folder, question)
@@ -50,7 +50,8 @@ class Source:
         return answer
 
     def will_displace(self) -> None:
-        """From now on the history may hold what the index does not know: should this process die, the next node looks."""
+        """The history may now contain versions that the index does not list: if this process dies, the next node looks
+        for them."""
         if self.index is not None and self.index.noted(state.AT_REST) != 0:
             self.index.note(state.AT_REST, 0)
             self.index.commit()

@@ -1,8 +1,8 @@
-"""What it takes to have the folder as it was: a plan, made from the journal.
+"""The plan of an undo, made from the journal.
 
-In:   the index, a time, and maybe the one node whose changes are meant.
-Out:  how paths should be again. Nothing is changed here.
-Rule: what somebody else has changed since is left alone.
+In:   the index, a time, and optionally the node whose changes to undo.
+Out:  the wanted state of paths. Nothing is changed here.
+Rule: a path that another node has changed since is left alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "rem
 
 
 class Plan(NamedTuple):
-    wanted: list[Before]  # parents before what is in them
-    left: list[tuple[bytes, str]]  # paths that `by` has changed, and another node after it
+    wanted: list[Before]  # folders before their content
+    left: list[tuple[bytes, str]]  # paths that `by` changed, and another node after it
 
 
 def plan(index: Index, since_ns: int, by: str | None) -> Plan:
-    """How paths were before they were changed for the first time since `since_ns` (wall clock, by this node's journal); with
-    `by` (a node id) only those that this node has changed last, as they were before the last changes it made in a row."""
+    """The state of paths before their first change since `since_ns` (wall clock, by this node's journal). With `by` (a
+    node id): only paths that this node changed last, before its last uninterrupted series of changes."""
     first: dict[bytes, Before] = {}
     last: dict[bytes, str] = {}
     for entry in index.changes_since(since_ns):
@@ -46,7 +46,7 @@ def plan(index: Index, since_ns: int, by: str | None) -> Plan:
 
 
 def removed(index: Index, since_ns: int, by: str) -> list[Before]:
-    """What that node has removed since, as it was then: also what it had made only just before."""
+    """What a node has removed since, as it was then; also files that it had made just before."""
     last = {entry.path: entry for entry in index.changes_since(since_ns)}
     return [
         entry
@@ -70,14 +70,14 @@ def _is_so(index: Index, entry: Before) -> bool:
 
 
 def missing(index: Index, wanted: Iterable[Before]) -> list[bytes]:
-    """The contents that are nowhere in our folder or its history."""
+    """The contents that are neither in our folder nor in its history."""
     contents = dict.fromkeys(one.content for one in wanted if one.kind == Kind.FILE and one.size)
     return [content for content in contents if not index.has_content(content)]
 
 
 def beginnings(index: Index, wanted: Iterable[Before], contents: set[bytes]) -> set[bytes]:
-    """The paths at which a longer file of ours may begin with one of these contents: what was only appended to is in no
-    history. Reading it will tell."""
+    """The paths at which a longer file of ours may begin with one of these contents: the history does not keep a
+    version to which bytes were only appended. Reading the file decides."""
     found = set()
     for one in wanted:
         row = index.get(one.path) if one.kind == Kind.FILE and one.content in contents else None
@@ -87,7 +87,7 @@ def beginnings(index: Index, wanted: Iterable[Before], contents: set[bytes]) -> 
 
 
 def questions(digests: list[bytes]) -> tuple[HaveRequest, ...]:
-    """What to ask the peers, to learn which of them have these contents."""
+    """The questions for the peers: which of them have these contents?"""
     most = limits.PULLS_MAX
     return tuple(HaveRequest("", 0, tuple(digests[at : at + most])) for at in range(0, len(digests), most))
 
@@ -95,7 +95,7 @@ def questions(digests: list[bytes]) -> tuple[HaveRequest, ...]:
 def holders(
     asked: tuple[HaveRequest, ...], answers: Iterable[tuple[str, int, History | Have]]
 ) -> dict[bytes, tuple[str, ...]]:
-    """Content -> the peers that said they have it."""
+    """Content -> the peers that reported to have it."""
     found: dict[bytes, tuple[str, ...]] = {}
     for peer, number, answer in answers:
         if isinstance(answer, Have):
@@ -107,7 +107,7 @@ def holders(
 
 
 def with_parents(index: Index, wanted: Iterable[Before]) -> list[Before]:
-    """The same, after those folders that they need and that are not there."""
+    """`wanted`, preceded by the missing folders that it needs."""
     out: dict[bytes, Before] = {}
     for one in wanted:
         above = []

@@ -1,6 +1,6 @@
-"""The history as people read it: times, the table of versions, what an undo does.
+"""Text about the history: times, the table of versions, what an undo does.
 
-In:   what a HistoryClient answers, and times as people write them. Out: lines; names are escaped, and never cut.
+In:   answers of a HistoryClient, and times as people type them. Out: lines; names are escaped, and never cut.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from dir_sync.reporting.log import how_many, human_bytes
 
 __all__ = ["NAMED_MAX", "describe_undo", "full", "local", "moment", "summary", "table"]
 
-NAMED_MAX = 20  # paths that are named one by one; the rest is counted
+NAMED_MAX = 20  # paths that are named one by one; the others are counted
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-_PATH_CHARS_MAX = 32_768  # more than any path has, escaped: what is printed can be given back to a command
+_PATH_CHARS_MAX = 32_768  # longer than any escaped path: a printed path can be typed again
 
 
 def moment(text: str, now_ns: int) -> int:
-    """A time as people say it, in ns: `10m` (ago; s, m, h, d, w), `14:30`, `2026-11-21`, `2026-11-21 14:30[:05]` (or with a T
+    """A typed time in ns: `10m` (ago; s, m, h, d, w), `14:30`, `2026-11-21`, `2026-11-21 14:30[:05]` (or with a T in
     between); local time. ConfigError."""
     ago = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if ago:
@@ -53,7 +53,7 @@ def local(time_ns: int) -> str:
 
 
 def full(path: bytes) -> str:
-    """A path, escaped and whole."""
+    """A whole path, escaped."""
     return show(path, _PATH_CHARS_MAX)
 
 
@@ -73,7 +73,8 @@ def table(entries: list[Entry]) -> list[str]:
 
 
 def summary(lines: list[str], count: int, what: str) -> list[str]:
-    """A line for each path, up to a number; for more than one path the sum: `count` of them are `what` ("restored")."""
+    """A line for each path, up to a limit; for more than one path also the sum: `count` of them are `what`
+    ("restored")."""
     shown = lines[:NAMED_MAX]
     if len(lines) > NAMED_MAX:
         shown.append(f"and {len(lines) - NAMED_MAX:,} more")
@@ -83,7 +84,7 @@ def summary(lines: list[str], count: int, what: str) -> list[str]:
 
 
 def describe_undo(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
-    """What an undo does (`asked_ns`: since when it should), a line for each path, up to a number."""
+    """What an undo does, a line for each path, up to a limit. `asked_ns`: since when to undo."""
     changes, left, since_ns = answer["changes"], answer["left"], answer["since_ns"]
     lost = [one for one in changes if one["lost"]]
     wanted = [one for one in changes if not one["lost"]]

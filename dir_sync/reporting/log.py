@@ -1,7 +1,8 @@
 r"""Log lines for people: one line each, nothing in them that could forge a line or move a cursor.
 
 In: records of the logger `dir_sync`. Out: ``23:17:05  text`` on stderr, and full timestamps in the log file.
-Rule: writing may fail or stall. That loses lines, and is said when writing works again; it stops nobody.
+Rule: writing may fail or stall. That loses lines, which is reported when writing works again; it never stops the
+program.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ __all__ = [
 
 logger = logging.getLogger("dir_sync")
 
-LINE_CHARS_MAX = 1000  # in UTF-8 less than a page: a pipe that is ready takes a page without blocking
+LINE_CHARS_MAX = 1000  # in UTF-8 less than a page: a pipe that is ready accepts a page without blocking
 LINE_BYTES_MAX = 4096  # that page (PIPE_BUF)
-PATIENCE_MS = 100  # how long one line may wait for whoever reads us; after a line was lost, not at all
-CAUSES_MAX = 10_000  # causes remembered by one Once or RateLimiter: some 2 MB; above, the oldest is forgotten
+PATIENCE_MS = 100  # how long (ms) one line may wait for the reader; no wait after a line was lost
+CAUSES_MAX = 10_000  # causes remembered by one Once or RateLimiter: some 2 MB; beyond that the oldest is forgotten
 
-_FOREIGN = logging.getLogger("watchdog")  # its warnings belong into the same places
+_FOREIGN = logging.getLogger("watchdog")  # its warnings go to the same destinations
 
 
 def setup(verbosity: int, log_file: str | None) -> None:
-    """Start logging. `verbosity` is for stderr: -1 only warnings, 0 what happens, 1 everything; a log file
-    always gets at least what happens. ConfigError if that cannot be written. Called again, it starts anew."""
+    """Start logging. `verbosity` applies to stderr: -1 only warnings, 0 also events, 1 everything; a log file always
+    gets events and warnings. ConfigError if the file cannot be written. A further call starts anew."""
     close()
-    logging.raiseExceptions = False  # a line that cannot be formatted or written is lost, nothing else
+    logging.raiseExceptions = False  # a line that cannot be formatted or written is lost, and nothing else happens
     wanted = logging.DEBUG if verbosity > 0 else logging.INFO
     handlers: list[_Lines] = []
     if log_file is not None:
@@ -80,7 +81,8 @@ def close() -> None:
 
 
 def complain(text: str) -> None:
-    """A command's last line: ``dir_sync: text`` on stderr, even before `setup`; in the log file if any."""
+    """A command's error line: ``dir_sync: text`` on stderr, even before `setup`; also in the log file, if there is
+    one."""
     if sys.stderr is not None:
         last = _Lines(sys.stderr, sys.stderr.encoding, _Short(), logging.NOTSET)
         last.write(f"dir_sync: {_cut(escape(text))}")
@@ -91,15 +93,15 @@ def complain(text: str) -> None:
 
 
 def escape(text: str) -> str:
-    """`text` with control characters, line ends, direction marks and lone surrogates written out (\\x1b).
-    Backslashes stay: paths were escaped by `show` before."""
+    """`text` with control characters, line ends, direction marks and lone surrogates escaped (\\x1b). Backslashes are
+    kept, because `show` has escaped paths before."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 def human_bytes(n: int) -> str:
-    """``0 B``, ``999 B``, ``1.24 kB``, ``12.4 MB``, ``124 GB``: decimal, as disks and networks are sold."""
+    """``0 B``, ``999 B``, ``1.24 kB``, ``12.4 MB``, ``124 GB``: decimal units."""
     if n < 0:
         return "-" + human_bytes(-n)
     if n < 1000:
@@ -145,7 +147,7 @@ def human_seconds(s: float) -> str:
 
 
 class Once:
-    """True the first time a cause is named. Not shared between threads."""
+    """True the first time a cause is named. Not for several threads."""
 
     def __init__(self, causes_max: int = CAUSES_MAX) -> None:
         self._causes_max = causes_max
@@ -160,12 +162,12 @@ class Once:
         return True
 
     def forget(self, cause: Hashable) -> None:
-        """The trouble is over: should it come back, it is worth a line again."""
+        """The problem is over: if it comes back, it is reported again."""
         self._seen.pop(cause, None)
 
 
 class RateLimiter:
-    """At most `per_s` lines a second for each cause, the first one at once. Not shared between threads."""
+    """At most `per_s` lines a second for each cause, the first one at once. Not for several threads."""
 
     def __init__(self, per_s: float, causes_max: int = CAUSES_MAX) -> None:
         assert per_s > 0
@@ -174,18 +176,18 @@ class RateLimiter:
         self._causes: dict[Hashable, tuple[float, float, int]] = {}  # (tokens, at, held back), longest unused first
 
     def allow(self, cause: Hashable, now_s: float) -> bool:
-        """`now_s` is of any clock; one that goes backwards gives no line away."""
+        """`now_s` may be of any clock; if it goes backwards, no line is allowed for that."""
         burst = max(1.0, self._per_s)
         tokens, at_s, held_back = self._causes.pop(cause, (burst, now_s, 0))
         tokens = min(burst, tokens + max(0.0, now_s - at_s) * self._per_s)
-        allowed = tokens >= 1.0 - 1e-9  # ten steps of 0.1 s are a second
+        allowed = tokens >= 1.0 - 1e-9  # ten steps of 0.1 s add up to a second
         if len(self._causes) >= self._causes_max:
             del self._causes[next(iter(self._causes))]
         self._causes[cause] = (tokens - 1.0, now_s, held_back) if allowed else (tokens, now_s, held_back + 1)
         return allowed
 
     def held_back(self, cause: Hashable) -> int:
-        """How many lines of a cause were refused since this was last asked: "... and 12 more"."""
+        """How many lines of a cause were refused since the last call: "... and 12 more"."""
         tokens, at_s, held_back = self._causes.get(cause, (0.0, 0.0, 0))
         if held_back:
             self._causes[cause] = (tokens, at_s, 0)
@@ -193,7 +195,7 @@ class RateLimiter:
 
 
 class _Lines(logging.Handler):
-    """Writes whole lines to a descriptor or, where there is none (a captured stderr), to a stream."""
+    """Writes whole lines to a descriptor or, if there is none (a captured stderr), to a stream."""
 
     def __init__(
         self,
@@ -208,8 +210,8 @@ class _Lines(logging.Handler):
         self.is_file = isinstance(target, int)
         self._encoding = encoding or "utf-8"
         self._colour = colour
-        self._lost = 0  # lines, since the last one that was written
-        self._torn = False  # half a line was written: the next one begins a new one
+        self._lost = 0  # lines lost since the last written one
+        self._torn = False  # a line was written partly: the next one starts on a new line
         self._stream = None if isinstance(target, int) else target
         self._fd = target if isinstance(target, int) else _descriptor_of(target)
         self._poll = select.poll()
@@ -221,11 +223,11 @@ class _Lines(logging.Handler):
             colour = _COLOURS.get(record.levelno, "") if self._colour else ""
             for line in self.format(record).split("\n"):
                 self.write(f"{colour}{line}\x1b[0m" if colour else line)
-        except Exception:  # whatever it is: a log line is never worth a daemon
+        except Exception:  # any error: a log line must never end a daemon
             self.handleError(record)
 
     def write(self, line: str) -> None:
-        """One line; counted as lost if it cannot be written soon."""
+        """Write one line; counted as lost if that is not possible soon."""
         if self._lost and self._try(
             _Short.stamp(time.time())
             + f"({how_many(self._lost, 'log line')} {'was' if self._lost == 1 else 'were'} lost)"
@@ -259,7 +261,7 @@ class _Lines(logging.Handler):
             self._stream.write(data.decode(self._encoding))
             self._stream.flush()
             return
-        # Not through the stream: a buffer that cannot be flushed fails again at exit, and spoils its code.
+        # Not through the stream: a buffer that cannot be flushed fails again at exit, and changes the exit code.
         while data:
             if not self._poll.poll(0 if self._lost else PATIENCE_MS):
                 raise BlockingIOError
@@ -268,7 +270,7 @@ class _Lines(logging.Handler):
 
 
 class _Short(logging.Formatter):
-    """``23:17:05  text``; what is worse than news says so."""
+    """``23:17:05  text``; warnings and errors are marked."""
 
     @staticmethod
     def stamp(at_s: float) -> str:
@@ -298,10 +300,10 @@ _COLOURS = {
 
 
 def _text(record: logging.LogRecord) -> str:
-    """The message on one line; a traceback below it, its lines marked, so that none can pass for an entry."""
+    """The message on one line; a traceback follows with marked lines, so that none looks like an entry."""
     try:
         text = record.getMessage()
-    except Exception:  # a wrong format string is our fault, but what it was about is worth having
+    except Exception:  # a wrong format string is our error, but its message is still useful
         text = f"{record.msg!r} with {record.args!r}"
     lines = [_cut(escape(text))]
     if record.exc_info and record.exc_info[1] is not None:
@@ -334,10 +336,10 @@ def _wants_colour(stream: TextIO) -> bool:
 
 
 def _open(path: str) -> int:
-    """A descriptor that appends. Never waits: a fifo without a reader is an error, a full one loses lines."""
+    """A descriptor for appending. Never waits: a fifo without a reader is an error, a full one loses lines."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     try:
-        return os.open(path, flags, 0o600)  # names of the user's files are in it
+        return os.open(path, flags, 0o600)  # 0600, because it contains names of the user's files
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(f"cannot write the log file {show(os.fsencode(path))}: {reason}") from None

@@ -1,8 +1,8 @@
-"""What happened, told to people: one line each, and one line for a crowd.
+"""Turns notes into log lines: one line for an event, one for many equal events.
 
 In:   notes and the time. Out: lines for the log.
-Rule: names are escaped. Of many equal things in one second a few are told one by one and the rest is counted; with -v
-      every file is named. One event is one line. What is wrong with many files for one reason is one line.
+Rule: names are escaped. Of many equal events within one second a few get lines and the others are counted; with -v
+every file is named. Several files with the same problem share one line.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["Narrator"]
 
 T = TypeVar("T")
 
-_SINGLE_MAX = 5  # of one kind in one breath; the rest is counted
+_SINGLE_MAX = 5  # lines of one kind in one interval; the others are counted
 _BREATH_S = 1.0
-_TROUBLE_AGAIN_S = 600.0  # that a file still cannot be written
-_REMEMBERED_MAX = 1_000  # notes that wait for the one that ends the same story
+_TROUBLE_AGAIN_S = 600.0  # a file that still cannot be written is reported again after this
+_REMEMBERED_MAX = 1_000  # notes that wait for the note that completes them
 
 
 @dataclass(slots=True)
 class _Crowd:
     since_s: float
     count: int = 0
-    hidden: int = 0  # of these, not told one by one
+    hidden: int = 0  # of these, without a line of their own
     size: int = 0
 
 
@@ -37,18 +37,19 @@ class Narrator:
     """Engine thread only."""
 
     def __init__(self, folder: str = "DIR") -> None:
-        """`folder`: the shared one, for commands that people can paste."""
+        """`folder`: the shared folder, for commands to paste."""
         self._sentences = Sentences(folder)
         self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
-        self._came: dict[bytes, notes.Fetched | notes.FetchedDelta] = {}  # how contents came that are not installed yet
-        self._empty: dict[bytes, tuple[notes.NewHere, float]] = {}  # new files with nothing in them yet, and since when
-        self._troubled: dict[bytes, float] = {}  # files that could not be written, and when that was said
-        self._wrong: dict[tuple[type[Wrong], str], tuple[float, list[Wrong]]] = {}  # since when
+        # path -> how its content arrived, until it is installed
+        self._came: dict[bytes, notes.Fetched | notes.FetchedDelta] = {}
+        self._empty: dict[bytes, tuple[notes.NewHere, float]] = {}  # new empty files, and since when
+        self._troubled: dict[bytes, float] = {}  # files that could not be written, and when that was logged
+        self._wrong: dict[tuple[type[Wrong], str], tuple[float, list[Wrong]]] = {}  # since when; the notes
 
     def tell(self, note: Note, now_s: float) -> None:
-        """Say it, or count it."""
+        """Log the note, or count it."""
         match note:
-            case notes.Fetched() | notes.FetchedDelta():  # the line comes when the file is in its place
+            case notes.Fetched() | notes.FetchedDelta():  # the line follows when the file is installed
                 _remember(self._came, note.path, note)
             case notes.Received() | notes.Copied() | notes.Renamed():
                 self._troubled.pop(note.path, None)
@@ -83,7 +84,7 @@ class Narrator:
     def _as_one(
         self, note: notes.ChangedHere | notes.RenamedHere | notes.DeletedHere, now_s: float
     ) -> notes.LocalChange:
-        """A new file that was empty until now and is changed is a new file."""
+        """A new empty file that is changed counts as one new file."""
         empty = self._empty.pop(note.source if isinstance(note, notes.RenamedHere) else note.path, None)
         if empty is not None and isinstance(note, notes.ChangedHere):
             return notes.NewHere(note.path, note.size)
@@ -92,7 +93,7 @@ class Narrator:
         return note
 
     def _crowd(self, kind: type[Common], peer: str, count: int, now_s: float) -> _Crowd:
-        """Those of this kind that came within this breath, with `count` more."""
+        """The crowd of this kind in the current interval, with `count` added."""
         crowd = self._crowds.get((kind, peer))
         if crowd is None:
             crowd = self._crowds[kind, peer] = _Crowd(now_s)
@@ -109,13 +110,14 @@ class Narrator:
             crowd.size += size
 
     def _complain(self, note: Wrong, now_s: float) -> None:
-        """Say what is wrong, after a breath, with all with which the same is wrong."""
+        """Log a problem after an interval, together with all files that have the same problem."""
         reason = ""
         match note:
             case notes.CannotWrite(path, reason):
                 since_s = self._troubled.get(path)
                 if since_s is not None and now_s - since_s < _TROUBLE_AGAIN_S:
-                    return  # said, and it has not come since; another step of the same says it in other words
+                    # logged, and the file was not received since: a later step reports the same problem in other words
+                    return
                 _remember(self._troubled, path, now_s)
             case notes.Skipped(_, reason) | notes.Unreadable(_, reason):
                 pass
@@ -125,7 +127,7 @@ class Narrator:
             self._wrong.setdefault((type(note), reason), (now_s, []))[1].append(note)
 
     def breathe(self, now_s: float, all_of_it: bool = False) -> float | None:
-        """Tell of the crowds that have passed; the time at which to call again, None if nothing waits."""
+        """Log the crowds whose interval is over. Returns when to call again; None if nothing waits."""
         for path, (note, since_s) in list(self._empty.items()):
             if all_of_it or now_s - since_s >= _BREATH_S:
                 del self._empty[path]
@@ -147,7 +149,7 @@ class Narrator:
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
     ) -> None:
-        """A large content on its way to us, or from us to a peer."""
+        """Log the progress of a large content that is received, or sent to a peer."""
         self._sentences.progress(path, peer, done, size, since_s, began_at, sending)
 
     def _say_how_it_came(self, note: notes.Received) -> bool:

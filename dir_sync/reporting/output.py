@@ -1,7 +1,7 @@
-"""What a command prints: every name can be printed, and an output that cannot be written is said in one line.
+"""The output of a command: every name can be printed, and a failed write is reported in one line.
 
 In:   lines. Out: stdout.
-Rule: only the names are the user's: no locale, no full disk and no closed handle ends in a traceback.
+Rule: no locale, full disk or closed handle causes a traceback.
 """
 
 from __future__ import annotations
@@ -15,37 +15,38 @@ from dir_sync.core.model import meanings
 __all__ = ["ESCAPE", "OutputError", "finish", "meant", "prepare", "say", "throw_away"]
 
 ESCAPE = "dir_sync-escape"
-"""How what an encoding lacks is written: as `core.model.show` escapes, so that it can be read back."""
+"""The error handler for characters that an encoding lacks: escapes like `core.model.show`, so that they can be read
+back."""
 
 
 _CLOSED = "standard output is closed"
-_closed: set[int] = set()  # standard handles that were closed when we began
+_closed: set[int] = set()  # standard handles that were closed at the start
 
 
 class OutputError(Exception):
-    """What was printed did not get to where it should: the reason, in words."""
+    """The output could not be written; the text is the reason."""
 
 
 def prepare() -> None:
-    """Before anything else. A standard handle that is closed is opened on /dev/null: else the next file that is opened
-    gets its number, and whatever is printed ends up in that file."""
+    """Call this before anything else. It opens /dev/null for a closed standard handle: otherwise the next opened file
+    would get its number, and printed text would end up in that file."""
     for handle in range(3):
         try:
             os.fstat(handle)
         except OSError:
             _closed.add(handle)
             try:
-                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number
             except OSError:
                 return
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors=ESCAPE)  # LANG=C, Latin-1: what they lack is escaped
+            reconfigure(errors=ESCAPE)  # LANG=C, Latin-1: missing characters are escaped
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print. Raises OutputError; BrokenPipeError if the reader has read enough."""
+    """Print a line. Raises OutputError; BrokenPipeError if the reader has closed the pipe."""
     if sys.stdout is None or 1 in _closed:
         raise OutputError(_CLOSED)
     try:
@@ -57,7 +58,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def finish() -> None:
-    """Everything that was said is written now. Raises what `say` raises."""
+    """Flush the output. Raises the same as `say`."""
     if sys.stdout is None:
         return
     try:
@@ -69,13 +70,13 @@ def finish() -> None:
 
 
 def meant(text: str) -> list[str]:
-    """The names that a user may mean who typed `text`, or pasted what we printed; the likeliest first."""
+    """The names that a user may mean who typed or pasted `text`; the most likely first."""
     encoding = (sys.stdout.encoding if sys.stdout is not None else None) or "utf-8"
     return [os.fsdecode(name) for name in meanings(os.fsencode(text), encoding)]
 
 
 def throw_away() -> None:
-    """Forget what could not be written: Python would try it again at exit, with a traceback and another exit code."""
+    """Drop what could not be written: Python would try again at exit, with a traceback and another exit code."""
     try:
         number = sys.stdout.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The words of the log: a sentence for each note, for many of a kind, and for what is wrong with many.
+"""The sentences of the log: one for each note, for many of a kind, and for a problem of many files.
 
 In:   notes. Out: lines for the log.
 Rule: names are escaped. A new kind of note needs its sentence here: mypy says where.
@@ -30,10 +30,10 @@ Common = (
     | notes.Kept
     | notes.Spared
 )
-"""What happens to one file, and often to many at once."""
+"""Events of one file that often occur for many files at once."""
 
 Wrong = notes.Skipped | notes.Blocked | notes.Unreadable | notes.CannotWrite | notes.Unfit
-"""What is said of the first of many, with their number. It waits for a breath, in which the others may come."""
+"""Logged for the first of many, with their number, after an interval in which others may come."""
 
 Single = (
     notes.Progress
@@ -46,14 +46,14 @@ Single = (
     | notes.Restless
     | notes.CannotRestore
 )
-"""What is one line at once."""
+"""Logged at once, in one line."""
 
-_TIMED_BYTES = 1_000_000  # the speed of less says nothing
-_NAMED_MAX = 3  # of many with which the same is wrong
+_TIMED_BYTES = 1_000_000  # below this size a speed means nothing
+_NAMED_MAX = 3  # files named in the line of a common problem
 
 
 class Sentences:
-    """Writes to the log. `folder`: the shared one, for commands that people can paste."""
+    """Writes to the log. `folder`: the shared folder, for commands to paste."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -64,12 +64,12 @@ class Sentences:
         logger.info("%s", single.format(path=show(note.path), other=show(other), **_in_words(peer, size)))
 
     def more(self, kind: type[Common], peer: str, count: int, size: int) -> None:
-        """So many more of a kind, `size` bytes together."""
+        """The line for `count` further files of a kind, with `size` bytes in total."""
         _, plural = _WORDS[kind]
         logger.info("%s", plural.format(count=f"{count:,}", **_in_words(peer, size)))
 
     def came(self, came: notes.Fetched | notes.FetchedDelta) -> None:
-        """A content that took its time is in its place."""
+        """The line for a content that took a while and is installed now."""
         if isinstance(came, notes.FetchedDelta):
             saved = 100 - 100 * came.travelled // max(came.size, 1)
             logger.info(
@@ -82,7 +82,7 @@ class Sentences:
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
     ) -> None:
-        """A large content on its way to us, or from us to a peer."""
+        """The progress of a large content that is received, or sent to a peer."""
         rate = (done - began_at) / max(since_s, 0.001)
         left = f", {human_seconds((size - done) / rate)} left" if rate > 0 else ""
         logger.info(
@@ -91,7 +91,7 @@ class Sentences:
         )  # fmt: skip
 
     def wrong(self, note: Wrong, *others: Wrong) -> None:
-        """`others`: with them it is the same."""
+        """`others`: files with the same problem."""
         path = show(note.path)
         if others:
             named = [show(one.path) or "the folder" for one in (note, *others)[:_NAMED_MAX]]
@@ -209,7 +209,8 @@ class Sentences:
                 assert_never(note)
 
     def _offer(self, approving: str, rejecting: str, is_ours: bool = False) -> None:
-        """The two decisions, each on a line of its own: easy to copy. `is_ours`: this node did it, and cannot approve it."""
+        """The two decisions, each on its own line for easy copying. `is_ours`: this node made the change, and cannot
+        approve it."""
         logger.warning("  to %s: %s", approving, APPROVE_ELSEWHERE if is_ours else self._command("approve"))
         logger.warning("  to %s: %s", rejecting, self._command("reject"))
 
@@ -241,11 +242,11 @@ _WORDS: dict[type[Common], tuple[str, str]] = {
     ),
     notes.Spared: ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
 }
-"""What happens to one file, and to many."""
+"""Templates for one file, and for many."""
 
 
 def details(note: Common) -> tuple[str, int, bytes]:
-    """Who else took part, how large it is, and what other path belongs to it."""
+    """The other node, the size (bytes), and the other path of a note."""
     match note:
         case notes.NewHere(_, size) | notes.ChangedHere(_, size) | notes.Restored(_, size):
             return "", size, b""
@@ -276,12 +277,12 @@ def _shown(name: str) -> str:
 
 
 def _part(note: notes.Fetched | notes.SentLarge) -> str:
-    """A file that travelled: all of it, or what the receiver did not have yet."""
+    """The size of a transferred file, and how much of it was transferred."""
     whole = f"{show(note.path)} ({human_bytes(note.size)})"
     return whole if note.travelled == note.size else f"the last {human_bytes(note.travelled)} of {whole}"
 
 
 def _rate(note: notes.Fetched | notes.SentLarge) -> str:
-    """How fast that was, if there was enough of it to tell."""
+    """The speed, if the file is large enough to tell."""
     per_s = note.travelled * 1000 // max(note.took_ms, 1)
     return f" at {human_bytes(per_s)}/s" if note.travelled >= _TIMED_BYTES else ""

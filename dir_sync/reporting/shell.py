@@ -1,9 +1,9 @@
-"""Commands that can be pasted into a shell, and names as a shell takes them.
+"""Commands to paste into a shell, and names quoted for a shell.
 
 In:   how this program was started: by scripts/run, or as main.py with some Python.
 Out:  text for people.
-Rule: what is printed as a command works when it is pasted: names are quoted, and in a log, which is read later and
-      elsewhere, paths are given in full.
+Rule: a printed command works when it is pasted: names are quoted, and paths in a log, which is read later and
+elsewhere, are absolute.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ __all__ = [
     "quoted",
 ]
 
-STARTED_AS = "DIR_SYNC_STARTED_AS"  # set by scripts/run: its own path, as the user wrote it
-PYTHON = "DIR_SYNC_PYTHON"  # set by main.py when it hands over to the Python of .venv: the one the user wrote
+STARTED_AS = "DIR_SYNC_STARTED_AS"  # set by scripts/run: its own path, as the user typed it
+PYTHON = "DIR_SYNC_PYTHON"  # set by main.py before it runs the Python of .venv: the one the user typed
 
-APPROVE_ELSEWHERE = "run 'approve' on another machine"  # in place of the command, where it could not be done
+APPROVE_ELSEWHERE = "run 'approve' on another machine"  # shown instead of the command if it cannot be given here
 
 _USUAL = "python main.py"
-_LONG = 36  # characters; a program that takes more is called by its usual name in --help
+_LONG = 36  # characters; --help uses the usual name of a longer program path
 
 
 def program(in_full: bool = False) -> str:
-    """What the user wrote to start this program, quoted. `in_full`: so that it works from any folder."""
+    """The user's command to start this program, quoted. `in_full`: valid in any folder."""
     script = os.environ.get(STARTED_AS, "")
     if script:
         return quoted(_found(script, in_full))
@@ -47,7 +47,7 @@ def program(in_full: bool = False) -> str:
 
 
 def brief() -> str:
-    """The same for help texts: in a few characters."""
+    """The same in few characters, for help texts."""
     name = program()
     if len(name) <= _LONG:
         return name
@@ -60,17 +60,18 @@ def command(*args: str) -> str:
 
 
 def pasteable(*args: str) -> str:
-    """A command for a log: it works in any terminal. A folder among `args` is given by its full path."""
+    """A command for a log, valid in any terminal: a folder among `args` is given by its absolute path."""
     return " ".join([program(in_full=True), *map(quoted, args)])
 
 
 def how_to_close(say: Callable[..., str], folder: str) -> str:
-    """What a person types to close an open mesh. `say`: `command` or `pasteable`."""
+    """The commands to close an open mesh. `say`: `command` or `pasteable`."""
     return f"to close it: {say('invite', folder)}"
 
 
 def quoted(text: str) -> str:
-    """As a shell takes it. What cannot be printed is written as bash, zsh and ksh read it: $'a\\nb'."""
+    """Quoted for a shell. Unprintable characters are written as bash, zsh and ksh read them: $'a\
+    b'."""
     if text.isprintable():
         return shlex.quote(text)
     escaped = "".join(
