@@ -74,6 +74,9 @@ class Gate(NamedTuple):
     key: str  # id of that key
     secret: bytes
 
+    def __repr__(self) -> str:
+        return f"Gate({self.generation}, {self.key})"
+
 
 @dataclass(frozen=True, slots=True)
 class Charter:
@@ -154,15 +157,16 @@ def _may_have_key(mine: Membership, peer: str) -> bool:
 
 
 def _may_hand_over(mine: Membership, peer: str) -> bool:
-    """Whoever has less than we have cannot have made a key that gives us as much."""
-    role = mine.known_role(peer)
-    return role is not None and ROLES.index(role) >= ROLES.index(mine.role)
+    """Only who may write makes keys. A key that a read-only member hands over could be one of its own, in which it is
+    the writer: not even other read-only members take one from it."""
+    return mine.known_role(peer) == "rw"
 
 
 def role_to_give(mine: Membership, peer: str) -> str | None:
-    """The role that a peer gets with our key: that on its list. None if it is not there, or we have less ourselves."""
+    """The role that a peer gets with our key: that on its list. None if it is not there, or we may only read ourselves:
+    nobody takes a key from such a member."""
     one = mine.charter.members.get(peer)
-    if one is None or peer in mine.charter.removed or ROLES.index(one.role) > ROLES.index(mine.role):
+    if one is None or peer in mine.charter.removed or mine.role != "rw":
         return None
     return one.role
 

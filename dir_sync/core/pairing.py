@@ -82,6 +82,9 @@ class Code(NamedTuple):
     channel: str  # two letters, in every beacon while the invitation is open
     secret: str  # six letters
 
+    def __repr__(self) -> str:
+        return f"Code({self.channel}...)"
+
     def __str__(self) -> str:
         """As people type it: K7QX-4MDP."""
         return base32.grouped(self.channel + self.secret)

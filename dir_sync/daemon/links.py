@@ -253,8 +253,11 @@ class ConnectedPeers:
         return self._share.engine.handle(PeerDown(node.replica, reason), now)
 
     def on_members(self, node: Node, members: Members) -> None:
-        """A peer sent its list of members of the mesh."""
-        if self._mesh is not None and node.member is not None and self.is_link(node):
+        """A peer tells who belongs to the mesh. What a read-only member tells counts as little as what it changes: it could
+        name an identity of its own as one that may write, which would then be on the list of the next key."""
+        if self._mesh is None or node.member is None or not self.is_link(node):
+            return
+        if self._mesh.may_write(node.member):
             self._mesh.told(members)
 
     def on_stalled(self, node: Node, now: Now) -> None:

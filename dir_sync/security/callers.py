@@ -124,6 +124,11 @@ class Callers:
                     f"this machine was removed from its mesh, says {name}, and gets nothing any more; to belong to it again,"
                     " leave it here, and join with a new code"
                 )
+        if self._keeper.membership.role == "ro" and self._keeper.membership.known_role(peer.identity) == "ro":
+            return logging.INFO, (
+                f"{name} has another key of this mesh, {fingerprint_of(peer.key)}: whoever has the older one gets the later"
+                " one from a machine that may write"
+            )
         return logging.WARNING, (
             f"{name} has another key of this mesh, {fingerprint_of(peer.key)}, and neither takes that of the other: somebody"
             " was removed on one side. Whoever should belong to the other side leaves, and joins with a code"

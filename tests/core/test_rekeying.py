@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -157,6 +157,29 @@ def test_a_reader_cannot_hand_a_key_of_its_own_to_a_writer() -> None:
     victim = machine(ANNA, c="ro")
     with pytest.raises(PeerError, match="does not belong"):
         talk(evil, victim)
+
+
+def test_a_reader_cannot_hand_a_key_of_its_own_to_a_reader_either() -> None:
+    """It would be the writer there: the other reader would take what it changes and deletes."""
+    own = MeshKey.made_of(b"e" * 32, 2)
+    charter = Charter(2, own.id, listed(ANNA, BERT, CARL, b="ro"), frozenset())
+    evil = replace(machine(CARL, c="ro", b="ro").membership, role="rw")
+    victim = machine(BERT, c="ro", b="ro")
+    giver = Rekeying(own, taken(evil, charter, FIRST.gate.secret, ()), Another(BERT, FIRST.id, 1, FIRST.id), bytes)
+    taker = Rekeying(victim.key, victim.membership, Another(CARL, own.id, 2, FIRST.id), bytes)
+    (frame,) = giver.begin()
+    with pytest.raises(PeerError, match="does not belong"):
+        taker.on_frame(frame)
+    assert taker.changed is None
+
+
+def test_a_reader_hands_no_key_over() -> None:
+    ahead = removing(machine(ANNA, b="ro", c="ro"), LOST, b"2")
+    _, bert = talk(ahead, machine(BERT, b="ro", c="ro"))
+    reader, behind = talk(after(bert), machine(CARL, b="ro", c="ro"))
+    assert (reader.verdict, behind.verdict) == (Meeting.DISPUTE, Meeting.DISPUTE)
+    _, carl = talk(ahead, machine(CARL, b="ro", c="ro"))
+    assert after(carl).key == ahead.key.read_only(), "from a writer it gets the key"
 
 
 def test_the_largest_list_fits_a_frame() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dir_sync.core.events import PeerDown, PeerUp
-from dir_sync.core.messages import Ping
+from dir_sync.core.keys import Role
+from dir_sync.core.link_handshake import Member
+from dir_sync.core.messages import MemberRow, Members, Ping
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import Roster
@@ -30,8 +32,9 @@ def lines(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Bench:
-    def __init__(self, peers: tuple[tuple[str, int], ...] = ()) -> None:
+    def __init__(self, peers: tuple[tuple[str, int], ...] = (), mesh: Mesh | None = None) -> None:
         self.folder = Folder()
+        self.mesh = mesh
         self.manager = Manager()
         self.beacons: list[bool] = []
         self.node_id = NodeId("/shared", Random(1))
@@ -39,7 +42,7 @@ class Bench:
         replica = self.folder.index.replica
         roster = Roster(ME, INSTANCE, Random(1), NOW.mono_ms, peers, TAGS, replica)
         self.peers = ConnectedPeers(
-            config(peers=peers), self.folder.share, self.node_id, self.manager, roster, self.beacons.append
+            config(peers=peers), self.folder.share, self.node_id, self.manager, roster, self.beacons.append, mesh
         )  # fmt: skip
 
     def connect(self, link: int = 1, node: str = BOB, dialled: bool = False, **more: Any) -> Link:
@@ -67,6 +70,37 @@ def test_a_peer_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
     assert bench.peers.name_of(CAROLS) == CAROLS[:8].encode()
     assert [line.partition(" (")[0] for line in caplog.messages] == ["found bob", "lost bob"]
     assert caplog.messages[1].endswith("at 10.0.0.2: it stopped")
+
+
+class Mesh:
+    """A closed mesh that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Members] = []
+
+    def greeted(self, member: Member, name: str) -> Members:
+        return Members(())
+
+    def told(self, members: Members) -> None:
+        self.heard.append(members)
+
+    def may_write(self, member: Member) -> bool:
+        return member.role is Role.READ_WRITE
+
+
+def test_what_a_read_only_member_tells_of_others_is_not_believed() -> None:
+    """It could name an identity of its own as one that may write: the next key would be made for that one, too."""
+    bench = Bench(mesh=Mesh())
+    mesh = bench.mesh
+    assert mesh is not None
+    rows = Members((MemberRow("e" * 32, "tablet", "rw", 0, ""),))
+    for role, expected in ((Role.READ_ONLY, []), (Role.READ_WRITE, [rows])):
+        bob = Link(1, "10.0.0.2", False)
+        bob.member = Member("b" * 32, role)
+        bench.peers.on_hello(HelloReceived(bob.node, hello(BOB)), NOW)
+        bench.peers.on_members(bob.node, rows)
+        assert mesh.heard == expected
+        bench.peers.on_end(bob.node, "bye", "", NOW)
 
 
 def test_who_shares_no_folder_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
