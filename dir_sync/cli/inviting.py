@@ -208,10 +208,20 @@ def join_first(asked: config.Config, code: str) -> None:
         logger.info("this folder belongs to a closed mesh already: --join is not needed")
         return
     peer = asked.peers[0] if asked.peers else None
-    logger.info("%s", join_by(asked.folder, code, asked.name, asked.broadcast_port, peer, asked.folder))
+    logger.info(
+        "%s", join_by(asked.folder, code, asked.name, asked.broadcast_port, peer, asked.folder, asked.folder_name)
+    )
 
 
-def join_by(folder: str, text: str, name: str, port: int, peer: tuple[str, int] | None, asked_as: str | None) -> str:
+def join_by(
+    folder: str,
+    text: str,
+    name: str,
+    port: int,
+    peer: tuple[str, int] | None,
+    asked_as: str | None,
+    folder_name: str = config.FOLDER_NAME,
+) -> str:
     """Join with that code; what happened, in words. `asked_as`: how the user calls the folder, if a person is to be asked
     when it has files. ConfigError."""
     from dir_sync.core.pairing import Code, CodeError
@@ -239,9 +249,13 @@ def join_by(folder: str, text: str, name: str, port: int, peer: tuple[str, int] 
             kept, host = join_at(folder, code, name, where, agree if count else None)
         except Declined:
             raise ConfigError("not joined") from None
-    more = "" if host is None else f" of {host.name}"
     members = len({*kept.membership.everybody(), kept.membership.me})
-    return f"joined the closed mesh {kept.key.fingerprint}{more}: {kept.key.role.words}, {how_many(members, 'member')}"
+    words = f"joined the closed mesh {kept.key.fingerprint} of {host.name}: {kept.key.role.words}, {how_many(members, 'member')}"
+    if host.folder != folder_name:
+        words += (
+            f". There the folder is called {host.folder}: start this node with --folder {shell.quoted(host.folder)}"
+        )
+    return words
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.invitations import decode_invitation
 from dir_sync.core.keys import identity_of
-from dir_sync.core.membership import Member, Membership
+from dir_sync.core.membership import Membership
 from dir_sync.core.model import PeerError
 from dir_sync.core.noise import KEY_BYTES, public_of
 from dir_sync.core.pairing import (
@@ -75,9 +75,9 @@ def inviters(channel: str, port: int, within_s: float) -> Iterator[tuple[str, in
 
 def join(
     folder: str, code: Code, name: str, at: Iterator[tuple[str, int]], agree: Callable[[Host], bool] | None
-) -> tuple[Kept, Member]:
-    """Join by the first of these addresses whose machine knows the code. Returns what is kept from now on, and who has
-    invited. `agree` asks a person, if there is a question. ConfigError; Declined."""
+) -> tuple[Kept, Host]:
+    """Join by the first of these addresses whose machine knows the code. Returns what is kept from now on, and what the
+    inviter has said of itself. `agree` asks a person, if there is a question. ConfigError; Declined."""
     static = os.urandom(KEY_BYTES)  # a machine that was removed, and is welcome again, is another one for the others
     reasons: list[str] = []
     for address, port in at:
@@ -86,12 +86,12 @@ def join(
                 if not agree(_run(address, port, code, static, name, None)[0]):
                     raise Declined
                 agree = None
-            _, welcome = _run(address, port, code, static, name, lambda got: _keep(folder, got, static))
+            host, welcome = _run(address, port, code, static, name, lambda got: _keep(folder, got, static))
         except (OSError, PeerError, PairingError) as error:
             reasons.append(f"{address}: {getattr(error, 'strerror', None) or error}")
             continue
         assert welcome is not None
-        return _kept(welcome, static), welcome.host
+        return _kept(welcome, static), host
     if reasons:
         raise ConfigError(
             f"not joined ({'; '.join(reasons)}): ask for a new code there, and name the machine with --peer"

@@ -88,7 +88,7 @@ def test_both_know_each_other_afterwards(keeper: Keeper, other: str, role: str) 
         assert invitation.joined is not None
         assert invitation.over() == "it has been used"
     assert asked == [Host("kitchen", 1, FOLDERS)]
-    assert host.identity == keeper.membership.me
+    assert host == asked[0]
     assert store.load(other) == kept
     assert kept.key == (KEY if role == "rw" else KEY.read_only())
     assert files.marker_of(other) == KEY.fingerprint
