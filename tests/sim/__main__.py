@@ -1,4 +1,4 @@
-"""python -m tests.sim --seeds N [--from K] [--jobs J] [--hashes] | --seed N [--trace]: try many worlds, or look at one."""
+"""python -m tests.sim --seeds N [--from K] [--jobs J] [--sealed] [--hashes] | --seed N [--trace]: try many worlds, or one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 from tests.sim.world import Broken, run
@@ -20,9 +21,10 @@ class Attempt(NamedTuple):
     log_hash: str  # of all events, jobs, notes and messages of that world, in order; "": it broke
 
 
-def attempt(seed: int) -> Attempt:
+def attempt(seed: int, sealed: bool = False) -> Attempt:
+    """`sealed`: the links are those of a closed mesh."""
     try:
-        return Attempt(seed, "", run(seed).log_hash)
+        return Attempt(seed, "", run(seed, changes={"sealed": sealed}).log_hash)
     except Broken as error:
         return Attempt(seed, str(error), "")
     except Exception as error:
@@ -31,11 +33,13 @@ def attempt(seed: int) -> Attempt:
         return Attempt(seed, text, "")
 
 
-def attempts(seeds: list[int], jobs: int) -> list[Attempt]:
+def attempts(seeds: list[int], jobs: int, sealed: bool = False) -> list[Attempt]:
     if jobs == 1:
-        return [attempt(seed) for seed in seeds]
+        return [attempt(seed, sealed) for seed in seeds]
     with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(attempt, seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs)))))
+        return list(
+            pool.map(partial(attempt, sealed=sealed), seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs))))
+        )
 
 
 def main() -> int:
@@ -45,6 +49,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--sealed", action="store_true", help="all links are those of a closed mesh")
     parser.add_argument(
         "--hashes",
         action="store_true",
@@ -53,7 +58,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.seed is not None:
         try:
-            world = run(arguments.seed, print if arguments.trace else None)
+            world = run(arguments.seed, print if arguments.trace else None, changes={"sealed": arguments.sealed})
         except Broken as error:
             print(f"seed {arguments.seed}: {error}")
             return 1
@@ -61,7 +66,7 @@ def main() -> int:
         return 0
     began = time.perf_counter()
     seeds = list(range(arguments.first, arguments.first + arguments.seeds))
-    results = attempts(seeds, arguments.jobs)
+    results = attempts(seeds, arguments.jobs, arguments.sealed)
     failed = [(one.seed, one.trouble) for one in results if one.trouble]
     if arguments.hashes:
         for one in results:

@@ -5,6 +5,7 @@ In:   messages of a node. Out: the same as messages to another one, piece by pie
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 from dir_sync.core.events import Drained, Event, PeerDown, PeerUp, Received
@@ -12,6 +13,7 @@ from dir_sync.core.messages import PROTOCOL, Close, FolderIndex, Hello, Message,
 from dir_sync.core.model import PeerError
 from tests.sim.broken import Broken
 from tests.sim.node import FOLDER, Link, Node
+from tests.sim.sealed import End
 from tests.sim.words import describe_message
 
 if TYPE_CHECKING:
@@ -34,9 +36,15 @@ class Network:
         if pair in self.links or pair in self.cut_for_long or not (ends[0].alive and ends[1].alive):
             return
         self._link_count += 1
-        link = Link(self._link_count, ends)
+        seals = {}
+        if self.world.options.sealed:
+            rng = Random(f"sealed {self.world.options.seed} {self._link_count}")
+            seals = {node.name: End(node.number, node is ends[0], rng) for node in ends}
+        link = Link(self._link_count, ends, seals)
         self.links[pair] = link
         self.world.note(f"{ends[0].name}-{ends[1].name} connect")
+        for name, end in seals.items():
+            self._pass_on(link, next(node for node in ends if node.name == name), end.begin())
         for node in ends:
             folder = FolderIndex(FOLDER, node.index.replica, node.committed)
             hello = Hello(PROTOCOL, node.node_id, node.name, f"{node.instance:x}", 6000, (folder,))
@@ -88,6 +96,11 @@ class Network:
             self.world.loop.post(node, epoch, event, link)
 
     def _transmit(self, link: Link, sender: Node, data: bytes) -> None:
+        end = link.seals.get(sender.name)
+        self._pass_on(link, sender, data if end is None else end.say(data))
+
+    def _pass_on(self, link: Link, sender: Node, data: bytes) -> None:
+        """The bytes on their way, in one or two pieces."""
         receiver = link.other(sender)
         cut = self.world.dice.randint(0, len(data)) if len(data) and self.world.dice.random() < 0.2 else len(data)
         for piece in (data[:cut], data[cut:]):
@@ -103,6 +116,10 @@ class Network:
         if link.dead or not node.alive or node.epoch != epoch:
             return
         try:
+            end = link.seals.get(node.name)
+            if end is not None:
+                data, answer = end.hear(data)
+                self._pass_on(link, node, answer)
             messages = link.sessions[node.name].feed(data)
         except PeerError as error:
             raise Broken(f"{node.name} does not understand {link.other(node).name}: {error}") from error

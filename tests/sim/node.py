@@ -16,6 +16,7 @@ from dir_sync.core.session import Session
 from dir_sync.engine import Now
 from dir_sync.file_sync import FileSync
 from dir_sync.index import Index
+from tests.sim.sealed import End
 from tests.sim.seams import SimEngine
 from tests.sim.sim_disk import SimDisk
 from tests.sim.users import User
@@ -56,8 +57,10 @@ class Signatures:
 class Link:
     """One connection: two sessions, and bytes on their way. Each direction keeps its order."""
 
-    def __init__(self, number: int, ends: tuple[Node, Node]) -> None:
+    def __init__(self, number: int, ends: tuple[Node, Node], seals: dict[str, End] | None = None) -> None:
+        """`seals`: by the name of a node, its end of a sealed link."""
         self.number = number
+        self.seals = seals or {}
         self.ends = ends
         self.dead = False
         self.sessions = {node.name: Session() for node in ends}

@@ -72,6 +72,7 @@ class Options:
     sync_fails: float  # chance at each sync
     logs: float  # chance in a step: a program begins to append to a file, again and again
     blind: bool  # the disk of the last node takes names for others: no case, no Unicode forms
+    sealed: bool  # the links are those of a closed mesh
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
     @property
@@ -148,6 +149,7 @@ def draw(seed: int) -> Options:
         sync_fails=fault(0.12, 0.01),
         logs=dice.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
         blind=dice.random() < 0.15,
+        sealed=False,  # with --sealed they are: other timings, so each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
     )
 

@@ -29,6 +29,11 @@ def test_many_worlds() -> None:
     assert len(results) == SEEDS
 
 
+def test_worlds_with_sealed_links() -> None:
+    failed = [f"seed {seed}: {text[:300]}" for seed, text, _ in attempts(list(range(SEEDS // 30)), 2, True) if text]
+    assert not failed, "\n".join(failed)
+
+
 def test_one_seed_is_one_course_of_events() -> None:
     """Also in another process, with other hashes."""
     code = "from tests.sim.world import run\nprint([run(seed).log_hash for seed in (2, 5, 9, 18)])"
