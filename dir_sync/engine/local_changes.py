@@ -119,7 +119,7 @@ class LocalChanges:
         again = now
         if self._brakes.own.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
             self._own_losses.no_longer_held(path)
-        if seen.look in (Look.FOUND, Look.UNSTABLE) and pending.live:
+        if seen.look in (Look.FOUND, Look.UNSTABLE) and pending.watched:
             is_open = pending.open and not pending.closed
             self._work.pace.looked(path, seen.size, now - pending.sent_ms, now, seen.look is Look.FOUND, is_open)
             self._board.pending_looks.postpone(path, self._work.pace.earliest(path, now), is_open)
@@ -208,7 +208,7 @@ class LocalChanges:
                 path
             )  # (a name that the disk takes for another one has not vanished; a look at it would repeat without end)
         if row is None:
-            if pending.live:
+            if pending.watched:
                 # a file of another program may have come and gone here
                 self._folder_times.mark_active(parent_of(path), None)
             return True
@@ -222,7 +222,7 @@ class LocalChanges:
         best = self._rows.announced_gone(mine)
         is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
         is_seen_gone = (
-            pending.live and path not in self._brakes.own.held
+            pending.watched and path not in self._brakes.own.held
         )  # the brake held the removal, and there is nothing left to remove
         if not is_seen_gone and not pending.judged and not is_known_gone:
             if not self._brakes.own.holds(path):
@@ -248,7 +248,7 @@ class LocalChanges:
             # We removed it before a crash: the removal was not recorded, or is not durable yet.
             return self._recorder.redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
         mine = self._recorder.as_installed(mine)
-        stamp_ns = self._board.now.wall_ns if pending.live else 0
+        stamp_ns = self._board.now.wall_ns if pending.watched else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
         record = self._stamps.changed_to(mine, gone, stamp_ns)
         self._recorder.record_change(record, mine, b"", seen)
@@ -297,7 +297,7 @@ class LocalChanges:
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4)
             if pending.open:
                 again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
-            self._board.pending_looks.add(path, again, self._board.now.mono_ms).live = True
+            self._board.pending_looks.add(path, again, self._board.now.mono_ms).watched = True
         now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:

@@ -53,10 +53,10 @@ class LocalRenames:
         self.renames.open(source, target, now)
         pending = self._board.pending_looks.add(target, max(now + grace, self._work.pace.earliest(target, now)), now)
         pending.hint = hint
-        pending.live |= is_seen
+        pending.watched |= is_seen
         pending.large = pending.open = False  # the look itself finds out whether it has to read
         pending = self._board.pending_looks.add(source, now + grace, now)
-        pending.live |= is_seen
+        pending.watched |= is_seen
         pending.large = False
         pending.gone = True
         pending.judged |= not self._brakes.own.holds(source)  # what the brake holds was missing before the rename
@@ -130,7 +130,7 @@ class LocalRenames:
     def may_get_its_true_name(self, seen: Seen, pending: PendingLook) -> bool:
         """True for a large new file that a program has just closed, beside other files: it may be a new version of one
         of them, and a rename to that name may follow at once."""
-        if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or pending.rested or not pending.live:
+        if seen.kind != Kind.FILE or seen.size < limits.LARGE_FILE_BYTES or pending.rested or not pending.watched:
             return False
         if (
             not self._board.peers
@@ -152,15 +152,15 @@ class LocalRenames:
         if pending.patience_ms > now:
             return pending.patience_ms - now
         newer = self._board.pending_looks.find(path)
-        if pending.live and not pending.gone and (newer is None or not newer.gone):
+        if pending.watched and not pending.gone and (newer is None or not newer.gone):
             # The look was faster than the watcher, which may report a rename in a moment.
             pending.gone, pending.patience_ms = True, now + limits.SAVE_GRACE_MS
             return limits.SAVE_GRACE_MS
         if newer is not None and (newer.written or newer.patience_ms > now or self.renames.sources_of(path)):
             return max(1, newer.due_ms - now)  # an event has arrived since
-        if pending.live and self._work.is_set_aside(path):
+        if pending.watched and self._work.is_set_aside(path):
             return 20
-        is_young = pending.live and now - pending.first_ms < limits.RENAME_HOLD_MS
+        is_young = pending.watched and now - pending.first_ms < limits.RENAME_HOLD_MS
         if not (is_young and self._is_listing) or any(
             path in sources for sources in self._publisher.renamed_here.values()
         ):

@@ -285,7 +285,7 @@ class LookQueue:
                 found = self._board.pending_looks.add(
                     child.record.path, self._board.now.mono_ms, self._board.now.mono_ms
                 )
-                found.live |= pending.live
+                found.watched |= pending.watched
                 found.gone = True
                 found.judged |= pending.judged or replaced
         return bool(below)

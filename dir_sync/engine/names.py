@@ -36,7 +36,7 @@ class Names:
             self._transfers.unable.let_go(path, only_names=True)
         else:
             self._transfers.unable.take_for(path, seen.taken_for)
-            if pending.live and seen.taken_for != path:
+            if pending.watched and seen.taken_for != path:
                 # a program may have used that file by this name
                 self._look_queue.on_touched(seen.taken_for, Urgency.NOW)
         if seen.look is Look.ABSENT:
@@ -49,7 +49,7 @@ class Names:
         if seen.look is Look.ABSENT and self._board.index.offers(path):
             self._transfers.name_is_free(path)
         row = self._board.index.get(path)
-        if pending.live and (row is None or not row.fp):
+        if pending.watched and (row is None or not row.fp):
             self._board.listings.add_when_calm(parent_of(path))
 
     def look_behind(self, path: bytes) -> None:

@@ -147,7 +147,7 @@ def test_what_is_no_file_is_left_out_and_in_the_way() -> None:
 def test_a_mount_hides_a_folder_and_does_not_delete_it() -> None:
     kit = alone()
     kit.has(folder(b"d"))
-    look(kit, seen(b"d", kind=Kind.OTHER)._replace(problem=MOUNTED), live=True)
+    look(kit, seen(b"d", kind=Kind.OTHER)._replace(problem=MOUNTED), watched=True)
     assert recorded(kit) == []
     assert kit.asked("scope.note_mount") == [(b"d",)]
 
@@ -168,7 +168,7 @@ def test_a_new_name_that_may_be_a_rename_is_looked_at_with_its_old_one() -> None
 def test_what_was_seen_to_go_is_a_deletion() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"old"))
-    look(kit, Seen(b"a", Look.ABSENT), live=True)
+    look(kit, Seen(b"a", Look.ABSENT), watched=True)
     assert recorded(kit) == [((b"a", Kind.ABSENT), mine.record)]
     assert kit.board.announcements.take_unlogged() == [notes.DeletedHere(b"a")]
 
@@ -195,7 +195,7 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_deletion() -> None:
 def test_a_deletion_that_is_not_believed_yet_is_looked_at_again() -> None:
     kit = alone(local_renames__disbelief_ms=300)
     kit.has(record(b"a", b"old"))
-    look(kit, Seen(b"a", Look.ABSENT), live=True)
+    look(kit, Seen(b"a", Look.ABSENT), watched=True)
     assert recorded(kit) == []
     assert kit.board.pending_looks.next_due() == kit.board.now.mono_ms + 300
 
@@ -203,7 +203,7 @@ def test_a_deletion_that_is_not_believed_yet_is_looked_at_again() -> None:
 def test_a_folder_goes_after_what_was_in_it() -> None:
     kit = alone(look_queue__look_below=True)
     kit.has(folder(b"d"))
-    look(kit, Seen(b"d", Look.ABSENT), live=True)
+    look(kit, Seen(b"d", Look.ABSENT), watched=True)
     assert recorded(kit) == []
     assert kit.is_looked_at(b"d")
 
@@ -213,10 +213,10 @@ def test_a_folder_into_which_something_is_being_put_is_not_gone_yet() -> None:
     kit.has(folder(b"d"))
     coming = record(b"d/a", b"1")
     kit.work.jobs.begin_apply(ApplyItem(b"d/a", Act.INSTALL, coming, b"", Why.REPLACED), Take(coming, False))
-    look(kit, Seen(b"d", Look.ABSENT), live=True)
+    look(kit, Seen(b"d", Look.ABSENT), watched=True)
     assert recorded(kit) == []
     kit.work.end_apply(b"d/a")
-    look(kit, Seen(b"d", Look.ABSENT), live=True)
+    look(kit, Seen(b"d", Look.ABSENT), watched=True)
     assert [what for what, _ in recorded(kit)] == [(b"d", Kind.ABSENT)]
 
 
@@ -226,7 +226,7 @@ def test_what_is_held_is_no_deletion_however_it_is_looked_at() -> None:
     own = kit.real(Brakes).own
     own.miss(b"a")
     own.hold({b"a": (1, 3)}, 1)
-    look(kit, Seen(b"a", Look.ABSENT), live=True)
+    look(kit, Seen(b"a", Look.ABSENT), watched=True)
     assert recorded(kit) == []
     assert list(own.held) == [b"a"]
 
@@ -244,7 +244,7 @@ def test_what_is_held_and_there_again_is_held_no_longer() -> None:
 def test_of_what_came_and_went_only_the_time_of_its_folder_is_left() -> None:
     kit = alone()
     kit.has(folder(b"d"))
-    look(kit, Seen(b"d/a", Look.ABSENT), live=True)
+    look(kit, Seen(b"d/a", Look.ABSENT), watched=True)
     assert recorded(kit) == []
     assert kit.asked("folder_times.mark_active") == [(b"d", None)]
 
@@ -354,7 +354,7 @@ def test_on_a_disk_that_proved_blind_what_has_no_room_is_forgotten_not_deleted()
     kit = alone(names__was_not_blind=True)
     kit.has(record(b"A", b"1"))
     peer = kit.connects()
-    look(kit, Seen(b"A", Look.ABSENT, taken_for=b"a"), live=True)
+    look(kit, Seen(b"A", Look.ABSENT, taken_for=b"a"), watched=True)
     assert recorded(kit) == []
     assert kit.index.get(b"A") is None
     assert kit.asked("intake.ask_again") == [(peer,)]

@@ -36,7 +36,7 @@ def test_both_names_are_looked_at_and_the_new_one_need_not_be_read() -> None:
     assert old is not None
     assert new.hint is not None
     assert new.hint.fp == row.fp
-    assert (old.gone, old.live, old.judged) == (True, True, True)
+    assert (old.gone, old.watched, old.judged) == (True, True, True)
     assert kit.it.renamed_from(b"new") == row
 
 
@@ -126,14 +126,14 @@ def test_while_the_scan_goes_on_a_match_is_set_aside_and_judged_at_its_end() -> 
 def test_a_look_that_was_faster_than_the_watcher_is_not_believed_once() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    pending = kit.look_comes_back(b"a", live=True)
+    pending = kit.look_comes_back(b"a", watched=True)
     assert kit.it.disbelief_ms(b"a", pending) == limits.SAVE_GRACE_MS
     kit.wait(limits.SAVE_GRACE_MS)
     assert kit.it.disbelief_ms(b"a", pending) == 0
 
 
 @pytest.mark.parametrize(
-    ("marks", "believed"), [({}, True), ({"gone": True, "live": True}, True), ({"live": True}, False)]
+    ("marks", "believed"), [({}, True), ({"gone": True, "watched": True}, True), ({"watched": True}, False)]
 )
 def test_what_was_seen_to_go_or_a_scan_misses_is_believed(marks: dict[str, bool], believed: bool) -> None:
     kit = alone()
@@ -144,7 +144,7 @@ def test_what_was_seen_to_go_or_a_scan_misses_is_believed(marks: dict[str, bool]
 def test_while_an_editor_saves_the_absence_waits() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    pending = kit.look_comes_back(b"a", gone=True, live=True, patience_ms=kit.board.now.mono_ms + 300)
+    pending = kit.look_comes_back(b"a", gone=True, watched=True, patience_ms=kit.board.now.mono_ms + 300)
     assert kit.it.disbelief_ms(b"a", pending) == 300
     kit.wait(300)
     kit.board.pending_looks.add(b"a", kit.board.now.mono_ms + 40, kit.board.now.mono_ms).written = True
@@ -154,7 +154,7 @@ def test_while_an_editor_saves_the_absence_waits() -> None:
 def test_what_may_be_in_a_folder_that_is_about_to_be_listed_waits() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    pending = kit.look_comes_back(b"a", gone=True, live=True)
+    pending = kit.look_comes_back(b"a", gone=True, watched=True)
     kit.it.expect_listing(True)
     assert kit.it.disbelief_ms(b"a", pending) == 20
     kit.it.expect_listing(False)
@@ -163,13 +163,13 @@ def test_what_may_be_in_a_folder_that_is_about_to_be_listed_waits() -> None:
 
 def test_of_what_is_no_file_an_absence_is_believed() -> None:
     kit = alone()
-    assert kit.it.disbelief_ms(b"a", kit.look_comes_back(b"a", live=True)) == 0
+    assert kit.it.disbelief_ms(b"a", kit.look_comes_back(b"a", watched=True)) == 0
 
 
 def test_a_large_new_file_may_be_the_new_version_of_another_one() -> None:
     kit = alone()
     large = seen(b"a.part", b"1")._replace(size=limits.LARGE_FILE_BYTES)
-    pending = kit.look_comes_back(b"a.part", live=True)
+    pending = kit.look_comes_back(b"a.part", watched=True)
     assert not kit.it.may_get_its_true_name(large, pending), "nobody is there to be told"
     kit.connects()
     assert kit.it.may_get_its_true_name(large, pending)

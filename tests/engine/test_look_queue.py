@@ -262,11 +262,11 @@ def test_what_was_in_a_folder_that_went_is_looked_at_first() -> None:
     kit = alone()
     kit.has(folder(b"d"))
     kit.has(record(b"d/a", b"1"))
-    pending = kit.look_comes_back(b"d", live=True)
+    pending = kit.look_comes_back(b"d", watched=True)
     assert kit.it.look_below(b"d", pending, replaced=True)
     child = kit.board.pending_looks.find(b"d/a")
     assert child is not None
-    assert (child.live, child.judged, child.gone) == (True, True, True)
+    assert (child.watched, child.judged, child.gone) == (True, True, True)
     assert not kit.it.look_below(b"e", pending)
 
 

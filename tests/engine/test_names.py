@@ -33,7 +33,7 @@ def test_a_look_that_told_nothing_frees_no_name(look: Look) -> None:
 
 def test_whatever_used_the_file_by_the_other_name_is_looked_at() -> None:
     kit = Alone(Names)
-    pending = kit.look_comes_back(b"A", live=True)
+    pending = kit.look_comes_back(b"A", watched=True)
     kit.it.looked_at_name(Seen(b"A", Look.FOUND, taken_for=b"a"), pending)
     assert kit.asked("look_queue.on_touched") == [(b"a", Urgency.NOW)]
 
@@ -49,7 +49,7 @@ def test_when_a_name_goes_those_that_it_kept_away_are_looked_at() -> None:
 
 def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
     kit = Alone(Names)
-    pending = kit.look_comes_back(b"d/A", live=True)
+    pending = kit.look_comes_back(b"d/A", watched=True)
     kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), pending)
     assert kit.asked("transfers.name_is_free") == [], "nobody wants it"
     assert kit.board.listings.when_calm == {b"d"}, "a program may have removed another one by this name"

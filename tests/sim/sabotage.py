@@ -284,7 +284,7 @@ def _vanished_is_renamed_away() -> Iterator[None]:
     def handle(self: Any, event: Any, now: Any) -> Any:
         if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.board.index.get(event.path):
             self.board.now, self.board.out = now, []
-            self.local_changes.absent(Seen(event.path, Look.ABSENT), PendingLook(event.path, 0, 0, live=True))
+            self.local_changes.absent(Seen(event.path, Look.ABSENT), PendingLook(event.path, 0, 0, watched=True))
         return original(self, event, now)
 
     with patch.object(Engine, "handle", handle):

@@ -38,7 +38,7 @@ class PendingLook:
     path: bytes
     due_ms: int
     first_ms: int
-    live: bool = False  # the watcher reported it; a scan did not find it
+    watched: bool = False  # the watcher reported it; a scan did not find it
     listing: bool = False  # a folder: list it, whatever the look finds
     # the scan has missed it and the brake has let it pass: it counts as deleted (see core.safeguard.brake)
     judged: bool = False
@@ -96,7 +96,7 @@ class PendingLooks:
         elif urgency is Urgency.ARRIVED:
             pending.open = False
         pending.gone |= urgency in (Urgency.VANISHED, Urgency.FOLDER)
-        pending.live = True
+        pending.watched = True
         pending.written |= urgency not in (Urgency.VANISHED, Urgency.FOLDER)
         pending.listing |= urgency == Urgency.FOLDER
         return pending
@@ -133,7 +133,7 @@ class PendingLooks:
             self._looks[pending.path] = pending
             self._push(pending)
             return
-        newer.live |= pending.live
+        newer.watched |= pending.watched
         newer.listing |= pending.listing
         newer.judged |= pending.judged
         newer.times |= pending.times
