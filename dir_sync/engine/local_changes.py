@@ -224,7 +224,7 @@ class LocalChanges:
         is_seen_gone = (
             pending.watched and path not in self._brakes.own.held
         )  # the brake held the removal, and there is nothing left to remove
-        if not is_seen_gone and not pending.judged and not is_known_gone:
+        if not is_seen_gone and not pending.removal_confirmed and not is_known_gone:
             if not self._brakes.own.holds(path):
                 self._brakes.own.miss(path)
                 return True

@@ -59,7 +59,9 @@ class LocalRenames:
         pending.watched |= is_seen
         pending.large = False
         pending.gone = True
-        pending.judged |= not self._brakes.own.holds(source)  # what the brake holds was missing before the rename
+        pending.removal_confirmed |= not self._brakes.own.holds(
+            source
+        )  # what the brake holds was missing before the rename
         pending.patience_ms = now + grace if grace else 0
 
     def renamed_from(self, path: bytes) -> Row | None:

@@ -287,7 +287,7 @@ class LookQueue:
                 )
                 found.watched |= pending.watched
                 found.gone = True
-                found.judged |= pending.judged or replaced
+                found.removal_confirmed |= pending.removal_confirmed or replaced
         return bool(below)
 
     def look_at_links(self, before: bytes, previous: Record) -> None:

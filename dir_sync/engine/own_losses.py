@@ -73,7 +73,7 @@ class OwnLosses:
     def let_go(self, paths: list[bytes]) -> None:
         for path in paths:
             pending = self._board.add_scanned(path)
-            pending.judged = True
+            pending.removal_confirmed = True
 
     def no_longer_held(self, path: bytes) -> None:
         if path in self._brakes.own.held:

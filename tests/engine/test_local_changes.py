@@ -179,7 +179,7 @@ def test_what_a_scan_misses_is_not_believed_until_all_is_known() -> None:
     look(kit, Seen(b"a", Look.ABSENT))
     assert recorded(kit) == []
     assert list(kit.real(Brakes).own.missed) == [b"a"]
-    look(kit, Seen(b"a", Look.ABSENT), judged=True)
+    look(kit, Seen(b"a", Look.ABSENT), removal_confirmed=True)
     assert [what for what, _ in recorded(kit)] == [(b"a", Kind.ABSENT)]
 
 

@@ -36,7 +36,7 @@ def test_both_names_are_looked_at_and_the_new_one_need_not_be_read() -> None:
     assert old is not None
     assert new.hint is not None
     assert new.hint.fp == row.fp
-    assert (old.gone, old.watched, old.judged) == (True, True, True)
+    assert (old.gone, old.watched, old.removal_confirmed) == (True, True, True)
     assert kit.it.renamed_from(b"new") == row
 
 
@@ -65,7 +65,7 @@ def test_what_is_held_was_not_there_to_move() -> None:
     renamed(kit)
     old = kit.board.pending_looks.find(b"old")
     assert old is not None
-    assert not old.judged
+    assert not old.removal_confirmed
 
 
 def test_an_absence_waits_for_the_look_at_the_new_name() -> None:

@@ -266,7 +266,7 @@ def test_what_was_in_a_folder_that_went_is_looked_at_first() -> None:
     assert kit.it.look_below(b"d", pending, replaced=True)
     child = kit.board.pending_looks.find(b"d/a")
     assert child is not None
-    assert (child.watched, child.judged, child.gone) == (True, True, True)
+    assert (child.watched, child.removal_confirmed, child.gone) == (True, True, True)
     assert not kit.it.look_below(b"e", pending)
 
 

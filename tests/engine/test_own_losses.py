@@ -38,7 +38,7 @@ def test_what_is_believed_is_looked_at_once_more_and_may_be_told() -> None:
     kit.it.judge()
     pending = kit.board.pending_looks.find(b"000")
     assert pending is not None
-    assert pending.judged
+    assert pending.removal_confirmed
 
 
 def test_what_is_held_is_said() -> None:

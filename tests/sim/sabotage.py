@@ -165,7 +165,7 @@ def _listings_believed() -> Iterator[None]:
             there = {name for name, _ in listing.entries} | {seen.path[len(prefix) :] for seen in listing.seen}
             for name in sorted(self._board.index.known_in(listing.path).keys() - there):
                 self._local_changes.absent(
-                    Seen(prefix + name, Look.ABSENT), PendingLook(prefix + name, 0, 0, judged=True)
+                    Seen(prefix + name, Look.ABSENT), PendingLook(prefix + name, 0, 0, removal_confirmed=True)
                 )
         original(self, listing)
 

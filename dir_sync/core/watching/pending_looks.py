@@ -41,7 +41,7 @@ class PendingLook:
     watched: bool = False  # the watcher reported it; a scan did not find it
     listing: bool = False  # a folder: list it, whatever the look finds
     # the scan has missed it and the brake has let it pass: it counts as deleted (see core.safeguard.brake)
-    judged: bool = False
+    removal_confirmed: bool = False
     times: bool = False  # a folder with local changes: its mtime is announced when it is calm
     large: bool = False  # a large file: it is looked at apart from others
     open: bool = False  # a program has it open for writing, as far as the watcher knows
@@ -135,7 +135,7 @@ class PendingLooks:
             return
         newer.watched |= pending.watched
         newer.listing |= pending.listing
-        newer.judged |= pending.judged
+        newer.removal_confirmed |= pending.removal_confirmed
         newer.times |= pending.times
         newer.large |= pending.large
         newer.gone |= pending.gone
