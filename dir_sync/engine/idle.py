@@ -86,7 +86,7 @@ class IdleTasks:
         if self._folder_times.active_folders:
             checks = self._folder_times.begin_checks()
             for path in checks if self._board.peers else ():
-                self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms).times = True
+                self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms).check_mtime = True
             self._board.run_once_more()
             return
         if self._folder_times.mtimes_to_set:

@@ -130,7 +130,7 @@ class LocalChanges:
         match seen.look:
             case Look.SAME:
                 self._recorder.looked_at(path)
-                if pending.times:
+                if pending.check_mtime:
                     self._folder_times.checked(path, seen.mtime)
                 if pending.listing and seen.kind == Kind.DIRECTORY:
                     self._board.listings.add(path)

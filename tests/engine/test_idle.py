@@ -66,7 +66,7 @@ def test_the_times_of_folders_are_looked_at_before_times_are_set() -> None:
     kit.it.when_calm()
     pending = kit.board.pending_looks.find(b"d")
     assert pending is not None
-    assert pending.times
+    assert pending.check_mtime
     assert kit.asked("folder_times.set_mtimes") == []
 
 

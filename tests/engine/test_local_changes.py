@@ -317,7 +317,7 @@ def test_what_was_tried_there_is_known_by_a_look() -> None:
 def test_the_time_of_a_folder_is_checked_and_its_listing_ordered() -> None:
     kit = alone()
     kit.has(folder(b"d"))
-    look(kit, Seen(b"d", Look.SAME, Kind.DIRECTORY, mtime=7), times=True, listing=True)
+    look(kit, Seen(b"d", Look.SAME, Kind.DIRECTORY, mtime=7), check_mtime=True, listing=True)
     assert kit.asked("folder_times.checked") == [(b"d", 7)]
     assert kit.listed() == [b"d"]
 

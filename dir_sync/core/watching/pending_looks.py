@@ -42,7 +42,7 @@ class PendingLook:
     listing: bool = False  # a folder: list it, whatever the look finds
     # the scan has missed it and the brake has let it pass: it counts as deleted (see core.safeguard.brake)
     removal_confirmed: bool = False
-    times: bool = False  # a folder with local changes: its mtime is announced when it is calm
+    check_mtime: bool = False  # a folder with local changes: its mtime is announced when it is calm
     large: bool = False  # a large file: it is looked at apart from others
     open: bool = False  # a program has it open for writing, as far as the watcher knows
     replaced: int = 0  # bytes of the version that it replaces, if known
@@ -136,7 +136,7 @@ class PendingLooks:
         newer.watched |= pending.watched
         newer.listing |= pending.listing
         newer.removal_confirmed |= pending.removal_confirmed
-        newer.times |= pending.times
+        newer.check_mtime |= pending.check_mtime
         newer.large |= pending.large
         newer.gone |= pending.gone
         newer.first_ms = min(newer.first_ms, pending.first_ms)
