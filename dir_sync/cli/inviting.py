@@ -1,7 +1,7 @@
 """The commands that let a machine in: invite, join.
 
 In:   the words after the command. Out: lines on stdout, and an exit code.
-Rule: where somebody may lose something, or get something, a person is asked first; a script says --yes.
+Rule: before anyone may lose or receive something, the command asks a person; a script passes --yes.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _how_to_join(code: str, lasts_s: int) -> str:
 
 
 def _warn_of_guesses() -> Callable[[Answer], None]:
-    """Says each time that somebody has tried a wrong code."""
+    """Returns a function that reports each try of a wrong code."""
     left = [3]
 
     def warn(answer: Answer) -> None:

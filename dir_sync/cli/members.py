@@ -1,7 +1,7 @@
 """The commands about who belongs to the mesh: members, remove.
 
 In:   the words after the command. Out: lines on stdout, and an exit code.
-Rule: where somebody may lose something, a person is asked first; a script says --yes.
+Rule: before anyone may lose something, the command asks a person; a script passes --yes.
 """
 
 from __future__ import annotations

@@ -62,16 +62,16 @@ class Manager(Protocol):
 
 
 class Mesh(Protocol):
-    """What a closed mesh wants to know of its members."""
+    """The closed mesh, as far as links concern it."""
 
     def greeted(self, member: Member, name: str) -> Members:
-        """A member has said hello, with that name. What we tell it."""
+        """A member has sent HELLO, with that name. Returns our list of members for it."""
 
     def told(self, members: Members) -> None:
-        """A member has told of others."""
+        """A member has sent its list of members."""
 
     def may_write(self, member: Member) -> bool:
-        """False: what it changes counts nowhere else."""
+        """False: other nodes ignore its changes."""
 
 
 class ConnectedPeers:

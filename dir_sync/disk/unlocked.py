@@ -120,7 +120,7 @@ class Unlocked:
                 pass  # it was moved, or is not ours any more
             self._remove_note(name)
 
-    # For whoever reads or gives modes
+    # For code that reads or sets modes
 
     def stat_at(self, parent: int, leaf: bytes) -> Stat:
         """The stat of an entry; an unlocked folder is reported with the mode that it will have again. Unlocking and

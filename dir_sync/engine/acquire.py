@@ -151,7 +151,7 @@ class Acquire:
                 self._board.plan_queue.add(name)
                 pending = True
                 continue
-            # Known here: the child is alive in our index. Its tombstone may still arrive after that of the folder.
+            # The child is alive in our index. Its tombstone may still arrive after that of the folder.
             if self._work.grace_ms(path, target) < _LINGER_MS or self._board.is_being_told(path):
                 pending = True
                 continue

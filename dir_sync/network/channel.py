@@ -1,8 +1,8 @@
-"""What carries the bytes of a link: a socket as it is, or a sealed one.
+"""The transport of a link: a plain socket, or a sealed one.
 
 In:   a connected socket; buffers to send. Out: bytes of the peer; OSError when the link has broken.
 Rule: one thread may receive while another one sends. An open link pays nothing for the choice: its reads go to the socket itself.
-`sealed_channel` has the other kind. Used by: node, and whoever makes a link.
+`sealed_channel` has the other kind. Used by: node, and the code that makes a link.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The door of a closed mesh: one thread accepts, and lets in who proves to be a member.
+"""The entrance of a closed mesh: one thread accepts callers, and lets in those that prove to be members.
 
 In:   a listening socket. Out: sockets whose handshake is done, with the Member at the other end.
-Rule: whoever proves nothing gets no byte, no thread and little time. When there is no place, an older stranger gives way, so
+Rule: a caller without proof gets no byte, no thread and little time. When there is no place, an older stranger gives way, so
       that a crowd of them keeps no member out.
 Used by: sealing.
 """
@@ -23,25 +23,25 @@ from dir_sync.network.sealed_channel import HANDSHAKE_S, SealedChannel
 
 __all__ = ["Gate", "Host", "Others"]
 
-FIRST_S = 2.0  # for the first frame, which needs no answer of ours
-_ACCEPTED_AT_ONCE = 32  # then those that have said something have their turn
-_REST_S = 0.2  # no new callers for so long when there are no more descriptors
+FIRST_S = 2.0  # for the first frame, which needs no answer from us
+_ACCEPTED_AT_ONCE = 32  # then the callers that have sent something are served
+_REST_S = 0.2  # pause in accepting when there are no more descriptors
 
 
 class Host(Protocol):
-    """Who owns the links. Called on the thread of the gate."""
+    """The owner of the links. Called on the thread of the gate."""
 
     def admits(self, address: str) -> bool:
         """True if a connection from there may be listened to at all."""
 
     def gives_way(self, strangers: dict[int, str], address: str) -> tuple[bool, int | None]:
-        """Whether somebody from `address` may take a place, and which of the strangers gives it up."""
+        """Whether a caller from `address` may take a place, and which of the strangers gives it up."""
 
     def came_in(self, sock: socket.socket, address: str, channel: SealedChannel, member: Member) -> bool:
-        """A member is here. False: there is no room for it."""
+        """A member has connected. False: there is no room for it."""
 
     def was_refused(self, address: str, text: str) -> None:
-        """Somebody was not let in, who has the key of the door."""
+        """A caller that has the key of the door was refused."""
 
 
 class Others(Protocol):
@@ -49,14 +49,14 @@ class Others(Protocol):
     theirs from then on."""
 
     def has_code(self, sock: socket.socket, first: bytes) -> None:
-        """Somebody who may know the code of an invitation; `first`: the body of its first frame."""
+        """A caller that may know the code of an invitation; `first`: the body of its first frame."""
 
     def has_another_key(self, sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another) -> None:
-        """Somebody with the gate of one of our keys, on a sealed link."""
+        """A caller with the gate of one of our keys, on a sealed link."""
 
 
 class _Caller:
-    """Somebody who has not proved anything yet."""
+    """A caller that has not proved anything yet."""
 
     __slots__ = ("address", "answering", "data", "expected", "since", "sock")
 
@@ -100,7 +100,7 @@ class Gate:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and whoever waits for it."""
+        """End the thread, and close the callers that wait."""
         os.write(self._wake_write, b".")
         if self._thread.ident is not None:
             self._thread.join(1.0)
@@ -118,7 +118,7 @@ class Gate:
                 self._end(caller)
 
     def _turn(self) -> bool:
-        """False: it is over."""
+        """One round of the thread. False: the gate is stopped."""
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         now = time.monotonic()
@@ -166,7 +166,7 @@ class Gate:
             return
         sock.setblocking(False)
         caller = self._callers[sock.fileno()] = _Caller(sock, address)
-        self._hear(caller)  # a member has often said its first word by now
+        self._hear(caller)  # a member has often sent its first frame by now
 
     def _end(self, caller: _Caller) -> None:
         del self._callers[caller.sock.fileno()]
@@ -221,6 +221,6 @@ class Gate:
             caller.sock.close()
 
     def _given_away(self, caller: _Caller) -> socket.socket:
-        """Its socket, which is somebody else's from now on."""
+        """The socket of a caller, which the gate gives away."""
         del self._callers[caller.sock.fileno()]
         return caller.sock

@@ -1,7 +1,7 @@
 """A sealed link: the handshake of the side that dials, and the bytes of the link afterwards.
 
 In:   a connected socket, our credentials. Out: a Channel, and the Member at its other end; HandshakeError if that is none.
-Rule: nothing plain is ever sent. What was changed on the way breaks the link, without a word to the other side.
+Rule: nothing is ever sent in plain text. Changed bytes end the link, without a message to the other side.
 Used by: gate, sealing.
 """
 
@@ -51,11 +51,11 @@ class SealedChannel:
 
 
 class Silent(HandshakeError):
-    """It has said nothing: it does not have that key, or is busy."""
+    """The other side sent nothing: it does not have that key, or is busy."""
 
 
 class AnotherKey(HandshakeError):
-    """It has the gate of one of our keys, and another key. The link is sealed, and good for a talk about that."""
+    """The other side has the gate of one of our keys, and another key. The sealed link serves to exchange the key."""
 
     def __init__(self, peer: Another, sealer: Sealer, opener: Opener) -> None:
         super().__init__("it has another key of this mesh")
@@ -65,7 +65,7 @@ class AnotherKey(HandshakeError):
 
 
 def call(sock: socket.socket, credentials: Credentials, suite: Suite, gate: str = "") -> tuple[SealedChannel, Member]:
-    """Prove ourselves to whoever has accepted, and see its proof. `gate`: the id of the key whose door it is, if not of ours.
+    """Prove ourselves to the accepting node, and check its proof. `gate`: the id of the key of its door, if that is not ours.
     Raises AnotherKey, HandshakeError or OSError."""
     deadline = time.monotonic() + HANDSHAKE_S
     calling = Calling(credentials, suite, os.urandom(KEY_BYTES), gate)

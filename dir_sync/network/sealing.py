@@ -1,8 +1,8 @@
-"""How the links and beacons of a closed mesh come about: what a node needs beside its open parts.
+"""The links and beacons of a closed mesh: what a node needs in addition to its open parts.
 
 In:   the key and membership of this folder. Out: the Sealing for NodeManager, the Presence for Discovery, and what the node
       does about members.
-Rule: all that an open node does without is imported from here on. Used by: daemon.
+Rule: everything that an open node does not need is imported only through this module. Used by: daemon.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class MeshSealing:
         self._mute: OrderedDict[tuple[str, int], int] = OrderedDict()  # under _lock: how often a place did not answer
 
     def stop(self) -> None:
-        """End the talks with callers that are no members."""
+        """End the conversations with callers that are no members."""
         self._callers.stop()
 
     # --- links -------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class MeshSealing:
     # --- members (engine thread) ----------------------------------------------------------------------------------------
 
     def greeted(self, member: Member, name: str) -> Members:
-        """A member has said hello, with that name. What we tell it."""
+        """A member has sent HELLO, with that name. Returns our list of members for it."""
         shown = name if name.isprintable() else f"member {member.identity[:8]}"
         self._keep(
             lambda: self.keeper.met(membership.Member(member.identity, shown, member.role.value, int(time.time())))
@@ -121,7 +121,7 @@ class MeshSealing:
         return Members(tuple(MemberRow(*one) for one in mine))
 
     def told(self, members: Members) -> None:
-        """A member has told of others."""
+        """A member has sent its list of members."""
         rows = [membership.Member(*row) for row in members.members if row.name.isprintable()]
         self._keep(lambda: self.keeper.heard_of(rows))
 
