@@ -83,6 +83,13 @@ class MeshSealing:
             self._was_mute(address, port)
             raise
         except AnotherKey as met:
+            if (
+                met.peer.key == self._credentials.key.id
+            ):  # it is called at its own door next time, and not at the older one
+                self.presence.has_our_key(address, port)
+                with self._lock:
+                    self._mute.pop((address, port), None)
+                raise
             self._callers.has_another_key(sock.dup(), met.sealer, met.opener, met.peer)
             raise
         with self._lock:

@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import fingerprint_of
@@ -24,8 +25,15 @@ from dir_sync.security.keeper import Keeper
 
 __all__ = ["Callers"]
 
-_AT_ONCE_MAX = 8
+_AT_ONCE_MAX = 8  # of each kind
 _JOIN_S = 1.0
+
+
+@dataclass(slots=True)
+class _Caller:
+    sock: socket.socket
+    has_code: bool
+    gives_way: bool = False  # it ends by itself in a moment
 
 
 class Callers:
@@ -34,52 +42,64 @@ class Callers:
     def __init__(self, keeper: Keeper, invitations: Invitations) -> None:
         self._keeper = keeper
         self._invitations = invitations
-        self._once = Once()
         self._lock = threading.Lock()
         # Under _lock.
-        self._sockets: dict[threading.Thread, socket.socket] = {}
+        self._once = Once()
+        self._running: dict[threading.Thread, _Caller] = {}  # oldest first
         self._is_ending = False
 
     def has_code(self, sock: socket.socket, first: bytes) -> None:
         """Somebody who may know the code of an invitation; `first`: the body of its first frame."""
-        self._start(sock, lambda: self._pair(sock, first))
+        if self._invitations.current is None:
+            sock.close()
+        else:
+            self._start(_Caller(sock, True), lambda: self._pair(sock, first))
 
     def has_another_key(self, sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another) -> None:
         """Somebody with the gate of one of our keys, on a sealed link."""
-        self._start(sock, lambda: self._meet(sock, sealer, opener, peer))
+        self._start(_Caller(sock, False), lambda: self._meet(sock, sealer, opener, peer))
 
     def stop(self) -> None:
         """End all of them."""
         self._invitations.begin(None)
         with self._lock:
             self._is_ending = True
-            running = dict(self._sockets)
-        for sock in running.values():
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it has ended by itself
+            running = dict(self._running)
+            for caller in running.values():
+                _hang_up(caller.sock)
         for thread in running:
             thread.join(_JOIN_S)
 
-    def _start(self, sock: socket.socket, work: Callable[[], None]) -> None:
+    def _start(self, caller: _Caller, work: Callable[[], None]) -> None:
         def run() -> None:
             try:
                 work()
             finally:
-                sock.close()
-                with self._lock:
-                    self._sockets.pop(thread, None)
+                with self._lock:  # nobody hangs up on a descriptor that is another one's by now
+                    del self._running[thread]
+                    caller.sock.close()
 
         thread = threading.Thread(target=run, name="caller", daemon=True)
         with self._lock:
-            is_admitted = not self._is_ending and len(self._sockets) < _AT_ONCE_MAX
+            is_admitted = not self._is_ending and self._makes_place(caller)
             if is_admitted:
-                self._sockets[thread] = sock
+                self._running[thread] = caller
         if is_admitted:
             thread.start()
         else:
-            sock.close()
+            caller.sock.close()
+
+    def _makes_place(self, caller: _Caller) -> bool:
+        """Of those with another key the oldest one gives way: a removed machine may hold its link, and a member that was off
+        is done in a moment. Those who may have a code wait for each other anyway, so they keep no place of the former."""
+        same = [one for one in self._running.values() if one.has_code == caller.has_code and not one.gives_way]
+        if len(same) < _AT_ONCE_MAX:
+            return True
+        if caller.has_code or len(self._running) >= 4 * _AT_ONCE_MAX:
+            return False
+        same[0].gives_way = True
+        _hang_up(same[0].sock)
+        return True
 
     def _pair(self, sock: socket.socket, first: bytes) -> None:
         try:
@@ -100,8 +120,13 @@ class Callers:
         except ConfigError as error:
             logger.warning("%s", error)
             return
+        if peer.key == self._keeper.kept.key.id and outcome is Meeting.DISPUTE:
+            logger.debug("%s has our key, and has come by an older door", name)
+            return
         level, line = self._words(outcome, name, peer)
-        if level > logging.INFO and not self._once.first((outcome, peer.identity, peer.key)):
+        with self._lock:
+            is_news = level <= logging.INFO or self._once.first((outcome, peer.identity, peer.key))
+        if not is_news:
             return
         logger.log(level, "%s", line)
 
@@ -137,6 +162,13 @@ class Callers:
     def _name(self, peer: Another) -> str:
         known = self._keeper.membership.everybody().get(peer.identity)
         return f"a machine ({peer.identity[:8]})" if known is None else _shown(known.name)
+
+
+def _hang_up(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended by itself
 
 
 def _shown(name: str) -> str:

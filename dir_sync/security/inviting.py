@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from dir_sync.core.invitations import encode_invitation
 from dir_sync.core.membership import MEMBERS_MAX, Member
+from dir_sync.core.model import PeerError
 from dir_sync.core.pairing import (
     FRAME_BYTES_MAX,
     HANDSHAKE_BYTES_MAX,
@@ -87,7 +88,7 @@ class Inviting:
                 return None
             try:
                 return self._serve(Frames(sock, RUN_S), first)
-            except (OSError, PairingError):
+            except (OSError, PeerError, PairingError):
                 return None
             finally:
                 self._serving.release()
@@ -102,7 +103,10 @@ class Inviting:
         run = InviterRun(self._invitation, keeper.static, host, welcome)
         frames.send(run.on_hello(first, time.monotonic(), os.urandom, os.urandom(32)))
         frames.send(run.on_proof(frames.receive(HANDSHAKE_BYTES_MAX)))
-        frames.send(run.on_identity(frames.receive(HANDSHAKE_BYTES_MAX), int(time.time())))
+        identity = frames.receive(HANDSHAKE_BYTES_MAX)
+        if self._is_over.is_set():  # ended meanwhile, by a person, or because this key does not count any more
+            raise PairingError("the invitation was ended")
+        frames.send(run.on_identity(identity, int(time.time())))
         member = run.on_stored(frames.receive(FRAME_BYTES_MAX))
         keeper.met(member)
         return member

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 from dir_sync.core.link_handshake import HEAD_BYTES, Another
@@ -20,7 +21,7 @@ from dir_sync.security.keeper import Keeper
 
 __all__ = ["WITHIN_S", "Outcome", "talk"]
 
-WITHIN_S = 5.0  # for each step of it
+WITHIN_S = 5.0  # for all of it
 
 Outcome = Meeting | None
 """What the rules said; None: we were removed, says a machine that we know."""
@@ -32,25 +33,34 @@ def talk(sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another, kee
     with sock:
         before = keeper.kept
         side = Rekeying(before.key, before.membership, peer, os.urandom)
-        sock.settimeout(WITHIN_S)
-        _send(sock, sealer, side.begin())
-        frames = _frames(sock, opener)
+        until = time.monotonic() + WITHIN_S
+        _send(sock, sealer, side.begin(), until)
+        frames = _frames(sock, opener, until)
         while not side.is_over and side.verdict is not Meeting.DISPUTE:
             answers = side.on_frame(next(frames))
             if side.changed is not None and not keeper.rekey(before, *side.changed):
                 raise PeerError("the key has changed meanwhile")
-            _send(sock, sealer, answers)
-        _part(sock)
+            _send(sock, sealer, answers, until)
+        _part(sock, until)
         return None if side.was_removed else side.verdict
 
 
-def _send(sock: socket.socket, sealer: Sealer, frames: list[bytes]) -> None:
+def _wait(sock: socket.socket, until: float) -> None:
+    """The next step on `sock` is over by then. OSError if that is past."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("it took too long")
+    sock.settimeout(left)
+
+
+def _send(sock: socket.socket, sealer: Sealer, frames: list[bytes], until: float) -> None:
     for frame in frames:
         for record in sealer.records([len(frame).to_bytes(HEAD_BYTES, "big"), frame]):
+            _wait(sock, until)
             sock.sendall(record)
 
 
-def _frames(sock: socket.socket, opener: Opener) -> Iterator[bytes]:
+def _frames(sock: socket.socket, opener: Opener, until: float) -> Iterator[bytes]:
     """The bodies of what comes. OSError; PeerError."""
     have = bytearray()
     room = memoryview(bytearray(64 * 1024))
@@ -66,6 +76,7 @@ def _frames(sock: socket.socket, opener: Opener) -> Iterator[bytes]:
         if n:
             have += room[:n]
             continue
+        _wait(sock, until)
         buffer = opener.buffer()
         came = sock.recv_into(buffer)
         buffer.release()
@@ -74,11 +85,13 @@ def _frames(sock: socket.socket, opener: Opener) -> Iterator[bytes]:
         opener.filled(came)
 
 
-def _part(sock: socket.socket) -> None:
+def _part(sock: socket.socket, until: float) -> None:
     """What we said last arrives, also if the other side still says something."""
     try:
         sock.shutdown(socket.SHUT_WR)
-        while sock.recv(4096):
-            pass
+        more = b"."
+        while more:
+            _wait(sock, until)
+            more = sock.recv(4096)
     except OSError:
         pass

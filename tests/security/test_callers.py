@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from dir_sync.core.membership import Meeting
 from dir_sync.core.pairing import Code
 from dir_sync.security import callers as callers_module
+from dir_sync.security import meeting
 from dir_sync.security.callers import Callers
 from dir_sync.security.frames import Frames
 from dir_sync.security.invitations import Invitations
 from dir_sync.security.inviting import Inviting
 from dir_sync.security.joining import join
 from tests.security.test_meeting import IDS, Machine, handshake
+from tests.security.test_meeting import meet as _meet
 
 SOON_S = 20.0
 
@@ -74,7 +77,7 @@ def test_the_removed_one_and_everybody_else_is_told_once(
         ours, theirs = socket.socketpair()
         callers.has_another_key(ours, *answering.streams(), here)
         other.has_another_key(theirs, *calling.streams(), there)
-        wait_for(lambda: not callers._sockets and not other._sockets)
+        wait_for(lambda: not callers._running and not other._running)
     other.stop()
     assert sorted(message.partition(",")[0] for message in caplog.messages) == [
         f"a machine ({IDS['lost'][:8]})",
@@ -124,6 +127,51 @@ def test_more_callers_than_there_is_room_for_are_turned_away(anna: Machine, call
     last.settimeout(SOON_S)
     assert last.recv(1) == b""
     busy.stop()
-    assert not busy._sockets
+    assert not busy._running
     for _, theirs in pairs:
         theirs.close()
+
+
+def test_removed_machines_that_hold_their_links_keep_nobody_away(
+    anna: Machine, callers: Callers, tmp_path: Path
+) -> None:
+    lost, bert = Machine(tmp_path, "lost"), Machine(tmp_path, "bert")
+    anna.removes("lost")
+    held = []
+    for _ in range(callers_module._AT_ONCE_MAX + 2):
+        _, (answering, here) = handshake(lost, anna)
+        ours, theirs = socket.socketpair()
+        held.append(theirs)
+        callers.has_another_key(ours, *answering.streams(), here)
+    (calling, there), (answering, here) = handshake(bert, anna)
+    ours, theirs = socket.socketpair()
+    callers.has_another_key(ours, *answering.streams(), here)
+    assert meeting.talk(theirs, *calling.streams(), there, bert) is Meeting.TAKE
+    assert bert.kept.key == anna.kept.key
+    for sock in held:
+        sock.close()
+
+
+def test_without_an_invitation_who_asks_for_one_gets_no_thread(anna: Machine) -> None:
+    callers = Callers(anna, Invitations())
+    ours, theirs = socket.socketpair()
+    callers.has_code(ours, b"\x12" + bytes(35))
+    assert not callers._running
+    theirs.settimeout(SOON_S)
+    assert theirs.recv(1) == b""
+    theirs.close()
+
+
+def test_our_own_key_at_an_older_door_is_no_news(
+    anna: Machine, callers: Callers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was called there because it did not answer for a moment: nobody is told to leave the mesh for that."""
+    bert = Machine(tmp_path, "bert")
+    anna.removes("lost")
+    assert set(_meet(anna, bert)) == {Meeting.GIVE, Meeting.TAKE}
+    _, (answering, here) = handshake(anna, bert)
+    ours, theirs = socket.socketpair()
+    callers.has_another_key(ours, *answering.streams(), here)
+    theirs.close()
+    wait_for(lambda: not callers._running)
+    assert caplog.messages == []

@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from dir_sync.config import ConfigError
 from dir_sync.core.invitations import decode_invitation, encode_invitation
 from dir_sync.core.keys import MeshKey, identity_of
-from dir_sync.core.noise import public_of
-from dir_sync.core.pairing import HANDSHAKE_BYTES_MAX, RUN_S, Code, Host
+from dir_sync.core.noise import Handshake, public_of
+from dir_sync.core.pairing import FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX, RUN_S, Code, Host, JoinerRun
 from dir_sync.security import admission, files, joining, store
 from dir_sync.security.frames import Frames
 from dir_sync.security.inviting import Inviting
@@ -184,3 +186,50 @@ def test_what_is_no_invitation() -> None:
         good[:-1] + b',"mesh":"closed"}',
     ):
         assert decode_invitation(data) is None, data
+
+
+@contextmanager
+def eve_has_the_answer(keeper: Keeper) -> Iterator[tuple[Inviting, JoinerRun, Frames, list[object]]]:
+    """Somebody who knows the code is about to prove it. The list has what `serve` gave, when all is over."""
+    invitation = Inviting(keeper, "rw", 60.0, FOLDERS, lambda data: None, 6000)
+    ours, theirs = socket.socketpair()
+    run = JoinerRun(invitation.code, os.urandom(32), "eve", os.urandom, os.urandom(32))
+    given: list[object] = []
+    thread = threading.Thread(target=lambda: given.append(invitation.serve(ours, run.hello())))
+    thread.start()
+    with theirs:
+        yield invitation, run, Frames(theirs, 20.0), given
+        invitation.stop()
+    thread.join()
+
+
+def test_a_point_of_small_order_ends_the_run_and_nothing_else(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    with eve_has_the_answer(keeper) as (_, run, frames, given):
+        answer = frames.receive(HANDSHAKE_BYTES_MAX)
+        real = Handshake.__init__
+
+        def evil(self: Handshake, *args: Any, **more: Any) -> None:
+            real(self, *args, **more)
+            self._e = Mock()
+            self._e.public_key().public_bytes_raw.return_value = bytes(32)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Handshake, "__init__", evil)
+            proof = run.on_answer(answer)
+        frames.send(proof)
+        with pytest.raises(OSError, match="closed"):
+            frames.receive(HANDSHAKE_BYTES_MAX)
+    assert given == [None]
+
+
+def test_an_invitation_that_ends_during_a_run_lets_nobody_in(keeper: Keeper) -> None:
+    """The person has changed his mind, or the key does not count any more."""
+    with eve_has_the_answer(keeper) as (invitation, run, frames, given):
+        frames.send(run.on_answer(frames.receive(HANDSHAKE_BYTES_MAX)))
+        run.on_proof(frames.receive(HANDSHAKE_BYTES_MAX))
+        invitation.stop()
+        frames.send(run.identify())
+        with pytest.raises(OSError, match="closed"):
+            frames.receive(FRAME_BYTES_MAX)
+    assert given == [None]
+    assert invitation.joined is None

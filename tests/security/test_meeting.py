@@ -161,3 +161,34 @@ def test_a_message_that_is_too_long_ends_it(machines: dict[str, Machine]) -> Non
         with pytest.raises(PeerError, match="too long"):
             meeting.talk(theirs, *answering.streams(), here, bert)
     assert bert.kept.key == KEY
+
+
+def test_who_says_one_byte_after_the_other_has_its_few_seconds(
+    machines: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removed machine that holds its link for ever would hold a place."""
+    monkeypatch.setattr(meeting, "WITHIN_S", 0.3)
+    anna, lost = machines["anna"], machines["lost"]
+    anna.removes("lost")
+    _, (answering, here) = handshake(lost, anna)
+    ours, theirs = socket.socketpair()
+    is_over = threading.Event()
+
+    def drip() -> None:
+        try:
+            while not is_over.wait(0.05):
+                theirs.send(b".")
+        except OSError:
+            pass  # it was hung up
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    talking = threading.Thread(target=meeting.talk, args=(ours, *answering.streams(), here, anna))
+    talking.start()
+    talking.join(20.0)
+    is_held = talking.is_alive()
+    is_over.set()
+    dripping.join()
+    theirs.close()
+    talking.join()
+    assert not is_held

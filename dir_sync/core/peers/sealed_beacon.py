@@ -87,6 +87,11 @@ class SealedPresence:
         number = self._gates.get((address, port), 0)
         return number - 1 if number else None
 
+    def has_our_key(self, address: str, port: int) -> None:
+        """The node there has said so on a link. Any thread."""
+        if (address, port) in self._gates:
+            self._gates[address, port] = 0
+
     def has_aes(self, address: str, port: int) -> bool:
         """True if the node there has said that its CPU has AES, and so has ours."""
         return self._has_aes and self._aes.get((address, port), False)
