@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .changes import write
+from .changes import put, write
 from .checker import Entry, survey, wait_equal, wait_for
 from .lan import Lan, Node
 
@@ -355,7 +355,7 @@ def test_nodes_of_one_name_are_told_apart(new_lan: Callable[..., Lan]) -> None:
     lan.meet("start")
     nodes = [json.loads(node.run_to_end("status", node.dir, "--json").out)["replica"][:8] for node in lan]
     for number, node in enumerate((*lan.nodes[:2], lan[0])):
-        write(node.dir / "file", b"%d" % number)
+        put(node.dir / "file", b"%d" % number, time.time_ns())  # in one step: an empty file would be a version, too
         wait_equal(lan.roots, SOON_S)
     _, newest, oldest = say(lan[2], "history")
     assert f"twin ({nodes[0]})" in newest
