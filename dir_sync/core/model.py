@@ -1,7 +1,7 @@
 """The basic values: path, record, stamp and version vector.
 
-Values only. To add an attribute of files, begin with a field of `Record` and `Stat` here; `core.messages.records` sends
-it, `index.codec` stores it, `disk` reads it and `files.metadata` sets it.
+Values only. To add an attribute of files, begin with a field of `Record` and `Stat` here; `LATER_FIELDS` of
+`core.messages` sends and stores it, `disk` reads it and `files.metadata` sets it.
 
 Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
 Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the year 2446).
@@ -50,6 +50,9 @@ __all__ = [
     "same_version",
     "show",
     "size_of",
+    "text_of_vector",
+    "unstamped",
+    "vector_of_text",
     "with_change",
 ]
 
@@ -97,6 +100,27 @@ class Record(NamedTuple):
     stamp: Stamp
     vector: Vector  # all changes that this version includes: those it was made from, and those that lost to it
     lineage: Vector = ()  # only those it was made from, if it was joined with a loser; (): the same as `vector`
+
+
+def unstamped(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
+    """What is or shall be at a path, before it is a version of its own: its stamp and its vector mean nothing."""
+    return Record(path, kind, size, content, mtime, mode, _NO_STAMP, ())
+
+
+_NO_STAMP = Stamp(1, "")
+
+
+def text_of_vector(vector: Vector) -> str:
+    """A vector as the index keeps it."""
+    return " ".join([f"{maker}:{counter}" for maker, counter in vector]) if vector else ""
+
+
+def vector_of_text(text: str) -> Vector:
+    entries = []
+    for entry in text.split(" ") if text else ():
+        maker, _, counter = entry.partition(":")
+        entries.append((maker, int(counter)))
+    return tuple(entries)
 
 
 class Stat(NamedTuple):

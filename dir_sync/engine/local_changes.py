@@ -11,7 +11,7 @@ from dir_sync.core.backoff import backoff
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import Act, ApplyItem, Why
 from dir_sync.core.looks import MOUNTED, Hint, Look, Seen
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, beats, parent_of, same_content
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, same_content, unstamped
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -298,7 +298,7 @@ class LocalChanges:
             if pending.open:
                 again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms).watched = True
-        now = Record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, Stamp(1, ""), ())
+        now = unstamped(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
                 self._board.index.set_fp(path, fp)  # the folder stays only because of an entry that is not synchronized

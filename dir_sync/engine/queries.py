@@ -13,7 +13,7 @@ from dir_sync.core import limits
 from dir_sync.core.frozen import changed
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
-from dir_sync.core.model import Kind, Record, Stamp, same_content, same_meta
+from dir_sync.core.model import Kind, same_content, same_meta, unstamped
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.peers.inquiry import Inquiries
 from dir_sync.core.reconcile import Offer
@@ -43,7 +43,7 @@ class Queries:
         for path, kind, size, content, mtime, mode, _, _ in wanted:
             row = self._board.index.get(path)
             mine = None if row is None else row.record
-            now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            now = unstamped(path, kind, size, content, mtime, mode)
             if mine is None and kind == Kind.ABSENT:
                 continue
             if mine is not None and same_content(mine, now) and same_meta(mine, now):

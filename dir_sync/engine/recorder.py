@@ -13,7 +13,7 @@ from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
-from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content
+from dir_sync.core.model import Kind, Record, parent_of, same_content, unstamped
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.applier import Applier
@@ -177,7 +177,7 @@ class LocalRecorder:
         if self._board.first_scan:
             record = first_scan_record(path, kind, size, content, mtime, mode)
         else:
-            now = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+            now = unstamped(path, kind, size, content, mtime, mode)
             stamp_ns = min(mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(None, now, stamp_ns)
             if kind is not Kind.DIRECTORY:

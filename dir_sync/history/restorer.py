@@ -15,7 +15,7 @@ from blake3 import blake3
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, Stat, fingerprint, show
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, show, unstamped
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.file_sync import FileSync
 from dir_sync.history.choice import parents_of
@@ -143,7 +143,7 @@ def _item(one: Before, there: Stat | None) -> ApplyItem:
     """The change that sets a path back. `there`: the present entry. It has no source for the content yet."""
     path, kind, size, content, mtime, mode, _, _ = one
     expect = b"" if there is None else fingerprint(there)
-    target = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+    target = unstamped(path, kind, size, content, mtime, mode)
     if kind == Kind.ABSENT:
         return ApplyItem(path, Act.REMOVE, target, expect, Why.DELETED)
     if kind == Kind.DIRECTORY and there is not None and there.kind == Kind.DIRECTORY:

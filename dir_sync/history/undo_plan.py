@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dir_sync.core import limits
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History
-from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_content, same_meta
+from dir_sync.core.model import Kind, parent_of, same_content, same_meta, unstamped
 from dir_sync.index import Index
 
 __all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "with_parents"]
@@ -65,7 +65,7 @@ def _is_so(index: Index, entry: Before) -> bool:
     if row is None:
         return entry.kind == Kind.ABSENT
     path, kind, size, content, mtime, mode, _, _ = entry
-    was = Record(path, kind, size, content, mtime, mode, Stamp(1, ""), ())
+    was = unstamped(path, kind, size, content, mtime, mode)
     return same_content(row.record, was) and (kind == Kind.ABSENT or same_meta(row.record, was))
 
 

@@ -7,23 +7,31 @@ Rule: pure; imports only `core`. A path is stored as (parent, name), a time as s
 
 from __future__ import annotations
 
+from typing import Any
+
 from dir_sync.core.jobs import Version, Why
-from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp, Vector
+from dir_sync.core.messages import LATER_DEFAULTS, LATER_FIELDS
+from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp, text_of_vector, vector_of_text
 
 __all__ = [
     "KINDS",
     "RECORD_COLUMNS",
+    "RECORD_WIDTH",
     "columns_of_record",
     "columns_of_version",
     "joined",
+    "later_columns",
     "record_of",
-    "text_of_vector",
     "version_of",
 ]
 
 KINDS = {int(kind): kind for kind in Kind}
-RECORD_COLUMNS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector,lineage"
+_FIRST_COLUMNS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
+_FIRST = _FIRST_COLUMNS.count(",") + 1
+_NO_LATER = ("",) * len(LATER_FIELDS)
+RECORD_COLUMNS = ",".join((_FIRST_COLUMNS, *(field.name for field in LATER_FIELDS)))
 """The columns that `record_of` reads, in this order."""
+RECORD_WIDTH = _FIRST + len(LATER_FIELDS)
 
 
 def joined(parent: bytes, name: bytes) -> bytes:
@@ -31,21 +39,10 @@ def joined(parent: bytes, name: bytes) -> bytes:
     return parent + b"/" + name if parent else name
 
 
-def text_of_vector(vector: Vector) -> str:
-    return " ".join([f"{maker}:{counter}" for maker, counter in vector]) if vector else ""
-
-
-def _vector_of(text: str) -> Vector:
-    entries = []
-    for entry in text.split(" ") if text else ():
-        maker, _, counter = entry.partition(":")
-        entries.append((maker, int(counter)))
-    return tuple(entries)
-
-
 def record_of(columns: tuple[object, ...]) -> Record:
     """The record in the first columns, which are RECORD_COLUMNS."""
-    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_node, vector, lineage = columns[:12]
+    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_node, vector = columns[:_FIRST]
+    later = columns[_FIRST:RECORD_WIDTH]
     return Record(
         parent + b"/" + name if parent else name,  # type: ignore[operator,arg-type]
         KINDS[kind],  # type: ignore[index]
@@ -54,14 +51,27 @@ def record_of(columns: tuple[object, ...]) -> Record:
         mtime_s * NS_PER_S + mtime_ns,  # type: ignore[operator]
         mode,  # type: ignore[arg-type]
         Stamp(stamp_ns, stamp_node),  # type: ignore[arg-type]
-        _vector_of(vector),  # type: ignore[arg-type]
-        _vector_of(lineage) if lineage else (),  # type: ignore[arg-type]
+        vector_of_text(vector),  # type: ignore[arg-type]
+        *(LATER_DEFAULTS if later == _NO_LATER else _later_of(later)),
     )
 
 
+def _later_of(texts: tuple[Any, ...]) -> list[Any]:
+    fields = zip(LATER_FIELDS, texts, LATER_DEFAULTS, strict=True)
+    return [field.from_text(text) if text else default for field, text, default in fields]
+
+
+def later_columns(record: Record) -> tuple[str, ...]:
+    """The columns of LATER_FIELDS: the last ones of each table with records."""
+    if record[-len(LATER_FIELDS) :] == LATER_DEFAULTS:
+        return _NO_LATER
+    values = zip(LATER_FIELDS, record[-len(LATER_FIELDS) :], strict=True)
+    return tuple([field.to_text(value) if value else "" for field, value in values])
+
+
 def columns_of_record(record: Record) -> tuple[object, ...]:
-    """All RECORD_COLUMNS except the last: `lineage` is the last column of each table, after other columns."""
-    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, _ = record
+    """All RECORD_COLUMNS except the `later_columns`."""
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, *_ = record
     parent, _, name = path.rpartition(b"/")
     if len(vector) == 1:
         ((maker, counter),) = vector

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from dir_sync.core.messages import LATER_FIELDS
+
 __all__ = ["Database", "IndexDamaged", "Writer"]
 
 _SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
@@ -66,9 +68,11 @@ class Database:
         if not {"meta", "change"} <= tables:
             with open(_SCHEMA, encoding="utf-8") as schema:
                 self._connection.executescript(f"BEGIN;\n{schema.read()}\nCOMMIT;")
-        for table in ("row", "offer"):  # upgrade an index that lacks this column
-            if all(name != "lineage" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
-                self.execute(f"ALTER TABLE {table} ADD COLUMN lineage TEXT NOT NULL DEFAULT ''")
+        for table in ("row", "offer"):  # an older index may lack one of these columns
+            present = {name for _, name, *_ in self.execute(f"PRAGMA table_info({table})")}
+            for field in LATER_FIELDS:
+                if field.name not in present:
+                    self.execute(f"ALTER TABLE {table} ADD COLUMN {field.name} TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
         if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
             self._split_identity()

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from typing import Any
 
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.messages import LATER_DEFAULTS, LATER_FIELDS
+from dir_sync.core.model import Kind, PeerError, Record, Stamp
 from dir_sync.core.reconcile import Offer
 from dir_sync.index.database import Database, IndexDamaged
 from dir_sync.index.offers import Offers
@@ -30,10 +33,13 @@ class Intents:
 
     def put(self, peer: str, records: Iterable[Record]) -> int:
         """Files that a peer announced and that are being installed now. Returns the number for `drop`."""
-        paths, _, sizes, contents, mtimes, modes, stamps, vectors, lineages = zip(*records, strict=True)
+        paths, _, sizes, contents, mtimes, modes, stamps, vectors, *later = zip(*records, strict=True)
         names = b"\0".join(paths).decode("utf-8", "surrogateescape")
-        values = (peer, _to_json([names, sizes, b"".join(contents).hex(), mtimes, modes, stamps, vectors, lineages]))
-        number = self._database.execute("INSERT INTO intent (peer, records) VALUES (?,?)", values).lastrowid
+        columns: list[Any] = [names, sizes, b"".join(contents).hex(), mtimes, modes, stamps, vectors]
+        for field, values in zip(LATER_FIELDS, later, strict=True):
+            columns.append([field.to_json(value) if value else None for value in values] if any(values) else None)
+        row = peer, _to_json(columns)
+        number = self._database.execute("INSERT INTO intent (peer, records) VALUES (?,?)", row).lastrowid
         assert number is not None
         return number
 
@@ -51,16 +57,22 @@ class Intents:
                     if known is None or known.record.stamp < record.stamp:
                         offers.put(Offer(peer, record, False))
             self._database.execute("DELETE FROM intent")
-        except (ValueError, TypeError, sqlite3.DatabaseError) as error:
+        except (ValueError, TypeError, AttributeError, PeerError, sqlite3.DatabaseError) as error:
             raise IndexDamaged(f"an intent cannot be read: {error}") from error
 
 
 def _records_of(text: str) -> Iterator[Record]:
-    names, sizes, contents, *rest = json.loads(text)
+    names, sizes, contents, mtimes, modes, stamps, vectors, *more = json.loads(text)
     if type(names) is not str:
         raise ValueError("names are not text")
     paths = names.encode("utf-8", "surrogateescape").split(b"\0")
     digests = [bytes.fromhex(contents[at : at + _DIGEST_DIGITS]) for at in range(0, len(contents), _DIGEST_DIGITS)]
-    for path, size, digest, mtime, mode, stamp, *vectors in zip(paths, sizes, digests, *rest, strict=True):
-        entries = (tuple((node, counter) for node, counter in vector) for vector in vectors)
-        yield Record(path, Kind.FILE, size, digest, mtime, mode, Stamp(*stamp), *entries)
+    later = []
+    makers: dict[str, str] = {}
+    for field, default, values in zip_longest(LATER_FIELDS, LATER_DEFAULTS, more):
+        read = field.from_json
+        later.append([read(value, makers) if value else default for value in values or [None] * len(paths)])
+    columns = zip(paths, sizes, digests, mtimes, modes, stamps, vectors, *later, strict=True)
+    for path, size, digest, mtime, mode, stamp, vector, *rest in columns:
+        known = tuple([(maker, counter) for maker, counter in vector])
+        yield Record(path, Kind.FILE, size, digest, mtime, mode, Stamp(*stamp), known, *rest)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dir_sync.core.model import Kind
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.reconcile import Offer
-from dir_sync.index.codec import RECORD_COLUMNS, columns_of_record, joined, record_of, text_of_vector
+from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, joined, later_columns, record_of
 from dir_sync.index.database import Database
 
 __all__ = ["Offers"]
@@ -55,12 +55,12 @@ class Offers:
                 parent, _, name = path.rpartition(b"/")
                 gone.append((parent, name, peer))
             else:
-                columns, lineage = columns_of_record(offer.record), text_of_vector(offer.record.lineage)
-                there.append((*columns[:2], peer, *columns[2:], int(offer.foreign), lineage))
+                columns, later = columns_of_record(offer.record), later_columns(offer.record)
+                there.append((*columns[:2], peer, *columns[2:], int(offer.foreign), *later))
         if gone and self._any_stored:
             self._database.executemany("DELETE FROM offer WHERE parent=? AND name=? AND peer=?", gone)
         if there:
-            marks = ",".join("?" * 14)
+            marks = ",".join("?" * (RECORD_WIDTH + 2))
             self._database.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
             if self._stored is not None:
                 self._stored.update(path for path, _ in self._dirty)
@@ -124,7 +124,7 @@ class Offers:
             parent, _, name = path.rpartition(b"/")
             query = f"SELECT {RECORD_COLUMNS},peer,foreign_ FROM offer WHERE parent=? AND name=?"
             for fields in self._database.execute(query, (parent, name)):
-                known[fields[12]] = Offer(fields[12], record_of(fields), bool(fields[13]))
+                known[fields[-2]] = Offer(fields[-2], record_of(fields), bool(fields[-1]))
         if len(self._decoded) >= _DECODED_MAX:
             self.flush()
             self._decoded.clear()

@@ -15,7 +15,7 @@ from dir_sync.core.content import summarize
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.standing import Lack
 from dir_sync.index.bloom import Bloom, ContentFilter
-from dir_sync.index.codec import RECORD_COLUMNS, columns_of_record, joined, record_of, text_of_vector
+from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, joined, later_columns, record_of
 from dir_sync.index.database import Database
 from dir_sync.index.identity import Sequences
 from dir_sync.index.notes import Notes
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def _row(columns: tuple[object, ...]) -> Row:
-    return Row(record_of(columns), columns[12], columns[13])  # type: ignore[arg-type]
+    return Row(record_of(columns), columns[RECORD_WIDTH], columns[RECORD_WIDTH + 1])  # type: ignore[arg-type]
 
 
 def _folder_key(path: bytes) -> bytes:
@@ -79,10 +79,10 @@ class Rows:
             return
         self._note_live()
         rows = [
-            (*columns_of_record(row.record), row.seq, row.fp, text_of_vector(row.record.lineage))
+            (*columns_of_record(row.record), row.seq, row.fp, *later_columns(row.record))
             for row in self._dirty.values()
         ]
-        marks = ",".join("?" * 14)
+        marks = ",".join("?" * (RECORD_WIDTH + 2))
         self._database.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
         self._dirty.clear()
         self._dirty_contents.clear()

@@ -40,7 +40,7 @@ from dir_sync.core.messages.link import (
     Pong,
     ProtocolVersion,
 )
-from dir_sync.core.messages.records import page_size
+from dir_sync.core.messages.records import LATER_DEFAULTS, LATER_FIELDS, page_size
 from dir_sync.core.messages.state import Acknowledge, Lacks, State, StateRequest
 from dir_sync.core.messages.transfer import (
     CHUNKS_HANDLER,
@@ -59,6 +59,8 @@ from dir_sync.core.wire import CHUNKS, Buffer, Chunks, LocalError, Piece, encode
 
 __all__ = [
     "HANDLERS",
+    "LATER_DEFAULTS",
+    "LATER_FIELDS",
     "PROTOCOL",
     "SAID_IN",
     "Acknowledge",

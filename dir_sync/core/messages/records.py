@@ -1,18 +1,22 @@
 """A record as a row of JSON, in both directions: single records, and many new files column by column.
 
-A new field of a record is added in `record_row`, `checked_record` and `page_size` here; the decoder by columns passes a
-longer row to `checked_record`. Records arrive 100,000 at a time: on a slow machine one should be decoded within 8
-microseconds and encoded within 5 (JSON and zlib take about twice and four times as long). At that speed each call and
-each attribute look-up counts, so names are bound once, and named tuples are made by tuple's constructor.
+The first eight fields of a record are encoded and decoded by hand. Each later field has a default and one entry in
+`LATER_FIELDS`, which serves the rows here and the columns of the index: to add a field, add it to `Record` and add its
+entry here. The decoder by columns passes a longer row to `checked_record`. Records arrive 100,000 at a time: on a slow
+machine one should be decoded within 8 microseconds and encoded within 5 (JSON and zlib take about twice and four times
+as long). At that speed each call and each attribute look-up counts, so names are bound once, and named tuples are made
+by tuple's constructor.
 
-May import of this package: checks. Imported by: state, update, history; core.peers.announce takes `page_size` from the package.
+May import of this package: checks. Imported by: state, update, history; from the package, core.peers.announce takes
+`page_size`, and index takes `LATER_FIELDS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.messages.checks import (
@@ -25,11 +29,14 @@ from dir_sync.core.messages.checks import (
     text_of,
     wrong,
 )
-from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record, Stamp, Vector
+from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record, Stamp, Vector, text_of_vector, vector_of_text
 from dir_sync.core.wire import LocalError
 
 __all__ = [
+    "LATER_DEFAULTS",
+    "LATER_FIELDS",
     "MODE_MAX",
+    "LaterField",
     "checked_content",
     "checked_record",
     "content_text",
@@ -45,7 +52,13 @@ _TARGET_BYTES_MAX: Final = limits.PATH_BYTES_MAX - 1
 _new: Final = tuple.__new__
 _FILE, _SYMLINK, _DIRECTORY = Kind.FILE, Kind.SYMLINK, Kind.DIRECTORY
 _SIZE_MAX, _SEQUENCE_MAX, _STAMP_NS_MAX = limits.SIZE_MAX, limits.SEQUENCE_MAX, limits.STAMP_NS_MAX
+_ENTRIES_MAX = limits.VECTOR_ENTRIES_MAX
 _MTIME_S_MIN, _MTIME_S_MAX = limits.MTIME_S_MIN, limits.MTIME_S_MAX
+
+_ROW_ITEMS: Final = 10  # of the first eight fields: a time and a stamp are two items each
+_ROW_ITEMS_MAX: Final = _ROW_ITEMS + len(Record._field_defaults)
+_FIRST_FIELDS: Final = 8
+LATER_DEFAULTS: Final[tuple[Any, ...]] = tuple(Record._field_defaults.values())
 
 
 # One record
@@ -53,38 +66,42 @@ _MTIME_S_MIN, _MTIME_S_MAX = limits.MTIME_S_MIN, limits.MTIME_S_MAX
 
 def record_row(record: Record) -> list[Any]:
     """The row of a record. Raises LocalError for a record of something that is never shared."""
-    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, lineage = record
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_maker), vector = record[:_FIRST_FIELDS]
     if kind == _FILE:
-        text = content.hex()
+        number, text = 1, content.hex()
     elif kind == _SYMLINK:
-        text = content.decode("utf-8", "surrogateescape")
+        number, text = 3, content.decode("utf-8", "surrogateescape")
     elif kind in _KINDS:
-        text = ""
+        number, text = int(kind), ""
     else:
         raise LocalError(f"a record of kind {kind}")
     mtime_s, mtime_ns = divmod(mtime, NS_PER_S)
     row = [
         path.decode("utf-8", "surrogateescape"),
-        int(kind),
+        number,
         size,
         text,
         mtime_s,
         mtime_ns,
         mode,
         stamp_ns,
-        stamp_node,
-        [[maker, counter] for maker, counter in vector],
+        stamp_maker,
+        [list(vector[0])] if len(vector) == 1 else [[maker, counter] for maker, counter in vector],
     ]
-    if lineage:
-        row.append([[maker, counter] for maker, counter in lineage])
+    later = record[_FIRST_FIELDS:]
+    if later != LATER_DEFAULTS:
+        for to_json, value in zip(_TO_JSON, later, strict=False):
+            row.append(to_json(value) if value else None)
+        while row[-1] is None:  # a default is null, and is left out at the end
+            row.pop()
     return row
 
 
 def checked_record(row: Any, makers: dict[str, str]) -> Record:
     """The record of a row. `makers`: see `checked_maker`. Raises PeerError for an invalid row."""
-    if type(row) is not list or not 10 <= len(row) <= 11:
-        raise PeerError("a record that is not an array of 10 or 11")
-    text, number, size, content, mtime_s, mtime_ns, mode, stamp_ns, node, entries, *more = row
+    if type(row) is not list or not _ROW_ITEMS <= len(row) <= _ROW_ITEMS_MAX:
+        raise PeerError(f"a record that is not an array of {_ROW_ITEMS} to {_ROW_ITEMS_MAX}")
+    text, number, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_maker, entries, *more = row
     path = checked_path(text, "path")
     if (
         type(number) is not int
@@ -116,16 +133,26 @@ def checked_record(row: Any, makers: dict[str, str]) -> Record:
         body = b""
         if content != "" or (mode != 0 and kind is not _DIRECTORY):
             raise PeerError("a record with content or mode where none can be")
-    stamp = _new(Stamp, (stamp_ns, checked_maker(node, makers)))
+    if type(stamp_maker) is not str or (maker := makers.get(stamp_maker)) is None:
+        maker = checked_maker(stamp_maker, makers)
+    stamp = _new(Stamp, (stamp_ns, maker))
     vector = _vector(entries, makers)
-    lineage: Vector = ()
-    if more:
-        lineage = _vector(more[0], makers)
-    return _new(Record, (path, kind, size, body, mtime_s * NS_PER_S + mtime_ns, mode, stamp, vector, lineage))
+    first = path, kind, size, body, mtime_s * NS_PER_S + mtime_ns, mode, stamp, vector
+    return _new(Record, first + (_later(more, makers) if more else LATER_DEFAULTS))
+
+
+def _later(items: list[Any], makers: dict[str, str]) -> tuple[Any, ...]:
+    if items[-1] is None:
+        raise PeerError("a record with a default at its end")
+    found = list(LATER_DEFAULTS)
+    for at, item in enumerate(items):
+        if item is not None:
+            found[at] = _FROM_JSON[at](item, makers)
+    return tuple(found)
 
 
 def _vector(entries: Any, makers: dict[str, str]) -> Vector:
-    if type(entries) is not list or not 1 <= len(entries) <= limits.VECTOR_ENTRIES_MAX:
+    if type(entries) is not list or not 1 <= len(entries) <= _ENTRIES_MAX:
         raise PeerError("a record with a vector that is wrong")
     vector = []
     before = ""
@@ -144,9 +171,42 @@ def _vector(entries: Any, makers: dict[str, str]) -> Vector:
 
 def page_size(record: Record) -> int:
     """The approximate size (bytes) of a record as JSON; at least an eighth of the real size."""
-    path, _, _, content, _, _, _, vector, lineage = record
+    path, content, vector, later = record.path, record.content, record.vector, record[_FIRST_FIELDS:]
     size = 130 + 2 * len(content) + len(path) if path.isascii() else 130 + 2 * len(content) + 6 * len(path)
-    return size + (len(vector) + len(lineage)) * (len(vector[0][0]) + 16) if vector else size
+    if later != LATER_DEFAULTS:
+        size += sum(field.json_bytes(value) for field, value in zip(LATER_FIELDS, later, strict=True) if value)
+    return size + len(vector) * (len(vector[0][0]) + 16) if vector else size
+
+
+# What comes behind the first eight fields
+
+
+class LaterField(NamedTuple):
+    """A field of `Record` with a default, which is falsy: in JSON and as a column of the index."""
+
+    name: str
+    to_json: Callable[[Any], Any]
+    from_json: Callable[[Any, dict[str, str]], Any]  # checked like `checked_record`; never the default
+    json_bytes: Callable[[Any], int]  # about; see `page_size`
+    to_text: Callable[[Any], str]  # never ""
+    from_text: Callable[[str], Any]
+
+
+def _vector_items(vector: Vector) -> list[Any]:
+    return [list(vector[0])] if len(vector) == 1 else [[maker, counter] for maker, counter in vector]
+
+
+def _vector_bytes(vector: Vector) -> int:
+    return len(vector) * (len(vector[0][0]) + 16)
+
+
+LATER_FIELDS: Final = (
+    LaterField("lineage", _vector_items, _vector, _vector_bytes, text_of_vector, vector_of_text),
+)  # fmt: skip
+assert tuple(field.name for field in LATER_FIELDS) == Record._fields[_FIRST_FIELDS:] == tuple(Record._field_defaults)
+assert not any(LATER_DEFAULTS)
+_TO_JSON: Final = tuple(field.to_json for field in LATER_FIELDS)
+_FROM_JSON: Final = tuple(field.from_json for field in LATER_FIELDS)
 
 
 # Many records at once: column by column, so that built-in functions do most of the work. Unusual rows are decoded one
@@ -159,9 +219,9 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
     """The records of new files with short ASCII paths, each changed by one node only; None if any row is something
     else. Raises TypeError or ValueError for values that cannot be compared or are no numbers."""
     count = len(rows)
-    if set(map(type, rows)) != {list} or set(map(len, rows)) != {10}:
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {_ROW_ITEMS}:
         return None
-    texts, kinds, sizes, digests, mtime_s, mtime_ns, modes, stamp_ns, nodes, vectors = zip(*rows, strict=True)
+    texts, kinds, sizes, digests, mtime_s, mtime_ns, modes, stamp_ns, stamp_makers, vectors = zip(*rows, strict=True)
     if set(map(type, chain(kinds, sizes, mtime_s, mtime_ns, modes, stamp_ns))) != {int}:
         return None
     if set(kinds) != {int(_FILE)} or set(map(type, vectors)) != {list} or set(map(len, vectors)) != {1}:
@@ -170,7 +230,7 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
     if set(map(type, entries)) != {list} or set(map(len, entries)) != {2}:
         return None
     changers, counters = zip(*entries, strict=True)
-    if set(map(type, counters)) != {int} or set(map(type, chain(texts, digests, nodes, changers))) != {str}:
+    if set(map(type, counters)) != {int} or set(map(type, chain(texts, digests, stamp_makers, changers))) != {str}:
         return None
     if (
         not 0 <= min(sizes) <= max(sizes) <= _SIZE_MAX
@@ -184,7 +244,7 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
     around = "/" + "/\0/".join(texts) + "/"
     if not around.isascii() or "/." in around or "//" in around or around.count("\0") != count - 1:
         return None
-    lines = "\n".join((*nodes, *changers, ""))
+    lines = "\n".join((*stamp_makers, *changers, ""))
     if lines.count("\n") != 2 * count or not are_makers(lines):
         return None
     text = "".join(digests)
@@ -200,9 +260,9 @@ def new_file_records(rows: list[Any], makers: dict[str, str]) -> list[Record] | 
         [raw[at : at + 32] for at in range(0, 32 * count, 32)],
         [seconds * NS_PER_S + rest for seconds, rest in zip(mtime_s, mtime_ns, strict=True)],
         modes,
-        map(_to_stamp, zip(stamp_ns, map(share, nodes, nodes), strict=True)),
+        map(_to_stamp, zip(stamp_ns, map(share, stamp_makers, stamp_makers), strict=True)),
         zip(zip(shared, counters, strict=True), strict=True),
-        repeat(()),
+        *map(repeat, LATER_DEFAULTS),
         strict=False,
     )
     return list(map(_to_record, columns))

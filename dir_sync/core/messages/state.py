@@ -136,9 +136,9 @@ class Acknowledge(BaseMessage):
         held = []
         makers: dict[str, str] = {}
         for row in checked_array(fields.get("held"), "held", 0, limits.PAGE_RECORDS_MAX):
-            path, stamp_ns, stamp_node = checked_array(row, "held", 3, 3)
+            path, stamp_ns, stamp_maker = checked_array(row, "held", 3, 3)
             ns = checked_int(stamp_ns, "stamp", 1, limits.STAMP_NS_MAX)
-            stamp = Stamp(ns, checked_maker(stamp_node, makers))
+            stamp = Stamp(ns, checked_maker(stamp_maker, makers))
             held.append((checked_path(path, "path"), stamp))
         return cls(folder_of(fields), sequence_of(fields), tuple(held))
 

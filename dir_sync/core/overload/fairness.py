@@ -241,10 +241,7 @@ _VECTOR_ENTRIES_PER_RECORD = 8  # this many cost as much to compare as the rest 
 
 
 def _weights(records: Iterable[Record]) -> list[int]:
-    return [
-        1 + (len(vector) + len(lineage)) // _VECTOR_ENTRIES_PER_RECORD
-        for _, _, _, _, _, _, _, vector, lineage in records
-    ]
+    return [1 + (len(record.vector) + len(record.lineage)) // _VECTOR_ENTRIES_PER_RECORD for record in records]
 
 
 def parts(message: Message, is_shared: bool) -> Sequence[Message]:
