@@ -1,5 +1,7 @@
-"""TCP options and TCP state of a connection. Linux; if an option is missing, its function returns that nothing is
-known."""
+"""TCP options and TCP state of a connection.
+
+Linux; if an option is missing, its function returns that nothing is known.
+"""
 
 from __future__ import annotations
 
