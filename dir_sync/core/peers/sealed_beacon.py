@@ -26,7 +26,7 @@ from dir_sync.core.strict_json import no_duplicates, no_such_number
 __all__ = ["SealedPresence"]
 
 BOXED_BYTES: Final = 192  # of JSON, padded with blanks
-OLDER_EVERY_MS: Final = 60_000  # one beacon under an older gate, from each address
+OLDER_EVERY_MS: Final = 10_000  # one beacon under an older gate, from each address
 OLDER_USED: Final = 4  # of the older gates, so many are used in turn
 KNOWN_MAX: Final = 1_024  # addresses of which it is known whether their CPU has AES
 
@@ -53,7 +53,7 @@ class SealedPresence:
         self._gates: dict[tuple[str, int], int] = {}  # the same: under which gate, 0 is that of our own key
 
     def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
-        """What to send from the address `at`; once a minute one more under an older gate, so that members meet that were
+        """What to send from the address `at`; every ten seconds one more under an older gate, so that members meet that were
         given different keys."""
         text = self._boxed(beacon, at)
         sealed = [self._seal(self._current, text)]
