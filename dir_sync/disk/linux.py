@@ -16,7 +16,8 @@ import signal
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from dir_sync.core.frozen import mutable
 
 __all__ = [
     "CREATE",
@@ -108,7 +109,7 @@ _GET_FLAGS, _SET_FLAGS = (direction << 30 | struct.calcsize("l") << 16 | ord("f"
 """FS_IOC_GETFLAGS and FS_IOC_SETFLAGS: named as if of a long, and of an int."""
 
 
-@dataclass
+@mutable
 class Kernel:
     """Which of the newer calls this kernel has, and replacements for the others."""
 

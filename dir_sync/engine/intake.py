@@ -7,10 +7,10 @@ Used by: local_changes, scan, decisions, router.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Drop, NewReplica, PeerUp
+from dir_sync.core.frozen import mutable
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import Decision, StateRequest
 from dir_sync.core.model import (
@@ -45,7 +45,7 @@ from dir_sync.index import PeerSeen
 __all__ = ["Intake"]
 
 
-@dataclass(slots=True)
+@mutable
 class _Announcer:
     """How this node treats the announcements of one connected peer."""
 

@@ -15,9 +15,9 @@ old transfer may still run while another job writes the file. Within the job reg
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from dir_sync.core.frozen import mutable
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Stamp
@@ -89,7 +89,7 @@ class OfferedDelta(NamedTuple):
     offer: DeltaOffer
 
 
-@dataclass(slots=True)
+@mutable
 class Retry:
     """What went wrong with the version that peers announce at present."""
 
@@ -114,7 +114,7 @@ class Retry:
         )
 
 
-@dataclass(slots=True)
+@mutable
 class PathWork:
     """The state of one path: its regions. None or false: the region is not active."""
 

@@ -9,9 +9,8 @@ Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, ac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dir_sync.core import limits, notes
+from dir_sync.core.frozen import mutable
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
@@ -32,7 +31,7 @@ __all__ = ["Holder", "TransferTable"]
 _STRIKES_MAX = 3  # contents with a wrong hash before the peer is disconnected
 
 
-@dataclass(slots=True)
+@mutable
 class Holder:
     """One connected peer as a source of contents."""
 

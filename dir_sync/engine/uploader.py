@@ -6,9 +6,8 @@ Used by: intake, router.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from dir_sync.core import limits, notes
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
@@ -26,7 +25,7 @@ from dir_sync.engine.work import WorkTable
 __all__ = ["Uploader"]
 
 
-@dataclass(slots=True)
+@mutable
 class _Served:
     """The pending pulls of one peer."""
 

@@ -9,12 +9,12 @@ Used by: `file_sync`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import mutable
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.model import FINGERPRINT_BYTES, fingerprint
 from dir_sync.files.hashing import Stopped
@@ -27,7 +27,7 @@ __all__ = ["Downloads"]
 _FLUSH_BYTES = 32 * limits.MIB  # a large staging file is written back as it grows, so that its final fsync is short
 
 
-@dataclass(slots=True)
+@mutable
 class _Stage:
     """A staging file that is being written, kept open between jobs."""
 

@@ -7,10 +7,10 @@ every file is named. Several files with the same problem share one line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from dir_sync.core import notes
+from dir_sync.core.frozen import mutable
 from dir_sync.core.notes import Note
 from dir_sync.reporting.log import is_verbose
 from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
@@ -25,7 +25,7 @@ _TROUBLE_AGAIN_S = 600.0  # a file that still cannot be written is reported agai
 _REMEMBERED_MAX = 1_000  # notes that wait for the note that completes them
 
 
-@dataclass(slots=True)
+@mutable
 class _Crowd:
     since_s: float
     count: int = 0

@@ -1,4 +1,4 @@
-"""Frozen values: they behave as frozen dataclasses with slots do."""
+"""Classes with fields, made quickly: they behave as dataclasses with slots do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from dir_sync.core.frozen import changed, frozen
+from dir_sync.core.frozen import changed, field, frozen, mutable
 
 
 @frozen
@@ -63,3 +63,59 @@ def test_it_is_matched_copied_and_changed() -> None:
             assert (x, y) == (1, 7)
     assert copy.deepcopy(Point(1)) == pickle.loads(pickle.dumps(Point(1))) == Point(1)
     assert changed(Point(1, 7), x=3) == Point(3, 7)
+
+
+@mutable
+class Basket:
+    """What somebody carries."""
+
+    owner: str
+    things: list[str] = field(default_factory=list)
+    weight: int = 0
+
+    def add(self, thing: str, weight: int) -> None:
+        self.things.append(thing)
+        self.weight += weight
+
+
+@mutable
+class Nothing:
+    pass
+
+
+def test_a_mutable_one_has_defaults_of_its_own() -> None:
+    one, other = Basket("a"), Basket("b")
+    one.add("apple", 3)
+    assert (one.things, one.weight) == (["apple"], 3)
+    assert (other.things, other.weight) == ([], 0)
+    given: list[str] = []
+    assert Basket("c", given).things is given
+    assert Basket(owner="d", weight=2).weight == 2
+    with pytest.raises(TypeError):
+        Basket()  # type: ignore[call-arg]
+    assert Nothing() == Nothing()
+
+
+def test_a_mutable_one_is_compared_by_value_and_has_no_hash() -> None:
+    assert Basket("a") == Basket("a") != Basket("b")
+    assert repr(Basket("a")) == "Basket(owner='a', things=[], weight=0)"
+    with pytest.raises(TypeError):
+        hash(Basket("a"))
+    with pytest.raises(AttributeError):
+        Basket("a").colour = "red"  # type: ignore[attr-defined]
+    assert copy.deepcopy(Basket("a")) == Basket("a")
+
+
+@frozen
+class Measured:
+    """What a class says itself of equality counts."""
+
+    value: int
+    size: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Measured) and self.value == other.value
+
+
+def test_a_class_may_say_itself_what_is_equal() -> None:
+    assert Measured(1, 5) == Measured(1, 6) != Measured(2, 5)

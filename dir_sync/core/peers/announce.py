@@ -9,11 +9,11 @@ sequence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import (
     Acknowledge,
     Change,
@@ -51,7 +51,7 @@ class Told(NamedTuple):
     size: int
 
 
-@dataclass(slots=True)
+@mutable
 class Pushes:
     """Contents that were pushed to a peer and not acknowledged yet."""
 
@@ -75,7 +75,7 @@ class Pushes:
         self.sizes[path] = size
 
 
-@dataclass(slots=True)
+@mutable
 class Seeding:
     """The state of seeding: a peer with an empty folder is sent contents without asking, page by page."""
 
@@ -93,7 +93,7 @@ class Seeding:
         self.contents = None
 
 
-@dataclass(slots=True)
+@mutable
 class Subscriber:
     """What was announced to one peer, and what need not be announced."""
 

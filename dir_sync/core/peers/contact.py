@@ -6,15 +6,14 @@ Rule: state that only one machine needs is kept in that machine, by the id of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.peers.standing import Standing
 from dir_sync.core.transfers.connection import Connection
 
 __all__ = ["Contact"]
 
 
-@dataclass(slots=True)
+@mutable
 class Contact:
     """One connected peer."""
 

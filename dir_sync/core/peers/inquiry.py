@@ -7,8 +7,7 @@ Rule: an answer without a waiting question is ignored: it may have come too late
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import Have, History
 
 __all__ = ["Inquiries"]
@@ -18,7 +17,7 @@ _PATIENCE_MS = 3_000
 Answers = list[tuple[str, int, History | Have]]
 
 
-@dataclass(slots=True)
+@mutable
 class _Inquiry:
     until_ms: int
     waiting: dict[tuple[str, int], int] = field(default_factory=dict)  # peer, wire id -> number of the question

@@ -8,9 +8,9 @@ node lacks nothing of the peer's announcements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from dir_sync.core.frozen import mutable
 from dir_sync.core.messages import Message, ModificationUpdate, State
 
 __all__ = ["NOTHING", "Lack", "Standing"]
@@ -33,7 +33,7 @@ class Lack(NamedTuple):
 NOTHING = Lack(0, 0, 0)
 
 
-@dataclass(slots=True)
+@mutable
 class Standing:
     """Between this node and one connected peer. A sequence of -1 means none."""
 

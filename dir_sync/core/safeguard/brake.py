@@ -9,9 +9,8 @@ Rule: a held loss is neither announced nor forgotten.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
-from dir_sync.core.frozen import frozen
+from dir_sync.core.frozen import field, frozen, mutable
 from dir_sync.core.model import parent_of
 
 __all__ = ["Brake", "Limits", "covers"]
@@ -37,7 +36,7 @@ class Limits:
         return 0 < self.rewrites <= changed and changed * 100 > files * self.rewrite_percent
 
 
-@dataclass(slots=True)
+@mutable
 class Brake:
     """Missing files that are not announced yet."""
 

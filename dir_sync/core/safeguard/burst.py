@@ -7,8 +7,9 @@ Used by: peer_brake.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from dir_sync.core.frozen import field, mutable
 
 __all__ = ["GROWING_MS_MAX", "SETTLE_MS", "Burst", "Change"]
 
@@ -30,7 +31,7 @@ class Change(NamedTuple):
     content: bytes
 
 
-@dataclass(slots=True)
+@mutable
 class Passed:
     """Changes that were carried out recently. Paths are those of files that we have."""
 
@@ -59,7 +60,7 @@ class Passed:
             del self.rewritten[path]
 
 
-@dataclass(slots=True)
+@mutable
 class Waiting:
     """Changes that wait for the judgement."""
 
@@ -91,7 +92,7 @@ class Waiting:
         return min(self.last_ms + SETTLE_MS, self.since_ms + (GROWING_MS_MAX if self.grows else _SETTLE_MS_MAX))
 
 
-@dataclass(slots=True)
+@mutable
 class HeldChanges:
     """Changes that are held until a person decides."""
 
@@ -113,7 +114,7 @@ class HeldChanges:
         return None if self.shrunk_ms is None or not self.changes else self.shrunk_ms + _SHRUNK_MS
 
 
-@dataclass(slots=True)
+@mutable
 class Burst:
     """Recent changes by one link, or in total."""
 

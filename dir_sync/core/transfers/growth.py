@@ -11,9 +11,8 @@ announced content.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from dir_sync.core import limits
+from dir_sync.core.frozen import field, mutable
 
 __all__ = ["MARK_BYTES", "Growths", "mark_offsets"]
 
@@ -28,7 +27,7 @@ def mark_offsets(base_size: int, size: int) -> range:
     return range((base_size // step + 1) * step, size, step)
 
 
-@dataclass(slots=True)
+@mutable
 class _Growth:
     content: bytes  # digest of the present content ...
     size: int  # ... and its size

@@ -8,10 +8,10 @@ Rule: contents arrive only on request, so the outstanding requests are the windo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from dir_sync.core import limits
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import Growing
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import PeerError, Record
@@ -22,7 +22,7 @@ _MEASURE_MS = 50
 _AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room as well
 
 
-@dataclass(slots=True)
+@mutable
 class Fetch:
     """One content (or one delta) being fetched. Bytes are appended in order; `received` of `size` bytes are here.
 

@@ -7,7 +7,8 @@ Rule: a peer requests a content in order, so the offset of its last request show
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from dir_sync.core.frozen import mutable
 
 __all__ = ["Upload", "Uploads"]
 
@@ -15,7 +16,7 @@ _STALE_MS = 30_000  # no request for so long: the peer no longer needs it
 _PER_PEER_MAX = 256  # of one peer; a new one replaces the oldest
 
 
-@dataclass(slots=True)
+@mutable
 class Upload:
     path: bytes
     peer: str

@@ -17,9 +17,8 @@ GROWS_BY times the one before, so that all of them together cost a small share o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dir_sync.core import limits
+from dir_sync.core.frozen import mutable
 
 __all__ = ["Opened"]
 
@@ -35,7 +34,7 @@ _DOUBLED_MAX = 4
 _PATHS_MAX = 1_000
 
 
-@dataclass(slots=True)
+@mutable
 class _Session:
     size: int  # of the last announced state
     since_ms: int = 0  # when it was first found waiting

@@ -16,10 +16,8 @@ doubles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dir_sync.core import limits
-from dir_sync.core.frozen import frozen
+from dir_sync.core.frozen import frozen, mutable
 
 __all__ = ["Pace", "Span"]
 
@@ -37,7 +35,7 @@ _VAIN_TOLD_MS = 10_000  # ... over so long, before people are told
 _HOT_MAX = 10_000  # paths that are remembered
 
 
-@dataclass(slots=True)
+@mutable
 class _Hot:
     """A file that was looked at a short time ago."""
 

@@ -9,10 +9,10 @@ core/watching/pace.py). A path has one entry, however often it is touched.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 
 from dir_sync.core import limits
 from dir_sync.core.events import Urgency
+from dir_sync.core.frozen import mutable
 from dir_sync.core.looks import Hint
 from dir_sync.core.watching.pace import Span
 
@@ -28,7 +28,7 @@ _DELAYS_MS = {
 }
 
 
-@dataclass(slots=True)
+@mutable
 class PendingLook:
     """One path to look at.
 
