@@ -70,8 +70,7 @@ class Chores:
 
     def run(self, mono: float) -> None:
         """Do the chores that are due."""
-        commit = self._performer.commit_due_s()
-        if commit is not None and mono > commit:
+        if self._performer.is_commit_due(mono):
             self._performer.commit(durable=False)
         if mono >= self._next_scan:
             self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)

@@ -77,6 +77,10 @@ class Performer:
         """The time (monotonic, s) of the next commit; None if the index has no new writes."""
         return self._last_commit + _COMMIT_EVERY_S if self._share.index.is_dirty else None
 
+    def is_commit_due(self, mono: float) -> bool:
+        """True if `commit_due_s` has passed. Asked in each turn: what the index holds counts only once the time has come."""
+        return mono > self._last_commit + _COMMIT_EVERY_S and self._share.index.is_dirty
+
     def finish(self) -> None:
         """Perform the last effects, and make the last commit."""
         self._narrator.breathe(time.monotonic(), all_of_it=True)

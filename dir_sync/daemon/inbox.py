@@ -61,11 +61,13 @@ class Inbox:
         time that this thread has used since."""
         self.over()
         self._sort()
-        resting = self._throttle.resting()
-        taken = self._waiting.take(resting)
-        if taken is None and timeout_s > 0:
-            if self._waiting and resting:  # only those of throttled groups
+        taken = None
+        if self._waiting:
+            resting = self._throttle.resting()
+            taken = self._waiting.take(resting)
+            if taken is None and resting:  # there are only items of throttled groups
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
+        if taken is None and timeout_s > 0:
             try:
                 self._add(self._new.get(timeout=timeout_s))
             except queue.Empty:
@@ -115,11 +117,8 @@ class Inbox:
         self._turn.clear()
 
     def _sort(self) -> None:
-        try:
-            while True:
-                self._add(self._new.get_nowait())
-        except queue.Empty:
-            pass
+        while not self._new.empty():  # nobody else takes anything out
+            self._add(self._new.get_nowait())
 
     def _add(self, news: object) -> None:
         match news:

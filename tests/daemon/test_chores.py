@@ -22,7 +22,9 @@ class Bench:
         self.lines: list[str] = []
         self.progress: list[bytes] = []
         self.ended = 0
-        performer: Any = SimpleNamespace(commit_due_s=lambda: self.commit_due_s, commit=self._commit)
+        performer: Any = SimpleNamespace(
+            commit_due_s=lambda: self.commit_due_s, is_commit_due=self._is_commit_due, commit=self._commit
+        )
         narrator: Any = SimpleNamespace(
             breathe=lambda mono: None, progress=lambda path, *more, **sending: self.progress.append(path)
         )
@@ -30,6 +32,9 @@ class Bench:
         self.chores = Chores(
             self.folder.share, performer, narrator, self.inbox, Random(1), self.lines.append, self._end
         )
+
+    def _is_commit_due(self, mono: float) -> bool:
+        return self.commit_due_s is not None and mono > self.commit_due_s
 
     def _commit(self, durable: bool) -> None:
         assert not durable
