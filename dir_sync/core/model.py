@@ -138,7 +138,11 @@ class Stat(NamedTuple):
 
 def knows_itself(record: Record) -> bool:
     """True if the vector includes the record's own change, as it does in every record that is made here."""
-    return record.stamp.maker in dict(record.vector)
+    maker = record.stamp.maker
+    for one, _ in record.vector:  # noqa: SIM110 - there is mostly one entry: a generator costs more than the loop
+        if one == maker:
+            return True
+    return False
 
 
 def leq(mine: Vector, theirs: Vector) -> bool:

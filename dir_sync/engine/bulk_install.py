@@ -55,6 +55,7 @@ class BulkInstall:
         index, work = self._board.index, self._work
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
+        given: dict[bytes, None] = {}  # their contents
         items: list[ApplyItem] = []
         here: dict[bytes, bool] = {}
         free = work.may_be_pushed(index.unknown([change.record.path for change in changes]))
@@ -62,7 +63,8 @@ class BulkInstall:
         for change in changes:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
-            if content is None or path not in free or digest not in new or not knows_itself(record):
+            is_new = path in free and path not in gifts and digest in new and digest not in given
+            if content is None or not is_new or not knows_itself(record):
                 others.append(change)
                 continue
             parent = path.rpartition(b"/")[0]
@@ -75,8 +77,7 @@ class BulkInstall:
                 others.append(change)
                 continue
             gifts[path] = record
-            free.remove(path)
-            new.remove(digest)
+            given[digest] = None
             item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
             items.append(item)
         if gifts:

@@ -159,7 +159,7 @@ class LookQueue:
             return False
         if len(self.echoes) < self.echoes_min and not self._board.listings.when_calm:
             return False
-        self._board.listings.add_when_calm(parent_of(path))
+        self._board.listings.add_when_calm(path.rpartition(b"/")[0])
         return True
 
     def on_moved(self, event: Moved) -> None:

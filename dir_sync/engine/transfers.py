@@ -340,9 +340,10 @@ class TransferTable:
         if self._brakes.peers.is_on:
             self._peer_losses.settled_peers(path)
         self._work.stop_waiting(path)
-        self.hand_over(path)
-        self.cancel(path)
-        self._work.arrivals.unready(path)
+        if self._work.arrivals.is_coming_to(path):
+            self.hand_over(path)
+            self.cancel(path)
+            self._work.arrivals.unready(path)
 
     def forget_attempts(self, path: bytes) -> None:
         """Nothing newer is announced for this path any more: forget its attempts, retries and waits, which belong to

@@ -126,16 +126,22 @@ class WorkTable:
         self.jobs.begin_growth(fetch)
 
     def stop_waiting(self, path: bytes) -> None:
-        self.holders.forget_rounds(path)
-        self.folders.end_wait(path)
+        entry = self._paths.get(path)
+        if entry is None:
+            return
+        if entry.retry is not None:
+            self.holders.forget_rounds(path)
+        if entry.folder_for is not None:
+            self.folders.end_wait(path)
 
     def forget_announced(self, path: bytes) -> None:
         """Nothing newer is announced for this path any more: forget its attempts, retries and waits, which belong to
         that announcement. (`attempted`, what may be on the disk, is kept until a look.)"""
         self.rooms.leave(path)
         self.out_of_reach.leave(path)
-        self.end_grace(path)
-        self.retries.forget(path)
+        if self._paths.get(path) is not None:
+            self.end_grace(path)
+            self.retries.forget(path)
 
     def end_turn(self) -> None:
         """End the turn: drop empty entries. Called when everything due is done."""
