@@ -1,5 +1,6 @@
-"""Which peers are near, and which of two links stays. `dialling` decides which node to dial when, `address_book` stores
-what is known of each node.
+"""Which peers are near, and which of two links stays.
+
+`dialling` decides which node to dial when, `address_book` stores what is known of each node.
 
 In: beacons, dials and links, with the time (any clock in ms that never goes back). Out: actions for the caller, and a
 verdict on each HELLO. Rule: one link per pair of nodes.

@@ -1,5 +1,6 @@
-"""The brake on this node's own losses: what looks like a disaster is held until a person decides, while all else
-continues.
+"""The brake on this node's own losses: what looks like a disaster is held until a person decides.
+
+All else continues.
 
 In:   paths that a scan misses, without an event that reported their removal.
 Out:  which losses are announced at once, and which are held.
