@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 KINDS = {int(kind): kind for kind in Kind}
-_FIRST_COLUMNS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_node,vector"
+_FIRST_COLUMNS = "parent,name,kind,size,content,mtime_s,mtime_ns,mode,stamp_ns,stamp_maker,vector"
 _FIRST = _FIRST_COLUMNS.count(",") + 1
 _NO_LATER = ("",) * len(LATER_FIELDS)
 RECORD_COLUMNS = ",".join((_FIRST_COLUMNS, *(field.name for field in LATER_FIELDS)))
@@ -41,7 +41,7 @@ def joined(parent: bytes, name: bytes) -> bytes:
 
 def record_of(columns: tuple[object, ...]) -> Record:
     """The record in the first columns, which are RECORD_COLUMNS."""
-    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_node, vector = columns[:_FIRST]
+    parent, name, kind, size, content, mtime_s, mtime_ns, mode, stamp_ns, stamp_maker, vector = columns[:_FIRST]
     later = columns[_FIRST:RECORD_WIDTH]
     return Record(
         parent + b"/" + name if parent else name,  # type: ignore[operator,arg-type]
@@ -50,7 +50,7 @@ def record_of(columns: tuple[object, ...]) -> Record:
         content,  # type: ignore[arg-type]
         mtime_s * NS_PER_S + mtime_ns,  # type: ignore[operator]
         mode,  # type: ignore[arg-type]
-        Stamp(stamp_ns, stamp_node),  # type: ignore[arg-type]
+        Stamp(stamp_ns, stamp_maker),  # type: ignore[arg-type]
         vector_of_text(vector),  # type: ignore[arg-type]
         *(LATER_DEFAULTS if later == _NO_LATER else _later_of(later)),
     )
@@ -71,7 +71,7 @@ def later_columns(record: Record) -> tuple[str, ...]:
 
 def columns_of_record(record: Record) -> tuple[object, ...]:
     """All RECORD_COLUMNS except the `later_columns`."""
-    path, kind, size, content, mtime, mode, (stamp_ns, stamp_node), vector, *_ = record
+    path, kind, size, content, mtime, mode, (stamp_ns, stamp_maker), vector, *_ = record
     parent, _, name = path.rpartition(b"/")
     if len(vector) == 1:
         ((maker, counter),) = vector
@@ -79,12 +79,12 @@ def columns_of_record(record: Record) -> tuple[object, ...]:
     else:
         text = text_of_vector(vector)
     return (
-        parent, name, int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode, stamp_ns, stamp_node, text
+        parent, name, int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode, stamp_ns, stamp_maker, text
     )  # fmt: skip
 
 
 def version_of(columns: tuple[object, ...]) -> Version:
-    name, path, kind, size, content, mtime_s, mtime_ns, mode, time_ns, why, node = columns
+    name, path, kind, size, content, mtime_s, mtime_ns, mode, time_ns, why, maker = columns
     return Version(
         name,  # type: ignore[arg-type]
         path,  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def version_of(columns: tuple[object, ...]) -> Version:
         mode,  # type: ignore[arg-type]
         time_ns,  # type: ignore[arg-type]
         Why(why),
-        node,  # type: ignore[arg-type]
+        maker,  # type: ignore[arg-type]
     )
 
 

@@ -17,6 +17,12 @@ from dir_sync.core.messages import LATER_FIELDS
 
 __all__ = ["Database", "IndexDamaged", "Writer"]
 
+_RENAMED_COLUMNS = (
+    ("row", "stamp_node", "stamp_maker"),
+    ("offer", "stamp_node", "stamp_maker"),
+    ("version", "node", "maker"),
+    ("change", "node", "maker"),
+)
 _SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 
@@ -76,6 +82,11 @@ class Database:
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
         if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
             self._split_identity()
+        for table, old, new in _RENAMED_COLUMNS:
+            if any(name == old for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
+                self.execute(
+                    f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"
+                )  # whatever its size: no row is touched
 
     def _split_identity(self) -> None:
         """Upgrade an index in which the node and the replica had one id: that becomes the replica's."""

@@ -32,7 +32,7 @@ class Journal:
 
     def flush(self) -> None:
         if self._dirty:
-            columns = "time_ns,node,path,kind,size,content,mtime_s,mtime_ns,mode"
+            columns = "time_ns,maker,path,kind,size,content,mtime_s,mtime_ns,mode"
             self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", self._dirty)
             self._dirty.clear()
 
@@ -53,10 +53,12 @@ class Journal:
         """The entries since a time, oldest first."""
         self.flush()
         query = (
-            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,node FROM change WHERE time_ns>=? ORDER BY id"
+            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,maker FROM change WHERE time_ns>=? ORDER BY id"
         )
-        for path, kind, size, content, mtime_s, mtime_ns, mode, when, node in self._database.execute(query, (time_ns,)):
-            yield Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, node)
+        for path, kind, size, content, mtime_s, mtime_ns, mode, when, maker in self._database.execute(
+            query, (time_ns,)
+        ):
+            yield Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, maker)
 
     def forget(self, before_ns: int, most: int) -> None:
         """Drop the entries from before a time, and all but the last `most` entries."""

@@ -151,7 +151,7 @@ class Offers:
     def paths_made_by(self, maker: str) -> list[bytes]:
         """Paths with an offer of a record by this maker."""
         self.flush()
-        query = "SELECT DISTINCT parent,name FROM offer WHERE stamp_node=?"
+        query = "SELECT DISTINCT parent,name FROM offer WHERE stamp_maker=?"
         return [joined(*key) for key in self._database.execute(query, (maker,))]
 
     def contents(self) -> list[bytes]:

@@ -253,7 +253,7 @@ class Rows:
         """The summary of all rows (see `content.summarize`); cached until a row changes."""
         if self._summary is None or self._summary[0] != self._sequences.last:
             self.flush()
-            query = "SELECT parent,name,stamp_ns,stamp_node,vector FROM row"
+            query = "SELECT parent,name,stamp_ns,stamp_maker,vector FROM row"
             rows = self._database.execute(query)
             found = summarize((joined(parent, name), *rest) for parent, name, *rest in rows)
             self._summary = self._sequences.last, found

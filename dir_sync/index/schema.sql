@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS row (
     parent BLOB NOT NULL, name BLOB NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
-    stamp_ns INTEGER NOT NULL, stamp_node TEXT NOT NULL, vector TEXT NOT NULL,
+    stamp_ns INTEGER NOT NULL, stamp_maker TEXT NOT NULL, vector TEXT NOT NULL,
     seq INTEGER NOT NULL, fp BLOB NOT NULL, lineage TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (parent, name)
 ) WITHOUT ROWID;
@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS offer (
     parent BLOB NOT NULL, name BLOB NOT NULL, peer TEXT NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
-    stamp_ns INTEGER NOT NULL, stamp_node TEXT NOT NULL, vector TEXT NOT NULL,
+    stamp_ns INTEGER NOT NULL, stamp_maker TEXT NOT NULL, vector TEXT NOT NULL,
     foreign_ INTEGER NOT NULL, lineage TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (parent, name, peer)
 ) WITHOUT ROWID;
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS peer (replica TEXT PRIMARY KEY, seen INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS version (
     name BLOB PRIMARY KEY, path BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
-    time_ns INTEGER NOT NULL, why TEXT NOT NULL, node TEXT NOT NULL
+    time_ns INTEGER NOT NULL, why TEXT NOT NULL, maker TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS version_content ON version (content) WHERE kind = 1;
 
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID;
 
 -- What was at a path before each change of the folder, whoever made it: from that it can be told how it was at a time.
 CREATE TABLE IF NOT EXISTS change (
-    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, path BLOB NOT NULL,
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, maker TEXT NOT NULL, path BLOB NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL
 );

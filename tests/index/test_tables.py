@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from dir_sync.core.jobs import Version, Why
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
@@ -155,6 +156,34 @@ def test_an_index_of_before_the_split_is_one_replica_under_the_id_it_had() -> No
         assert (index.replica, index.sequence) == ("aa11", 7)
         assert index.peer("cc33") == PeerSeen(12, 5)
         assert index.peer("ee55") == PeerSeen(3, None)
+
+
+def test_an_index_whose_columns_still_name_nodes_is_converted() -> None:
+    """What is meant there is the replica that made a version; no node has that id."""
+    one, kept = record(b"d/a"), Version(b"v", b"d/a", Kind.FILE, 1, DIGEST, 5, 0o644, 7, Why.DELETED, "ab")
+    with closing(Index(":memory:", Random(1))) as index:
+        index.put(one, b"fp")
+        index.put_offer(Offer("cc", one, False))
+        index.put_version(kept)
+        index.journal(one, None, 9)
+        index.commit(True)
+        changes = list(index.changes_since(0))
+        image = index.image()
+    for _ in range(2):  # what was converted is an index like any other
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as old:
+            old.deserialize(image)
+            for table, name in (("row", "stamp_"), ("offer", "stamp_"), ("version", ""), ("change", "")):
+                old.execute(f"ALTER TABLE {table} RENAME COLUMN {name}maker TO {name}node")
+            index = Index(":memory:", Random(1), old.serialize())
+        with closing(index):
+            row = index.get(b"d/a")
+            assert row is not None
+            assert (row.record, index.offers(b"d/a")[0].record) == (one, one)
+            assert index.offered_by("ab") == [b"d/a"]
+            assert index.version(b"v") == kept
+            assert list(index.changes_since(0)) == changes
+            index.commit(True)
+            image = index.image()
 
 
 def test_a_sequence_is_given_out_once() -> None:
