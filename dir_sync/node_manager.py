@@ -178,8 +178,8 @@ class NodeManager:
         if node is not None:
             node.ping()
 
-    def stop(self) -> None:
-        """Send CLOSE on all links, and wait a short time for all threads."""
+    def stop(self, reason: str = "bye", text: str = "") -> None:
+        """Say good-bye to everybody, for that reason, and wait, not long, for all threads."""
         with self._lock:
             self._stopping = True
             nodes = list(self._links.nodes.values())
@@ -191,7 +191,7 @@ class NodeManager:
             pass  # not every system can shut down a listener; closing it has the same effect
         self._listener.close()
         for node in nodes:
-            node.close("bye", "")
+            node.close(reason, text)
         for node in nodes:
             if not node.join(0.3):
                 node.abort()

@@ -384,7 +384,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "security.joining": {"config", "security.files", "security.frames", "security.store"},
     "security.meeting": {"security.keeper"},
     "security.invitations": {"security.inviting"},
-    "security.callers": {"config", "reporting.log", "security.invitations", "security.keeper", "security.meeting"},
+    "security.callers": {
+        *("config", "reporting.log", "reporting.shell", "security.invitations", "security.keeper", "security.meeting"),
+    },
     "security.listing": {"security.keeper"},
     "security.founding": {"config", "security.files", "security.keeper", "security.store"},
     "security.alone": {
@@ -495,7 +497,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network.sealed_channel": {"network.channel"},
     "network.gate": {"network.sealed_channel"},
     "network.sealing": {
-        *("config", "network.channel", "network.gate", "network.sealed_channel", "reporting.log"),
+        *("config", "network.channel", "network.gate", "network.sealed_channel", "reporting.log", "reporting.shell"),
         *("security.admission", "security.callers", "security.invitations", "security.keeper", "security.process"),
         *("security.store",),
     },

@@ -184,11 +184,12 @@ def join(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
     code = given.code if given.code is not None else _ask_for_code()
+    node = ask_node(folder, {"command": "mesh"})  # one that runs has a name and a port of its own
     words = join_by(
         folder,
         code,
-        given.name or config.host_name(),
-        given.broadcast_port,
+        node["name"] if node else given.name or config.host_name(),
+        node["broadcast_port"] if node else given.broadcast_port,
         given.peer,
         None if given.yes else given.folder,
     )

@@ -5,10 +5,12 @@ In: a Status from a running node. Out: lines for a person.
 
 from __future__ import annotations
 
+import time
+
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Status
 from dir_sync.reporting.log import how_many, human_bytes
-from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close
+from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
 __all__ = ["render"]
 
@@ -65,6 +67,12 @@ def render(status: Status, folder: str) -> list[str]:
 def _mesh(mesh: MeshStatus | None, folder: str) -> str:
     if mesh is None:
         return f"the mesh is open: anyone on this LAN can join the folder; {how_to_close(command, folder)}"
+    if mesh.removed_by:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(mesh.removed_s))
+        return (
+            f"this machine was REMOVED from the closed mesh {mesh.key}, said {mesh.removed_by} at {when}: it gets nothing any"
+            f" more, and keeps what it has; {how_to_come_back(command, folder)}"
+        )
     return f"closed mesh {mesh.key}, generation {mesh.generation}, {'read-write' if mesh.role == 'rw' else 'read-only'}"
 
 
@@ -95,6 +103,8 @@ def _headline(status: Status) -> str:
     """The last line: whether everything is in sync."""
     if status.in_sync:
         return "everything is in sync"
+    if not status.peers and status.mesh is not None and status.mesh.removed_by:
+        return "not in sync: this machine was removed from its mesh"
     if not status.peers:
         return (
             "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"

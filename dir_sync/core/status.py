@@ -89,7 +89,9 @@ class MeshStatus:
 
     key: str  # its fingerprint
     generation: int
-    role: str  # of this node: "rw"
+    role: str  # of this node: "rw" or "ro"
+    removed_by: str = ""  # the member that said that this machine was removed; "": none did
+    removed_s: int = 0  # and when, in Unix time
 
 
 @dataclass(frozen=True, slots=True)

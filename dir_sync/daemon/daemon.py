@@ -20,7 +20,7 @@ from dir_sync.config import Config, ConfigError
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.model import show
 from dir_sync.core.names import STATE
-from dir_sync.core.peers.beacon import Beacon, folder_tags
+from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
 from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
@@ -34,7 +34,7 @@ from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
 from dir_sync.folder import root
 from dir_sync.network.control import Answer, ControlServer
-from dir_sync.network.discovery import Discovery
+from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.throttle import Throttle
 from dir_sync.node_manager import NodeManager
@@ -58,17 +58,19 @@ class Daemon:
 
     It has more fields than a class should have: each is one part of the node, and only here they are joined."""
 
-    def __init__(self, config: Config, end_share: Callable[[], None], was_closed: bool = False) -> None:
+    def __init__(
+        self, config: Config, end_share: Callable[[], None], was_closed: bool = False, once: Once | None = None
+    ) -> None:
         """Open and lock everything. `end_share` is called, on any thread, when the folder cannot be shared any longer.
-        `was_closed`: the folder belonged to a closed mesh a moment ago. Raises ConfigError if something cannot be
-        opened."""
+        `was_closed`: the folder belonged to a closed mesh a moment ago. `once`: the lines that need not be said again, of a
+        node that goes over to another key. Raises ConfigError if something cannot be had."""
         self._config = config
         self._end_share = end_share
         self._dice = random.Random()
         self._node_id = NodeId(config.folder, self._dice)
         self._throttle = Throttle()
         self._inbox = Inbox(self._throttle)
-        self._once = Once()
+        self._once = once or Once()
         self._opened = ExitStack()
         self.threads = Threads(end_share)
         try:
@@ -86,6 +88,22 @@ class Daemon:
     def is_closed(self) -> bool:
         """True if the folder belongs to a closed mesh."""
         return self._sealing is not None
+
+    @property
+    def goes_over(self) -> bool:
+        """There is another key than the one with which this node runs."""
+        key = "" if self._sealing is None else self._sealing.status.key
+        return (files.marker_of(self._config.folder) or "") not in ("", key)
+
+    def _end_links(self, manager: NodeManager) -> None:
+        if not self.goes_over:
+            manager.stop()
+        elif self.is_closed:
+            manager.stop("new-key", "it goes over to a new key of the mesh")
+        else:
+            manager.stop(
+                "closed-mesh", "it belongs to a closed mesh now: to join it, ask there for a code (invite DIR)"
+            )
 
     def _open_mesh(self, was_closed: bool) -> MeshSealing | None:
         """What a closed mesh needs; None: the folder is open. It imports cryptography only if anything says that the folder
@@ -127,7 +145,7 @@ class Daemon:
             )
         except OSError as error:
             raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
-        self._opened.callback(manager.stop)
+        self._opened.callback(self._end_links, manager)
         return manager
 
     def _hello(self) -> Hello:
@@ -155,11 +173,11 @@ class Daemon:
         self._open_control()
         root.remember(config.folder)
         self._manager.start()
-        logger.info(
-            "%s (node %s) shares %s on %s, TCP port %d; finds other nodes on UDP port %d",
-            config.name, self._node_id.value[:8], show(share.path), config.interface or "all interfaces",
-            self._manager.port, config.broadcast_port,
-        )  # fmt: skip
+        self._say_once(
+            f"{config.name} (node {self._node_id.value[:8]}) shares {show(share.path)} on"
+            f" {config.interface or 'all interfaces'}, TCP port {self._manager.port}; finds other nodes on UDP port"
+            f" {config.broadcast_port}"
+        )
         if self._sealing is not None:
             logger.info("%s", self._sealing.words)
         else:
@@ -173,7 +191,9 @@ class Daemon:
     def _open_discovery(self) -> Discovery:
         config = self._config
         try:
-            presence = None if self._sealing is None else self._sealing.presence
+            presence: Presence = OpenPresence(shell.how_to_join(config.folder))
+            if self._sealing is not None:
+                presence = self._sealing.presence
             discovery = Discovery(config.broadcast_port, config.interface, self._on_beacon, self._warn_once, presence)
         except OSError as error:
             raise ConfigError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
@@ -214,7 +234,7 @@ class Daemon:
         peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce, self._sealing)
         mesh_requests = MeshRequests(config, self._manager.port, peers, self._sealing, self._end_share)
         requests = Requests(share, peers, inbox, status, mesh_requests)
-        narrator = Narrator(config.folder)
+        narrator = Narrator(config.folder, self._once)
         performer = Performer(share, peers, requests, narrator, inbox)
         chores = Chores(share, performer, narrator, inbox, self._dice, self._warn_once, self._end_share)
         return Loop(inbox, share, peers, requests, performer, chores)
@@ -234,6 +254,10 @@ class Daemon:
 
     def _on_question(self, question: Answer) -> Answer:
         return ask_engine(self._inbox, question, lambda: self.threads.is_ending)
+
+    def _say_once(self, line: str) -> None:
+        if self._once.first(line):
+            logger.info("%s", line)
 
     def _warn_once(self, line: str) -> None:
         if self._once.first(line):

@@ -154,10 +154,6 @@ class ConnectedPeers:
         """The display names of the connected peers."""
         return sorted(show(self.name_of(replica)) for replica in self._links)
 
-    def part(self, reason: str, text: str) -> None:
-        """Send CLOSE on all links."""
-        self._manager.drop_all(reason, text)
-
     def say_new_replica(self) -> None:
         """The index has a new replica id: all links have to send a new HELLO."""
         self._manager.drop_all("new-replica")  # also links that sent HELLO with the old id and were not accepted yet
@@ -240,9 +236,8 @@ class ConnectedPeers:
             return []
         self._remove(node)
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
-        words["closed-mesh"] = (
-            f"it has closed the mesh; to join it, here: {shell.pasteable('join', self._config.folder)}"
-        )
+        words["closed-mesh"] = f"it belongs to a closed mesh now; {shell.how_to_join(self._config.folder)}"
+        words["new-key"] = "it goes over to a new key"
         name = show(self.name_of(node.replica))
         if reason == "protocol-error":
             self._complain(node, text)

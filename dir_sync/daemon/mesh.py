@@ -33,9 +33,6 @@ class Linked(Protocol):
     def identities(self) -> frozenset[str]:
         """Those of the members that are connected."""
 
-    def part(self, reason: str, text: str) -> None:
-        """Say CLOSE on all links."""
-
 
 class Mesh(Protocol):
     """The closed mesh of a node."""
@@ -88,10 +85,16 @@ class MeshRequests:
                 return self._remove(keeper, question)
 
     def _mesh(self) -> Answer:
-        names = self._links.names()
+        config = self._config
+        known = {
+            "peers": self._links.names(),
+            "name": config.name,
+            "folder_name": config.folder_name,
+            "broadcast_port": config.broadcast_port,
+        }
         if self._keeper is None:
-            return {"closed": False, "peers": names}
-        return {"closed": True, "peers": names, **key_words(self._keeper)}
+            return {"closed": False, **known}
+        return {"closed": True, **known, **key_words(self._keeper)}
 
     def _close(self) -> Answer:
         if self._keeper is not None:
@@ -103,7 +106,6 @@ class MeshRequests:
                 f"a closed mesh needs a Python package which is missing ({error}); to install it, run: scripts/setup"
             ) from error
         found(self._config.folder)
-        self._links.part("closed-mesh", "this mesh is closed now: to join it, ask there for a code (invite DIR)")
         self._restart()
         return {}
 

@@ -23,7 +23,7 @@ from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.threads import may_pass
 from dir_sync.disk import room
 from dir_sync.folder import root
-from dir_sync.reporting.log import logger
+from dir_sync.reporting.log import Once, logger
 
 __all__ = ["run"]
 
@@ -48,6 +48,7 @@ def run(config: Config, ending: Ending) -> int:
     ending.wake = wake.set
     was: tuple[int, int] | None = None
     was_closed = False
+    once: Once | None = None
     pause_s = _PAUSE_S[0]
     while not ending.asked:
         if not _wait_for_root(config, was, wake):
@@ -57,7 +58,8 @@ def run(config: Config, ending: Ending) -> int:
         began = time.monotonic()
         trouble: sqlite3.Error | None = None
         try:
-            daemon = Daemon(config, wake.set, was_closed)
+            once = once or Once()
+            daemon = Daemon(config, wake.set, was_closed, once)
             was_closed = daemon.is_closed
             try:
                 daemon.start()
@@ -66,6 +68,8 @@ def run(config: Config, ending: Ending) -> int:
                 wake.wait()
             finally:
                 daemon.stop()
+            if not daemon.goes_over:
+                once = None  # whatever ended it: people want to see how it begins anew
             trouble = daemon.threads.trouble
             if daemon.threads.failed is not None:
                 raise daemon.threads.failed

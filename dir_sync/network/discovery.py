@@ -63,7 +63,7 @@ class Discovery:
         self._port = port
         self._post = post
         self._presence: Presence = presence or OpenPresence()
-        self._foreign: set[str] = set()  # addresses that were reported; listening thread only
+        self._foreign: set[str] = set()  # what people were told of; listening thread only
         self.networks = Networks(interface, report)
         # Bound to all addresses, because a socket bound to one receives no broadcasts. SO_REUSEADDR: each process on
         # this machine that sets it receives each broadcast.
@@ -163,11 +163,10 @@ class Discovery:
             self._post(said, source)
 
     def _tell_of_foreign(self, said: Foreign, source: str) -> None:
-        """Report, once for each address, that the node there is not of our mesh, which explains why it does not
-        connect."""
-        if source not in self._foreign and len(self._foreign) < FOREIGN_MAX and self.networks.is_near(source):
-            self._foreign.add(source)
-            self.networks.report_once(("foreign", source), said.words)
+        """Once: it is not of our mesh, and nobody should wonder why it does not connect."""
+        if said.who not in self._foreign and len(self._foreign) < FOREIGN_MAX and self.networks.is_near(source):
+            self._foreign.add(said.who)
+            self.networks.report_once(("foreign", said.who), said.words)
 
     # --- sending --------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from dir_sync.config import ConfigError
 from dir_sync.core import membership
@@ -20,12 +21,14 @@ from dir_sync.core.keys import Gate as GateKey
 from dir_sync.core.keys import Role
 from dir_sync.core.link_handshake import Door, Member
 from dir_sync.core.messages import MemberRow, Members
+from dir_sync.core.model import show
 from dir_sync.core.noise import Suite
 from dir_sync.core.peers.sealed_beacon import SealedPresence
 from dir_sync.core.status import MeshStatus
 from dir_sync.network.channel import Channel
 from dir_sync.network.gate import Gate, Host
 from dir_sync.network.sealed_channel import AnotherKey, Silent, call
+from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, logger
 from dir_sync.security import store
 from dir_sync.security.admission import Mesh, admit
@@ -59,14 +62,26 @@ class MeshSealing:
         self._callers = Callers(keeper, self.invitations)
         self._credentials = mesh.credentials
         key = mesh.credentials.key
-        self.status = MeshStatus(key.fingerprint, key.generation, key.role.value)
+        self._status = MeshStatus(key.fingerprint, key.generation, key.role.value)
         count = len({*mesh.membership.everybody(), mesh.membership.me})
         self.words = f"{mesh.words}, {how_many(count, 'member')}"
         self._older = [key for key, _ in mesh.credentials.older]
         older = [GateKey(one.secret) for one in mesh.membership.older]
-        self.presence = SealedPresence(mesh.credentials.key.gate, older, has_aes(), os.urandom)
+        self.presence = SealedPresence(
+            mesh.credentials.key.gate, older, has_aes(), os.urandom, shell.how_to_invite(keeper.folder)
+        )
         self._lock = threading.Lock()
         self._mute: OrderedDict[tuple[str, int], int] = OrderedDict()  # under _lock: how often a place did not answer
+
+    @property
+    def status(self) -> MeshStatus:
+        """For people and programs."""
+        removal = self.keeper.removal
+        if removal is None:
+            return self._status
+        return replace(
+            self._status, removed_by=show(removal.by.encode("utf-8", "surrogateescape")), removed_s=removal.at_s
+        )
 
     def stop(self) -> None:
         """End the conversations with callers that are no members."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 from dir_sync.core import notes
 from dir_sync.core.frozen import mutable
 from dir_sync.core.notes import Note
-from dir_sync.reporting.log import is_verbose
+from dir_sync.reporting.log import Once, is_verbose
 from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
 
 __all__ = ["Narrator"]
@@ -36,9 +36,9 @@ class _Crowd:
 class Narrator:
     """Engine thread only."""
 
-    def __init__(self, folder: str = "DIR") -> None:
-        """`folder`: the shared folder, for commands to paste."""
-        self._sentences = Sentences(folder)
+    def __init__(self, folder: str = "DIR", once: Once | None = None) -> None:
+        """`folder`: the shared one, for commands that people can paste. `once`: lines that were said, and are not said again."""
+        self._sentences = Sentences(folder, once or Once())
         self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
         # path -> how its content arrived, until it is installed
         self._came: dict[bytes, notes.Fetched | notes.FetchedDelta] = {}

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from dir_sync.core import notes
 from dir_sync.core.model import show
-from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, logger
+from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, listed, logger
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
 
 __all__ = ["Common", "Sentences", "Single", "Wrong", "details"]
@@ -53,10 +53,11 @@ _NAMED_MAX = 3  # files named in the line of a common problem
 
 
 class Sentences:
-    """Writes to the log. `folder`: the shared folder, for commands to paste."""
+    """Writes to the log. `folder`: the shared one, for commands that people can paste. `once`: what was said already."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, once: Once) -> None:
         self._folder = folder
+        self._once = once
 
     def common(self, note: Common) -> None:
         peer, size, other = details(note)
@@ -121,7 +122,9 @@ class Sentences:
     def single(self, note: Single) -> None:
         match note:
             case notes.Scanned(files, size):
-                logger.info("the folder holds %s (%s)", how_many(files, "file"), human_bytes(size))
+                line = f"the folder holds {how_many(files, 'file')} ({human_bytes(size)})"
+                if self._once.first(line):
+                    logger.info("%s", line)
             case notes.PeerAhead(peer, count, size):
                 if count:
                     changes, are = how_many(count, "change"), "is" if count == 1 else "are"

@@ -20,6 +20,9 @@ __all__ = [
     "brief",
     "command",
     "how_to_close",
+    "how_to_come_back",
+    "how_to_invite",
+    "how_to_join",
     "pasteable",
     "program",
     "quoted",
@@ -67,6 +70,24 @@ def pasteable(*args: str) -> str:
 def how_to_close(say: Callable[..., str], folder: str) -> str:
     """The commands to close an open mesh. `say`: `command` or `pasteable`."""
     return f"to close it: {say('invite', folder)}"
+
+
+def how_to_come_back(say: Callable[..., str], folder: str) -> str:
+    """What a person does on a machine that was removed from its closed mesh. `say`: `command` or `pasteable`."""
+    return (
+        f"to belong to it again, ask a member for a code ('invite'), stop this node, and run: {say('leave', folder)} &&"
+        f" {say('join', folder)}"
+    )
+
+
+def how_to_invite(folder: str) -> str:
+    """What a person types to let another machine into the closed mesh of that folder; for a log."""
+    return f"to let it in: {pasteable('invite', folder)}"
+
+
+def how_to_join(folder: str) -> str:
+    """What a person types to join a closed mesh with an open folder; for a log."""
+    return f"to join it: 'invite DIR' there, and here: {pasteable('join', folder)}"
 
 
 def quoted(text: str) -> str:

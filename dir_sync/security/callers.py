@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,10 +19,11 @@ from dir_sync.core.link_handshake import Another
 from dir_sync.core.membership import Meeting
 from dir_sync.core.model import PeerError, show
 from dir_sync.core.sealed import Opener, Sealer
+from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, logger
 from dir_sync.security import meeting
 from dir_sync.security.invitations import Invitations
-from dir_sync.security.keeper import Keeper
+from dir_sync.security.keeper import Keeper, Removal
 
 __all__ = ["Callers"]
 
@@ -123,6 +125,10 @@ class Callers:
         if peer.key == self._keeper.kept.key.id and outcome is Meeting.DISPUTE:
             logger.debug("%s has our key, and has come by an older door", name)
             return
+        if outcome is None:
+            if self._keeper.removal is not None:
+                return  # one has said so already
+            self._keeper.removal = Removal(name, int(time.time()))
         level, line = self._words(outcome, name, peer)
         with self._lock:
             is_news = level <= logging.INFO or self._once.first((outcome, peer.identity, peer.key))
@@ -146,8 +152,8 @@ class Callers:
                 return logging.WARNING, f"{name}, which was removed from this mesh, has called and got nothing"
             case None:
                 return logging.WARNING, (
-                    f"this machine was removed from its mesh, says {name}, and gets nothing any more; to belong to it again,"
-                    " leave it here, and join with a new code"
+                    f"this machine was removed from its mesh, says {name}, and gets nothing any more;"
+                    f" {shell.how_to_come_back(shell.pasteable, self._keeper.folder)}"
                 )
         if self._keeper.membership.role == "ro" and self._keeper.membership.known_role(peer.identity) == "ro":
             return logging.INFO, (

@@ -57,6 +57,7 @@ class Inviting:
         self._datagram = encode_invitation(self.code.channel, port)
         self._invitation = Invitation(self.code, role, time.monotonic(), lasts_s)
         self._serving = threading.Lock()
+        self._is_noted = False  # whoever has joined is among the members, for whoever counts them
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._speak, name="invitation", daemon=True)
         self._thread.start()
@@ -68,7 +69,7 @@ class Inviting:
 
     @property
     def joined(self) -> Member | None:
-        return self._invitation.joined
+        return self._invitation.joined if self._is_noted else None
 
     @property
     def guesses(self) -> int:
@@ -77,6 +78,8 @@ class Inviting:
 
     def over(self) -> str:
         """Why nobody can join by it any more; "": it is open."""
+        if self._invitation.joined is not None and not self._is_noted:
+            return ""  # in a moment
         if self._is_over.is_set() and self._invitation.joined is None:
             return "it was ended"
         return self._invitation.over(time.monotonic())
@@ -108,7 +111,10 @@ class Inviting:
             raise PairingError("the invitation was ended")
         frames.send(run.on_identity(identity, int(time.time())))
         member = run.on_stored(frames.receive(FRAME_BYTES_MAX))
-        keeper.met(member)
+        try:
+            keeper.met(member)
+        finally:
+            self._is_noted = True
         return member
 
     def _speak(self) -> None:

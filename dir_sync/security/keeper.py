@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from dir_sync.core import membership
 from dir_sync.core.keys import MeshKey
@@ -17,7 +18,14 @@ from dir_sync.core.membership import Member, Membership
 from dir_sync.security import files, store
 from dir_sync.security.store import Kept
 
-__all__ = ["Keeper"]
+__all__ = ["Keeper", "Removal"]
+
+
+class Removal(NamedTuple):
+    """A member has said that this machine was removed."""
+
+    by: str  # its name
+    at_s: int  # Unix time
 
 
 class Keeper:
@@ -29,6 +37,7 @@ class Keeper:
         self.static = static
         self.name = name
         self._changed = changed
+        self.removal: Removal | None = None
         self._lock = threading.Lock()
         self._kept = kept
 

@@ -36,6 +36,8 @@ ANSWER: dict[str, Any] = {
     "held": [],
 }
 
+MESH = {"key": "7K3Q-9XMD", "generation": 3, "role": "rw", "removed_by": "", "removed_s": 0}
+
 
 def held(**more: object) -> dict[str, object]:
     return {"at": "", "by": "bob", "here": False, "missing": False, "files": 120, "path": "f1"} | more
@@ -62,9 +64,17 @@ def test_an_open_mesh_says_so_and_how_to_close_it() -> None:
 
 
 def test_a_closed_mesh_is_named() -> None:
-    said = lines(mesh={"key": "7K3Q-9XMD", "generation": 3, "role": "rw"})
+    said = lines(mesh=MESH)
     assert said[1] == "closed mesh 7K3Q-9XMD, generation 3, read-write"
     assert not any("open" in line for line in said)
+
+
+def test_a_machine_that_was_removed_says_by_whom_it_knows_and_what_to_do() -> None:
+    """And not that some firewall may be in the way."""
+    said = lines(mesh={**MESH, "removed_by": "anna", "removed_s": 1_790_000_000}, peers=[], in_sync=False)
+    assert said[1].startswith("this machine was REMOVED from the closed mesh 7K3Q-9XMD, said anna at 2026-09-")
+    assert said[1].endswith(" and run: python main.py leave 'my docs' && python main.py join 'my docs'")
+    assert said[-1] == "not in sync: this machine was removed from its mesh"
 
 
 def test_what_waits_for_a_decision_says_so() -> None:

@@ -83,6 +83,9 @@ def test_the_removed_one_and_everybody_else_is_told_once(
         f"a machine ({IDS['lost'][:8]})",
         "this machine was removed from its mesh",
     ]
+    assert lost.removal is not None
+    assert lost.removal.by == "anna"
+    assert anna.removal is None
 
 
 def test_a_code_is_served_while_there_is_an_invitation(anna: Machine, tmp_path: Path) -> None:

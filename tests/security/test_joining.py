@@ -17,6 +17,7 @@ import pytest
 from dir_sync.config import ConfigError
 from dir_sync.core.invitations import decode_invitation, encode_invitation
 from dir_sync.core.keys import MeshKey, identity_of
+from dir_sync.core.membership import Member
 from dir_sync.core.noise import Handshake, public_of
 from dir_sync.core.pairing import FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX, RUN_S, Code, Host, JoinerRun
 from dir_sync.security import admission, files, joining, store
@@ -77,6 +78,27 @@ def inviting(keeper: Keeper, role: str = "rw", lasts_s: float = 60.0) -> Iterato
 
 def wrong(code: Code) -> Code:
     return code._replace(secret="".join("0" if letter != "0" else "1" for letter in code.secret))
+
+
+def test_who_has_joined_is_counted_when_that_is_said(
+    keeper: Keeper, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks in the moment in which the newcomer is being written down hears nothing yet."""
+    seen: list[tuple[str, object]] = []
+    note = keeper.met
+
+    def met(peer: Member) -> None:
+        seen.append((invitation.over(), invitation.joined))
+        note(peer)
+
+    monkeypatch.setattr(keeper, "met", met)
+    with inviting(keeper) as (invitation, at):
+        join(other, invitation.code, "laptop", iter([at]), None)
+        until = time.monotonic() + 20
+        while not invitation.over() and time.monotonic() < until:
+            time.sleep(0.005)
+        assert invitation.joined is not None
+    assert seen == [("", None)]
 
 
 @pytest.mark.parametrize("role", ["rw", "ro"])

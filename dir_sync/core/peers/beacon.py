@@ -36,10 +36,7 @@ __all__ = [
 
 MESH: Final = "open"
 CLOSED: Final = "closed"
-CLOSED_TO_US: Final = (
-    "belongs to a closed mesh, and this node is open: they do not connect. To join it: 'invite DIR' there, and"
-    " 'join DIR CODE' here"
-)
+CLOSED_TO_US: Final = "belongs to a closed mesh, and this node is open: they do not connect"
 FOLDER_TAGS_MAX = 16  # folders that a beacon names; beyond that there is no room beside two long ids, and it names none
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
@@ -60,6 +57,7 @@ class Foreign(NamedTuple):
     """A nearby node of another mesh."""
 
     words: str  # for people
+    who: str  # people are told once of each: an address, or all of a kind
 
 
 def folder_tags(names: Iterable[str]) -> tuple[str, ...] | None:
@@ -140,6 +138,10 @@ def beacon_of(fields: dict[str, object]) -> Beacon | None:
 class OpenPresence:
     """Beacons of an open mesh: every node can read them."""
 
+    def __init__(self, advice: str = "to join it: 'invite DIR' there, and 'join DIR CODE' here") -> None:
+        """`advice`: what people can do about a closed mesh nearby."""
+        self._advice = advice
+
     def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
         """The datagrams to send from the address `at`."""
         return [encode_beacon(beacon)]
@@ -150,5 +152,5 @@ class OpenPresence:
         if fields is None:
             return None
         if fields.get("mesh") == CLOSED:
-            return Foreign(f"{source} {CLOSED_TO_US}")
+            return Foreign(f"{source} {CLOSED_TO_US}; {self._advice}", CLOSED)  # its members look alike
         return beacon_of(fields) if fields.get("mesh") == MESH else None

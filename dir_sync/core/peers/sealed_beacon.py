@@ -35,15 +35,23 @@ _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _BOX_BYTES: Final = _NONCE_BYTES + BOXED_BYTES + _TAG_BYTES
 
-_OPEN_TO_US = "runs dir_sync without the key and gets nothing; the command 'invite' here lets it in"
+_OPEN_TO_US = "runs dir_sync without the key and gets nothing"
 
 
 class SealedPresence:
     """How the nodes of a closed mesh are heard. One thread sends, one listens; any thread may ask `has_aes`."""
 
-    def __init__(self, gate: Gate, older: Sequence[Gate], has_aes: bool, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        older: Sequence[Gate],
+        has_aes: bool,
+        random_bytes: Callable[[int], bytes],
+        advice: str = "to let it in: 'invite DIR' here",
+    ) -> None:
         """`older`: gates of keys that were ours before, newest first. `has_aes`: of this machine. `random_bytes` gives bytes
-        that never come again."""
+        that never come again. `advice`: what people can do about an open node nearby."""
+        self._advice = advice
         self._current = ChaCha20Poly1305(gate.beacon)
         self._older = [ChaCha20Poly1305(one.beacon) for one in older]
         self._has_aes = has_aes
@@ -70,7 +78,8 @@ class SealedPresence:
         if outer is None:
             return None
         if outer.get("mesh") == MESH:
-            return None if beacon_of(outer) is None else Foreign(f"{source} {_OPEN_TO_US}")
+            words = f"{source} {_OPEN_TO_US}; {self._advice}"
+            return None if beacon_of(outer) is None else Foreign(words, source)
         box = _box_of(outer.get("box")) if outer.get("mesh") == CLOSED else None
         if box is None:
             return None

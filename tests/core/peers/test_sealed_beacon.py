@@ -125,6 +125,12 @@ def test_open_nodes_and_closed_ones_say_once_why_they_do_not_meet() -> None:
     heard = OpenPresence().heard(sent(presence()), AT)
     assert isinstance(heard, Foreign)
     assert "closed mesh" in heard.words
+    other = OpenPresence().heard(sent(presence(), at="192.168.7.11"), "192.168.7.11")
+    assert isinstance(other, Foreign)
+    assert heard.who == other.who, "one line for a closed mesh, however many members it has"
+    third = presence().heard(encode_beacon(BEACON), "192.168.7.11")
+    assert isinstance(third, Foreign)
+    assert third.who != said.who, "each open node is one that somebody may want to let in"
     assert OpenPresence().heard(encode_beacon(BEACON), AT) == BEACON
     assert OpenPresence().datagrams(BEACON, AT, 0) == [encode_beacon(BEACON)]
 

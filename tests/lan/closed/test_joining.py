@@ -34,7 +34,7 @@ def test_an_open_mesh_is_closed_while_it_runs(new_lan: Callable[..., Lan]) -> No
     assert not key_of(host)
     with inviting(host, "--yes") as invitation:
         write(host.dir / "secret", b"2")
-        wait_for(lambda: "it has closed the mesh" in guest.log(), SOON_S, "the guest is told")
+        wait_for(lambda: "it belongs to a closed mesh now" in guest.log(), SOON_S, "the guest is told")
         assert not has(guest, "secret")
         done = join(guest, invitation.code)
         assert done.code == 1
@@ -54,6 +54,37 @@ def test_an_open_mesh_is_closed_while_it_runs(new_lan: Callable[..., Lan]) -> No
     wait_for(lambda: members(host)["count"] == 3, SOON_S, "the host knows all three")
     assert sorted(one["name"] for one in members(late)["members"]) == ["n0", "n1", "n2"]
     assert "generation 1, read-write" in late.run_to_end("status", late.dir).out
+
+
+def test_a_node_that_runs_joins_by_its_name_and_says_only_what_is_new(new_lan: Callable[..., Lan]) -> None:
+    """`join` is typed without --name: the node has one. Later it is removed: its peers say that the key has changed, not that
+    somebody stopped, and it says itself that it was removed."""
+    lan = new_lan(3)
+    host, guest, stranger = lan
+    start(host, guest, stranger)
+    with inviting(host, "--yes") as invitation:
+        done = guest.run_to_end("join", guest.dir, invitation.code, "--yes", limit_s=SOON_S)
+        assert done.code == 0, done.err
+        assert f"{guest.name} has joined" in invitation.end()[1]
+    wait_for(lambda: members(guest)["members"][1]["on"], SOON_S, "they meet")
+    wait_for(lambda: "without the key" in host.log() and "without the key" in guest.log(), SOON_S, "both warn")
+    done = host.run_to_end("remove", host.dir, guest.name, "--yes", limit_s=SOON_S)
+    assert done.code == 0, done.err
+
+    def status() -> str:
+        return guest.run_to_end("status", guest.dir).out
+
+    wait_for(
+        lambda: f"was REMOVED from the closed mesh {key_of(guest)}, said {host.name}" in status(), SOON_S, "it says so"
+    )
+    assert "firewall" not in status()
+    for node in lan:
+        assert node.log().count("TCP port") == 1, node.log()
+        assert node.log().count("the folder holds") == 1, node.log()
+        assert "it stopped" not in node.log()
+    assert stranger.log().count("belongs to a closed mesh, and this node is open") == 1
+    assert host.log().count("without the key") == 1
+    assert "it goes over to a new key" in guest.log()
 
 
 def test_without_nodes(new_lan: Callable[..., Lan]) -> None:
