@@ -80,13 +80,13 @@ def invite(argv: list[str]) -> int:
     try:
         state = ask_until(
             folder,
-            {"command": "invitation"},
+            {"command": "invitation", "code": answer["code"]},
             lambda answer: bool(answer["over"]),
             given.lasts_s + RESTART_S,
             _warn_of_guesses(),
         )
     except KeyboardInterrupt:
-        answer_of(folder, {"command": "uninvite"})
+        answer_of(folder, {"command": "uninvite", "code": answer["code"]})
         raise
     return _invited(state["joined"], state["over"], state)
 

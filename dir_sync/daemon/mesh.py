@@ -16,6 +16,7 @@ from dir_sync.security.listing import key_words, members_words
 
 if TYPE_CHECKING:
     from dir_sync.security.invitations import Invitations
+    from dir_sync.security.inviting import Inviting
     from dir_sync.security.keeper import Keeper
 
 __all__ = ["COMMANDS", "Linked", "MeshRequests"]
@@ -75,9 +76,10 @@ class MeshRequests:
             case "invite":
                 return self._invite(keeper, question)
             case "invitation":
-                return self._invitation(keeper)
+                return self._invitation(keeper, question.get("code"))
             case "uninvite":
-                self._end_invitation()
+                if self._invited_by(question.get("code")) is not None:
+                    self._end_invitation()
                 return {}
             case "members":
                 return {"members": members_words(keeper, self._links.identities()), **key_words(keeper)}
@@ -123,10 +125,16 @@ class MeshRequests:
         self._invitations.begin(inviting)
         return {"code": str(inviting.code), "folder_name": self._config.folder_name}
 
-    def _invitation(self, keeper: Keeper) -> Answer:
+    def _invited_by(self, code: Any) -> Inviting | None:
+        """The open invitation, if it has that code: each `invite` asks for its own, and a later one takes its place."""
         inviting = None if self._invitations is None else self._invitations.current
+        return inviting if inviting is not None and str(inviting.code) == code else None
+
+    def _invitation(self, keeper: Keeper, code: Any) -> Answer:
+        inviting = self._invited_by(code)
         if inviting is None:
-            return {"over": "it was ended", "joined": "", "guesses": 0, **key_words(keeper)}
+            over = "another 'invite' has taken its place" if self._has_invitation() else "it was ended"
+            return {"over": over, "joined": "", "guesses": 0, **key_words(keeper)}
         joined = inviting.joined
         return {
             "over": inviting.over(),
@@ -134,6 +142,9 @@ class MeshRequests:
             "guesses": inviting.guesses,
             **key_words(keeper),
         }
+
+    def _has_invitation(self) -> bool:
+        return self._invitations is not None and self._invitations.current is not None
 
     def _end_invitation(self) -> None:
         if self._invitations is not None:
