@@ -97,7 +97,9 @@ def _invite_alone(given: Any, folder: str, role: str) -> int:
     from dir_sync.security.invitations import Invitations
     from dir_sync.security.inviting import Inviting, broadcaster
     from dir_sync.security.listing import key_words
+    from dir_sync.security.process import keep_out_of_dumps
 
+    keep_out_of_dumps()
     if not files.is_closed(folder):
         agree(_closing(given.folder, []), given.yes)
     name = given.name or config.host_name()
@@ -230,7 +232,9 @@ def join_by(
     from dir_sync.security import files
     from dir_sync.security.joining import Declined, inviters
     from dir_sync.security.joining import join as join_at
+    from dir_sync.security.process import keep_out_of_dumps
 
+    keep_out_of_dumps()
     if files.is_closed(folder):
         raise ConfigError(f"{show(os.fsencode(folder))} belongs to a closed mesh already: leave that one first")
     try:

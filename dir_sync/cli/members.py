@@ -84,6 +84,9 @@ def _members(folder: str) -> Answer:
 @contextmanager
 def _kept(folder: str, keeping: Callable[..., Any]) -> Iterator[Keeper]:
     """The keeper of a folder without a node."""
+    from dir_sync.security.process import keep_out_of_dumps
+
+    keep_out_of_dumps()
     with keeping(folder, config.host_name()) as keeper:
         yield keeper
 
@@ -162,7 +165,10 @@ def _named(everybody: list[Answer], name: str) -> Answer:
 
 
 def _who_stays(everybody: list[Answer], lost: list[Answer], yes: bool) -> tuple[list[Answer], list[Answer]]:
-    """Who keeps belonging to the mesh, and who goes besides those that were named: by default, whom these let in."""
+    """Who keeps belonging to the mesh, and who goes besides those that were named: by default, whom these let in. Who let
+    somebody in is hearsay, and a thief may lie about it, unless this machine did, or the key was made for that one: a person
+    is asked about all others."""
+    me = next((one["identity"] for one in everybody if one["me"]), "")
     gone = {one["identity"] for one in lost}
     while more := {one["identity"] for one in everybody if one["by_identity"] in gone and not one["me"]} - gone:
         gone |= more
@@ -172,8 +178,13 @@ def _who_stays(everybody: list[Answer], lost: list[Answer], yes: bool) -> tuple[
         if one in lost:
             continue
         goes = one["identity"] in gone
-        if not yes and not one["me"] and (goes or not one["by_identity"]):
-            came = f"was let in by {one['by']}" if goes else "came with the key itself, not with a code"
+        is_proved = one["is_listed"] or one["by_identity"] == me
+        if not yes and not one["me"] and (goes or not is_proved):
+            came = (
+                f"was let in by {one['by']}" + ("" if goes or is_proved else ", as others say")
+                if one["by_identity"]
+                else "came with the key itself, not with a code"
+            )
             goes = not is_agreed(f"{one['name']} ({one['identity'][:8]}) {came}. Shall it stay?", "")
         (also if goes else stay).append(one)
     return stay, also

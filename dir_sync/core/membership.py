@@ -227,10 +227,14 @@ def met(mine: Membership, peer: Member) -> Membership:
     before = mine.met.get(peer.identity) or mine.told.get(peer.identity) or mine.charter.members.get(peer.identity)
     if before is not None:
         peer = peer._replace(since_s=before.since_s or peer.since_s, by=before.by or peer.by)
-    if mine.met.get(peer.identity) == peer or (
-        peer.identity not in mine.met and len(mine.everybody()) >= MEMBERS_MAX and before is None
-    ):
+    if mine.met.get(peer.identity) == peer:
         return mine
+    seen = {*mine.charter.members, *mine.met}
+    if peer.identity not in seen and len(seen) >= MEMBERS_MAX:
+        return mine
+    if before is None and len(mine.everybody()) >= MEMBERS_MAX:  # hearsay gives way to who is here
+        told = [one for identity, one in mine.told.items() if identity not in seen]
+        mine = replace(mine, told={one.identity: one for one in told[1:]})
     return replace(mine, met={**mine.met, peer.identity: peer})
 
 

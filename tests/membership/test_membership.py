@@ -133,7 +133,13 @@ def test_a_flood_of_made_up_members_ends_at_the_limit() -> None:
     mine = member(ANNA, NEW)
     mine = membership.heard_of(mine, (Member(f"{number:032x}", "x", "rw") for number in range(5_000)))
     assert len(mine.everybody()) == membership.MEMBERS_MAX
-    assert membership.met(mine, Member("e" * 32, "eve", "rw")) is mine
+    with_eve = membership.met(mine, Member("e" * 32, "eve", "rw"))
+    assert with_eve.known_role("e" * 32) == "rw", "hearsay keeps nobody out who is here"
+    assert len(with_eve.everybody()) == membership.MEMBERS_MAX
+    for number in range(5_000, 5_000 + membership.MEMBERS_MAX):
+        mine = membership.met(mine, Member(f"{number:032x}", "x", "rw"))
+    assert len(mine.everybody()) == membership.MEMBERS_MAX
+    mine = membership.met(member(ANNA, NEW), Member(f"{1:032x}", "x", "rw"))
     assert membership.met(mine, Member(f"{1:032x}", "x", "rw")).known_role(f"{1:032x}") == "rw"
 
 
