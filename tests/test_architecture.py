@@ -390,7 +390,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "security.listing": {"security.keeper"},
     "security.founding": {"config", "security.files", "security.keeper", "security.store"},
     "security.alone": {
-        *("config", "folder.state", "security.admission", "security.founding", "security.frames", "security.keeper"),
+        *("config", "folder.state", "reporting.log", "security.admission", "security.founding", "security.keeper"),
         *("security.store",),
     },
     # bytes on disk
@@ -587,11 +587,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.inviting": {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "network.control", "reporting.log"),
         *("reporting.output", "reporting.shell", "security.alone", "security.files", "security.invitations"),
-        *("security.inviting", "security.joining", "security.listing"),
+        *("security.inviting", "security.joining", "security.listing", "security.process"),
     },
     "cli.members": {
         *("cli.dialogue", "config", "network.control", "reporting.log", "reporting.output", "security.alone"),
-        *("security.founding", "security.keeper", "security.listing"),
+        *("security.founding", "security.keeper", "security.listing", "security.process"),
     },
     "cli.parser": {"config", "reporting.output", "reporting.shell"},
     "cli.options": {"", "cli.parser", "config", "folder.root", "utils", "reporting.shell"},
