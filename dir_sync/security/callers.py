@@ -131,7 +131,7 @@ class Callers:
             self._keeper.removal = Removal(name, int(time.time()))
         level, line = self._words(outcome, name, peer)
         with self._lock:
-            is_news = level <= logging.INFO or self._once.first((outcome, peer.identity, peer.key))
+            is_news = level <= logging.INFO or self._once.first((outcome, self._cause(peer), self._keeper.kept.key.id))
         if not is_news:
             return
         logger.log(level, "%s", line)
@@ -164,6 +164,12 @@ class Callers:
             f"{name} has another key of this mesh, {fingerprint_of(peer.key)}, and neither takes that of the other: somebody"
             " was removed on one side. Whoever should belong to the other side leaves, and joins with a code"
         )
+
+    def _cause(self, peer: Another) -> str:
+        """Whom a line is about. An identity that is not known is made in no time, and the key that it says it has is proved
+        by nothing: such callers have one line together, however many they are."""
+        mine = self._keeper.membership
+        return peer.identity if peer.identity in {*mine.everybody(), *mine.charter.removed} else ""
 
     def _name(self, peer: Another) -> str:
         known = self._keeper.membership.everybody().get(peer.identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import socket
 import threading
@@ -178,3 +179,21 @@ def test_our_own_key_at_an_older_door_is_no_news(
     theirs.close()
     wait_for(lambda: not callers._running)
     assert caplog.messages == []
+
+
+def test_made_up_identities_and_keys_do_not_fill_the_log(
+    anna: Machine, callers: Callers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = Machine(tmp_path, "lost")
+    anna.removes("lost")
+    for number in range(6):
+        _, (answering, here) = handshake(lost, anna)
+        claimed = dataclasses.replace(here, key=f"{number:032x}")
+        if number % 2:
+            claimed = dataclasses.replace(claimed, identity=f"{number:032x}")
+        ours, theirs = socket.socketpair()
+        callers.has_another_key(ours, *answering.streams(), claimed)
+        theirs.shutdown(socket.SHUT_WR)
+        wait_for(lambda: not callers._running)
+        theirs.close()
+    assert len(caplog.messages) == 2, caplog.messages
