@@ -2,7 +2,8 @@
 
 Of blocks (indented, or fenced as sh, bash, console or nothing) whose first word is a command, all lines are run by bash, one
 block after the other. Blocks of other words are sample output; so are fences with another name (```text). Inline code that
-begins with a script or program of the project is run as well, each optional part left out and put in.
+begins with a script or program of the project is run as well, each optional part left out and put in. The commands about
+a closed mesh need several machines and somebody who answers: they have a test of their own.
 
 What is replaced: /tmp and ~ are folders of the test; main.py is tests/readme_door.py, which keeps nodes on this machine; the
 set-up is done already; the tests are only collected; commands for the system (sudo, apt, ufw ...) do nothing. A node that a
@@ -14,6 +15,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -294,6 +296,76 @@ def test_the_readme(reader: Place) -> None:
         reader.run(lines)
     for line in inline_commands(text):
         reader.run([line])
+
+
+# --- the closed mesh: it needs several machines, and somebody who types ------------------------------------------------
+
+
+class Typed:
+    """A command of the README on a machine of its own, with a terminal at which somebody types these answers."""
+
+    def __init__(self, home: Path, line: str, answers: str, *more: str) -> None:
+        words = [word.replace("~", str(home)) for word in shlex.split(line, comments=True)]
+        assert words[0] == "scripts/run", line
+        above, below = pty.openpty()
+        os.write(above, answers.encode())
+        self.above = above
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "main.py"), *words[1:], *more],
+            env={**os.environ, "HOME": str(home), "XDG_STATE_HOME": ""},
+            stdin=below,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(below)
+
+    def first_line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def end(self) -> str:
+        """What else it has printed. AssertionError if it failed."""
+        out, err = self.process.communicate(timeout=LIMIT_S)
+        os.close(self.above)
+        assert self.process.returncode == 0, err
+        return out
+
+
+def test_the_closed_mesh_of_the_readme(tmp_path: Path) -> None:
+    """Its lines, as printed: one machine invites two others, removes one; the other leaves."""
+    text = README.read_text("utf-8")
+    section = text[text.index("## Close it in one minute") :]
+    invite, join, members, read_only, remove, leave = re.findall(
+        r"^scripts/run .*", section.partition("\n```\n")[0], re.M
+    )
+    kitchen, desk, laptop = homes = [tmp_path / name for name in ("kitchen", "desk", "laptop")]
+    for home in homes:
+        (home / "shared").mkdir(parents=True)
+        (home / "shared" / home.name).write_text("a file of its own")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", 0))
+        port, beacons = tcp.getsockname()[1], udp.getsockname()[1]
+    for line, home in ((invite, desk), (read_only, laptop)):
+        here = ["-l", str(port), "-b", str(beacons), "--interface", "lo", "--name", kitchen.name]
+        inviting = Typed(kitchen, line, "y\n", *here)
+        code = re.search(r"\w{4}-\w{4}", said := inviting.first_line())
+        assert code, said
+        there = ["--peer", f"127.0.0.1:{port}", "--name", home.name]
+        assert "joined the closed mesh" in Typed(home, join, f"{code[0]}\ny\n", *there).end()
+        assert f"{home.name} has joined" in inviting.end()
+    assert "read-only" in Typed(kitchen, members, "").end()
+    assert "What laptop already had, it has." in Typed(kitchen, remove, "y\n").end()
+    assert "laptop" not in Typed(kitchen, members, "").end()
+    assert "is open from its next start on" in Typed(desk, leave, "y\n").end()
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
 
 
 # --- that this test can fail -----------------------------------------------------------------------------------------
