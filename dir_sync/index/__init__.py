@@ -1,5 +1,6 @@
-"""The persistent state of one node for one folder: an SQLite file of rows, offers, intents, peers, versions and the
-journal.
+"""The persistent state of one node for one folder, in one SQLite file.
+
+It has rows, offers, intents, peers, versions and the journal.
 
 In:   the engine's reads and writes. The commands `history` and `undo` use it directly if no node runs.
 Out:  the same values, also after a crash, as of the last commit.
