@@ -113,11 +113,11 @@ class Applier:
         for owner, item in self._applies_bulk:
             self._board.order(ApplyJob((item,), bulk=True, peer=owner))
         self._applies_bulk.clear()
-        for node, pulls in self._transfers.take_pulls().items():
-            if node in self._board.peers:
+        for replica, pulls in self._transfers.take_pulls().items():
+            if replica in self._board.peers:
                 for at in range(0, len(pulls), 1_000):
                     some = tuple(pulls[at : at + 1_000])
-                    self._board.send(node, Pull(self._board.folder, some), 100 * len(some))
+                    self._board.send(replica, Pull(self._board.folder, some), 100 * len(some))
 
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
@@ -308,10 +308,10 @@ class Applier:
         else:
             self._board.pending_looks.add(source, self._board.now.mono_ms, self._board.now.mono_ms)
 
-    def intend(self, intent: int, node: str, items: list[ApplyItem]) -> None:
+    def intend(self, intent: int, replica: str, items: list[ApplyItem]) -> None:
         """Count new files that a peer pushed with their content. They share one intent."""
         self._intents[intent] = len(items)
-        self._applies.setdefault(node, []).extend(items)
+        self._applies.setdefault(replica, []).extend(items)
 
     def no_longer_intended(self, intent: int, count: int = 1) -> None:
         left = self._intents[intent] - count

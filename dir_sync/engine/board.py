@@ -72,15 +72,15 @@ class Board:
         # false until the first peer's state is complete: what that brings is no change
         self.journals = index.noted(JOURNAL_SINCE) is not None
 
-    def name_of(self, node: str) -> str:
+    def name_of(self, replica: str) -> str:
         """The display name of a node, as it called itself when it was last connected."""
-        if not node:
+        if not replica:
             return ""
-        if node in self.peers:
-            return self.peers[node].name
-        if node.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
+        if replica in self.peers:
+            return self.peers[replica].name
+        if replica.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
             return FIRST_CONTACT
-        return str(self.index.noted("name " + node) or node[:8])
+        return str(self.index.noted("name " + replica) or replica[:8])
 
     def tell(self, note: Note) -> None:
         self.out.append(Tell(note))
@@ -106,16 +106,16 @@ class Board:
                 del self.discarded[next(iter(self.discarded))]
         self.out.append(DiscardJob(names, tokens=tokens))
 
-    def send(self, node: str, message: Message, size: int) -> None:
-        self.peers[node].standing.told(message)
-        self.peers[node].connection.queued += size
-        self.out.append(Send((node,), message, size))
+    def send(self, replica: str, message: Message, size: int) -> None:
+        self.peers[replica].standing.told(message)
+        self.peers[replica].connection.queued += size
+        self.out.append(Send((replica,), message, size))
 
     def send_to_all(self, message: Message, size: int, but: str = "") -> None:
         """Send to every peer that has asked for our state, except `but`."""
-        for node in sorted(self.peers):
-            if node != but and self.peers[node].has_asked:
-                self.send(node, message, size)
+        for replica in sorted(self.peers):
+            if replica != but and self.peers[replica].has_asked:
+                self.send(replica, message, size)
 
     def begin(self, now: Now) -> None:
         """Start handling one event at this time."""
@@ -169,13 +169,13 @@ class Board:
 
     def peer_came(self, peer: Contact, address: str) -> None:
         if len(self.addresses) > _ADDRESSES_MAX:
-            self.addresses = {node: at for node, at in self.addresses.items() if node in self.peers}
+            self.addresses = {replica: at for replica, at in self.addresses.items() if replica in self.peers}
         self.addresses[peer.replica] = address
         self.peers[peer.replica] = peer
 
-    def peer_gone(self, node: str) -> bool:
+    def peer_gone(self, replica: str) -> bool:
         """Remove a peer. False if it was removed already."""
-        return self.peers.pop(node, None) is not None
+        return self.peers.pop(replica, None) is not None
 
     def drop_all(self) -> None:
         """Ask for the end of all connections. The peers may connect again at once."""

@@ -43,15 +43,15 @@ class Brakes:
             held.append(Held(self._board.index.replica, self.own.counter, self.own.held_files, first))
         return tuple(held[: limits.LINKS_MAX])
 
-    def peer_gone(self, node: str) -> None:
-        self.held_elsewhere.pop(node, None)
+    def peer_gone(self, replica: str) -> None:
+        self.held_elsewhere.pop(replica, None)
 
-    def held_there(self, node: str, held: tuple[Held, ...]) -> None:
+    def held_there(self, replica: str, held: tuple[Held, ...]) -> None:
         """Note what that peer's brake holds now."""
         if held:
-            self.held_elsewhere[node] = held
+            self.held_elsewhere[replica] = held
         else:
-            self.held_elsewhere.pop(node, None)
+            self.held_elsewhere.pop(replica, None)
 
     def publish_later(self) -> None:
         """Inform the peers soon: what is held here has changed."""

@@ -102,8 +102,8 @@ class BulkInstall:
         installed = Counter([intent for _, _, _, intent in pushed.values()])
         for intent, count in installed.items():
             self._applier.no_longer_intended(intent, count)
-        for node in dict.fromkeys([node for _, _, node, _ in pushed.values()]):
-            records = [item[2] for item, _, its_node, _ in pushed.values() if its_node == node]
+        for replica in dict.fromkeys([replica for _, _, replica, _ in pushed.values()]):
+            records = [item[2] for item, _, its_node, _ in pushed.values() if its_node == replica]
             paths = [record.path for record in records]
             self._look_queue.all_installed(paths)
             if self._board.journals:
@@ -111,14 +111,14 @@ class BulkInstall:
             rows = self._board.index.put_new(records, [done[path] for path in paths])
             self._versions.came(record.content for record in records)
             self._board.announcements.add_rows(rows)
-            subscriber = self._publisher.subscribers.get(node)
+            subscriber = self._publisher.subscribers.get(replica)
             if subscriber is not None:
                 subscriber.all_taken_over(records)
             self._work.copies.wake_all(paths)
             for record in records:
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)
-            name = self._board.name_of(node)
+            name = self._board.name_of(replica)
             for record in records[:_TOLD_SINGLY]:
                 self._board.tell(notes.Received(record.path, name, record.size))
             if more := records[_TOLD_SINGLY:]:

@@ -50,9 +50,9 @@ class Decisions:
 
     def on_decided(self, approve: bool) -> None:
         """A person at this node decided about everything that is held, here and by the peers."""
-        for node, news in self._brakes.held_elsewhere.items():
-            if approve and (files := sum(one.files for one in news if one.maker == node)):
-                self._peer_losses.approvals.expect(node, files)
+        for replica, news in self._brakes.held_elsewhere.items():
+            if approve and (files := sum(one.files for one in news if one.maker == replica)):
+                self._peer_losses.approvals.expect(replica, files)
         open_ = {(maker, max(held.values())) for maker, held in self._brakes.peers.held().items()}
         open_.update((maker, counter) for news in self._brakes.held_elsewhere.values() for maker, counter, _, _ in news)
         for maker, counter in sorted(open_):
@@ -96,8 +96,8 @@ class Decisions:
         held, free = self._brakes.peers.let_go(maker, counter, is_meant, self._board.now.mono_ms)
         if approve and not said_by:
             links |= {
-                node: set()
-                for node, news in self._brakes.held_elsewhere.items()
+                replica: set()
+                for replica, news in self._brakes.held_elsewhere.items()
                 if any(one.maker == maker for one in news)
             }
         if approve and (held or not said_by):
@@ -142,8 +142,8 @@ class Decisions:
             for lost in self._board.index.live_paths(path):
                 self._board.index.forget(lost)
         self._board.index.ask_anew()
-        for node in sorted(self._board.peers):
-            self._intake.ask_again(self._board.peers[node])
+        for replica in sorted(self._board.peers):
+            self._intake.ask_again(self._board.peers[replica])
 
     def _bring_back(self, maker: str, link: str, rewrites: bool) -> None:
         """Undo what a maker changed within the minute before the brake held its link. The brake let that through."""

@@ -49,18 +49,18 @@ class DeltaRequests:
     def peer_came(self, peer: Contact) -> None:
         self._requests[peer.replica] = {}
 
-    def peer_gone(self, node: str) -> None:
-        for asked in self._requests.pop(node).values():
+    def peer_gone(self, replica: str) -> None:
+        for asked in self._requests.pop(replica).values():
             self._board.plan_queue.add(asked.path)
 
-    def ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, node: str) -> None:
+    def ask_for_delta(self, path: bytes, base: bytes, size: int, target: Record, replica: str) -> None:
         """`size`: bytes of the base if it is the file at `path`; otherwise 0."""
         if self.delta_is_coming(path, target.content):
             return
-        id_ = self._transfers.holders[node].window.new_id(self._board.number)
-        self._requests[node][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
+        id_ = self._transfers.holders[replica].window.new_id(self._board.number)
+        self._requests[replica][id_] = _Requested(path, target.content, self._board.now.mono_ms + STALLED_MS)
         self._sources.begin_with(path, base)
-        self._board.send(node, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
+        self._board.send(replica, DeltaRequest(self._board.folder, id_, path, target.content, base, size), 200)
         self._work.holders.want_whole(path)  # if no delta comes, the next plan fetches the whole file
         self._board.plan_later(path, STALLED_MS)
 
@@ -90,10 +90,10 @@ class DeltaRequests:
             PatchJob(fetch.token, fetch.name, delta_name, base[0], base[1], size, content, peer=fetch.peer)
         )
 
-    def no_delta(self, node: str, id_: int) -> bool:
+    def no_delta(self, replica: str, id_: int) -> bool:
         """The peer makes no delta: the next plan fetches the whole file (`want_whole` was called before). False if the
         id is unknown."""
-        asked = self._requests[node].pop(id_, None)
+        asked = self._requests[replica].pop(id_, None)
         if asked is not None:
             self._board.plan_queue.add(asked.path)
         return asked is not None

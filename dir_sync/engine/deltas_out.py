@@ -37,8 +37,8 @@ class DeltasForPeers:
     def peer_came(self, peer: Contact) -> None:
         self._wanted[peer.replica] = {}
 
-    def peer_gone(self, node: str) -> None:
-        del self._wanted[node]
+    def peer_gone(self, replica: str) -> None:
+        del self._wanted[replica]
 
     def keep_delta(self, made: MadeDelta) -> None:
         """Keep a delta for peers to pull. If there are too many, those whose content we no longer have go first."""

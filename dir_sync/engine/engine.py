@@ -136,12 +136,12 @@ class Engine(Machines):
                 peer = self.intake.on_peer_up(event)
                 if peer is not None:
                     self._peer_came(peer)
-            case PeerDown(node, _):
-                self._peer_down(node)
-            case Received(node, message):
-                self._received(node, message)
-            case Drained(node, size):
-                peer = self.board.peers.get(node)
+            case PeerDown(replica, _):
+                self._peer_down(replica)
+            case Received(replica, message):
+                self._received(replica, message)
+            case Drained(replica, size):
+                peer = self.board.peers.get(replica)
                 if peer is not None:
                     peer.connection.drained(size)
         while (leaver := self.board.next_gone()) is not None:
@@ -164,9 +164,9 @@ class Engine(Machines):
         self.publisher.publish_when_due()
         self.folder_times.announce_mtimes()
         self.brakes.publish_when_due()
-        for node in sorted(self.board.peers):
-            self.intake.ask_again_if_due(self.board.peers[node])
-            self.uploader.serve_parked(self.board.peers[node])
+        for replica in sorted(self.board.peers):
+            self.intake.ask_again_if_due(self.board.peers[replica])
+            self.uploader.serve_parked(self.board.peers[replica])
         self.publisher.send_backlogs()
         if not self.board.journals:
             self.rows.begin_journal()
@@ -249,24 +249,24 @@ class Engine(Machines):
         self.uploader.peer_came(peer)
         self.deltas_in.peer_came(peer)
 
-    def _peer_down(self, node: str) -> None:
-        if not self.board.peer_gone(node):
+    def _peer_down(self, replica: str) -> None:
+        if not self.board.peer_gone(replica):
             return
-        self.intake.peer_gone(node)
-        self.vain.begin_anew(node)
-        self.readers.peer_gone(node)
-        self.transfers.peer_gone(node)
-        self.deltas_in.peer_gone(node)
-        self.board.plan_queue.add_all(self.work.rooms.close(node))  # another peer may have what these paths want
-        self.uploader.peer_gone(node)
-        self.deltas_out.peer_gone(node)
-        self.publisher.peer_gone(node)
-        self.brakes.peer_gone(node)
-        self.sources.peer_gone(node)
-        self.queries.inquiries.gone(node)
+        self.intake.peer_gone(replica)
+        self.vain.begin_anew(replica)
+        self.readers.peer_gone(replica)
+        self.transfers.peer_gone(replica)
+        self.deltas_in.peer_gone(replica)
+        self.board.plan_queue.add_all(self.work.rooms.close(replica))  # another peer may have what these paths want
+        self.uploader.peer_gone(replica)
+        self.deltas_out.peer_gone(replica)
+        self.publisher.peer_gone(replica)
+        self.brakes.peer_gone(replica)
+        self.sources.peer_gone(replica)
+        self.queries.inquiries.gone(replica)
 
-    def _received(self, node: str, message: Message) -> None:
-        peer = self.board.peers.get(node)
+    def _received(self, replica: str, message: Message) -> None:
+        peer = self.board.peers.get(replica)
         if peer is None:
             return
         if getattr(message, "folder", self.board.folder) != self.board.folder:
@@ -276,7 +276,7 @@ class Engine(Machines):
             if allowed is None:
                 return
             message = allowed
-        self.board.plan_queue.for_one(node)
+        self.board.plan_queue.for_one(replica)
         try:
             self.router.route(peer, message)
         except PeerError as error:

@@ -77,7 +77,7 @@ class Fetcher:
                 return
         if self._work.holders.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
             return
-        choice = min(holders, key=lambda node: (self._transfers.holders[node].window.bytes, node))
+        choice = min(holders, key=lambda replica: (self._transfers.holders[replica].window.bytes, replica))
         small = target.size <= limits.CHUNK_BYTES
         if not self._transfers.holders[choice].window.has_room(target.size if small else limits.CHUNK_BYTES):
             self._work.rooms.enter(choice, path, target.size if small else limits.CHUNK_BYTES)
@@ -107,7 +107,7 @@ class Fetcher:
         self._begin(path, target, choice, None, target.size)
 
     def _begin(
-        self, path: bytes, target: Record, node: str, base: bytes | None, size: int, begins: Beginning | None = None
+        self, path: bytes, target: Record, replica: str, base: bytes | None, size: int, begins: Beginning | None = None
     ) -> None:
         token = self._transfers.new_token()
         now = self._board.now.mono_ms
@@ -117,7 +117,7 @@ class Fetcher:
             name = staging_name(DELTA_IN, self._board.tag, token)
         elif not small:
             name = self._transfers.part_name(target.content)
-        fetch = Fetch(token, target, node, base, size, name, moved_ms=now, started_ms=now)
+        fetch = Fetch(token, target, replica, base, size, name, moved_ms=now, started_ms=now)
         self._work.arrivals.begin_fetch(fetch)
         self._transfers.begin(fetch)
         if small:
@@ -125,7 +125,7 @@ class Fetcher:
         else:
             fetch.writing = True
             digest = b"" if base is not None else target.content
-            self._board.order(StageJob(fetch.token, name, (), size, digest, peer=node, begins=begins))
+            self._board.order(StageJob(fetch.token, name, (), size, digest, peer=replica, begins=begins))
 
     def on_chunks(self, peer: Contact, message: Chunks) -> None:
         window = self._transfers.holders[peer.replica].window

@@ -70,10 +70,10 @@ class FolderTimes:
         self._mtimes_to_announce.clear()
         for at in range(0, len(times), limits.CHANGES_MAX):
             some = tuple(times[at : at + limits.CHANGES_MAX])
-            for node in sorted(self._board.peers):
-                if self._board.peers[node].has_asked:
+            for replica in sorted(self._board.peers):
+                if self._board.peers[replica].has_asked:
                     self._board.send(
-                        node,
-                        ModificationUpdate(self._board.folder, self._publisher.subscribers[node].sent, (), some),
+                        replica,
+                        ModificationUpdate(self._board.folder, self._publisher.subscribers[replica].sent, (), some),
                         60 * len(some),
                     )

@@ -29,7 +29,7 @@ class GrowthInstaller:
         self._transfers = transfers
         self._applier = applier
 
-    def begin_growth(self, row: Row, target: Record, node: str, marks: tuple[bytes, ...]) -> None:
+    def begin_growth(self, row: Row, target: Record, replica: str, marks: tuple[bytes, ...]) -> None:
         """Our version is the beginning of the wanted one. The job writes into the file itself, so nothing else happens
         at this path until it ends."""
         path, mine = target.path, row.record
@@ -39,7 +39,7 @@ class GrowthInstaller:
         fetch = Fetch(
             token,
             target,
-            node,
+            replica,
             None,
             target.size,
             name,

@@ -33,10 +33,10 @@ class Holders:
     def want_whole(self, path: bytes) -> None:
         self._entries.at(path).whole = True
 
-    def holder_failed(self, path: bytes, node: str) -> None:
+    def holder_failed(self, path: bytes, replica: str) -> None:
         retry = self._entries.at(path)
         retry.whole = True
-        retry.failed |= {node}
+        retry.failed |= {replica}
 
     def forgive_holders(self, path: bytes) -> None:
         retry = self._entries.of(path)
@@ -52,7 +52,7 @@ class Holders:
         retry.rounds += 1
         return retry.rounds
 
-    def announced_by(self, path: bytes, node: str, is_other: bool) -> None:
+    def announced_by(self, path: bytes, replica: str, is_other: bool) -> None:
         """A peer announced this path, so it may be asked again. `is_other`: the failed attempt was for another
         content."""
         retry = self._entries.of(path)
@@ -61,12 +61,12 @@ class Holders:
         retry.rounds = -1
         if is_other:
             retry.failed, retry.whole = frozenset(), False
-        elif node in retry.failed:
-            retry.failed -= {node}
+        elif replica in retry.failed:
+            retry.failed -= {replica}
         self._entries.tidy(path, retry)
 
-    def offer_delta(self, path: bytes, node: str, base: bytes, content: bytes, offer: DeltaOffer) -> None:
-        self._entries.at(path).delta = OfferedDelta(node, base, content, offer)
+    def offer_delta(self, path: bytes, replica: str, base: bytes, content: bytes, offer: DeltaOffer) -> None:
+        self._entries.at(path).delta = OfferedDelta(replica, base, content, offer)
 
     def delta_offer(self, path: bytes) -> OfferedDelta | None:
         retry = self._entries.of(path)

@@ -30,19 +30,19 @@ class VainCounter:
         self._rows = 0  # rows of the index when they were last counted ...
         self._rows_as_of = 0  # ... and the sequence at that time
 
-    def add_repeat(self, node: str) -> None:
+    def add_repeat(self, replica: str) -> None:
         """The peer announced a record that is here already."""
-        self.repeats[node] = count = self.repeats.get(node, 0) + 1
+        self.repeats[replica] = count = self.repeats.get(replica, 0) + 1
         if count > _REPEATS_FREE and count > _REPEATS_FREE + _REPEATS_PER_ROW * self._rows_at_most():
-            self.add(node)
+            self.add(replica)
 
-    def begin_anew(self, node: str) -> None:
+    def begin_anew(self, replica: str) -> None:
         """Start the count anew: the peer was asked for its whole state, or disconnected."""
-        self.repeats.pop(node, None)
+        self.repeats.pop(replica, None)
 
-    def add(self, node: str) -> None:
+    def add(self, replica: str) -> None:
         """The peer announced something that changes nothing."""
-        self._counts[node] = self._counts.get(node, 0) + 1
+        self._counts[replica] = self._counts.get(replica, 0) + 1
 
     def add_all(self, offers: list[Offer]) -> None:
         """Count each of these offers against the peer that made it."""
@@ -50,9 +50,9 @@ class VainCounter:
             self.add(holder_of(offer.peer))
 
     def tell(self) -> None:
-        for node, count in self._counts.items():
-            if node in self._board.peers:
-                self._board.emit(InVain(node, count))
+        for replica, count in self._counts.items():
+            if replica in self._board.peers:
+                self._board.emit(InVain(replica, count))
         self._counts.clear()
 
     def _rows_at_most(self) -> int:

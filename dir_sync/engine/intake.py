@@ -103,19 +103,21 @@ class Intake:
             self.ask_state(peer)
         return peer
 
-    def peer_gone(self, node: str) -> None:
-        announcer = self._announcers.pop(node)
-        known = self._board.index.peer(node)
+    def peer_gone(self, replica: str) -> None:
+        announcer = self._announcers.pop(replica)
+        known = self._board.index.peer(replica)
         if announcer.is_member or known is None:
             return
-        if self._board.index.count_offers_of(node) > limits.OFFERS_LEFT_MAX:
-            self._board.index.forget_offers(node)
-            self._board.index.set_peer(node, known._replace(seen=0))  # at its next connection it sends its whole state
+        if self._board.index.count_offers_of(replica) > limits.OFFERS_LEFT_MAX:
+            self._board.index.forget_offers(replica)
+            self._board.index.set_peer(
+                replica, known._replace(seen=0)
+            )  # at its next connection it sends its whole state
 
-    def is_member(self, node: str) -> bool:
+    def is_member(self, replica: str) -> bool:
         """True if that peer has shared most of the folder with us, now or earlier. Its statements about other nodes
         then count."""
-        return self._announcers[node].is_member
+        return self._announcers[replica].is_member
 
     def ask_state(self, peer: Contact) -> None:
         """Ask for a peer's state once. Not called during the first scan: its announcements would have to wait until the
@@ -178,12 +180,12 @@ class Intake:
             lack = self._sync_report.lacked_from(peer.replica)
             self._board.tell(notes.PeerAhead(peer.name, lack.files + lack.others, lack.bytes))
 
-    def _take_back(self, path: bytes, node: str) -> None:
+    def _take_back(self, path: bytes, replica: str) -> None:
         """Drop a peer's offer, and plan the path again: maybe nothing is wanted there now."""
-        if self._board.index.drop_offer(path, node):
+        if self._board.index.drop_offer(path, replica):
             self._board.plan_queue.add(path)
 
-    def _keep_offer(self, path: bytes, node: str, stamp: Stamp) -> None:
+    def _keep_offer(self, path: bytes, replica: str, stamp: Stamp) -> None:
         """A peer replaced its offer by one with `stamp`. Keep the old offer as one of nobody, if a look may still find
         that version on the disk: because it is being installed, or a failed job or a job of the last run may have
         installed it."""
@@ -199,7 +201,7 @@ class Intake:
             unseen = self._board.scanning or bool(self._board.listings.failed)  # not every folder has been listed yet
             if not unseen and not self._work.is_at_work(path):
                 return
-            offer = self._board.index.offer(path, node)
+            offer = self._board.index.offer(path, replica)
             if self._board.index.offer(path, NOBODY) is not None or (offer is not None and offer.record.stamp == stamp):
                 return
         if offer is not None:
@@ -207,8 +209,8 @@ class Intake:
 
     def _knew_us(self, record: Record) -> bool:
         """True if a record was made by a node after our first contact with it."""
-        for node, counter in record.vector:
-            known = self._board.index.peer(node)
+        for replica, counter in record.vector:
+            known = self._board.index.peer(replica)
             if known is not None and known.first is not None and counter > known.first:
                 return True
         return False

@@ -84,8 +84,8 @@ class LocalChanges:
         for lost in self._board.index.live_paths(path):
             self._board.index.forget(lost)
         self._board.index.ask_anew()
-        for node in sorted(self._board.peers):
-            self._intake.ask_again(self._board.peers[node])
+        for replica in sorted(self._board.peers):
+            self._intake.ask_again(self._board.peers[replica])
 
     def on_looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
         """Handle the result of a look. `together`: the paths of the same job, some of which may be halves of one

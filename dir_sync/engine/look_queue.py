@@ -273,7 +273,7 @@ class LookQueue:
     def want_bytes(self) -> bool:
         """True if the content of small files is announced right after the look, so the look should return it."""
         if self._board.scanning:
-            return any(self._publisher.check_seeding(node) for node in self._board.peers)
+            return any(self._publisher.check_seeding(replica) for replica in self._board.peers)
         return bool(self._board.peers)
 
     def look_below(self, path: bytes, pending: PendingLook, replaced: bool = False) -> bool:

@@ -28,17 +28,17 @@ class PushedCounts:
     def __init__(self) -> None:
         self._by_peer: dict[str, tuple[int, int]] = {}
 
-    def add(self, node: str, files: int, size: int) -> None:
+    def add(self, replica: str, files: int, size: int) -> None:
         """Add to a peer's counts; negative numbers subtract."""
-        files_before, size_before = self._by_peer.get(node, (0, 0))
+        files_before, size_before = self._by_peer.get(replica, (0, 0))
         if files_before + files:
-            self._by_peer[node] = files_before + files, size_before + size
+            self._by_peer[replica] = files_before + files, size_before + size
         else:
-            del self._by_peer[node]
+            del self._by_peer[replica]
 
-    def of(self, node: str) -> tuple[int, int]:
+    def of(self, replica: str) -> tuple[int, int]:
         """Number of files and bytes of one peer."""
-        return self._by_peer.get(node, (0, 0))
+        return self._by_peer.get(replica, (0, 0))
 
     def all(self) -> dict[str, tuple[int, int]]:
         return dict(self._by_peer)
@@ -73,12 +73,14 @@ class PathJobs:
             self.pushed_counts.add(job.node, -1, -job.item.target.size)
         return job.item, job.take
 
-    def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
+    def begin_pushed(self, intent: int, replica: str, items: list[ApplyItem]) -> None:
         """Begin jobs for files that a peer pushed with their content. Nothing is active at any of these paths."""
-        self._paths.begin_jobs(_new(Applying, (item, _new(Take, (item.target, False)), node, intent)) for item in items)
+        self._paths.begin_jobs(
+            _new(Applying, (item, _new(Take, (item.target, False)), replica, intent)) for item in items
+        )
         self._busy.update([item.path for item in items])
         self._changes += len(items)
-        self.pushed_counts.add(node, len(items), sum([item[2].size for item in items]))
+        self.pushed_counts.add(replica, len(items), sum([item[2].size for item in items]))
 
     def _applying(self, path: bytes) -> Applying | None:
         entry = self._paths.get(path)
@@ -126,9 +128,9 @@ class PathJobs:
         self._paths.end_jobs(ended)
         self._busy.difference_update(jobs)
         self._changes -= len(jobs)
-        for node in {node for _, _, node, _ in jobs.values()}:
-            sizes = [item[2].size for item, _, its_node, _ in jobs.values() if its_node == node]
-            self.pushed_counts.add(node, -len(sizes), -sum(sizes))
+        for replica in {replica for _, _, replica, _ in jobs.values()}:
+            sizes = [item[2].size for item, _, its_node, _ in jobs.values() if its_node == replica]
+            self.pushed_counts.add(replica, -len(sizes), -sum(sizes))
         return jobs
 
     def pushed(self, path: bytes) -> Applying | None:

@@ -38,7 +38,7 @@ class PeerLosses:
         self._work = work
         self._sources = sources
         self._brakes = brakes
-        self.approvals = Approvals(lambda node: self._board.addresses.get(node, ""))
+        self.approvals = Approvals(lambda replica: self._board.addresses.get(replica, ""))
         self.approvals.here = {
             maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
         }
@@ -168,9 +168,9 @@ class PeerLosses:
         if len(peers) <= limits.PEERS_KEPT_MAX:
             return
         members = self._board.index.noted_below(MEMBER)
-        strangers = [node for node in peers if node not in members and node not in self._board.peers]
-        for node in strangers[: max(0, len(strangers) - limits.PEERS_KEPT_MAX // 2)]:
-            self._board.index.forget_peer(node)
+        strangers = [replica for replica in peers if replica not in members and replica not in self._board.peers]
+        for replica in strangers[: max(0, len(strangers) - limits.PEERS_KEPT_MAX // 2)]:
+            self._board.index.forget_peer(replica)
 
     def carriers(self, path: bytes, maker: str) -> set[str]:
         """The peers whose links announced a version by `maker` that we do not have; "~" for a restored version."""
@@ -212,6 +212,6 @@ def _is_by(offer: Offer, maker: str) -> bool:
     return offer.record.stamp.maker == maker and offer.peer != NOBODY
 
 
-def _counter(record: Record, node: str) -> int:
+def _counter(record: Record, replica: str) -> int:
     """The latest change of a node that a record includes."""
-    return next((counter for maker, counter in record.vector if maker == node), 0)
+    return next((counter for maker, counter in record.vector if maker == replica), 0)

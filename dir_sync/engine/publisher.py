@@ -41,12 +41,12 @@ class Publisher:
     def peer_came(self, peer: Contact) -> None:
         self.subscribers[peer.replica] = Subscriber(peer)
 
-    def peer_gone(self, node: str) -> None:
-        del self.subscribers[node]
+    def peer_gone(self, replica: str) -> None:
+        del self.subscribers[replica]
 
-    def is_up_to_date(self, node: str) -> bool:
+    def is_up_to_date(self, replica: str) -> bool:
         """True if everything in the index was announced to that peer."""
-        peer = self.subscribers[node]
+        peer = self.subscribers[replica]
         return peer.told_last and not peer.summary and peer.sent >= self._board.index.sequence
 
     def waits_for_acknowledgements(self) -> bool:
@@ -90,11 +90,11 @@ class Publisher:
                 del fresh[record.path]  # the path changed once more since
         cache: dict[object, Told] = {}
         sends: list[tuple[Told, list[str]]] = []
-        for node in sorted(self._board.peers):
-            peer, subscriber = self._board.peers[node], self.subscribers[node]
+        for replica in sorted(self._board.peers):
+            peer, subscriber = self._board.peers[replica], self.subscribers[replica]
             if not peer.has_asked or subscriber.sent != before or peer.connection.queued > limits.OUTBOX_BYTES_MAX:
                 continue
-            if self.check_seeding(node):
+            if self.check_seeding(replica):
                 given = subscriber.seeding.contents
                 assert given is not None
                 for path, change in fresh.items():
@@ -110,7 +110,7 @@ class Publisher:
                 at = next(same, len(sends))
                 if at == len(sends):
                     sends.append((told, []))
-                sends[at][1].append(node)
+                sends[at][1].append(replica)
                 peer.standing.told(told.message)
                 at += 1
                 peer.connection.queued += told.size
@@ -131,10 +131,10 @@ class Publisher:
             elif note.path not in sources or not is_deletion:
                 self._board.tell(note)
 
-    def check_seeding(self, node: str) -> bool:
+    def check_seeding(self, replica: str) -> bool:
         """True if that peer is sent contents without asking: it came with an empty folder, and no other peer could give
         them."""
-        seeding = self.subscribers[node].seeding
+        seeding = self.subscribers[replica].seeding
         if seeding.contents is None or len(self._board.peers) > 1 or seeding.has_announced:
             seeding.end()
             return False
@@ -143,8 +143,8 @@ class Publisher:
     def seeding_lags(self) -> bool:
         """True while a peer that is being seeded still has much to install. The scan then waits, so that each file is
         read once for both the scan and the peer."""
-        for node, subscriber in self.subscribers.items():
-            if self.check_seeding(node) and subscriber.pushes.total > limits.PULL_WINDOW_BYTES // 2:
+        for replica, subscriber in self.subscribers.items():
+            if self.check_seeding(replica) and subscriber.pushes.total > limits.PULL_WINDOW_BYTES // 2:
                 if self._board.now.mono_ms - subscriber.pushes.acked_ms <= STALLED_MS // 20:
                     return True
                 subscriber.seeding.end()  # the peer does not keep up
@@ -182,9 +182,9 @@ class Publisher:
         elif rows:
             self.seed(peer.replica, {})
 
-    def seed(self, node: str, contents: dict[int, bytes]) -> None:
+    def seed(self, replica: str, contents: dict[int, bytes]) -> None:
         """Send a page with the contents that were read for it."""
-        subscriber = self.subscribers[node]
+        subscriber = self.subscribers[replica]
         seeding = subscriber.seeding
         fresh: dict[bytes, Fresh] = {}
         rows = []
@@ -196,13 +196,13 @@ class Publisher:
             data = contents.get(number)
             if data is not None and len(data) == record.size:
                 fresh[record.path] = Fresh(record, None, data, None, None, None)
-                self._board.tell(notes.Sent(record.path, self._board.name_of(node), record.size))
+                self._board.tell(notes.Sent(record.path, self._board.name_of(replica), record.size))
                 if seeding.contents is not None:
                     seeding.contents.add(record.content)
         until = seeding.page[-1][0]
         seeding.page = []
         for told in tell(self._board.folder, subscriber, rows, fresh, until, {}):
-            self._board.send(node, told.message, told.size)
+            self._board.send(replica, told.message, told.size)
         subscriber.sent = until
         self._board.run_once_more()
 
@@ -241,10 +241,12 @@ class Publisher:
         """Announce the backlog to peers that lag behind. Of peers that lag by a page or more, only some are served in
         one turn, in rotation."""
         nodes = sorted(self._board.peers)
-        nodes = [node for node in nodes if node > self._pumped] + [node for node in nodes if node <= self._pumped]
+        nodes = [replica for replica in nodes if replica > self._pumped] + [
+            replica for replica in nodes if replica <= self._pumped
+        ]
         left = _PUMPS_MAX
-        for node in nodes:
-            subscriber = self.subscribers[node]
+        for replica in nodes:
+            subscriber = self.subscribers[replica]
             if self._board.announcements.rows and subscriber.sent == self._board.announcements.rows[0][0] - 1:
                 continue  # the current changes are announced to it in a moment
             if self._board.index.sequence - subscriber.sent < limits.CHANGES_MAX // 10:
@@ -254,7 +256,7 @@ class Publisher:
                 self.send_backlog(subscriber)
                 if subscriber.sent != before:
                     left -= 1
-                    self._pumped = node
+                    self._pumped = replica
             else:
                 self._board.run_once_more()
 

@@ -62,32 +62,32 @@ class Queries:
 
     def ask_peers(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
         self.inquiries.begin(id_, self._board.now.mono_ms)
-        for node in sorted(self._board.peers):
-            if not self._board.peers[node].has_asked:
+        for replica in sorted(self._board.peers):
+            if not self._board.peers[replica].has_asked:
                 continue
             for number, question in enumerate(questions):
-                wire_id = self.inquiries.asked(id_, node, number)
+                wire_id = self.inquiries.asked(id_, replica, number)
                 if isinstance(question, HistoryRequest):
-                    self._board.send(node, changed(question, folder=self._board.folder, id=wire_id), 200)
+                    self._board.send(replica, changed(question, folder=self._board.folder, id=wire_id), 200)
                 else:
                     size = 70 * len(question.digests)
-                    self._board.send(node, HaveRequest(self._board.folder, wire_id, question.digests), size)
+                    self._board.send(replica, HaveRequest(self._board.folder, wire_id, question.digests), size)
         self._board.run_once_more()
 
     def on_conflicts_settled(self, losers: tuple[Loser, ...]) -> None:
-        for node in sorted(self._board.peers):
+        for replica in sorted(self._board.peers):
             for at in range(0, len(losers), limits.PAGE_RECORDS_MAX):
                 some = losers[at : at + limits.PAGE_RECORDS_MAX]
-                if self._board.peers[node].has_asked:
-                    self._board.send(node, Settle(self._board.folder, some), 200 * len(some))
+                if self._board.peers[replica].has_asked:
+                    self._board.send(replica, Settle(self._board.folder, some), 200 * len(some))
 
     def on_history_request(self, peer: Contact, request: HistoryRequest) -> None:
         versions = []
         if peer.connection.queued < limits.OUTBOX_BYTES_MAX:
             versions = self._board.index.newest_versions(request.path, request.limit, request.conflicts)
         kept = [
-            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, node)
-            for _, path, kind, size, content, mtime, mode, time_ns, why, node in versions
+            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, replica)
+            for _, path, kind, size, content, mtime, mode, time_ns, why, replica in versions
             if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
         ]
         for at in range(0, max(len(kept), 1), _KEPT_PAGE):
@@ -102,16 +102,16 @@ class Queries:
         """Answer requests for contents in pieces, the peers in rotation: some hundred look-ups in a turn."""
         left = _LOOKUPS_MAX
         while self._questions and left > 0:
-            node, link, request, at, which = self._questions.popleft()
-            peer = self._board.peers.get(node)
+            replica, link, request, at, which = self._questions.popleft()
+            peer = self._board.peers.get(replica)
             if peer is None or peer.link != link:
                 continue
             some = request.digests[at : at + _LOOKUPS_MAX // 2]
             left -= len(some)
             which += [at + number for number, digest in enumerate(some) if self._board.index.has_content(digest)]
             if at + len(some) < len(request.digests):
-                self._questions.append((node, link, request, at + len(some), which))
+                self._questions.append((replica, link, request, at + len(some), which))
             else:
-                self._board.send(node, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
+                self._board.send(replica, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
         if self._questions:
             self._board.run_once_more()

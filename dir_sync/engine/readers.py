@@ -27,9 +27,9 @@ class ReadersFilter:
         self._board = board
         self._told: set[str] = set()  # peers about whose ignored changes people were told
 
-    def peer_gone(self, node: str) -> None:
+    def peer_gone(self, replica: str) -> None:
         """Report its ignored changes again at the next connection."""
-        self._told.discard(node)
+        self._told.discard(replica)
 
     def allowed(self, peer: Contact, message: Message) -> Message | None:
         """The part of the message that the peer may send; None: nothing."""

@@ -97,8 +97,8 @@ class Scan:
             self._board.tell(notes.Scanned(count, size))
             if self._board.index.any_offers():
                 self._board.plan_queue.add_all_offers()
-            for node in sorted(self._board.peers):
-                self._intake.ask_state(self._board.peers[node])
+            for replica in sorted(self._board.peers):
+                self._intake.ask_state(self._board.peers[replica])
             self._board.run_once_more()
 
     def on_listed(self, listing: Listing) -> None:

@@ -78,32 +78,32 @@ class Sources:
         """This file can be copied again."""
         self._avoided.pop((path, fp), None)
 
-    def may_be_asked(self, node: str, content: bytes) -> bool:
-        holder = holder_of(node)
+    def may_be_asked(self, replica: str, content: bytes) -> bool:
+        holder = holder_of(replica)
         return holder in self._board.peers and content not in self._missing_there[holder]
 
-    def note_missing(self, node: str, content: bytes) -> None:
+    def note_missing(self, replica: str, content: bytes) -> None:
         """The peer announced the content and could not give it. It is not asked again until it announces it anew."""
-        self._missing_there[node].add(content)
+        self._missing_there[replica].add(content)
 
-    def no_longer_missing(self, node: str, content: bytes) -> bool:
+    def no_longer_missing(self, replica: str, content: bytes) -> bool:
         """The peer announced the content. True if it had been missing there."""
-        missing = self._missing_there[node]
+        missing = self._missing_there[replica]
         if content not in missing:
             return False
         missing.remove(content)
         return True
 
-    def forget_missing(self, node: str) -> bool:
+    def forget_missing(self, replica: str) -> bool:
         """The peer may have its missing contents again. True if there were any."""
-        missing, self._missing_there[node] = self._missing_there[node], set()
+        missing, self._missing_there[replica] = self._missing_there[replica], set()
         return bool(missing)
 
     def peer_came(self, peer: Contact) -> None:
         self._missing_there[peer.replica] = set()
 
-    def peer_gone(self, node: str) -> None:
-        del self._missing_there[node]
+    def peer_gone(self, replica: str) -> None:
+        del self._missing_there[replica]
 
     def is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
         """False if no connected peer has the wanted content, and no file here has it either."""

@@ -52,7 +52,7 @@ class SyncReport:
         """Peers that have everything this node has, and from which this node has everything."""
         if not self._is_settled():
             return []
-        return [node for node, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
+        return [replica for replica, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
 
     def _is_in_sync(self, peer: Contact) -> bool:
         return (
@@ -78,12 +78,12 @@ class SyncReport:
             or self._brakes.own.held
         )
 
-    def lacked_by(self, node: str) -> Lack | None:
+    def lacked_by(self, replica: str) -> Lack | None:
         """What a connected peer lacks of ours, by its own count; None: it has not reported yet."""
-        standing = self._board.peers[node].standing if node in self._board.peers else Standing()
+        standing = self._board.peers[replica].standing if replica in self._board.peers else Standing()
         if standing.lacks is None:
             return None
-        counted, sent = standing.lacks_as_of, self._publisher.subscribers[node].sent
+        counted, sent = standing.lacks_as_of, self._publisher.subscribers[replica].sent
         if standing.news <= counted:  # everything announced since came from this peer
             counted = max(counted, sent)
         return (
@@ -92,14 +92,14 @@ class SyncReport:
             else standing.lacks.plus(self._board.index.rows_come_to(counted))
         )
 
-    def lacked_from(self, node: str) -> Lack:
+    def lacked_from(self, replica: str) -> Lack:
         """What this node lacks of a peer's announcements."""
-        lack = self._board.index.wanted_from(node)
-        lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(node), 0))
+        lack = self._board.index.wanted_from(replica)
+        lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(replica), 0))
         here = sum(
             fetch.received
             for fetch in self._transfers.large.values()
-            if fetch.base is None and self._board.index.offer(fetch.target.path, node) is not None
+            if fetch.base is None and self._board.index.offer(fetch.target.path, replica) is not None
         )
         lack = lack._replace(bytes=max(0, lack.bytes - here))
         return lack.plus(Lack(self._brakes.own.held_files, self._brakes.own.held_bytes, 0))
@@ -113,16 +113,16 @@ class SyncReport:
         self.lacks_due_ms = None
         if self._board.scanning:
             return
-        for node in sorted(self._board.peers):
-            peer = self._board.peers[node]
-            known = self._board.index.peer(node)
+        for replica in sorted(self._board.peers):
+            peer = self._board.peers[replica]
+            known = self._board.index.peer(replica)
             if not (peer.has_asked and peer.was_asked) or known is None:
                 continue
             earliest_ms = peer.standing.earliest_ms()
             if earliest_ms > self._board.now.mono_ms:  # what is missing for a moment only is not reported
                 self.lacks_due_ms = min(earliest_ms, self.lacks_due_ms or earliest_ms)
                 continue
-            lack = self.lacked_from(node)
+            lack = self.lacked_from(replica)
             due_ms = peer.standing.due_ms(lack)
             if due_ms is None:
                 continue
@@ -130,7 +130,7 @@ class SyncReport:
                 self.lacks_due_ms = min(due_ms, self.lacks_due_ms or due_ms)
                 continue
             peer.standing.say(lack, self._board.now.mono_ms)
-            self._board.send(node, Lacks(self._board.folder, known.seen, *lack), 100)
+            self._board.send(replica, Lacks(self._board.folder, known.seen, *lack), 100)
 
     def on_lacks(self, peer: Contact, message: Lacks) -> None:
         standing = peer.standing
@@ -167,7 +167,7 @@ class SyncReport:
             return
         self.in_sync = peers
         self._sync_told_ms = now
-        self._board.tell(notes.InSync(tuple(self._board.name_of(node) for node in sorted(peers))))
+        self._board.tell(notes.InSync(tuple(self._board.name_of(replica) for replica in sorted(peers))))
 
     def troubled(self) -> list[tuple[bytes, str, bool]]:
         """Paths with a newer version elsewhere that cannot be installed here: path, reason, whether it is tried

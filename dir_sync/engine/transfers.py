@@ -131,15 +131,15 @@ class TransferTable:
         window.users += 1
         self.holders[peer.replica] = Holder(window)
 
-    def peer_gone(self, node: str) -> None:
+    def peer_gone(self, replica: str) -> None:
         for path, fetch in self._work.arrivals.fetches():
-            if fetch.peer == node:
+            if fetch.peer == replica:
                 self.forget(fetch)
                 self.drop_stage(fetch, fetch.base is not None)
                 self._board.plan_queue.add(path)
-        self._pulls.pop(node, None)
+        self._pulls.pop(replica, None)
         self._board.plan_queue.room_came()
-        self.holders.pop(node).window.users -= 1
+        self.holders.pop(replica).window.users -= 1
 
     def notice_room(self) -> None:
         """Another folder of a connection may have left room for more in its window."""

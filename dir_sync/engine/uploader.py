@@ -62,9 +62,9 @@ class Uploader:
     def peer_came(self, peer: Contact) -> None:
         self._served[peer.replica] = _Served()
 
-    def peer_gone(self, node: str) -> None:
-        self.active.gone(node)
-        del self._served[node]
+    def peer_gone(self, replica: str) -> None:
+        self.active.gone(replica)
+        del self._served[replica]
 
     @property
     def has_parked(self) -> bool:

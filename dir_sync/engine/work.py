@@ -79,9 +79,9 @@ class WorkTable:
         """Those of `paths` at which nothing is active and no obstacle exists."""
         return self.obstacles.not_at(self.not_at_work(paths))
 
-    def begin_pushed(self, intent: int, node: str, items: list[ApplyItem]) -> None:
+    def begin_pushed(self, intent: int, replica: str, items: list[ApplyItem]) -> None:
         """Begin jobs for files that a peer pushed with their content."""
-        self.jobs.begin_pushed(intent, node, items)
+        self.jobs.begin_pushed(intent, replica, items)
         self.expected.add_all(items)
 
     def set_aside(self, source: bytes, path: bytes) -> None:
@@ -174,9 +174,9 @@ class WorkTable:
         for path in self.out_of_reach.paths():
             if not (self._is_planned(path, timers) or self.is_at_work(path) or board.index.offers(path)):
                 yield f"{path!r} waits for a content, and nobody announces anything there"
-        for node in self.rooms.peers():
-            if node not in board.peers:
-                yield f"paths wait for room at {node}, who is not connected"
+        for replica in self.rooms.peers():
+            if replica not in board.peers:
+                yield f"paths wait for room at {replica}, who is not connected"
         if self.rooms and not (
             self.arrivals.is_fetching or board.run_again or board.plan_queue.has_room_come or board.scanning
         ):
