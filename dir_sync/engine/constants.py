@@ -33,6 +33,7 @@ TIMES_MAX = 10_000  # folders whose mtimes are to be set or announced
 PLAN_MAX = 800  # paths planned in one turn ...
 TELL_TOGETHER_MS = 40
 RETRY_MS = 1_000
+READER = "reader "  # prefix of an index note, before the id of a peer whose own changes were ignored: it was read-only
 MEMBER = "member "  # prefix of an index note, before the id of a node that has shared most of the folder with us
 BRAKED_AT = "brake time "  # index note: since when (wall clock, ns) that is held
 TROUBLE_RETRY_MS = (2_000, 30_000)  # first and longest wait after an error of the disk

@@ -31,7 +31,7 @@ from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.uploads import Upload
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import MEMBER, NOBODY
+from dir_sync.engine.constants import MEMBER, NOBODY, READER
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.publisher import Publisher
@@ -93,6 +93,11 @@ class Intake:
         if known is None:
             known = PeerSeen(0, None)
             self._board.index.set_peer(event.peer, known)
+        if event.may_write == bool(self._board.index.noted(READER + event.peer)):
+            self._board.index.note(READER + event.peer, int(not event.may_write))
+            if event.may_write:  # what was ignored while it was read-only counts now
+                known = known._replace(seen=0)
+                self._board.index.set_peer(event.peer, known)
         self._links += 1
         self._peer_losses.forget_strangers()
         peer = Contact(event.peer, hello.name, event.connection or Connection(self._links), event.may_write)

@@ -13,9 +13,11 @@ from tests.pair import FOLDER, OneNode, Pair
 class WithReader(Pair):
     """`two` may not write, as `one` sees it."""
 
+    may_write = False
+
     def link(self) -> None:
         self.linked = True
-        for here, there, may_write in ((self.one, self.two, False), (self.two, self.one, True)):
+        for here, there, may_write in ((self.one, self.two, self.may_write), (self.two, self.one, True)):
             here.inbox.append(PeerUp(there.index.replica, self.hello(there), "10.0.0.2", may_write))
         self.run()
 
@@ -56,6 +58,21 @@ def test_nothing_that_it_does_to_files_counts() -> None:
     edit(pair.one, b"file 0", b"changed by a writer")
     pair.run()
     assert pair.two.disk.tree()[b"file 0"][1] == b"changed by a writer"
+
+
+def test_what_it_has_counts_once_it_may_write() -> None:
+    """It was invited anew, and has the same index as before."""
+    pair = linked()
+    edit(pair.two, b"new", b"made by a reader")
+    pair.run()
+    assert b"new" not in pair.one.disk.tree()
+    pair.may_write = True
+    pair.restart(pair.two)
+    assert pair.one.disk.tree()[b"new"][1] == b"made by a reader"
+    seen = pair.one.index.peer(pair.two.index.replica)
+    assert seen is not None
+    pair.restart(pair.two)
+    assert pair.one.index.peer(pair.two.index.replica) == seen, "its whole state is sent once"
 
 
 def test_what_it_says_word_for_word() -> None:
