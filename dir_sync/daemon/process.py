@@ -1,5 +1,4 @@
-"""The process of a node: it waits for its folder, shares it until a signal comes, and waits again after a passing
-error.
+"""The process of a node: it waits for its folder, shares it until a signal comes, and waits again after an error.
 
 In:   a Config, and the signals as an Ending. Out: the exit code of the process.
 Rule: if the folder is gone, or the index cannot be written, the node pauses and continues by itself. Other commands can
