@@ -7,6 +7,7 @@ HYPOTHESIS_PROFILE=thorough (or pytest --hypothesis-profile=thorough) looks twen
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -29,6 +30,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 os.environ.pop(
     "PYTHON", None
 )  # PYTHON=... scripts/test chose who runs us: the scripts that we test are to find one on their own
+
+signal.signal(
+    signal.SIGHUP, signal.SIG_DFL
+)  # nohup leaves it ignored, and the nodes that tests start would ignore it, too
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -36,6 +36,8 @@ from dir_sync.reporting.log import logger
 
 __all__ = ["Share"]
 
+_LOCK_WAIT_S = 2.0  # commands that run without a node have the lock for a moment
+
 
 class Share:
     """The folder, opened and locked. Only the engine's thread may use `engine`, and `index` once that thread runs."""
@@ -49,7 +51,7 @@ class Share:
         self._opened = ExitStack()
         try:
             self._disk = self._open_disk()
-            self._lock = state.lock(self.path)
+            self._lock = state.lock(self.path, wait_s=_LOCK_WAIT_S)
             self._opened.callback(os.close, self._lock)
             self._disk.shut_all()
             self.index = state.open_index(self.path, dice)

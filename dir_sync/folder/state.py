@@ -25,12 +25,13 @@ __all__ = ["AT_REST", "lock", "open_index"]
 AT_REST = "at rest"
 """Index note: the index lists everything in the history. 0 while a version may be displaced and not recorded."""
 
+_LOCK_POLL_S = 0.05
 _BESIDE_BYTES = 64 * 1024  # the minimum size of SQLite's files beside a database
 
 
-def lock(root: bytes) -> int:
-    """A handle that locks the folder until it is closed. ConfigError if another program has the lock, or if it cannot
-    be made."""
+def lock(root: bytes, wait_s: float = 0.0) -> int:
+    """A handle that locks the folder until it is closed. ConfigError if another program has the lock for longer than
+    `wait_s` seconds, or if it cannot be made."""
     path = root + b"/" + limits.RESERVED_NAME
     if not _is_in(root, path):
         raise ConfigError(f"{show(path)} has to be a folder on the same file system as {show(root)}, not a link")
@@ -40,7 +41,7 @@ def lock(root: bytes) -> int:
     except OSError as error:
         raise ConfigError(f"{show(path)} cannot be created: {error.strerror}") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_within(handle, wait_s)
     except OSError as error:
         owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         os.close(handle)
@@ -55,6 +56,19 @@ def lock(root: bytes) -> int:
     except OSError:
         pass  # a full disk: the process id is only for people
     return handle
+
+
+def _lock_within(handle: int, wait_s: float) -> None:
+    """BlockingIOError if another program has the lock at the end of the wait."""
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_LOCK_POLL_S)
 
 
 def open_index(root: bytes, dice: random.Random) -> Index:

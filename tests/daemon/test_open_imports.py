@@ -75,7 +75,7 @@ def test_a_closed_node_loads_it_and_one_that_cannot_does_not_start(tmp_path: Pat
     done = started(tmp_path, "with", "--key-file", key_file)
     assert done.stdout.splitlines() == ["loaded: _cffi_backend cryptography", "exit 0"], done.stderr
     assert "closed mesh" in done.stderr
-    assert "open" not in done.stderr
+    assert "the mesh is open" not in done.stderr
 
 
 def test_a_closed_node_loads_one_openssl_and_no_pairing() -> None:

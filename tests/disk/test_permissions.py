@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dir_sync.core.model import Stat
+from dir_sync.disk.linux import Kernel
 from dir_sync.ports import Disk, DiskError, NewFile, Trouble
 from tests.disk.worlds import (
     AS_ROOT,
@@ -148,8 +149,13 @@ def test_folders_in_each_other_are_opened_from_above(ours: RealWorld) -> None:
 def test_a_batch_opens_a_folder_once_and_nobody_is_told(ours: RealWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     os.chmod(b"folder", 0o555)
     modes: list[int] = []
-    change = ours.kernel.change_mode
-    monkeypatch.setattr(ours.kernel, "change_mode", lambda fd, mode: (modes.append(mode), change(fd, mode)))
+    change = type(ours.kernel).change_mode
+
+    def changed(kernel: Kernel, fd: int, mode: int) -> None:
+        modes.append(mode)
+        change(kernel, fd, mode)
+
+    monkeypatch.setattr(type(ours.kernel), "change_mode", changed)
     with ours.disk.batch():
         for number in range(9):
             ours.disk.create(b"folder/%d" % number).close()

@@ -37,6 +37,14 @@ def test_nothing_is_written_through_a_link(root: bytes, tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_command_that_has_the_lock_for_a_moment_is_waited_for(root: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_command = state.lock(root)
+    with pytest.raises(ConfigError, match="already running"):
+        state.lock(root)
+    monkeypatch.setattr(state.time, "sleep", lambda seconds: os.close(of_command))
+    os.close(state.lock(root, wait_s=60))
+
+
 @pytest.mark.parametrize("what", ["missing", "empty"])
 def test_an_index_that_is_lost_is_said(root: bytes, what: str, caplog: pytest.LogCaptureFixture) -> None:
     opened(root)
