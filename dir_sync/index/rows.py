@@ -24,6 +24,11 @@ __all__ = ["Row", "Rows"]
 
 _DECODED_MAX = 20_000  # decoded rows that are cached; at most some 10 MB
 _FETCH_ROWS = 400  # rows read with one query
+# A search for each path. For "(parent,name) IN (VALUES ...)" SQLite reads the whole table as soon as there are two.
+_ROWS_OF = (
+    f"WITH wanted(wanted_parent,wanted_name) AS (VALUES {{}}) SELECT {RECORD_COLUMNS},seq,fp"
+    " FROM wanted CROSS JOIN row ON parent=wanted_parent AND name=wanted_name"
+)
 _new = tuple.__new__  # half the cost of calling the named tuple
 
 
@@ -187,9 +192,9 @@ class Rows:
             for path in some:
                 parent, _, name = path.rpartition(b"/")
                 keys += (parent, name)
-            marks = ",".join(["(?,?)"] * len(some))
             # A dirty row may be missing in the database, but its path is in _decoded and therefore not in `todo`.
-            found = {row.record.path: row for row in self._select(f"(parent,name) IN (VALUES {marks})", keys)}
+            columns = self._database.execute(_ROWS_OF.format(",".join(["(?,?)"] * len(some))), keys)
+            found = {row.record.path: row for row in map(_row, columns)}
             for path in some:
                 self._remember(path, found.get(path))
 

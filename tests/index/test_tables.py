@@ -45,6 +45,34 @@ def rows_in(base: Database) -> Rows:
     return rows
 
 
+def test_many_rows_are_read_without_a_scan_of_the_table() -> None:
+    base = database()
+    rows = rows_in(base)
+    paths = [b"d%d/f%d" % (number % 7, number) for number in range(500)]
+    for number, path in enumerate(paths):
+        rows.put(record(path, at=number + 1), b"")
+    base.commit(durable=False)
+    other = rows_in(database(image=base.copy()))
+    asked: list[tuple[str, list[object]]] = []
+    execute = other._database.execute
+
+    def noted(query: str, keys: list[object] = []) -> sqlite3.Cursor:  # noqa: B006
+        asked.append((query, keys))
+        return execute(query, keys)
+
+    other._database.execute = noted  # type: ignore[assignment, method-assign]
+    other.fetch([*paths, b"nothing", b"d1/nothing"])
+    assert asked
+    for query, keys in asked:
+        plan = [step for *_, step in execute("EXPLAIN QUERY PLAN " + query, keys)]
+        assert "SCAN row" not in plan
+        assert any(step.startswith("SEARCH row ") for step in plan)
+    asked.clear()
+    assert [row and row.record.stamp.ns for row in map(other.get, paths)] == list(range(1, 501))
+    assert other.get(b"nothing") is other.get(b"d1/nothing") is None
+    assert not asked, "what was fetched is not asked of the database again"
+
+
 # --- codec and bloom -------------------------------------------------------------------------------------------------
 
 
