@@ -12,7 +12,7 @@ import stat
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.reporting.output import meant
 
 __all__ = [
@@ -202,4 +202,4 @@ def _shown(text: str) -> str:
     try:
         return show(os.fsencode(text))
     except UnicodeEncodeError:  # the locale cannot represent an invalid path
-        return show(text.encode("utf-8", "surrogateescape"))
+        return show_text(text)

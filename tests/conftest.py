@@ -27,9 +27,8 @@ settings.register_profile("ci", _patient, max_examples=100)
 settings.register_profile("thorough", _patient, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-os.environ.pop(
-    "PYTHON", None
-)  # PYTHON=... scripts/test chose who runs us: the scripts that we test are to find one on their own
+# PYTHON=... scripts/test chose who runs us. The scripts that we test are to find one on their own.
+os.environ.pop("PYTHON", None)
 
 signal.signal(
     signal.SIGHUP, signal.SIG_DFL

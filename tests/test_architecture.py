@@ -382,7 +382,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "security.keeper": {"security.files", "security.store"},
     "security.inviting": {"security.frames", "security.keeper", "utils"},
     "security.joining": {"config", "security.files", "security.frames", "security.store"},
-    "security.meeting": {"security.keeper"},
+    "security.meeting": {"security.frames", "security.keeper"},
     "security.invitations": {"security.inviting"},
     "security.callers": {
         *("config", "reporting.log", "reporting.shell", "security.invitations", "security.keeper", "security.meeting"),
@@ -596,12 +596,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.parser": {"config", "reporting.output", "reporting.shell"},
     "cli.options": {"", "cli.parser", "config", "folder.root", "utils", "reporting.shell"},
     "cli.mesh": {
-        *("cli.parser", "config", "folder.state", "reporting.output", "reporting.shell", "security.files"),
-        *("security.process", "security.store"),
+        *("cli.dialogue", "cli.parser", "config", "folder.state", "reporting.output", "reporting.shell"),
+        *("security.files", "security.process", "security.store"),
     },
     "cli.status_words": {"reporting.log", "reporting.shell"},
     "cli.commands": {
         *(
+            "cli.dialogue",
             "cli.parser",
             "cli.status_words",
             "config",

@@ -112,6 +112,17 @@ def link(one: Place, two: Place) -> tuple[Node, Node]:
     return here.node, there.node
 
 
+def talking(one: Place, two: Place) -> tuple[Node, Node]:
+    """A link on which both sides have asked for the other's state."""
+    here, there = link(one, two)
+    request = StateRequest("default", "1d", 0)
+    there.send(Outbound(request, 0))
+    here.send(Outbound(request, 0))
+    one.until(came(request))
+    two.until(came(request))
+    return here, there
+
+
 def said(sock: socket.socket) -> bytes:
     """Everything until the other side closes."""
     data = b""
@@ -204,12 +215,7 @@ def test_a_link_on_which_something_illegal_should_be_said_ends(one: Place, two: 
 
 
 def test_words_overtake_bulk(one: Place, two: Place) -> None:
-    here, there = link(one, two)
-    request = StateRequest("default", "1d", 0)
-    there.send(Outbound(request, 0))
-    here.send(Outbound(request, 0))
-    one.until(came(request))
-    two.until(came(request))
+    here, _ = talking(one, two)
     data = bytes(limits.CHUNK_BYTES)
     for number in range(400):
         here.send(Outbound(Chunks((Piece(number, 0, data),)), len(data)))
@@ -228,12 +234,7 @@ def test_words_overtake_bulk(one: Place, two: Place) -> None:
 
 def test_a_peer_that_is_never_read_from_is_bounded(one: Place, two: Place) -> None:
     """What waits for the engine is bounded: the reader stops, and goes on when it is told."""
-    here, there = link(one, two)
-    request = StateRequest("default", "1d", 0)
-    there.send(Outbound(request, 0))
-    here.send(Outbound(request, 0))
-    one.until(came(request))
-    two.until(came(request))
+    here, there = talking(one, two)
     data = bytes(limits.CHUNK_BYTES)
     for number in range(400):
         here.send(Outbound(Chunks((Piece(number, 0, data),)), len(data)))
@@ -252,12 +253,7 @@ def test_a_peer_that_is_never_read_from_is_bounded(one: Place, two: Place) -> No
 
 def test_a_doubted_peer_that_has_no_room_keeps_its_link(one: Place, two: Place) -> None:
     """Its kernel answers all the time that there is no room: no silence."""
-    here, there = link(one, two)
-    request = StateRequest("default", "1d", 0)
-    there.send(Outbound(request, 0))
-    here.send(Outbound(request, 0))
-    one.until(came(request))
-    two.until(came(request))
+    here, there = talking(one, two)
     data = bytes(limits.CHUNK_BYTES)
     count = 3 * limits.INBOX_BYTES_PER_LINK_MAX // len(data)
     for number in range(count):

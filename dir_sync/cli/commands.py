@@ -13,14 +13,15 @@ import time
 from typing import TYPE_CHECKING
 
 from dir_sync import config
+from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.parser import checked, command_parser, count
 from dir_sync.cli.status_words import render
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Why
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.core.status import Status
 from dir_sync.folder import root
-from dir_sync.network.control import Answer, NoDaemon, ask
+from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, listed
 from dir_sync.reporting.output import say
@@ -334,7 +335,7 @@ def _restore_losers(client: HistoryClient, losers: list[Entry]) -> None:
         client.check(entry)
     for entry in losers:
         client.restore(entry)
-        on = " on " + show(entry.on.encode("utf-8", "surrogateescape")) if entry.holder else ""
+        on = " on " + show_text(entry.on) if entry.holder else ""
         say(f"{full(entry.version.path)}: restored ({_which(entry)}{on})")
     client.finish()
 
@@ -342,21 +343,14 @@ def _restore_losers(client: HistoryClient, losers: list[Entry]) -> None:
 def _ask(text: str, question: Answer) -> Answer:
     """The answer of the node that runs on a folder; ConfigError if there is none."""
     text = config.existing(text)
-    if reason := root.paused(text):
-        raise ConfigError(f"the node is paused: {reason}; it will resume by itself")
+    refuse_if_paused(text)  # before anything else: its folder may be gone
     folder = config.checked_folder(text)
-    name = show(os.fsencode(text))
-    try:
-        answer = ask(folder, question)
-    except NoDaemon:
-        reason = root.reason_against(folder)
+    answer = answer_or_none(folder, question, text)
+    if answer is None:
+        name, reason = show(os.fsencode(text)), root.reason_against(folder)
         raise ConfigError(
             f"no node is running for {name}: {reason}"
             if reason
             else f"no node is running for {name}; to start one: {shell.command(text)}"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"the node for {name} does not answer: {error.strerror or error}") from None
-    if "error" in answer:
-        raise ConfigError(str(answer["error"]), config.USAGE if answer.get("exit_code") == config.USAGE else 1)
+        )
     return answer

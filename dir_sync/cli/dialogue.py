@@ -27,12 +27,16 @@ __all__ = [
     "address_of",
     "agree",
     "answer_of",
+    "answer_or_none",
     "ask_node",
     "ask_until",
     "command_parser",
     "duration",
+    "has_terminal",
     "is_agreed",
+    "line_of_person",
     "peer_of",
+    "refuse_if_paused",
     "time_words",
 ]
 
@@ -59,16 +63,28 @@ def add_network(parser: Parser, listens: bool = True) -> None:
 
 
 def ask_node(folder: str, question: Answer) -> Answer | None:
-    """The answer of the node that runs on a folder; None if there is none. ConfigError if it is an error."""
+    """The answer of the node that runs on a folder; None if there is none. ConfigError if it is paused, or the answer is an
+    error."""
+    refuse_if_paused(folder)
+    return answer_or_none(folder, question, folder)
+
+
+def refuse_if_paused(folder: str) -> None:
+    """ConfigError if the node of this folder waits for it."""
     if reason := root.paused(folder):
         raise ConfigError(f"the node is paused: {reason}; it will resume by itself")
+
+
+def answer_or_none(folder: str, question: Answer, named: str) -> Answer | None:
+    """What a node says that is not paused; None if none runs. `named`: the folder, as the user calls it. ConfigError if the
+    answer is an error."""
     try:
         answer = ask(folder, question)
     except NoDaemon:
         return None
     except OSError as error:
         raise ConfigError(
-            f"the node for {show(os.fsencode(folder))} does not answer: {error.strerror or error}"
+            f"the node for {show(os.fsencode(named))} does not answer: {error.strerror or error}"
         ) from None
     if "error" in answer:
         raise ConfigError(str(answer["error"]), config.USAGE if answer.get("exit_code") == config.USAGE else 1)
@@ -114,11 +130,21 @@ def agree(text: str, yes: bool) -> None:
 
 
 def is_agreed(text: str, what: str = "Go on?") -> bool:
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not has_terminal():
         raise ConfigError(f"{text} This needs your consent: run it in a terminal, or with --yes")
-    sys.stderr.write(f"{text} {what} [y/N] ".replace("  ", " "))
+    answer = line_of_person(f"{text} {what} [y/N] " if what else f"{text} [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def has_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def line_of_person(prompt: str) -> str:
+    """What a person types at the terminal. The prompt goes to stderr: stdout is for results."""
+    sys.stderr.write(prompt)
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return sys.stdin.readline()
 
 
 def duration(text: str) -> int:

@@ -7,7 +7,6 @@ Rule: before anyone may lose or receive something, the command asks a person; a 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,9 @@ from dir_sync.cli.dialogue import (
     ask_until,
     command_parser,
     duration,
+    has_terminal,
     is_agreed,
+    line_of_person,
     peer_of,
     time_words,
 )
@@ -128,14 +129,8 @@ def _closing(name: str, peers: list[str]) -> str:
     shown = show(os.fsencode(name))
     if not peers:
         return f"From now on {shown} is closed: only machines that join with a code get anything."
-    verb = "shares" if len(peers) == 1 else "share"
-    gets = "gets" if len(peers) == 1 else "get"
-    join = "joins" if len(peers) == 1 else "join"
-    return (
-        f"From now on {shown} is closed. {listed(peers)}, which {verb} it openly now, {gets} nothing more until it {join}."
-        if len(peers) == 1
-        else f"From now on {shown} is closed. {listed(peers)}, which {verb} it openly now, {gets} nothing more until they {join}."
-    )
+    shares, gets, joins = ("shares", "gets", "it joins") if len(peers) == 1 else ("share", "get", "they join")
+    return f"From now on {shown} is closed. {listed(peers)}, which {shares} it openly now, {gets} nothing more until {joins}."
 
 
 def _how_to_join(code: str, lasts_s: int) -> str:
@@ -281,11 +276,9 @@ def _locked(folder: str, lock: Callable[[bytes], int]) -> Iterator[None]:
 
 
 def _ask_for_code() -> str:
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not has_terminal():
         raise ConfigError("which code? Write it after DIR, as 'invite' printed it")
-    sys.stderr.write("the code that 'invite' printed on the other machine: ")
-    sys.stderr.flush()
-    return sys.stdin.readline()
+    return line_of_person("the code that 'invite' printed on the other machine: ")
 
 
 def _count_files(folder: str) -> int:

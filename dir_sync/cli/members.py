@@ -209,4 +209,4 @@ def _spread(folder: str, answer: Answer, stay: list[Answer]) -> tuple[int, list[
         found = ask_until(folder, {"command": "members"}, lambda answer: True, RESTART_S)
     on = {one["identity"] for one in found["members"] if one["on"]}
     waiting = [one["name"] for one in stay if not one["me"] and one["identity"] not in on]
-    return 1 + len(stay) - 1 - len(waiting), waiting
+    return len(stay) - len(waiting), waiting

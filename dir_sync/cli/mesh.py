@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 from dir_sync import config
+from dir_sync.cli.dialogue import has_terminal, is_agreed
 from dir_sync.cli.parser import command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import SECRET_BYTES, MeshKey
@@ -123,10 +123,9 @@ def leave(argv: list[str]) -> int:
 
 def _agrees(question: str) -> bool:
     """Ask on the terminal. ConfigError if there is none."""
-    if not sys.stdin or not sys.stdin.isatty():
+    if not has_terminal():
         raise ConfigError("nobody can be asked here: if you are sure, add --yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return is_agreed(question, "")
 
 
 def _no_key(folder: str) -> str:

@@ -49,6 +49,7 @@ __all__ = [
     "same_meta",
     "same_version",
     "show",
+    "show_text",
     "size_of",
     "text_of_vector",
     "unstamped",
@@ -359,6 +360,11 @@ def show(path: bytes, width: int = 200) -> str:
     if not text.isprintable() or "\\" in text:
         text = "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def show_text(text: str) -> str:
+    """As `show`, for a name or a path that is text already. Surrogates stand for bytes that are not UTF-8."""
+    return show(text.encode("utf-8", "surrogateescape"))
 
 
 def from_shown(text: str) -> bytes | None:

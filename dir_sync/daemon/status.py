@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from dir_sync.config import Config
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.share import Share
@@ -32,7 +32,7 @@ def status_of(
     return Status(
         folder=show(os.fsencode(config.folder)),
         folder_name=config.folder_name,
-        name=_shown(config.name),
+        name=show_text(config.name),
         node=node,
         replica=index.replica,
         mesh=mesh,
@@ -55,7 +55,7 @@ def status_of(
             Receiving(show(path), peer, here, size) for path, peer, here, size, _, _ in engine.transfers.progress()
         ),
         uploads=tuple(
-            Sending(show(one.path), _shown(engine.board.name_of(one.peer)), sent, one.size)
+            Sending(show(one.path), show_text(engine.board.name_of(one.peer)), sent, one.size)
             for one, sent in engine.uploader.progress()
         ),
         held=_held(share, peers),
@@ -66,7 +66,7 @@ def _peers(share: Share, peers: ConnectedPeers, in_sync: list[str]) -> tuple[Pee
     engine = share.engine
     return tuple(
         PeerStatus(
-            name=_shown(engine.board.name_of(replica)),
+            name=show_text(engine.board.name_of(replica)),
             node=node.id,
             replica=replica,
             address=node.address,
@@ -93,7 +93,7 @@ def _held(share: Share, peers: ConnectedPeers) -> tuple[HeldChange, ...]:
     held += [(node, one) for node, some in sorted(brakes.held_elsewhere.items()) for one in some]
     return tuple(
         HeldChange(
-            at=_shown(share.engine.board.name_of(at)) if at else "",
+            at=show_text(share.engine.board.name_of(at)) if at else "",
             by=show(peers.name_of(one.maker)),
             here=one.maker == mine,
             missing=one.maker == (at or mine),
@@ -102,7 +102,3 @@ def _held(share: Share, peers: ConnectedPeers) -> tuple[HeldChange, ...]:
         )
         for at, one in held
     )
-
-
-def _shown(name: str) -> str:
-    return show(name.encode("utf-8", "surrogateescape"))

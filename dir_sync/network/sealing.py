@@ -21,7 +21,7 @@ from dir_sync.core.keys import Gate as GateKey
 from dir_sync.core.keys import Role
 from dir_sync.core.link_handshake import Door, Member
 from dir_sync.core.messages import MemberRow, Members
-from dir_sync.core.model import show
+from dir_sync.core.model import show_text
 from dir_sync.core.noise import Suite
 from dir_sync.core.peers.sealed_beacon import SealedPresence
 from dir_sync.core.status import MeshStatus
@@ -79,9 +79,7 @@ class MeshSealing:
         removal = self.keeper.removal
         if removal is None:
             return self._status
-        return replace(
-            self._status, removed_by=show(removal.by.encode("utf-8", "surrogateescape")), removed_s=removal.at_s
-        )
+        return replace(self._status, removed_by=show_text(removal.by), removed_s=removal.at_s)
 
     def stop(self) -> None:
         """End the conversations with callers that are no members."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from dir_sync.core import notes
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, listed, logger
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
 
@@ -132,7 +132,7 @@ class Sentences:
             case notes.PeerBehind(peer, files, size):
                 logger.info("%s still lacks %s (%s)", peer, how_many(files, "file"), human_bytes(size))
             case notes.InSync(peers):
-                logger.info("everything is in sync with %s", listed([_shown(name) for name in peers]))
+                logger.info("everything is in sync with %s", listed([show_text(name) for name in peers]))
             case notes.SentDelta(path, peer, size, travelled):
                 logger.info(
                     "sent %s to %s as a delta: %s instead of %s",
@@ -183,7 +183,7 @@ class Sentences:
             case notes.StillHeld(peer):
                 logger.warning(
                     "HELD: what %s did still waits for your decision; to see it: %s",
-                    _shown(peer),
+                    show_text(peer),
                     self._command("status"),
                 )
             case notes.LossHeldThere(path, peer, files):
@@ -196,7 +196,7 @@ class Sentences:
                 logger.warning(
                     "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine"
                     " but the one that did it:",
-                    peer, "this node" if maker is None else _shown(maker), how_many(files, "file"), show(path),
+                    peer, "this node" if maker is None else show_text(maker), how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("let it happen", "undo it everywhere", maker is None)
             case notes.Decided(_, maker, files, is_approved):
@@ -273,10 +273,6 @@ def _in_words(peer: str, size: int) -> dict[str, str]:
         "source": f" from {peer}" if peer else "",
         "size": f" ({human_bytes(size)})" if size else "",
     }
-
-
-def _shown(name: str) -> str:
-    return show(name.encode("utf-8", "surrogateescape"))
 
 
 def _part(note: notes.Fetched | notes.SentLarge) -> str:

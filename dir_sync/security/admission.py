@@ -21,7 +21,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.keys import KEY_TEXT_CHARS_MAX, Gate, KeyTextError, MeshKey
 from dir_sync.core.link_handshake import Credentials
 from dir_sync.core.membership import Charter, Membership, taken
-from dir_sync.core.model import show
+from dir_sync.core.model import show_text
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import logger
 from dir_sync.security import files, store
@@ -77,7 +77,7 @@ def key_in(key_file: str) -> MeshKey:
     try:
         key = MeshKey.from_text(data[: KEY_TEXT_CHARS_MAX + 1].decode("ascii", "replace"))
     except KeyTextError as error:
-        raise ConfigError(f"{_shown(key_file)} cannot be used: {error}") from None
+        raise ConfigError(f"{show_text(key_file)} cannot be used: {error}") from None
     return key
 
 
@@ -89,12 +89,12 @@ def _later(folder: str, kept: store.Kept, given: MeshKey, key_file: str) -> stor
     if given.generation < ours.generation:
         logger.warning(
             "%s is old: its key %s has generation %d; this node has %s, generation %d, and goes on with that",
-            _shown(key_file), given.fingerprint, given.generation, ours.fingerprint, ours.generation,
+            show_text(key_file), given.fingerprint, given.generation, ours.fingerprint, ours.generation,
         )  # fmt: skip
         return kept
     logger.warning(
         "%s has a later key, %s, generation %d: it takes the place of %s, generation %d",
-        _shown(key_file), given.fingerprint, given.generation, ours.fingerprint, ours.generation,
+        show_text(key_file), given.fingerprint, given.generation, ours.fingerprint, ours.generation,
     )  # fmt: skip
     charter = Charter(given.generation, given.id, {}, kept.membership.charter.removed)
     membership = taken(kept.membership, charter, ours.gate.secret, ())
@@ -104,7 +104,7 @@ def _later(folder: str, kept: store.Kept, given: MeshKey, key_file: str) -> stor
 def _lost(folder: str, marker: str) -> str:
     which = f"the closed mesh {marker}" if marker else "a closed mesh"
     return (
-        f"{_shown(folder)} belongs to {which}, and its key is not on this machine (or this is another user's HOME): give"
+        f"{show_text(folder)} belongs to {which}, and its key is not on this machine (or this is another user's HOME): give"
         f" it with --key-file FILE, or leave the mesh: {shell.command('leave', folder)}"
     )
 
@@ -112,10 +112,6 @@ def _lost(folder: str, marker: str) -> str:
 def _differs(folder: str, ours: str, key_file: str, given: MeshKey) -> str:
     which = f"the closed mesh {ours}" if ours else "a closed mesh"
     return (
-        f"{_shown(folder)} belongs to {which}, and {_shown(key_file)} holds the key of another one, {given.fingerprint}:"
+        f"{show_text(folder)} belongs to {which}, and {show_text(key_file)} holds the key of another one, {given.fingerprint}:"
         f" to go over to that, leave the first: {shell.command('leave', folder)}"
     )
-
-
-def _shown(path: str) -> str:
-    return show(path.encode("utf-8", "surrogateescape"))

@@ -17,7 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.keys import fingerprint_of
 from dir_sync.core.link_handshake import Another
 from dir_sync.core.membership import Meeting
-from dir_sync.core.model import PeerError, show
+from dir_sync.core.model import PeerError, show_text
 from dir_sync.core.sealed import Opener, Sealer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, logger
@@ -110,7 +110,7 @@ class Callers:
             logger.warning("%s", error)
             return
         if member is not None:
-            logger.info("%s has joined the mesh with a code", _shown(member.name))
+            logger.info("%s has joined the mesh with a code", show_text(member.name))
 
     def _meet(self, sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another) -> None:
         name = self._name(peer)
@@ -173,7 +173,7 @@ class Callers:
 
     def _name(self, peer: Another) -> str:
         known = self._keeper.membership.everybody().get(peer.identity)
-        return f"a machine ({peer.identity[:8]})" if known is None else _shown(known.name)
+        return f"a machine ({peer.identity[:8]})" if known is None else show_text(known.name)
 
 
 def _hang_up(sock: socket.socket) -> None:
@@ -181,7 +181,3 @@ def _hang_up(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass  # it has ended by itself
-
-
-def _shown(name: str) -> str:
-    return show(name.encode("utf-8", "surrogateescape"))

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.folder import user_state
 from dir_sync.reporting import shell
 
@@ -93,15 +93,8 @@ def read_kept(keys: int, name: str) -> bytes | None:
 
 def write_kept(keys: int, name: str, data: bytes) -> None:
     """Replace that file in one step. ConfigError."""
-    new = f"{name}.new"
     try:
-        try:
-            os.unlink(new, dir_fd=keys)  # a crash has left it
-        except FileNotFoundError:
-            pass
-        _create(new, data, keys)
-        os.rename(new, name, src_dir_fd=keys, dst_dir_fd=keys)
-        os.fsync(keys)
+        _replace(name, data, keys)
     except OSError as error:
         path = os.path.join(user_state.state_path(_KEYS), name)
         raise ConfigError(f"the key cannot be kept in {_shown(path)}: {error.strerror}") from error
@@ -189,17 +182,10 @@ def write_marker(folder: str, fingerprint: str) -> None:
     if marker_of(folder) == fingerprint:
         return
     path = os.fsencode(folder) + _MARKER
-    new = path + b".new"
     try:
-        try:
-            os.unlink(new)
-        except FileNotFoundError:
-            pass
-        _create(os.fsdecode(new), fingerprint.encode("ascii") + b"\n", None)
-        os.rename(new, path)
         parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(parent)
+            _replace(os.path.basename(os.fsdecode(path)), fingerprint.encode("ascii") + b"\n", parent)
         finally:
             os.close(parent)
     except OSError as error:
@@ -264,6 +250,18 @@ def _check_private(path: str, found: os.stat_result, mode: str, may_be_roots: bo
         )
 
 
+def _replace(name: str, data: bytes, folder: int) -> None:
+    """Replace that file in one step, and sync it. OSError."""
+    new = f"{name}.new"
+    try:
+        os.unlink(new, dir_fd=folder)  # a crash has left it
+    except FileNotFoundError:
+        pass
+    _create(new, data, folder)
+    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
 def _create(path: str, data: bytes, folder: int | None) -> None:
     """OSError; then there is no such file."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -325,4 +323,4 @@ def _is_in(keys: int, name: str) -> bool:
 
 
 def _shown(path: str) -> str:
-    return show(os.fsencode(path)) if "\0" not in path else show(path.encode("utf-8", "surrogateescape"))
+    return show(os.fsencode(path)) if "\0" not in path else show_text(path)

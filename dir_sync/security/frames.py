@@ -11,7 +11,7 @@ import time
 
 from dir_sync.core.link_handshake import HEAD_BYTES
 
-__all__ = ["Frames"]
+__all__ = ["Frames", "allow_until"]
 
 _PIECE = 64 * 1024
 
@@ -47,7 +47,12 @@ class Frames:
         return bytes(data)
 
     def _wait(self) -> None:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise OSError("it took too long")
-        self._socket.settimeout(left)
+        allow_until(self._socket, self._until)
+
+
+def allow_until(sock: socket.socket, until: float) -> None:
+    """The next step on `sock` is over by then (time.monotonic). TimeoutError, an OSError, if that is past."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("it took too long")
+    sock.settimeout(left)

@@ -11,7 +11,6 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
@@ -86,12 +85,12 @@ def join(
                 if not agree(_run(address, port, code, static, name, None)[0]):
                     raise Declined
                 agree = None
-            host, welcome = _run(address, port, code, static, name, lambda got: _keep(folder, got, static))
+            host, kept = _run(address, port, code, static, name, lambda welcome: _keep(folder, welcome, static))
         except (OSError, PeerError, PairingError) as error:
             reasons.append(f"{address}: {getattr(error, 'strerror', None) or error}")
             continue
-        assert welcome is not None
-        return _kept(welcome, static), host
+        assert kept is not None
+        return kept, host
     if reasons:
         raise ConfigError(
             f"not joined ({'; '.join(reasons)}): ask for a new code there, and name the machine with --peer"
@@ -103,8 +102,8 @@ def join(
 
 
 def _run(
-    address: str, port: int, code: Code, static: bytes, name: str, keep: Callable[[Welcome], None] | None
-) -> tuple[Host, Welcome | None]:
+    address: str, port: int, code: Code, static: bytes, name: str, keep: Callable[[Welcome], Kept] | None
+) -> tuple[Host, Kept | None]:
     """One connection. Without `keep` it ends when the inviter has proved itself. OSError; PairingError."""
     with socket.create_connection((address, port), _CONNECT_S) as sock:
         frames = Frames(sock, RUN_S)
@@ -127,21 +126,18 @@ def _run(
             welcome = run.on_welcome(frames.receive(FRAME_BYTES_MAX))
         except OSError:
             raise PairingError("another machine has used the code") from None
-        keep(welcome)
+        kept = keep(welcome)
         frames.send(run.stored())
-    return host, welcome
+    return host, kept
 
 
-def _kept(welcome: Welcome, static: bytes) -> Kept:
+def _keep(folder: str, welcome: Welcome, static: bytes) -> Kept:
     me = identity_of(public_of(static))
     told = {one.identity: one for one in welcome.members if one.identity not in (me, welcome.host.identity)}
     mine = Membership(
         me, welcome.key.role.value, welcome.charter, welcome.older, {welcome.host.identity: welcome.host}, told
     )
-    return Kept(welcome.key, replace(mine, told=told), static)
-
-
-def _keep(folder: str, welcome: Welcome, static: bytes) -> None:
-    kept = _kept(welcome, static)
+    kept = Kept(welcome.key, mine, static)
     store.save(folder, kept)  # before the mark: a folder that is marked has a key
     files.write_marker(folder, kept.key.fingerprint)
+    return kept

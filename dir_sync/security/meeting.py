@@ -17,6 +17,7 @@ from dir_sync.core.membership import Meeting
 from dir_sync.core.model import PeerError
 from dir_sync.core.rekeying import FRAME_BYTES_MAX, Rekeying
 from dir_sync.core.sealed import Opener, Sealer
+from dir_sync.security.frames import allow_until
 from dir_sync.security.keeper import Keeper
 
 __all__ = ["WITHIN_S", "Outcome", "talk"]
@@ -45,18 +46,10 @@ def talk(sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another, kee
         return None if side.was_removed else side.verdict
 
 
-def _wait(sock: socket.socket, until: float) -> None:
-    """The next step on `sock` is over by then. OSError if that is past."""
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("it took too long")
-    sock.settimeout(left)
-
-
 def _send(sock: socket.socket, sealer: Sealer, frames: list[bytes], until: float) -> None:
     for frame in frames:
         for record in sealer.records([len(frame).to_bytes(HEAD_BYTES, "big"), frame]):
-            _wait(sock, until)
+            allow_until(sock, until)
             sock.sendall(record)
 
 
@@ -76,7 +69,7 @@ def _frames(sock: socket.socket, opener: Opener, until: float) -> Iterator[bytes
         if n:
             have += room[:n]
             continue
-        _wait(sock, until)
+        allow_until(sock, until)
         buffer = opener.buffer()
         came = sock.recv_into(buffer)
         buffer.release()
@@ -91,7 +84,7 @@ def _part(sock: socket.socket, until: float) -> None:
         sock.shutdown(socket.SHUT_WR)
         more = b"."
         while more:
-            _wait(sock, until)
+            allow_until(sock, until)
             more = sock.recv(4096)
     except OSError:
         pass

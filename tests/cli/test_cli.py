@@ -290,7 +290,7 @@ def test_what_an_approval_decided_and_who_still_asks(
     said: str,
 ) -> None:
     empty: dict[str, object] = {"files": 0, "missing": 0, "missing_here": 0, "elsewhere": 0, "others": []}
-    monkeypatch.setattr("dir_sync.cli.commands.ask", lambda *_: empty | answer)
+    monkeypatch.setattr("dir_sync.cli.dialogue.ask", lambda *_: empty | answer)
     assert cli.main(["approve", "shared"]) == code
     out, err = capsys.readouterr()
     assert (err if code else out) == said + "\n"
@@ -450,7 +450,7 @@ def test_the_command_comes_first(daemon: Daemon, folder: str, capsys: pytest.Cap
 def test_the_status_of_another_version_is_one_line(
     folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dir_sync.cli.commands.ask", lambda *_: {"folder": folder, "a key of that version": 1})
+    monkeypatch.setattr("dir_sync.cli.dialogue.ask", lambda *_: {"folder": folder, "a key of that version": 1})
     assert cli.main(["status", folder]) == 1
     said = capsys.readouterr()
     assert not said.out

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.events import PeerUp, Received
-from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
+from dir_sync.core.events import Received
+from dir_sync.core.messages import State
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.engine import in_vain
+from tests.engine.pairs.made_up import join, run
 from tests.pair import FOLDER, Clock, OneNode, Pair
 
 PEER = "aa"
@@ -32,21 +33,6 @@ def node() -> OneNode:
     run(node)
     join(node, PEER)
     return node
-
-
-def run(node: OneNode) -> None:
-    for _ in range(40):
-        while node.turn():
-            node.sends.clear()
-        node.clock.ms += 50
-
-
-def join(node: OneNode, peer: str) -> None:
-    hello = Hello(PROTOCOL, "0d" + peer, peer, "1", 6000, (FolderIndex(FOLDER, peer, 0),))
-    node.inbox.append(PeerUp(peer, hello, "10.0.0.66"))
-    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.replica, 0, 0)))
-    node.inbox.append(Received(peer, State(FOLDER, 0, True, ())))
-    run(node)
 
 
 def tell(node: OneNode, *records: Record, peer: str = PEER) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.events import PeerDown, PeerUp, Received, Touched, Urgency
-from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
+from dir_sync.core.events import PeerDown, Received, Touched, Urgency
+from dir_sync.core.messages import State
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.retention import Retention
 from dir_sync.core.safeguard.brake import Limits
+from tests.engine.pairs.made_up import join, run
 from tests.pair import FOLDER, LIMITS, Clock, OneNode, Pair
 
 
@@ -27,21 +28,6 @@ def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
     return node
 
 
-def run(node: OneNode, ms: int = 2_000) -> None:
-    for _ in range(ms // 50):
-        while node.turn():
-            node.sends.clear()
-        node.clock.ms += 50
-
-
-def join(node: OneNode, peer: str) -> None:
-    hello = Hello(PROTOCOL, "0d" + peer, peer, "1", 6000, (FolderIndex(FOLDER, peer, 0),))
-    node.inbox.append(PeerUp(peer, hello, "10.0.0.66"))
-    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.replica, 0, 0)))
-    node.inbox.append(Received(peer, State(FOLDER, 0, True, ())))
-    run(node, 500)
-
-
 def tombstones(node: OneNode) -> int:
     return sum(row.record.kind == Kind.ABSENT for row in node.index.rows_after(0, 100_000))
 
@@ -56,7 +42,7 @@ def made(path: bytes, kind: Kind, peer: str, number: int) -> Record:
 
 def test_tombstones_of_what_was_never_here(node: OneNode) -> None:
     for peer in ("aa", "bb", "cc", "dd"):
-        join(node, peer)
+        join(node, peer, 500)
         gone = tuple(made(b"never %s %d" % (peer.encode(), number), Kind.ABSENT, peer, number) for number in range(100))
         node.inbox.append(Received(peer, State(FOLDER, 100, False, gone)))
         run(node)
@@ -67,7 +53,7 @@ def test_tombstones_of_what_was_never_here(node: OneNode) -> None:
     assert not node.engine.is_busy
     node.boot()
     run(node)
-    join(node, "ee")
+    join(node, "ee", 500)
     node.inbox.append(Received("ee", State(FOLDER, 1, False, (made(b"one more", Kind.ABSENT, "ee", 1),))))
     run(node)
     assert tombstones(node) == 70, "it is remembered over restarts"
@@ -75,7 +61,7 @@ def test_tombstones_of_what_was_never_here(node: OneNode) -> None:
 
 def test_what_was_here_is_remembered_however_much_it_is(node: OneNode) -> None:
     """Else it would come back from whoever has not heard that it is gone."""
-    join(node, "aa")
+    join(node, "aa", 500)
     rows = [node.index.get(b"%d" % number) for number in range(4)]
     for number, row in enumerate(rows):
         assert row is not None
@@ -90,7 +76,7 @@ def test_what_was_here_is_remembered_however_much_it_is(node: OneNode) -> None:
 
 
 def test_what_a_stranger_announced_and_never_delivered(node: OneNode) -> None:
-    join(node, "aa")
+    join(node, "aa", 500)
     some = tuple(made(b"never %d" % number, Kind.FILE, "aa", number) for number in range(100))
     node.inbox.append(Received("aa", State(FOLDER, 100, False, some)))
     run(node)
@@ -107,7 +93,7 @@ def test_what_a_stranger_announced_and_never_delivered(node: OneNode) -> None:
 def test_strangers_are_forgotten(node: OneNode) -> None:
     for number in range(40):
         peer = f"{number:04x}"
-        join(node, peer)
+        join(node, peer, 500)
         node.index.note("name " + peer, "somebody")
         node.inbox.append(PeerDown(peer, "lost"))
         run(node, 100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,9 +14,9 @@ from dir_sync.core.link_handshake import HEAD_BYTES, SECOND_BYTES
 
 from ..changes import write
 from ..checker import wait_equal, wait_for
-from ..lan import Lan, Node, faketime_library
+from ..lan import Lan, faketime_library
 from .mesh import SOON_S, inviting, join, key_of, on_one_key, start
-from .tools import key_file, sniffed
+from .tools import answers, key_file, sniffed
 
 pytestmark = pytest.mark.lan
 
@@ -25,21 +24,6 @@ NOBODY = 65534
 _SECOND_FRAME = HEAD_BYTES + SECOND_BYTES
 YEAR_S = 365 * 86400 + 21_600
 CENTURY = (("1970", -56 * YEAR_S), ("2100", 74 * YEAR_S))
-
-
-def said_again(place: Node, target: Node, stream: bytes) -> bytes:
-    """What a node answers a stranger who says what somebody else has said before."""
-    with place.inside():
-        sock = socket.create_connection((target.address, target.port), timeout=10)
-    answer = b""
-    with sock:
-        try:
-            sock.sendall(stream)
-            while more := sock.recv(65536):
-                answer += more
-        except (ConnectionResetError, BrokenPipeError):
-            pass
-    return answer
 
 
 def test_a_recorded_session_that_is_sent_again_is_not_answered(new_lan: Callable[..., Lan]) -> None:
@@ -63,7 +47,7 @@ def test_a_recorded_session_that_is_sent_again_is_not_answered(new_lan: Callable
                 wait_for(lambda node=node: "TCP port" in node.log(this_run=True), SOON_S, "it runs again")
         for (source, _, target, port), stream in recorded:
             has_called = port == 6000
-            answer = said_again(lan[2], members[target if has_called else source], stream)
+            answer = answers(lan[2], members[target if has_called else source], stream)
             # A second message at most, which only the maker of that ephemeral key can open; nothing after it.
             assert len(answer) <= (_SECOND_FRAME if is_new and has_called else 0)
     write(lan[1].dir / "after", b"all that")

@@ -17,8 +17,8 @@ from ..changes import write
 from ..checker import wait_equal, wait_for
 from ..hostile.test_starving import flooded
 from ..hostile.victims import Victims, more_addresses
-from ..lan import Lan, Node
-from .tools import Relay, inflatable, key_file, sniffed
+from ..lan import Lan
+from .tools import Relay, answers, inflatable, key_file, sniffed
 
 pytestmark = pytest.mark.lan
 
@@ -31,21 +31,6 @@ def closed(lan: Lan, count: int = 2) -> None:
         write(node.dir / f"from {node}", node.name.encode())
         node.start("--key-file", key_file(lan))
     wait_equal([node.dir for node in lan.nodes[:count]], SOON_S)
-
-
-def answers(place: Node, target: Node, said: bytes) -> bytes:
-    """All that a node says to a stranger until it hangs up."""
-    with place.inside():
-        sock = socket.create_connection((target.address, target.port), timeout=10)
-    data = b""
-    with sock:
-        try:
-            sock.sendall(said)
-            while more := sock.recv(65536):
-                data += more
-        except (ConnectionResetError, BrokenPipeError):
-            pass
-    return data
 
 
 def test_probes_get_no_byte_and_members_are_served(new_lan: Callable[..., Lan]) -> None:
