@@ -114,7 +114,7 @@ class FileSync:
     def perform(self, job: Job, is_given_up: Callable[[], bool] = lambda: False) -> Event | None:
         """Perform one job. Whatever the disk does, the answer is an event. Raises Stopped when the program ends.
         `is_given_up`: the peer that asked for the result has disconnected."""
-        self._unsigned.let_go_of_old()
+        self._unsigned.release_old()
         match job:
             case ListJob():
                 with self._disk.batch():
@@ -138,7 +138,7 @@ class FileSync:
                 return self._deltas.sign(job)
             case DiscardJob(names, _, tokens, unsigned):
                 if unsigned:
-                    self._unsigned.let_go_of_all()
+                    self._unsigned.release_all()
                 for token in tokens:
                     self._downloads.close(token)
                 self._staging.discard(names)
@@ -155,4 +155,4 @@ class FileSync:
         """Close the open staging files; they are kept, to be continued."""
         self._downloads.close_all()
         self._appends.close_all()
-        self._unsigned.let_go_of_all()
+        self._unsigned.release_all()

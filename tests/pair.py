@@ -11,7 +11,6 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
-    InVain,
     NewReplica,
     PeerDown,
     PeerUp,
@@ -19,6 +18,7 @@ from dir_sync.core.events import (
     Report,
     Send,
     Tell,
+    UselessAnnouncements,
 )
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.notes import Note
@@ -101,7 +101,7 @@ class OneNode:
                 self.sends.append(effect)
             elif isinstance(effect, Report):
                 self.reports.append(effect)
-            elif isinstance(effect, InVain):
+            elif isinstance(effect, UselessAnnouncements):
                 self.vain[effect.peer] += effect.announcements
             elif not isinstance(effect, Drop | NewReplica):
                 done = self.sync.perform(effect)

@@ -116,9 +116,9 @@ class Soak:
         evidence: Path | None = None,
     ) -> None:
         self.lan, self.say, self.evidence = lan, say, evidence
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.fault_every_s, self.check_every_s, self.settle_s = fault_every_s, check_every_s, settle_s
-        self.faults = Faults(lan, self.dice, start, spared=(lan[0],))
+        self.faults = Faults(lan, self.rng, start, spared=(lan[0],))
         self.ledger = Ledger(seed)
         self.users = [User(self.ledger, node.dir, seed, pause_s=pause_s) for node in lan]
         self.report = Report()
@@ -161,9 +161,9 @@ class Soak:
             if next_s > until_s + self.fault_every_s / 2:
                 holds(lambda: True, max(0.0, until_s - self.elapsed()), "people work")
                 return
-            deck = deck or self.dice.sample(FAULTS, len(FAULTS))
+            deck = deck or self.rng.sample(FAULTS, len(FAULTS))
             name = deck.pop()
-            getattr(self.faults, name)(self.fault_every_s * self.dice.uniform(0.2, 0.6))
+            getattr(self.faults, name)(self.fault_every_s * self.rng.uniform(0.2, 0.6))
             self.report.faults[name] += 1
             holds(lambda: True, max(0.0, next_s - self.elapsed()), "people work")
 

@@ -16,7 +16,7 @@ IMPURE = {
     *("queue", "random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl"),
     *("subprocess", "sys", "tempfile", "threading", "time", "uuid"),
 }
-"""What the core must not import: I/O, clocks, threads, dice, logs."""
+"""What the core must not import: I/O, clocks, threads, random numbers, logs."""
 
 
 TIMELESS = {"asyncio", "logging", "random", "secrets", "socket", "threading", "time", "uuid"}

@@ -17,7 +17,7 @@ from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.parser import checked, command_parser, count
 from dir_sync.cli.status_words import render
 from dir_sync.config import ConfigError
-from dir_sync.core.jobs import Why
+from dir_sync.core.jobs import Cause
 from dir_sync.core.model import show, show_text
 from dir_sync.core.status import Status
 from dir_sync.folder import root
@@ -35,10 +35,10 @@ __all__ = ["approve", "conflicts", "history_", "reject", "restore", "status", "u
 _NO_CONFLICTS = "no conflicts"
 _NOTHING_HELD = "nothing is held: there is nothing to decide"
 _DISPLACED = {
-    Why.REPLACED: "replaced",
-    Why.DELETED: "deleted",
-    Why.CONFLICT: "that lost a conflict",
-    Why.RECOVERED: "found",
+    Cause.REPLACED: "replaced",
+    Cause.DELETED: "deleted",
+    Cause.CONFLICT: "that lost a conflict",
+    Cause.RECOVERED: "found",
 }
 _TIMES = "10m (ago; s, m, h, d, w), 14:30, 2026-11-21, or '2026-11-21 14:30'"
 

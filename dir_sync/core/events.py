@@ -66,14 +66,14 @@ class Decided(NamedTuple):
     approve: bool
 
 
-class ConflictsSettled(NamedTuple):
+class ConflictsDismissed(NamedTuple):
     """A person at this node has seen these losers of conflicts, and our index marks them so. The peers need not list
     them any more."""
 
     losers: tuple[Loser, ...]
 
 
-class Recalled(NamedTuple):
+class RestoreRequested(NamedTuple):
     """A person wants paths back as they were. `holders`: for contents that are not here, the peers that have them."""
 
     wanted: tuple[Before, ...]
@@ -121,7 +121,7 @@ class Drained(NamedTuple):
 
 
 Event = (
-    Touched | Moved | Blind | Decided | ConflictsSettled | Recalled | Inquired | Ticked | Listed | Looked | Applied
+    Touched | Moved | Blind | Decided | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed | Looked | Applied
     | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
 )  # fmt: skip
 
@@ -152,7 +152,7 @@ class Report(NamedTuple):
     answers: tuple[tuple[str, int, History | Have], ...]
 
 
-class InVain(NamedTuple):
+class UselessAnnouncements(NamedTuple):
     """A peer made so many announcements that changed nothing here."""
 
     peer: str
@@ -169,4 +169,4 @@ class Tell(NamedTuple):
     note: Note
 
 
-Effect = Job | Send | Drop | InVain | NewReplica | Tell | Report
+Effect = Job | Send | Drop | UselessAnnouncements | NewReplica | Tell | Report

@@ -42,7 +42,7 @@ class Looked(NamedTuple):
 # Change the tree; displaced content goes into the history
 
 
-class Why(Enum):
+class Cause(Enum):
     """Why a version was moved into the history."""
 
     REPLACED = "replaced"
@@ -62,7 +62,7 @@ class Version(NamedTuple):
     mtime: int
     mode: int
     time_ns: int
-    why: Why
+    why: Cause
     node: str  # the node whose change displaced it
 
 
@@ -79,7 +79,7 @@ class Before(NamedTuple):
     node: str
 
 
-class Act(Enum):
+class TreeOp(Enum):
     INSTALL = "install"  # a file, link or folder gets the name
     REMOVE = "remove"  # the entry goes into the history; an empty folder is just removed
     MOVE = "move"  # a file of ours is renamed
@@ -90,10 +90,10 @@ class ApplyItem(NamedTuple):
     """One change of the tree. If it finds anything but what it expects, it changes nothing and reports CHANGED."""
 
     path: bytes
-    act: Act
+    act: TreeOp
     target: Record
     expect: bytes  # fingerprint of what is there now; b"": nothing
-    why: Why
+    why: Cause
     data: bytes | None = None  # the content itself ...
     copy_path: bytes | None = None  # ... or a file of ours with that content, in the tree or in the history ...
     copy_fp: bytes = b""  # (its fingerprint; b"" in the history, where nothing changes)

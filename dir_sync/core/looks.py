@@ -45,7 +45,7 @@ class Folder(NamedTuple):
 # Found
 
 
-class Look(Enum):
+class LookOutcome(Enum):
     SAME = "same"  # unchanged since `fp`
     FOUND = "found"
     ABSENT = "absent"
@@ -84,7 +84,7 @@ class Seen(NamedTuple):
     """
 
     path: bytes
-    look: Look
+    look: LookOutcome
     kind: Kind = Kind.ABSENT
     size: int = 0
     content: bytes = b""

@@ -37,7 +37,7 @@ class Unable:
         return bool(self._unfit)
 
     def hold(self, path: bytes, unfit: Unfit) -> None:
-        self.let_go(path)
+        self.release(path)
         self._unfit[path] = unfit
         if unfit.by is not None:
             self._behind.setdefault(unfit.by, {})[path] = None
@@ -47,7 +47,7 @@ class Unable:
         other = "another name in its folder" if by == path else show(by)
         self.hold(path, Unfit(f"this disk takes the name for that of {other}", by))
 
-    def let_go(self, path: bytes, only_names: bool = False) -> None:
+    def release(self, path: bytes, only_names: bool = False) -> None:
         """The path may be tried again. `only_names`: only if its name was the reason."""
         unfit = self._unfit.get(path)
         if unfit is None or (only_names and unfit.by is None):

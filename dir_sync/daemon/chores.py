@@ -37,7 +37,7 @@ class Chores:
         performer: Performer,
         narrator: Narrator,
         inbox: Inbox,
-        dice: random.Random,
+        rng: random.Random,
         warn_once: Callable[[str], None],
         end_share: Callable[[], None],
     ) -> None:
@@ -46,7 +46,7 @@ class Chores:
         self._performer = performer
         self._narrator = narrator
         self._inbox = inbox
-        self._dice = dice
+        self._rng = rng
         self._warn_once = warn_once
         self._end_share = end_share
         mono = time.monotonic()
@@ -73,7 +73,7 @@ class Chores:
         if self._performer.is_commit_due(mono):
             self._performer.commit(durable=False)
         if mono >= self._next_scan:
-            self._next_scan = mono + _RESCAN_S * self._dice.uniform(0.8, 1.2)
+            self._next_scan = mono + _RESCAN_S * self._rng.uniform(0.8, 1.2)
             self._inbox.put(Blind(b"", ""))
         if self._has_blind_spots and mono >= self._next_poll:
             self._next_poll = mono + _POLL_S

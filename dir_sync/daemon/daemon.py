@@ -66,17 +66,15 @@ class Daemon:
         node that goes over to another key. Raises ConfigError if something cannot be had."""
         self._config = config
         self._end_share = end_share
-        self._dice = random.Random()
-        self._node_id = NodeId(config.folder, self._dice)
+        self._rng = random.Random()
+        self._node_id = NodeId(config.folder, self._rng)
         self._throttle = Throttle()
         self._inbox = Inbox(self._throttle)
         self._once = once or Once()
         self._opened = ExitStack()
         self.threads = Threads(end_share)
         try:
-            self.share = Share(
-                config, self._node_id.instance[:8], self._dice, self._inbox, self._throttle, self.threads
-            )
+            self.share = Share(config, self._node_id.instance[:8], self._rng, self._inbox, self._throttle, self.threads)
             self._opened.callback(self.share.close)
             self._sealing = self._open_mesh(was_closed)
             self._manager = self._open_manager()
@@ -218,7 +216,7 @@ class Daemon:
         tags = folder_tags([config.folder_name])
         mono_ms = time.monotonic_ns() // 1_000_000
         node_id, replica = self._node_id, share.index.replica
-        roster = Roster(node_id.value, node_id.instance, self._dice, mono_ms, config.peers, tags, replica)
+        roster = Roster(node_id.value, node_id.instance, self._rng, mono_ms, config.peers, tags, replica)
 
         def announce(ask: bool) -> None:
             self._discovery.announce(Beacon(node_id.value, node_id.instance, self._manager.port, ask, tags))
@@ -236,7 +234,7 @@ class Daemon:
         requests = Requests(share, peers, inbox, status, mesh_requests)
         narrator = Narrator(config.folder, self._once)
         performer = Performer(share, peers, requests, narrator, inbox)
-        chores = Chores(share, performer, narrator, inbox, self._dice, self._warn_once, self._end_share)
+        chores = Chores(share, performer, narrator, inbox, self._rng, self._warn_once, self._end_share)
         return Loop(inbox, share, peers, requests, performer, chores)
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dir_sync.core.events import Drop, Effect, InVain, NewReplica, Report, Send, Tell
+from dir_sync.core.events import Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
 from dir_sync.core.notes import LocalChange
@@ -60,7 +60,7 @@ class Performer:
                     self._narrator.tell(note, time.monotonic())
                 case Drop(peer, reason, text):
                     self._peers.drop(peer, reason, text)
-                case InVain(peer, announcements):
+                case UselessAnnouncements(peer, announcements):
                     self._peers.announced_in_vain(peer, announcements)
                 case NewReplica():
                     self._peers.say_new_replica()

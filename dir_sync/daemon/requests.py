@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
-from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
+from dir_sync.core.events import (
+    ConflictsDismissed,
+    Decided,
+    Effect,
+    Inquired,
+    Report,
+    RestoreRequested,
+    Touched,
+    Urgency,
+)
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import show
 from dir_sync.daemon.inbox import For, Inbox
@@ -83,7 +92,7 @@ class Requests:
                 case "recall":
                     return self._recall(asked, now)
                 case "pending":
-                    asked.reply.put({"count": self._engine.queries.recalled()})
+                    asked.reply.put({"count": self._engine.queries.pending_restores()})
                 case "keep":
                     asked.reply.put(answers.keep(self._index, question))
                     for path in answers.touched(question):
@@ -91,7 +100,7 @@ class Requests:
                 case "settle":
                     losers = answers.settle(self._index, question)
                     asked.reply.put({})
-                    return self._engine.handle(ConflictsSettled(tuple(losers)), now)
+                    return self._engine.handle(ConflictsDismissed(tuple(losers)), now)
                 case "approve" | "reject" as word:
                     asked.reply.put(self._decided(word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)
@@ -138,7 +147,7 @@ class Requests:
         holders: dict[bytes, tuple[str, ...]] = {}
         if holder:
             holders = {one.content: (str(holder),) for one in wanted if one.content}
-        return self._engine.handle(Recalled(tuple(wanted), holders), now)
+        return self._engine.handle(RestoreRequested(tuple(wanted), holders), now)
 
     def _versions(self, asked: Asked, now: Now) -> list[Effect]:
         def then(report: Report) -> None:
@@ -165,7 +174,7 @@ class Requests:
             )  # the command reads these files, and recalls them
             wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
             if not wish.dry_run and wanted:
-                self._inbox.put(Recalled(wanted, found))
+                self._inbox.put(RestoreRequested(wanted, found))
             asked.reply.put(answers.describe(self._index, wish, plan, nowhere, unsure))
 
         return self._ask_peers(questions, then, now)

@@ -43,7 +43,7 @@ class Share:
     """The folder, opened and locked. Only the engine's thread may use `engine`, and `index` once that thread runs."""
 
     def __init__(
-        self, config: Config, tag: str, dice: random.Random, inbox: Inbox, throttle: Throttle, threads: Threads
+        self, config: Config, tag: str, rng: random.Random, inbox: Inbox, throttle: Throttle, threads: Threads
     ) -> None:
         """`tag`: marks the staging files of this run, to distinguish them from those of another run. Raises
         ConfigError."""
@@ -54,7 +54,7 @@ class Share:
             self._lock = state.lock(self.path, wait_s=_LOCK_WAIT_S)
             self._opened.callback(os.close, self._lock)
             self._disk.shut_all()
-            self.index = state.open_index(self.path, dice)
+            self.index = state.open_index(self.path, rng)
             self._opened.callback(self.index.close)
             signatures = self._open_signatures()
             self.watcher = self._open_watcher(inbox)

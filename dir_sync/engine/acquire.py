@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.backoff import backoff
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.engine.applier import Applier
@@ -61,7 +61,7 @@ class Acquire:
         self._incoming_moves = incoming_moves
         self._fetcher = fetcher
 
-    def bring_about(self, path: bytes, row: Row | None, offers: list[Offer], take: Take) -> None:
+    def step_towards(self, path: bytes, row: Row | None, offers: list[Offer], take: Take) -> None:
         """Take one step towards `take.record`. It is newer than our record, and no job or wait is active at this
         path."""
         target = take.record
@@ -69,7 +69,7 @@ class Acquire:
         there = b"" if row is None else row.fp
         self._work.folders.end_wait(path)
         if len(there) > FINGERPRINT_BYTES:
-            again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS)
+            again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.DEBOUNCE_MS)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms)
             return
         if self._transfers.unable and target.kind == Kind.ABSENT and self._incoming_moves.respell(path):
@@ -90,8 +90,8 @@ class Acquire:
             elif mine is None or mine.kind == Kind.ABSENT:
                 self._rows.accept(target, there)
             elif not self.give_grace(path, mine, target) and not self._peer_losses.hold_if_disaster(mine, target):
-                why = Why.CONFLICT if self.is_conflict(mine, take) else Why.DELETED
-                self._applier.order_change(ApplyItem(path, Act.REMOVE, target, there, why), take)
+                why = Cause.CONFLICT if self.is_conflict(mine, take) else Cause.DELETED
+                self._applier.order_change(ApplyItem(path, TreeOp.REMOVE, target, there, why), take)
             return
         parent = parent_of(path)
         if parent:
@@ -101,7 +101,7 @@ class Acquire:
                 if self._work.obstacles.is_at_or_above(parent):
                     self._transfers.drop_wanted(path)
                 return
-        why = Why.CONFLICT if self.is_conflict(mine, take) else Why.REPLACED
+        why = Cause.CONFLICT if self.is_conflict(mine, take) else Cause.REPLACED
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
             self._transfers.cancel(path)
             self._work.arrivals.unready(path)
@@ -109,21 +109,21 @@ class Acquire:
                 self._rows.accept(target, there)
             else:
                 mode = target.mode if target.kind == Kind.DIRECTORY else None
-                self._applier.order_change(ApplyItem(path, Act.META, target, there, why, mode=mode), take)
+                self._applier.order_change(ApplyItem(path, TreeOp.META, target, there, why, mode=mode), take)
             return
         if mine is not None and self._peer_losses.hold_if_disaster(mine, target):
             self._transfers.cancel(path)
             return
         if target.kind == Kind.DIRECTORY and there and mine is not None and mine.kind == Kind.ABSENT:
             self._applier.order_change(
-                ApplyItem(path, Act.META, target, there, why, mode=target.mode), take
+                ApplyItem(path, TreeOp.META, target, there, why, mode=target.mode), take
             )  # the folder had stayed behind
             return
         if target.kind != Kind.FILE:
             self._transfers.cancel(path)
-            self._applier.order_change(ApplyItem(path, Act.INSTALL, target, there, why), take)
+            self._applier.order_change(ApplyItem(path, TreeOp.INSTALL, target, there, why), take)
             return
-        self.bring_file(path, row, offers, take, ApplyItem(path, Act.INSTALL, target, there, why))
+        self.bring_file(path, row, offers, take, ApplyItem(path, TreeOp.INSTALL, target, there, why))
 
     def is_conflict(self, mine: Record | None, take: Take) -> bool:
         """True if the author of the wanted version had not seen ours. Ours then has to be kept as the loser of a
@@ -283,7 +283,7 @@ class Acquire:
                 continue
             if self._work.is_at_work(source):
                 doing = self._work.jobs.applying(source)
-                if doing is not None and doing.act is not Act.META and doing.target.content != target.content:
+                if doing is not None and doing.act is not TreeOp.META and doing.target.content != target.content:
                     # the source is on its way into the history, and is copied from there
                     self._board.plan_later(item.path, 20)
                     return True
@@ -295,7 +295,7 @@ class Acquire:
             self._transfers.cancel(item.path)
             if is_leaving:
                 self._work.jobs.begin_move_away(source, item.path)
-                moved = item._replace(act=Act.MOVE, copy_path=source, copy_fp=row.fp)
+                moved = item._replace(act=TreeOp.MOVE, copy_path=source, copy_fp=row.fp)
                 self._applier.order_change(moved, take)
             else:
                 self._applier.order_change(item._replace(copy_path=source, copy_fp=row.fp), take)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
-from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, ApplyResult, Result, Why
+from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp
 from dir_sync.core.messages import Pull
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
@@ -65,22 +65,24 @@ class Applier:
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
         self._work.jobs.begin_apply(item, take)
-        if item.act is Act.REMOVE:
+        if item.act is TreeOp.REMOVE:
             self._board.removal_begins()
         if take is not None:
             self.record_attempt(item.path, take.record.stamp)
-        if item.act is Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
+        if item.act is TreeOp.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
             source = self._board.index.get(item.copy_path)
             if source is not None and (gone := self._rows.announced_gone(source.record)) is not None:
                 # We may have recorded the deletion of the old name already, whatever becomes of the new one.
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.expected.add(item.target.content, item.path)
-        if item.act is Act.INSTALL and not item.expect:
+        if item.act is TreeOp.INSTALL and not item.expect:
             self._look_queue.expect_echo(item.path)
-        if item.act in (Act.INSTALL, Act.MOVE):
+        if item.act in (TreeOp.INSTALL, TreeOp.MOVE):
             self._board.listings.put_into(parent_of(item.path))
-        large = item.copy_path is not None and item.act == Act.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
+        large = (
+            item.copy_path is not None and item.act == TreeOp.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
+        )
         if large or item.staged is not None:
             self._applies_bulk.append((self._board.plan_queue.owner, item))
         else:
@@ -129,9 +131,9 @@ class Applier:
             if self._board.index.offer(path, pushed.node) is None:
                 self._board.index.put_offer(Offer(pushed.node, pushed.item.target, False))
         item, take = self._work.end_apply(path)
-        if item.act is Act.REMOVE:
+        if item.act is TreeOp.REMOVE:
             self._board.removal_ends()
-        if item.act == Act.MOVE and item.copy_path is not None:
+        if item.act == TreeOp.MOVE and item.copy_path is not None:
             if self._work.jobs.end_move_away(item.copy_path) is not None:
                 self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
         listed = self._work.attempts.take_listed(path)
@@ -141,14 +143,18 @@ class Applier:
             self._board.plan_queue.add(path)
             if result.result == Result.DONE:
                 self._board.index.set_fp(path, result.fp)
-                if item.act is Act.REMOVE:
+                if item.act is TreeOp.REMOVE:
                     self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.maker)))
                     self.let_folder_go(path)
             return
         row = self._board.index.get(path)
         if result.version is not None and row is not None:
             self._versions.keep(result.version, row.record, path, take.record.stamp)
-            if row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and result.version.why != Why.CONFLICT:
+            if (
+                row.record.kind == Kind.FILE
+                and len(row.fp) == FINGERPRINT_BYTES
+                and result.version.why != Cause.CONFLICT
+            ):
                 kept = Displaced(result.version.name, row.fp, result.version.node, self._board.now.mono_ms)
                 self._sources.keep_displaced(row.record.content, kept)
         match result.result:
@@ -195,7 +201,7 @@ class Applier:
             case Result.REFUSED:
                 self._scope.skip(path, result.problem)
                 self._board.plan_later(path, self._work.retries.refuse(path, result.problem))
-        is_move = item.act == Act.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
+        is_move = item.act == TreeOp.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
         if is_move and item.copy_path is not None and result.result != Result.DONE:
             self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
 
@@ -218,7 +224,7 @@ class Applier:
             # The watcher may have reported what appeared in the folder during the job, and not that it vanished.
             now = self._board.now.mono_ms
             self._look_queue.look_below(path, self._board.pending_looks.add(path, now, now), replaced=True)
-        source = item.copy_path if item.act == Act.MOVE else None
+        source = item.copy_path if item.act == TreeOp.MOVE else None
         maker = target.stamp.maker
         offers = [
             one for one in self._board.index.offers(path) if one.peer != NOBODY and same_content(one.record, target)
@@ -234,7 +240,7 @@ class Applier:
         self._rows.accept(target, result.fp)
         if len(result.fp) > FINGERPRINT_BYTES:
             self._board.pending_looks.add(
-                path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4, self._board.now.mono_ms
+                path, self._board.now.mono_ms + limits.DEBOUNCE_MS_MAX // 4, self._board.now.mono_ms
             )
         if source is not None and _is_kept(source):
             self._board.index.drop_version(source)
@@ -247,16 +253,16 @@ class Applier:
         self._signatures.sign_later(target, None if row is None else row.record)
         maker = peer if maker.startswith("=") else maker
         match item.act:
-            case Act.REMOVE:
+            case TreeOp.REMOVE:
                 self._board.tell(notes.Removed(path, self._name_of(maker)))
-            case Act.MOVE if old_name == path:
+            case TreeOp.MOVE if old_name == path:
                 # it came back out of the history
                 self._board.tell(notes.Copied(path, self._name_of(peer), target.size))
-            case Act.MOVE:
+            case TreeOp.MOVE:
                 self._board.tell(notes.Renamed(path, self._name_of(maker), old_name))
-            case Act.META:
+            case TreeOp.META:
                 self._board.tell(notes.MetaChanged(path, self._name_of(maker)))
-            case Act.INSTALL:
+            case TreeOp.INSTALL:
                 local = item.copy_path is not None
                 if not local and target.kind is Kind.FILE:
                     self._versions.came((target.content,))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
 from dir_sync.core.peers.contact import Contact
@@ -78,7 +78,9 @@ class BulkInstall:
                 continue
             gifts[path] = record
             given[digest] = None
-            item = _new(ApplyItem, (path, Act.INSTALL, record, b"", Why.REPLACED, content, None, b"", None, None, None))
+            item = _new(
+                ApplyItem, (path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None)
+            )
             items.append(item)
         if gifts:
             self._publisher.subscribers[peer.replica].seeding.note_announcement()

@@ -93,7 +93,7 @@ class Decisions:
                 return counts or said_by in carriers
             return counts and (not said_by or self._peer_losses.approvals.may_decide(said_by, maker, carriers))
 
-        held, free = self._brakes.peers.let_go(maker, counter, is_meant, self._board.now.mono_ms)
+        held, free = self._brakes.peers.release(maker, counter, is_meant, self._board.now.mono_ms)
         if approve and not said_by:
             links |= {
                 replica: set()
@@ -132,11 +132,11 @@ class Decisions:
 
     def decided_here(self, approve: bool) -> None:
         """Announce the losses of this node, or fetch the lost files back from the peers that have them."""
-        paths = self._brakes.own.let_go()
+        paths = self._brakes.own.release()
         self._brakes.publish()
         self._board.plan_queue.add_all_offers()  # paths that waited for the decision
         if approve:
-            self._own_losses.let_go(paths)
+            self._own_losses.release(paths)
             return
         for path in paths:
             for lost in self._board.index.live_paths(path):

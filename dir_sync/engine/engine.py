@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dir_sync.core import notes
 from dir_sync.core.events import (
     Blind,
-    ConflictsSettled,
+    ConflictsDismissed,
     Decided,
     Drained,
     Effect,
@@ -24,9 +24,9 @@ from dir_sync.core.events import (
     Moved,
     PeerDown,
     PeerUp,
-    Recalled,
     Received,
     Report,
+    RestoreRequested,
     Ticked,
     Touched,
     Urgency,
@@ -86,9 +86,9 @@ class Engine(Machines):
                 self.board.listings.add(path)
             case Decided(approve):
                 self.decisions.on_decided(approve)
-            case ConflictsSettled(losers):
+            case ConflictsDismissed(losers):
                 self.queries.on_conflicts_settled(losers)
-            case Recalled(wanted, holders):
+            case RestoreRequested(wanted, holders):
                 self.queries.on_restore(wanted, holders)
             case Inquired(id_, questions):
                 self.queries.ask_peers(id_, questions)

@@ -240,4 +240,4 @@ class Fetcher:
             if any(held.maker == peer.replica for held in self._brakes.held_elsewhere.get(peer.replica, ())):
                 self._sources.note_missing(peer.replica, fetch.target.content)  # until that peer announces it anew
         self._transfers.give_up(fetch, path)
-        self._board.plan_later(path, RETRY_MS if reason == "later" else limits.SETTLE_MS)
+        self._board.plan_later(path, RETRY_MS if reason == "later" else limits.DEBOUNCE_MS)

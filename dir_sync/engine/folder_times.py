@@ -7,7 +7,7 @@ Used by: applier, recorder, local_changes, idle, router.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, Why
+from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import Kind
 from dir_sync.engine.board import Board
@@ -59,7 +59,7 @@ class FolderTimes:
             row = self._board.index.get(path)
             if self._work.jobs.is_at(path) or row is None or row.record.kind != Kind.DIRECTORY or not row.fp:
                 continue
-            items.append(ApplyItem(path, Act.META, row.record, row.fp, Why.REPLACED, mtime=mtime))
+            items.append(ApplyItem(path, TreeOp.META, row.record, row.fp, Cause.REPLACED, mtime=mtime))
             self._work.jobs.begin_apply(items[-1], None)
         self.mtimes_to_set.clear()
         for at in range(0, len(items), limits.APPLY_ITEMS_MAX):

@@ -9,7 +9,7 @@ Used by: acquire, planner, intake.
 
 from __future__ import annotations
 
-from dir_sync.core.events import InVain
+from dir_sync.core.events import UselessAnnouncements
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.values import holder_of
@@ -52,7 +52,7 @@ class VainCounter:
     def tell(self) -> None:
         for replica, count in self._counts.items():
             if replica in self._board.peers:
-                self._board.emit(InVain(replica, count))
+                self._board.emit(UselessAnnouncements(replica, count))
         self._counts.clear()
 
     def _rows_at_most(self) -> int:

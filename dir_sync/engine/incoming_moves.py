@@ -7,7 +7,7 @@ Used by: fetcher, acquire, planner, router.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.model import Kind, Record, same_content
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.applier import Applier
@@ -69,10 +69,10 @@ class IncomingMoves:
         if kept.node != take.record.stamp.maker or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
             return False
         version = self._board.index.version(kept.version)
-        if version is None or version.why is Why.CONFLICT or self._sources.is_avoided(version.name):
+        if version is None or version.why is Cause.CONFLICT or self._sources.is_avoided(version.name):
             return False
         self._transfers.cancel(item.path)
-        self._applier.order_change(item._replace(act=Act.MOVE, copy_path=kept.version, copy_fp=kept.fp), take)
+        self._applier.order_change(item._replace(act=TreeOp.MOVE, copy_path=kept.version, copy_fp=kept.fp), take)
         return True
 
     def is_leaving(self, row: Row) -> bool:
@@ -120,9 +120,9 @@ class IncomingMoves:
             self._work.arrivals.unready(path)
             self._transfers.cancel(path)
             self._work.jobs.begin_move_away(source, path)
-            why = Why.REPLACED
+            why = Cause.REPLACED
             self._applier.order_change(
-                ApplyItem(path, Act.MOVE, take.record, b"", why, copy_path=source, copy_fp=row.fp), take
+                ApplyItem(path, TreeOp.MOVE, take.record, b"", why, copy_path=source, copy_fp=row.fp), take
             )
             return True
         return False

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.backoff import backoff
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.jobs import Act, ApplyItem, Why
-from dir_sync.core.looks import MOUNTED, Hint, Look, Seen
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
+from dir_sync.core.looks import MOUNTED, Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, same_content, unstamped
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
@@ -96,7 +96,7 @@ class LocalChanges:
         self._board.plan_queue.add(path)
         if (
             self._local_renames.renames
-            and seen.look in (Look.FOUND, Look.ABSENT)
+            and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT)
             and self._local_renames.waits_for_new_name(seen, together)
         ):
             self._deltas_out.drop_delta(seen.delta)
@@ -104,7 +104,7 @@ class LocalChanges:
             return
         if (
             self._local_renames.renames
-            and seen.look is Look.FOUND
+            and seen.look is LookOutcome.FOUND
             and self._local_renames.began_too_early(seen, together)
         ):
             self._deltas_out.drop_delta(seen.delta)
@@ -114,21 +114,21 @@ class LocalChanges:
             if old is None or old.record.content == seen.content:  # otherwise the file may have grown, and is read
                 newer.hint = Hint(seen.fp, seen.size, seen.content, True)
             return
-        if self._work.obstacles and seen.look in (Look.FOUND, Look.ABSENT):
+        if self._work.obstacles and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT):
             self._board.plan_queue.add_all(dict.fromkeys(self._work.obstacles.found(path, seen.kind)))
         again = now
-        if self._brakes.own.held and seen.look in (Look.FOUND, Look.SAME) and seen.kind != Kind.OTHER:
+        if self._brakes.own.held and seen.look in (LookOutcome.FOUND, LookOutcome.SAME) and seen.kind != Kind.OTHER:
             self._own_losses.no_longer_held(path)
-        if seen.look in (Look.FOUND, Look.UNSTABLE) and pending.watched:
+        if seen.look in (LookOutcome.FOUND, LookOutcome.UNSTABLE) and pending.watched:
             is_open = pending.open and not pending.closed
-            self._work.pace.looked(path, seen.size, now - pending.sent_ms, now, seen.look is Look.FOUND, is_open)
+            self._work.pace.looked(path, seen.size, now - pending.sent_ms, now, seen.look is LookOutcome.FOUND, is_open)
             self._board.pending_looks.postpone(path, self._work.pace.earliest(path, now), is_open)
         if self._transfers.unable or seen.taken_for is not None:
             self._names.looked_at_name(seen, pending)
-        if self._transfers.blind and seen.taken_for is None and seen.look in (Look.ABSENT, Look.FOUND):
+        if self._transfers.blind and seen.taken_for is None and seen.look in (LookOutcome.ABSENT, LookOutcome.FOUND):
             self._names.found_on_blind_disk(seen, pending)
         match seen.look:
-            case Look.SAME:
+            case LookOutcome.SAME:
                 self._recorder.looked_at(path)
                 if pending.check_mtime:
                     self._folder_times.checked(path, seen.mtime)
@@ -136,7 +136,7 @@ class LocalChanges:
                     self._board.listings.add(path)
                 self._done(path)
                 return
-            case Look.ABSENT:
+            case LookOutcome.ABSENT:
                 wait = self._local_renames.disbelief_ms(path, pending)
                 if not wait:
                     self._work.pace.forget(path)
@@ -144,11 +144,11 @@ class LocalChanges:
                     self._done(path, is_there=False)
                     return
                 again = now + (wait or 20)
-            case Look.OPEN:
+            case LookOutcome.OPEN:
                 again = pending.first_ms + EMPTY_MS  # a new empty file waits; a file that replaces another does not
                 if pending.replaced > 1:
                     again = self._work.opened.found(path, seen.size, pending.replaced, now)
-            case Look.FOUND:
+            case LookOutcome.FOUND:
                 if self._work.opened:
                     self._work.opened.announced(path, seen.size, pending.sent_ms, now)
                 if self._local_renames.may_get_its_true_name(seen, pending):
@@ -166,18 +166,18 @@ class LocalChanges:
                     self._done(path)
                     return
                 again = now + 15
-            case Look.TOO_BIG:
+            case LookOutcome.TOO_BIG:
                 pending.large = True
                 self._work.pace.note_size(path, seen.size)
                 if pending.open:
                     span = self._work.pace.span(path, pending.first_ms, seen.size, now)
                     again = min(max(now + span.settle_ms, span.earliest_ms), span.latest_ms)
-            case Look.UNSTABLE:
+            case LookOutcome.UNSTABLE:
                 pending.tries += 1
-                again = self._work.pace.earliest(path, now + limits.SETTLE_MS)
+                again = self._work.pace.earliest(path, now + limits.DEBOUNCE_MS)
                 if self._work.pace.is_restless(path):
                     self._look_queue.never_rests(path, seen.size)
-            case Look.UNKNOWN:
+            case LookOutcome.UNKNOWN:
                 pending.tries += 1
                 if pending.tries == 1:
                     self._board.tell(notes.Unreadable(path, seen.problem))
@@ -246,7 +246,7 @@ class LocalChanges:
             return True
         if best is not None:
             # We removed it before a crash: the removal was not recorded, or is not durable yet.
-            return self._recorder.redo(ApplyItem(path, Act.REMOVE, best, b"", Why.DELETED))
+            return self._recorder.redo(ApplyItem(path, TreeOp.REMOVE, best, b"", Cause.DELETED))
         mine = self._recorder.as_installed(mine)
         stamp_ns = self._board.now.wall_ns if pending.watched else 0
         gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
@@ -294,7 +294,7 @@ class LocalChanges:
                 return False
         fp = seen.fp
         if len(fp) > FINGERPRINT_BYTES:
-            again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.SETTLE_MS_MAX // 4)
+            again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.DEBOUNCE_MS_MAX // 4)
             if pending.open:
                 again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms).watched = True
@@ -311,7 +311,9 @@ class LocalChanges:
             # We installed it before a crash: that was not recorded, or the name is not durable yet. Announce it when it
             # is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
-            return self._recorder.redo(ApplyItem(path, Act.META, best, fp[:FINGERPRINT_BYTES], Why.REPLACED, mode=mode))
+            return self._recorder.redo(
+                ApplyItem(path, TreeOp.META, best, fp[:FINGERPRINT_BYTES], Cause.REPLACED, mode=mode)
+            )
         if not pending.matched and (mine is None or mine.kind == Kind.ABSENT):
             moved = self._local_renames.new_name_of(path, seen.kind, seen.content, fp)
             sources = self._local_renames.renames.sources_of(path)

@@ -7,7 +7,7 @@ Used by: look_queue, uploader, recorder, local_changes, scan.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.looks import Hint, Look, Seen
+from dir_sync.core.looks import Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, inode_of
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
@@ -127,7 +127,7 @@ class LocalRenames:
             target in self._board.pending_looks or (target in self._board.looking and target not in together)
         ):
             return True
-        return seen.look is Look.ABSENT and self.renames.may_have_gone_on(path, self._board.now.mono_ms)
+        return seen.look is LookOutcome.ABSENT and self.renames.may_have_gone_on(path, self._board.now.mono_ms)
 
     def may_get_its_true_name(self, seen: Seen, pending: PendingLook) -> bool:
         """True for a large new file that a program has just closed, beside other files: it may be a new version of one

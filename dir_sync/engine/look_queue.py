@@ -112,7 +112,7 @@ class LookQueue:
             for below in self._board.index.live_below(path, MOVE_ROWS_MAX):
                 if below.record.kind == Kind.FILE and below.fp:
                     self._local_renames.renames.vanished(below.record.path, inode_of(below.fp))
-        span = Span(now + grace, limits.SETTLE_MS, now + grace) if grace else None
+        span = Span(now + grace, limits.DEBOUNCE_MS, now + grace) if grace else None
         pending = self._board.pending_looks.touch(path, Urgency.VANISHED, now, span)
         pending.large = False  # most probably there is nothing to read
         pending.patience_ms = now + grace if grace else 0  # the watcher has reported that the name vanished

@@ -8,7 +8,7 @@ Used by: rows, local_changes.
 from __future__ import annotations
 
 from dir_sync.core.events import Urgency
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.model import parent_of
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
@@ -30,23 +30,23 @@ class Names:
     def looked_at_name(self, seen: Seen, pending: PendingLook) -> None:
         """Note whether a name is free now on a disk that ignores case or Unicode form, or is taken by another one."""
         path = seen.path
-        if seen.look not in (Look.FOUND, Look.SAME, Look.ABSENT):
+        if seen.look not in (LookOutcome.FOUND, LookOutcome.SAME, LookOutcome.ABSENT):
             return
         if seen.taken_for is None:
-            self._transfers.unable.let_go(path, only_names=True)
+            self._transfers.unable.release(path, only_names=True)
         else:
             self._transfers.unable.take_for(path, seen.taken_for)
             if pending.watched and seen.taken_for != path:
                 # a program may have used that file by this name
                 self._look_queue.on_touched(seen.taken_for, Urgency.NOW)
-        if seen.look is Look.ABSENT:
+        if seen.look is LookOutcome.ABSENT:
             self.look_behind(path)
 
     def found_on_blind_disk(self, seen: Seen, pending: PendingLook) -> None:
         """The disk takes this name for no other one. A program may have used it to remove or replace another name: list
         the folder when all is calm."""
         path = seen.path
-        if seen.look is Look.ABSENT and self._board.index.offers(path):
+        if seen.look is LookOutcome.ABSENT and self._board.index.offers(path):
             self._transfers.name_is_free(path)
         row = self._board.index.get(path)
         if pending.watched and (row is None or not row.fp):

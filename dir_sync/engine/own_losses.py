@@ -42,7 +42,7 @@ class OwnLosses:
             self._board.tell(notes.LossHeld(next(iter(held)), self._brakes.own.held_files, len(held)))
             self._brakes.publish()
             return
-        self.let_go(list(missed))
+        self.release(list(missed))
         missed.clear()
 
     def is_disaster(self) -> bool:
@@ -70,7 +70,7 @@ class OwnLosses:
             row.record.path != record.path and not covers(self._brakes.own.missed, row.record.path) for row in others
         )
 
-    def let_go(self, paths: list[bytes]) -> None:
+    def release(self, paths: list[bytes]) -> None:
         for path in paths:
             pending = self._board.add_scanned(path)
             pending.removal_confirmed = True
@@ -90,8 +90,8 @@ class OwnLosses:
         self.held_again_ms = None
         gone = self._count_files(self._brakes.own.held)
         if self._brakes.own.held and not self._brakes.own.limits.is_disaster(gone, max(self._brakes.own.before, gone)):
-            paths = self._brakes.own.let_go()
+            paths = self._brakes.own.release()
             self._board.tell(notes.NothingHeld())
             self._brakes.publish()
             self._board.plan_queue.add_all_offers()
-            self.let_go(paths)
+            self.release(paths)

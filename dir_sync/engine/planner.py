@@ -191,7 +191,7 @@ class Planner:
                 self._rows.reassert(row, top)
                 self._board.tell(notes.Kept(path))
             case Take():
-                self._acquire.bring_about(path, row, offers, decision)
+                self._acquire.step_towards(path, row, offers, decision)
 
     def _may_be_unseen(self, path: bytes) -> bool:
         """True if a version that was being installed when the program ended may be at this path, its peer has replaced

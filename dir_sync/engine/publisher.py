@@ -14,7 +14,7 @@ from dir_sync.core.events import Send
 from dir_sync.core.jobs import ReadItem, ReadJob
 from dir_sync.core.messages import State
 from dir_sync.core.model import Kind, Record
-from dir_sync.core.peers.announce import Fresh, Subscriber, Told, pages, tell
+from dir_sync.core.peers.announce import Fresh, Outgoing, Subscriber, pages, tell
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS
@@ -88,8 +88,8 @@ class Publisher:
         for _, record in rows:
             if record.path in fresh and fresh[record.path].record != record:
                 del fresh[record.path]  # the path changed once more since
-        cache: dict[object, Told] = {}
-        sends: list[tuple[Told, list[str]]] = []
+        cache: dict[object, Outgoing] = {}
+        sends: list[tuple[Outgoing, list[str]]] = []
         for replica in sorted(self._board.peers):
             peer, subscriber = self._board.peers[replica], self.subscribers[replica]
             if not peer.has_asked or subscriber.sent != before or peer.connection.queued > limits.OUTBOX_BYTES_MAX:

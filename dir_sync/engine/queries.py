@@ -56,7 +56,7 @@ class Queries:
                 self._board.index.put_offer(Offer(OURS + peer, record, False))
             self._board.plan_queue.add(path)
 
-    def recalled(self) -> int:
+    def pending_restores(self) -> int:
         """How many paths are still to be restored."""
         return len(self._board.index.offered_by(self._board.index.replica))
 

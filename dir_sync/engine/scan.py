@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
-from dir_sync.core.looks import Folder, Listing, Look, Seen
+from dir_sync.core.jobs import ApplyItem, Cause, ListJob, TreeOp
+from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.watching.pending_looks import PendingLook
@@ -180,7 +180,7 @@ class Scan:
                 continue
             if row is None and stat.kind == Kind.DIRECTORY:
                 fp = fingerprint(stat)
-                new_folders.append(Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
+                new_folders.append(Seen(path, LookOutcome.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
                 continue
             pending = self._board.add_scanned(path)
             pending.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
@@ -280,7 +280,7 @@ class Scan:
         decision = decide(row.record, self._board.index.offers(folder))
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
         if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries:
-            self._applier.order_change(ApplyItem(folder, Act.REMOVE, row.record, row.fp, Why.DELETED), None)
+            self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)
         elif not entries or wanted == Kind.DIRECTORY or self._board.index.has_live_child(folder):
             return
         elif wanted != Kind.ABSENT:

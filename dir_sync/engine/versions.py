@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from dir_sync.core import notes
 from dir_sync.core.arrivals import Arrivals, is_flooded
-from dir_sync.core.jobs import PruneJob, RecheckJob, Version, Why
+from dir_sync.core.jobs import Cause, PruneJob, RecheckJob, Version
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
 from dir_sync.engine.board import Board
@@ -60,13 +60,13 @@ class VersionKeeper:
             self._board.index.put_brief(version.name)
         self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
         self.recheck_later(version)
-        if version.why == Why.REPLACED and displaced.stamp.maker == version.node and self.retention is not None:
+        if version.why == Cause.REPLACED and displaced.stamp.maker == version.node and self.retention is not None:
             now = self._board.now.mono_ms
             # It may have arrived when its maker had replaced it already: the stamps show how long it was current there.
             lasted = max(now - self._since.get(path, 0), (by.ns - displaced.stamp.ns) // 1_000_000)
             room = self.retention.bytes_max
             self.thin += self._thinning.keep(path, version.name, version.size, lasted, now, room)
-        if version.why == Why.CONFLICT:
+        if version.why == Cause.CONFLICT:
             self._board.tell(notes.Conflict(path, version.name))
 
     def note_since(self, path: bytes) -> None:
@@ -161,7 +161,7 @@ class VersionKeeper:
                 continue
             self._sources.trust(version.name, b"")
             if version != known._replace(why=version.why):
-                self._board.index.put_version(version._replace(why=Why.CONFLICT))
+                self._board.index.put_version(version._replace(why=Cause.CONFLICT))
                 self._board.tell(notes.WrittenLate(version.path, version.name))
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + RECHECK_MS[-1], version.name))
 

@@ -41,7 +41,7 @@ class Appends:
     def grow(self, job: StageJob, grows: Growing) -> Staged:
         """Append to a file, or to a copy of it: see growth.py."""
         growing = self._growing.pop(job.token, None)
-        self._unsigned.let_go(grows.content)  # it can grow only if no descriptor of ours keeps it open
+        self._unsigned.release(grows.content)  # it can grow only if no descriptor of ours keeps it open
         if job.give_up:
             return self._give_up(job.token, growing, Staged(job.token, 0, False, "given up", ours=True))
         try:

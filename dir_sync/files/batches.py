@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyResult, Result
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyResult, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, STAGING
 from dir_sync.files.fingerprints import Fingerprints
@@ -202,17 +202,17 @@ class Batches:
 
     def _change(self, item: ApplyItem, staged: tuple[bytes, Stat] | None, folders: dict[bytes, None]) -> ApplyResult:
         match item.act:
-            case Act.INSTALL:
+            case TreeOp.INSTALL:
                 result = self._installer.install(item, staged)
                 if item.staged is not None and item.target.kind is Kind.FILE:
                     self._unsigned.hold(item.path, result.fp, item.target.content, item.target.size)
-            case Act.REMOVE:
+            case TreeOp.REMOVE:
                 result = self._installer.remove(item)
-            case Act.MOVE:
+            case TreeOp.MOVE:
                 result = self._mover.move(item)
                 assert item.copy_path is not None
                 folders[parent_of(item.copy_path)] = None
-            case Act.META:
+            case TreeOp.META:
                 result = self._meta.set_meta(item)
         folders[parent_of(item.path)] = None
         if result.version is not None:
@@ -223,4 +223,4 @@ class Batches:
 def is_new_file(item: ApplyItem) -> bool:
     """True for a file whose content came with the job and which replaces nothing."""
     _, act, target, expect, _, data, *_ = item
-    return data is not None and not expect and act is Act.INSTALL and target.kind is Kind.FILE
+    return data is not None and not expect and act is TreeOp.INSTALL and target.kind is Kind.FILE

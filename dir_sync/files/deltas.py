@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dir_sync import delta
 from dir_sync.core import limits
 from dir_sync.core.jobs import DeltaDone, DeltaJob, Signed, SignJob
-from dir_sync.core.looks import Grown, Look, LookItem, MadeDelta, Seen
+from dir_sync.core.looks import Grown, LookItem, LookOutcome, MadeDelta, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, fingerprint
 from dir_sync.core.names import DELTA
 from dir_sync.files.hashing import Stopped, digest_of_grown
@@ -45,7 +45,7 @@ class Deltas:
         """While a changed file is open: add the delta from the version that the peers have, if its signature is
         available."""
         if seen.grown is not None:
-            self._unsigned.let_go(item.was)  # that content is in no file any more, and cannot be signed
+            self._unsigned.release(item.was)  # that content is in no file any more, and cannot be signed
         self._unsigned.hold_open(reader, seen.fp, seen.content, seen.size, item.base)
         if (
             not item.base
@@ -67,7 +67,7 @@ class Deltas:
             is_as_seen = False
         if not is_as_seen:
             self._staging.discard((made.name,))
-            return Seen(item.path, Look.UNSTABLE, size=seen.size)
+            return Seen(item.path, LookOutcome.UNSTABLE, size=seen.size)
         return seen._replace(delta=made)
 
     def _make(

@@ -13,7 +13,7 @@ import re
 import time as _time
 from collections.abc import Callable, Iterator
 
-from dir_sync.core.jobs import Pruned, Rechecked, Version, Why
+from dir_sync.core.jobs import Cause, Pruned, Rechecked, Version
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.core.names import HISTORY, NEW
 from dir_sync.files.hashing import digest_at
@@ -23,7 +23,7 @@ from dir_sync.ports import Disk, DiskError, Trouble
 __all__ = ["HistoryStore"]
 
 _FOLDER_TRIES = 4  # another thread may make or remove the day's folder at the same time
-_KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Why), re.DOTALL)
+_KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Cause), re.DOTALL)
 """The name that `file_away` gives a version: time of day, reason, and the last part of its path."""
 _DAY_BYTES = len(b"2000-01-01")  # put before the name, with a hyphen, if the disk has no room for the day's folder
 
@@ -38,7 +38,7 @@ class HistoryStore:
         self._now_ns = now_ns
         self._stopping = stopping
 
-    def file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Why, node: str) -> Version:
+    def file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Cause, node: str) -> Version:
         """Move a displaced file into the history. It is renamed, so a program that still has it open goes on writing
         into a file that exists. A file with other hard links is copied, because writes through those would change the
         version. A full disk without room for the day's folder still has room for a name; pruning may then free
@@ -54,7 +54,7 @@ class HistoryStore:
                 if stat.kind == Kind.FILE and stat.links > 1:
                     if not self._copy_out(name, kept, stat):
                         # it differs from the replaced version: its user went on through another hard link
-                        why = Why.RECOVERED
+                        why = Cause.RECOVERED
                 else:
                     self._disk.rename(name, kept)
                 break
@@ -135,7 +135,7 @@ class HistoryStore:
             except (ValueError, DiskError):
                 continue
             time_ns = moment * 1_000_000_000 + int(fraction) * 1000
-            reason = Why(why.decode("ascii"))
+            reason = Cause(why.decode("ascii"))
             versions.append(
                 Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, time_ns, reason, "")
             )

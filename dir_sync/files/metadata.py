@@ -7,7 +7,7 @@ Used by: `move`, `batches`, `appends`.
 
 from __future__ import annotations
 
-from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import NEW
 from dir_sync.files import fingerprints
@@ -63,7 +63,7 @@ class Metadata:
     def put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:
         """Replace another user's file by a copy that we own, with the wanted mode and mtime."""
         unsynced: list[Writer] = []
-        copy = item._replace(act=Act.INSTALL, copy_path=source, copy_fp=b"")  # its whole content is compared
+        copy = item._replace(act=TreeOp.INSTALL, copy_path=source, copy_fp=b"")  # its whole content is compared
         made = self._preparer.prepare(copy, unsynced, False)
         try:
             for writer in unsynced:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Act, ApplyItem
+from dir_sync.core.jobs import ApplyItem, TreeOp
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
 from dir_sync.core.names import NEW
 from dir_sync.files.hashing import digest_of
@@ -35,7 +35,7 @@ class Preparer:
         """The new entry, complete and verified in the staging folder; None if none is needed there.
 
         `together`: one syncfs for the whole batch follows."""
-        if item.act != Act.INSTALL:
+        if item.act != TreeOp.INSTALL:
             return None
         target = item.target
         if target.kind == Kind.DIRECTORY and not item.expect:

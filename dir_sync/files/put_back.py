@@ -9,7 +9,7 @@ Used by: `replace`, `install`, `move`, `recovery`.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import Why
+from dir_sync.core.jobs import Cause
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.core.names import STAGING
 from dir_sync.files.history_store import HistoryStore
@@ -112,7 +112,7 @@ class PutBack:
         if stat is not None and stat.kind == Kind.DIRECTORY:
             self.return_folder(name, path)
         elif stat is not None:
-            self._history.file_away(name, stat, path, b"", Why.RECOVERED, "")
+            self._history.file_away(name, stat, path, b"", Cause.RECOVERED, "")
 
     def _sync_names(self, path: bytes) -> None:
         """Make the restored names durable before the result is reported, as they were before."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Stat
 from dir_sync.core.names import DELTA, GROW, NEW, PART, STAGING
 from dir_sync.files import growth
@@ -73,7 +73,7 @@ class Recovery:
                         self._disk.remove_file(path)
                     else:
                         was = path_of(digest, b"") or name
-                        versions.append(self._history.file_away(path, stat, was, digest, Why.RECOVERED, ""))
+                        versions.append(self._history.file_away(path, stat, was, digest, Cause.RECOVERED, ""))
                 else:
                     self._disk.remove_file(path)
             except DiskError:
@@ -114,7 +114,7 @@ class Recovery:
             finally:
                 writer.close()
             digest = digest_at(self._disk, name, made.size, self._stopping)
-            versions.append(self._history.file_away(name, made, path, digest, Why.RECOVERED, ""))
+            versions.append(self._history.file_away(name, made, path, digest, Cause.RECOVERED, ""))
 
         if left is not None:
             growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy)

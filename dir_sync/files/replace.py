@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dir_sync.core.jobs import ApplyItem, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
 from dir_sync.files import fingerprints
 from dir_sync.files.hashing import begins_with
@@ -54,7 +54,7 @@ class Replacer:
             self._put_back.undo_exchange(swap, path, ready)
             raise Unexpected
         try:
-            if item.why == Why.REPLACED and self._is_beginning(swap, displaced, path, ready):
+            if item.why == Cause.REPLACED and self._is_beginning(swap, displaced, path, ready):
                 self._disk.remove_file(swap)
                 return None
             if displaced.kind != Kind.DIRECTORY:

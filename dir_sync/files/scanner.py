@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Listed, ListJob, Looked
-from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, Look, LookItem, Seen
+from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, LookItem, LookOutcome, Seen
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.files import fingerprints
@@ -109,7 +109,7 @@ def _seen_small(path: bytes, file: tuple[Stat, bytes], want_bytes: bool, grain_n
     if grain_ns and abs(now_ns - ctime) < grain_ns:
         return None
     kept = data if want_bytes else None
-    return Seen(path, Look.FOUND, Kind.FILE, size, blake3(data).digest(), mtime, mode, fingerprint(stat), kept)
+    return Seen(path, LookOutcome.FOUND, Kind.FILE, size, blake3(data).digest(), mtime, mode, fingerprint(stat), kept)
 
 
 def look(
@@ -124,9 +124,9 @@ def look(
     found = []
     for item in items:
         seen = _look(disk, item, now_ns, stopping, on_file)
-        if seen.look == Look.ABSENT and not disk.is_root_here():
-            seen = Seen(item.path, Look.UNKNOWN, problem=_ROOT_GONE)
-        if item.want_bytes and seen.look in (Look.FOUND, Look.ABSENT):
+        if seen.look == LookOutcome.ABSENT and not disk.is_root_here():
+            seen = Seen(item.path, LookOutcome.UNKNOWN, problem=_ROOT_GONE)
+        if item.want_bytes and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT):
             seen = seen._replace(folder_mtime=_mtime_of(disk, parent_of(item.path)))
         found.append(seen)
     return Looked(tuple(found))
@@ -152,34 +152,34 @@ def _look(
         if not item.fp and item.hint is None:
             seen = _look_at_small_file(disk, path, item.want_bytes, now_ns)
             if seen is not None:
-                return Seen(path, Look.OPEN, size=seen.size) if _is_half(disk, item, seen.size) else seen
+                return Seen(path, LookOutcome.OPEN, size=seen.size) if _is_half(disk, item, seen.size) else seen
         stat = disk.stat(path)
         if stat is None:
-            return Seen(path, Look.ABSENT, taken_for=disk.spelled(path))
+            return Seen(path, LookOutcome.ABSENT, taken_for=disk.spelled(path))
         fp = fingerprint(stat) if item.fp or stat.kind != Kind.FILE or item.hint is not None else b""
         if fp and fp == item.fp:
-            return Seen(path, Look.SAME, stat.kind, mtime=stat.mtime)
+            return Seen(path, LookOutcome.SAME, stat.kind, mtime=stat.mtime)
         if stat.kind == Kind.DIRECTORY:
-            return Seen(path, Look.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp)
+            return Seen(path, LookOutcome.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp)
         if stat.kind == Kind.SYMLINK:
             target = disk.read_link(path)
             if disk.stat(path) != stat:
-                return Seen(path, Look.UNSTABLE)
-            return Seen(path, Look.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp)
+                return Seen(path, LookOutcome.UNSTABLE)
+            return Seen(path, LookOutcome.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp)
         if stat.kind == Kind.OTHER:
-            return Seen(path, Look.FOUND, stat.kind, problem=MOUNTED if _is_mount(disk, stat) else "")
+            return Seen(path, LookOutcome.FOUND, stat.kind, problem=MOUNTED if _is_mount(disk, stat) else "")
         if item.hint is not None and _is_hinted(stat, fp, item):
             hint = item.hint
-            return Seen(path, Look.FOUND, stat.kind, hint.size, hint.content, stat.mtime, stat.mode, fp)
+            return Seen(path, LookOutcome.FOUND, stat.kind, hint.size, hint.content, stat.mtime, stat.mode, fp)
         if _is_half(disk, item, stat.size):
-            return Seen(path, Look.OPEN, size=stat.size)
+            return Seen(path, LookOutcome.OPEN, size=stat.size)
         if stat.size >= limits.LARGE_FILE_BYTES and not item.may_be_large:
-            return Seen(path, Look.TOO_BIG, size=stat.size)
+            return Seen(path, LookOutcome.TOO_BIG, size=stat.size)
         return _look_at_file(disk, item, now_ns, stopping, on_file)
     except DiskError as error:
         if error.trouble in (Trouble.ABSENT, Trouble.WRONG_TYPE):
-            return Seen(path, Look.UNSTABLE)  # it was replaced between two steps
-        return Seen(path, Look.UNKNOWN, problem=str(error))
+            return Seen(path, LookOutcome.UNSTABLE)  # it was replaced between two steps
+        return Seen(path, LookOutcome.UNKNOWN, problem=str(error))
 
 
 def _is_half(disk: Disk, item: LookItem, size: int) -> bool:
@@ -235,16 +235,16 @@ def _look_at_file(
         fp = fingerprint(before)
         if not whole or after != before:
             if not (item.growing and whole and after.size > before.size):
-                return Seen(item.path, Look.UNSTABLE, size=after.size)
+                return Seen(item.path, LookOutcome.UNSTABLE, size=after.size)
             # The file is longer than before. If its earlier part reads the same twice, bytes were only appended.
             if digest_of(reader, before.size, stopping) != (digest, True):
-                return Seen(item.path, Look.UNSTABLE, size=after.size)
+                return Seen(item.path, LookOutcome.UNSTABLE, size=after.size)
             is_racy = True
         is_changed = item.open_below > 0 and item.was != b"" and marks is None and digest != item.was
         if is_changed and before.size > limits.INLINE_BYTES_MAX and not disk.is_closed(item.path):
-            return Seen(item.path, Look.OPEN, size=before.size)
+            return Seen(item.path, LookOutcome.OPEN, size=before.size)
         seen = Seen(
-            item.path, Look.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
+            item.path, LookOutcome.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
             fp + fingerprints.RACY if is_racy else fp, data,
             grown=None if marks is None else Grown(item.was, item.was_size, marks),
         )  # fmt: skip

@@ -38,7 +38,7 @@ class _Held:
         self.since_ns = since_ns
         self.lock = threading.Lock()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close it; if a thread is reading it, that thread closes it."""
         if self.lock.acquire(blocking=False):
             try:
@@ -103,7 +103,7 @@ class Unsigned:
                 surplus.append(self._held.pop(next(iter(self._held))))
             self._held[digest] = _Held(reader, fp, size, earlier, now_ns)
         for held in surplus:
-            held.let_go()
+            held.release()
 
     def signature(self, digest: bytes) -> bytes | None:
         """The signature from the cache or from a file kept open; None if there is neither."""
@@ -140,20 +140,20 @@ class Unsigned:
             hasher.update(reader.read(offset, min(_READ_BYTES, size - offset)))
         return hasher.digest()
 
-    def let_go(self, digest: bytes) -> None:
+    def release(self, digest: bytes) -> None:
         held = self._held.get(digest)
         if held is not None:
             self._forget(digest, held)
-            held.let_go()
+            held.release()
 
-    def let_go_of_all(self) -> None:
+    def release_all(self) -> None:
         with self._lock:
             every = list(self._held.values())
             self._held.clear()
         for held in every:
-            held.let_go()
+            held.release()
 
-    def let_go_of_old(self) -> None:
+    def release_old(self) -> None:
         """Close files that have been open for long, because this node is never idle."""
         if not self._held:
             return
@@ -161,7 +161,7 @@ class Unsigned:
         with self._lock:
             old = [digest for digest, held in self._held.items() if held.since_ns < since_ns]
         for digest in old:
-            self.let_go(digest)
+            self.release(digest)
 
     def _forget(self, digest: bytes, held: _Held) -> None:
         with self._lock:

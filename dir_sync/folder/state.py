@@ -71,7 +71,7 @@ def _lock_within(handle: int, wait_s: float) -> None:
         time.sleep(_LOCK_POLL_S)
 
 
-def open_index(root: bytes, dice: random.Random) -> Index:
+def open_index(root: bytes, rng: random.Random) -> Index:
     """The index of a locked folder. A damaged one is moved aside; a lost one is reported. ConfigError if there can be
     none."""
     path = root + b"/" + limits.RESERVED_NAME + b"/index.db"
@@ -79,7 +79,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
     _keep_private(path)
     try:
         try:
-            index = Index(os.fsdecode(path), dice)
+            index = Index(os.fsdecode(path), rng)
             index.skip_sequences(time.time_ns())
             if lost:
                 logger.warning(
@@ -94,7 +94,7 @@ def open_index(root: bytes, dice: random.Random) -> Index:
                     os.rename(path + suffix, aside + suffix)
             logger.warning("the index was damaged (%s): set aside, and rebuilt from the folder", error)
             _keep_private(path)
-            return Index(os.fsdecode(path), dice)
+            return Index(os.fsdecode(path), rng)
     except (OSError, sqlite3.Error) as error:
         name = getattr(error, "sqlite_errorname", "")
         if isinstance(error, sqlite3.Error) and (_is_full(root) or name.startswith("SQLITE_FULL")):

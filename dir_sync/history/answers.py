@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from dir_sync.config import USAGE, ConfigError
-from dir_sync.core.jobs import Before, Version, Why
+from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import Kind, PathError, check_path, show
 from dir_sync.history import undo_plan
@@ -47,7 +47,7 @@ def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]
         if isinstance(answer, History):
             versions = []
             for path, kind, size, content, mtime, mode, until, why, node in answer.kept:
-                versions.append(packed(Version(b"", path, kind, size, content, mtime, mode, until, Why(why), node)))
+                versions.append(packed(Version(b"", path, kind, size, content, mtime, mode, until, Cause(why), node)))
             found.append({"node": peer, "versions": versions})
     return found
 
@@ -123,7 +123,7 @@ def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes]
                 "replaces": is_there,
                 "lost": one.content in nowhere and one.path not in unsure,
                 "unsure": one.path in unsure,
-                "version": packed(Version(b"", *one[:6], 0, Why.REPLACED, "")) if one.path in unsure else None,
+                "version": packed(Version(b"", *one[:6], 0, Cause.REPLACED, "")) if one.path in unsure else None,
             }
         )
     call = Names(index.noted_below("name "), index.replica)
@@ -160,7 +160,7 @@ def settle(index: Index, question: Answer) -> list[Loser]:
         raise ConfigError("the question names no versions") from None
     for version in versions:
         known = index.version(version.name)
-        if known is not None and known.why == Why.CONFLICT:
-            index.put_version(known._replace(why=Why.REPLACED))
+        if known is not None and known.why == Cause.CONFLICT:
+            index.put_version(known._replace(why=Cause.REPLACED))
     kinds = (Kind.FILE, Kind.SYMLINK)
     return [Loser(one.path, one.kind, one.content) for one in versions if one.content and one.kind in kinds]

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
 from dir_sync.core import limits
-from dir_sync.core.jobs import Why
+from dir_sync.core.jobs import Cause
 from dir_sync.core.model import Kind, show
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
@@ -78,7 +78,7 @@ class HistoryClient:
         own: list[Entry] = []
         for fields in answer["versions"]:
             one = unpacked(fields)
-            if not conflicts or one.why == Why.CONFLICT:
+            if not conflicts or one.why == Cause.CONFLICT:
                 own.append(Entry(id_of(one), one, call(one.node)))
         here = {entry.id for entry in own}
         theirs: dict[str, Entry] = {}
@@ -87,7 +87,7 @@ class HistoryClient:
             for fields in peer["versions"]:
                 one = unpacked(fields)
                 id_ = id_of(one)
-                if id_ in here or (conflicts and one.why != Why.CONFLICT):
+                if id_ in here or (conflicts and one.why != Cause.CONFLICT):
                     continue
                 known = theirs.setdefault(id_, Entry(id_, one, call(one.node), on, peer["node"]))
                 if on not in known.on.split(", "):

@@ -12,7 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import FIRST_CONTACT, Kind
 from dir_sync.network.control import Answer
 
@@ -42,7 +42,7 @@ def unpacked(fields: dict[str, Any]) -> Version:
         int(fields["mtime"]),
         int(fields["mode"]),
         int(fields["time_ns"]),
-        Why(fields["why"]),
+        Cause(fields["why"]),
         str(fields["node"]),
     )
 

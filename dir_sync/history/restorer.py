@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
-from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Before, Result, Version, Why
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Before, Cause, Result, TreeOp, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, show, unstamped
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.file_sync import FileSync
@@ -145,10 +145,10 @@ def _item(one: Before, there: Stat | None) -> ApplyItem:
     expect = b"" if there is None else fingerprint(there)
     target = unstamped(path, kind, size, content, mtime, mode)
     if kind == Kind.ABSENT:
-        return ApplyItem(path, Act.REMOVE, target, expect, Why.DELETED)
+        return ApplyItem(path, TreeOp.REMOVE, target, expect, Cause.DELETED)
     if kind == Kind.DIRECTORY and there is not None and there.kind == Kind.DIRECTORY:
-        return ApplyItem(path, Act.META, target, expect, Why.REPLACED, mode=mode)
-    return ApplyItem(path, Act.INSTALL, target, expect, Why.REPLACED)
+        return ApplyItem(path, TreeOp.META, target, expect, Cause.REPLACED, mode=mode)
+    return ApplyItem(path, TreeOp.INSTALL, target, expect, Cause.REPLACED)
 
 
 def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
@@ -161,7 +161,7 @@ def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
     row = next((row for row in index.by_content(target.content) if len(row.fp) == FINGERPRINT_BYTES), None)
     version = index.version_with(target.content)
     if row is not None and row.record.path == path:
-        return item._replace(act=Act.META, mode=target.mode, mtime=target.mtime)
+        return item._replace(act=TreeOp.META, mode=target.mode, mtime=target.mtime)
     if row is not None:
         return item._replace(copy_path=row.record.path, copy_fp=row.fp)
     if version is not None:

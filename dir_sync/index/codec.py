@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import LATER_DEFAULTS, LATER_FIELDS
 from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp, text_of_vector, vector_of_text
 
@@ -94,7 +94,7 @@ def version_of(columns: tuple[object, ...]) -> Version:
         mtime_s * NS_PER_S + mtime_ns,  # type: ignore[operator]
         mode,  # type: ignore[arg-type]
         time_ns,  # type: ignore[arg-type]
-        Why(why),
+        Cause(why),
         maker,  # type: ignore[arg-type]
     )
 

@@ -125,21 +125,21 @@ class Gossip:
     """Some nodes that hold different forged versions of one path, and tell each other what is new, as long as there is."""
 
     def __init__(self, seed: int, full: bool) -> None:
-        dice = self.dice = Random(seed)
+        rng = self.rng = Random(seed)
         self.count = 2 + seed % 3
         self.made = 0
         self.spent: list[set[tuple[Stamp, Stamp]]] = [set() for _ in range(self.count)]
         year = 365 * 86_400 * 10**9
         dots = [(maker, counter) for maker in ("e", "f", "g", "h") for counter in (1, 2)]
-        garbage = {f"{dice.randrange(100):02}": 1 for _ in range(limits.VECTOR_ENTRIES_MAX - 5)}
+        garbage = {f"{rng.randrange(100):02}": 1 for _ in range(limits.VECTOR_ENTRIES_MAX - 5)}
         self.rows: list[Record] = []
         for _ in range(self.count):
-            maker, counter = dice.choice(dots)
-            known = dict(dice.sample(dots, dice.randrange(4))) | {maker: counter}
-            known |= garbage if full and dice.random() < 0.3 else {}
-            kind = Kind.ABSENT if dice.random() < 0.3 else Kind.FILE
-            ns = dice.choice([NOW_NS, NOW_NS + dice.randrange(5) * 9 * year, limits.STAMP_NS_MAX])
-            self.rows.append(made(kind, ns, maker, known, bytes([dice.randrange(256)]) * 32))
+            maker, counter = rng.choice(dots)
+            known = dict(rng.sample(dots, rng.randrange(4))) | {maker: counter}
+            known |= garbage if full and rng.random() < 0.3 else {}
+            kind = Kind.ABSENT if rng.random() < 0.3 else Kind.FILE
+            ns = rng.choice([NOW_NS, NOW_NS + rng.randrange(5) * 9 * year, limits.STAMP_NS_MAX])
+            self.rows.append(made(kind, ns, maker, known, bytes([rng.randrange(256)]) * 32))
         self.told: list[tuple[int, int, Record]] = []
         for node in range(self.count):
             self.tell(node)
@@ -148,7 +148,7 @@ class Gossip:
         self.told += [(node, other, self.rows[node]) for other in range(self.count) if other != node]
 
     def turn(self) -> None:
-        at = self.dice.randrange(len(self.told))
+        at = self.rng.randrange(len(self.told))
         source, target, record = self.told.pop(at)
         mine = self.rows[target]
         match decide(mine, [Offer(str(source), record, False)], self.spent[target]):

@@ -77,10 +77,10 @@ def test_associative(live: bool, data: st.DataObject) -> None:
 
 
 @given(versions(), st.lists(versions(), max_size=4), st.randoms())
-def test_the_order_of_offers_does_not_matter(mine: Record, theirs: list[Record], dice: Random) -> None:
+def test_the_order_of_offers_does_not_matter(mine: Record, theirs: list[Record], rng: Random) -> None:
     assume(len({record.stamp for record in (mine, *theirs)}) == len(theirs) + 1)
     mixed = offers(*theirs)
-    dice.shuffle(mixed)
+    rng.shuffle(mixed)
     assert decide(mine, mixed) == decide(mine, offers(*theirs))
 
 
@@ -133,7 +133,7 @@ class Mesh:
     """Some nodes, one path, a queue for each direction of each link."""
 
     def __init__(self, seed: int) -> None:
-        self.dice = Random(seed)
+        self.rng = Random(seed)
         self.count = 2 + seed % 4
         self.rows: list[Record | None] = [None] * self.count
         self.offers: list[dict[int, Record]] = [{} for _ in range(self.count)]
@@ -161,7 +161,7 @@ class Mesh:
         self.put(node, record)
 
     def receive(self) -> None:
-        source, target = self.dice.choice(sorted(pair for pair, queue in self.queues.items() if queue))
+        source, target = self.rng.choice(sorted(pair for pair, queue in self.queues.items() if queue))
         self.offers[target][source] = self.queues[(source, target)].pop(0)
         while True:
             mine = self.rows[target]
@@ -179,10 +179,10 @@ class Mesh:
 
     def run(self) -> None:
         for number in range(14):
-            content = b"" if self.dice.random() < 0.35 else b"%d" % number
-            mtime = self.dice.choice([self.dice.randrange(1_000), 500 + number])
-            self.act(self.dice.randrange(self.count), content, mtime)
-            for _ in range(self.dice.randrange(6)):
+            content = b"" if self.rng.random() < 0.35 else b"%d" % number
+            mtime = self.rng.choice([self.rng.randrange(1_000), 500 + number])
+            self.act(self.rng.randrange(self.count), content, mtime)
+            for _ in range(self.rng.randrange(6)):
                 if any(self.queues.values()):
                     self.receive()
         for _ in range(5_000):

@@ -143,7 +143,7 @@ class Storm:
 
     def __init__(self, lan: Lan, disk: Disk, seed: int) -> None:
         self.lan, self.disk = lan, disk
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.story = Story(node.dir for node in lan)
         self.story.durably = True
         self.busy_there = 0.04  # how often it is the user of the disk that loses its power who changes something
@@ -182,14 +182,14 @@ class Storm:
         """Some changes, and then a moment; the seconds it took. The user of the disk that loses its power is rarely busy:
         with each change that he waits for, all that was written before is on the medium, too."""
         begun = time.monotonic()
-        for _ in range(self.dice.randint(2, 14)):
-            at = B if self.dice.random() < self.busy_there else A
+        for _ in range(self.rng.randint(2, 14)):
+            at = B if self.rng.random() < self.busy_there else A
             self._change(at)
-            if self.dice.random() < 0.3:
-                pause(self.dice.expovariate(30))
+            if self.rng.random() < 0.3:
+                pause(self.rng.expovariate(30))
         # A change is there after some 20 ms; a journal commits by itself after 5 s.
-        longest = self.dice.choices((0.0, 0.02, 0.1, 0.3, 1.0, 8.0), (30, 25, 25, 12, 5, 3))[0]
-        pause(self.dice.uniform(0, longest))
+        longest = self.rng.choices((0.0, 0.02, 0.1, 0.3, 1.0, 8.0), (30, 25, 25, 12, 5, 3))[0]
+        pause(self.rng.uniform(0, longest))
         return time.monotonic() - begun
 
     def _content(self, size: int) -> bytes:
@@ -197,27 +197,27 @@ class Storm:
 
     def _change(self, at: int) -> None:
         """One change of paths that only this user changes: nothing is a conflict."""
-        story, dice = self.story, self.dice
+        story, rng = self.story, self.rng
         mine = "b " if at == B else "a "
         files = [path for path, what in story.tree.items() if path.startswith(mine) and len(what) == 64]
-        roll = dice.random()
+        roll = rng.random()
         if roll < 0.3 or len(files) < 8:
-            for _ in range(dice.choice((1, 1, 3, 12, 40))):
-                name = f"{mine}{dice.randrange(6)}/{next(self._names)}"
-                story.write(at, name, self._content(dice.choice((50, 400, 3_000, 70_000))))
+            for _ in range(rng.choice((1, 1, 3, 12, 40))):
+                name = f"{mine}{rng.randrange(6)}/{next(self._names)}"
+                story.write(at, name, self._content(rng.choice((50, 400, 3_000, 70_000))))
         elif roll < 0.65:
-            for path in dice.sample(files, min(len(files), dice.choice((1, 1, 2, 8, 20)))):
-                story.write(at, path, self._content(dice.choice((10, 5_000, 70_000))))
+            for path in rng.sample(files, min(len(files), rng.choice((1, 1, 2, 8, 20)))):
+                story.write(at, path, self._content(rng.choice((10, 5_000, 70_000))))
         elif roll < 0.75:
-            story.rename(at, dice.choice(files), f"{mine}{next(self._names)}")
+            story.rename(at, rng.choice(files), f"{mine}{next(self._names)}")
         elif roll < 0.88 or len(files) > 120:
-            for path in dice.sample(files, 30 if len(files) > 120 else 1):
+            for path in rng.sample(files, 30 if len(files) > 120 else 1):
                 story.delete(at, path)
         elif at == A:
-            path, size = dice.choice(((f"of {BIG} bytes", BIG), (f"of {HUGE} bytes", HUGE)))
+            path, size = rng.choice(((f"of {BIG} bytes", BIG), (f"of {HUGE} bytes", HUGE)))
             made = bytearray((story.machines[A].root / path).read_bytes())
-            start = dice.randrange(size - 2000)
-            made[start : start + 2000] = blob(2000, dice.random())
+            start = rng.randrange(size - 2000)
+            made[start : start + 2000] = blob(2000, rng.random())
             story.written[digest_of(bytes(made))] = f"{path}, {next(self._names)}"
             story.write(at, path, bytes(made))
 

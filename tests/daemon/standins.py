@@ -55,7 +55,7 @@ class Engine:
         self.board = SimpleNamespace(name_of=lambda node: self.names.get(node, node), scanning=False, is_shared=False)
         self.scope = SimpleNamespace(mounted=set[bytes]())
         self.look_queue = SimpleNamespace(restless=lambda: [b"busy.log"])
-        self.queries = SimpleNamespace(recalled=lambda: 3)
+        self.queries = SimpleNamespace(pending_restores=lambda: 3)
         self.transfers = SimpleNamespace(progress=lambda: self.receiving)
         self.uploader = SimpleNamespace(progress=lambda: [])
 

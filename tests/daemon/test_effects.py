@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core.events import Drop, Effect, NewReplica, Report, Send, Tell
-from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, DiscardJob, Why
+from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, DiscardJob, TreeOp
 from dir_sync.core.messages import Lacks, Message, Pull, PullItem
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.notes import ChangedHere, Kept
@@ -88,7 +88,7 @@ def test_a_new_identity_is_on_the_medium_before_it_is_told() -> None:
 def new_file(number: int) -> ApplyItem:
     path = b"f%d" % number
     target = Record(path, Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, BOB), ())
-    return ApplyItem(path, Act.INSTALL, target, b"", Why.REPLACED, data=b"x")
+    return ApplyItem(path, TreeOp.INSTALL, target, b"", Cause.REPLACED, data=b"x")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.core.events import ConflictsSettled, Decided, Effect, Inquired, Recalled, Report, Touched, Urgency
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.events import (
+    ConflictsDismissed,
+    Decided,
+    Effect,
+    Inquired,
+    Report,
+    RestoreRequested,
+    Touched,
+    Urgency,
+)
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Held, HistoryRequest
 from dir_sync.core.model import Kind
 from dir_sync.daemon.inbox import Inbox
@@ -20,7 +29,7 @@ from tests.daemon.standins import NOW, Folder
 
 BOB, CAROL = "bb" * 8, "cc" * 8
 CONTENT = bytes(range(32))
-VERSION = Version(b".dir_sync/versions/1", b"d/f", Kind.FILE, 5, CONTENT, 0, 0o644, NOW.wall_ns, Why.REPLACED, BOB)
+VERSION = Version(b".dir_sync/versions/1", b"d/f", Kind.FILE, 5, CONTENT, 0, 0o644, NOW.wall_ns, Cause.REPLACED, BOB)
 PACKED: Answer = {
     "name": ".dir_sync/versions/1",
     "path": "d/f",
@@ -30,7 +39,7 @@ PACKED: Answer = {
     "mtime": 0,
     "mode": 0o644,
     "time_ns": NOW.wall_ns,
-    "why": Why.REPLACED.value,
+    "why": Cause.REPLACED.value,
     "node": BOB,
 }
 
@@ -103,7 +112,7 @@ def test_what_the_engine_orders_comes_back(bench: Bench) -> None:
 def test_a_version_of_a_peer_comes_back_with_its_folder(bench: Bench) -> None:
     assert bench.answer("recall", version=PACKED, holder=CAROL) == {}
     (event,) = bench.folder.engine.events
-    assert isinstance(event, Recalled)
+    assert isinstance(event, RestoreRequested)
     assert [one.path for one in event.wanted] == [b"d", b"d/f"]
     assert event.holders[CONTENT] == (CAROL,)
 
@@ -115,11 +124,11 @@ def test_a_version_that_somebody_kept_is_noted_and_its_path_looked_at(bench: Ben
 
 
 def test_a_settled_conflict_is_told_to_the_engine(bench: Bench) -> None:
-    bench.folder.index.put_version(VERSION._replace(why=Why.CONFLICT))
+    bench.folder.index.put_version(VERSION._replace(why=Cause.CONFLICT))
     assert bench.answer("settle", versions=[PACKED]) == {}
-    assert [version.why for version in bench.folder.index.versions()] == [Why.REPLACED]
+    assert [version.why for version in bench.folder.index.versions()] == [Cause.REPLACED]
     (event,) = bench.folder.engine.events
-    assert isinstance(event, ConflictsSettled)
+    assert isinstance(event, ConflictsDismissed)
     assert [loser.path for loser in event.losers] == [b"d/f"]
 
 

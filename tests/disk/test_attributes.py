@@ -15,7 +15,7 @@ from random import Random
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Result, StageJob, Why
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, ApplyResult, Cause, Result, StageJob, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.disk import RealDisk
@@ -72,11 +72,11 @@ def file(path: str, data: bytes, mode: int = 0o664, mtime: int = MTIME) -> Recor
     return Record(path.encode(), Kind.FILE, len(data), blake3(data).digest(), mtime, mode, STAMP, ())
 
 
-def item(disk: Disk, act: Act, record: Record, data: bytes | None = None, staged: bytes | None = None) -> ApplyItem:
+def item(disk: Disk, act: TreeOp, record: Record, data: bytes | None = None, staged: bytes | None = None) -> ApplyItem:
     """To be done with whatever is there now."""
     there = disk.stat(record.path)
     expect = b"" if there is None else fingerprint(there)
-    return ApplyItem(record.path, act, record, expect, Why.REPLACED, data, staged=staged)
+    return ApplyItem(record.path, act, record, expect, Cause.REPLACED, data, staged=staged)
 
 
 def apply(sync: FileSync, *items: ApplyItem) -> tuple[ApplyResult, ...]:
@@ -94,13 +94,13 @@ def attribute(path: Path, name: str) -> bytes:
 
 
 def one_by_one(sync: FileSync, disk: Disk, folder: str) -> list[str]:
-    apply(sync, item(disk, Act.INSTALL, file(f"{folder}/single", b"1"), b"1"))
+    apply(sync, item(disk, TreeOp.INSTALL, file(f"{folder}/single", b"1"), b"1"))
     return ["single"]
 
 
 def many_at_once(sync: FileSync, disk: Disk, folder: str) -> list[str]:
     names = [f"many {number}" for number in range(6)]
-    apply(sync, *(item(disk, Act.INSTALL, file(f"{folder}/{name}", name.encode()), name.encode()) for name in names))
+    apply(sync, *(item(disk, TreeOp.INSTALL, file(f"{folder}/{name}", name.encode()), name.encode()) for name in names))
     return names
 
 
@@ -108,21 +108,21 @@ def downloaded(sync: FileSync, disk: Disk, folder: str) -> list[str]:
     data = b"large" * 1000
     record, part = file(f"{folder}/large", data), STAGING + b"/part-1"
     sync.perform(StageJob(1, part, ((0, data),), record.size, record.content))
-    apply(sync, item(disk, Act.INSTALL, record, staged=part))
+    apply(sync, item(disk, TreeOp.INSTALL, record, staged=part))
     return ["large"]
 
 
 def copied(sync: FileSync, disk: Disk, folder: str) -> list[str]:
     data = b"a copy"
-    apply(sync, item(disk, Act.INSTALL, file("source", data), data))
-    copy = item(disk, Act.INSTALL, file(f"{folder}/copy", data))
+    apply(sync, item(disk, TreeOp.INSTALL, file("source", data), data))
+    copy = item(disk, TreeOp.INSTALL, file(f"{folder}/copy", data))
     apply(sync, copy._replace(copy_path=b"source"))
     return ["copy"]
 
 
 def in_place_of_a_link(sync: FileSync, disk: Disk, folder: str) -> list[str]:
     disk.make_link(f"{folder}/was a link".encode(), b"nowhere")
-    apply(sync, item(disk, Act.INSTALL, file(f"{folder}/was a link", b"1"), b"1"))
+    apply(sync, item(disk, TreeOp.INSTALL, file(f"{folder}/was a link", b"1"), b"1"))
     return ["was a link"]
 
 
@@ -186,15 +186,15 @@ def test_folders_and_links(root: Path, disk: RealDisk) -> None:
     os.chown(root / "team", 0, GROUP)
     (root / "team").chmod(0o2775)
     sync = file_sync(disk)
-    apply(sync, item(disk, Act.INSTALL, file("team/was a file", b"1"), b"1"))
+    apply(sync, item(disk, TreeOp.INSTALL, file("team/was a file", b"1"), b"1"))
     for name in ("new", "was a file"):
         record = Record(f"team/{name}".encode(), Kind.DIRECTORY, 0, b"", MTIME, 0o750, STAMP, ())
-        apply(sync, item(disk, Act.INSTALL, record))
+        apply(sync, item(disk, TreeOp.INSTALL, record))
         path = root / "team" / name
         assert (path.stat().st_gid, st.S_IMODE(path.stat().st_mode)) == (GROUP, 0o2750)
         assert attribute(path, DEFAULT) == TEAM_ACL
         assert attribute(path, ACCESS) == as_for(0o750)
-    apply(sync, item(disk, Act.INSTALL, Record(b"team/link", Kind.SYMLINK, 0, b"to", MTIME, 0, STAMP, ())))
+    apply(sync, item(disk, TreeOp.INSTALL, Record(b"team/link", Kind.SYMLINK, 0, b"to", MTIME, 0, STAMP, ())))
     assert (root / "team/link").lstat().st_gid == GROUP
 
 
@@ -227,7 +227,7 @@ def test_what_is_another_users_is_replaced(root: Path, disk: RealDisk, what: str
         record = file("theirs", b"content", *((0o755, MTIME) if what == "mode" else (0o644, MTIME + 10**9)))
     with as_user():
         sync = file_sync(disk)
-        (result,) = apply(sync, item(disk, Act.META, record))
+        (result,) = apply(sync, item(disk, TreeOp.META, record))
     found = path.lstat()
     assert found.st_uid == USER
     assert found.st_mtime_ns == record.mtime
@@ -268,7 +268,7 @@ def test_what_may_not_be_replaced_stays(root: Path, disk: RealDisk, why: str) ->
         sync = file_sync(disk)
         created = disk.create
         disk.create = lambda path: pytest.fail("copied")  # type: ignore[method-assign]
-        wish = item(disk, Act.META, record)._replace(mode=record.mode if record.kind == Kind.DIRECTORY else None)
+        wish = item(disk, TreeOp.META, record)._replace(mode=record.mode if record.kind == Kind.DIRECTORY else None)
         done = sync.perform(ApplyJob((wish,)))
         disk.create = created  # type: ignore[method-assign]
     if why == "immutable":
@@ -304,7 +304,7 @@ def test_trouble_while_it_is_replaced_leaves_it_as_it_was() -> None:
 def item_of(disk: MemoryDisk, record: Record) -> ApplyItem:
     fail, disk.fail = disk.fail, None
     try:
-        return item(disk, Act.META, record)
+        return item(disk, TreeOp.META, record)
     finally:
         disk.fail = fail
 

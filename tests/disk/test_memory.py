@@ -162,13 +162,13 @@ def test_without_a_grain_no_two_changes_look_the_same() -> None:
 
 def test_equal_seeds_give_equal_disks() -> None:
     def run(seed: int) -> tuple[object, ...]:
-        disk, dice = memory(seed), random.Random(seed)
+        disk, rng = memory(seed), random.Random(seed)
         for _ in range(200):
-            name, other = (b"%d" % dice.randrange(8) for _ in range(2))
+            name, other = (b"%d" % rng.randrange(8) for _ in range(2))
             try:
-                match dice.randrange(7):
+                match rng.randrange(7):
                     case 0:
-                        disk.write(name, dice.randbytes(9), replace=dice.random() < 0.5)
+                        disk.write(name, rng.randbytes(9), replace=rng.random() < 0.5)
                     case 1:
                         disk.move(name, other)
                     case 2:
@@ -176,7 +176,7 @@ def test_equal_seeds_give_equal_disks() -> None:
                     case 3:
                         disk.exchange(name, other)
                     case 4:
-                        disk.sync_all() if dice.random() < 0.2 else disk.mkdir(name)
+                        disk.sync_all() if rng.random() < 0.2 else disk.mkdir(name)
                     case 5:
                         disk.crash()
                     case _:

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Looked, LookJob, Result, Why
-from dir_sync.core.looks import Look, LookItem
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Looked, LookJob, Result, TreeOp
+from dir_sync.core.looks import LookItem, LookOutcome
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.disk import Blindness, RealDisk, SpelledDisk, linux, probe, truthful
@@ -275,8 +275,8 @@ def test_a_look_tells_what_has_the_place() -> None:
     answer = jobs(raw).perform(LookJob(items))
     assert isinstance(answer, Looked)
     other, there = answer.items
-    assert (other.look, other.taken_for) == (Look.ABSENT, b"readme")
-    assert (there.look, there.data) == (Look.FOUND, b"1")
+    assert (other.look, other.taken_for) == (LookOutcome.ABSENT, b"readme")
+    assert (there.look, there.data) == (LookOutcome.FOUND, b"1")
 
 
 @pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY])
@@ -291,7 +291,7 @@ def test_a_name_gets_another_spelling_without_a_copy(kind: Kind) -> None:
     before = raw.stat(b"readme")
     assert before is not None
     item = ApplyItem(
-        b"README", Act.MOVE, record(b"README", kind)._replace(mode=before.mode), b"", Why.REPLACED,
+        b"README", TreeOp.MOVE, record(b"README", kind)._replace(mode=before.mode), b"", Cause.REPLACED,
         copy_path=b"readme", copy_fp=fingerprint(before),
     )  # fmt: skip
     answer = jobs(raw).perform(ApplyJob((item,)))
@@ -317,7 +317,7 @@ def test_a_spelling_is_not_changed_where_somebody_takes_the_name_meanwhile() -> 
 
     raw.before = meddle
     item = ApplyItem(
-        b"README", Act.MOVE, record(b"README"), b"", Why.REPLACED, copy_path=b"readme", copy_fp=fingerprint(before)
+        b"README", TreeOp.MOVE, record(b"README"), b"", Cause.REPLACED, copy_path=b"readme", copy_fp=fingerprint(before)
     )
     answer = jobs(raw).perform(ApplyJob((item,)))
     assert isinstance(answer, Applied)

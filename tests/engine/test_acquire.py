@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Act, ApplyItem, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.transfers.transfer import Fetch
@@ -27,7 +27,7 @@ def bring(kit: Alone[Acquire], target: Record, conflict: bool = False, node: str
     path = target.path
     kit.announces(target, node)
     kit.calls.clear()
-    kit.it.bring_about(path, kit.index.get(path), kit.index.offers(path), Take(target, conflict))
+    kit.it.step_towards(path, kit.index.get(path), kit.index.offers(path), Take(target, conflict))
     changes = kit.changes()
     assert len(changes) <= 1, "exactly one step"
     return changes[0][0] if changes else None
@@ -50,7 +50,7 @@ def test_a_file_that_was_deleted_elsewhere_is_removed_if_it_is_as_known() -> Non
     kit = alone()
     mine = kit.has(record(b"a", b"old"))
     gone = later(mine.record, None)
-    assert bring(kit, gone) == ApplyItem(b"a", Act.REMOVE, gone, mine.fp, Why.DELETED)
+    assert bring(kit, gone) == ApplyItem(b"a", TreeOp.REMOVE, gone, mine.fp, Cause.DELETED)
 
 
 def test_what_its_remover_did_not_know_is_kept_as_the_loser_of_a_conflict() -> None:
@@ -58,7 +58,7 @@ def test_what_its_remover_did_not_know_is_kept_as_the_loser_of_a_conflict() -> N
     kit.has(record(b"a", b"old"))
     item = bring(kit, tombstone(b"a", ns=WALL_NS * 2), conflict=True)
     assert item is not None
-    assert item.why is Why.CONFLICT
+    assert item.why is Cause.CONFLICT
 
 
 def test_the_deletion_of_what_was_never_here_is_noted_and_counts_as_in_vain() -> None:
@@ -128,7 +128,7 @@ def test_a_folder_goes_after_its_children() -> None:
     kit.index.put(later(child.record, None), b"")
     item = bring(kit, gone)
     assert item is not None
-    assert item.act is Act.REMOVE
+    assert item.act is TreeOp.REMOVE
 
 
 def test_a_folder_stays_if_something_in_it_does_and_everybody_hears_of_it() -> None:
@@ -182,7 +182,7 @@ def test_what_differs_in_its_mode_only_is_not_fetched() -> None:
     target = later(mine.record, b"same")._replace(mode=0o600)
     item = bring(kit, target)
     assert item is not None
-    assert item.act is Act.META
+    assert item.act is TreeOp.META
     assert fetched(kit) == []
 
 
@@ -200,7 +200,7 @@ def test_a_link_or_folder_is_made_at_once_and_what_was_there_is_expected() -> No
     link = later(mine.record, b"")._replace(kind=Kind.SYMLINK, content=b"target", size=6)
     item = bring(kit, link)
     assert item is not None
-    assert (item.act, item.expect) == (Act.INSTALL, mine.fp)
+    assert (item.act, item.expect) == (TreeOp.INSTALL, mine.fp)
 
 
 def test_an_empty_file_needs_nobody() -> None:
@@ -233,7 +233,7 @@ def test_what_is_here_under_another_name_is_copied() -> None:
     other = kit.has(record(b"b", b"same"))
     item = bring(kit, record(b"a", b"same"))
     assert item is not None
-    assert (item.act, item.copy_path, item.copy_fp) == (Act.INSTALL, b"b", other.fp)
+    assert (item.act, item.copy_path, item.copy_fp) == (TreeOp.INSTALL, b"b", other.fp)
     assert fetched(kit) == []
 
 
@@ -243,7 +243,7 @@ def test_what_leaves_its_other_name_is_moved_from_there() -> None:
         kit.has(record(path, b"same"))
     item = bring(kit, record(b"a", b"same"))
     assert item is not None
-    assert (item.act, item.copy_path) == (Act.MOVE, b"c")
+    assert (item.act, item.copy_path) == (TreeOp.MOVE, b"c")
     assert kit.work.jobs.is_at(b"c"), "nothing else is done there meanwhile"
 
 
@@ -261,7 +261,7 @@ def test_from_where_nothing_can_be_copied_now_nothing_is(why: str) -> None:
 def test_what_is_in_the_history_comes_from_there() -> None:
     kit = alone()
     wanted = record(b"a", b"was here once")
-    version = Version(b"v", b"b", Kind.FILE, wanted.size, wanted.content, 0, 0o644, WALL_NS, Why.DELETED, PEER)
+    version = Version(b"v", b"b", Kind.FILE, wanted.size, wanted.content, 0, 0o644, WALL_NS, Cause.DELETED, PEER)
     kit.index.put_version(version)
     assert copied_from(bring(kit, wanted)) == b"v"
 

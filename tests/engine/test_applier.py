@@ -9,7 +9,7 @@ import pytest
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
-from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, ApplyResult, Result, Version, Why
+from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp, Version
 from dir_sync.core.messages import Pull, PullItem
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Take
@@ -28,15 +28,15 @@ def alone(**answers: Any) -> Alone[Applier]:
     return Alone(Applier, answers={name.replace("__", "."): it for name, it in answers.items()})
 
 
-def order(kit: Alone[Applier], target: Record, act: Act = Act.INSTALL, **more: Any) -> ApplyItem:
+def order(kit: Alone[Applier], target: Record, act: TreeOp = TreeOp.INSTALL, **more: Any) -> ApplyItem:
     row = kit.index.get(target.path)
-    item = ApplyItem(target.path, act, target, b"" if row is None else row.fp, Why.REPLACED)._replace(**more)
+    item = ApplyItem(target.path, act, target, b"" if row is None else row.fp, Cause.REPLACED)._replace(**more)
     kit.it.order_change(item, Take(target, False))
     return item
 
 
 def apply(
-    kit: Alone[Applier], target: Record, result: Result = Result.DONE, act: Act = Act.INSTALL, **more: Any
+    kit: Alone[Applier], target: Record, result: Result = Result.DONE, act: TreeOp = TreeOp.INSTALL, **more: Any
 ) -> None:
     """It is ordered, and comes out so."""
     result_of = {name: more.pop(name) for name in ("version", "problem", "full", "too_large") if name in more}
@@ -112,7 +112,7 @@ def test_the_old_name_of_a_move_may_be_gone_by_us_whatever_comes_of_the_new_one(
     gone = later(old, None)
     kit = alone(rows__announced_gone=gone)
     kit.has(old)
-    order(kit, record(b"a", b"1"), Act.MOVE, copy_path=b"old")
+    order(kit, record(b"a", b"1"), TreeOp.MOVE, copy_path=b"old")
     assert kit.work.attempts.attempted(b"old") == gone.stamp
 
 
@@ -142,19 +142,19 @@ def test_what_is_installed_is_noted_and_told() -> None:
 @pytest.mark.parametrize(
     ("act", "more", "note"),
     [
-        (Act.REMOVE, {}, notes.Removed(b"a", "name")),
-        (Act.META, {}, notes.MetaChanged(b"a", "name")),
-        (Act.INSTALL, {"copy_path": b"b"}, notes.Copied(b"a", "name", 3)),
-        (Act.MOVE, {"copy_path": b"b"}, notes.Renamed(b"a", "name", b"b")),
-        (Act.MOVE, {"copy_path": b".dir_sync/versions/v"}, notes.Copied(b"a", "name", 3)),
+        (TreeOp.REMOVE, {}, notes.Removed(b"a", "name")),
+        (TreeOp.META, {}, notes.MetaChanged(b"a", "name")),
+        (TreeOp.INSTALL, {"copy_path": b"b"}, notes.Copied(b"a", "name", 3)),
+        (TreeOp.MOVE, {"copy_path": b"b"}, notes.Renamed(b"a", "name", b"b")),
+        (TreeOp.MOVE, {"copy_path": b".dir_sync/versions/v"}, notes.Copied(b"a", "name", 3)),
     ],
 )
-def test_people_are_told_what_was_done(act: Act, more: dict[str, Any], note: notes.Note) -> None:
+def test_people_are_told_what_was_done(act: TreeOp, more: dict[str, Any], note: notes.Note) -> None:
     kit = alone()
     kit.connects().name = "name"
     mine = kit.has(record(b"a", b"old"))
     kit.has(record(b"b", b"new"))
-    apply(kit, later(mine.record, None if act is Act.REMOVE else b"new"), Result.DONE, act, **more)
+    apply(kit, later(mine.record, None if act is TreeOp.REMOVE else b"new"), Result.DONE, act, **more)
     assert kit.told() == [note]
 
 
@@ -171,7 +171,7 @@ def test_what_was_replaced_is_kept_and_can_be_moved_back_for_a_while() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"old"))
     target = later(mine.record, b"new")
-    version = Version(b"v", b"a", Kind.FILE, 3, b"", 0, 0o644, WALL_NS, Why.REPLACED, PEER)
+    version = Version(b"v", b"a", Kind.FILE, 3, b"", 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
     apply(kit, target, version=version)
     assert kit.asked("versions.keep") == [(version, mine.record, b"a", target.stamp)]
     ((content, kept),) = kit.asked("sources.keep_displaced")
@@ -181,7 +181,7 @@ def test_what_was_replaced_is_kept_and_can_be_moved_back_for_a_while() -> None:
 def test_the_loser_of_a_conflict_is_not_moved_out_of_the_history_again() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"old"))
-    version = Version(b"v", b"a", Kind.FILE, 3, b"", 0, 0o644, WALL_NS, Why.CONFLICT, PEER)
+    version = Version(b"v", b"a", Kind.FILE, 3, b"", 0, 0o644, WALL_NS, Cause.CONFLICT, PEER)
     apply(kit, later(mine.record, b"new"), version=version)
     assert kit.asked("sources.keep_displaced") == []
 
@@ -227,7 +227,7 @@ def test_a_source_that_is_not_as_known_is_looked_at_and_avoided() -> None:
 def test_a_version_that_is_not_as_listed_is_doubted() -> None:
     kit = alone()
     name = b".dir_sync/versions/v"
-    version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Why.DELETED, PEER)
+    version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Cause.DELETED, PEER)
     kit.index.put_version(version)
     apply(kit, record(b"a", b"new"), Result.MISSING, copy_path=name)
     assert kit.asked("versions.doubt") == [(version,)]
@@ -288,7 +288,7 @@ def test_the_old_name_of_a_move_goes_with_it() -> None:
     gone = kit.announces(later(old.record, None)).record
     kit.work.jobs.begin_move_away(b"old", b"a")
     target = record(b"a", b"new")
-    apply(kit, target, act=Act.MOVE, copy_path=b"old", copy_fp=old.fp)
+    apply(kit, target, act=TreeOp.MOVE, copy_path=b"old", copy_fp=old.fp)
     assert [call[0] for call in kit.asked("rows.accept")] == [target, gone]
     assert not kit.work.jobs.is_at(b"old")
 
@@ -296,7 +296,7 @@ def test_the_old_name_of_a_move_goes_with_it() -> None:
 def test_the_old_name_of_a_move_that_failed_is_looked_at() -> None:
     kit = alone()
     kit.has(record(b"old", b"new"))
-    apply(kit, record(b"a", b"new"), Result.CHANGED, Act.MOVE, copy_path=b"old", copy_fp=b"fp")
+    apply(kit, record(b"a", b"new"), Result.CHANGED, TreeOp.MOVE, copy_path=b"old", copy_fp=b"fp")
     assert kit.is_looked_at(b"old")
 
 
@@ -321,7 +321,7 @@ def test_a_folder_that_was_moved_whole_takes_all_that_is_in_it_along() -> None:
         kit.announces(later(mine.record, None))
     kit.announces(record(b"new/a", b"1"))
     kit.work.jobs.begin_move_away(b"old", b"new")
-    apply(kit, folder(b"new"), act=Act.MOVE, copy_path=b"old")
+    apply(kit, folder(b"new"), act=TreeOp.MOVE, copy_path=b"old")
     accepted = [(call[0].path, call[0].kind) for call in kit.asked("rows.accept")]
     assert accepted[-2:] == [(b"new/a", Kind.FILE), (b"old/a", Kind.ABSENT)]
     assert (b"new", Urgency.FOLDER) in kit.asked("look_queue.on_touched")
@@ -345,7 +345,7 @@ def test_an_intent_ends_with_the_last_of_its_files() -> None:
     kit = alone()
     records = [record(b"a", b"1"), record(b"b", b"2")]
     intent = kit.index.put_intent(PEER, records)
-    kit.it.intend(intent, PEER, [ApplyItem(one.path, Act.INSTALL, one, b"", Why.REPLACED) for one in records])
+    kit.it.intend(intent, PEER, [ApplyItem(one.path, TreeOp.INSTALL, one, b"", Cause.REPLACED) for one in records])
     kit.it.flush_jobs()
     assert [(job.peer, len(job.items)) for job in kit.out(ApplyJob)] == [(PEER, 2)]
     kit.it.no_longer_intended(intent)
@@ -364,7 +364,7 @@ def test_a_gift_that_could_not_be_installed_is_an_offer_like_any_other() -> None
     kit = alone()
     one = record(b"a", b"1")
     intent = kit.index.put_intent(PEER, [one])
-    item = ApplyItem(b"a", Act.INSTALL, one, b"", Why.REPLACED, b"1")
+    item = ApplyItem(b"a", TreeOp.INSTALL, one, b"", Cause.REPLACED, b"1")
     kit.it.intend(intent, PEER, [item])
     kit.work.begin_pushed(intent, PEER, [item])
     kit.it.on_applied(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.jobs import Act, ApplyItem, ApplyResult, Result, Why
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
 from dir_sync.core.reconcile import Take
@@ -41,8 +41,8 @@ def test_new_files_are_installed_at_once_as_one_intent() -> None:
     kit = alone()
     assert push(kit, gift(b"a", b"1"), gift(b"b", b"2")) == []
     assert [(item.path, item.act, item.data, item.expect) for item in items(kit)] == [
-        (b"a", Act.INSTALL, b"1", b""),
-        (b"b", Act.INSTALL, b"2", b""),
+        (b"a", TreeOp.INSTALL, b"1", b""),
+        (b"b", TreeOp.INSTALL, b"2", b""),
     ]
     assert len(kit.asked("applier.intend")) == 1
     assert [list(call[0]) for call in kit.asked("look_queue.expect_echoes")] == [[b"a", b"b"]]
@@ -66,7 +66,9 @@ def test_what_is_not_quite_new_takes_the_long_way(why: str) -> None:
         case "a look":
             kit.board.pending_looks.add(b"d/a", 0, 0)
         case "a job":
-            kit.work.jobs.begin_apply(ApplyItem(b"d/a", Act.INSTALL, target, b"", Why.REPLACED), Take(target, False))
+            kit.work.jobs.begin_apply(
+                ApplyItem(b"d/a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False)
+            )
         case "its content is here":
             kit.has(record(b"b", b"content"))
         case "its content comes":

@@ -46,7 +46,7 @@ def test_what_is_approved_of_our_own_losses_is_looked_at_once_more_and_told() ->
     hold_own(kit)
     kit.it.on_decided(True)
     assert not kit.real(Brakes).own.held
-    assert kit.asked("own_losses.let_go") == [([b"a"],)]
+    assert kit.asked("own_losses.release") == [([b"a"],)]
     assert kit.index.get(b"a") is not None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dir_sync.core.events import Drained, Drop, PeerDown, PeerUp, Received, Ticked, Touched, Urgency
 from dir_sync.core.jobs import ListJob, Looked, LookJob
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, Pull, PullItem, State
 from tests.engine.whole.bench import FOLDER, PEER, Bench, record, state
 
@@ -91,5 +91,5 @@ def test_the_looks_of_one_job_are_taken_together() -> None:
     bench.feed(Touched(b"a", Urgency.NOW), Touched(b"b", Urgency.NOW))
     (job,) = bench.all(LookJob)
 
-    bench.feed(Looked(tuple(Seen(item.path, Look.ABSENT) for item in job.items)))
+    bench.feed(Looked(tuple(Seen(item.path, LookOutcome.ABSENT) for item in job.items)))
     assert not bench.engine.has_jobs_out

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Act, ApplyItem, Beginning, Staged, StageJob, Why
+from dir_sync.core.jobs import ApplyItem, Beginning, Cause, Staged, StageJob, TreeOp
 from dir_sync.core.messages import Chunks, DeltaOffer, Piece
 from dir_sync.core.model import Record
 from dir_sync.core.names import DELTA_IN, staging_name
@@ -170,7 +170,7 @@ def test_while_a_delta_is_being_made_nothing_is_fetched() -> None:
 def test_what_is_being_changed_under_its_old_name_is_waited_for_a_moment() -> None:
     kit = alone(sources__origins={b"a": b"old"}, incoming_moves__wait_a_moment=True)
     busy = record(b"old", b"1")
-    kit.work.jobs.begin_apply(ApplyItem(b"old", Act.META, busy, b"", Why.REPLACED), None)
+    kit.work.jobs.begin_apply(ApplyItem(b"old", TreeOp.META, busy, b"", Cause.REPLACED), None)
     assert fetch(kit, large(b"a")) is None
     kit.work.end_apply(b"old")
     assert fetch(kit, large(b"a")) is not None
@@ -197,7 +197,7 @@ def test_if_nothing_has_changed_since_it_was_planned_it_is_put_in_its_place_at_o
     kit.announces(target)
     under_way = fetch(kit, target)
     assert under_way is not None
-    item, take = ApplyItem(b"a", Act.INSTALL, target, b"", Why.REPLACED), Take(target, False)
+    item, take = ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False)
     under_way.plan = (None, kit.index.offers(b"a"), item, take)
     comes(kit, target, b"content")
     assert kit.changes() == [(item._replace(data=b"content"), take)]
@@ -211,7 +211,7 @@ def test_if_anything_has_changed_it_is_planned_anew(change: str) -> None:
     kit.announces(target)
     under_way = fetch(kit, target)
     assert under_way is not None
-    item, take = ApplyItem(b"a", Act.INSTALL, target, b"", Why.REPLACED), Take(target, False)
+    item, take = ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False)
     under_way.plan = (None, kit.index.offers(b"a"), item, take)
     match change:
         case "a newer offer":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dir_sync.core.jobs import Act, ApplyItem, ApplyJob, Why
+from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.publisher import Publisher
@@ -14,7 +14,7 @@ def test_times_are_set_children_first_and_only_of_folders_that_are_here_and_free
     for path in (b"d", b"d/e", b"busy"):
         kit.has(folder(path))
     kit.has(record(b"file", b"1"))
-    kit.work.jobs.begin_apply(ApplyItem(b"busy", Act.META, folder(b"busy"), b"", Why.REPLACED), None)
+    kit.work.jobs.begin_apply(ApplyItem(b"busy", TreeOp.META, folder(b"busy"), b"", Cause.REPLACED), None)
     for path in (b"d", b"d/e", b"busy", b"file", b"gone"):
         kit.it.set_later(path, 7)
     kit.it.set_mtimes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dir_sync.core.events import InVain
+from dir_sync.core.events import UselessAnnouncements
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine import in_vain
 from dir_sync.engine.constants import OURS
@@ -10,10 +10,10 @@ from dir_sync.engine.in_vain import VainCounter
 from tests.engine.kit import OTHER, PEER, Alone, record
 
 
-def told(kit: Alone[VainCounter]) -> list[InVain]:
+def told(kit: Alone[VainCounter]) -> list[UselessAnnouncements]:
     kit.effects()
     kit.it.tell()
-    return kit.out(InVain)
+    return kit.out(UselessAnnouncements)
 
 
 def test_what_changes_nothing_is_told_once_a_turn_for_each_peer_that_is_there() -> None:
@@ -22,7 +22,7 @@ def test_what_changes_nothing_is_told_once_a_turn_for_each_peer_that_is_there() 
     one = record(b"a", b"1")
     kit.it.add(PEER)
     kit.it.add_all([Offer(PEER, one, False), Offer(OURS + PEER, one, False), Offer(OTHER, one, False)])
-    assert told(kit) == [InVain(PEER, 3)]
+    assert told(kit) == [UselessAnnouncements(PEER, 3)]
     assert told(kit) == []
 
 
@@ -36,7 +36,7 @@ def test_each_record_may_be_told_twice_and_some_more() -> None:
         kit.it.add_repeat(PEER)
     assert told(kit) == []
     kit.it.add_repeat(PEER)
-    assert told(kit) == [InVain(PEER, 1)]
+    assert told(kit) == [UselessAnnouncements(PEER, 1)]
 
 
 def test_on_a_new_connection_it_begins_anew() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import Act, ApplyItem, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.incoming_moves import IncomingMoves
@@ -17,14 +17,14 @@ from dir_sync.engine.values import Displaced
 from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, later, record
 
 NEW = record(b"new", b"content")
-ITEM, TAKE = ApplyItem(b"new", Act.INSTALL, NEW, b"", Why.REPLACED), Take(NEW, False)
+ITEM, TAKE = ApplyItem(b"new", TreeOp.INSTALL, NEW, b"", Cause.REPLACED), Take(NEW, False)
 
 
 def alone(**answers: Any) -> Alone[IncomingMoves]:
     return Alone(IncomingMoves, answers={name.replace("__", "."): it for name, it in answers.items()})
 
 
-def displaced(kit: Alone[IncomingMoves], node: str = PEER, why: Why = Why.DELETED) -> None:
+def displaced(kit: Alone[IncomingMoves], node: str = PEER, why: Cause = Cause.DELETED) -> None:
     kit.index.put_version(Version(b"v", b"old", Kind.FILE, 7, NEW.content, 0, 0o644, WALL_NS, why, node))
     kit.answers["sources.take_displaced"] = Displaced(b"v", b"fp", node, kit.board.now.mono_ms)
 
@@ -33,14 +33,16 @@ def test_what_the_same_peer_displaced_just_now_comes_out_of_the_history_again() 
     kit = alone()
     displaced(kit)
     assert kit.it.take_back_moved(ITEM, TAKE)
-    assert kit.changes() == [(ITEM._replace(act=Act.MOVE, copy_path=b"v", copy_fp=b"fp"), TAKE)]
+    assert kit.changes() == [(ITEM._replace(act=TreeOp.MOVE, copy_path=b"v", copy_fp=b"fp"), TAKE)]
 
 
 @pytest.mark.parametrize("why", ["nothing", "another peer", "long ago", "a conflict", "doubted", "gone"])
 def test_nothing_else_does(why: str) -> None:
     kit = alone(sources__is_avoided=why == "doubted")
     if why != "nothing":
-        displaced(kit, OTHER if why == "another peer" else PEER, Why.CONFLICT if why == "a conflict" else Why.DELETED)
+        displaced(
+            kit, OTHER if why == "another peer" else PEER, Cause.CONFLICT if why == "a conflict" else Cause.DELETED
+        )
     if why == "gone":
         kit.index.drop_version(b"v")
     if why == "long ago":
@@ -87,7 +89,7 @@ def test_another_spelling_of_a_name_is_a_rename() -> None:
     blind(kit)
     assert kit.it.respell(b"a")
     ((item, _),) = kit.changes()
-    assert (item.path, item.act, item.copy_path) == (b"A", Act.MOVE, b"a")
+    assert (item.path, item.act, item.copy_path) == (b"A", TreeOp.MOVE, b"a")
     assert kit.work.jobs.is_at(b"a")
     assert not kit.it.respell(b"a"), "it is being done"
 

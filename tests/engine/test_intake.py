@@ -9,7 +9,7 @@ import pytest
 from dir_sync.core import notes
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.events import Drop, NewReplica, PeerUp
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, StateRequest
 from dir_sync.core.model import Kind, PeerError
 from dir_sync.core.peers.contact import Contact
@@ -263,7 +263,7 @@ def test_a_gift_that_is_being_installed_must_still_be_known() -> None:
     kit = alone()
     peer = met(kit)
     gift = record(b"a", b"1")
-    kit.work.begin_pushed(1, PEER, [ApplyItem(b"a", Act.INSTALL, gift, b"", Why.REPLACED, b"1")])
+    kit.work.begin_pushed(1, PEER, [ApplyItem(b"a", TreeOp.INSTALL, gift, b"", Cause.REPLACED, b"1")])
     kit.it.on_announced(peer, later(gift, b"2"), 2)
     kept = kit.index.offer(b"a", NOBODY)
     assert kept is not None

@@ -8,8 +8,8 @@ import pytest
 
 from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.jobs import Act, ApplyItem, Why
-from dir_sync.core.looks import MOUNTED, Look, MadeDelta, Seen
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
+from dir_sync.core.looks import MOUNTED, LookOutcome, MadeDelta, Seen
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
 from dir_sync.core.watching.pending_looks import PendingLook
@@ -93,7 +93,7 @@ def test_what_was_installed_and_not_noted_is_no_edit_of_a_user() -> None:
     offered = kit.announces(record(b"a", b"new", ns=WALL_NS + 5)).record
     look(kit, found)
     assert recorded(kit) == []
-    assert kit.asked("recorder.redo") == [(ApplyItem(b"a", Act.META, offered, found.fp, Why.REPLACED),)]
+    assert kit.asked("recorder.redo") == [(ApplyItem(b"a", TreeOp.META, offered, found.fp, Cause.REPLACED),)]
 
 
 def test_nothing_is_recorded_in_a_folder_that_is_not_known_yet() -> None:
@@ -168,7 +168,7 @@ def test_a_new_name_that_may_be_a_rename_is_looked_at_with_its_old_one() -> None
 def test_what_was_seen_to_go_is_a_deletion() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"old"))
-    look(kit, Seen(b"a", Look.ABSENT), watched=True)
+    look(kit, Seen(b"a", LookOutcome.ABSENT), watched=True)
     assert recorded(kit) == [((b"a", Kind.ABSENT), mine.record)]
     assert kit.board.announcements.take_unlogged() == [notes.DeletedHere(b"a")]
 
@@ -176,10 +176,10 @@ def test_what_was_seen_to_go_is_a_deletion() -> None:
 def test_what_a_scan_misses_is_not_believed_until_all_is_known() -> None:
     kit = alone()
     kit.has(record(b"a", b"old"))
-    look(kit, Seen(b"a", Look.ABSENT))
+    look(kit, Seen(b"a", LookOutcome.ABSENT))
     assert recorded(kit) == []
     assert list(kit.real(Brakes).own.missed) == [b"a"]
-    look(kit, Seen(b"a", Look.ABSENT), removal_confirmed=True)
+    look(kit, Seen(b"a", LookOutcome.ABSENT), removal_confirmed=True)
     assert [what for what, _ in recorded(kit)] == [(b"a", Kind.ABSENT)]
 
 
@@ -187,15 +187,15 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_deletion() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"old"))
     gone = kit.announces(later(mine.record, None)).record
-    look(kit, Seen(b"a", Look.ABSENT))
+    look(kit, Seen(b"a", LookOutcome.ABSENT))
     assert recorded(kit) == []
-    assert kit.asked("recorder.redo") == [(ApplyItem(b"a", Act.REMOVE, gone, b"", Why.DELETED),)]
+    assert kit.asked("recorder.redo") == [(ApplyItem(b"a", TreeOp.REMOVE, gone, b"", Cause.DELETED),)]
 
 
 def test_a_deletion_that_is_not_believed_yet_is_looked_at_again() -> None:
     kit = alone(local_renames__disbelief_ms=300)
     kit.has(record(b"a", b"old"))
-    look(kit, Seen(b"a", Look.ABSENT), watched=True)
+    look(kit, Seen(b"a", LookOutcome.ABSENT), watched=True)
     assert recorded(kit) == []
     assert kit.board.pending_looks.next_due() == kit.board.now.mono_ms + 300
 
@@ -203,7 +203,7 @@ def test_a_deletion_that_is_not_believed_yet_is_looked_at_again() -> None:
 def test_a_folder_goes_after_what_was_in_it() -> None:
     kit = alone(look_queue__look_below=True)
     kit.has(folder(b"d"))
-    look(kit, Seen(b"d", Look.ABSENT), watched=True)
+    look(kit, Seen(b"d", LookOutcome.ABSENT), watched=True)
     assert recorded(kit) == []
     assert kit.is_looked_at(b"d")
 
@@ -212,11 +212,11 @@ def test_a_folder_into_which_something_is_being_put_is_not_gone_yet() -> None:
     kit = alone()
     kit.has(folder(b"d"))
     coming = record(b"d/a", b"1")
-    kit.work.jobs.begin_apply(ApplyItem(b"d/a", Act.INSTALL, coming, b"", Why.REPLACED), Take(coming, False))
-    look(kit, Seen(b"d", Look.ABSENT), watched=True)
+    kit.work.jobs.begin_apply(ApplyItem(b"d/a", TreeOp.INSTALL, coming, b"", Cause.REPLACED), Take(coming, False))
+    look(kit, Seen(b"d", LookOutcome.ABSENT), watched=True)
     assert recorded(kit) == []
     kit.work.end_apply(b"d/a")
-    look(kit, Seen(b"d", Look.ABSENT), watched=True)
+    look(kit, Seen(b"d", LookOutcome.ABSENT), watched=True)
     assert [what for what, _ in recorded(kit)] == [(b"d", Kind.ABSENT)]
 
 
@@ -226,7 +226,7 @@ def test_what_is_held_is_no_deletion_however_it_is_looked_at() -> None:
     own = kit.real(Brakes).own
     own.miss(b"a")
     own.hold({b"a": (1, 3)}, 1)
-    look(kit, Seen(b"a", Look.ABSENT), watched=True)
+    look(kit, Seen(b"a", LookOutcome.ABSENT), watched=True)
     assert recorded(kit) == []
     assert list(own.held) == [b"a"]
 
@@ -237,14 +237,14 @@ def test_what_is_held_and_there_again_is_held_no_longer() -> None:
     own = kit.real(Brakes).own
     own.miss(b"a")
     own.hold({b"a": (1, 3)}, 1)
-    look(kit, Seen(b"a", Look.SAME, Kind.FILE))
+    look(kit, Seen(b"a", LookOutcome.SAME, Kind.FILE))
     assert kit.asked("own_losses.no_longer_held") == [(b"a",)]
 
 
 def test_of_what_came_and_went_only_the_time_of_its_folder_is_left() -> None:
     kit = alone()
     kit.has(folder(b"d"))
-    look(kit, Seen(b"d/a", Look.ABSENT), watched=True)
+    look(kit, Seen(b"d/a", LookOutcome.ABSENT), watched=True)
     assert recorded(kit) == []
     assert kit.asked("folder_times.mark_active") == [(b"d", None)]
 
@@ -252,8 +252,8 @@ def test_of_what_came_and_went_only_the_time_of_its_folder_is_left() -> None:
 # --- looks that tell nothing yet -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("result", [Look.UNSTABLE, Look.UNKNOWN, Look.OPEN, Look.TOO_BIG])
-def test_a_look_that_could_not_tell_is_followed_by_another(result: Look) -> None:
+@pytest.mark.parametrize("result", [LookOutcome.UNSTABLE, LookOutcome.UNKNOWN, LookOutcome.OPEN, LookOutcome.TOO_BIG])
+def test_a_look_that_could_not_tell_is_followed_by_another(result: LookOutcome) -> None:
     kit = alone()
     kit.has(record(b"a", b"old"))
     look(kit, Seen(b"a", result, Kind.FILE, problem="denied"))
@@ -266,27 +266,27 @@ def test_what_cannot_be_read_is_said_once_and_the_scan_does_not_wait_for_it() ->
     kit.board.begin_scan()
     kit.board.add_scanned(b"a")
     kit.board.pending_looks.pull(b"a")
-    pending = look(kit, Seen(b"a", Look.UNKNOWN, problem="denied"))
+    pending = look(kit, Seen(b"a", LookOutcome.UNKNOWN, problem="denied"))
     assert kit.told() == [notes.Unreadable(b"a", "denied")]
     assert not kit.board.scanned
     first = (kit.board.pending_looks.next_due() or 0) - kit.board.now.mono_ms
     kit.board.pending_looks.pull(b"a")
     kit.effects()
-    look(kit, Seen(b"a", Look.UNKNOWN, problem="denied"), tries=pending.tries)
+    look(kit, Seen(b"a", LookOutcome.UNKNOWN, problem="denied"), tries=pending.tries)
     assert kit.told() == []
     assert (kit.board.pending_looks.next_due() or 0) - kit.board.now.mono_ms > first
 
 
 def test_a_new_file_that_is_open_and_empty_is_announced_after_a_moment() -> None:
     kit = alone()
-    pending = look(kit, Seen(b"a", Look.OPEN, Kind.FILE))
+    pending = look(kit, Seen(b"a", LookOutcome.OPEN, Kind.FILE))
     assert kit.board.pending_looks.next_due() == pending.first_ms + EMPTY_MS
 
 
 def test_a_delta_of_a_look_that_tells_nothing_is_dropped() -> None:
     kit = alone()
     made = MadeDelta(b"delta-1", b"b" * 32, b"c" * 32, 10)
-    look(kit, Seen(b"a", Look.UNSTABLE, Kind.FILE, delta=made))
+    look(kit, Seen(b"a", LookOutcome.UNSTABLE, Kind.FILE, delta=made))
     assert kit.asked("deltas_out.drop_delta") == [(made,)]
 
 
@@ -308,7 +308,7 @@ def test_what_was_tried_there_is_known_by_a_look() -> None:
     kit.work.attempts.record_attempt(b"a", later(mine.record, b"2").stamp)
     kit.announces(record(b"a", b"1"), NOBODY)
     kit.board.listings.list_later(b"", kit.board.now.mono_ms, 10, 20)
-    look(kit, Seen(b"a", Look.SAME, Kind.FILE))
+    look(kit, Seen(b"a", LookOutcome.SAME, Kind.FILE))
     assert kit.work.attempts.attempted(b"a") is None
     assert kit.index.offer(b"a", NOBODY) is None
     assert kit.planned() == [b"a"]
@@ -317,7 +317,7 @@ def test_what_was_tried_there_is_known_by_a_look() -> None:
 def test_the_time_of_a_folder_is_checked_and_its_listing_ordered() -> None:
     kit = alone()
     kit.has(folder(b"d"))
-    look(kit, Seen(b"d", Look.SAME, Kind.DIRECTORY, mtime=7), check_mtime=True, listing=True)
+    look(kit, Seen(b"d", LookOutcome.SAME, Kind.DIRECTORY, mtime=7), check_mtime=True, listing=True)
     assert kit.asked("folder_times.checked") == [(b"d", 7)]
     assert kit.listed() == [b"d"]
 
@@ -325,7 +325,7 @@ def test_the_time_of_a_folder_is_checked_and_its_listing_ordered() -> None:
 def test_what_was_in_the_way_and_is_gone_frees_the_names_that_waited() -> None:
     kit = alone()
     kit.work.obstruct(b"pipe", Kind.OTHER)
-    look(kit, Seen(b"pipe", Look.ABSENT))
+    look(kit, Seen(b"pipe", LookOutcome.ABSENT))
     assert not kit.work.obstacles.is_at(b"pipe")
     assert b"pipe" in kit.planned()
 
@@ -346,7 +346,7 @@ def test_peers_hear_the_names_that_a_file_had() -> None:
             return ()
 
     kit.answers["local_renames.renames"] = Renames()
-    look(kit, Seen(b"new", Look.SAME, Kind.FILE))
+    look(kit, Seen(b"new", LookOutcome.SAME, Kind.FILE))
     assert kit.asked("publisher.renamed") == [(b"new", (b"old",))]
 
 
@@ -354,7 +354,7 @@ def test_on_a_disk_that_proved_blind_what_has_no_room_is_forgotten_not_deleted()
     kit = alone(names__was_not_blind=True)
     kit.has(record(b"A", b"1"))
     peer = kit.connects()
-    look(kit, Seen(b"A", Look.ABSENT, taken_for=b"a"), watched=True)
+    look(kit, Seen(b"A", LookOutcome.ABSENT, taken_for=b"a"), watched=True)
     assert recorded(kit) == []
     assert kit.index.get(b"A") is None
     assert kit.asked("intake.ask_again") == [(peer,)]

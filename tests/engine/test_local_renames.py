@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.model import Kind, fingerprint
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.local_renames import LocalRenames
@@ -71,7 +71,7 @@ def test_what_is_held_was_not_there_to_move() -> None:
 def test_an_absence_waits_for_the_look_at_the_new_name() -> None:
     kit = alone()
     renamed(kit)
-    gone = Seen(b"old", Look.ABSENT)
+    gone = Seen(b"old", LookOutcome.ABSENT)
     assert kit.it.waits_for_new_name(gone, frozenset())
     kit.board.pending_looks.pull(b"new")
     kit.look_comes_back(b"new")

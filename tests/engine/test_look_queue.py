@@ -8,7 +8,7 @@ import pytest
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Moved, Urgency
-from dir_sync.core.jobs import Act, ApplyItem, LookJob, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, LookJob, TreeOp, Version
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, fingerprint, inode_of
 from dir_sync.engine.constants import ECHO_MS, EMPTY_MS
@@ -46,8 +46,8 @@ def test_a_file_that_is_written_into_is_looked_at_when_it_rests() -> None:
     kit = alone()
     for _ in range(3):
         kit.it.on_touched(b"a", Urgency.WRITING)
-        assert looks(kit, limits.SETTLE_MS - 1) == []
-    assert paths(looks(kit, limits.SETTLE_MS)) == [[b"a"]]
+        assert looks(kit, limits.DEBOUNCE_MS - 1) == []
+    assert paths(looks(kit, limits.DEBOUNCE_MS)) == [[b"a"]]
 
 
 def test_what_is_not_shared_is_not_looked_at() -> None:
@@ -82,7 +82,7 @@ def test_where_something_is_out_a_look_waits(why: str) -> None:
     kit = alone()
     target = record(b"a", b"1")
     if why == "a job":
-        kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, target, b"", Why.REPLACED), None)
+        kit.work.jobs.begin_apply(ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), None)
     else:
         kit.look_comes_back(b"a")
     kit.it.on_touched(b"a", Urgency.NOW)
@@ -136,7 +136,7 @@ def test_a_file_that_a_program_has_open_waits_for_its_close_while_it_is_shorter_
     kit = alone()
     kit.has(record(b"a", b"1")._replace(size=500))
     kit.it.on_touched(b"a", Urgency.WRITING)
-    ((item,),) = looks(kit, limits.SETTLE_MS)
+    ((item,),) = looks(kit, limits.DEBOUNCE_MS)
     assert item.open_below == 500
     kit.it.look_came_back(kit.board.look_ends(b"a"))
     kit.it.on_touched(b"a", Urgency.NOW)
@@ -284,7 +284,7 @@ def test_what_a_job_found_to_be_different_is_looked_at_or_doubted() -> None:
     kit.it.differs(b"a")
     assert kit.is_looked_at(b"a")
     name = b".dir_sync/versions/v"
-    version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Why.DELETED, "")
+    version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Cause.DELETED, "")
     kit.index.put_version(version)
     kit.it.differs(name)
     assert kit.asked("versions.doubt") == [(version,)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core.events import Urgency
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.engine.constants import BLIND
 from dir_sync.engine.names import Names
 from dir_sync.engine.transfers import TransferTable
@@ -16,14 +16,14 @@ def test_a_name_that_is_taken_for_another_is_held_back_until_it_is_not() -> None
     kit = Alone(Names)
     unable = kit.real(TransferTable).unable
     pending = kit.look_comes_back(b"A")
-    kit.it.looked_at_name(Seen(b"A", Look.ABSENT, taken_for=b"a"), pending)
+    kit.it.looked_at_name(Seen(b"A", LookOutcome.ABSENT, taken_for=b"a"), pending)
     assert unable.why(record(b"A", b"1")) is not None
-    kit.it.looked_at_name(Seen(b"A", Look.ABSENT), pending)
+    kit.it.looked_at_name(Seen(b"A", LookOutcome.ABSENT), pending)
     assert unable.why(record(b"A", b"1")) is None
 
 
-@pytest.mark.parametrize("look", [Look.UNSTABLE, Look.UNKNOWN, Look.OPEN])
-def test_a_look_that_told_nothing_frees_no_name(look: Look) -> None:
+@pytest.mark.parametrize("look", [LookOutcome.UNSTABLE, LookOutcome.UNKNOWN, LookOutcome.OPEN])
+def test_a_look_that_told_nothing_frees_no_name(look: LookOutcome) -> None:
     kit = Alone(Names)
     unable = kit.real(TransferTable).unable
     unable.take_for(b"A", b"a")
@@ -34,7 +34,7 @@ def test_a_look_that_told_nothing_frees_no_name(look: Look) -> None:
 def test_whatever_used_the_file_by_the_other_name_is_looked_at() -> None:
     kit = Alone(Names)
     pending = kit.look_comes_back(b"A", watched=True)
-    kit.it.looked_at_name(Seen(b"A", Look.FOUND, taken_for=b"a"), pending)
+    kit.it.looked_at_name(Seen(b"A", LookOutcome.FOUND, taken_for=b"a"), pending)
     assert kit.asked("look_queue.on_touched") == [(b"a", Urgency.NOW)]
 
 
@@ -50,11 +50,11 @@ def test_when_a_name_goes_those_that_it_kept_away_are_looked_at() -> None:
 def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
     kit = Alone(Names)
     pending = kit.look_comes_back(b"d/A", watched=True)
-    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), pending)
+    kit.it.found_on_blind_disk(Seen(b"d/A", LookOutcome.ABSENT), pending)
     assert kit.asked("transfers.name_is_free") == [], "nobody wants it"
     assert kit.board.listings.when_calm == {b"d"}, "a program may have removed another one by this name"
     kit.announces(record(b"d/A", b"1"))
-    kit.it.found_on_blind_disk(Seen(b"d/A", Look.ABSENT), pending)
+    kit.it.found_on_blind_disk(Seen(b"d/A", LookOutcome.ABSENT), pending)
     assert kit.asked("transfers.name_is_free") == [(b"d/A",)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Take
@@ -30,7 +30,7 @@ def plan(kit: Alone[Planner], *paths: bytes) -> list[bytes]:
     """Those of the paths that something is done about."""
     kit.board.plan_queue.add_all(dict.fromkeys(paths))
     kit.it.plan_todo()
-    return [call[0] for call in kit.asked("acquire.bring_about")]
+    return [call[0] for call in kit.asked("acquire.step_towards")]
 
 
 def test_the_newest_of_what_peers_announced_is_brought_about() -> None:
@@ -39,7 +39,7 @@ def test_the_newest_of_what_peers_announced_is_brought_about() -> None:
     old = kit.announces(later(mine.record, b"old", PEER, 10))
     new = kit.announces(later(mine.record, b"new", OTHER, 20), OTHER)
     assert plan(kit, b"a") == [b"a"]
-    ((path, row, offers, take),) = kit.asked("acquire.bring_about")
+    ((path, row, offers, take),) = kit.asked("acquire.step_towards")
     assert (path, row, take.record.content, take.conflict) == (b"a", mine, new.record.content, False)
     assert sorted(offers, key=lambda offer: offer.peer) == sorted([old, new], key=lambda offer: offer.peer)
 
@@ -58,7 +58,7 @@ def test_what_is_older_than_ours_is_dropped_and_whatever_was_on_its_way_with_it(
 def test_a_path_that_nobody_announces_any_more_is_forgotten_unless_a_job_is_out_there() -> None:
     kit = alone()
     busy = record(b"busy", b"1")
-    kit.work.jobs.begin_apply(ApplyItem(b"busy", Act.INSTALL, busy, b"", Why.REPLACED), Take(busy, False))
+    kit.work.jobs.begin_apply(ApplyItem(b"busy", TreeOp.INSTALL, busy, b"", Cause.REPLACED), Take(busy, False))
     plan(kit, b"free", b"busy")
     assert kit.asked("transfers.drop_wanted") == [(b"free",)]
 
@@ -99,7 +99,7 @@ def test_where_something_is_going_on_nothing_is_decided(why: str) -> None:
     kit.announces(wanted)
     match why:
         case "a job":
-            kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, wanted, b"", Why.REPLACED), Take(wanted, False))
+            kit.work.jobs.begin_apply(ApplyItem(b"a", TreeOp.INSTALL, wanted, b"", Cause.REPLACED), Take(wanted, False))
         case "a look":
             kit.board.pending_looks.add(b"a", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
         case "a retry":
@@ -142,7 +142,7 @@ def test_what_is_out_of_reach_gives_way_to_the_best_that_is_not() -> None:
     kit.announces(far, OTHER)
     kit.announces(near, PEER)
     plan(kit, b"a")
-    ((_, _, offers, take),) = kit.asked("acquire.bring_about")
+    ((_, _, offers, take),) = kit.asked("acquire.step_towards")
     assert (take.record, [offer.peer for offer in offers]) == (near, [PEER])
     assert kit.work.out_of_reach.take(far.content) == [b"a"], "it is planned again when that content turns up"
 

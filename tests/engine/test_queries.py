@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core.jobs import Before, Version, Why
+from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest
 from dir_sync.core.model import Kind, beats
 from dir_sync.engine.constants import OURS
@@ -37,14 +37,14 @@ def test_what_is_wanted_back_is_a_new_change_of_ours() -> None:
     assert all(beats(offer.record, mine) for offer in offers)
     assert {offer.record.stamp.maker for offer in offers} == {kit.index.replica}
     assert kit.planned() == [b"a"]
-    assert kit.it.recalled() == 1
+    assert kit.it.pending_restores() == 1
 
 
 def test_what_is_here_in_the_history_is_asked_of_nobody() -> None:
     kit = alone()
     kit.has(record(b"a", b"now"))
     then = record(b"a", b"then")
-    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 4, then.content, 0, 0o644, WALL_NS, Why.REPLACED, PEER))
+    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 4, then.content, 0, 0o644, WALL_NS, Cause.REPLACED, PEER))
     kit.it.on_restore([before(b"a", b"then")], {then.content: (PEER,)})
     assert holders(kit) == [OURS]
 
@@ -91,7 +91,7 @@ def test_the_newest_versions_are_told_in_pages() -> None:
     kit = alone()
     for number in range(600):
         name = b"v%03d" % number
-        kit.index.put_version(Version(name, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number + 1, Why.REPLACED, PEER))
+        kit.index.put_version(Version(name, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number + 1, Cause.REPLACED, PEER))
     kit.it.on_history_request(kit.board.peers[PEER], HistoryRequest(FOLDER, 3, b"a", 550))
     pages = [message for message in kit.said() if isinstance(message, History)]
     assert [(len(page.kept), page.last, page.id) for page in pages] == [(500, False, 3), (50, True, 3)]

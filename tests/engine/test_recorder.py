@@ -8,7 +8,7 @@ import pytest
 
 from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.jobs import Act, ApplyItem, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.looks import Grown, MadeDelta
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind
@@ -146,7 +146,7 @@ def test_many_files_of_the_first_scan_are_told_if_somebody_is_there(told: bool) 
 
 
 def displaced(kit: Alone[LocalRecorder], content: bytes) -> Version:
-    return Version(b"v", b"a", Kind.FILE, 3, record(b"a", content).content, 0, 0o644, WALL_NS, Why.REPLACED, "")
+    return Version(b"v", b"a", Kind.FILE, 3, record(b"a", content).content, 0, 0o644, WALL_NS, Cause.REPLACED, "")
 
 
 def test_who_changes_what_had_taken_the_place_of_ours_has_seen_it() -> None:
@@ -186,7 +186,7 @@ def test_a_folder_that_stayed_behind_comes_back_with_those_above_it() -> None:
 def test_what_is_done_already_is_done_once_more_unless_something_else_is() -> None:
     kit = alone()
     target = record(b"a", b"1")
-    item = ApplyItem(b"a", Act.META, target, b"fp", Why.REPLACED)
+    item = ApplyItem(b"a", TreeOp.META, target, b"fp", Cause.REPLACED)
     assert kit.it.redo(item)
     assert kit.changes() == [(item, Take(target, False))]
     kit.work.jobs.begin_apply(item, None)

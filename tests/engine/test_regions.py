@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Stamp
 from dir_sync.engine.constants import TROUBLE_RETRY_MS
@@ -119,7 +119,7 @@ def test_who_waits_for_a_content_that_comes_to_another_path_is_woken_once() -> N
 def test_what_is_expected_is_known_by_its_content() -> None:
     _, table = work()
     target = record(b"a", b"1")
-    table.expected.add_all([ApplyItem(b"a", Act.INSTALL, target, b"", Why.REPLACED)])
+    table.expected.add_all([ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED)])
     table.expected.add(b"x" * 32, b"b")
     assert table.expected.path_of(target.content) == b"a"
     assert table.expected.lacks({target.content, b"y" * 32}) == {b"y" * 32}

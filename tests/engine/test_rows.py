@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.model import beats, has_seen
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.brakes import Brakes
@@ -164,7 +164,7 @@ def test_the_journal_begins_when_the_first_meeting_is_over(why: str) -> None:
         kit.board.plan_queue.add(b"a")
     if why == "a job":
         wanted = record(b"a", b"1")
-        kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, wanted, b"", Why.REPLACED), Take(wanted, False))
+        kit.work.jobs.begin_apply(ApplyItem(b"a", TreeOp.INSTALL, wanted, b"", Cause.REPLACED), Take(wanted, False))
         kit.board.jobs_out += 1
     if why == "an offer":
         kit.announces(record(b"a", b"1"))

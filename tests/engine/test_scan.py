@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Act, ApplyItem, ListJob, Why
+from dir_sync.core.jobs import ApplyItem, Cause, ListJob, TreeOp
 from dir_sync.core.looks import Listing
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.reconcile import Take
@@ -143,7 +143,7 @@ def test_where_anything_is_known_it_is_not(why: str) -> None:
         case "a job":
             target = record(b"a", b"1")
             kit.board.begin_scan()
-            kit.work.jobs.begin_apply(ApplyItem(b"a", Act.INSTALL, target, b"", Why.REPLACED), Take(target, False))
+            kit.work.jobs.begin_apply(ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False))
         case "an obstacle":
             kit.work.obstruct(b"a", Kind.OTHER)
         case "a row":
@@ -197,7 +197,7 @@ def left_behind(kit: Alone[Scan], *entries: tuple[bytes, Stat]) -> None:
 def test_a_folder_that_should_be_gone_goes_when_nothing_is_in_it() -> None:
     kit = alone()
     left_behind(kit)
-    assert [item.act for item, take in kit.changes() if take is None] == [Act.REMOVE]
+    assert [item.act for item, take in kit.changes() if take is None] == [TreeOp.REMOVE]
 
 
 def test_it_stays_as_long_as_something_is_that_is_not_ours() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dir_sync.core.jobs import Act, ApplyItem, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.constants import OURS
@@ -20,7 +20,7 @@ def alone() -> Alone[Sources]:
 
 
 def version(content: bytes) -> Version:
-    return Version(b"v", b"b", Kind.FILE, 7, content, 0, 0o644, WALL_NS, Why.DELETED, "")
+    return Version(b"v", b"b", Kind.FILE, 7, content, 0, 0o644, WALL_NS, Cause.DELETED, "")
 
 
 def test_who_is_here_and_has_it_may_be_asked() -> None:
@@ -99,7 +99,7 @@ def test_the_file_at_the_path_itself_is_the_best_and_one_that_is_being_changed_n
     assert kit.it.where_is(content, b"a") == (b"v", b"", 7)
     other = kit.has(record(b"b", b"content"))
     assert kit.it.where_is(content, b"a") == (b"b", other.fp, 7)
-    kit.work.jobs.begin_apply(ApplyItem(b"b", Act.META, other.record, b"", Why.REPLACED), None)
+    kit.work.jobs.begin_apply(ApplyItem(b"b", TreeOp.META, other.record, b"", Cause.REPLACED), None)
     assert kit.it.where_is(content, b"a") == (b"v", b"", 7)
     mine = kit.has(record(b"a", b"content"))
     assert kit.it.where_is(content, b"a") == (b"a", mine.fp, 7)

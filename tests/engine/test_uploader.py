@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Act, ApplyItem, ReadDone, ReadItem, ReadJob, Version, Why
+from dir_sync.core.jobs import ApplyItem, Cause, ReadDone, ReadItem, ReadJob, TreeOp, Version
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Chunks, Piece, Pull, PullItem, Refuse
 from dir_sync.core.model import Kind, PeerError, Record
@@ -63,12 +63,12 @@ def test_what_has_another_name_by_now_comes_from_there() -> None:
 def test_what_is_in_the_history_comes_from_there() -> None:
     kit = alone()
     digest = record(b"a", b"content").content
-    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Why.DELETED, ""))
+    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
     pull(kit, b"a", digest, 7)
     (item,) = read(kit)
     assert (item.path, item.kept) == (b"v", (7, 5))
     kit = alone(sources__is_avoided=True)
-    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Why.DELETED, ""))
+    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
     pull(kit, b"a", digest, 7)
     assert read(kit) == [], "it is not as listed"
 
@@ -155,7 +155,7 @@ def test_a_large_file_that_is_just_being_renamed_is_read_again_a_moment_later() 
     kit = alone()
     mine = kit.has(large(b"a"))
     pull(kit, b"a", mine.record.content, limits.PULL_BYTES_MAX)
-    kit.work.jobs.begin_apply(ApplyItem(b"a", Act.META, mine.record, b"", Why.REPLACED), None)
+    kit.work.jobs.begin_apply(ApplyItem(b"a", TreeOp.META, mine.record, b"", Cause.REPLACED), None)
     kit.it.on_read(ReadDone(PEER, 1, (), ((1, b"a"),), limits.PULL_BYTES_MAX))
     assert refused(kit) == []
     assert kit.it.has_parked

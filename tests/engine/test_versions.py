@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.jobs import PruneJob, RecheckJob, Version, Why
+from dir_sync.core.jobs import Cause, PruneJob, RecheckJob, Version
 from dir_sync.core.model import Kind, Stamp
 from dir_sync.core.retention import Retention
 from dir_sync.engine.constants import RECHECK_MS
@@ -19,7 +19,7 @@ def alone(days: int = 30, room: int = 1_000) -> Alone[VersionKeeper]:
     return Alone(VersionKeeper, retention=Retention(days * DAY_NS, room))
 
 
-def version(name: bytes, size: int = 100, age_days: int = 1, why: Why = Why.DELETED, path: bytes = b"") -> Version:
+def version(name: bytes, size: int = 100, age_days: int = 1, why: Cause = Cause.DELETED, path: bytes = b"") -> Version:
     return Version(name, path or name, Kind.FILE, size, b"c" * 32, 0, 0o644, WALL_NS - age_days * DAY_NS, why, PEER)
 
 
@@ -38,7 +38,7 @@ def test_what_is_too_old_goes() -> None:
 
 def test_what_is_too_much_goes_the_oldest_first_and_losers_of_conflicts_last() -> None:
     kit = alone()
-    kit.index.put_version(version(b"loser", age_days=29, why=Why.CONFLICT))
+    kit.index.put_version(version(b"loser", age_days=29, why=Cause.CONFLICT))
     for number in range(10):
         kit.index.put_version(version(b"%d" % number, age_days=20 - number))
     assert pruned(kit) == [b"0"]
@@ -96,7 +96,7 @@ def test_a_displaced_version_is_listed_with_the_content_that_its_row_said() -> N
 
 def test_people_are_told_of_the_loser_of_a_conflict() -> None:
     kit = alone()
-    kit.it.keep(version(b"v", why=Why.CONFLICT), record(b"a", b"old"), b"a", Stamp(WALL_NS, PEER))
+    kit.it.keep(version(b"v", why=Cause.CONFLICT), record(b"a", b"old"), b"a", Stamp(WALL_NS, PEER))
     assert kit.told() == [notes.Conflict(b"a", b"v")]
 
 
@@ -116,7 +116,7 @@ def test_whoever_goes_on_writing_into_what_was_displaced_is_noticed() -> None:
     assert kit.told() == [notes.WrittenLate(b"v", b"v")]
     kept = kit.index.version(b"v")
     assert kept is not None
-    assert kept.why is Why.CONFLICT
+    assert kept.why is Cause.CONFLICT
     kit.it.on_rechecked((), (b"v",))
     assert kit.index.version(b"v") is None
 

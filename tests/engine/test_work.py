@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.jobs import Act, ApplyItem, Why
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.contact import Contact
@@ -31,8 +31,8 @@ def record(path: bytes, content: bytes = ONE, kind: Kind = Kind.FILE, ns: int = 
 
 
 def item(path: bytes, content: bytes = ONE, copy_path: bytes | None = None) -> ApplyItem:
-    act = Act.INSTALL if copy_path is None else Act.MOVE
-    return ApplyItem(path, act, record(path, content), b"", Why.REPLACED, copy_path=copy_path)
+    act = TreeOp.INSTALL if copy_path is None else TreeOp.MOVE
+    return ApplyItem(path, act, record(path, content), b"", Cause.REPLACED, copy_path=copy_path)
 
 
 def fetch(path: bytes, content: bytes = ONE, token: int = 1) -> Fetch:

@@ -11,6 +11,7 @@ from blake3 import blake3
 from dir_sync.core.jobs import (
     ApplyItem,
     ApplyResult,
+    Cause,
     Pruned,
     PruneJob,
     ReadDone,
@@ -19,7 +20,6 @@ from dir_sync.core.jobs import (
     Rechecked,
     RecheckJob,
     Result,
-    Why,
 )
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.disk import RealDisk
@@ -224,7 +224,7 @@ def test_names_in_the_history_that_are_not_ours_are_left_alone(disk: MemoryDisk)
         disk.write(HISTORY + b"/" + name, b"a user's")
     disk.write(HISTORY + b"/2020-01-02/120000.000500-conflict-3-a-b\n", b"ours")
     (found,) = sync.unlisted(lambda name: False, nowhere)
-    assert (found.path, found.why, found.time_ns) == (b"a-b\n", Why.CONFLICT, 1_577_966_400_000_500_000)
+    assert (found.path, found.why, found.time_ns) == (b"a-b\n", Cause.CONFLICT, 1_577_966_400_000_500_000)
 
 
 @pytest.mark.parametrize("written", [b"goes on", b"12"])

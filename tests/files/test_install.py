@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.jobs import Act, ApplyItem, Result, Why
+from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.ports import Trouble
@@ -56,7 +56,7 @@ def test_what_is_replaced_is_named_first() -> None:
     source = disk.stat(b"source")
     assert source is not None
     item = change(disk, b"file", b"moved")._replace(
-        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
     )
     apply(sync, item)
     assert disk.content(b"file") == b"moved"
@@ -73,7 +73,7 @@ class NoModes(MemoryDisk):
 
 def new_folder(mode: int) -> ApplyItem:
     target = record(b"folder", None)._replace(kind=Kind.DIRECTORY, mode=mode)
-    return ApplyItem(b"folder", Act.INSTALL, target, b"", Why.REPLACED)
+    return ApplyItem(b"folder", TreeOp.INSTALL, target, b"", Cause.REPLACED)
 
 
 def test_who_changes_the_mode_of_a_folder_as_it_is_made_is_seen_by_the_next_look() -> None:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.jobs import Act, ApplyItem, Result, Why
+from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import STAGING
 from tests.files.tools import MTIME, apply, change, file_sync
@@ -29,7 +29,7 @@ def test_whoever_touches_a_file_while_its_times_are_set_is_not_taken_for_ourselv
             else:
                 disk.chmod(b"file", 0o600)
 
-    item = change(disk, b"file", b"data")._replace(act=Act.META, data=None)
+    item = change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None)
     disk.before = before
     (result,) = apply(sync, item)
     assert disk.before is None
@@ -41,7 +41,7 @@ def test_times_that_the_file_system_cannot_hold_are_nobodys_touch() -> None:
     disk = MemoryDisk(time.time_ns, Random(1), mtimes=(MTIME + 1, MTIME + 2))
     sync = file_sync(disk)
     disk.write(b"file", b"data", MTIME + 2)
-    (result,) = apply(sync, change(disk, b"file", b"data")._replace(act=Act.META, data=None))
+    (result,) = apply(sync, change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None))
     assert result.result == Result.DONE
     assert disk.stat(b"file").mtime == MTIME + 1  # type: ignore[union-attr]
     assert disk.list(STAGING) == []
@@ -63,6 +63,8 @@ def test_a_folder_that_takes_the_place_of_another_one_meanwhile_is_not_taken_for
 
     target = Record(b"folder", Kind.DIRECTORY, 0, b"", MTIME, 0o700, Stamp(MTIME, "peer"), (("peer", 1),))
     disk.before = before
-    (result,) = apply(sync, ApplyItem(b"folder", Act.META, target, fingerprint(there), Why.REPLACED, None, mode=0o700))
+    (result,) = apply(
+        sync, ApplyItem(b"folder", TreeOp.META, target, fingerprint(there), Cause.REPLACED, None, mode=0o700)
+    )
     assert disk.before is None
     assert result.result is Result.CHANGED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core.jobs import Act, Result
+from dir_sync.core.jobs import Result, TreeOp
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.engine.values import got_meta
@@ -36,7 +36,7 @@ def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it
     source = disk.stat(b"source")
     assert source is not None
     item = change(disk, b"file", b"new")._replace(
-        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
     )
     disk.before = before
     (result,) = apply(sync, item)
@@ -61,7 +61,7 @@ def test_what_went_to_the_history_comes_out_of_it_as_it_was(written_meanwhile: b
     if written_meanwhile:
         disk.write(removed.version.name, b"written by whoever had it open")
     item = change(disk, b"new", b"content")._replace(
-        act=Act.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
+        act=TreeOp.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
     )
     (moved,) = apply(sync, item)
     if written_meanwhile:
@@ -86,7 +86,7 @@ def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -
     assert removed.version is not None
     disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"new" else None
     item = change(disk, b"new", b"content")._replace(
-        act=Act.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
+        act=TreeOp.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
     )
     (moved,) = apply(sync, item)
     assert moved.result is Result.PROBLEM
@@ -103,7 +103,7 @@ def test_what_a_move_displaced_is_told_also_where_its_time_cannot_be_set() -> No
     assert source is not None
     disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"file" else None
     item = change(disk, b"file", b"moved")._replace(
-        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
     )
     (moved,) = apply(sync, item)
     assert moved.result is Result.PROBLEM
@@ -124,7 +124,7 @@ def test_who_changes_the_mode_of_what_has_just_moved_is_seen_by_the_next_look(di
             disk.chmod(b"file", 0o600)
 
     item = change(disk, b"file", b"new")._replace(
-        act=Act.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
     )
     disk.before = before
     (result,) = apply(sync, item)

@@ -6,7 +6,7 @@ import time
 from random import Random
 
 from dir_sync.core.jobs import Listed, ListJob
-from dir_sync.core.looks import Folder, Look, LookItem
+from dir_sync.core.looks import Folder, LookItem, LookOutcome
 from dir_sync.core.model import fingerprint
 from dir_sync.files.scanner import list_folders, look
 from tests.sim.memory_disk import MemoryDisk
@@ -33,7 +33,7 @@ def test_what_is_empty_because_the_shared_folder_is_gone_tells_nothing() -> None
         lambda: False,
         lambda item, reader, seen: seen,
     ).items
-    assert seen.look == Look.UNKNOWN
+    assert seen.look == LookOutcome.UNKNOWN
     disk.come_back()
     (listing,) = listed(disk, known).listings
     assert (listing.entries, listing.gone, listing.problem) == ([], (), "")

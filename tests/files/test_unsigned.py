@@ -13,7 +13,7 @@ from blake3 import blake3
 from dir_sync import delta
 from dir_sync.core import limits
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Looked, LookJob
-from dir_sync.core.looks import Look, LookItem
+from dir_sync.core.looks import LookItem, LookOutcome
 from dir_sync.core.model import fingerprint
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
@@ -63,7 +63,7 @@ def look(sync: FileSync, path: bytes, base: bytes = b"") -> tuple[bytes, int | N
     looked = sync.perform(LookJob((LookItem(path, b"", base, None, False, True),), bulk=True))
     assert isinstance(looked, Looked)
     (seen,) = looked.items
-    assert seen.look is Look.FOUND
+    assert seen.look is LookOutcome.FOUND
     return seen.content, None if seen.delta is None else seen.delta.size
 
 
@@ -205,10 +205,10 @@ def test_few_are_held_and_not_for_long(tmp_path: Path) -> None:
             assert stat is not None
             unsigned.hold(b"file%d" % number, fingerprint(stat), b"%032d" % number, SIZE)
         assert 0 < len(open_files(tmp_path)) <= 16
-        unsigned.let_go_of_old()
+        unsigned.release_old()
         assert open_files(tmp_path)
         now_ns = 60 * 10**9
-        unsigned.let_go_of_old()
+        unsigned.release_old()
         assert not open_files(tmp_path)
     finally:
         disk.close()

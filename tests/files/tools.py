@@ -7,7 +7,7 @@ from random import Random
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, ApplyResult, Why
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, ApplyResult, Cause, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import HISTORY
 from dir_sync.file_sync import FileSync
@@ -35,7 +35,9 @@ def change(disk: Disk, path: bytes, data: bytes | None) -> ApplyItem:
     """`data` takes the place of what is there now; None: nothing does."""
     stat = disk.stat(path)
     expect = b"" if stat is None else fingerprint(stat)
-    return ApplyItem(path, Act.REMOVE if data is None else Act.INSTALL, record(path, data), expect, Why.REPLACED, data)
+    return ApplyItem(
+        path, TreeOp.REMOVE if data is None else TreeOp.INSTALL, record(path, data), expect, Cause.REPLACED, data
+    )
 
 
 def apply(sync: FileSync, *items: ApplyItem) -> tuple[ApplyResult, ...]:

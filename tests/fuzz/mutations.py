@@ -1,6 +1,6 @@
 """Bytes made of valid ones: some bits, bytes or pieces of them are changed.
 
-In: dice, valid bytes. Out: other bytes, or the same.
+In: a random generator, valid bytes. Out: other bytes, or the same.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync import cli
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint, show
 from dir_sync.history import client, source
 from dir_sync.history.choice import Entry
@@ -29,7 +29,7 @@ NOON_NS = 1_700_000_000 * SECOND_NS
 
 
 def version(
-    content: bytes, until_s: int, path: bytes = b"file", why: Why = Why.REPLACED, mtime_s: int = -900
+    content: bytes, until_s: int, path: bytes = b"file", why: Cause = Cause.REPLACED, mtime_s: int = -900
 ) -> Version:
     """Displaced so many seconds after noon; known by a peer, if nobody gives it a name."""
     digest = blake3(content).digest()
@@ -124,7 +124,7 @@ def test_the_newest_of_an_id_is_restored(node: Node, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("word", ["keep", "restore"])
 def test_a_conflict_is_settled_for_all_of_an_id(node: Node, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     for until_s in (1, 2):
-        node.has(version(b"loser", until_s, why=Why.CONFLICT), b"loser")
+        node.has(version(b"loser", until_s, why=Cause.CONFLICT), b"loser")
     (id_,) = {entry.id for entry in node.entries(conflicts=True)}
     assert cli.main(["conflicts", str(node.folder), word, id_, id_]) == 0
     (settled,) = [question["versions"] for question in node.asked if question["command"] == "settle"]
@@ -274,7 +274,7 @@ def test_what_a_node_refuses_keeps_its_code(node: Node, monkeypatch: pytest.Monk
 
 def test_conflicts_can_be_checked(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["conflicts", str(node.folder), "--check"]) == 0
-    node.has(version(b"loser", 1, why=Why.CONFLICT), b"loser")
+    node.has(version(b"loser", 1, why=Cause.CONFLICT), b"loser")
     assert cli.main(["conflicts", str(node.folder)]) == 0
     assert cli.main(["conflicts", str(node.folder), "--check"]) == 4
     assert "conflict" in capsys.readouterr().out

@@ -10,7 +10,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.config import ConfigError
-from dir_sync.core.jobs import Before, Version, Why
+from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.model import Kind
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 def kept(index: Index) -> Version:
     """A version of `file`, in the history and in the index."""
     version = Version(
-        NAME, b"file", Kind.FILE, len(OLD), blake3(OLD).digest(), 10**18, 0o644, 10**18, Why.REPLACED, "aa"
+        NAME, b"file", Kind.FILE, len(OLD), blake3(OLD).digest(), 10**18, 0o644, 10**18, Cause.REPLACED, "aa"
     )
     index.put_version(version)
     return version

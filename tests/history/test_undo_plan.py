@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.events import Inquired, Recalled, Touched, Urgency
+from dir_sync.core.events import Inquired, RestoreRequested, Touched, Urgency
 from dir_sync.core.messages import History, HistoryRequest
 from dir_sync.core.model import Kind
 from dir_sync.history import undo_plan
@@ -37,9 +37,9 @@ def undo_at(pair: Pair, node: OneNode, since_ns: int, by: str | None = None) -> 
     node.inbox.append(Inquired(1, questions))
     pair.run()
     holders = undo_plan.holders(questions, node.reports[-1].answers)
-    node.inbox.append(Recalled(tuple(plan.wanted), holders))
+    node.inbox.append(RestoreRequested(tuple(plan.wanted), holders))
     pair.run()
-    assert not node.engine.queries.recalled()
+    assert not node.engine.queries.pending_restores()
     return plan
 
 
@@ -103,10 +103,10 @@ def test_one_content_at_several_paths_is_moved_to_one_and_copied_to_the_others(p
     pair.restart(pair.one)
     plan = undo_plan.plan(pair.one.index, since, None)
     assert not undo_plan.missing(pair.one.index, plan.wanted)
-    pair.one.inbox.append(Recalled(tuple(plan.wanted), {}))
+    pair.one.inbox.append(RestoreRequested(tuple(plan.wanted), {}))
     begun_ms = pair.clock.ms
     pair.turn()
-    while pair.one.engine.queries.recalled():
+    while pair.one.engine.queries.pending_restores():
         pair.turn()
         pair.clock.ms += 10
         assert pair.clock.ms - begun_ms < 5_000, "not only when all offers are looked at again"
@@ -177,10 +177,10 @@ def test_without_the_peer_what_it_keeps_cannot_come_back(pair: Pair) -> None:
     pair.cut()
     plan = undo_plan.plan(pair.one.index, since, None)
     assert len(undo_plan.missing(pair.one.index, plan.wanted)) == 2
-    pair.one.inbox.append(Recalled(tuple(plan.wanted), {}))
+    pair.one.inbox.append(RestoreRequested(tuple(plan.wanted), {}))
     pair.run()
     assert contents(pair.one) == {b"a": b"edited", b"d/c": b"first d/c"}
-    assert not pair.one.engine.queries.recalled()
+    assert not pair.one.engine.queries.pending_restores()
 
 
 def test_a_peer_that_goes_while_it_is_asked_does_not_hold_up_the_answer(pair: Pair) -> None:
@@ -207,7 +207,7 @@ def test_an_edit_made_meanwhile_is_not_undone(pair: Pair) -> None:
     since = now_ns(pair)
     edit(pair, pair.one, b"a", b"edited")
     plan = undo_plan.plan(pair.two.index, since, None)
-    pair.two.inbox.append(Recalled(tuple(plan.wanted), {}))
+    pair.two.inbox.append(RestoreRequested(tuple(plan.wanted), {}))
     pair.two.disk.write(b"a", b"a person was quicker")
     pair.two.inbox.append(Touched(b"a", Urgency.NOW))
     pair.run()

@@ -19,29 +19,29 @@ def record(path: bytes, kind: Kind, size: int) -> Record:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
-    dice = Random(seed)
+    rng = Random(seed)
     name = str(tmp_path / "index.db")
-    index = closed_at_end(Index(name, dice))
+    index = closed_at_end(Index(name, rng))
     for step in range(200):
-        path = b"%d" % dice.randrange(12)
-        match dice.randrange(6):
+        path = b"%d" % rng.randrange(12)
+        match rng.randrange(6):
             case 0 | 1:
-                index.put(record(path, Kind.FILE, dice.randrange(1_000)), b"fp")
+                index.put(record(path, Kind.FILE, rng.randrange(1_000)), b"fp")
             case 2:
-                index.put(record(path, dice.choice([Kind.ABSENT, Kind.DIRECTORY]), 0), b"")
+                index.put(record(path, rng.choice([Kind.ABSENT, Kind.DIRECTORY]), 0), b"")
             case 3:
                 new = [record(b"new %d %d" % (step, number), Kind.FILE, number) for number in range(3)]
                 index.put_new(new, [b"fp"] * 3)
-            case 4 if dice.random() < 0.2:
+            case 4 if rng.random() < 0.2:
                 index.forget(path)
             case _:
                 index.set_fp(path, b"%d" % step)
-        if dice.random() < 0.1:
-            if dice.random() < 0.7:
+        if rng.random() < 0.1:
+            if rng.random() < 0.7:
                 index.commit()
             index.close()
-            index = closed_at_end(Index(name, dice))
-        if dice.random() < 0.3:
+            index = closed_at_end(Index(name, rng))
+        if rng.random() < 0.3:
             assert index.count_live() == index.counted_live()
     assert index.count_live() == index.counted_live()
 

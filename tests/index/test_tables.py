@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
@@ -188,7 +188,7 @@ def test_an_index_of_before_the_split_is_one_replica_under_the_id_it_had() -> No
 
 def test_an_index_whose_columns_still_name_nodes_is_converted() -> None:
     """What is meant there is the replica that made a version; no node has that id."""
-    one, kept = record(b"d/a"), Version(b"v", b"d/a", Kind.FILE, 1, DIGEST, 5, 0o644, 7, Why.DELETED, "ab")
+    one, kept = record(b"d/a"), Version(b"v", b"d/a", Kind.FILE, 1, DIGEST, 5, 0o644, 7, Cause.DELETED, "ab")
     with closing(Index(":memory:", Random(1))) as index:
         index.put(one, b"fp")
         index.put_offer(Offer("cc", one, False))

@@ -12,16 +12,16 @@ from .lan import Lan, Node
 
 
 class Faults:
-    """By dice. `start` starts a node; `spared` are never killed, stopped or frozen (somebody measures them)."""
+    """At random. `start` starts a node; `spared` are never killed, stopped or frozen (somebody measures them)."""
 
     def __init__(
-        self, lan: Lan, dice: random.Random, start: Callable[[Node], object], spared: tuple[Node, ...] = ()
+        self, lan: Lan, rng: random.Random, start: Callable[[Node], object], spared: tuple[Node, ...] = ()
     ) -> None:
-        self.lan, self.dice, self.start = lan, dice, start
+        self.lan, self.rng, self.start = lan, rng, start
         self.victims = [node for node in lan if node not in spared]
 
     def one(self) -> Node:
-        return self.dice.choice(self.victims)
+        return self.rng.choice(self.victims)
 
     def lasts(self, for_s: float) -> None:
         holds(lambda: True, for_s, "it lasts")
@@ -37,7 +37,7 @@ class Faults:
         for node in self.victims:
             node.kill()
         self.lasts(for_s / 4)
-        for node in self.dice.sample(self.victims, len(self.victims)):
+        for node in self.rng.sample(self.victims, len(self.victims)):
             self.start(node)
 
     def stopped(self, for_s: float) -> None:
@@ -47,7 +47,7 @@ class Faults:
         self.start(node)
 
     def isolated(self, for_s: float) -> None:
-        node = self.dice.choice(self.lan.nodes)
+        node = self.rng.choice(self.lan.nodes)
         node.isolate()
         self.lasts(for_s)
         node.heal()
@@ -62,13 +62,13 @@ class Faults:
         node.heal()
 
     def cut(self, for_s: float) -> None:
-        one, other = self.dice.sample(self.lan.nodes, 2)
+        one, other = self.rng.sample(self.lan.nodes, 2)
         self.lan.cut(one, other)
         self.lasts(for_s)
         self.lan.join(one, other)
 
     def unplugged(self, for_s: float) -> None:
-        node = self.dice.choice(self.lan.nodes)
+        node = self.rng.choice(self.lan.nodes)
         node.unplug()
         self.lasts(for_s)
         node.heal()
@@ -81,13 +81,13 @@ class Faults:
         node.send_signal(signal.SIGCONT)
 
     def slow(self, for_s: float) -> None:
-        node = self.dice.choice(self.lan.nodes)
+        node = self.rng.choice(self.lan.nodes)
         node.limit_rate("2mbit")
         self.lasts(for_s)
         node.limit_rate(None)
 
     def signatures_lost(self, for_s: float) -> None:
-        shutil.rmtree(self.dice.choice(self.lan.nodes).signatures, ignore_errors=True)
+        shutil.rmtree(self.rng.choice(self.lan.nodes).signatures, ignore_errors=True)
         self.lasts(for_s)
 
     def index_lost(self, for_s: float) -> None:

@@ -1,6 +1,6 @@
 """A ledger of tokens: every write carries one of its own, and in the end nothing is lost that nobody meant to lose.
 
-`User` works in the folder of one node, by dice, as people and programs do. Whatever a user takes away (overwrites,
+`User` works in the folder of one node, at random, as people and programs do. Whatever a user takes away (overwrites,
 deletes) is looked at while it is taken, atomically: those tokens, and only those, were replaced with knowledge of
 them. All others must be found in the end, in a tree or in a history (`Ledger.missing`).
 
@@ -128,7 +128,7 @@ class User(threading.Thread):
     ) -> None:
         super().__init__(name=f"user of {root.parent.name}", daemon=True)
         self.ledger, self.root, self.me = ledger, root, root.parent.name
-        self.dice = random.Random(f"{seed} {self.me}")
+        self.rng = random.Random(f"{seed} {self.me}")
         self.times, self.pause_s, self.clock_s = times, pause_s, clock_s
         self.done: Counter[str] = Counter()
         self.failure: BaseException | None = None
@@ -146,7 +146,7 @@ class User(threading.Thread):
             while self.times > 0 and not self._stop_asked.is_set():
                 self.times -= 1
                 self.act()
-                self._stop_asked.wait(self.dice.expovariate(1 / self.pause_s))
+                self._stop_asked.wait(self.rng.expovariate(1 / self.pause_s))
                 if not self._may_work.is_set():
                     self._idle.set()
                     self._may_work.wait()
@@ -172,7 +172,7 @@ class User(threading.Thread):
             raise self.failure
 
     def act(self) -> None:
-        (name,) = self.dice.choices([*ACTS], [*ACTS.values()])
+        (name,) = self.rng.choices([*ACTS], [*ACTS.values()])
         try:
             getattr(self, name)()
             self.done[name] += 1
@@ -185,8 +185,8 @@ class User(threading.Thread):
 
     def somewhere(self) -> Path:
         """A name out of some two hundred; not all of them are there, and any may be a folder or a file."""
-        folder = self.dice.choice(["", "", "a", "b", "a/deep", "c", "c/d/e"])
-        return self.root / folder / f"{self.dice.choice('nmo')}{int(self.dice.triangular(0, 12, 0))}"
+        folder = self.rng.choice(["", "", "a", "b", "a/deep", "c", "c/d/e"])
+        return self.root / folder / f"{self.rng.choice('nmo')}{int(self.rng.triangular(0, 12, 0))}"
 
     def a_file(self) -> Path:
         """One that is there, if a few tries find one."""
@@ -197,13 +197,13 @@ class User(threading.Thread):
         return path
 
     def a_folder(self) -> Path:
-        return self.root / self.dice.choice(["a", "b", "a/deep", "c", "c/d", "c/d/e", "moved", "b/moved"])
+        return self.root / self.rng.choice(["a", "b", "a/deep", "c", "c/d", "c/d/e", "moved", "b/moved"])
 
     def content(self, token: bytes) -> bytes:
-        size = self.dice.choice([0, 10, 300, 2000, 2000, 20_000, 20_000, 70_000, 300_000])
-        at = self.dice.randrange(50)
-        filler = POOL[at : at + self.dice.randrange(size + 1)]
-        cut = self.dice.randrange(len(filler) + 1)
+        size = self.rng.choice([0, 10, 300, 2000, 2000, 20_000, 20_000, 70_000, 300_000])
+        at = self.rng.randrange(50)
+        filler = POOL[at : at + self.rng.randrange(size + 1)]
+        cut = self.rng.randrange(len(filler) + 1)
         return filler[:cut] + token + filler[cut:]
 
     def where(self, path: Path, how: str) -> str:
@@ -234,13 +234,13 @@ class User(threading.Thread):
             self.discard(path, where)
 
     def desk(self) -> Path:
-        return self._beside / f"{self.dice.getrandbits(64):x}"
+        return self._beside / f"{self.rng.getrandbits(64):x}"
 
     def save_anew(self) -> None:
         """Written beside it and exchanged with it: what comes out is what the user replaced."""
         path, token = self.somewhere(), self.ledger.new()
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() and self.dice.random() < 0.9:
+        if path.is_dir() and self.rng.random() < 0.9:
             return
         beside, where = self.desk(), self.where(path, "saved anew:")
         beside.write_bytes(self.content(token))
@@ -335,11 +335,11 @@ class User(threading.Thread):
         self.discard(beside, where)
 
     def change_mode(self) -> None:
-        self.a_file().chmod(self.dice.choice([0o600, 0o644, 0o444, 0o755]))
+        self.a_file().chmod(self.rng.choice([0o600, 0o644, 0o444, 0o755]))
 
     def touch(self) -> None:
         path = self.a_file()
-        set_mtime(path, self.now_ns() - self.dice.choice([0, 1, 10**6]) * SECOND_NS)
+        set_mtime(path, self.now_ns() - self.rng.choice([0, 1, 10**6]) * SECOND_NS)
 
 
 ACTS = {

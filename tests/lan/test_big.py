@@ -23,11 +23,11 @@ LONG_S = 180.0
 
 def fill(path: Path, size: int, seed: int) -> str:
     """Bytes that do not compress, written block by block, without holes. Their SHA-256."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for _ in range(size // (4 * MIB)):
-            block = dice.randbytes(4 * MIB)
+            block = rng.randbytes(4 * MIB)
             digest.update(block)
             file.write(block)
     return digest.hexdigest()
@@ -70,18 +70,18 @@ def test_ten_thousand_small_files(new_lan: Callable[..., Lan]) -> None:
     """They arrive, then some are edited on both sides while both are down, then some live."""
     lan = new_lan(2)
     a, b = lan
-    dice = random.Random(3)
+    rng = random.Random(3)
     for folder in range(200):
         (a.dir / f"folder{folder}").mkdir()
     names = [f"folder{at % 200}/file{at}" for at in range(10_000)]
     for name in names:
-        (a.dir / name).write_bytes(dice.randbytes(min(60_000, int(dice.lognormvariate(8.3, 1)))))
+        (a.dir / name).write_bytes(rng.randbytes(min(60_000, int(rng.lognormvariate(8.3, 1)))))
     lan.start()
     wait_equal(lan.roots, LONG_S, like=survey(a.dir))
     lan.meet("start", LONG_S)
     lan.stop()
 
-    picked = dice.sample(names, 240)
+    picked = rng.sample(names, 240)
     for at, name in enumerate(picked[:200]):
         node = lan[at % 2]
         append(node.dir / name, b"edited while down")
@@ -98,7 +98,7 @@ def test_ten_thousand_small_files(new_lan: Callable[..., Lan]) -> None:
     lan.start()
     wait_equal(lan.roots, LONG_S, like=expected)
 
-    for at, name in enumerate(dice.sample(names, 100)):
+    for at, name in enumerate(rng.sample(names, 100)):
         write(lan[at % 2].dir / name, b"edited live")
     (a.dir / "folder7").rename(a.dir / "renamed")
     wait_equal(lan.roots, LONG_S)

@@ -58,13 +58,13 @@ FAULTS = ("killed", "all_killed", "isolated", "isolated_and_killed", "cut", "fro
 
 
 def random_work(lan: Lan, seed: int, faults: int, for_s: float) -> tuple[Ledger, Counter[str]]:
-    ledger, dice = Ledger(seed), random.Random(seed)
-    trouble = Faults(lan, dice, start)
+    ledger, rng = Ledger(seed), random.Random(seed)
+    trouble = Faults(lan, rng, start)
 
     def meanwhile() -> None:
-        for name in dice.sample(FAULTS * (1 + faults // len(FAULTS)), faults):
-            trouble.lasts(dice.uniform(0.3, 1.0))
-            getattr(trouble, name)(dice.uniform(0.5, 1.0) * for_s)
+        for name in rng.sample(FAULTS * (1 + faults // len(FAULTS)), faults):
+            trouble.lasts(rng.uniform(0.3, 1.0))
+            getattr(trouble, name)(rng.uniform(0.5, 1.0) * for_s)
 
     done = work_together(users_of(lan, ledger, seed), meanwhile)
     lan.meet(f"quiet {seed}", HEALED_S)

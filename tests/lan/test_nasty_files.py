@@ -353,12 +353,12 @@ def test_types_154_edited_by_one_of_its_names(pair: Lan) -> None:
 def test_types_155_times_of_folders_in_which_much_is_done(pair: Lan) -> None:
     """Files come, go and get other names: at rest each folder has the time of the last of it, on both sides."""
     a, b = pair
-    dice = Random(5)
+    rng = Random(5)
     folders = [a.dir / f"folder {number}" for number in range(12)]
     for folder in folders:
         folder.mkdir()
     for number in range(240):
-        folder = dice.choice(folders)
+        folder = rng.choice(folders)
         write(folder / f"file {number}", b"%d" % number)
         (folder / f"file {number}").rename(folder / f"renamed {number}")
         if number % 3 == 0:

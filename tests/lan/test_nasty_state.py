@@ -38,31 +38,31 @@ def pair_with(new_lan: Callable[..., Lan], files: dict[str, bytes], count: int =
 # --- state and crashes ---------------------------------------------------------------------------
 
 
-def cut_short(path: Path, dice: random.Random) -> None:
+def cut_short(path: Path, rng: random.Random) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def flip_bytes(path: Path, dice: random.Random) -> None:
+def flip_bytes(path: Path, rng: random.Random) -> None:
     raw = bytearray(path.read_bytes())
     for _ in range(200):
-        raw[dice.randrange(len(raw))] ^= 0xFF
+        raw[rng.randrange(len(raw))] ^= 0xFF
     path.write_bytes(raw)
 
 
-def zero_its_head(path: Path, dice: random.Random) -> None:
+def zero_its_head(path: Path, rng: random.Random) -> None:
     with path.open("r+b") as file:
         file.write(bytes(4096))
 
 
-def empty_it(path: Path, dice: random.Random) -> None:
+def empty_it(path: Path, rng: random.Random) -> None:
     os.truncate(path, 0)
 
 
-def make_it_something_else(path: Path, dice: random.Random) -> None:
+def make_it_something_else(path: Path, rng: random.Random) -> None:
     path.write_bytes(b"hello, I am a text file\n" * 1000)
 
 
-def give_it_other_tables(path: Path, dice: random.Random) -> None:
+def give_it_other_tables(path: Path, rng: random.Random) -> None:
     path.unlink()
     with closing(sqlite3.connect(path)) as database:
         database.execute("create table rows (x)")
@@ -76,13 +76,13 @@ def test_state_121_a_torn_index(new_lan: Callable[..., Lan]) -> None:
     """However it is damaged: the node starts, nothing is lost or deleted, and edits made meanwhile arrive."""
     lan = pair_with(new_lan, {f"folder/{at}": blob(500, at) for at in range(40)} | {"file": b"0"})
     a, b = lan
-    dice = random.Random(121)
+    rng = random.Random(121)
     for turn, damage in enumerate(DAMAGES):
         before = set(survey(a.dir))
         b.kill()
         for path in (b.dir / ".dir_sync").glob("index.db-*"):
             path.unlink()
-        damage(b.dir / ".dir_sync/index.db", dice)
+        damage(b.dir / ".dir_sync/index.db", rng)
         write(b.dir / f"made while down {turn}", b"1")
         append(a.dir / "file", f" {turn}".encode())
         b.start()

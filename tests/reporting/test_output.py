@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     code = (
         "import sys, os, random\n"
         "from dir_sync.folder import state\n"
-        "from dir_sync.core.jobs import Version, Why\n"
+        "from dir_sync.core.jobs import Cause, Version\n"
         "from dir_sync.core.model import Kind\n"
         "root = os.fsencode(sys.argv[1])\n"
         "handle = state.lock(root)\n"
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
         f"for number, name in enumerate({NAMES!r}):\n"
         "    kept = b'.dir_sync/versions/%d' % number\n"
         "    open(root + b'/' + kept, 'wb').write(b'old')\n"
-        "    index.put_version(Version(kept, name, Kind.FILE, 3, bytes(32), 1, 0o644, 10**18, Why.DELETED, '=ab'))\n"
+        "    index.put_version(Version(kept, name, Kind.FILE, 3, bytes(32), 1, 0o644, 10**18, Cause.DELETED, '=ab'))\n"
         "index.commit()\n"
         "index.close()\n"
     )

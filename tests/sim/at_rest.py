@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.events import Blind
-from dir_sync.core.jobs import Why
+from dir_sync.core.jobs import Cause
 from dir_sync.core.model import Kind, has_seen, same_content
 from dir_sync.core.names import STAGING
 from dir_sync.core.reconcile import Take, decide
@@ -164,9 +164,9 @@ class AtRest:
             return
         if self.world.rejections or not options.users_sync or options.sync_fails or options.trouble or options.full:
             return  # (what a job displaced that failed afterwards is listed at the next start)
-        whys = {Why.CONFLICT}
+        whys = {Cause.CONFLICT}
         if options.crash or options.crash_in_job or options.root_gone or options.disaster:
-            whys.add(Why.RECOVERED)
+            whys.add(Cause.RECOVERED)
         # By path: a program that goes on writing into what was displaced makes it another content.
         named = {version.path for node in self.world.nodes for version in node.index.versions() if version.why in whys}
         others = self.others()

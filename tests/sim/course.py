@@ -1,6 +1,6 @@
 """The course of a world: what happens in it, in which order, from the first start to the last check.
 
-In:   the options of a world, and its dice. Out: a world at rest in which every promise held; or Broken.
+In:   the options of a world, and its random generator. Out: a world at rest in which every promise held; or Broken.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Course:
         order = list(self.world.nodes)
         late = order.pop() if options.late_joiner and len(order) > 1 else None
         for node in order:
-            self.world.at(self.world.dice.randint(0, 30_000), self.world.lives.boot, node)
+            self.world.at(self.world.rng.randint(0, 30_000), self.world.lives.boot, node)
         if options.rest_first:
             faults, self.world.faults = self.world.faults, False
             self.world.run_to_rest("at the beginning")
@@ -45,7 +45,7 @@ class Course:
                         raise Broken("equal trees have made records change")
             self.world.faults = faults
         for step in range(options.steps):
-            self.world.run_until(self.world.us + self.world.dice.randint(0, options.pause_ms * 1000))
+            self.world.run_until(self.world.us + self.world.rng.randint(0, options.pause_ms * 1000))
             if late is not None and step >= options.steps // 2:
                 self.world.lives.boot(late)
                 late = None
@@ -69,21 +69,21 @@ class Course:
         self._saved_slowly()
 
     def _something_happens(self) -> None:
-        options, dice = self.world.options, self.world.dice
-        node = dice.choice(self.world.nodes)
+        options, rng = self.world.options, self.world.rng
+        node = rng.choice(self.world.nodes)
         if self.world.chance(options.cut) and self.world.network.links:
-            pair = dice.choice(sorted(self.world.network.links))
-            if dice.random() < 0.5:
+            pair = rng.choice(sorted(self.world.network.links))
+            if rng.random() < 0.5:
                 self.world.network.cut_for_long.add(pair)
             self.world.network.cut(self.world.network.links[pair])
-        elif self.world.network.cut_for_long and dice.random() < 0.2:
-            pair = dice.choice(sorted(self.world.network.cut_for_long))
+        elif self.world.network.cut_for_long and rng.random() < 0.2:
+            pair = rng.choice(sorted(self.world.network.cut_for_long))
             self.world.network.cut_for_long.discard(pair)
             self.world.network.connect(pair)
         elif self.world.chance(options.crash):
-            self.world.lives.crash(node, power=dice.random() < 0.7)
+            self.world.lives.crash(node, power=rng.random() < 0.7)
         elif self.world.chance(options.full):
-            node.disk.capacity = node.disk._used + dice.randint(0, 300)
+            node.disk.capacity = node.disk._used + rng.randint(0, 300)
             self.world.note(f"{node.name} has a full disk")
         elif self.world.chance(options.full):
             node.disk.capacity = None
@@ -95,11 +95,11 @@ class Course:
             self.world.lives.disaster(node)
         elif self.world.chance(options.unreadable):
             files = [path for path, entry in node.disk.tree().items() if entry[0] == Kind.FILE]
-            if files and (inode := node.disk._find(dice.choice(files))) is not None:
+            if files and (inode := node.disk._find(rng.choice(files))) is not None:
                 node.disk.unreadable.add(inode.number)
                 self.world.note(f"{node.name} cannot read a file")
         elif self.world.chance(options.jump):
-            node.skew_ns += dice.choice([-1, 1]) * dice.choice([10**9, 10**13, 10**17])
+            node.skew_ns += rng.choice([-1, 1]) * rng.choice([10**9, 10**13, 10**17])
             self.world.note(f"{node.name} has its clock set to {node.skew_ns}")
         elif self.world.chance(options.rescan) and node.alive:
             self.world.loop.post(node, node.epoch, Blind(b"", "events were lost"))
@@ -127,7 +127,7 @@ class Course:
         """In a mesh at rest users act one at a time: everyone must get exactly what that user sees."""
         self.world.promises.crossed.clear()
         for _ in range(3):
-            node = self.world.dice.choice(self.world.nodes)
+            node = self.world.rng.choice(self.world.nodes)
             left_over = folders_left_over(node)
             others = self.world.at_rest.others() + self.world.at_rest.kept_away()
             rejections = self.world.rejections
@@ -159,10 +159,10 @@ class Course:
 
     def _only_renamed(self) -> None:
         """What only gets another name costs nothing but names: its content crosses no link, and no history keeps it."""
-        dice = self.world.dice
+        rng = self.world.rng
         self.world.run_until(self.world.us + 60_000_000)  # for so long nothing is copied from where a copy has failed
         for number in range(3):
-            node = dice.choice(self.world.nodes)
+            node = rng.choice(self.world.nodes)
             if (
                 any(other.linked for other in self.world.nodes)
                 or self.world.at_rest.others()
@@ -175,7 +175,7 @@ class Course:
             known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
             rejections = self.world.rejections
             self.world.promises.crossed.clear()
-            away = dice.randrange(3)  # at work; alone; its program does not run
+            away = rng.randrange(3)  # at work; alone; its program does not run
             links = [(pair, link) for pair, link in sorted(self.world.network.links.items()) if node.number in pair]
             for pair, link in links if away == 1 else ():
                 self.world.network.cut_for_long.add(pair)
@@ -184,7 +184,7 @@ class Course:
                 self.world.lives.crash(node, power=False)
             self.world.run_until(self.world.us + 100_000)
             node.user.rename_something(number)
-            self.world.run_until(self.world.us + dice.choice([0, 100_000, 3_000_000]))
+            self.world.run_until(self.world.us + rng.choice([0, 100_000, 3_000_000]))
             self.world.network.cut_for_long.clear()
             self.world.lives.boot(node)
             for pair, _ in links:
@@ -210,7 +210,7 @@ class Course:
     def _only_appended(self) -> None:
         """What is appended to a file costs what is appended: on each link, on each disk, and nothing in any history."""
         for _ in range(3):
-            node = self.world.dice.choice(self.world.nodes)
+            node = self.world.rng.choice(self.world.nodes)
             if (
                 any(other.linked for other in self.world.nodes)
                 or self.world.at_rest.others()
@@ -224,7 +224,7 @@ class Course:
             ]
             if not large or self.world.options.blind:
                 return
-            path = self.world.dice.choice(large)
+            path = self.world.rng.choice(large)
             self.world.promises.crossed.clear()
             since = {other.name: other.wall_ns() for other in self.world.nodes}
             known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
@@ -253,7 +253,7 @@ class Course:
         """A program cuts a file, and writes it in pieces before it closes it: what it was in between is announced to nobody, as
         far as it is shorter than the file was."""
         for _ in range(2):
-            node = self.world.dice.choice(self.world.nodes)
+            node = self.world.rng.choice(self.world.nodes)
             if (
                 any(other.linked for other in self.world.nodes)
                 or self.world.at_rest.others()
@@ -283,7 +283,7 @@ class Course:
     def _saved_by_editors(self) -> None:
         """Programs that save by putting the old file aside first: elsewhere the name is never missing."""
         for _ in range(2):
-            node = self.world.dice.choice(self.world.nodes)
+            node = self.world.rng.choice(self.world.nodes)
             if any(other.linked for other in self.world.nodes) or self.world.at_rest.others():
                 return
             path = node.user.choose_saved()

@@ -49,7 +49,7 @@ class Hazards:
         if verb in ("file.sync", "sync_all", "sync_directory") and self.world.chance(self.world.options.sync_fails):
             return Trouble.IO
         if verb != "is_root_here" and node.disk.program and self.world.chance(self.world.options.trouble):
-            return self.world.dice.choice([Trouble.IO, Trouble.DENIED, Trouble.LIMIT])
+            return self.world.rng.choice([Trouble.IO, Trouble.DENIED, Trouble.LIMIT])
         return None
 
     def watcher(self, node: Node, event: Event) -> None:
@@ -57,12 +57,12 @@ class Hazards:
         options = self.world.options
         if not node.alive or self.world.chance(options.lost):
             return
-        delay = self.world.dice.randint(0, 800)
+        delay = self.world.rng.randint(0, 800)
         if self.world.chance(options.late):
-            delay = self.world.dice.randint(0, 400_000)
+            delay = self.world.rng.randint(0, 400_000)
         if not self.world.faults:  # else some come late, and so not in their order
             delay = node.hears_at = max(self.world.us + delay, node.hears_at)
             delay -= self.world.us
         self.world.at(delay, self.world.loop.post, node, node.epoch, event)
         if self.world.chance(options.repeated):
-            self.world.at(delay + self.world.dice.randint(0, 50_000), self.world.loop.post, node, node.epoch, event)
+            self.world.at(delay + self.world.rng.randint(0, 50_000), self.world.loop.post, node, node.epoch, event)

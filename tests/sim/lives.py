@@ -46,7 +46,7 @@ class Lives:
         node.watched.clear()
         node.inbox.clear()
         node.turn_due, node.tick_us = False, None
-        node.index = SimIndex(":memory:", node.dice, node.image)
+        node.index = SimIndex(":memory:", node.rng, node.image)
         node.index.skip_sequences(node.wall_ns())
         node.index.on_commit = lambda: self.world.promises.committed(node)
         tag = f"{node.instance:x}"
@@ -86,7 +86,7 @@ class Lives:
         self.world.loop.after_turn(node, node.engine.start(node.now(), found))
         for pair in self.world.options.links:
             if node.number in pair:
-                self.world.at(self.world.dice.randint(1, 50_000), self.world.network.connect, pair)
+                self.world.at(self.world.rng.randint(1, 50_000), self.world.network.connect, pair)
 
     def _rejected(self, paths: list[bytes]) -> None:
         self.world.rejected.update(paths)
@@ -124,12 +124,12 @@ class Lives:
             return
         self.world.note(f"{node.name} has lost its folder")
         self.world.stats["roots gone"] += 1
-        if self.world.dice.random() < 0.5:
+        if self.world.rng.random() < 0.5:
             node.disk.go_away()
         else:
             node.disk.root_here = False  # and every verb fails
-        self.world.at(self.world.dice.randint(0, 2_000_000), self._root_missed, node, node.epoch)
-        self.world.at(self.world.dice.choice([500_000, 3_000_000, 30_000_000]), self.root_returns, node)
+        self.world.at(self.world.rng.randint(0, 2_000_000), self._root_missed, node, node.epoch)
+        self.world.at(self.world.rng.choice([500_000, 3_000_000, 30_000_000]), self.root_returns, node)
 
     def _root_missed(self, node: Node, epoch: int) -> None:
         """What the daemon does when it looks whether its folder is still there: it ends, and waits."""
@@ -155,12 +155,12 @@ class Lives:
         """The index is backed up; or such a backup is put back, maybe on a machine that is alone for a while."""
         if not node.alive:
             return
-        if node.backup is None or self.world.dice.random() < 0.3:
+        if node.backup is None or self.world.rng.random() < 0.3:
             self.world.note(f"{node.name} is backed up")
             node.index.commit()
             node.backup = node.index.copy()
             return
-        if self.world.dice.random() < 0.6:
+        if self.world.rng.random() < 0.6:
             for pair, link in sorted(self.world.network.links.items()):
                 if node.number in pair:
                     self.world.network.cut_for_long.add(pair)
@@ -179,7 +179,7 @@ class Lives:
             return
         self.crash(node, power=False)
         self.world.stats["disasters"] += 1
-        node.user.wipe(self.world.dice.random() < 0.5)
+        node.user.wipe(self.world.rng.random() < 0.5)
 
     def _foresee(self, node: Node) -> None:
         """What should the brake do about what the scan at the start will find? (Nothing is known where looks may fail.)"""
@@ -208,7 +208,7 @@ class Lives:
                 self.world.network.cut(link)
         node.links.clear()
         if restarts:
-            self.world.at(self.world.dice.choice([1_000, 300_000, 3_000_000]), self.restart, node)
+            self.world.at(self.world.rng.choice([1_000, 300_000, 3_000_000]), self.restart, node)
 
     def restart(self, node: Node) -> None:
         if node.alive or not node.disk.root_here:
@@ -223,7 +223,7 @@ class Lives:
         elif self.world.chance(self.world.options.old_index) and node.older_images:
             self.world.note(f"{node.name} gets an old index")
             self.world.stats["old indexes"] += 1
-            node.image = self.world.dice.choice(node.older_images)
+            node.image = self.world.rng.choice(node.older_images)
             node.forgot = True
             node.heard_of.clear()
             node.heard_kept.clear()

@@ -1,6 +1,6 @@
 """The loop of a node, as the daemon has it: events in, turns of the engine, a commit, effects out, jobs of workers.
 
-In:   events for a node. Out: messages and jobs as actions of the world, at times that its dice choose.
+In:   events for a node. Out: messages and jobs as actions of the world, at times that its random generator choose.
 """
 
 from __future__ import annotations
@@ -8,8 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dir_sync.core import notes
-from dir_sync.core.events import Drop, Effect, Event, InVain, NewReplica, PeerDown, PeerUp, Send, Tell, Ticked
-from dir_sync.core.jobs import Act, Applied, ApplyJob, Job, PruneJob, Staged, StageJob
+from dir_sync.core.events import (
+    Drop,
+    Effect,
+    Event,
+    NewReplica,
+    PeerDown,
+    PeerUp,
+    Send,
+    Tell,
+    Ticked,
+    UselessAnnouncements,
+)
+from dir_sync.core.jobs import Applied, ApplyJob, Job, PruneJob, Staged, StageJob, TreeOp
 from dir_sync.core.notes import Note
 from tests.sim.broken import Broken, PowerCut
 from tests.sim.node import Link, Node
@@ -37,7 +48,7 @@ class Loop:
         node.inbox.append(event)
         if not node.turn_due:
             node.turn_due = True
-            self.world.at(self.world.dice.randint(0, 1_500), self._turn, node, epoch)
+            self.world.at(self.world.rng.randint(0, 1_500), self._turn, node, epoch)
 
     def _turn(self, node: Node, epoch: int) -> None:
         if not node.alive or node.epoch != epoch:
@@ -75,7 +86,7 @@ class Loop:
                     self._perform(node, effect)
             effects = [effect for effect in effects if not isinstance(effect, Send)]
         due = any(isinstance(effect, (Send, ApplyJob, NewReplica)) for effect in effects)
-        if due or self.world.dice.random() < 0.2:
+        if due or self.world.rng.random() < 0.2:
             node.index.commit()
         if self.world.chance(self.world.options.crash / 20):
             self.world.lives.crash(node)
@@ -114,9 +125,9 @@ class Loop:
             case notes.LossHeld(path) if not node.may_brake:
                 raise Broken(f"{node.name} holds what has only moved: {path!r}")
             case notes.LossHeld() | notes.PeerHeld():
-                if not self.world.faults or self.world.dice.random() < 0.5:
-                    approve = self.world.dice.random() < 0.5
-                    self.world.at(self.world.dice.randint(0, 20_000_000), self.world.decide, node, node.epoch, approve)
+                if not self.world.faults or self.world.rng.random() < 0.5:
+                    approve = self.world.rng.random() < 0.5
+                    self.world.at(self.world.rng.randint(0, 20_000_000), self.world.decide, node, node.epoch, approve)
             case notes.NothingHeld() if not node.engine.brakes.own.held:
                 node.wiped.clear()  # so much is there again that the rest is no disaster
             case notes.Scanned():
@@ -131,7 +142,7 @@ class Loop:
                 self.world.network.send(node, peers, message, size)
             case Drop(peer, reason, text):
                 raise Broken(f"{node.name} drops an honest peer {peer}: {reason}, {text}")
-            case InVain(peer, count):
+            case UselessAnnouncements(peer, count):
                 self._in_vain(node, peer, count)
             case NewReplica():
                 self.world.note(f"{node.name} is {node.index.replica} from now on")
@@ -149,7 +160,7 @@ class Loop:
                 delay = self.world.options.disk_us
                 if effect.bulk:
                     delay *= 5
-                self.world.at(self.world.dice.randint(50, 50 + delay), self._do, node, node.epoch, effect)
+                self.world.at(self.world.rng.randint(50, 50 + delay), self._do, node, node.epoch, effect)
 
     def _in_vain(self, node: Node, peer: str, count: int) -> None:
         """Of what honest peers announce little changes nothing: none of them is ever slowed or dropped for that."""
@@ -177,10 +188,10 @@ class Loop:
             for item in job.items:
                 disk.expected.setdefault(item.path, set()).add(item.target.content)
                 node.unsettled.add(item.path)
-                if item.act == Act.MOVE and item.copy_path is not None:
+                if item.act == TreeOp.MOVE and item.copy_path is not None:
                     node.unsettled.add(item.copy_path)
                     node.moves[item.path], node.moves[item.copy_path] = item.copy_path, item.path
-                displaces = item.expect and item.act != Act.META and disk.content(item.path) is not None
+                displaces = item.expect and item.act != TreeOp.META and disk.content(item.path) is not None
                 if displaces and self.world.chance(self.world.options.late_writes):
                     node.user.write_later(item.path)
         grows = job.grows if isinstance(job, StageJob) else None
@@ -206,4 +217,4 @@ class Loop:
             self.world.promises.sizes[grows.target] = grows.target_size
             self.world.stats["grown in place"] += 1
         if event is not None:
-            self.world.at(self.world.dice.randint(0, self.world.options.disk_us // 2), self.post, node, epoch, event)
+            self.world.at(self.world.rng.randint(0, self.world.options.disk_us // 2), self.post, node, epoch, event)

@@ -1,8 +1,8 @@
 """A disk in memory: what dir_sync.disk.RealDisk does to a file system, done to inodes in one process.
 
-In:   the verbs of ports.Disk from the program; the verbs of a user, who knows nothing of it; a clock, and dice.
+In:   the verbs of ports.Disk from the program; the verbs of a user, who knows nothing of it; a clock, and a random generator.
 Out:  the same answers and the same Troubles as the real disk (tests/disk/test_contract.py holds both to it), and a power cut.
-Rule: one thread, and only the clock and the dice from outside: equal seeds give equal disks.
+Rule: one thread, and only the clock and the random generator from outside: equal seeds give equal disks.
 Below it: memory_tree, which says what a power cut leaves; memory_file has the open files.
 """
 
@@ -39,7 +39,7 @@ class MemoryDisk(MemoryTree):
     def __init__(
         self,
         clock: Callable[[], int],
-        dice: Random,
+        rng: Random,
         *,
         grain_ns: int = 0,
         capacity: int | None = None,
@@ -47,7 +47,7 @@ class MemoryDisk(MemoryTree):
         cruel: bool = False,
         fold: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        super().__init__(clock, dice, grain_ns=grain_ns, capacity=capacity, mtimes=mtimes, cruel=cruel, fold=fold)
+        super().__init__(clock, rng, grain_ns=grain_ns, capacity=capacity, mtimes=mtimes, cruel=cruel, fold=fold)
         self.before: Before | None = None
         self.fail: Fail | None = None
         self.counts: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """What is in a file system in memory: inodes, names, a journal of what would undo each change, and the power cut.
 
 In:   changes of names, contents and times. Out: what is there; after `crash`, what a medium might hold.
-Rule: one thread, and only the clock and the dice from outside: equal seeds give equal disks.
+Rule: one thread, and only the clock and the random generator from outside: equal seeds give equal disks.
 
 What a power cut leaves, as ext4 with data=ordered might, and no kinder:
   - Names, modes and times go through one journal, in order. Any sync of anything commits all of it; of what came
@@ -72,7 +72,7 @@ class MemoryTree:
     def __init__(
         self,
         clock: Callable[[], int],
-        dice: Random,
+        rng: Random,
         *,
         grain_ns: int = 0,
         capacity: int | None = None,
@@ -81,7 +81,7 @@ class MemoryTree:
         fold: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.clock = clock
-        self.dice = dice
+        self.rng = rng
         self.grain_ns = grain_ns
         self.capacity = capacity
         self.mtimes = mtimes
@@ -131,9 +131,9 @@ class MemoryTree:
 
         Where old content comes back, its times come back; where it does not, nor do they. A `cruel` disk may mix them, as
         ext4 may: then, if the size is the same, no stat can tell, and only reading does."""
-        dice = self.dice
+        rng = self.rng
         written = {number: (inode.mtime, inode.ctime) for number, inode in self._unsynced.items()}
-        kept = dice.randint(0, len(self._journal))
+        kept = rng.randint(0, len(self._journal))
         lengths: dict[int, int] = {}  # what was appended to is not longer than the journal says
         while len(self._journal) > kept:
             entry = self._journal.pop()
@@ -142,7 +142,7 @@ class MemoryTree:
                 lengths[entry.inode.number] = entry.length
         for number in sorted(self._unsynced):
             inode = self._unsynced[number]
-            match dice.randrange(4):
+            match rng.randrange(4):
                 case 0:
                     inode.data = bytearray(inode.durable)
                     if not self.cruel:
@@ -151,7 +151,7 @@ class MemoryTree:
                     inode.data = bytearray()
                 case 1 | 2:
                     least = len(inode.durable) if inode.data.startswith(inode.durable) else 0
-                    del inode.data[dice.randint(least, len(inode.data)) :]
+                    del inode.data[rng.randint(least, len(inode.data)) :]
                 case _:
                     pass
             if inode.data.startswith(inode.durable) and len(inode.data) > lengths.get(number, len(inode.data)):

@@ -59,7 +59,7 @@ class Network:
         self.world.note(f"{link.ends[0].name}-{link.ends[1].name} is cut")
         last = 0
         for node in link.ends:
-            delay = self.world.dice.choice([10, 2_000, 30_000])
+            delay = self.world.rng.choice([10, 2_000, 30_000])
             last = max(last, delay)
             self.world.at(delay, self._down, link, node, node.epoch)
         self.world.at(last + 1, self._gone, link)
@@ -74,7 +74,7 @@ class Network:
         pair = link.ends[0].number, link.ends[1].number
         if self.links.get(pair) is link:
             del self.links[pair]
-        self.world.at(self.world.dice.choice([1_000, 50_000, 800_000]), self.connect, pair)
+        self.world.at(self.world.rng.choice([1_000, 50_000, 800_000]), self.connect, pair)
 
     def send(self, node: Node, peers: tuple[str, ...], message: Message, size: int) -> None:
         encoded = encode(message)
@@ -87,9 +87,7 @@ class Network:
             self.world.promises.check_words(node, link, message)
             parts = link.sessions[node.name].send(message, encoded)
             self._transmit(link, node, b"".join(bytes(part) for part in parts))
-            self.world.at(
-                self.world.dice.randint(10, 2_000), self._drained, node, node.epoch, link, Drained(peer, size)
-            )
+            self.world.at(self.world.rng.randint(10, 2_000), self._drained, node, node.epoch, link, Drained(peer, size))
 
     def _drained(self, node: Node, epoch: int, link: Link, event: Event) -> None:
         if not link.dead:
@@ -102,12 +100,12 @@ class Network:
     def _pass_on(self, link: Link, sender: Node, data: bytes) -> None:
         """The bytes on their way, in one or two pieces."""
         receiver = link.other(sender)
-        cut = self.world.dice.randint(0, len(data)) if len(data) and self.world.dice.random() < 0.2 else len(data)
+        cut = self.world.rng.randint(0, len(data)) if len(data) and self.world.rng.random() < 0.2 else len(data)
         for piece in (data[:cut], data[cut:]):
             if piece:
                 arrives = max(
                     link.arrives[receiver.name],
-                    self.world.us + self.world.dice.randint(50, self.world.options.latency_us),
+                    self.world.us + self.world.rng.randint(50, self.world.options.latency_us),
                 )
                 link.arrives[receiver.name] = arrives
                 self.world.at(arrives - self.world.us, self._arrive, link, receiver, receiver.epoch, piece)

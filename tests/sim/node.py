@@ -94,7 +94,7 @@ class Node:
     world: World
     number: int
     skew_ns: int
-    dice: Random
+    rng: Random
     name: str = ""
     alive: bool = False
     epoch: int = 0
@@ -136,7 +136,7 @@ class Node:
         self.node_id = f"{0xA + self.number:x}" * 16  # of the machine: it outlives each index
         options = self.world.options
         blind = options.blind and self.number == options.nodes - 1
-        self.disk = SimDisk(self, self.wall_ns, self.dice, options.grain_ns, blind)
+        self.disk = SimDisk(self, self.wall_ns, self.rng, options.grain_ns, blind)
         self.signatures = Signatures()
         self.user = User(self.world, self)
         self.index: SimIndex

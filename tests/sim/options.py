@@ -83,39 +83,39 @@ class Options:
 
 def draw(seed: int) -> Options:
     """The world of a seed. The simplest ones (no faults, two nodes) come often enough to be caught first."""
-    dice = Random(f"options {seed}")
+    rng = Random(f"options {seed}")
     others = Random(f"others {seed}")  # for itself, so that the other worlds are what they were
-    nodes = dice.choice([2, 2, 2, 3, 3, 3, 4, 5])
+    nodes = rng.choice([2, 2, 2, 3, 3, 3, 4, 5])
     full_mesh = [(a, b) for a in range(nodes) for b in range(a + 1, nodes)]
     line = [(a, a + 1) for a in range(nodes - 1)]
     star = [(0, a) for a in range(1, nodes)]
-    links = dice.choice([full_mesh, full_mesh, line, star])
-    faulty = dice.random() < 0.75
+    links = rng.choice([full_mesh, full_mesh, line, star])
+    faulty = rng.random() < 0.75
 
     def fault(share: float, strength: float) -> float:
         """This kind of fault happens in some of the faulty worlds."""
-        strikes = dice.random() < share
-        size = strength * dice.choice([0.3, 1.0, 2.0])
+        strikes = rng.random() < share
+        size = strength * rng.choice([0.3, 1.0, 2.0])
         return size if strikes and faulty else 0.0
 
-    skew = dice.choice([0, 0, _SECOND, 3 * _YEAR])
-    weights = tuple(0 if dice.random() < 0.35 else dice.choice([1, 2, 5]) for _ in OPERATIONS)
+    skew = rng.choice([0, 0, _SECOND, 3 * _YEAR])
+    weights = tuple(0 if rng.random() < 0.35 else rng.choice([1, 2, 5]) for _ in OPERATIONS)
     if not any(weights[:3]):
         weights = (3, *weights[1:])
     return Options(
         seed=seed,
         nodes=nodes,
         links=tuple(links),
-        trees=dice.choice(["empty", "equal", "overlapping", "overlapping"]),
-        steps=dice.choice([5, 12, 25, 50]),
-        pause_ms=dice.choice([3, 30, 300, 1500]),
+        trees=rng.choice(["empty", "equal", "overlapping", "overlapping"]),
+        steps=rng.choice([5, 12, 25, 50]),
+        pause_ms=rng.choice([3, 30, 300, 1500]),
         weights=weights,
-        crowded=dice.random() < 0.5,
-        large=dice.choice([0.0, 0.1, 0.4]),
-        skews=tuple(dice.randint(-skew, skew) for _ in range(nodes)),
-        grain_ns=dice.choice([0, 0, 0, 4_000_000, 2 * _SECOND]),
-        latency_us=dice.choice([200, 2_000, 80_000]),
-        disk_us=dice.choice([300, 3_000, 60_000]),
+        crowded=rng.random() < 0.5,
+        large=rng.choice([0.0, 0.1, 0.4]),
+        skews=tuple(rng.randint(-skew, skew) for _ in range(nodes)),
+        grain_ns=rng.choice([0, 0, 0, 4_000_000, 2 * _SECOND]),
+        latency_us=rng.choice([200, 2_000, 80_000]),
+        disk_us=rng.choice([300, 3_000, 60_000]),
         meddling=fault(0.4, 0.02),
         lost=fault(0.3, 0.15),
         repeated=fault(0.3, 0.2),
@@ -129,17 +129,17 @@ def draw(seed: int) -> Options:
         trouble=fault(0.2, 0.02),
         jump=fault(0.3, 0.05),
         rescan=fault(0.4, 0.05),
-        users_sync=dice.random() < 0.7,
-        rest_first=dice.random() < 0.4,
-        late_joiner=dice.random() < 0.25,
-        deltas=dice.random() < 0.7,
-        small_pages=dice.random() < 0.4,
+        users_sync=rng.random() < 0.7,
+        rest_first=rng.random() < 0.4,
+        late_joiner=rng.random() < 0.25,
+        deltas=rng.random() < 0.7,
+        small_pages=rng.random() < 0.4,
         retention=(
-            (dice.choice([3, 3600, 30 * 86_400]) * _SECOND, dice.choice([0, 100, 1_000, 10**9]))
-            if dice.random() < 0.25
+            (rng.choice([3, 3600, 30 * 86_400]) * _SECOND, rng.choice([0, 100, 1_000, 10**9]))
+            if rng.random() < 0.25
             else None
         ),
-        brake=(brake := dice.random() < 0.3),
+        brake=(brake := rng.random() < 0.3),
         worst=fault(0.25, 0.2),
         late_writes=fault(0.3, 0.1),
         unreadable=fault(0.15, 0.04),
@@ -147,8 +147,8 @@ def draw(seed: int) -> Options:
         root_gone=fault(0.15, 0.03),
         old_state=fault(0.12, 0.08),
         sync_fails=fault(0.12, 0.01),
-        logs=dice.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
-        blind=dice.random() < 0.15,
+        logs=rng.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
+        blind=rng.random() < 0.15,
         sealed=False,  # with --sealed they are: other timings, so each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
     )

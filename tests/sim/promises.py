@@ -12,8 +12,8 @@ from blake3 import blake3
 
 from dir_sync.core.arrivals import is_flooded
 from dir_sync.core.events import Event, Received
-from dir_sync.core.jobs import Act, Applied, ApplyItem, ApplyJob, Listed, Looked, PruneJob, Result, Why
-from dir_sync.core.looks import Look
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp
+from dir_sync.core.looks import LookOutcome
 from dir_sync.core.messages import Acknowledge, Chunks, Message, ModificationUpdate, Pull, State, StateRequest
 from dir_sync.core.model import Kind, Record, beats, same_content
 from dir_sync.core.retention import SHARE, THIN_SHARE
@@ -78,13 +78,13 @@ class Promises:
             case _:
                 pass
 
-    def _check_conflict(self, node: Node, item: ApplyItem, why: Why) -> None:
+    def _check_conflict(self, node: Node, item: ApplyItem, why: Cause) -> None:
         """What the winner was not made from is filed as a conflict, and nothing else is."""
         row = node.index.get(item.path)
         if row is None or same_content(row.record, item.target) or any(other.forgot for other in self.world.nodes):
             return  # (two lives of a node that got an old index may give out one vector)
         known = self.world.conflicts.was_known(row.record, item.target)
-        if known is not None and known == (why == Why.CONFLICT):
+        if known is not None and known == (why == Cause.CONFLICT):
             words = "calls a conflict" if known else "does not call a conflict"
             raise Broken(
                 f"{node.name} {words} what lost at {item.path!r}: {describe_record(row.record)} to {describe_record(item.target)}"
@@ -129,7 +129,7 @@ class Promises:
                 else [one for listing in event.listings for one in listing.seen]
             )
             for seen in some:
-                if seen.look == Look.FOUND and seen.kind == Kind.FILE:
+                if seen.look == LookOutcome.FOUND and seen.kind == Kind.FILE:
                     node.seen.add(seen.content)
                     self.sizes[seen.content] = seen.size
 
@@ -169,13 +169,17 @@ class Promises:
         items: dict[bytes, ApplyItem] = {item.path: item for item in job.items}
         for result in event.items:
             item = items[result.path]
-            if result.result == Result.DONE and item.act != Act.META and item.target.kind != Kind.DIRECTORY:
+            if result.result == Result.DONE and item.act != TreeOp.META and item.target.kind != Kind.DIRECTORY:
                 node.unsaid.add(item.path)
-            if result.result == Result.DONE and item.act in (Act.INSTALL, Act.MOVE) and item.target.kind == Kind.FILE:
+            if (
+                result.result == Result.DONE
+                and item.act in (TreeOp.INSTALL, TreeOp.MOVE)
+                and item.target.kind == Kind.FILE
+            ):
                 node.seen.add(item.target.content)
                 self.sizes[item.target.content] = item.target.size
             version = result.version
-            if version is None or version.kind != Kind.FILE or version.why == Why.RECOVERED:
+            if version is None or version.kind != Kind.FILE or version.why == Cause.RECOVERED:
                 continue
             self._check_conflict(node, item, version.why)
             content = node.disk.content(version.name)
@@ -200,7 +204,7 @@ class Promises:
                 raise Broken(f"{node.name} thins out a history that is nearly empty: {chosen[0].name!r}")
             for version in chosen:
                 later = any(one.path == version.path and one.time_ns > version.time_ns for one in versions)
-                if not later or version.why != Why.REPLACED:
+                if not later or version.why != Cause.REPLACED:
                     raise Broken(f"{node.name} takes {version.name!r} out of the history, and there is nothing later")
             return
         is_full = node.engine.work.retries.is_short
@@ -208,7 +212,7 @@ class Promises:
             raise Broken(f"{node.name} takes {chosen[0].name!r} out of the history, which is neither old nor too much")
         in_use = () if is_full else node.engine.versions.in_use
         stays = [version for version in versions if version.name not in names and version.name not in in_use]
-        ordinary = [version for version in versions if version.why != Why.CONFLICT]
+        ordinary = [version for version in versions if version.why != Cause.CONFLICT]
         holds: Counter[bytes] = Counter()
         for version in ordinary:
             holds[version.path] += version.size
@@ -220,7 +224,7 @@ class Promises:
             if holds[version.path] > bytes_max // SHARE and version.time_ns < newest:
                 continue  # it fills the history with itself
             for other in stays:
-                is_loser = version.why == Why.CONFLICT, other.why == Why.CONFLICT
+                is_loser = version.why == Cause.CONFLICT, other.why == Cause.CONFLICT
                 if is_loser == (True, False) or (is_loser[0] == is_loser[1] and other.time_ns < version.time_ns):
                     raise Broken(f"{node.name} takes {version.name!r} out of the history before {other.name!r}")
 

@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 from dir_sync.core import content, limits, notes, reconcile
 from dir_sync.core.events import Touched, Urgency
-from dir_sync.core.jobs import Why
-from dir_sync.core.looks import Folder, Listing, Look, Seen
+from dir_sync.core.jobs import Cause
+from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
@@ -165,7 +165,7 @@ def _listings_believed() -> Iterator[None]:
             there = {name for name, _ in listing.entries} | {seen.path[len(prefix) :] for seen in listing.seen}
             for name in sorted(self._board.index.known_in(listing.path).keys() - there):
                 self._local_changes.absent(
-                    Seen(prefix + name, Look.ABSENT), PendingLook(prefix + name, 0, 0, removal_confirmed=True)
+                    Seen(prefix + name, LookOutcome.ABSENT), PendingLook(prefix + name, 0, 0, removal_confirmed=True)
                 )
         original(self, listing)
 
@@ -226,7 +226,7 @@ def _unknown_is_absent() -> Iterator[None]:
     original = LocalChanges.on_looked
 
     def looked(self: Any, seen: Seen, *rest: Any) -> None:
-        original(self, seen._replace(look=Look.ABSENT) if seen.look == Look.UNKNOWN else seen, *rest)
+        original(self, seen._replace(look=LookOutcome.ABSENT) if seen.look == LookOutcome.UNKNOWN else seen, *rest)
 
     with patch.object(LocalChanges, "on_looked", looked):
         yield
@@ -237,7 +237,7 @@ def _moved_on_too_soon() -> AbstractContextManager[object]:
 
     def tell(folder: str, peer: Any, rows: Any, fresh: Any, until: int, cache: Any, *sources: Any) -> Any:
         told = original(folder, peer, rows, fresh, until, cache, *sources)
-        return [announce.Told(announce._moved_on(each.message, until), each.size) for each in told]
+        return [announce.Outgoing(announce._moved_on(each.message, until), each.size) for each in told]
 
     return patched("tell", tell)
 
@@ -284,7 +284,7 @@ def _vanished_is_renamed_away() -> Iterator[None]:
     def handle(self: Any, event: Any, now: Any) -> Any:
         if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.board.index.get(event.path):
             self.board.now, self.board.out = now, []
-            self.local_changes.absent(Seen(event.path, Look.ABSENT), PendingLook(event.path, 0, 0, watched=True))
+            self.local_changes.absent(Seen(event.path, LookOutcome.ABSENT), PendingLook(event.path, 0, 0, watched=True))
         return original(self, event, now)
 
     with patch.object(Engine, "handle", handle):
@@ -301,7 +301,7 @@ def _brake_holds_moves() -> AbstractContextManager[object]:
 
 def _losers_go_first() -> AbstractContextManager[object]:
     def least(self: Any, limit: int, *more: Any) -> Any:
-        return sorted(self.versions(), key=lambda version: version.why != Why.CONFLICT)[:limit]
+        return sorted(self.versions(), key=lambda version: version.why != Cause.CONFLICT)[:limit]
 
     return patch.object(Index, "least_versions", least)
 

@@ -32,8 +32,8 @@ __all__ = ["SimDisk"]
 class SimDisk(MemoryDisk):
     """A memory disk that knows who acts, tells a watcher, and does not let the program harm what a user made."""
 
-    def __init__(self, node: Node, clock: Callable[[], int], dice: Random, grain_ns: int, blind: bool) -> None:
-        super().__init__(clock, dice, grain_ns=grain_ns, fold=fold if blind else None)
+    def __init__(self, node: Node, clock: Callable[[], int], rng: Random, grain_ns: int, blind: bool) -> None:
+        super().__init__(clock, rng, grain_ns=grain_ns, fold=fold if blind else None)
         self.node = node
         self.program = False  # a job of the program is running, not a user
         self.users: set[int] = set()  # inodes that users ever saw

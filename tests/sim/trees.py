@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, beats, leq
 from dir_sync.index import Index
 from tests.sim.memory_tree import Tree
@@ -65,7 +65,7 @@ def kept_since(node: Node, since_ns: int) -> list[Version]:
     return [
         one
         for one in node.index.versions()
-        if one.kind == Kind.FILE and one.why != Why.RECOVERED and one.time_ns >= since_ns
+        if one.kind == Kind.FILE and one.why != Cause.RECOVERED and one.time_ns >= since_ns
     ]
 
 

@@ -40,16 +40,16 @@ class User:
 
     def act(self, at_once: bool = False) -> None:
         """One thing that people do. `at_once`: it is over when this returns."""
-        dice = self._world.dice
-        what = dice.choices(OPERATIONS, self._world.options.weights)[0]
+        rng = self._world.rng
+        what = rng.choices(OPERATIONS, self._world.options.weights)[0]
         if at_once and what == "slow write":
             what = "write"
         self._try(what, getattr(self, "_" + what.replace(" ", "_")))
 
     def meddle(self, path: bytes) -> None:
         """Between two verbs of a job: something happens, most likely to the very file."""
-        dice = self._world.dice
-        if path.startswith((b".dir_sync", b"still")) or not path or dice.random() < 0.2:
+        rng = self._world.rng
+        if path.startswith((b".dir_sync", b"still")) or not path or rng.random() < 0.2:
             self.act(at_once=True)
             return
         acts: list[Callable[[], None]] = [
@@ -57,20 +57,20 @@ class User:
             lambda: self._put(path, replace=True),
             lambda: self._node.disk.delete(path),
             lambda: self._add(path),
-            lambda: self._node.disk.move(path, dice.choice(self._names)),
+            lambda: self._node.disk.move(path, rng.choice(self._names)),
             lambda: self._node.disk.touch(path),
             lambda: self._node.disk.mkdir(path),
         ]
-        self._try(f"meddle {path!r}", dice.choice(acts))
+        self._try(f"meddle {path!r}", rng.choice(acts))
 
     def save_now(self, path: bytes) -> None:
         """The worst moment: between the last check of a file and its exchange."""
-        replace = self._world.dice.random() < 0.5
+        replace = self._world.rng.random() < 0.5
         self._try(f"saves {path!r} at the worst moment", lambda: self._put(path, replace))
 
     def write_later(self, path: bytes) -> None:
         """A program has the file open, and writes into it after a while, whatever its name is by then."""
-        later = self._world.dice.choice([2_000, 1_000_000, 4_000_000, 40_000_000])
+        later = self._world.rng.choice([2_000, 1_000_000, 4_000_000, 40_000_000])
         self._world.at(later, self._go_on, self._node.disk.hold(path), path, 1)
 
     def wipe(self, moves: bool) -> None:
@@ -90,7 +90,7 @@ class User:
 
     def rename_something(self, number: int) -> None:
         """A file or a folder gets names that nothing ever had, and nothing else happens to it."""
-        disk, dice = self._node.disk, self._world.dice
+        disk, rng = self._node.disk, self._world.rng
         new = b"new%d" % number
 
         def act() -> None:
@@ -98,16 +98,16 @@ class User:
             files = [path for path, entry in tree.items() if entry[0] == Kind.FILE and not path.startswith(b"still")]
             folders = [path for path, entry in tree.items() if entry[0] == Kind.DIRECTORY]
             folders = [path for path in folders if not path.startswith(b"still")]
-            if folders and dice.random() < 0.4:
+            if folders and rng.random() < 0.4:
                 disk.mkdir(new)
-                disk.move(dice.choice(folders), new + b"/folder")
+                disk.move(rng.choice(folders), new + b"/folder")
             elif files:
-                if dice.random() < 0.5:
+                if rng.random() < 0.5:
                     disk.mkdir(new + b"/deep")
-                for count, path in enumerate(dice.sample(files, min(len(files), 3))):
+                for count, path in enumerate(rng.sample(files, min(len(files), 3))):
                     name = b"/deep/" if disk._find(new) is not None else b"-"
                     disk.move(path, new + name + b"%d" % count)
-                    if dice.random() < 0.3:
+                    if rng.random() < 0.3:
                         disk.move(new + name + b"%d" % count, new + name + b"again%d" % count)
 
         self._try("renames something", act)
@@ -116,16 +116,16 @@ class User:
         """A file that an editor may save."""
         tree = self._node.disk.tree()
         files = [path for path, entry in tree.items() if entry[0] == Kind.FILE and not path.startswith(b"still")]
-        return self._world.dice.choice(files) if files else None
+        return self._world.rng.choice(files) if files else None
 
     def save_as_editors_do(self, path: bytes) -> int:
         """The old file is put aside, or removed, before the new one takes its name. Returns how long (us) that takes."""
-        disk, dice, world = self._node.disk, self._world.dice, self._world
+        disk, rng, world = self._node.disk, self._world.rng, self._world
         aside, beside = path + b"~", path + b".tmp"
         content = self._content(f"save {path!r}")
         create = [lambda: disk.write(beside, content)]
         take = [lambda: disk.move(beside, path)]
-        steps: list[Callable[[], None]] = dice.choice(
+        steps: list[Callable[[], None]] = rng.choice(
             [
                 [*create, lambda: disk.move(path, path + b".old"), *take, lambda: disk.delete(path + b".old")],
                 [*create, lambda: disk.move(path, b"other.bak"), *take, lambda: disk.delete(b"other.bak")],
@@ -136,12 +136,12 @@ class User:
         at = 0
         for step in steps:
             world.at(at, self._try, "saves like an editor", step)
-            at += dice.choice([0, 100, 3_000, 40_000])
+            at += rng.choice([0, 100, 3_000, 40_000])
         return at + 1_000
 
     def append_to(self, path: bytes) -> int:
         """Opened, appended to, closed. Returns how many bytes came to it."""
-        more = b"-" * self._world.dice.choice([1, 60, 1_500])
+        more = b"-" * self._world.rng.choice([1, 60, 1_500])
 
         def act() -> None:
             nonlocal more
@@ -157,7 +157,7 @@ class User:
     def save_slowly(self, path: bytes) -> tuple[int, list[bytes]]:
         """Cut, written in pieces with pauses between them, and closed. Returns how long (us) that takes, and what the file has
         meanwhile, before its last state."""
-        disk, dice, world = self._node.disk, self._world.dice, self._world
+        disk, rng, world = self._node.disk, self._world.rng, self._world
         content = self._content(f"save {path!r} slowly")
         pieces = [content[at : at + len(content) // 3 + 1] for at in range(0, len(content), len(content) // 3 + 1)]
         files: list[MemoryFile] = []
@@ -179,23 +179,23 @@ class User:
         at = 0
         for step in steps:
             world.at(at, self._try, f"saves {path!r} slowly", step)
-            at += dice.choice([3_000, 150_000, 400_000, 1_500_000])
+            at += rng.choice([3_000, 150_000, 400_000, 1_500_000])
         return at, [b"".join(pieces[:count]) for count in range(len(pieces))]
 
     def log(self) -> None:
         """A program appends to a file: it opens it for each line, or keeps it open."""
-        dice = self._world.dice
+        rng = self._world.rng
 
         def act() -> None:
-            path = self._existing(Kind.FILE) if dice.random() < 0.7 else self._name()
+            path = self._existing(Kind.FILE) if rng.random() < 0.7 else self._name()
             if (self._node.disk.content(path) or b"") == b"":
                 self._put(path)
-            self._world.at(1_000, self._add_line, path, None, dice.randint(1, 8), dice.random() < 0.5)
+            self._world.at(1_000, self._add_line, path, None, rng.randint(1, 8), rng.random() < 0.5)
 
         self._try("begins to log", act)
 
     def _add_line(self, path: bytes, file: MemoryFile | None, left: int, keeps_open: bool) -> None:
-        world, node, dice = self._world, self._node, self._world.dice
+        world, node, rng = self._world, self._node, self._world.rng
         if not node.disk.root_here or (file is not None and file._generation != node.disk.generation):
             if file is not None:
                 file.close()
@@ -206,10 +206,10 @@ class User:
             try:
                 file = file or node.disk.hold(path)
                 if left and world.faults:
-                    line = world.token(node, f"a line of {path!r}") + b"-" * dice.choice([1, 40, 600, 3_000])
+                    line = world.token(node, f"a line of {path!r}") + b"-" * rng.choice([1, 40, 600, 3_000])
                     file.write(file.stat().size, line)
                     self._written(file, Urgency.WRITING)
-                    world.at(dice.choice([2_000, 100_000, 700_000, 3_000_000]), self._add_line, path,
+                    world.at(rng.choice([2_000, 100_000, 700_000, 3_000_000]), self._add_line, path,
                              file if keeps_open else None, left - 1, keeps_open)  # fmt: skip
                 if not keeps_open or not left or not world.faults:
                     file.close()
@@ -250,21 +250,21 @@ class User:
             self._acting = False
 
     def _name(self) -> bytes:
-        return self._world.dice.choice(self._names)
+        return self._world.rng.choice(self._names)
 
     def _existing(self, *kinds: Kind) -> bytes:
         tree = self._node.disk.tree()
         names = [path for path, entry in tree.items() if entry[0] in kinds and not path.startswith(b"still")]
-        return self._world.dice.choice(names) if names else self._name()
+        return self._world.rng.choice(names) if names else self._name()
 
     def _content(self, what: str) -> bytes:
-        dice = self._world.dice
+        rng = self._world.rng
         token = self._world.token(self._node, what)
-        if dice.random() < self._world.options.large:
-            size = dice.choice([300, 900, 3_000, 9_000])
-            block = bytes(dice.randrange(256) for _ in range(16)).hex().encode()
+        if rng.random() < self._world.options.large:
+            size = rng.choice([300, 900, 3_000, 9_000])
+            block = bytes(rng.randrange(256) for _ in range(16)).hex().encode()
             return token + b"".join(b"%04d" % n + block for n in range(size // len(block)))
-        return token + b"." * dice.randint(0, 20)
+        return token + b"." * rng.randint(0, 20)
 
     def _put(self, path: bytes, replace: bool = False) -> None:
         disk = self._node.disk
@@ -280,11 +280,11 @@ class User:
     # --- what ----------------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        dice = self._world.dice
-        path = self._existing(Kind.FILE) if dice.random() < 0.5 else self._name()
+        rng = self._world.rng
+        path = self._existing(Kind.FILE) if rng.random() < 0.5 else self._name()
         content = self._node.disk.content(path)
-        if content is not None and len(content) > 500 and dice.random() < 0.6:
-            at = dice.randrange(len(content))
+        if content is not None and len(content) > 500 and rng.random() < 0.6:
+            at = rng.randrange(len(content))
             changed = content[:at] + self._world.token(self._node, f"patch {path!r}") + content[at:]
             self._node.disk.write(path, changed)
             return
@@ -292,7 +292,7 @@ class User:
 
     def _save(self) -> None:
         """As editors do: a new file beside it, renamed over it."""
-        path = self._existing(Kind.FILE) if self._world.dice.random() < 0.7 else self._name()
+        path = self._existing(Kind.FILE) if self._world.rng.random() < 0.7 else self._name()
         if parent_of(path):
             self._node.disk.mkdir(parent_of(path))
         beside = path + b"~"
@@ -306,7 +306,7 @@ class User:
         """A program that writes for a while, and has the file open meanwhile."""
         path = self._name()
         self._put(path)
-        self._go_on(self._node.disk.hold(path), path, self._world.dice.randint(1, 6))
+        self._go_on(self._node.disk.hold(path), path, self._world.rng.randint(1, 6))
 
     def _go_on(self, file: MemoryFile, path: bytes, left: int) -> None:
         world, node = self._world, self._node
@@ -325,7 +325,7 @@ class User:
                     self._written(file, Urgency.WRITING)
                 except DiskError:
                     left = 1
-                world.at(world.dice.randint(1_000, 150_000), self._go_on, file, path, left - 1)
+                world.at(world.rng.randint(1_000, 150_000), self._go_on, file, path, left - 1)
             world.note(f"{node.name} user: goes on with {path!r}")
             world.acted(node, before, first)
 
@@ -350,7 +350,7 @@ class User:
 
     def _move_folder(self) -> None:
         folders = (b"D", *_FOLDERS) if self._world.options.blind else _FOLDERS
-        self._node.disk.move(self._existing(Kind.DIRECTORY), self._world.dice.choice(folders))
+        self._node.disk.move(self._existing(Kind.DIRECTORY), self._world.rng.choice(folders))
 
     def _move_tree_out(self) -> None:
         """A folder leaves, and another one comes from outside: a new tree, at once."""
@@ -370,29 +370,29 @@ class User:
         disk.move(b"swap~", theirs)
 
     def _change_type(self) -> None:
-        disk, dice = self._node.disk, self._world.dice
+        disk, rng = self._node.disk, self._world.rng
         path = self._existing(Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)
         disk.delete(path)
-        match dice.randrange(3):
+        match rng.randrange(3):
             case 0:
                 self._put(path)
             case 1:
                 disk.mkdir(path)
-                if dice.random() < 0.7:
+                if rng.random() < 0.7:
                     self._put(path + b"/x")
             case _:
-                disk.symlink(path, dice.choice([b"a", b"/nowhere", b"../x"]))
+                disk.symlink(path, rng.choice([b"a", b"/nowhere", b"../x"]))
 
     def _chmod(self) -> None:
         path = self._existing(Kind.FILE, Kind.FILE, Kind.DIRECTORY)
-        self._node.disk.chmod(path, self._world.dice.choice([0o600, 0o644, 0o755, 0o700]))
+        self._node.disk.chmod(path, self._world.rng.choice([0o600, 0o644, 0o755, 0o700]))
 
     def _touch(self) -> None:
-        dice = self._world.dice
+        rng = self._world.rng
         now = self._node.wall_ns()
         self._node.disk.touch(
             self._existing(Kind.FILE, Kind.SYMLINK),
-            dice.choice([None, now - _DAY_NS * dice.randint(1, 5_000), now + _DAY_NS * dice.randint(1, 5_000)]),
+            rng.choice([None, now - _DAY_NS * rng.randint(1, 5_000), now + _DAY_NS * rng.randint(1, 5_000)]),
         )
 
     def _copy(self, old: bool = False) -> None:
@@ -411,13 +411,13 @@ class User:
         self._copy(old=True)
 
     def _make_folder(self) -> None:
-        self._node.disk.mkdir(self._world.dice.choice(_FOLDERS))
+        self._node.disk.mkdir(self._world.rng.choice(_FOLDERS))
 
     def _make_link(self) -> None:
         path = self._name()
         if parent_of(path):
             self._node.disk.mkdir(parent_of(path))
-        self._node.disk.symlink(path, self._world.dice.choice([b"a", b"d", b"/etc/passwd", b"\xff"]))
+        self._node.disk.symlink(path, self._world.rng.choice([b"a", b"d", b"/etc/passwd", b"\xff"]))
 
     def _make_fifo(self) -> None:
         """Something that is never synchronized; it keeps its folder alive, here only."""

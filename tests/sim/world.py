@@ -49,7 +49,7 @@ class World:
     def __init__(self, options: Options, trace: Callable[[str], None] | None = None, bug: str = "") -> None:
         self.options = options
         self.bug = bug  # of the loop: "words before commit"
-        self.dice = Random(f"world {options.seed}")
+        self.rng = Random(f"world {options.seed}")
         self.us = 1_000_000
         self.faults = True
         self.actions = 0
@@ -97,7 +97,7 @@ class World:
         return self._log.hexdigest()
 
     def chance(self, share: float) -> bool:
-        return self.faults and share > 0 and self.dice.random() < share
+        return self.faults and share > 0 and self.rng.random() < share
 
     def run_until(self, us: int) -> None:
         while self._heap and self._heap[0][0] <= us:
@@ -108,7 +108,7 @@ class World:
         """Until nothing happens any more; what a brake holds is decided on the way."""
         for node in self.nodes:
             if node.alive and holds_something(node):
-                self.at(self.dice.randint(0, 20_000_000), self.decide, node, node.epoch, self.dice.random() < 0.5)
+                self.at(self.rng.randint(0, 20_000_000), self.decide, node, node.epoch, self.rng.random() < 0.5)
         self.run_to_rest(what)
 
     def decide(self, node: Node, epoch: int, approve: bool) -> None:

@@ -27,7 +27,7 @@ from dir_sync.core.model import Kind, Record, Stamp, Vector
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.transfers.growth import MARK_BYTES
 
-__all__ = ["Fresh", "Pushes", "Seeding", "Subscriber", "Told", "pages", "tell"]
+__all__ = ["Fresh", "Outgoing", "Pushes", "Seeding", "Subscriber", "pages", "tell"]
 
 _NO_SOURCES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
 _UNACKED_BYTES_MAX = 8 * limits.MIB  # pushed and not acknowledged; above, changes are announced without content
@@ -44,7 +44,7 @@ class Fresh(NamedTuple):
     folder_mtime: int | None
 
 
-class Told(NamedTuple):
+class Outgoing(NamedTuple):
     """A message, and its approximate size in bytes."""
 
     message: Message
@@ -148,9 +148,9 @@ def tell(
     rows: Sequence[tuple[int, Record]],
     fresh: dict[bytes, Fresh],
     until: int,
-    cache: dict[object, Told],
+    cache: dict[object, Outgoing],
     sources: Mapping[bytes, tuple[bytes, ...]] = _NO_SOURCES,
-) -> list[Told]:
+) -> list[Outgoing]:
     """The messages that announce `rows` (sequence, record; ascending) to `peer`. The last one advances it to `until`.
 
     `cache` is shared by the peers of one turn: peers that need the same message share one, which is encoded once.
@@ -167,14 +167,14 @@ def tell(
         else:
             others.append(record)
     before = peer.sent
-    told: list[Told] = []
+    told: list[Outgoing] = []
     for at in range(0, len(held), limits.PAGE_RECORDS_MAX):
         some = tuple(held[at : at + limits.PAGE_RECORDS_MAX])
-        told.append(Told(Acknowledge(folder, before, some), 60 * len(some)))
+        told.append(Outgoing(Acknowledge(folder, before, some), 60 * len(some)))
     for page in pages(others, sources):
         renames = [(record.path, old) for record in page for old in sources.get(record.path, ())]
         told.append(
-            Told(State(folder, before, False, page, tuple(renames[: limits.PAGE_RECORDS_MAX])), 100 * len(page))
+            Outgoing(State(folder, before, False, page, tuple(renames[: limits.PAGE_RECORDS_MAX])), 100 * len(page))
         )
     for group, attach in _groups(peer, changes):
         key = (before, until, attach, tuple(change.record.path for change in group))
@@ -187,12 +187,12 @@ def tell(
                     peer.pushes.pushed(change.record.path, len(change.data))
         told.append(update)
     if not told:
-        return [Told(State(folder, until, False, ()), 50)]
+        return [Outgoing(State(folder, until, False, ()), 50)]
     last = told[-1]
     last_key = (until, id(last.message))
     moved = cache.get(last_key)
     if moved is None:
-        moved = Told(_moved_on(last.message, until), last.size)
+        moved = Outgoing(_moved_on(last.message, until), last.size)
         if isinstance(last.message, ModificationUpdate):
             cache[last_key] = moved
     told[-1] = moved
@@ -259,7 +259,7 @@ def _has_empty(group: list[Fresh]) -> bool:
     return any(change.data is not None for change in group)
 
 
-def _update(folder: str, sequence: int, group: list[Fresh], attach: bool) -> Told:
+def _update(folder: str, sequence: int, group: list[Fresh], attach: bool) -> Outgoing:
     changes = []
     times: dict[bytes, int] = {}
     size = 0
@@ -279,7 +279,7 @@ def _update(folder: str, sequence: int, group: list[Fresh], attach: bool) -> Tol
         if fresh.folder_mtime is not None:
             times[record.path.rpartition(b"/")[0]] = fresh.folder_mtime
     attached = any(change.attached for change in changes)
-    return Told(ModificationUpdate(folder, sequence, tuple(changes), tuple(times.items()), attached), size)
+    return Outgoing(ModificationUpdate(folder, sequence, tuple(changes), tuple(times.items()), attached), size)
 
 
 def _moved_on(message: Message, until: int) -> Message:

@@ -89,7 +89,7 @@ class Brake:
         self.held_bytes -= size
         return not self.held
 
-    def let_go(self) -> list[bytes]:
+    def release(self) -> list[bytes]:
         """A person decided. Returns the paths that were held."""
         paths = list(self.held)
         self.held.clear()

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from dir_sync.core.frozen import field, mutable
 
-__all__ = ["GROWING_MS_MAX", "SETTLE_MS", "Burst", "Change"]
+__all__ = ["GROWING_MS_MAX", "QUIET_MS", "Burst", "Change"]
 
-SETTLE_MS = 1_000  # a burst is over when no change came for so long ...
-_SETTLE_MS_MAX = 4_000  # ... and is judged at the latest after this ...
+QUIET_MS = 1_000  # a burst is over when no change came for so long ...
+_QUIET_MS_MAX = 4_000  # ... and is judged at the latest after this ...
 GROWING_MS_MAX = 30_000  # ... but after this if it is half a disaster already and still grows
 _SHRUNK_MS = 2_000  # no held change was made again for so long: what is left is judged
 _BURST = 5  # this many changes ...
@@ -89,7 +89,7 @@ class Waiting:
 
     @property
     def due_ms(self) -> int:
-        return min(self.last_ms + SETTLE_MS, self.since_ms + (GROWING_MS_MAX if self.grows else _SETTLE_MS_MAX))
+        return min(self.last_ms + QUIET_MS, self.since_ms + (GROWING_MS_MAX if self.grows else _QUIET_MS_MAX))
 
 
 @mutable

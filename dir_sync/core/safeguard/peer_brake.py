@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from dir_sync.core.safeguard.brake import Limits
-from dir_sync.core.safeguard.burst import GROWING_MS_MAX, SETTLE_MS, Burst, Change, HeldChanges
+from dir_sync.core.safeguard.burst import GROWING_MS_MAX, QUIET_MS, Burst, Change, HeldChanges
 from dir_sync.core.safeguard.file_counts import WINDOW_MS, FileCounts
 
 __all__ = ["BRAKE_WINDOW_MS", "OLD_NS", "Judged", "PeerBrake", "Verdict"]
@@ -234,7 +234,7 @@ class PeerBrake:
                 continue
             most = self._counts.most(files, now_ms)
             seen = [self._weigh(each, most, is_moved, is_here, files, now_ms) for each in (burst, self._all)]
-            if not waiting.grows and now_ms - waiting.last_ms < SETTLE_MS:
+            if not waiting.grows and now_ms - waiting.last_ms < QUIET_MS:
                 waiting.grows = any(one.is_disaster(self, 2, most, files) for one in seen)
                 if waiting.grows:
                     continue
@@ -243,7 +243,7 @@ class PeerBrake:
             is_lost = any(self.limits.is_disaster(one.gone, most - one.moved) for one in seen)
             is_lost = is_lost or (seen[1].leaving > 0 and self._is_lost_slowly(seen[1].leaving, files))
             is_replaced = any(self.are_too_many_old(one.burst, one.gone_old, 1, one.moved_old) for one in seen)
-            if is_replaced and is_in_time and self._counts.changed_ms > now_ms - SETTLE_MS:
+            if is_replaced and is_in_time and self._counts.changed_ms > now_ms - QUIET_MS:
                 waiting.go_on_growing(now_ms)  # files still arrive, which may be new names of the removed ones
                 continue
             is_held = is_rewritten or is_lost or is_replaced
@@ -344,7 +344,7 @@ class PeerBrake:
                 found.setdefault(maker, {})[path] = counter
         return found
 
-    def let_go(
+    def release(
         self, maker: str, counter: int, is_meant: Callable[[bytes], bool], now_ms: int
     ) -> tuple[list[bytes], list[str]]:
         """A person decided about what that maker did up to `counter`, where `is_meant` is true. Returns the paths that

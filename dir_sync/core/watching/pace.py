@@ -77,8 +77,8 @@ class Pace:
         hot = self._hot.get(path)
         if hot is not None:
             size = max(size, hot.size)
-        patience = limits.SETTLE_MS_MAX
-        settle = limits.SETTLE_MS
+        patience = limits.DEBOUNCE_MS_MAX
+        settle = limits.DEBOUNCE_MS
         if size >= limits.LARGE_FILE_BYTES:
             patience = min(max(patience, size // PATIENCE_BYTES_PER_MS), PATIENCE_MS_MAX)
             settle *= 5
@@ -111,7 +111,7 @@ class Pace:
         gap = REST * cost if cost >= _CHEAP_MS else 0
         hot.gap_ms = max(gap, min(10 * max(0, hot.streak - _STREAK_FREE), _STREAK_MS_MAX))
         if hot.vain:
-            hot.gap_ms = max(hot.gap_ms, limits.SETTLE_MS * min(hot.vain, 10))
+            hot.gap_ms = max(hot.gap_ms, limits.DEBOUNCE_MS * min(hot.vain, 10))
         hot.ended_ms, hot.size, hot.was_open = now_ms, size, is_open
         if len(self._hot) > _HOT_MAX:
             del self._hot[next(iter(self._hot))]
@@ -132,7 +132,7 @@ class Pace:
         """How long after its last look a file that never rests is left alone."""
         if not hot.vain:
             return hot.gap_ms
-        most = VAIN_MS_MAX if hot.size >= limits.LARGE_FILE_BYTES else limits.SETTLE_MS_MAX
+        most = VAIN_MS_MAX if hot.size >= limits.LARGE_FILE_BYTES else limits.DEBOUNCE_MS_MAX
         return max(hot.gap_ms, min(hot.gap_ms << min(hot.vain - 1, 12), most))
 
     def _at(self, path: bytes) -> _Hot:

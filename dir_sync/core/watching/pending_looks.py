@@ -79,7 +79,7 @@ class PendingLooks:
         """The watcher reported an event at `path`. `span`: when to look at a file that is being written, or that was
         looked at a short time ago."""
         if span is None:
-            span = Span(now_ms, limits.SETTLE_MS, self.first_ms(path, now_ms) + limits.SETTLE_MS_MAX)
+            span = Span(now_ms, limits.DEBOUNCE_MS, self.first_ms(path, now_ms) + limits.DEBOUNCE_MS_MAX)
         delay = span.settle_ms if urgency == Urgency.WRITING else _DELAYS_MS[urgency]
         due = max(now_ms + delay, span.earliest_ms)
         pending = self._looks.get(path)

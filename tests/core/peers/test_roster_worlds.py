@@ -41,8 +41,8 @@ class Person:
 
     def start(self) -> None:
         self.is_up = True
-        self.instance = f"{self.world.dice.getrandbits(64):x}"
-        self.roster = Roster(self.node, self.instance, self.world.dice, self.world.now_ms, self.fixed)
+        self.instance = f"{self.world.rng.getrandbits(64):x}"
+        self.roster = Roster(self.node, self.instance, self.world.rng, self.world.now_ms, self.fixed)
         self.pipes: dict[int, Pipe] = {}
         self.accepted: set[int] = set()
         self.dial_count = 0
@@ -61,7 +61,7 @@ class Person:
                     self.dial_count += 1
                     self.world.connect(self, host, port)
                 case NewIdentity():
-                    self.node = f"{self.world.dice.getrandbits(64):x}"
+                    self.node = f"{self.world.rng.getrandbits(64):x}"
                     self.roster.rename(self.node, self.world.now_ms)
                     for link_id in sorted(self.pipes):
                         self.close(link_id, "new-identity")
@@ -108,7 +108,7 @@ class World:
     """Time, and a network that can be bad."""
 
     def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.now_ms = 0
         self.people: list[Person] = []
         self.news: list[tuple[int, int, Person, str, Callable[[], None]]] = []
@@ -129,13 +129,13 @@ class World:
         heapq.heappush(self.news, (self.now_ms + wait_ms, self.count, person, person.instance, act))
 
     def some_ms(self) -> int:
-        return self.dice.randint(0, self.delay_ms)
+        return self.rng.randint(0, self.delay_ms)
 
     def broadcast(self, sender: Person, sent: Beacon) -> None:
         for person in self.people:
             if person is sender or self.is_cut or person.host in self.deaf or not person.is_up:
                 continue
-            if self.dice.random() < self.loss:
+            if self.rng.random() < self.loss:
                 continue
 
             def deliver(person: Person = person) -> None:
@@ -214,9 +214,9 @@ class World:
 def test_two_that_start_are_linked_within_a_quarter_of_a_second(seed: int, delay_ms: int) -> None:
     world = World(seed)
     world.delay_ms = delay_ms
-    one = world.add(f"{world.dice.getrandbits(64):x}")
+    one = world.add(f"{world.rng.getrandbits(64):x}")
     world.run(5_000)
-    two = world.add(f"{world.dice.getrandbits(64):x}")
+    two = world.add(f"{world.rng.getrandbits(64):x}")
     world.run(250)
     world.check_pair(one, two)
 
@@ -224,7 +224,7 @@ def test_two_that_start_are_linked_within_a_quarter_of_a_second(seed: int, delay
 @pytest.mark.parametrize("seed", range(300))
 def test_two_that_dial_at_the_same_time_end_with_one_link(seed: int) -> None:
     world = World(seed)
-    world.delay_ms = world.dice.choice([1, 10, 300, 3_000])
+    world.delay_ms = world.rng.choice([1, 10, 300, 3_000])
     one = world.add("1111", fixed=(("10.0.0.2", PORT),))
     two = world.add("2222", fixed=(("10.0.0.1", PORT),))
     world.run(10_000)
@@ -241,7 +241,7 @@ def test_a_crowd_that_starts_at_once_is_fully_linked_soon(seed: int) -> None:
     world.delay_ms = 20
     count = 30
     for _ in range(count):
-        world.add(f"{world.dice.getrandbits(64):x}")
+        world.add(f"{world.rng.getrandbits(64):x}")
     world.run(3_000)
     for person in world.people:
         assert len(person.accepted) == len(person.pipes) == count - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dir_sync.core.safeguard.burst import GROWING_MS_MAX, SETTLE_MS, Burst, Change
+from dir_sync.core.safeguard.burst import GROWING_MS_MAX, QUIET_MS, Burst, Change
 
 
 def removal(is_old: bool = True) -> Change:
@@ -23,7 +23,7 @@ def test_what_waits_is_counted_once_and_by_kind() -> None:
 def test_a_burst_is_over_when_nothing_more_comes_unless_it_grows() -> None:
     waiting = Burst().waiting
     waiting.since_ms = waiting.last_ms = 1_000
-    assert waiting.due_ms == 1_000 + SETTLE_MS
+    assert waiting.due_ms == 1_000 + QUIET_MS
     waiting.last_ms = 100_000
     assert waiting.due_ms < 100_000
     waiting.go_on_growing(100_000)

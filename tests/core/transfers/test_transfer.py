@@ -20,7 +20,7 @@ def fetch_of(size: int, name: bytes = b"x") -> Fetch:
 
 @given(st.integers(1, 40 * limits.MIB), st.integers(0, 2**32))
 def test_everything_comes_once_in_whatever_order_it_is_answered(size: int, seed: int) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     window, fetch = Window(), fetch_of(size)
     asked: list[tuple[int, int, int]] = []
     got = 0
@@ -31,8 +31,8 @@ def test_everything_comes_once_in_whatever_order_it_is_answered(size: int, seed:
         assert window.bytes <= limits.PULL_WINDOW_BYTES
         if not asked:
             break
-        id_, offset, length = asked.pop(dice.randrange(len(asked)))
-        cut = dice.randrange(length + 1) if dice.random() < 0.2 else length
+        id_, offset, length = asked.pop(rng.randrange(len(asked)))
+        cut = rng.randrange(length + 1) if rng.random() < 0.2 else length
         for start, end in ((0, cut), (cut, length)) if 0 < cut < length else ((0, length),):
             assert window.arrived(id_, offset + start, end - start, 0) is fetch
             fetch.take(offset + start, memoryview(bytes(end - start)))

@@ -46,7 +46,7 @@ class Desk:
                 self.pace.looked(FILE, self.size, self.now - began, self.now, rests)
                 self.agenda.postpone(FILE, self.pace.earliest(FILE, self.now))
                 if not rests:
-                    again = self.pace.earliest(FILE, self.now + limits.SETTLE_MS)
+                    again = self.pace.earliest(FILE, self.now + limits.DEBOUNCE_MS)
                     self.agenda.put_back(self.pending, again)
             elif self._until is None and (due := self.agenda.take(self.now, 1)):
                 self.pending = due[0]

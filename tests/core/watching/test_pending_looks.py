@@ -26,7 +26,7 @@ def test_writing_puts_off_but_not_for_ever() -> None:
     looks.touch(b"log", Urgency.WRITING, 0)
     for now in range(0, 5000, 10):
         if looks.take(now, 1):
-            assert limits.SETTLE_MS_MAX <= now <= limits.SETTLE_MS_MAX + 10
+            assert limits.DEBOUNCE_MS_MAX <= now <= limits.DEBOUNCE_MS_MAX + 10
             return
         looks.touch(b"log", Urgency.WRITING, now)
     raise AssertionError("it was never looked at")
@@ -73,8 +73,8 @@ def test_every_touched_path_is_taken_once_after_its_last_touch(touches: list[tup
             taken[pending.path] = now
         looks.touch(path, urgency, now)
         last[path] = now
-    for pending in looks.take(now + limits.SETTLE_MS_MAX, 100):
+    for pending in looks.take(now + limits.DEBOUNCE_MS_MAX, 100):
         assert pending.path not in taken or taken[pending.path] <= last[pending.path]
-        taken[pending.path] = now + limits.SETTLE_MS_MAX
+        taken[pending.path] = now + limits.DEBOUNCE_MS_MAX
     assert all(taken[path] >= when for path, when in last.items())
     assert len(looks) == 0

@@ -11,7 +11,7 @@ import pytest
 
 from dir_sync.core import notes
 from dir_sync.core.events import Touched, Urgency
-from dir_sync.core.jobs import ApplyJob, Why
+from dir_sync.core.jobs import ApplyJob, Cause
 from dir_sync.core.messages import Chunks, Piece, from_wire
 from dir_sync.core.model import Kind, Record, Stamp, joined, made_from
 from dir_sync.core.reconcile import Offer, answer, changed
@@ -28,7 +28,7 @@ def edit(node: OneNode, path: bytes, data: bytes | None) -> None:
     node.inbox.append(Touched(path, Urgency.NOW if data is not None else Urgency.VANISHED))
 
 
-def whys(node: OneNode) -> list[tuple[Why, int]]:
+def whys(node: OneNode) -> list[tuple[Cause, int]]:
     return [(version.why, version.size) for version in node.index.versions()]
 
 
@@ -57,7 +57,7 @@ def test_both_edit_while_apart(pair: Pair, later: str, restarts: bool) -> None:
         pair.run()
     pair.link()
     assert winner.disk.content(b"file") == b"the winner" == loser.disk.content(b"file")
-    assert whys(loser)[-1] == (Why.CONFLICT, 5)
+    assert whys(loser)[-1] == (Cause.CONFLICT, 5)
     assert loser.said(notes.Conflict)
     assert not winner.said(notes.Conflict)
 
@@ -71,7 +71,7 @@ def test_edited_while_this_node_was_down(pair: Pair) -> None:
     pair.run()
     pair.two.boot()
     pair.link()
-    assert whys(pair.two)[-1] == (Why.CONFLICT, 5)
+    assert whys(pair.two)[-1] == (Cause.CONFLICT, 5)
 
 
 def test_one_edits_and_the_other_does_not(pair: Pair) -> None:
@@ -86,7 +86,7 @@ def test_one_edits_and_the_other_does_not(pair: Pair) -> None:
     pair.run()
     pair.restart(pair.two)
     assert pair.two.disk.content(b"file") == b"the newest"
-    assert {why for node in (pair.one, pair.two) for why, _ in whys(node)} == {Why.REPLACED}
+    assert {why for node in (pair.one, pair.two) for why, _ in whys(node)} == {Cause.REPLACED}
 
 
 def test_both_edit_alike(pair: Pair) -> None:
@@ -108,7 +108,7 @@ def test_folders_filled_apart() -> None:
     pair.two.boot()
     pair.link()
     assert pair.one.disk.content(b"file") == b"the winner"
-    assert whys(pair.one) == [(Why.CONFLICT, 5)]
+    assert whys(pair.one) == [(Cause.CONFLICT, 5)]
     assert whys(pair.two) == []
 
 
@@ -118,7 +118,7 @@ def mine_of(bench: Bench, path: bytes) -> Record:
     return row.record
 
 
-def displaced(bench: Bench, content: bytes) -> Why:
+def displaced(bench: Bench, content: bytes) -> Cause:
     """How what is here is filed when a content that was asked for takes its place."""
     (pull,) = bench.pulls()
     bench.hear(Chunks((Piece(pull.id, 0, content),)))
@@ -133,7 +133,7 @@ def test_a_conflict_that_a_third_node_has_joined_is_one() -> None:
     bench.found(b"a", b"ours")
     winner = record(b"a", b"theirs", WALL_NS * 2, OTHER)
     bench.hear(state(joined(winner, mine_of(bench, b"a"))))
-    assert displaced(bench, b"theirs") == Why.CONFLICT
+    assert displaced(bench, b"theirs") == Cause.CONFLICT
 
 
 def test_what_was_made_from_the_winner_elsewhere_has_not_seen_the_loser() -> None:
@@ -143,7 +143,7 @@ def test_what_was_made_from_the_winner_elsewhere_has_not_seen_the_loser() -> Non
     winner = joined(record(b"a", b"theirs", WALL_NS * 2, OTHER), mine_of(bench, b"a"))
     later = record(b"a", b"theirs, more", WALL_NS * 2, OTHER)
     bench.hear(state(changed(winner, later, PEER, 9, WALL_NS * 3)))
-    assert displaced(bench, b"theirs, more") == Why.CONFLICT
+    assert displaced(bench, b"theirs, more") == Cause.CONFLICT
 
 
 def test_a_change_made_from_ours_is_no_conflict_whenever_it_is_told() -> None:
@@ -153,7 +153,7 @@ def test_a_change_made_from_ours_is_no_conflict_whenever_it_is_told() -> None:
     bench.connect(asks=False)
     mine = mine_of(bench, b"a")
     bench.hear(state(changed(mine, record(b"a", b"later"), PEER, 9, WALL_NS * 2)))
-    assert displaced(bench, b"later") == Why.REPLACED
+    assert displaced(bench, b"later") == Cause.REPLACED
 
 
 def test_a_change_of_what_others_have_made_as_well_is_no_conflict() -> None:
@@ -163,7 +163,7 @@ def test_a_change_of_what_others_have_made_as_well_is_no_conflict() -> None:
     bench.found(b"a", b"alike")
     theirs = joined(record(b"a", b"alike", WALL_NS * 2, OTHER), mine_of(bench, b"a"))
     bench.hear(state(changed(theirs, record(b"a", b"later"), PEER, 9, WALL_NS * 3)))
-    assert displaced(bench, b"later") == Why.REPLACED
+    assert displaced(bench, b"later") == Cause.REPLACED
 
 
 def test_a_file_that_loses_its_name_to_a_folder_is_a_conflict() -> None:
@@ -173,7 +173,7 @@ def test_a_file_that_loses_its_name_to_a_folder_is_a_conflict() -> None:
     theirs = Record(b"d", Kind.DIRECTORY, 0, b"", WALL_NS, 0o755, Stamp(5, OTHER), ((OTHER, 5),))
     bench.hear(state(answer(theirs, mine_of(bench, b"d"), OTHER, 6)))
     ((item,),) = [job.items for job in bench.all(ApplyJob)]
-    assert (item.target.kind, item.why) == (Kind.DIRECTORY, Why.CONFLICT)
+    assert (item.target.kind, item.why) == (Kind.DIRECTORY, Cause.CONFLICT)
 
 
 def test_what_somebody_rejected_is_no_conflict() -> None:

@@ -13,7 +13,7 @@ import pytest
 from dir_sync.core import limits
 from dir_sync.core.events import Drained, Effect, Event, Moved, PeerUp, Received, Send, Touched, Urgency
 from dir_sync.core.jobs import Job, Looked, LookJob
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.messages import PROTOCOL, Chunks, FolderIndex, Hello
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.file_sync import FileSync
@@ -79,10 +79,10 @@ class SlowNode(OneNode):
     def _as_seen(self, seen: Seen, before: Stat | None) -> Seen:
         """What was there when the look began, if it was the same all the time."""
         if before is None:
-            return Seen(seen.path, Look.ABSENT)
+            return Seen(seen.path, LookOutcome.ABSENT)
         is_large = seen.kind is Kind.FILE and seen.size >= limits.LARGE_FILE_BYTES
-        if seen.look is Look.ABSENT or (is_large and before != self.disk.stat(seen.path)):
-            return Seen(seen.path, Look.UNSTABLE, size=before.size)
+        if seen.look is LookOutcome.ABSENT or (is_large and before != self.disk.stat(seen.path)):
+            return Seen(seen.path, LookOutcome.UNSTABLE, size=before.size)
         return seen
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from dir_sync.core import notes, retention
 from dir_sync.core.events import Blind, Received, Touched, Urgency
-from dir_sync.core.jobs import Version, Why
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind
 from dir_sync.core.names import HISTORY
 from dir_sync.core.retention import DAY_NS, Retention, enough
@@ -217,15 +217,15 @@ def test_which_states_are_passing(size: int, lasted_ms: int, is_so: bool) -> Non
 
 
 def test_losers_of_conflicts_go_last() -> None:
-    def version(number: int, why: Why) -> Version:
+    def version(number: int, why: Cause) -> Version:
         return Version(b"%d" % number, b"path", Kind.FILE, 10, b"", 0, 0o644, number, why, "")
 
     pair = linked(Retention())
-    for number, why in enumerate([Why.CONFLICT, Why.REPLACED, Why.DELETED]):
+    for number, why in enumerate([Cause.CONFLICT, Cause.REPLACED, Cause.DELETED]):
         pair.one.index.put_version(version(number, why))
     least = pair.one.index.least_versions(10)
-    assert [one.why for one in least] == [Why.REPLACED, Why.DELETED, Why.CONFLICT]
-    assert [one.why for one in pair.one.index.old_versions(10, 10)] == [Why.CONFLICT, Why.REPLACED, Why.DELETED]
+    assert [one.why for one in least] == [Cause.REPLACED, Cause.DELETED, Cause.CONFLICT]
+    assert [one.why for one in pair.one.index.old_versions(10, 10)] == [Cause.CONFLICT, Cause.REPLACED, Cause.DELETED]
     assert enough(least, 15) == least[:2]
     assert enough(least, 0) == []
 
@@ -233,12 +233,12 @@ def test_losers_of_conflicts_go_last() -> None:
 def test_a_wrong_clock_does_not_make_losers_of_conflicts_go_first() -> None:
     pair = linked(Retention(30 * DAY_NS, 15))
     now_ns = pair.clock.now().wall_ns
-    for time_ns, why in ((now_ns, Why.CONFLICT), (now_ns + 400 * DAY_NS, Why.REPLACED)):
+    for time_ns, why in ((now_ns, Cause.CONFLICT), (now_ns + 400 * DAY_NS, Cause.REPLACED)):
         version = Version(why.value.encode(), b"path", Kind.FILE, 10, b"", 0, 0o644, time_ns, why, "")
         pair.one.index.put_version(version)
     pair.clock.ms += 3_700_000
     pair.run()
-    assert [version.why for version in pair.one.index.versions()] == [Why.CONFLICT]
+    assert [version.why for version in pair.one.index.versions()] == [Cause.CONFLICT]
 
 
 def test_equal_files_that_moved_come_out_of_the_history_again() -> None:
@@ -311,7 +311,7 @@ def test_a_program_that_goes_on_writing_into_what_was_replaced() -> None:
     assert on_disk(pair.two) == [b"first line\nsecond line\n"]
     (version,) = pair.two.index.versions()
     assert version.size == 23
-    assert version.why == Why.CONFLICT
+    assert version.why == Cause.CONFLICT
     assert pair.two.said(notes.WrittenLate)
     program.write(23, b"third line\n")
     program.close()

@@ -228,6 +228,6 @@ def test_what_is_held_back_may_come_in_another_version() -> None:
     unable.take_for(b"a", b"A")
     assert unable.behind(b"A") == [b"a"]
     assert unable.in_folder(b"") == [b"a"]
-    unable.let_go(b"a", only_names=True)
+    unable.release(b"a", only_names=True)
     assert not unable
     assert unable.behind(b"A") == []

@@ -13,7 +13,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.events import Effect, Event, PeerUp, Received, Send, Tell, Ticked, Touched, Urgency
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, ApplyResult, DiscardJob, Listed, Looked, LookJob
-from dir_sync.core.looks import Listing, Look, MadeDelta, Seen
+from dir_sync.core.looks import Listing, LookOutcome, MadeDelta, Seen
 from dir_sync.core.messages import (
     PROTOCOL,
     Change,
@@ -112,7 +112,7 @@ def seen(path: bytes, content: bytes = b"", kind: Kind = Kind.FILE) -> Seen:
     digest = blake3(content).digest() if kind == Kind.FILE else b""
     fp = fingerprint(stat(content, kind, 1 + crc32(path)))
     return Seen(
-        path, Look.FOUND, kind, len(content), digest, WALL_NS, 0o644, fp, content if kind == Kind.FILE else None
+        path, LookOutcome.FOUND, kind, len(content), digest, WALL_NS, 0o644, fp, content if kind == Kind.FILE else None
     )
 
 

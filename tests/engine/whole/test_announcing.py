@@ -5,7 +5,7 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.content import bucket_of
 from dir_sync.core.events import Received, Touched, Urgency
-from dir_sync.core.jobs import Looked, ReadDone, ReadJob, Why
+from dir_sync.core.jobs import Cause, Looked, ReadDone, ReadJob
 from dir_sync.core.messages import Acknowledge, ModificationUpdate, Piece, State, StateRequest
 from dir_sync.core.model import Kind, Stamp, has_seen, joined
 from tests.engine.whole.bench import FOLDER, OTHER, PEER, WALL_NS, Bench, of_first_scan, pulled, record, seen, state
@@ -111,7 +111,7 @@ def test_one_of_several_that_were_made_without_knowledge_of_ours_stays_so() -> N
     bench.hear(state(record(b"a", b"second", ours.record.stamp.ns + 1, OTHER)), OTHER)
     bench.hear(state(joined(best, ours.record), sequence=2))
     bench.effects = pulls
-    assert pulled(bench, b"best").why == Why.CONFLICT
+    assert pulled(bench, b"best").why == Cause.CONFLICT
 
 
 def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import ApplyResult, Looked, Result
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.model import Kind, beats, fingerprint
 from tests.engine.whole.bench import PEER, Bench, folder, seen, stat, state
 
@@ -20,7 +20,7 @@ def test_what_replaces_something_dated_far_ahead_is_above_what_that_had_replaced
     bench.ms += 10_000
     bench.feed(Touched(b"d", Urgency.VANISHED))
     bench.wait(1_000)
-    bench.feed(Looked((Seen(b"d", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"d", LookOutcome.ABSENT),)))
     gone = bench.index.get(b"d")
     assert gone is not None
     assert gone.record.kind == Kind.ABSENT

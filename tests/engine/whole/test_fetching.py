@@ -8,20 +8,20 @@ from blake3 import blake3
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Drop, PeerDown, Tell, Touched, Urgency
 from dir_sync.core.jobs import (
-    Act,
     ApplyItem,
     ApplyJob,
     ApplyResult,
+    Cause,
     Looked,
     LookJob,
     Result,
     Staged,
     StageJob,
     SweepJob,
+    TreeOp,
     Version,
-    Why,
 )
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.messages import (
     Change,
     Chunks,
@@ -142,7 +142,7 @@ def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size:
             if bench.all(ApplyJob):
                 break
             if bench.all(LookJob):
-                bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+                bench.feed(Looked((Seen(b"a", LookOutcome.SAME, Kind.FILE),)))
             else:
                 bench.wait(1_000)
             assert not bench.pulls()
@@ -175,7 +175,7 @@ def test_what_could_not_be_put_there_goes_when_something_newer_is_wanted() -> No
     later = record(b"a", b"newest", WALL_NS * 2 + 9, count=8)
     bench.hear(state(later._replace(vector=join(later.vector, item.target.vector)), sequence=3))
     bench.wait(5_000)
-    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.SAME, Kind.FILE),)))
     assert paths(bench.pulls()) == [b"a"]
     assert removed(bench) == [item.staged]
 
@@ -187,7 +187,7 @@ def test_what_could_not_be_put_there_takes_no_place_from_something_newer() -> No
     later = later._replace(vector=join(later.vector, item.target.vector))
     bench.hear(ModificationUpdate(FOLDER, 3, (change(later, b"newest"),), (), True))
     bench.apply(ApplyResult(b"a", Result.CHANGED))
-    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.SAME, Kind.FILE),)))
     assert not bench.pulls()
     (job,) = bench.all(ApplyJob)
     assert job.items[0].data == b"newest"
@@ -204,7 +204,7 @@ def test_what_was_here_already_did_not_come() -> None:
     assert not bench.told(notes.Fetched)
 
 
-def kept(path: bytes, content: bytes, why: Why = Why.DELETED, node: str = PEER) -> Version:
+def kept(path: bytes, content: bytes, why: Cause = Cause.DELETED, node: str = PEER) -> Version:
     digest = blake3(content).digest()
     name = b".dir_sync/versions/" + path
     return Version(name, path, Kind.FILE, len(content), digest, WALL_NS, 0o644, WALL_NS, why, node)
@@ -219,16 +219,16 @@ def test_what_was_removed_and_turns_up_under_another_name_leaves_the_history_aga
     assert mine is not None
     gone = record(b"a", None, WALL_NS + 10**9)._replace(vector=join(mine.record.vector, ((PEER, 1),)))
     bench.hear(state(gone))
-    assert [item.act for job in bench.all(ApplyJob) for item in job.items] == [Act.REMOVE]
+    assert [item.act for job in bench.all(ApplyJob) for item in job.items] == [TreeOp.REMOVE]
     version = kept(b"a", b"content")
     bench.apply(ApplyResult(b"a", Result.DONE, b"", version))
     bench.hear(state(record(b"b", b"content", WALL_NS + 10**9, maker, 2), sequence=2))
     (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
     assert item.copy_path == version.name
     if maker == OTHER:  # not the one who removed it: two things that have nothing to do with each other
-        assert item.act is Act.INSTALL
+        assert item.act is TreeOp.INSTALL
         return
-    assert (item.act, item.copy_fp) == (Act.MOVE, found.fp)
+    assert (item.act, item.copy_fp) == (TreeOp.MOVE, found.fp)
     bench.apply(ApplyResult(b"b", Result.DONE, seen(b"b", b"content").fp))
     assert bench.index.version(version.name) is None
     assert bench.index.get(b"b") is not None
@@ -293,7 +293,7 @@ def test_what_is_here_and_just_being_looked_at_does_not_travel() -> None:
     assert looked_at(bench) == [b"a"]
     bench.hear(state(record(b"b", b"x" * 100_000, WALL_NS + 10**9)))
     assert not bench.pulls()
-    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.SAME, Kind.FILE),)))
     bench.wait(50)
     (item,) = [item for job in bench.all(ApplyJob) for item in job.items]
     assert item.copy_path == b"a"
@@ -383,7 +383,7 @@ def test_what_is_complete_and_not_installed_goes_to_the_name_that_it_gets_meanwh
     bench.feed(Staged(stage.token, size, True))
     assert not bench.all(ApplyJob)
     bench.hear(renamed(old, b"film"))
-    bench.feed(Looked((Seen(b"film.part", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"film.part", LookOutcome.ABSENT),)))
     bench.wait(50)
     assert not bench.pulls()
     assert removed(bench) == []
@@ -397,7 +397,7 @@ def test_what_its_peer_has_replaced_meanwhile_still_came_from_somebody() -> None
     assert mine is not None
     vector = join(mine.record.vector, ((PEER, 1),))
     bench.hear(state(record(b"a", b"", WALL_NS + 10**9, PEER)._replace(vector=vector)))
-    assert [item.act for job in bench.all(ApplyJob) for item in job.items] == [Act.INSTALL]
+    assert [item.act for job in bench.all(ApplyJob) for item in job.items] == [TreeOp.INSTALL]
     newer = record(b"a", b"newer", WALL_NS + 2 * 10**9, PEER)._replace(vector=join(vector, ((PEER, 2),)))
     bench.hear(state(newer, sequence=2))
     bench.apply(ApplyResult(b"a", Result.DONE, seen(b"a", b"").fp))

@@ -10,7 +10,7 @@ from blake3 import blake3
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Moved, Tell, Touched, Urgency
 from dir_sync.core.jobs import DiscardJob, Listed, ListJob, Looked, LookJob, ReadDone, ReadJob
-from dir_sync.core.looks import Grown, Listing, Look, MadeDelta, Seen
+from dir_sync.core.looks import Grown, Listing, LookOutcome, MadeDelta, Seen
 from dir_sync.core.messages import DeltaOffer, DeltaRequest, Message, ModificationUpdate, Pull, PullItem
 from dir_sync.core.model import Kind, fingerprint
 from dir_sync.files.fingerprints import RACY
@@ -30,9 +30,9 @@ def test_a_rename_is_told_to_people_as_one_thing(connected: bool) -> None:
     bench.ms += limits.VANISHED_MS
     bench.feed(Moved(b"aa", b"aA\xff", False), Touched(b"stays", Urgency.NOW))
     looks = {
-        b"aa": Seen(b"aa", Look.ABSENT),
+        b"aa": Seen(b"aa", LookOutcome.ABSENT),
         b"aA\xff": seen(b"aA\xff", b"data of aa"),
-        b"gone": Seen(b"gone", Look.ABSENT),
+        b"gone": Seen(b"gone", LookOutcome.ABSENT),
         b"stays": seen(b"stays", b"changed"),
     }
     bench.feed(Looked(tuple(looks[item.path] for job in bench.all(LookJob) for item in job.items)))
@@ -62,7 +62,7 @@ def test_a_large_file_and_its_old_name_are_looked_at_and_told_together() -> None
     hint = job.items[0].hint
     assert hint is not None
     assert hint.relaxed
-    bench.feed(Looked((found._replace(path=b"b"), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((found._replace(path=b"b"), Seen(b"a", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
@@ -73,7 +73,11 @@ def test_nothing_is_told_of_the_old_name_while_the_folder_of_the_new_one_is_not_
     bench.connect()
     known(bench, b"a", b"content")
     bench.feed(Touched(b"d", Urgency.FOLDER), Moved(b"a", b"d/a", False))
-    looks = {b"d/a": seen(b"d/a", b"content"), b"a": Seen(b"a", Look.ABSENT), b"d": seen(b"d", b"", Kind.DIRECTORY)}
+    looks = {
+        b"d/a": seen(b"d/a", b"content"),
+        b"a": Seen(b"a", LookOutcome.ABSENT),
+        b"d": seen(b"d", b"", Kind.DIRECTORY),
+    }
     first = looked_at(bench)
     bench.feed(Looked(tuple(looks[path] for path in (b"d/a", b"a"))))  # as if the folder were looked at later
     assert set(first) == set(looks)
@@ -97,7 +101,7 @@ def test_what_was_renamed_while_it_was_looked_at_is_told_under_its_last_name_onl
     bench.feed(Looked((seen(b"f.tmp", b"new"),)))
     assert not bench.said()
     assert set(looked_at(bench)) == {b"f", b"f.tmp"}
-    bench.feed(Looked((seen(b"f", b"new"), Seen(b"f.tmp", Look.ABSENT))))
+    bench.feed(Looked((seen(b"f", b"new"), Seen(b"f.tmp", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.record.path) for change in update.changes] == [("modify", b"f")]
@@ -109,12 +113,12 @@ def test_the_old_name_waits_a_moment_where_the_new_name_has_gone_on_already() ->
     bench.connect()
     known(bench, b"a", b"content")
     bench.feed(Moved(b"a", b"b", False))
-    bench.feed(Looked((Seen(b"b", Look.ABSENT), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((Seen(b"b", LookOutcome.ABSENT), Seen(b"a", LookOutcome.ABSENT))))
     assert not bench.said()
     bench.feed(Moved(b"b", b"c", False))
     bench.wait(20)
     assert set(looked_at(bench)) == {b"a", b"b", b"c"}
-    gone = (Seen(b"b", Look.ABSENT), Seen(b"a", Look.ABSENT))
+    gone = (Seen(b"b", LookOutcome.ABSENT), Seen(b"a", LookOutcome.ABSENT))
     bench.feed(Looked((seen(b"c", b"content"), *gone)))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
@@ -129,7 +133,7 @@ def test_what_was_renamed_and_deleted_is_told_as_deleted() -> None:
     told: list[Message] = []
     for _ in range(10):
         if looks := looked_at(bench):
-            bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks)))
+            bench.feed(Looked(tuple(Seen(path, LookOutcome.ABSENT) for path in looks)))
             told += bench.said()
         bench.wait(20)
     (update,) = told
@@ -144,7 +148,7 @@ def test_a_rename_with_an_edit_is_told_as_a_rename() -> None:
     bench.feed(Moved(b"a", b"b", False))
     item = next(item for job in bench.all(LookJob) for item in job.items if item.path == b"b")
     assert item.base == old.content  # a delta may begin with it
-    bench.feed(Looked((seen(b"b", b"x" * 100_000 + b"y"), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((seen(b"b", b"x" * 100_000 + b"y"), Seen(b"a", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
@@ -172,7 +176,7 @@ def test_a_file_that_is_put_aside_and_stays_away_is_told_after_a_moment() -> Non
     bench.feed(Moved(b"f", b"f~", False))
     bench.wait(limits.SAVE_GRACE_MS)
     assert set(looked_at(bench)) == {b"f", b"f~"}
-    bench.feed(Looked((seen(b"f~", b"old"), Seen(b"f", Look.ABSENT))))
+    bench.feed(Looked((seen(b"f~", b"old"), Seen(b"f", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert {(change.action, change.record.path) for change in update.changes} == {("rename", b"f~"), ("delete", b"f")}
@@ -185,7 +189,7 @@ def test_the_absence_of_a_file_is_not_told_while_its_editor_writes_the_new_one()
     known(bench, b"f", b"old")
     bench.feed(Touched(b"f", Urgency.NOW))
     bench.feed(Touched(b"f", Urgency.CREATED))
-    bench.feed(Looked((Seen(b"f", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"f", LookOutcome.ABSENT),)))
     assert not bench.said()
 
 
@@ -195,14 +199,14 @@ def test_a_look_that_is_faster_than_the_watcher_tells_no_deletion() -> None:
     known(bench, b"a", b"content")
     bench.feed(Touched(b"a", Urgency.NOW))
     assert looked_at(bench) == [b"a"]
-    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
     assert not bench.said()
     bench.feed(Moved(b"a", b"b", False))
     while not (looks := looked_at(bench)):
         bench.wait(10)
         assert bench.ms < 2_000
     assert looks == [b"b", b"a"]
-    bench.feed(Looked((seen(b"b", b"content"), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((seen(b"b", b"content"), Seen(b"a", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
@@ -217,7 +221,7 @@ def test_a_read_that_is_faster_than_the_watcher_tells_no_deletion() -> None:
     bench.feed(ReadDone(PEER, read.link, (), ((1, b"a"),), 1_000))
     for _ in range(5):
         if b"a" in looked_at(bench):
-            bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+            bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
         assert not bench.said()
         bench.wait(10)
     bench.feed(Moved(b"a", b"b", False))
@@ -225,7 +229,7 @@ def test_a_read_that_is_faster_than_the_watcher_tells_no_deletion() -> None:
         bench.wait(10)
         assert bench.ms < 2_000
     assert looks == [b"b", b"a"]
-    bench.feed(Looked((found._replace(path=b"b"), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((found._replace(path=b"b"), Seen(b"a", LookOutcome.ABSENT))))
     update, read_again = bench.said()[0], bench.all(ReadJob)
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
@@ -237,12 +241,12 @@ def test_the_deletion_of_what_a_look_missed_before_the_watcher_told_is_told_as_s
     bench.connect()
     known(bench, b"a", b"content")
     bench.feed(Touched(b"a", Urgency.NOW))
-    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
     assert not bench.said()
     bench.feed(Touched(b"a", Urgency.VANISHED))
     bench.wait(limits.VANISHED_MS)
     assert looked_at(bench) == [b"a"]
-    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [change.action for change in update.changes] == ["delete"]
@@ -259,7 +263,14 @@ def test_a_look_that_began_before_the_rename_keeps_nothing_of_what_grew() -> Non
     assert looked_at(bench) == [b"d/b"]
     bench.feed(Touched(b"a", Urgency.VANISHED))
     longer = Seen(
-        b"d/b", Look.FOUND, Kind.FILE, 6 * limits.MIB, blake3(b"more").digest(), WALL_NS, 0o644, fingerprint(there)
+        b"d/b",
+        LookOutcome.FOUND,
+        Kind.FILE,
+        6 * limits.MIB,
+        blake3(b"more").digest(),
+        WALL_NS,
+        0o644,
+        fingerprint(there),
     )
     bench.feed(Looked((longer,)))
     while not (items := [item for job in bench.all(LookJob) for item in job.items]):
@@ -279,14 +290,14 @@ def test_what_vanished_into_a_folder_that_is_about_to_be_listed_is_a_rename() ->
     assert [folder.path for job in bench.all(ListJob) for folder in job.folders] == [b"d"]
     bench.wait(50)
     assert looked_at(bench) == [b"a"]
-    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
     assert not bench.said()
     there = stat(b"content", Kind.FILE, 1 + crc32(b"a"))._replace(size=5 * limits.MIB)
     bench.feed(Listed((Listing(b"d", [(b"b", there)]),)))
     looks = looked_at(bench)
     bench.wait(50)
     assert looks + looked_at(bench) == [b"d/b", b"a"]
-    bench.feed(Looked((found._replace(path=b"d/b"), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((found._replace(path=b"d/b"), Seen(b"a", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
@@ -308,7 +319,7 @@ def test_what_a_listing_found_before_its_old_name_vanished_is_a_rename() -> None
         bench.wait(10)
         assert bench.ms < 2_000
     assert looks == [b"d/b", b"a"]
-    bench.feed(Looked((found._replace(path=b"d/b"), Seen(b"a", Look.ABSENT))))
+    bench.feed(Looked((found._replace(path=b"d/b"), Seen(b"a", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.source) for change in update.changes] == [("rename", b"a"), ("delete", None)]
@@ -325,7 +336,15 @@ def test_a_large_new_file_is_told_under_the_name_that_it_gets_right_after_its_la
     digest = blake3(b"new").digest()
     made = MadeDelta(b".dir_sync/staging/delta-t-1", old.content, digest, 70_000)
     found = Seen(
-        b"big.img.tmp", Look.FOUND, Kind.FILE, 6 * limits.MIB, digest, WALL_NS, 0o644, fingerprint(new), delta=made
+        b"big.img.tmp",
+        LookOutcome.FOUND,
+        Kind.FILE,
+        6 * limits.MIB,
+        digest,
+        WALL_NS,
+        0o644,
+        fingerprint(new),
+        delta=made,
     )
     bench.feed(Looked((found,)))
     assert not bench.said()
@@ -334,7 +353,7 @@ def test_a_large_new_file_is_told_under_the_name_that_it_gets_right_after_its_la
     items = [item for job in bench.all(LookJob) for item in job.items]
     assert [item.path for item in items] == [b"big.img", b"big.img.tmp"]
     assert items[0].hint is not None  # it need not be read again
-    bench.feed(Looked((found._replace(path=b"big.img", delta=None), Seen(b"big.img.tmp", Look.ABSENT))))
+    bench.feed(Looked((found._replace(path=b"big.img", delta=None), Seen(b"big.img.tmp", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     (change,) = update.changes
@@ -347,7 +366,7 @@ def test_a_large_new_file_that_keeps_its_name_is_told_after_a_moment() -> None:
     bench.connect()
     bench.feed(Touched(b"new.img", Urgency.NOW))
     fp = fingerprint(stat(b"new", Kind.FILE, 7)._replace(size=6 * limits.MIB))
-    found = Seen(b"new.img", Look.FOUND, Kind.FILE, 6 * limits.MIB, blake3(b"new").digest(), WALL_NS, 0o644, fp)
+    found = Seen(b"new.img", LookOutcome.FOUND, Kind.FILE, 6 * limits.MIB, blake3(b"new").digest(), WALL_NS, 0o644, fp)
     bench.feed(Looked((found,)))
     assert not bench.said()
     bench.wait(limits.TRUE_NAME_MS)
@@ -365,7 +384,7 @@ def test_a_file_that_was_renamed_and_grew_is_told_with_what_was_appended() -> No
     old = known(bench, b"film.part", content)
     bench.feed(Moved(b"film.part", b"film", False))
     there = seen(b"film", content + b"more")._replace(data=None, grown=Grown(old.content, len(content), ()))
-    bench.feed(Looked((there, Seen(b"film.part", Look.ABSENT))))
+    bench.feed(Looked((there, Seen(b"film.part", LookOutcome.ABSENT))))
     (update,) = bench.said()
     assert isinstance(update, ModificationUpdate)
     assert [(change.action, change.delta) for change in update.changes] == [

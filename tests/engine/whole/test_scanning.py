@@ -6,8 +6,8 @@ import pytest
 
 from dir_sync.core import notes
 from dir_sync.core.events import Ticked, Touched, Urgency
-from dir_sync.core.jobs import Act, ApplyJob, ApplyResult, Listed, ListJob, Looked, LookJob, Result
-from dir_sync.core.looks import Listing, Look, Seen
+from dir_sync.core.jobs import ApplyJob, ApplyResult, Listed, ListJob, Looked, LookJob, Result, TreeOp
+from dir_sync.core.looks import Listing, LookOutcome, Seen
 from dir_sync.core.messages import Change, Chunks, ModificationUpdate, Piece
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, join
 from tests.engine.whole.bench import (
@@ -58,7 +58,7 @@ def test_a_folder_that_was_away_when_it_was_listed_is_listed_when_it_is_there() 
     bench.found(b"d", kind=Kind.DIRECTORY)
     bench.feed(Listed((Listing(b"d", None),)))
     assert paths(item for job in bench.all(LookJob) for item in job.items) == [b"d"]
-    bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+    bench.feed(Looked((Seen(b"d", LookOutcome.SAME, Kind.DIRECTORY),)))
     assert [folder.path for job in bench.all(ListJob) for folder in job.folders] == [b"d"]
 
 
@@ -67,7 +67,7 @@ def test_the_scan_ends_though_a_path_was_found_twice() -> None:
     entries = [(b"a", stat(b"1"))]
     bench.feed(Listed((Listing(b"", entries),)))
     bench.engine.board.listings.add(b"")
-    bench.feed(Looked((Seen(b"a", Look.UNSTABLE),)), Ticked())
+    bench.feed(Looked((Seen(b"a", LookOutcome.UNSTABLE),)), Ticked())
     bench.feed(Listed((Listing(b"", entries),)))
     for _ in range(5):
         if bench.all(LookJob):
@@ -85,7 +85,7 @@ def test_what_became_a_file_is_no_folder_for_its_children() -> None:
     bench.feed(Touched(b"d", Urgency.NOW))
     bench.feed(Looked((seen(b"d", b"now a file"),)))
     assert paths(item for job in bench.all(LookJob) for item in job.items) == [b"d/a"]
-    bench.feed(Looked((Seen(b"d/a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"d/a", LookOutcome.ABSENT),)))
     bench.wait(50)
     bench.feed(Looked((seen(b"d", b"now a file"),)))
     row, child = bench.index.get(b"d"), bench.index.get(b"d/a")
@@ -109,7 +109,7 @@ def test_what_came_and_went_in_a_folder_while_a_file_took_its_place_is_gone() ->
     bench.apply(ApplyResult(job.items[0].path, Result.DONE, fingerprint(stat(b"a file"))))  # and nobody saw d/a go
     looked = paths(item for job in bench.all(LookJob) for item in job.items)
     assert b"d/a" in looked
-    bench.feed(Looked(tuple(Seen(path, Look.ABSENT if path == b"d/a" else Look.SAME) for path in looked)))
+    bench.feed(Looked(tuple(Seen(path, LookOutcome.ABSENT if path == b"d/a" else LookOutcome.SAME) for path in looked)))
     child = bench.index.get(b"d/a")
     assert child is not None
     assert child.record.kind == Kind.ABSENT
@@ -126,7 +126,7 @@ def test_a_folder_that_is_removed_with_what_has_just_come_goes_after_it() -> Non
     bench.feed(Touched(b"d", Urgency.VANISHED))  # its user was faster than the word that it is there
     for turn in range(40):
         if looks := [item.path for job in bench.all(LookJob) for item in job.items]:
-            bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks)))
+            bench.feed(Looked(tuple(Seen(path, LookOutcome.ABSENT) for path in looks)))
         elif turn >= 20 and bench.engine.work.jobs.applying(b"d/a"):
             bench.apply(ApplyResult(b"d/a", Result.DONE, fingerprint(stat(b"new"))))
         else:
@@ -150,7 +150,7 @@ def test_a_folder_that_holds_only_what_is_not_ours_stays_here_alone() -> None:
     fifo = (b"pipe", stat(kind=Kind.OTHER))
     for _ in range(12):
         if bench.all(LookJob):
-            bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+            bench.feed(Looked((Seen(b"d", LookOutcome.SAME, Kind.DIRECTORY),)))
         elif bench.all(ListJob):
             bench.feed(Listed((Listing(b"d", [fifo]),)))
         else:
@@ -206,7 +206,7 @@ def test_a_folder_that_is_listed_while_it_is_being_made_is_listed_itself() -> No
         looks = bench.all(LookJob)
         bench.wait(50)
         for look in looks:
-            bench.feed(Looked(tuple(Seen(item.path, Look.SAME, Kind.DIRECTORY) for item in look.items)))
+            bench.feed(Looked(tuple(Seen(item.path, LookOutcome.SAME, Kind.DIRECTORY) for item in look.items)))
     assert b"d" in listed
 
 
@@ -225,7 +225,7 @@ def test_what_is_deleted_as_it_comes_into_a_folder_that_is_being_listed_is_gone(
     bench.feed(Touched(b"d", Urgency.FOLDER))
     for _ in range(10):
         if bench.all(LookJob):
-            bench.feed(Looked((Seen(b"d", Look.SAME, Kind.DIRECTORY),)))
+            bench.feed(Looked((Seen(b"d", LookOutcome.SAME, Kind.DIRECTORY),)))
         if bench.all(ListJob):
             break
         bench.wait(20)
@@ -239,8 +239,8 @@ def test_what_is_deleted_as_it_comes_into_a_folder_that_is_being_listed_is_gone(
         if bench.all(ListJob):
             bench.feed(Listed((Listing(b"d", [], gone=(b"a",)),)))
         elif looks:
-            there = Seen(b"d", Look.SAME, Kind.DIRECTORY)
-            bench.feed(Looked(tuple(there if path == b"d" else Seen(path, Look.ABSENT) for path in looks)))
+            there = Seen(b"d", LookOutcome.SAME, Kind.DIRECTORY)
+            bench.feed(Looked(tuple(there if path == b"d" else Seen(path, LookOutcome.ABSENT) for path in looks)))
         else:
             bench.wait(100)
     row = bench.index.get(b"d/a")
@@ -259,7 +259,7 @@ def test_the_old_name_of_a_move_that_somebody_met_halfway_is_no_users_delete() -
     renamed = record(b"b", b"content", WALL_NS + 1, count=2), record(b"a", None, WALL_NS + 2, count=3)
     bench.hear(state(*renamed, sequence=3))
     (job,) = bench.all(ApplyJob)
-    assert [(item.act, item.copy_path) for item in job.items] == [(Act.MOVE, b"a")]
+    assert [(item.act, item.copy_path) for item in job.items] == [(TreeOp.MOVE, b"a")]
     for count in (1, 2):
         bench.hear(state(record(b"a", b"%d" % count, WALL_NS + 2 + count, OTHER, count), sequence=count), OTHER)
     bench.hear(state(record(b"a", b"2", WALL_NS + 4, OTHER, 2), sequence=4))
@@ -269,11 +269,13 @@ def test_the_old_name_of_a_move_that_somebody_met_halfway_is_no_users_delete() -
         if b"a" in looks:
             break
         bench.wait(50)
-    bench.feed(Looked(tuple(seen(b"b", b"saved") if path == b"b" else Seen(path, Look.ABSENT) for path in looks)))
+    bench.feed(
+        Looked(tuple(seen(b"b", b"saved") if path == b"b" else Seen(path, LookOutcome.ABSENT) for path in looks))
+    )
     row = bench.index.get(b"a")
     assert row is not None
     assert row.record.stamp.maker == PEER, "nobody here has deleted it"
-    assert [item.act for job in bench.all(ApplyJob) for item in job.items if item.path == b"a"] == [Act.REMOVE]
+    assert [item.act for job in bench.all(ApplyJob) for item in job.items if item.path == b"a"] == [TreeOp.REMOVE]
 
 
 def test_what_was_denied_is_tried_again_when_its_folder_gets_another_mode() -> None:
@@ -288,14 +290,14 @@ def test_what_was_denied_is_tried_again_when_its_folder_gets_another_mode() -> N
             bench.wait(1_000)
             if bench.all(LookJob):
                 break
-        bench.feed(Looked((Seen(b"d/a", Look.ABSENT),)))
+        bench.feed(Looked((Seen(b"d/a", LookOutcome.ABSENT),)))
     bench.apply(ApplyResult(b"d/a", Result.PROBLEM, problem="no permission"))
     bench.wait(100)
     bench.feed(Touched(b"d", Urgency.NOW))
     cured = Stat(Kind.DIRECTORY, 0, WALL_NS, WALL_NS, 0o755, 1, 1, 1)
     bench.feed(Looked((seen(b"d", kind=Kind.DIRECTORY)._replace(mode=0o755, fp=fingerprint(cured)),)))
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"d/a"]
-    bench.feed(Looked((Seen(b"d/a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"d/a", LookOutcome.ABSENT),)))
     assert [job.items[0].path for job in bench.all(ApplyJob)] == [b"d/a"]
 
 
@@ -321,7 +323,7 @@ def test_a_file_that_never_rests_is_read_less_and_less_often_and_people_are_told
             looks += 1
             bench.ms += 500
             bench.feed(Touched(b"image", Urgency.WRITING))
-            bench.feed(Looked((Seen(b"image", Look.UNSTABLE, size=size),)))
+            bench.feed(Looked((Seen(b"image", LookOutcome.UNSTABLE, size=size),)))
             told += len(bench.told(notes.Restless))
     assert 5 <= looks <= 20
     assert told == 1

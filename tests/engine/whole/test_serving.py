@@ -19,7 +19,7 @@ from dir_sync.core.jobs import (
     Staged,
     StageJob,
 )
-from dir_sync.core.looks import Grown, Look, Seen
+from dir_sync.core.looks import Grown, LookOutcome, Seen
 from dir_sync.core.messages import (
     Change,
     Chunks,
@@ -128,7 +128,7 @@ def test_a_delta_of_a_look_that_tells_nothing_new_goes(how: str) -> None:
     found = with_delta(b"a", b"new", b"old")
     match how:
         case "unstable":
-            found = found._replace(look=Look.UNSTABLE)
+            found = found._replace(look=LookOutcome.UNSTABLE)
         case "no change":
             found = with_delta(b"a", b"old", b"older")
         case "announced":
@@ -174,10 +174,10 @@ def test_what_is_asked_for_between_a_rename_and_the_look_at_it_comes_from_the_ne
     there = seen(b"film", content + more)
     if more:
         there = there._replace(grown=Grown(old.content, len(content), ()))
-    bench.feed(Looked((there, Seen(b"film.part", Look.ABSENT))))
+    bench.feed(Looked((there, Seen(b"film.part", LookOutcome.ABSENT))))
     while not bench.all(ReadJob):
         looks = looked_at(bench)
-        bench.feed(Looked(tuple(Seen(path, Look.ABSENT) for path in looks))) if looks else bench.wait(20)
+        bench.feed(Looked(tuple(Seen(path, LookOutcome.ABSENT) for path in looks))) if looks else bench.wait(20)
         assert bench.ms < 2_000
     (again,) = bench.all(ReadJob)
     assert [(item.id, item.path, item.length) for item in again.items] == [(1, b"film", 1_000)]

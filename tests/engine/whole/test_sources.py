@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dir_sync.core.events import PeerDown
 from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Looked, Result
-from dir_sync.core.looks import Look, Seen
+from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.model import Kind
 from dir_sync.engine.out_of_reach import OutOfReach
 from tests.engine.whole.bench import OTHER, PEER, WALL_NS, Bench, record, state
@@ -57,7 +57,7 @@ def test_a_file_that_could_not_be_copied_for_a_moment_is_copied_from_later() -> 
     assert item.copy_path == b"a"
     bench.apply(ApplyResult(b"b", Result.MISSING))
     assert [pull.path for pull in bench.pulls()] == [b"b"], "not from there again at once"
-    bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.SAME, Kind.FILE),)))
     bench.ms += 61_000
     bench.hear(state(record(b"c", LARGE, count=2), sequence=2))
     assert [(item.path, item.copy_path) for item in ordered(bench)] == [(b"c", b"a")]
@@ -89,7 +89,7 @@ def test_what_nobody_else_has_is_copied_again_when_the_trouble_may_have_passed()
         if bench.engine.board.peers:
             bench.feed(PeerDown(PEER, "lost"))
         bench.apply(ApplyResult(b"b", Result.MISSING))
-        bench.feed(Looked((Seen(b"a", Look.SAME, Kind.FILE),)))
+        bench.feed(Looked((Seen(b"a", LookOutcome.SAME, Kind.FILE),)))
         began = bench.ms
         while not ordered(bench):
             deadline = bench.engine.next_deadline()

@@ -7,8 +7,8 @@ from zlib import crc32
 
 import pytest
 
-from dir_sync.core.jobs import Act, ApplyJob, ApplyResult, Listed, Looked, LookJob, Result, Version, Why
-from dir_sync.core.looks import Listing, Look, Seen
+from dir_sync.core.jobs import ApplyJob, ApplyResult, Cause, Listed, Looked, LookJob, Result, TreeOp, Version
+from dir_sync.core.looks import Listing, LookOutcome, Seen
 from dir_sync.core.messages import Change, Chunks, ModificationUpdate, Piece
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, fingerprint, has_seen, join
 from dir_sync.core.reconcile import Offer
@@ -44,12 +44,14 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
     )  # fmt: skip
     bench.hear(state(gone))
     (job,) = bench.all(ApplyJob)
-    assert [item.act for item in job.items] == [Act.REMOVE]
+    assert [item.act for item in job.items] == [TreeOp.REMOVE]
     bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
     bench.wait(5_000)
-    bench.feed(Looked((Seen(b"a", Look.ABSENT),)))
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
     (job,) = bench.all(ApplyJob)
-    assert [(item.act, item.expect) for item in job.items] == [(Act.REMOVE, b"")], "its folder is not on the medium yet"
+    assert [(item.act, item.expect) for item in job.items] == [(TreeOp.REMOVE, b"")], (
+        "its folder is not on the medium yet"
+    )
     bench.apply(ApplyResult(b"a", Result.DONE))
     row = bench.index.get(b"a")
     assert row is not None
@@ -73,14 +75,14 @@ def test_who_changes_what_was_installed_and_not_noted_has_seen_it(there: bytes |
     assert bench.all(ApplyJob)
     bench.engine = Engine(bench.index, FOLDER, "u")
     displaced = Version(
-        b"history/old", b"a", Kind.FILE, 3, mine.record.content, WALL_NS, 0o644, WALL_NS, Why.REPLACED, ""
+        b"history/old", b"a", Kind.FILE, 3, mine.record.content, WALL_NS, 0o644, WALL_NS, Cause.REPLACED, ""
     )
     bench.engine.start(bench.now, [displaced] if filed else [])
     look = [(b"a", stat(there))] if there is not None else []
     bench.feed(Listed((Listing(b"", look, gone=() if look else (b"a",)),)))
     for _ in range(5):
         if bench.all(LookJob):
-            bench.feed(Looked((seen(b"a", there) if there is not None else Seen(b"a", Look.ABSENT),)))
+            bench.feed(Looked((seen(b"a", there) if there is not None else Seen(b"a", LookOutcome.ABSENT),)))
         else:
             bench.wait(500)
     row = bench.index.get(b"a")
@@ -100,7 +102,7 @@ def test_what_was_being_installed_is_adopted_though_its_peer_went_on() -> None:
     bench.wait(5_000)
     bench.feed(Looked((seen(b"a", b"first"),)))
     (job,) = bench.all(ApplyJob)
-    assert [item.act for item in job.items] == [Act.META], "its name may not be on the medium yet"
+    assert [item.act for item in job.items] == [TreeOp.META], "its name may not be on the medium yet"
     bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"first"))))
     row = bench.index.get(b"a")
     assert row is not None
@@ -128,16 +130,16 @@ def test_what_was_being_installed_in_a_folder_that_cannot_be_listed_is_seen_befo
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"d/e/a"]
     bench.feed(Looked((seen(b"d/e/a", b"first"),)))
     (redo,) = bench.all(ApplyJob)
-    assert [(item.act, item.target.stamp) for item in redo.items] == [(Act.META, first.stamp)], "no edit of a user"
+    assert [(item.act, item.target.stamp) for item in redo.items] == [(TreeOp.META, first.stamp)], "no edit of a user"
     bench.apply(ApplyResult(b"d/e/a", Result.DONE, seen(b"d/e/a", b"first").fp))
     if newer is None:
         (job,) = bench.all(ApplyJob)
-        assert [item.act for item in job.items] == [Act.REMOVE]
+        assert [item.act for item in job.items] == [TreeOp.REMOVE]
     else:
         assert [pull.path for pull in bench.pulls()] == [b"d/e/a"]
 
 
-@pytest.mark.parametrize("there", [Seen(b"d/a", Look.ABSENT), None])
+@pytest.mark.parametrize("there", [Seen(b"d/a", LookOutcome.ABSENT), None])
 def test_what_is_seen_in_a_folder_that_cannot_be_listed_is_looked_at_once(there: Seen | None) -> None:
     bench = Bench()
     bench.index.put(folder(b"d"), fingerprint(stat(kind=Kind.DIRECTORY)))
@@ -197,4 +199,4 @@ def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> N
     bench.feed(Looked((seen(b"a", b"newer"),)))
     assert bench.index.get(b"a") is None, "it is no edit of a user"
     (redo,) = bench.all(ApplyJob)
-    assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(Act.META, WALL_NS + 1)]
+    assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(TreeOp.META, WALL_NS + 1)]

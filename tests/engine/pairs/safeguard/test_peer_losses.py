@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.events import Blind, Decided, Recalled, Touched, Urgency
+from dir_sync.core.events import Blind, Decided, RestoreRequested, Touched, Urgency
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.core.safeguard.peer_brake import PeerBrake, Verdict
 from dir_sync.history import undo_plan
@@ -88,7 +88,7 @@ def test_an_undo_of_much_is_held_like_anything_else(pair: Pair) -> None:
     pair.one.inbox.append(Touched(b"e", Urgency.FOLDER))
     pair.run()
     assert len(files(pair.two.disk)) == 81
-    pair.one.inbox.append(Recalled(tuple(undo_plan.plan(pair.one.index, since, None).wanted), {}))
+    pair.one.inbox.append(RestoreRequested(tuple(undo_plan.plan(pair.one.index, since, None).wanted), {}))
     pair.run()
     assert pair.two.said(notes.PeerHeld)
     pair.two.inbox.append(Decided(True))
