@@ -1,6 +1,6 @@
 """What reads a stranger's bytes, one target each: it makes valid ones, changes them, and lets the product read them.
 
-In:   a random generator. Out: "refused" or "accepted". Wrong: a stranger got what only a member gets. Any other exception: a fault.
+In:   a random generator. Out: "refused" or "accepted". Wrong: a stranger got what only a member gets. Other exceptions: a fault.
 Two kinds of strangers: who has nothing, and whose bytes are changed on their way or made up; and who knows the key of the door
 or the code, but sends nonsense inside a handshake that is sealed as it should be.
 """
