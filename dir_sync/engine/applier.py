@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
-from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp
+from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp, Version
 from dir_sync.core.messages import Pull
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
@@ -148,15 +148,8 @@ class Applier:
                     self.let_folder_go(path)
             return
         row = self._board.index.get(path)
-        if result.version is not None and row is not None:
-            self._versions.keep(result.version, row.record, path, take.record.stamp)
-            if (
-                row.record.kind == Kind.FILE
-                and len(row.fp) == FINGERPRINT_BYTES
-                and result.version.why != Cause.CONFLICT
-            ):
-                kept = Displaced(result.version.name, row.fp, result.version.node, self._board.now.mono_ms)
-                self._sources.keep_displaced(row.record.content, kept)
+        if result.version is not None:
+            self._keep(result.version, item, take, row)
         match result.result:
             case Result.DONE:
                 self._work.retries.end_trouble(path)
@@ -204,6 +197,19 @@ class Applier:
         is_move = item.act == TreeOp.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
         if is_move and item.copy_path is not None and result.result != Result.DONE:
             self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+
+    def _keep(self, version: Version, item: ApplyItem, take: Take, row: Row | None) -> None:
+        """List a displaced version. It is what our row says, or another user's file with the wanted content, which a
+        copy of ours has replaced. (Such a file may have come without a row: by a move, by an installation that was not
+        recorded, or by a user who made the same file.)"""
+        if version.kind == Kind.FILE and version.content and version.content == item.target.content:
+            self._versions.keep(version, item.target, item.path, take.record.stamp)
+        elif row is not None:
+            mine = row.record
+            self._versions.keep(version, mine, item.path, take.record.stamp)
+            if mine.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and version.why != Cause.CONFLICT:
+                kept = Displaced(version.name, row.fp, version.node, self._board.now.mono_ms)
+                self._sources.keep_displaced(mine.content, kept)
 
     def _ready_again(self, item: ApplyItem) -> None:
         """The content could not be installed now. It is kept, so that the next try need not fetch it again."""

@@ -61,14 +61,18 @@ class Metadata:
         return ApplyResult(path, Result.DONE, fingerprint(now) + fingerprints.RACY)
 
     def put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:
-        """Replace another user's file by a copy that we own, with the wanted mode and mtime."""
+        """Replace another user's file by a copy that we own, with the wanted mode and mtime. `source`: the file itself,
+        or a file in the history. In the first case what is displaced has the wanted content."""
         unsynced: list[Writer] = []
         copy = item._replace(act=TreeOp.INSTALL, copy_path=source, copy_fp=b"")  # its whole content is compared
         made = self._preparer.prepare(copy, unsynced, False)
         try:
             for writer in unsynced:
                 writer.sync()
-            return self._installer.install(copy, made)
+            result = self._installer.install(copy, made)
+            if result.version is not None and source == item.path:
+                result = result._replace(version=result.version._replace(content=item.target.content))
+            return result
         except BaseException:
             if made is not None:
                 self._staging.release(None, made[0], made[1].inode)

@@ -178,6 +178,19 @@ def test_what_was_replaced_is_kept_and_can_be_moved_back_for_a_while() -> None:
     assert (content, kept.version, kept.node) == (mine.record.content, b"v", PEER)
 
 
+@pytest.mark.parametrize("row", [b"old", None, b""])
+def test_another_users_file_that_our_copy_replaced_is_listed_as_what_it_was(row: bytes | None) -> None:
+    """Whatever our row says: a job that failed later had installed the file, or a user made it. b"": a tombstone."""
+    kit = alone()
+    if row is not None:
+        mine = kit.has(record(b"a", b"old") if row else later(record(b"a", b"old"), None)).record
+    target = record(b"a", b"new") if row is None else later(mine, b"new")
+    version = Version(b"v", b"a", Kind.FILE, 3, target.content, 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
+    apply(kit, target, act=TreeOp.META, version=version)
+    assert kit.asked("versions.keep") == [(version, target, b"a", target.stamp)]
+    assert kit.asked("sources.keep_displaced") == []
+
+
 def test_the_loser_of_a_conflict_is_not_moved_out_of_the_history_again() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"old"))

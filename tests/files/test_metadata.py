@@ -6,6 +6,7 @@ import time
 from random import Random
 
 import pytest
+from blake3 import blake3
 
 from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
@@ -45,6 +46,35 @@ def test_times_that_the_file_system_cannot_hold_are_nobodys_touch() -> None:
     assert result.result == Result.DONE
     assert disk.stat(b"file").mtime == MTIME + 1  # type: ignore[union-attr]
     assert disk.list(STAGING) == []
+
+
+def test_another_users_file_that_a_copy_of_ours_replaces_is_kept_as_what_it_is(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"data")
+    disk.others.add(disk.stat(b"file").inode)  # type: ignore[union-attr]
+    (result,) = apply(sync, change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None))
+    assert result.result == Result.DONE
+    assert result.version is not None
+    assert result.version.content == blake3(b"data").digest()
+
+
+@pytest.mark.parametrize("there", [b"old", None])
+def test_another_users_file_that_is_moved_is_kept_as_what_it_is(disk: MemoryDisk, there: bytes | None) -> None:
+    """If something was at its new name, its content is copied instead."""
+    sync = file_sync(disk)
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"data")
+    source = disk.stat(b"source")
+    assert source is not None
+    disk.others.add(source.inode)
+    moved = change(disk, b"file", b"data")._replace(act=TreeOp.MOVE, data=None, copy_path=b"source")
+    (result,) = apply(sync, moved._replace(copy_fp=fingerprint(source)))
+    if there is None:
+        assert result.version is not None
+        assert result.version.content == blake3(b"data").digest()
+    else:
+        assert result.result == Result.MISSING
 
 
 def test_a_folder_that_takes_the_place_of_another_one_meanwhile_is_not_taken_for_it(disk: MemoryDisk) -> None:

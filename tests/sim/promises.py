@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from dir_sync.core.arrivals import is_flooded
 from dir_sync.core.events import Event, Received
-from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp, Version
 from dir_sync.core.looks import LookOutcome
 from dir_sync.core.messages import Acknowledge, Chunks, Message, ModificationUpdate, Pull, State, StateRequest
 from dir_sync.core.model import Kind, Record, beats, same_content
@@ -37,6 +37,7 @@ class Promises:
         self.world = world
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()  # bytes of each content, by link
         self.sizes: dict[bytes, int] = {}
+        self.displaced: dict[tuple[str, bytes], bytes] = {}  # versions: the digest of what a job has just displaced
         self.claims: dict[tuple[str, str], tuple[int, ...]] = {}  # to be in sync, as checked last
 
     def check_vain(self, node: Node, peer: str, count: int) -> None:
@@ -143,8 +144,22 @@ class Promises:
                 known = node.engine.board.peers.get(peer)
                 if known is not None:
                     node.heard_of[peer] = max(node.heard_of.get(peer, 0), sequence)
+            case Applied(items):
+                for result in items:
+                    self._check_listed(node, result.version)
             case _:
                 pass
+
+    def _check_listed(self, node: Node, version: Version | None) -> None:
+        """The history lists what a job has displaced, and as what it was."""
+        digest = None if version is None else self.displaced.pop((node.name, version.name), None)
+        if version is None or digest is None:
+            return
+        listed = node.index.version(version.name)
+        if listed is None:
+            raise Broken(f"{node.name} does not list {version.name!r} in its history")
+        if listed.content != digest:
+            raise Broken(f"{node.name} lists {version.name!r} in its history as what it is not")
 
     def committed(self, node: Node) -> None:
         node.committed = node.index.sequence
@@ -181,12 +196,14 @@ class Promises:
             version = result.version
             if version is None or version.kind != Kind.FILE or version.why == Cause.RECOVERED:
                 continue
-            self._check_conflict(node, item, version.why)
             content = node.disk.content(version.name)
             if content is None:
                 raise Broken(f"{node.name} says it kept {version.name!r}, and it is not there")
+            if blake3(content).digest() != item.target.content:  # (a copy of ours may replace another user's file)
+                self._check_conflict(node, item, version.why)
             if blake3(content).digest() not in node.seen:
                 raise Broken(f"{node.name} replaced bytes it has not seen at {result.path!r}: {content[:20]!r}")
+            self.displaced[node.name, version.name] = blake3(content).digest()
 
     def check_pruned(self, node: Node, job: PruneJob) -> None:
         """The history gives way to age, or to room that is wanted: first what fills it with itself, then the oldest, and losers
