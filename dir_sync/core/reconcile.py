@@ -158,6 +158,10 @@ def changed(
         else:
             is_time = is_time and stamp_ns > previous.stamp.ns
             stamp_ns = max(stamp_ns, previous.stamp.ns + 1)
+            if is_time and any(maker == node for maker, _ in previous.vector):
+                # An earlier version of ours may have this very time: a file can get an old mtime, and the stamps in
+                # between may have gone back, at a node whose clock is far behind.
+                is_time, stamp_ns = False, stamp_ns + 1
         vector = with_change(previous.vector, node, sequence, previous.stamp.maker)
         lineage = with_change(lineage_of(previous), node, sequence, previous.stamp.maker)
     stamp = Stamp(stamp_ns, node) if is_time else _stamp(stamp_ns, node, sequence)

@@ -235,3 +235,17 @@ def test_the_same_moment_in_two_lives_of_a_node_gives_two_stamps(ns: int, sequen
 def test_what_has_a_time_of_its_own_keeps_it(ns: int, sequence: int) -> None:
     now = Record(b"a", Kind.FILE, 0, b"", 0, 0o644, Stamp(1, ""), ())
     assert changed(None, now, "aa", sequence, ns).stamp.ns == min(ns, limits.STAMP_NS_MADE_MAX)
+
+
+@given(st.integers(10_000, 2**61), st.integers(1, 2**52), st.integers(1, 1_000))
+def test_a_file_that_gets_the_time_of_an_earlier_version_gets_another_stamp(ns: int, sequence: int, apart: int) -> None:
+    """In between, a node whose clock is far behind has changed it: so the previous stamp is smaller."""
+    old = Record(b"a", Kind.FILE, 0, b"1", 0, 0o644, Stamp(1, ""), ())
+    first = changed(None, old, "aa", sequence, ns)
+    behind = changed(first, old._replace(content=b"2"), "bb", 1, ns // 2, ns // 2)
+    again = changed(behind, old._replace(content=b"3"), "aa", sequence + apart, ns)
+    assert behind.stamp < first.stamp != again.stamp
+    assert 0 <= again.stamp.ns - ns <= 1_024
+    for order in ([first, again], [again, first]):
+        best = decide(order[0], [Offer("p", order[1], False)])
+        assert (best.record if isinstance(best, (Take, Join)) else order[0]).content == b"3"
