@@ -40,13 +40,13 @@ class Fingerprints:
 
     def aged(self, stat: Stat) -> bytes:
         """The fingerprint of a file that has just got its name and its mtime. If times are rounded, a write within the
-        same granule leaves the same times, so the content has to be read again. If they are rounded to seconds, there
-        is even time to copy an old mtime along."""
+        same granule leaves the same ctime. The content has to be read again if the mtime may be the same, too: after a
+        write, or because an old mtime was copied along. Where only the kernel's tick rounds, times that come from other
+        machines are never rounded alike, unless they are whole seconds."""
         grain = self._disk.grain_ns
         if not grain:
             return fingerprint(stat)
-        since = stat.mtime if grain < _COARSE_NS else stat.ctime
-        is_racy = (grain >= _COARSE_NS or not stat.mtime % grain) and abs(self._now_ns() - since) < 2 * grain
+        is_racy = (grain >= _COARSE_NS or not stat.mtime % grain) and abs(self._now_ns() - stat.ctime) < 2 * grain
         return fingerprint(stat) + RACY if is_racy and stat.kind == Kind.FILE else fingerprint(stat)
 
 
