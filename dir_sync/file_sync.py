@@ -118,10 +118,11 @@ class FileSync:
         match job:
             case ListJob():
                 with self._disk.batch():
-                    return scanner.list_folders(self._disk, self._watch, job, self._now_ns)
+                    return scanner.list_folders(self._disk, self._watch, job, self._now_ns, self._appends.files)
             case LookJob(items):
                 with self._disk.batch():
-                    return scanner.look(self._disk, items, self._now_ns, self._stopping, self._deltas.look_closer)
+                    closer, growing = self._deltas.look_closer, self._appends.files
+                    return scanner.look(self._disk, items, self._now_ns, self._stopping, closer, growing)
             case ApplyJob(items):
                 with self._disk.batch():
                     return self._batches.apply(items)

@@ -462,7 +462,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.deltas": {"delta", "ports", "files.hashing", "files.staging", "files.unsigned"},
     "files.reading": {"ports"},
-    "files.scanner": {"ports", "files.hashing", "files.fingerprints"},
+    "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth"},
     "files.recovery": {
         *("ports", "files.hashing", "files.staging", "files.history_store", "files.put_back", "files.growth"),
     },

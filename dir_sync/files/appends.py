@@ -24,8 +24,8 @@ __all__ = ["Appends"]
 
 class Appends:
     """The growing files of one folder. Jobs of different tokens may run at the same time. Fields: the disk, the modules
-    below, the function that tells whether the program ends; the growth of each token, and the hashes of the files that
-    grew last."""
+    below, the function that tells whether the program ends; the growth of each token, the files that grow in place, and
+    the hashes of the files that grew last."""
 
     def __init__(
         self, disk: Disk, staging: Staging, unsigned: Unsigned, meta: Metadata, stopping: Callable[[], bool]
@@ -36,6 +36,7 @@ class Appends:
         self._unsigned = unsigned
         self._stopping = stopping
         self._growing: dict[int, growth.Growth] = {}
+        self.files = growth.GrowingFiles()
         self._hashes = growth.Hashes()
 
     def grow(self, job: StageJob, grows: Growing) -> Staged:
@@ -48,6 +49,8 @@ class Appends:
             if growing is None:
                 note = self._staging.new_name(GROW)
                 growing = growth.Growth(self._disk, grows, job.name, note, self._hashes, self._stopping)
+                if growing.in_place:
+                    self.files.begins(job.token, growing.was)
             for offset, data in job.chunks:
                 growing.add(offset, data)
             if not growing.is_complete:
@@ -61,6 +64,7 @@ class Appends:
             return self._give_up(job.token, growing, answer)
         except growth.WrongContent as error:
             return self._give_up(job.token, growing, Staged(job.token, 0, False, str(error)))
+        self.files.ends(job.token)
         if stat is None:
             return Staged(job.token, job.size, True)
         if not self._meta.verify_meta(stat, grows.mode, grows.mtime):
@@ -71,6 +75,7 @@ class Appends:
 
     def _give_up(self, token: int, growing: growth.Growth | None, answer: Staged) -> Staged:
         if growing is None or growing.give_up():
+            self.files.ends(token)
             return answer
         self._growing[token] = growing
         return answer._replace(unfinished=True)

@@ -9,7 +9,7 @@ A file is appended to only if no program has it open for writing and it has no o
 the mtime of its old version, and a symbolic link in the staging folder records its old state: if the program ends, the
 next start cuts the file back to that (`undo_unfinished`).
 
-Used by: `appends`, `recovery`.
+Used by: `appends`, `recovery`; `scanner`, which is told which files these are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,16 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.ports import Disk, DiskError, Writer
 
-__all__ = ["BaseChanged", "Growth", "Hashes", "Unfinished", "WrongContent", "read_note", "undo_unfinished"]
+__all__ = [
+    "BaseChanged",
+    "GrowingFiles",
+    "Growth",
+    "Hashes",
+    "Unfinished",
+    "WrongContent",
+    "read_note",
+    "undo_unfinished",
+]
 
 _NOTE_BYTES_MAX = 4_000  # the longest target of a symbolic link
 _READ_BYTES = 1 * limits.MIB
@@ -55,6 +64,25 @@ class Hashes:
     def take(self, path: bytes, digest: bytes) -> Any | None:
         known = self._known.pop(path, None)
         return known[1] if known is not None and known[0] == digest else None
+
+
+class GrowingFiles:
+    """The files that grow in place at the moment, by token. A user may move one meanwhile, alone or with its folder.
+    Under its new name, a look would take what was appended so far for a user's version."""
+
+    def __init__(self) -> None:
+        self._files: dict[int, tuple[int, int]] = {}
+
+    def begins(self, token: int, stat: Stat) -> None:
+        self._files[token] = stat.device, stat.inode
+
+    def ends(self, token: int) -> None:
+        self._files.pop(token, None)
+
+    def watch(self) -> Callable[[Stat], bool]:
+        """Call this before reading; what it returns tells afterwards whether a file was growing meanwhile."""
+        before = frozenset(self._files.values()) if self._files else frozenset()
+        return lambda stat: (stat.device, stat.inode) in before or (stat.device, stat.inode) in [*self._files.values()]
 
 
 class Growth:
@@ -101,6 +129,11 @@ class Growth:
         except BaseException:
             self.give_up()
             raise
+
+    @property
+    def was(self) -> Stat:
+        """The stat of the file before it grew."""
+        return self._was
 
     def _open(self, there: Stat, note: bytes) -> tuple[Writer, Stat]:
         job, disk = self._job, self._disk

@@ -3,7 +3,8 @@
 In:   folders to list, paths to look at.
 Out:  listings, and for each path the result of the look (Seen).
 Rule: a look is true for one moment only: the content is what was read between two equal stats. A file that cannot be
-read is unknown, which is not the same as absent. Nothing is changed, stored or decided here.
+read is unknown, which is not the same as absent; one to which we are appending ourselves is unstable. Nothing is
+changed, stored or decided here.
 Used by: `file_sync`.
 """
 
@@ -19,6 +20,7 @@ from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, LookItem, LookO
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.files import fingerprints
+from dir_sync.files.growth import GrowingFiles
 from dir_sync.files.hashing import digest_of, digest_of_grown
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
@@ -28,7 +30,7 @@ _OURS = limits.RESERVED_NAME
 _ROOT_GONE = "the shared folder itself is gone"
 
 
-def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int]) -> Listed:
+def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int], growing: GrowingFiles) -> Listed:
     """Watch each folder, then list it: an entry that appears in between is seen twice, never missed."""
     listings: list[Listing] = []
     room = limits.GIVEN_LOOKS_MAX if job.want_bytes else limits.LISTING_LOOKS_MAX
@@ -41,7 +43,7 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
                 listings.append(Listing(folder.path, None))
                 continue
             watch(folder.path)
-            listing = _list(disk, folder, now_ns, job.want_bytes)
+            listing = _list(disk, folder, now_ns, job.want_bytes, growing)
         except DiskError as error:
             listing = Listing(folder.path, None, str(error))
         room -= 1 + len(listing.seen)
@@ -49,7 +51,7 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
     return Listed(tuple(listings))
 
 
-def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool) -> Listing:
+def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool, growing: GrowingFiles) -> Listing:
     """Entries that differ from the known ones. New small files are looked at immediately, unless there are very
     many."""
     found = disk.list(folder.path)
@@ -82,9 +84,12 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
     if new:
         prefix = folder.path + b"/" if folder.path else b""
         now = now_ns()
+        is_growing = growing.watch()
         files = disk.read_many(folder.path, [name for name, _ in new], limits.INLINE_BYTES_MAX)
         for entry, file in zip(new, files, strict=True):
-            small = None if file is None else _seen_small(prefix + entry[0], file, want_bytes, disk.grain_ns, now)
+            small = None
+            if file is not None and not is_growing(file[0]):
+                small = _seen_small(prefix + entry[0], file, want_bytes, disk.grain_ns, now)
             if small is not None:
                 seen.append(small)
             else:
@@ -118,12 +123,13 @@ def look(
     now_ns: Callable[[], int],
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
+    growing: GrowingFiles,
 ) -> Looked:
     """Look at each path. `on_file` may add to the result while the file is open and verified not to have changed
     since."""
     found = []
     for item in items:
-        seen = _look(disk, item, now_ns, stopping, on_file)
+        seen = _look(disk, item, now_ns, stopping, on_file, growing.watch())
         if seen.look == LookOutcome.ABSENT and not disk.is_root_here():
             seen = Seen(item.path, LookOutcome.UNKNOWN, problem=_ROOT_GONE)
         if item.want_bytes and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT):
@@ -146,11 +152,12 @@ def _look(
     now_ns: Callable[[], int],
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
+    is_growing: Callable[[Stat], bool],
 ) -> Seen:
     path = item.path
     try:
         if not item.fp and item.hint is None:
-            seen = _look_at_small_file(disk, path, item.want_bytes, now_ns)
+            seen = _look_at_small_file(disk, path, item.want_bytes, now_ns, is_growing)
             if seen is not None:
                 return Seen(path, LookOutcome.OPEN, size=seen.size) if _is_half(disk, item, seen.size) else seen
         stat = disk.stat(path)
@@ -166,6 +173,8 @@ def _look(
             if disk.stat(path) != stat:
                 return Seen(path, LookOutcome.UNSTABLE)
             return Seen(path, LookOutcome.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp)
+        if is_growing(stat):
+            return Seen(path, LookOutcome.UNSTABLE, size=stat.size)
         if stat.kind == Kind.OTHER:
             return Seen(path, LookOutcome.FOUND, stat.kind, problem=MOUNTED if _is_mount(disk, stat) else "")
         if item.hint is not None and _is_hinted(stat, fp, item):
@@ -175,7 +184,7 @@ def _look(
             return Seen(path, LookOutcome.OPEN, size=stat.size)
         if stat.size >= limits.LARGE_FILE_BYTES and not item.may_be_large:
             return Seen(path, LookOutcome.TOO_BIG, size=stat.size)
-        return _look_at_file(disk, item, now_ns, stopping, on_file)
+        return _look_at_file(disk, item, now_ns, stopping, on_file, is_growing)
     except DiskError as error:
         if error.trouble in (Trouble.ABSENT, Trouble.WRONG_TYPE):
             return Seen(path, LookOutcome.UNSTABLE)  # it was replaced between two steps
@@ -187,14 +196,18 @@ def _is_half(disk: Disk, item: LookItem, size: int) -> bool:
     return size < item.open_below and not disk.is_closed(item.path)
 
 
-def _look_at_small_file(disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int]) -> Seen | None:
+def _look_at_small_file(
+    disk: Disk, path: bytes, want_bytes: bool, now_ns: Callable[[], int], is_growing: Callable[[Stat], bool]
+) -> Seen | None:
     """A fast path for unknown files, most of which are small; None: use the general one."""
     now = now_ns()
     try:
         found = disk.read_small(path, limits.INLINE_BYTES_MAX)
     except DiskError:
         return None
-    return None if found is None else _seen_small(path, found, want_bytes, disk.grain_ns, now)
+    if found is None or is_growing(found[0]):
+        return None
+    return _seen_small(path, found, want_bytes, disk.grain_ns, now)
 
 
 def _is_hinted(stat: Stat, fp: bytes, item: LookItem) -> bool:
@@ -212,6 +225,7 @@ def _look_at_file(
     now_ns: Callable[[], int],
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
+    is_growing: Callable[[Stat], bool],
 ) -> Seen:
     reader = disk.open(item.path)
     try:
@@ -232,6 +246,8 @@ def _look_at_file(
         else:
             digest, whole, marks = digest_of_grown(reader, before.size, stopping, item.was_size, item.was)
         after = reader.stat()
+        if is_growing(before):
+            return Seen(item.path, LookOutcome.UNSTABLE, size=after.size)
         fp = fingerprint(before)
         if not whole or after != before:
             if not (item.growing and whole and after.size > before.size):

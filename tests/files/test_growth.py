@@ -9,13 +9,15 @@ from blake3 import blake3
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Event, Touched, Urgency
-from dir_sync.core.jobs import DeltaDone, Growing, Job
+from dir_sync.core.jobs import DeltaDone, Growing, Job, Listed, ListJob, Looked, LookJob, Staged, StageJob
+from dir_sync.core.looks import Folder, LookItem, LookOutcome, Seen
 from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.transfers.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.files.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
 from dir_sync.ports import Trouble
+from tests.files.tools import file_sync
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
 
@@ -376,6 +378,48 @@ def test_what_a_user_has_made_since_is_left_alone() -> None:
     paper.disk.write(b"f", b"another text")
     assert paper.recover() == []
     assert paper.content() == b"another text"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("ends", ["whole", "given up"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_file_that_is_moved_while_it_grows_is_no_version_before_that_ends(ends: str, known: bool) -> None:
+    """Its folder was moved. What was appended so far would be announced under the new name as a user's version."""
+    paper = Paper(b"12345", b"12345678901234567890")
+    paper.disk.mkdir(b"old")
+    paper.disk.move(b"f", b"old/f")
+    moved = paper.disk.stat(b"old/f")
+    assert moved is not None
+    grows = paper.job._replace(path=b"old/f", fp=fingerprint(moved))
+    sync = file_sync(paper.disk)
+    name = STAGING + b"/new-grow"
+    job = StageJob(1, name, ((5, b"67890"),), 20, paper.job.target, grows=grows)
+    assert sync.perform(job) == Staged(1, 10, False)
+    paper.disk.move(b"old", b"new")
+    item = LookItem(b"new/f", b"another one" if known else b"", b"", None, False, False)
+
+    def found() -> Seen:
+        looked = sync.perform(LookJob((item,)))
+        assert isinstance(looked, Looked)
+        return looked.items[0]
+
+    def listed() -> tuple[Seen, ...]:
+        listings = sync.perform(ListJob((Folder(b"new", {}),)))
+        assert isinstance(listings, Listed)
+        (listing,) = listings.listings
+        assert listing.entries is not None
+        assert len(listing.entries) + len(listing.seen) == 1
+        return listing.seen
+
+    assert found().look is LookOutcome.UNSTABLE
+    assert listed() == ()
+    last = job._replace(chunks=((10, b"1234567890"),)) if ends == "whole" else job._replace(chunks=(), give_up=True)
+    done = sync.perform(last)
+    assert isinstance(done, Staged)
+    assert done.verified == (ends == "whole")
+    content = blake3(b"12345" if ends == "given up" else paper.will).digest()
+    assert (found().look, found().content) == (LookOutcome.FOUND, content)
+    assert [seen.content for seen in listed()] == [content]
 
 
 # --- which versions are beginnings -----------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from random import Random
 from dir_sync.core.jobs import Listed, ListJob
 from dir_sync.core.looks import Folder, LookItem, LookOutcome
 from dir_sync.core.model import fingerprint
+from dir_sync.files.growth import GrowingFiles
 from dir_sync.files.scanner import list_folders, look
 from tests.sim.memory_disk import MemoryDisk
 
 
 def listed(disk: MemoryDisk, known: dict[bytes, bytes]) -> Listed:
-    return list_folders(disk, lambda _: True, ListJob((Folder(b"", known),)), time.time_ns)
+    return list_folders(disk, lambda _: True, ListJob((Folder(b"", known),)), time.time_ns, GrowingFiles())
 
 
 def test_what_is_empty_because_the_shared_folder_is_gone_tells_nothing() -> None:
@@ -32,6 +33,7 @@ def test_what_is_empty_because_the_shared_folder_is_gone_tells_nothing() -> None
         time.time_ns,
         lambda: False,
         lambda item, reader, seen: seen,
+        GrowingFiles(),
     ).items
     assert seen.look == LookOutcome.UNKNOWN
     disk.come_back()
