@@ -23,6 +23,7 @@ from dir_sync.ports import Disk, DiskError, Trouble
 __all__ = ["HistoryStore"]
 
 _FOLDER_TRIES = 4  # another thread may make or remove the day's folder at the same time
+_RESCUE_TRIES = 3
 _KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Cause), re.DOTALL)
 """The name that `file_away` gives a version: time of day, reason, and the last part of its path."""
 _DAY_BYTES = len(b"2000-01-01")  # put before the name, with a hyphen, if the disk has no room for the day's folder
@@ -72,6 +73,17 @@ class HistoryStore:
         if stat.kind == Kind.SYMLINK:
             content = self._disk.read_link(kept)
         return Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
+
+    def rescue(self, name: bytes, stat: Stat, path: bytes, digest: bytes = b"") -> Version:
+        """`file_away` for a user's file that cannot have its name back, so it has no other place to go. A passing error
+        is retried at once. Without room for a copy, a file with other hard links is renamed all the same."""
+        for _ in range(_RESCUE_TRIES):
+            try:
+                return self.file_away(name, stat, path, digest, Cause.RECOVERED, "")
+            except DiskError as error:
+                if error.trouble is Trouble.FULL:
+                    stat = stat._replace(links=1)
+        return self.file_away(name, stat, path, digest, Cause.RECOVERED, "")
 
     def _make_folder(self, folder: bytes) -> None:
         try:

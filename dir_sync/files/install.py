@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
 from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, OLD, SWAP
 from dir_sync.files import fingerprints
@@ -77,7 +77,7 @@ class Installer:
             out = self._disk.stat(swap)
             if out is not None and out.inode == ready.inode:
                 if was_seen and ready.kind == Kind.FILE and not self._is_still(swap, out, target.content):
-                    self._history.file_away(swap, out, path, b"", Cause.RECOVERED, "")
+                    self._history.rescue(swap, out, path)
                 else:
                     self._disk.rename(swap, staged)
             raise

@@ -9,7 +9,6 @@ Used by: `replace`, `install`, `move`, `recovery`.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import Cause
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.core.names import STAGING
 from dir_sync.files.history_store import HistoryStore
@@ -36,13 +35,18 @@ class PutBack:
 
     def undo_rename(self, name: bytes, path: bytes) -> None:
         """Undo a rename that took content no look had seen."""
-        try:
-            self._disk.rename(name, path)
-            self._sync_names(path)
-        except DiskError as error:
-            if error.trouble != Trouble.EXISTS and error.trouble not in NO_SUCH_NAME:
-                raise
-            self._keep(name, path)
+        for left in reversed(range(_TRIES)):
+            try:
+                self._disk.rename(name, path)
+            except DiskError as error:
+                if error.trouble == Trouble.EXISTS or error.trouble in NO_SUCH_NAME:
+                    self._keep(name, path)
+                    return
+                if not left:
+                    raise
+            else:
+                self._sync_names(path)
+                return
 
     def return_folder(self, name: bytes, path: bytes) -> None:
         """Give a user's folder another name in the tree, because its name was taken or its parent is gone."""
@@ -112,7 +116,7 @@ class PutBack:
         if stat is not None and stat.kind == Kind.DIRECTORY:
             self.return_folder(name, path)
         elif stat is not None:
-            self._history.file_away(name, stat, path, b"", Cause.RECOVERED, "")
+            self._history.rescue(name, stat, path)
 
     def _sync_names(self, path: bytes) -> None:
         """Make the restored names durable before the result is reported, as they were before."""

@@ -73,7 +73,7 @@ class Recovery:
                         self._disk.remove_file(path)
                     else:
                         was = path_of(digest, b"") or name
-                        versions.append(self._history.file_away(path, stat, was, digest, Cause.RECOVERED, ""))
+                        versions.append(self._history.rescue(path, stat, was, digest))
                 else:
                     self._disk.remove_file(path)
             except DiskError:

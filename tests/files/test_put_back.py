@@ -6,7 +6,8 @@ import pytest
 
 from dir_sync.core.jobs import Result
 from dir_sync.core.model import Kind
-from dir_sync.core.names import STAGING
+from dir_sync.core.names import HISTORY, STAGING
+from dir_sync.ports import Trouble
 from tests.files.tools import apply, change, file_sync, kept
 from tests.sim.memory_disk import MemoryDisk
 
@@ -78,4 +79,72 @@ def test_a_folder_that_cannot_be_put_back_gets_another_name(disk: MemoryDisk, ho
     else:
         assert sorted(everywhere.values()) == [b"of the first", b"of the second"]
         assert {path.rpartition(b"/")[0] for path in everywhere} == {b"above/file", b"above/file.recovered-1"}
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("how", ["no room for a copy", "a sync fails once", "a rename fails once"])
+def test_a_users_file_without_a_name_is_in_the_history_at_once(disk: MemoryDisk, how: str) -> None:
+    """Our file took its place, and then a user put another one there. It must not wait in the staging folder for the
+    next start. It has another hard link, so it would be copied if there were room."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    if how == "no room for a copy":
+        disk.link(b"file", b"link")
+    item = change(disk, b"file", b"new")
+    exchanges = 0
+
+    def before(verb: str, path: bytes) -> None:
+        nonlocal exchanges
+        if verb == "exchange" and path == b"file":
+            exchanges += 1
+            if exchanges == 2:
+                disk.write(path, b"a user's", replace=True)
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        if how == "no room for a copy":
+            return Trouble.FULL if verb == "create" and exchanges else None
+        if how == "a sync fails once":
+            is_it = verb == "sync_directory" and path == HISTORY
+        else:
+            is_it = verb == "rename" and exchanges == 3
+        # the first verb of the history fails, so the exchange is undone; what fails once later must not end that
+        if is_it or (verb == "rename" and exchanges == 1 and path.startswith(HISTORY)):
+            if exchanges == 3:
+                disk.fail = None
+            return Trouble.IO
+        return None
+
+    disk.before, disk.fail = before, fail
+    (result,) = apply(sync, item)
+    disk.before = disk.fail = None
+    assert exchanges == 3
+    assert result.result is Result.PROBLEM
+    assert disk.content(b"file") == b"a user's"
+    assert kept(disk) == [b"old"]
+    assert disk.list(STAGING) == []
+
+
+def test_a_rename_that_took_what_nobody_had_seen_is_undone_though_it_fails_once(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    item = change(disk, b"file", None)
+
+    renames = 0
+
+    def before(verb: str, path: bytes) -> None:
+        nonlocal renames
+        if verb == "rename" and path == b"file":
+            renames += 1
+            if renames == 1:
+                disk.write(path, b"saved", replace=True)
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        return Trouble.IO if verb == "rename" and renames == 2 else None
+
+    disk.before, disk.fail = before, fail
+    (result,) = apply(sync, item)
+    disk.before = disk.fail = None
+    assert renames == 3
+    assert result.result is Result.CHANGED
+    assert disk.content(b"file") == b"saved"
     assert disk.list(STAGING) == []
