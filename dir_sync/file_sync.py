@@ -132,7 +132,7 @@ class FileSync:
                 return patch(job, self._disk, self._staging, self._stopping)
             case ReadJob():
                 with self._disk.batch():
-                    return read(job, self._disk)
+                    return read(job, self._disk, self._stopping)
             case DeltaJob():
                 return self._deltas.delta(job, is_given_up)
             case SignJob():

@@ -461,7 +461,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.downloads": {"ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.deltas": {"delta", "ports", "files.hashing", "files.staging", "files.unsigned"},
-    "files.reading": {"ports"},
+    "files.reading": {"ports", "files.hashing"},
     "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth"},
     "files.recovery": {
         *("ports", "files.hashing", "files.staging", "files.history_store", "files.put_back", "files.growth"),

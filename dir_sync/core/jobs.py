@@ -231,7 +231,8 @@ class ReadItem(NamedTuple):
     length: int
     # size and mtime of a version in the history: a program may still be writing into it
     kept: tuple[int, int] | None = None
-    grows: bool = False  # the file may be longer by now; the receiver checks what it gets
+    # Digest and size of what the file may begin with: bytes may have been appended to it.
+    grows: tuple[bytes, int] | None = None
 
 
 class ReadJob(NamedTuple):

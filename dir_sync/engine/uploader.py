@@ -88,10 +88,11 @@ class Uploader:
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
                 connection.answered(pull.length)
                 continue
-            path, fp, kept = source
+            path, fp, kept, begins = source
             if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
                 served.reading[pull.id] = pull
-            grows = kept is None and (len(fp) > FINGERPRINT_BYTES or self._deltas_out.growths.knows(path))
+            may_grow = kept is None and (len(fp) > FINGERPRINT_BYTES or self._deltas_out.growths.knows(path))
+            grows = (pull.digest, begins) if may_grow else None
             items.append(ReadItem(pull.id, path, fp, pull.offset, pull.length, kept, grows))
             size += pull.length
             if not again:
@@ -150,34 +151,34 @@ class Uploader:
         elif not pull.offset:
             self._board.tell(notes.SentDelta(pull.path, peer.name, file_size, size))
 
-    def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None] | None:
-        """Path and fingerprint of a local file with the requested content. For a version of the history: also its size
-        and mtime."""
+    def _source_of(self, pull: PullItem) -> tuple[bytes, bytes, tuple[int, int] | None, int] | None:
+        """Path and fingerprint of a local file that begins with the requested content; for a version of the history
+        also its size and mtime; the size of the content (0: it is a delta)."""
         if pull.base is not None:
             made = self._deltas_out.delta_of(pull.base, pull.digest)
-            return None if made is None else (made.name, b"", None)
+            return None if made is None else (made.name, b"", None, 0)
         row = self._board.index.get(pull.path)
         if row is not None and row.fp and row.record.content != pull.digest and not self._brakes.own.holds(pull.path):
             begins = self._deltas_out.growths.beginning(pull.path, pull.digest, row.record.content)
             if pull.offset + pull.length <= begins:
-                return pull.path, row.fp, None
+                return pull.path, row.fp, None, begins
         missing = self._brakes.own.holds
         is_it = row is not None and row.record.kind == Kind.FILE and row.record.content == pull.digest and row.fp
         if not is_it or missing(pull.path):
             rows = self._board.index.by_content(pull.digest)
             row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
         if row is not None:
-            return row.record.path, row.fp, None
+            return row.record.path, row.fp, None, row.record.size
         for path, content, begins in self._deltas_out.growths.beginning_with(pull.digest):  # the file was renamed since
             row = self._board.index.get(path)
             if row is None or not row.fp or row.record.content != content or missing(path):
                 continue
             if pull.offset + pull.length <= begins:
-                return path, row.fp, None
+                return path, row.fp, None, begins
         version = self._board.index.version_with(pull.digest)
         if version is None or self._sources.is_avoided(version.name):
             return None
-        return version.name, b"", (version.size, version.mtime)
+        return version.name, b"", (version.size, version.mtime), version.size
 
     def on_read(self, event: ReadDone) -> None:
         for _, path in event.refused:

@@ -2,7 +2,8 @@
 
 In:   open files or paths, and a function that tells whether the program ends.
 Out:  digests, marks of growing files. Raises Stopped when the program ends.
-Used by: `history_store`, `prepare`, `replace`, `install`, `downloads`, `patch`, `deltas`, `scanner`, `recovery`.
+Used by: `history_store`, `prepare`, `replace`, `install`, `downloads`, `patch`, `deltas`, `reading`,
+`scanner`, `recovery`.
 """
 
 from __future__ import annotations
