@@ -46,10 +46,12 @@ class OwnLosses:
         missed.clear()
 
     def is_disaster(self) -> bool:
+        """True if what the scan missed is too much, together with what is held already: a folder that is made anew
+        shows only then that the files in it are missing as well."""
         limits_, missed = self._brakes.own.limits, self._brakes.own.missed
         if not limits_.files:
             return False
-        gone = self._count_files(missed)
+        gone = self._count_files(missed) + self._brakes.own.held_files
         if gone < limits_.files:
             return False
         before = max(self._brakes.own.before, gone)  # files that are new since then do not make up for losses
@@ -67,7 +69,10 @@ class OwnLosses:
             return True
         others = self._board.index.by_content(record.content)
         return any(
-            row.record.path != record.path and not covers(self._brakes.own.missed, row.record.path) for row in others
+            row.record.path != record.path
+            and not covers(self._brakes.own.missed, row.record.path)
+            and not self._brakes.own.holds(row.record.path)
+            for row in others
         )
 
     def release(self, paths: list[bytes]) -> None:

@@ -76,6 +76,26 @@ def test_new_files_make_up_for_nothing() -> None:
     assert not is_believed(kit)
 
 
+def test_what_a_later_scan_misses_is_held_with_what_is_held_already() -> None:
+    kit = missing(6, 10)
+    kit.it.judge()
+    kit.effects()
+    kit.it.begin_to_look()
+    kit.real(Brakes).own.miss(b"006")
+    kit.it.judge()
+    assert len(kit.real(Brakes).own.held) == 7
+    assert kit.told() == [notes.LossHeld(b"000", 7, 7)]
+
+
+def test_a_content_that_only_missing_files_have_has_not_moved() -> None:
+    kit = missing(6, 10)
+    kit.it.judge()
+    kit.has(record(b"copy", b"content 0"))
+    kit.real(Brakes).own.miss(b"copy")
+    kit.it.judge()
+    assert b"copy" in kit.real(Brakes).own.held
+
+
 def test_when_so_much_is_back_that_the_rest_is_no_disaster_it_was_deleted() -> None:
     kit = missing(6, 10)
     kit.it.judge()

@@ -210,6 +210,27 @@ def test_a_folder_that_is_there_again_is_held_no_longer(pair: Pair) -> None:
     assert len(pair.one.engine.brakes.own.held) == 20
 
 
+def test_a_folder_that_is_made_anew_does_not_let_the_files_go_that_were_held_with_it(pair: Pair) -> None:
+    """A program writes one file into it. What else was in it is fewer files than a disaster has, by itself."""
+    pair.one.disk.mkdir(b"small")
+    for number in range(3):
+        pair.one.disk.write(b"small/%d" % number, b"small %d" % number)
+    pair.one.inbox.append(Touched(b"small", Urgency.FOLDER))
+    pair.run()
+    count = len(files(pair.two.disk))
+    pair.cut()
+    for name in (b"d", b"small"):
+        pair.one.disk.delete(name)
+    pair.restart(pair.one)
+    assert pair.one.engine.brakes.own.held.keys() == {b"d", b"small"}
+    pair.one.disk.mkdir(b"small")
+    pair.one.disk.write(b"small/new", b"new")
+    pair.one.inbox.append(Touched(b"small", Urgency.FOLDER))
+    pair.run()
+    assert pair.one.engine.brakes.own.held_files == count - 1
+    assert len(files(pair.two.disk)) == count + 1
+
+
 def test_what_is_never_synchronized_is_not_what_was_there(pair: Pair) -> None:
     pair.cut()
     for number in range(20):
