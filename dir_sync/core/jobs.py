@@ -63,11 +63,11 @@ class Version(NamedTuple):
     mode: int
     time_ns: int
     why: Cause
-    node: str  # the node whose change displaced it
+    maker: str  # the replica whose change displaced it
 
 
 class Before(NamedTuple):
-    """How a path was before a change. `node` made the change; this node learned of it at `time_ns`."""
+    """How a path was before a change. `maker` made the change; this node learned of it at `time_ns`."""
 
     path: bytes
     kind: Kind
@@ -76,7 +76,7 @@ class Before(NamedTuple):
     mtime: int
     mode: int
     time_ns: int
-    node: str
+    maker: str
 
 
 class TreeOp(Enum):

@@ -128,8 +128,8 @@ class Applier:
         if pushed is not None:  # the push failed: from now on it is an ordinary offer
             self.no_longer_intended(pushed.intent)
             self._work.attempts.record_attempt(path, pushed.item.target.stamp)
-            if self._board.index.offer(path, pushed.node) is None:
-                self._board.index.put_offer(Offer(pushed.node, pushed.item.target, False))
+            if self._board.index.offer(path, pushed.peer) is None:
+                self._board.index.put_offer(Offer(pushed.peer, pushed.item.target, False))
         item, take = self._work.end_apply(path)
         if item.act is TreeOp.REMOVE:
             self._board.removal_ends()
@@ -208,7 +208,7 @@ class Applier:
             mine = row.record
             self._versions.keep(version, mine, item.path, take.record.stamp)
             if mine.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and version.why != Cause.CONFLICT:
-                kept = Displaced(version.name, row.fp, version.node, self._board.now.mono_ms)
+                kept = Displaced(version.name, row.fp, version.maker, self._board.now.mono_ms)
                 self._sources.keep_displaced(mine.content, kept)
 
     def _ready_again(self, item: ApplyItem) -> None:

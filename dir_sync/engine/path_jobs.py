@@ -69,8 +69,8 @@ class PathJobs:
         self._paths.set_job(path, None)
         self._busy.discard(path)
         self._changes -= 1
-        if job.node:
-            self.pushed_counts.add(job.node, -1, -job.item.target.size)
+        if job.peer:
+            self.pushed_counts.add(job.peer, -1, -job.item.target.size)
         return job.item, job.take
 
     def begin_pushed(self, intent: int, replica: str, items: list[ApplyItem]) -> None:
@@ -122,7 +122,7 @@ class PathJobs:
             entry = get(path)
             if entry is not None and entry.listed is None:
                 job = entry.job
-                if type(job) is Applying and job.node:
+                if type(job) is Applying and job.peer:
                     jobs[path] = job
                     ended.append((path, entry))
         self._paths.end_jobs(ended)
@@ -136,7 +136,7 @@ class PathJobs:
     def pushed(self, path: bytes) -> Applying | None:
         """The job that installs a pushed file at this path; None if there is none."""
         job = self._applying(path)
-        return job if job is not None and job.node else None
+        return job if job is not None and job.peer else None
 
     def begin_move_away(self, source: bytes, to: bytes) -> None:
         """A job at `to` moves the file away from here."""
@@ -188,9 +188,9 @@ class PathJobs:
                 yield f"{path!r} has the job {job}, and is it in the list of jobs? {path in self._busy}"
             if isinstance(job, Applying):
                 changes += 1
-                if job.node:
-                    files, size = pushed.get(job.node, (0, 0))
-                    pushed[job.node] = files + 1, size + job.item.target.size
+                if job.peer:
+                    files, size = pushed.get(job.peer, (0, 0))
+                    pushed[job.peer] = files + 1, size + job.item.target.size
                 if job.item.path != path:
                     yield f"the job at {path!r} is for {job.item.path!r}"
             elif isinstance(job, MovingAway) and ((mover := self.applying(job.to)) is None or mover.copy_path != path):

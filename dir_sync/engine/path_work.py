@@ -44,7 +44,7 @@ class Applying(NamedTuple):
 
     item: ApplyItem
     take: Take | None  # the decision that the job carries out; None: a job without a decision, such as a repair
-    node: str = ""  # the peer that pushed the file with its content ...
+    peer: str = ""  # the peer that pushed the file with its content ...
     intent: int = 0  # ... and the number of the intent in the index
 
 
@@ -83,7 +83,7 @@ class Grace(NamedTuple):
 class OfferedDelta(NamedTuple):
     """A peer offered `content` as a delta from `base`."""
 
-    node: str
+    peer: str
     base: bytes
     content: bytes
     offer: DeltaOffer

@@ -60,7 +60,7 @@ class VersionKeeper:
             self._board.index.put_brief(version.name)
         self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
         self.recheck_later(version)
-        if version.why == Cause.REPLACED and displaced.stamp.maker == version.node and self.retention is not None:
+        if version.why == Cause.REPLACED and displaced.stamp.maker == version.maker and self.retention is not None:
             now = self._board.now.mono_ms
             # It may have arrived when its maker had replaced it already: the stamps show how long it was current there.
             lasted = max(now - self._since.get(path, 0), (by.ns - displaced.stamp.ns) // 1_000_000)

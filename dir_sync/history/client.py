@@ -79,7 +79,7 @@ class HistoryClient:
         for fields in answer["versions"]:
             one = unpacked(fields)
             if not conflicts or one.why == Cause.CONFLICT:
-                own.append(Entry(id_of(one), one, call(one.node)))
+                own.append(Entry(id_of(one), one, call(one.maker)))
         here = {entry.id for entry in own}
         theirs: dict[str, Entry] = {}
         for peer in answer.get("peers", []):
@@ -89,7 +89,7 @@ class HistoryClient:
                 id_ = id_of(one)
                 if id_ in here or (conflicts and one.why != Cause.CONFLICT):
                     continue
-                known = theirs.setdefault(id_, Entry(id_, one, call(one.node), on, peer["node"]))
+                known = theirs.setdefault(id_, Entry(id_, one, call(one.maker), on, peer["node"]))
                 if on not in known.on.split(", "):
                     theirs[id_] = replace(known, on=f"{known.on}, {on}")
         return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)

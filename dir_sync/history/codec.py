@@ -27,8 +27,8 @@ def id_of(version: Version) -> str:
 
 
 def packed(version: Version) -> Answer:
-    name, path, kind, size, content, mtime, mode, time_ns, why, node = version
-    fields = (text_of(name), text_of(path), int(kind), size, content.hex(), mtime, mode, time_ns, why.value, node)
+    name, path, kind, size, content, mtime, mode, time_ns, why, maker = version
+    fields = (text_of(name), text_of(path), int(kind), size, content.hex(), mtime, mode, time_ns, why.value, maker)
     return dict(zip(Version._fields, fields, strict=True))
 
 
@@ -43,7 +43,7 @@ def unpacked(fields: dict[str, Any]) -> Version:
         int(fields["mode"]),
         int(fields["time_ns"]),
         Cause(fields["why"]),
-        str(fields["node"]),
+        str(fields["maker"]),
     )
 
 

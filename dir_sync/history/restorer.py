@@ -120,7 +120,7 @@ class Restorer:
         assert isinstance(done, Applied)
         (result,) = done.items
         if result.version is not None:
-            kept = result.version._replace(node=node, content=was or result.version.content)
+            kept = result.version._replace(maker=node, content=was or result.version.content)
             self._source.ask({"command": "keep", "version": packed(kept), "path": text_of(item.path)})
         if result.result in (Result.PROBLEM, Result.REFUSED):
             raise ConfigError(f"{show(item.path)} cannot be {verb}: {result.problem}")

@@ -32,9 +32,9 @@ def plan(index: Index, since_ns: int, by: str | None) -> Plan:
     for entry in index.changes_since(since_ns):
         if by is None:
             first.setdefault(entry.path, entry)
-        elif entry.node == by and last.get(entry.path) != by:
+        elif entry.maker == by and last.get(entry.path) != by:
             first[entry.path] = entry
-        last[entry.path] = entry.node
+        last[entry.path] = entry.maker
     wanted = []
     left = []
     for path, entry in sorted(first.items()):
@@ -51,7 +51,7 @@ def removed(index: Index, since_ns: int, by: str) -> list[Before]:
     return [
         entry
         for path, entry in sorted(last.items())
-        if entry.node == by and entry.kind != Kind.ABSENT and _is_gone(index, path)
+        if entry.maker == by and entry.kind != Kind.ABSENT and _is_gone(index, path)
     ]
 
 

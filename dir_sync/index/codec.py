@@ -103,5 +103,5 @@ def columns_of_version(version: Version) -> tuple[object, ...]:
     mtime_s, mtime_ns = divmod(version.mtime, NS_PER_S)
     return (
         version.name, version.path, int(version.kind), version.size, version.content, mtime_s, mtime_ns,
-        version.mode, version.time_ns, version.why.value, version.node,
+        version.mode, version.time_ns, version.why.value, version.maker,
     )  # fmt: skip

@@ -40,7 +40,7 @@ PACKED: Answer = {
     "mode": 0o644,
     "time_ns": NOW.wall_ns,
     "why": Cause.REPLACED.value,
-    "node": BOB,
+    "maker": BOB,
 }
 
 

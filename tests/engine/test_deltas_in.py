@@ -60,7 +60,7 @@ def test_a_delta_that_is_there_is_offered_if_it_is_still_wanted() -> None:
         kit.it.on_delta(kit.board.peers[PEER], Delta(FOLDER, id_, 500))
         offer = kit.work.holders.delta_offer(b"a")
         assert (offer is not None) == wanted
-        assert offer is None or (offer.node, offer.base, offer.content, offer.offer.size) == (
+        assert offer is None or (offer.peer, offer.base, offer.content, offer.offer.size) == (
             PEER,
             BASE,
             TARGET.content,

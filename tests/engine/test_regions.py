@@ -165,7 +165,7 @@ def test_a_delta_is_offered_until_it_is_dropped() -> None:
     table.holders.offer_delta(b"a", PEER, b"b", b"c", DeltaOffer(b"b" * 32, 5))
     offer = table.holders.delta_offer(b"a")
     assert offer is not None
-    assert (offer.node, offer.base) == (PEER, b"b")
+    assert (offer.peer, offer.base) == (PEER, b"b")
     table.holders.drop_delta_offer(b"a")
     assert table.holders.delta_offer(b"a") is None
 

@@ -96,7 +96,7 @@ def test_contents_deltas_and_old_names_of_an_update_are_kept_for_what_is_news() 
     assert ready.data == b"1"
     offer = kit.work.holders.delta_offer(b"b")
     assert offer is not None
-    assert (offer.node, offer.base) == (PEER, D)
+    assert (offer.peer, offer.base) == (PEER, D)
     assert kit.asked("incoming_moves.renamed_there") == [(record(b"c", b"3"), b"old")]
     assert not kit.work.arrivals.is_ready(b"no news")
     assert kit.asked("folder_times.set_later") == [(b"d", 5)]

@@ -119,7 +119,7 @@ def test_a_pushed_file_is_installed_without_further_ado(work: WorkTable) -> None
     work.attempts.note_listed(B, b"fp")
     ended = work.jobs.end_pushed([A, B, C])
     assert list(ended) == [A], "at B a listing has seen something, and nothing was ordered at C"
-    assert (ended[A].node, ended[A].intent, ended[A].item) == (PEER, 7, item(A))
+    assert (ended[A].peer, ended[A].intent, ended[A].item) == (PEER, 7, item(A))
     assert work.jobs.pushed_counts.of(PEER) == (1, item(B, TWO).target.size)
     assert work.jobs.pushed_counts
     work.end_apply(B)

@@ -203,7 +203,7 @@ def test_what_was_displaced_and_not_noted_is_known_after_the_next_start(disk: Me
     paths = {blake3(b"old").digest(): b"folder/file"}
     again = file_sync(disk)
     (found,) = again.unlisted(lambda name: False, lambda digest, base: paths[digest] if base == b"file" else None)
-    assert found._replace(content=b"", time_ns=0, node="") == result.version._replace(content=b"", time_ns=0, node="")
+    assert found._replace(content=b"", time_ns=0, maker="") == result.version._replace(content=b"", time_ns=0, maker="")
     assert found.content == blake3(b"old").digest()
     assert abs(found.time_ns - result.version.time_ns) < 1000
     assert again.unlisted(lambda name: name == found.name, nowhere) == []

@@ -295,8 +295,8 @@ def test_a_name_that_was_printed_is_found(node: Node, capsys: pytest.CaptureFixt
 
 
 def test_who_displaced_a_version_by_a_first_contact(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
-    node.has(version(b"first", 60)._replace(node="=5f20229"), b"first")
-    node.has(version(b"second", 60, b"other")._replace(node=""), b"second")
+    node.has(version(b"first", 60)._replace(maker="=5f20229"), b"first")
+    node.has(version(b"second", 60, b"other")._replace(maker=""), b"second")
     assert cli.main(["history", str(node.folder)]) == 0
     out = capsys.readouterr().out
     assert "  first contact  here  file" in out

@@ -66,7 +66,7 @@ def test_what_is_displaced_is_kept_in_turn(folder: Path, how: str) -> None:
         (displaced,) = [one for one in source.index.versions() if one.name != NAME]
         assert (folder / displaced.name.decode()).read_bytes() == b"now"
         assert displaced.path == b"file"
-        assert displaced.node == source.index.replica
+        assert displaced.maker == source.index.replica
 
 
 @pytest.mark.parametrize("how", ["restore", "put back"])

@@ -200,7 +200,7 @@ def test_a_peer_tells_what_its_history_has(pair: Pair) -> None:
     assert isinstance(answers[0], History)
     assert [(kept.path, kept.why) for kept in answers[0].kept] == [(b"d/b", "deleted"), (b"a", "replaced")]
     assert [kept.path for kept in answers[1].kept] == [b"d/b"]
-    assert all(kept.node == pair.one.index.replica for kept in answers[0].kept)
+    assert all(kept.maker == pair.one.index.replica for kept in answers[0].kept)
 
 
 def test_an_edit_made_meanwhile_is_not_undone(pair: Pair) -> None:

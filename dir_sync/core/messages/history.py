@@ -66,7 +66,7 @@ class HistoryRequest(BaseMessage):
 
 
 class Kept(NamedTuple):
-    """A version in the sender's history: it was at `path` until `until` (ns), when a change by `node` displaced it."""
+    """A version in the sender's history: it was at `path` until `until` (ns), when a change by `maker` displaced it."""
 
     path: bytes
     kind: Kind  # FILE or SYMLINK
@@ -76,7 +76,7 @@ class Kept(NamedTuple):
     mode: int
     until: int
     why: str
-    node: str  # "": unknown
+    maker: str  # "": unknown
 
 
 @frozen
