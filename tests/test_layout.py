@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_architecture import PACKAGE, ROOT, TREES, imports, is_core
+from tests.test_imports import PACKAGE, ROOT, TREES, imports, is_core
 
 IMPURE = {
     *("asyncio", "concurrent", "ctypes", "datetime", "logging", "mmap", "multiprocessing", "os", "pathlib"),
@@ -43,7 +43,7 @@ WHOLE_PROGRAM = {"crash", "fuzz", "lan", "membership", "nasty", "sim"}
 """Folders of tests that belong to no package."""
 
 
-OUTSIDE = {"architecture", "layout", "readme", "rooms", "run_script", "scripts", "setup_script"}
+OUTSIDE = {"imports", "layout", "readme", "rooms", "run_script", "scripts", "setup_script"}
 """Test modules of what lies outside dir_sync: the rules of its layout, the README, the scripts."""
 
 TEXT = {".py", ".md", ".toml", ".txt", ".sql", ".sh", ".cfg", ".yml", ".yaml", ".json", ""}

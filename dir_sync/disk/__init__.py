@@ -17,7 +17,7 @@ another program swaps directories meanwhile, the verb acts in a directory that w
     linux        system calls that the standard library lacks
 
 Made by `daemon` and `history`; all others know only ports.Disk. Imports `core` and `ports`.
-No module imports one that stands above it in `tests/test_architecture.py`.
+No module imports one that stands above it in `tests/import_table.py`.
 """
 
 from dir_sync.disk.folder import room

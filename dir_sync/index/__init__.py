@@ -19,7 +19,7 @@ them there. Nothing here uses the clock, the tree or the network. Not thread saf
     bloom       which paths and contents are certainly new
     codec       records and versions as columns
 
-A table may use database, notes, codec, bloom and the tables above it in `tests/test_architecture.py`; it never knows the front.
+A table may use database, notes, codec, bloom and the tables above it in `tests/import_table.py`; it never knows the front.
 """
 
 from dir_sync.index.database import IndexDamaged
