@@ -146,6 +146,9 @@ class Disk(Protocol):
     def is_closed(self, path: bytes) -> bool:
         """True if nobody has this regular file open for writing. False also if that is unknown."""
 
+    def is_open(self, path: bytes) -> bool:
+        """True if somebody has this regular file open for writing. False also if that is unknown."""
+
     def make_directory(self, path: bytes, mode: int) -> None: ...
     def make_link(self, path: bytes, target: bytes) -> None: ...
     def remove_directory(self, path: bytes) -> None: ...

@@ -32,6 +32,7 @@ class LookItem(NamedTuple):
     was: bytes = b""  # digest of the known version, to detect that the file only grew; b"": not wanted
     was_size: int = 0
     open_below: int = 0  # answer OPEN if it is open for writing, and is shorter than this or does not begin with `was`
+    cut_below: int = 0  # although no event told so: answer OPEN if it is surely open for writing, and shorter than this
 
 
 class Folder(NamedTuple):

@@ -30,6 +30,7 @@ __all__ = [
     "OpenHow",
     "change_inode_flags",
     "inode_flags",
+    "is_surely_open_for_writing",
     "is_too_long_for_the_disk",
     "lease",
     "openat2",
@@ -195,12 +196,25 @@ def is_too_long_for_the_disk(handle: int, length: int) -> bool:
 def lease(handle: int, kind: int) -> bool:
     """True if a lease (fcntl(2)) is granted, until `handle` is closed. The signal for a waiting opener is one that does
     nothing."""
+    return _try_lease(handle, kind) == 0
+
+
+def is_surely_open_for_writing(handle: int) -> bool:
+    """True if a read lease is refused because somebody has the file open for writing. False also if that is unknown: the
+    file belongs to another user, or there are no leases here."""
+    return _try_lease(handle, fcntl.F_RDLCK) == errno.EAGAIN
+
+
+def _try_lease(handle: int, kind: int) -> int:
+    """0 if the lease is granted, or the reason why not, as errno."""
     try:
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, kind)
-    except (OSError, AttributeError):  # another program has it open; it is not ours; or there are no leases here
-        return False
-    return True
+    except OSError as error:
+        return error.errno or errno.EINVAL
+    except AttributeError:  # this system has no leases
+        return errno.ENOSYS
+    return 0
 
 
 def inode_flags(handle: int) -> int:

@@ -225,12 +225,19 @@ class RealDisk:
     def is_closed(self, path: bytes) -> bool:
         """A read lease (fcntl(2)) is granted only if nobody has the file open for writing. A program that opens it
         while we have the lease waits for an instant; the signal about that is one that does nothing."""
+        return self._ask(path, lambda fd: linux.lease(fd, fcntl.F_RDLCK))
+
+    def is_open(self, path: bytes) -> bool:
+        return self._ask(path, linux.is_surely_open_for_writing)
+
+    def _ask(self, path: bytes, question: Callable[[int], bool]) -> bool:
+        """The answer about the regular file at `path`; False if it cannot be opened."""
         try:
             fd = self._open_file(path, os.O_RDONLY)
         except DiskError:
             return False
         try:
-            return linux.lease(fd, fcntl.F_RDLCK)
+            return question(fd)
         finally:
             os.close(fd)
 

@@ -286,6 +286,9 @@ class SpelledDisk:
     def is_closed(self, path: bytes) -> bool:
         return self._is_listed(path) and self._disk.is_closed(path)
 
+    def is_open(self, path: bytes) -> bool:
+        return self._is_listed(path) and self._disk.is_open(path)
+
     # Removing and moving
 
     def remove_directory(self, path: bytes) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "READY_BYTES_MAX",
     "RECHECK_MAX",
     "RECHECK_MS",
+    "REOPENED_MS",
     "RETRY_MS",
     "STALLED_MS",
     "TELL_TOGETHER_MS",
@@ -48,4 +49,5 @@ READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that are not installed y
 DELTA_KEEP_MS = STALLED_MS + 5_000  # nobody pulled from a delta for so long: its transfer has stalled by then
 MOVE_ROWS_MAX = 5_000  # rows of a moved folder that are paired one by one; the others are matched by content
 EMPTY_MS = 3_000  # an empty file that a program has open is announced after this
+REOPENED_MS = 100  # the event of a write to a file that was closed and is opened again at once comes within this
 _new = tuple.__new__  # half the cost of calling the named tuple

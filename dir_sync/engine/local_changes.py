@@ -16,7 +16,7 @@ from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import EMPTY_MS, NOBODY, TROUBLE_RETRY_MS
+from dir_sync.engine.constants import EMPTY_MS, NOBODY, REOPENED_MS, TROUBLE_RETRY_MS
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.intake import Intake
@@ -145,9 +145,7 @@ class LocalChanges:
                     return
                 again = now + (wait or 20)
             case LookOutcome.OPEN:
-                again = pending.first_ms + EMPTY_MS  # a new empty file waits; a file that replaces another does not
-                if pending.replaced > 1:
-                    again = self._work.opened.found(path, seen.size, pending.replaced, now)
+                again = self._look_again_at_open(seen, pending)
             case LookOutcome.FOUND:
                 if self._work.opened:
                     self._work.opened.announced(path, seen.size, pending.sent_ms, now)
@@ -187,6 +185,19 @@ class LocalChanges:
                 self._board.scan_need_not_wait(path)  # the file may never become readable
         self._deltas_out.drop_delta(seen.delta)
         self._board.pending_looks.put_back(pending, again)
+
+    def _look_again_at_open(self, seen: Seen, pending: PendingLook) -> int:
+        """When (ms) to look again at a file that a program has open."""
+        now = self._board.now.mono_ms
+        newer = self._board.pending_looks.find(pending.path)
+        self._board.scan_need_not_wait(pending.path)
+        if newer is not None and newer.closed:
+            return now
+        if pending.closed:  # a program has opened it anew; the watcher reports that in a moment
+            return max(now, pending.first_ms + REOPENED_MS)
+        if pending.replaced > 1:
+            return self._work.opened.found(pending.path, seen.size, pending.replaced, now)
+        return pending.first_ms + EMPTY_MS  # a new empty file
 
     def _done(self, path: bytes, is_there: bool = True) -> None:
         if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):

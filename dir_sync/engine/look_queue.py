@@ -18,7 +18,7 @@ from dir_sync.core.watching.pace import Span
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import likely_originals, says_nothing
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX
+from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.scope import Scope
@@ -87,6 +87,10 @@ class LookQueue:
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
             pending.large = True
         pending.patience_ms = 0
+        if urgency is Urgency.NOW and self._local_renames.renames:
+            for source in self._local_renames.renames.sources_of(path):
+                if source in self._board.pending_looks:  # it was to wait as long as the open file
+                    self._board.pending_looks.add(source, pending.due_ms, now)
         if (
             self._local_renames.renames
             and (target := self._local_renames.renames.target_of(path, now)) is not None
@@ -253,14 +257,17 @@ class LookQueue:
         old = row
         if self._local_renames.renames and (row is None or row.record.kind == Kind.ABSENT):
             old = self._local_renames.renamed_from(pending.path)
+            replaced = replaced if old is None else max(replaced, old.record.size)
         if self._board.peers and old is not None and old.record.kind == Kind.FILE:
             if old.record.size >= limits.GROWTH_FILE_BYTES_MIN:
                 was, was_size = old.record.content, old.record.size
         tried = pending.tries > 0
         pending.replaced = replaced
-        below = self.open_below(pending)
+        below, cut_below = self.open_below(pending), self._cut_below(pending)
         bytes_too = self.want_bytes()
-        return LookItem(pending.path, fp, base, pending.hint, bytes_too, pending.large, tried, was, was_size, below)
+        return LookItem(
+            pending.path, fp, base, pending.hint, bytes_too, pending.large, tried, was, was_size, below, cut_below
+        )
 
     def _saved_for(self, pending: PendingLook) -> Row | None:
         """The neighbour of about the same size, whose next version a large new file under a temporary name most
@@ -310,6 +317,16 @@ class LookQueue:
     def restless(self) -> list[bytes]:
         """Files that changed each time while they were read. They are tried again, at growing intervals."""
         return self._work.pace.restless()
+
+    def _cut_below(self, pending: PendingLook) -> int:
+        """Size in bytes below which a file is not read before its close although the watcher has not reported that it is
+        open: a program cuts it in the moment in which it got its name, and the look is faster than the event. After a
+        close this holds for a moment only: the event of the next write comes within that, or another program has the
+        file open for good, such as a log."""
+        if pending.replaced <= 1 or pending.open or self._work.opened.until(pending.path) is not None:
+            return 0
+        is_old_close = pending.closed and self._board.now.mono_ms - pending.first_ms >= REOPENED_MS
+        return 0 if is_old_close else pending.replaced
 
     def open_below(self, pending: PendingLook) -> int:
         """Size in bytes below which a file that a program has open is not read before its close; 0: it is read at

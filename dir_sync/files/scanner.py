@@ -158,8 +158,8 @@ def _look(
     try:
         if not item.fp and item.hint is None:
             seen = _look_at_small_file(disk, path, item.want_bytes, now_ns, is_growing)
-            if seen is not None:
-                return Seen(path, LookOutcome.OPEN, size=seen.size) if _is_half(disk, item, seen.size) else seen
+            if seen is not None and seen.size >= max(item.open_below, item.cut_below):
+                return seen
         stat = disk.stat(path)
         if stat is None:
             return Seen(path, LookOutcome.ABSENT, taken_for=disk.spelled(path))
@@ -193,7 +193,9 @@ def _look(
 
 def _is_half(disk: Disk, item: LookItem, size: int) -> bool:
     """True if a program has truncated this file and has not written it anew yet."""
-    return size < item.open_below and not disk.is_closed(item.path)
+    if size < item.open_below:
+        return not disk.is_closed(item.path)
+    return size < item.cut_below and disk.is_open(item.path)
 
 
 def _look_at_small_file(
@@ -245,6 +247,11 @@ def _look_at_file(
                 data = None
         else:
             digest, whole, marks = digest_of_grown(reader, before.size, stopping, item.was_size, item.was)
+        is_changed = item.open_below > 0 and item.was != b"" and marks is None and digest != item.was
+        is_rewritten = _is_half(disk, item, before.size)
+        if is_changed and before.size > limits.INLINE_BYTES_MAX:
+            is_rewritten = is_rewritten or not disk.is_closed(item.path)
+        # After these questions: what somebody wrote before a close that they have seen shows here.
         after = reader.stat()
         if is_growing(before):
             return Seen(item.path, LookOutcome.UNSTABLE, size=after.size)
@@ -256,8 +263,7 @@ def _look_at_file(
             if digest_of(reader, before.size, stopping) != (digest, True):
                 return Seen(item.path, LookOutcome.UNSTABLE, size=after.size)
             is_racy = True
-        is_changed = item.open_below > 0 and item.was != b"" and marks is None and digest != item.was
-        if is_changed and before.size > limits.INLINE_BYTES_MAX and not disk.is_closed(item.path):
+        if is_rewritten:
             return Seen(item.path, LookOutcome.OPEN, size=before.size)
         seen = Seen(
             item.path, LookOutcome.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,

@@ -280,13 +280,19 @@ def test_what_is_appended_goes_to_the_end_whatever_the_offset(world: World) -> N
 def test_a_file_is_closed_if_nobody_has_it_open_for_writing(world: World) -> None:
     world.write(b"log", b"x")
     assert world.disk.is_closed(b"log")
+    assert not world.disk.is_open(b"log")
+    reader = world.disk.open(b"log")
+    assert world.disk.is_closed(b"log")
+    reader.close()
     held = world.disk.reopen(b"log")
     assert not world.disk.is_closed(b"log")
+    assert world.disk.is_open(b"log")
     writer = world.disk.append(b"log")
     assert not writer.lock()
     writer.close()
     held.close()
     assert not world.disk.is_closed(b"nothing")
+    assert not world.disk.is_open(b"nothing")
 
 
 # --- making, removing ----------------------------------------------------------------------------------------------

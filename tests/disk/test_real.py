@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import socket
@@ -217,6 +218,21 @@ def test_who_reads_a_file_does_not_have_it_open_for_writing(real: RealWorld) -> 
     assert writer.lock()
     writer.close()
     assert real.disk.is_closed(b"log")
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EINVAL])
+def test_whether_a_file_is_open_is_not_known_without_a_lease(
+    real: RealWorld, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    """It belongs to another user, or the file system has no leases."""
+    real.write(b"log", b"x")
+
+    def refuse(*_: object) -> int:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    assert not real.disk.is_closed(b"log")
+    assert not real.disk.is_open(b"log")
 
 
 @pytest.mark.parametrize("utf8", [True, False])

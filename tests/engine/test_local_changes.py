@@ -8,6 +8,7 @@ import pytest
 
 from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
+from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.looks import MOUNTED, LookOutcome, MadeDelta, Seen
 from dir_sync.core.model import Kind
@@ -281,6 +282,24 @@ def test_a_new_file_that_is_open_and_empty_is_announced_after_a_moment() -> None
     kit = alone()
     pending = look(kit, Seen(b"a", LookOutcome.OPEN, Kind.FILE))
     assert kit.board.pending_looks.next_due() == pending.first_ms + EMPTY_MS
+
+
+def test_a_scan_does_not_wait_for_a_file_that_a_program_has_open() -> None:
+    kit = alone()
+    kit.board.begin_scan()
+    kit.board.add_scanned(b"a")
+    kit.board.pending_looks.pull(b"a")
+    look(kit, Seen(b"a", LookOutcome.OPEN, Kind.FILE))
+    assert not kit.board.scanned
+
+
+def test_an_open_file_that_was_closed_during_the_look_is_looked_at_at_once() -> None:
+    kit = alone()
+    kit.look_comes_back(b"a", replaced=500)
+    kit.board.pending_looks.touch(b"a", Urgency.NOW, kit.board.now.mono_ms)
+    kit.it.on_looked(Seen(b"a", LookOutcome.OPEN, Kind.FILE))
+    assert kit.board.pending_looks.next_due() == kit.board.now.mono_ms
+    assert kit.work.opened.until(b"a") is None
 
 
 def test_a_delta_of_a_look_that_tells_nothing_is_dropped() -> None:

@@ -11,7 +11,7 @@ from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import ApplyItem, Cause, LookJob, TreeOp, Version
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, fingerprint, inode_of
-from dir_sync.engine.constants import ECHO_MS, EMPTY_MS
+from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from tests.engine.kit import WALL_NS, Alone, folder, record, stat
@@ -142,6 +142,40 @@ def test_a_file_that_a_program_has_open_waits_for_its_close_while_it_is_shorter_
     kit.it.on_touched(b"a", Urgency.NOW)
     ((item,),) = looks(kit)
     assert item.open_below == 0, "it is closed"
+
+
+def test_a_file_of_which_no_event_said_yet_that_it_is_open_waits_if_a_program_has_just_cut_it() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"1")._replace(size=500))
+    kit.it.on_touched(b"a", Urgency.ATTRIBUTES)
+    ((item,),) = looks(kit)
+    assert (item.open_below, item.cut_below) == (0, 500)
+    kit.it.look_came_back(kit.board.look_ends(b"a"))
+    kit.it.on_touched(b"a", Urgency.WRITING)
+    ((item,),) = looks(kit, limits.DEBOUNCE_MS)
+    assert (item.open_below, item.cut_below) == (500, 0), "an event said it"
+
+
+def test_after_a_close_it_waits_for_the_next_event_for_a_moment_only() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"1")._replace(size=500))
+    kit.it.on_touched(b"a", Urgency.NOW)
+    ((item,),) = looks(kit)
+    assert item.cut_below == 500
+    pending = kit.board.look_ends(b"a")
+    kit.it.look_came_back(pending)
+    kit.board.pending_looks.put_back(pending, pending.first_ms + REOPENED_MS)
+    ((item,),) = looks(kit, REOPENED_MS)
+    assert item.cut_below == 0, "another program has it open for good"
+
+
+def test_what_has_waited_for_its_close_long_enough_is_announced() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"1")._replace(size=500))
+    until = kit.work.opened.found(b"a", 0, 500, kit.board.now.mono_ms)
+    kit.board.pending_looks.add(b"a", until, kit.board.now.mono_ms)
+    ((item,),) = looks(kit, until - kit.board.now.mono_ms)
+    assert (item.open_below, item.cut_below) == (0, 0)
 
 
 def test_a_new_file_does_not_wait_for_its_close_for_ever() -> None:

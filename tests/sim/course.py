@@ -266,16 +266,25 @@ class Course:
             if path is None or before is None:
                 return
             known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
-            took, halves = node.user.save_slowly(path)
+            name = path.rpartition(b"/")[0] + b"/renamed" if b"/" in path else b"renamed"
+            if self.world.rng.random() < 0.5 or node.disk.stat(name) is not None:
+                name = path
+            took, halves = node.user.save_slowly(path, name)
+            told = {blake3(half).digest() for half in halves if len(half) < len(before)}
+            self.world.halves |= told
             self.world.run_until(self.world.us + took)
             self.world.rest("after a slow save")
+            self.world.halves.clear()
             self.world.at_rest.check("after a slow save")
-            if any(len(half) >= len(before) for half in halves) or node.disk.content(path) is None:
+            if any(len(half) >= len(before) for half in halves) or node.disk.content(name) is None:
                 continue
-            told = {blake3(half).digest() for half in halves}
             for other in self.world.nodes:
                 for version in other.index.versions():
-                    if version.content in told and version.path == path and (other.name, version.name) not in known:
+                    if (
+                        version.content in told
+                        and version.path in (path, name)
+                        and (other.name, version.name) not in known
+                    ):
                         raise Broken(
                             f"{node.name} saves {path!r} slowly: {other.name} keeps a half of it ({version.size} bytes)"
                         )

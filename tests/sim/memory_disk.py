@@ -98,7 +98,7 @@ class MemoryDisk(MemoryTree):
 
     def open(self, path: bytes) -> MemoryFile:
         self._enter("open", path)
-        return MemoryFile(self, self._file(path), path, hooked=True)
+        return MemoryFile(self, self._file(path), path, hooked=True, writes=False)
 
     def create(self, path: bytes) -> MemoryFile:
         self._enter("create", path)
@@ -162,7 +162,12 @@ class MemoryDisk(MemoryTree):
     def is_closed(self, path: bytes) -> bool:
         self._enter("is_closed", path)
         inode = self._find(path)
-        return inode is not None and inode.kind == Kind.FILE and not inode.handles
+        return inode is not None and inode.kind == Kind.FILE and not inode.writers
+
+    def is_open(self, path: bytes) -> bool:
+        self._enter("is_open", path)
+        inode = self._find(path)
+        return inode is not None and inode.kind == Kind.FILE and inode.writers > 0
 
     def make_directory(self, path: bytes, mode: int) -> None:
         self._enter("make_directory", path)
@@ -397,7 +402,7 @@ class MemoryDisk(MemoryTree):
         self.generation += 1
         self.locked = None
         for inode in self._walk(self._root if self._away is None else self._away):
-            inode.handles = 0
+            inode.handles = inode.writers = 0
 
     def _enter(self, verb: str, *paths: bytes) -> None:
         self.counts[verb] += 1

@@ -17,9 +17,11 @@ __all__ = ["MemoryFile"]
 class MemoryFile:
     """ports.Writer, and so ports.Reader. With `hooked`, the verbs are counted, hooked and may be made to fail."""
 
-    __slots__ = ("_appends", "_closed", "_disk", "_generation", "_hooked", "_inode", "_path")
+    __slots__ = ("_appends", "_closed", "_disk", "_generation", "_hooked", "_inode", "_path", "_writes")
 
-    def __init__(self, disk: MemoryDisk, inode: Inode, path: bytes, hooked: bool, appends: bool = False) -> None:
+    def __init__(
+        self, disk: MemoryDisk, inode: Inode, path: bytes, hooked: bool, appends: bool = False, writes: bool = True
+    ) -> None:
         self._appends = appends
         self._disk = disk
         self._inode = inode
@@ -27,7 +29,9 @@ class MemoryFile:
         self._hooked = hooked
         self._generation = disk.generation
         self._closed = False
+        self._writes = writes
         inode.handles += 1
+        inode.writers += writes
 
     def stat(self) -> Stat:
         self._enter("file.stat")
@@ -44,7 +48,7 @@ class MemoryFile:
 
     def again(self) -> MemoryFile:
         self._enter("file.again")
-        return MemoryFile(self._disk, self._inode, self._path, self._hooked)
+        return MemoryFile(self._disk, self._inode, self._path, self._hooked, writes=self._writes)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         self._enter("file.write")
@@ -102,6 +106,7 @@ class MemoryFile:
             if self._hooked:
                 self._disk.counts["file.close"] += 1
             self._inode.handles -= 1
+            self._inode.writers -= self._writes
             self._disk._free(self._inode)
 
     def _enter(self, verb: str) -> None:

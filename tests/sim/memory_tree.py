@@ -44,7 +44,7 @@ class Inode:
 
     __slots__ = (
         "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kind", "links", "mode",
-        "mtime", "number", "target",
+        "mtime", "number", "target", "writers",
     )  # fmt: skip
 
     def __init__(self, number: int, kind: Kind, mode: int, now: int) -> None:
@@ -54,6 +54,7 @@ class Inode:
         self.mtime = self.ctime = now
         self.links = 0
         self.handles = 0
+        self.writers = 0  # of the handles, those that may write
         self.data = bytearray()
         self.durable = b""  # content at the last sync; meaningful only while the inode is among the unsynced
         self.durable_times = now, now  # mtime and ctime then
@@ -173,7 +174,7 @@ class MemoryTree:
             inodes[inode.number] = inode
         self._used = 0
         for number, inode in inodes.items():
-            inode.handles = 0
+            inode.handles = inode.writers = 0
             if inode.kind == Kind.DIRECTORY:
                 inode.links = 2 + sum(entry.kind == Kind.DIRECTORY for entry in inode.entries.values())
             else:

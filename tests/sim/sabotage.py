@@ -246,6 +246,10 @@ def _half_saves_are_announced() -> AbstractContextManager[object]:
     return patch.object(LookQueue, "open_below", lambda *arguments: 0)
 
 
+def _only_events_tell_what_is_open() -> AbstractContextManager[object]:
+    return patch.object(LookQueue, "_cut_below", lambda *arguments: 0)
+
+
 def _folders_leave_at_once() -> AbstractContextManager[object]:
     return patch.object(Acquire, "try_to_leave", lambda *arguments: True)
 
@@ -410,6 +414,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "unknown is absent": (_unknown_is_absent, 100),
     "the sequence moves on with the first message": (_moved_on_too_soon, 400),
     "half of a save is announced": (_half_saves_are_announced, 60),
+    "a file is open only after an event said so": (_only_events_tell_what_is_open, 60),
     "a folder leaves before its children": (_folders_leave_at_once, 200),
     "a resumed transfer is not read again": (_resumed_unread, 300),
     "the index is believed after a crash": (_index_trusted_after_a_crash, 300),
@@ -484,6 +489,7 @@ NOTICED = {
     "a grace outlives what it was given to": 1,
     "what failed outlives what is announced": 0,
     "half of a save is announced": 4,
+    "a file is open only after an event said so": 21,
     "a name is what a look by it finds": 17,
     "what has no room is tried for ever": 17,
     "another user's file keeps its mode and time": 27,

@@ -207,6 +207,8 @@ class SimDisk(MemoryDisk):
         if inode is None or inode.kind != Kind.FILE or inode.number in self.users:
             return
         digest = blake3(bytes(inode.data)).digest()
+        if digest in self.node.world.halves:
+            raise Broken(f"{self.node.name} puts half a save ({len(inode.data)} bytes) at {target!r}")
         if digest not in self.expected.get(target, ()):
             raise Broken(f"{self.node.name} puts an unverified content at {target!r}")
         if inode.number in self._unsynced:
@@ -264,6 +266,7 @@ class SimDisk(MemoryDisk):
             "file.close",
             "is_root_here",
             "is_closed",
+            "is_open",
             "file.lock",
             "append",
             "free_bytes",

@@ -154,16 +154,16 @@ class User:
         self._try(f"appends to {path!r}", act)
         return len(more)
 
-    def save_slowly(self, path: bytes) -> tuple[int, list[bytes]]:
-        """Cut, written in pieces with pauses between them, and closed. Returns how long (us) that takes, and what the file has
-        meanwhile, before its last state."""
+    def save_slowly(self, path: bytes, renamed: bytes) -> tuple[int, list[bytes]]:
+        """Cut, written in pieces with pauses between them, and closed. `renamed`: the name that it gets right before it
+        is cut. Returns how long (us) that takes, and what the file has meanwhile, before its last state."""
         disk, rng, world = self._node.disk, self._world.rng, self._world
         content = self._content(f"save {path!r} slowly")
         pieces = [content[at : at + len(content) // 3 + 1] for at in range(0, len(content), len(content) // 3 + 1)]
         files: list[MemoryFile] = []
 
         def begin() -> None:
-            files.append(disk.hold(path))
+            files.append(disk.hold(renamed))
             files[0].truncate(0)
             self._written(files[0], Urgency.WRITING)
 
@@ -177,6 +177,9 @@ class User:
 
         steps: list[Callable[[], None]] = [begin, *(partial(go_on, piece) for piece in pieces), end]
         at = 0
+        if renamed != path:
+            world.at(at, self._try, f"renames {path!r}", lambda: disk.move(path, renamed))
+            at = rng.choice([0, 300, 1_000])
         for step in steps:
             world.at(at, self._try, f"saves {path!r} slowly", step)
             at += rng.choice([3_000, 150_000, 400_000, 1_500_000])

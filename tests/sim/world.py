@@ -61,6 +61,7 @@ class World:
         self.excused: set[bytes] = set()  # tokens that a user destroyed
         self.taken: set[tuple[bytes, bytes]] = set()  # (path, content) that a user had and took away
         self.saved: set[bytes] = set()  # names to which somebody saves just now
+        self.halves: set[bytes] = set()  # digests of what is half a save just now
         self.rejections = 0
         self.made = 0  # versions that were made, by all nodes together
         self.rejected: set[bytes] = set()  # paths of which somebody said that what a node did to them was not meant

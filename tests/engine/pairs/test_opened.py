@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -25,12 +26,12 @@ def start(content: bytes = OLD) -> Pair:
     return pair
 
 
-def wait(pair: Pair, ms: int) -> set[bytes | None]:
+def wait(pair: Pair, ms: int, path: bytes = b"f") -> set[bytes | None]:
     """Returns what the other node has had meanwhile."""
     seen = set()
     for _ in range(ms // 10):
         pair.step()
-        seen.add(pair.two.disk.content(b"f"))
+        seen.add(pair.two.disk.content(path))
     return seen
 
 
@@ -49,6 +50,30 @@ def cut(node: OneNode) -> MemoryFile:
 def close(node: OneNode, file: MemoryFile) -> None:
     file.close()
     node.inbox.append(Touched(b"f", Urgency.NOW))
+
+
+def renamed(node: OneNode) -> bytes:
+    node.disk.move(b"f", b"g")
+    node.inbox.append(Moved(b"f", b"g", False))
+    return b"g"
+
+
+def moved_in(node: OneNode) -> bytes:
+    node.disk.write(b"f", b"other" * 50_000, replace=True)
+    node.inbox.append(Touched(b"f", Urgency.ARRIVED))
+    return b"f"
+
+
+def set_mode(node: OneNode) -> bytes:
+    node.disk.chmod(b"f", 0o600)
+    node.inbox.append(Touched(b"f", Urgency.ATTRIBUTES))
+    return b"f"
+
+
+def saved(node: OneNode) -> bytes:
+    node.disk.write(b"f", b"other" * 50_000)
+    node.inbox.append(Touched(b"f", Urgency.NOW))
+    return b"f"
 
 
 def kept(node: OneNode) -> list[bytes]:
@@ -167,3 +192,78 @@ def test_a_new_file_that_is_open_and_empty_waits_for_its_first_bytes_for_a_while
     wrote(pair.one, file, b"first")
     wait(pair, 1_200)
     assert pair.two.disk.content(b"f") == b"first"
+
+
+@pytest.mark.parametrize("event", [renamed, moved_in, set_mode, saved], ids=lambda event: event.__name__)
+@pytest.mark.parametrize(("old", "new"), [(OLD, NEW), (b"old " * 500, b"new " * 600)])
+@pytest.mark.parametrize("late_ms", [20, 80])
+def test_what_is_cut_right_after_an_event_is_never_empty_elsewhere(
+    event: Callable[[OneNode], bytes], old: bytes, new: bytes, late_ms: int
+) -> None:
+    """The look that the event causes is faster than the event that tells that the file is open."""
+    pair = start(old)
+    path = event(pair.one)
+    file = pair.one.disk.hold(path)
+    file.truncate(0)
+    whole = {None, old, b"other" * 50_000, new}
+    assert wait(pair, late_ms, path) <= whole
+    for piece in (b"", new[: len(old) // 3], new[len(old) // 3 :]):
+        file.write(file.stat().size, piece)
+        pair.one.inbox.append(Touched(path, Urgency.WRITING))
+        assert wait(pair, 400, path) <= whole
+    file.close()
+    pair.one.inbox.append(Touched(path, Urgency.NOW))
+    assert wait(pair, 300, path) <= whole
+    assert pair.two.disk.content(path) == new, "it comes as soon as it is closed"
+    assert not {version.size for version in pair.two.index.versions()} - {len(old), 250_000}
+
+
+@pytest.mark.parametrize("event", [renamed, moved_in, set_mode, saved], ids=lambda event: event.__name__)
+def test_what_is_cut_and_closed_without_any_content_comes_at_once(event: Callable[[OneNode], bytes]) -> None:
+    pair = start()
+    path = event(pair.one)
+    file = pair.one.disk.hold(path)
+    file.truncate(0)
+    file.close()
+    wait(pair, 100, path)
+    assert pair.two.disk.content(path) == b""
+
+
+def test_a_log_that_is_cut_while_its_program_has_it_open_comes_soon() -> None:
+    """As `logrotate` does it with `copytruncate`: who cuts it closes it at once; who writes it never does."""
+    pair = start()
+    pair.one.disk.hold(b"f")
+    file = pair.one.disk.hold(b"f")
+    file.truncate(0)
+    close(pair.one, file)
+    wait(pair, 300)
+    assert pair.two.disk.content(b"f") == b""
+
+
+def test_a_file_that_was_cut_while_the_node_did_not_run_waits_for_its_close() -> None:
+    pair = start()
+    file = pair.one.disk.hold(b"f")
+    file.truncate(0)
+    pair.restart(pair.one)
+    assert pair.two.disk.content(b"f") == OLD
+    file.write(0, NEW)
+    close(pair.one, file)
+    wait(pair, 300)
+    assert pair.two.disk.content(b"f") == NEW
+
+
+def test_a_close_that_comes_while_the_look_is_on_its_way_ends_the_wait_without_leases() -> None:
+    """Where the system does not tell who has a file open, the events of the watcher decide."""
+    pair = start()
+    file = cut(pair.one)
+    closes = iter([True])
+
+    def is_closed(path: bytes) -> bool:
+        if next(closes, False):
+            file.write(0, NEW)
+            close(pair.one, file)
+        return False
+
+    pair.one.disk.is_closed = is_closed
+    wait(pair, 1_000)
+    assert pair.two.disk.content(b"f") == NEW
