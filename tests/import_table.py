@@ -371,7 +371,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "security.process": set(),
     "security.frames": set(),
     "security.keeper": {"security.files", "security.store"},
-    "security.inviting": {"security.frames", "security.keeper", "utils"},
+    "security.inviting": {"config", "security.frames", "security.keeper", "utils"},
     "security.joining": {"config", "security.files", "security.frames", "security.store"},
     "security.meeting": {"security.frames", "security.keeper"},
     "security.invitations": {"security.inviting"},
@@ -578,7 +578,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.inviting": {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "network.control", "reporting.log"),
         *("reporting.output", "reporting.shell", "security.alone", "security.files", "security.invitations"),
-        *("security.inviting", "security.joining", "security.listing", "security.process"),
+        *("security.inviting", "security.joining", "security.listing", "security.process", "security.store"),
     },
     "cli.members": {
         *("cli.dialogue", "config", "network.control", "reporting.log", "reporting.output", "security.alone"),

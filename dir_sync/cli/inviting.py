@@ -189,6 +189,7 @@ def join(argv: list[str]) -> int:
         node["broadcast_port"] if node else given.broadcast_port,
         given.peer,
         None if given.yes else given.folder,
+        node["folder_name"] if node else config.FOLDER_NAME,
     )
     if ask_node(folder, {"command": "reload"}) is None:
         say(f"{words}; to start: {shell.command(given.folder)}")
@@ -224,14 +225,17 @@ def join_by(
     when it has files. ConfigError."""
     from dir_sync.core.pairing import Code, CodeError
     from dir_sync.folder import state
-    from dir_sync.security import files
+    from dir_sync.security import files, store
     from dir_sync.security.joining import Declined, inviters
     from dir_sync.security.joining import join as join_at
     from dir_sync.security.process import keep_out_of_dumps
 
     keep_out_of_dumps()
-    if files.is_closed(folder):
-        raise ConfigError(f"{show(os.fsencode(folder))} belongs to a closed mesh already: leave that one first")
+    if files.is_closed(folder) and (kept := store.load(folder)) is not None and kept.removal is None:
+        raise ConfigError(
+            f"{show(os.fsencode(folder))} belongs to a closed mesh already: leave that one first,"
+            f" {shell.command('leave', folder)}"
+        )
     try:
         code = Code.parse(text)
     except CodeError as error:
@@ -249,11 +253,12 @@ def join_by(
             kept, host = join_at(folder, code, name, where, agree if count else None)
         except Declined:
             raise ConfigError("not joined") from None
-    members = len({*kept.membership.everybody(), kept.membership.me})
-    words = f"joined the closed mesh {kept.key.fingerprint} of {host.name}: {kept.key.role.words}, {how_many(members, 'member')}"
+    words = f"joined the closed mesh {kept.key.fingerprint} of {host.name}: {kept.key.role.words},"
+    words += f" {how_many(kept.membership.count, 'member')}"
     if host.folder != folder_name:
         words += (
-            f". There the folder is called {host.folder}: start this node with --folder {shell.quoted(host.folder)}"
+            f". There the folder is called {host.folder}, and here {folder_name}: start this node with --folder"
+            f" {shell.quoted(host.folder)}"
         )
     return words
 

@@ -55,11 +55,11 @@ def members(argv: list[str]) -> int:
     say(
         f"closed mesh {answer['fingerprint']}, generation {answer['generation']}, {how_many(answer['count'], 'member')}"
     )
-    rows = [("NAME", "ROLE", "SINCE", "LET IN BY", "NOW", "IDENTITY")]
+    rows = [("NAME", "ROLE", "SINCE", "LET IN BY", "LAST SEEN HERE", "IDENTITY")]
     for one in answer["members"]:
-        now = "this machine" if one["me"] else "connected" if one["on"] else "not connected"
+        seen = "this machine" if one["me"] else "connected" if one["on"] else _moment(one["seen_s"])
         rows.append(
-            (one["name"], _ROLES[one["role"]], _day(one["since_s"]), one["by"] or "-", now, one["identity"][:8])
+            (one["name"], _ROLES[one["role"]], _day(one["since_s"]), one["by"] or "-", seen, one["identity"][:8])
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -78,7 +78,7 @@ def _members(folder: str) -> Answer:
     from dir_sync.security.listing import key_words, members_words
 
     with _kept(folder, keeping) as keeper:
-        return {"members": members_words(keeper, frozenset()), **key_words(keeper)}
+        return {"members": members_words(keeper, frozenset(), int(time.time())), **key_words(keeper)}
 
 
 @contextmanager
@@ -93,6 +93,10 @@ def _kept(folder: str, keeping: Callable[..., Any]) -> Iterator[Keeper]:
 
 def _day(since_s: int) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(since_s)) if since_s else "-"
+
+
+def _moment(seen_s: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seen_s)) if seen_s else "never"
 
 
 # --- remove -------------------------------------------------------------------------------------------------------------
@@ -110,15 +114,21 @@ def remove(argv: list[str]) -> int:
     )
     parser.add_argument("names", metavar="NAME", nargs="+", help="as 'members' lists it: the name, or the beginning of the"
                         " identity")  # fmt: skip
+    parser.add_argument("--keep", metavar="NAME", action="append", default=[],
+                        help="it stays, and nobody is asked about it; may be given several times")  # fmt: skip
     add_yes(parser)
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
     before = _members(folder)
     everybody: list[Answer] = before["members"]
     lost = [_named(everybody, name) for name in given.names]
-    stay, more = _who_stays(everybody, lost, given.yes)
-    gone = listed([one["name"] for one in [*lost, *more]])
-    agree(f"{_staying(stay)} {gone} will get nothing more.", given.yes)
+    kept = [_named(everybody, name) for name in given.keep]
+    if any(one in lost for one in kept):
+        raise ConfigError("the same machine is to be removed and to be kept", config.USAGE)
+    stay, more = _who_stays(everybody, lost, kept, given.yes)
+    agree(f"{_staying(stay)} {listed([one['name'] for one in [*lost, *more]])} will get nothing more.", given.yes)
+    if given.yes:
+        _say_what_yes_decided([one for one in stay if one not in kept], more)
     wish = {"lost": [one["identity"] for one in [*lost, *more]], "stay": [one["identity"] for one in stay]}
     answer = ask_node(folder, {"command": "remove", **wish})
     if answer is None:
@@ -164,10 +174,32 @@ def _named(everybody: list[Answer], name: str) -> Answer:
     return found[0]
 
 
-def _who_stays(everybody: list[Answer], lost: list[Answer], yes: bool) -> tuple[list[Answer], list[Answer]]:
+def _say_what_yes_decided(stay: list[Answer], gone: list[Answer]) -> None:
+    """With --yes: whom a person would have been asked about, and what was done."""
+    for one in gone:
+        short = one["identity"][:8]
+        say(f"{one['name']} ({short}) is left out, too: {_why_it_goes(one)}; to keep it: --keep {short}")
+    for one in stay:
+        if not one["me"] and not one["is_listed"] and not one["by_identity"]:
+            say(f"{one['name']} ({one['identity'][:8]}) came with the key itself, not with a code, and stays: if nobody knows it,"
+                " remove it, too")  # fmt: skip
+
+
+def _why_it_goes(one: Answer) -> str:
+    if one["is_forgotten"]:
+        return "it came with the key itself, and was not seen for 90 days"
+    if one["is_met"] or one["is_listed"]:
+        return f"it was let in by {one['by']}"
+    return "this machine has never met it"
+
+
+def _who_stays(
+    everybody: list[Answer], lost: list[Answer], kept: list[Answer], yes: bool
+) -> tuple[list[Answer], list[Answer]]:
     """Who keeps belonging to the mesh, and who goes besides those that were named: by default, whom these let in. Who let
     somebody in is hearsay, and a thief may lie about it, unless this machine did, or the key was made for that one: a person
-    is asked about all others."""
+    is asked about all others. With `yes` nobody is asked, and who was never met here goes: anybody with the key can tell of
+    machines that do not exist, and collect the new key for them."""
     me = next((one["identity"] for one in everybody if one["me"]), "")
     gone = {one["identity"] for one in lost}
     while more := {one["identity"] for one in everybody if one["by_identity"] in gone and not one["me"]} - gone:
@@ -177,9 +209,14 @@ def _who_stays(everybody: list[Answer], lost: list[Answer], yes: bool) -> tuple[
     for one in everybody:
         if one in lost:
             continue
+        if one in kept or one["me"]:
+            stay.append(one)
+            continue
         goes = one["identity"] in gone
         is_proved = one["is_listed"] or one["by_identity"] == me
-        if not yes and not one["me"] and (goes or not is_proved):
+        if yes:
+            goes = goes or (not is_proved and (not one["is_met"] or one["is_forgotten"]))
+        elif goes or not is_proved:
             came = (
                 f"was let in by {one['by']}" + ("" if goes or is_proved else ", as others say")
                 if one["by_identity"]

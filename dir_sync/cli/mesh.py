@@ -12,7 +12,7 @@ import json
 import os
 
 from dir_sync import config
-from dir_sync.cli.dialogue import has_terminal, is_agreed
+from dir_sync.cli.dialogue import ask_node, has_terminal, is_agreed
 from dir_sync.cli.parser import command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import SECRET_BYTES, MeshKey
@@ -85,11 +85,11 @@ def leave(argv: list[str]) -> int:
     """``leave DIR``: the folder is open again."""
     parser = command_parser(
         "leave",
-        "Forget the key of DIR on this machine. At its next start, a node for DIR is open: anyone on this LAN can join the"
-        " folder. The files in DIR stay. No node may be running for DIR.",
+        "Forget the key of DIR on this machine. From then on DIR is open, also for a node that runs: anyone on this LAN can join"
+        " the folder. The files in DIR stay. A machine that was removed needs no 'leave' to come back: 'join' is enough.",
         "leave ~/shared",
         "leave ~/shared --yes",
-        more="exit codes: 0 DIR is open; 1 it was open already, a node is running, or the answer was no",
+        more="exit codes: 0 DIR is open; 1 it was open already, a node runs with --key-file, or the answer was no",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs; needs --yes")
@@ -100,25 +100,33 @@ def leave(argv: list[str]) -> int:
     if not files.is_closed(folder):
         raise ConfigError(f"{show(os.fsencode(folder))} belongs to no closed mesh")
     marker = files.marker_of(folder)
+    runs = ask_node(folder, {"command": "mesh"}) is not None
+    which = f"the closed mesh {marker}" if marker else "its closed mesh"
+    when = "at once" if runs else "at the next start"
+    question = (
+        f"{show(os.fsencode(folder))} leaves {which}: its key is forgotten on this machine, and {when} anyone on this LAN can"
+        " join the folder."
+    )
+    if not given.yes and not _agrees(question):
+        say("nothing was changed")
+        return config.ENVIRONMENT
+    if ask_node(folder, {"command": "leave"}) is None:
+        _forget(folder)
+    if given.json:
+        say(json.dumps({"folder": show(os.fsencode(folder)), "left": marker or ""}))
+    else:
+        say(f"{show(os.fsencode(folder))} is open {'now' if runs else 'from its next start on'}")
+    return config.OK
+
+
+def _forget(folder: str) -> None:
+    """Without a node."""
     lock = state.lock(os.fsencode(folder))
     try:
-        which = f"the closed mesh {marker}" if marker else "its closed mesh"
-        question = (
-            f"{show(os.fsencode(folder))} leaves {which}: its key is forgotten on this machine, and at the next start anyone"
-            " on this LAN can join the folder."
-        )
-        if not given.yes and not _agrees(question):
-            say("nothing was changed")
-            return config.ENVIRONMENT
         store.forget(folder)  # before the mark: a folder that is marked and has no key stays closed
         files.remove_marker(folder)
     finally:
         os.close(lock)
-    if given.json:
-        say(json.dumps({"folder": show(os.fsencode(folder)), "left": marker or ""}))
-    else:
-        say(f"{show(os.fsencode(folder))} is open from its next start on")
-    return config.OK
 
 
 def _agrees(question: str) -> bool:

@@ -34,6 +34,8 @@ NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people
 FOLDERS_MAX = 64  # folders in one hello
 MEMBERS_MAX = 1024  # of a closed mesh; a member may add others, and each costs every member some memory
+REMOVED_MAX = 1024  # of whom a key knows that they were removed
+GENERATIONS_AHEAD_MAX = 256  # of a new key before ours: who has missed more than 8 keys is not given one at all
 SIGNATURE_BYTES_MAX = FRAME_BYTES_MAX - 4 * KIB  # fits one attachment
 BEACON_BYTES_MAX = 512  # never fragmented, even with an MTU of 576
 

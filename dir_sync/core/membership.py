@@ -7,54 +7,56 @@ In:   a Membership, and what a peer has shown on a sealed link: its identity, it
 Out:  a Meeting: what to do with it; a Membership that has changed; the charter of a new key.
 Rule: each side decides by itself. A key goes only to the identities on its own list.
 
-May import of core: limits, model. Used by: pairing, security, cli.
+Rule: no number that a peer names, and no list, can use up what this machine needs to make a key of its own.
+
+May import of core: limits. Used by: charters, pairing, rekeying, security, cli.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from dir_sync.core import limits
-from dir_sync.core.model import PeerError
 
 __all__ = [
+    "GENERATIONS_AHEAD_MAX",
+    "GENERATION_MAX",
     "MEMBERS_MAX",
     "OLDER_GATES_MAX",
+    "REMOVED_MAX",
     "ROLES",
     "Charter",
     "Gate",
     "Meeting",
     "Member",
     "Membership",
-    "charter_from_json",
-    "charter_to_json",
-    "gates_from_json",
-    "gates_to_json",
+    "has_room",
     "heard_of",
+    "is_forgotten",
     "is_new_key_good",
     "leave_out",
     "let_in_by",
     "meet",
-    "members_from_json",
-    "members_to_json",
     "merged",
     "met",
     "role_to_give",
+    "seen",
     "taken",
 ]
 
 ROLES: Final = ("ro", "rw")  # read-only, read-write: each has what those before it have
 MEMBERS_MAX: Final = limits.MEMBERS_MAX
+REMOVED_MAX: Final = limits.REMOVED_MAX
 OLDER_GATES_MAX: Final = 8
 GENERATION_MAX: Final = 2**31 - 1
-_SECONDS_MAX: Final = 2**40
+GENERATIONS_AHEAD_MAX: Final = limits.GENERATIONS_AHEAD_MAX
+_CLOCK_SANE_S: Final = limits.CLOCK_SANE_NS // 10**9
+FORGOTTEN_AFTER_S: Final = 90 * 86_400  # who came by the key alone and was not seen for so long gives way first
 
-_is_identity = re.compile("[0-9a-f]{32}").fullmatch
-_is_key_id = re.compile("[0-9a-f]{32}").fullmatch
+T = TypeVar("T")
 
 
 class Member(NamedTuple):
@@ -95,14 +97,22 @@ class Membership:
     me: str  # our identity
     role: str
     charter: Charter
-    older: tuple[Gate, ...] = ()  # newest first
+    older: tuple[Gate, ...] = ()  # those of our own last keys first
     met: Mapping[str, Member] = field(default_factory=dict)  # seen here, with this very key, by identity
     told: Mapping[str, Member] = field(default_factory=dict)  # hearsay, for people
+    seen: Mapping[str, int] = field(
+        default_factory=dict
+    )  # when each was here last (Unix time, our own clock), by identity
 
     def everybody(self) -> dict[str, Member]:
         """All of whom this member knows or has heard, without those who were removed."""
         known = {**self.told, **self.met, **self.charter.members}
         return {identity: one for identity, one in known.items() if identity not in self.charter.removed}
+
+    @property
+    def count(self) -> int:
+        """How many belong to the mesh, as far as this member knows, with itself."""
+        return len({*self.everybody(), self.me})
 
     def known_role(self, identity: str) -> str | None:
         """The role of a peer that this member itself knows: on the list, or met. None: it does not know it."""
@@ -173,11 +183,12 @@ def role_to_give(mine: Membership, peer: str) -> str | None:
 
 def is_new_key_good(mine: Membership, peer: str, charter: Charter) -> bool:
     """Whether the key that a peer hands over takes the place of ours: a later one, for us, not against the peer itself,
-    and against everybody against whom ours was made."""
+    and for nobody against whom ours was made. A generation far above ours is none that people have made: whoever took it
+    would have no number left for a key of its own."""
     return (
         _may_hand_over(mine, peer)
-        and charter.generation > mine.charter.generation
-        and charter.removed >= mine.charter.removed
+        and 0 < charter.generation - mine.charter.generation <= GENERATIONS_AHEAD_MAX
+        and mine.charter.removed.isdisjoint(charter.members.keys() - charter.removed)
         and mine.me in charter.members
         and mine.me not in charter.removed
         and peer not in charter.removed
@@ -185,14 +196,25 @@ def is_new_key_good(mine: Membership, peer: str, charter: Charter) -> bool:
 
 
 def merged(mine: Membership, peer: str, theirs: Charter, key: str) -> Charter | None:
-    """The charter of a new key `key` for all that stand on both lists. None if one of the two would not be among them."""
+    """The charter of a new key `key` for all that stand on both lists. None if one of the two would not be among them, or
+    would not take it."""
+    if abs(theirs.generation - mine.charter.generation) >= GENERATIONS_AHEAD_MAX:
+        return None
     removed = mine.charter.removed | theirs.removed
     members = _on_both(mine.charter.members, theirs.members)
     members = {identity: one for identity, one in members.items() if identity not in removed}
     if mine.me not in members or peer not in members:
         return None
     generation = max(mine.charter.generation, theirs.generation) + 1
-    return Charter(generation, key, members, removed) if generation <= GENERATION_MAX else None
+    return Charter(generation, key, members, _removed(mine, theirs.removed)) if generation <= GENERATION_MAX else None
+
+
+def _removed(mine: Membership, more: frozenset[str]) -> frozenset[str]:
+    """Those who were removed before, and `more`. If they are too many, those of whom we never knew are left out first. That
+    gives them nothing: a key goes to who is on its list."""
+    known = mine.everybody()
+    both = sorted(mine.charter.removed | more, key=lambda one: (one not in known, one not in mine.charter.removed, one))
+    return frozenset(both[:REMOVED_MAX])
 
 
 def _on_both(mine: Mapping[str, Member], theirs: Mapping[str, Member]) -> dict[str, Member]:
@@ -206,48 +228,105 @@ def _on_both(mine: Mapping[str, Member], theirs: Mapping[str, Member]) -> dict[s
 
 def taken(mine: Membership, charter: Charter, secret: bytes, older: Iterable[Gate]) -> Membership:
     """`mine` with a new key. `secret`: the gate of the key that it replaces. `older`: those that came with the new one.
-    Who was met with the old key only is not known any more."""
-    gates = {gate.key: gate for gate in [*older, *mine.older]}
-    gates[mine.charter.key] = Gate(mine.charter.generation, mine.charter.key, secret)
-    gates.pop(charter.key, None)
-    kept = sorted(gates.values(), key=lambda gate: (-gate.generation, gate.key))[:OLDER_GATES_MAX]
+    Who was met with the old key only is not known any more. Who was removed stays removed."""
     role = charter.members[mine.me].role if mine.me in charter.members else mine.role
-    return replace(mine, role=role, charter=charter, older=tuple(kept), met=_still_met(mine, charter), told={})
+    return replace(
+        mine,
+        role=role,
+        charter=replace(charter, removed=_removed(mine, charter.removed)),
+        older=_gates(mine, charter, secret, older),
+        met=_of(mine.met, charter.members),
+        told={},
+        seen=_of(mine.seen, charter.members),
+    )
 
 
-def _still_met(mine: Membership, charter: Charter) -> dict[str, Member]:
-    return {identity: one for identity, one in mine.met.items() if identity in charter.members}
+def _gates(mine: Membership, charter: Charter, secret: bytes, came: Iterable[Gate]) -> tuple[Gate, ...]:
+    """First those of our own last keys: no gate takes their places that only came with the new key. It may be made up, and
+    then nobody who was away would be met any more."""
+    own = [Gate(mine.charter.generation, mine.charter.key, secret), *mine.older]
+    newer = [gate for gate in [*own, *came] if gate.generation < charter.generation]
+    newer.sort(key=lambda gate: (-gate.generation, gate.key))
+    kept: dict[str, Gate] = {}
+    for gate in [*own[: OLDER_GATES_MAX // 2], *newer]:
+        if gate.key != charter.key and len(kept) < OLDER_GATES_MAX:
+            kept.setdefault(gate.key, gate)
+    return tuple(kept.values())
 
 
-def met(mine: Membership, peer: Member) -> Membership:
-    """`peer` was here with our key, and has proved its role. What others said of it before, such as who let it in, stays
-    beside that."""
+def _of(known: Mapping[str, T], identities: Iterable[str]) -> dict[str, T]:
+    return {identity: known[identity] for identity in identities if identity in known}
+
+
+def met(mine: Membership, peer: Member, at_s: int = 0) -> Membership:
+    """`peer` is here with our key, and has proved its role. What others said of it before, such as who let it in, stays
+    beside that. `at_s`: the time now. If there is no room, hearsay gives way, and then who came by the key alone."""
     if peer.identity in (mine.me, *mine.charter.removed):
         return mine
     before = mine.met.get(peer.identity) or mine.told.get(peer.identity) or mine.charter.members.get(peer.identity)
     if before is not None:
         peer = peer._replace(since_s=before.since_s or peer.since_s, by=before.by or peer.by)
-    if mine.met.get(peer.identity) == peer:
-        return mine
-    seen = {*mine.charter.members, *mine.met}
-    if peer.identity not in seen and len(seen) >= MEMBERS_MAX:
-        return mine
-    if before is None and len(mine.everybody()) >= MEMBERS_MAX:  # hearsay gives way to who is here
-        told = [one for identity, one in mine.told.items() if identity not in seen]
+    known = {*mine.charter.members, *mine.met, mine.me}
+    if peer.identity not in known and len(known) >= MEMBERS_MAX:
+        giving_way = _gives_way(mine, at_s, is_wanted=peer.by == mine.me)
+        if giving_way is None:
+            return mine
+        mine = _without(mine, giving_way)
+    elif before is None and mine.count >= MEMBERS_MAX:
+        told = [one for identity, one in mine.told.items() if identity not in known]
         mine = replace(mine, told={one.identity: one for one in told[1:]})
-    return replace(mine, met={**mine.met, peer.identity: peer})
+    return seen(replace(mine, met={**mine.met, peer.identity: peer}), peer.identity, at_s)
+
+
+def seen(mine: Membership, identity: str, at_s: int) -> Membership:
+    """That member is here, or was until now."""
+    if at_s <= 0 or identity not in {*mine.met, *mine.charter.members}:
+        return mine
+    return replace(mine, seen={**mine.seen, identity: at_s})
+
+
+def is_forgotten(mine: Membership, identity: str, now_s: int) -> bool:
+    """True for who came by the key alone, stands on no list, and was not here for a long time."""
+    last = mine.seen.get(identity, 0)
+    return _came_alone(mine, identity) and last >= _CLOCK_SANE_S and now_s - last > FORGOTTEN_AFTER_S
+
+
+def _came_alone(mine: Membership, identity: str) -> bool:
+    one = mine.met.get(identity)
+    return one is not None and not one.by and identity not in mine.charter.members
+
+
+def _gives_way(mine: Membership, now_s: int, is_wanted: bool) -> str | None:
+    """Who gives up its place: of those that came by the key alone the one that was not here for longest. `is_wanted`: a
+    person here lets somebody in by a code, who comes before them even if they were here lately."""
+    alone = [one for one in mine.met if _came_alone(mine, one)]
+    first = min(alone, key=lambda one: (mine.seen.get(one, 0), one), default=None)
+    return first if first is not None and (is_wanted or is_forgotten(mine, first, now_s)) else None
+
+
+def _without(mine: Membership, identity: str) -> Membership:
+    def rest(known: Mapping[str, T]) -> dict[str, T]:
+        return {one: value for one, value in known.items() if one != identity}
+
+    return replace(mine, met=rest(mine.met), seen=rest(mine.seen))
+
+
+def has_room(mine: Membership) -> bool:
+    """True if one more can be let in by a code."""
+    return len({*mine.charter.members, *mine.met, mine.me}) < MEMBERS_MAX or _gives_way(mine, 0, True) is not None
 
 
 def heard_of(mine: Membership, members: Iterable[Member]) -> Membership:
     """A peer with our key has told of these. People see them; no key is given to them for that."""
     told = dict(mine.told)
-    known = mine.everybody()
+    known = {*mine.everybody(), mine.me}
     for one in members:
-        if one.identity == mine.me or one.identity in mine.charter.removed or one.identity in known:
+        if one.identity in mine.charter.removed or one.identity in known:
             continue
-        if len(known) + len(told) >= MEMBERS_MAX:
+        if len(known) >= MEMBERS_MAX:
             break
-        told[one.identity] = one
+        known.add(one.identity)
+        told[one.identity] = one._replace(by="") if one.by == mine.me else one  # we know best whom we have let in
     return mine if told == dict(mine.told) else replace(mine, told=told)
 
 
@@ -257,11 +336,12 @@ def leave_out(
     """The charter of a new key `key`, made by a person here against the identities `lost`, for `members` and ourselves.
     `own`: what is written down of ourselves."""
     known = mine.everybody()
-    removed = mine.charter.removed | frozenset(lost) - {mine.me}
-    chosen = {identity for identity in members if identity in known} | {mine.me}
+    gone = frozenset(lost) - {mine.me}
+    confirmed = {*mine.charter.members, *mine.met}
+    others = sorted((known.keys() & members) - gone - {mine.me}, key=lambda one: (one not in confirmed, one))
     known[mine.me] = own or known.get(mine.me) or Member(mine.me, "unnamed", mine.role)
-    listed = {identity: known[identity] for identity in sorted(chosen - removed)}
-    return Charter(mine.charter.generation + 1, key, listed, removed)
+    listed = {identity: known[identity] for identity in sorted([*others[: MEMBERS_MAX - 1], mine.me])}
+    return Charter(mine.charter.generation + 1, key, listed, _removed(mine, gone))
 
 
 def let_in_by(mine: Membership, lost: Iterable[str]) -> frozenset[str]:
@@ -273,95 +353,3 @@ def let_in_by(mine: Membership, lost: Iterable[str]) -> frozenset[str]:
         if not more:
             return frozenset(found - set(lost))
         found |= more
-
-
-# --- as JSON: in the key's file, and in messages of peers ----------------------------------------------------------------
-
-
-def charter_to_json(charter: Charter) -> dict[str, Any]:
-    return {
-        "generation": charter.generation,
-        "key": charter.key,
-        "members": members_to_json(charter.members.values()),
-        "removed": sorted(charter.removed),
-    }
-
-
-def charter_from_json(fields: Any) -> Charter:
-    """PeerError if it is not what `charter_to_json` makes."""
-    if type(fields) is not dict:
-        raise PeerError("charter is missing or wrong")
-    removed = fields.get("removed")
-    if type(removed) is not list or len(removed) > MEMBERS_MAX:
-        raise PeerError("removed is missing or wrong")
-    members = members_from_json(fields.get("members"))
-    return Charter(
-        _number(fields.get("generation"), "generation", 1, GENERATION_MAX),
-        _key_id(fields.get("key")),
-        {one.identity: one for one in members},
-        frozenset(_identity(one) for one in removed),
-    )
-
-
-def members_to_json(members: Iterable[Member]) -> list[list[Any]]:
-    return [list(one) for one in sorted(members)]
-
-
-def members_from_json(value: Any) -> list[Member]:
-    """PeerError if it is not what `members_to_json` makes."""
-    if type(value) is not list or len(value) > MEMBERS_MAX:
-        raise PeerError("members is missing or wrong")
-    return [_member(one) for one in value]
-
-
-def gates_to_json(gates: Iterable[Gate]) -> list[list[Any]]:
-    return [[gate.generation, gate.key, gate.secret.hex()] for gate in gates]
-
-
-def gates_from_json(value: Any) -> tuple[Gate, ...]:
-    """PeerError if it is not what `gates_to_json` makes."""
-    if type(value) is not list or len(value) > OLDER_GATES_MAX:
-        raise PeerError("older is missing or wrong")
-    return tuple(_gate(one) for one in value)
-
-
-def _gate(value: Any) -> Gate:
-    if type(value) is not list or len(value) != 3:
-        raise PeerError("older is missing or wrong")
-    generation, key, secret = value
-    if type(secret) is not str or not re.fullmatch("[0-9a-f]{64}", secret):
-        raise PeerError("older is missing or wrong")
-    return Gate(_number(generation, "generation", 1, GENERATION_MAX), _key_id(key), bytes.fromhex(secret))
-
-
-def _member(value: Any) -> Member:
-    if type(value) is not list or len(value) != 5:
-        raise PeerError("members is missing or wrong")
-    identity, name, role, since_s, by = value
-    if role not in ROLES or (by != "" and not (type(by) is str and _is_identity(by))):
-        raise PeerError("members is missing or wrong")
-    return Member(_identity(identity), _name(name), role, _number(since_s, "since", 0, _SECONDS_MAX), by)
-
-
-def _identity(value: Any) -> str:
-    if type(value) is not str or not _is_identity(value):
-        raise PeerError("identity is missing or wrong")
-    return value
-
-
-def _key_id(value: Any) -> str:
-    if type(value) is not str or not _is_key_id(value):
-        raise PeerError("key is missing or wrong")
-    return value
-
-
-def _name(value: Any) -> str:
-    if type(value) is not str or not 1 <= len(value) <= limits.NAME_CHARS_MAX or not value.isprintable():
-        raise PeerError("name is missing or wrong")
-    return value
-
-
-def _number(value: Any, what: str, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise PeerError(f"{what} is missing or wrong")
-    return value

@@ -21,11 +21,7 @@ from typing import Any, Final, NamedTuple
 from spake2 import SPAKE2_A, SPAKE2_B
 
 from dir_sync.core import base32, limits
-from dir_sync.core.keys import KeyTextError, MeshKey, Role, identity_of
-from dir_sync.core.membership import (
-    Charter,
-    Gate,
-    Member,
+from dir_sync.core.charters import (
     charter_from_json,
     charter_to_json,
     gates_from_json,
@@ -33,6 +29,8 @@ from dir_sync.core.membership import (
     members_from_json,
     members_to_json,
 )
+from dir_sync.core.keys import KeyTextError, MeshKey, Role, identity_of
+from dir_sync.core.membership import Charter, Gate, Member
 from dir_sync.core.model import PeerError
 from dir_sync.core.noise import Cipher, Handshake, HandshakeError
 from dir_sync.core.strict_json import no_duplicates, no_such_number

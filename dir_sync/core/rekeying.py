@@ -18,22 +18,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dir_sync.core import limits
+from dir_sync.core.charters import charter_from_json, charter_to_json, gates_from_json, gates_to_json
 from dir_sync.core.keys import GENERATION_MAX, KeyTextError, MeshKey, Role
 from dir_sync.core.link_handshake import Another
-from dir_sync.core.membership import (
-    Gate,
-    Meeting,
-    Membership,
-    charter_from_json,
-    charter_to_json,
-    gates_from_json,
-    gates_to_json,
-    is_new_key_good,
-    meet,
-    merged,
-    role_to_give,
-    taken,
-)
+from dir_sync.core.membership import Gate, Meeting, Membership, is_new_key_good, meet, merged, role_to_give, taken
 from dir_sync.core.model import PeerError
 from dir_sync.core.strict_json import no_duplicates, no_such_number
 
@@ -41,6 +29,7 @@ __all__ = ["FRAME_BYTES_MAX", "Rekeying"]
 
 FRAME_BYTES_MAX: Final = 512 * limits.KIB
 _REMOVED: Final = "removed"
+_REFUSED: Final = "refused"
 
 
 class Rekeying:
@@ -54,6 +43,7 @@ class Rekeying:
         self._draw = draw
         self.verdict = meet(membership, peer.identity, peer.key, peer.gate)
         self.is_over = False
+        self.has_given = False  # our key: the other side may still say that it does not take it
         self.changed: tuple[MeshKey, Membership] | None = None  # what this machine has now
         self.was_removed = False  # it says that this machine was removed
 
@@ -76,14 +66,16 @@ class Rekeying:
     def on_frame(self, frame: bytes) -> list[bytes]:
         """The frames that answer that one. PeerError if it is none that may come now."""
         fields = _object(frame)
+        if self.has_given and (fields.get("type"), fields.get("reason")) == ("CLOSE", _REFUSED):
+            self.verdict = Meeting.DISPUTE
+            return []
         match fields.get("type"), self.verdict:
             case "CLOSE", _:
                 self.was_removed = fields.get("reason") == _REMOVED and self._is_known()
                 self.is_over = True
                 return []
             case "REKEY", Meeting.TAKE | Meeting.TELL:
-                self._take(fields)
-                return []
+                return self._take(fields)
             case "CHARTER", Meeting.MERGE:
                 return self._merge(fields)
         raise PeerError("a message that does not belong there")
@@ -103,9 +95,10 @@ class Rekeying:
         assert role is not None, "no key for somebody who is not on its list"
         given = key.read_only() if role == Role.READ_ONLY.value else key
         older = gates_to_json(membership.older)
+        self.has_given = True
         return _frame("REKEY", {"key": given.text, "charter": charter_to_json(membership.charter), "older": older})
 
-    def _take(self, fields: dict[str, Any]) -> None:
+    def _take(self, fields: dict[str, Any]) -> list[bytes]:
         charter, older = charter_from_json(fields.get("charter")), gates_from_json(fields.get("older"))
         text = fields.get("key")
         try:
@@ -114,12 +107,14 @@ class Rekeying:
             raise PeerError("a key that is none") from None
         if (key.id, key.generation) != (charter.key, charter.generation):
             raise PeerError("a key and a charter that do not belong together")
+        self.is_over = True
         if not is_new_key_good(self._mine, self._peer.identity, charter):
-            raise PeerError("a key that this machine must not take")
+            self.verdict = Meeting.DISPUTE
+            return [_frame("CLOSE", {"reason": _REFUSED})]
         if charter.members[self._mine.me].role != key.role.value:
             raise PeerError("a key of another role than its list has for this machine")
         self.changed = key, taken(self._mine, charter, self._key.gate.secret, older)
-        self.is_over = True
+        return []
 
     def _merge(self, fields: dict[str, Any]) -> list[bytes]:
         theirs, older = charter_from_json(fields.get("charter")), gates_from_json(fields.get("older"))

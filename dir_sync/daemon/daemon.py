@@ -72,6 +72,7 @@ class Daemon:
         self._inbox = Inbox(self._throttle)
         self._once = once or Once()
         self._opened = ExitStack()
+        self._has_left = False  # a person has left the closed mesh
         self.threads = Threads(end_share)
         try:
             self.share = Share(config, self._node_id.instance[:8], self._rng, self._inbox, self._throttle, self.threads)
@@ -85,7 +86,11 @@ class Daemon:
     @property
     def is_closed(self) -> bool:
         """True if the folder belongs to a closed mesh."""
-        return self._sealing is not None
+        return self._sealing is not None and not self._has_left
+
+    def _open_up(self) -> None:
+        self._has_left = True
+        self._end_share()
 
     @property
     def goes_over(self) -> bool:
@@ -178,6 +183,8 @@ class Daemon:
         )
         if self._sealing is not None:
             logger.info("%s", self._sealing.words)
+            if self._sealing.removal:
+                self._warn_once(self._sealing.removal)
         else:
             logger.info(
                 "the mesh is open: anyone on this LAN can join the folder '%s'; %s",
@@ -230,7 +237,7 @@ class Daemon:
             return status_of(config, node_id.value, self._manager.port, share, peers, mesh)
 
         peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce, self._sealing)
-        mesh_requests = MeshRequests(config, self._manager.port, peers, self._sealing, self._end_share)
+        mesh_requests = MeshRequests(config, self._manager.port, peers, self._sealing, self._end_share, self._open_up)
         requests = Requests(share, peers, inbox, status, mesh_requests)
         narrator = Narrator(config.folder, self._once)
         performer = Performer(share, peers, requests, narrator, inbox)

@@ -70,6 +70,9 @@ class Mesh(Protocol):
     def told(self, members: Members) -> None:
         """A member has sent its list of members."""
 
+    def parted(self, identity: str) -> None:
+        """No link with that member is left."""
+
     def may_write(self, member: Member) -> bool:
         """False: other nodes ignore its changes."""
 
@@ -304,6 +307,8 @@ class ConnectedPeers:
     def _remove(self, node: Node) -> None:
         """Forget a link, and the jobs that it asked for."""
         del self._links[node.replica]
+        if self._mesh is not None and node.member is not None and node.member.identity not in self.identities():
+            self._mesh.parted(node.member.identity)
         self._share.workers.leave(Flow(node.address, node.replica))
 
     def _complain(self, node: Node, text: str) -> None:

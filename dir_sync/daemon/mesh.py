@@ -7,6 +7,7 @@ Used by: daemon, requests.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "Linked", "MeshRequests"]
 
-COMMANDS = frozenset({"mesh", "close", "invite", "invitation", "uninvite", "members", "remove", "reload"})
+COMMANDS = frozenset({"mesh", "close", "invite", "invitation", "uninvite", "members", "remove", "leave", "reload"})
 _LASTS_S_MAX = 24 * 3600.0
 
 
@@ -49,15 +50,23 @@ class MeshRequests:
     """Engine thread only."""
 
     def __init__(
-        self, config: Config, port: int, links: Linked, mesh: Mesh | None, restart: Callable[[], None]
+        self,
+        config: Config,
+        port: int,
+        links: Linked,
+        mesh: Mesh | None,
+        restart: Callable[[], None],
+        open_up: Callable[[], None],
     ) -> None:
-        """`mesh`: of a closed node. `restart`: the node begins anew, with the key that counts then."""
+        """`mesh`: of a closed node. `restart`: the node begins anew, with the key that counts then. `open_up`: it begins anew
+        as an open one."""
         self._config = config
         self._port = port
         self._links = links
         self._keeper = None if mesh is None else mesh.keeper
         self._invitations = None if mesh is None else mesh.invitations
         self._restart = restart
+        self._open_up = open_up
 
     def answer(self, question: Answer) -> Answer:
         """ConfigError is the answer, too."""
@@ -81,8 +90,13 @@ class MeshRequests:
                 if self._invited_by(question.get("code")) is not None:
                     self._end_invitation()
                 return {}
+            case "leave":
+                return self._leave(keeper)
             case "members":
-                return {"members": members_words(keeper, self._links.identities()), **key_words(keeper)}
+                return {
+                    "members": members_words(keeper, self._links.identities(), int(time.time())),
+                    **key_words(keeper),
+                }
             case _:
                 return self._remove(keeper, question)
 
@@ -149,6 +163,14 @@ class MeshRequests:
     def _end_invitation(self) -> None:
         if self._invitations is not None:
             self._invitations.begin(None)
+
+    def _leave(self, keeper: Keeper) -> Answer:
+        if self._config.key_file is not None:
+            raise ConfigError("this node was started with --key-file, and would take that key again: stop it first")
+        self._end_invitation()
+        keeper.forget()
+        self._open_up()
+        return {}
 
     def _remove(self, keeper: Keeper, question: Answer) -> Answer:
         from dir_sync.security.founding import remove

@@ -67,6 +67,7 @@ def run(config: Config, ending: Ending) -> int:
                 wake.wait()
             finally:
                 daemon.stop()
+                was_closed = daemon.is_closed  # a person may have left the mesh
             if not daemon.goes_over:
                 once = None  # whatever ended it: people want to see how it begins anew
             trouble = daemon.threads.trouble

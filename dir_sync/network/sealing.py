@@ -32,7 +32,7 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, logger
 from dir_sync.security import store
 from dir_sync.security.admission import Mesh, admit
-from dir_sync.security.callers import Callers
+from dir_sync.security.callers import Callers, removal_words
 from dir_sync.security.invitations import Invitations
 from dir_sync.security.keeper import Keeper
 from dir_sync.security.process import has_aes, keep_out_of_dumps
@@ -63,8 +63,8 @@ class MeshSealing:
         self._credentials = mesh.credentials
         key = mesh.credentials.key
         self._status = MeshStatus(key.fingerprint, key.generation, key.role.value)
-        count = len({*mesh.membership.everybody(), mesh.membership.me})
-        self.words = f"{mesh.words}, {how_many(count, 'member')}"
+        self.words = f"{mesh.words}, {how_many(mesh.membership.count, 'member')}"
+        self._here: set[str] = set()  # identities of members that are connected; engine thread
         self._older = [key for key, _ in mesh.credentials.older]
         older = [GateKey(one.secret) for one in mesh.membership.older]
         self.presence = SealedPresence(
@@ -81,9 +81,18 @@ class MeshSealing:
             return self._status
         return replace(self._status, removed_by=show_text(removal.by), removed_s=removal.at_s)
 
+    @property
+    def removal(self) -> str:
+        """That this machine was removed, for people; "": nobody has said so."""
+        removal = self.keeper.removal
+        return "" if removal is None else removal_words(removal.by, self.keeper.folder)
+
     def stop(self) -> None:
-        """End the conversations with callers that are no members."""
+        """End the conversations with callers that are no members. No other thread runs any more."""
         self._callers.stop()
+        for identity in sorted(self._here):
+            self.parted(identity)
+        self._keep(self.keeper.finish)
 
     # --- links -------------------------------------------------------------------------------------------------------
 
@@ -132,18 +141,24 @@ class MeshSealing:
 
     def greeted(self, member: Member, name: str) -> Members:
         """A member has sent HELLO, with that name. Returns our list of members for it."""
+        self._here.add(member.identity)
         shown = name if name.isprintable() else f"member {member.identity[:8]}"
         self._keep(
             lambda: self.keeper.met(membership.Member(member.identity, shown, member.role.value, int(time.time())))
         )
         known = self.keeper.membership.everybody()
-        mine = [one for one in known.values() if one.identity != member.identity][: membership.MEMBERS_MAX]
+        mine = [one for one in known.values() if one.identity != member.identity]
         return Members(tuple(MemberRow(*one) for one in mine))
 
     def told(self, members: Members) -> None:
         """A member has sent its list of members."""
         rows = [membership.Member(*row) for row in members.members if row.name.isprintable()]
         self._keep(lambda: self.keeper.heard_of(rows))
+
+    def parted(self, identity: str) -> None:
+        """No link with that member is left."""
+        self._here.discard(identity)
+        self._keep(lambda: self.keeper.parted(identity))
 
     @staticmethod
     def may_write(member: Member) -> bool:

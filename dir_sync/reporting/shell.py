@@ -74,10 +74,7 @@ def how_to_close(say: Callable[..., str], folder: str) -> str:
 
 def how_to_come_back(say: Callable[..., str], folder: str) -> str:
     """What a person does on a machine that was removed from its closed mesh. `say`: `command` or `pasteable`."""
-    return (
-        f"to belong to it again, ask a member for a code ('invite'), stop this node, and run: {say('leave', folder)} &&"
-        f" {say('join', folder)}"
-    )
+    return f"to belong to it again, ask a member for a code ('invite'), and run: {say('join', folder)}"
 
 
 def how_to_invite(folder: str) -> str:

@@ -105,7 +105,8 @@ def _lost(folder: str, marker: str) -> str:
     which = f"the closed mesh {marker}" if marker else "a closed mesh"
     return (
         f"{show_text(folder)} belongs to {which}, and its key is not on this machine (or this is another user's HOME): give"
-        f" it with --key-file FILE, or leave the mesh: {shell.command('leave', folder)}"
+        f" it with --key-file FILE, join again ({shell.command('join', folder)}), or leave the mesh:"
+        f" {shell.command('leave', folder)}"
     )
 
 

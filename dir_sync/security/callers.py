@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,9 +22,9 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, logger
 from dir_sync.security import meeting
 from dir_sync.security.invitations import Invitations
-from dir_sync.security.keeper import Keeper, Removal
+from dir_sync.security.keeper import Keeper
 
-__all__ = ["Callers"]
+__all__ = ["Callers", "removal_words"]
 
 _AT_ONCE_MAX = 8  # of each kind
 _JOIN_S = 1.0
@@ -126,9 +125,11 @@ class Callers:
             logger.debug("%s has our key, and has come by an older door", name)
             return
         if outcome is None:
-            if self._keeper.removal is not None:
-                return  # one has said so already
-            self._keeper.removal = Removal(name, int(time.time()))
+            try:
+                if not self._keeper.was_removed(name):
+                    return  # one has said so already
+            except ConfigError as error:
+                logger.warning("%s", error)
         level, line = self._words(outcome, name, peer)
         with self._lock:
             is_news = level <= logging.INFO or self._once.first((outcome, self._cause(peer), self._keeper.kept.key.id))
@@ -151,10 +152,7 @@ class Callers:
             case Meeting.REMOVED:
                 return logging.WARNING, f"{name}, which was removed from this mesh, has called and got nothing"
             case None:
-                return logging.WARNING, (
-                    f"this machine was removed from its mesh, says {name}, and gets nothing any more;"
-                    f" {shell.how_to_come_back(shell.pasteable, self._keeper.folder)}"
-                )
+                return logging.WARNING, removal_words(name, self._keeper.folder)
         if self._keeper.membership.role == "ro" and self._keeper.membership.known_role(peer.identity) == "ro":
             return logging.INFO, (
                 f"{name} has another key of this mesh, {fingerprint_of(peer.key)}: whoever has the older one gets the later"
@@ -174,6 +172,14 @@ class Callers:
     def _name(self, peer: Another) -> str:
         known = self._keeper.membership.everybody().get(peer.identity)
         return f"a machine ({peer.identity[:8]})" if known is None else show_text(known.name)
+
+
+def removal_words(by: str, folder: str) -> str:
+    """That a member, `by`, has said that this machine was removed, for a log."""
+    return (
+        f"this machine was removed from its mesh, says {by}, and gets nothing any more;"
+        f" {shell.how_to_come_back(shell.pasteable, folder)}"
+    )
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from dir_sync.config import ConfigError
 from dir_sync.core.invitations import encode_invitation
-from dir_sync.core.membership import MEMBERS_MAX, Member
+from dir_sync.core.membership import MEMBERS_MAX, Member, has_room
 from dir_sync.core.model import PeerError
 from dir_sync.core.pairing import (
     FRAME_BYTES_MAX,
@@ -49,7 +50,10 @@ class Inviting:
         announce: Callable[[bytes], None],
         port: int,
     ) -> None:
-        """`announce` sends a datagram to everybody near; `port`: TCP, where `serve` is called for who comes."""
+        """`announce` sends a datagram to everybody near; `port`: TCP, where `serve` is called for who comes. ConfigError if the
+        mesh has no room."""
+        if not has_room(keeper.membership):
+            raise ConfigError(f"this mesh has {MEMBERS_MAX:,} members, and no room for more: remove some of them first")
         self.code = Code.draw(os.urandom)
         self._keeper = keeper
         self._folder_name = folder_name
@@ -100,8 +104,9 @@ class Inviting:
         keeper = self._keeper
         mine, me = keeper.membership, keeper.me()
         known = mine.everybody()
-        host = Host(keeper.name, len({*known, mine.me}), self._folder_name)
-        members = tuple(list(known.values())[: MEMBERS_MAX - 1])
+        host = Host(keeper.name, mine.count, self._folder_name)
+        # The charter lists the others: both lists together would be too long for one frame.
+        members = tuple(one for identity, one in known.items() if identity not in mine.charter.members)
         welcome = Welcome(keeper.kept.key, mine.charter, mine.older, members, me, me)
         run = InviterRun(self._invitation, keeper.static, host, welcome)
         frames.send(run.on_hello(first, time.monotonic(), os.urandom, os.urandom(32)))

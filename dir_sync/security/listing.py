@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dir_sync.core.membership import is_forgotten
+
 if TYPE_CHECKING:
     from dir_sync.core.membership import Member
     from dir_sync.security.keeper import Keeper
@@ -21,12 +23,13 @@ def key_words(keeper: Keeper) -> dict[str, Any]:
         "fingerprint": key.fingerprint,
         "generation": key.generation,
         "role": mine.role,
-        "count": len({*mine.everybody(), mine.me}),
+        "count": mine.count,
     }
 
 
-def members_words(keeper: Keeper, on: frozenset[str]) -> list[dict[str, Any]]:
-    """Every member that is known here, this machine first. `on`: the identities that are connected now."""
+def members_words(keeper: Keeper, on: frozenset[str], now_s: int) -> list[dict[str, Any]]:
+    """Every member that is known here, this machine first. `on`: the identities that are connected now. `now_s`: Unix
+    time."""
     mine = keeper.membership
     known = mine.everybody()
     names = {one.identity: one.name for one in known.values()} | {mine.me: keeper.name}
@@ -42,7 +45,10 @@ def members_words(keeper: Keeper, on: frozenset[str]) -> list[dict[str, Any]]:
             "by_identity": one.by,
             "me": one.identity == mine.me,
             "on": one.identity in on,
+            "seen_s": now_s if one.identity in (mine.me, *on) else mine.seen.get(one.identity, 0),
             "is_listed": one.identity in mine.charter.members,
+            "is_met": one.identity in mine.met,
+            "is_forgotten": one.identity not in on and is_forgotten(mine, one.identity, now_s),
         }
 
     others = sorted(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dir_sync.core.link_handshake import HEAD_BYTES, Another
 from dir_sync.core.membership import Meeting
@@ -42,7 +42,7 @@ def talk(sock: socket.socket, sealer: Sealer, opener: Opener, peer: Another, kee
             if side.changed is not None and not keeper.rekey(before, *side.changed):
                 raise PeerError("the key has changed meanwhile")
             _send(sock, sealer, answers, until)
-        _part(sock, until)
+        _part(sock, until, (lambda: side.on_frame(next(frames))) if side.has_given else (lambda: None))
         return None if side.was_removed else side.verdict
 
 
@@ -78,13 +78,14 @@ def _frames(sock: socket.socket, opener: Opener, until: float) -> Iterator[bytes
         opener.filled(came)
 
 
-def _part(sock: socket.socket, until: float) -> None:
-    """What we said last arrives, also if the other side still says something."""
+def _part(sock: socket.socket, until: float, hear: Callable[[], object]) -> None:
+    """What we said last arrives, also if the other side still says something. `hear` takes its last frame, if there is one."""
     try:
         sock.shutdown(socket.SHUT_WR)
+        hear()
         more = b"."
         while more:
             allow_until(sock, until)
             more = sock.recv(4096)
-    except OSError:
+    except (OSError, PeerError):
         pass

@@ -9,27 +9,35 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from dir_sync.config import ConfigError
-from dir_sync.core.keys import KeyTextError, MeshKey, identity_of
-from dir_sync.core.membership import (
-    Charter,
-    Membership,
+from dir_sync.core.charters import (
     charter_from_json,
     charter_to_json,
     gates_from_json,
     gates_to_json,
     members_from_json,
     members_to_json,
+    times_from_json,
 )
+from dir_sync.core.keys import KeyTextError, MeshKey, identity_of
+from dir_sync.core.membership import Charter, Membership
 from dir_sync.core.model import PeerError, show
 from dir_sync.core.noise import KEY_BYTES, public_of
 from dir_sync.folder import user_state
 from dir_sync.security import files
 
-__all__ = ["Kept", "begin", "forget", "identity", "load", "save", "with_identity"]
+__all__ = ["Kept", "Removal", "begin", "forget", "identity", "load", "save", "with_identity"]
 
 _VERSION = 1
+
+
+class Removal(NamedTuple):
+    """A member has said that this machine was removed."""
+
+    by: str  # its name
+    at_s: int  # Unix time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class Kept:
     static: bytes = (
         b""  # the private key by which this machine joined with a code; b"": it is known by that of the machine
     )
+
+    removal: Removal | None = None  # it counts until there is another key
 
     def __repr__(self) -> str:
         return f"Kept({self.key})"
@@ -106,6 +116,8 @@ def save(folder: str, kept: Kept) -> None:
         "older": gates_to_json(membership.older),
         "met": members_to_json(membership.met.values()),
         "told": members_to_json(membership.told.values()),
+        "seen": dict(membership.seen),
+        "removal": None if kept.removal is None else list(kept.removal),
     }
     with files.keys_folder(create=True) as keys:
         assert keys is not None
@@ -148,9 +160,20 @@ def _kept(data: bytes, folder: str) -> Kept:
             gates_from_json(fields["older"]),
             {one.identity: one for one in members_from_json(fields["met"])},
             {one.identity: one for one in members_from_json(fields["told"])},
+            times_from_json(fields.get("seen", {})),
         ),
         static,
+        _removal(fields.get("removal")),
     )
+
+
+def _removal(value: object) -> Removal | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2 or type(value[0]) is not str or type(value[1]) is not int:
+        raise TypeError
+    by, at_s = value
+    return Removal(by, at_s)
 
 
 def _dumped(fields: dict[str, object]) -> bytes:

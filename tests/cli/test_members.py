@@ -10,7 +10,16 @@ from dir_sync.cli import members
 
 
 def one(name: str, by: str = "", *, is_listed: bool = False, me: bool = False) -> dict[str, Any]:
-    return {"name": name, "identity": name, "by": by, "by_identity": by, "is_listed": is_listed, "me": me}
+    return {
+        "name": name,
+        "identity": name,
+        "by": by,
+        "by_identity": by,
+        "is_listed": is_listed,
+        "is_met": True,
+        "is_forgotten": False,
+        "me": me,
+    }
 
 
 ME, TV, NAS, LOST = one("me", me=True), one("tv", "me"), one("nas", "lost", is_listed=True), one("lost", "me")
@@ -25,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, everybody: list[dict[str, Any]], yes:
         return False
 
     monkeypatch.setattr(members, "is_agreed", say_no)
-    stay, more = members._who_stays(everybody, [LOST], yes)
+    stay, more = members._who_stays(everybody, [LOST], [], yes)
     assert {row["name"] for row in [*stay, *more, LOST]} == {row["name"] for row in everybody}
     return questions
 
@@ -43,3 +52,31 @@ def test_who_let_somebody_in_is_believed_only_if_it_was_seen_here(monkeypatch: p
         "key (key) came with the key itself, not with a code. Shall it stay?"
     ]
     assert asked(monkeypatch, [ME, LOST, one("key"), planted], yes=True) == []
+
+
+def test_with_yes_nobody_stays_who_was_never_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thief tells of machines that do not exist, and would collect the new key for each of them."""
+    told, key = {**one("tablet", "tv"), "is_met": False}, one("key")
+    old = {**one("old"), "is_forgotten": True}
+    confirmed = {**one("cellar", "tv", is_listed=True), "is_met": False}
+    everybody = [ME, TV, LOST, NAS, told, key, old, confirmed]
+
+    def names(rows: list[dict[str, Any]]) -> list[str]:
+        return [row["name"] for row in rows]
+
+    stay, more = members._who_stays(everybody, [LOST], [], True)
+    assert names(stay) == ["me", "tv", "key", "cellar"]
+    assert names(more) == ["nas", "tablet", "old"]
+    stay, more = members._who_stays(everybody, [LOST], [told, NAS, old], True)
+    assert (names(more), names(stay)) == ([], ["me", "tv", "nas", "tablet", "key", "old", "cellar"])
+
+
+def test_what_yes_has_decided_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    told, key, coded = {**one("tablet", "tv"), "is_met": False}, one("key"), one("nas", "tv")
+    members._say_what_yes_decided([ME, key, coded], [told, {**one("old"), "is_forgotten": True}, NAS])
+    assert capsys.readouterr().out.splitlines() == [
+        "tablet (tablet) is left out, too: this machine has never met it; to keep it: --keep tablet",
+        "old (old) is left out, too: it came with the key itself, and was not seen for 90 days; to keep it: --keep old",
+        "nas (nas) is left out, too: it was let in by lost; to keep it: --keep nas",
+        "key (key) came with the key itself, not with a code, and stays: if nobody knows it, remove it, too",
+    ]

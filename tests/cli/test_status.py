@@ -73,7 +73,7 @@ def test_a_machine_that_was_removed_says_by_whom_it_knows_and_what_to_do() -> No
     """And not that some firewall may be in the way."""
     said = lines(mesh={**MESH, "removed_by": "anna", "removed_s": 1_790_000_000}, peers=[], in_sync=False)
     assert said[1].startswith("this machine was REMOVED from the closed mesh 7K3Q-9XMD, said anna at 2026-09-")
-    assert said[1].endswith(" and run: python main.py leave 'my docs' && python main.py join 'my docs'")
+    assert said[1].endswith(" and run: python main.py join 'my docs'")
     assert said[-1] == "not in sync: this machine was removed from its mesh"
 
 

@@ -150,6 +150,16 @@ def test_a_key_that_does_not_fit_is_not_taken(wrong: dict[str, Any]) -> None:
     assert taker.changed is None
 
 
+def test_a_key_that_is_not_taken_is_told_to_both() -> None:
+    """A writer hands over the last key that there can be."""
+    key = MeshKey.made_of(b"e" * 32, 2**31 - 1)
+    charter = Charter(key.generation, key.id, listed(ANNA, BERT, CARL, LOST), frozenset())
+    evil = Machine(key, taken(machine(LOST).membership, charter, FIRST.gate.secret, ()))
+    giver, taker = talk(evil, machine(BERT))
+    assert (giver.verdict, taker.verdict) == (Meeting.DISPUTE, Meeting.DISPUTE)
+    assert taker.changed is None
+
+
 def test_a_reader_cannot_hand_a_key_of_its_own_to_a_writer() -> None:
     own = MeshKey.made_of(b"e" * 32, 2)
     charter = Charter(2, own.id, listed(ANNA, BERT, CARL), frozenset())

@@ -77,12 +77,16 @@ class Mesh:
 
     def __init__(self) -> None:
         self.heard: list[Members] = []
+        self.gone: list[str] = []
 
     def greeted(self, member: Member, name: str) -> Members:
         return Members(())
 
     def told(self, members: Members) -> None:
         self.heard.append(members)
+
+    def parted(self, identity: str) -> None:
+        self.gone.append(identity)
 
     def may_write(self, member: Member) -> bool:
         return member.role is Role.READ_WRITE
@@ -100,6 +104,7 @@ def test_what_a_read_only_member_tells_of_others_is_not_believed() -> None:
         bench.peers.on_hello(HelloReceived(bob.node, hello(BOB)), NOW)
         bench.peers.on_members(bob.node, rows)
         assert mesh.heard == expected
+        assert mesh.gone == [bob.member.identity] * bool(expected)
         bench.peers.on_end(bob.node, "bye", "", NOW)
 
 

@@ -28,15 +28,19 @@ class Bench:
         self.restarts = 0
         self.keeper: Keeper
         self.invitations = Invitations()
-        self.requests = MeshRequests(self.config, 6000, self, None, self.restart)
+        self.requests = MeshRequests(self.config, 6000, self, None, self.restart, self.open_up)
+        self.is_open = False
 
     def close(self) -> None:
         kept = found(self.config.folder)
         self.keeper = Keeper(self.config.folder, kept, store.identity(), "kitchen", self.restart)
-        self.requests = MeshRequests(self.config, 6000, self, self, self.restart)
+        self.requests = MeshRequests(self.config, 6000, self, self, self.restart, self.open_up)
 
     def restart(self) -> None:
         self.restarts += 1
+
+    def open_up(self) -> None:
+        self.is_open = True
 
     def ask(self, command: str, **more: Any) -> dict[str, Any]:
         return self.requests.answer({"command": command, **more})
@@ -63,7 +67,7 @@ def test_an_open_node_is_closed_and_begins_anew(bench: Bench) -> None:
     said = bench.ask("mesh")
     assert (said["closed"], said["peers"], said["name"]) == (False, ["nas"], bench.config.name)
     assert (said["folder_name"], said["broadcast_port"]) == ("default", 1), "join needs both"
-    for command in ("invite", "invitation", "uninvite", "members", "remove"):
+    for command in ("invite", "invitation", "uninvite", "members", "remove", "leave"):
         with pytest.raises(ConfigError, match="open"):
             bench.ask(command)
     assert bench.restarts == 0
@@ -121,3 +125,24 @@ def test_a_removal_makes_a_new_key(bench: Bench) -> None:
         with pytest.raises(ConfigError):
             bench.ask("remove", **wrong)
     assert old.text not in str(answer)
+
+
+def test_who_leaves_is_open_and_nothing_is_written_again(bench: Bench) -> None:
+    bench.close()
+    bench.keeper.met(NAS)
+    assert bench.ask("leave") == {}
+    assert bench.is_open
+    bench.keeper.parted(NAS.identity)
+    bench.keeper.met(NAS._replace(identity="b" * 32))
+    bench.keeper.finish()
+    assert not files.is_closed(bench.config.folder)
+
+
+def test_a_node_with_a_key_file_does_not_leave(bench: Bench) -> None:
+    """It would take the key from there again."""
+    bench.config = Config(bench.config.folder, broadcast_port=1, interface="lo", key_file="key")
+    bench.close()
+    with pytest.raises(ConfigError, match="--key-file"):
+        bench.ask("leave")
+    assert files.is_closed(bench.config.folder)
+    assert not bench.is_open

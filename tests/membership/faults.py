@@ -11,7 +11,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from dir_sync.core import membership
-from dir_sync.core.membership import Charter, Member, Membership
+from dir_sync.core.membership import Charter, Gate, Member, Membership
 
 __all__ = ["FAULTS"]
 
@@ -55,10 +55,29 @@ def _hearsay_counts() -> Iterator[None]:
         yield
 
 
+def _any_generation_is_taken() -> AbstractContextManager[object]:
+    return patch.object(membership, "GENERATIONS_AHEAD_MAX", membership.GENERATION_MAX)
+
+
+def _no_end_to_who_was_removed() -> AbstractContextManager[object]:
+    return patch.object(membership, "_removed", lambda mine, more: mine.charter.removed | more)
+
+
+def _newest_gates_only() -> AbstractContextManager[object]:
+    def gates(mine: Membership, charter: Charter, secret: bytes, came: Iterable[Gate]) -> tuple[Gate, ...]:
+        own = Gate(mine.charter.generation, mine.charter.key, secret)
+        return tuple(sorted([own, *mine.older, *came], key=lambda gate: -gate.generation)[:8])
+
+    return patch.object(membership, "_gates", gates)
+
+
 FAULTS: dict[str, tuple[Plant, range]] = {
     "anyone may have the new key": (_anyone_may_have_the_key, range(10)),
     "lists outlive their key": (_lists_outlive_their_key, range(200)),
     "lists are united": (_lists_are_united, range(300)),
     "hearsay counts": (_hearsay_counts, range(300)),
+    "any generation is taken": (_any_generation_is_taken, range(100)),
+    "no end to who was removed": (_no_end_to_who_was_removed, range(100)),
+    "the newest gates only": (_newest_gates_only, range(300)),
 }
 """Name -> the fault, and worlds of which at least one notices it."""

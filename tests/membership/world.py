@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from dir_sync.core import membership
+from dir_sync.core import charters, membership
 from dir_sync.core.membership import Charter, Gate, Meeting, Member, Membership
+from dir_sync.core.model import PeerError
 
 __all__ = ["Broken", "Node", "World", "liveness", "play"]
 
@@ -211,11 +212,19 @@ class World:
         """A key of the thief's own making."""
         own = Member(me, "x", "rw")
         wanted = {one.identity: one for one in [*members, own, Member(target.me, target.name, target.state.role)]}
-        removed = target.state.charter.removed
-        charter = Charter(target.state.charter.generation + 1, self.fresh(), wanted, removed)
+        removed = target.state.charter.removed if self.rng.random() < 0.5 else frozenset[str]()
+        made_up = frozenset(self.fresh() for _ in range(self.rng.choice([0, 0, membership.REMOVED_MAX])))
+        top = membership.GENERATION_MAX
+        now = target.state.charter.generation
+        generation = min(top, now + self.rng.choice([1, 1, 2, membership.GENERATIONS_AHEAD_MAX, top - now]))
+        charter = Charter(generation, self.fresh(), wanted, removed | made_up)
+        gates = [Gate(generation - 1, one, gate_of(one)) for one in (self.fresh() for _ in range(8))]
         if membership.is_new_key_good(target.state, me, charter):
             self.made_by_thieves.add(charter.key)
-            target.state = membership.taken(target.state, charter, gate_of(target.key), ())
+            before = target.key
+            target.state = membership.taken(target.state, charter, gate_of(before), gates)
+            if target.state.role == "rw":
+                self.check_may_remove(target, before)
             self.gets(thief, target)
 
     # --- the promises -----------------------------------------------------------------------------------------------------
@@ -225,6 +234,19 @@ class World:
             for key, charter in thief.charters.items():
                 if key not in self.made_by_thieves and thief.origin in charter.removed:
                     raise Broken(f"a thief holds the key {key[:8]}, which was made against it")
+
+    def check_may_remove(self, node: Node, before: str) -> None:
+        """It took a key of a thief's own. It still meets those that have the key of `before`, a person there can still make
+        a key, and what is kept of that can be read again."""
+        charter = membership.leave_out(node.state, {self.fresh()}, node.state.everybody(), self.fresh())
+        after = membership.taken(node.state, charter, gate_of(node.key), ())
+        try:
+            charters.charter_from_json(charters.charter_to_json(after.charter))
+            charters.gates_from_json(charters.gates_to_json(after.older))
+        except PeerError as error:
+            raise Broken(f"{node.name} can make no key any more: {error}") from None
+        if before not in [gate.key for gate in after.older]:
+            raise Broken(f"{node.name} does not meet any more who has its key of before")
 
     def check_told(self) -> None:
         """Whoever has another key than a machine that it met has said so."""

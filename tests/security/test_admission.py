@@ -102,7 +102,9 @@ def test_another_home_does_not_open_the_folder(
 ) -> None:
     admission.admit(folder, file_with(tmp_path, OLD))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
-    with pytest.raises(ConfigError, match=f"--key-file FILE, or leave the mesh: .* leave {folder}"):
+    with pytest.raises(
+        ConfigError, match=f"--key-file FILE, join again .* join {folder}., or leave the mesh: .* leave {folder}"
+    ):
         admission.admit(folder, None)
     assert files.is_closed(folder)
 

@@ -117,7 +117,7 @@ def test_what_is_no_file_is_refused(state: Path, what: str) -> None:
 
 
 def test_what_is_too_large_for_a_key_is_refused(state: Path) -> None:
-    kept(state).write_bytes(bytes(2**20 + 1))
+    kept(state).write_bytes(bytes(2**22 + 1))
     with pytest.raises(ConfigError, match="too large"):
         read()
 

@@ -111,7 +111,7 @@ def test_what_is_printed_of_members_holds_no_secret(state: Path, folder: str) ->
     keeper = keeper_of(folder, founding.found(folder))
     keeper.met(NAS)
     keeper.heard_of([TV])
-    words = {"members": members_words(keeper, frozenset({NAS.identity})), **key_words(keeper)}
+    words = {"members": members_words(keeper, frozenset({NAS.identity}), 1_700_000_500), **key_words(keeper)}
     assert [(one["name"], one["me"], one["on"]) for one in words["members"]] == [
         ("kitchen", True, False),
         ("nas", False, True),

@@ -17,7 +17,7 @@ import pytest
 from dir_sync.config import ConfigError
 from dir_sync.core.invitations import decode_invitation, encode_invitation
 from dir_sync.core.keys import MeshKey, identity_of
-from dir_sync.core.membership import Member
+from dir_sync.core.membership import MEMBERS_MAX, Charter, Member, Membership
 from dir_sync.core.noise import Handshake, public_of
 from dir_sync.core.pairing import FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX, RUN_S, Code, Host, JoinerRun
 from dir_sync.security import admission, files, joining, store
@@ -99,6 +99,32 @@ def test_who_has_joined_is_counted_when_that_is_said(
             time.sleep(0.005)
         assert invitation.joined is not None
     assert seen == [("", None)]
+
+
+def crowded(keeper: Keeper, count: int) -> Keeper:
+    """The same mesh with so many other members, all with the longest of names."""
+    me = keeper.membership.me
+    rows = [Member(f"{number:032x}", "\U0001f600" * 64, "rw", 2**40, me) for number in range(count)]
+    charter = Charter(
+        1, KEY.id, {one.identity: one for one in rows}, frozenset(f"{n:032x}" for n in range(5_000, 6_024))
+    )
+    mine = Membership(me, "rw", charter, (), {one.identity: one for one in rows})
+    return Keeper(keeper.folder, store.Kept(KEY, mine, keeper.static), keeper.static, "k" * 64, lambda: None)
+
+
+def test_a_machine_joins_the_largest_mesh(keeper: Keeper, other: str) -> None:
+    large = crowded(keeper, MEMBERS_MAX - 2)
+    with inviting(large) as (invitation, at):
+        kept, host = join(other, invitation.code, "\U0001f600" * 64, iter([at]), None)
+    assert host.members == MEMBERS_MAX - 1
+    assert kept.membership.count == MEMBERS_MAX
+    assert store.load(other) == kept
+
+
+def test_where_there_is_no_room_nobody_is_invited(keeper: Keeper) -> None:
+    full = crowded(keeper, MEMBERS_MAX - 1)
+    with pytest.raises(ConfigError, match="no room"), inviting(full):
+        pass
 
 
 @pytest.mark.parametrize("role", ["rw", "ro"])

@@ -101,6 +101,17 @@ def test_who_was_away_gets_the_key(machines: dict[str, Machine], who_calls: str)
     assert is_kept(bert)
 
 
+def test_of_a_key_that_is_not_taken_both_sides_hear(machines: dict[str, Machine]) -> None:
+    """Somebody who may write makes the last key that there can be."""
+    lost, bert = machines["lost"], machines["bert"]
+    key = MeshKey.made_of(b"e" * 32, 2**31 - 1)
+    mine = lost.membership
+    charter = Charter(key.generation, key.id, mine.charter.members, frozenset())
+    assert lost.rekey(lost.kept, key, membership.taken(mine, charter, KEY.gate.secret, ()))
+    assert meet(lost, bert) == (Meeting.DISPUTE, Meeting.DISPUTE)
+    assert bert.kept.key == KEY
+
+
 def test_the_removed_one_is_told(machines: dict[str, Machine]) -> None:
     anna, lost = machines["anna"], machines["lost"]
     anna.removes("lost")

@@ -10,7 +10,7 @@ import pytest
 
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import MeshKey, identity_of
-from dir_sync.core.membership import Charter, Gate, Member, Membership
+from dir_sync.core.membership import MEMBERS_MAX, REMOVED_MAX, Charter, Gate, Member, Membership
 from dir_sync.core.noise import public_of
 from dir_sync.security import store
 
@@ -23,9 +23,9 @@ def full() -> store.Kept:
     other = Member(OTHER, "nas", "rw", 1_700_000_000, ME)
     charter = Charter(3, KEY.id, {OTHER: other}, frozenset({"2" * 32}))
     older = (Gate(2, "a" * 32, b"g" * 32),)
-    return store.Kept(
-        KEY, Membership(ME, "rw", charter, older, {OTHER: other}, {"3" * 32: Member("3" * 32, "tv", "ro")})
-    )
+    told = {"3" * 32: Member("3" * 32, "tv", "ro")}
+    mine = Membership(ME, "rw", charter, older, {OTHER: other}, told, {OTHER: 1_700_000_500})
+    return store.Kept(KEY, mine, removal=store.Removal("nas", 1_700_000_600))
 
 
 def path_of(state: Path, folder: str) -> Path:
@@ -42,6 +42,31 @@ def test_all_of_it_comes_back(state: Path, folder: str) -> None:
     store.forget(folder)
     store.forget(folder)
     assert store.load(folder) is None
+
+
+def test_the_largest_mesh_comes_back(state: Path, folder: str) -> None:
+    many = {
+        f"{number:032x}": Member(f"{number:032x}", "\U0001f600" * 64, "rw", 2**40, ME) for number in range(MEMBERS_MAX)
+    }
+    charter = Charter(3, KEY.id, many, frozenset(f"{number:032x}" for number in range(2_000, 2_000 + REMOVED_MAX)))
+    kept = store.Kept(KEY, Membership(ME, "rw", charter, (), many, many, dict.fromkeys(many, 2**40)))
+    store.save(folder, kept)
+    assert store.load(folder) == kept
+
+
+def test_what_an_earlier_version_kept_is_read(state: Path, folder: str) -> None:
+    store.save(folder, full())
+    path = path_of(state, folder)
+    fields = json.loads(path.read_bytes())
+    del fields["seen"], fields["removal"]
+    path.write_text(json.dumps(fields))
+    kept = store.load(folder)
+    assert kept is not None
+    assert (kept.membership.seen, kept.removal) == ({}, None)
+    for wrong in ({"seen": {"x": 1}}, {"seen": []}, {"seen": {OTHER: "1"}}, {"removal": ["nas"]}, {"removal": [1, 1]}):
+        path.write_text(json.dumps({**fields, **wrong}))
+        with pytest.raises(ConfigError, match="is damaged"):
+            store.load(folder)
 
 
 def test_any_name_of_a_folder(state: Path, tmp_path: Path) -> None:

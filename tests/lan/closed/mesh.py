@@ -15,7 +15,7 @@ from typing import Any
 from dir_sync.core.keys import MeshKey
 from dir_sync.core.link_handshake import PROLOGUE
 from dir_sync.core.noise import Handshake
-from dir_sync.core.sealed import Opener
+from dir_sync.core.sealed import Opener, Sealer
 from tests.lan.checker import wait_for
 from tests.lan.lan import Ended, Node
 
@@ -119,22 +119,29 @@ def stolen_key(node: Node) -> tuple[MeshKey, bytes]:
     return MeshKey.from_text(fields["key"]), bytes.fromhex(fields["static"])
 
 
-def demand(thief: Node, target: Node, key: MeshKey, static: bytes, claimed: str) -> bytes | None:
-    """A thief calls a member by a door that it knows, as that identity, and says that it has the key `claimed`. All that it is
-    told on the sealed link; None: it is not even told who is there."""
+def demand(
+    thief: Node, target: Node, key: MeshKey, static: bytes, claimed: str, message: dict[str, Any] | None = None
+) -> bytes | None:
+    """A thief calls a member by a door that it knows, as that identity, says that it has the key `claimed`, and then, if there
+    is one, that message. All that it is told on the sealed link; None: it is not even told who is there."""
     with thief.inside(), socket.create_connection((target.address, target.port), 5) as sock:
         sock.settimeout(3)
         noise = Handshake("XXpsk0", True, PROLOGUE, static, os.urandom(32), [key.gate.psk])
-        message = b"\x10" + noise.write()
-        sock.sendall(len(message).to_bytes(8, "big") + message)
+        frame = b"\x10" + noise.write()
+        sock.sendall(len(frame).to_bytes(8, "big") + frame)
         answer = sock.recv(4096)
         if not answer:
             return None
         noise.read(answer[9:])
         fields = {"role": "rw", "proof": key.sign(b"dir_sync 1 role").hex(), "generation": 9, "key": claimed}
-        message = b"\x10" + noise.write(json.dumps(fields, separators=(",", ":")).encode().ljust(256))
-        sock.sendall(len(message).to_bytes(8, "big") + message)
-        _, receiving = noise.split()
+        frame = b"\x10" + noise.write(json.dumps(fields, separators=(",", ":")).encode().ljust(256))
+        sock.sendall(len(frame).to_bytes(8, "big") + frame)
+        sending, receiving = noise.split()
+        if message is not None:
+            body = json.dumps(message).encode()
+            for record in Sealer(sending).records([len(body).to_bytes(8, "big"), body]):
+                sock.sendall(record)
+            sock.shutdown(socket.SHUT_WR)
         opener, told, room = Opener(receiving), b"", memoryview(bytearray(65536))
         try:
             while n := sock.recv_into(opener.buffer()):

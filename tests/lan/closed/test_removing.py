@@ -81,17 +81,44 @@ def test_a_stolen_machine_gets_nothing_from_members_that_were_off_either(new_lan
                 assert told[8:] in (b"", b'{"type":"CLOSE","reason":"removed"}')
 
 
-def test_a_removed_machine_joins_again_with_a_code(new_lan: Callable[..., Lan]) -> None:
+def test_a_removed_machine_knows_it_after_a_restart_and_joins_again_with_a_code(new_lan: Callable[..., Lan]) -> None:
+    """Its node runs, and is never open meanwhile."""
     lan = new_lan(2)
     home, found = lan
     closed(lan)
-    found.stop()
     assert home.run_to_end("remove", home.dir, found.name, "--yes", limit_s=SOON_S).code == 0
-    assert found.run_to_end("leave", found.dir, "--yes").code == 0
-    let_in(home, found)
+    wait_for(lambda: "this machine was removed" in found.log(), SOON_S, "it is told")
+    home.stop()
+    found.stop()
     start(found)
+    assert "was REMOVED from the closed mesh" in found.run_to_end("status", found.dir).out
+    assert "this machine was removed from its mesh, says n0" in found.log(this_run=True)
+    start(home)
+    let_in(home, found)
     write(home.dir / "after", b"2")
     wait_equal(lan.roots, SOON_S)
+    assert "REMOVED" not in found.run_to_end("status", found.dir).out
+    assert "the mesh is open" not in found.log()
+
+
+def test_who_leaves_while_its_node_runs_is_open_and_comes_back(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    home, guest = lan
+    closed(lan)
+    pid = guest.pid
+    done = guest.run_to_end("leave", guest.dir)
+    assert done.code == 1
+    assert key_of(guest), "nobody was asked"
+    done = guest.run_to_end("leave", guest.dir, "--yes")
+    assert (done.code, "is open now" in done.out) == (0, True), done
+    wait_for(lambda: "the mesh is open" in guest.log(), SOON_S, "it is open")
+    assert not key_of(guest)
+    wait_for(lambda: not members(home)["members"][1]["on"], SOON_S, "it has gone")
+    assert members(home)["members"][1]["seen_s"] > 0
+    write(home.dir / "secret", b"2")
+    let_in(home, guest)
+    wait_equal(lan.roots, SOON_S)
+    assert guest.pid == pid
 
 
 def test_two_removals_at_the_same_time_become_one_key(new_lan: Callable[..., Lan]) -> None:
