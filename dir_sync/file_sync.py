@@ -86,7 +86,7 @@ class FileSync:
         meta = Metadata(disk, staging, replacer, preparer, installer)
         self._appends = Appends(disk, staging, unsigned, meta, stopping)
         mover = Mover(disk, staging, fingerprints, put_back, replacer, meta)
-        self._batches = Batches(disk, staging, fingerprints, preparer, installer, mover, meta, unsigned)
+        self._batches = Batches(disk, staging, fingerprints, preparer, installer, mover, meta, history, unsigned)
 
     def prepare(self) -> list[bytes]:
         """Make our folders. Returns the names that an earlier run left in the staging folder."""

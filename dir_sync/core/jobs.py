@@ -131,6 +131,8 @@ class ApplyResult(NamedTuple):
 
 class Applied(NamedTuple):
     items: tuple[ApplyResult, ...]
+    # Users' files that could not have their names back, and are in the history now: changes that came in between.
+    rescued: tuple[Version, ...] = ()
 
 
 # Bring a content into the staging folder

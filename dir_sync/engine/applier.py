@@ -202,7 +202,9 @@ class Applier:
         """List a displaced version. It is what our row says, or another user's file with the wanted content, which a
         copy of ours has replaced. (Such a file may have come without a row: by a move, by an installation that was not
         recorded, or by a user who made the same file.)"""
-        if version.kind == Kind.FILE and version.content and version.content == item.target.content:
+        if version.why is Cause.RECOVERED:  # no look has seen it
+            self._versions.rescued((version,))
+        elif version.kind == Kind.FILE and version.content and version.content == item.target.content:
             self._versions.keep(version, item.target, item.path, take.record.stamp)
         elif row is not None:
             mine = row.record

@@ -116,8 +116,9 @@ class Engine(Machines):
                 )
                 for seen in items:
                     self.local_changes.on_looked(seen, together)
-            case Applied(items):
+            case Applied(items, rescued):
                 self.board.job_came_back()
+                self.versions.rescued(rescued)
                 for result in self.bulk_install.on_pushed_installed(items) if self.work.jobs.pushed_counts else items:
                     self.applier.on_applied(result)
             case Staged():

@@ -69,6 +69,13 @@ class VersionKeeper:
         if version.why == Cause.CONFLICT:
             self._board.tell(notes.Conflict(path, version.name))
 
+    def rescued(self, versions: Iterable[Version]) -> None:
+        """Users' files that could not have their names back are in the history, as they are."""
+        for version in versions:
+            self._board.index.put_version(version)
+            self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
+            self.recheck_later(version)
+
     def note_since(self, path: bytes) -> None:
         self._since.pop(path, None)
         self._since[path] = self._board.now.mono_ms

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Applied, ApplyItem, ApplyResult, Result, TreeOp
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyResult, Cause, Result, TreeOp, Version
 from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, STAGING
 from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.install import Installer
 from dir_sync.files.metadata import Metadata
 from dir_sync.files.move import Mover
@@ -41,6 +42,7 @@ class Batches:
         installer: Installer,
         mover: Mover,
         meta: Metadata,
+        history: HistoryStore,
         unsigned: Unsigned,
     ) -> None:
         self._disk = disk
@@ -50,6 +52,7 @@ class Batches:
         self._installer = installer
         self._mover = mover
         self._meta = meta
+        self._history = history
         self._unsigned = unsigned
 
     def apply(self, items: tuple[ApplyItem, ...]) -> Applied:
@@ -86,10 +89,11 @@ class Batches:
                     staged.pop(number, None)
             except (DiskError, Missing, Unexpected) as error:
                 results[number] = failed(item, error)
+        rescued = self._report_filed(items, results, folders) if self._history.has_filed else ()
         self._sync_folders(folders, items, results)
         for number, (name, made) in staged.items():
             self._staging.release(items[number].staged if synced else None, name, made.inode)
-        return Applied(tuple(results[number] for number in range(len(items))))
+        return Applied(tuple(results[number] for number in range(len(items))), rescued)
 
     def _refuse_what_has_no_room(self, items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]) -> None:
         """The last space of a disk is reserved for the index: without it nothing could be recorded."""
@@ -198,7 +202,27 @@ class Batches:
         except DiskError as error:
             for number, item in enumerate(items):
                 if results[number].result == Result.DONE:
-                    results[number] = ApplyResult(item.path, Result.PROBLEM, problem=str(error))
+                    version = results[number].version  # it is there, whatever else has to be done once more
+                    results[number] = ApplyResult(item.path, Result.PROBLEM, version=version, problem=str(error))
+
+    def _report_filed(
+        self, items: tuple[ApplyItem, ...], results: dict[int, ApplyResult], folders: dict[bytes, None]
+    ) -> tuple[Version, ...]:
+        """Whatever went into the history is reported, also if the change failed afterwards. Returns users' files that no
+        look has seen."""
+        rescued: list[Version] = []
+        for number, item in enumerate(items):
+            result = results[number]
+            filed = self._history.take_filed(item.path)
+            if item.copy_path is not None:
+                filed += self._history.take_filed(item.copy_path)
+            for version in filed:
+                folders[parent_of(version.name)] = None
+                if version.why is Cause.RECOVERED:
+                    rescued.append(version)
+                elif result.version is None:
+                    results[number] = result = result._replace(version=version)
+        return tuple(rescued)
 
     def _change(self, item: ApplyItem, staged: tuple[bytes, Stat] | None, folders: dict[bytes, None]) -> ApplyResult:
         match item.act:
@@ -215,8 +239,6 @@ class Batches:
             case TreeOp.META:
                 result = self._meta.set_meta(item)
         folders[parent_of(item.path)] = None
-        if result.version is not None:
-            folders[parent_of(result.version.name)] = None
         return result
 
 

@@ -3,7 +3,7 @@
 In:   a displaced file in the staging folder and the reason; versions of the index; names to remove.
 Out:  `Version`, `Rechecked`, `Pruned`. The name of a version has the day, the time, the reason, and the last part of
 its path, so that people can sort and read it, and the next start can list versions that are missing in the index.
-Used by: `put_back`, `replace`, `install`, `recovery`, `file_sync`.
+Used by: `put_back`, `replace`, `install`, `batches`, `recovery`, `file_sync`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ _DAY_BYTES = len(b"2000-01-01")  # put before the name, with a hyphen, if the di
 
 class HistoryStore:
     """The history of one folder. All methods may be called from any thread. Fields: the disk, the staging folder, the
-    wall clock, and the function that tells whether the program ends."""
+    wall clock, the function that tells whether the program ends, and what was filed away and not reported yet."""
 
     def __init__(self, disk: Disk, staging: Staging, now_ns: Callable[[], int], stopping: Callable[[], bool]) -> None:
         self._disk = disk
         self._staging = staging
         self._now_ns = now_ns
         self._stopping = stopping
+        self._filed: dict[bytes, list[Version]] = {}  # by path; only one job works on a path
 
     def file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Cause, node: str) -> Version:
         """Move a displaced file into the history. It is renamed, so a program that still has it open goes on writing
@@ -45,6 +46,7 @@ class HistoryStore:
         version. A full disk without room for the day's folder still has room for a name; pruning may then free
         space."""
         now = self._now_ns()
+        content = self._disk.read_link(name) if stat.kind == Kind.SYMLINK else digest
         day, clock = _calendar(now)
         folder = HISTORY + b"/" + day
         place = folder + b"/"
@@ -69,10 +71,22 @@ class HistoryStore:
                         place = folder + b"-"
                 elif error.trouble != Trouble.EXISTS:
                     raise
-        content = digest
-        if stat.kind == Kind.SYMLINK:
-            content = self._disk.read_link(kept)
-        return Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
+        if why is Cause.RECOVERED and not content:
+            try:
+                content = digest_at(self._disk, kept, stat.size, self._stopping)  # no look has seen it
+            except DiskError:
+                pass  # it is listed, and cannot be found by its content
+        version = Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
+        self._filed.setdefault(path, []).append(version)
+        return version
+
+    @property
+    def has_filed(self) -> bool:
+        return bool(self._filed)
+
+    def take_filed(self, path: bytes) -> list[Version]:
+        """What was filed away under that path since the last call."""
+        return self._filed.pop(path, [])
 
     def rescue(self, name: bytes, stat: Stat, path: bytes, digest: bytes = b"") -> Version:
         """`file_away` for a user's file that cannot have its name back, so it has no other place to go. A passing error
@@ -114,7 +128,11 @@ class HistoryStore:
         except DiskError:
             self._staging.discard((made,))
             raise
-        self._disk.remove_file(name)
+        try:
+            self._disk.remove_file(name)
+        except DiskError:
+            self._staging.discard((kept,))  # otherwise there would be two of it
+            raise
         return now.size == stat.size and now.mtime == stat.mtime
 
     def has_kept(self, version: Version | None, digest: bytes) -> bool:

@@ -84,6 +84,8 @@ class Recovery:
                 versions += self._undo_growth(note, left)
             except DiskError:
                 continue
+        for version in versions:
+            self._history.take_filed(version.path)
         if versions:
             try:
                 self._disk.sync_all()

@@ -137,3 +137,11 @@ def test_a_version_that_is_doubted_is_no_source_until_it_was_looked_at() -> None
     assert [(job.versions, job.closely) for job in kit.out(RecheckJob)] == [((one,), True)]
     kit.it.on_rechecked((one,), ())
     assert kit.asked("sources.trust") == [(b"v", b"")]
+
+
+def test_a_users_file_that_could_not_have_its_name_back_is_listed_as_it_is() -> None:
+    kit = alone()
+    one = version(b"rescued", why=Cause.RECOVERED, path=b"a")
+    kit.it.rescued((one,))
+    assert kit.index.version(b"rescued") == one
+    assert [name for _, name in kit.it.rechecks] == [b"rescued"] * len(RECHECK_MS)

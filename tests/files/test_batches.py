@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from blake3 import blake3
 
-from dir_sync.core.jobs import Result
+from dir_sync.core.jobs import Applied, ApplyJob, Cause, Result
 from dir_sync.core.model import Kind
-from dir_sync.core.names import STAGING
+from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.ports import Trouble
-from tests.files.tools import apply, change, file_sync
+from tests.files.tools import apply, change, file_sync, kept
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -65,3 +66,66 @@ def test_what_could_not_take_its_place_is_used_again(disk: MemoryDisk) -> None:
     assert result.result == Result.DONE
     assert disk.stat(b"file").mode == 0o444  # type: ignore[union-attr]
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("then", ["the look at the new file fails", "its folder cannot be synced"])
+@pytest.mark.parametrize("data", [b"new", None])
+def test_what_went_into_the_history_is_reported_though_the_change_fails_afterwards(
+    disk: MemoryDisk, data: bytes | None, then: str
+) -> None:
+    """Otherwise nothing would ever list it, or give its room back."""
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.write(b"folder/file", b"old")
+    item = change(disk, b"folder/file", data)
+
+    was_filed = False
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        nonlocal was_filed
+        was_filed = was_filed or (verb == "rename" and path.startswith(HISTORY))
+        if not was_filed:
+            return None
+        if then == "its folder cannot be synced":
+            return Trouble.IO if verb == "sync_directory" and path == b"folder" else None
+        return Trouble.LIMIT if verb == "stat" and path == b"folder/file" else None
+
+    disk.fail = fail
+    (result,) = apply(sync, item)
+    disk.fail = None
+    assert result.result is (Result.DONE if data is None and "look" in then else Result.PROBLEM)
+    assert result.version is not None
+    assert disk.content(result.version.name) == b"old"
+    assert result.version.path == b"folder/file"
+    assert kept(disk) == [b"old"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_users_file_that_no_look_has_seen_is_reported_as_what_it_is(disk: MemoryDisk, linked: bool) -> None:
+    """It could not have its name back, because its folder went."""
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.write(b"folder/file", b"old")
+    item = change(disk, b"folder/file", None)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "rename" and path == b"folder/file" and disk.content(path) == b"old":
+            disk.write(path, b"a user's", replace=True)
+            if linked:
+                disk.link(path, b"link")
+        elif verb == "stat" and path.startswith(STAGING + b"/old-") and disk.stat(b"folder") is not None:
+            disk.delete(b"folder")
+
+    disk.before = before
+    done = sync.perform(ApplyJob((item,)))
+    disk.before = None
+    assert isinstance(done, Applied)
+    assert [result.version for result in done.items] == [None]
+    (version,) = done.rescued
+    assert (version.path, version.why, version.content) == (
+        b"folder/file", Cause.RECOVERED, blake3(b"a user's").digest(),
+    )  # fmt: skip
+    assert disk.content(version.name) == b"a user's"
+    again = sync.perform(ApplyJob((change(disk, b"other", b"x"),)))
+    assert isinstance(again, Applied)
+    assert again.rescued == (), "it is told once"

@@ -51,6 +51,9 @@ class AtRest:
                     continue  # between the last look at it and its exchange: only its ctime told, and that changes with names
                 if content is None or (len(content), blake3(content).digest()) != (version.size, version.content):
                     raise Broken(f"{node.name} lists {version.name!r} in its history, which is not as listed")
+            for name in node.disk.history():
+                if not node.index.has_version(name):
+                    raise Broken(f"{node.name} does not list {name!r}, which is in its history")
 
     def check(self, when: str, numbers: set[int] | None = None) -> None:
         """Everyone has the same, and knows it. `numbers`: of the nodes that run."""

@@ -16,7 +16,7 @@ from blake3 import blake3
 from dir_sync.core import limits
 from dir_sync.core.events import Moved, Touched, Urgency
 from dir_sync.core.model import Kind
-from dir_sync.core.names import STAGING
+from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.ports import Trouble
 from tests.sim.broken import Broken
 from tests.sim.memory_disk import MemoryDisk, MemoryFile
@@ -252,6 +252,16 @@ class SimDisk(MemoryDisk):
             for kind, content, _, _ in self.tree().values():
                 if kind == Kind.FILE:
                     found |= tokens_of(content)
+        return found
+
+    def history(self) -> list[bytes]:
+        """The names of all that is in the history."""
+        found, folders = [], [HISTORY]
+        while folders:
+            folder = folders.pop()
+            inode = self._find(folder)
+            for name, entry in {} if inode is None else inode.entries.items():
+                (folders if entry.kind == Kind.DIRECTORY else found).append(folder + b"/" + name)
         return found
 
     def writes(self) -> int:
