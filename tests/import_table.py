@@ -26,6 +26,7 @@ MACHINES = [
     "look_queue",
     "names",
     "rows",
+    "own_changes",
     "deltas_out",
     "uploader",
     "applier",
@@ -190,6 +191,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         *("engine.peer_losses", "engine.transfers", "engine.names"),
     },
+    "engine.own_changes": {
+        *("index", "engine.constants", "engine.board", "engine.rows", "engine.sources", "engine.stamps"),
+    },
     "engine.deltas_out": {"engine.constants", "engine.board"},
     "engine.uploader": {
         *("engine.board", "engine.work", "engine.sources", "engine.brakes", "engine.publisher", "engine.local_renames"),
@@ -270,6 +274,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "engine.brakes",
             "engine.transfers",
             "engine.rows",
+            "engine.own_changes",
             "engine.incoming_moves",
             "engine.fetcher",
         ),

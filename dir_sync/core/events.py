@@ -66,6 +66,14 @@ class Decided(NamedTuple):
     approve: bool
 
 
+class Overridden(NamedTuple):
+    """A person at a send-only node wants everywhere what is here."""
+
+
+class Reverted(NamedTuple):
+    """A person at a node that keeps its changes to itself wants here what the mesh has."""
+
+
 class ConflictsDismissed(NamedTuple):
     """A person at this node has seen these losers of conflicts, and our index marks them so. The peers need not list
     them any more."""
@@ -121,8 +129,8 @@ class Drained(NamedTuple):
 
 
 Event = (
-    Touched | Moved | Blind | Decided | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed | Looked | Applied
-    | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
+    Touched | Moved | Blind | Decided | Overridden | Reverted | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed
+    | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
 )  # fmt: skip
 
 

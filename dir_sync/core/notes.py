@@ -19,12 +19,14 @@ Fields that several kinds have, always with the same meaning:
 
 from typing import NamedTuple
 
+from dir_sync.core.scope_notes import Adopted, Reverted
+
 __all__ = [
-    "BadContent", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
+    "Adopted", "BadContent", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
     "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
     "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "Note", "NothingHeld",
     "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed",
-    "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Safeguard", "Scanned", "Sent",
+    "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "Safeguard", "Scanned", "Sent",
     "SentDelta", "SentLarge", "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit", "Unreadable",
     "WrittenLate",
 ]  # fmt: skip
@@ -132,7 +134,7 @@ class Spared(NamedTuple):
     path: bytes
 
 
-PeerChange = Received | ReceivedMany | Copied | Restored | Renamed | Removed | MetaChanged | Kept | Spared
+PeerChange = Received | ReceivedMany | Copied | Restored | Renamed | Removed | MetaChanged | Kept | Spared | Reverted
 
 
 # --- what travels -----------------------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ class Rescanning(NamedTuple):
     reason: str
 
 
-Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning
+Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning | Adopted
 
 
 # --- what does not work -----------------------------------------------------------------------------------------------

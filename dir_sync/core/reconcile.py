@@ -1,8 +1,7 @@
 """Decides what this node should do about one path.
 
 In:   our record, and the records that peers announced.
-Out:  one decision. Nothing is read, written or stored here. A mode in which a node only sends or only receives would be
-one more argument here, and one in `engine.publisher`.
+Out:  one decision. Nothing is read, written or stored here. The mode of the node is an argument; each mode is one function.
 Rule: the record with the larger stamp wins, and vectors are joined. A merge is thus a join, and the order of messages
 does not matter. The vector shows whether the winner's maker knew the loser (for a conflict the lineage is used, since
 the vector may have been joined with the loser's). There is one exception: if a stamp was far ahead of the clock of the
@@ -15,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.mode import OURS, THEIRS, Mode, is_own, is_own_first
 from dir_sync.core.model import (
     Kind,
     Record,
@@ -27,12 +27,30 @@ from dir_sync.core.model import (
     joined,
     lineage_of,
     made_from,
+    same_body,
     same_content,
     same_version,
     with_change,
 )
 
-__all__ = ["Answer", "Decision", "Join", "Nothing", "Offer", "Take", "answer", "changed", "decide"]
+__all__ = [
+    "Answer",
+    "Decision",
+    "Join",
+    "Nothing",
+    "Offer",
+    "Rebase",
+    "Refuse",
+    "Take",
+    "answer",
+    "changed",
+    "decide",
+    "mirror",
+    "receive_only",
+    "revert",
+    "send_only",
+    "two_way",
+]
 
 
 _STAMP_STEP = 1024  # ns
@@ -69,16 +87,33 @@ class Take(NamedTuple):
     conflict: bool
 
 
-Decision = Nothing | Join | Answer | Take
+class Refuse(NamedTuple):
+    """`record` would be the best, and this node does not take what others change."""
+
+    record: Record
 
 
-def decide(mine: Record | None, offers: Iterable[Offer], spent: Collection[tuple[Stamp, Stamp]] = ()) -> Decision:
-    """What to do about a path. `offers`: any number, in any order. `spent`: pairs of a winner and a loser with a larger
-    stamp that were decided here before. Such a winner wins only once, so forged vectors that claim to include each
-    other in a circle cannot keep nodes busy forever."""
+class Rebase(NamedTuple):
+    """Ours stays on this node. The version of the mesh, to which it can be reverted, is now `record`."""
+
+    record: Record
+
+
+Decision = Nothing | Join | Answer | Take | Refuse | Rebase
+Spent = Collection[tuple[Stamp, Stamp]]
+
+
+def decide(mine: Record | None, offers: Iterable[Offer], spent: Spent = (), mode: Mode = Mode.TWO_WAY) -> Decision:
+    """What to do about a path, in this mode of the node. `offers`: any number, in any order. `spent`: pairs of a winner
+    and a loser with a larger stamp that were decided here before. Such a winner wins only once, so forged vectors that
+    claim to include each other in a circle cannot keep nodes busy forever."""
+    return _MODES[mode](mine, list(offers), spent)
+
+
+def two_way(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
+    """The newest version wins, by the total order."""
     best = mine
     foreign = False
-    offers = list(offers)
     for offer in offers:
         theirs = offer.record
         if best is None or theirs.stamp > best.stamp or (theirs.stamp == best.stamp and beats(theirs, best)):
@@ -111,13 +146,74 @@ def decide(mine: Record | None, offers: Iterable[Offer], spent: Collection[tuple
     return Take(wanted, conflict)
 
 
+def send_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
+    """What peers change is not taken. There are two exceptions: what a person here restores, and a version that changes
+    nothing here."""
+    decision = two_way(mine, offers, spent)
+    if not isinstance(decision, Take):
+        return decision
+    wanted = decision.record
+    if wanted.kind == Kind.ABSENT if mine is None else same_body(mine, wanted):
+        return decision
+    meant = two_way(mine, [offer for offer in offers if offer.peer.startswith(OURS)], spent)
+    return meant if isinstance(meant, Take) else Refuse(wanted)
+
+
+def receive_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
+    """What is changed here stays here, until the mesh has a newer version. A content that was changed here survives a
+    deletion elsewhere. A version of ours that a peer deleted without knowing it is not announced again: those who made it
+    do that."""
+    restored = [offer.record for offer in offers if offer.peer != THEIRS and is_own(offer.record)]
+    if restored and (mine is None or restored[0].stamp > mine.stamp):
+        return Take(restored[0], False)
+    if mine is None or not is_own(mine):
+        decision = two_way(mine, offers, spent)
+        return Nothing() if isinstance(decision, Answer) else decision
+    theirs = _mesh_version(offers)
+    if theirs is not None and is_own(theirs):
+        theirs = None  # nothing is there
+    decision = two_way(theirs, [one for one in offers if one.peer != THEIRS and not is_own(one.record)], spent)
+    newest = decision.record if isinstance(decision, (Take, Join)) else theirs
+    if newest is not None and same_body(mine, newest):
+        return Take(newest, False)
+    match decision:
+        case Take(wanted) if wanted.kind == Kind.ABSENT and mine.kind != Kind.ABSENT:
+            return Rebase(wanted)
+        case Take(wanted):
+            return Take(wanted, mine.kind in (Kind.FILE, Kind.SYMLINK) and not same_content(mine, wanted))
+        case Join(record):
+            return Rebase(record)
+    return Nothing()
+
+
+def mirror(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
+    """What is changed here is undone. What was here before the first contact stays until a person reverts it."""
+    if mine is not None and is_own_first(mine):
+        return receive_only(mine, offers, spent)
+    return revert(mine, offers, spent)
+
+
+def revert(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
+    """What was changed here only becomes what the mesh has, or nothing."""
+    decision = receive_only(mine, offers, spent)
+    if mine is None or not is_own(mine) or isinstance(decision, Take):
+        return decision
+    theirs = decision.record if isinstance(decision, Rebase) else _mesh_version(offers)
+    return Nothing() if theirs is None else Take(theirs, False)
+
+
+def _mesh_version(offers: Iterable[Offer]) -> Record | None:
+    """What the mesh has at a path that was changed here only; nothing, if the record is one of ours."""
+    return next((offer.record for offer in offers if offer.peer == THEIRS), None)
+
+
 def _versions(mine: Record | None, offers: Sequence[Offer]) -> list[Record]:
     """All known versions. If several have the same stamp and body, each of them: their vectors differ."""
     told = [offer.record for offer in offers]
     return told if mine is None else [mine, *told]
 
 
-def _best_by_causality(versions: list[Record], spent: Collection[tuple[Stamp, Stamp]]) -> Record:
+def _best_by_causality(versions: list[Record], spent: Spent) -> Record:
     """The largest stamp among versions that no other version includes; if forged vectors exclude all, among all
     versions."""
     left = [
@@ -200,3 +296,12 @@ def answer(
 def holds(offer: Offer, wanted: Record) -> bool:
     """True if that peer has the content of `wanted`."""
     return same_version(offer.record, wanted) or same_content(offer.record, wanted)
+
+
+_MODES = {
+    Mode.TWO_WAY: two_way,
+    Mode.SEND_ONLY: send_only,
+    Mode.RECEIVE_ONLY: receive_only,
+    Mode.MIRROR: mirror,
+    Mode.REVERT: revert,
+}

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
+from dir_sync.core.mode import is_own, is_own_first
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
-from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.core.reconcile import Offer, Refuse, Take, decide
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -98,6 +99,8 @@ class Acquire:
             above = self._board.index.get(parent)
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
                 self._work.folders.begin_wait(path, target.content)
+                if above is not None and is_own(above.record):
+                    self._board.revert(parent)  # the folder was removed here only, and has something new
                 if self._work.obstacles.is_at_or_above(parent):
                     self._transfers.drop_wanted(path)
                 return
@@ -146,7 +149,9 @@ class Acquire:
             if self._work.is_at_work(name):
                 pending = True
                 continue
-            decision = decide(child.record, self._board.index.offers(name))
+            decision = decide(child.record, self._board.index.offers(name), (), self._board.mode_at(name))
+            if isinstance(decision, Refuse) and decision.record.kind == Kind.ABSENT:
+                continue  # it is gone elsewhere, too
             if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
                 self._board.plan_queue.add(name)
                 pending = True
@@ -156,7 +161,12 @@ class Acquire:
                 pending = True
                 continue
             self._work.end_grace(path)
-            self._rows.reassert(row, target)
+            if self._board.mode.announces:
+                self._rows.reassert(row, target)
+            elif is_own(child.record):
+                self._rows.keep_own(row, target, is_own_first(child.record))
+            else:
+                return False  # those who made what is in it bring the folder back
             self._board.tell(notes.Kept(path))
             return False
         if pending:

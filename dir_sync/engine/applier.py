@@ -13,6 +13,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp, Version
 from dir_sync.core.messages import Pull
+from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.core.unable import Unfit
@@ -226,7 +227,7 @@ class Applier:
 
     def installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record
-        if row is not None:
+        if row is not None and not is_own(row.record):
             target = joined(target, row.record)
         if row is not None and row.record.kind == Kind.DIRECTORY and target.kind != Kind.DIRECTORY:
             # The watcher may have reported what appeared in the folder during the job, and not that it vanished.
@@ -245,6 +246,8 @@ class Applier:
             old_name = path if version is None else version.path
         if row is None or not same_content(row.record, target):
             self._versions.note_since(path)
+        theirs = self._board.index.offer(path, THEIRS)
+        is_undone = theirs is not None and theirs.record.stamp == target.stamp
         self._rows.accept(target, result.fp)
         if len(result.fp) > FINGERPRINT_BYTES:
             self._board.pending_looks.add(
@@ -261,6 +264,8 @@ class Applier:
         self._signatures.sign_later(target, None if row is None else row.record)
         maker = peer if maker.startswith("=") else maker
         match item.act:
+            case _ if is_undone:
+                self._board.tell(notes.Reverted(path))
             case TreeOp.REMOVE:
                 self._board.tell(notes.Removed(path, self._name_of(maker)))
             case TreeOp.MOVE if old_name == path:
@@ -295,8 +300,10 @@ class Applier:
             child = row.record
             path = target + child.path[len(source) :]
             known = self._board.index.get(path)
-            take = decide(None if known is None else known.record, self._board.index.offers(path))
-            gone = decide(child, self._board.index.offers(child.path))
+            take = decide(
+                None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)
+            )
+            gone = decide(child, self._board.index.offers(child.path), (), self._board.mode_at(child.path))
             if (
                 isinstance(take, Take)
                 and isinstance(gone, Take)
@@ -316,7 +323,9 @@ class Applier:
         """A move took the file from its old name. Accept the tombstone that a peer announced for that name."""
         self._work.attempts.forget_attempt(source)
         row = self._board.index.get(source)
-        decision = decide(None if row is None else row.record, self._board.index.offers(source))
+        decision = decide(
+            None if row is None else row.record, self._board.index.offers(source), (), self._board.mode_at(source)
+        )
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
             self._rows.accept(decision.record, b"")
         else:

@@ -25,6 +25,7 @@ from dir_sync.core.jobs import (
     StageJob,
 )
 from dir_sync.core.messages import Message
+from dir_sync.core.mode import OWN, Mode
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
@@ -36,6 +37,7 @@ from dir_sync.index import JOURNAL_SINCE, Index
 __all__ = ["Board"]
 
 _ADDRESSES_MAX = 10_000
+MESH_KNOWN = "mesh known"  # index note: a peer has sent its complete state
 
 
 class Board:
@@ -44,8 +46,15 @@ class Board:
     It has more fields than a machine may have: each is a queue or a mark that joins several machines, and belongs to none.
     """
 
-    def __init__(self, index: Index, folder: str, tag: str, deltas: bool, number: int = 0) -> None:
+    def __init__(
+        self, index: Index, folder: str, tag: str, deltas: bool, number: int = 0, mode: Mode = Mode.TWO_WAY
+    ) -> None:
         self.index = index
+        self.mode = mode
+        self.knows_mesh = (
+            index.noted(MESH_KNOWN) is not None
+        )  # a peer's state was complete: a mirror undoes nothing before
+        self.reverting: set[bytes] = set()  # paths that a person wants as the mesh has them
         self.folder = folder
         self.number = number  # of the folder: its place in our HELLO
         self.tag = tag.encode()
@@ -78,9 +87,34 @@ class Board:
             return ""
         if replica in self.peers:
             return self.peers[replica].name
+        if replica.startswith(OWN):
+            replica = self.index.replica
         if replica.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
             return FIRST_CONTACT
         return str(self.index.noted("name " + replica) or replica[:8])
+
+    def mode_at(self, path: bytes) -> Mode:
+        """By which rule a path is decided. A mirror undoes nothing before the first contact is over."""
+        if self.mode is Mode.TWO_WAY:
+            return self.mode
+        if path in self.reverting:
+            return Mode.REVERT
+        return self.mode if self.mode is not Mode.MIRROR or self.knows_mesh else Mode.RECEIVE_ONLY
+
+    def mesh_is_known(self) -> None:
+        """A peer's state is complete: from now on a mirror undoes what is changed here."""
+        self.knows_mesh = True
+        self.index.note(MESH_KNOWN, 1)
+        self.plan_queue.add_all_offers()
+
+    def revert(self, path: bytes) -> None:
+        """Undo what was changed here only."""
+        self.reverting.add(path)
+        self.plan_queue.add(path)
+
+    def revert_ends(self, path: bytes) -> None:
+        """Something else is at this path from now on."""
+        self.reverting.discard(path)
 
     def tell(self, note: Note) -> None:
         self.out.append(Tell(note))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.mode import OURS
 
 __all__ = [
     "BLIND",
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 NOBODY = ""  # node of an offer that its peer has replaced since
-OURS = "~"  # node of an offer that restores an earlier version; followed by a peer's name if that peer has the content
 TIMES_MAX = 10_000  # folders whose mtimes are to be set or announced
 PLAN_MAX = 800  # paths planned in one turn ...
 TELL_TOGETHER_MS = 40

@@ -121,7 +121,9 @@ class Decisions:
         if not approve:
             for path in held:
                 row = self._board.index.get(path)
-                decision = decide(None if row is None else row.record, self._board.index.offers(path))
+                decision = decide(
+                    None if row is None else row.record, self._board.index.offers(path), (), self._board.mode_at(path)
+                )
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._rows.reassert(row, decision.record, is_meant=True)
                     self._board.tell(notes.Spared(path))

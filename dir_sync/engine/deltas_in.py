@@ -116,7 +116,9 @@ class DeltaRequests:
             return
         path = asked.path
         row = self._board.index.get(path)
-        decision = decide(None if row is None else row.record, self._board.index.offers(path))
+        decision = decide(
+            None if row is None else row.record, self._board.index.offers(path), (), self._board.mode_at(path)
+        )
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)

@@ -22,11 +22,13 @@ from dir_sync.core.events import (
     Event,
     Inquired,
     Moved,
+    Overridden,
     PeerDown,
     PeerUp,
     Received,
     Report,
     RestoreRequested,
+    Reverted,
     Ticked,
     Touched,
     Urgency,
@@ -49,6 +51,7 @@ class Engine(Machines):
         """Begin the scan of the whole folder. `found`: versions that the last run displaced and did not record before
         it ended, under the paths where the index still lists their content."""
         self.board.begin(now)
+        self.own_changes.adopt()
         self.board.begin_scan()
         self.own_losses.begin_to_look()
         self.board.listings.add(b"")
@@ -88,6 +91,10 @@ class Engine(Machines):
                 self.decisions.on_decided(approve)
             case ConflictsDismissed(losers):
                 self.queries.on_conflicts_settled(losers)
+            case Overridden():
+                self.own_changes.override()
+            case Reverted():
+                self.own_changes.revert()
             case RestoreRequested(wanted, holders):
                 self.queries.on_restore(wanted, holders)
             case Inquired(id_, questions):
@@ -159,6 +166,7 @@ class Engine(Machines):
         self.peer_losses.judge_peers()
         self.own_losses.judge_again()
         self.transfers.notice_room()
+        self.own_changes.run_timers()
         self.planner.plan_todo()
         self.applier.flush_jobs()
         self.queries.answer_some()

@@ -54,7 +54,9 @@ class IncomingMoves:
         for child in below:
             path = target + child.record.path[len(source) :]
             known = self._board.index.get(path)
-            take = decide(None if known is None else known.record, self._board.index.offers(path))
+            take = decide(
+                None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)
+            )
             is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
             if not is_wanted or self._rows.announced_gone(child.record) is None:
                 return False
@@ -77,7 +79,9 @@ class IncomingMoves:
 
     def is_leaving(self, row: Row) -> bool:
         """True if a peer deleted this file of ours, and the file is not kept as the loser of a conflict."""
-        decision = decide(row.record, self._board.index.offers(row.record.path))
+        decision = decide(
+            row.record, self._board.index.offers(row.record.path), (), self._board.mode_at(row.record.path)
+        )
         return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT and not decision.conflict
 
     def renamed_there(self, record: Record, source: bytes) -> None:
@@ -104,12 +108,14 @@ class IncomingMoves:
         mine = row.record
         if mine.kind not in (Kind.FILE, Kind.DIRECTORY):
             return False
-        gone = decide(mine, self._board.index.offers(source))
+        gone = decide(mine, self._board.index.offers(source), (), self._board.mode_at(source))
         if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
             return False
         for path in self._transfers.unable.behind(source):
             known = self._board.index.get(path)
-            take = decide(None if known is None else known.record, self._board.index.offers(path))
+            take = decide(
+                None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)
+            )
             is_here = (
                 self._work.is_unblocked(path) and not self._work.is_at_work(path) and (known is None or not known.fp)
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.backoff import backoff
-from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.looks import MOUNTED, Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, same_content, unstamped
@@ -335,7 +334,7 @@ class LocalChanges:
         if mine is not None:
             mine = self._recorder.as_installed(mine)
         if mine is None and self._board.first_scan:
-            record = first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
+            record = self._stamps.first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         else:
             stamp_ns = min(seen.mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(mine, now, stamp_ns)

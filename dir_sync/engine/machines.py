@@ -8,6 +8,7 @@ Used by: engine.
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.mode import Mode
 from dir_sync.core.retention import Retention
 from dir_sync.core.safeguard.brake import Limits as BrakeLimits
 from dir_sync.engine.acquire import Acquire
@@ -29,6 +30,7 @@ from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.names import Names
+from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.planner import Planner
@@ -69,11 +71,13 @@ class Machines:
         retention: Retention | None = None,
         ahead_ns: int = limits.STAMP_AHEAD_NS,
         number: int = 0,
+        mode: Mode = Mode.TWO_WAY,
     ) -> None:
         """`tag`: part of the names of staging files, different at each start. `deltas`: the delta library is installed.
         `retention`: how long the history keeps versions; None: forever. `ahead_ns`: how far a peer's stamp may be ahead
-        of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO."""
-        self.board = board = Board(index, folder, tag, deltas, number)
+        of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO.
+        `mode`: what is announced, and what is taken."""
+        self.board = board = Board(index, folder, tag, deltas, number, mode)
         self.work = work = WorkTable(board)
         self.publisher = publisher = Publisher(board)
         self.scope = scope = Scope(board)
@@ -92,6 +96,7 @@ class Machines:
         self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames)
         self.names = names = Names(board, transfers, look_queue)
         self.rows = rows = Rows(board, work, stamps, brakes, own_losses, peer_losses, publisher, transfers, names)
+        self.own_changes = own_changes = OwnChanges(board, stamps, sources, rows)
         self.deltas_out = deltas_out = DeltasForPeers(board)
         self.uploader = uploader = Uploader(
             board, work, sources, brakes, publisher, local_renames, look_queue, deltas_out
@@ -112,7 +117,19 @@ class Machines:
             board, work, vain, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
         )
         self.planner = planner = Planner(
-            board, work, scope, stamps, vain, sources, brakes, transfers, rows, incoming_moves, fetcher, acquire
+            board,
+            work,
+            scope,
+            stamps,
+            vain,
+            sources,
+            brakes,
+            transfers,
+            rows,
+            own_changes,
+            incoming_moves,
+            fetcher,
+            acquire,
         )
         self.sync_report = sync_report = SyncReport(board, work, brakes, publisher, transfers)
         self.intake = intake = Intake(

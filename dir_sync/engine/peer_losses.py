@@ -91,7 +91,9 @@ class PeerLosses:
             after = paths[-1]
             for path in paths:
                 row = self._board.index.get(path)
-                decision = decide(None if row is None else row.record, self._board.index.offers(path))
+                decision = decide(
+                    None if row is None else row.record, self._board.index.offers(path), (), self._board.mode_at(path)
+                )
                 if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
                     continue
                 target = decision.record

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dir_sync.core import limits, notes
+from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import Kind, beats, leq, parent_of, show
-from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, decide
+from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Rebase, Refuse, Take, decide
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -20,6 +21,7 @@ from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.sources import Sources
@@ -48,6 +50,7 @@ class Planner:
         brakes: Brakes,
         transfers: TransferTable,
         rows: Rows,
+        own_changes: OwnChanges,
         incoming_moves: IncomingMoves,
         fetcher: Fetcher,
         acquire: Acquire,
@@ -61,6 +64,7 @@ class Planner:
         self._brakes = brakes
         self._transfers = transfers
         self._rows = rows
+        self._own_changes = own_changes
         self._incoming_moves = incoming_moves
         self._fetcher = fetcher
         self._acquire = acquire
@@ -146,7 +150,10 @@ class Planner:
             return
         row = self._board.index.get(path)
         spent = self._stamps.outdone.get(path, ())
-        decision = decide(None if row is None else row.record, offers, spent)
+        mode = self._board.mode_at(path)
+        decision = decide(None if row is None else row.record, offers, spent, mode)
+        if isinstance(decision, Take) and row is not None and is_own(row.record):
+            offers = self._own_changes.ask_holders(decision.record)
         if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
             if (
                 decision.record.stamp.maker == self._board.index.replica
@@ -157,8 +164,12 @@ class Planner:
                 self._board.tell(notes.CannotRestore(path))
                 offers = self._board.index.offers(path)
             self._work.out_of_reach.enter(path, decision.record.content)
-            near = [offer for offer in offers if self._sources.may_be_asked(offer.peer, offer.record.content)]
-            second = decide(None if row is None else row.record, near, spent)
+            near = [
+                offer
+                for offer in offers
+                if offer.peer == THEIRS or self._sources.may_be_asked(offer.peer, offer.record.content)
+            ]
+            second = decide(None if row is None else row.record, near, spent, mode)
             if not isinstance(second, Nothing):
                 decision, offers = second, near  # until a peer with the best version connects
         obstacle = self._work.obstacles.kind(path)
@@ -190,6 +201,13 @@ class Planner:
                 assert row is not None
                 self._rows.reassert(row, top)
                 self._board.tell(notes.Kept(path))
+            case Refuse(record):
+                self._transfers.drop_wanted(path)
+                if row is not None and row.record.kind == Kind.DIRECTORY != record.kind:
+                    self._acquire.try_to_leave(path, row, record)  # something new in it brings it back elsewhere
+            case Rebase(record):
+                self._own_changes.rebase(record)
+                self._transfers.drop_wanted(path)
             case Take():
                 self._acquire.step_towards(path, row, offers, decision)
 
@@ -233,8 +251,10 @@ class Planner:
         """Our version is the best: drop the offers that add nothing to it."""
         row = self._board.index.get(path)
         assert row is not None
+        best = self._own_changes.shared_version(row)
         for offer in offers:
-            if leq(offer.record.vector, row.record.vector) and not beats(offer.record, row.record):
+            is_known = best is not None and leq(offer.record.vector, best.vector) and not beats(offer.record, best)
+            if is_known and offer.peer != THEIRS:
                 self._board.index.drop_offer(path, offer.peer)
         self._transfers.drop_wanted(path)
         if not self._board.index.offers(path):

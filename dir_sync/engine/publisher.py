@@ -1,7 +1,8 @@
 """Announces to each peer what changed here, in ascending sequence, and seeds new peers with contents.
 
 In:   rows of the index above the sequence sent to a peer, and the changes of this turn.
-Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages. A node that only receives would announce nothing here.
+Out:  STATE, ACKNOWLEDGE and MODIFICATION_UPDATE messages.
+Rule: changes that stay on this node are passed over; nothing tells a peer that there was one.
 Used by: folder_times, local_renames, look_queue, rows, uploader, bulk_install, sync_report, intake, local_changes,
       scan.
 """
@@ -13,6 +14,7 @@ from dir_sync.core.content import bucket_of
 from dir_sync.core.events import Send
 from dir_sync.core.jobs import ReadItem, ReadJob
 from dir_sync.core.messages import State
+from dir_sync.core.mode import is_own
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.announce import Fresh, Outgoing, Subscriber, pages, tell
 from dir_sync.core.peers.contact import Contact
@@ -85,6 +87,13 @@ class Publisher:
         before = rows[0][0] - 1
         latest = {record.path: seq for seq, record in rows}
         rows = [(seq, record) for seq, record in rows if latest[record.path] == seq]
+        if not self._board.mode.announces:
+            rows = [(seq, record) for seq, record in rows if not is_own(record)]
+            if not rows:
+                for subscriber in self.subscribers.values():
+                    if subscriber.sent == before:
+                        subscriber.sent = until
+                return
         for _, record in rows:
             if record.path in fresh and fresh[record.path].record != record:
                 del fresh[record.path]  # the path changed once more since
@@ -167,6 +176,12 @@ class Publisher:
         page = self._board.index.rows_after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
         if not page:  # the sequence numbers since the last row are unused
             subscriber.sent = self._board.index.sequence
+        if not self._board.mode.announces:
+            announced = [row for row in page if not is_own(row.record)]
+            if page and not announced:
+                subscriber.sent = page[-1].seq
+                self._board.run_once_more()
+            page = announced
         for row in page:
             record = row.record
             is_sent = record.content in seeding.contents
@@ -280,6 +295,8 @@ class Publisher:
             if rows and rows[-1].record.kind == Kind.FILE:  # both halves of a rename belong into one message
                 rows += [row for row in self._board.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
             until = rows[-1].seq if rows else self._board.index.sequence
+            if not self._board.mode.announces:
+                rows = [row for row in rows if not is_own(row.record)]
             if subscriber.equal and subscriber.sent < subscriber.equal_until:
                 equal, last = subscriber.equal, subscriber.equal_until
                 rows = [row for row in rows if row.seq > last or bucket_of(row.record.path) not in equal]

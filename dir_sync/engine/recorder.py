@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
@@ -82,7 +81,7 @@ class LocalRecorder:
                 or len(index.by_content(version.content)) != 1
             ):
                 continue
-            decision = decide(row.record, index.offers(version.path))
+            decision = decide(row.record, index.offers(version.path), (), self._board.mode_at(version.path))
             if isinstance(decision, Take) and decision.record.kind != Kind.ABSENT:
                 self._not_noted[version.path] = row.record, decision.record
 
@@ -150,7 +149,7 @@ class LocalRecorder:
         """`new` for many files that the first scan found: no peer waits for them."""
         index, fresh = self._board.index, self._board.announcements.fresh
         records = [
-            first_scan_record(path, kind, size, content, mtime, mode)
+            self._stamps.first_scan_record(path, kind, size, content, mtime, mode)
             for path, _, kind, size, content, mtime, mode, *_ in found
         ]
         new = index.may_not_have([record.content for record in records]) if told else set[bytes]()
@@ -175,7 +174,7 @@ class LocalRecorder:
         hears of it."""
         path, _, kind, size, content, mtime, mode, fp, *_ = seen
         if self._board.first_scan:
-            record = first_scan_record(path, kind, size, content, mtime, mode)
+            record = self._stamps.first_scan_record(path, kind, size, content, mtime, mode)
         else:
             now = unstamped(path, kind, size, content, mtime, mode)
             stamp_ns = min(mtime, self._board.now.wall_ns)
@@ -184,7 +183,7 @@ class LocalRecorder:
                 self._board.tell_later(notes.NewHere(path, size))
         if kind is Kind.DIRECTORY:
             self._board.listings.add(path)
-        if told or kind is Kind.DIRECTORY:
+        if told or kind is Kind.DIRECTORY or not self._board.mode.announces:
             self.record_change(record, None, fp, seen)
         else:
             self._rows.journal(record)

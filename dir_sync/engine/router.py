@@ -128,7 +128,7 @@ class MessageRouter:
     def on_update(self, peer: Contact, message: ModificationUpdate) -> None:
         changes: Sequence[Change] = message.changes
         sequence = message.sequence
-        if message.attached and not self._board.scanning:
+        if message.attached and not self._board.scanning and self._board.mode.takes:
             changes = self._bulk_install.install_pushed(peer, message.changes)
         self._board.index.fetch(change.record.path for change in changes)
         for change in changes:
@@ -142,7 +142,7 @@ class MessageRouter:
                     base, content = change.delta.base, record.content
                     self._work.holders.offer_delta(record.path, peer.replica, base, content, change.delta)
         for path, mtime in message.times:
-            if path and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
+            if path and self._board.mode.takes and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
                 self._folder_times.set_later(path, mtime)
         self._intake.advance_received(peer, sequence)
 

@@ -3,11 +3,12 @@
 In:   records that are true here from now on.
 Out:  rows of the index with their sequence; marks for the paths that waited for them.
 Rule: no other machine writes a row.
-Used by: applier, incoming_moves, acquire, planner, recorder, local_changes, scan, decisions.
+Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local_changes, scan, decisions.
 """
 
 from __future__ import annotations
 
+from dir_sync.core.mode import OWN_FIRST, THEIRS, Mode, is_own, nothing, own_change
 from dir_sync.core.model import (
     Kind,
     Record,
@@ -21,7 +22,7 @@ from dir_sync.core.model import (
     same_version,
 )
 from dir_sync.core.peers.announce import Fresh
-from dir_sync.core.reconcile import answer
+from dir_sync.core.reconcile import Offer, answer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX, TROUBLE_RETRY_MS
@@ -65,6 +66,12 @@ class Rows:
     def put(self, record: Record, fp: bytes) -> Row:
         """Write a row. It is announced to the peers, and paths that depend on it are planned."""
         self.journal(record)
+        if not self._board.mode.announces:
+            self._keep_theirs(record)
+        if not self._board.mode.announces and record.kind == Kind.ABSENT and b"/" in record.path:
+            self._board.plan_queue.add(parent_of(record.path))  # it may have kept its folder here
+        if not self._board.mode.takes and record.kind != Kind.ABSENT and b"/" in record.path:
+            self._board.plan_queue.add(parent_of(record.path))  # peers may have deleted the folder
         if self._brakes.own.held:
             before = self._board.index.get(record.path)
             # otherwise only its vector or stamp is new
@@ -106,12 +113,39 @@ class Rows:
         self._stamps.note_outdone(record)
         self.put(record, fp)
 
+    def _keep_theirs(self, record: Record) -> None:
+        """Keep what the mesh has at a path that is changed here only; drop it when the path is as in the mesh again."""
+        self._board.revert_ends(record.path)
+        if not is_own(record):
+            self._board.index.drop_offer(record.path, THEIRS)
+            return
+        row, index = self._board.index.get(record.path), self._board.index
+        if row is not None and not is_own(row.record):
+            index.put_offer(Offer(THEIRS, row.record, False))
+        elif (
+            self._board.mode is Mode.MIRROR and record.kind != Kind.ABSENT and index.offer(record.path, THEIRS) is None
+        ):
+            index.put_offer(Offer(THEIRS, nothing(record), False))
+
     def reassert(self, row: Row, top: Record, is_meant: bool = False) -> None:
+        """Our version stays, though peers announced `top`. `is_meant`: a person knows `top` and wants ours."""
+        if not self._board.mode.announces:
+            self.keep_own(row, top)
+            return
         now_ns, latest_ns = self._board.now.wall_ns, self._stamps.latest_ns()
         record = answer(row.record, top, *self._stamps.maker(row.record, top), now_ns, latest_ns, is_meant)
         self._stamps.note_lowered(row.record, record)
         self.put(record, row.fp)
         self._board.announcements.add_change(Fresh(record, row.record, None, None, None, None))
+
+    def keep_own(self, row: Row, top: Record, is_first: bool = False) -> None:
+        """Our version stays on this node; the mesh has `top` there. `is_first`: it stays because of what the first scan
+        found."""
+        own = own_change(row.record, max(row.record.stamp.ns, top.stamp.ns) + 1, self._board.index.next_sequence())
+        if is_first:
+            own = own._replace(stamp=own.stamp._replace(maker=OWN_FIRST))
+        self.put(own, row.fp)
+        self._board.index.put_offer(Offer(THEIRS, top, False))
 
     def journal(self, record: Record) -> None:
         """Add the earlier state of a path to the journal, if the path changes."""
@@ -137,11 +171,15 @@ class Rows:
             or self._board.jobs_out
             or self._work.arrivals.is_fetching
             or self._work.arrivals.has_ready
-            or self._board.index.any_offers()
+            or self._waits_for_offers()
         ):
             return
         self._board.begin_journal()
         self._board.index.note(JOURNAL_SINCE, self._board.now.wall_ns)
+
+    def _waits_for_offers(self) -> bool:
+        """True if something that peers announced is still to come."""
+        return self._board.mode.takes and self._board.index.any_offers() and self._board.index.count_offers() > 0
 
     def _try_again_below(self, folder: bytes) -> None:
         """The attributes of a folder changed, maybe its mode: operations below it that failed may succeed now."""
@@ -154,6 +192,9 @@ class Rows:
 
     def announced_gone(self, mine: Record) -> Record | None:
         """A newer tombstone that a peer announced and that includes our version; None if there is none."""
+        if is_own(mine):
+            offer = self._board.index.offer(mine.path, THEIRS)
+            return offer.record if offer is not None and offer.record.kind == Kind.ABSENT else None
         for offer in self._board.index.offers(mine.path):
             theirs = offer.record
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
@@ -162,6 +203,8 @@ class Rows:
 
     def announced(self, now: Record, mine: Record | None) -> Record | None:
         """A newer record that a peer announced and that matches what is on the disk; None if there is none."""
+        if mine is not None and is_own(mine):
+            mine = None  # whatever the mesh has is newer than what stays here
         for offer in self._board.index.offers(now.path):
             theirs = offer.record
             if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or beats(theirs, mine)):

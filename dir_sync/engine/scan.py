@@ -277,7 +277,7 @@ class Scan:
         self._board.plan_queue.add(folder)
         if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
             return  # a look has found it meanwhile; it keeps its folder
-        decision = decide(row.record, self._board.index.offers(folder))
+        decision = decide(row.record, self._board.index.offers(folder), (), self._board.mode_at(folder))
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
         if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries:
             self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)

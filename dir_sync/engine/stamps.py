@@ -3,12 +3,14 @@
 In:   the record before, and the new state of the path.
 Out:  the record with its maker, its place in the sequence and its stamp.
 Rule: a change made here wins over what it replaces, whatever stamp a peer gave that.
-Used by: rows, planner, intake, recorder, local_changes, queries.
+Used by: rows, own_changes, planner, intake, recorder, local_changes, queries.
 """
 
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.content import first_scan_record
+from dir_sync.core.mode import own_change, own_first_scan
 from dir_sync.core.model import Record, Stamp
 from dir_sync.core.peers.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.reconcile import changed
@@ -25,6 +27,7 @@ class Stamps:
 
     def __init__(self, board: Board, ahead_ns: int) -> None:
         self._board = board
+        self.first_scan_record = first_scan_record if board.mode.announces else own_first_scan
         self._ahead_ns = ahead_ns
         self._new_id_ms: int | None = None  # when (ms) this index got a new replica id
         self._alias = ""  # maker of changes where a vector contains a forged entry of this replica
@@ -44,6 +47,9 @@ class Stamps:
 
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
         """The record of a local change that replaces `previous`."""
+        if not self._board.mode.announces:
+            least_ns = 1 if previous is None else previous.stamp.ns + 1
+            return own_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())
         latest_ns = self.latest_ns()
         if previous is not None and previous.stamp.ns > latest_ns:
             # The stamp goes back to the present, not to an old mtime. A version that `previous` had replaced is dated

@@ -59,7 +59,7 @@ class SyncReport:
             peer.standing.has_all
             and peer.synced
             and self._publisher.is_up_to_date(peer.replica)
-            and self._board.index.wanted_from(peer.replica) == NOTHING
+            and (not self._board.mode.takes or self._board.index.wanted_from(peer.replica) == NOTHING)
         )
 
     def _is_settled(self) -> bool:
@@ -93,7 +93,9 @@ class SyncReport:
         )
 
     def lacked_from(self, replica: str) -> Lack:
-        """What this node lacks of a peer's announcements."""
+        """What this node lacks of a peer's announcements. A node that takes nothing lacks nothing."""
+        if not self._board.mode.takes:
+            return NOTHING
         lack = self._board.index.wanted_from(replica)
         lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(replica), 0))
         here = sum(
@@ -184,7 +186,7 @@ class SyncReport:
         """True if a peer announced a newer version there that is no tombstone."""
         offers = self._board.index.offers(path)
         row = self._board.index.get(path) if offers else None
-        decision = decide(None if row is None else row.record, offers)
+        decision = decide(None if row is None else row.record, offers, (), self._board.mode_at(path))
         return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
 
     def undecided(self) -> list[bytes]:

@@ -230,7 +230,9 @@ class TransferTable:
         ]
         for name in names:
             row = self._board.index.get(name)
-            decision = decide(None if row is None else row.record, self._board.index.offers(name))
+            decision = decide(
+                None if row is None else row.record, self._board.index.offers(name), (), self._board.mode_at(name)
+            )
             if not isinstance(decision, Take) or self._work.arrivals.is_coming_to(name):
                 continue
             if fetch is not None and self.go_on_with(fetch, decision.record):

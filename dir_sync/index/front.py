@@ -170,6 +170,9 @@ class Index:
     def rows_come_to(self, after: int) -> Lack:
         return self._rows.come_to(after)
 
+    def rows_by(self, makers: Sequence[str]) -> list[Row]:
+        return self._rows.made_by(makers)
+
     def summary(self) -> bytes:
         return self._rows.summary()
 

@@ -7,6 +7,7 @@ Rule: at most one offer per path and peer. Pending work is always computed from 
 
 from __future__ import annotations
 
+from dir_sync.core.mode import THEIRS
 from dir_sync.core.model import Kind
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.reconcile import Offer
@@ -165,10 +166,10 @@ class Offers:
         return self._any_stored
 
     def count_paths(self) -> int:
-        """The number of paths with offers."""
+        """The number of paths with offers of peers."""
         self.flush()
-        query = "SELECT COUNT(*) FROM (SELECT DISTINCT parent,name FROM offer)"
-        return int(self._database.execute(query).fetchone()[0])
+        query = "SELECT COUNT(*) FROM (SELECT DISTINCT parent,name FROM offer WHERE peer<>?)"
+        return int(self._database.execute(query, (THEIRS,)).fetchone()[0])
 
     # --- one peer ---
 

@@ -247,6 +247,11 @@ class Rows:
         self.fetch(paths)  # most are decoded already
         return [row for path in paths if (row := self.get(path)) is not None]
 
+    def made_by(self, makers: Sequence[str]) -> list[Row]:
+        """The rows of records by these makers, ordered by path. It reads the whole table."""
+        marks = ",".join("?" * len(makers))
+        return self.select(f"stamp_maker IN ({marks}) ORDER BY parent,name", makers)
+
     def come_to(self, after: int) -> Lack:
         """The totals of the rows above a sequence."""
         self.flush()

@@ -74,6 +74,7 @@ class Narrator:
                 | notes.MetaChanged()
                 | notes.Kept()
                 | notes.Spared()
+                | notes.Reverted()
             ):
                 self._count(note, now_s)
             case notes.Skipped() | notes.Blocked() | notes.Unreadable() | notes.CannotWrite() | notes.Unfit():

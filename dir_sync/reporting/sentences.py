@@ -29,6 +29,7 @@ Common = (
     | notes.MetaChanged
     | notes.Kept
     | notes.Spared
+    | notes.Reverted
 )
 """Events of one file that often occur for many files at once."""
 
@@ -206,6 +207,11 @@ class Sentences:
                 logger.warning("cannot restore %s: no old version is available on any connected machine", show(path))
             case notes.NothingHeld():
                 logger.warning("nothing is held any more")
+            case notes.Adopted(paths):
+                logger.warning(
+                    "%s that stayed on this machine until now will be announced: the mode is another one",
+                    how_many(paths, "change"),
+                )
             case notes.IdentityChanged(reason):
                 logger.warning("this node takes a new identity: %s", reason)
             case _:
@@ -243,6 +249,10 @@ _WORDS: dict[type[Common], tuple[str, str]] = {
         "kept {path}: it was changed or restored while another machine deleted it",
         "kept {count} more, changed or restored while another machine deleted them",
     ),
+    notes.Reverted: (
+        "undid what was done here to {path}: it is as on the other machines again, and what was here is in the history",
+        "undid {count} more changes of this machine",
+    ),
     notes.Spared: ("kept {path}: what was done to it elsewhere was rejected", "kept {count} more"),
 }
 """Templates for one file, and for many."""
@@ -261,7 +271,7 @@ def details(note: Common) -> tuple[str, int, bytes]:
             return "", 0, source
         case notes.Removed(_, maker) | notes.MetaChanged(_, maker):
             return maker, 0, b""
-        case notes.DeletedHere() | notes.Kept() | notes.Spared():
+        case notes.DeletedHere() | notes.Kept() | notes.Spared() | notes.Reverted():
             return "", 0, b""
         case _:
             assert_never(note)

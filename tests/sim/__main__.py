@@ -1,4 +1,4 @@
-"""python -m tests.sim --seeds N [--from K] [--jobs J] [--sealed] [--hashes] | --seed N [--trace]: try many worlds, or one."""
+"""python -m tests.sim --seeds N [--from K] [--jobs J] [--sealed | --modes] [--hashes] | --seed N [--trace]: try worlds."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from tests.sim.modes import modes_of
 from tests.sim.world import Broken, run
 
 
@@ -21,10 +22,15 @@ class Attempt(NamedTuple):
     log_hash: str  # of all events, jobs, notes and messages of that world, in order; "": it broke
 
 
-def attempt(seed: int, sealed: bool = False) -> Attempt:
-    """`sealed`: the links are those of a closed mesh."""
+def changes_of(seed: int, kind: str) -> dict[str, Any]:
+    """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
+    modes."""
+    return modes_of(seed) if kind == "modes" else {"sealed": kind == "sealed"}
+
+
+def attempt(seed: int, kind: str = "") -> Attempt:
     try:
-        return Attempt(seed, "", run(seed, changes={"sealed": sealed}).log_hash)
+        return Attempt(seed, "", run(seed, changes=changes_of(seed, kind)).log_hash)
     except Broken as error:
         return Attempt(seed, str(error), "")
     except Exception as error:
@@ -33,13 +39,11 @@ def attempt(seed: int, sealed: bool = False) -> Attempt:
         return Attempt(seed, text, "")
 
 
-def attempts(seeds: list[int], jobs: int, sealed: bool = False) -> list[Attempt]:
+def attempts(seeds: list[int], jobs: int, kind: str = "") -> list[Attempt]:
     if jobs == 1:
-        return [attempt(seed, sealed) for seed in seeds]
+        return [attempt(seed, kind) for seed in seeds]
     with ProcessPoolExecutor(jobs) as pool:
-        return list(
-            pool.map(partial(attempt, sealed=sealed), seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs))))
-        )
+        return list(pool.map(partial(attempt, kind=kind), seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs)))))
 
 
 def main() -> int:
@@ -49,7 +53,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--trace", action="store_true")
-    parser.add_argument("--sealed", action="store_true", help="all links are those of a closed mesh")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--sealed", dest="kind", action="store_const", const="sealed", help="all links are those of a closed mesh"
+    )
+    kinds.add_argument("--modes", dest="kind", action="store_const", const="modes", help="the nodes have modes")
     parser.add_argument(
         "--hashes",
         action="store_true",
@@ -58,7 +66,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.seed is not None:
         try:
-            world = run(arguments.seed, print if arguments.trace else None, changes={"sealed": arguments.sealed})
+            world = run(
+                arguments.seed, print if arguments.trace else None, changes=changes_of(arguments.seed, arguments.kind)
+            )
         except Broken as error:
             print(f"seed {arguments.seed}: {error}")
             return 1
@@ -66,16 +76,16 @@ def main() -> int:
         return 0
     began = time.perf_counter()
     seeds = list(range(arguments.first, arguments.first + arguments.seeds))
-    results = attempts(seeds, arguments.jobs, arguments.sealed)
+    results = attempts(seeds, arguments.jobs, arguments.kind)
     failed = [(one.seed, one.trouble) for one in results if one.trouble]
     if arguments.hashes:
         for one in results:
             print(f"{one.seed} {one.log_hash or 'broken'}")
     for seed, text in failed[:40]:
         print(f"seed {seed}: {text[:400]}")
-    kinds = Counter(" ".join(text.split()[:6]) for _, text in failed)
-    for kind, count in kinds.most_common(12) if len(failed) > 8 else ():
-        print(f"{count:5} x {kind}")
+    groups = Counter(" ".join(text.split()[:6]) for _, text in failed)
+    for words, count in groups.most_common(12) if len(failed) > 8 else ():
+        print(f"{count:5} x {words}")
     took = time.perf_counter() - began
     print(f"{len(seeds)} seeds in {took:.1f} s ({len(seeds) / took:.1f} a second), {len(failed)} failed")
     return 1 if failed else 0

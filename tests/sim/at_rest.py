@@ -146,15 +146,20 @@ class AtRest:
         return found + [path for node in self.world.nodes if node.alive for path, _ in node.engine.work.obstacles.all()]
 
     def check_history(self) -> None:
-        """Nothing is lost: every write is in some tree or some history, unless a user who had it took it away."""
+        """Nothing is lost, and what users did counts."""
+        kept = self.check_kept()
+        self._check_lives(kept)
+        self._check_named()
+
+    def check_kept(self) -> set[bytes]:
+        """Every write is in some tree or some history, unless a user who had it took it away. Returns what is there."""
         kept: set[bytes] = set()
         for node in self.world.nodes:
             kept |= node.disk.tokens(everywhere=True)
         lost = set(self.world.tokens) - kept - self.world.excused
         if lost:
             raise Broken(f"lost: {[(token, self.world.tokens[token]) for token in sorted(lost)[:3]]}")
-        self._check_lives(kept)
-        self._check_named()
+        return kept
 
     def _check_named(self) -> None:
         """Of users who changed a path without knowledge of each other, all but the one that won are named as conflicts."""
@@ -172,7 +177,7 @@ class AtRest:
             whys.add(Cause.RECOVERED)
         # By path: a program that goes on writing into what was displaced makes it another content.
         named = {version.path for node in self.world.nodes for version in node.index.versions() if version.why in whys}
-        others = self.others()
+        others = self.others() + self.world.modes.refused()
         for path, locals_ in sorted(self.world.locals.items()):
             if is_below(path, others):
                 continue
@@ -193,7 +198,7 @@ class AtRest:
         win later, over a change that knows nothing of it."""
         engine, index = node.engine, node.index
         row = index.get(path)
-        take = decide(None if row is None else row.record, index.offers(path))
+        take = decide(None if row is None else row.record, index.offers(path), (), engine.board.mode_at(path))
         if not isinstance(take, Take) or take.record.kind != Kind.FILE or not index.by_content(take.record.content):
             return
         if (

@@ -37,12 +37,14 @@ class Course:
         if options.rest_first:
             faults, self.world.faults = self.world.faults, False
             self.world.run_to_rest("at the beginning")
+        if options.rest_first and not options.modes:
             self.world.at_rest.check("at the beginning", {node.number for node in order})
             if options.trees != "overlapping":
                 self.world.at_rest.check_crossed("at the beginning")
                 for node in order:
                     if node.index.sequence != len(node.index.rows_after(0, 1_000)):
                         raise Broken("equal trees have made records change")
+        if options.rest_first:
             self.world.faults = faults
         for step in range(options.steps):
             self.world.run_until(self.world.us + self.world.rng.randint(0, options.pause_ms * 1000))
@@ -58,6 +60,9 @@ class Course:
             for node in self.world.nodes:
                 self.world.loop.post(node, node.epoch, Blind(b"", ""))
             self.world.rest("after the last fault")
+        if options.modes:
+            self._with_modes()
+            return
         self.world.at_rest.check("after the last fault")
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
@@ -67,6 +72,16 @@ class Course:
         self._saved_by_editors()
         self._only_appended()
         self._saved_slowly()
+
+    def _with_modes(self) -> None:
+        """The rest of a world with modes: the nodes differ as they may; then people end that."""
+        self.world.modes.check("after the last fault")
+        self.world.at_rest.check_history()
+        self.world.at_rest.check_versions()
+        self.world.at_rest.check_quiet()
+        self.world.modes.end_differences()
+        self.world.at_rest.check("after override and revert")
+        self.world.at_rest.check_kept()
 
     def _something_happens(self) -> None:
         options, rng = self.world.options, self.world.rng

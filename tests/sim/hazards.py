@@ -29,6 +29,7 @@ class Hazards:
     def at_verb(self, node: Node, verb: str, path: bytes) -> None:
         if not node.disk.program:
             return
+        self.world.modes.at_verb(node, verb, path)
         if self.world.chance(self.world.options.crash_in_job):
             raise PowerCut
         if node.disk.locked is not None:

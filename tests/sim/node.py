@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from dir_sync.core.events import Event
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.session import Session
 from dir_sync.engine import Now
@@ -135,6 +136,7 @@ class Node:
         self.name = "ABCDE"[self.number]
         self.node_id = f"{0xA + self.number:x}" * 16  # of the machine: it outlives each index
         options = self.world.options
+        self.mode = options.modes[self.number] if options.modes else Mode.TWO_WAY
         blind = options.blind and self.number == options.nodes - 1
         self.disk = SimDisk(self, self.wall_ns, self.rng, options.grain_ns, blind)
         self.signatures = Signatures()

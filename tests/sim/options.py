@@ -12,6 +12,7 @@ from random import Random
 from types import ModuleType
 
 from dir_sync.core import limits, retention
+from dir_sync.core.mode import Mode
 from dir_sync.core.peers import announce
 from dir_sync.core.transfers import transfer
 from tests.sim.seams import machines_with
@@ -73,6 +74,7 @@ class Options:
     logs: float  # chance in a step: a program begins to append to a file, again and again
     blind: bool  # the disk of the last node takes names for others: no case, no Unicode forms
     sealed: bool  # the links are those of a closed mesh
+    modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
     @property
@@ -150,6 +152,7 @@ def draw(seed: int) -> Options:
         logs=rng.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
         blind=rng.random() < 0.15,
         sealed=False,  # with --sealed they are: other timings, so each is another world
+        modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
     )
 

@@ -15,6 +15,7 @@ from dir_sync.core.events import Event, Received
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp, Version
 from dir_sync.core.looks import LookOutcome
 from dir_sync.core.messages import Acknowledge, Chunks, Message, ModificationUpdate, Pull, State, StateRequest
+from dir_sync.core.mode import OWN_FIRST, Mode, is_own
 from dir_sync.core.model import Kind, Record, beats, same_content
 from dir_sync.core.retention import SHARE, THIN_SHARE
 from tests.sim.broken import Broken
@@ -49,6 +50,7 @@ class Promises:
     def check_words(self, node: Node, link: Link, message: Message) -> None:
         """What is told is committed, and in order."""
         receiver = link.other(node)
+        self.world.modes.check_words(node, message)
         match message:
             case State(sequence=sequence) | Acknowledge(sequence=sequence) | ModificationUpdate(sequence=sequence):
                 if sequence > node.committed:
@@ -82,6 +84,8 @@ class Promises:
     def _check_conflict(self, node: Node, item: ApplyItem, why: Cause) -> None:
         """What the winner was not made from is filed as a conflict, and nothing else is."""
         row = node.index.get(item.path)
+        if row is not None and is_own(row.record):
+            return  # a person or a mirror undoes it
         if row is None or same_content(row.record, item.target) or any(other.forgot for other in self.world.nodes):
             return  # (two lives of a node that got an old index may give out one vector)
         known = self.world.conflicts.was_known(row.record, item.target)
@@ -105,6 +109,8 @@ class Promises:
         if sequence > before:
             for row in node.index.rows_after(before, 1_000):
                 is_told = said.get(row.record.path) == row.record.stamp
+                if is_own(row.record) or not link.other(node).mode.announces:
+                    continue  # (the other may have changed what it had, and tells nobody)
                 if row.seq <= sequence and not is_told and not holds(link.other(node), row.record):
                     raise Broken(
                         f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
@@ -168,7 +174,8 @@ class Promises:
         node.heard_kept = dict(node.heard_of)
         for local in node.fresh_locals:
             path = local.record.path
-            self.world.locals.setdefault(path, []).append(local)
+            if node.mode.announces:
+                self.world.locals.setdefault(path, []).append(local)
             if local.settles is not None and node.touched.get(path) == local.settles:
                 del node.touched[path]
         node.fresh_locals.clear()
@@ -250,9 +257,10 @@ class Promises:
         path = record.path
         previous = before[0]
         self.world.made += 1
+        self.world.modes.made_here(node, record)
         self.world.conflicts.made(record, before)
         settles = None
-        if origin == "user" and record.stamp.maker.startswith("="):
+        if origin == "user" and record.stamp.maker.startswith(("=", OWN_FIRST)):
             origin = "scan"
         self.world.note(f"{node.name} records {origin} {describe_record(record)}")
         newer = previous is not None and any(
@@ -287,6 +295,7 @@ class Promises:
             if (
                 not other.alive
                 or other.index.replica != peer
+                or not node.mode is other.mode is Mode.TWO_WAY
                 or self.world.options.root_gone
                 or other.forgot
                 or node.forgot

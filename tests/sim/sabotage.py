@@ -16,6 +16,7 @@ from dir_sync.core import content, limits, notes, reconcile
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import Cause
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
@@ -31,10 +32,12 @@ from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.retries import Retries
 from dir_sync.engine.scan import Scan
+from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
@@ -50,7 +53,7 @@ from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
 from tests.sim.seams import patched
 
-__all__ = ["LOOPS", "PRONE", "SABOTAGES", "seeds_for"]
+__all__ = ["KINDS", "LOOPS", "PRONE", "SABOTAGES", "seeds_for"]
 
 Plant = Callable[[], AbstractContextManager[object]]
 
@@ -394,7 +397,42 @@ def _failures_remembered() -> AbstractContextManager[object]:
     return patch.object(Retries, "forget", lambda self, path: None)
 
 
+def _send_only_takes() -> AbstractContextManager[object]:
+    return patch.dict(reconcile._MODES, {Mode.SEND_ONLY: reconcile.two_way})
+
+
+def _own_changes_are_announced() -> AbstractContextManager[object]:
+    """As they would be, if they had an ordinary maker."""
+
+    def changed_to(self: Any, previous: Record | None, now: Record, stamp_ns: int) -> Record:
+        return reconcile.changed(previous, now, *self.maker(previous), stamp_ns, self.latest_ns())
+
+    return patch.object(Stamps, "changed_to", changed_to)
+
+
+def _mirror_keeps() -> AbstractContextManager[object]:
+    return patch.dict(reconcile._MODES, {Mode.MIRROR: reconcile.receive_only})
+
+
+def _override_spares_the_unknown() -> AbstractContextManager[object]:
+    def override(self: Any) -> None:
+        for _, row, record in list(self._refused()):
+            if row is not None:
+                self._rows.reassert(row, record, is_meant=True)
+
+    return patch.object(OwnChanges, "override", override)
+
+
+def _nothing_is_reverted() -> AbstractContextManager[object]:
+    return patch.object(Board, "revert", lambda self, path: None)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
+    "a send-only node takes what others change": (_send_only_takes, 40),
+    "a receive-only node announces its changes": (_own_changes_are_announced, 40),
+    "a mirror undoes nothing": (_mirror_keeps, 40),
+    "override leaves alone what only others have": (_override_spares_the_unknown, 60),
+    "revert undoes nothing": (_nothing_is_reverted, 100),
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
     "the mtime decides": (_mtime_decides, 60),
@@ -461,6 +499,15 @@ NEEDS = {
 
 _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 
+KINDS = {
+    "a send-only node takes what others change": "modes",
+    "a receive-only node announces its changes": "modes",
+    "a mirror undoes nothing": "modes",
+    "override leaves alone what only others have": "modes",
+    "revert undoes nothing": "modes",
+}
+"""Faults that only worlds of another kind can show (see `__main__.changes_of`)."""
+
 PRONE: dict[str, dict[str, Any]] = {
     "a file of the same moment is believed": {
         "grain_ns": 2_000_000_000,
@@ -485,6 +532,11 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "a send-only node takes what others change": 7,
+    "a receive-only node announces its changes": 0,
+    "a mirror undoes nothing": 1,
+    "override leaves alone what only others have": 7,
+    "revert undoes nothing": 0,
     "who waits for a content is not woken": 3,
     "a grace outlives what it was given to": 1,
     "what failed outlives what is announced": 0,

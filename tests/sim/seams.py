@@ -60,6 +60,7 @@ class SimEngine(Engine):
         self._watch(self.recorder, "new", self._new)
         self._watch(self.recorder, "new_files", self._new_files)
         self._watch(self.rows, "reassert", self._reasserted)
+        self._watch(self.own_changes, "remove_elsewhere", self._removed_elsewhere)
         self._watch(self.decisions, "decided_here", self._decided_here, before=True)
         self._watch(self.decisions, "decide_on", self._decide_on, before=True)
         self._watch(self.queries, "on_restore", self._restored, before=True)
@@ -101,6 +102,9 @@ class SimEngine(Engine):
         known = is_meant or top.kind == Kind.ABSENT
         after = (row.record, top) if known else (row.record,)
         self._tell(self._row(row.record.path).record, after, "engine")
+
+    def _removed_elsewhere(self, theirs: Record) -> None:
+        self._tell(self._row(theirs.path).record, (theirs,), "engine")
 
     def _decided_here(self, approve: bool) -> None:
         if self.on_decided is not None:

@@ -31,6 +31,7 @@ from tests.sim.course import Course
 from tests.sim.hazards import Hazards
 from tests.sim.lives import Lives
 from tests.sim.loop import Loop
+from tests.sim.modes import Modes
 from tests.sim.network import Network
 from tests.sim.node import BIRTH_NS, Local, Node
 from tests.sim.options import Options, bounded, draw
@@ -75,6 +76,7 @@ class World:
         self.hazards = Hazards(self)
         self.network = Network(self)
         self.promises = Promises(self)
+        self.modes = Modes(self)
         self.at_rest = AtRest(self)
         self.course = Course(self)
         self.nodes = [

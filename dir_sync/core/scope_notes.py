@@ -1,0 +1,23 @@
+"""What people are told of the mode of a node, and of paths that are not shared: a part of `core.notes`.
+
+In:   nothing. Out: frozen values, one kind for each thing that happens.
+Rule: everyone uses them through `core.notes`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Adopted", "Reverted"]
+
+
+class Adopted(NamedTuple):
+    """This run announces `paths` changes that an earlier one, in another mode, had kept on this node."""
+
+    paths: int
+
+
+class Reverted(NamedTuple):
+    """What was changed here only was undone."""
+
+    path: bytes

@@ -1,0 +1,156 @@
+"""What the mode of this node leaves different from the mesh, and how a person ends that.
+
+In:   the commands `override` and `revert`; the mode. Out: what differs; offers, records and marks that end it.
+Rule: only a person, a mirror, or a newer version of the mesh undoes what was changed here. A two-way or send-only node
+counts what an earlier run with another mode had kept to itself as changes made now.
+Used by: planner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dir_sync.core import notes
+from dir_sync.core.mode import OURS, OWN, OWN_FIRST, THEIRS, Mode, is_own, is_own_first, nothing
+from dir_sync.core.model import Kind, Record, beats, leq, unstamped
+from dir_sync.core.peers.announce import Fresh
+from dir_sync.core.reconcile import Offer, Refuse, decide
+from dir_sync.engine.board import Board
+from dir_sync.engine.constants import PLAN_MAX
+from dir_sync.engine.rows import Rows
+from dir_sync.engine.sources import Sources
+from dir_sync.engine.stamps import Stamps
+from dir_sync.index import Row
+
+__all__ = ["Difference", "OwnChanges"]
+
+
+class Difference(NamedTuple):
+    """A path that this node has otherwise than the mesh. ABSENT: nothing is there."""
+
+    path: bytes
+    here: Kind
+    there: Kind
+    by: str  # the node that made the version there, as a name; "" if it was changed here
+
+
+class OwnChanges:
+    """What the mode leaves different, and how that ends."""
+
+    def __init__(self, board: Board, stamps: Stamps, sources: Sources, rows: Rows) -> None:
+        self._board = board
+        self._stamps = stamps
+        self._sources = sources
+        self._rows = rows
+
+    def shared_version(self, row: Row) -> Record | None:
+        """What the mesh has at the path of a row, as far as it is known here; None: nothing."""
+        return self._theirs(row.record.path) if is_own(row.record) else row.record
+
+    def ask_holders(self, wanted: Record) -> list[Offer]:
+        """The offers for a path that becomes as the mesh has it. Each peer may have the content."""
+        path, index = wanted.path, self._board.index
+        if wanted.kind == Kind.FILE and wanted.size and not index.by_content(wanted.content):
+            for replica in sorted(self._board.peers):
+                if self._sources.may_be_asked(replica, wanted.content) and index.offer(path, replica) is None:
+                    index.put_offer(Offer(OURS + replica, wanted, False))
+        return index.offers(path)
+
+    def rebase(self, record: Record) -> None:
+        """The mesh has `record` from now on at a path that was changed here only."""
+        path, index = record.path, self._board.index
+        for offer in index.offers(path):
+            if leq(offer.record.vector, record.vector) and not beats(offer.record, record):
+                index.drop_offer(path, offer.peer)
+        index.put_offer(Offer(THEIRS, record, False))
+
+    # --- what differs ------------------------------------------------------------------------------------------------
+
+    def differences(self) -> Iterator[Difference]:
+        """Everything that the mode leaves different, ordered by path."""
+        if self._board.mode is Mode.SEND_ONLY:
+            for path, mine, record in self._refused():
+                here = Kind.ABSENT if mine is None else mine.record.kind
+                yield Difference(path, here, record.kind, self._board.name_of(record.stamp.maker))
+        elif self._board.mode is not Mode.TWO_WAY:
+            for row, theirs in self._kept():
+                there = Kind.ABSENT if theirs is None else theirs.kind
+                yield Difference(row.record.path, row.record.kind, there, "")
+
+    def _refused(self) -> Iterator[tuple[bytes, Row | None, Record]]:
+        index = self._board.index
+        after: bytes | None = None
+        while paths := index.offered_paths(after, PLAN_MAX):
+            after = paths[-1]
+            index.fetch(paths)
+            for path in paths:
+                row = index.get(path)
+                decision = decide(None if row is None else row.record, index.offers(path), (), self._board.mode)
+                if isinstance(decision, Refuse):
+                    yield path, row, decision.record
+
+    def _kept(self) -> Iterator[tuple[Row, Record | None]]:
+        """What was changed here only, and what the mesh has there. Not what came and went again."""
+        for row in self._board.index.rows_by((OWN, OWN_FIRST)):
+            theirs = self._theirs(row.record.path)
+            if row.record.kind != Kind.ABSENT or theirs is not None:
+                yield row, theirs
+
+    def _theirs(self, path: bytes) -> Record | None:
+        offer = self._board.index.offer(path, THEIRS)
+        return None if offer is None or is_own(offer.record) else offer.record
+
+    # --- how that ends -----------------------------------------------------------------------------------------------
+
+    def override(self) -> int:
+        """A person wants everywhere what is here. Returns how many paths that concerns."""
+        found = list(self._refused())
+        for _, row, record in found:
+            if row is not None:
+                self._rows.reassert(row, record, is_meant=True)
+                continue
+            self.remove_elsewhere(record)
+        return len(found)
+
+    def remove_elsewhere(self, theirs: Record) -> Record:
+        """Announce that nothing is where peers have a version that never was here. Returns the record of that."""
+        now = unstamped(theirs.path, Kind.ABSENT, 0, b"", 0, 0)
+        gone = self._stamps.changed_to(theirs, now, self._board.now.wall_ns)
+        self._rows.put(gone, b"")
+        self._board.announcements.add_change(Fresh(gone, theirs, None, None, None, None))
+        return gone
+
+    def revert(self) -> int:
+        """A person wants here what the mesh has. Returns how many paths that concerns."""
+        found = list(self._kept())
+        for row, theirs in found:
+            if theirs is None:
+                self._board.index.put_offer(Offer(THEIRS, nothing(row.record), False))
+            self._board.revert(row.record.path)
+        return len(found)
+
+    def run_timers(self) -> None:
+        """A mirror undoes what it has found, once the first contact is over."""
+        if self._board.mode is Mode.MIRROR and not self._board.knows_mesh and not self._board.scanning:
+            if any(peer.synced for peer in self._board.peers.values()):
+                self._board.mesh_is_known()
+
+    def adopt(self) -> None:
+        """What was kept on this node counts as changed now, because this run announces its changes."""
+        if not self._board.mode.announces:
+            return
+        rows, index = self._board.index.rows_by((OWN, OWN_FIRST)), self._board.index
+        for row in rows:
+            mine = row.record
+            theirs = self._theirs(mine.path)
+            index.drop_offer(mine.path, THEIRS)
+            if theirs is None and mine.kind == Kind.ABSENT:
+                index.forget(mine.path)
+            elif theirs is None and is_own_first(mine):
+                first = self._stamps.first_scan_record(*mine[:6])
+                self._rows.put(first, row.fp)
+            else:
+                self._rows.put(self._stamps.changed_to(theirs, mine, mine.stamp.ns), row.fp)
+        if rows:
+            self._board.tell(notes.Adopted(len(rows)))
