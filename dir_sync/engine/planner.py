@@ -251,7 +251,7 @@ class Planner:
         """Our version is the best: drop the offers that add nothing to it."""
         row = self._board.index.get(path)
         assert row is not None
-        best = self._own_changes.shared_version(row)
+        best = self._own_changes.shared_version(row) if is_own(row.record) else row.record
         for offer in offers:
             is_known = best is not None and leq(offer.record.vector, best.vector) and not beats(offer.record, best)
             if is_known and offer.peer != THEIRS:
