@@ -12,6 +12,7 @@ import stat
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
+from dir_sync.core.mode import CHOICES, Mode
 from dir_sync.core.model import show, show_text
 from dir_sync.reporting.output import meant
 
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigError",
     "barred",
     "checked_folder",
+    "checked_mode",
     "checked_name",
     "checked_port",
     "checked_size",
@@ -102,6 +104,7 @@ class Config:
     brake_percent: int = BRAKE_PERCENT  # ... if they are more than this part of all files
     brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
+    mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes
     history_days: int = HISTORY_DAYS  # versions are kept so many days ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
@@ -124,6 +127,15 @@ def checked_size(text: str) -> int:
     if factor is None or not digits.isascii() or not digits.isdigit() or len(number) > 15:
         raise ConfigError(f"'{_shown(text)}' is not a size: 500M, 10G", USAGE)
     return int(float(number) * factor)
+
+
+def checked_mode(text: str) -> Mode:
+    """One of the modes that a user may choose."""
+    for mode in CHOICES:
+        if text == mode.value:
+            return mode
+    words = ", ".join(mode.value for mode in CHOICES)
+    raise ConfigError(f"'{_shown(text)}' is not a mode ({words})", USAGE)
 
 
 def checked_name(text: str) -> str:

@@ -579,7 +579,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.news": {"network.control", "daemon.inbox"},
     "daemon.threads": {"reporting.log"},
     # what people type
-    "cli.dialogue": {"cli.parser", "config", "folder.root", "network.control", "reporting.log", "utils"},
+    "cli.dialogue": {
+        *("cli.parser", "config", "folder.root", "network.control", "reporting.log", "reporting.shell", "utils"),
+    },
+    "cli.modes": {
+        *(
+            "cli.dialogue",
+            "cli.parser",
+            "config",
+            "network.control",
+            "reporting.log",
+            "reporting.output",
+            "reporting.shell",
+        ),
+    },
     "cli.inviting": {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "network.control", "reporting.log"),
         *("reporting.output", "reporting.shell", "security.alone", "security.files", "security.invitations"),
@@ -605,13 +618,13 @@ MAY_IMPORT: dict[str, set[str]] = {
             "network.control",
             "reporting.log",
             "reporting.output",
-            "folder.root",
             "reporting.shell",
         ),
         *("history.choice", "history.client", "history.words"),
     },
     "cli.entry": {
-        *("", "cli.commands", "cli.inviting", "cli.members", "cli.mesh", "cli.options", "config", "daemon.process"),
+        *("", "cli.commands", "cli.inviting", "cli.members", "cli.mesh", "cli.modes", "cli.options", "config"),
+        *("daemon.process",),
         *("daemon.signals", "reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli": {"cli.entry"},

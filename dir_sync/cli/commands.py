@@ -13,14 +13,13 @@ import time
 from typing import TYPE_CHECKING
 
 from dir_sync import config
-from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
+from dir_sync.cli.dialogue import ask_running
 from dir_sync.cli.parser import checked, command_parser, count
 from dir_sync.cli.status_words import render
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Cause
 from dir_sync.core.model import show, show_text
 from dir_sync.core.status import Status
-from dir_sync.folder import root
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, listed
@@ -57,7 +56,7 @@ def status(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
     given = parser.parse_args(argv)
-    answer = _ask(given.folder, {"command": "status"})
+    answer = ask_running(given.folder, {"command": "status"})
     try:
         found = Status.from_json(answer)
     except (KeyError, TypeError):
@@ -79,7 +78,7 @@ def approve(argv: list[str]) -> int:
         "approve ~/shared",
         more="exit codes: 0 approved, or nothing is held; 1 only another machine can approve this",
     )
-    answer = _ask(parser.parse_args(argv).folder, {"command": "approve"})
+    answer = ask_running(parser.parse_args(argv).folder, {"command": "approve"})
     say("\n".join(_approved(answer)))
     return config.OK
 
@@ -116,7 +115,7 @@ def reject(argv: list[str]) -> int:
         "already changed in the minute before the hold. Run this on any machine.",
         "reject ~/shared",
     )
-    files = _ask(parser.parse_args(argv).folder, {"command": "reject"})["files"]
+    files = ask_running(parser.parse_args(argv).folder, {"command": "reject"})["files"]
     if not files:
         say(_NOTHING_HELD)
         return config.OK
@@ -338,19 +337,3 @@ def _restore_losers(client: HistoryClient, losers: list[Entry]) -> None:
         on = " on " + show_text(entry.on) if entry.holder else ""
         say(f"{full(entry.version.path)}: restored ({_which(entry)}{on})")
     client.finish()
-
-
-def _ask(text: str, question: Answer) -> Answer:
-    """The answer of the node that runs on a folder; ConfigError if there is none."""
-    text = config.existing(text)
-    refuse_if_paused(text)  # before anything else: its folder may be gone
-    folder = config.checked_folder(text)
-    answer = answer_or_none(folder, question, text)
-    if answer is None:
-        name, reason = show(os.fsencode(text)), root.reason_against(folder)
-        raise ConfigError(
-            f"no node is running for {name}: {reason}"
-            if reason
-            else f"no node is running for {name}; to start one: {shell.command(text)}"
-        )
-    return answer

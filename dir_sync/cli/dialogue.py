@@ -17,6 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
 from dir_sync.network.control import Answer, NoDaemon, ask
+from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many
 from dir_sync.utils import interfaces, parse_host_port
 
@@ -29,6 +30,7 @@ __all__ = [
     "answer_of",
     "answer_or_none",
     "ask_node",
+    "ask_running",
     "ask_until",
     "command_parser",
     "duration",
@@ -88,6 +90,22 @@ def answer_or_none(folder: str, question: Answer, named: str) -> Answer | None:
         ) from None
     if "error" in answer:
         raise ConfigError(str(answer["error"]), config.USAGE if answer.get("exit_code") == config.USAGE else 1)
+    return answer
+
+
+def ask_running(text: str, question: Answer) -> Answer:
+    """The answer of the node that runs on a folder; ConfigError if there is none."""
+    text = config.existing(text)
+    refuse_if_paused(text)  # before anything else: its folder may be gone
+    folder = config.checked_folder(text)
+    answer = answer_or_none(folder, question, text)
+    if answer is None:
+        name, reason = show(os.fsencode(text)), root.reason_against(folder)
+        raise ConfigError(
+            f"no node is running for {name}: {reason}"
+            if reason
+            else f"no node is running for {name}; to start one: {shell.command(text)}"
+        )
     return answer
 
 

@@ -119,6 +119,19 @@ def _of_mesh(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def _of_modes(name: str) -> Callable[[list[str]], int]:
+    """One of the commands about what a mode leaves different."""
+
+    def command(argv: list[str]) -> int:
+        gc.enable()  # main.py switched it off
+        from dir_sync.cli import modes
+
+        run_it: Callable[[list[str]], int] = getattr(modes, name)
+        return run_it(argv)
+
+    return command
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
     "status": _other("status"),
@@ -128,6 +141,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "restore": _other("restore"),
     "undo": _other("undo"),
     "conflicts": _other("conflicts"),
+    "diverged": _of_modes("diverged"),
+    "override": _of_modes("override"),
+    "revert": _of_modes("revert"),
     "invite": _of_mesh("invite"),
     "join": _of_mesh("join"),
     "members": _of_mesh("members"),

@@ -15,6 +15,7 @@ from dir_sync import __version__, config, utils
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
+from dir_sync.core.mode import Mode
 from dir_sync.folder import root
 from dir_sync.reporting import shell
 
@@ -45,6 +46,8 @@ other commands (--help after any of them tells more):
   conflicts DIR         list versions that lost against a simultaneous change
   approve DIR           let held deletions or rewrites happen, on all machines
   reject DIR            undo them instead, on all machines
+  diverged DIR          list what a node with --mode has otherwise than others
+  override, revert DIR  end that: ours counts everywhere; or ours is undone
   invite DIR            close the mesh, and let one more machine in by a code
   join DIR              become a member with that code
   members DIR           list who belongs to the closed mesh
@@ -92,6 +95,7 @@ def read_config(argv: list[str]) -> Config:
         brake_percent=given.brake_percent,
         brake_rewrites=given.brake_rewrites,
         brake_rewrite_percent=given.brake_rewrite_percent,
+        mode=given.mode,
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,
         history_share=given.history_share,
@@ -156,6 +160,13 @@ def _basic(add: Callable[..., object]) -> None:
         type=checked(config.checked_name),
         default=config.FOLDER_NAME,
         help="nodes share folders that have the same NAME (default: %(default)s)",
+    )
+    add(
+        "--mode",
+        type=checked(config.checked_mode),
+        default=Mode.TWO_WAY,
+        help="two-way; send-only: what others change is listed ('diverged'), not taken; receive-only: what is changed"
+        " here stays here, and is listed; mirror: what is changed here is undone at once (default: two-way)",
     )
     add(
         "--interface",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from dir_sync.core.mode import Mode
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Status
 from dir_sync.reporting.log import how_many, human_bytes
@@ -25,6 +26,8 @@ def render(status: Status, folder: str) -> list[str]:
         _mesh(status.mesh, folder),
         f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})",
     ]
+    if status.mode != Mode.TWO_WAY.value:
+        lines.append(f"mode {status.mode}: {_diverged(status, folder)}")
     lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
     if status.scanning:
         lines.append("scanning the folder")
@@ -62,6 +65,13 @@ def render(status: Status, folder: str) -> list[str]:
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
     lines.append(_headline(status))
     return lines
+
+
+def _diverged(status: Status, folder: str) -> str:
+    if not status.diverged:
+        return "nothing differs from the other machines for that"
+    are = "is" if status.diverged == 1 else "are"
+    return f"{how_many(status.diverged, 'path')} {are} otherwise here than elsewhere; to list: {command('diverged', folder)}"
 
 
 def _mesh(mesh: MeshStatus | None, folder: str) -> str:

@@ -116,6 +116,8 @@ class Status:
     scanning: bool
     unseen: int  # paths that wait for a look
     busy: bool
+    mode: str
+    diverged: int  # paths that the mode leaves different
     wanted: int  # paths with a newer version elsewhere
     troubled: tuple[Trouble, ...]
     restless: tuple[str, ...]  # paths that change all the time

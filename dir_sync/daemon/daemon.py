@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import show
 from dir_sync.core.names import STATE
 from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
@@ -51,6 +52,12 @@ if TYPE_CHECKING:
 __all__ = ["Daemon"]
 
 _END_WITHIN_S = 1.5
+
+_MODES = {
+    Mode.SEND_ONLY: "what other machines change is not taken",
+    Mode.RECEIVE_ONLY: "what is changed here stays here",
+    Mode.MIRROR: "what is changed here is undone",
+}
 
 
 class Daemon:
@@ -181,6 +188,9 @@ class Daemon:
             f" {config.interface or 'all interfaces'}, TCP port {self._manager.port}; finds other nodes on UDP port"
             f" {config.broadcast_port}"
         )
+        if config.mode in _MODES:
+            listing = shell.pasteable("diverged", config.folder)
+            logger.info("mode %s: %s; to list what differs: %s", config.mode.value, _MODES[config.mode], listing)
         if self._sealing is not None:
             logger.info("%s", self._sealing.words)
             if self._sealing.removal:

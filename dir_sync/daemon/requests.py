@@ -1,6 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
-In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject.
+In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject,
+      diverged, override, revert.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: daemon, effects, loop.
@@ -20,13 +21,15 @@ from dir_sync.core.events import (
     Decided,
     Effect,
     Inquired,
+    Overridden,
     Report,
     RestoreRequested,
+    Reverted,
     Touched,
     Urgency,
 )
 from dir_sync.core.messages import HaveRequest, HistoryRequest
-from dir_sync.core.model import show
+from dir_sync.core.model import Kind, show, show_text
 from dir_sync.daemon.inbox import For, Inbox
 from dir_sync.daemon.links import ConnectedPeers
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["Requests", "ask_engine"]
 
 _ANSWER_WITHIN_S = 30.0
+_LISTED_MAX = 10_000
+_KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}
 
 
 def ask_engine(inbox: Inbox, question: Answer, is_ending: Callable[[], bool]) -> Answer:
@@ -104,6 +109,11 @@ class Requests:
                 case "approve" | "reject" as word:
                     asked.reply.put(self._decided(word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)
+                case "diverged":
+                    asked.reply.put(self._diverged(question))
+                case "override" | "revert" as word:
+                    asked.reply.put(self._diverged(question, 0))
+                    return self._engine.handle(Overridden() if word == "override" else Reverted(), now)
                 case word if word in MESH_COMMANDS:
                     asked.reply.put(self._mesh.answer(question))
                 case other:
@@ -139,6 +149,19 @@ class Requests:
             "elsewhere": not_here,
             "others": [show(self._peers.name_of(node)) for node in others],
         }
+
+    def _diverged(self, question: Answer, most: int = _LISTED_MAX) -> Answer:
+        """What the mode leaves different. ConfigError if the question is for other modes."""
+        mode = self._engine.board.mode.value
+        modes = question.get("modes")
+        if isinstance(modes, list) and mode not in modes:
+            raise ConfigError(f"this node is {mode}, and that is for one that is {' or '.join(map(str, modes))}")
+        found = list(self._engine.own_changes.differences())
+        paths = [
+            {"path": show(one.path), "here": _KINDS[one.here], "there": _KINDS[one.there], "by": show_text(one.by)}
+            for one in found[:most]
+        ]
+        return {"mode": mode, "count": len(found), "paths": paths}
 
     def _recall(self, asked: Asked, now: Now) -> list[Effect]:
         wanted = undo_plan.with_parents(self._index, answers.restore_asked(asked.question))

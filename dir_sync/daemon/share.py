@@ -123,7 +123,9 @@ class Share:
             logger.warning("%s", delta.MISSING)
         brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
         ahead_ns = max(config.clock_ahead, 1) * DAY_NS
-        engine = Engine(self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns)
+        engine = Engine(
+            self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns, mode=config.mode
+        )
         engine.transfers.blind = is_blind
         return engine
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from dir_sync.config import Config
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import show, show_text
 from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
 from dir_sync.daemon.links import ConnectedPeers
@@ -28,6 +29,7 @@ def status_of(
     unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
     files, size = index.count_live()
+    diverged = sum(1 for _ in engine.own_changes.differences())
     first = min(unwatched.items(), default=None)
     return Status(
         folder=show(os.fsencode(config.folder)),
@@ -46,7 +48,9 @@ def status_of(
         scanning=engine.board.scanning,
         unseen=engine.sync_report.unseen(),
         busy=engine.is_busy,
-        wanted=index.count_offers(),
+        mode=engine.board.mode.value,
+        diverged=diverged,
+        wanted=index.count_offers() - (diverged if engine.board.mode is Mode.SEND_ONLY else 0),
         troubled=_troubled(share),
         restless=tuple(show(path) for path in engine.look_queue.restless()),
         unwatched=len(unwatched),

@@ -26,6 +26,8 @@ ANSWER: dict[str, Any] = {
     "unseen": 0,
     "scanning": False,
     "busy": False,
+    "mode": "two-way",
+    "diverged": 0,
     "wanted": 0,
     "troubled": [],
     "restless": [],
@@ -155,3 +157,11 @@ def test_what_a_peer_and_this_node_lack(
 def test_the_answer_of_another_version_is_not_guessed_at() -> None:
     with pytest.raises(KeyError):
         Status.from_json({key: value for key, value in ANSWER.items() if key != "unseen"})
+
+
+def test_a_mode_says_what_differs_for_it() -> None:
+    assert not [line for line in lines() if line.startswith("mode")]
+    assert "mode mirror: nothing differs from the other machines for that" in lines(mode="mirror")
+    (line,) = [line for line in lines(mode="send-only", diverged=1) if line.startswith("mode")]
+    assert line.startswith("mode send-only: 1 path is otherwise here than elsewhere; to list: ")
+    assert line.endswith(" diverged 'my docs'")

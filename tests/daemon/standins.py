@@ -13,10 +13,12 @@ from dir_sync.core.events import Effect, Event
 from dir_sync.core.jobs import Job
 from dir_sync.core.link_handshake import Member
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Held, Hello, Message
+from dir_sync.core.mode import Mode
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
+from dir_sync.engine.own_changes import Difference
 from dir_sync.index import Index
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
@@ -33,6 +35,7 @@ def config(**more: Any) -> Config:
         "name": "anna",
         "broadcast_port": 5000,
         "peers": (),
+        "mode": Mode.TWO_WAY,
     }
     return cast(Config, SimpleNamespace(**given | more))
 
@@ -52,7 +55,11 @@ class Engine:
         self.report = Report()
         self.sync_report = self.report
         self.receiving: list[tuple[bytes, str, int, int, int, int]] = []
-        self.board = SimpleNamespace(name_of=lambda node: self.names.get(node, node), scanning=False, is_shared=False)
+        self.board = SimpleNamespace(
+            name_of=lambda node: self.names.get(node, node), scanning=False, is_shared=False, mode=Mode.TWO_WAY
+        )
+        self.differing: list[Difference] = []
+        self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing))
         self.scope = SimpleNamespace(mounted=set[bytes]())
         self.look_queue = SimpleNamespace(restless=lambda: [b"busy.log"])
         self.queries = SimpleNamespace(pending_restores=lambda: 3)

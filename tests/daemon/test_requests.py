@@ -13,6 +13,7 @@ from dir_sync.core.events import (
     Decided,
     Effect,
     Inquired,
+    Overridden,
     Report,
     RestoreRequested,
     Touched,
@@ -20,10 +21,12 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Held, HistoryRequest
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
 from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.engine.own_changes import Difference
 from dir_sync.network.control import Answer
 from tests.daemon.standins import NOW, Folder
 
@@ -187,3 +190,19 @@ def test_whoever_asks_waits_until_the_node_ends() -> None:
     assert isinstance(asked, Asked)
     with pytest.raises(queue.Empty):
         asked.reply.get_nowait()
+
+
+def test_what_a_mode_leaves_different_is_listed_and_ended(bench: Bench) -> None:
+    engine = bench.folder.engine
+    engine.board.mode = Mode.SEND_ONLY
+    engine.differing = [Difference(b"a\n", Kind.FILE, Kind.ABSENT, "bob")]
+    paths = [{"path": "a\\n", "here": "file", "there": "nothing", "by": "bob"}]
+    assert bench.answer("diverged") == {"mode": "send-only", "count": 1, "paths": paths}
+    assert bench.answer("override", modes=["send-only"]) == {"mode": "send-only", "count": 1, "paths": []}
+    assert bench.events == [Overridden()]
+
+
+@pytest.mark.parametrize(("command", "modes"), [("override", ["send-only"]), ("revert", ["receive-only", "mirror"])])
+def test_a_node_of_another_mode_does_nothing(bench: Bench, command: str, modes: list[str]) -> None:
+    assert "this node is two-way" in bench.answer(command, modes=modes)["error"]
+    assert not bench.events

@@ -1,0 +1,157 @@
+"""Real nodes of all modes in one mesh: what each of them takes, announces, lists, and how a person ends what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .changes import write
+from .checker import wait_equal, wait_for
+from .lan import Lan, Node
+
+pytestmark = pytest.mark.lan
+
+SOON_S = 60.0
+MODES = ("two-way", "send-only", "receive-only", "mirror")
+
+
+def say(node: Node, word: str, *more: str) -> str:
+    ended = node.run_to_end(word, node.dir, *more)
+    assert ended.code == 0, ended.err
+    assert not ended.errors
+    return ended.out
+
+
+def differing(node: Node) -> dict[str, tuple[str, str]] | None:
+    """None: the node does not answer yet."""
+    ended = node.run_to_end("diverged", node.dir, "--json")
+    if ended.code:
+        assert "no node is running" in ended.err
+        return None
+    answer: dict[str, Any] = json.loads(ended.out)
+    assert answer["count"] == len(answer["paths"])
+    return {one["path"]: (one["here"], one["there"]) for one in answer["paths"]}
+
+
+def content(node: Node, name: str) -> bytes | None:
+    try:
+        return (node.dir / name).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def has(node: Node, name: str, data: bytes | None) -> None:
+    wait_for(lambda: content(node, name) == data, SOON_S, f"{name} at {node} is {data!r}")
+
+
+def differs(node: Node, expected: dict[str, tuple[str, str]]) -> None:
+    wait_for(lambda: differing(node) == expected, SOON_S, f"{node} lists {expected}")
+
+
+@pytest.fixture
+def four(new_lan: Callable[..., Lan]) -> Lan:
+    """A node of each mode; their folders are the same."""
+    lan = new_lan(4)
+    for node in lan:
+        for number in range(3):
+            write(node.dir / "d" / f"{number}", b"content %d" % number)
+    for node, mode in zip(lan, MODES, strict=True):
+        node.start("--mode", mode)
+    lan.meet("start")
+    return lan
+
+
+def test_all_modes_in_one_mesh(four: Lan) -> None:
+    both, sends, receives, mirrors = four
+    # what a two-way node does arrives where it is taken
+    write(both.dir / "d" / "0", b"by both")
+    write(both.dir / "new", b"of both")
+    for node in (receives, mirrors):
+        has(node, "d/0", b"by both")
+        has(node, "new", b"of both")
+    differs(sends, {"d/0": ("file", "file"), "new": ("nothing", "file")})
+    assert content(sends, "d/0") == b"content 0"
+    # what the send-only node does arrives everywhere
+    write(sends.dir / "sent", b"of sends")
+    for node in (both, receives, mirrors):
+        has(node, "sent", b"of sends")
+    # what the receive-only node does stays there
+    write(receives.dir / "d" / "1", b"only here")
+    write(receives.dir / "mine", b"only here")
+    (receives.dir / "d" / "2").unlink()
+    differs(receives, {"d/1": ("file", "file"), "mine": ("file", "nothing"), "d/2": ("nothing", "file")})
+    # what is done at the mirror is undone, and kept
+    write(mirrors.dir / "d" / "1", b"wrong here")
+    write(mirrors.dir / "extra", b"extra here")
+    (mirrors.dir / "d" / "2").unlink()
+    has(mirrors, "d/1", b"content 1")
+    has(mirrors, "extra", None)
+    has(mirrors, "d/2", b"content 2")
+    differs(mirrors, {})
+    assert mirrors.keeps(b"wrong here")
+    assert mirrors.keeps(b"extra here")
+    for node in (both, sends):
+        assert content(node, "mine") is content(node, "extra") is None
+        assert content(node, "d/1") == b"content 1"
+    # a newer version takes the place of what was changed here, which is kept
+    write(both.dir / "d" / "1", b"newer")
+    has(receives, "d/1", b"newer")
+    assert receives.keeps(b"only here")
+    differs(receives, {"mine": ("file", "nothing"), "d/2": ("nothing", "file")})
+    # people end what differs
+    assert "2 paths will be here" in say(receives, "revert", "--yes")
+    has(receives, "mine", None)
+    has(receives, "d/2", b"content 2")
+    differs(sends, {"d/0": ("file", "file"), "d/1": ("file", "file"), "new": ("nothing", "file")})
+    assert "3 paths will be" in say(sends, "override", "--yes")
+    for node in four:
+        has(node, "d/0", b"content 0")
+        has(node, "d/1", b"content 1")
+        has(node, "new", None)
+    wait_equal(four.roots, SOON_S)
+    assert both.keeps(b"of both")
+    for node in four:
+        assert differing(node) == {}
+
+
+def test_a_mirror_with_files_of_its_own_asks_before_it_gives_them_up(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    both, mirrors = lan
+    write(both.dir / "shared", b"shared")
+    write(mirrors.dir / "precious", b"precious")
+    both.start()
+    mirrors.start("--mode", "mirror")
+    has(mirrors, "shared", b"shared")
+    differs(mirrors, {"precious": ("file", "nothing")})
+    assert content(mirrors, "precious") == b"precious"
+    refused = mirrors.run_to_end("override", mirrors.dir, "--yes")
+    assert refused.code == 1
+    assert "this node is mirror" in refused.err
+    say(mirrors, "revert", "--yes")
+    has(mirrors, "precious", None)
+    assert mirrors.keeps(b"precious")
+
+
+def test_the_mode_is_another_one_after_a_restart(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    both, other = lan
+    both.start()
+    other.start("--mode", "receive-only")
+    write(both.dir / "shared", b"shared")
+    has(other, "shared", b"shared")
+    write(other.dir / "kept", b"kept to itself")
+    differs(other, {"kept": ("file", "nothing")})
+    other.stop()
+    write(other.dir / "while off", b"while off")
+    other.start("--mode", "receive-only")
+    differs(other, {"kept": ("file", "nothing"), "while off": ("file", "nothing")})
+    assert sorted(path.name for path in both.dir.iterdir() if path.name != ".dir_sync") == ["shared"]
+    other.stop()
+    other.start()
+    has(both, "kept", b"kept to itself")
+    has(both, "while off", b"while off")
+    assert "stayed on this machine until now" in other.log()
+    wait_equal(lan.roots, SOON_S)
