@@ -153,8 +153,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engine.work",
         "engine.brakes",
     },
+    "engine.part_files": {"engine.board", "engine.work"},
     "engine.transfers": {
         *("engine.constants", "engine.board", "engine.work", "engine.sources", "engine.brakes", "engine.peer_losses"),
+        "engine.part_files",
     },
     "engine.publisher": {"engine.constants", "engine.board"},
     "engine.local_renames": {
@@ -177,7 +179,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         *("engine.local_renames",),
     },
-    "engine.names": {"engine.constants", "engine.board", "engine.transfers", "engine.look_queue"},
+    "engine.names": {"engine.constants", "engine.board", "engine.work", "engine.look_queue"},
     "engine.rows": {
         *(
             "index",

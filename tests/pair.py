@@ -89,7 +89,7 @@ class OneNode:
         self.sync = FileSync(disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
         self.sync.prepare()
         self.engine = Engine(self.index, self.folder, tag, False, self.limits, self.retention, number=self.number)
-        self.engine.transfers.blind = self.disk.fold is not None
+        self.engine.work.disk.is_blind = self.disk.fold is not None
         self._do(self.engine.start(self.clock.now()))
 
     def _do(self, effects: list[Effect]) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, show
 
-__all__ = ["Unable", "Unfit"]
+__all__ = ["BlindDisk", "Unable", "Unfit"]
 
 
 class Unfit(NamedTuple):
@@ -88,3 +88,21 @@ class Unable:
     def all(self) -> Iterator[tuple[bytes, str]]:
         """The held-back paths and the reason for each, for display."""
         return ((path, unfit.text) for path, unfit in self._unfit.items())
+
+
+class BlindDisk:
+    """Whether the disk may take a name for another one, because it ignores case or Unicode form; and then the names that
+    are free, as a look has just shown. Such a look comes before the content of a new name is fetched."""
+
+    def __init__(self) -> None:
+        self.is_blind = False
+        self._free: set[bytes] = set()
+
+    def name_is_free(self, path: bytes) -> None:
+        self._free.add(path)
+
+    def has_free_name(self, path: bytes) -> bool:
+        return path in self._free
+
+    def use_name(self, path: bytes) -> None:
+        self._free.discard(path)

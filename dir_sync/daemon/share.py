@@ -126,7 +126,7 @@ class Share:
         engine = Engine(
             self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns, mode=config.mode
         )
-        engine.transfers.blind = is_blind
+        engine.work.disk.is_blind = is_blind
         return engine
 
     def _retention(self) -> Retention:

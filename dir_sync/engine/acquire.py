@@ -73,7 +73,7 @@ class Acquire:
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.DEBOUNCE_MS)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms)
             return
-        if self._transfers.unable and target.kind == Kind.ABSENT and self._incoming_moves.respell(path):
+        if self._work.unable and target.kind == Kind.ABSENT and self._incoming_moves.respell(path):
             return
         is_folder = mine is not None and mine.kind == Kind.DIRECTORY
         if is_folder and target.kind != Kind.DIRECTORY and not self.try_to_leave(path, row, target):
@@ -245,12 +245,12 @@ class Acquire:
             and self._wait_for_maker(target)
         ):
             return
-        if self._transfers.blind and (row is None or not row.fp) and not self._transfers.has_free_name(path):
+        if self._work.disk.is_blind and (row is None or not row.fp) and not self._work.disk.has_free_name(path):
             self._board.pending_looks.add(
                 path, self._board.now.mono_ms, self._board.now.mono_ms
             )  # has this disk a free name for it?
             return
-        self._transfers.use_name(path)
+        self._work.disk.use_name(path)
         self._fetcher.fetch(path, row, target, holders)
         fetch = self._work.arrivals.fetch(path)
         if fetch is not None and (fetch.is_small or fetch.grows is not None):

@@ -190,7 +190,7 @@ class Applier:
                 self._work.attempts.forget_attempt(path)
                 least = item.target.size if result.too_large else 0
                 stamp = None if least else item.target.stamp
-                self._transfers.unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
+                self._work.unable.hold(path, Unfit(result.problem, least=least, stamp=stamp))
                 self._board.plan_queue.add(path)
             case Result.REFUSED:
                 self._scope.skip(path, result.problem)
@@ -217,7 +217,7 @@ class Applier:
     def _ready_again(self, item: ApplyItem) -> None:
         """The content could not be installed now. It is kept, so that the next try need not fetch it again."""
         if item.staged is not None:
-            self._transfers.part_was_left()  # the staging file has its name again; another path may want it, or none
+            self._transfers.parts.one_was_left()  # the staging file has its name again; another path may want it, or none
         if self._work.arrivals.ready(item.path) is not None:
             return  # a newer version arrived meanwhile
         if item.staged is not None:

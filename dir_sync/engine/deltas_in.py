@@ -83,7 +83,7 @@ class DeltaRequests:
             self._board.order_discard((fetch.name,))
             self._board.plan_queue.add(path)
             return
-        delta_name, fetch.name = fetch.name, self._transfers.part_name(fetch.target.content)
+        delta_name, fetch.name = fetch.name, self._transfers.parts.name_for(fetch.target.content)
         fetch.writing = True
         size, content = fetch.target.size, fetch.target.content
         self._board.order(

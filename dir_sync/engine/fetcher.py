@@ -82,7 +82,10 @@ class Fetcher:
         if not self._transfers.holders[choice].window.has_room(target.size if small else limits.CHUNK_BYTES):
             self._work.rooms.enter(choice, path, target.size if small else limits.CHUNK_BYTES)
             return
-        if not small and sum(fetch.peer == choice for fetch in self._transfers.large.values()) >= _LARGE_FETCHES_MAX:
+        if (
+            not small
+            and sum(fetch.peer == choice for fetch in self._transfers.parts.large.values()) >= _LARGE_FETCHES_MAX
+        ):
             self._work.rooms.enter(choice, path, limits.CHUNK_BYTES)
             return
         origin = self._sources.origins.get(path)
@@ -109,14 +112,14 @@ class Fetcher:
     def _begin(
         self, path: bytes, target: Record, replica: str, base: bytes | None, size: int, begins: Beginning | None = None
     ) -> None:
-        token = self._transfers.new_token()
+        token = self._transfers.parts.new_token()
         now = self._board.now.mono_ms
         small = base is None and size <= limits.CHUNK_BYTES
         name = b""
         if base is not None:
             name = staging_name(DELTA_IN, self._board.tag, token)
         elif not small:
-            name = self._transfers.part_name(target.content)
+            name = self._transfers.parts.name_for(target.content)
         fetch = Fetch(token, target, replica, base, size, name, moved_ms=now, started_ms=now)
         self._work.arrivals.begin_fetch(fetch)
         self._transfers.begin(fetch)
@@ -158,7 +161,7 @@ class Fetcher:
         self._board.plan_queue.add(path)
 
     def on_staged(self, event: Staged) -> None:
-        orphan = self._transfers.take_orphan(event.token)
+        orphan = self._transfers.parts.take_orphan(event.token)
         if orphan is not None:
             given_up, remove = orphan
             given_up.writing = False
@@ -211,7 +214,7 @@ class Fetcher:
 
     def wake_waiting(self) -> None:
         """Plan paths that waited for room in a peer's window: as many as fit, in bulk."""
-        for fetch in self._transfers.large.values():
+        for fetch in self._transfers.parts.large.values():
             if fetch.opened:
                 self._transfers.pull(fetch)
         for holder in self._work.rooms.peers():

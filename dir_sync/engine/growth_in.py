@@ -33,7 +33,7 @@ class GrowthInstaller:
         """Our version is the beginning of the wanted one. The job writes into the file itself, so nothing else happens
         at this path until it ends."""
         path, mine = target.path, row.record
-        token = self._transfers.new_token()
+        token = self._transfers.parts.new_token()
         now, size = self._board.now.mono_ms, mine.size
         name = staging_name(NEW_GROW, self._board.tag, token)
         fetch = Fetch(

@@ -47,7 +47,7 @@ class IdleTasks:
                 or self._signatures.to_sign
                 or self._signatures.may_hold
                 or self._signatures.sign_after is not None
-                or self._transfers.must_sweep
+                or self._transfers.parts.must_sweep
             )
             or self._work.folders.has_ready()
         ) and not self._signatures.signing
@@ -78,9 +78,9 @@ class IdleTasks:
                 path
             )  # the parent folder does not arrive: paths that wait for this content fetch it themselves
             self._board.run_once_more()
-        if self._transfers.must_sweep:
+        if self._transfers.parts.must_sweep:
             wanted = {part_name(content) for content in self._board.index.offered_contents()}
-            self._transfers.swept(bool(wanted))
+            self._transfers.parts.swept(bool(wanted))
             wanted |= self._work.arrivals.staged_names()
             self._board.emit(SweepJob(frozenset(wanted)))
         if self._folder_times.active_folders:

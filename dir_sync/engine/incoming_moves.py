@@ -111,7 +111,7 @@ class IncomingMoves:
         gone = decide(mine, self._board.index.offers(source), (), self._board.mode_at(source))
         if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
             return False
-        for path in self._transfers.unable.behind(source):
+        for path in self._work.unable.behind(source):
             known = self._board.index.get(path)
             take = decide(
                 None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)

@@ -122,9 +122,9 @@ class LocalChanges:
             is_open = pending.open and not pending.closed
             self._work.pace.looked(path, seen.size, now - pending.sent_ms, now, seen.look is LookOutcome.FOUND, is_open)
             self._board.pending_looks.postpone(path, self._work.pace.earliest(path, now), is_open)
-        if self._transfers.unable or seen.taken_for is not None:
+        if self._work.unable or seen.taken_for is not None:
             self._names.looked_at_name(seen, pending)
-        if self._transfers.blind and seen.taken_for is None and seen.look in (LookOutcome.ABSENT, LookOutcome.FOUND):
+        if self._work.disk.is_blind and seen.taken_for is None and seen.look in (LookOutcome.ABSENT, LookOutcome.FOUND):
             self._names.found_on_blind_disk(seen, pending)
         match seen.look:
             case LookOutcome.SAME:

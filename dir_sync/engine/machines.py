@@ -94,7 +94,7 @@ class Machines:
         self.transfers = transfers = TransferTable(board, work, sources, brakes, peer_losses)
         self.local_renames = local_renames = LocalRenames(board, work, scope, brakes, publisher)
         self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames)
-        self.names = names = Names(board, transfers, look_queue)
+        self.names = names = Names(board, work, look_queue)
         self.rows = rows = Rows(board, work, stamps, brakes, own_losses, peer_losses, publisher, transfers, names)
         self.own_changes = own_changes = OwnChanges(board, stamps, sources, rows)
         self.deltas_out = deltas_out = DeltasForPeers(board)

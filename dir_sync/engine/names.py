@@ -14,7 +14,7 @@ from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import BLIND
 from dir_sync.engine.look_queue import LookQueue
-from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.work import WorkTable
 
 __all__ = ["Names"]
 
@@ -22,9 +22,9 @@ __all__ = ["Names"]
 class Names:
     """Names that this disk cannot tell apart or cannot store: which are held back, and when they become possible."""
 
-    def __init__(self, board: Board, transfers: TransferTable, look_queue: LookQueue) -> None:
+    def __init__(self, board: Board, work: WorkTable, look_queue: LookQueue) -> None:
         self._board = board
-        self._transfers = transfers
+        self._work = work
         self._look_queue = look_queue
 
     def looked_at_name(self, seen: Seen, pending: PendingLook) -> None:
@@ -33,9 +33,9 @@ class Names:
         if seen.look not in (LookOutcome.FOUND, LookOutcome.SAME, LookOutcome.ABSENT):
             return
         if seen.taken_for is None:
-            self._transfers.unable.release(path, only_names=True)
+            self._work.unable.release(path, only_names=True)
         else:
-            self._transfers.unable.take_for(path, seen.taken_for)
+            self._work.unable.take_for(path, seen.taken_for)
             if pending.watched and seen.taken_for != path:
                 # a program may have used that file by this name
                 self._look_queue.on_touched(seen.taken_for, Urgency.NOW)
@@ -47,21 +47,21 @@ class Names:
         the folder when all is calm."""
         path = seen.path
         if seen.look is LookOutcome.ABSENT and self._board.index.offers(path):
-            self._transfers.name_is_free(path)
+            self._work.disk.name_is_free(path)
         row = self._board.index.get(path)
         if pending.watched and (row is None or not row.fp):
             self._board.listings.add_when_calm(parent_of(path))
 
     def look_behind(self, path: bytes) -> None:
         """A name vanished: names that it kept away may be installed now, unless another one still keeps them away."""
-        for other in self._transfers.unable.behind(path):
+        for other in self._work.unable.behind(path):
             self._board.pending_looks.add(other, self._board.now.mono_ms, self._board.now.mono_ms)
 
     def was_not_blind(self) -> bool:
         """True during the first scan on a disk that ignores case or Unicode form, if the index was made on another
         disk."""
         return (
-            self._transfers.blind
+            self._work.disk.is_blind
             and self._board.scanning
             and not self._board.first_scan
             and self._board.index.noted(BLIND) is None

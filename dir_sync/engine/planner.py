@@ -182,7 +182,7 @@ class Planner:
                 self._transfers.drop_wanted(path)
                 self.block(path)
                 return  # a look that finds the way free plans the path again
-        if self._transfers.unable and isinstance(decision, Take) and self.hold_back(decision):
+        if self._work.unable and isinstance(decision, Take) and self.hold_back(decision):
             return
         match decision:
             case Nothing():
@@ -228,13 +228,13 @@ class Planner:
         """True if this disk cannot store the wanted version. People are told once; a look that finds it possible plans
         it again."""
         path = take.record.path
-        unfit = self._transfers.unable.why(take.record)
+        unfit = self._work.unable.why(take.record)
         if unfit is None:
             return False
         if unfit.by is not None and self._incoming_moves.respell(unfit.by):
             return True
         self._transfers.drop_wanted(path)
-        if self._transfers.unable.is_news(path):
+        if self._work.unable.is_news(path):
             self._board.tell(notes.Unfit(path, unfit.text))
         return True
 

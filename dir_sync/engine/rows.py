@@ -80,7 +80,7 @@ class Rows:
         row = self._board.index.put(record, fp)
         self._board.announcements.add(row, record)
         self._board.plan_queue.add(record.path)
-        if self._transfers.unable and record.kind == Kind.ABSENT:
+        if self._work.unable and record.kind == Kind.ABSENT:
             self._names.look_behind(record.path)
         if self._brakes.peers.is_on:
             self._peer_losses.settled_peers(record.path)

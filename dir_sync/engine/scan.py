@@ -90,7 +90,7 @@ class Scan:
             self._own_losses.judge()
         unfinished = not self._board.listings.is_over or self._board.scanned or b"" in self._board.listings.failed
         if self._board.scanning and not unfinished:
-            if self._transfers.blind and self._board.index.noted(BLIND) is None:
+            if self._work.disk.is_blind and self._board.index.noted(BLIND) is None:
                 self._board.index.note(BLIND, 1)
             self._board.end_scan()
             count, size = self._board.index.count_live()
@@ -139,7 +139,7 @@ class Scan:
                 self._board.pending_looks.add(
                     path, now, now
                 )  # the index has no row that would show that an unsynchronized entry vanished
-        for path in self._transfers.unable.in_folder(folder) if self._transfers.unable else ():
+        for path in self._work.unable.in_folder(folder) if self._work.unable else ():
             # the index may not know that the entry which kept them away vanished
             self._board.pending_looks.add(path, now, now)
         if folder:

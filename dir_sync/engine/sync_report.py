@@ -100,7 +100,7 @@ class SyncReport:
         lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(replica), 0))
         here = sum(
             fetch.received
-            for fetch in self._transfers.large.values()
+            for fetch in self._transfers.parts.large.values()
             if fetch.base is None and self._board.index.offer(fetch.target.path, replica) is not None
         )
         lack = lack._replace(bytes=max(0, lack.bytes - here))
@@ -175,7 +175,7 @@ class SyncReport:
         """Paths with a newer version elsewhere that cannot be installed here: path, reason, whether it is tried
         again."""
         found = {path: (problem, True) for path, problem in self._work.retries.troubles().items()}
-        found.update({path: (problem, False) for path, problem in self._transfers.unable.all()})
+        found.update({path: (problem, False) for path, problem in self._work.unable.all()})
         return [
             (path, *what)
             for path, what in sorted(found.items())

@@ -3,7 +3,7 @@
 In:   transfers that begin, receive bytes, fail, end, or are no longer wanted.
 Out:  pulls, jobs that write into the staging folder, and staging files to remove.
 Rule: a staging file is never removed while a job writes it.
-Used by: names, rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report,
+Used by: rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report,
       local_changes, scan, idle.
 """
 
@@ -14,14 +14,14 @@ from dir_sync.core.frozen import mutable
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
-from dir_sync.core.names import part_name
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.transfers.transfer import Fetch, Window
-from dir_sync.core.unable import Unable, Unfit
+from dir_sync.core.unable import Unfit
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import RETRY_MS
+from dir_sync.engine.part_files import PartFiles
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.work import WorkTable
@@ -51,40 +51,17 @@ class TransferTable:
         self._sources = sources
         self._brakes = brakes
         self._peer_losses = peer_losses
-        self.blind = (
-            False  # The disk may take a name for another one: a look checks a name before its content is fetched.
-        )
-        self.unable = Unable()
-        self._free: set[bytes] = set()  # names that are free on such a disk, as a look has just shown
         self.by_token: dict[int, Fetch] = {}
-        # transfers given up while a job wrote their files; and whether to remove the file
-        self._orphans: dict[int, tuple[Fetch, bool]] = {}
-        self._part_left = True  # there may be partial downloads that are no longer wanted
-        self._part_kept = False  # ... or that will not be wanted when the offers change
-        self.large: dict[int, Fetch] = {}  # transfers that use the staging folder, by token
-        self.token = 0
+        self.parts = PartFiles(board, work)
         # token -> when (ms) a file that grew is cut back to its old size
         self.unfinished: dict[int, tuple[int, Fetch]] = {}
         self._pulls: dict[str, list[PullItem]] = {}
         self.holders: dict[str, Holder] = {}  # by node: the connected peers
 
-    def new_token(self) -> int:
-        """The number of a new transfer."""
-        self.token += 1
-        return self.token
-
     def begin(self, fetch: Fetch) -> None:
         self.by_token[fetch.token] = fetch
         if not fetch.is_small:
-            self.large[fetch.token] = fetch
-
-    def take_orphan(self, token: int) -> tuple[Fetch, bool] | None:
-        """The transfer that was given up while this job wrote its file, and whether to remove the file; None if there
-        is none."""
-        orphan = self._orphans.pop(token, None)
-        if orphan is not None:
-            self.part_was_left()
-        return orphan
+            self.parts.begin(fetch)
 
     def cut_back_later(self, fetch: Fetch) -> None:
         """A growing file could not be cut back to its old size: try again later."""
@@ -94,37 +71,6 @@ class TransferTable:
         """Remove and return the pulls to be sent now, by peer."""
         pulls, self._pulls = self._pulls, {}
         return pulls
-
-    def part_was_left(self) -> None:
-        """There may be a partial download that is no longer wanted."""
-        self._part_left = True
-
-    def swept(self, are_kept: bool) -> None:
-        """Unwanted partial downloads are removed now. `are_kept`: others are still wanted."""
-        self._part_left = False
-        self._board.index.offers_are_known()
-        self._part_kept = are_kept
-
-    def name_is_free(self, path: bytes) -> None:
-        self._free.add(path)
-
-    def has_free_name(self, path: bytes) -> bool:
-        """True if a look has just shown that this name is free on a disk that ignores case or Unicode form."""
-        return path in self._free
-
-    def use_name(self, path: bytes) -> None:
-        self._free.discard(path)
-
-    def part_name(self, content: bytes) -> bytes:
-        """The staging file for a content. It is the same each time, so that an interrupted transfer continues. Never a
-        file that is about to be removed, or that is complete and waits for its installation at another path."""
-        name = part_name(content)
-        is_free = name not in self._board.discarded and not self._is_staged(name)
-        return name if is_free else name + b"-%s-%d" % (self._board.tag, self.token)
-
-    def _is_staged(self, name: bytes) -> bool:
-        """True if a staging file is in use, or will be."""
-        return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
 
     def peer_came(self, peer: Contact) -> None:
         window = peer.connection.window
@@ -173,11 +119,11 @@ class TransferTable:
             self.order_growth(fetch, (), give_up=True)
             remove = True
         if fetch.writing:
-            self._orphans[fetch.token] = (fetch, remove)
+            self.parts.orphan(fetch, remove)
             return
         name = fetch.name
-        self.part_was_left()
-        if remove and not self._is_staged(name):
+        self.parts.one_was_left()
+        if remove and not self.parts.is_staged(name):
             self._board.order_discard((name,), (fetch.token,))
         else:
             self._board.order_discard((), (fetch.token,))
@@ -185,7 +131,7 @@ class TransferTable:
     def forget(self, fetch: Fetch) -> None:
         self._work.arrivals.end_fetch(fetch)
         if self.by_token.pop(fetch.token, None) is not None and not fetch.is_small:
-            del self.large[fetch.token]
+            self.parts.end(fetch)
             fetch.waiting.clear()
         holder = self.holders.get(fetch.peer)
         if holder is not None:
@@ -286,7 +232,7 @@ class TransferTable:
             return
         if event.too_large:
             self._work.holders.forgive_holders(path)
-            self.unable.hold(path, Unfit(event.problem, least=fetch.target.size))
+            self._work.unable.hold(path, Unfit(event.problem, least=fetch.target.size))
             self._board.plan_queue.add(path)
             return
         if event.ours:
@@ -316,10 +262,6 @@ class TransferTable:
         self._board.plan_queue.add(path)
         self._board.plan_queue.room_came()
         self._board.run_once_more()
-
-    @property
-    def must_sweep(self) -> bool:
-        return self._part_left or (self._part_kept and self._board.index.offers_went)
 
     def progress(self) -> list[tuple[bytes, str, int, int, int, int]]:
         """Large contents being fetched: path, peer, bytes here, bytes in all, start time (ms), and first byte of this

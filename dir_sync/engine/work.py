@@ -3,8 +3,9 @@
 In:   activities that begin and end.
 Out:  whether a path is free, and what it waits for.
 Rule: no entry means that nothing is active at the path; then its row says all.
-Used by: sources, versions, folder_times, own_losses, peer_losses, transfers, local_renames, look_queue, rows, uploader,
-      applier, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire, planner, sync_report, intake,
+Used by: sources, versions, folder_times, own_losses, peer_losses, part_files,
+      transfers, local_renames, look_queue, names,
+      rows, uploader, applier, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire, planner, sync_report, intake,
       recorder, local_changes, scan, idle, router.
 """
 
@@ -16,6 +17,7 @@ from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
+from dir_sync.core.unable import BlindDisk, Unable
 from dir_sync.core.watching.opened import Opened
 from dir_sync.core.watching.pace import Pace
 from dir_sync.engine.arrivals import Arrivals
@@ -43,6 +45,8 @@ class WorkTable:
         self._board = board
         self.pace = Pace()
         self.opened = Opened()
+        self.unable = Unable()
+        self.disk = BlindDisk()
         self.obstacles = Obstacles()
         self.rooms = RoomQueues()
         self.out_of_reach = OutOfReach()

@@ -346,11 +346,12 @@ def test_where_a_copy_has_failed_and_nobody_else_has_it_it_is_tried_again() -> N
 
 
 def test_on_a_blind_disk_a_new_name_is_looked_at_before_anything_is_fetched() -> None:
-    kit = alone(transfers__blind=True)
+    kit = alone()
+    kit.work.disk.is_blind = True
     target = record(b"a", b"content")
     bring(kit, target)
     assert (fetched(kit), kit.is_looked_at(b"a")) == ([], True)
-    kit.answers["transfers.has_free_name"] = True
+    kit.work.disk.name_is_free(b"a")
     bring(kit, target)
     assert fetched(kit) == [[PEER]]
 

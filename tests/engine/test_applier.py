@@ -15,7 +15,6 @@ from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.constants import NOBODY, OURS, TROUBLE_RETRY_MS
-from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import Ready
 from dir_sync.index import Index
 from tests.ends import closed_at_end
@@ -276,7 +275,7 @@ def test_what_this_disk_cannot_have_is_held_back(too_large: bool) -> None:
     kit = alone()
     target = record(b"a", b"new")
     apply(kit, target, Result.IMPOSSIBLE, problem="invalid argument", too_large=too_large)
-    unable = kit.real(TransferTable).unable
+    unable = kit.work.unable
     assert unable.why(target) is not None
     other = later(target, b"x")
     assert unable.why(other) is None, "another version may fit"

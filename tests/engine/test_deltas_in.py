@@ -9,6 +9,7 @@ import pytest
 from dir_sync.core.jobs import DiscardJob, PatchJob, Signed, SignJob
 from dir_sync.core.messages import Delta, DeltaRequest, Signature
 from dir_sync.core.model import Record
+from dir_sync.core.names import part_name
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.constants import STALLED_MS
 from dir_sync.engine.deltas_in import DeltaRequests
@@ -121,12 +122,12 @@ def test_a_signature_goes_to_who_waits_for_it() -> None:
 
 @pytest.mark.parametrize("here", [True, False])
 def test_a_delta_that_has_come_is_applied_to_its_base_if_that_is_still_here(here: bool) -> None:
-    kit = alone(sources__where_is=(b"a", b"fp", 100) if here else None, transfers__part_name=b"part")
+    kit = alone(sources__where_is=(b"a", b"fp", 100) if here else None)
     fetch = Fetch(1, TARGET, PEER, BASE, 500, b"delta")
     kit.it.patch(fetch)
     if here:
         (job,) = kit.out(PatchJob)
-        assert (job.name, job.delta_name, job.base_path) == (b"part", b"delta", b"a")
+        assert (job.name, job.delta_name, job.base_path) == (part_name(TARGET.content), b"delta", b"a")
         assert fetch.writing
     else:
         assert [name for job in kit.out(DiscardJob) for name in job.names] == [b"delta"]

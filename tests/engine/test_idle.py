@@ -10,6 +10,7 @@ from dir_sync.core.jobs import SweepJob
 from dir_sync.core.names import part_name
 from dir_sync.engine.constants import CALM_MS
 from dir_sync.engine.idle import IdleTasks
+from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import Ready
 from tests.engine.kit import Alone, record
 
@@ -18,7 +19,7 @@ def calm(**answers: Any) -> Alone[IdleTasks]:
     """Nothing has happened for a while, and nothing is left to do."""
     answers = {"signatures.sign_after": None} | {name.replace("__", "."): it for name, it in answers.items()}
     kit = Alone(IdleTasks, answers=answers)
-    kit.answers.setdefault("transfers.must_sweep", False)
+    kit.real(TransferTable).parts.swept(are_kept=False)
     kit.board.something_happened()
     kit.wait(CALM_MS)
     return kit
@@ -71,12 +72,14 @@ def test_the_times_of_folders_are_looked_at_before_times_are_set() -> None:
 
 
 def test_parts_that_nobody_wants_are_swept() -> None:
-    kit = calm(transfers__must_sweep=True)
+    kit = calm()
+    parts = kit.real(TransferTable).parts
+    parts.one_was_left()
     wanted = kit.announces(record(b"a", b"content")).record
     kit.work.arrivals.make_ready(b"b", Ready(b"r" * 32, None, b"ready"))
     kit.it.when_calm()
     assert [job.keep for job in kit.out(SweepJob)] == [frozenset((part_name(wanted.content), b"ready"))]
-    assert kit.asked("transfers.swept") == [(True,)]
+    assert not parts.must_sweep
 
 
 def test_a_content_whose_folder_does_not_come_is_dropped() -> None:

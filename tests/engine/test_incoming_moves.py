@@ -12,7 +12,6 @@ from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.rows import Rows
-from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import Displaced
 from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, later, record
 
@@ -81,7 +80,7 @@ def blind(kit: Alone[IncomingMoves]) -> None:
     mine = kit.has(record(b"a", b"content"))
     kit.announces(later(mine.record, None))
     kit.announces(record(b"A", b"content"))
-    kit.real(TransferTable).unable.take_for(b"A", b"a")
+    kit.work.unable.take_for(b"A", b"a")
 
 
 def test_another_spelling_of_a_name_is_a_rename() -> None:
@@ -99,7 +98,7 @@ def test_what_is_no_respelling_is_not(why: str) -> None:
     kit = alone()
     if why == "its folder":
         kit.has(record(b"d/a", b"content"))
-        kit.real(TransferTable).unable.take_for(b"D/a", b"d/a")
+        kit.work.unable.take_for(b"D/a", b"d/a")
         kit.announces(record(b"D/a", b"content"))
         kit.announces(later(record(b"d/a", b"content"), None))
         assert not kit.it.respell(b"d/a")
@@ -121,7 +120,7 @@ def test_a_folder_is_respelled_if_all_that_is_in_it_is(whole: bool) -> None:
         if whole or mine.kind == Kind.DIRECTORY:
             kit.announces(later(mine, None))
         kit.announces(new)
-    kit.real(TransferTable).unable.take_for(b"D", b"d")
+    kit.work.unable.take_for(b"D", b"d")
     assert kit.it.respell(b"d") == whole
 
 

@@ -8,13 +8,12 @@ from dir_sync.core.events import Urgency
 from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.engine.constants import BLIND
 from dir_sync.engine.names import Names
-from dir_sync.engine.transfers import TransferTable
 from tests.engine.kit import Alone, record
 
 
 def test_a_name_that_is_taken_for_another_is_held_back_until_it_is_not() -> None:
     kit = Alone(Names)
-    unable = kit.real(TransferTable).unable
+    unable = kit.work.unable
     pending = kit.look_comes_back(b"A")
     kit.it.looked_at_name(Seen(b"A", LookOutcome.ABSENT, taken_for=b"a"), pending)
     assert unable.why(record(b"A", b"1")) is not None
@@ -25,7 +24,7 @@ def test_a_name_that_is_taken_for_another_is_held_back_until_it_is_not() -> None
 @pytest.mark.parametrize("look", [LookOutcome.UNSTABLE, LookOutcome.UNKNOWN, LookOutcome.OPEN])
 def test_a_look_that_told_nothing_frees_no_name(look: LookOutcome) -> None:
     kit = Alone(Names)
-    unable = kit.real(TransferTable).unable
+    unable = kit.work.unable
     unable.take_for(b"A", b"a")
     kit.it.looked_at_name(Seen(b"A", look), kit.look_comes_back(b"A"))
     assert unable.why(record(b"A", b"1")) is not None
@@ -40,7 +39,7 @@ def test_whatever_used_the_file_by_the_other_name_is_looked_at() -> None:
 
 def test_when_a_name_goes_those_that_it_kept_away_are_looked_at() -> None:
     kit = Alone(Names)
-    kit.real(TransferTable).unable.take_for(b"A", b"a")
+    kit.work.unable.take_for(b"A", b"a")
     kit.it.look_behind(b"b")
     assert not kit.is_looked_at(b"A")
     kit.it.look_behind(b"a")
@@ -51,16 +50,17 @@ def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
     kit = Alone(Names)
     pending = kit.look_comes_back(b"d/A", watched=True)
     kit.it.found_on_blind_disk(Seen(b"d/A", LookOutcome.ABSENT), pending)
-    assert kit.asked("transfers.name_is_free") == [], "nobody wants it"
+    assert not kit.work.disk.has_free_name(b"d/A"), "nobody wants it"
     assert kit.board.listings.when_calm == {b"d"}, "a program may have removed another one by this name"
     kit.announces(record(b"d/A", b"1"))
     kit.it.found_on_blind_disk(Seen(b"d/A", LookOutcome.ABSENT), pending)
-    assert kit.asked("transfers.name_is_free") == [(b"d/A",)]
+    assert kit.work.disk.has_free_name(b"d/A")
 
 
 @pytest.mark.parametrize("why", ["", "not blind", "no scan", "a new index", "known"])
 def test_only_an_index_that_was_made_on_another_disk_is_doubted(why: str) -> None:
-    kit = Alone(Names, answers={"transfers.blind": why != "not blind"})
+    kit = Alone(Names)
+    kit.work.disk.is_blind = why != "not blind"
     kit.board.scanning = why != "no scan"
     kit.board.first_scan = why == "a new index"
     if why == "known":

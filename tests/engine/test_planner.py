@@ -216,7 +216,7 @@ def test_a_transfer_that_stands_still_is_given_up() -> None:
 
 def test_what_this_disk_cannot_have_is_held_back_and_said_once() -> None:
     kit = alone()
-    unable = kit.real(TransferTable).unable
+    unable = kit.work.unable
     unable.take_for(b"A", b"a")
     kit.announces(record(b"A", b"1"))
     for _ in range(2):
@@ -229,7 +229,7 @@ def test_what_this_disk_cannot_have_is_held_back_and_said_once() -> None:
 
 def test_if_what_keeps_it_away_can_get_that_spelling_it_is_not_held_back_for_good() -> None:
     kit = alone(incoming_moves__respell=True)
-    kit.real(TransferTable).unable.take_for(b"A", b"a")
+    kit.work.unable.take_for(b"A", b"a")
     kit.announces(record(b"A", b"1"))
     assert plan(kit, b"A") == []
     assert kit.asked("incoming_moves.respell") == [(b"a",)]

@@ -284,7 +284,8 @@ def test_files_under_new_names_are_judged_when_all_is_listed() -> None:
 
 
 def test_an_index_that_was_checked_on_a_blind_disk_is_marked() -> None:
-    kit = scanning(transfers__blind=True)
+    kit = scanning()
+    kit.work.disk.is_blind = True
     kit.it.send_listings()
     assert kit.index.noted(BLIND) == 1
 

@@ -11,7 +11,6 @@ from dir_sync.core.events import Drop
 from dir_sync.core.jobs import DiscardJob, Staged, StageJob
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Record
-from dir_sync.core.names import part_name
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.transfers import TransferTable
@@ -33,8 +32,8 @@ def large(path: bytes, content: bytes = b"large", size: int = LARGE) -> Record:
 
 def begin(kit: Alone[TransferTable], target: Record, base: bytes | None = None, opened: bool = True) -> Fetch:
     small = base is None and target.size <= limits.CHUNK_BYTES
-    name = b"" if small else b"delta" if base is not None else kit.it.part_name(target.content)
-    fetch = Fetch(kit.it.new_token(), target, PEER, base, target.size, name)
+    name = b"" if small else b"delta" if base is not None else kit.it.parts.name_for(target.content)
+    fetch = Fetch(kit.it.parts.new_token(), target, PEER, base, target.size, name)
     fetch.opened = opened
     kit.work.arrivals.begin_fetch(fetch)
     kit.it.begin(fetch)
@@ -75,8 +74,8 @@ def test_a_staging_file_is_never_removed_while_a_job_writes_it() -> None:
     kit.it.write(fetch)
     kit.it.cancel(b"a")
     assert removed(kit) == []
-    assert kit.it.take_orphan(fetch.token) == (fetch, True)
-    assert kit.it.take_orphan(fetch.token) is None
+    assert kit.it.parts.take_orphan(fetch.token) == (fetch, True)
+    assert kit.it.parts.take_orphan(fetch.token) is None
 
 
 def test_one_job_writes_at_a_time_and_takes_all_that_has_come() -> None:
@@ -90,20 +89,6 @@ def test_one_job_writes_at_a_time_and_takes_all_that_has_come() -> None:
     fetch.writing = False
     kit.it.write(fetch)
     assert kit.out(StageJob)[1].chunks == ((3, b"two"),)
-
-
-def test_the_place_of_a_content_is_known_by_it_so_that_it_is_gone_on_with() -> None:
-    kit = alone()
-    content = b"c" * 32
-    assert kit.it.part_name(content) == part_name(content)
-    kit.board.order_discard((part_name(content),))
-    assert kit.it.part_name(content) != part_name(content), "that one is about to be removed"
-
-
-def test_two_do_not_share_a_staging_file() -> None:
-    kit = alone()
-    kit.work.arrivals.make_ready(b"b", Ready(b"c" * 32, None, part_name(b"c" * 32)))
-    assert kit.it.part_name(b"c" * 32) != part_name(b"c" * 32)
 
 
 def test_what_a_peer_was_sending_is_planned_when_it_goes_and_what_has_come_is_kept() -> None:
@@ -205,8 +190,8 @@ def test_a_base_that_has_changed_is_looked_at() -> None:
 def test_a_content_that_is_too_large_for_this_disk_is_held_back() -> None:
     kit = alone()
     fetch = fails(kit, too_large=True)
-    assert kit.it.unable.why(fetch.target) is not None
-    assert kit.it.unable.why(record(b"a", b"small")) is None
+    assert kit.work.unable.why(fetch.target) is not None
+    assert kit.work.unable.why(record(b"a", b"small")) is None
 
 
 def test_after_a_resumed_transfer_failed_nobody_knows_which_part_was_bad() -> None:
@@ -242,20 +227,6 @@ def test_a_file_that_could_not_be_cut_back_is_tried_again() -> None:
 
 
 # --- what nobody wants ----------------------------------------------------------------------------------------------
-
-
-def test_parts_are_swept_once_and_again_when_what_is_wanted_changes() -> None:
-    kit = alone()
-    assert kit.it.must_sweep, "there may be some from before"
-    kit.it.swept(are_kept=True)
-    assert not kit.it.must_sweep
-    kit.announces(record(b"a", b"1"))
-    kit.index.drop_offer(b"a", PEER)
-    assert kit.it.must_sweep
-    kit.it.swept(are_kept=False)
-    kit.announces(record(b"a", b"1"))
-    kit.index.drop_offer(b"a", PEER)
-    assert not kit.it.must_sweep
 
 
 def test_what_nobody_announces_any_more_is_dropped_with_all_that_is_remembered() -> None:

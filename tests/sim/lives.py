@@ -60,7 +60,7 @@ class Lives:
             node, record, before, origin
         )
         disk = node.disk if node.disk.fold is None else SpelledDisk(node.disk, True, True)
-        node.engine.transfers.blind = disk is not node.disk
+        node.engine.work.disk.is_blind = disk is not node.disk
         node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
         self.world.note(f"{node.name} starts as {node.index.replica} at {node.index.sequence}")
