@@ -57,7 +57,7 @@ class HistoryStore:
                 if stat.kind == Kind.FILE and stat.links > 1:
                     if not self._copy_out(name, kept, stat):
                         # it differs from the replaced version: its user went on through another hard link
-                        why = Cause.RECOVERED
+                        why, content = Cause.RECOVERED, b""
                 else:
                     self._disk.rename(name, kept)
                 break

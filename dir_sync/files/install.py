@@ -46,9 +46,9 @@ class Installer:
         self._replacer = replacer
         self._stopping = stopping
 
-    def install(self, item: ApplyItem, made: tuple[bytes, Stat] | None) -> ApplyResult:
+    def install(self, item: ApplyItem, made: tuple[bytes, Stat] | None, displaced: bytes = b"") -> ApplyResult:
         """Install the prepared entry at `item.path`, and file away what was there. `made`: None for a new folder, which
-        needs no preparation."""
+        needs no preparation. `displaced`: the digest of what was there; b"": the engine knows it."""
         path, target = item.path, item.target
         if not item.expect:  # a new folder or file replaces nothing
             if made is None:
@@ -72,7 +72,7 @@ class Installer:
         try:
             self._replacer.exchange(path, swap, there)
             was_seen = True
-            version = self._replacer.take_out(item, swap, there, ready)
+            version = self._replacer.take_out(item, swap, there, ready, displaced)
         except (DiskError, Unexpected):
             out = self._disk.stat(swap)
             if out is not None and out.inode == ready.inode:

@@ -69,10 +69,7 @@ class Metadata:
         try:
             for writer in unsynced:
                 writer.sync()
-            result = self._installer.install(copy, made)
-            if result.version is not None and source == item.path:
-                result = result._replace(version=result.version._replace(content=item.target.content))
-            return result
+            return self._installer.install(copy, made, item.target.content if source == item.path else b"")
         except BaseException:
             if made is not None:
                 self._staging.release(None, made[0], made[1].inode)

@@ -46,8 +46,9 @@ class Replacer:
             raise Unexpected  # the displaced entry could only be put back
         self._disk.exchange(path, swap)
 
-    def take_out(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat) -> Version | None:
-        """Move what an exchange displaced into the history, if it is what was expected; otherwise put it back."""
+    def take_out(self, item: ApplyItem, swap: bytes, there: Stat, ready: Stat, digest: bytes = b"") -> Version | None:
+        """Move what an exchange displaced into the history, if it is what was expected; otherwise put it back. `digest`:
+        its content; b"": the engine knows it."""
         path = item.path
         displaced = self._disk.stat(swap)
         if displaced is None or not fingerprints.is_same(displaced, there):
@@ -58,7 +59,7 @@ class Replacer:
                 self._disk.remove_file(swap)
                 return None
             if displaced.kind != Kind.DIRECTORY:
-                return self._history.file_away(swap, displaced, path, b"", item.why, item.target.stamp.maker)
+                return self._history.file_away(swap, displaced, path, digest, item.why, item.target.stamp.maker)
             self._disk.remove_directory(swap)
         except DiskError as error:
             out = self._disk.stat(swap)

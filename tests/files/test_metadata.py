@@ -11,7 +11,8 @@ from blake3 import blake3
 from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import STAGING
-from tests.files.tools import MTIME, apply, change, file_sync
+from dir_sync.ports import Trouble
+from tests.files.tools import MTIME, apply, change, file_sync, kept
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -48,14 +49,41 @@ def test_times_that_the_file_system_cannot_hold_are_nobodys_touch() -> None:
     assert disk.list(STAGING) == []
 
 
-def test_another_users_file_that_a_copy_of_ours_replaces_is_kept_as_what_it_is(disk: MemoryDisk) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_another_users_file_that_a_copy_of_ours_replaces_is_kept_as_what_it_is(disk: MemoryDisk, fails: bool) -> None:
+    """`fails`: what comes after that."""
     sync = file_sync(disk)
     disk.write(b"file", b"data")
     disk.others.add(disk.stat(b"file").inode)  # type: ignore[union-attr]
-    (result,) = apply(sync, change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None))
-    assert result.result == Result.DONE
+    item = change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None)
+    disk.fail = lambda verb, path: Trouble.IO if fails and verb == "sync_directory" and not path else None
+    (result,) = apply(sync, item)
+    disk.fail = None
+    assert result.result == (Result.PROBLEM if fails else Result.DONE)
     assert result.version is not None
     assert result.version.content == blake3(b"data").digest()
+
+
+@pytest.mark.parametrize("step", range(40))
+def test_a_change_that_fails_anywhere_reports_what_is_in_the_history(disk: MemoryDisk, step: int) -> None:
+    """Of another user's file, which a copy of ours replaces."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"data")
+    disk.others.add(disk.stat(b"file").inode)  # type: ignore[union-attr]
+    item = change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None)
+    steps = 0
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        nonlocal steps
+        steps += 1
+        return Trouble.LIMIT if steps == step + 1 else None
+
+    disk.fail = fail
+    (result,) = apply(sync, item)
+    disk.fail = None
+    assert kept(disk) == ([] if result.version is None else [b"data"])
+    if result.version is not None:
+        assert result.version.content == blake3(b"data").digest()
 
 
 @pytest.mark.parametrize("there", [b"old", None])
