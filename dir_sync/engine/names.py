@@ -39,6 +39,9 @@ class Names:
             if pending.watched and seen.taken_for != path:
                 # a program may have used that file by this name
                 self._look_queue.on_touched(seen.taken_for, Urgency.NOW)
+            elif pending.watched:
+                # it has just appeared; a program may have removed or renamed another one by this name before
+                self._board.listings.add_when_calm(parent_of(path))
         if seen.look is LookOutcome.ABSENT:
             self.look_behind(path)
 

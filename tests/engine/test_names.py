@@ -37,6 +37,16 @@ def test_whatever_used_the_file_by_the_other_name_is_looked_at() -> None:
     assert kit.asked("look_queue.on_touched") == [(b"a", Urgency.NOW)]
 
 
+def test_a_name_that_appears_while_it_is_looked_at_may_have_moved_another_one_away_before() -> None:
+    kit = Alone(Names)
+    kit.it.looked_at_name(Seen(b"d/a", LookOutcome.ABSENT, taken_for=b"d/a"), kit.look_comes_back(b"d/a"))
+    assert kit.board.listings.when_calm == set(), "no program used it"
+    pending = kit.look_comes_back(b"d/a", watched=True)
+    kit.it.looked_at_name(Seen(b"d/a", LookOutcome.ABSENT, taken_for=b"d/a"), pending)
+    assert kit.board.listings.when_calm == {b"d"}
+    assert kit.asked("look_queue.on_touched") == []
+
+
 def test_when_a_name_goes_those_that_it_kept_away_are_looked_at() -> None:
     kit = Alone(Names)
     kit.work.unable.take_for(b"A", b"a")
