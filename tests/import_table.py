@@ -201,7 +201,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.board", "engine.work", "engine.sources", "engine.brakes", "engine.publisher", "engine.local_renames"),
         *("engine.look_queue", "engine.deltas_out"),
     },
+    "engine.apply_orders": set(),
     "engine.applier": {
+        "engine.apply_orders",
         *(
             "index",
             "engine.constants",

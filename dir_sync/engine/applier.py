@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
-from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp, Version
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp, Version
 from dir_sync.core.messages import Pull
 from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.core.unable import Unfit
+from dir_sync.engine.apply_orders import ApplyOrders
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import MOVE_ROWS_MAX, NOBODY, OURS
 from dir_sync.engine.folder_times import FolderTimes
@@ -61,8 +62,7 @@ class Applier:
         self._look_queue = look_queue
         self._rows = rows
         self._intents: dict[int, int] = {}  # by intent: how many of its pushed files are still being installed
-        self._applies: dict[str, list[ApplyItem]] = {}  # by the peer whose changes they apply
-        self._applies_bulk: list[tuple[str, ApplyItem]] = []
+        self._orders = ApplyOrders()
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
         self._work.jobs.begin_apply(item, take)
@@ -85,9 +85,9 @@ class Applier:
             item.copy_path is not None and item.act == TreeOp.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
         )
         if large or item.staged is not None:
-            self._applies_bulk.append((self._board.plan_queue.owner, item))
+            self._orders.add_large(self._board.plan_queue.owner, item)
         else:
-            self._applies.setdefault(self._board.plan_queue.owner, []).append(item)
+            self._orders.add(self._board.plan_queue.owner, item)
 
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
         """From now on, this version may be on the disk. A look would have found what earlier jobs left."""
@@ -97,30 +97,17 @@ class Applier:
             self._board.index.drop_offer(path, NOBODY)
 
     def flush_jobs(self) -> None:
-        for owner, items in self._applies.items():
-            batch: list[ApplyItem] = []
-            size = sum([item.target.size for item in items])
-            if len(items) < limits.APPLY_ITEMS_MAX and size < limits.APPLY_BYTES_MAX:
-                self._board.order(ApplyJob(tuple(items), peer=owner))
-                continue
-            size = 0
-            for item in items:
-                batch.append(item)
-                size += item.target.size
-                if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
-                    self._board.order(ApplyJob(tuple(batch), peer=owner))
-                    batch, size = [], 0
-            if batch:
-                self._board.order(ApplyJob(tuple(batch), peer=owner))
-        self._applies.clear()
-        for owner, item in self._applies_bulk:
-            self._board.order(ApplyJob((item,), bulk=True, peer=owner))
-        self._applies_bulk.clear()
+        for job in self._orders.take():
+            self._board.order(job)
         for replica, pulls in self._transfers.take_pulls().items():
             if replica in self._board.peers:
                 for at in range(0, len(pulls), 1_000):
                     some = tuple(pulls[at : at + 1_000])
                     self._board.send(replica, Pull(self._board.folder, some), 100 * len(some))
+
+    def job_came_back(self, first: bytes) -> None:
+        """The job whose first change is at this path was carried out; its results follow."""
+        self._orders.came_back(first)
 
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
@@ -334,7 +321,7 @@ class Applier:
     def intend(self, intent: int, replica: str, items: list[ApplyItem]) -> None:
         """Count new files that a peer pushed with their content. They share one intent."""
         self._intents[intent] = len(items)
-        self._applies.setdefault(replica, []).extend(items)
+        self._orders.add(replica, *items)
 
     def no_longer_intended(self, intent: int, count: int = 1) -> None:
         left = self._intents[intent] - count

@@ -126,6 +126,7 @@ class Engine(Machines):
             case Applied(items, rescued):
                 self.board.job_came_back()
                 self.versions.rescued(rescued)
+                self.applier.job_came_back(items[0].path)
                 for result in self.bulk_install.on_pushed_installed(items) if self.work.jobs.pushed_counts else items:
                     self.applier.on_applied(result)
             case Staged():

@@ -1,0 +1,75 @@
+"""Changes of the tree that are to be ordered, and the jobs into which they go.
+
+In:   changes, each with the peer whose change it carries out; jobs that came back.
+Out:  apply jobs.
+Rule: of one peer at most two jobs are carried out at a time, because the workers do no more for it at once. What else
+comes meanwhile goes into the next job, all together: each job costs a commit and a sync of the disk.
+Used by: applier.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core import limits
+from dir_sync.core.jobs import ApplyItem, ApplyJob
+
+__all__ = ["ApplyOrders"]
+
+_JOBS_OUT = 2  # of one peer; a job that is full is ordered at once
+
+
+class ApplyOrders:
+    """Changes of the tree that are to be ordered, and the jobs that are out."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[ApplyItem]] = {}  # by peer
+        self._large: list[tuple[str, ApplyItem]] = []
+        self._out: dict[bytes, str] = {}  # the first path of each job that is out -> its peer
+
+    def add(self, peer: str, *items: ApplyItem) -> None:
+        self._waiting.setdefault(peer, []).extend(items)
+
+    def add_large(self, peer: str, item: ApplyItem) -> None:
+        """A change that takes long: it gets a job and a worker of its own."""
+        self._large.append((peer, item))
+
+    def take(self) -> list[ApplyJob]:
+        """Remove and return what is ordered now."""
+        jobs: list[ApplyJob] = []
+        for peer, items in list(self._waiting.items()):
+            *full, rest = _batches(items)
+            jobs += [self._job(peer, batch) for batch in full]
+            if rest and sum([one == peer for one in self._out.values()]) < _JOBS_OUT:
+                jobs.append(self._job(peer, rest))
+                rest = []
+            if rest:
+                self._waiting[peer] = rest
+            else:
+                del self._waiting[peer]
+        jobs += [ApplyJob((item,), bulk=True, peer=peer) for peer, item in self._large]
+        self._large.clear()
+        return jobs
+
+    def _job(self, peer: str, items: list[ApplyItem]) -> ApplyJob:
+        self._out[items[0].path] = peer
+        return ApplyJob(tuple(items), peer=peer)
+
+    def came_back(self, first: bytes) -> None:
+        """The job whose first change is at this path was carried out."""
+        self._out.pop(first, None)
+
+
+def _batches(items: list[ApplyItem]) -> list[list[ApplyItem]]:
+    """The changes in batches for one job each. All but the last are full; the last may be empty."""
+    size = sum([item.target.size for item in items])
+    if len(items) < limits.APPLY_ITEMS_MAX and size < limits.APPLY_BYTES_MAX:
+        return [items]
+    batches: list[list[ApplyItem]] = []
+    batch: list[ApplyItem] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += item.target.size
+        if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
+            batches.append(batch)
+            batch, size = [], 0
+    return [*batches, batch]
