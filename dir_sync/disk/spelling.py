@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import threading
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -368,5 +367,7 @@ class SpelledDisk:
 
 def _key(name: bytes) -> str:
     """A key that is equal for most names that some file system takes for one."""
+    import unicodedata  # imported late: on most disks no name is taken for another one
+
     text = name.decode("utf-8", "surrogateescape")
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).rstrip(". ")

@@ -15,6 +15,7 @@ from dir_sync.core import limits
 from dir_sync.delta import (
     DeltaError,
     check_signature,
+    librsync,
     make_delta,
     plain_signature,
 )
@@ -164,3 +165,7 @@ def test_equal_blocks_are_no_reason_to_refuse() -> None:
     data = bytes(300 * BLOCK) + noise(BLOCK) * 300
     check_signature(sign(data), len(data))
     round_trip(data, data[5:])
+
+
+def test_the_sum_that_a_start_compares_is_right() -> None:
+    assert blake2b(b"\0", digest_size=32).digest() == librsync._SUM_OF_ZERO
