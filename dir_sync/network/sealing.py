@@ -35,7 +35,7 @@ from dir_sync.security.admission import Mesh, admit
 from dir_sync.security.callers import Callers, removal_words
 from dir_sync.security.invitations import Invitations
 from dir_sync.security.keeper import Keeper
-from dir_sync.security.process import has_aes, keep_out_of_dumps
+from dir_sync.security.process import give_back_pages, has_aes, keep_out_of_dumps
 
 __all__ = ["MeshSealing", "open_mesh"]
 
@@ -50,7 +50,9 @@ def open_mesh(folder: str, key_file: str | None, name: str, changed: Callable[[]
     kept = store.load(folder)
     if mesh is None or kept is None:
         return None
-    return MeshSealing(mesh, Keeper(folder, kept, mesh.credentials.static, name, changed))
+    sealing = MeshSealing(mesh, Keeper(folder, kept, mesh.credentials.static, name, changed))
+    give_back_pages()
+    return sealing
 
 
 class MeshSealing:

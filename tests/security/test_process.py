@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,22 @@ def test_what_the_cpu_has(tmp_path: Path, text: str, expected: bool) -> None:
     (tmp_path / "cpuinfo").write_text(text)
     assert has_aes(str(tmp_path / "cpuinfo")) is expected
     assert has_aes(str(tmp_path / "none")) is False
+
+
+def test_pages_of_a_library_that_are_given_back_come_again() -> None:
+    """In a process of its own: how much memory this one has depends on the other tests."""
+    code = """
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from dir_sync.security.process import give_back_pages
+def pages():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1])
+sealed = AESGCM(b"k" * 32).encrypt(b"n" * 12, b"text", None)
+before = pages()
+give_back_pages()
+after = pages()
+assert AESGCM(b"k" * 32).decrypt(b"n" * 12, sealed, None) == b"text"
+print(before - after)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) * os.sysconf("SC_PAGE_SIZE") > 2 << 20

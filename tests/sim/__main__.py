@@ -25,7 +25,7 @@ class Attempt(NamedTuple):
 def changes_of(seed: int, kind: str) -> dict[str, Any]:
     """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
     modes."""
-    return modes_of(seed) if kind == "modes" else {"sealed": kind == "sealed"}
+    return modes_of(seed) if kind == "modes" else {"sealed": True} if kind == "sealed" else {}
 
 
 def attempt(seed: int, kind: str = "") -> Attempt:

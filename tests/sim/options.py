@@ -151,7 +151,7 @@ def draw(seed: int) -> Options:
         sync_fails=fault(0.12, 0.01),
         logs=rng.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
         blind=rng.random() < 0.15,
-        sealed=False,  # with --sealed they are: other timings, so each is another world
+        sealed=seed % 12 == 6,  # not drawn, so the other worlds are what they were; with --sealed all of them are
         modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
     )

@@ -15,6 +15,7 @@ import pytest
 
 from ..changes import write
 from ..checker import wait_equal, wait_for
+from ..hostile.attacker import measured
 from ..hostile.test_starving import flooded
 from ..hostile.victims import Victims, more_addresses
 from ..lan import Lan
@@ -201,6 +202,30 @@ def test_a_crowd_of_strangers_keeps_no_member_out(new_lan: Callable[..., Lan]) -
         wait_equal([*victims.roots, newcomer.dir], SOON_S)
         victims.work()
     assert victims.b.memory_bytes() < memory + (16 << 20)
+
+
+@pytest.mark.parametrize("kind", ["first_frames", "beacons"])
+def test_floods_before_any_proof_disturb_no_member(new_lan: Callable[..., Lan], kind: str) -> None:
+    """What a stranger can send most of. A member that comes meanwhile gets in; the figures are printed."""
+    lan = new_lan(4)
+    victims = Victims(lan)
+    victims.start("--key-file", str(key_file(lan)))
+    newcomer = lan.nodes[3]
+    memory, lines = victims.b.memory_bytes(), victims.b.log().count("\n")
+    with (
+        flooded(kind, victims.place, victims.b, 5.0, more_addresses(victims.place, 40)),
+        measured(victims.a, victims.b) as figures,
+    ):
+        newcomer.start("--key-file", key_file(lan))
+        wait_for(lambda: "found" in newcomer.log(), SOON_S, "a member gets in")
+        wait_for(lambda: len(figures.latencies_ms) >= 10, 3 * SOON_S, "10 honest changes")
+    print(kind, figures)
+    assert not figures.late
+    assert victims.b.memory_bytes() < memory + (16 << 20)
+    said = [line for line in victims.b.log().splitlines()[lines:] if "honest" not in line and "received" not in line]
+    assert len(said) < 30, said[:10]
+    wait_equal([*victims.roots, newcomer.dir], SOON_S)
+    victims.work()
 
 
 def test_a_folder_that_lost_its_key_sends_nothing(new_lan: Callable[..., Lan]) -> None:

@@ -6,6 +6,7 @@ SOURCES: addresses of this machine, separated by commas, that connections are ma
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -142,6 +143,42 @@ def strangers(flood: Flood) -> None:
                     flood.dropped += 1
                     held.remove(endpoint)
                     endpoint.close()
+
+
+def first_frames(flood: Flood) -> None:
+    """Handshakes of a closed mesh that no key has made, as fast as they are taken, whole or in halves."""
+    kinds = itertools.cycle((b"\x10", b"\x11", b"\x12"))
+    held: list[socket.socket] = []
+    while flood.goes_on:
+        body = next(kinds) + os.urandom(48)
+        raw = frame(body[:36] if body[:1] == b"\x12" else body)
+        try:
+            held.append(flood.connect())
+            held[-1].send(raw if flood.messages % 4 else raw[: len(raw) // 2])
+            flood.messages += 1
+        except OSError:
+            flood.refused += 1
+        if len(held) > 100:
+            held.pop(0).close()
+
+
+def beacons(flood: Flood) -> None:
+    """Sealed beacons of a key that nobody has, from all addresses, and some that are none."""
+    senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(8)]
+    for sender in senders:
+        sender.bind((next(flood.sources), 0))
+    flood.connections = len(senders)
+    turn = itertools.cycle(senders)
+    while flood.goes_on:
+        box = base64.b64encode(os.urandom(220)).decode()
+        fields = {"dir_sync": 2, "mesh": "closed", "box": box if flood.messages % 8 else box[:50]}
+        try:
+            next(turn).sendto(json.dumps(fields, separators=(",", ":")).encode(), (flood.host, 5000))
+            flood.messages += 1
+        except OSError:
+            flood.refused += 1
+    for sender in senders:
+        sender.close()
 
 
 def files(flood: Flood) -> None:
@@ -426,7 +463,8 @@ def _weak_of_zeros(block: int) -> bytes:
 KINDS: dict[str, Callable[[Flood], None]] = {
     attack.__name__ if attack.__name__ != "ask" else name: attack
     for name, attack in {
-        "links": links, "strangers": strangers, "files": files, "tombstones": tombstones, "records": records,
+        "links": links, "strangers": strangers, "first_frames": first_frames, "beacons": beacons,
+        "files": files, "tombstones": tombstones, "records": records,
         "repeats": repeats, "vectors": vectors, "have": have, "settle": settle, "history": history, "pings": pings,
         "states": states, "summaries": summaries, "pulls": pulls, "garbage": garbage, "bombs": bombs, "chaff": chaff,
         "deltas": deltas, "renames": renames, "deep": deep, "page_renames": page_renames,
