@@ -44,6 +44,7 @@ _KEYS = "keys"
 _MARKER = b"/" + limits.RESERVED_NAME + b"/closed"
 _BYTES_MAX = 4 * limits.MIB  # of such a file: twice 1,024 members with long names, as JSON in ASCII, are 2 MiB
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SECRETS = "/run/secrets/"  # where Docker and Podman mount them, for reading only
 
 
 def is_closed(folder: str) -> bool:
@@ -235,19 +236,23 @@ def _read(name: str, path: str, folder: int | None, may_be_roots: bool) -> bytes
 def _check_private(path: str, found: os.stat_result, mode: str, may_be_roots: bool = False) -> None:
     """ConfigError if it is another user's, or others may read or change it."""
     others = found.st_mode & _OTHERS
-    if found.st_uid != os.geteuid():
-        if not may_be_roots or found.st_uid != 0:
-            raise ConfigError(
-                f"{_shown(path)} belongs to another user (HOME and XDG_STATE_HOME say where keys are kept)"
-            )
+    is_ours = found.st_uid == os.geteuid()
+    if not is_ours and not may_be_roots:
+        raise ConfigError(f"{_shown(path)} belongs to another user (HOME and XDG_STATE_HOME say where keys are kept)")
+    if not is_ours and found.st_uid != 0:
+        raise ConfigError(
+            f"{_shown(path)} belongs to another user: a key file belongs to the user who runs the node, or to root"
+        )
+    if not is_ours:
         others &= (
             ~stat.S_IRGRP
         )  # root lets this user read it by its group, or by an ACL, which shows as the group's right
-    if others:
-        raise ConfigError(
-            f"{_shown(path)} can be read or changed by other users of this machine; to keep it private:"
-            f" chmod {mode} {shell.quoted(path)}"
-        )
+    if not others:
+        return
+    mend = f"to keep it private: chmod {mode} {shell.quoted(path)}"
+    if not is_ours or path.startswith(_SECRETS):
+        mend = "it needs mode 0400 and the user who runs the node as its owner; a secret of a container is mounted so"
+    raise ConfigError(f"{_shown(path)} can be read or changed by other users of this machine; {mend}")
 
 
 def _replace(name: str, data: bytes, folder: int) -> None:

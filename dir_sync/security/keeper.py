@@ -36,7 +36,6 @@ class Keeper:
         # Under _lock, for who writes.
         self._kept = kept
         self._saved = kept
-        self._has_left = False
 
     @property
     def kept(self) -> Kept:
@@ -88,7 +87,6 @@ class Keeper:
     def forget(self) -> None:
         """A person leaves the mesh: nothing of it is kept from now on. ConfigError."""
         with self._lock:
-            self._has_left = True
             store.forget(self.folder)  # before the mark: a folder that is marked and has no key stays closed
             files.remove_marker(self.folder)
 
@@ -120,12 +118,10 @@ class Keeper:
         self._kept = self._saved = kept
 
     def _is_replaced(self) -> bool:
-        """True if what is on the disk is not ours to change any more: a person has left this mesh, or has joined with a code.
-        The node begins anew in a moment."""
-        if self._has_left:
-            return True
+        """True if what is on the disk is not ours to change any more: a person has left this mesh, has joined with a code, or
+        has deleted the key, which does not come back then."""
         found = store.load(self.folder)
-        return found is not None and found.key.id != self._saved.key.id
+        return found is None or found.key.id != self._saved.key.id
 
 
 def _known(mine: Membership) -> Membership:

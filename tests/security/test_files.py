@@ -223,6 +223,18 @@ def test_for_a_service_the_files_of_root(monkeypatch: pytest.MonkeyPatch) -> Non
             files._check_private("f", found, "600", True)
     with pytest.raises(ConfigError):
         files._check_private("f", stats(0o400), "600", False)
+    with pytest.raises(ConfigError, match="belongs to the user who runs the node, or to root"):
+        files._check_private("f", stats(0o400, 1001), "600", True)
+
+
+def test_what_mends_a_secret_is_no_chmod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the node cannot change the mode of root's file, nor of what is mounted for reading only."""
+    secret = os.stat_result((stat.S_IFREG | 0o444, 1, 1, 1, 0, 0, 1, 0, 0, 0))
+    for user, path in ((1000, "/etc/key"), (1000, "/run/secrets/key"), (0, "/run/secrets/key")):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        with pytest.raises(ConfigError, match="mode 0400") as refused:
+            files._check_private(path, secret, "600", True)
+        assert "chmod" not in str(refused.value)
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:

@@ -79,6 +79,10 @@ def test_what_another_command_has_written_is_not_replaced(kitchen: Keeper, clock
     kitchen.finish()
     assert not kitchen.rekey(kitchen.kept, MeshKey.made_of(b"o" * 32, 2), kitchen.membership)
     assert on_disk(kitchen) == new
+    store.forget(kitchen.folder)
+    kitchen.met(NAS)
+    kitchen.finish()
+    assert store.load(kitchen.folder) is None, "a key that was deleted stays deleted"
 
 
 def test_that_this_machine_was_removed_outlives_the_process(kitchen: Keeper, clock: Clock) -> None:
