@@ -94,6 +94,7 @@ class Config:
     peers: tuple[tuple[str, int], ...] = ()  # (host or address, port) to dial without a beacon
     name: str = "unnamed"  # display name of this node
     folder_name: str = FOLDER_NAME  # nodes synchronize folders with equal names
+    label: str = ""  # what the log says first of this folder, if there are several
     interface: str | None = None  # address or name; None: all
     verbosity: int = 0  # -1 only warnings, 0 also events, 1 everything
     log_file: str | None = None

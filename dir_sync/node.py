@@ -94,7 +94,8 @@ class Node:
         self.link = link
         self.address = address
         self.dialled = dialled
-        self.id = self.replica = ""  # the peer's ids, set when its HELLO is accepted
+        self.id = ""  # of the peer, set when its HELLO is accepted
+        self.said = hello  # by us
         self.member = member
         self._socket = sock
         self._channel: Channel = channel or PlainChannel(sock)

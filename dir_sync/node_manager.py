@@ -136,6 +136,7 @@ class NodeManager:
         self._guard = Guard()
         self._links = LinkTable(self._guard.calls_left)
         self._stopping = False
+        self.folders = 1  # that this node shares
         self._listener = socket.create_server((address, port), backlog=_BACKLOG)
         self.port: int = self._listener.getsockname()[1]
         self._sealing = sealing
@@ -309,6 +310,8 @@ class NodeManager:
         self._post(Stalled(node))
 
     def asked(self, node: Node, kind: object, amount: float) -> Verdict:
+        if isinstance(kind, type):  # a message about one folder: each folder has the same allowance
+            amount /= self.folders
         with self._lock:
             return self._guard.asked(node.address, kind, amount, _mono_ms())
 

@@ -6,6 +6,6 @@ It may import everything but the engine: it runs a node through `dir_sync.daemon
 `dir_sync.network.control`. Who calls it: main.py.
 """
 
-from dir_sync.cli.entry import COMMANDS, main, read_config
+from dir_sync.cli.entry import COMMANDS, main, read_configs
 
-__all__ = ["COMMANDS", "main", "read_config"]
+__all__ = ["COMMANDS", "main", "read_configs"]

@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable
 
 from dir_sync import __version__, config
-from dir_sync.cli.options import read_config
+from dir_sync.cli.options import read_configs
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.daemon.signals import Ending
 from dir_sync.reporting import log, output, shell
 
-__all__ = ["COMMANDS", "main", "read_config"]
+__all__ = ["COMMANDS", "main", "read_configs"]
 
 FAULT = 1  # exit code: an error of the program itself
 INTERRUPTED = 130  # exit code: SIGINT before the node could end cleanly
@@ -62,8 +62,8 @@ def _obey(argv: list[str]) -> int:
 
 
 def run(argv: list[str]) -> int:
-    """``run DIR ...``, also the default without a command: share a folder until a signal comes."""
-    asked = read_config(argv)
+    """``run DIR ...``, also the default without a command: share folders until a signal comes."""
+    asked, *_ = configs = read_configs(argv)
     ending = Ending()
     ending.listen()  # before all else, because the imports take a moment
     log.setup(asked.verbosity, asked.log_file)
@@ -73,7 +73,7 @@ def run(argv: list[str]) -> int:
         join_first(asked, asked.join)
     from dir_sync.daemon.process import run as run_daemon  # imported late: it loads everything else
 
-    return run_daemon(asked, ending)
+    return run_daemon(configs, ending)
 
 
 def help_(argv: list[str]) -> int:

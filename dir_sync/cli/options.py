@@ -1,6 +1,6 @@
 """The options of a node.
 
-In:   the arguments after a command. Out: a Config; or ConfigError, one line for the user.
+In:   the arguments after a command. Out: a Config for each folder; or ConfigError, one line for the user.
 Rule: nothing is created here, and the only look-ups are of names.
 """
 
@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
+from dir_sync.cli.names import is_named, name_and_folder, together
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -19,7 +20,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.folder import root
 from dir_sync.reporting import shell
 
-__all__ = ["KEY_FILE", "read_config"]
+__all__ = ["KEY_FILE", "read_configs"]
 
 KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable with the key file, if no option names one
 
@@ -60,13 +61,26 @@ exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has al
 """
 
 
-def read_config(argv: list[str]) -> Config:
-    """Parse the arguments of ``run``. ConfigError if one is wrong; SystemExit after --help or --version."""
+def read_configs(argv: list[str]) -> tuple[Config, ...]:
+    """Parse the arguments of ``run``: one Config for each folder. ConfigError if one is wrong; SystemExit after --help or
+    --version."""
     try:
         given = _parser().parse_args(argv)
     except BrokenPipeError:  # the reader of --help or --version has closed it
         raise SystemExit(0) from None
-    folder = _folder(given.folder)
+    if len(given.folders) == 1 and not is_named(given.folders[0]):
+        return (_config(given, given.folders[0], given.folder_name or config.FOLDER_NAME),)
+    if given.folder_name is not None:
+        raise ConfigError("--folder names a single folder; of several, write NAME=DIR for each", config.USAGE)
+    if given.join is not None:
+        raise ConfigError("--join takes a single folder: join one after the other, with 'join DIR'", config.USAGE)
+    several = len(given.folders) > 1
+    named = map(name_and_folder, given.folders)
+    return together([_config(given, folder, name, name if several else "") for name, folder in named])
+
+
+def _config(given: argparse.Namespace, path: str, name: str, label: str = "") -> Config:
+    folder = _folder(path)
     log_file = _absolute("--log-file", given.log_file) if given.log_file is not None else None
     if log_file is not None and config.is_shared(log_file, folder):
         raise ConfigError(
@@ -84,7 +98,8 @@ def read_config(argv: list[str]) -> Config:
         signature_dir=_absolute("--signature-dir", given.signature_dir),
         peers=tuple(dict.fromkeys(given.peers)),
         name=given.name if given.name is not None else config.host_name(),
-        folder_name=given.folder_name,
+        folder_name=name,
+        label=label,
         interface=given.interface,
         verbosity=-1 if given.quiet else given.verbose,
         log_file=log_file,
@@ -105,8 +120,13 @@ def read_config(argv: list[str]) -> Config:
 
 
 def _parser() -> Parser:
-    parser = Parser("", HELP, EXAMPLE, "~/shared", "[run] DIR [-b PORT] [-l PORT] [-s DIR] [options]")
-    parser.add_argument("folder", metavar="DIR", help="the folder to share; it has to exist")
+    parser = Parser("", HELP, EXAMPLE, "~/shared", "[run] DIR... [-b PORT] [-l PORT] [-s DIR] [options]")
+    parser.add_argument(
+        "folders",
+        metavar="DIR",
+        nargs="+",
+        help="the folder to share; it has to exist. Several are shared under their own names, or as NAME=DIR",
+    )
     _basic(parser.add_argument_group("basic options").add_argument)
     group = parser.add_argument_group("log")
     loudness = group.add_mutually_exclusive_group()
@@ -158,8 +178,7 @@ def _basic(add: Callable[..., object]) -> None:
         metavar="NAME",
         dest="folder_name",
         type=checked(config.checked_name),
-        default=config.FOLDER_NAME,
-        help="nodes share folders that have the same NAME (default: %(default)s)",
+        help=f"nodes share folders that have the same NAME (default: {config.FOLDER_NAME})",
     )
     add(
         "--mode",

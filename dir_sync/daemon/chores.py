@@ -3,7 +3,7 @@
 In:   the time. Out: scans for the engine (as Blind events), commits, progress lines, the end of the share if the folder
 is gone.
 Rule: a chore is short. Long work is posted to the inbox, and done in turns.
-Used by: daemon, loop.
+Used by: folder, sharing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dir_sync.core.events import Blind
 from dir_sync.core.model import parent_of, show
 from dir_sync.daemon.effects import Performer
-from dir_sync.daemon.inbox import Inbox
+from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.share import Share
 from dir_sync.reporting.narrator import Narrator
 
@@ -36,7 +36,7 @@ class Chores:
         share: Share,
         performer: Performer,
         narrator: Narrator,
-        inbox: Inbox,
+        inbox: Post,
         rng: random.Random,
         warn_once: Callable[[str], None],
         end_share: Callable[[], None],

@@ -1,8 +1,8 @@
-"""The parts of a node that belong to the process, around the folder that it shares.
+"""The parts of a node that belong to the process, around the folders that it shares.
 
-In:   a Config. Out: a running node: its ports, discovery, control socket and threads. Raises ConfigError if one of them
+In:   Configs, one for each folder. Out: a running node: its ports, discovery and threads. Raises ConfigError if one of them
 cannot be opened.
-Rule: the parts of the program are joined only here. They end in the opposite order.
+Rule: the parts of the program are joined only here and in sharing. They end in the opposite order.
 Used by: process.
 """
 
@@ -11,47 +11,46 @@ from __future__ import annotations
 import errno
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from dir_sync.config import Config, ConfigError
-from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
+from dir_sync.core import limits
+from dir_sync.core.messages import PROTOCOL, Hello
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import show
-from dir_sync.core.names import STATE
 from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
 from dir_sync.core.peers.roster import Roster
-from dir_sync.daemon.chores import Chores
-from dir_sync.daemon.effects import Performer
-from dir_sync.daemon.inbox import For, Inbox
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.folder import Attached, Detached, Folder, Folders
+from dir_sync.daemon.inbox import For
+from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.loop import Loop
-from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
-from dir_sync.daemon.requests import Requests, ask_engine
-from dir_sync.daemon.share import Share
+from dir_sync.daemon.sharing import NodeParts, Sharing
 from dir_sync.daemon.threads import Threads
-from dir_sync.folder import root
-from dir_sync.network.control import Answer, ControlServer
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.node_id import NodeId
-from dir_sync.network.throttle import Throttle
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting import shell
-from dir_sync.reporting.log import Once, logger
-from dir_sync.reporting.narrator import Narrator
+from dir_sync.reporting.log import Once, labelled, listed, logger
 from dir_sync.security import files
 from dir_sync.utils import interfaces
 
 if TYPE_CHECKING:
-    from dir_sync.core.status import Status
     from dir_sync.network.sealing import MeshSealing
 
-__all__ = ["Daemon"]
+__all__ = ["Daemon", "NodeError"]
 
 _END_WITHIN_S = 1.5
+_ANSWER_WITHIN_S = 10.0  # of the engine's thread, when a folder comes or goes
+
+
+class NodeError(ConfigError):
+    """What no folder of the node can do without is not to be had: a port, an interface."""
+
 
 _MODES = {
     Mode.SEND_ONLY: "what other machines change is not taken",
@@ -61,30 +60,29 @@ _MODES = {
 
 
 class Daemon:
-    """A node. The constructor opens it, `start` runs it, `stop` ends it.
+    """A node. The constructor opens it, `start` runs it, `stop` ends it. Main thread only.
 
     It has more fields than a class should have: each is one part of the node, and only here they are joined."""
 
     def __init__(
         self, config: Config, end_share: Callable[[], None], was_closed: bool = False, once: Once | None = None
     ) -> None:
-        """Open and lock everything. `end_share` is called, on any thread, when the folder cannot be shared any longer.
-        `was_closed`: the folder belonged to a closed mesh a moment ago. `once`: the lines that need not be said again, of a
-        node that goes over to another key. Raises ConfigError if something cannot be had."""
+        """Open and lock everything, with the first folder. `end_share` is called, on any thread, when that cannot be shared
+        any longer. `was_closed`: the folder belonged to a closed mesh a moment ago. `once`: the lines that need not be said
+        again, of a node that goes over to another key. Raises ConfigError if something cannot be had."""
         self._config = config
-        self._end_share = end_share
-        self._rng = random.Random()
-        self._node_id = NodeId(config.folder, self._rng)
-        self._throttle = Throttle()
-        self._inbox = Inbox(self._throttle)
-        self._once = once or Once()
+        rng = random.Random()
+        self._parts = NodeParts(NodeId(config.folder, rng), rng, once or Once())
         self._opened = ExitStack()
+        self._sharings: dict[str, Sharing] = {}  # by the path of the folder; replaced as a whole
+        self._told: tuple[Folder, ...] = ()  # what our HELLO names; replaced as a whole
+        self._runs = False
         self._has_left = False  # a person has left the closed mesh
         self.threads = Threads(end_share)
         try:
-            self.share = Share(config, self._node_id.instance[:8], self._rng, self._inbox, self._throttle, self.threads)
-            self._opened.callback(self.share.close)
-            self._sealing = self._open_mesh(was_closed)
+            self._opened.callback(self._close_folders)
+            self._open(config, end_share)
+            self._sealing = self._open_mesh(was_closed, end_share)
             self._manager = self._open_manager()
         except BaseException:
             self._opened.close()
@@ -95,43 +93,55 @@ class Daemon:
         """True if the folder belongs to a closed mesh."""
         return self._sealing is not None and not self._has_left
 
-    def _open_up(self) -> None:
-        self._has_left = True
-        self._end_share()
-
     @property
-    def goes_over(self) -> bool:
-        """There is another key than the one with which this node runs."""
+    def folders(self) -> frozenset[str]:
+        """The paths of those that it shares."""
+        return frozenset(self._sharings)
+
+    def _open_up(self) -> None:
+        """A person has left the closed mesh: its folders begin anew as open ones. Engine thread."""
+        self._has_left = True
+        for sharing in self._sharings.values():
+            sharing.end_share()
+
+    def identity_of(self, folder: str) -> tuple[int, int]:
+        """Device and inode of a shared folder."""
+        return self._sharings[folder].share.identity
+
+    def goes_over(self, folder: str) -> bool:
+        """There is another key than the one with which this node shares that folder."""
         key = "" if self._sealing is None else self._sealing.status.key
-        return (files.marker_of(self._config.folder) or "") not in ("", key)
+        return (files.marker_of(folder) or "") not in ("", key)
 
-    def _end_links(self, manager: NodeManager) -> None:
-        if not self.goes_over:
-            manager.stop()
-        elif self.is_closed:
-            manager.stop("new-key", "it goes over to a new key of the mesh")
-        else:
-            manager.stop(
-                "closed-mesh", "it belongs to a closed mesh now: to join it, ask there for a code (invite DIR)"
-            )
+    # --- opening -----------------------------------------------------------------------------------------------------
 
-    def _open_mesh(self, was_closed: bool) -> MeshSealing | None:
+    def _open(self, config: Config, end_share: Callable[[], None]) -> Sharing:
+        taken = {one.number for one in self._sharings.values()}
+        free = [number for number in range(limits.FOLDERS_MAX) if number not in taken]
+        if not free:
+            raise ConfigError(f"one node shares at most {limits.FOLDERS_MAX} folders")
+        sharing = Sharing(config, free[0], self._parts, end_share)
+        self._sharings = {**self._sharings, config.folder: sharing}
+        return sharing
+
+    def _open_mesh(self, was_closed: bool, end_share: Callable[[], None]) -> MeshSealing | None:
         """What a closed mesh needs; None: the folder is open. It imports cryptography only if anything says that the folder
         is closed."""
         config = self._config
         if not was_closed and config.key_file is None and not files.is_closed(config.folder):
             return None
+        name = _shown(config.folder)
         try:
             from dir_sync.network.sealing import open_mesh
         except ImportError as error:
             raise ConfigError(
-                f"{show(self.share.path)} belongs to a closed mesh, and that needs a Python package which is missing"
+                f"{name} belongs to a closed mesh, and that needs a Python package which is missing"
                 f" ({error}); to install it, run: scripts/setup"
             ) from error
-        sealing = open_mesh(config.folder, config.key_file, config.name, self._end_share)
+        sealing = open_mesh(config.folder, config.key_file, config.name, end_share)
         if sealing is None and was_closed:
             raise ConfigError(
-                f"{show(self.share.path)} belonged to a closed mesh until a moment ago, and its key is gone: if it is meant"
+                f"{name} belonged to a closed mesh until a moment ago, and its key is gone: if it is meant"
                 " to be open now, start the node again"
             )
         if sealing is not None:
@@ -146,62 +156,66 @@ class Daemon:
                 config.listen_port,
                 _bind_address(config.interface),
                 self._hello,
-                self._inbox.put,
-                self._warn_once,
+                self._parts.inbox.put,
+                self._parts.warn_once,
                 lambda address: self._discovery.networks.is_near(address),
                 trusted,
-                self._throttle,
+                self._parts.throttle,
                 self._sealing,
             )
         except OSError as error:
-            raise ConfigError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
+            raise NodeError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
         self._opened.callback(self._end_links, manager)
         return manager
 
+    def _end_links(self, manager: NodeManager) -> None:
+        over = [folder for folder in self._sharings if self.goes_over(folder)]
+        if not over:
+            manager.stop()
+        elif self.is_closed:
+            manager.stop("new-key", "it goes over to a new key of the mesh")
+        else:
+            manager.stop(
+                "closed-mesh", "it belongs to a closed mesh now: to join it, ask there for a code (invite DIR)"
+            )
+
     def _hello(self) -> Hello:
         """Our HELLO for a new link. Any thread may call it."""
-        index = self.share.index
-        folder = FolderIndex(self._config.folder_name, index.replica, index.sequence)
-        return Hello(
-            PROTOCOL, self._node_id.value, self._config.name, self._node_id.instance, self._manager.port, (folder,)
-        )
+        node_id = self._parts.node_id
+        indexes = tuple(one.index for one in self._told)
+        return Hello(PROTOCOL, node_id.value, self._config.name, node_id.instance, self._manager.port, indexes)
 
     # --- starting and ending -----------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        config, share = self._config, self.share
-        found = share.recover_history()
+    def start(self) -> dict[str, ConfigError | sqlite3.Error]:
+        """Raises ConfigError if no folder can be shared. If only some cannot: they are closed again, and returned."""
+        config = self._config
+        node_id = self._parts.node_id
         self._discovery = self._open_discovery()
-        share.note_name(config.name)
-        if not share.exchanges:
-            logger.warning(
-                "the file system of %s cannot exchange two files in one step: old versions are linked into the history first",
-                show(share.path),
-            )
-        share.watcher.start()
-        self._opened.callback(share.watcher.stop)
-        self._open_control()
-        root.remember(config.folder)
+        tags = folder_tags([sharing.config.folder_name for sharing in self._sharings.values()])
+        mono_ms = time.monotonic_ns() // 1_000_000
+        roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
+        folders = Folders()
+        self._links = Neighbours(config, folders, node_id, self._manager, roster, self._announce, self._sealing)
+        self._folders = folders
+        refused: dict[str, ConfigError | sqlite3.Error] = {}
+        for path, sharing in list(self._sharings.items()):
+            try:
+                folders.add(sharing.start(self._manager, self._links.renewed, self._sealing, self._open_up))
+            except (ConfigError, sqlite3.Error) as error:
+                if len(self._sharings) == 1:
+                    raise
+                self._forget(path)
+                refused[path] = error
+            else:
+                sharing.answer_commands()
+        self._told = tuple(folders)
+        self._links.begin(mono_ms)
         self._manager.start()
-        self._say_once(
-            f"{config.name} (node {self._node_id.value[:8]}) shares {show(share.path)} on"
-            f" {config.interface or 'all interfaces'}, TCP port {self._manager.port}; finds other nodes on UDP port"
-            f" {config.broadcast_port}"
-        )
-        if config.mode in _MODES:
-            listing = shell.pasteable("diverged", config.folder)
-            logger.info("mode %s: %s; to list what differs: %s", config.mode.value, _MODES[config.mode], listing)
-        if self._sealing is not None:
-            logger.info("%s", self._sealing.words)
-            if self._sealing.removal:
-                self._warn_once(self._sealing.removal)
-        else:
-            logger.info(
-                "the mesh is open: anyone on this LAN can join the folder '%s'; %s",
-                config.folder_name, shell.how_to_close(shell.pasteable, config.folder),
-            )  # fmt: skip
-        share.workers.start(self._manager)
-        self.threads.start("engine", self._make_loop().run, found)
+        self._say_what_is_shared()
+        self.threads.start("engine", Loop(self._parts.inbox, folders, self._links).run)
+        self._runs = True
+        return refused
 
     def _open_discovery(self) -> Discovery:
         config = self._config
@@ -209,74 +223,114 @@ class Daemon:
             presence: Presence = OpenPresence(shell.how_to_join(config.folder))
             if self._sealing is not None:
                 presence = self._sealing.presence
-            discovery = Discovery(config.broadcast_port, config.interface, self._on_beacon, self._warn_once, presence)
+            discovery = Discovery(
+                config.broadcast_port, config.interface, self._on_beacon, self._parts.warn_once, presence
+            )
         except OSError as error:
-            raise ConfigError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
+            raise NodeError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
         self._opened.callback(discovery.stop)
         return discovery
 
-    def _open_control(self) -> None:
-        state = os.path.join(self._config.folder, os.fsdecode(STATE))
-        try:
-            control = ControlServer(state, self._on_question)
-        except OSError as error:
-            logger.warning(
-                "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror
+    def _say_what_is_shared(self) -> None:
+        config = self._config
+        configs = [sharing.config for sharing in self._sharings.values()]
+        shown = [
+            _shown(one.folder) if len(configs) == 1 else f"{_shown(one.folder)} as '{one.folder_name}'"
+            for one in configs
+        ]
+        self._parts.say_once(
+            f"{config.name} (node {self._parts.node_id.value[:8]}) shares {listed(shown)} on"
+            f" {config.interface or 'all interfaces'}, TCP port {self._manager.port}; finds other nodes on UDP port"
+            f" {config.broadcast_port}"
+        )
+        for one in configs:
+            if one.mode in _MODES:
+                listing = shell.pasteable("diverged", one.folder)
+                labelled(one.label).info(
+                    "mode %s: %s; to list what differs: %s", one.mode.value, _MODES[one.mode], listing
+                )
+        if self._sealing is not None:
+            logger.info("%s", self._sealing.words)
+            if self._sealing.removal:
+                self._parts.warn_once(self._sealing.removal)
+        elif len(configs) == 1:
+            logger.info(
+                "the mesh is open: anyone on this LAN can join the folder '%s'; %s",
+                config.folder_name, shell.how_to_close(shell.pasteable, config.folder),
+            )  # fmt: skip
+        else:
+            logger.info(
+                "the mesh is open: anyone on this LAN can join these folders; %s",
+                shell.how_to_close(shell.pasteable, config.folder),
             )
-            return
-        self._opened.callback(control.stop)
-        control.start()
-
-    def _make_loop(self) -> Loop:
-        """Make the engine's thread, and the objects that only it uses."""
-        config, share, inbox = self._config, self.share, self._inbox
-        tags = folder_tags([config.folder_name])
-        mono_ms = time.monotonic_ns() // 1_000_000
-        node_id, replica = self._node_id, share.index.replica
-        roster = Roster(node_id.value, node_id.instance, self._rng, mono_ms, config.peers, tags, replica)
-
-        def announce(ask: bool) -> None:
-            self._discovery.announce(Beacon(node_id.value, node_id.instance, self._manager.port, ask, tags))
-
-        def status() -> Status:
-            from dir_sync.daemon.status import (
-                status_of,  # imported late: it would slow down each start, and few nodes are asked
-            )
-
-            mesh = None if self._sealing is None else self._sealing.status
-            return status_of(config, node_id.value, self._manager.port, share, peers, mesh)
-
-        peers = ConnectedPeers(config, share, node_id, self._manager, roster, announce, self._sealing)
-        mesh_requests = MeshRequests(config, self._manager.port, peers, self._sealing, self._end_share, self._open_up)
-        requests = Requests(share, peers, inbox, status, mesh_requests)
-        narrator = Narrator(config.folder, self._once)
-        performer = Performer(share, peers, requests, narrator, inbox)
-        chores = Chores(share, performer, narrator, inbox, self._rng, self._warn_once, self._end_share)
-        return Loop(inbox, share, peers, requests, performer, chores)
 
     def stop(self) -> None:
         """End all threads, and close everything. Takes less than two seconds."""
         self.threads.is_ending = True
-        self._inbox.put(Stop())
-        self.share.workers.stop()
+        for sharing in self._sharings.values():
+            sharing.threads.is_ending = True
+        self._parts.inbox.put(Stop())
+        for sharing in self._sharings.values():
+            sharing.end_jobs()
         self.threads.join(_END_WITHIN_S)
         self._opened.close()
 
+    # --- folders that come and go ------------------------------------------------------------------------------------
+
+    def add(self, config: Config, end_share: Callable[[], None]) -> None:
+        """Share one more folder. Raises ConfigError. Before `start`, it is only opened and locked."""
+        sharing = self._open(config, end_share)
+        if not self._runs:
+            return
+        try:
+            folder = sharing.start(self._manager, self._links.renewed, self._sealing, self._open_up)
+        except BaseException:
+            self._forget(config.folder)
+            raise
+        news = Attached(folder)
+        self._parts.inbox.put(news)
+        news.done.wait(_ANSWER_WITHIN_S)
+        self._told = tuple(self._folders)
+        sharing.answer_commands()
+
+    def remove(self, path: str) -> None:
+        """Do not share that folder any longer, and close it; the others are not touched."""
+        sharing = self._sharings[path]
+        sharing.end_jobs()
+        news = Detached(sharing.config.folder_name)
+        self._parts.inbox.put(news)
+        news.done.wait(_ANSWER_WITHIN_S)
+        self._told = tuple(self._folders)
+        self._forget(path)
+
+    def trouble_of(self, path: str) -> Exception | None:
+        """What ended a folder, if it may pass."""
+        return self._sharings[path].threads.trouble
+
+    def failure(self) -> Exception | None:
+        """The error of ours that ended one of the threads; None if there was none."""
+        every = [self.threads, *(sharing.threads for sharing in self._sharings.values())]
+        return next((threads.failed for threads in every if threads.failed is not None), None)
+
+    def _forget(self, path: str) -> None:
+        sharing = self._sharings[path]
+        self._sharings = {other: one for other, one in self._sharings.items() if other != path}
+        sharing.stop()
+
+    def _close_folders(self) -> None:
+        for sharing in self._sharings.values():
+            sharing.stop()
+
     # --- news to the inbox (any thread) ------------------------------------------------------------------------------
 
+    def _announce(self, ask: bool) -> None:
+        """Send a beacon. Engine thread."""
+        node_id = self._parts.node_id
+        tags = folder_tags([folder.name for folder in self._folders])
+        self._discovery.announce(Beacon(node_id.value, node_id.instance, self._manager.port, ask, tags))
+
     def _on_beacon(self, beacon: Beacon, address: str) -> None:
-        self._inbox.put(For(PRESENCE, Heard(beacon, address)))
-
-    def _on_question(self, question: Answer) -> Answer:
-        return ask_engine(self._inbox, question, lambda: self.threads.is_ending)
-
-    def _say_once(self, line: str) -> None:
-        if self._once.first(line):
-            logger.info("%s", line)
-
-    def _warn_once(self, line: str) -> None:
-        if self._once.first(line):
-            logger.warning("%s", line)
+        self._parts.inbox.put(For(PRESENCE, Heard(beacon, address)))
 
 
 def _bind_address(interface: str | None) -> str:
@@ -286,7 +340,7 @@ def _bind_address(interface: str | None) -> str:
     try:
         return interfaces(interface)[0].address
     except ValueError as error:
-        raise ConfigError(str(error)) from error
+        raise NodeError(str(error)) from error
 
 
 def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
@@ -295,3 +349,7 @@ def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
     return f"{kind} port {port} cannot be used: {error.strerror}"
+
+
+def _shown(folder: str) -> str:
+    return show(os.fsencode(folder))

@@ -4,7 +4,7 @@ In:   the effects of a turn. Out: a committed index; messages on links, jobs for
 commands.
 Rule: an effect that tells others about the index waits until the commit is durable; every other effect waits at most
 for a commit.
-Used by: chores, daemon, loop.
+Used by: chores, folder, sharing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dir_sync.core.events import Drop, Effect, NewReplica, Report, Send, Tell, U
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
 from dir_sync.core.notes import LocalChange
-from dir_sync.daemon.inbox import Inbox
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.inbox import Post
+from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.file_sync import SYNC_ALL_FROM, is_new_file
@@ -35,7 +35,7 @@ class Performer:
     """Engine thread only."""
 
     def __init__(
-        self, share: Share, peers: ConnectedPeers, requests: Requests, narrator: Narrator, inbox: Inbox
+        self, share: Share, peers: ConnectedPeers, requests: Requests, narrator: Narrator, inbox: Post
     ) -> None:
         self._share = share
         self._peers = peers

@@ -1,25 +1,27 @@
 """All events for the engine's thread, and which comes next.
 
 In:   events from any thread. Out: the next one to handle, in fair shares (see core/overload/fairness.py).
-Rule: `put` never waits. Events of one link keep their order, up to its end; between links, watcher, workers and other
-commands there is no order.
-Used by: chores, daemon, effects, jobs, loop, news, requests, share.
+Rule: `put` never waits. Events of one link keep their order, up to its end, within each folder; what concerns the link
+itself comes after all that was said before it. Between links, watcher, workers and other commands there is no order.
+Used by: chores, daemon, effects, jobs, loop, news, requests, share, sharing.
 """
 
 from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Hashable
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, Protocol
 
-from dir_sync.core.messages import Acknowledge, Chunks, Lacks, ModificationUpdate, Pull, Refuse
+from dir_sync.core.messages import Acknowledge, Chunks, Lacks, Message, ModificationUpdate, Pull, Refuse
 from dir_sync.core.overload.fairness import FairQueue, Flow, parts
+from dir_sync.core.transfers.transfer import folder_of
+from dir_sync.daemon.lanes import Lanes
 from dir_sync.network.throttle import Throttle
 from dir_sync.node import Node
 from dir_sync.node_manager import Dialled, HelloReceived, LinkClosed, MessageReceived
 
-__all__ = ["HERE", "For", "Inbox"]
+__all__ = ["HERE", "FolderPost", "For", "In", "Inbox", "Post"]
 
 HERE = Flow("")  # the flow of this machine's own disk and user
 _ACTIVE_S = 2.0
@@ -35,6 +37,41 @@ class For(NamedTuple):
     news: object
 
 
+class In(NamedTuple):
+    """An event of the folder with this name."""
+
+    folder: str
+    news: object
+
+
+class Post(Protocol):
+    """The inbox, as the rooms of one folder use it. Any thread."""
+
+    def put(self, news: object) -> None: ...
+
+    def qsize(self) -> int: ...
+
+    def somebody_works_here(self) -> None: ...
+
+
+class FolderPost:
+    """What is put in here is an event of one folder: it is served in turn with those of other folders."""
+
+    def __init__(self, inbox: Inbox, folder: str) -> None:
+        self._inbox = inbox
+        self._folder = folder
+        self._here = Flow(HERE.group, folder)
+        self.qsize = inbox.qsize
+        self.somebody_works_here = inbox.somebody_works_here
+
+    def put(self, news: object) -> None:
+        match news:
+            case For(flow, its):
+                self._inbox.put(For(Flow(flow.group, (self._folder, flow.member)), In(self._folder, its)))
+            case _:
+                self._inbox.put(For(self._here, In(self._folder, news)))
+
+
 class Inbox:
     """Any thread may call `put` and `qsize`; only the engine's thread calls the rest."""
 
@@ -48,6 +85,8 @@ class Inbox:
         self._active: dict[Hashable, float] = {}  # group -> until when it counts as active
         self._looked = 0.0
         self._since = 0.0
+        self._lanes: dict[int, Lanes] = {}  # by link
+        self.numbers: Mapping[str, int] = {}  # of the folders; replaced as a whole when they change
 
     def put(self, news: object) -> None:
         self._new.put(news)
@@ -77,6 +116,10 @@ class Inbox:
         if taken is None:
             return None
         self._served, news = taken
+        if isinstance(news, Lanes):
+            news = news.take()
+        if isinstance(news, LinkClosed):
+            self._lanes.pop(news.node.link, None)
         self._is_transfer = isinstance(news, MessageReceived) and isinstance(news.message, _TRANSFERS)
         self._since = time.thread_time()
         return news
@@ -123,20 +166,34 @@ class Inbox:
     def _add(self, news: object) -> None:
         match news:
             case MessageReceived(node, message, cost):
-                flow = Flow(node.address, node.link)
+                folder = self._folder_of(message)
                 if type(message) not in _ANSWERS:
-                    self._note(node.address)
+                    self._note((node.address, folder or 0))
                 if isinstance(message, ModificationUpdate) and len(message.changes) <= _SMALL_CHANGES:
                     self._throttle.wants_soon(node.address)
                 *first, last = parts(message, self.is_shared)
                 for part in first:
-                    self._waiting.put(flow, MessageReceived(node, part, 0))
-                self._waiting.put(flow, MessageReceived(node, last, cost))
+                    self._put(node, folder, MessageReceived(node, part, 0))
+                self._put(node, folder, MessageReceived(node, last, cost))
             case HelloReceived(node) | LinkClosed(node):
-                self._waiting.put(Flow(node.address, node.link), news)
+                self._put(node, None, news)
             case Dialled(node=Node() as node):
-                self._waiting.put(Flow(node.address, node.link), news)
+                self._put(node, None, news)
             case For(flow, its):
                 self._waiting.put(flow, its)
             case _:
                 self._waiting.put(HERE, news)
+
+    def _put(self, node: Node, folder: int | None, news: object) -> None:
+        lanes = self._lanes.get(node.link)
+        if lanes is None:
+            lanes = self._lanes[node.link] = Lanes()
+        lanes.put(folder, news)
+        self._waiting.put(Flow(node.address, node.link), lanes)
+
+    def _folder_of(self, message: Message) -> int | None:
+        """The number of the folder that a message is about; None: it is about the link."""
+        if isinstance(message, Chunks):
+            return folder_of(message.pieces[0].key)
+        name = getattr(message, "folder", None)
+        return None if name is None else self.numbers.get(name, 0)

@@ -14,7 +14,7 @@ from typing import Protocol
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job
 from dir_sync.core.overload.fairness import Flow
-from dir_sync.daemon.inbox import HERE, For, Inbox
+from dir_sync.daemon.inbox import HERE, For, Post
 from dir_sync.daemon.news import jobs_of
 from dir_sync.daemon.threads import Threads
 from dir_sync.daemon.workers import Pool, Task, given_up
@@ -37,7 +37,7 @@ class Searches(Protocol):
 class DiskWorkers:
     """Any thread may add jobs and remove them."""
 
-    def __init__(self, sync: FileSync, inbox: Inbox, throttle: Throttle, threads: Threads) -> None:
+    def __init__(self, sync: FileSync, inbox: Post, throttle: Throttle, threads: Threads) -> None:
         self._sync = sync
         self._inbox = inbox
         self._threads = threads

@@ -1,25 +1,24 @@
-"""The connected peers: which are accepted, which are removed, and the actions of the roster.
+"""The nodes with a link: which are accepted, which are removed, and the actions of the roster.
 
-In:   HELLOs, ends of links, dials and beacons, from the inbox. Out: PeerUp and PeerDown for the engine, orders to the
-NodeManager, beacons.
-Rule: the roster decides which link stays; this module carries that out and logs it. One link per peer.
-Used by: daemon, effects, loop, requests, status.
+In:   HELLOs, ends of links, dials and beacons, from the inbox. Out: peers that came and left, for each folder that both
+sides share; orders to the NodeManager; beacons.
+Rule: the roster decides which link stays; this module carries that out and logs it. One link per node, for all folders.
+Used by: daemon, loop.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dir_sync.config import Config
-from dir_sync.core.events import Effect, PeerDown, PeerUp
+from dir_sync.core.events import Drained
+from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show
-from dir_sync.core.overload.complaints import Complaints
-from dir_sync.core.overload.fairness import Flow
-from dir_sync.core.peers.beacon import Beacon
+from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import (
     NOTHING_IN_COMMON,
     Accept,
@@ -32,23 +31,26 @@ from dir_sync.core.peers.roster import (
     Roster,
 )
 from dir_sync.core.transfers.connection import Connection
-from dir_sync.daemon.share import Share
+from dir_sync.daemon.breaches import Breaches
+from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
 from dir_sync.node_manager import Dialled, HelloReceived
 from dir_sync.reporting import shell
-from dir_sync.reporting.log import Once, logger
+from dir_sync.reporting.log import Once, listed, logger
 
 if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
     from dir_sync.core.link_handshake import Member
 
-__all__ = ["ConnectedPeers", "Manager", "Mesh"]
+__all__ = ["Manager", "Mesh", "Neighbours"]
 
 
 class Manager(Protocol):
     """The orders that the NodeManager takes."""
+
+    folders: int  # that this node shares: each has an allowance of its own
 
     def dial(self, address: str, port: int) -> None: ...
 
@@ -77,139 +79,144 @@ class Mesh(Protocol):
         """False: other nodes ignore its changes."""
 
 
-class ConnectedPeers:
-    """Replica of the folder -> the link of its node. Engine thread only.
+class _Linked:
+    """A link that was accepted."""
 
-    The roster knows nodes, the engine knows replicas; this class maps between them.
+    __slots__ = ("connection", "hello", "node", "unanswered")
+
+    def __init__(self, node: Node, hello: Hello) -> None:
+        self.node = node
+        self.hello = hello  # with the folders that the peer shares now
+        self.connection = Connection(node.link)
+        self.unanswered = 0  # our lists of folders that the peer has not answered yet
+
+
+class Neighbours:
+    """Engine thread only.
+
     It has more fields than a class should have: most are those whom it joins.
     """
 
     def __init__(
         self,
         config: Config,
-        share: Share,
+        folders: Folders,
         node_id: NodeId,
         manager: Manager,
         roster: Roster,
         announce: Callable[[bool], None],
         mesh: Mesh | None = None,
     ) -> None:
-        """`announce` sends a beacon, which asks others for theirs if its argument is true. `mesh`: the closed mesh to which
-        the folder belongs."""
+        """`config`: of the first folder. `announce` sends a beacon, which asks others for theirs if its argument is true.
+        `mesh`: the closed mesh to which the folders belong."""
         self._mesh = mesh
         self._config = config
-        self._share = share
+        self._folders = folders
         self._node_id = node_id
         self._manager = manager
         self._roster = roster
         self._announce = announce
         self._once = Once()
-        self._complaints = Complaints()
-        self._next_complaint_ms = 0
-        self._links: dict[str, Node] = {}
+        self._breaches = Breaches()
+        self._links: dict[int, _Linked] = {}
+
+    def begin(self, mono_ms: int) -> None:
+        """The folders with which this node starts are known now."""
+        self._manager.folders = max(1, len(self._folders))
+        self._roster.has_replicas([index.replica for index in self._folders.indexes], mono_ms)
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
-    @property
-    def links(self) -> Mapping[str, Node]:
-        return self._links
-
     def is_link(self, node: Node) -> bool:
         """True if that is a peer's current link: it sent HELLO, and was not replaced."""
-        return self._links.get(node.replica) is node
+        return node.link in self._links
 
-    def name_of(self, replica: str) -> bytes:
-        """The display name of the node with this replica, connected or not."""
-        if replica == self._share.index.replica:
-            return _raw(self._config.name)
-        return _raw(str(self._share.index.noted(f"name {replica}") or replica[:8]))
+    def on_sent(self, node: Node, size: int, now: Now) -> None:
+        """So many bytes have left for that peer. The account is one for all folders: each may send more now."""
+        first = True
+        for folder in self._folders:
+            replica = folder.peers.replica_on(node)
+            if replica is not None and first:
+                folder.handle(Drained(replica, size), now)
+                first = False
+            elif replica is not None:
+                folder.concern()
 
-    def flow_of(self, peer: str) -> Flow:
-        """The flow to which a job for that peer belongs."""
-        node = self._links.get(peer)
-        return Flow(peer if node is None else node.address, peer)
+    def concern(self, node: Node) -> None:
+        """All folders on that link take part in this turn: what they share there has changed."""
+        for folder in self._folders:
+            if folder.peers.replica_on(node) is not None:
+                folder.concern()
 
-    # --- orders of the engine ----------------------------------------------------------------------------------------
-
-    def send(self, peers: Sequence[str], parcel: Outbound) -> None:
-        """Send to those of `peers` that are still connected."""
-        for peer in peers:
-            node = self._links.get(peer)
-            if node is not None:
-                node.send(parcel)
-
-    def drop(self, peer: str, reason: str, text: str) -> None:
-        node = self._links.get(peer)
-        if node is not None:
-            logger.warning("closing the connection with %s: %s", node.address, text)
-            self._manager.drop(node.link, reason, text)
-
-    def announced_in_vain(self, peer: str, announcements: int) -> None:
-        node = self._links.get(peer)
-        if node is not None:
-            self._manager.announced_in_vain(node, announcements)
-
-    def identities(self) -> frozenset[str]:
-        """Those of the members that are connected."""
-        return frozenset(node.member.identity for node in self._links.values() if node.member is not None)
-
-    def names(self) -> list[str]:
-        """The display names of the connected peers."""
-        return sorted(show(self.name_of(replica)) for replica in self._links)
-
-    def say_new_replica(self) -> None:
-        """The index has a new replica id: all links have to send a new HELLO."""
+    def renewed(self) -> None:
+        """A folder has a new replica id: all links have to send a new HELLO."""
         self._manager.drop_all("new-replica")  # also links that sent HELLO with the old id and were not accepted yet
-        self._share.note_name(self._config.name)
-        self._roster.has_replica(self._share.index.replica, time.monotonic_ns() // 1_000_000)
+        replicas = [index.replica for index in self._folders.indexes]
+        self._roster.has_replicas(replicas, time.monotonic_ns() // 1_000_000)
 
     # --- news of links -----------------------------------------------------------------------------------------------
 
-    def on_hello(self, greeted: HelloReceived, now: Now) -> list[Effect]:
+    def on_hello(self, greeted: HelloReceived, now: Now) -> None:
         node, hello = greeted
-        replica = next((replica for name, replica, _ in hello.folders if name == self._config.folder_name), "")
+        said = {index.name for index in node.said.folders}
+        common = [one for one in self._common(hello) if one[0].name in said]
         is_ours = hello.node == self._node_id.value  # the roster handles a node with our id, whatever it shares
-        if not replica and not is_ours:
+        if not common and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
                 logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
             self._manager.drop(node.link, NOTHING_IN_COMMON)
-            return []
+            return
         if self._is_of_another(node, hello):
             self._manager.drop(node.link, "new-identity", "another machine of this mesh uses that id")
-            return []
+            return
+        is_known = self._is_named(node) or any(folder.peers.was_here(replica) for folder, replica in common)
         verdict = self._roster.hello(
-            node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms,
-            self._is_known(replica, node.address), replica,
+            node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms, is_known,
+            tuple(replica for _, replica in common),
         )  # fmt: skip
         match verdict:
             case Accept():
-                return self._accept(node, hello, replica, verdict, now)
+                self._accept(node, hello, common, verdict, now)
             case Refuse():
                 self._refuse(node, hello, verdict)
-                return []
 
-    def _accept(self, node: Node, hello: Hello, replica: str, verdict: Accept, now: Now) -> list[Effect]:
-        effects: list[Effect] = []
-        engine, index = self._share.engine, self._share.index
+    def _common(self, hello: Hello) -> list[tuple[Folder, str]]:
+        """The folders that both sides share, each with the replica of the other side."""
+        found = [(self._folders.named(name), replica) for name, replica, _ in hello.folders]
+        return [(folder, replica) for folder, replica in found if folder is not None]
+
+    def _accept(self, node: Node, hello: Hello, common: list[tuple[Folder, str]], verdict: Accept, now: Now) -> None:
         if verdict.closing is not None:
             self._manager.drop(verdict.closing, verdict.reason)
-            old = next((one for one in self._links.values() if one.link == verdict.closing), None)
+            old = self._links.pop(verdict.closing, None)
             if old is not None:
-                self._remove(old)
-                effects += engine.handle(PeerDown(old.replica, verdict.reason), now)
-        node.id, node.replica = hello.node, replica
-        self._links[replica] = node
-        is_news = not self._complaints.is_recent(node.address, time.monotonic())
+                self._left(old.node, verdict.reason, now)
+        node.id = hello.node
+        linked = self._links[node.link] = _Linked(node, hello)
+        is_news = not self._breaches.is_recent(node.address)
         level = logging.INFO if is_news else logging.DEBUG
-        logger.log(level, "found %s (node %s) at %s", _name(hello), hello.node[:8], node.address)
-        if index.noted(f"name {replica}") != hello.name:
-            index.note(f"name {replica}", hello.name)  # for display, when the node is no longer connected
+        which = ""
+        if len(self._folders) > 1:
+            which = f"; both share {listed([folder.name for folder, _ in common])}"
+        logger.log(level, "found %s (node %s) at %s%s", _name(hello), hello.node[:8], node.address, which)
         may_write = True
         if self._mesh is not None and node.member is not None:
             may_write = self._mesh.may_write(node.member)
             node.send(Outbound(self._mesh.greeted(node.member, hello.name), 0))
-        up = PeerUp(replica, hello, node.address, may_write, connection=Connection(node.link))
-        return effects + engine.handle(up, now)
+        for folder, replica in common:
+            folder.came(node, hello, replica, may_write, linked.connection, now)
+        if {index.name for index in node.said.folders} != {folder.name for folder in self._folders}:
+            self._tell_folders(linked)  # they have changed since our HELLO
+
+    def _left(self, node: Node, reason: str, now: Now) -> None:
+        """That link is none any more."""
+        if self._mesh is not None and node.member is not None:
+            others = [one.node.member for one in self._links.values()]
+            if all(one is None or one.identity != node.member.identity for one in others):
+                self._mesh.parted(node.member.identity)
+        for folder in self._folders:
+            if folder.peers.replica_on(node) is not None:
+                folder.left(node, reason, now)
 
     def _refuse(self, node: Node, hello: Hello, verdict: Refuse) -> None:
         self._manager.drop(node.link, verdict.reason)
@@ -222,11 +229,11 @@ class ConnectedPeers:
             self._manager.ping(verdict.keeping)
         self._act(verdict.actions)
 
-    def on_end(self, node: Node, reason: str, text: str, now: Now) -> list[Effect]:
+    def on_end(self, node: Node, reason: str, text: str, now: Now) -> None:
         self._roster.closed(node.link, now.mono_ms, reason)
         if not self.is_link(node):
             if node.flood or reason == "protocol-error":
-                self._complain(node, text)
+                self._breaches.add(node, text)
             elif (
                 reason == "lost" and node.dialled and self._was_named(node) and self._once.first(("mute", node.address))
             ):
@@ -236,19 +243,19 @@ class ConnectedPeers:
                 )
             elif reason == "protocol-version" and self._once.first((node.address, reason, text)):
                 logger.warning("closed the connection with %s: %s", node.address, text)
-            return []
-        self._remove(node)
+            return
+        linked = self._links.pop(node.link)
         words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
         words["closed-mesh"] = f"it belongs to a closed mesh now; {shell.how_to_join(self._config.folder)}"
         words["new-key"] = "it goes over to a new key"
-        name = show(self.name_of(node.replica))
+        name = _name(linked.hello)
         if reason == "protocol-error":
-            self._complain(node, text)
+            self._breaches.add(node, text)
         level = logging.DEBUG if reason == "protocol-error" else logging.INFO
         logger.log(
             level, "lost %s (node %s) at %s: %s", name, node.id[:8], node.address, words.get(reason, text or reason)
         )
-        return self._share.engine.handle(PeerDown(node.replica, reason), now)
+        self._left(node, reason, now)
 
     def on_members(self, node: Node, members: Members) -> None:
         """A peer tells who belongs to the mesh. What a read-only member tells counts as little as what it changes: it could
@@ -257,6 +264,63 @@ class ConnectedPeers:
             return
         if self._mesh.may_write(node.member):
             self._mesh.told(members)
+
+    def on_folders(self, node: Node, message: FolderList) -> None:
+        """The peer shares these folders from now on."""
+        linked = self._links.get(node.link)
+        if linked is None:
+            return
+        linked.hello = linked.hello.with_folders(message.folders)
+        if message.answer:
+            linked.unanswered = max(0, linked.unanswered - 1)
+        else:
+            node.send(Outbound(FolderList(self._folders.indexes, True), 0))
+        self._match(linked, _now())
+
+    def folders_changed(self, now: Now) -> None:
+        """This node shares other folders than before: say so on each link."""
+        indexes = self._folders.indexes
+        self._manager.folders = max(1, len(indexes))
+        self._roster.has_replicas([index.replica for index in indexes], now.mono_ms)
+        self._roster.shares(folder_tags([index.name for index in indexes]), now.mono_ms)
+        for linked in list(self._links.values()):
+            self._tell_folders(linked)
+            self._match(linked, now)
+
+    def forget(self, folder: Folder, now: Now) -> None:
+        """This node does not share that folder any more."""
+        for linked in self._links.values():
+            if folder.peers.replica_on(linked.node) is not None:
+                folder.left(linked.node, "bye", now)
+
+    def _tell_folders(self, linked: _Linked) -> None:
+        linked.unanswered += 1
+        linked.node.send(Outbound(FolderList(self._folders.indexes, False), 0))
+
+    def _match(self, linked: _Linked, now: Now) -> None:
+        """Bring the peers of each folder to what both sides share on that link now. A folder that we have just begun to share
+        waits until the peer has answered: what it said of it before is about an earlier time."""
+        node, hello = linked.node, linked.hello
+        common = self._common(hello)
+        theirs = {folder.name: replica for folder, replica in common}
+        for folder in self._folders:
+            before = folder.peers.replica_on(node)
+            if before is not None and before != theirs.get(folder.name):
+                folder.left(node, "bye", now)
+                logger.info("%s does not share %s any more", _name(hello), folder.name)
+        if not common:
+            self._manager.drop(node.link, NOTHING_IN_COMMON)
+            return
+        if not self._roster.share_on(node.link, tuple(theirs.values())):
+            self._manager.drop(
+                node.link, "new-folders"
+            )  # a copy of a folder is among them: HELLO finds out whose it is
+            return
+        may_write = self._mesh is None or node.member is None or self._mesh.may_write(node.member)
+        for folder, replica in common if not linked.unanswered else ():
+            if folder.peers.replica_on(node) is None:
+                folder.came(node, hello, replica, may_write, linked.connection, now)
+                logger.info("%s shares %s, too", _name(hello), folder.name)
 
     def on_stalled(self, node: Node, now: Now) -> None:
         """The peer acknowledges nothing. End the link if another address of the peer may work better, or if it has
@@ -279,7 +343,7 @@ class ConnectedPeers:
     def tick(self, now: Now) -> None:
         """Carry out the actions of the roster that are due."""
         self._act(self._roster.tick(now.mono_ms))
-        self._complain_of_rest(now.mono_ms)
+        self._breaches.tick(now.mono_ms)
 
     def due_s(self) -> float:
         """The time (monotonic, s) at which `tick` has something to do."""
@@ -289,44 +353,18 @@ class ConnectedPeers:
 
     def _was_named(self, node: Node) -> bool:
         """True for an address that the user named and at which no node was heard."""
-        return node.is_mute and any(host == node.address for host, _ in self._config.peers)
+        return node.is_mute and self._is_named(node)
 
-    def _is_known(self, replica: str, address: str) -> bool:
-        """True for a replica that was a peer before, and for an address that the user named."""
-        seen = self._share.index.peer(replica)
-        return (seen is not None and seen.first is not None) or any(host == address for host, _ in self._config.peers)
+    def _is_named(self, node: Node) -> bool:
+        return any(host == node.address for host, _ in self._config.peers)
 
     def _is_of_another(self, node: Node, hello: Hello) -> bool:
         """True if the id of that HELLO belongs to another machine, as both have proved who they are. The existing link
         stays; an honest copy of a folder takes an id of its own."""
         if node.member is None:
             return False
-        linked = next((one for one in self._links.values() if one.id == hello.node), None)
+        linked = next((one.node for one in self._links.values() if one.node.id == hello.node), None)
         return linked is not None and linked.member is not None and linked.member.identity != node.member.identity
-
-    def _remove(self, node: Node) -> None:
-        """Forget a link, and the jobs that it asked for."""
-        del self._links[node.replica]
-        if self._mesh is not None and node.member is not None and node.member.identity not in self.identities():
-            self._mesh.parted(node.member.identity)
-        self._share.workers.leave(Flow(node.address, node.replica))
-
-    def _complain(self, node: Node, text: str) -> None:
-        """The peer violated the protocol: log it, but not each time."""
-        more = self._complaints.add(node.address, time.monotonic())
-        if more is not None or node.flood:
-            and_more = f" (and {more:,} more within the last minutes)" if more else ""
-            logger.warning("closed the connection with %s: %s%s", node.address, text, and_more)
-
-    def _complain_of_rest(self, mono_ms: int) -> None:
-        """Log the number of errors that got no line of their own."""
-        if mono_ms < self._next_complaint_ms:
-            return
-        self._next_complaint_ms = mono_ms + 1_000
-        for address, more in self._complaints.left(time.monotonic()):
-            logger.warning(
-                "closed %s more connection%s with %s like this", f"{more:,}", "" if more == 1 else "s", address
-            )
 
     def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -342,14 +380,15 @@ class ConnectedPeers:
                     )
                     self._manager.drop_all("new-identity")
                     self._roster.rename(self._node_id.value, time.monotonic_ns() // 1_000_000)
-                case NewReplica():
-                    self._share.index.take_new_id()
-                    self._share.note_name(self._config.name)
-                    self._share.index.commit()
-                    logger.warning(
-                        "another machine has the same identity of this folder (a copied folder?): this node takes a new one"
-                    )
-                    self.say_new_replica()
+                case NewReplica(replicas):
+                    for folder in self._folders:
+                        if folder.index.replica in replicas:
+                            folder.take_new_replica()
+                    self.renewed()
+
+
+def _now() -> Now:
+    return Now(time.time_ns(), time.monotonic_ns() // 1_000_000)
 
 
 def _name(hello: Hello) -> str:

@@ -1,28 +1,26 @@
 """The engine's thread: it waits for an event, takes a turn, and performs the effects of the turn.
 
-In:   the inbox: messages of peers, hints of the watcher, results of jobs, beacons, questions of other commands.
-Out:  each event handed to the object that handles it; then the effects of the turn.
-Rule: one turn is one commit. It ends after some events or some milliseconds, so that effects do not wait long.
+In:   the inbox: messages of peers, hints of the watchers, results of jobs, beacons, questions of other commands.
+Out:  each event handed to the folder or object that handles it; then the effects of the turn.
+Rule: one turn is one commit of each folder that took part in it. It ends after some events or some milliseconds, so that
+effects do not wait long.
 Used by: daemon.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Final
 
-from dir_sync.core.events import Drained, Effect, Received
-from dir_sync.core.jobs import Applied, Version
-from dir_sync.core.messages import Taker, handlers
-from dir_sync.daemon.chores import Chores
-from dir_sync.daemon.effects import Performer
-from dir_sync.daemon.inbox import Inbox
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.core.events import Received
+from dir_sync.core.messages import Chunks, Message, Taker, handlers
+from dir_sync.core.transfers.transfer import folder_of
+from dir_sync.daemon.folder import Attached, Detached, Folder, Folders
+from dir_sync.daemon.inbox import In, Inbox
+from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.news import Asked, Heard, Stop
-from dir_sync.daemon.requests import Requests
-from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
+from dir_sync.node import Node
 from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
 
 __all__ = ["Loop"]
@@ -30,66 +28,44 @@ __all__ = ["Loop"]
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
 _TURN_S_MAX = 0.02  # a turn ends after this even if more events wait ...
 _TURN_S_FAIR = 0.006  # ... and earlier, if several groups wait
-_HANDLERS: Final = handlers(Taker.LINKS, ConnectedPeers)  # messages for them; all others are for the engine
+_HANDLERS: Final = handlers(Taker.LINKS, Neighbours)  # messages for them; all others are for a folder
 
 
 class Loop:
-    """The objects around the engine, in the order of a turn. Engine thread only."""
+    """The folders and the links, in the order of a turn. Engine thread only."""
 
-    def __init__(
-        self,
-        inbox: Inbox,
-        share: Share,
-        peers: ConnectedPeers,
-        requests: Requests,
-        performer: Performer,
-        chores: Chores,
-    ) -> None:
+    def __init__(self, inbox: Inbox, folders: Folders, links: Neighbours) -> None:
         self._inbox = inbox
-        self._share = share
-        self._peers = peers
-        self._requests = requests
-        self._performer = performer
-        self._chores = chores
+        self._folders = folders
+        self._links = links
 
-    def run(self, found: Sequence[Version]) -> None:
-        """Take turns until Stop arrives. `found`: versions that the last run displaced and did not record."""
-        engine = self._share.engine
-        self._performer.perform(engine.start(_now(), found))
+    def run(self) -> None:
+        """Take turns until Stop arrives."""
+        self._inbox.numbers = self._folders.numbers
+        for folder in self._folders:
+            folder.start(_now())
         while True:
             news = self._wait()
             now = _now()
-            effects: list[Effect] = []
             begun = time.monotonic()
             count = 0
-            applied = False
             while news is not None:
-                applied = applied or isinstance(news, Applied)
                 if isinstance(news, Stop):
-                    self._performer.finish()
+                    for folder in self._folders:
+                        folder.finish()
                     return
-                if isinstance(news, list):
-                    effects += engine.heard(news, now)
-                    count += len(news)
-                else:
-                    if isinstance(news, HelloReceived):  # effects made before this event belong to the old link
-                        self._performer.perform(effects)
-                        effects = []
-                    effects += self._handle(news, now)
-                    count += 1
+                count += self._handle(news, now)
                 most_s = _TURN_S_FAIR if self._inbox.is_shared else _TURN_S_MAX
                 if count >= _TURN_EVENTS_MAX or time.monotonic() - begun > most_s:
                     break
                 news = self._inbox.get(0)
             self._inbox.over()
             now = _now()
-            engine.board.is_shared = self._inbox.is_shared
-            effects += engine.end_turn(now)
-            self._peers.tick(now)
-            self._performer.perform(effects)
-            if applied and self._share.index.is_dirty:
-                self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
-            self._chores.run(time.monotonic())
+            for folder in self._folders:
+                folder.decide(now, self._inbox.is_shared)
+            self._links.tick(now)
+            for folder in self._folders:
+                folder.perform()
             self._inbox.turn_over(time.monotonic() - begun)
 
     def _wait(self) -> object | None:
@@ -98,41 +74,89 @@ class Loop:
         if news is not None:
             return news
         mono = time.monotonic()
-        due = [self._peers.due_s(), *self._chores.due(mono)]
-        engine = self._share.engine.next_deadline()
-        if engine is not None:
-            due.append(engine / 1000)
-        return self._inbox.get(max(0.0, min(due) - mono))
+        due_s = min([self._links.due_s(), *(folder.due_s(mono) for folder in self._folders)])
+        return self._inbox.get(max(0.0, due_s - mono))
 
-    def _handle(self, news: object, now: Now) -> list[Effect]:
-        engine = self._share.engine
+    def _handle(self, news: object, now: Now) -> int:
+        """Hand an event to whom it concerns. Returns how many events it stands for."""
         match news:
+            case In(name, its):
+                folder = self._folders.named(name)
+                if folder is not None:
+                    folder.take(its, now)
+                    return len(its) if isinstance(its, list) else 1
+                if isinstance(its, Asked):
+                    its.reply.put({"error": "this node does not share the folder any more"})
             case MessageReceived(node, message, cost):
                 node.consumed(cost)
-                handle = _HANDLERS.get(type(message))
-                if handle is not None:
-                    handle(self._peers, node, message)
-                    return []
-                return engine.handle(Received(node.replica, message), now) if self._peers.is_link(node) else []
+                self._said(node, message, now)
             case BytesSent(node, size):
-                return engine.handle(Drained(node.replica, size), now) if self._peers.is_link(node) else []
+                self._links.on_sent(node, size, now)
             case HelloReceived():
-                return self._peers.on_hello(news, now)
+                for folder in self._folders:  # effects made before this event belong to the old link
+                    folder.flush()
+                self._links.on_hello(news, now)
             case Stalled(node):
-                self._peers.on_stalled(node, now)
-                return []
+                self._links.on_stalled(node, now)
             case LinkClosed(node, reason, text):
-                return self._peers.on_end(node, reason, text, now)
+                self._links.on_end(node, reason, text, now)
             case Dialled():
-                self._peers.on_dialled(news, now)
-                return []
-            case Asked():
-                return self._requests.on_asked(news, now)
+                self._links.on_dialled(news, now)
             case Heard():
-                self._peers.on_beacon(news.beacon, news.address, now)
-                return []
+                self._links.on_beacon(news.beacon, news.address, now)
+            case Attached():
+                self._attach(news, now)
+            case Detached():
+                self._detach(news, now)
             case _:
-                return engine.handle(news, now)  # type: ignore[arg-type]
+                raise TypeError(f"an event that nobody handles: {news!r}")
+        return 1
+
+    def _attach(self, news: Attached, now: Now) -> None:
+        self._folders.add(news.folder)
+        self._inbox.numbers = self._folders.numbers
+        news.folder.start(now)
+        self._links.folders_changed(now)
+        news.done.set()
+
+    def _detach(self, news: Detached, now: Now) -> None:
+        folder = self._folders.named(news.name)
+        if folder is not None:
+            self._links.forget(folder, now)
+            self._folders.remove(news.name)
+            self._inbox.numbers = self._folders.numbers
+            folder.flush()
+            folder.finish()
+            self._links.folders_changed(now)
+        news.done.set()
+
+    def _said(self, node: Node, message: Message, now: Now) -> None:
+        """A message of a peer, for the folder that it names."""
+        handle = _HANDLERS.get(type(message))
+        if handle is not None:
+            handle(self._links, node, message)
+        elif isinstance(message, Chunks):
+            self._came(node, message, now)
+        else:
+            self._pass(self._folders.named(message.folder), node, message, now)  # type: ignore[union-attr]
+
+    def _came(self, node: Node, chunks: Chunks, now: Now) -> None:
+        """Contents: the id of each pull says for which folder it was drawn."""
+        first = folder_of(chunks.pieces[0].key)
+        if all(folder_of(piece.key) == first for piece in chunks.pieces):
+            self._pass(self._folders.numbered(first), node, chunks, now)
+        else:
+            for number in sorted({folder_of(piece.key) for piece in chunks.pieces}):
+                some = tuple(piece for piece in chunks.pieces if folder_of(piece.key) == number)
+                self._pass(self._folders.numbered(number), node, Chunks(some), now)
+        if len(self._folders) > 1:
+            self._links.concern(node)  # there is room in the window that they share
+
+    @staticmethod
+    def _pass(folder: Folder | None, node: Node, message: Message, now: Now) -> None:
+        replica = None if folder is None else folder.peers.replica_on(node)
+        if folder is not None and replica is not None:
+            folder.handle(Received(replica, message), now)
 
 
 def _now() -> Now:

@@ -2,7 +2,7 @@
 
 In:   questions, as JSON objects. Out: one answer for each. A change of the key lets the node begin anew with it.
 Rule: an open node loads no cryptography before it is closed.
-Used by: daemon, requests.
+Used by: requests, sharing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The events that only this package posts to the inbox, and the flow that each counts as.
 
 In:   beacons, questions of other commands, the end. Out: values for `inbox.Inbox.put`.
-Used by: daemon, jobs, loop, requests.
+Used by: daemon, folder, jobs, loop, requests.
 """
 
 from __future__ import annotations

@@ -1,43 +1,40 @@
-"""The process of a node: it waits for its folder, shares it until a signal comes, and waits again after an error.
+"""The process of a node: it shares its folders until a signal comes, and each of them waits by itself after an error.
 
-In:   a Config, and the signals as an Ending. Out: the exit code of the process.
-Rule: if the folder is gone, or the index cannot be written, the node pauses and continues by itself. Other commands can
-read the reason.
+In:   Configs, one for each folder, and the signals as an Ending. Out: the exit code of the process.
+Rule: a node runs while one of its folders can be shared; a folder in trouble does not stop the others.
 Used by: entry.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import sqlite3
 import sys
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from dir_sync.config import Config, ConfigError
-from dir_sync.core.backoff import longer
-from dir_sync.core.model import show
-from dir_sync.daemon.daemon import Daemon
+from dir_sync.daemon.daemon import Daemon, NodeError
+from dir_sync.daemon.life import Life
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.threads import may_pass
-from dir_sync.disk import room
-from dir_sync.folder import root
 from dir_sync.reporting.log import Once, logger
 
 __all__ = ["run"]
 
-_PAUSE_S = (2.0, 30.0)  # first and longest wait when the index cannot be written
-_LASTED_S = 60.0  # after running this long, the next pause is the shortest again
-_ROOT_POLL_S = 2.0  # how often the node checks whether the folder is back
+T = TypeVar("T")
+
 # pages of records contain no cycles: collections took a third of the time to decode them
 _GC_THRESHOLD = (20_000, 20, 50)
 # how long one thread keeps the interpreter while others wait: the default would add 5 ms to each hand-over
 _SWITCH_S = 0.0005
 
 
-def run(config: Config, ending: Ending) -> int:
-    """Share the folder until a signal comes; while the folder is missing, wait for it. Raises ConfigError, with one
-    line for the user."""
+def run(configs: Sequence[Config], ending: Ending) -> int:
+    """Share the folders until a signal comes; wait for those that are missing. Raises ConfigError, with one line for the
+    user."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # imported objects live as long as the process
     gc.set_threshold(*_GC_THRESHOLD)
@@ -45,77 +42,129 @@ def run(config: Config, ending: Ending) -> int:
     wake = Wake()  # never closed: a signal may arrive until the very end
     wake.listen()
     ending.wake = wake.set
-    was: tuple[int, int] | None = None
-    was_closed = False
-    once: Once | None = None
-    pause_s = _PAUSE_S[0]
-    while not ending.asked:
-        if not _wait_for_root(config, was, wake):
-            break
-        if reason := root.reason_against(config.folder):
-            raise ConfigError(f"this folder cannot be shared: {reason}")
-        began = time.monotonic()
-        trouble: sqlite3.Error | None = None
-        try:
-            once = once or Once()
-            daemon = Daemon(config, wake.set, was_closed, once)
-            was_closed = daemon.is_closed
-            try:
-                daemon.start()
-                root.say_paused(config.folder, "")
-                was = daemon.share.identity
-                wake.wait()
-            finally:
-                daemon.stop()
-                was_closed = daemon.is_closed  # a person may have left the mesh
-            if not daemon.goes_over:
-                once = None  # whatever ended it: people want to see how it begins anew
-            trouble = daemon.threads.trouble
-            if daemon.threads.failed is not None:
-                raise daemon.threads.failed
-        except sqlite3.Error as error:
-            if not may_pass(error):
-                raise
-            trouble = error
-        if ending.asked:
-            break
-        wake.clear()
-        if trouble is not None:
-            pause_s = _PAUSE_S[0] if time.monotonic() - began > _LASTED_S else longer(pause_s, _PAUSE_S[1])
-            if not _wait_for_room(config, trouble, pause_s, wake):
-                break
+    process = _Process(configs, ending, wake)
+    try:
+        process.run()
+    finally:
+        process.stop()
     logger.info("stopped")
     return 0
 
 
-def _wait_for_room(config: Config, trouble: Exception, pause_s: float, wake: Wake) -> bool:
-    """Wait until the index can probably be written again. False if a signal came first. Afterwards everything is as
-    after a power cut: unrecorded changes are looked at and asked for again."""
-    reason = f"the index of {show(os.fsencode(config.folder))} cannot be written ({trouble})"
-    logger.warning("paused: %s; will resume by itself once there is room", reason)
-    root.say_paused(config.folder, reason)
-    while True:
-        if wake.wait(pause_s):
-            return False
+class _Process:
+    """The folders of the process, and the node that shares those that can be shared."""
+
+    def __init__(self, configs: Sequence[Config], ending: Ending, wake: Wake) -> None:
+        self._ending = ending
+        self._wake = wake
+        self._lives = [Life(config, wake.set) for config in configs]
+        self._daemon: Daemon | None = None
+        self._once: Once | None = None
+
+    def run(self) -> None:
+        while not self._ending.asked:
+            self._wake.clear()
+            self._end_what_ended()
+            self._begin_what_can()
+            if self._ending.asked:
+                break
+            waiting = [life.due_s() for life in self._lives if not self._is_shared(life)]
+            self._wake.wait(max(0.0, min(waiting) - time.monotonic()) if waiting else None)
+        self.stop()
+
+    def stop(self) -> None:
+        """End the node. Raises the error that ended one of its threads, if there is one."""
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            daemon.stop()
+            if (failure := daemon.failure()) is not None:
+                raise failure
+
+    def _is_shared(self, life: Life) -> bool:
+        return self._daemon is not None and life.config.folder in self._daemon.folders
+
+    # --- folders that can be shared ------------------------------------------------------------------------------------
+
+    def _begin_what_can(self) -> None:
+        ready = [life for life in self._lives if not self._is_shared(life) and self._try(life, Life.is_ready)]
+        if ready and not self._ending.asked:
+            self._begin(ready)
+
+    def _begin(self, ready: list[Life]) -> None:
+        daemon = self._daemon
+        opened = []
+        for life in ready:
+            life.began()
+            if daemon is None:
+                daemon = self._try(life, self._open)
+            elif not self._try(life, partial(_add, daemon)):
+                continue
+            if daemon is not None:
+                opened.append(life)
+        if daemon is None:
+            return
+        if self._daemon is None and not self._try(opened[0], partial(self._start, daemon)):
+            return
+        for life in opened:
+            if life.config.folder in daemon.folders:
+                life.is_shared(daemon.identity_of(life.config.folder))
+
+    def _open(self, life: Life) -> Daemon:
+        """A node with that folder."""
+        self._once = self._once or Once()
+        daemon = Daemon(life.config, life.end, life.was_closed, self._once)
+        life.was_closed = daemon.is_closed
+        return daemon
+
+    def _start(self, daemon: Daemon, _: Life) -> bool:
         try:
-            found = os.statvfs(config.folder)
-        except OSError:
-            return True  # the caller then waits for the folder itself
-        if room(found) >= 0:
-            logger.warning("there is room again: resumed")
-            return True
+            refused = daemon.start()
+        except BaseException:
+            daemon.stop()
+            raise
+        self._daemon = daemon
+        for life in self._lives:
+            if (error := refused.get(life.config.folder)) is not None:
+                self._try(life, partial(_raise, error))
+        return True
+
+    def _try(self, life: Life, work: Callable[[Life], T]) -> T | None:
+        """What `work` returns; None if this folder cannot be shared for now. Raises ConfigError if there is no other one."""
+        try:
+            return work(life)
+        except ConfigError as error:
+            if len(self._lives) == 1 or isinstance(error, NodeError):
+                raise
+            life.refused(error)
+        except sqlite3.Error as error:
+            if not may_pass(error):
+                raise
+            life.failed(error)
+        return None
+
+    # --- folders that cannot be shared any longer ----------------------------------------------------------------------
+
+    def _end_what_ended(self) -> None:
+        for life in self._lives:
+            daemon = self._daemon
+            if daemon is None or not life.has_ended or not self._is_shared(life):
+                continue
+            trouble = daemon.trouble_of(life.config.folder)
+            if not daemon.goes_over(life.config.folder):
+                self._once = None  # whatever ended it: people want to see how it begins anew
+            if len(daemon.folders) > 1:
+                daemon.remove(life.config.folder)
+            else:
+                self.stop()
+            life.was_closed = daemon.is_closed  # a person may have left the mesh
+            if trouble is not None and not self._ending.asked:
+                life.failed(trouble)
 
 
-def _wait_for_root(config: Config, was: tuple[int, int] | None, wake: Wake) -> bool:
-    """Wait for the folder. False if a signal came first."""
-    said = ""
-    while reason := root.reason_to_wait(config.folder, was, config.fresh):
-        if reason != said:
-            logger.warning("paused: %s; will resume by itself when it is back", reason)
-            root.say_paused(config.folder, reason)
-            said = reason
-        if wake.wait(_ROOT_POLL_S):
-            return False
-    if said:
-        logger.warning("%s is back: resumed", show(os.fsencode(config.folder)))
+def _raise(error: Exception, _: Life) -> None:
+    raise error
+
+
+def _add(daemon: Daemon, life: Life) -> bool:
+    daemon.add(life.config, life.end)
     return True

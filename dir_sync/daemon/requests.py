@@ -4,7 +4,7 @@ In:   questions, as JSON objects: status, versions, undo, recall, pending, keep,
       diverged, override, revert.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
-Used by: daemon, effects, loop.
+Used by: effects, folder, sharing.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import Kind, show, show_text
-from dir_sync.daemon.inbox import For, Inbox
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.inbox import For, Post
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
 from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.news import COMMANDS, Asked
+from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
 from dir_sync.history import answers, undo_plan
@@ -51,7 +51,7 @@ _LISTED_MAX = 10_000
 _KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}
 
 
-def ask_engine(inbox: Inbox, question: Answer, is_ending: Callable[[], bool]) -> Answer:
+def ask_engine(inbox: Post, question: Answer, is_ending: Callable[[], bool]) -> Answer:
     """Ask the engine's thread, and wait for its answer. Called on the control socket's thread."""
     asked = Asked(question)
     inbox.put(For(COMMANDS, asked))
@@ -68,7 +68,7 @@ class Requests:
     """Engine thread only."""
 
     def __init__(
-        self, share: Share, peers: ConnectedPeers, inbox: Inbox, status: Callable[[], Status], mesh: MeshRequests
+        self, share: Share, peers: ConnectedPeers, inbox: Post, status: Callable[[], Status], mesh: MeshRequests
     ) -> None:
         self._index = share.index
         self._engine = share.engine

@@ -3,7 +3,7 @@
 In:   a Config; the inbox for its events; the threads for its workers.
 Out:  the folder's index, engine, watcher and workers. Raises ConfigError if one of them cannot be opened.
 Rule: a Share holds the folder's lock. Nothing here knows ports, links or peers.
-Used by: chores, daemon, effects, links, loop, requests, status.
+Used by: chores, effects, folder, peers, requests, sharing, status.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dir_sync.core.model import show
 from dir_sync.core.names import HISTORY, STAGING, STATE
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
-from dir_sync.daemon.inbox import Inbox
+from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.threads import Threads
 from dir_sync.delta.signature_cache import SignatureCache
@@ -43,11 +43,19 @@ class Share:
     """The folder, opened and locked. Only the engine's thread may use `engine`, and `index` once that thread runs."""
 
     def __init__(
-        self, config: Config, tag: str, rng: random.Random, inbox: Inbox, throttle: Throttle, threads: Threads
+        self,
+        config: Config,
+        tag: str,
+        rng: random.Random,
+        inbox: Post,
+        throttle: Throttle,
+        threads: Threads,
+        number: int = 0,
     ) -> None:
-        """`tag`: marks the staging files of this run, to distinguish them from those of another run. Raises
-        ConfigError."""
+        """`tag`: marks the staging files of this run, to distinguish them from those of another run. `number`: of this
+        folder in its node. Raises ConfigError."""
         self._config = config
+        self._number = number
         self._opened = ExitStack()
         try:
             self._disk = self._open_disk()
@@ -106,7 +114,7 @@ class Share:
         self._opened.callback(cache.close)
         return cache
 
-    def _open_watcher(self, inbox: Inbox) -> ChangeHandler:
+    def _open_watcher(self, inbox: Post) -> ChangeHandler:
         try:
             return ChangeHandler(self.path, inbox.put, inbox.qsize)
         except OSError as error:
@@ -124,7 +132,7 @@ class Share:
         brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
         ahead_ns = max(config.clock_ahead, 1) * DAY_NS
         engine = Engine(
-            self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns, mode=config.mode
+            self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns, self._number, config.mode
         )
         engine.work.disk.is_blind = is_blind
         return engine

@@ -2,7 +2,7 @@
 
 In:   the folder's index, engine and watcher; the connected peers. Out: a frozen `core.status.Status`.
 Rule: it only reads. Names and paths are escaped here.
-Used by: daemon.
+Used by: sharing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dir_sync.config import Config
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import show, show_text
 from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 
 __all__ = ["status_of"]

@@ -3,7 +3,7 @@
 In:   functions to run. Out: the error that ended one: an error of ours, or a passing error of the index.
 Rule: an error of ours in any thread ends the process, with one line. An index that cannot be written only pauses the
 node.
-Used by: daemon, jobs, process, share.
+Used by: daemon, folder, jobs, process, share, sharing.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ class Threads:
         self._threads.append(thread)
         thread.start()
 
+    def give_up(self, error: sqlite3.Error) -> None:
+        """The index cannot be used for now."""
+        self.trouble = error
+        self._end_share()
+
     def join(self, within_s: float) -> None:
         """Wait for all threads, for each at least a little."""
         deadline = time.monotonic() + within_s
@@ -57,8 +62,7 @@ class Threads:
             if self.is_ending:
                 return
             if isinstance(error, sqlite3.Error) and may_pass(error):
-                self.trouble = error
-                self._end_share()
+                self.give_up(error)
                 return
             self.failed = error
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)

@@ -12,6 +12,7 @@ from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
 from dir_sync.core.peers.contact import Contact
+from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.uploads import Upload, Uploads
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -29,9 +30,22 @@ __all__ = ["Uploader"]
 class _Served:
     """The pending pulls of one peer."""
 
+    connection: Connection
+    unread: int = 0  # bytes that the peer has asked for in this folder, and that were not read yet ...
+    pulls: int = 0  # ... and the number of these pulls
     reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files
     # ... of files that were just renamed; since when (ms)
     parked: list[tuple[PullItem, int]] = field(default_factory=list)
+
+    def asked(self, length: int) -> None:
+        self.unread += length
+        self.pulls += 1
+        self.connection.asked(length)
+
+    def answered(self, length: int, pulls: int = 1) -> None:
+        self.unread = max(0, self.unread - length)
+        self.pulls = max(0, self.pulls - pulls)
+        self.connection.answered(length, pulls)
 
 
 class Uploader:
@@ -60,11 +74,13 @@ class Uploader:
         self._served: dict[str, _Served] = {}  # by peer
 
     def peer_came(self, peer: Contact) -> None:
-        self._served[peer.replica] = _Served()
+        self._served[peer.replica] = _Served(peer.connection)
 
     def peer_gone(self, replica: str) -> None:
+        """What it has asked for is not answered any more: the connection may live on, for other folders."""
         self.active.gone(replica)
-        del self._served[replica]
+        served = self._served.pop(replica)
+        served.connection.answered(served.unread, served.pulls)
 
     @property
     def has_parked(self) -> bool:
@@ -79,14 +95,14 @@ class Uploader:
         for pull in message.pulls:
             if pull.length > limits.PULL_BYTES_MAX:
                 raise PeerError("asked for too much in one pull")
-            connection.asked(pull.length)
+            served.asked(pull.length)
             if connection.unread > 2 * limits.PULL_WINDOW_BYTES or connection.pulls > limits.PULLS_MAX:
                 raise PeerError("asked for more than the window allows")
             source = self._source_of(pull)
             if source is None:
                 is_known = pull.base is not None or self._board.index.get(pull.path) is not None
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
-                connection.answered(pull.length)
+                served.answered(pull.length)
                 continue
             path, fp, kept, begins = source
             if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
@@ -190,7 +206,7 @@ class Uploader:
             self._publisher.seed(peer.replica, {piece.key: bytes(piece.data) for piece in event.pieces})
             return
         served = self._served[peer.replica]
-        peer.connection.answered(event.asked, len(event.pieces) + len(event.refused))
+        served.answered(event.asked, len(event.pieces) + len(event.refused))
         if served.reading:
             event = event._replace(refused=self._park(served, event))
         if event.pieces:

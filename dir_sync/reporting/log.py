@@ -13,7 +13,7 @@ import select
 import sys
 import time
 import traceback
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, MutableMapping, Sequence
 from typing import TextIO
 
 from dir_sync.config import ConfigError
@@ -30,6 +30,7 @@ __all__ = [
     "human_bytes",
     "human_seconds",
     "is_verbose",
+    "labelled",
     "listed",
     "logger",
     "setup",
@@ -192,6 +193,20 @@ class RateLimiter:
         if held_back:
             self._causes[cause] = (tokens, at_s, 0)
         return held_back
+
+
+class _Labelled(logging.LoggerAdapter[logging.Logger]):
+    def __init__(self, label: str) -> None:
+        super().__init__(logger, {})
+        self._label = f"[{label}] ".replace("%", "%%")
+
+    def process(self, msg: object, kwargs: MutableMapping[str, object]) -> tuple[str, MutableMapping[str, object]]:
+        return f"{self._label}{msg}", kwargs
+
+
+def labelled(label: str) -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    """The log, in which each line begins with the label: `[notes] received a.txt (2 B) from anna`. Nothing for ""."""
+    return _Labelled(label) if label else logger
 
 
 class _Lines(logging.Handler):

@@ -36,9 +36,10 @@ class _Crowd:
 class Narrator:
     """Engine thread only."""
 
-    def __init__(self, folder: str = "DIR", once: Once | None = None) -> None:
-        """`folder`: the shared one, for commands that people can paste. `once`: lines that were said, and are not said again."""
-        self._sentences = Sentences(folder, once or Once())
+    def __init__(self, folder: str = "DIR", once: Once | None = None, label: str = "") -> None:
+        """`folder`: the shared one, for commands that people can paste. `once`: lines that were said, and are not said again.
+        `label`: what each line begins with, where there are several folders."""
+        self._sentences = Sentences(folder, once or Once(), label)
         self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
         # path -> how its content arrived, until it is installed
         self._came: dict[bytes, notes.Fetched | notes.FetchedDelta] = {}

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from dir_sync.core import notes
 from dir_sync.core.model import show, show_text
-from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, listed, logger
+from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, labelled, listed
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
 
 __all__ = ["Common", "Sentences", "Single", "Wrong", "details"]
@@ -54,32 +54,34 @@ _NAMED_MAX = 3  # files named in the line of a common problem
 
 
 class Sentences:
-    """Writes to the log. `folder`: the shared one, for commands that people can paste. `once`: what was said already."""
+    """Writes to the log. `folder`: the shared one, for commands that people can paste. `once`: what was said already. `label`:
+    what each line begins with, where there are several folders."""
 
-    def __init__(self, folder: str, once: Once) -> None:
+    def __init__(self, folder: str, once: Once, label: str = "") -> None:
         self._folder = folder
         self._once = once
+        self._log = labelled(label)
 
     def common(self, note: Common) -> None:
         peer, size, other = details(note)
         single, _ = _WORDS[type(note)]
-        logger.info("%s", single.format(path=show(note.path), other=show(other), **_in_words(peer, size)))
+        self._log.info("%s", single.format(path=show(note.path), other=show(other), **_in_words(peer, size)))
 
     def more(self, kind: type[Common], peer: str, count: int, size: int) -> None:
         """The line for `count` further files of a kind, with `size` bytes in total."""
         _, plural = _WORDS[kind]
-        logger.info("%s", plural.format(count=f"{count:,}", **_in_words(peer, size)))
+        self._log.info("%s", plural.format(count=f"{count:,}", **_in_words(peer, size)))
 
     def came(self, came: notes.Fetched | notes.FetchedDelta) -> None:
         """The line for a content that took a while and is installed now."""
         if isinstance(came, notes.FetchedDelta):
             saved = 100 - 100 * came.travelled // max(came.size, 1)
-            logger.info(
+            self._log.info(
                 "received %s from %s as a delta: %s instead of %s (%d %% saved)",
                 show(came.path), came.peer, human_bytes(came.travelled), human_bytes(came.size), saved,
             )  # fmt: skip
         else:
-            logger.info("received %s from %s%s", _part(came), came.peer, _rate(came))
+            self._log.info("received %s from %s%s", _part(came), came.peer, _rate(came))
 
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False
@@ -87,7 +89,7 @@ class Sentences:
         """The progress of a large content that is received, or sent to a peer."""
         rate = (done - began_at) / max(since_s, 0.001)
         left = f", {human_seconds((size - done) / rate)} left" if rate > 0 else ""
-        logger.info(
+        self._log.info(
             "sending %s to %s: %d %% of %s at %s/s%s" if sending else "receiving %s from %s: %d %% of %s at %s/s%s",
             show(path), peer, 100 * done // max(size, 1), human_bytes(size), human_bytes(int(rate)), left,
         )  # fmt: skip
@@ -101,22 +103,24 @@ class Sentences:
             path = ", ".join(named) + (f" and {more:,} more" if more else "")
         match note:
             case notes.Skipped():
-                logger.warning("not synchronized: %s (%s)", path, note.reason)
+                self._log.warning("not synchronized: %s (%s)", path, note.reason)
             case notes.Blocked():
-                logger.warning(
+                self._log.warning(
                     "%s %s not changed here: something in it or in its place is not synchronized (a pipe, a socket, a"
                     " mount)", path, "were" if others else "was",
                 )  # fmt: skip
             case notes.Unreadable():
-                logger.warning(
+                self._log.warning(
                     "cannot read %s (%s): for other machines it stays as it was until it can be read",
                     path or "the folder", note.problem,
                 )  # fmt: skip
             case notes.CannotWrite():
-                logger.warning("cannot write %s (%s): will try again", path, note.problem)
+                self._log.warning("cannot write %s (%s): will try again", path, note.problem)
             case notes.Unfit():
                 reason = f"{show(note.path)}: {note.reason}" if others else note.reason
-                logger.warning("%s cannot be on this disk (%s). To see it: %s", path, reason, self._command("status"))
+                self._log.warning(
+                    "%s cannot be on this disk (%s). To see it: %s", path, reason, self._command("status")
+                )
             case _:
                 assert_never(note)
 
@@ -125,76 +129,76 @@ class Sentences:
             case notes.Scanned(files, size):
                 line = f"the folder holds {how_many(files, 'file')} ({human_bytes(size)})"
                 if self._once.first(line):
-                    logger.info("%s", line)
+                    self._log.info("%s", line)
             case notes.PeerAhead(peer, count, size):
                 if count:
                     changes, are = how_many(count, "change"), "is" if count == 1 else "are"
-                    logger.info("%s has %s (%s) that %s not here yet", peer, changes, human_bytes(size), are)
+                    self._log.info("%s has %s (%s) that %s not here yet", peer, changes, human_bytes(size), are)
             case notes.PeerBehind(peer, files, size):
-                logger.info("%s still lacks %s (%s)", peer, how_many(files, "file"), human_bytes(size))
+                self._log.info("%s still lacks %s (%s)", peer, how_many(files, "file"), human_bytes(size))
             case notes.InSync(peers):
-                logger.info("everything is in sync with %s", listed([show_text(name) for name in peers]))
+                self._log.info("everything is in sync with %s", listed([show_text(name) for name in peers]))
             case notes.SentDelta(path, peer, size, travelled):
-                logger.info(
+                self._log.info(
                     "sent %s to %s as a delta: %s instead of %s",
                     show(path), peer, human_bytes(travelled), human_bytes(size),
                 )  # fmt: skip
             case notes.SentLarge(_, peer):
-                logger.info("sent %s to %s%s", _part(note), peer, _rate(note))
+                self._log.info("sent %s to %s%s", _part(note), peer, _rate(note))
             case notes.Resumed(path, peer, size, here):
                 done, whole = human_bytes(here), human_bytes(size)
-                logger.info("resuming %s from %s: %s of %s are here already", show(path), peer, done, whole)
+                self._log.info("resuming %s from %s: %s of %s are here already", show(path), peer, done, whole)
             case notes.Conflict(path):
-                logger.warning(
+                self._log.warning(
                     "CONFLICT: %s was changed on two nodes at once. The newer change won, yours is kept; to look at it: %s",
                     show(path), self._command("conflicts"),
                 )  # fmt: skip
             case notes.WrittenLate(path, version):
-                logger.warning(
+                self._log.warning(
                     "a program kept writing into %s after it was replaced: what it wrote is kept as %s",
                     show(path), show(version),
                 )  # fmt: skip
             case notes.Restless(path, size):
-                logger.warning(
+                self._log.warning(
                     "%s (%s) changes all the time, also while it is read: it is sent once nobody writes into it for a moment",
                     show(path), human_bytes(size),
                 )  # fmt: skip
             case notes.BadContent(path, peer, problem):
-                logger.warning("refused %s from %s: %s", show(path), peer, problem)
+                self._log.warning("refused %s from %s: %s", show(path), peer, problem)
             case notes.Rescanning(path, reason):
-                logger.warning("rescanning %s: %s", show(path) or "the folder", reason)
+                self._log.warning("rescanning %s: %s", show(path) or "the folder", reason)
             case notes.HistoryPruned(versions, size):
-                logger.info(
+                self._log.info(
                     "history: removed %s (%s) to stay within its limits",
                     how_many(versions, "version"), human_bytes(size),
                 )  # fmt: skip
             case notes.LossHeld(path, files):
-                logger.warning(
+                self._log.warning(
                     "HELD: %s vanished while dir_sync was not watching (%s, ...). Other machines keep them until you decide:",
                     how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("delete them everywhere", "restore them")
             case notes.PeerHeld(path, peer, held, files):
-                logger.warning(
+                self._log.warning(
                     "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine"
                     " but that one:",
                     peer, f"{held:,}", how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("let it happen", "undo it everywhere")
             case notes.StillHeld(peer):
-                logger.warning(
+                self._log.warning(
                     "HELD: what %s did still waits for your decision; to see it: %s",
                     show_text(peer),
                     self._command("status"),
                 )
             case notes.LossHeldThere(path, peer, files):
-                logger.warning(
+                self._log.warning(
                     "HELD on %s: %s vanished there while it was not watching (%s, ...). Other machines keep them until you"
                     " decide:", peer, how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("delete them everywhere", "restore them")
             case notes.HeldThere(path, peer, maker, files):
-                logger.warning(
+                self._log.warning(
                     "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine"
                     " but the one that did it:",
                     peer, "this node" if maker is None else show_text(maker), how_many(files, "file"), show(path),
@@ -202,26 +206,26 @@ class Sentences:
                 self._offer("let it happen", "undo it everywhere", maker is None)
             case notes.Decided(_, maker, files, is_approved):
                 decision = "approved" if is_approved else "rejected"
-                logger.warning("%s: what %s did to %s", decision, maker, how_many(files, "file"))
+                self._log.warning("%s: what %s did to %s", decision, maker, how_many(files, "file"))
             case notes.CannotRestore(path):
-                logger.warning("cannot restore %s: no old version is available on any connected machine", show(path))
+                self._log.warning("cannot restore %s: no old version is available on any connected machine", show(path))
             case notes.NothingHeld():
-                logger.warning("nothing is held any more")
+                self._log.warning("nothing is held any more")
             case notes.Adopted(paths):
-                logger.warning(
+                self._log.warning(
                     "%s that stayed on this machine until now will be announced: the mode is another one",
                     how_many(paths, "change"),
                 )
             case notes.IdentityChanged(reason):
-                logger.warning("this node takes a new identity: %s", reason)
+                self._log.warning("this node takes a new identity: %s", reason)
             case _:
                 assert_never(note)
 
     def _offer(self, approving: str, rejecting: str, is_ours: bool = False) -> None:
         """The two decisions, each on its own line for easy copying. `is_ours`: this node made the change, and cannot
         approve it."""
-        logger.warning("  to %s: %s", approving, APPROVE_ELSEWHERE if is_ours else self._command("approve"))
-        logger.warning("  to %s: %s", rejecting, self._command("reject"))
+        self._log.warning("  to %s: %s", approving, APPROVE_ELSEWHERE if is_ours else self._command("approve"))
+        self._log.warning("  to %s: %s", rejecting, self._command("reject"))
 
     def _command(self, word: str) -> str:
         return pasteable(word, self._folder)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -40,9 +40,9 @@ class Daemon(types.ModuleType):
         self.asked: list[Config] = []
         self.does: Run = lambda asked: 0
 
-    def run(self, asked: Config, ending: Ending) -> int:
-        self.asked.append(asked)
-        return self.does(asked)
+    def run(self, asked: Sequence[Config], ending: Ending) -> int:
+        self.asked += asked
+        return self.does(asked[0])
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
             ["shared/.dir_sync/versions"],
             "shared/.dir_sync/versions is inside .dir_sync, which is never shared",
         ),
-        (["shared", "other"], "unrecognized arguments: other"),
+        (["shared", "other"], "other: there is no such folder"),
         (["shared", "--peers", "x"], "unrecognized arguments: --peers x (did you mean --peer?)"),
         (["shared", "--broad", "5000"], "unrecognized arguments: --broad 5000"),
         (["shared", "-b"], "-b/--broadcast-port: expected one argument"),
@@ -579,7 +579,7 @@ def test_no_words_raise(words: list[str]) -> None:
     """Whatever is said: a Config, or one line for the user."""
     answer: Config | BaseException
     try:
-        answer = cli.read_config(words)
+        (answer,) = cli.read_configs(words)
     except (ConfigError, SystemExit) as end:
         answer = end
     match answer:

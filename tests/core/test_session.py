@@ -24,6 +24,7 @@ from dir_sync.core.messages import (
     Delta,
     DeltaRequest,
     FolderIndex,
+    Folders,
     Have,
     HaveRequest,
     Held,
@@ -91,6 +92,7 @@ ONE_OF_EACH: list[Message] = [
     Lacks("docs", 12, 3, 700, 1),
     Settle("docs", (Loser(b"a", Kind.FILE, b"d" * 32),)),
     Members((MemberRow("ab" * 16, "nas", "rw", 5, ""),)),
+    Folders((), False),
     Ping(1),
     Pong(1),
     Chunks((Piece(1, 0, b"abc"),)),
@@ -136,7 +138,7 @@ def raw_message(**fields: Any) -> bytes:
 
 # What is legal when: the table of the protocol, written by hand.
 
-ALWAYS_ONCE_OPEN = {Members, StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close}
+ALWAYS_ONCE_OPEN = {Folders, Members, StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close}
 EXPECTED = {
     Phase.HELLO: {Hello, Close},
     Phase.OPEN: ALWAYS_ONCE_OPEN,
@@ -147,7 +149,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 24
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 25
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

@@ -44,8 +44,9 @@ class Engine:
     """Remembers its events. It answers each with the effects that the test has put into `gives`. What the status asks its
     machines for is a plain field."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = FOLDER, number: int = 0) -> None:
         self.events: list[Event] = []
+        self.turns = 0
         self.gives: list[Effect] = []
         self.is_busy = False
         self.has_jobs_out = False
@@ -56,7 +57,12 @@ class Engine:
         self.sync_report = self.report
         self.receiving: list[tuple[bytes, str, int, int, int, int]] = []
         self.board = SimpleNamespace(
-            name_of=lambda node: self.names.get(node, node), scanning=False, is_shared=False, mode=Mode.TWO_WAY
+            name_of=lambda node: self.names.get(node, node),
+            scanning=False,
+            is_shared=False,
+            mode=Mode.TWO_WAY,
+            folder=name,
+            number=number,
         )
         self.differing: list[Difference] = []
         self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing))
@@ -78,6 +84,7 @@ class Engine:
         return self.gives
 
     def end_turn(self, now: Now) -> list[Effect]:
+        self.turns += 1
         return []
 
     def next_deadline(self) -> int | None:
@@ -136,9 +143,9 @@ class Workers:
 class Folder:
     """Stands where a Share is: a real index, everything else a stand-in."""
 
-    def __init__(self) -> None:
-        self.index = closed_at_end(Index(":memory:", Random(1)))
-        self.engine = Engine()
+    def __init__(self, name: str = FOLDER, number: int = 0) -> None:
+        self.index = closed_at_end(Index(":memory:", Random(number + 1)))
+        self.engine = Engine(name, number)
         self.workers = Workers()
         self.watcher = SimpleNamespace(unwatched=dict[bytes, str]())
         self.is_there = True
@@ -160,6 +167,7 @@ class Manager:
 
     def __init__(self) -> None:
         self.orders: list[tuple[object, ...]] = []
+        self.folders = 1
 
     def dial(self, address: str, port: int) -> None:
         self.orders.append(("dial", address, port))
@@ -179,16 +187,20 @@ class Link:
 
     def __init__(self, link: int, address: str, dialled: bool = True, id_: str = "") -> None:
         self.link, self.address, self.dialled = link, address, dialled
-        self.id, self.replica = id_, ""
+        self.id = id_
+        self.said = hello("aa" * 8, "me")  # by us
         self.flood = ""
         self.is_doubted = False
         self.member: Member | None = None
         self.is_mute = False
-        self.said: list[Message] = []
+        self.sent: list[Message] = []
         self.given_up = ""
 
     def send(self, parcel: Outbound) -> None:
-        self.said.append(parcel.message)
+        self.sent.append(parcel.message)
+
+    def said_last(self) -> Message:
+        return self.sent[-1]
 
     def give_up(self, text: str) -> None:
         self.given_up = text

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from dir_sync.core.events import PeerDown, PeerUp
+from dir_sync.core.events import Drained, PeerDown, PeerUp
 from dir_sync.core.keys import Role
 from dir_sync.core.link_handshake import Member
-from dir_sync.core.messages import MemberRow, Members, Ping
+from dir_sync.core.messages import FolderIndex, Hello, MemberRow, Members, Ping
+from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import Roster
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.folder import Folder, Folders
+from dir_sync.daemon.links import Neighbours
+from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node_manager import Dialled, HelloReceived
-from tests.daemon.standins import FOLDER, NOW, Folder, Link, Manager, config, hello, replica_of
+from tests.daemon.standins import FOLDER, NOW, Link, Manager, config, hello, replica_of
+from tests.daemon.standins import Folder as Standin
 
 ME, BOB, CAROL = "aa" * 8, "bb" * 8, "cc" * 8  # nodes
 BOBS, CAROLS = replica_of(BOB), replica_of(CAROL)
@@ -32,23 +37,46 @@ def lines(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Bench:
-    def __init__(self, peers: tuple[tuple[str, int], ...] = (), mesh: Mesh | None = None) -> None:
-        self.folder = Folder()
+    def __init__(
+        self, peers: tuple[tuple[str, int], ...] = (), mesh: Mesh | None = None, names: tuple[str, ...] = (FOLDER,)
+    ) -> None:
         self.mesh = mesh
         self.manager = Manager()
         self.beacons: list[bool] = []
         self.node_id = NodeId("/shared", Random(1))
         self.node_id.value = ME
-        replica = self.folder.index.replica
-        roster = Roster(ME, INSTANCE, Random(1), NOW.mono_ms, peers, TAGS, replica)
-        self.peers = ConnectedPeers(
-            config(peers=peers), self.folder.share, self.node_id, self.manager, roster, self.beacons.append, mesh
-        )  # fmt: skip
+        self.folders = Folders()
+        self.standins: dict[str, Standin] = {}
+        roster = Roster(ME, INSTANCE, Random(1), NOW.mono_ms, peers, folder_tags(names))
+        self.links = Neighbours(
+            config(peers=peers), self.folders, self.node_id, cast(Any, self.manager), roster, self.beacons.append, mesh
+        )
+        for number, name in enumerate(names):
+            self.add(name, number)
+        self.links.begin(NOW.mono_ms)
+        self.folder = self.standins[FOLDER]
+        self.peers = self.peers_of(FOLDER)
+
+    def add(self, name: str, number: int) -> None:
+        standin = self.standins[name] = Standin(name, number)
+        peers = ConnectedPeers(config(folder_name=name), standin.share, cast(Any, self.manager), self.links.renewed)
+        nobody = SimpleNamespace(perform=lambda effects: None)
+        self.folders.add(Folder(standin.share, peers, *cast(Any, (None, nobody, None))))
+
+    def peers_of(self, name: str) -> ConnectedPeers:
+        folder = self.folders.named(name)
+        assert folder is not None
+        return folder.peers
 
     def connect(self, link: int = 1, node: str = BOB, dialled: bool = False, **more: Any) -> Link:
         made = Link(link, "10.0.0.2", dialled)
-        self.peers.on_hello(HelloReceived(made.node, hello(node, **more)), NOW)
+        made.said = self.said()
+        self.links.on_hello(HelloReceived(made.node, hello(node, **more)), NOW)
         return made
+
+    def said(self) -> Hello:
+        """Our HELLO on a new link."""
+        return hello(ME, "anna").with_folders(self.folders.indexes)
 
     @property
     def events(self) -> list[object]:
@@ -61,8 +89,8 @@ def test_a_peer_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     bob = bench.connect()
     assert bench.peers.links == {BOBS: bob}
-    assert bench.peers.is_link(bob.node)
-    bench.peers.on_end(bob.node, "bye", "", NOW)
+    assert bench.links.is_link(bob.node)
+    bench.links.on_end(bob.node, "bye", "", NOW)
     assert not bench.peers.links
     assert bench.events == [PeerUp(BOBS, hello(BOB), "10.0.0.2"), PeerDown(BOBS, "bye")]
     assert bench.folder.workers.left == [Flow("10.0.0.2", BOBS)], "what it asked for is not done any more"
@@ -101,11 +129,12 @@ def test_what_a_read_only_member_tells_of_others_is_not_believed() -> None:
     for role, expected in ((Role.READ_ONLY, []), (Role.READ_WRITE, [rows])):
         bob = Link(1, "10.0.0.2", False)
         bob.member = Member("b" * 32, role)
-        bench.peers.on_hello(HelloReceived(bob.node, hello(BOB)), NOW)
-        bench.peers.on_members(bob.node, rows)
+        bob.said = bench.said()
+        bench.links.on_hello(HelloReceived(bob.node, hello(BOB)), NOW)
+        bench.links.on_members(bob.node, rows)
         assert mesh.heard == expected
         assert mesh.gone == [bob.member.identity] * bool(expected)
-        bench.peers.on_end(bob.node, "bye", "", NOW)
+        bench.links.on_end(bob.node, "bye", "", NOW)
 
 
 def test_who_shares_no_folder_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -126,7 +155,7 @@ def test_of_two_links_of_the_same_time_the_one_of_the_smaller_id_stays() -> None
     assert bench.peers.links == {BOBS: new}
     assert bench.events[1:] == [PeerDown(BOBS, "duplicate"), PeerUp(BOBS, hello(BOB), "10.0.0.2")]
     assert bench.manager.orders == [("drop", 1, "duplicate")]
-    bench.peers.on_end(old.node, "duplicate", "", NOW)
+    bench.links.on_end(old.node, "duplicate", "", NOW)
     assert bench.peers.links == {BOBS: new}, "the end of the old link is not the end of the peer"
     assert len(bench.events) == 3
 
@@ -143,11 +172,11 @@ def test_a_peer_that_comes_again_waits_until_its_old_link_is_proved_dead() -> No
 def test_a_silent_link_is_given_up_if_its_peer_has_connected_again() -> None:
     bench = Bench()
     old = bench.connect(1)
-    bench.peers.on_stalled(old.node, NOW)
+    bench.links.on_stalled(old.node, NOW)
     assert not old.given_up, "it may answer yet, and there is no other way"
     bench.connect(2)
     old.is_doubted = True  # by the ping
-    bench.peers.on_stalled(old.node, NOW)
+    bench.links.on_stalled(old.node, NOW)
     assert old.given_up == "no answer at this address; it connected again"
 
 
@@ -155,7 +184,7 @@ def test_words_are_sent_to_those_who_are_there() -> None:
     bench = Bench()
     bob = bench.connect()
     bench.peers.send((BOBS, CAROLS), Outbound(Ping(1), 10))
-    assert bob.said == [Ping(1)]
+    assert bob.sent == [Ping(1)]
     assert bench.peers.flow_of(BOBS) == Flow("10.0.0.2", BOBS)
     assert bench.peers.flow_of(CAROLS) == Flow(CAROLS, CAROLS)
 
@@ -170,8 +199,8 @@ def test_a_peer_that_the_engine_drops_is_dropped_by_its_link() -> None:
 
 def dialled_and_answered(bench: Bench, node: str, **more: Any) -> None:
     """This node dials the peer that the user named, and a machine says HELLO there with an older instance than ours."""
-    bench.peers.tick(NOW)
-    bench.peers.on_dialled(Dialled("10.0.0.2", 6000, 1, ""), NOW)
+    bench.links.tick(NOW)
+    bench.links.on_dialled(Dialled("10.0.0.2", 6000, 1, ""), NOW)
     bench.connect(1, node=node, instance="1", dialled=True, **more)
 
 
@@ -184,7 +213,7 @@ def test_a_copied_node_id_is_given_up_once_it_is_proved(caplog: pytest.LogCaptur
     assert bench.folder.index.replica == before, "whether the folder is a copy, too, the next link shows"
     assert bench.manager.orders[1:] == [("drop", 1, "new-identity"), ("drop all", "new-identity")]
     assert any("another machine has the same identity" in line for line in caplog.messages)
-    bench.peers.tick(NOW._replace(mono_ms=NOW.mono_ms + 5_000))
+    bench.links.tick(NOW._replace(mono_ms=NOW.mono_ms + 5_000))
     assert bench.beacons
 
 
@@ -214,25 +243,152 @@ def test_of_two_nodes_with_one_replica_the_one_that_was_there_stays() -> None:
 def test_breaches_of_the_protocol_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     for link in range(20):
-        bench.peers.on_end(Link(link, "10.0.0.66").node, "protocol-error", "no JSON", NOW)
+        bench.links.on_end(Link(link, "10.0.0.66").node, "protocol-error", "no JSON", NOW)
     assert caplog.messages == ["closed the connection with 10.0.0.66: no JSON"]
 
 
 def test_a_node_that_is_heard_is_dialled() -> None:
     bench = Bench()
-    bench.peers.tick(NOW)
+    bench.links.tick(NOW)
     assert bench.beacons, "a node that starts announces itself"
-    bench.peers.on_beacon(Beacon(CAROL, "1", 6001, False, TAGS), "10.0.0.3", NOW)
+    bench.links.on_beacon(Beacon(CAROL, "1", 6001, False, TAGS), "10.0.0.3", NOW)
     later = NOW._replace(mono_ms=NOW.mono_ms + 5_000)
-    bench.peers.tick(later)
+    bench.links.tick(later)
     assert ("dial", "10.0.0.3", 6001) in bench.manager.orders
-    assert bench.peers.due_s() > NOW.mono_ms / 1000
+    assert bench.links.due_s() > NOW.mono_ms / 1000
 
 
 def test_a_peer_that_the_user_named_and_that_does_not_answer_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench((("10.0.0.9", 6000),))
-    bench.peers.tick(NOW)
+    bench.links.tick(NOW)
     assert bench.manager.orders == [("dial", "10.0.0.9", 6000)]
     for _ in range(2):
-        bench.peers.on_dialled(Dialled("10.0.0.9", 6000, None, "connection refused"), NOW)
+        bench.links.on_dialled(Dialled("10.0.0.9", 6000, None, "connection refused"), NOW)
     assert caplog.messages == ["cannot connect to 10.0.0.9:6000 yet (connection refused); trying again"]
+
+
+MUSIC = "music"
+BOTH = (FOLDER, MUSIC)
+
+
+def both(node: str = BOB) -> Hello:
+    """The HELLO of a peer with both folders."""
+    return hello(node).with_folders((FolderIndex(FOLDER, BOBS, 0), FolderIndex(MUSIC, "b2" * 8, 0)))
+
+
+def greet(bench: Bench, said: Hello, link: int = 1) -> Link:
+    made = Link(link, "10.0.0.2")
+    made.said = bench.said()
+    bench.links.on_hello(HelloReceived(made.node, said), NOW)
+    return made
+
+
+def test_one_link_serves_all_folders_that_both_share(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    assert bench.peers_of(FOLDER).links == {BOBS: bob}
+    assert bench.peers_of(MUSIC).links == {"b2" * 8: bob}
+    ups = [one for name in BOTH for one in bench.standins[name].engine.events]
+    assert [type(one) for one in ups] == [PeerUp, PeerUp]
+    assert ups[0].connection is ups[1].connection, "they have one window"  # type: ignore[union-attr]
+    assert caplog.messages[0].endswith("; both share default and music")
+    bench.links.on_end(bob.node, "bye", "", NOW)
+    assert not bench.peers_of(FOLDER).links
+    assert not bench.peers_of(MUSIC).links
+
+
+def test_a_folder_that_one_side_lacks_has_no_peer() -> None:
+    bench = Bench(names=BOTH)
+    greet(bench, hello(BOB, folder=MUSIC))
+    assert not bench.standins[FOLDER].engine.events
+    assert len(bench.peers_of(MUSIC).links) == 1
+
+
+def test_a_folder_of_the_peer_that_comes_and_goes() -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, hello(BOB))
+    bench.links.on_folders(bob.node, FolderList(both().folders, False))
+    assert len(bench.peers_of(MUSIC).links) == 1
+    assert bob.said_last() == FolderList(bench.folders.indexes, True), "the peer waits for the answer"
+    bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, False))
+    assert not bench.peers_of(MUSIC).links
+    assert [type(one) for one in bench.standins[MUSIC].engine.events] == [PeerUp, PeerDown]
+    assert len(bench.peers_of(FOLDER).links) == 1
+    assert not bench.manager.orders
+
+
+def test_a_folder_that_we_begin_to_share_waits_for_the_answer() -> None:
+    """What the peer says of it before its answer is about an earlier time, when we shared it, too."""
+    bench = Bench()
+    bob = greet(bench, both())
+    bench.add(MUSIC, 1)
+    bench.links.folders_changed(NOW)
+    assert bob.said_last() == FolderList(bench.folders.indexes, False)
+    assert not bench.peers_of(MUSIC).links
+    bench.links.on_folders(bob.node, FolderList(both().folders, True))
+    assert len(bench.peers_of(MUSIC).links) == 1
+    assert bench.manager.folders == 2
+
+
+def test_folders_that_changed_between_our_hello_and_the_end_of_the_greeting_are_told() -> None:
+    bench = Bench()
+    bob = Link(1, "10.0.0.2")
+    bob.said = bench.said()
+    bench.add(MUSIC, 1)
+    bench.links.on_hello(HelloReceived(bob.node, both()), NOW)
+    assert bob.said_last() == FolderList(bench.folders.indexes, False)
+    assert not bench.peers_of(MUSIC).links
+    assert len(bench.peers_of(FOLDER).links) == 1
+
+
+def test_the_last_common_folder_goes_and_the_link_with_it() -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, hello(BOB))
+    bench.links.on_folders(bob.node, FolderList((), False))
+    assert not bench.peers_of(FOLDER).links
+    assert bench.manager.orders == [("drop", 1, "no-common-folder")]
+
+
+def test_a_copy_that_comes_as_a_new_folder_ends_the_link() -> None:
+    """The next HELLO finds out whose the replica is."""
+    bench = Bench(names=BOTH)
+    bob = greet(bench, hello(BOB))
+    mine = bench.standins[MUSIC].index.replica
+    bench.links.on_folders(bob.node, FolderList((*hello(BOB).folders, FolderIndex(MUSIC, mine, 0)), False))
+    assert not bench.peers_of(MUSIC).links
+    assert bench.manager.orders == [("drop", 1, "new-folders")]
+
+
+def test_a_folder_that_we_share_no_longer_has_no_peers() -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    music = bench.folders.named(MUSIC)
+    assert music is not None
+    bench.links.forget(music, NOW)
+    bench.folders.remove(MUSIC)
+    bench.links.folders_changed(NOW)
+    assert not music.peers.links
+    assert bob.said_last() == FolderList(bench.folders.indexes, False)
+    assert len(bench.peers_of(FOLDER).links) == 1
+
+
+def test_one_copied_folder_of_two_takes_a_new_id_alone() -> None:
+    bench = Bench((("10.0.0.2", 6000),), names=BOTH)
+    before = {name: bench.standins[name].index.replica for name in BOTH}
+    bench.links.tick(NOW)
+    bench.links.on_dialled(Dialled("10.0.0.2", 6000, 1, ""), NOW)
+    greet(bench, hello(BOB, folder=MUSIC, replica=before[MUSIC]))
+    assert bench.standins[MUSIC].index.replica != before[MUSIC]
+    assert bench.standins[FOLDER].index.replica == before[FOLDER]
+
+
+def test_bytes_that_have_left_are_noted_once_and_concern_all_folders() -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    for name in BOTH:
+        bench.standins[name].engine.events.clear()
+    bench.links.on_sent(bob.node, 5, NOW)
+    assert [one for name in BOTH for one in bench.standins[name].engine.events] == [Drained(BOBS, 5)]
+    for folder in bench.folders:
+        folder.decide(NOW, False)
+    assert [bench.standins[name].engine.turns for name in BOTH] == [1, 1]

@@ -1,4 +1,4 @@
-"""The loop: what becomes of each piece of news, and what is said on which link."""
+"""The loop: what becomes of each piece of news, and what is said on which link. Two folders share the loop."""
 
 from __future__ import annotations
 
@@ -8,52 +8,40 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.core.events import Drained, Received, Tell, Ticked, Touched, Urgency
+from dir_sync.core import limits
+from dir_sync.core.events import PeerUp, Received, Tell, Ticked, Touched, Urgency
 from dir_sync.core.jobs import Applied
-from dir_sync.core.messages import Ping
+from dir_sync.core.messages import Chunks, Lacks, Piece
 from dir_sync.core.notes import Kept
-from dir_sync.daemon.inbox import Inbox
+from dir_sync.core.transfers.connection import Connection
+from dir_sync.daemon.folder import Attached, Detached, Folder, Folders
+from dir_sync.daemon.inbox import FolderPost, Inbox
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import Asked, Heard, Stop
+from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
-from tests.daemon.standins import Folder, Link, hello
+from tests.daemon.standins import FOLDER, NOW, Link, Manager, config, hello
+from tests.daemon.standins import Folder as Standin
 
 WORDS = Kept(b"words")
 FOREVER_S = 10**9
+MUSIC = "music"
 
 
-class Neighbours:
-    """All that a loop calls but the engine. `done`: what they were called for, in order."""
+class Room:
+    """One folder of the loop: a stand-in behind real peers. `done`: what it and its neighbours were called for, in order."""
 
-    def __init__(self) -> None:
-        self.done: list[Any] = []
+    def __init__(self, name: str, number: int, done: list[Any]) -> None:
+        self.standin = Standin(name, number)
+        self.done = done
         self.performed: list[list[object]] = []
-        self.folder = Folder()
-        self.inbox = Inbox()
-        self.known = Link(1, "10.0.0.2")
-        self.known.replica = "bb"
-
-    def run(self, *news: object) -> list[Any]:
-        """A loop deals with these in one turn, and ends in the next one."""
-        for one in news:
-            self.inbox.put(one)
-        peers = SimpleNamespace(
-            is_link=lambda node: node is self.known,
-            tick=lambda now: None,
-            due_s=lambda: FOREVER_S,
-            on_hello=lambda greeted, now: self.did("hello"),
-            on_end=lambda node, reason, text, now: self.did("end", reason),
-            on_stalled=lambda node, now: self.did("stalled"),
-            on_dialled=lambda dialled, now: self.did("dialled"),
-            on_beacon=lambda beacon, address, now: self.did("beacon", address),
-        )
+        self.peers = ConnectedPeers(config(folder_name=name), self.standin.share, cast(Any, Manager()), lambda: None)
         requests = SimpleNamespace(on_asked=lambda asked, now: self.did("asked"))
         performer = SimpleNamespace(
             perform=self.perform, finish=lambda: self.did("finish"), commit=lambda durable: self.did("commit", durable)
         )
-        chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: self.inbox.put(Stop()))
-        Loop(self.inbox, self.folder.share, *cast(Any, (peers, requests, performer, chores))).run(())
-        return self.done
+        chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: None)
+        self.folder = Folder(self.standin.share, self.peers, *cast(Any, (requests, performer, chores)))
 
     def did(self, *what: object) -> list[Any]:
         self.done.append(what if len(what) > 1 else what[0])
@@ -63,61 +51,184 @@ class Neighbours:
         self.done += effects
         self.performed.append(list(effects))
 
+    @property
+    def events(self) -> list[Any]:
+        return [one for one in self.standin.engine.events if not isinstance(one, PeerUp)]
+
+
+class Neighbours:
+    """All that a loop calls but its folders, of which there are two."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+        self.default, self.music = Room(FOLDER, 0, self.done), Room(MUSIC, 1, self.done)
+        self.folders = Folders([self.default.folder, self.music.folder])
+        self.inbox = Inbox()
+        self.known = Link(1, "10.0.0.2")
+        for room in (self.default, self.music):
+            room.peers.came(self.known.node, hello("bb"), "bb", True, Connection(1), NOW)
+
+    def run(self, *news: object) -> list[Any]:
+        """A loop deals with these in one turn, and ends in the next one."""
+        for one in news:
+            self.inbox.put(one)
+        links = SimpleNamespace(
+            tick=lambda now: self.inbox.put(Stop()),
+            due_s=lambda: FOREVER_S,
+            on_hello=lambda greeted, now: self.did("hello"),
+            on_end=lambda node, reason, text, now: self.did("end", reason),
+            on_stalled=lambda node, now: self.did("stalled"),
+            on_dialled=lambda dialled, now: self.did("dialled"),
+            on_beacon=lambda beacon, address, now: self.did("beacon", address),
+            on_sent=lambda node, size, now: self.did("sent", size),
+            concern=lambda node: self.did("concern"),
+            forget=lambda folder, now: self.did("forget", folder.name),
+            folders_changed=lambda now: self.did("changed", sorted(self.inbox.numbers)),
+        )
+        Loop(self.inbox, self.folders, cast(Any, links)).run()
+        return self.done
+
+    def did(self, *what: object) -> None:
+        self.done.append(what if len(what) > 1 else what[0])
+
+    def tell(self, folder: str, *news: object) -> None:
+        post = FolderPost(self.inbox, folder)
+        for one in news:
+            post.put(one)
+
 
 def test_what_was_said_before_a_new_link_is_not_said_on_it() -> None:
     """All in one turn: words for a peer, the peer, which has connected anew, and more words."""
     around = Neighbours()
-    around.folder.engine.gives = [Tell(WORDS)]
-    done = around.run(Ticked(), HelloReceived(Link(2, "10.0.0.2").node, hello("bb")), Ticked())
-    assert done == [Tell(WORDS), "hello", Tell(WORDS), "finish"]
+    around.default.standin.engine.gives = [Tell(WORDS)]
+    around.tell(FOLDER, Ticked())
+    around.inbox.put(HelloReceived(Link(2, "10.0.0.2").node, hello("bb")))
+    around.tell(FOLDER, Ticked())
+    done = around.run()
+    assert done.count(Tell(WORDS)) == 2
+    first = around.default.performed
+    assert all(effects.count(Tell(WORDS)) <= 2 for effects in first)
+    assert "hello" in done
 
 
-def test_news_of_links_go_to_the_peers() -> None:
+def test_news_of_links_go_to_the_links() -> None:
     node = Link(2, "10.0.0.3").node
     news = (
         Stalled(node),
+        BytesSent(node, 5),
         Dialled("10.0.0.3", 6000, None, "refused"),
         Heard(cast(Any, None), "10.0.0.3"),
-        Asked({"command": "status"}),
         LinkClosed(node, "bye", ""),
     )
-    assert sorted(map(str, Neighbours().run(*news))) == sorted(
-        map(str, ["stalled", "dialled", ("beacon", "10.0.0.3"), "asked", ("end", "bye"), "finish"])
-    )
+    expected = ["stalled", ("sent", 5), "dialled", ("beacon", "10.0.0.3"), ("end", "bye"), "finish", "finish"]
+    assert sorted(map(str, Neighbours().run(*news))) == sorted(map(str, expected))
 
 
-@pytest.mark.parametrize("is_known", [True, False])
-def test_only_the_link_of_a_peer_speaks_to_the_engine(is_known: bool) -> None:
+def test_a_message_goes_to_the_folder_that_it_names() -> None:
     around = Neighbours()
-    node = (around.known if is_known else Link(2, "10.0.0.2")).node
-    around.run(MessageReceived(node, Ping(1), 10), BytesSent(node, 5))
-    said = [Received("bb", Ping(1)), Drained("bb", 5)]
-    assert around.folder.engine.events == (said if is_known else [])
+    said = [Lacks(name, 1, 0, 0, 0) for name in (FOLDER, MUSIC, "unknown")]
+    around.run(*(MessageReceived(around.known.node, one, 10) for one in said))
+    assert around.default.events == [Received("bb", said[0])]
+    assert around.music.events == [Received("bb", said[1])]
 
 
-def test_what_the_watcher_tells_comes_in_lists() -> None:
+def test_only_the_link_of_a_peer_speaks_to_a_folder() -> None:
+    around = Neighbours()
+    around.run(MessageReceived(Link(2, "10.0.0.2").node, Lacks(FOLDER, 1, 0, 0, 0), 10))
+    assert not around.default.events
+
+
+def test_contents_go_to_the_folder_that_has_asked_for_them() -> None:
+    around = Neighbours()
+    of = [Piece(number << limits.FOLDER_ID_SHIFT | 7, 0, b"x") for number in (0, 1, 5)]
+    around.run(MessageReceived(around.known.node, Chunks(tuple(of)), 10))
+    assert around.default.events == [Received("bb", Chunks((of[0],)))]
+    assert around.music.events == [Received("bb", Chunks((of[1],)))]
+    assert "concern" in around.done, "there is room in the window, which is one for both"
+
+
+def test_what_a_watcher_tells_comes_in_lists_to_its_folder() -> None:
     around = Neighbours()
     touched = [Touched(b"a", Urgency.NOW), Touched(b"b", Urgency.NOW)]
-    around.run(touched)
-    assert around.folder.engine.events == touched
+    around.tell(MUSIC, touched)
+    around.run()
+    assert around.music.events == touched
+    assert not around.default.events
+
+
+def test_a_folder_to_which_nothing_happened_takes_no_part_in_the_turn() -> None:
+    around = Neighbours()
+    around.tell(MUSIC, Ticked())
+    around.run()
+    assert (around.default.standin.engine.turns, around.music.standin.engine.turns) == (0, 1)
+
+
+def test_a_folder_whose_time_has_come_takes_part_in_the_turn() -> None:
+    around = Neighbours()
+    around.default.standin.engine.deadline = 0
+    around.tell(MUSIC, Ticked())
+    around.run()
+    assert around.default.standin.engine.turns == 1
+
+
+def test_a_question_goes_to_its_folder_and_one_about_a_folder_that_is_gone_is_answered() -> None:
+    around = Neighbours()
+    gone = Asked({"command": "status"})
+    around.tell(FOLDER, Asked({"command": "status"}))
+    around.tell("gone", gone)
+    assert "asked" in around.run()
+    assert "does not share" in gone.reply.get_nowait()["error"]
 
 
 @pytest.mark.parametrize("is_dirty", [True, False])
 def test_what_is_on_the_disk_is_noted_at_the_end_of_its_turn(is_dirty: bool) -> None:
     """Also if no effect asks for a commit."""
     around = Neighbours()
+    for room in (around.default, around.music):
+        room.standin.index.commit()
     if is_dirty:
-        around.folder.index.note("something", 1)
-    else:
-        around.folder.index.commit()
-    done = around.run(Applied(()))
-    assert done == ([("commit", False)] if is_dirty else []) + ["finish"]
+        around.default.standin.index.note("something", 1)
+    around.tell(FOLDER, Applied(()))
+    done = around.run()
+    assert done == ([("commit", False)] if is_dirty else []) + ["finish", "finish"]
 
 
 def test_a_turn_is_over_after_some_news() -> None:
     around = Neighbours()
-    around.folder.engine.gives = [Tell(WORDS)]
-    around.run(*[Ticked()] * 300)
-    turns = around.performed
-    assert len(turns) >= 3
+    around.default.standin.engine.gives = [Tell(WORDS)]
+    around.tell(FOLDER, *[Ticked()] * 300)
+    around.run()
+    turns = around.default.performed
     assert max(map(len, turns)) <= 128
+
+
+def test_folders_come_and_go() -> None:
+    around = Neighbours()
+    more = Room("more", 2, around.done)
+    came, went = Attached(more.folder), Detached(MUSIC)
+    around.run(came, went)
+    assert came.done.is_set()
+    assert went.done.is_set()
+    assert ("changed", [FOLDER, "more", MUSIC]) in around.done
+    assert around.done.index(("forget", MUSIC)) < around.done.index(("changed", [FOLDER, "more"]))
+    assert around.done.count("finish") == 3, "music at once, the others at the end"
+
+
+def test_a_disk_that_fails_below_the_index_ends_its_folder_alone() -> None:
+    import sqlite3
+
+    around = Neighbours()
+    full = sqlite3.OperationalError("disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+    ended: list[object] = []
+    around.default.folder.end = ended.append
+
+    def fail(*_: object) -> list[Any]:
+        raise full
+
+    around.default.standin.engine.handle = fail  # type: ignore[method-assign]
+    around.tell(FOLDER, Ticked(), Ticked())
+    around.tell(MUSIC, Ticked())
+    around.run()
+    assert ended == [full], "once"
+    assert around.music.events == [Ticked()]

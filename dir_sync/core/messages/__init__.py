@@ -3,7 +3,7 @@
 Each message is defined in one class: its fields, its name on the wire, the states in which it may be sent, its
 handler, its JSON form in both directions, and its attachment. The classes are grouped by topic:
 
-    link        HELLO, MEMBERS, PING, PONG, CLOSE         what concerns the connection itself
+    link        HELLO, FOLDERS, MEMBERS, PING, PONG, CLOSE         what concerns the connection itself
     state       STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS  what a node has, and what it has heard
     update      MODIFICATION_UPDATE                       what has changed
     transfer    PULL, REFUSE, DELTA_REQUEST, ...          contents
@@ -33,6 +33,7 @@ from dir_sync.core.messages.link import (
     PROTOCOL,
     Close,
     FolderIndex,
+    Folders,
     Hello,
     MemberRow,
     Members,
@@ -73,6 +74,7 @@ __all__ = [
     "DeltaOffer",
     "DeltaRequest",
     "FolderIndex",
+    "Folders",
     "Have",
     "HaveRequest",
     "Held",
@@ -128,6 +130,7 @@ JsonMessage = (
     | Decision
     | Settle
     | Lacks
+    | Folders
     | Members
     | Ping
     | Pong

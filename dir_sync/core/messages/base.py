@@ -34,7 +34,7 @@ class Taker(Enum):
     `core.messages.handlers`."""
 
     CONNECTION = "node.Node"
-    LINKS = "daemon.links.ConnectedPeers"
+    LINKS = "daemon.links.Neighbours"
     ENGINE = "engine.router.MessageRouter"
 
 

@@ -1,4 +1,4 @@
-"""Messages about the connection itself: HELLO, MEMBERS, PING, PONG, CLOSE.
+"""Messages about the connection itself: HELLO, FOLDERS, MEMBERS, PING, PONG, CLOSE.
 
 May import of this package: base, checks. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -22,7 +22,18 @@ from dir_sync.core.messages.checks import (
 from dir_sync.core.model import PeerError
 from dir_sync.core.wire import Buffer, LocalError
 
-__all__ = ["PROTOCOL", "Close", "FolderIndex", "Hello", "MemberRow", "Members", "Ping", "Pong", "ProtocolVersion"]
+__all__ = [
+    "PROTOCOL",
+    "Close",
+    "FolderIndex",
+    "Folders",
+    "Hello",
+    "MemberRow",
+    "Members",
+    "Ping",
+    "Pong",
+    "ProtocolVersion",
+]
 
 PROTOCOL: Final = 2
 
@@ -73,7 +84,7 @@ class Hello(BaseMessage):
             "name": self.name,
             "instance": self.instance,
             "port": self.port,
-            "folders": [list(folder) for folder in bounded(self.folders, 0, limits.FOLDERS_MAX)],
+            "folders": _rows_of(self.folders),
         }
 
     @classmethod
@@ -81,28 +92,18 @@ class Hello(BaseMessage):
         protocol = checked_int(fields.get("protocol"), "protocol", 0, limits.SEQUENCE_MAX)
         if protocol != PROTOCOL:
             raise ProtocolVersion(protocol)
-        folders = []
-        names, replicas = set[str](), set[str]()
-        for row in checked_array(fields.get("folders"), "folders", 0, limits.FOLDERS_MAX):
-            name, replica, sequence = checked_array(row, "folder", 3, 3)
-            folder = FolderIndex(
-                checked_name(name, "folder"),
-                checked_id(replica, "replica"),
-                checked_int(sequence, "sequence", 0, limits.SEQUENCE_MAX),
-            )
-            if folder.name in names or folder.replica in replicas:
-                raise PeerError("a folder that comes twice")
-            names.add(folder.name)
-            replicas.add(folder.replica)
-            folders.append(folder)
         return cls(
             protocol,
             checked_id(fields.get("node"), "node"),
             checked_name(fields.get("name"), "name"),
             checked_id(fields.get("instance"), "instance"),
             checked_int(fields.get("port"), "port", 0, 65535),
-            tuple(folders),
+            _folders_of(fields),
         )
+
+    def with_folders(self, folders: tuple[FolderIndex, ...]) -> Hello:
+        """The same node with other folders."""
+        return Hello(self.protocol, self.node, self.name, self.instance, self.port, folders)
 
     def encode(self) -> list[Buffer]:
         # Not super(): the decorator makes a new class, which super() would not find.
@@ -110,6 +111,29 @@ class Hello(BaseMessage):
         if len(frame) - 8 > limits.HELLO_FRAME_BYTES_MAX:
             raise LocalError(f"a HELLO of {len(frame)} bytes")
         return [frame]
+
+
+@frozen
+class Folders(BaseMessage):
+    """The folders that the sender shares from now on, in place of those of its HELLO. `answer`: it answers such a message of
+    the other side, which may then say something about a new folder."""
+
+    TYPE: ClassVar[str] = "FOLDERS"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
+    HANDLER: ClassVar[Handler] = Handler(Taker.LINKS, "on_folders")
+
+    folders: tuple[FolderIndex, ...]
+    answer: bool
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": self.TYPE, "folders": _rows_of(self.folders), "answer": self.answer}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        answer = fields.get("answer")
+        if not isinstance(answer, bool):
+            raise PeerError("answer is missing or wrong")
+        return cls(_folders_of(fields), answer)
 
 
 class MemberRow(NamedTuple):
@@ -197,6 +221,29 @@ class Close(BaseMessage):
     def from_wire(cls, fields: dict[str, Any]) -> Self:
         reason = checked_name(fields.get("reason"), "reason")
         return cls(reason, checked_text(fields.get("text"), "text", 0, limits.TEXT_CHARS_MAX))
+
+
+def _rows_of(folders: tuple[FolderIndex, ...]) -> list[list[Any]]:
+    return [list(folder) for folder in bounded(folders, 0, limits.FOLDERS_MAX)]
+
+
+def _folders_of(fields: dict[str, Any]) -> tuple[FolderIndex, ...]:
+    """No name and no replica comes twice. Raises PeerError."""
+    folders = []
+    names, replicas = set[str](), set[str]()
+    for row in checked_array(fields.get("folders"), "folders", 0, limits.FOLDERS_MAX):
+        name, replica, sequence = checked_array(row, "folder", 3, 3)
+        folder = FolderIndex(
+            checked_name(name, "folder"),
+            checked_id(replica, "replica"),
+            checked_int(sequence, "sequence", 0, limits.SEQUENCE_MAX),
+        )
+        if folder.name in names or folder.replica in replicas:
+            raise PeerError("a folder that comes twice")
+        names.add(folder.name)
+        replicas.add(folder.replica)
+        folders.append(folder)
+    return tuple(folders)
 
 
 def _token_of(fields: dict[str, Any]) -> int:

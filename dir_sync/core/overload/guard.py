@@ -14,6 +14,7 @@ from dir_sync.core.backoff import backoff
 from dir_sync.core.messages import (
     Acknowledge,
     Decision,
+    Folders,
     HaveRequest,
     HistoryRequest,
     Lacks,
@@ -47,6 +48,7 @@ ALLOWED: dict[object, Allowance] = {
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker with a decision
     BrakeNews: Allowance(200, 5, "news of held changes"),
+    Folders: Allowance(100, 1, "changes of what it shares"),
     "ping": Allowance(200, 20, "pings"),
     "unknown": Allowance(2_000, 100, "messages without a meaning"),
     "search": Allowance(10, 0.1, "signatures that lead to no delta"),  # seconds of CPU time

@@ -117,6 +117,10 @@ class AddressBook:
                 self._forget(next(name for name in self.met if not self._links.is_live(name)))
         return target
 
+    def targets(self) -> list[DialTarget]:
+        """All of them."""
+        return [*self.strangers.values(), *self.met.values(), *self.fixed]
+
     def targets_of(self, node: str) -> list[DialTarget]:
         targets = [target for target in self.fixed if target.node == node]
         return targets + [book[node] for book in (self.met, self.strangers) if node in book]

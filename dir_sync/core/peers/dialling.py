@@ -109,6 +109,14 @@ class Dialling:
             target.due = None
             target.no_dial_before_ms = NEVER_MS
 
+    def welcome_all(self, now_ms: int) -> None:
+        """Nodes that had nothing in common with this one may have something now."""
+        for target in self._book.targets():
+            if target.no_dial_before_ms >= NEVER_MS:
+                target.no_dial_before_ms = now_ms
+                target.step = 0
+                self.dial_soon(target, now_ms)
+
     def sweep(self, now_ms: int) -> None:
         """Called at each beat: keep fixed peers scheduled, and forget old entries."""
         for target in self._book.fixed:

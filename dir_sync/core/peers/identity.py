@@ -35,8 +35,10 @@ class NewIdentity(NamedTuple):
 
 
 class NewReplica(NamedTuple):
-    """Another node is proved to have our replica of the folder (a copy of it): take a new replica id, close all links
-    with `new-replica`, and call the roster's `has_replica`."""
+    """Another node is proved to have these replicas of ours (a copy of a folder): take new ids for them, close all links
+    with `new-replica`, and call the roster's `has_replicas`."""
+
+    replicas: tuple[str, ...]
 
 
 class Identity:
@@ -93,13 +95,15 @@ class Proofs:
         self.node = Identity(instance)
         self.replica = Identity(instance)
 
-    def link_ended(self, node: str, reason: str, is_young: bool, now_ms: int) -> list[NewIdentity | NewReplica]:
+    def link_ended(
+        self, node: str, reason: str, is_young: bool, now_ms: int, replicas: tuple[str, ...]
+    ) -> list[NewIdentity | NewReplica]:
         """Our only link with that node ended. If it was refused as a duplicate, another node has a link there with our
-        id or our replica."""
+        id or one of our replicas. `replicas`: all of ours, because the refusal does not say which one."""
         proved: list[NewIdentity | NewReplica] = []
         for one, word, action in (
             (self.node, "duplicate", NewIdentity()),
-            (self.replica, "duplicate-replica", NewReplica()),
+            (self.replica, "duplicate-replica", NewReplica(replicas)),
         ):
             if reason != word or not is_young:
                 one.was_welcome(node)

@@ -16,7 +16,7 @@ class Link(NamedTuple):
     is_ours: bool  # dialled by us
     since_ms: int
     is_known: bool = False  # a peer that was connected before, or that the user named
-    replica: str = ""  # the peer's replica of our folder
+    replicas: tuple[str, ...] = ()  # of the peer: of the folders that both share
 
 
 class Links:
@@ -41,7 +41,7 @@ class Links:
         return None if node is None else self._ids.get(node)
 
     def holder_of(self, replica: str) -> int | None:
-        """The link with a node that has this replica of our folder; None if there is none."""
+        """The link with a node that has this replica; None if there is none."""
         return self._holders.get(replica)
 
     def is_live(self, node: str | None) -> bool:
@@ -82,13 +82,14 @@ class Links:
             self.remove(older)
         self._links[link_id] = link
         self._ids[link.node] = link_id
-        if link.replica:
-            self._holders[link.replica] = link_id
+        for replica in link.replicas:
+            self._holders[replica] = link_id
 
     def remove(self, link_id: int) -> Link | None:
         """Remove and return a link; None if it was replaced before, or never sent HELLO."""
         link = self._links.pop(link_id, None)
         if link is not None:
             del self._ids[link.node]
-            self._holders.pop(link.replica, None)
+            for replica in link.replicas:
+                self._holders.pop(replica, None)
         return link

@@ -12,7 +12,7 @@ do no harm. Link numbers are never reused. `next_deadline` may change with every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
@@ -73,7 +73,7 @@ _OVERLOAD = Refuse("overload")
 
 class Roster:
     """The neighbours of one node. `fixed`: (host, port) of peers to dial without a beacon. `folders`: the tags in our
-    own beacons; nodes whose beacons have none of them are ignored. `replica`: the id of our replica of the folder.
+    own beacons; nodes whose beacons have none of them are ignored. `replicas`: the ids of our replicas of the folders.
 
     It has more fields than a class should have: identity, links, beacons and time meet here, as each HELLO needs them."""
 
@@ -85,10 +85,10 @@ class Roster:
         now_ms: int,
         fixed: Sequence[tuple[str, int]] = (),
         folders: Sequence[str] | None = None,
-        replica: str = "",
+        replicas: Collection[str] = (),
     ) -> None:
         self._node = node
-        self._replica = replica
+        self._replicas = tuple(replicas)
         self._instance = instance
         self._folders = None if folders is None else frozenset(folders)
         self._now_ms = now_ms  # of the last call
@@ -126,10 +126,10 @@ class Roster:
         advertised_port: int,
         now_ms: int,
         is_known: bool = False,
-        replica: str = "",
+        replicas: tuple[str, ...] = (),
     ) -> Verdict:
         """A link sent HELLO. `address`: the peer's end. `advertised_port`: the `port` of its HELLO. `is_known`: it was
-        a peer before, or the user named it. `replica`: the peer's replica of our folder; "": none."""
+        a peer before, or the user named it. `replicas`: those of the peer, of the folders that both share."""
         self._now_ms = now_ms
         target: DialTarget | None = None
         spot = (address, advertised_port) if advertised_port else None
@@ -138,9 +138,10 @@ class Roster:
 
         if node == self._node:
             return self._met_ourselves(instance, target, spot, now_ms)
-        if replica and replica == self._replica:
-            return self._met_copy(self._proofs.replica, NewReplica(), node, instance, target, spot, now_ms)
-        verdict = self._judge(node, instance, replica, address, dialled_by_us, is_known, now_ms)
+        copied = tuple(replica for replica in replicas if replica in self._replicas)
+        if copied:
+            return self._met_copy(self._proofs.replica, NewReplica(copied), node, instance, target, spot, now_ms)
+        verdict = self._judge(node, instance, replicas, address, dialled_by_us, is_known, now_ms)
         if verdict == _OVERLOAD:
             if target is not None:
                 self._dialling.bar(target, now_ms)
@@ -148,7 +149,7 @@ class Roster:
         if isinstance(verdict, Accept):
             if verdict.closing is not None and verdict.reason == "overload":
                 self.closed(verdict.closing, now_ms, verdict.reason)
-            self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms, is_known, replica))
+            self._links.add(link_id, Link(node, instance, address, dialled_by_us, now_ms, is_known, replicas))
         elif verdict.keeping is not None and self._links[verdict.keeping].instance != instance:
             return verdict  # what it claims is not believed before the older link was asked
         self._learn(node, instance, spot, target, now_ms)
@@ -176,7 +177,9 @@ class Roster:
             else:
                 self._dialling.retry(target, now_ms)
         self._given_up.discard(link_id)
-        self._proved += self._proofs.link_ended(link.node, reason, now_ms - link.since_ms < STABLE_LINK_MS, now_ms)
+        self._proved += self._proofs.link_ended(
+            link.node, reason, now_ms - link.since_ms < STABLE_LINK_MS, now_ms, self._replicas
+        )
 
     def stalled(self, link_id: int, now_ms: int, is_doubted: bool = False) -> bool:
         """The peer acknowledges nothing on this link. True if the caller should end it at once: the peer was heard at
@@ -201,10 +204,30 @@ class Roster:
         self._node = self._dialling.node = node
         self._beacons.beat_at_once(now_ms)
 
-    def has_replica(self, replica: str, now_ms: int) -> None:
-        """The folder has this replica id from now on. The existing links have the old one: the caller closes them."""
+    def has_replicas(self, replicas: Collection[str], now_ms: int) -> None:
+        """The folders have these replica ids from now on. If one has a new id, the existing links have the old one: the
+        caller closes them."""
         self._now_ms = now_ms
-        self._replica = replica
+        self._replicas = tuple(replicas)
+
+    def shares(self, folders: Sequence[str] | None, now_ms: int) -> None:
+        """This node shares folders with these tags from now on: whoever had none in common may have one now."""
+        self._now_ms = now_ms
+        self._folders = None if folders is None else frozenset(folders)
+        self._dialling.welcome_all(now_ms)
+        self._beacons.beat_at_once(now_ms)
+
+    def share_on(self, link_id: int, replicas: tuple[str, ...]) -> bool:
+        """Both sides of that link share folders with these replicas of the peer from now on. False, and nothing is changed,
+        if one of them is ours or that of another peer: then the link has to end, and its next HELLO decides."""
+        link = self._links.get(link_id)
+        if link is None:
+            return False
+        for replica in replicas:
+            if replica in self._replicas or self._links.holder_of(replica) not in (None, link_id):
+                return False
+        self._links.add(link_id, link._replace(replicas=replicas))
+        return True
 
     def tick(self, now_ms: int) -> list[Action]:
         """The actions to perform now. Call it when `next_deadline` is due; other calls do no harm."""
@@ -281,7 +304,7 @@ class Roster:
         spot: Address | None,
         now_ms: int,
     ) -> Refuse:
-        """A HELLO arrived with our node id or our replica id. `target`: the target that we dialled."""
+        """A HELLO arrived with our node id or replicas of ours. `target`: the target that we dialled."""
         reason = "new-identity" if isinstance(action, NewIdentity) else "new-replica"
         if proofs.met_clash(instance, target is not None, now_ms):
             verdict = Refuse(reason, actions=(action,))
@@ -308,15 +331,23 @@ class Roster:
         self._dialling.dial_soon(target, now_ms, at_once=True)
 
     def _judge(
-        self, node: str, instance: str, replica: str, address: str, is_ours: bool, is_known: bool, now_ms: int
+        self,
+        node: str,
+        instance: str,
+        replicas: tuple[str, ...],
+        address: str,
+        is_ours: bool,
+        is_known: bool,
+        now_ms: int,
     ) -> Verdict:
         """One link per pair of nodes, and per replica. Both ends decide by the same facts except the times; where these
         differ both links may end, and the back-off brings the next one. Another instance of a connected node is either
         a restart or an impostor: the older link gets a PING, and if it is dead the next dial succeeds. The same applies
         to a node with the replica of another connected node: one of them is a copy, or the folder was moved."""
-        holder = self._links.holder_of(replica)
-        if holder is not None and self._links[holder].node != node:
-            return Refuse("duplicate-replica", keeping=holder)
+        for replica in replicas:
+            holder = self._links.holder_of(replica)
+            if holder is not None and self._links[holder].node != node:
+                return Refuse("duplicate-replica", keeping=holder)
         old_id = self._links.id_of(node)
         if old_id is None:
             has_place, giving_way = self._links.giving_way(address, is_known)

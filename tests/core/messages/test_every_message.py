@@ -21,7 +21,7 @@ from dir_sync.core.messages import (
     handlers,
 )
 from dir_sync.core.model import PeerError
-from dir_sync.daemon.links import ConnectedPeers
+from dir_sync.daemon.links import Neighbours
 from dir_sync.engine.router import MessageRouter
 from dir_sync.node import Node
 from tests import strategies
@@ -59,7 +59,7 @@ def test_every_message_is_defined_in_its_class_and_has_an_example() -> None:
     assert set(SAID_IN) == set(HANDLERS) == {*kinds, Chunks}
 
 
-TAKERS = {Taker.CONNECTION: Node, Taker.LINKS: ConnectedPeers, Taker.ENGINE: MessageRouter}
+TAKERS = {Taker.CONNECTION: Node, Taker.LINKS: Neighbours, Taker.ENGINE: MessageRouter}
 
 
 def test_every_message_has_a_handler_that_takes_it() -> None:

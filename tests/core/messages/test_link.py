@@ -1,4 +1,4 @@
-"""HELLO, MEMBERS, PING, PONG, CLOSE."""
+"""HELLO, FOLDERS, MEMBERS, PING, PONG, CLOSE."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dir_sync.core.messages import (
     PROTOCOL,
     Close,
     FolderIndex,
+    Folders,
     Hello,
     LocalError,
     MemberRow,
@@ -41,6 +42,10 @@ EXAMPLES: Examples = [
         Hello(2, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
     ),
     (
+        {"type": "FOLDERS", "folders": [["docs", "cd", 12]], "answer": True},
+        Folders((FolderIndex("docs", "cd", 12),), True),
+    ),
+    (
         {"type": "MEMBERS", "members": [["ab" * 16, "nas", "rw", 5, ""], ["cd" * 16, "tv", "ro", 0, "ab" * 16]]},
         Members((MemberRow("ab" * 16, "nas", "rw", 5, ""), MemberRow("cd" * 16, "tv", "ro", 0, "ab" * 16))),
     ),
@@ -57,6 +62,10 @@ FIELDS: Fields = [
     ("HELLO", ("folders", 0, 0), "name"),
     ("HELLO", ("folders", 0, 1), "id"),
     ("HELLO", ("folders", 0, 2), "sequence"),
+    ("FOLDERS", ("folders", 0, 0), "name"),
+    ("FOLDERS", ("folders", 0, 1), "id"),
+    ("FOLDERS", ("folders", 0, 2), "sequence"),
+    ("FOLDERS", ("answer",), "boolean"),
     ("MEMBERS", ("members", 0, 1), "name"),
     ("PING", ("token",), "sequence"),
     ("PONG", ("token",), "sequence"),
@@ -67,6 +76,8 @@ FIELDS: Fields = [
 ARRAYS: Arrays = [
     ("HELLO", ("folders", 0), 3, 3),
     ("HELLO", ("folders",), 0, 64),
+    ("FOLDERS", ("folders", 0), 3, 3),
+    ("FOLDERS", ("folders",), 0, 64),
     ("MEMBERS", ("members", 0), 5, 5),
     ("MEMBERS", ("members",), 0, 1024),
 ]

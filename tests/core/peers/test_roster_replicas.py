@@ -19,7 +19,7 @@ class Mean:
 
 
 def started(instance: str = "50") -> Roster:
-    mine = Roster(ME, instance, Mean(), 0, replica=MINE)
+    mine = Roster(ME, instance, Mean(), 0, replicas=(MINE,))
     mine.tick(0)
     return mine
 
@@ -27,7 +27,7 @@ def started(instance: str = "50") -> Roster:
 def greet(
     mine: Roster, link: int, node: str, replica: str, at_ms: int, instance: str = "40", dialled: bool = False
 ) -> Verdict:
-    return mine.hello(link, node, instance, dialled, HOST, PORT, at_ms, replica=replica)
+    return mine.hello(link, node, instance, dialled, HOST, PORT, at_ms, replicas=(replica,) if replica else ())
 
 
 def test_a_hello_with_our_replica_is_looked_into_and_proves_nothing_itself() -> None:
@@ -35,8 +35,8 @@ def test_a_hello_with_our_replica_is_looked_into_and_proves_nothing_itself() -> 
     assert greet(mine, 1, BOB, MINE, 0) == Refuse("new-replica")
     assert mine.tick(0) == [Dial(HOST, PORT)], "whoever lives there answers a fresh connection"
     mine.dialled(HOST, PORT, 2, 1)
-    assert greet(mine, 2, BOB, MINE, 2, dialled=True) == Refuse("new-replica", actions=(NewReplica(),))
-    mine.has_replica("c3" * 8, 10)
+    assert greet(mine, 2, BOB, MINE, 2, dialled=True) == Refuse("new-replica", actions=(NewReplica((MINE,)),))
+    mine.has_replicas(("c3" * 8,), 10)
     assert greet(mine, 3, BOB, MINE, 20) == Accept(), "the id is the other node's now"
 
 
@@ -51,7 +51,7 @@ def test_whoever_has_the_smaller_instance_gives_way_only_if_the_other_does_not()
         mine.dialled(*found[0], link + 1, at_ms)
         verdicts.append(greet(mine, link + 1, BOB, MINE, at_ms, dialled=True))
     assert verdicts[:-1] == [Refuse("new-replica")] * (PROOFS_MAX - 1)
-    assert verdicts[-1] == Refuse("new-replica", actions=(NewReplica(),))
+    assert verdicts[-1] == Refuse("new-replica", actions=(NewReplica((MINE,)),))
 
 
 def test_a_new_replica_id_is_taken_once_an_hour_and_the_node_id_stays() -> None:
@@ -69,7 +69,7 @@ def test_a_new_replica_id_is_taken_once_an_hour_and_the_node_id_stays() -> None:
                 assert isinstance(verdict, Refuse)
                 if verdict.actions:
                     taken, replica = taken + 1, f"{link:016x}"
-                    mine.has_replica(replica, at_ms)
+                    mine.has_replicas((replica,), at_ms)
                 mine.closed(link + 1, at_ms, "new-replica")
     assert taken == 1
     assert greet(mine, link + 5, ME, BOBS, EVERY_MS) == Refuse("new-identity"), "whoever says our node id clashes, too"
@@ -102,7 +102,9 @@ def test_a_replica_moves_with_the_newer_of_two_links() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "action"), [("duplicate", NewIdentity()), ("duplicate-replica", NewReplica())], ids=["node", "replica"]
+    ("reason", "action"),
+    [("duplicate", NewIdentity()), ("duplicate-replica", NewReplica((MINE,)))],
+    ids=["node", "replica"],
 )
 def test_refusals_prove_that_the_place_is_taken(reason: str, action: NewIdentity | NewReplica) -> None:
     """Somebody has a link with our peer, and the peer refuses us for it: the word says which of the ids is meant."""

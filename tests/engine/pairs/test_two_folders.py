@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.events import Drained, PeerUp, Received, Touched, Urgency
+from dir_sync.core.events import Drained, PeerDown, PeerUp, Received, Touched, Urgency
 from dir_sync.core.messages import PROTOCOL, Chunks, FolderIndex, Hello, Message, Pull
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.transfer import folder_of
@@ -60,22 +60,26 @@ class TwoFolders:
     def run(self) -> None:
         quiet = 0
         while quiet < 100:
-            busy = False
-            for mine, other in ((self.here, self.there), (self.there, self.here)):
-                for one in mine.folders:
-                    busy |= one.turn()
-                for one in mine.folders:
-                    peer = other.folder(one.folder)
-                    for send in one.sends:
-                        busy = True
-                        self.note(mine, one, send.message)
-                        other.deliver(send.message, one.index.replica)
-                        if isinstance(send.message, Chunks):  # the folder that it came for has a peer of its own
-                            assert all(folder_of(piece.key) == peer.number for piece in send.message.pieces)
-                        one.inbox.append(Drained(peer.index.replica, send.size))
-                    one.sends.clear()
-            quiet = 0 if busy else quiet + 1
-            self.clock.ms += 10
+            quiet = 0 if self.step() else quiet + 1
+
+    def step(self) -> bool:
+        """One turn of each folder, and what they send. False: nothing happened."""
+        busy = False
+        for mine, other in ((self.here, self.there), (self.there, self.here)):
+            for one in mine.folders:
+                busy |= one.turn()
+            for one in mine.folders:
+                peer = other.folder(one.folder)
+                for send in one.sends:
+                    busy = True
+                    self.note(mine, one, send.message)
+                    other.deliver(send.message, one.index.replica)
+                    if isinstance(send.message, Chunks):  # the folder that it came for has a peer of its own
+                        assert all(folder_of(piece.key) == peer.number for piece in send.message.pieces)
+                    one.inbox.append(Drained(peer.index.replica, send.size))
+                one.sends.clear()
+        self.clock.ms += 10
+        return busy
 
     def note(self, mine: Side, folder: OneNode, message: Message) -> None:
         if mine is self.there and isinstance(message, Pull):
@@ -143,3 +147,23 @@ def test_the_outbox_is_one_for_both(both: TwoFolders) -> None:
     sizes = [sum(send.size for send in one.sends) for one in (docs, music)]
     assert min(sizes) > 0
     assert both.here.connection.queued == sum(sizes)
+
+
+def test_a_folder_that_ends_gives_back_its_share_of_the_connection(both: TwoFolders) -> None:
+    """Its pulls are under way, and the connection lives on for the other folder."""
+    for name in NAMES:
+        for mine, other in ((both.here, both.there), (both.there, both.here)):
+            peer = other.folder(name).index.replica
+            mine.folder(name).inbox.append(PeerUp(peer, other.hello(), connection=mine.connection))
+    here, there = both.here.connection, both.there.connection
+    for _ in range(200):
+        if here.pulls and set(map(folder_of, there.window.unanswered())) == {0, 1}:
+            break
+        both.step()
+    assert here.pulls, "in the middle of it"
+    for mine, other in ((both.here, both.there), (both.there, both.here)):
+        mine.folder(NAMES[0]).inbox.append(PeerDown(other.folder(NAMES[0]).index.replica, "bye"))
+    both.run()
+    assert contents(both.here.folder(NAMES[1])) == contents(both.there.folder(NAMES[1]))
+    assert (here.unread, here.pulls, there.window.bytes, len(there.window)) == (0, 0, 0, 0)
+    assert there.window.users == 1

@@ -1,0 +1,68 @@
+"""The names under which several folders are shared, and which folders one process can share.
+
+In:   the words for folders on the command line, `DIR` or `NAME=DIR`; Configs. Out: names and paths; Configs that go together.
+Raises ConfigError, one line for the user.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+
+from dir_sync import config
+from dir_sync.config import Config, ConfigError
+from dir_sync.core import limits
+from dir_sync.core.model import show
+
+__all__ = ["is_named", "name_and_folder", "together"]
+
+
+def is_named(word: str) -> bool:
+    """True for NAME=DIR. A folder that exists under just these letters is meant instead."""
+    name, equals, _ = word.partition("=")
+    return bool(equals) and "/" not in name and not os.path.lexists(word)
+
+
+def name_and_folder(word: str) -> tuple[str, str]:
+    """The name under which a folder is shared, and its path. Without a given name, it is that of the folder."""
+    if is_named(word):
+        name, _, folder = word.partition("=")
+        return _checked(name, f"write another name before ={folder}"), folder
+    folder = os.path.basename(os.path.abspath(os.path.expanduser(config.existing(word)))) if word else ""
+    return _checked(folder, f"give it a name: NAME={word}"), word
+
+
+def together(configs: Sequence[Config]) -> tuple[Config, ...]:
+    """All of them, for one process. ConfigError if two of them cannot be shared together."""
+    if len(configs) > limits.FOLDERS_MAX:
+        raise ConfigError(f"{len(configs)} folders; one process shares at most {limits.FOLDERS_MAX}", config.USAGE)
+    names: dict[str, str] = {}
+    for one in configs:
+        if one.folder_name in names:
+            first, second = _shown(names[one.folder_name]), _shown(one.folder)
+            raise ConfigError(
+                f"{first} and {second} would both be shared as '{one.folder_name}': write NAME=DIR for one of them",
+                config.USAGE,
+            )
+        names[one.folder_name] = one.folder
+    paths = sorted(one.folder for one in configs)
+    for outer, inner in pairwise(paths):
+        if outer == inner:
+            raise ConfigError(f"{_shown(inner)} is named twice", config.USAGE)
+    for inner in paths:
+        for outer in paths:
+            if inner != outer and inner.startswith(outer.rstrip("/") + "/"):
+                raise ConfigError(f"{_shown(inner)} is inside {_shown(outer)}: share only one of them", config.USAGE)
+    return tuple(configs)
+
+
+def _checked(name: str, advice: str) -> str:
+    try:
+        return config.checked_name(name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; {advice}", config.USAGE) from None
+
+
+def _shown(folder: str) -> str:
+    return show(os.fsencode(folder))

@@ -1,0 +1,252 @@
+"""The rooms around the engine of one folder, and all folders of a node by name.
+
+In:   events of the folder, from the loop. Out: the effects of each turn, performed after the commit that they rely on.
+Rule: a folder takes part in a turn only if something happened to it, or its time has come: what others do costs it
+nothing.
+Used by: daemon, links, loop, sharing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Concatenate, ParamSpec
+
+from dir_sync.core import limits
+from dir_sync.core.events import Effect, Event
+from dir_sync.core.jobs import Applied, Version
+from dir_sync.core.messages import FolderIndex, Hello
+from dir_sync.core.transfers.connection import Connection
+from dir_sync.daemon.chores import Chores
+from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.news import Asked
+from dir_sync.daemon.peers import ConnectedPeers
+from dir_sync.daemon.requests import Requests
+from dir_sync.daemon.share import Share
+from dir_sync.daemon.threads import may_pass
+from dir_sync.engine import Now
+from dir_sync.node import Node
+from dir_sync.reporting.log import logger
+
+__all__ = ["Attached", "Detached", "Folder", "Folders"]
+
+
+_NEVER_S = 1e12  # monotonic time
+_P = ParamSpec("_P")
+
+
+def _alone(work: Callable[Concatenate[Folder, _P], None]) -> Callable[Concatenate[Folder, _P], None]:
+    """A method of Folder: if its disk fails below the index, only this folder ends, and the others go on."""
+
+    def guarded(folder: Folder, /, *args: _P.args, **more: _P.kwargs) -> None:
+        if folder.is_over:
+            return
+        try:
+            work(folder, *args, **more)
+        except sqlite3.Error as error:
+            if not may_pass(error):
+                raise
+            folder.is_over = True
+            folder.end(error)
+
+    return guarded
+
+
+class Folder:
+    """One shared folder, as the loop sees it. Engine thread only.
+
+    It has more fields than a class should have: the rooms that it joins, and what has happened in this turn."""
+
+    def __init__(
+        self,
+        share: Share,
+        peers: ConnectedPeers,
+        requests: Requests,
+        performer: Performer,
+        chores: Chores,
+        found: Sequence[Version] = (),
+        end: Callable[[sqlite3.Error], None] = lambda error: None,
+    ) -> None:
+        """`found`: versions that the last run displaced and did not record. `end` is called if the index cannot be written
+        or read any more."""
+        self.is_over = False  # then nothing happens here any more
+        self.end = end
+        self.share = share
+        self.peers = peers
+        self._requests = requests
+        self._performer = performer
+        self._chores = chores
+        self._found = found
+        self._effects: list[Effect] = []  # of this turn
+        self._is_concerned = False  # something happened to it in this turn
+        self._has_applied = False
+
+    @property
+    def name(self) -> str:
+        """Under which nodes share it."""
+        return self.share.engine.board.folder
+
+    @property
+    def number(self) -> int:
+        return self.share.engine.board.number
+
+    @property
+    def index(self) -> FolderIndex:
+        """What a HELLO says of it."""
+        index = self.share.index
+        return FolderIndex(self.name, index.replica, index.sequence)
+
+    @_alone
+    def start(self, now: Now) -> None:
+        """Begin its first scan."""
+        self._performer.perform(self.share.engine.start(now, self._found))
+        self._found = ()
+
+    @_alone
+    def take(self, news: object, now: Now) -> None:
+        """Handle what the watcher, a worker, or another command has put into the inbox."""
+        self._is_concerned = True
+        if isinstance(news, list):
+            self._effects += self.share.engine.heard(news, now)
+        elif isinstance(news, Asked):
+            self._effects += self._requests.on_asked(news, now)
+        else:
+            self._has_applied = self._has_applied or isinstance(news, Applied)
+            self.add(self.share.engine.handle(news, now))  # type: ignore[arg-type]
+
+    @_alone
+    def handle(self, event: Event, now: Now) -> None:
+        self.add(self.share.engine.handle(event, now))
+
+    def add(self, effects: Sequence[Effect]) -> None:
+        """These effects belong to its turn."""
+        self._is_concerned = True
+        self._effects += effects
+
+    def concern(self) -> None:
+        """Something that it shares with other folders has changed."""
+        self._is_concerned = True
+
+    @_alone
+    def flush(self) -> None:
+        """Perform the effects so far: what comes next is about another link."""
+        effects, self._effects = self._effects, []
+        self._performer.perform(effects)
+
+    @_alone
+    def decide(self, now: Now, is_shared: bool) -> None:
+        """Do what is due at the end of a turn."""
+        engine = self.share.engine
+        due_ms = None if self._is_concerned else engine.next_deadline()
+        if self._is_concerned or (due_ms is not None and due_ms <= now.mono_ms):
+            self._is_concerned = True
+            engine.board.is_shared = is_shared
+            self._effects += engine.end_turn(now)
+
+    @_alone
+    def perform(self) -> None:
+        """Perform the effects of the turn, and the chores that are due."""
+        if self._is_concerned:
+            self.flush()
+            if self._has_applied and self.share.index.is_dirty:
+                self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
+            self._is_concerned = self._has_applied = False
+        self._chores.run(time.monotonic())
+
+    @_alone
+    def came(self, node: Node, hello: Hello, replica: str, may_write: bool, connection: Connection, now: Now) -> None:
+        """The node at the other end of a link shares this folder."""
+        self.add(self.peers.came(node, hello, replica, may_write, connection, now))
+
+    @_alone
+    def left(self, node: Node, reason: str, now: Now) -> None:
+        """That link has ended, or its node does not share this folder any more."""
+        self.add(self.peers.left(node, reason, now))
+
+    def take_new_replica(self) -> None:
+        """Another machine has a copy of this folder: from now on this one is another replica."""
+        self.share.index.take_new_id()
+        self.peers.note_name()
+        self.share.index.commit()
+        logger.warning(
+            "another machine has the same identity of this folder (a copied folder?): this node takes a new one"
+        )
+
+    def due_s(self, mono: float) -> float:
+        """The time (monotonic, s) at which it has something to do."""
+        if self.is_over:
+            return _NEVER_S
+        due = self._chores.due(mono)
+        engine = self.share.engine.next_deadline()
+        if engine is not None:
+            due.append(engine / 1000)
+        return min(due)
+
+    @_alone
+    def finish(self) -> None:
+        """The last effects and the last commit."""
+        self._performer.finish()
+
+
+class Folders:
+    """The folders of one node, by name and by number. The number is the place in our HELLO; it stays the same as long as the
+    folder is shared, and is never that of another folder of the node at the same time."""
+
+    def __init__(self, folders: Sequence[Folder] = ()) -> None:
+        self._by_name: dict[str, Folder] = {}
+        self._by_number: dict[int, Folder] = {}
+        for folder in folders:
+            self.add(folder)
+
+    def __iter__(self) -> Iterator[Folder]:
+        return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def named(self, name: str) -> Folder | None:
+        return self._by_name.get(name)
+
+    def numbered(self, number: int) -> Folder | None:
+        return self._by_number.get(number)
+
+    def add(self, folder: Folder) -> None:
+        self._by_name[folder.name] = folder
+        self._by_number[folder.number] = folder
+
+    def remove(self, name: str) -> Folder | None:
+        folder = self._by_name.pop(name, None)
+        if folder is not None:
+            del self._by_number[folder.number]
+        return folder
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        return {name: folder.number for name, folder in self._by_name.items()}
+
+    @property
+    def indexes(self) -> tuple[FolderIndex, ...]:
+        """What a HELLO says of all of them."""
+        return tuple(folder.index for folder in self._by_name.values())[: limits.FOLDERS_MAX]
+
+
+class Attached:
+    """The node shares one more folder from now on. `done` is set when the loop knows it."""
+
+    __slots__ = ("done", "folder")
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.done = threading.Event()
+
+
+class Detached:
+    """The node does not share that folder any more. `done` is set when the loop has forgotten it."""
+
+    __slots__ = ("done", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.done = threading.Event()

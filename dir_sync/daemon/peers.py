@@ -1,0 +1,137 @@
+"""The connected peers of one folder: which replica is at the other end of which link.
+
+In:   links that were accepted and links that ended, from Neighbours; orders of the engine.
+Out:  PeerUp and PeerDown for the engine; messages on links.
+Rule: the engine knows replicas, links know nodes; this class maps between them. Several folders may share a link.
+Used by: effects, folder, requests, sharing, status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from dir_sync.config import Config
+from dir_sync.core.events import Effect, PeerDown, PeerUp
+from dir_sync.core.messages import Hello
+from dir_sync.core.model import show
+from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.transfers.connection import Connection
+from dir_sync.daemon.share import Share
+from dir_sync.engine import Now
+from dir_sync.network.outbox import Outbound
+from dir_sync.node import Node
+from dir_sync.reporting.log import logger
+
+__all__ = ["ConnectedPeers", "Links"]
+
+
+class Links(Protocol):
+    """What the peers of a folder order of the links: the NodeManager."""
+
+    def drop(self, link: int, reason: str, text: str = "") -> None: ...
+
+    def announced_in_vain(self, node: Node, announcements: int) -> None: ...
+
+
+class ConnectedPeers:
+    """Replica of the folder -> the link of its node. Engine thread only."""
+
+    def __init__(self, config: Config, share: Share, manager: Links, renewed: Callable[[], None]) -> None:
+        """`renewed` is called when the index has a new replica id: all links have to send a new HELLO."""
+        self._config = config
+        self._share = share
+        self._manager = manager
+        self._renewed = renewed
+        self._links: dict[str, Node] = {}
+        self._replicas: dict[int, str] = {}  # link -> replica
+
+    # --- who is there ------------------------------------------------------------------------------------------------
+
+    @property
+    def links(self) -> Mapping[str, Node]:
+        return self._links
+
+    def replica_on(self, node: Node) -> str | None:
+        """The replica at the other end of that link; None if it does not share this folder, or was replaced."""
+        return self._replicas.get(node.link)
+
+    def name_of(self, replica: str) -> bytes:
+        """The display name of the node with this replica, connected or not."""
+        if replica == self._share.index.replica:
+            return _raw(self._config.name)
+        return _raw(str(self._share.index.noted(f"name {replica}") or replica[:8]))
+
+    def was_here(self, replica: str) -> bool:
+        """True for a replica that was a peer before."""
+        seen = self._share.index.peer(replica)
+        return seen is not None and seen.first is not None
+
+    def flow_of(self, peer: str) -> Flow:
+        """The flow to which a job for that peer belongs."""
+        node = self._links.get(peer)
+        return Flow(peer if node is None else node.address, peer)
+
+    def identities(self) -> frozenset[str]:
+        """Those of the members that are connected."""
+        return frozenset(node.member.identity for node in self._links.values() if node.member is not None)
+
+    def names(self) -> list[str]:
+        """The display names of the connected peers."""
+        return sorted(show(self.name_of(replica)) for replica in self._links)
+
+    # --- orders of the engine ----------------------------------------------------------------------------------------
+
+    def send(self, peers: Sequence[str], parcel: Outbound) -> None:
+        """Send to those of `peers` that are still connected."""
+        for peer in peers:
+            node = self._links.get(peer)
+            if node is not None:
+                node.send(parcel)
+
+    def drop(self, peer: str, reason: str, text: str) -> None:
+        node = self._links.get(peer)
+        if node is not None:
+            logger.warning("closing the connection with %s: %s", node.address, text)
+            self._manager.drop(node.link, reason, text)
+
+    def announced_in_vain(self, peer: str, announcements: int) -> None:
+        node = self._links.get(peer)
+        if node is not None:
+            self._manager.announced_in_vain(node, announcements)
+
+    def say_new_replica(self) -> None:
+        """The index has a new replica id."""
+        self.note_name()
+        self._renewed()
+
+    def note_name(self) -> None:
+        """Store the display name of this node under the replica id that it has now."""
+        self._share.note_name(self._config.name)
+
+    # --- news of links -----------------------------------------------------------------------------------------------
+
+    def came(
+        self, node: Node, hello: Hello, replica: str, may_write: bool, connection: Connection, now: Now
+    ) -> list[Effect]:
+        """That link was accepted, and the node at its other end shares this folder."""
+        index = self._share.index
+        self._links[replica] = node
+        self._replicas[node.link] = replica
+        if index.noted(f"name {replica}") != hello.name:
+            index.note(f"name {replica}", hello.name)  # for display, when the node is no longer connected
+        up = PeerUp(replica, hello, node.address, may_write, connection=connection)
+        return self._share.engine.handle(up, now)
+
+    def left(self, node: Node, reason: str, now: Now) -> list[Effect]:
+        """That link has ended, or its node does not share this folder any more. The jobs that it asked for are not done."""
+        replica = self._replicas.pop(node.link, None)
+        if replica is None:
+            return []
+        del self._links[replica]
+        self._share.workers.leave(Flow(node.address, replica))
+        return self._share.engine.handle(PeerDown(replica, reason), now)
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

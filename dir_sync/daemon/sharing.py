@@ -1,0 +1,158 @@
+"""One folder of a node, from its opening to its end: the share, its control socket, and the rooms around its engine.
+
+In:   a Config, and the parts of the node that all its folders use. Out: the Folder for the loop.
+Raises ConfigError if something cannot be opened.
+Rule: the main thread opens and closes it; between the two, its parts belong to the threads that use them.
+Used by: daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from dir_sync.config import Config
+from dir_sync.core.jobs import Version
+from dir_sync.core.model import show
+from dir_sync.core.names import STATE
+from dir_sync.daemon.chores import Chores
+from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.folder import Folder
+from dir_sync.daemon.inbox import FolderPost, Inbox
+from dir_sync.daemon.mesh import MeshRequests
+from dir_sync.daemon.peers import ConnectedPeers
+from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.daemon.share import Share
+from dir_sync.daemon.threads import Threads
+from dir_sync.folder import root
+from dir_sync.network.control import Answer, ControlServer
+from dir_sync.network.node_id import NodeId
+from dir_sync.network.throttle import Throttle
+from dir_sync.node_manager import NodeManager
+from dir_sync.reporting.log import Once, logger
+from dir_sync.reporting.narrator import Narrator
+
+if TYPE_CHECKING:
+    from dir_sync.core.status import Status
+    from dir_sync.network.sealing import MeshSealing
+
+__all__ = ["NodeParts", "Sharing"]
+
+_END_WITHIN_S = 1.5
+
+
+class NodeParts:
+    """What all folders of a node use."""
+
+    def __init__(self, node_id: NodeId, rng: random.Random, once: Once) -> None:
+        """`once`: the lines that need not be said again."""
+        self.node_id = node_id
+        self.rng = rng
+        self.once = once
+        self.throttle = Throttle()
+        self.inbox = Inbox(self.throttle)
+
+    def say_once(self, line: str) -> None:
+        if self.once.first(line):
+            logger.info("%s", line)
+
+    def warn_once(self, line: str) -> None:
+        if self.once.first(line):
+            logger.warning("%s", line)
+
+
+class Sharing:
+    """The constructor opens and locks the folder, `start` prepares it for the loop, `stop` ends it."""
+
+    def __init__(self, config: Config, number: int, parts: NodeParts, end_share: Callable[[], None]) -> None:
+        """`number`: of this folder in its node. `end_share` is called, on any thread, when the folder cannot be shared any
+        longer. Raises ConfigError."""
+        self.config = config
+        self.number = number
+        self.end_share = end_share
+        self._parts = parts
+        self._opened = ExitStack()
+        self.threads = Threads(end_share)
+        self._post = FolderPost(parts.inbox, config.folder_name)
+        tag = parts.node_id.instance[:8]
+        self.share = Share(config, tag, parts.rng, self._post, parts.throttle, self.threads, number)
+        self._opened.callback(self.share.close)
+
+    def start(
+        self,
+        manager: NodeManager,
+        renewed: Callable[[], None],
+        sealing: MeshSealing | None,
+        open_up: Callable[[], None],
+    ) -> Folder:
+        """Begin to watch. The result is for the engine's thread. `renewed` is called there when the
+        folder is another replica from then on; `open_up` when a person has left the closed mesh. Raises ConfigError."""
+        config, share = self.config, self.share
+        found = share.recover_history()
+        share.note_name(config.name)
+        if not share.exchanges:
+            logger.warning(
+                "the file system of %s cannot exchange two files in one step: old versions are linked into the history first",
+                show(share.path),
+            )
+        share.watcher.start()
+        self._opened.callback(share.watcher.stop)
+        root.remember(config.folder)
+        share.workers.start(manager)
+        return self._rooms(manager, renewed, sealing, open_up, found)
+
+    def _rooms(
+        self,
+        manager: NodeManager,
+        renewed: Callable[[], None],
+        sealing: MeshSealing | None,
+        open_up: Callable[[], None],
+        found: list[Version],
+    ) -> Folder:
+        config, share, parts = self.config, self.share, self._parts
+        peers = ConnectedPeers(config, share, manager, renewed)
+
+        def status() -> Status:
+            from dir_sync.daemon.status import (
+                status_of,  # imported late: it would slow down each start, and few nodes are asked
+            )
+
+            mesh = None if sealing is None else sealing.status
+            return status_of(config, parts.node_id.value, manager.port, share, peers, mesh)
+
+        mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)
+        requests = Requests(share, peers, self._post, status, mesh_requests)
+        narrator = Narrator(config.folder, Once() if config.label else parts.once, config.label)
+        performer = Performer(share, peers, requests, narrator, self._post)
+        chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share)
+        return Folder(share, peers, requests, performer, chores, found, self.threads.give_up)
+
+    def answer_commands(self) -> None:
+        """From now on the loop knows the folder: commands such as status may ask."""
+        state = os.path.join(self.config.folder, os.fsdecode(STATE))
+        try:
+            control = ControlServer(state, self._on_question)
+        except OSError as error:
+            logger.warning(
+                "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror
+            )
+            return
+        self._opened.callback(control.stop)
+        control.start()
+
+    def _on_question(self, question: Answer) -> Answer:
+        return ask_engine(self._post, question, lambda: self.threads.is_ending)
+
+    def end_jobs(self) -> None:
+        """From now on no job begins, and errors do not count."""
+        self.threads.is_ending = True
+        self.share.workers.stop()
+
+    def stop(self) -> None:
+        """End its threads, and close everything. The loop does not know the folder any more."""
+        self.end_jobs()
+        self.threads.join(_END_WITHIN_S)
+        self._opened.close()

@@ -1,0 +1,137 @@
+"""Several folders in one process: real nodes in namespaces that share some of them with each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .checker import survey, wait_equal, wait_for
+from .lan import Lan, Node
+
+pytestmark = pytest.mark.lan
+
+SOON_S = 30.0
+
+
+def folder(node: Node, name: str) -> Path:
+    path = node.base / name
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def launch(node: Node, *words: str | os.PathLike[str]) -> None:
+    node.launch([sys.executable, node.main, *words, "-s", node.signatures])
+
+
+def status(node: Node, path: Path) -> dict[str, object]:
+    ended = node.run_to_end("status", path, "--json")
+    found = json.loads(ended.out) if ended.code == 0 else {}
+    return dict(found)
+
+
+def connections(node: Node) -> int:
+    """TCP connections of this node that are up."""
+    out = subprocess.run(node.within("ss", "-Htn", "state", "established"), capture_output=True, text=True, check=True)
+    return len(out.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[Lan]:
+    """Three nodes: two share notes and photos, the third photos and music (under another name of the folder)."""
+    with Lan(3) as lan:
+        one, two, three = lan
+        for node, names in ((one, ("notes", "photos")), (two, ("notes", "photos")), (three, ("pictures", "music"))):
+            for name in names:
+                (folder(node, name) / f"from {node}").write_text(f"{name} of {node}")
+        launch(one, folder(one, "notes"), folder(one, "photos"))
+        launch(two, folder(two, "photos"), folder(two, "notes"))
+        launch(three, folder(three, "music"), f"photos={folder(three, 'pictures')}")
+        yield lan
+
+
+def of(lan: Lan, name: str) -> list[Path]:
+    one, two, three = lan
+    return {
+        "notes": [one.base / "notes", two.base / "notes"],
+        "photos": [one.base / "photos", two.base / "photos", three.base / "pictures"],
+    }[name]
+
+
+def test_folders_are_shared_by_name_over_one_connection(lan: Lan) -> None:
+    for name in ("notes", "photos"):
+        wait_for(lambda name=name: len(list(of(lan, name)[0].glob("from *"))) == len(of(lan, name)), SOON_S, name)
+        wait_equal(of(lan, name), SOON_S)
+    one, _, three = lan
+    assert not list((three.base / "music").glob("from n[01]")), "nobody else shares it"
+    wait_for(lambda: [connections(node) for node in lan] == [2, 2, 2], SOON_S, "one connection for each pair")
+    assert {"notes", "photos"} <= {line.split("[")[1].split("]")[0] for line in one.log().splitlines() if "  [" in line}
+
+
+def test_each_folder_answers_its_own_commands(lan: Lan) -> None:
+    one, two, _ = lan
+    notes, photos = status(one, one.base / "notes"), status(one, one.base / "photos")
+    assert (notes["folder_name"], photos["folder_name"]) == ("notes", "photos")
+    assert notes["node"] == photos["node"]
+    assert notes["replica"] != photos["replica"]
+    assert len(notes["peers"]) == 1  # type: ignore[arg-type]
+    wait_for(lambda: len(status(one, one.base / "photos")["peers"]) == 2, SOON_S, "two peers share photos")  # type: ignore[arg-type]
+    for text in ("first", "second"):
+        (one.base / "notes" / "draft").write_text(text)
+        wait_for(lambda text=text: _text(two.base / "notes" / "draft") == text, SOON_S, "the draft arrives")
+    history = two.run_to_end("history", two.base / "notes", "draft")
+    assert "draft" in history.out
+    assert "draft" not in two.run_to_end("history", two.base / "photos").out
+    assert two.run_to_end("restore", two.base / "notes", "draft").code == 0
+    wait_for(lambda: _text(one.base / "notes" / "draft") == "first", SOON_S, "the restored version spreads")
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_small_change_does_not_wait_for_another_folder_that_seeds(lan: Lan) -> None:
+    one, two, _ = lan
+    many = one.base / "photos" / "many"
+    many.mkdir()
+    for number in range(3_000):
+        (many / str(number)).write_bytes(os.urandom(2_000))
+    (one.base / "notes" / "small").write_text("now")
+    wait_for(lambda: _text(two.base / "notes" / "small") == "now", SOON_S, "the small change arrives")
+    wait_equal(of(lan, "photos"), 120)
+
+
+def test_a_folder_that_is_gone_does_not_stop_the_others(lan: Lan) -> None:
+    one, two, _ = lan
+    links = connections(one)
+    away = one.base / "away"
+    (one.base / "notes").rename(away)
+    wait_for(lambda: "paused: " in one.log() and "does not share notes any more" in two.log(), SOON_S, "it is noticed")
+    (one.base / "photos" / "meanwhile").write_text("x")
+    wait_equal(of(lan, "photos"), SOON_S)
+    (two.base / "notes" / "missed").write_text("y")
+    paused = one.run_to_end("status", one.base / "notes")
+    assert paused.code == 1
+    assert "paused" in paused.err
+    assert status(one, one.base / "photos")
+    away.rename(one.base / "notes")
+    wait_for(lambda: _text(one.base / "notes" / "missed") == "y", SOON_S, "what it missed arrives")
+    wait_equal(of(lan, "notes"), SOON_S)
+    assert connections(one) == links
+    assert "lost " not in two.log(), "no connection was dropped"
+
+
+def test_a_restart_brings_what_was_changed_meanwhile_in_each_folder(lan: Lan) -> None:
+    one, two, _ = lan
+    one.stop()
+    (two.base / "notes" / "later").write_text("n")
+    (two.base / "photos" / "many" / "7").unlink()
+    launch(one, folder(one, "notes"), folder(one, "photos"))
+    for name in ("notes", "photos"):
+        wait_equal(of(lan, name), 60)
+    assert survey(one.base / "notes")[b"later"]
