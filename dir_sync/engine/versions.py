@@ -167,7 +167,9 @@ class VersionKeeper:
             if known is None:
                 continue
             self._sources.trust(version.name, b"")
-            if version != known._replace(why=version.why):
+            if not known.content and version == known._replace(content=version.content):
+                self._board.index.put_version(version)  # it could not be read when it was listed
+            elif version != known._replace(why=version.why):
                 self._board.index.put_version(version._replace(why=Cause.CONFLICT))
                 self._board.tell(notes.WrittenLate(version.path, version.name))
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + RECHECK_MS[-1], version.name))

@@ -75,7 +75,7 @@ class HistoryStore:
             try:
                 content = digest_at(self._disk, kept, stat.size, self._stopping)  # no look has seen it
             except DiskError:
-                pass  # it is listed, and cannot be found by its content
+                pass  # it is listed without its digest; `recheck` tries again
         version = Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
         self._filed.setdefault(path, []).append(version)
         return version
@@ -192,7 +192,9 @@ class HistoryStore:
                 stat = self._disk.stat(version.name)
                 if stat is None or stat.kind != version.kind:
                     gone.append(version.name)
-                elif stat.kind == Kind.FILE and (closely or (stat.size, stat.mtime) != (version.size, version.mtime)):
+                elif stat.kind == Kind.FILE and (
+                    closely or not version.content or (stat.size, stat.mtime) != (version.size, version.mtime)
+                ):
                     digest = digest_at(self._disk, version.name, stat.size, self._stopping)
                     there.append(version._replace(size=stat.size, mtime=stat.mtime, content=digest))
             except DiskError:

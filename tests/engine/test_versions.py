@@ -145,3 +145,12 @@ def test_a_users_file_that_could_not_have_its_name_back_is_listed_as_it_is() -> 
     kit.it.rescued((one,))
     assert kit.index.version(b"rescued") == one
     assert [name for _, name in kit.it.rechecks] == [b"rescued"] * len(RECHECK_MS)
+
+
+def test_the_digest_of_a_version_that_could_not_be_read_is_noted_when_it_can() -> None:
+    kit = alone()
+    one = version(b"rescued", why=Cause.RECOVERED, path=b"a")
+    kit.it.rescued((one._replace(content=b""),))
+    kit.it.on_rechecked((one,), ())
+    assert kit.index.version(b"rescued") == one
+    assert kit.told() == [], "nobody has written into it"

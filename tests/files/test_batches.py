@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.jobs import Applied, ApplyJob, Cause, Result
+from dir_sync.core.jobs import Applied, ApplyJob, Cause, Rechecked, RecheckJob, Result
 from dir_sync.core.model import Kind
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.ports import Trouble
@@ -126,6 +126,8 @@ def test_a_users_file_that_no_look_has_seen_is_reported_as_what_it_is(disk: Memo
         b"folder/file", Cause.RECOVERED, blake3(b"a user's").digest(),
     )  # fmt: skip
     assert disk.content(version.name) == b"a user's"
+    unread = version._replace(content=b"")
+    assert sync.perform(RecheckJob((unread,))) == Rechecked((version,), ()), "also if it could not be read then"
     again = sync.perform(ApplyJob((change(disk, b"other", b"x"),)))
     assert isinstance(again, Applied)
     assert again.rescued == (), "it is told once"
