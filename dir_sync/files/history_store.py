@@ -199,11 +199,12 @@ class HistoryStore:
                     there.append(version._replace(size=stat.size, mtime=stat.mtime, content=digest))
             except DiskError:
                 continue  # try again another time
-        return Rechecked(tuple(there), tuple(gone))
+        return Rechecked(tuple(there), tuple(self._really(gone)))
 
     def prune(self, names: tuple[bytes, ...], young: frozenset[bytes]) -> Pruned:
         """Remove versions from the history, and a day's folder after its last one."""
-        gone: list[bytes] = []
+        removed: list[bytes] = []
+        absent: list[bytes] = []
         days: dict[bytes, None] = {}
         for name in names:
             try:
@@ -214,7 +215,9 @@ class HistoryStore:
             except DiskError as error:
                 if error.trouble != Trouble.ABSENT:
                     continue  # try again another time
-            gone.append(name)
+                absent.append(name)
+            else:
+                removed.append(name)
             days[parent_of(name)] = None
         days.pop(HISTORY, None)
         for day in days:
@@ -222,7 +225,11 @@ class HistoryStore:
                 self._disk.remove_directory(day)
             except DiskError:
                 pass  # the folder has other versions
-        return Pruned(tuple(gone))
+        return Pruned((*removed, *self._really(absent)))
+
+    def _really(self, absent: list[bytes]) -> list[bytes]:
+        """Those that are gone. None, while the shared folder itself is gone: they come back with it."""
+        return absent if not absent or self._disk.is_root_here() else []
 
 
 def _calendar(now_ns: int) -> tuple[bytes, bytes]:

@@ -262,3 +262,19 @@ def test_a_link_that_was_just_displaced_may_leave_the_history_at_once(disk: Memo
     assert sync.perform(PruneJob((link, file), young=frozenset((link, file)))) == Pruned((link,))
     program.close()
     assert sync.perform(PruneJob((file,), young=frozenset((file,)))) == Pruned((file,))
+
+
+def test_versions_are_not_gone_while_the_shared_folder_is(disk: MemoryDisk) -> None:
+    """They come back with it, and would be in no list."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    (result,) = apply(sync, change(disk, b"file", None))
+    version = result.version
+    assert version is not None
+    jobs = PruneJob((version.name,)), RecheckJob((version,))
+    disk.go_away()
+    assert [sync.perform(job) for job in jobs] == [Pruned(()), Rechecked((), ())]
+    disk.come_back()
+    assert kept(disk) == [b"old"]
+    disk.delete(version.name)
+    assert [sync.perform(job) for job in jobs] == [Pruned((version.name,)), Rechecked((), (version.name,))]
