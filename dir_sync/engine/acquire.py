@@ -284,7 +284,9 @@ class Acquire:
         if origin is not None and origin not in rows and same_content(origin.record, target):
             rows.append(origin)
         is_at_work = False
-        for row in sorted(rows, key=lambda row: not self._incoming_moves.is_leaving(row)) if len(rows) > 1 else rows:
+        if len(rows) > 1:  # of several files with this content, one that leaves, and best with this mode and mtime
+            rows.sort(key=lambda row: (not self._incoming_moves.is_leaving(row), not same_meta(row.record, target)))
+        for row in rows:
             source = row.record.path
             if source == item.path or not row.fp or self._sources.is_avoided(source, row.fp):
                 continue

@@ -14,13 +14,15 @@ from dir_sync.core.names import HISTORY, SWAP
 from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.metadata import Metadata
-from dir_sync.files.outcomes import Missing, Unexpected, problem
+from dir_sync.files.outcomes import Missing, Unexpected
 from dir_sync.files.put_back import PutBack
 from dir_sync.files.replace import Replacer
 from dir_sync.files.staging import Staging
 from dir_sync.ports import Disk, DiskError, Trouble
 
 __all__ = ["Mover"]
+
+_TRIES = 4  # a user's file is to get its name back, so one error does not end the attempt
 
 
 class Mover:
@@ -62,49 +64,87 @@ class Mover:
         if is_others and there is not None:
             # that would take two steps that each displace something: the content is copied or fetched instead
             raise Missing
-        version = None
-        if there is None:
-            self._give_name(source, path, moving)
-        else:
-            swap = self._staging.new_name(SWAP)
-            self._disk.rename(source, swap)
-            came = self._disk.stat(swap)
-            if came is None or not fingerprints.is_same(came, moving):
-                self._put_back.undo_rename(swap, source)
-                raise Unexpected
-            try:
-                self._replacer.exchange(path, swap, there)
-                version = self._replacer.take_out(item, swap, there, moving)
-            except (DiskError, Unexpected):
-                out = self._disk.stat(swap)
-                if out is not None and out.inode == moving.inode:
-                    self._put_back.undo_rename(swap, source)
-                raise
+        if there is not None:
+            return self._move_over(item, source, moving, there, is_meant)
+        self._give_name(source, path, moving)
         moved = self._disk.stat(path)
         if moved is None or not fingerprints.is_same(moved, moving):
-            if there is None:
-                self._put_back.undo_rename(path, source)
-                raise Unexpected
-            return ApplyResult(path, Result.CHANGED, b"", version)
+            self._put_back.undo_rename(path, source)
+            raise Unexpected
         if is_others:
             return self._meta.put_ours(item._replace(expect=fingerprint(moved)), path)
         if not is_meant:
             try:
                 self._disk.set_meta(path, target.mode, target.mtime)
-            except DiskError as error:
-                if there is None:
-                    # otherwise the file would look like one that a user put there
-                    self._put_back.undo_rename(path, source)
-                    raise
-                return problem(path, error)._replace(version=version)
+            except DiskError:
+                # otherwise the file would look like one that a user put there
+                self._put_back.undo_rename(path, source)
+                raise
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
-                return ApplyResult(path, Result.CHANGED, b"", version)
+                return ApplyResult(path, Result.CHANGED)
             if not self._meta.verify_meta(moved, target.mode, target.mtime):
-                return ApplyResult(path, Result.CHANGED, b"", version)
+                return ApplyResult(path, Result.CHANGED)
         else:
             moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
+        return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved))
+
+    def _move_over(self, item: ApplyItem, source: bytes, moving: Stat, there: Stat, is_meant: bool) -> ApplyResult:
+        """Rename `source` to a path at which there is something else. It has its mode and mtime before it gets the name:
+        otherwise a failure in between would leave a file that looks like one that a user put there."""
+        path, target = item.path, item.target
+        swap = self._staging.new_name(SWAP)
+        self._disk.rename(source, swap)
+        is_exchanged, mtimes = False, {moving.mtime, target.mtime}
+        try:
+            came = self._disk.stat(swap)
+            if came is None or not fingerprints.is_same(came, moving):
+                raise Unexpected
+            if not is_meant:
+                self._disk.set_meta(swap, target.mode, target.mtime)
+                came = self._disk.stat(swap)
+                if came is None or (came.inode, came.size) != (moving.inode, moving.size):
+                    raise Unexpected
+                if not self._meta.verify_meta(came, target.mode, target.mtime):
+                    raise Unexpected
+                mtimes.add(came.mtime)
+            self._replacer.exchange(path, swap, there)
+            is_exchanged = True
+            version = self._replacer.take_out(item, swap, there, came)
+        except (DiskError, Unexpected):
+            if not is_exchanged or self._is_at(swap, moving.inode):
+                if not is_meant:
+                    self._as_before(swap, moving, mtimes)
+                self._put_back.undo_rename(swap, source)
+            raise
+        moved = self._disk.stat(path)
+        if moved is None or not fingerprints.is_same(moved, came):
+            return ApplyResult(path, Result.CHANGED, b"", version)
+        moved = moved._replace(mode=came.mode)  # if a user has changed the mode since, the next look sees that
         return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved), version)
+
+    def _is_at(self, name: bytes, inode: int) -> bool:
+        for _ in range(_TRIES):
+            try:
+                out = self._disk.stat(name)
+            except DiskError:
+                continue
+            return out is not None and out.inode == inode
+        return False
+
+    def _as_before(self, name: bytes, moving: Stat, ours: set[int]) -> None:
+        """Give the file its mode and mtime back, unless its mtime is none of `ours`: then a program wrote into it. A
+        passing error is retried at once."""
+        for _ in range(_TRIES):
+            try:
+                out = self._disk.stat(name)
+                if out is None or (out.inode, out.size) != (moving.inode, moving.size) or out.mtime not in ours:
+                    return
+                if (out.mode, out.mtime) != (moving.mode, moving.mtime):
+                    self._disk.set_meta(name, moving.mode, moving.mtime)
+            except DiskError:
+                continue
+            return
 
     def _give_name(self, source: bytes, path: bytes, moving: Stat) -> None:
         """Rename. If the two names are one to the disk, rename through the staging folder."""

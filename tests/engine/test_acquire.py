@@ -247,6 +247,18 @@ def test_what_leaves_its_other_name_is_moved_from_there() -> None:
     assert kit.work.jobs.is_at(b"c"), "nothing else is done there meanwhile"
 
 
+@pytest.mark.parametrize("like", [b"b", b"c"])
+def test_of_several_files_that_leave_the_one_with_the_wanted_mode_and_time_is_moved(like: bytes) -> None:
+    """The times of another one would have to be set, and another user's would be replaced by a copy of ours."""
+    kit = alone(incoming_moves__is_leaving=True)
+    wanted = record(b"a", b"same")
+    for path in (b"b", b"c"):
+        kit.has(record(path, b"same")._replace(mtime=wanted.mtime if path == like else wanted.mtime + 1))
+    item = bring(kit, wanted)
+    assert item is not None
+    assert (item.act, item.copy_path) == (TreeOp.MOVE, like)
+
+
 @pytest.mark.parametrize("why", ["it is gone", "it has just grown", "a copy has failed", "a look is due"])
 def test_from_where_nothing_can_be_copied_now_nothing_is(why: str) -> None:
     kit = alone(sources__is_avoided=lambda path, fp=b"": why == "a copy has failed")

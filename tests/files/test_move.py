@@ -94,21 +94,72 @@ def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -
     assert disk.content(removed.version.name) == b"content"
 
 
-def test_what_a_move_displaced_is_told_also_where_its_time_cannot_be_set() -> None:
+@pytest.mark.parametrize(
+    ("verb", "written"),
+    [("set_meta", False), ("set_meta", True), ("exchange", False), ("exchange", True), ("rename", False)],
+)
+def test_what_should_take_the_place_of_a_file_goes_back_as_it_was_after_any_failure(verb: str, written: bool) -> None:
+    """Else one of the two names would hold what looks like a change of a user. "rename": of what was displaced."""
     disk = watched()
     disk.write(b"file", b"before")
     disk.write(b"source", b"moved")
+    disk.chmod(b"source", 0o600)
     sync = file_sync(disk)
     source = disk.stat(b"source")
     assert source is not None
-    disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"file" else None
+
+    def fail(made: str, path: bytes) -> Trouble | None:
+        is_it = made == verb and path.startswith(b".dir_sync/staging/swap")
+        if not is_it:
+            return None
+        disk.fail = None
+        if written:
+            disk.write(path, b"other")
+        return Trouble.IO
+
+    disk.fail = fail
     item = change(disk, b"file", b"moved")._replace(
         act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
     )
     (moved,) = apply(sync, item)
+    assert disk.fail is None
     assert moved.result is Result.PROBLEM
-    assert moved.version is not None
-    assert disk.content(moved.version.name) == b"before"
+    assert disk.content(b"file") == b"before"
+    assert kept(disk) == []
+    there = disk.stat(b"source")
+    assert there is not None
+    if written:
+        assert disk.content(b"source") == b"other"
+        assert there.mtime not in (source.mtime, MTIME), "the next look has to see that"
+    else:
+        assert there._replace(ctime=0) == source._replace(ctime=0)
+
+
+def test_what_takes_the_place_of_a_file_has_its_mode_and_time_before_it_has_the_name() -> None:
+    """A power cut in between leaves nothing that looks like a change of a user."""
+    disk = watched()
+    disk.write(b"file", b"before")
+    disk.write(b"source", b"moved")
+    disk.chmod(b"source", 0o600)
+    sync = file_sync(disk)
+    source = disk.stat(b"source")
+    assert source is not None
+    found = []
+
+    def before(verb: str, path: bytes) -> None:
+        _, content, mode, mtime = disk.tree()[b"file"]
+        if content == b"moved":
+            found.append((mode, mtime))
+
+    item = change(disk, b"file", b"moved")._replace(
+        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
+    )
+    disk.before = before
+    (moved,) = apply(sync, item)
+    disk.before = None
+    assert moved.result is Result.DONE
+    assert set(found) == {(item.target.mode, item.target.mtime)}
+    assert kept(disk) == [b"before"]
 
 
 def test_who_changes_the_mode_of_what_has_just_moved_is_seen_by_the_next_look(disk: MemoryDisk) -> None:
