@@ -40,7 +40,8 @@ if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
 
 __all__ = ["Listener", "Node"]
 
-_SENT_REPORT_BYTES = 256 * limits.KIB  # bytes sent before the engine gets a report
+_SENT_REPORT_BYTES = 256 * limits.KIB  # bytes sent before the engine gets a report ...
+_SENT_AT_REST_BYTES = 64 * limits.KIB  # ... and this many if nothing else is to be sent: each report costs a turn
 _CLOSE_LINGER_MS = 1_000  # time from our CLOSE until the socket is closed, whatever the peer does
 _LOOK_AGAIN_S = 0.5  # interval of checks for unacknowledged bytes
 _TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are limited by what they ask for
@@ -315,7 +316,8 @@ class Node:
                     left += parcel.size
                     closing |= isinstance(parcel.message, Close)
                 self._channel.send_all(buffers, self._is_unacknowledged)
-                if left >= _SENT_REPORT_BYTES or (left and not self._outbox.control and not self._outbox.bulk):
+                is_all = not self._outbox.control and not self._outbox.bulk
+                if left >= (_SENT_AT_REST_BYTES if is_all else _SENT_REPORT_BYTES):
                     self._listener.left(self, left)
                     left = 0
                 if closing or self._session.closed:

@@ -6,7 +6,6 @@ Rule: a note contains facts in plain units and in names that people know; its re
 matches on the types, so mypy reports each reader that misses a new kind.
 
 Fields that several kinds have, always with the same meaning:
-
     path        below the shared folder, as the disk spells it; b"" is the folder itself
     peer        the name of the node at the other end of the connection; "" if there is none
     maker       the name of the node on which a change was made; "" if it is not known
@@ -23,12 +22,11 @@ from dir_sync.core.scope_notes import Adopted, Reverted
 
 __all__ = [
     "Adopted", "BadContent", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
-    "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
-    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "Note", "NothingHeld",
-    "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed",
-    "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "Safeguard", "Scanned", "Sent",
-    "SentDelta", "SentLarge", "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit", "Unreadable",
-    "WrittenLate",
+    "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged", "InSync", "Kept",
+    "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "Note", "NothingHeld", "PeerAhead", "PeerBehind",
+    "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere", "Rescanning",
+    "Restless", "Restored", "Resumed", "Reverted", "Safeguard", "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany",
+    "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 
@@ -85,8 +83,7 @@ class ReceivedMany(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """`peer` announced a content that was here already, at another path or in the history. It was copied or moved to
-    `path`."""
+    """`peer` announced a content that was here, at another path or in the history: it was copied or moved to `path`."""
 
     path: bytes
     peer: str
@@ -176,6 +173,14 @@ class Sent(NamedTuple):
     size: int
 
 
+class SentMany(NamedTuple):
+    """Many contents were sent to `peer` at once: path and size of each, and the sum of the sizes."""
+
+    peer: str
+    files: tuple[tuple[bytes, int], ...]
+    size: int
+
+
 class SentDelta(NamedTuple):
     """A content was sent to `peer` as a delta of `travelled` bytes."""
 
@@ -203,7 +208,7 @@ class BadContent(NamedTuple):
     problem: str
 
 
-Transfer = Resumed | Fetched | FetchedDelta | Sent | SentDelta | SentLarge | BadContent
+Transfer = Resumed | Fetched | FetchedDelta | Sent | SentMany | SentDelta | SentLarge | BadContent
 
 
 # --- how far the nodes are --------------------------------------------------------------------------------------------
@@ -318,8 +323,7 @@ class Conflict(NamedTuple):
 
 
 class WrittenLate(NamedTuple):
-    """A program went on writing into a file after it was replaced. The result is kept in the history under the name
-    `version`."""
+    """A program went on writing into a file after it was replaced. The result is in the history, as `version`."""
 
     path: bytes
     version: bytes
@@ -347,8 +351,7 @@ class LossHeld(NamedTuple):
 
 
 class PeerHeld(NamedTuple):
-    """Changes that came through `peer` are held here: `held` of `files` files would go or be replaced; `path` is the
-    first."""
+    """Changes that came through `peer` are held here: `held` of `files` files would go or be replaced, `path` first."""
 
     path: bytes
     peer: str
@@ -393,6 +396,5 @@ class NothingHeld(NamedTuple):
 
 
 Safeguard = LossHeld | PeerHeld | StillHeld | LossHeldThere | HeldThere | Decided | NothingHeld
-
 
 Note = LocalChange | PeerChange | Transfer | Progress | Trouble | HistoryChange | Safeguard

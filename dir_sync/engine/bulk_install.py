@@ -16,7 +16,7 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import _new
+from dir_sync.engine.constants import TOLD_SINGLY, _new
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.signatures import SignatureBacklog
@@ -24,8 +24,6 @@ from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["BulkInstall"]
-
-_TOLD_SINGLY = 5  # of one update, so many files are logged by name
 
 
 class BulkInstall:
@@ -121,9 +119,9 @@ class BulkInstall:
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)
             name = self._board.name_of(replica)
-            for record in records[:_TOLD_SINGLY]:
+            for record in records[:TOLD_SINGLY]:
                 self._board.tell(notes.Received(record.path, name, record.size))
-            if more := records[_TOLD_SINGLY:]:
+            if more := records[TOLD_SINGLY:]:
                 each = tuple((record.path, record.size) for record in more)
                 self._board.tell(notes.ReceivedMany(name, each, sum(record.size for record in more)))
         return others

@@ -26,6 +26,7 @@ __all__ = [
     "STALLED_MS",
     "TELL_TOGETHER_MS",
     "TIMES_MAX",
+    "TOLD_SINGLY",
     "TROUBLE_RETRY_MS",
 ]
 
@@ -33,6 +34,7 @@ NOBODY = ""  # node of an offer that its peer has replaced since
 TIMES_MAX = 10_000  # folders whose mtimes are to be set or announced
 PLAN_MAX = 800  # paths planned in one turn ...
 TELL_TOGETHER_MS = 40
+TOLD_SINGLY = 5  # of the files of one message, so many have a note of their own; the others share one
 RETRY_MS = 1_000
 READER = "reader "  # prefix of an index note, before the id of a peer whose own changes were ignored: it was read-only
 MEMBER = "member "  # prefix of an index note, before the id of a node that has shared most of the folder with us

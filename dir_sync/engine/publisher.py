@@ -19,7 +19,7 @@ from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.announce import Fresh, Outgoing, Subscriber, pages, tell
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS
+from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS, TOLD_SINGLY
 
 __all__ = ["Publisher"]
 
@@ -202,6 +202,7 @@ class Publisher:
         subscriber = self.subscribers[replica]
         seeding = subscriber.seeding
         fresh: dict[bytes, Fresh] = {}
+        sent: list[tuple[bytes, int]] = []
         rows = []
         for number, (seq, record) in enumerate(seeding.page):
             row = self._board.index.get(record.path)
@@ -211,15 +212,24 @@ class Publisher:
             data = contents.get(number)
             if data is not None and len(data) == record.size:
                 fresh[record.path] = Fresh(record, None, data, None, None, None)
-                self._board.tell(notes.Sent(record.path, self._board.name_of(replica), record.size))
+                sent.append((record.path, record.size))
                 if seeding.contents is not None:
                     seeding.contents.add(record.content)
+        self._log_sent(replica, sent)
         until = seeding.page[-1][0]
         seeding.page = []
         for told in tell(self._board.folder, subscriber, rows, fresh, until, {}):
             self._board.send(replica, told.message, told.size)
         subscriber.sent = until
         self._board.run_once_more()
+
+    def _log_sent(self, replica: str, files: list[tuple[bytes, int]]) -> None:
+        """Log the files of one page: path and size of each."""
+        name = self._board.name_of(replica)
+        for path, size in files[:TOLD_SINGLY]:
+            self._board.tell(notes.Sent(path, name, size))
+        if more := tuple(files[TOLD_SINGLY:]):
+            self._board.tell(notes.SentMany(name, more, sum([size for _, size in more])))
 
     def _with_renames(self) -> dict[bytes, Fresh]:
         """The changes of this turn. If a content or a file has a new name, and its old name vanished in the same turn,

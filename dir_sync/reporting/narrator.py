@@ -56,13 +56,8 @@ class Narrator:
                 self._troubled.pop(note.path, None)
                 if not (isinstance(note, notes.Received) and note.path in self._came and self._say_how_it_came(note)):
                     self._count(note, now_s)
-            case notes.ReceivedMany(peer, files) if is_verbose():
-                for path, size in files:
-                    self.tell(notes.Received(path, peer, size), now_s)
-            case notes.ReceivedMany(peer, files, size):
-                crowd = self._crowd(notes.Received, peer, len(files), now_s)
-                crowd.hidden += len(files)
-                crowd.size += size
+            case notes.ReceivedMany() | notes.SentMany():
+                self._count_many(note, now_s)
             case notes.NewHere() if not note.size and note.path not in self._empty:
                 _remember(self._empty, note.path, (note, now_s))  # a copy begins with an empty file
             case notes.ChangedHere() | notes.RenamedHere() | notes.DeletedHere():
@@ -110,6 +105,16 @@ class Narrator:
         else:
             crowd.hidden += 1
             crowd.size += size
+
+    def _count_many(self, note: notes.ReceivedMany | notes.SentMany, now_s: float) -> None:
+        kind = notes.Received if isinstance(note, notes.ReceivedMany) else notes.Sent
+        if is_verbose():
+            for path, size in note.files:
+                self.tell(kind(path, note.peer, size), now_s)
+        else:
+            crowd = self._crowd(kind, note.peer, len(note.files), now_s)
+            crowd.hidden += len(note.files)
+            crowd.size += note.size
 
     def _complain(self, note: Wrong, now_s: float) -> None:
         """Log a problem after an interval, together with all files that have the same problem."""

@@ -196,6 +196,21 @@ def test_a_newcomer_is_given_the_contents_unasked() -> None:
     assert kit.told() == [notes.Sent(b"a", "name of " + PEER, 7)]
 
 
+def test_of_many_contents_for_a_newcomer_people_are_told_of_some_by_name() -> None:
+    kit = alone(PEER)
+    paths = [b"%d" % number for number in range(9)]
+    for path in paths:
+        kit.has(record(path, path))
+    newcomer(kit)
+    kit.it.send_backlogs()
+    kit.it.seed(PEER, dict(enumerate(paths)))
+    name = "name of " + PEER
+    assert kit.told() == [
+        *(notes.Sent(path, name, 1) for path in paths[:5]),
+        notes.SentMany(name, tuple((path, 1) for path in paths[5:]), 4),
+    ]
+
+
 def test_what_has_changed_while_it_was_read_is_told_with_its_new_sequence() -> None:
     kit = alone(PEER)
     kit.has(record(b"a", b"old"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -164,16 +164,22 @@ def test_one_event_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_every_file_is_named_if_that_is_wanted(caplog: pytest.LogCaptureFixture, verbose: bool) -> None:
+@pytest.mark.parametrize(
+    ("one", "many", "words"),
+    [(notes.Received, notes.ReceivedMany, "received {} from anna"), (notes.Sent, notes.SentMany, "sent {} to anna")],
+)
+def test_every_file_is_named_if_that_is_wanted(
+    caplog: pytest.LogCaptureFixture, one: Any, many: Any, words: str, verbose: bool
+) -> None:
     names = [b"%d" % number for number in range(20)]
-    crowd = notes.ReceivedMany("anna", tuple((name, 5) for name in names[8:]), 60)
-    lines = told(caplog, *(notes.Received(name, "anna", 5) for name in names[:8]), crowd, verbose=verbose)
+    crowd = many("anna", tuple((name, 5) for name in names[8:]), 60)
+    lines = told(caplog, *(one(name, "anna", 5) for name in names[:8]), crowd, verbose=verbose)
     if verbose:
-        assert lines == [f"received {number} (5 B) from anna" for number in range(20)]
+        assert lines == [words.format(f"{number} (5 B)") for number in range(20)]
     else:
         assert lines == [
-            *(f"received {number} (5 B) from anna" for number in range(5)),
-            "received 15 more (75 B) from anna",
+            *(words.format(f"{number} (5 B)") for number in range(5)),
+            words.format("15 more (75 B)"),
         ]
 
 

@@ -261,11 +261,12 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
                 parts_before.append(State(folder, 0, False, page, named))
             return [*parts_before, State(folder, sequence, last, end, tuple(before.values()))]
         case ModificationUpdate(folder, sequence, changes, times, _) if len(changes) > 1:
+            weights = _weights([change[1] for change in changes])
+            if sum(weights) * _CONTENT_WEIGHT <= weight:
+                return [message]
             weights = [
                 weight_of_record * (_CONTENT_WEIGHT if with_content else 1)
-                for weight_of_record, (_, _, _, with_content, _, _) in zip(
-                    _weights([change[1] for change in changes]), changes, strict=True
-                )
+                for weight_of_record, (_, _, _, with_content, _, _) in zip(weights, changes, strict=True)
             ]
             if any(change[2] is not None for change in changes):
                 weight = max(
