@@ -169,6 +169,8 @@ class Course:
             for path in [path for path in {**wanted, **got} if is_below(path, others) or has_below(path, others)]:
                 wanted.pop(path, None)
                 got.pop(path, None)
+            for path in self.world.rejected - wanted.keys():
+                got.pop(path, None)  # a file was where it needs a folder: it comes back when that one goes
             if got != wanted:
                 raise Broken(f"what {node.name} did alone was not kept: {difference(wanted, got)}")
 
