@@ -98,7 +98,7 @@ def _later(folder: str, kept: store.Kept, given: MeshKey, key_file: str) -> stor
     )  # fmt: skip
     charter = Charter(given.generation, given.id, {}, kept.membership.charter.removed)
     membership = taken(kept.membership, charter, ours.gate.secret, ())
-    return replace(kept, key=given, membership=replace(membership, role=given.role.value))
+    return replace(kept, key=given, membership=replace(membership, role=given.role.value), removal=None)
 
 
 def _lost(folder: str, marker: str) -> str:

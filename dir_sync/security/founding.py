@@ -44,5 +44,5 @@ def remove(keeper: Keeper, lost: Iterable[str], stay: Iterable[str]) -> MeshKey:
     key = MeshKey.made_of(os.urandom(32), before.key.generation + 1)
     charter = leave_out(mine, lost, stay, key.id, keeper.me())
     if not keeper.rekey(before, key, taken(mine, charter, before.key.gate.secret, ())):
-        raise ConfigError("the key has changed in this moment: try again")
+        raise ConfigError("the key has changed in this moment, or its file was deleted: try again")
     return key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,21 @@ def test_an_old_file_is_said_to_be_old(
     for key in (OLD, NEW):
         assert key.text not in caplog.text
         assert key.text[8:40] not in caplog.text
+
+
+def test_a_later_key_file_lets_a_removed_machine_in_again(state: Path, folder: str, tmp_path: Path) -> None:
+    admission.admit(folder, file_with(tmp_path, OLD))
+    kept = store.load(folder)
+    assert kept is not None
+    store.save(folder, replace(kept, removal=store.Removal("nas", 1_700_000_000)))
+    admission.admit(folder, None)
+    kept = store.load(folder)
+    assert kept is not None
+    assert kept.removal is not None, "a restart changes nothing"
+    admission.admit(folder, file_with(tmp_path, NEW))
+    kept = store.load(folder)
+    assert kept is not None
+    assert kept.removal is None
 
 
 def test_two_meshes_of_one_generation_are_never_mixed(state: Path, folder: str, tmp_path: Path) -> None:

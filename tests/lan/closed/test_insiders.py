@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from dir_sync.core.keys import MeshKey, identity_of
 from dir_sync.core.noise import HandshakeError, public_of
 from tests.lan.changes import write
-from tests.lan.checker import survey, wait_equal, wait_for
+from tests.lan.checker import holds, survey, wait_equal, wait_for
 from tests.lan.lan import Lan
 
 from ..stranger import ABSENT, FILE, LINK, Closed
@@ -22,7 +24,7 @@ from .tools import key_file
 
 pytestmark = pytest.mark.lan
 
-FILES = 60
+FILES = 400  # a brake holds the loss of so many
 
 
 def key_in(path: Path) -> MeshKey:
@@ -120,6 +122,32 @@ def test_whatever_a_reader_announces_counts_nowhere_also_at_members_that_were_of
         assert "tablet" not in names, "what a reader says of others is not believed"
         assert node.run_to_end("conflicts", node.dir).code == 0
     wait_equal([one.dir, two.dir, away.dir], SOON_S)
+
+
+def test_a_reader_decides_nothing(lan: Lan) -> None:
+    """All files vanish at a writer while its node is off, and a brake holds that. The reader approves it, for everybody."""
+    one, two, _, place = lan.nodes
+    key = key_in(key_file(lan)).read_only()
+    one.stop()
+    shutil.rmtree(one.dir / "tree")
+    start(one)
+
+    def held() -> bool:
+        return bool(json.loads(one.run_to_end("status", one.dir, "--json").out)["held"])
+
+    wait_for(held, SOON_S, "it is held")
+    with Insider(place, one, key) as first, Insider(place, two, key) as second:
+        makers = [first.open().their_replica, second.open().their_replica, first.replica, second.replica]
+        for reader in (first, second):
+            for maker in makers:
+                decision = {"type": "DECISION", "folder": "default", "maker": maker, "counter": 2**61}
+                reader.send({**decision, "approve": True})
+            said_it(reader)
+        holds(lambda: len(list((two.dir / "tree").iterdir())) == FILES, 1.5, "the others keep the files")
+    assert held()
+    assert one.run_to_end("reject", one.dir).code == 0
+    wait_equal([node.dir for node in lan.nodes[:3]], SOON_S)
+    assert len(list((one.dir / "tree").iterdir())) == FILES
 
 
 def test_a_reader_is_no_writer_by_saying_so(lan: Lan) -> None:
