@@ -451,7 +451,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.unsigned": {"delta", "ports"},
     "files.batches": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.prepare", "files.install"),
-        *("files.metadata", "files.history_store", "files.move", "files.unsigned"),
+        *("files.metadata", "files.move", "files.unsigned", "files.history_store", "files.hashing"),
     },
     "files.growth": {"ports"},
     "files.appends": {

@@ -29,7 +29,7 @@ from dir_sync.daemon.inbox import For
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
-from dir_sync.daemon.sharing import NodeParts, Sharing
+from dir_sync.daemon.sharing import JOBS_WITHIN_S, NodeParts, Sharing
 from dir_sync.daemon.threads import Threads
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.node_id import NodeId
@@ -265,14 +265,16 @@ class Daemon:
             )
 
     def stop(self) -> None:
-        """End all threads, and close everything. Takes less than two seconds."""
+        """End all threads, and close everything. Takes less than two seconds. The jobs of the workers end first: long ones
+        are abandoned, and the engine takes in the answers of the others."""
+        begun = time.monotonic()
         self.threads.is_ending = True
         for sharing in self._sharings.values():
             sharing.threads.is_ending = True
-        self._parts.inbox.put(Stop())
         for sharing in self._sharings.values():
-            sharing.end_jobs()
-        self.threads.join(_END_WITHIN_S)
+            sharing.end_jobs(max(0.0, JOBS_WITHIN_S - (time.monotonic() - begun)))
+        self._parts.inbox.put(Stop())
+        self.threads.join(_END_WITHIN_S - (time.monotonic() - begun))
         self._opened.close()
 
     # --- folders that come and go ------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ class Daemon:
     def remove(self, path: str) -> None:
         """Do not share that folder any longer, and close it; the others are not touched."""
         sharing = self._sharings[path]
-        sharing.end_jobs()
+        sharing.end_jobs(JOBS_WITHIN_S)
         news = Detached(sharing.config.folder_name)
         self._parts.inbox.put(news)
         news.done.wait(_ANSWER_WITHIN_S)

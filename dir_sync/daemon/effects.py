@@ -81,8 +81,11 @@ class Performer:
         """True if `commit_due_s` has passed. Asked in each turn: what the index holds counts only once the time has come."""
         return mono > self._last_commit + _COMMIT_EVERY_S and self._share.index.is_dirty
 
-    def finish(self) -> None:
-        """Perform the last effects, and make the last commit."""
+    def finish(self, effects: Sequence[Effect]) -> None:
+        """Say what the last effects say, and make the last commit. Nothing else is begun any more."""
+        for effect in effects:
+            if isinstance(effect, Tell):
+                self._narrator.tell(effect.note, time.monotonic())
         self._narrator.breathe(time.monotonic(), all_of_it=True)
         self._share.index.note(state.AT_REST, int(not self._share.engine.has_jobs_out))
         self._share.index.commit()

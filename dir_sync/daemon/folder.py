@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec
 
 from dir_sync.core import limits
 from dir_sync.core.events import Effect, Event
-from dir_sync.core.jobs import Applied, Version
+from dir_sync.core.jobs import Applied, Listed, Looked, Pruned, Rechecked, Staged, Version
 from dir_sync.core.messages import FolderIndex, Hello
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.chores import Chores
@@ -30,9 +30,10 @@ from dir_sync.engine import Now
 from dir_sync.node import Node
 from dir_sync.reporting.log import logger
 
-__all__ = ["Attached", "Detached", "Folder", "Folders"]
+__all__ = ["FOUND_OR_DONE", "Attached", "Detached", "Folder", "Folders"]
 
 
+FOUND_OR_DONE = (Applied, Listed, Looked, Pruned, Rechecked, Staged)  # what is on the disk, as workers say it
 _NEVER_S = 1e12  # monotonic time
 _P = ParamSpec("_P")
 
@@ -186,8 +187,9 @@ class Folder:
 
     @_alone
     def finish(self) -> None:
-        """The last effects and the last commit."""
-        self._performer.finish()
+        """The last words and the last commit."""
+        effects, self._effects = self._effects, []
+        self._performer.finish(effects)
 
 
 class Folders:

@@ -124,6 +124,15 @@ class Inbox:
         self._since = time.thread_time()
         return news
 
+    def last_news_of(self, folder: str, kinds: tuple[type, ...]) -> list[object]:
+        """Take out what still waits for a folder and is of one of these kinds, whichever group rests."""
+        self.over()
+        self._sort()
+        left = self._waiting.remove_all(
+            lambda one: isinstance(one, In) and one.folder == folder and isinstance(one.news, kinds)
+        )
+        return [one.news for one in left if isinstance(one, In)]
+
     @property
     def is_shared(self) -> bool:
         """True while several groups are active: peers at different addresses, or a peer and a user of this machine. The

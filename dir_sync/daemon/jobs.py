@@ -8,6 +8,7 @@ Used by: share.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Protocol
 
@@ -43,15 +44,20 @@ class DiskWorkers:
         self._threads = threads
         self._small = Pool(_WORKERS, throttle)
         self._bulk = Pool(_WORKERS, throttle)
+        self._running: list[threading.Thread] = []
 
     def start(self, searches: Searches) -> None:
         for pool, name in ((self._small, "disk"), (self._bulk, "bulk")):
             for number in range(_WORKERS):
-                self._threads.start(f"{name}-{number + 1}", self._work, pool, searches)
+                self._running.append(self._threads.start(f"{name}-{number + 1}", self._work, pool, searches))
 
-    def stop(self) -> None:
+    def stop(self, within_s: float) -> None:
+        """No further job is begun. Waits, at most so long, for the answers of those that are being done."""
         self._small.stop()
         self._bulk.stop()
+        until = time.monotonic() + within_s
+        for thread in self._running:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def put(self, flow: Flow, job: Job) -> None:
         """Queue a job in the share of `flow`; cleanup jobs always belong to this machine's share."""

@@ -15,7 +15,7 @@ from typing import Final
 from dir_sync.core.events import Received
 from dir_sync.core.messages import Chunks, Message, Taker, handlers
 from dir_sync.core.transfers.transfer import folder_of
-from dir_sync.daemon.folder import Attached, Detached, Folder, Folders
+from dir_sync.daemon.folder import FOUND_OR_DONE, Attached, Detached, Folder, Folders
 from dir_sync.daemon.inbox import In, Inbox
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.news import Asked, Heard, Stop
@@ -28,6 +28,7 @@ __all__ = ["Loop"]
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
 _TURN_S_MAX = 0.02  # a turn ends after this even if more events wait ...
 _TURN_S_FAIR = 0.006  # ... and earlier, if several groups wait
+_LAST_ANSWERS_S = 0.3  # the end takes at most so long for what workers have answered
 _HANDLERS: Final = handlers(Taker.LINKS, Neighbours)  # messages for them; all others are for a folder
 
 
@@ -52,7 +53,7 @@ class Loop:
             while news is not None:
                 if isinstance(news, Stop):
                     for folder in self._folders:
-                        folder.finish()
+                        self._finish(folder)
                     return
                 count += self._handle(news, now)
                 most_s = _TURN_S_FAIR if self._inbox.is_shared else _TURN_S_MAX
@@ -67,6 +68,15 @@ class Loop:
             for folder in self._folders:
                 folder.perform()
             self._inbox.turn_over(time.monotonic() - begun)
+
+    def _finish(self, folder: Folder) -> None:
+        """Take in what its workers have answered before they ended, so that the index says what is on the disk: commands
+        read it without a node. What the engine wants to be done next is left to the next start."""
+        until = time.monotonic() + _LAST_ANSWERS_S
+        for news in self._inbox.last_news_of(folder.name, FOUND_OR_DONE):
+            if time.monotonic() < until:
+                folder.take(news, _now())
+        folder.finish()
 
     def _wait(self) -> object | None:
         """The next event; None if a deadline came first."""
@@ -126,7 +136,7 @@ class Loop:
             self._folders.remove(news.name)
             self._inbox.numbers = self._folders.numbers
             folder.flush()
-            folder.finish()
+            self._finish(folder)
             self._links.folders_changed(now)
         news.done.set()
 

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from dir_sync.core.status import Status
     from dir_sync.network.sealing import MeshSealing
 
-__all__ = ["NodeParts", "Sharing"]
+__all__ = ["JOBS_WITHIN_S", "NodeParts", "Sharing"]
 
+JOBS_WITHIN_S = 1.0  # a job that hangs does not hang the end
 _END_WITHIN_S = 1.5
 
 
@@ -146,13 +147,14 @@ class Sharing:
     def _on_question(self, question: Answer) -> Answer:
         return ask_engine(self._post, question, lambda: self.threads.is_ending)
 
-    def end_jobs(self) -> None:
-        """From now on no job begins, and errors do not count."""
+    def end_jobs(self, within_s: float) -> None:
+        """From now on no job begins, and errors do not count. Waits, at most so long, for the answers of those that are being
+        done."""
         self.threads.is_ending = True
-        self.share.workers.stop()
+        self.share.workers.stop(within_s)
 
     def stop(self) -> None:
         """End its threads, and close everything. The loop does not know the folder any more."""
-        self.end_jobs()
+        self.end_jobs(0.0)
         self.threads.join(_END_WITHIN_S)
         self._opened.close()

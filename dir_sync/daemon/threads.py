@@ -38,10 +38,11 @@ class Threads:
         self.failed: Exception | None = None
         self.trouble: sqlite3.Error | None = None
 
-    def start(self, name: str, target: Callable[..., None], *args: object) -> None:
+    def start(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(target, *args), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def give_up(self, error: sqlite3.Error) -> None:
         """The index cannot be used for now."""

@@ -13,6 +13,7 @@ from dir_sync.core.jobs import Applied, ApplyItem, ApplyResult, Cause, Result, T
 from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, STAGING
 from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.hashing import Stopped
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.install import Installer
 from dir_sync.files.metadata import Metadata
@@ -89,6 +90,11 @@ class Batches:
                     staged.pop(number, None)
             except (DiskError, Missing, Unexpected) as error:
                 results[number] = failed(item, error)
+            except Stopped:
+                # What was done before is reported. This change and the rest are looked at again by the next start.
+                rest = [left for left in range(number, len(items)) if left not in results]
+                results.update({left: ApplyResult(items[left].path, Result.CHANGED) for left in rest})
+                break
         rescued = self._report_filed(items, results, folders) if self._history.has_filed else ()
         self._sync_folders(folders, items, results)
         for number, (name, made) in staged.items():

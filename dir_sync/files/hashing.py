@@ -2,7 +2,7 @@
 
 In:   open files or paths, and a function that tells whether the program ends.
 Out:  digests, marks of growing files. Raises Stopped when the program ends.
-Used by: `history_store`, `prepare`, `replace`, `install`, `downloads`, `patch`, `deltas`, `reading`,
+Used by: `history_store`, `prepare`, `replace`, `install`, `batches`, `downloads`, `patch`, `deltas`, `reading`,
 `scanner`, `recovery`.
 """
 
@@ -35,7 +35,7 @@ def digest_of(reader: Reader, size: int, stopping: Callable[[], bool]) -> tuple[
             return hasher.digest(), False
         hasher.update(piece)
         offset += len(piece)
-        if stopping():
+        if offset < size and stopping():
             raise Stopped
     return hasher.digest(), True
 
@@ -66,7 +66,7 @@ def digest_of_grown(
             return hasher.digest(), False, None
         hasher.update(piece)
         offset += len(piece)
-        if stopping():
+        if offset < size and stopping():
             raise Stopped
         if offset < end:
             continue

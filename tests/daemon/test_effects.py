@@ -112,5 +112,12 @@ def test_every_order_reaches_who_does_it() -> None:
 def test_the_last_words_say_whether_all_is_noted() -> None:
     bench = Bench()
     bench.folder.engine.has_jobs_out = True
-    bench.performer.finish()
+    bench.performer.finish([])
     assert bench.done == ["breath", (state.AT_REST, 0), "durable"]
+
+
+def test_at_the_end_only_words_are_performed() -> None:
+    bench = Bench()
+    bench.performer.finish([Tell(ONE), Report(4, ())])
+    assert (bench.done[0], bench.done[-1]) == (ONE, "durable")
+    assert Report(4, ()) not in bench.done

@@ -55,7 +55,7 @@ class Bench:
             return self.inbox.get(10)
         finally:
             self.threads.is_ending = True
-            self.workers.stop()
+            self.workers.stop(5)
             self.threads.join(5)
 
 

@@ -13,11 +13,13 @@ from dir_sync.core.events import PeerUp, Received, Tell, Ticked, Touched, Urgenc
 from dir_sync.core.jobs import Applied
 from dir_sync.core.messages import Chunks, Lacks, Piece
 from dir_sync.core.notes import Kept
+from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.transfers.connection import Connection
+from dir_sync.daemon import loop
 from dir_sync.daemon.folder import Attached, Detached, Folder, Folders
-from dir_sync.daemon.inbox import FolderPost, Inbox
+from dir_sync.daemon.inbox import FolderPost, For, Inbox
 from dir_sync.daemon.loop import Loop
-from dir_sync.daemon.news import Asked, Heard, Stop
+from dir_sync.daemon.news import Asked, Heard, Stop, jobs_of
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
 from tests.daemon.standins import FOLDER, NOW, Link, Manager, config, hello
@@ -38,7 +40,9 @@ class Room:
         self.peers = ConnectedPeers(config(folder_name=name), self.standin.share, cast(Any, Manager()), lambda: None)
         requests = SimpleNamespace(on_asked=lambda asked, now: self.did("asked"))
         performer = SimpleNamespace(
-            perform=self.perform, finish=lambda: self.did("finish"), commit=lambda durable: self.did("commit", durable)
+            perform=self.perform,
+            finish=lambda effects: self.did("finish"),
+            commit=lambda durable: self.did("commit", durable),
         )
         chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: None)
         self.folder = Folder(self.standin.share, self.peers, *cast(Any, (requests, performer, chores)))
@@ -232,3 +236,23 @@ def test_a_disk_that_fails_below_the_index_ends_its_folder_alone() -> None:
     around.run()
     assert ended == [full], "once"
     assert around.music.events == [Ticked()]
+
+
+@pytest.mark.parametrize("how", ["the node ends", "only this folder ends"])
+def test_at_the_end_the_engine_takes_in_what_the_workers_have_answered(how: str) -> None:
+    """Whatever comes later than the end, and whichever peer it was for; of all else nothing is begun."""
+    around = Neighbours()
+    around.inbox.put(Stop() if how == "the node ends" else Detached(MUSIC))
+    around.tell(MUSIC, For(jobs_of(Flow("10.0.0.2", "bb")), Applied(())), Ticked())
+    around.inbox._throttle.resting = lambda: {"10.0.0.2": FOREVER_S}  # type: ignore[method-assign]
+    assert "finish" in around.run()
+    assert around.music.events == [Applied(())]
+
+
+def test_the_last_answers_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    around = Neighbours()
+    monkeypatch.setattr(loop, "_LAST_ANSWERS_S", 0.0)
+    around.inbox.put(Stop())
+    around.tell(MUSIC, Applied(()))
+    assert "finish" in around.run()
+    assert around.music.events == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.jobs import Applied, ApplyJob, Cause, Rechecked, RecheckJob, Result
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Rechecked, RecheckJob, Result
 from dir_sync.core.model import Kind
 from dir_sync.core.names import HISTORY, STAGING
+from dir_sync.files.hashing import Stopped
+from dir_sync.files.install import Installer
 from dir_sync.ports import Trouble
 from tests.files.tools import apply, change, file_sync, kept
 from tests.sim.memory_disk import MemoryDisk
@@ -131,3 +135,24 @@ def test_a_users_file_that_no_look_has_seen_is_reported_as_what_it_is(disk: Memo
     again = sync.perform(ApplyJob((change(disk, b"other", b"x"),)))
     assert isinstance(again, Applied)
     assert again.rescued == (), "it is told once"
+
+
+def test_what_was_done_before_the_program_ends_is_reported(disk: MemoryDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the index would not know it: commands read it without a node."""
+    sync = file_sync(disk)
+    install = Installer.install
+
+    def stopped(self: Any, item: ApplyItem, made: Any) -> Any:
+        if item.path == b"b":
+            raise Stopped
+        return install(self, item, made)
+
+    monkeypatch.setattr(Installer, "install", stopped)
+    results = apply(sync, *(change(disk, name, b"content") for name in (b"a", b"b", b"c")))
+    assert [(one.path, one.result) for one in results] == [
+        (b"a", Result.DONE),
+        (b"b", Result.CHANGED),
+        (b"c", Result.CHANGED),
+    ]
+    assert [disk.content(name) for name in (b"a", b"b", b"c")] == [b"content", None, None]
+    assert disk.list(STAGING) == []

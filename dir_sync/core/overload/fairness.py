@@ -140,6 +140,11 @@ class FairQueue(Generic[T]):
             self._count -= len(gone)
         return gone
 
+    def remove_all(self, which: Callable[[T], bool]) -> list[T]:
+        """Remove and return the waiting items of all flows for which `which` is true."""
+        flows = [Flow(name, key) for name, group in self._groups.items() for key in group.members]
+        return [item for flow in flows for item in self.remove(flow, which)]
+
     def _tidy(self) -> None:
         """Drop groups and members without items whose virtual time is no longer needed."""
         for name, group in list(self._groups.items()):

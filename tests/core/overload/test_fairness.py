@@ -88,6 +88,16 @@ def test_links_of_one_address_take_turns() -> None:
     assert ("neighbour", 6.0) in served_ms(queue, 3)
 
 
+def test_some_of_all_flows_can_be_taken_out() -> None:
+    queue: FairQueue[tuple[str, float]] = FairQueue()
+    for flow in (FLOOD, HERE):
+        for what in ("kept", "taken"):
+            queue.put(flow, (what, 1.0))
+    assert queue.remove_all(lambda item: item[0] == "taken") == [("taken", 1.0)] * 2
+    assert len(queue) == 2
+    assert {what for what, _ in served_ms(queue)} == {"kept"}
+
+
 def test_what_one_flow_brings_stays_in_order() -> None:
     queue: FairQueue[tuple[str, float]] = FairQueue()
     for number in range(50):
