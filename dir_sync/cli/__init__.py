@@ -6,6 +6,7 @@ It may import everything but the engine: it runs a node through `dir_sync.daemon
 `dir_sync.network.control`. Who calls it: main.py.
 """
 
-from dir_sync.cli.entry import COMMANDS, main, read_configs
+from dir_sync.cli.asked import read_configs
+from dir_sync.cli.entry import COMMANDS, main
 
 __all__ = ["COMMANDS", "main", "read_configs"]

@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable
 
 from dir_sync import __version__, config
-from dir_sync.cli.options import read_configs
-from dir_sync.config import ConfigError
+from dir_sync.cli.asked import Asked, read_asked
+from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
 from dir_sync.daemon.signals import Ending
 from dir_sync.reporting import log, output, shell
 
-__all__ = ["COMMANDS", "main", "read_configs"]
+__all__ = ["COMMANDS", "main"]
 
 FAULT = 1  # exit code: an error of the program itself
 INTERRUPTED = 130  # exit code: SIGINT before the node could end cleanly
@@ -63,17 +63,29 @@ def _obey(argv: list[str]) -> int:
 
 def run(argv: list[str]) -> int:
     """``run DIR ...``, also the default without a command: share folders until a signal comes."""
-    asked, *_ = configs = read_configs(argv)
-    ending = Ending()
+    asked = read_asked(argv)
+    ending = Ending(reads_file=asked.file is not None)
     ending.listen()  # before all else, because the imports take a moment
-    log.setup(asked.verbosity, asked.log_file)
-    if asked.join is not None:
-        from dir_sync.cli.inviting import join_first
-
-        join_first(asked, asked.join)
+    _begin_with(asked)
     from dir_sync.daemon.process import run as run_daemon  # imported late: it loads everything else
 
-    return run_daemon(configs, ending)
+    if asked.file is None:
+        return run_daemon(asked.configs, ending)
+    from dir_sync.daemon.rereading import Rereading
+
+    return run_daemon(asked.configs, ending, Rereading(asked.file, lambda: _begin_with(read_asked(argv))))
+
+
+def _begin_with(asked: Asked) -> tuple[Config, ...]:
+    """The log is as the settings say, and this machine belongs to the meshes whose codes they have."""
+    first = asked.configs[0]
+    log.setup(first.verbosity, first.log_file)
+    for one in asked.configs:
+        if one.join is not None:
+            from dir_sync.cli.inviting import join_first
+
+            join_first(one, one.join)
+    return asked.configs
 
 
 def help_(argv: list[str]) -> int:
@@ -132,6 +144,19 @@ def _of_modes(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def _of_file(name: str) -> Callable[[list[str]], int]:
+    """One of the commands about the configuration file."""
+
+    def command(argv: list[str]) -> int:
+        gc.enable()  # main.py switched it off
+        from dir_sync.cli import configuring
+
+        run_it: Callable[[list[str]], int] = getattr(configuring, name)
+        return run_it(argv)
+
+    return command
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
     "status": _other("status"),
@@ -151,6 +176,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "new-key": _of_mesh("new_key"),
     "key": _of_mesh("key"),
     "leave": _of_mesh("leave"),
+    "config": _of_file("config_"),
+    "reload": _of_file("reload"),
     "help": help_,
     "version": version,
 }

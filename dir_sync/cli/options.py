@@ -1,6 +1,6 @@
 """The options of a node.
 
-In:   the arguments after a command. Out: a Config for each folder; or ConfigError, one line for the user.
+In:   the arguments after a command, as argparse found them. Out: a Config; or ConfigError, one line for the user.
 Rule: nothing is created here, and the only look-ups are of names.
 """
 
@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
-from dir_sync.cli.names import is_named, name_and_folder, together
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -20,7 +19,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.folder import root
 from dir_sync.reporting import shell
 
-__all__ = ["KEY_FILE", "read_configs"]
+__all__ = ["KEY_FILE", "config_of", "run_parser"]
 
 KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable with the key file, if no option names one
 
@@ -54,6 +53,8 @@ other commands (--help after any of them tells more):
   members DIR           list who belongs to the closed mesh
   remove DIR NAME       a machine was lost: all others get a new key
   new-key, key, leave   make a key file, print the key of DIR, forget it
+  config                check the configuration file, or print an example
+  reload                let the running node read the configuration file again
 
 Ctrl-C ends the node. As long as the mesh is open, anyone on this LAN can join.
 
@@ -61,25 +62,9 @@ exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has al
 """
 
 
-def read_configs(argv: list[str]) -> tuple[Config, ...]:
-    """Parse the arguments of ``run``: one Config for each folder. ConfigError if one is wrong; SystemExit after --help or
-    --version."""
-    try:
-        given = _parser().parse_args(argv)
-    except BrokenPipeError:  # the reader of --help or --version has closed it
-        raise SystemExit(0) from None
-    if len(given.folders) == 1 and not is_named(given.folders[0]):
-        return (_config(given, given.folders[0], given.folder_name or config.FOLDER_NAME),)
-    if given.folder_name is not None:
-        raise ConfigError("--folder names a single folder; of several, write NAME=DIR for each", config.USAGE)
-    if given.join is not None:
-        raise ConfigError("--join takes a single folder: join one after the other, with 'join DIR'", config.USAGE)
-    several = len(given.folders) > 1
-    named = map(name_and_folder, given.folders)
-    return together([_config(given, folder, name, name if several else "") for name, folder in named])
-
-
-def _config(given: argparse.Namespace, path: str, name: str, label: str = "") -> Config:
+def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") -> Config:
+    """The settings of one folder: its options, its path, the name under which it is shared, and what the log says first of it.
+    ConfigError if one is wrong."""
     folder = _folder(path)
     log_file = _absolute("--log-file", given.log_file) if given.log_file is not None else None
     if log_file is not None and config.is_shared(log_file, folder):
@@ -119,13 +104,15 @@ def _config(given: argparse.Namespace, path: str, name: str, label: str = "") ->
     )
 
 
-def _parser() -> Parser:
+def run_parser() -> Parser:
+    """The parser of ``run``."""
     parser = Parser("", HELP, EXAMPLE, "~/shared", "[run] DIR... [-b PORT] [-l PORT] [-s DIR] [options]")
     parser.add_argument(
         "folders",
         metavar="DIR",
-        nargs="+",
-        help="the folder to share; it has to exist. Several are shared under their own names, or as NAME=DIR",
+        nargs="*",
+        help="the folder to share; it has to exist. Several are shared under their own names, or as NAME=DIR. Without any:"
+        " those of the configuration file",
     )
     _basic(parser.add_argument_group("basic options").add_argument)
     group = parser.add_argument_group("log")
@@ -203,6 +190,7 @@ def _basic(add: Callable[..., object]) -> None:
         metavar="CODE",
         help="join a closed mesh with the code that 'invite' printed on another machine, then run",
     )
+    add("--config", metavar="FILE", help="read folders and options from FILE ('config --example' prints one)")
     add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
     add("-h", "--help", action="help", help="print this help and exit")
 

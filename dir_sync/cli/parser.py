@@ -47,6 +47,11 @@ class Parser(argparse.ArgumentParser):
         self._given = list(args)
         return super().parse_args(args, namespace)
 
+    @property
+    def options(self) -> list[argparse.Action]:
+        """All options, without the positional arguments."""
+        return [action for action in self._actions if action.option_strings]
+
     def error(self, message: str) -> NoReturn:
         required = "the following arguments are required: "
         unknown = next((one for one in self._given if one.startswith("--") and one != "--"), "").partition("=")[0]

@@ -83,6 +83,10 @@ class Life:
         root.say_paused(self.config.folder, "")
         self._was = identity
 
+    def forget(self) -> None:
+        """It is not to be shared any more."""
+        root.say_paused(self.config.folder, "")
+
     def failed(self, trouble: Exception) -> None:
         """Its index could not be used: wait until it probably can be written again. Then everything is as after a power cut:
         unrecorded changes are looked at and asked for again."""

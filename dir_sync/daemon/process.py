@@ -8,6 +8,7 @@ Used by: entry.
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
 import sys
 import time
@@ -16,11 +17,13 @@ from functools import partial
 from typing import TypeVar
 
 from dir_sync.config import Config, ConfigError
+from dir_sync.core.model import show
 from dir_sync.daemon.daemon import Daemon, NodeError
 from dir_sync.daemon.life import Life
+from dir_sync.daemon.rereading import Rereading
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.threads import may_pass
-from dir_sync.reporting.log import Once, logger
+from dir_sync.reporting.log import Once, how_many, logger
 
 __all__ = ["run"]
 
@@ -32,9 +35,9 @@ _GC_THRESHOLD = (20_000, 20, 50)
 _SWITCH_S = 0.0005
 
 
-def run(configs: Sequence[Config], ending: Ending) -> int:
-    """Share the folders until a signal comes; wait for those that are missing. Raises ConfigError, with one line for the
-    user."""
+def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None = None) -> int:
+    """Share the folders until a signal comes; wait for those that are missing. `rereading`: of the configuration file. Raises
+    ConfigError, with one line for the user."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # imported objects live as long as the process
     gc.set_threshold(*_GC_THRESHOLD)
@@ -42,7 +45,7 @@ def run(configs: Sequence[Config], ending: Ending) -> int:
     wake = Wake()  # never closed: a signal may arrive until the very end
     wake.listen()
     ending.wake = wake.set
-    process = _Process(configs, ending, wake)
+    process = _Process(configs, ending, wake, rereading)
     try:
         process.run()
     finally:
@@ -54,16 +57,24 @@ def run(configs: Sequence[Config], ending: Ending) -> int:
 class _Process:
     """The folders of the process, and the node that shares those that can be shared."""
 
-    def __init__(self, configs: Sequence[Config], ending: Ending, wake: Wake) -> None:
+    def __init__(self, configs: Sequence[Config], ending: Ending, wake: Wake, rereading: Rereading | None) -> None:
         self._ending = ending
         self._wake = wake
+        self._rereading = rereading
+        self._readings = 0  # how often the file was read again
+        self._is_alone = len(configs) == 1  # a folder that cannot be shared ends the process
         self._lives = [Life(config, wake.set) for config in configs]
         self._daemon: Daemon | None = None
         self._once: Once | None = None
 
     def run(self) -> None:
+        if self._rereading is not None:
+            self._rereading.begin()
         while not self._ending.asked:
             self._wake.clear()
+            if self._rereading is not None and self._ending.readings_asked > self._readings:
+                self._readings = self._ending.readings_asked
+                self._rereading.again(self._use)
             self._end_what_ended()
             self._begin_what_can()
             if self._ending.asked:
@@ -82,6 +93,27 @@ class _Process:
 
     def _is_shared(self, life: Life) -> bool:
         return self._daemon is not None and life.config.folder in self._daemon.folders
+
+    # --- a file that was read again ------------------------------------------------------------------------------------
+
+    def _use(self, configs: tuple[Config, ...]) -> None:
+        """Share what these say. Folders of which they say the same as before are not touched."""
+        self._is_alone = False
+        old = {life.config.folder: life for life in self._lives}
+        keep = {one.folder for one in configs if one.folder in old and old[one.folder].config == one}
+        if _of_node(configs[0]) != _of_node(self._lives[0].config):
+            logger.info("reloaded: the node begins anew, because what all folders have in common has changed")
+            keep = set()
+            self.stop()
+            self._once = None
+        for path, life in old.items():
+            if path not in keep:
+                self._end(life)
+                if all(one.folder != path for one in configs):
+                    life.forget()
+                    logger.info("%s is not shared any more", show(os.fsencode(path)))
+        self._lives = [old[one.folder] if one.folder in keep else Life(one, self._wake.set) for one in configs]
+        logger.info("reloaded: %s", how_many(len(configs), "folder"))
 
     # --- folders that can be shared ------------------------------------------------------------------------------------
 
@@ -133,7 +165,7 @@ class _Process:
         try:
             return work(life)
         except ConfigError as error:
-            if len(self._lives) == 1 or isinstance(error, NodeError):
+            if self._is_alone or isinstance(error, NodeError):
                 raise
             life.refused(error)
         except sqlite3.Error as error:
@@ -152,13 +184,25 @@ class _Process:
             trouble = daemon.trouble_of(life.config.folder)
             if not daemon.goes_over(life.config.folder):
                 self._once = None  # whatever ended it: people want to see how it begins anew
-            if len(daemon.folders) > 1:
-                daemon.remove(life.config.folder)
-            else:
-                self.stop()
+            self._end(life)
             life.was_closed = daemon.is_closed  # a person may have left the mesh
             if trouble is not None and not self._ending.asked:
                 life.failed(trouble)
+
+    def _end(self, life: Life) -> None:
+        """Its node does not share that folder any longer. A node without a folder ends."""
+        daemon = self._daemon
+        if daemon is None or not self._is_shared(life):
+            return
+        if len(daemon.folders) > 1:
+            daemon.remove(life.config.folder)
+        else:
+            self.stop()
+
+
+def _of_node(config: Config) -> tuple[object, ...]:
+    """What all folders of a node have in common."""
+    return config.broadcast_port, config.listen_port, config.interface, config.name, config.peers
 
 
 def _raise(error: Exception, _: Life) -> None:

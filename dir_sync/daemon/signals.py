@@ -1,6 +1,7 @@
 """The signals that end a node: the first one cleanly, a later one at once.
 
 In:   SIGINT, SIGTERM, SIGHUP. Out: `asked` is true, and `wake` was called.
+Where a configuration file is read, SIGHUP asks for reading it again instead.
 Rule: two signals within half a second count as one, because a supervisor signals both the process and its group. A
 closed terminal always ends a node cleanly, however many SIGHUPs it sends; an ignored SIGHUP (nohup) stays ignored.
 Used by: entry, process.
@@ -75,9 +76,17 @@ class Wake:
 class Ending:
     """Handles the signals. Main thread only, because Python runs handlers there."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, leave: Callable[[int], None] = os._exit) -> None:
-        """`leave` is called with an exit code if a signal has to end the process at once."""
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        leave: Callable[[int], None] = os._exit,
+        reads_file: bool = False,
+    ) -> None:
+        """`leave` is called with an exit code if a signal has to end the process at once. `reads_file`: SIGHUP does not end
+        it, but asks for reading a file again."""
         self.asked = False
+        self.readings_asked = 0  # how often SIGHUP has asked for that
+        self._reads_file = reads_file
         self.wake: Callable[[], None] = lambda: None  # called at the first signal
         self._clock = clock
         self._leave = leave
@@ -86,12 +95,15 @@ class Ending:
     def listen(self) -> None:
         """Install the handlers."""
         for number in _SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            if number != signal.SIGHUP or self._reads_file or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self.on_signal)
 
     def on_signal(self, number: int, _frame: object) -> None:
         """The signal handler."""
-        if not self.asked:
+        if number == signal.SIGHUP and self._reads_file:
+            self.readings_asked += 1
+            self.wake()
+        elif not self.asked:
             self.asked = True
             self._first_s = self._clock()
             self.wake()

@@ -120,3 +120,14 @@ def test_the_program_ignores_signals_when_all_is_done() -> None:
     start = next(node for node in door.body if isinstance(node, ast.FunctionDef) and node.name == "start")
     calls = [ast.unparse(node.func) for node in ast.walk(start) if isinstance(node, ast.Call)]
     assert calls.index("cli.main") < calls.index("signals.ignore")
+
+
+def test_where_a_file_is_read_a_hangup_asks_for_it_again_and_ends_nothing() -> None:
+    woken: list[bool] = []
+    ending = Ending(reads_file=True)
+    ending.wake = lambda: woken.append(True)
+    for _ in range(3):
+        ending.on_signal(signal.SIGHUP, None)
+    assert (ending.asked, ending.readings_asked, len(woken)) == (False, 3, 3)
+    ending.on_signal(signal.SIGTERM, None)
+    assert ending.asked

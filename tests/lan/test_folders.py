@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,3 +136,50 @@ def test_a_restart_brings_what_was_changed_meanwhile_in_each_folder(lan: Lan) ->
     for name in ("notes", "photos"):
         wait_equal(of(lan, name), 60)
     assert survey(one.base / "notes")[b"later"]
+
+
+def write(file: Path, *tables: str) -> None:
+    file.write_text("\n".join(["listen_port = 6000", *tables, ""]))
+
+
+def table(node: Node, name: str, *more: str) -> str:
+    return "\n".join([f"[folders.{name}]", f'dir = "{folder(node, name)}"', *more])
+
+
+def test_a_configuration_file_is_read_again_without_a_break_for_the_others() -> None:
+    """By the command and by SIGHUP: a folder comes, one changes, one goes; a wrong file changes nothing."""
+    with Lan(2) as lan:
+        one, two = lan
+        file = one.home / ".config" / "dir_sync" / "config.toml"
+        file.parent.mkdir(parents=True)
+        write(file, table(one, "notes"), table(one, "photos"))
+        launch(one)
+        launch(two, folder(two, "notes"), folder(two, "photos"), folder(two, "music"))
+        (one.base / "notes" / "first").write_text("1")
+        wait_for(lambda: _text(two.base / "notes" / "first") == "1", SOON_S, "they know each other")
+
+        assert one.run_to_end("reload", "--config", one.base / "other.toml").code == 2
+        write(file, table(one, "notes"), table(one, "photos", "history_days = 3"), table(one, "music"))
+        reloaded = one.run_to_end("reload")
+        assert (reloaded.code, reloaded.out.strip()) == (0, "reloaded: notes, photos and music")
+        (one.base / "music" / "song").write_text("la")
+        (two.base / "photos" / "back").write_text("p")
+        wait_for(lambda: _text(two.base / "music" / "song") == "la", SOON_S, "the new folder is shared")
+        wait_for(lambda: _text(one.base / "photos" / "back") == "p", SOON_S, "the changed folder is shared")
+
+        write(file, table(one, "notes"), "nonsense = 5", table(one, "photos"))
+        wrong = one.run_to_end("reload")
+        assert wrong.code == 2
+        assert f"{file}:4: nonsense: there is no such key" in wrong.err
+        one.send_signal(signal.SIGHUP)
+        wait_for(lambda: "not reloaded, everything stays as it was" in one.log(), SOON_S, "SIGHUP reads it, too")
+        assert status(one, one.base / "music")["peers"]
+
+        write(file, table(one, "notes"), table(one, "photos", "history_days = 3"))
+        one.send_signal(signal.SIGHUP)
+        wait_for(lambda: "does not share music any more" in two.log(), SOON_S, "a folder goes")
+        assert one.run_to_end("status", one.base / "music").code == 1
+        (two.base / "notes" / "last").write_text("z")
+        wait_for(lambda: _text(one.base / "notes" / "last") == "z", SOON_S, "the others go on")
+        assert "lost " not in two.log(), "no connection was dropped"
+        assert connections(one) == 1

@@ -1,0 +1,99 @@
+"""The commands about the configuration file: check it, print an example, let the running node read it again.
+
+In:   the words after the command. Out: lines on stdout, and an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from dir_sync import config
+from dir_sync.cli.asked import default_file
+from dir_sync.cli.config_file import example, read_file
+from dir_sync.cli.parser import Parser
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.folder.running import Running, running
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import how_many, listed
+from dir_sync.reporting.output import say
+
+__all__ = ["config_", "reload"]
+
+_WITHIN_S = 30.0
+_AGAIN_S = 0.05
+
+
+def config_(argv: list[str]) -> int:
+    """``config``: check the configuration file, or print an example."""
+    parser = _file_parser(
+        "config",
+        "Check the configuration file, from which a node without DIR takes its folders and options; or print an example of"
+        " one.",
+        "config --check",
+        "config --example > ~/.config/dir_sync/config.toml",
+        more="exit codes: 0 the file is right, or the example was printed; 2 it is wrong: one line says where",
+    )
+    parser.add_argument("--check", action="store_true", help="say what would be shared, or what is wrong")
+    parser.add_argument(
+        "--example", action="store_true", help="print a file with all keys, their meanings and defaults"
+    )
+    given = parser.parse_args(argv)
+    if given.example == given.check:
+        raise ConfigError("config takes --check or --example", config.USAGE)
+    if given.example:
+        say(example())
+        return config.OK
+    file = given.config or default_file()
+    configs = read_file(file)
+    for one in configs:
+        say(f"{one.folder_name}: {show(os.fsencode(one.folder))}")
+    say(f"{show(os.fsencode(file))} is right: {how_many(len(configs), 'folder')}")
+    return config.OK
+
+
+def reload(argv: list[str]) -> int:
+    """``reload``: the running node reads its configuration file again."""
+    parser = _file_parser(
+        "reload",
+        "Let the node that runs with the configuration file read it again. Folders that are new in it are shared from then on,"
+        " those that are gone are not, and those that are the same go on without interruption. SIGHUP does the same.",
+        "reload",
+        "reload --config ~/other.toml",
+        more="exit codes: 0 the file counts; 1 no node runs with it; 2 it is wrong: one line says where, and nothing changes",
+    )
+    file = os.path.abspath(os.path.expanduser(parser.parse_args(argv).config or default_file()))
+    configs = read_file(file)
+    before = running(file)
+    name = show(os.fsencode(file))
+    if before is None:
+        raise ConfigError(f"no node runs with {name}; to start one: {shell.command('--config', file)}")
+    os.kill(before.process, signal.SIGHUP)
+    after = _wait(file, before)
+    if after.trouble:
+        raise ConfigError(after.trouble)
+    say(f"reloaded: {listed([one.folder_name for one in configs])}")
+    return config.OK
+
+
+def _wait(file: str, before: Running) -> Running:
+    """Until the node has read the file. ConfigError if it does not."""
+    deadline = time.monotonic() + _WITHIN_S
+    while time.monotonic() < deadline:
+        now = running(file)
+        if now is None or now.process != before.process:
+            raise ConfigError("the node has ended")
+        if now.readings > before.readings:
+            return now
+        time.sleep(_AGAIN_S)
+    raise ConfigError("the node is busy and has not read the file yet", config.TIMEOUT)
+
+
+def _file_parser(name: str, description: str, *examples: str, more: str) -> Parser:
+    lines = ["examples:", *(f"  {{program}} {one}" for one in examples), "", more]
+    parser = Parser(name, description, "\n".join(lines), examples[0])
+    parser.add_argument("--config", metavar="FILE", help="this file (default: ~/.config/dir_sync/config.toml)")
+    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
+    return parser
