@@ -44,7 +44,7 @@ _SENT_REPORT_BYTES = 256 * limits.KIB  # bytes sent before the engine gets a rep
 _SENT_AT_REST_BYTES = 64 * limits.KIB  # ... and this many if nothing else is to be sent: each report costs a turn
 _CLOSE_LINGER_MS = 1_000  # time from our CLOSE until the socket is closed, whatever the peer does
 _LOOK_AGAIN_S = 0.5  # interval of checks for unacknowledged bytes
-_TEXT_FREE_BYTES = 64 * limits.KIB  # in one read; small messages are limited by what they ask for
+_TEXT_FREE_BYTES = 64 * limits.KIB  # between two checks whether the peer has to pause
 _SLOW_BYTES = (
     8 * limits.KIB
 )  # of one read while the peer is throttled: a larger one could contain several pages, parsed together
@@ -200,7 +200,8 @@ class Node:
     def _read_all(self) -> tuple[str, str]:
         session = self._session
         recv_into = self._channel.recv_into
-        timeouts = cost = 0
+        timeouts = cost = unchecked = 0
+        decoded_s = 0.0
         most: int | None = None  # limit of bytes in one read
         while True:
             buffer = session.buffer()
@@ -231,7 +232,8 @@ class Node:
             begun = time.thread_time()
             messages = session.filled(n)
             said_bytes = session.text_bytes - text_bytes
-            decoded_s = time.thread_time() - begun
+            unchecked += said_bytes
+            decoded_s += time.thread_time() - begun
             if messages or session.skipped > skipped:
                 self._slow("unknown", session.skipped - skipped)
                 if said_bytes > _TEXT_FREE_BYTES:
@@ -252,8 +254,9 @@ class Node:
                 return "overload", f"it floods this node with {self.flood}"
             if unknown and session.hello is None and self._is_overdue():
                 return "timeout", "it did not introduce itself in time"
-            if said_bytes > _TEXT_FREE_BYTES:
+            if unchecked > _TEXT_FREE_BYTES:
                 rest_s = self._listener.rest(self, decoded_s)
+                unchecked, decoded_s = 0, 0.0
                 most = _SLOW_BYTES if rest_s > 0 else None
                 if rest_s > 0:
                     self._ahead.pause(rest_s)

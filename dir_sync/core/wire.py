@@ -19,7 +19,14 @@ from typing import Any, Final, NamedTuple
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
 from dir_sync.core.model import PeerError
-from dir_sync.core.strict_json import NotStrict, no_duplicates, no_such_number
+from dir_sync.core.strict_json import (
+    NotStrict,
+    StepByStep,
+    has_too_many_values,
+    is_quick,
+    no_duplicates,
+    no_such_number,
+)
 
 __all__ = [
     "ATTACHMENT",
@@ -103,9 +110,7 @@ assert 2 * (limits.FRAME_BYTES_MAX // _COPY_BYTES_MAX) + 1 < 1024
 assert _READ_BYTES < limits.CHUNK_BYTES_MIN + 64 * limits.KIB
 assert limits.ATTACHED_BYTES_MAX + 32 * limits.KIB < 2 * _RESERVE_BYTES
 
-_VALUES_MAX = 160 * 1024  # in one message: twice those of the fullest page; each costs up to 0.3 us to parse
 _NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
-_COUNTED_BYTES = 32 * limits.KIB
 _BLANKS_BEHIND_QUOTES = (b'" ', b'"\n', b'"\t', b'"\r')
 _new: Final = tuple.__new__  # half the cost of calling the named tuple
 _LENGTH = struct.Struct(">Q")
@@ -287,37 +292,17 @@ def _inflate(body: memoryview) -> bytes:
     return text
 
 
-def _check_values(text: bytes) -> None:
-    """Raise PeerError for a message with more values than any node sends. Parsing blocks everything else, and 4 MB of
-    small lists would take half a second."""
-    if len(text) <= _VALUES_MAX:
-        return
-    if not _has_more(text, b'"', 4 * _VALUES_MAX):
-        if not _has_more(text, b"[{,", _VALUES_MAX):
-            return
-        bare = text.replace(b"\\\\", b"").replace(b'\\"', b"")  # names may contain escaped quotes
-        if not _has_more(b"".join(bare.split(b'"')[::2]), b"[{,", _VALUES_MAX):
-            return
-    raise PeerError("a message of too many values")
-
-
-def _has_more(text: bytes, marks: bytes, most: int) -> bool:
-    """True if `text` has more than `most` of these bytes; stops as soon as that is known."""
-    count = 0
-    for at in range(0, len(text), _COUNTED_BYTES):
-        count += sum(text.count(mark, at, at + _COUNTED_BYTES) for mark in marks)
-        if count > most:
-            return True
-    return False
-
-
 def _from_json(text: bytes) -> dict[str, Any]:
-    _check_values(text)
+    if has_too_many_values(text):
+        raise PeerError("a message of too many values")
     try:
         # Not json.loads(bytes): that would detect UTF-16 and UTF-32, too.
-        value = _json_value(text.decode("utf-8"))
-        if not _has_each_key_once(text, value):
-            value = _json_value_checked(text.decode("utf-8"))
+        if is_quick(text):
+            value = _json_value(text.decode("utf-8"))
+            if not _has_each_key_once(text, value):
+                value = _json_value_checked(text.decode("utf-8"))
+        else:
+            value = _json_value_slowly(text.decode("utf-8"))
     except RecursionError:
         raise PeerError("a message that is nested too deep") from None
     except UnicodeDecodeError:
@@ -327,7 +312,7 @@ def _from_json(text: bytes) -> dict[str, Any]:
     except NotStrict as error:
         raise PeerError(f"a message with {error}") from None
     except ValueError:
-        raise PeerError("a message with a number of thousands of digits") from None
+        raise PeerError("a message with a number of hundreds of digits") from None
     if type(value) is not dict:
         raise PeerError("a message that is not an object")
     if not _is_flat(text):
@@ -377,4 +362,5 @@ def _check_depth(value: dict[str, Any]) -> None:
 
 _json_value = json.JSONDecoder(parse_constant=no_such_number).decode
 _json_value_checked = json.JSONDecoder(object_pairs_hook=no_duplicates, parse_constant=no_such_number).decode
+_json_value_slowly = StepByStep().decode
 _to_json = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from typing import Concatenate, ParamSpec
 
 from dir_sync.core import limits
@@ -137,14 +137,21 @@ class Folder:
         self._performer.perform(effects)
 
     @_alone
-    def decide(self, now: Now, is_shared: bool) -> None:
-        """Do what is due at the end of a turn."""
-        engine = self.share.engine
-        due_ms = None if self._is_concerned else engine.next_deadline()
-        if self._is_concerned or (due_ms is not None and due_ms <= now.mono_ms):
+    def decide(self, now: Now, is_shared: bool, resting: Container[Hashable] = ()) -> None:
+        """Do what is due at the end of a turn. Nothing is planned for peers at addresses in `resting`."""
+        engine, board = self.share.engine, self.share.engine.board
+        board.resting = self.peers.at(resting) if resting else ()
+        is_planned = not board.scanning and board.plan_queue.waits_beside(board.resting)  # maybe of a peer that has rested
+        due_ms = None if self._is_concerned or is_planned else engine.next_deadline()
+        if self._is_concerned or is_planned or (due_ms is not None and due_ms <= now.mono_ms):
             self._is_concerned = True
-            engine.board.is_shared = is_shared
+            board.is_shared = is_shared
             self._effects += engine.end_turn(now)
+
+    def planned(self) -> list[tuple[Hashable, int]]:
+        """For which groups paths were planned in this turn, and how many."""
+        served = self.share.engine.board.plan_queue.served()
+        return [(self.peers.flow_of(owner).group, count) for owner, count in served.items()]
 
     @_alone
     def perform(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, Message, ModificationUpdate, Pull, Refuse
@@ -25,6 +25,7 @@ __all__ = ["HERE", "FolderPost", "For", "In", "Inbox", "Post"]
 
 HERE = Flow("")  # the flow of this machine's own disk and user
 _ACTIVE_S = 2.0
+_PLAN_S = 50e-6  # what it costs to decide what to do at one path
 _SMALL_CHANGES = 16  # in one update: a user saves files, and waits for them on another machine
 _ANSWERS = (Acknowledge, Chunks, Lacks, Refuse)  # answers to requests of this node
 _TRANSFERS = (*_ANSWERS, Pull)
@@ -161,8 +162,15 @@ class Inbox:
                 self._turn[self._served.group] = self._turn.get(self._served.group, 0.0) + cost
             self._served = None
 
-    def turn_over(self, seconds: float) -> None:
-        """A turn took so many seconds, including commits: charge them to the groups whose events it handled."""
+    def resting(self) -> dict[Hashable, float]:
+        """The groups for which nothing is done just now, and until when (monotonic, s)."""
+        return self._throttle.resting()
+
+    def turn_over(self, seconds: float, planned: Iterable[tuple[Hashable, int]] = ()) -> None:
+        """A turn took so many seconds, including commits: charge them to the groups whose events it handled, or whose
+        paths it planned (how many for whom)."""
+        for group, paths in planned:
+            self._turn[group] = self._turn.get(group, 0.0) + paths * _PLAN_S
         total = sum(self._turn.values())
         for group, cost in self._turn.items():
             self._throttle.spent(group, seconds * cost / total, group != HERE.group)

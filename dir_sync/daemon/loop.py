@@ -62,12 +62,14 @@ class Loop:
                 news = self._inbox.get(0)
             self._inbox.over()
             now = _now()
+            resting = self._inbox.resting()
             for folder in self._folders:
-                folder.decide(now, self._inbox.is_shared)
+                folder.decide(now, self._inbox.is_shared, resting)
             self._links.tick(now)
             for folder in self._folders:
                 folder.perform()
-            self._inbox.turn_over(time.monotonic() - begun)
+            planned = [one for folder in self._folders for one in folder.planned()]
+            self._inbox.turn_over(time.monotonic() - begun, planned)
 
     def _finish(self, folder: Folder) -> None:
         """Take in what its workers have answered before they ended, so that the index says what is on the disk: commands
@@ -84,8 +86,9 @@ class Loop:
         if news is not None:
             return news
         mono = time.monotonic()
-        due_s = min([self._links.due_s(), *(folder.due_s(mono) for folder in self._folders)])
-        return self._inbox.get(max(0.0, due_s - mono))
+        due = [self._links.due_s(), *(folder.due_s(mono) for folder in self._folders)]
+        due += self._inbox.resting().values()  # what their peers have announced is planned then
+        return self._inbox.get(max(0.0, min(due) - mono))
 
     def _handle(self, news: object, now: Now) -> int:
         """Hand an event to whom it concerns. Returns how many events it stands for."""

@@ -8,7 +8,7 @@ Used by: effects, folder, requests, sharing, status.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from typing import Protocol
 
 from dir_sync.config import Config
@@ -71,6 +71,10 @@ class ConnectedPeers:
         """The flow to which a job for that peer belongs."""
         node = self._links.get(peer)
         return Flow(peer if node is None else node.address, peer)
+
+    def at(self, addresses: Container[Hashable]) -> frozenset[str]:
+        """The connected peers at those addresses."""
+        return frozenset(replica for replica, node in self._links.items() if node.address in addresses)
 
     def identities(self) -> frozenset[str]:
         """Those of the members that are connected."""

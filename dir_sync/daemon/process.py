@@ -33,12 +33,15 @@ T = TypeVar("T")
 _GC_THRESHOLD = (20_000, 20, 50)
 # how long one thread keeps the interpreter while others wait: the default would add 5 ms to each hand-over
 _SWITCH_S = 0.0005
+# the longest number in a text: thousands of digits take thousands of times as long as two dozen, and nothing else runs
+_DIGITS_MAX = 640
 
 
 def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None = None) -> int:
     """Share the folders until a signal comes; wait for those that are missing. `rereading`: of the configuration file. Raises
     ConfigError, with one line for the user."""
     sys.setswitchinterval(_SWITCH_S)
+    sys.set_int_max_str_digits(_DIGITS_MAX)
     gc.freeze()  # imported objects live as long as the process
     gc.set_threshold(*_GC_THRESHOLD)
     gc.enable()  # main.py switched it off

@@ -7,6 +7,8 @@ Rule: decides nothing. A mark may be set by every machine and twice; one machine
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dir_sync.core.events import Drop, Effect, Send, Tell
 from dir_sync.core.jobs import (
     ApplyJob,
@@ -69,6 +71,7 @@ class Board:
         self.scanned: set[bytes] = set()  # paths that the first scan found and no look has visited yet
         self.plan_queue = PlanQueue()
         self.is_shared = False  # several peers or jobs compete: machines work in small pieces
+        self.resting: Collection[str] = ()  # peers that took much time: what they announced is not planned now
         self.discarded: dict[bytes, None] = {}  # the last staging files whose removal was ordered
         self.announcements = Announcements()
         self.jobs_out = 0

@@ -97,15 +97,15 @@ class Planner:
         if not self._board.plan_queue:
             return
         self._board.plan_queue.take_overflow()
-        for owner, paths in self._board.plan_queue.take(
-            min(PLAN_MAX, _PLAN_SHARED_MAX) if self._board.is_shared else PLAN_MAX
-        ):
+        most = min(PLAN_MAX, _PLAN_SHARED_MAX) if self._board.is_shared else PLAN_MAX
+        for owner, paths in self._board.plan_queue.take(most, self._board.resting):
             self._board.plan_queue.for_one(owner)
             self._plan_some(paths)
         self._board.plan_queue.for_all()
         # Paths that were given room may not have used it. Then no arriving content would wake the next ones.
         is_room_left = bool(self._work.rooms) and not self._work.arrivals.is_fetching
-        if self._board.plan_queue or self._board.plan_queue.cursor is not None or is_room_left:
+        is_more = self._board.plan_queue.waits_beside(self._board.resting)
+        if is_more or self._board.plan_queue.cursor is not None or is_room_left:
             self._board.run_once_more()
 
     def _plan_some(self, paths: list[bytes]) -> None:

@@ -3,7 +3,9 @@
 In:   time spent for each address; addresses that wait for something small.
 Out:  until when nothing more is done for an address.
 Rule: a pause is a multiple of the work before it, so it grows with the real cost on disk and processor. Without pauses,
-a flood within its fair share keeps the disk busy, and each fsync for others waits for its writes.
+a flood within its fair share keeps the disk busy, and each fsync for others waits for its writes. Pauses add up: an
+address that has several links, and so several threads that work for it, gets no more than one that has one link. The
+more addresses are heavy, the longer each of them pauses: all together get what one alone would get.
 
 All methods may be called from any thread.
 """
@@ -21,7 +23,7 @@ _HEAVY_S = 0.15  # an address with more recent time than this is heavy ...
 _LIGHT = 0.25  # ... and gives way to addresses with less than this part of its time
 _SOON_S = 1.0  # a small change counts as waiting for so long
 _REST = 3.0  # pause, as a multiple of the work before it
-_REST_S_MAX = 0.25
+_REST_S_MAX = 0.5  # from now: what is not forgotten after that was one slow sync of the disk
 _TIDY_ABOVE = 256
 
 
@@ -45,7 +47,9 @@ class Throttle:
             used = self._of(group, now) + seconds
             self._used[group] = used, now
             if may_rest and used > _HEAVY_S and self._gives_way(group, used, now):
-                self._until[group] = max(self._until.get(group, 0.0), now + min(_REST * seconds, _REST_S_MAX))
+                heavy = sum(self._of(one, now) > _HEAVY_S for one in self._used)
+                until = max(self._until.get(group, 0.0), now) + _REST * heavy * seconds
+                self._until[group] = min(until, now + _REST_S_MAX)
             if len(self._used) > _TIDY_ABOVE:
                 self._used = {one: (left, now) for one in self._used if (left := self._of(one, now)) > _HEAVY_S / 100}
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dir_sync.core import limits
+from dir_sync.core import limits, wire
 from dir_sync.core.model import PeerError
 from dir_sync.core.wire import (
     ATTACHMENT,
@@ -479,6 +479,41 @@ def test_nested_bombs_are_refused(depth: int, closed: bool, pair: str) -> None:
 def test_more_values_than_any_node_sends_are_refused_before_they_are_parsed(item: str) -> None:
     text = '{"type":"WEATHER","x":[' + ",".join([item] * 700_000)[: 3 << 20].rpartition(",")[0] + "]}"
     assert "too many values" in refused(framed(zlib.compress(text.encode(), 0)))
+
+
+DEAR = {
+    "keys": '{"type":"WEATHER",' + ",".join(f'"{number}":""' for number in range(80_000)) + "}",
+    "objects": '{"type":"WEATHER","x":[' + ",".join(f'{{"{number}":1}}' for number in range(60_000)) + "]}",
+    "lists": '{"type":"WEATHER","x":[' + ",".join(["[1,[2]]"] * 30_000) + "]}",
+    "fractions": '{"type":"WEATHER","x":[' + ",".join(["1.5e3"] * 100_000) + "]}",
+    "text": '{"type":"WEATHER","x":["' + "\\u1234\u00e9," * 100_000 + '"]}',
+}
+
+
+@pytest.mark.parametrize("text", DEAR.values(), ids=DEAR)
+def test_what_is_dear_to_parse_is_parsed_step_by_step(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder in C would keep all other threads waiting until it is done."""
+    monkeypatch.setattr(wire, "_json_value", None)
+    (frame,) = opened().feed(framed(zlib.compress(text.encode(), 0)))
+    assert type(frame) is Json
+    assert frame.fields == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ['{"a":1,"a":2}', '{"x":[{"a":{"b":[]},"a":1}]}', '{"x":NaN}', "[1]", '{"x":1'])
+def test_step_by_step_the_same_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = refused(message_of(text))
+    monkeypatch.setattr(wire, "is_quick", lambda text: False)
+    assert refused(message_of(text)) == before
+    assert "deep" in refused(message_of(nested(65, 1, [])))
+
+
+def test_a_full_page_is_parsed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Honest pages are up to 512 KiB or 2,000 records long."""
+    row = ["folder %d/file", 1, 5, "0" * 64, 1, 2, 420, 3, "a" * 16, [["a" * 16, 4], ["b" * 16, 5], ["c" * 16, 6]]]
+    text = json.dumps({"type": "STATE", "records": [row] * 2_000}, separators=(",", ":"))
+    assert len(text) > 350 * limits.KIB
+    monkeypatch.setattr(wire, "_json_value_slowly", None)
+    assert len(opened().feed(framed(zlib.compress(text.encode(), 0)))) == 1
 
 
 @pytest.mark.parametrize("name", ["," * 250, "[{" * 120, '\\"[,' * 60, "\\\\" + "{" * 200])

@@ -19,6 +19,7 @@ from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
 from dir_sync.engine.own_changes import Difference
+from dir_sync.engine.queues import PlanQueue
 from dir_sync.index import Index
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
@@ -63,6 +64,7 @@ class Engine:
             mode=Mode.TWO_WAY,
             folder=name,
             number=number,
+            plan_queue=PlanQueue(),
         )
         self.differing: list[Difference] = []
         self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing))

@@ -199,6 +199,21 @@ def test_the_paths_of_one_peer_do_not_keep_another_waiting() -> None:
     assert b"z" in plan(kit)
 
 
+def test_what_a_peer_that_rests_has_announced_is_decided_later() -> None:
+    kit = alone()
+    for path, node in [(b"%03d" % number, PEER) for number in range(3)] + [(b"z", OTHER)]:
+        kit.announces(folder(path), node)
+        kit.board.plan_queue.for_one(node)
+        kit.board.plan_queue.add(path)
+    kit.board.plan_queue.for_all()
+    kit.board.resting = {PEER}
+    assert plan(kit) == [b"z"]
+    assert not kit.board.run_again, "no turn after turn in which nothing may be done"
+    assert kit.board.plan_queue
+    kit.board.resting = ()
+    assert len(plan(kit)) == 4
+
+
 def test_a_transfer_that_stands_still_is_given_up() -> None:
     kit = alone()
     wanted: Record = record(b"a", b"content")

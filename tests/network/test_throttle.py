@@ -43,6 +43,46 @@ def test_a_flood_rests_while_somebody_makes_small_changes() -> None:
     assert throttle.until(HONEST) == 0.0
 
 
+def shares(groups: list[str], threads: int, seconds: float = 40.0) -> dict[str, float]:
+    """What each group gets of one second, if so many threads work for each all the time, while somebody else makes small
+    changes."""
+    clock = Clock()
+    throttle = Throttle(clock)
+    began = clock.now_s
+    free = {(group, thread): began for group in groups for thread in range(threads)}  # when each is free again
+    spent = dict.fromkeys(groups, 0.0)
+    while min(free.values()) < began + seconds:
+        clock.now_s = min(free.values())
+        throttle.wants_soon(HONEST)
+        throttle.spent(HONEST, 0.0001)
+        for (group, thread), at in free.items():
+            if at > clock.now_s:
+                continue
+            rest = throttle.until(group)
+            if rest > clock.now_s:
+                free[group, thread] = rest
+                continue
+            throttle.spent(group, 0.005)
+            spent[group] += 0.005
+            free[group, thread] = clock.now_s + 0.005
+    return {group: amount / seconds for group, amount in spent.items()}
+
+
+def test_many_threads_of_one_address_get_no_more_than_one() -> None:
+    """Its links have a reader each; the engine and the workers work for it, too."""
+    alone = shares([FLOOD], 1)[FLOOD]
+    together = shares([FLOOD], 5)[FLOOD]
+    assert 0.15 < alone < 0.4
+    assert together < 1.5 * alone
+
+
+def test_several_addresses_that_flood_get_together_what_one_gets() -> None:
+    alone = shares([FLOOD], 1)[FLOOD]
+    three = shares(["10.0.0.66", "10.0.0.67", "10.0.0.68"], 1)
+    assert sum(three.values()) < 1.6 * alone
+    assert min(three.values()) > 0.5 * max(three.values()), "and in equal parts"
+
+
 def test_nobody_rests_for_nobody() -> None:
     clock = Clock()
     throttle = Throttle(clock)
@@ -112,6 +152,15 @@ def test_news_of_who_rests_wait() -> None:
     assert inbox.get(0.01) is None
     clock.now_s += 1.0
     assert inbox.get(0) == "flood"
+
+
+def test_a_turn_that_only_plans_is_charged_to_those_whose_paths_it_plans() -> None:
+    clock = Clock()
+    throttle = Throttle(clock)
+    throttle.wants_soon(HONEST)
+    inbox = Inbox(throttle)
+    inbox.turn_over(1.0, [(FLOOD, 40), (HONEST, 1)])
+    assert list(inbox.resting()) == [FLOOD]
 
 
 def test_a_turn_is_charged_to_those_it_was_for() -> None:

@@ -16,8 +16,7 @@ from collections import deque
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from dir_sync.core import limits
-from dir_sync.core.messages import Message, ModificationUpdate, Settle, State
+from dir_sync.core.messages import Change, Message, ModificationUpdate, Settle, State
 from dir_sync.core.model import Record
 
 __all__ = ["Backlog", "FairQueue", "Flow", "parts"]
@@ -166,6 +165,7 @@ class Backlog:
         self.owner = ""  # the owner of paths that are added now
         self.overflowed = False
         self._most = most
+        self._served: dict[str, int] = {}
         self._queues: dict[str, dict[bytes, None]] = {}
 
     def for_one(self, owner: str) -> None:
@@ -206,13 +206,22 @@ class Backlog:
     def clear(self) -> None:
         self._queues.clear()
 
-    def take(self, most: int) -> list[tuple[str, list[bytes]]]:
+    def waits_beside(self, resting: Container[str]) -> bool:
+        """True if an owner that is not in `resting` has paths."""
+        return any(owner not in resting for owner in self._queues)
+
+    def served(self) -> dict[str, int]:
+        """How many paths of each owner were taken since the last call."""
+        served, self._served = self._served, {}
+        return served
+
+    def take(self, most: int, resting: Container[str] = ()) -> list[tuple[str, list[bytes]]]:
         """Up to `most` paths, in equal shares by owner. An owner that gets none because `most` is reached comes first
-        next time."""
+        next time. The paths of owners in `resting` stay."""
         taken: list[tuple[str, list[bytes]]] = []
         seen: set[bytes] = set()
         left = most
-        waiting = list(self._queues.items())
+        waiting = [(owner, queue) for owner, queue in self._queues.items() if owner not in resting]
         in_turn = waiting if len(waiting) >= most else sorted(waiting, key=lambda one: len(one[1]))
         for position, (owner, queue) in enumerate(in_turn):
             share = max(1, left // (len(waiting) - position))
@@ -231,6 +240,8 @@ class Backlog:
             for path in seen & queue.keys() if len(self._queues) or len(waiting) > 1 else ():
                 del queue[path]
         served = {owner for owner, _ in taken}
+        for owner, paths in taken:
+            self._served[owner] = self._served.get(owner, 0) + len(paths)
         for owner, queue in sorted(waiting, key=lambda one: one[0] in served):
             if queue:
                 self._queues[owner] = queue
@@ -256,9 +267,10 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
     weight = _PART_WEIGHT if is_shared else _PART_WEIGHT_ALONE
     match message:
         case State(folder, sequence, last, records, renames) if len(records) > 1:
-            if renames:
-                records = _both_names_together(records, renames)
-            *most, end = _cut(records, _weights(records), weight)
+            beside = _both_names(renames)
+            if beside:
+                records = _names_together(records, beside, _path_of_record)
+            *most, end = _cut(records, _weights(records), weight, _pairs(records, beside, _path_of_record))
             before = {path: (path, source) for path, source in renames}
             parts_before = []
             for page in most:
@@ -269,15 +281,18 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
             weights = _weights([change[1] for change in changes])
             if sum(weights) * _CONTENT_WEIGHT <= weight:
                 return [message]
+            # A rename and the removal of the old name are one move, and belong into one part.
+            beside = _both_names([(change[1].path, change[2]) for change in changes if change[2] is not None])
+            if beside and not is_shared:
+                return [message]
+            if beside:
+                changes = _names_together(changes, beside, _path_of_change)
+                weights = _weights([change[1] for change in changes])
             weights = [
                 weight_of_record * (_CONTENT_WEIGHT if with_content else 1)
                 for weight_of_record, (_, _, _, with_content, _, _) in zip(weights, changes, strict=True)
             ]
-            if any(change[2] is not None for change in changes):
-                weight = max(
-                    weight, limits.CHANGES_MAX
-                )  # a rename and the removal of its old name are one move, and belong into one part
-            groups = _cut(changes, weights, weight)
+            groups = _cut(changes, weights, weight, _pairs(changes, beside, _path_of_change))
             if len(groups) == 1:
                 return [message]
             return [
@@ -295,30 +310,58 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
     return [message]
 
 
-def _both_names_together(records: tuple[Record, ...], renames: Sequence[tuple[bytes, bytes]]) -> tuple[Record, ...]:
-    """The records of a page, with both names of a renamed file next to each other. Both are then mostly in one part, so
-    the file is still at the old name when the new one is planned."""
-    known = {record.path: record for record in records}
+def _path_of_record(record: Record) -> bytes:
+    return record.path
+
+
+def _path_of_change(change: Change) -> bytes:
+    return change.record.path
+
+
+def _both_names(renames: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """For each name of a renamed file its other name."""
     beside: dict[bytes, bytes] = {}
     for path, source in renames:
         beside[path], beside[source] = source, path
-    ordered: list[Record] = []
+    return beside
+
+
+def _names_together(items: tuple[T, ...], beside: dict[bytes, bytes], path_of: Callable[[T], bytes]) -> tuple[T, ...]:
+    """What is said of paths, with both names of a renamed file next to each other. Both are then in one part, so the
+    file is still at the old name when the new one is planned. If a path is named twice, the order stays: the later word
+    counts."""
+    known = {path_of(item): item for item in items}
+    if len(known) != len(items):
+        return items
+    ordered: list[T] = []
     placed: set[int] = set()
-    for record in records:
-        for one in (record, known.get(beside.get(record.path, b""))):
+    for item in items:
+        for one in (item, known.get(beside.get(path_of(item), b""))):
             if one is not None and id(one) not in placed:
                 placed.add(id(one))
                 ordered.append(one)
     return tuple(ordered)
 
 
-def _cut(items: tuple[T, ...], weights: list[int], most: int) -> list[tuple[T, ...]]:
+def _pairs(items: tuple[T, ...], beside: dict[bytes, bytes], path_of: Callable[[T], bytes]) -> set[int]:
+    """The positions of items that belong to the one before them. Of a chain of names only every other: it could be as
+    long as the message."""
+    pairs: set[int] = set()
+    if beside:
+        for at in range(1, len(items)):
+            if at - 1 not in pairs and beside.get(path_of(items[at - 1])) == path_of(items[at]):
+                pairs.add(at)
+    return pairs
+
+
+def _cut(items: tuple[T, ...], weights: list[int], most: int, pairs: Container[int] = ()) -> list[tuple[T, ...]]:
+    """Groups of at most that weight, or of one item; never between two items of a pair."""
     if sum(weights) <= most:
         return [items]
     groups: list[tuple[T, ...]] = []
     begin = weight = 0
     for at, one in enumerate(weights):
-        if at > begin and weight + one > most:
+        if at > begin and weight + one > most and at not in pairs:
             groups.append(items[begin:at])
             begin, weight = at, 0
         weight += one

@@ -206,6 +206,20 @@ def test_what_is_too_much_for_one_owner_is_left_out_and_told() -> None:
     assert len(backlog) == 0
 
 
+def test_who_rests_keeps_its_paths() -> None:
+    backlog = Backlog(50_000)
+    fill(backlog, "flood", [b"x%d" % number for number in range(1_000)])
+    fill(backlog, "honest", [b"a", b"b"])
+    assert dict(backlog.take(100, {"flood"})) == {"honest": [b"a", b"b"]}
+    assert len(backlog) == 1_000
+    assert not backlog.waits_beside({"flood"})
+    assert backlog.waits_beside({"honest"})
+    assert backlog.take(100, {"flood"}) == []
+    assert [len(paths) for _, paths in backlog.take(100)] == [100]
+    assert backlog.served() == {"honest": 2, "flood": 100}
+    assert backlog.served() == {}
+
+
 # --- parts ----------------------------------------------------------------------------------------------------
 
 
@@ -253,17 +267,51 @@ def test_what_is_short_is_not_cut() -> None:
         assert list(parts(message, True)) == [message]
 
 
-def test_an_update_is_cut_too_but_not_between_the_halves_of_a_rename() -> None:
+def test_an_update_is_cut_too() -> None:
     changes = tuple(Change("delete", record(number), None, False, None, None) for number in range(900))
     update = ModificationUpdate("f", 9, changes, ((b"", 5),), False)
-    cut = [part for part in parts(update, True) if isinstance(part, ModificationUpdate)]
+    cut = updates(update, True)
     assert tuple(change for part in cut for change in part.changes) == changes
     assert [part.times for part in cut][:-1] == [()] * (len(cut) - 1)
     assert (cut[-1].sequence, cut[-1].times) == (9, ((b"", 5),))
-    moved = (changes[0]._replace(source=b"old"), *changes[1:])
-    assert list(parts(update.__class__("f", 9, moved, (), False), True)) == [
-        ModificationUpdate("f", 9, moved, (), False)
-    ]
+
+
+def updates(message: ModificationUpdate, is_shared: bool) -> list[ModificationUpdate]:
+    return [part for part in parts(message, is_shared) if isinstance(part, ModificationUpdate)]
+
+
+def renamed(new: int, old: int) -> Change:
+    there = record(new)._replace(kind=Kind.FILE, content=b"c" * 32)
+    return Change("rename", there, b"f%d" % old, False, None, None)
+
+
+def test_an_update_with_renames_is_cut_between_them() -> None:
+    gone = tuple(Change("delete", record(number), None, False, None, None) for number in range(500))
+    moved = tuple(renamed(500 + number, 499 - number) for number in range(500))
+    cut = updates(ModificationUpdate("f", 9, gone + moved, (), False), True)
+    assert len(cut) > 10
+    assert sorted(change.record.path for part in cut for change in part.changes) == sorted(
+        change.record.path for change in gone + moved
+    )
+    for part in cut:
+        there = {change.record.path for change in part.changes}
+        assert all(change.source in there for change in part.changes if change.source is not None)
+    alone = ModificationUpdate("f", 9, gone + moved, (), False)
+    assert list(parts(alone, False)) == [alone], "nobody waits: they stay together"
+
+
+def test_what_is_said_twice_of_a_path_keeps_its_order() -> None:
+    changes = (renamed(1, 0), Change("delete", record(0), None, False, None, None))
+    twice = (*changes, *(renamed(number, 0) for number in range(2, 100)), changes[1]._replace(attached=True))
+    cut = updates(ModificationUpdate("f", 9, twice, (), False), True)
+    assert [change for part in cut for change in part.changes] == list(twice)
+
+
+def test_a_chain_of_renames_is_no_way_around_the_cut() -> None:
+    chain = tuple(renamed(number + 1, number) for number in range(1_000))
+    cut = updates(ModificationUpdate("f", 9, chain, (), False), True)
+    assert [change for part in cut for change in part.changes] == list(chain)
+    assert max(len(part.changes) for part in cut) < 100
 
 
 # --- allowances -----------------------------------------------------------------------------------------------
