@@ -147,7 +147,7 @@ class Inbox:
 
     def _note(self, group: Hashable) -> None:
         now = time.monotonic()
-        if self._active.get(group, 0.0) < now:
+        if self._active.get(group, 0.0) < now + _ACTIVE_S / 2:
             self._active[group] = now + _ACTIVE_S
         if self._looked < now:
             self._looked = now + _ACTIVE_S / 4
