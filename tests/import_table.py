@@ -199,7 +199,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.deltas_out": {"engine.constants", "engine.board"},
     "engine.uploader": {
         *("engine.board", "engine.work", "engine.sources", "engine.brakes", "engine.publisher", "engine.local_renames"),
-        *("engine.look_queue", "engine.deltas_out"),
+        *("engine.look_queue", "engine.deltas_out", "engine.in_vain"),
     },
     "engine.apply_orders": set(),
     "engine.applier": {

@@ -59,6 +59,9 @@ UNFINISHED_MAX = 64
 LINKS_MAX = 256
 LINKS_PER_ADDRESS_MAX = 32  # several nodes on one machine or behind one router; one address does not get all places
 OUTBOX_BYTES_MAX = 8 * MIB  # above, announcements wait in the index
+OUTBOX_BYTES_BEHIND_MAX = (
+    4 * OUTBOX_BYTES_MAX
+)  # above, its peer is dropped: announcements and windows fill less, so it asks for more than it takes
 INBOX_BYTES_PER_LINK_MAX = 16 * MIB  # above, the reader waits for the engine
 INBOX_BYTES_RESTING_MAX = 64 * KIB  # ... above this while its peer is delayed for others: less than a page
 

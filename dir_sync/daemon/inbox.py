@@ -28,7 +28,7 @@ _ACTIVE_S = 2.0
 _PLAN_S = 50e-6  # what it costs to decide what to do at one path
 _SMALL_CHANGES = 16  # in one update: a user saves files, and waits for them on another machine
 _ANSWERS = (Acknowledge, Chunks, Lacks, Refuse)  # answers to requests of this node
-_TRANSFERS = (*_ANSWERS, Pull)
+_TRANSFERS = (Chunks, Lacks, Refuse, Pull)
 
 
 class For(NamedTuple):

@@ -3,8 +3,9 @@
 In:   each useless announcement: its kind, and the peer that sent it.
 Out:  at the end of a turn, an effect for each peer that sent such announcements.
 Rule: repeating each record of an honest node once or twice per connection is free. Every further repetition counts. So
-do the deletion of what is not here, and an offer that its own peer replaced before it could be fetched.
-Used by: acquire, planner, intake.
+do the deletion of what is not here, an offer that its own peer replaced before it could be fetched, a pull of what is
+not here, and the acknowledgement of what is not known.
+Used by: acquire, planner, intake, uploader.
 """
 
 from __future__ import annotations

@@ -250,6 +250,7 @@ class Intake:
             is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
             if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers(path)):
                 # This version came from us, but our index is older than it (restored from a backup, or a power cut).
+                self._vain.add(peer.replica)
                 self._announcers[peer.replica].ask_again = True
 
     def _tell_of_upload(self, peer: Contact, path: bytes, upload: Upload) -> None:

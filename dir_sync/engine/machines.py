@@ -99,7 +99,7 @@ class Machines:
         self.own_changes = own_changes = OwnChanges(board, stamps, sources, rows)
         self.deltas_out = deltas_out = DeltasForPeers(board)
         self.uploader = uploader = Uploader(
-            board, work, sources, brakes, publisher, local_renames, look_queue, deltas_out
+            board, work, sources, brakes, publisher, local_renames, look_queue, deltas_out, vain
         )
         self.applier = applier = Applier(
             board, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import changed
-from dir_sync.core.jobs import Before
+from dir_sync.core.jobs import Before, Version
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
 from dir_sync.core.model import Kind, same_content, same_meta, unstamped
 from dir_sync.core.peers.contact import Contact
@@ -35,6 +35,8 @@ class Queries:
         self._stamps = stamps
         # Peer, its link, its request, how many contents were looked up, and the positions of those that are here.
         self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
+        # Peer, its link, its request, how many versions are still to be sent, and the last one that was.
+        self._histories: deque[tuple[str, int, HistoryRequest, int, Version | None]] = deque()
         self.inquiries = Inquiries()
 
     def on_restore(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
@@ -82,24 +84,36 @@ class Queries:
                     self._board.send(replica, Settle(self._board.folder, some), 200 * len(some))
 
     def on_history_request(self, peer: Contact, request: HistoryRequest) -> None:
-        versions = []
+        self._histories.append((peer.replica, peer.link, request, request.limit, None))
+
+    def _next_page(self) -> None:
+        """Send the next page of the history to the peer that has waited longest."""
+        replica, link, request, left, last = self._histories.popleft()
+        peer = self._board.peers.get(replica)
+        if peer is None or peer.link != link:
+            return
+        versions: list[Version] = []
+        most = min(left, _KEPT_PAGE)
         if peer.connection.queued < limits.OUTBOX_BYTES_MAX:
-            versions = self._board.index.newest_versions(request.path, request.limit, request.conflicts)
-        kept = [
-            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, replica)
-            for _, path, kind, size, content, mtime, mode, time_ns, why, replica in versions
+            versions = self._board.index.newest_versions(request.path, most, request.conflicts, last)
+        page = tuple(
+            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, maker)
+            for _, path, kind, size, content, mtime, mode, time_ns, why, maker in versions
             if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
-        ]
-        for at in range(0, max(len(kept), 1), _KEPT_PAGE):
-            page = tuple(kept[at : at + _KEPT_PAGE])
-            last = at + _KEPT_PAGE >= len(kept)
-            self._board.send(peer.replica, History(self._board.folder, request.id, last, page), 50 + 250 * len(page))
+        )
+        is_more = len(versions) == most < left
+        self._board.send(replica, History(self._board.folder, request.id, not is_more, page), 50 + 250 * len(page))
+        if is_more:
+            self._histories.append((replica, link, request, left - most, versions[-1]))
 
     def on_have_request(self, peer: Contact, request: HaveRequest) -> None:
         self._questions.append((peer.replica, peer.link, request, 0, []))
 
     def answer_some(self) -> None:
-        """Answer requests for contents in pieces, the peers in rotation: some hundred look-ups in a turn."""
+        """Answer requests for contents and versions in pieces, the peers in rotation: some hundred look-ups and one page
+        in a turn."""
+        if self._histories:
+            self._next_page()
         left = _LOOKUPS_MAX
         while self._questions and left > 0:
             replica, link, request, at, which = self._questions.popleft()
@@ -113,5 +127,5 @@ class Queries:
                 self._questions.append((replica, link, request, at + len(some), which))
             else:
                 self._board.send(replica, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
-        if self._questions:
+        if self._questions or self._histories:
             self._board.run_once_more()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dir_sync.core import limits
 from dir_sync.core.messages import (
     Acknowledge,
     Brake,
@@ -94,6 +95,9 @@ class MessageRouter:
         self._decisions = decisions
 
     def route(self, peer: Contact, message: Message) -> None:
+        if peer.connection.queued > limits.OUTBOX_BYTES_BEHIND_MAX:
+            self._board.drop(peer, "overload", "it asks for more than it takes")
+            return
         peer.standing.came(message)
         _HANDLERS[type(message)](self, peer, message)
 

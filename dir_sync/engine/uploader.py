@@ -17,6 +17,7 @@ from dir_sync.core.transfers.uploads import Upload, Uploads
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.publisher import Publisher
@@ -61,6 +62,7 @@ class Uploader:
         local_renames: LocalRenames,
         look_queue: LookQueue,
         deltas_out: DeltasForPeers,
+        vain: VainCounter,
     ) -> None:
         self._board = board
         self._work = work
@@ -70,6 +72,7 @@ class Uploader:
         self._local_renames = local_renames
         self._look_queue = look_queue
         self._deltas_out = deltas_out
+        self._vain = vain
         self.active = Uploads()
         self._served: dict[str, _Served] = {}  # by peer
 
@@ -103,6 +106,7 @@ class Uploader:
                 is_known = pull.base is not None or self._board.index.get(pull.path) is not None
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
                 served.answered(pull.length)
+                self._vain.add(peer.replica)
                 continue
             path, fp, kept, begins = source
             if not again and pull.base is None and kept is None and size_of(fp) > limits.CHUNK_BYTES:
@@ -119,7 +123,7 @@ class Uploader:
         if items:
             self._board.order(ReadJob(peer.replica, peer.link, tuple(items)))
         if refused:
-            self._board.send(peer.replica, Refuse(self._board.folder, tuple(refused)), 30 * len(refused))
+            self._board.send(peer.replica, Refuse(self._board.folder, tuple(refused)), 100 * len(refused))
 
     def _park(self, served: _Served, event: ReadDone) -> tuple[tuple[int, bytes], ...]:
         """Park pulls of a file that could not be read because it was just renamed or written to: a look at it follows.

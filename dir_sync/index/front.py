@@ -316,8 +316,10 @@ class Index:
     def versions(self, path: bytes | None = None) -> Iterator[Version]:
         return self._versions.oldest_first(path)
 
-    def newest_versions(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
-        return self._versions.newest(path, limit, conflicts)
+    def newest_versions(
+        self, path: bytes, limit: int, conflicts: bool = False, behind: Version | None = None
+    ) -> list[Version]:
+        return self._versions.newest(path, limit, conflicts, behind)
 
     def versions_since(self, time_ns: int, limit: int) -> list[Version]:
         return self._versions.since(time_ns, limit)

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS version (
     time_ns INTEGER NOT NULL, why TEXT NOT NULL, maker TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS version_content ON version (content) WHERE kind = 1;
+CREATE INDEX IF NOT EXISTS version_time ON version (time_ns, name);
 
 -- Versions whose content was here for minutes only.
 CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID;

@@ -75,17 +75,20 @@ class Versions:
             found = self._execute("SELECT * FROM version WHERE path=? ORDER BY time_ns", (path,))
         yield from map(version_of, found)
 
-    def newest(self, path: bytes, limit: int, conflicts: bool = False) -> list[Version]:
+    def newest(self, path: bytes, limit: int, conflicts: bool = False, behind: Version | None = None) -> list[Version]:
         """Up to `limit` versions of a path and everything below it (b"": of all), newest first. `conflicts`: only
-        losers."""
-        query, keys = "SELECT * FROM version", []
+        losers. `behind`: only those that come after this one in that order."""
+        conditions, keys = ["1"], list[object]()
         if path:
-            query, keys = f"{query} WHERE (path=? OR (path>=? AND path<?))", [path, path + b"/", path + b"0"]
+            conditions.append("(path=? OR (path>=? AND path<?))")
+            keys += [path, path + b"/", path + b"0"]
         if conflicts:
-            query += " AND why='conflict'" if path else " WHERE why='conflict'"
-        return [
-            version_of(fields) for fields in self._execute(f"{query} ORDER BY time_ns DESC LIMIT ?", (*keys, limit))
-        ]
+            conditions.append("why='conflict'")
+        if behind is not None:
+            conditions.append("(time_ns, name) < (?,?)")
+            keys += [behind.time_ns, behind.name]
+        query = f"SELECT * FROM version WHERE {' AND '.join(conditions)} ORDER BY time_ns DESC, name DESC LIMIT ?"
+        return [version_of(fields) for fields in self._execute(query, (*keys, limit))]
 
     def since(self, time_ns: int, limit: int) -> list[Version]:
         """Up to `limit` versions that were displaced at `time_ns` or later, the latest first."""

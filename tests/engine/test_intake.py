@@ -224,6 +224,7 @@ def test_who_has_heard_from_us_what_we_have_lost_is_asked_for_all_it_has() -> No
     peer = met(kit)
     kit.index.set_peer(PEER, PeerSeen(7, 3))
     acknowledges(kit, peer, record(b"a", b"lost here", node=kit.index.replica))
+    assert kit.asked("vain.add") == [(PEER,)], "who says so without end floods"
     kit.it.ask_again_if_due(peer)
     assert kit.said() == [], "first it tells all it has to tell"
     kit.it.on_last_state(peer, 7)

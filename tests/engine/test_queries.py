@@ -93,9 +93,36 @@ def test_the_newest_versions_are_told_in_pages() -> None:
         name = b"v%03d" % number
         kit.index.put_version(Version(name, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number + 1, Cause.REPLACED, PEER))
     kit.it.on_history_request(kit.board.peers[PEER], HistoryRequest(FOLDER, 3, b"a", 550))
+    kit.it.answer_some()
+    assert len(kit.said()) == 1, "a page in a turn"
+    assert kit.board.run_again
+    kit.it.answer_some()
     pages = [message for message in kit.said() if isinstance(message, History)]
     assert [(len(page.kept), page.last, page.id) for page in pages] == [(500, False, 3), (50, True, 3)]
     assert pages[0].kept[0].until == 600
+
+
+def test_two_that_ask_for_the_history_get_their_pages_in_turn_and_each_version_once() -> None:
+    kit = alone()
+    kit.connects(OTHER)
+    for number in range(1_100):
+        name = b"v%04d" % (number * 7 % 1_100)
+        kit.index.put_version(
+            Version(name, b"a", Kind.FILE, 4, name * 6, 0, 0o644, number // 300, Cause.REPLACED, PEER)
+        )
+    for node in (PEER, OTHER):
+        kit.it.on_history_request(kit.board.peers[node], HistoryRequest(FOLDER, 3, b"", 10_000))
+    for _ in range(3):
+        assert len(kit.said(PEER)) == len(kit.said(OTHER))
+        kit.it.answer_some()
+        kit.it.answer_some()
+    pages = [message for message in kit.said(OTHER) if isinstance(message, History)]
+    kept = [one for page in pages for one in page.kept]
+    assert [page.last for page in pages] == [False, False, True]
+    assert len({one.content for one in kept}) == len(kept) == 1_100
+    assert [one.until for one in kept] == sorted((one.until for one in kept), reverse=True)
+    kit.it.answer_some()
+    assert len(kit.said(OTHER)) == 3
 
 
 def test_many_look_ups_are_answered_in_pieces() -> None:

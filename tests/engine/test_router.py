@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core import limits
+from dir_sync.core.events import Drop
 from dir_sync.core.messages import (
     Acknowledge,
     Brake,
@@ -61,6 +63,19 @@ def route(message: Any, **answers: Any) -> tuple[Alone[MessageRouter], list[str]
 )
 def test_a_message_reaches_its_machine(message: Any, machine: str) -> None:
     assert route(message)[1] == [machine]
+
+
+def test_who_asks_and_never_takes_the_answers_is_dropped() -> None:
+    kit = Alone(MessageRouter)
+    peer = kit.connects()
+    peer.connection.queued = limits.OUTBOX_BYTES_MAX + 2 * limits.PULL_WINDOW_BYTES
+    kit.it.route(peer, HaveRequest(FOLDER, 1, (D,)))
+    assert kit.asked("queries.on_have_request"), "announcements and two windows may wait"
+    peer.connection.queued = limits.OUTBOX_BYTES_BEHIND_MAX + 1
+    kit.it.route(peer, HaveRequest(FOLDER, 2, (D,)))
+    assert len(kit.asked("queries.on_have_request")) == 1
+    (drop,) = kit.out(Drop)
+    assert (drop.peer, drop.reason) == (PEER, "overload")
 
 
 def test_a_decision_is_the_word_of_who_sent_it() -> None:

@@ -81,6 +81,7 @@ def test_what_is_not_here_is_refused(known: bool, reason: str) -> None:
     pull(kit, b"a", b"d" * 32, 7)
     assert refused(kit) == [(1, reason)]
     assert read(kit) == []
+    assert kit.asked("vain.add") == [(PEER,)]
 
 
 def test_what_is_missing_and_held_is_not_read() -> None:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from dir_sync.core.messages import Change, Message, ModificationUpdate, Settle, State
+from dir_sync.core.messages import Acknowledge, Change, Message, ModificationUpdate, Pull, Settle, State
 from dir_sync.core.model import Record
 
 __all__ = ["Backlog", "FairQueue", "Flow", "parts"]
@@ -252,6 +252,9 @@ class Backlog:
 
 _PART_WEIGHT = 60  # records: some 2 ms of the engine's time
 _PART_WEIGHT_ALONE = 1_000
+_PULLS_IN_PART = 128  # each looked up by its path and its digest: some 3 ms
+_PULLS_IN_PART_ALONE = 512
+_HELD_IN_PART = 1_000
 _CONTENT_WEIGHT = 3  # of a change with its content: it is installed, too
 _VECTOR_ENTRIES_PER_RECORD = 8  # this many cost as much to compare as the rest of a record
 
@@ -305,6 +308,13 @@ def parts(message: Message, is_shared: bool) -> Sequence[Message]:
                 )
                 for at, group in enumerate(groups)
             ]
+        case Pull(folder, pulls):
+            size = _PULLS_IN_PART if is_shared else _PULLS_IN_PART_ALONE
+            if len(pulls) > size:
+                return [Pull(folder, pulls[at : at + size]) for at in range(0, len(pulls), size)]
+        case Acknowledge(folder, sequence, held) if len(held) > _HELD_IN_PART:
+            *before_it, at_last = [held[at : at + _HELD_IN_PART] for at in range(0, len(held), _HELD_IN_PART)]
+            return [*(Acknowledge(folder, 0, some) for some in before_it), Acknowledge(folder, sequence, at_last)]
         case Settle(folder, losers) if len(losers) > _PART_WEIGHT:
             return [Settle(folder, losers[at : at + _PART_WEIGHT]) for at in range(0, len(losers), _PART_WEIGHT)]
     return [message]

@@ -13,6 +13,8 @@ from dir_sync.core.messages import (
     Message,
     ModificationUpdate,
     Ping,
+    Pull,
+    PullItem,
     Settle,
     State,
     StateRequest,
@@ -260,6 +262,18 @@ def test_a_long_page_with_renames_is_cut_and_both_names_of_a_file_stay_together(
     (page,) = parts(State("f", 1, False, twice, (renames[0],)), True)
     assert isinstance(page, State)
     assert page.records == twice
+
+
+def test_many_pulls_are_cut_and_so_are_acknowledgements() -> None:
+    pulls = tuple(PullItem(number, b"f", b"d" * 32, None, 0, 5) for number in range(4_096))
+    for is_shared, most in ((True, 128), (False, 512)):
+        cut = [part.pulls for part in parts(Pull("f", pulls), is_shared) if isinstance(part, Pull)]
+        assert tuple(one for some in cut for one in some) == pulls
+        assert max(map(len, cut)) == most
+    held = tuple((b"f%d" % number, Stamp(1 + number, "aa")) for number in range(2_000))
+    acks = [part for part in parts(Acknowledge("f", 9, held), True) if isinstance(part, Acknowledge)]
+    assert tuple(one for part in acks for one in part.held) == held
+    assert [part.sequence for part in acks] == [0, 9]
 
 
 def test_what_is_short_is_not_cut() -> None:

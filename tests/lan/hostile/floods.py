@@ -422,6 +422,113 @@ def chaff(flood: Flood) -> None:
     flood.again(lambda stranger: flood.pour(stranger, _endless(raw)))
 
 
+def update_renames(flood: Flood) -> None:
+    """Updates that rename 500 files each, back and forth."""
+
+    def updates(stranger: Stranger) -> Iterator[bytes]:
+        yield _state(stranger, [stranger.record("moved here", 2), stranger.record("moved there", 2)])
+        for here, there in itertools.cycle((("here", "there"), ("there", "here"))):
+            changes = []
+            for number in range(500):
+                new, old = f"moved {here}/{number}", f"moved {there}/{number}"
+                moved = stranger.record(new, content=b"%d" % number)
+                changes += [
+                    {"action": "rename", "record": moved, "from": old},
+                    {"action": "delete", "record": stranger.record(old, ABSENT)},
+                ]
+            said = FOLDER | {"type": "MODIFICATION_UPDATE", "sequence": stranger.sequence, "changes": changes}
+            yield encoded(said | {"times": [], "attached": False})
+
+    flood.again(lambda stranger: flood.pour(stranger, updates(stranger)))
+
+
+def long_names(flood: Flood) -> None:
+    """Files in folders that were never announced, with names of 4,000 bytes, as many as fit one message."""
+    folders = "/".join(["n" * 250] * 15)
+    numbers = itertools.count()
+
+    def pages(stranger: Stranger) -> Iterator[bytes]:
+        while True:
+            yield _state(stranger, [stranger.record(f"{folders}/{next(numbers)}", content=b"1") for _ in range(900)])
+
+    flood.again(lambda stranger: flood.pour(stranger, pages(stranger)))
+
+
+def dear_text(flood: Flood) -> None:
+    """Legal messages with a field that no node knows, full of what is dear to parse."""
+    dear = ",".join(f'"{number}":""' for number in range(150_000))
+    said = (
+        b'{"type":"STATE","folder":"default","sequence":1,"last":false,"records":[],"weather":{' + dear.encode() + b"}}"
+    )
+    flood.again(lambda stranger: flood.pour(stranger, _endless(frame(zlib.compress(said, 1)))))
+
+
+def pulls_in_vain(flood: Flood) -> None:
+    """Pulls of contents that are not there, as many as one message takes."""
+    asked = [[number, f"no {number}", digest_of(b"%d" % number), None, 0, 1] for number in range(4096)]
+    said = encoded(FOLDER | {"type": "PULL", "pulls": asked})
+    flood.again(lambda stranger: flood.pour(stranger, _endless(said)))
+
+
+def held(flood: Flood) -> None:
+    """Acknowledgements of 2,000 versions that nobody has announced."""
+    versions = [[f"no {number}", 1 + number, new_id()] for number in range(2_000)]
+    said = encoded(FOLDER | {"type": "ACKNOWLEDGE", "sequence": 1, "held": versions})
+    flood.again(lambda stranger: flood.pour(stranger, _endless(said)))
+
+
+def deaf(flood: Flood) -> None:
+    """Questions without end by somebody who never reads an answer."""
+
+    def attack(stranger: Stranger) -> None:
+        endpoint = stranger.socket
+        endpoint.settimeout(0.5)
+        digests = [digest_of(b"%d" % number) for number in range(500)]
+        asked = [[number, f"no {number}", digest, None, 0, 1] for number, digest in enumerate(digests)]
+        raw = encoded(FOLDER | {"type": "PULL", "pulls": asked})
+        raw += encoded(FOLDER | {"type": "HAVE_REQUEST", "id": 1, "digests": digests})
+        raw += encoded(FOLDER | {"type": "PING", "token": 1})
+        waiting = memoryview(b"")
+        while flood.goes_on:
+            if not waiting:
+                waiting = memoryview(raw)
+                flood.messages += 3
+            try:
+                waiting = waiting[endpoint.send(waiting) :]
+            except TimeoutError:
+                continue
+
+    flood.again(attack)
+
+
+def before_hello(flood: Flood) -> None:
+    """Connections that begin with something else than HELLO: noise, frames that are too long, tiny bombs."""
+    bomb = frame(zlib.compress(b'{"type":"WEATHER","x":"' + b"a" * 200_000 + b'"}', 9)[:4000])
+    beginnings = itertools.cycle([os.urandom(5_000), b"\xff" * 64, bomb, frame(b"\x10" + os.urandom(60)), b"\0" * 7])
+    held: list[socket.socket] = []
+    while flood.goes_on:
+        try:
+            held.append(flood.connect())
+            held[-1].sendall(next(beginnings))
+            flood.messages += 1
+        except OSError:
+            flood.refused += 1
+            time.sleep(_HOLD_S)
+        if len(held) > 50:
+            held.pop(0).close()
+
+
+def three_machines(flood: Flood) -> None:
+    """Three links, each from an address of its own: new files, renames, pulls in vain."""
+    threads = [
+        threading.Thread(target=KINDS[kind], args=(flood,)) for kind in ("files", "page_renames", "pulls_in_vain")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def deltas(flood: Flood) -> None:
     """Forty requests for a delta at a time, from signatures that make the search as dear as it gets: each block of the
     file's has its weak sum among those of the signature, and none its strong sum."""
@@ -469,7 +576,9 @@ KINDS: dict[str, Callable[[Flood], None]] = {
         "states": states, "summaries": summaries, "pulls": pulls, "garbage": garbage, "bombs": bombs, "chaff": chaff,
         "deltas": deltas, "renames": renames, "deep": deep, "page_renames": page_renames,
         "brakes": brakes, "mixture": mixture, "tiny_have": tiny_have, "lacks": lacks,
-        "decisions": decisions, "acknowledges": acknowledges,
+        "decisions": decisions, "acknowledges": acknowledges, "update_renames": update_renames,
+        "long_names": long_names, "dear_text": dear_text, "pulls_in_vain": pulls_in_vain, "held": held, "deaf": deaf,
+        "before_hello": before_hello, "three_machines": three_machines,
     }.items()
 }  # fmt: skip
 
