@@ -141,7 +141,9 @@ class Folder:
         """Do what is due at the end of a turn. Nothing is planned for peers at addresses in `resting`."""
         engine, board = self.share.engine, self.share.engine.board
         board.resting = self.peers.at(resting) if resting else ()
-        is_planned = not board.scanning and board.plan_queue.waits_beside(board.resting)  # maybe of a peer that has rested
+        is_planned = not board.scanning and board.plan_queue.waits_beside(
+            board.resting
+        )  # maybe of a peer that has rested
         due_ms = None if self._is_concerned or is_planned else engine.next_deadline()
         if self._is_concerned or is_planned or (due_ms is not None and due_ms <= now.mono_ms):
             self._is_concerned = True
