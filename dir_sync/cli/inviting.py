@@ -6,15 +6,17 @@ Rule: before anyone may lose or receive something, the command asks a person; a 
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dir_sync import config
 from dir_sync.cli.dialogue import (
     RESTART_S,
+    add_json,
     add_network,
     add_yes,
     address_of,
@@ -64,6 +66,7 @@ def invite(argv: list[str]) -> int:
     parser.add_argument("--for", dest="lasts_s", metavar="TIME", type=checked(duration), default=600,
                         help="how long the code is valid: 30s, 10m, 1h (default: 10m)")  # fmt: skip
     add_yes(parser)
+    add_json(parser, "one JSON object with the code, and one when the invitation is over")
     add_network(parser)
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
@@ -76,20 +79,19 @@ def invite(argv: list[str]) -> int:
         answer_of(folder, {"command": "close"})
         ask_until(folder, {"command": "mesh"}, lambda answer: answer["closed"] is True, RESTART_S)
     answer = answer_of(folder, {"command": "invite", "role": role, "lasts_s": given.lasts_s})
-    say(_how_to_join(answer["code"], given.lasts_s))
-    finish()
+    _say_code(answer["code"], role, given)
     try:
         state = ask_until(
             folder,
             {"command": "invitation", "code": answer["code"]},
             lambda answer: bool(answer["over"]),
             given.lasts_s + RESTART_S,
-            _warn_of_guesses(),
+            _warn_of_guesses(given.json),
         )
     except KeyboardInterrupt:
         answer_of(folder, {"command": "uninvite", "code": answer["code"]})
         raise
-    return _invited(state["joined"], state["over"], state)
+    return _invited(state["joined"], state["over"], state, given.json)
 
 
 def _invite_alone(given: Any, folder: str, role: str) -> int:
@@ -113,14 +115,13 @@ def _invite_alone(given: Any, folder: str, role: str) -> int:
         inviting = Inviting(keeper, role, given.lasts_s, config.FOLDER_NAME, announce, port)
         invitations.begin(inviting)
         try:
-            say(_how_to_join(str(inviting.code), given.lasts_s))
-            finish()
-            warn = _warn_of_guesses()
+            _say_code(str(inviting.code), role, given)
+            warn = _warn_of_guesses(given.json)
             while not (over := inviting.over()):
                 warn({"guesses": inviting.guesses})
                 time.sleep(_AGAIN_S)
             joined = inviting.joined
-            return _invited("" if joined is None else joined.name, over, key_words(keeper))
+            return _invited("" if joined is None else joined.name, over, key_words(keeper), given.json)
         finally:
             invitations.begin(None)
 
@@ -133,25 +134,45 @@ def _closing(name: str, peers: list[str]) -> str:
     return f"From now on {shown} is closed. {listed(peers)}, which {shares} it openly now, {gets} nothing more until {joins}."
 
 
-def _how_to_join(code: str, lasts_s: int) -> str:
-    return f"On the other machine:  {shell.command('join', 'DIR', code)}    ({time_words(lasts_s)}, one machine)"
+def _say_code(code: str, role: str, given: Any) -> None:
+    lasts_s = given.lasts_s
+    if given.json:
+        say(json.dumps({"code": code, "role": role, "lasts_s": lasts_s}))
+    else:
+        say(f"On the other machine:  {shell.command('join', 'DIR', code)}    ({time_words(lasts_s)}, one machine)")
+    finish()
 
 
-def _warn_of_guesses() -> Callable[[Answer], None]:
+def _warn_of_guesses(is_json: bool) -> Callable[[Answer], None]:
     """Returns a function that reports each try of a wrong code."""
     left = [3]
 
     def warn(answer: Answer) -> None:
         guesses = answer["guesses"]
         if guesses < left[0]:
-            say(f"somebody tried a wrong code: {guesses} more of them end the invitation")
+            words = f"somebody tried a wrong code: {guesses} more of them end the invitation"
+            say(json.dumps({"wrong_codes_left": guesses}) if is_json else words)
             finish()
         left[0] = guesses
 
     return warn
 
 
-def _invited(joined: str, over: str, key: Answer) -> int:
+def _invited(joined: str, over: str, key: Answer, is_json: bool) -> int:
+    if is_json:
+        why = "" if joined else over
+        say(
+            json.dumps(
+                {
+                    "joined": joined,
+                    "over": why,
+                    "key": key["fingerprint"],
+                    "generation": key["generation"],
+                    "members": key["count"],
+                }
+            )
+        )
+        return config.OK if joined else config.ENVIRONMENT
     if not joined:
         raise ConfigError(f"nobody has joined: {over}; 'invite' makes a new code")
     say(f"{joined} has joined ({key['fingerprint']}, {how_many(key['count'], 'member')})")
@@ -177,12 +198,13 @@ def join(argv: list[str]) -> int:
     parser.add_argument("--peer", metavar="HOST[:PORT]", type=checked(peer_of),
                         help="where the inviting machine is, if broadcasts do not reach it")  # fmt: skip
     add_yes(parser)
+    add_json(parser, "one JSON object")
     add_network(parser, listens=False)
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
     code = given.code if given.code is not None else _ask_for_code()
     node = ask_node(folder, {"command": "mesh"})  # one that runs has a name and a port of its own
-    words = join_by(
+    joined = join_by(
         folder,
         code,
         node["name"] if node else given.name or config.host_name(),
@@ -191,10 +213,13 @@ def join(argv: list[str]) -> int:
         None if given.yes else given.folder,
         node["folder_name"] if node else config.FOLDER_NAME,
     )
-    if ask_node(folder, {"command": "reload"}) is None:
-        say(f"{words}; to start: {shell.command(given.folder)}")
+    runs = ask_node(folder, {"command": "reload"}) is not None
+    if given.json:
+        say(json.dumps({**joined.fields, "runs": runs}))
+    elif runs:
+        say(f"{joined.words}; the node that runs goes over to it")
     else:
-        say(f"{words}; the node that runs goes over to it")
+        say(f"{joined.words}; to start: {shell.command(given.folder)}")
     return config.OK
 
 
@@ -207,9 +232,15 @@ def join_first(asked: config.Config, code: str) -> None:
         logger.info("this folder belongs to a closed mesh already: --join is not needed")
         return
     peer = asked.peers[0] if asked.peers else None
-    logger.info(
-        "%s", join_by(asked.folder, code, asked.name, asked.broadcast_port, peer, asked.folder, asked.folder_name)
-    )
+    joined = join_by(asked.folder, code, asked.name, asked.broadcast_port, peer, asked.folder, asked.folder_name)
+    logger.info("%s", joined.words)
+
+
+class Joined(NamedTuple):
+    """What has come of a code."""
+
+    words: str  # for people
+    fields: Answer  # for programs
 
 
 def join_by(
@@ -220,8 +251,8 @@ def join_by(
     peer: tuple[str, int] | None,
     asked_as: str | None,
     folder_name: str = config.FOLDER_NAME,
-) -> str:
-    """Join with that code; what happened, in words. `asked_as`: how the user calls the folder, if a person is to be asked
+) -> Joined:
+    """Join with that code. `asked_as`: how the user calls the folder, if a person is to be asked
     when it has files. ConfigError."""
     from dir_sync.core.pairing import Code, CodeError
     from dir_sync.folder import state
@@ -260,7 +291,15 @@ def join_by(
             f". There the folder is called {host.folder}, and here {folder_name}: start this node with --folder"
             f" {shell.quoted(host.folder)}"
         )
-    return words
+    fields = {
+        "key": kept.key.fingerprint,
+        "generation": kept.key.generation,
+        "role": kept.key.role.value,
+        "members": kept.membership.count,
+        "host": host.name,
+        "folder_name": host.folder,
+    }
+    return Joined(words, fields)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dir_sync import config
 from dir_sync.cli.dialogue import (
     RESTART_S,
+    add_json,
     add_yes,
     agree,
     ask_node,
@@ -117,6 +118,7 @@ def remove(argv: list[str]) -> int:
     parser.add_argument("--keep", metavar="NAME", action="append", default=[],
                         help="it stays, and nobody is asked about it; may be given several times")  # fmt: skip
     add_yes(parser)
+    add_json(parser, "one JSON object")
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
     before = _members(folder)
@@ -127,7 +129,7 @@ def remove(argv: list[str]) -> int:
         raise ConfigError("the same machine is to be removed and to be kept", config.USAGE)
     stay, more = _who_stays(everybody, lost, kept, given.yes)
     agree(f"{_staying(stay)} {listed([one['name'] for one in [*lost, *more]])} will get nothing more.", given.yes)
-    if given.yes:
+    if given.yes and not given.json:
         _say_what_yes_decided([one for one in stay if one not in kept], more)
     wish = {"lost": [one["identity"] for one in [*lost, *more]], "stay": [one["identity"] for one in stay]}
     answer = ask_node(folder, {"command": "remove", **wish})
@@ -136,6 +138,17 @@ def remove(argv: list[str]) -> int:
         have, waiting = 1, [one["name"] for one in stay if not one["me"]]
     else:
         have, waiting = _spread(folder, answer, stay)
+    if given.json:
+        fields = {
+            "key": answer["fingerprint"],
+            "generation": answer["generation"],
+            "removed": [one["name"] for one in lost],
+            "left_out": [one["name"] for one in more],
+            "stay": [one["name"] for one in stay],
+            "waiting": waiting,
+        }
+        say(json.dumps(fields))
+        return config.OK
     has = "1 member has it" if have == 1 else f"{have:,} members have it"
     late = (
         f"; {listed(waiting)} {'gets it when it is' if len(waiting) == 1 else 'get it when they are'} back"
@@ -181,8 +194,10 @@ def _say_what_yes_decided(stay: list[Answer], gone: list[Answer]) -> None:
         say(f"{one['name']} ({short}) is left out, too: {_why_it_goes(one)}; to keep it: --keep {short}")
     for one in stay:
         if not one["me"] and not one["is_listed"] and not one["by_identity"]:
-            say(f"{one['name']} ({one['identity'][:8]}) came with the key itself, not with a code, and stays: if nobody knows it,"
-                " remove it, too")  # fmt: skip
+            say(
+                f"{one['name']} ({one['identity'][:8]}) came with the key itself, or with a code of another machine, and"
+                " stays: if nobody knows it, remove it, too"
+            )
 
 
 def _why_it_goes(one: Answer) -> str:
@@ -220,7 +235,7 @@ def _who_stays(
             came = (
                 f"was let in by {one['by']}" + ("" if goes or is_proved else ", as others say")
                 if one["by_identity"]
-                else "came with the key itself, not with a code"
+                else "came with the key itself, or with a code of another machine"
             )
             goes = not is_agreed(f"{one['name']} ({one['identity'][:8]}) {came}. Shall it stay?", "")
         (also if goes else stay).append(one)

@@ -83,7 +83,8 @@ def _mesh(mesh: MeshStatus | None, folder: str) -> str:
             f"this machine was REMOVED from the closed mesh {mesh.key}, said {mesh.removed_by} at {when}: it gets nothing any"
             f" more, and keeps what it has; {how_to_come_back(command, folder)}"
         )
-    return f"closed mesh {mesh.key}, generation {mesh.generation}, {'read-write' if mesh.role == 'rw' else 'read-only'}"
+    role = "read-write" if mesh.role == "rw" else "read-only"
+    return f"closed mesh {mesh.key}, generation {mesh.generation}, {role}, {how_many(mesh.members, 'member')}"
 
 
 def _standing(peer: PeerStatus) -> str:

@@ -90,6 +90,7 @@ class MeshStatus:
     key: str  # its fingerprint
     generation: int
     role: str  # of this node: "rw" or "ro"
+    members: int  # of whom this node knows, with itself
     removed_by: str = ""  # the member that said that this machine was removed; "": none did
     removed_s: int = 0  # and when, in Unix time
 

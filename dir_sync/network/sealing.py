@@ -64,7 +64,7 @@ class MeshSealing:
         self._callers = Callers(keeper, self.invitations)
         self._credentials = mesh.credentials
         key = mesh.credentials.key
-        self._status = MeshStatus(key.fingerprint, key.generation, key.role.value)
+        self._status = MeshStatus(key.fingerprint, key.generation, key.role.value, mesh.membership.count)
         self.words = f"{mesh.words}, {how_many(mesh.membership.count, 'member')}"
         self._here: set[str] = set()  # identities of members that are connected; engine thread
         self._older = [key for key, _ in mesh.credentials.older]
@@ -79,9 +79,10 @@ class MeshSealing:
     def status(self) -> MeshStatus:
         """For people and programs."""
         removal = self.keeper.removal
+        status = replace(self._status, members=self.keeper.membership.count)
         if removal is None:
-            return self._status
-        return replace(self._status, removed_by=show_text(removal.by), removed_s=removal.at_s)
+            return status
+        return replace(status, removed_by=show_text(removal.by), removed_s=removal.at_s)
 
     @property
     def removal(self) -> str:

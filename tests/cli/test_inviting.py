@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,9 @@ def test_a_node_that_runs_says_what_it_is_called_and_what_it_calls_the_folder(
     node = {"name": "kitchen", "broadcast_port": 5005, "folder_name": "photos"}
     asked: list[Any] = []
 
-    def join_by(*args: Any) -> str:
+    def join_by(*args: Any) -> inviting.Joined:
         asked.extend(args)
-        return "joined"
+        return inviting.Joined("joined", {"host": "nas"})
 
     monkeypatch.setattr(inviting, "join_by", join_by)
     for answer, expected in (
@@ -57,3 +59,22 @@ def test_a_node_that_runs_says_what_it_is_called_and_what_it_calls_the_folder(
         assert asked == [folder, "K7QX-4MDP", *expected]
         asked.clear()
     assert "the node that runs goes over to it" in capsys.readouterr().out
+    monkeypatch.setattr(inviting, "ask_node", lambda folder, question: node)
+    assert inviting.join([folder, "K7QX-4MDP", "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"host": "nas", "runs": True}
+
+
+def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    given = argparse.Namespace(json=True, lasts_s=600)
+    key = {"fingerprint": "7K3Q-9XMD", "generation": 3, "count": 2}
+    inviting._say_code("K7QX-4MDP", "ro", given)
+    inviting._warn_of_guesses(True)({"guesses": 2})
+    assert inviting._invited("desk", "", key, True) == 0
+    assert inviting._invited("", "its time is over", key, True) == 1
+    mesh = {"key": "7K3Q-9XMD", "generation": 3, "members": 2}
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"code": "K7QX-4MDP", "role": "ro", "lasts_s": 600},
+        {"wrong_codes_left": 2},
+        {"joined": "desk", "over": "", **mesh},
+        {"joined": "", "over": "its time is over", **mesh},
+    ]

@@ -49,7 +49,7 @@ def test_who_let_somebody_in_is_believed_only_if_it_was_seen_here(monkeypatch: p
     assert asked(monkeypatch, [ME, TV, LOST, {**planted, "is_listed": True}]) == []
     assert asked(monkeypatch, [ME, LOST, NAS]) == ["nas (nas) was let in by lost. Shall it stay?"]
     assert asked(monkeypatch, [ME, LOST, one("key")]) == [
-        "key (key) came with the key itself, not with a code. Shall it stay?"
+        "key (key) came with the key itself, or with a code of another machine. Shall it stay?"
     ]
     assert asked(monkeypatch, [ME, LOST, one("key"), planted], yes=True) == []
 
@@ -78,5 +78,5 @@ def test_what_yes_has_decided_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         "tablet (tablet) is left out, too: this machine has never met it; to keep it: --keep tablet",
         "old (old) is left out, too: it came with the key itself, and was not seen for 90 days; to keep it: --keep old",
         "nas (nas) is left out, too: it was let in by lost; to keep it: --keep nas",
-        "key (key) came with the key itself, not with a code, and stays: if nobody knows it, remove it, too",
+        "key (key) came with the key itself, or with a code of another machine, and stays: if nobody knows it, remove it, too",
     ]

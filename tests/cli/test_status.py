@@ -38,7 +38,7 @@ ANSWER: dict[str, Any] = {
     "held": [],
 }
 
-MESH = {"key": "7K3Q-9XMD", "generation": 3, "role": "rw", "removed_by": "", "removed_s": 0}
+MESH = {"key": "7K3Q-9XMD", "generation": 3, "role": "rw", "members": 4, "removed_by": "", "removed_s": 0}
 
 
 def held(**more: object) -> dict[str, object]:
@@ -67,7 +67,7 @@ def test_an_open_mesh_says_so_and_how_to_close_it() -> None:
 
 def test_a_closed_mesh_is_named() -> None:
     said = lines(mesh=MESH)
-    assert said[1] == "closed mesh 7K3Q-9XMD, generation 3, read-write"
+    assert said[1] == "closed mesh 7K3Q-9XMD, generation 3, read-write, 4 members"
     assert not any("open" in line for line in said)
 
 

@@ -53,7 +53,7 @@ def test_an_open_mesh_is_closed_while_it_runs(new_lan: Callable[..., Lan]) -> No
     assert pids == (host.pid, guest.pid)
     wait_for(lambda: members(host)["count"] == 3, SOON_S, "the host knows all three")
     assert sorted(one["name"] for one in members(late)["members"]) == ["n0", "n1", "n2"]
-    assert "generation 1, read-write" in late.run_to_end("status", late.dir).out
+    assert "generation 1, read-write, 3 members" in late.run_to_end("status", late.dir).out
 
 
 def test_a_node_that_runs_joins_by_its_name_and_says_only_what_is_new(new_lan: Callable[..., Lan]) -> None:

@@ -11,7 +11,7 @@ from tests.lan.changes import write
 from tests.lan.checker import holds, wait_equal, wait_for
 from tests.lan.lan import Lan, Node
 
-from .mesh import SOON_S, demand, has, key_of, let_in, members, on_one_key, start, stolen_key
+from .mesh import SOON_S, demand, has, inviting, join, key_of, let_in, members, on_one_key, start, stolen_key
 
 pytestmark = pytest.mark.lan
 
@@ -86,7 +86,10 @@ def test_a_removed_machine_knows_it_after_a_restart_and_joins_again_with_a_code(
     lan = new_lan(2)
     home, found = lan
     closed(lan)
-    assert home.run_to_end("remove", home.dir, found.name, "--yes", limit_s=SOON_S).code == 0
+    done = home.run_to_end("remove", home.dir, found.name, "--yes", "--json", limit_s=SOON_S)
+    said = json.loads(done.out)
+    assert (said["removed"], said["stay"], said["waiting"], said["left_out"]) == (["n1"], ["n0"], [], [])
+    assert (said["key"], said["generation"]) == (key_of(home), 2)
     wait_for(lambda: "this machine was removed" in found.log(), SOON_S, "it is told")
     home.stop()
     found.stop()
@@ -94,7 +97,11 @@ def test_a_removed_machine_knows_it_after_a_restart_and_joins_again_with_a_code(
     assert "was REMOVED from the closed mesh" in found.run_to_end("status", found.dir).out
     assert "this machine was removed from its mesh, says n0" in found.log(this_run=True)
     start(home)
-    let_in(home, found)
+    with inviting(home, "--yes") as invitation:
+        done = join(found, invitation.code, "--yes", "--json")
+        assert invitation.end()[0] == 0
+    joined = {"key": key_of(home), "generation": 2, "role": "rw", "members": 2, "host": "n0", "folder_name": "default"}
+    assert json.loads(done.out) == {**joined, "runs": True}
     write(home.dir / "after", b"2")
     wait_equal(lan.roots, SOON_S)
     assert "REMOVED" not in found.run_to_end("status", found.dir).out
