@@ -192,9 +192,8 @@ class Requests:
         def then(report: Report) -> None:
             found = undo_plan.holders(questions, report.answers)
             nowhere = {content for request in questions for content in request.digests if content not in found}
-            unsure = undo_plan.beginnings(
-                self._index, plan.wanted, nowhere
-            )  # the command reads these files, and recalls them
+            # the command reads these files, and recalls what they begin with
+            unsure = undo_plan.beginnings(self._index, plan.wanted, nowhere, wish.since_ns)
             wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
             if not wish.dry_run and wanted:
                 self._inbox.put(RestoreRequested(wanted, found))

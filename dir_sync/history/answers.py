@@ -108,8 +108,10 @@ def _node_of(index: Index, text: str) -> str:
     raise ConfigError(f"{what}; known here: {known}", USAGE)
 
 
-def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes], unsure: set[bytes]) -> Answer:
-    """An undo as an answer. `nowhere`: contents that are in no file and no history. `unsure`: paths whose present files
+def describe(
+    index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes], unsure: dict[bytes, tuple[bytes, ...]]
+) -> Answer:
+    """An undo as an answer. `nowhere`: contents that are in no file and no history. `unsure`: for paths, the files that
     may begin with one of them."""
     changes = []
     for one in plan.wanted:
@@ -123,12 +125,13 @@ def describe(index: Index, wish: Wish, plan: undo_plan.Plan, nowhere: set[bytes]
                 "replaces": is_there,
                 "lost": one.content in nowhere and one.path not in unsure,
                 "unsure": one.path in unsure,
+                "sources": [text_of(source) for source in unsure.get(one.path, ())],
                 "version": packed(Version(b"", *one[:6], 0, Cause.REPLACED, "")) if one.path in unsure else None,
             }
         )
     call = Names(index.noted_below("name "), index.replica)
     left = [{"path": text_of(path), "by": call(node)} for path, node in plan.left]
-    return {"changes": changes, "left": left, "since_ns": wish.since_ns}
+    return {"changes": changes, "left": left, "since_ns": wish.since_ns, "node": index.replica}
 
 
 def keep(index: Index, question: Answer) -> Answer:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
 from dir_sync.core import limits
-from dir_sync.core.jobs import Cause
+from dir_sync.core.jobs import Before, Cause
 from dir_sync.core.model import Kind, show
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
@@ -153,20 +153,25 @@ class HistoryClient:
         question: Answer = {"command": "undo", "since_ns": since_ns, "by": by, "dry_run": dry_run}
         index = self._source.index
         if index is None:
-            answer = self._source.ask(question)
+            # First only asked: what is the beginning of a file is taken from there before that file goes.
+            answer = self._source.ask(question | {"dry_run": True})
             self._make_sure(answer)
+            if not dry_run:
+                self._take_from_elsewhere(answer)
+                self._source.ask(question)
             for change in answer["changes"]:
-                if change.get("unsure") and not change["lost"] and not dry_run:
+                if change.get("unsure") and not change["lost"] and not _is_elsewhere(change) and not dry_run:
                     self._source.ask({"command": "recall", "version": change["version"]})
             return answer | {"asked_peers": True}
         wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
         plan = undo_plan.plan(index, wish.since_ns, wish.by)
         nowhere = set(undo_plan.missing(index, plan.wanted))
-        answer = describe(index, wish, plan, nowhere, undo_plan.beginnings(index, plan.wanted, nowhere))
+        answer = describe(index, wish, plan, nowhere, undo_plan.beginnings(index, plan.wanted, nowhere, wish.since_ns))
         self._make_sure(answer)
         if not dry_run:
-            lost = {bytes_of(change["path"]) for change in answer["changes"] if change["lost"]}
-            wanted = [one for one in plan.wanted if one.path not in lost]
+            self._take_from_elsewhere(answer)
+            over = {bytes_of(change["path"]) for change in answer["changes"] if change["lost"] or _is_elsewhere(change)}
+            wanted = [one for one in plan.wanted if one.path not in over]
             there = [one for one in wanted if one.kind != Kind.ABSENT]
             files = {one.path for one in there if one.kind != Kind.DIRECTORY}
             gone = [one for one in reversed(wanted) if one.kind == Kind.ABSENT]
@@ -178,11 +183,23 @@ class HistoryClient:
         return answer
 
     def _make_sure(self, answer: Answer) -> None:
-        """Read the files that may begin with a wanted version. Those that do not are marked as impossible to undo."""
+        """Read the files that may begin with a wanted version. `source` of a change is the one that does; if there is none,
+        the change is marked as impossible to undo."""
         for change in answer["changes"]:
             if change.get("unsure"):
                 version = unpacked(change["version"])
-                change["lost"] = not self._restorer.begins_with(version.path, version.size, version.content)
+                for source in change.get("sources", [change["path"]]):
+                    if self._restorer.begins_with(bytes_of(source), version.size, version.content):
+                        change["source"] = source
+                        break
+                change["lost"] = "source" not in change
+
+    def _take_from_elsewhere(self, answer: Answer) -> None:
+        """Put back what is now the beginning of a file with another name, or of one in the history."""
+        for change in answer["changes"]:
+            if _is_elsewhere(change):
+                one = Before(*unpacked(change["version"])[1:7], answer["since_ns"], "")
+                self._restorer.put_back_from(bytes_of(change["source"]), one, answer.get("node", ""))
 
     def not_as_wanted(self, answer: Answer) -> list[str]:
         """The names of files that an undo should have restored, and that are not as they were."""
@@ -229,6 +246,10 @@ class HistoryClient:
     def settle(self, entries: Iterable[Entry]) -> None:
         """Mark these conflicts as settled, here and on the connected machines."""
         self._source.ask({"command": "settle", "versions": [packed(entry.version) for entry in entries]})
+
+
+def _is_elsewhere(change: Answer) -> bool:
+    return str(change.get("source", change["path"])) != str(change["path"])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 
 from blake3 import blake3
 
@@ -100,11 +101,21 @@ class Restorer:
 
     def put_back(self, index: Index, one: Before) -> None:
         """Set one path back to its state before a change."""
+        self._put_back(one, index.replica, lambda item: _with_content(index, item))
+
+    def put_back_from(self, source: bytes, one: Before, node: str) -> None:
+        """`put_back` of a content with which the file `source` begins. `node`: our id."""
+        for parent in reversed(parents_of(one.path)):
+            if not self.is_there(parent):
+                self.disk.make_directory(parent, 0o755)
+        self._put_back(one, node, lambda item: item._replace(copy_path=source))
+
+    def _put_back(self, one: Before, node: str, with_content: Callable[[ApplyItem], ApplyItem]) -> None:
         try:
             there = self.disk.stat(one.path)
             if there is None and one.kind == Kind.ABSENT:
                 return
-            is_done = self._put(_with_content(index, _item(one, there)), index.replica, b"", "changed")
+            is_done = self._put(with_content(_item(one, there)), node, b"", "changed")
         except DiskError as error:
             raise ConfigError(f"{show(one.path)} cannot be changed: {error}") from None
         if not is_done and one.kind != Kind.ABSENT:

@@ -19,6 +19,9 @@ from dir_sync.index import Index
 __all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "with_parents"]
 
 
+_SOURCES_MAX = 8  # files that are read to find the beginning of one
+
+
 class Plan(NamedTuple):
     wanted: list[Before]  # folders before their content
     left: list[tuple[bytes, str]]  # paths that `by` changed, and another node after it
@@ -75,15 +78,56 @@ def missing(index: Index, wanted: Iterable[Before]) -> list[bytes]:
     return [content for content in contents if not index.has_content(content)]
 
 
-def beginnings(index: Index, wanted: Iterable[Before], contents: set[bytes]) -> set[bytes]:
-    """The paths at which a longer file of ours may begin with one of these contents: the history does not keep a
-    version to which bytes were only appended. Reading the file decides."""
-    found = set()
-    for one in wanted:
-        row = index.get(one.path) if one.kind == Kind.FILE and one.content in contents else None
-        if row is not None and row.record.kind == Kind.FILE and 0 < one.size < row.record.size:
-            found.add(one.path)
+def beginnings(
+    index: Index, wanted: Iterable[Before], contents: set[bytes], since_ns: int
+) -> dict[bytes, tuple[bytes, ...]]:
+    """The paths whose wanted state has one of these contents, and the files of ours that may begin with it, likeliest
+    first: the history does not keep a version to which bytes were only appended. That is the file at the path itself, or,
+    if it was renamed since, the one that it has become, in the folder or in the history. Reading the file decides."""
+    some = [one for one in wanted if one.kind == Kind.FILE and one.size and one.content in contents]
+    followed = _followed(index, since_ns) if some else {}
+    found = {}
+    for one in some:
+        row = index.get(one.path)
+        names: dict[bytes, None] = {}
+        if row is not None and row.record.kind == Kind.FILE and one.size < row.record.size:
+            names[one.path] = None
+        reached = {one.content}
+        ahead = [one.content]
+        for content in ahead:
+            for row in index.by_content(content) if content != one.content else ():
+                names[row.record.path] = None
+            version = index.version_with(content)
+            if version is not None:
+                names[version.name] = None
+            if len(names) >= _SOURCES_MAX:
+                break
+            new = followed.get(content, set()) - reached
+            reached |= new
+            ahead += sorted(new)
+        if names:
+            found[one.path] = tuple(names)[:_SOURCES_MAX]
     return found
+
+
+def _followed(index: Index, since_ns: int) -> dict[bytes, set[bytes]]:
+    """For each content that a file has had since: the longer contents by which it was replaced."""
+    followed: dict[bytes, set[bytes]] = {}
+    last: dict[bytes, Before] = {}
+
+    def note(path: bytes, kind: Kind, size: int, content: bytes) -> None:
+        before = last.get(path)
+        if before is not None and before.kind == kind == Kind.FILE and 0 < before.size < size:
+            followed.setdefault(before.content, set()).add(content)
+
+    for entry in index.changes_since(since_ns):
+        note(entry.path, entry.kind, entry.size, entry.content)
+        last[entry.path] = entry
+    for path in last:
+        row = index.get(path)
+        if row is not None:
+            note(path, row.record.kind, row.record.size, row.record.content)
+    return followed
 
 
 def questions(digests: list[bytes]) -> tuple[HaveRequest, ...]:

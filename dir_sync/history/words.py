@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core.model import Kind, show
+from dir_sync.core.names import HISTORY
 from dir_sync.history.choice import Entry
 from dir_sync.history.codec import bytes_of
 from dir_sync.network.control import Answer
@@ -120,6 +121,10 @@ def _change(one: Answer, dry_run: bool) -> str:
     if one["kind"] == Kind.ABSENT:
         return "will be deleted (it did not exist then)" if dry_run else "deleted (it did not exist then)"
     size = f" ({human_bytes(one['size'])})" if one["kind"] == Kind.FILE else ""
+    source = bytes_of(str(one.get("source", one["path"])))
+    if source != bytes_of(one["path"]):
+        is_kept = source.startswith(HISTORY + b"/")
+        return f"the old version{size}, with which {'a later one' if is_kept else show(source)} begins"
     if one.get("unsure"):
         return f"the old version{size}: what was appended since then is cut off"
     return f"{'the old version' if one['replaces'] else 'comes back'}{size}"

@@ -18,7 +18,7 @@ from dir_sync.core.model import Kind, Record, Stamp, fingerprint, show
 from dir_sync.history import client, source
 from dir_sync.history.choice import Entry
 from dir_sync.history.client import open_history
-from dir_sync.history.codec import packed
+from dir_sync.history.codec import packed, unpacked
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import open_source
 from dir_sync.history.words import local
@@ -243,6 +243,83 @@ def test_what_was_appended_is_cut_off_without_a_node(
     with open_history(str(folder)) as opened:
         kept = [entry.version.content for entry in opened.entries()]
     assert kept == ([blake3(now).digest()] if begins else []), "what was there can come back"
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("new", [b"new\n", None])
+def test_what_was_appended_to_and_renamed_comes_back_under_its_name(
+    folder: Path,
+    node: Node,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    runs: bool,
+    new: bytes | None,
+) -> None:
+    """It is taken from the file of the new name before that one goes. With a node running, the node does the rest."""
+    whole = b"first\nsecond\n"
+    rotated = folder / "logs" / "log.1"
+    rotated.parent.mkdir()
+    rotated.write_bytes(whole)
+    before = version(b"first\n", 0, b"log")
+    if new is not None:
+        (folder / "log").write_bytes(new)
+    if runs:
+        shared = {"replaces": new is not None, "lost": False}
+        node.undo["changes"] = [
+            {
+                "path": "log",
+                "kind": 1,
+                "size": 6,
+                "unsure": True,
+                "sources": ["log", "logs/log.1"],
+                "version": packed(before),
+            }
+            | shared,
+            {"path": "logs/log.1", "kind": 0, "size": 0, "unsure": False} | shared,
+        ]
+        node.undo["node"] = "aa"
+    else:
+        monkeypatch.undo()
+        with open_source(str(folder)) as here, closing(Restorer(here)) as restorer:
+            index = here.index
+            assert index is not None
+            stamp = Stamp(1, "aa"), (("aa", 1),)
+            rows = {b"log": new, b"logs/log.1": whole}
+            states: list[tuple[bytes, bytes | None]] = [
+                (b"log", b"first\n"),
+                (b"log", whole),
+                (b"logs/log.1", None),
+                (b"log", None),
+            ]
+            for path, content in rows.items():
+                stat = restorer.disk.stat(path)
+                if stat is not None and content is not None:
+                    row = Record(path, Kind.FILE, len(content), blake3(content).digest(), stat.mtime, 0o644, *stamp)
+                    index.put(row, fingerprint(stat))
+            for path, content in states:
+                was = Record(
+                    path, Kind.FILE, len(content or b""), blake3(content or b"").digest(), NOON_NS, 0o644, *stamp
+                )
+                was = was if content is not None else was._replace(kind=Kind.ABSENT)
+                index.journal(was, was, time.time_ns() - 60 * SECOND_NS)
+            index.note(JOURNAL_SINCE, NOON_NS)
+            index.commit()
+    assert undone(folder, "--dry-run") == 0
+    assert rotated.read_bytes() == whole
+    undone(folder)
+    assert "  log: the old version (6 B), with which logs/log.1 begins" in capsys.readouterr().out
+    assert (folder / "log").read_bytes() == b"first\n"
+    if runs:
+        assert [one["dry_run"] for one in node.asked if one["command"] == "undo"] == [True, True, False]
+        assert not [one for one in node.asked if one["command"] == "recall"]
+        assert [unpacked(one["version"]).maker for one in node.asked if one["command"] == "keep"] == ["aa"] * (
+            new is not None
+        )
+    else:
+        assert not rotated.exists()
+        with open_history(str(folder)) as opened:
+            kept = {entry.version.content for entry in opened.entries()}
+        assert kept == {blake3(one).digest() for one in (whole, new) if one is not None}, "what was there can come back"
 
 
 @pytest.mark.parametrize(("pending", "code"), [(0, 1), (2, 3)])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.events import Inquired, RestoreRequested, Touched, Urgency
+from dir_sync.core.events import Inquired, Moved, RestoreRequested, Touched, Urgency
 from dir_sync.core.messages import History, HistoryRequest
 from dir_sync.core.model import Kind
+from dir_sync.core.names import HISTORY
 from dir_sync.history import undo_plan
 from tests.pair import WALL_NS, OneNode, Pair
 
@@ -242,3 +243,38 @@ def test_what_was_only_appended_is_undone_though_no_history_has_what_was_before(
     for node in (pair.one, pair.two):
         assert node.disk.content(b"log") == long
         assert node.disk.content(b"note") == b"short"
+
+
+def move(pair: Pair, node: OneNode, source: bytes, target: bytes) -> None:
+    node.disk.move(source, target)
+    node.inbox.append(Moved(source, target, False))
+    pair.run()
+
+
+@pytest.mark.parametrize("where", ["one", "two"])
+@pytest.mark.parametrize("then", ["", "new log", "goes on", "twice", "packed"])
+def test_what_was_appended_to_and_renamed_is_found_where_it_is_now(pair: Pair, where: str, then: str) -> None:
+    """As logs are rotated: `log` becomes `log.1`, and may be written, renamed or deleted there."""
+    long = b"a line of a log\n" * 1_000
+    edit(pair, pair.one, b"log", long)
+    before = now_ns(pair)
+    edit(pair, pair.one, b"log", long + b"one more\n")
+    move(pair, pair.one, b"log", b"log.1")
+    edit(pair, pair.one, b"other", b"longer than that" * 2_000)
+    if then == "new log":
+        edit(pair, pair.one, b"log", b"another log\n" * 3_000)
+    elif then == "goes on":
+        edit(pair, pair.one, b"log.1", long + b"one more\nand one more\n")
+    elif then == "twice":
+        move(pair, pair.one, b"log.1", b"log.2")
+    elif then == "packed":
+        remove(pair, pair.one, b"log.1")
+    node = getattr(pair, where)
+    plan = undo_plan.plan(node.index, before, None)
+    nowhere = set(undo_plan.missing(node.index, plan.wanted))
+    found = undo_plan.beginnings(node.index, plan.wanted, nowhere, before)
+    if then == "packed" and where == "one":
+        assert found == {}, "only the other node keeps it"
+        return
+    (source,) = [one for one in found[b"log"] if (node.disk.content(one) or b"").startswith(long)]
+    assert source == {"twice": b"log.2"}.get(then, b"log.1") or (then == "packed" and source.startswith(HISTORY))

@@ -268,6 +268,30 @@ def test_what_was_appended_is_cut_off_again(pair: Lan, runs: bool) -> None:
     assert (a.dir / "other").read_bytes() == b"other\n"
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_log_that_was_written_and_rotated_is_as_it_was(pair: Lan, runs: bool) -> None:
+    """What it was is now the beginning of a file with another name, which goes."""
+    a, b = pair
+    edit(pair, "log", b"first\n")
+    since = time.time() + 1.0
+    wait_for(lambda: time.time() > since + 1.0, 10, "the clock goes on by two seconds")
+    edit(pair, "log", b"first\nsecond\n")
+    (a.dir / "log").rename(a.dir / "log.1")
+    edit(pair, "log", b"new\n")
+    wait_equal(pair.roots, SOON_S)
+    if not runs:
+        b.stop()
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    told = say(b, "undo", "--since", when)
+    assert "  log: the old version (6 B), with which log.1 begins" in told
+    assert "  log.1: deleted (it did not exist then)" in told
+    if not runs:
+        b.start()
+    wait_for(lambda: all((one.dir / "log").read_bytes() == b"first\n" for one in pair), SOON_S, "it is as it was")
+    wait_for(lambda: not any((one.dir / "log.1").exists() for one in pair), SOON_S, "the other one goes")
+    wait_equal(pair.roots, SOON_S)
+
+
 def test_an_undo_does_not_say_that_it_restores_what_nobody_keeps(pair: Lan) -> None:
     a, b = pair
     edit(pair, "log", b"first\n")
