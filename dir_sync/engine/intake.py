@@ -153,8 +153,8 @@ class Intake:
             if held := self._brakes.held():
                 self._board.send(peer.replica, BrakeNews(self._board.folder, held), 100 * (1 + len(held)))
         subscriber = self._publisher.subscribers[peer.replica]
-        if not message.after:
-            subscriber.knows.clear()  # the peer lost what it had announced, or never announced it
+        # What it announced on an earlier connection it may have lost since: its index may come from a backup.
+        subscriber.knows.clear()
         peer.has_asked = True
         subscriber.begin(after if is_known else 0, message.summary)
         if message.sequence == 0 and not after and self._announcers[peer.replica].is_first_contact:

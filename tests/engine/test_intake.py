@@ -99,6 +99,18 @@ def test_who_asks_is_told_from_there() -> None:
     assert kit.real(Publisher).subscribers[PEER].sent == 0
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_who_asks_is_told_also_what_it_had_announced_before_that(after: int) -> None:
+    """On an earlier connection, it may be, and its index may come from a backup since."""
+    kit = alone()
+    peer = met(kit)
+    kit.has(record(b"a", b"1"))
+    subscriber = kit.real(Publisher).subscribers[PEER]
+    subscriber.taken_over(kit.has(record(b"b", b"1")).record)
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, after))
+    assert subscriber.knows == {}
+
+
 def test_who_has_seen_more_of_us_than_there_is_shows_that_we_have_lost_it() -> None:
     kit = alone()
     peer = met(kit)
