@@ -30,6 +30,7 @@ __all__ = [
     "HISTORY_SHARE",
     "LISTEN_PORT",
     "OK",
+    "PORT_MAX",
     "SIGNATURE_DIR",
     "TIMEOUT",
     "UNFINISHED",
@@ -96,6 +97,8 @@ class Config:
     folder_name: str = FOLDER_NAME  # nodes synchronize folders with equal names
     label: str = ""  # what the log says first of this folder, if there are several
     interface: str | None = None  # address or name; None: all
+    discovers: bool = True  # it sends beacons and listens to those of others
+    listens: bool = True  # others may connect to it
     verbosity: int = 0  # -1 only warnings, 0 also events, 1 everything
     log_file: str | None = None
     key_file: str | None = None  # of a closed mesh; None: not given

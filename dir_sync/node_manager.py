@@ -113,7 +113,7 @@ class NodeManager:
 
     def __init__(
         self,
-        port: int,
+        port: int | None,
         address: str,
         our_hello: Callable[[], Hello],
         post: Callable[[Link], None],
@@ -123,9 +123,9 @@ class NodeManager:
         throttle: Throttle | None = None,
         sealing: Sealing | None = None,
     ) -> None:
-        """Listen on `address` ("": all) and `port`. `our_hello` is called on several threads. `is_near`: the address is
-        on a network of this machine. `trusted`: addresses that the user named, which may be anywhere. `sealing`: of a
-        closed mesh; without it links are open. Raises OSError if the port is not available."""
+        """Listen on `address` ("": all) and `port`; None: nobody can connect to this node. `our_hello` is called on several
+        threads. `is_near`: the address is on a network of this machine. `trusted`: addresses that the user named, which may
+        be anywhere. `sealing`: of a closed mesh; without it links are open. Raises OSError if the port is not available."""
         self._our_hello = our_hello
         self._post = post
         self._report = report
@@ -137,17 +137,17 @@ class NodeManager:
         self._links = LinkTable(self._guard.calls_left)
         self._stopping = False
         self.folders = 1  # that this node shares
-        self._listener = socket.create_server((address, port), backlog=_BACKLOG)
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = None if port is None else socket.create_server((address, port), backlog=_BACKLOG)
+        self.port: int = 0 if self._listener is None else self._listener.getsockname()[1]
         self._sealing = sealing
-        self._gate = None if sealing is None else sealing.gate(self._listener, self)
-        self._acceptor = threading.Thread(target=self._accept, name="accept", daemon=True)
+        self._gate = None if sealing is None or self._listener is None else sealing.gate(self._listener, self)
+        self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), name="accept", daemon=True)
 
     def start(self) -> None:
-        if self._gate is None:
-            self._acceptor.start()
-        else:
+        if self._gate is not None:
             self._gate.start()
+        elif self._listener is not None:
+            self._acceptor.start()
 
     # --- orders ------------------------------------------------------------------------------------------------------
 
@@ -186,11 +186,12 @@ class NodeManager:
             nodes = list(self._links.nodes.values())
         if self._gate is not None:
             self._gate.stop()
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # not every system can shut down a listener; closing it has the same effect
-        self._listener.close()
+        if self._listener is not None:
+            try:
+                self._listener.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # not every system can shut down a listener; closing it has the same effect
+            self._listener.close()
         for node in nodes:
             node.close(reason, text)
         for node in nodes:
@@ -203,10 +204,10 @@ class NodeManager:
 
     # --- accepting and dialling --------------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                sock, (address, _) = self._listener.accept()
+                sock, (address, _) = listener.accept()
             except OSError:
                 if self._stopping:
                     return

@@ -539,6 +539,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "daemon.sharing",
         "daemon.threads",
         "network.discovery",
+        "network.networks",
         "network.node_id",
         "network.sealing",
         "node_manager",
@@ -591,7 +592,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reporting.log",
     },
     "daemon.lanes": set(),
-    "daemon.life": {"config", "disk", "folder.root", "reporting.log"},
+    "daemon.life": {"config", "disk", "folder.root", "reporting.log", "security.files"},
     "daemon.peers": {"config", "daemon.share", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.sharing": {
         "config",

@@ -23,7 +23,20 @@ from dir_sync.core.model import show
 
 __all__ = ["NODE_KEYS", "example", "read_file", "settings"]
 
-NODE_KEYS = frozenset({"broadcast_port", "interface", "listen_port", "log_file", "name", "peer", "quiet", "verbose"})
+NODE_KEYS = frozenset(
+    {
+        "broadcast_port",
+        "interface",
+        "listen_port",
+        "log_file",
+        "name",
+        "no_discovery",
+        "no_listen",
+        "peer",
+        "quiet",
+        "verbose",
+    }
+)
 """What all folders of a node have in common."""
 
 _ONE_FOLDER_KEYS = frozenset({"join", "new"})

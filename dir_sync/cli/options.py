@@ -76,6 +76,10 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
     least, most = _history_bounds(given.history_min, given.history_max)
     if len(given.peers) > limits.LINKS_MAX:
         raise ConfigError(f"more than {limits.LINKS_MAX} peers", config.USAGE)
+    if given.no_discovery and given.no_listen and not given.peers:
+        raise ConfigError(
+            "--no-discovery and --no-listen: without --peer, this node would never meet another", config.USAGE
+        )
     return Config(
         folder=folder,
         broadcast_port=given.broadcast_port,
@@ -86,6 +90,8 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         folder_name=name,
         label=label,
         interface=given.interface,
+        discovers=not given.no_discovery,
+        listens=not given.no_listen,
         verbosity=-1 if given.quiet else given.verbose,
         log_file=log_file,
         key_file=key_file,
@@ -158,6 +164,16 @@ def _basic(add: Callable[..., object]) -> None:
         default=[],
         help=f"connect to this machine, for networks where broadcasts do not reach it (default port:"
         f" {config.LISTEN_PORT}); repeatable",
+    )
+    add(
+        "--no-discovery",
+        action="store_true",
+        help="send no broadcasts and listen to none: only machines that --peer names on one of the two sides connect",
+    )
+    add(
+        "--no-listen",
+        action="store_true",
+        help="only connect to others, and let nobody connect to this machine (a spoke of a hub)",
     )
     add("--name", type=checked(config.checked_name), help="name of this node in logs (default: the host name)")
     add(

@@ -22,7 +22,7 @@ def render(status: Status, folder: str) -> list[str]:
     """One line for each relevant fact; names are escaped already. `folder`: as the user typed it, for commands."""
     lines = [
         f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
-        f" port {status.port}, process {status.process}",
+        f" {f'port {status.port}' if status.port else 'not listening'}, process {status.process}",
         _mesh(status.mesh, folder),
         f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})",
     ]
@@ -120,7 +120,7 @@ def _headline(status: Status) -> str:
         return (
             "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"
             f" '{status.folder_name}' and the UDP port {status.broadcast_port}, and that no firewall blocks this port"
-            f" or TCP port {status.port}. Where broadcasts do not reach: --peer HOST"
+            f"{f' or TCP port {status.port}' if status.port else ''}. Where broadcasts do not reach: --peer HOST"
         )
     if status.unseen:
         return f"not in sync: {how_many(status.unseen, 'path')} here still to be looked at"

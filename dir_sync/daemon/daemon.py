@@ -32,6 +32,7 @@ from dir_sync.daemon.news import PRESENCE, Heard, Stop
 from dir_sync.daemon.sharing import JOBS_WITHIN_S, NodeParts, Sharing
 from dir_sync.daemon.threads import Threads
 from dir_sync.network.discovery import Discovery, Presence
+from dir_sync.network.networks import Networks
 from dir_sync.network.node_id import NodeId
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting import shell
@@ -74,6 +75,8 @@ class Daemon:
         rng = random.Random()
         self._parts = NodeParts(NodeId(config.folder, rng), rng, once or Once())
         self._opened = ExitStack()
+        self._networks = Networks(config.interface, self._parts.warn_once)  # that of the discovery, if there is one
+        self._discovery: Discovery | None = None
         self._sharings: dict[str, Sharing] = {}  # by the path of the folder; replaced as a whole
         self._told: tuple[Folder, ...] = ()  # what our HELLO names; replaced as a whole
         self._runs = False
@@ -153,12 +156,12 @@ class Daemon:
         trusted = frozenset(address for address, _ in config.peers)
         try:
             manager = NodeManager(
-                config.listen_port,
+                config.listen_port if config.listens else None,
                 _bind_address(config.interface),
                 self._hello,
                 self._parts.inbox.put,
                 self._parts.warn_once,
-                lambda address: self._discovery.networks.is_near(address),
+                lambda address: self._networks.is_near(address),
                 trusted,
                 self._parts.throttle,
                 self._sealing,
@@ -191,7 +194,9 @@ class Daemon:
         """Raises ConfigError if no folder can be shared. If only some cannot: they are closed again, and returned."""
         config = self._config
         node_id = self._parts.node_id
-        self._discovery = self._open_discovery()
+        self._discovery = self._open_discovery() if config.discovers else None
+        if self._discovery is not None:
+            self._networks = self._discovery.networks
         tags = folder_tags([sharing.config.folder_name for sharing in self._sharings.values()])
         mono_ms = time.monotonic_ns() // 1_000_000
         roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
@@ -240,8 +245,7 @@ class Daemon:
         ]
         self._parts.say_once(
             f"{config.name} (node {self._parts.node_id.value[:8]}) shares {listed(shown)} on"
-            f" {config.interface or 'all interfaces'}, TCP port {self._manager.port}; finds other nodes on UDP port"
-            f" {config.broadcast_port}"
+            f" {config.interface or 'all interfaces'}, {_ways(config, self._manager.port)}"
         )
         for one in configs:
             if one.mode in _MODES:
@@ -282,6 +286,9 @@ class Daemon:
     def add(self, config: Config, end_share: Callable[[], None]) -> None:
         """Share one more folder. Raises ConfigError. Before `start`, it is only opened and locked."""
         sharing = self._open(config, end_share)
+        if config.key_file is not None or files.is_closed(config.folder):  # asked while its lock is held
+            self._forget(config.folder)
+            raise ConfigError(f"{_shown(config.folder)} belongs to a closed mesh, and is not shared with open folders")
         if not self._runs:
             return
         try:
@@ -329,6 +336,8 @@ class Daemon:
         """Send a beacon. Engine thread."""
         node_id = self._parts.node_id
         tags = folder_tags([folder.name for folder in self._folders])
+        if self._discovery is None or not self._config.listens:
+            return
         self._discovery.announce(Beacon(node_id.value, node_id.instance, self._manager.port, ask, tags))
 
     def _on_beacon(self, beacon: Beacon, address: str) -> None:
@@ -351,6 +360,16 @@ def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
     return f"{kind} port {port} cannot be used: {error.strerror}"
+
+
+def _ways(config: Config, port: int) -> str:
+    """How this node and others find each other."""
+    listens = f"TCP port {port}" if config.listens else "connects to others only"
+    finds = f"finds other nodes on UDP port {config.broadcast_port}"
+    if not config.discovers:
+        peers = [f"{host}:{port}" for host, port in config.peers]
+        finds = f"looks for {listed(peers)} only" if peers else "waits for nodes that name it"
+    return f"{listens}; {finds}"
 
 
 def _shown(folder: str) -> str:

@@ -18,6 +18,7 @@ from dir_sync.core.model import show
 from dir_sync.disk import room
 from dir_sync.folder import root
 from dir_sync.reporting.log import logger
+from dir_sync.security import files
 
 __all__ = ["Life"]
 
@@ -41,6 +42,13 @@ class Life:
         self._pause_s = _PAUSE_S[0]
         self._next_s = 0.0  # when to look again (monotonic)
         self._began_s = 0.0
+
+    @property
+    def group(self) -> str:
+        """The folders of one group have one node: "" for all open ones, its own path for a closed one."""
+        folder = self.config.folder
+        is_closed = self.was_closed or self.config.key_file is not None or files.is_closed(folder)
+        return folder if is_closed else ""
 
     def end(self) -> None:
         """It cannot be shared any longer. Any thread."""

@@ -131,6 +131,10 @@ class MeshRequests:
         role, lasts_s = question.get("role"), question.get("lasts_s")
         if role not in ("rw", "ro") or not isinstance(lasts_s, int | float) or not 0 < lasts_s <= _LASTS_S_MAX:
             raise ConfigError("the question cannot be read")
+        if not self._port:
+            raise ConfigError(
+                "this node does not listen (--no-listen), so nobody could join here: invite on another machine"
+            )
         if role == "rw" and keeper.membership.role != "rw":
             raise ConfigError("this machine is a read-only member: it can only invite with --read-only")
         assert self._invitations is not None

@@ -1,7 +1,8 @@
 """The process of a node: it shares its folders until a signal comes, and each of them waits by itself after an error.
 
 In:   Configs, one for each folder, and the signals as an Ending. Out: the exit code of the process.
-Rule: a node runs while one of its folders can be shared; a folder in trouble does not stop the others.
+Rule: all open folders have one node, and each closed one has a node of its own. A node runs while one of its folders can be
+shared; a folder in trouble does not stop the others.
 Used by: entry.
 """
 
@@ -16,7 +17,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from dir_sync.config import Config, ConfigError
+from dir_sync.config import PORT_MAX, Config, ConfigError
+from dir_sync.core.frozen import changed
 from dir_sync.core.model import show
 from dir_sync.daemon.daemon import Daemon, NodeError
 from dir_sync.daemon.life import Life
@@ -58,7 +60,7 @@ def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None =
 
 
 class _Process:
-    """The folders of the process, and the node that shares those that can be shared."""
+    """The folders of the process, and the nodes that share those that can be shared."""
 
     def __init__(self, configs: Sequence[Config], ending: Ending, wake: Wake, rereading: Rereading | None) -> None:
         self._ending = ending
@@ -67,7 +69,7 @@ class _Process:
         self._readings = 0  # how often the file was read again
         self._is_alone = len(configs) == 1  # a folder that cannot be shared ends the process
         self._lives = [Life(config, wake.set) for config in configs]
-        self._daemon: Daemon | None = None
+        self._daemons: dict[str, Daemon] = {}  # by group
         self._once: Once | None = None
 
     def run(self) -> None:
@@ -87,15 +89,22 @@ class _Process:
         self.stop()
 
     def stop(self) -> None:
-        """End the node. Raises the error that ended one of its threads, if there is one."""
-        daemon, self._daemon = self._daemon, None
-        if daemon is not None:
-            daemon.stop()
-            if (failure := daemon.failure()) is not None:
-                raise failure
+        """End the nodes. Raises the error that ended one of their threads, if there is one."""
+        for group in list(self._daemons):
+            self._stop(group)
+
+    def _stop(self, group: str) -> None:
+        daemon = self._daemons.pop(group)
+        daemon.stop()
+        if (failure := daemon.failure()) is not None:
+            raise failure
+
+    def _daemon_of(self, life: Life) -> Daemon | None:
+        """The node that shares that folder now."""
+        return next((one for one in self._daemons.values() if life.config.folder in one.folders), None)
 
     def _is_shared(self, life: Life) -> bool:
-        return self._daemon is not None and life.config.folder in self._daemon.folders
+        return self._daemon_of(life) is not None
 
     # --- a file that was read again ------------------------------------------------------------------------------------
 
@@ -122,11 +131,16 @@ class _Process:
 
     def _begin_what_can(self) -> None:
         ready = [life for life in self._lives if not self._is_shared(life) and self._try(life, Life.is_ready)]
-        if ready and not self._ending.asked:
-            self._begin(ready)
+        groups: dict[str, list[Life]] = {}
+        for life in ready:
+            groups.setdefault(life.group, []).append(life)
+        for group, lives in groups.items():
+            if not self._ending.asked:
+                self._begin(group, lives)
 
-    def _begin(self, ready: list[Life]) -> None:
-        daemon = self._daemon
+    def _begin(self, group: str, ready: list[Life]) -> None:
+        """Share these in their node; begin that if it does not run."""
+        running = daemon = self._daemons.get(group)
         opened = []
         for life in ready:
             life.began()
@@ -138,7 +152,7 @@ class _Process:
                 opened.append(life)
         if daemon is None:
             return
-        if self._daemon is None and not self._try(opened[0], partial(self._start, daemon)):
+        if running is None and not self._try(opened[0], partial(self._start, group, daemon)):
             return
         for life in opened:
             if life.config.folder in daemon.folders:
@@ -147,17 +161,20 @@ class _Process:
     def _open(self, life: Life) -> Daemon:
         """A node with that folder."""
         self._once = self._once or Once()
-        daemon = Daemon(life.config, life.end, life.was_closed, self._once)
+        config = life.config
+        if life.group and len(self._lives) > 1:
+            config = _beside_others(config, 1 + self._lives.index(life))
+        daemon = Daemon(config, life.end, life.was_closed, self._once)
         life.was_closed = daemon.is_closed
         return daemon
 
-    def _start(self, daemon: Daemon, _: Life) -> bool:
+    def _start(self, group: str, daemon: Daemon, _: Life) -> bool:
         try:
             refused = daemon.start()
         except BaseException:
             daemon.stop()
             raise
-        self._daemon = daemon
+        self._daemons[group] = daemon
         for life in self._lives:
             if (error := refused.get(life.config.folder)) is not None:
                 self._try(life, partial(_raise, error))
@@ -168,7 +185,7 @@ class _Process:
         try:
             return work(life)
         except ConfigError as error:
-            if self._is_alone or isinstance(error, NodeError):
+            if self._is_alone or (isinstance(error, NodeError) and not self._daemons):
                 raise
             life.refused(error)
         except sqlite3.Error as error:
@@ -181,8 +198,8 @@ class _Process:
 
     def _end_what_ended(self) -> None:
         for life in self._lives:
-            daemon = self._daemon
-            if daemon is None or not life.has_ended or not self._is_shared(life):
+            daemon = self._daemon_of(life)
+            if daemon is None or not life.has_ended:
                 continue
             trouble = daemon.trouble_of(life.config.folder)
             if not daemon.goes_over(life.config.folder):
@@ -194,18 +211,32 @@ class _Process:
 
     def _end(self, life: Life) -> None:
         """Its node does not share that folder any longer. A node without a folder ends."""
-        daemon = self._daemon
-        if daemon is None or not self._is_shared(life):
+        daemon = self._daemon_of(life)
+        if daemon is None:
             return
         if len(daemon.folders) > 1:
             daemon.remove(life.config.folder)
         else:
-            self.stop()
+            self._stop(next(group for group, one in self._daemons.items() if one is daemon))
+
+
+def _beside_others(config: Config, place: int) -> Config:
+    """Of a closed folder among others: its node has a TCP port of its own, and so have those of its peers."""
+    peers = tuple((host, port + place) for host, port in config.peers if port + place <= PORT_MAX)
+    return changed(config, listen_port=min(config.listen_port + place, PORT_MAX), peers=peers)
 
 
 def _of_node(config: Config) -> tuple[object, ...]:
     """What all folders of a node have in common."""
-    return config.broadcast_port, config.listen_port, config.interface, config.name, config.peers
+    return (
+        config.broadcast_port,
+        config.listen_port,
+        config.interface,
+        config.name,
+        config.peers,
+        config.discovers,
+        config.listens,
+    )
 
 
 def _raise(error: Exception, _: Life) -> None:

@@ -2,7 +2,7 @@
 
 In:   the operating system's list. Out: the networks for beacons; whether a source is near.
 Rule: a missing network is no error, and each error is reported once.
-Used by: discovery.
+Used by: discovery, daemon.
 """
 
 from __future__ import annotations

@@ -78,3 +78,11 @@ def test_each_folder_has_the_options_of_the_command_line(here: Path) -> None:
 )
 def test_what_does_not_go_together_is_one_line(here: Path, words: list[str], says: str) -> None:
     assert says in refused(*words)
+
+
+def test_a_node_that_could_never_meet_another_is_refused(here: Path) -> None:
+    assert "without --peer" in refused("notes", "--no-discovery", "--no-listen")
+    (spoke,) = cli.read_configs(["notes", "--no-discovery", "--no-listen", "--peer", "hub"])
+    assert (spoke.discovers, spoke.listens) == (False, False)
+    (usual,) = cli.read_configs(["notes"])
+    assert (usual.discovers, usual.listens) == (True, True)

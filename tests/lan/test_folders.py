@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -183,3 +184,64 @@ def test_a_configuration_file_is_read_again_without_a_break_for_the_others() -> 
         wait_for(lambda: _text(one.base / "notes" / "last") == "z", SOON_S, "the others go on")
         assert "lost " not in two.log(), "no connection was dropped"
         assert connections(one) == 1
+
+
+def test_a_closed_folder_beside_an_open_one() -> None:
+    """Each has its own connection, and who lacks the key gets the open one alone."""
+    with Lan(3) as lan:
+        one, two, three = lan
+        key = one.home / "notes.key"
+        assert one.run_to_end("new-key", key).code == 0
+        for node in lan:
+            if node is not one:
+                (node.home / "notes.key").write_bytes(key.read_bytes())
+                (node.home / "notes.key").chmod(0o600)
+            (folder(node, "notes") / f"of {node}").write_text("closed")
+            (folder(node, "photos") / f"of {node}").write_text("open")
+            lines = [table(node, "photos"), table(node, "notes")]
+            if node is not three:
+                lines.append(f'key_file = "{node.home / "notes.key"}"')
+            (node.home / "my.toml").write_text("\n".join(lines))
+            launch(node, "--config", node.home / "my.toml")
+        wait_for(lambda: len(list((three.base / "photos").glob("of *"))) == 3, SOON_S, "the open folder is everywhere")
+        wait_equal([node.base / "photos" for node in lan], SOON_S)
+        wait_for(lambda: len(list((two.base / "notes").glob("of *"))) == 2, SOON_S, "members share the closed folder")
+        assert [path.name for path in (three.base / "notes").glob("of *")] == ["of n2"]
+        assert status(one, one.base / "notes")["mesh"]
+        assert status(one, one.base / "photos")["mesh"] is None
+        assert status(one, one.base / "notes")["node"] != status(one, one.base / "photos")["node"]
+
+
+def test_an_open_folder_of_several_is_closed_while_the_node_runs() -> None:
+    with Lan(2) as lan:
+        one, two = lan
+        for node in lan:
+            launch(node, folder(node, "notes"), folder(node, "photos"))
+        (one.base / "notes" / "before").write_text("x")
+        wait_for(lambda: _text(two.base / "notes" / "before") == "x", SOON_S, "both are open")
+        invite = subprocess.Popen(
+            one.within(sys.executable, one.main, "invite", one.base / "notes", "--yes"),
+            env=one.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            assert invite.stdout is not None
+            code = ""
+            while not code:
+                line = invite.stdout.readline()
+                assert line, "invite has ended without a code"
+                found = re.search(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", line)
+                code = found[0] if found else ""
+            wait_for(lambda: "does not share notes any more" in two.log(), SOON_S, "it is closed")
+            joined = two.run_to_end("join", two.base / "notes", code, "--yes", limit_s=40)
+            assert joined.code == 0, joined
+            assert invite.wait(30) == 0
+        finally:
+            invite.kill()
+            invite.communicate()
+        (two.base / "notes" / "after").write_text("y")
+        (two.base / "photos" / "open").write_text("z")
+        wait_for(lambda: _text(one.base / "notes" / "after") == "y", SOON_S, "the closed folder is shared")
+        wait_for(lambda: _text(one.base / "photos" / "open") == "z", SOON_S, "the open folder goes on")
+        assert status(two, two.base / "notes")["mesh"]
+        assert status(two, two.base / "photos")["mesh"] is None
+        assert "lost " not in one.log(this_run=True).split("does not share")[0]
