@@ -32,10 +32,19 @@ LOG_LINES = 60
 GARBAGE_LINES = 5  # one a minute, one that its address is kept away
 
 QUESTIONS = ("have", "settle", "history", "states")
-ANNOUNCEMENTS = ("tombstones", "records", "files")
+ANNOUNCEMENTS = ("tombstones", "records", "files", "held")
 NONSENSE = ("bombs",)
 OTHERS = ("repeats", "vectors", "pulls", "garbage", "chaff", "pings", "summaries", "lacks", "decisions", "brakes")
-OTHERS += ("mixture", "page_renames")
+OTHERS += (
+    "mixture",
+    "page_renames",
+    "update_renames",
+    "long_names",
+    "dear_text",
+    "pulls_in_vain",
+    "deaf",
+    "before_hello",
+)
 
 
 @contextmanager
@@ -70,10 +79,10 @@ def started(lan: Lan, files: int = 1_000) -> Victims:
     return victims
 
 
-def honest_work(victims: Victims, kind: str, log_lines: int = LOG_LINES) -> None:
+def honest_work(victims: Victims, kind: str, log_lines: int = LOG_LINES, sources: tuple[str, ...] = ()) -> None:
     lines = victims.b.log().count("\n")
     with (
-        flooded(kind, victims.place, victims.b),
+        flooded(kind, victims.place, victims.b, sources=sources),
         measured(victims.a, victims.b) as figures,
     ):
         wait_for(lambda: figures.duration_s or len(figures.latencies_ms) >= 15, 3 * SOON_S, "15 honest changes")
@@ -94,6 +103,11 @@ def test_questions_without_end(new_lan: Callable[..., Lan]) -> None:
 @pytest.mark.parametrize("kind", ANNOUNCEMENTS + NONSENSE)
 def test_announcements_without_end(new_lan: Callable[..., Lan], kind: str) -> None:
     honest_work(started(new_lan(3)), kind)
+
+
+def test_three_machines_that_flood_together(new_lan: Callable[..., Lan]) -> None:
+    victims = started(new_lan(3))
+    honest_work(victims, "three_machines", sources=more_addresses(victims.place, 3))
 
 
 @pytest.mark.patient
