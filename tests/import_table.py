@@ -551,6 +551,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.loop": {"daemon.folder", "daemon.inbox", "daemon.links", "daemon.news", "engine", "node", "node_manager"},
     "daemon.chores": {"daemon.effects", "daemon.share", "daemon.inbox", "reporting.narrator"},
     "daemon.effects": {
+        "daemon.borrowing",
         "daemon.inbox",
         "daemon.peers",
         "daemon.requests",
@@ -580,6 +581,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.status": {"config", "daemon.peers", "daemon.share"},
     "daemon.breaches": {"node", "reporting.log"},
     "daemon.folder": {
+        "daemon.borrowing",
         "daemon.chores",
         "daemon.effects",
         "daemon.news",
@@ -596,6 +598,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.peers": {"config", "daemon.share", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.sharing": {
         "config",
+        "daemon.borrowing",
         "daemon.chores",
         "daemon.effects",
         "daemon.folder",
@@ -616,6 +619,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reporting.narrator",
     },
     "daemon.rereading": {"config", "folder.running", "reporting.log"},
+    "daemon.borrowing": {"daemon.inbox", "daemon.share"},
     "daemon.links": {
         "config",
         "daemon.breaches",

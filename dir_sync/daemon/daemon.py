@@ -24,7 +24,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.model import show
 from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
 from dir_sync.core.peers.roster import Roster
-from dir_sync.daemon.folder import Attached, Detached, Folder, Folders
+from dir_sync.daemon.folder import Attached, Detached, Folder
 from dir_sync.daemon.inbox import For
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.loop import Loop
@@ -200,7 +200,7 @@ class Daemon:
         tags = folder_tags([sharing.config.folder_name for sharing in self._sharings.values()])
         mono_ms = time.monotonic_ns() // 1_000_000
         roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
-        folders = Folders()
+        folders = self._parts.folders
         self._links = Neighbours(config, folders, node_id, self._manager, roster, self._announce, self._sealing)
         self._folders = folders
         refused: dict[str, ConfigError | sqlite3.Error] = {}

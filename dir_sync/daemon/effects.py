@@ -12,10 +12,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dir_sync.core.events import Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
+from dir_sync.core.events import Drained, Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
 from dir_sync.core.jobs import ApplyJob
-from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature
+from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, PullItem, Signature
 from dir_sync.core.notes import LocalChange
+from dir_sync.daemon.borrowing import Borrowed, Borrowing
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
@@ -35,8 +36,16 @@ class Performer:
     """Engine thread only."""
 
     def __init__(
-        self, share: Share, peers: ConnectedPeers, requests: Requests, narrator: Narrator, inbox: Post
+        self,
+        share: Share,
+        peers: ConnectedPeers,
+        requests: Requests,
+        narrator: Narrator,
+        inbox: Post,
+        borrowing: Borrowing | None = None,
     ) -> None:
+        """`borrowing`: from other folders of the node."""
+        self._borrowing = borrowing
         self._share = share
         self._peers = peers
         self._requests = requests
@@ -52,6 +61,8 @@ class Performer:
             self.commit(durable=False)
         for effect in effects:
             match effect:
+                case Send((peer,), Pull() as pull, size) if self._borrowing is not None:
+                    self._pull(peer, pull, size)
                 case Send(peers, message, size):
                     self._peers.send(peers, Outbound(message, size))
                 case Tell(note):
@@ -68,6 +79,41 @@ class Performer:
                     self._requests.answered(effect)
                 case _:
                     self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
+
+    def _pull(self, peer: str, pull: Pull, size: int) -> None:
+        """Ask a peer for what no other folder of this node has."""
+        node = self._peers.links.get(peer)
+        if node is None or self._borrowing is None:
+            return
+        left = self._borrowing.split(peer, node.link, pull)
+        if left == pull.pulls:
+            node.send(Outbound(pull, size))
+        else:
+            self._ask(peer, left, size)
+
+    def borrowed(self, news: Borrowed) -> Chunks | None:
+        """Another folder has answered. Returns it as if the peer had sent it; None if nobody waits for it any more."""
+        assert self._borrowing is not None
+        left = self._borrowing.taken(news)
+        node = self._peers.links.get(news.peer)
+        if node is None or node.link != news.link:
+            return None
+        self._ask(news.peer, left)
+        return Chunks(news.pieces) if news.pieces else None
+
+    def lender_gone(self, share: Share) -> None:
+        """Another folder is not shared any more: ask the peers for what it was to answer."""
+        for peer, link, item in () if self._borrowing is None else self._borrowing.lender_gone(share):
+            node = self._peers.links.get(peer)
+            if node is not None and node.link == link:
+                self._ask(peer, (item,))
+
+    def _ask(self, peer: str, left: tuple[PullItem, ...], size: int = 0) -> None:
+        """`size`: by which the peer's outbox is charged."""
+        if left:
+            self._peers.send((peer,), Outbound(Pull(self._share.engine.board.folder, left), size))
+        elif size:
+            self._inbox.put(Drained(peer, size))  # nothing is sent of it
 
     def commit(self, durable: bool = True) -> None:
         self._share.index.commit(durable)

@@ -15,10 +15,11 @@ from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from typing import Concatenate, ParamSpec
 
 from dir_sync.core import limits
-from dir_sync.core.events import Effect, Event
+from dir_sync.core.events import Effect, Event, Received
 from dir_sync.core.jobs import Applied, Listed, Looked, Pruned, Rechecked, Staged, Version
 from dir_sync.core.messages import FolderIndex, Hello
 from dir_sync.core.transfers.connection import Connection
+from dir_sync.daemon.borrowing import Borrowed
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.news import Asked
@@ -113,6 +114,10 @@ class Folder:
             self._effects += self.share.engine.heard(news, now)
         elif isinstance(news, Asked):
             self._effects += self._requests.on_asked(news, now)
+        elif isinstance(news, Borrowed):
+            chunks = self._performer.borrowed(news)
+            if chunks is not None:
+                self._effects += self.share.engine.handle(Received(news.peer, chunks), now)
         else:
             self._has_applied = self._has_applied or isinstance(news, Applied)
             self.add(self.share.engine.handle(news, now))  # type: ignore[arg-type]
@@ -184,6 +189,11 @@ class Folder:
             "another machine has the same identity of this folder (a copied folder?): this node takes a new one"
         )
 
+    @_alone
+    def lender_gone(self, share: Share) -> None:
+        """Another folder, which lent contents to this one, is not shared any more."""
+        self._performer.lender_gone(share)
+
     def due_s(self, mono: float) -> float:
         """The time (monotonic, s) at which it has something to do."""
         if self.is_over:
@@ -232,6 +242,10 @@ class Folders:
         if folder is not None:
             del self._by_number[folder.number]
         return folder
+
+    def shares_beside(self, share: Share) -> list[Share]:
+        """The others that can be read."""
+        return [folder.share for folder in self if folder.share is not share and not folder.is_over]
 
     @property
     def numbers(self) -> dict[str, int]:

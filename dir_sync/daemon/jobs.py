@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from dir_sync.core.events import Event
-from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job
+from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, ReadJob
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import HERE, For, Post
 from dir_sync.daemon.news import jobs_of
@@ -66,6 +67,10 @@ class DiskWorkers:
         else:
             (self._bulk if job.bulk else self._small).put(flow, job)
 
+    def lend(self, job: ReadJob, answer: Callable[[Event | None], None]) -> None:
+        """Read for another folder. `answer` is called with the result, on the worker's thread."""
+        self._small.put(Flow(HERE.group, "lent"), job, answer)
+
     def leave(self, flow: Flow) -> None:
         """A peer disconnected: answer the jobs that only it wanted without doing them."""
         for pool in (self._small, self._bulk):
@@ -80,7 +85,9 @@ class DiskWorkers:
             except Stopped:
                 return
             pool.done(task)
-            if event is not None:
+            if task.answer is not None:
+                task.answer(event)
+            elif event is not None:
                 self._inbox.put(For(jobs_of(task.flow), event))
 
     def _perform(self, task: Task, searches: Searches) -> Event | None:

@@ -140,6 +140,8 @@ class Loop:
             self._inbox.numbers = self._folders.numbers
             folder.flush()
             self._finish(folder)
+            for other in self._folders:
+                other.lender_gone(folder.share)
             self._links.folders_changed(now)
         news.done.set()
 

@@ -18,9 +18,10 @@ from dir_sync.config import Config
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import show
 from dir_sync.core.names import STATE
+from dir_sync.daemon.borrowing import Borrowing
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
-from dir_sync.daemon.folder import Folder
+from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.daemon.inbox import FolderPost, Inbox
 from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.peers import ConnectedPeers
@@ -55,6 +56,7 @@ class NodeParts:
         self.once = once
         self.throttle = Throttle()
         self.inbox = Inbox(self.throttle)
+        self.folders = Folders()  # engine thread only, once that runs
 
     def say_once(self, line: str) -> None:
         if self.once.first(line):
@@ -127,7 +129,8 @@ class Sharing:
         mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)
         requests = Requests(share, peers, self._post, status, mesh_requests)
         narrator = Narrator(config.folder, Once() if config.label else parts.once, config.label)
-        performer = Performer(share, peers, requests, narrator, self._post)
+        borrowing = Borrowing(self._post, lambda: parts.folders.shares_beside(share))
+        performer = Performer(share, peers, requests, narrator, self._post, borrowing)
         chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share)
         return Folder(share, peers, requests, performer, chores, found, self.threads.give_up)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import ApplyJob, DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
@@ -26,9 +26,11 @@ _ACTIVE_S = 2.0
 class Task:
     """One job in a pool."""
 
-    __slots__ = ("began", "flow", "is_wanted", "job")
+    __slots__ = ("answer", "began", "flow", "is_wanted", "job")
 
-    def __init__(self, flow: Flow, job: Job) -> None:
+    def __init__(self, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+        """`answer` is called with the result, if that is not for the engine of this folder."""
+        self.answer = answer
         self.flow = flow
         self.job = job
         self.is_wanted = True  # False: the peer that asked for it has disconnected
@@ -49,9 +51,9 @@ class Pool:
         self._running: set[Task] = set()
         self._is_over = False
 
-    def put(self, flow: Flow, job: Job) -> None:
+    def put(self, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
         with self._ready:
-            self._queue.put(flow, Task(flow, job))
+            self._queue.put(flow, Task(flow, job, answer))
             now = time.monotonic()
             self._active[flow.group] = now + _ACTIVE_S
             if len(self._active) > 1:

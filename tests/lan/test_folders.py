@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -245,3 +246,25 @@ def test_an_open_folder_of_several_is_closed_while_the_node_runs() -> None:
         assert status(two, two.base / "notes")["mesh"]
         assert status(two, two.base / "photos")["mesh"] is None
         assert "lost " not in one.log(this_run=True).split("does not share")[0]
+
+
+def test_a_move_from_one_shared_folder_to_another_costs_no_transfer() -> None:
+    """By one move, and by a copy first: the content is here, in the other folder or in its history."""
+    size = 20_000_000
+    with Lan(2) as lan:
+        one, two = lan
+        for node in lan:
+            launch(node, folder(node, "notes"), folder(node, "photos"))
+        for name in ("film", "second"):
+            (one.base / "notes" / name).write_bytes(os.urandom(size))
+        pairs = [[node.base / name for node in lan] for name in ("notes", "photos")]
+        wait_for(lambda: (two.base / "notes" / "second").exists(), SOON_S, "the files are shared")
+        wait_equal(pairs[0], SOON_S)
+        before = sum(lan.wire_bytes())
+        (one.base / "notes" / "film").rename(one.base / "photos" / "film")
+        wait_for(lambda: (two.base / "photos" / "film").exists(), SOON_S, "the moved file is there")
+        shutil.copy2(two.base / "notes" / "second", two.base / "photos" / "copy")
+        wait_for(lambda: (one.base / "photos" / "copy").exists(), SOON_S, "the copied file is there")
+        for pair in pairs:
+            wait_equal(pair, SOON_S)
+        assert sum(lan.wire_bytes()) - before < size // 10
