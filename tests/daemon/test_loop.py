@@ -40,6 +40,7 @@ class Room:
         self.peers = ConnectedPeers(config(folder_name=name), self.standin.share, cast(Any, Manager()), lambda: None)
         requests = SimpleNamespace(on_asked=lambda asked, now: self.did("asked"))
         performer = SimpleNamespace(
+            lender_gone=lambda share: self.did("lender gone"),
             perform=self.perform,
             finish=lambda effects: self.did("finish"),
             commit=lambda durable: self.did("commit", durable),
@@ -215,6 +216,7 @@ def test_folders_come_and_go() -> None:
     assert went.done.is_set()
     assert ("changed", [FOLDER, "more", MUSIC]) in around.done
     assert around.done.index(("forget", MUSIC)) < around.done.index(("changed", [FOLDER, "more"]))
+    assert around.done.count("lender gone") == 2, "the others may have waited for contents of music"
     assert around.done.count("finish") == 3, "music at once, the others at the end"
 
 
