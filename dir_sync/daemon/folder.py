@@ -109,15 +109,17 @@ class Folder:
     @_alone
     def take(self, news: object, now: Now) -> None:
         """Handle what the watcher, a worker, or another command has put into the inbox."""
-        self._is_concerned = True
         if isinstance(news, list):
-            self._effects += self.share.engine.heard(news, now)
+            events = self.share.engine.without_echoes(news, now)
+            if events:
+                self.add(self.share.engine.heard(events, now))
         elif isinstance(news, Asked):
-            self._effects += self._requests.on_asked(news, now)
+            self.add(self._requests.on_asked(news, now))
         elif isinstance(news, Borrowed):
+            self.concern()
             chunks = self._performer.borrowed(news)
             if chunks is not None:
-                self._effects += self.share.engine.handle(Received(news.peer, chunks), now)
+                self.add(self.share.engine.handle(Received(news.peer, chunks), now))
         else:
             self._has_applied = self._has_applied or isinstance(news, Applied)
             self.add(self.share.engine.handle(news, now))  # type: ignore[arg-type]

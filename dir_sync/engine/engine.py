@@ -63,13 +63,20 @@ class Engine(Machines):
             self.versions.recheck_later(version)
         return self.board.out + self.end_turn(now)
 
-    def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
-        """`handle` for watcher events, which arrive by the thousand."""
+    def without_echoes(self, events: Iterable[Event], now: Now) -> list[Event]:
+        """The events of the watcher that are no echoes of our own work. Echoes arrive by the thousand, and need no turn."""
         self.board.begin(now)
+        take_echo = self.look_queue.take_echo
+        return [
+            event
+            for event in events
+            if not (type(event) is Touched and event.urgency is Urgency.ARRIVED and take_echo(event.path))
+        ]
+
+    def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
+        """`handle` for several events."""
         effects: list[Effect] = []
         for event in events:
-            if type(event) is Touched and event.urgency is Urgency.ARRIVED and self.look_queue.take_echo(event.path):
-                continue
             effects += self.handle(event, now)
         return effects
 

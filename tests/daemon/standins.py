@@ -53,6 +53,7 @@ class Engine:
         self.has_jobs_out = False
         self.deadline: int | None = None
         self.names: dict[str, str] = {}
+        self.echoes: list[Event] = []
         self.brakes = Brakes()
         self.report = Report()
         self.sync_report = self.report
@@ -80,6 +81,9 @@ class Engine:
     def handle(self, event: Event, now: Now) -> list[Effect]:
         self.events.append(event)
         return self.gives
+
+    def without_echoes(self, events: list[Event], now: Now) -> list[Event]:
+        return [event for event in events if event not in self.echoes]
 
     def heard(self, events: list[Event], now: Now) -> list[Effect]:
         self.events += events

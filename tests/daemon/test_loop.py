@@ -161,6 +161,21 @@ def test_what_a_watcher_tells_comes_in_lists_to_its_folder() -> None:
     assert not around.default.events
 
 
+def test_echoes_of_our_own_work_are_no_turn() -> None:
+    around = Neighbours()
+    echo, edit = Touched(b"a", Urgency.ARRIVED), Touched(b"b", Urgency.NOW)
+    engine = around.music.standin.engine
+    engine.echoes = [echo]
+    around.tell(MUSIC, [echo, echo])
+    around.run()
+    assert engine.turns == 0
+    assert not around.music.events
+    around.tell(MUSIC, [echo, edit])
+    around.run()
+    assert engine.turns == 1
+    assert around.music.events == [edit]
+
+
 def test_a_folder_to_which_nothing_happened_takes_no_part_in_the_turn() -> None:
     around = Neighbours()
     around.tell(MUSIC, Ticked())
