@@ -148,14 +148,15 @@ class Batches:
     ) -> None:
         """Give the new files of a batch their names; none of them replaces anything."""
         ready = [number for number in new if number in staged and number not in results]
+        parents = [parent_of(items[number].path) for number in ready]
         together: dict[bytes, list[bytes]] = {}
-        for number in ready:
-            together.setdefault(parent_of(items[number].path), []).append(staged[number][0])
+        for number, parent in zip(ready, parents, strict=True):
+            together.setdefault(parent, []).append(staged[number][0])
         for folder, names in together.items():
             self._disk.inherit(folder, names)
         moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
         rounded = self._disk.grain_ns
-        for number, stat in zip(ready, moved, strict=True):
+        for number, parent, stat in zip(ready, parents, moved, strict=True):
             path = items[number].path
             if isinstance(stat, DiskError):
                 results[number] = failed(items[number], stat)
@@ -166,7 +167,7 @@ class Batches:
             else:
                 fp = self._fingerprints.of_new(stat, made)
             results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
-            folders[parent_of(path)] = None
+            folders[parent] = None
 
     def _sync_files(
         self,

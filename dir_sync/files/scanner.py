@@ -83,13 +83,13 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
     seen: list[Seen] = []
     if new:
         prefix = folder.path + b"/" if folder.path else b""
-        now = now_ns()
+        now, grain_ns = now_ns(), disk.grain_ns
         is_growing = growing.watch()
         files = disk.read_many(folder.path, [name for name, _ in new], limits.INLINE_BYTES_MAX)
         for entry, file in zip(new, files, strict=True):
             small = None
             if file is not None and not is_growing(file[0]):
-                small = _seen_small(prefix + entry[0], file, want_bytes, disk.grain_ns, now)
+                small = _seen_small(prefix + entry[0], file, want_bytes, grain_ns, now)
             if small is not None:
                 seen.append(small)
             else:

@@ -122,6 +122,26 @@ def test_not_more_often_than_now_and_then() -> None:
     assert len(kit.said()) == 1
 
 
+def test_while_something_is_lacking_all_the_time_the_figures_change_once_a_second() -> None:
+    """Each report costs both sides a turn and a commit. That nothing is lacking any more is said soon."""
+    kit = alone()
+    kit.announces(record(b"a", b"content"))
+    kit.announces(record(b"b", b"2"))
+    kit.it.tell_lacks()
+    kit.index.drop_offer(b"b", PEER)
+    kit.effects()
+    kit.wait(900)
+    kit.it.tell_lacks()
+    assert kit.said() == []
+    kit.wait(100)
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, 1, 7, 0)]
+    kit.index.drop_offer(b"a", PEER)
+    kit.wait(200)
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]
+
+
 def test_what_is_held_here_is_lacking() -> None:
     kit = alone()
     own = kit.real(Brakes).own

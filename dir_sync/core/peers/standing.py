@@ -16,7 +16,7 @@ from dir_sync.core.messages import Message, ModificationUpdate, State
 __all__ = ["NOTHING", "Lack", "Standing"]
 
 _SAY_AGAIN_MS = 200  # shortest interval, so that a flood of changes causes few messages
-_PROGRESS_MS = 1_000  # the same, if only bytes have arrived
+_PROGRESS_MS = 1_000  # the same, while something is lacking all the time
 
 
 class Lack(NamedTuple):
@@ -80,8 +80,7 @@ class Standing:
         heard, said = self.said
         if (heard, said) == (self.heard, lack):
             return None
-        is_progress = heard == self.heard and (said.files, said.others) == (lack.files, lack.others)
-        return self.said_ms + (_PROGRESS_MS if is_progress else _SAY_AGAIN_MS)
+        return self.said_ms + (_SAY_AGAIN_MS if NOTHING in (said, lack) else _PROGRESS_MS)
 
     @property
     def has_all(self) -> bool:
