@@ -22,9 +22,9 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Growing
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
-from dir_sync.ports import Disk, DiskError, Writer
+from dir_sync.ports import Disk, DiskError, Trouble, Writer
 
 __all__ = [
     "BaseChanged",
@@ -127,7 +127,8 @@ class Growth:
             if self._hasher.digest() != job.content:
                 raise BaseChanged
         except BaseException:
-            self.give_up()
+            if not self.give_up():
+                self._writer.close()
             raise
 
     @property
@@ -257,11 +258,24 @@ class Growth:
                     self._writer.set_meta(self._was.mode, self._was.mtime)
             elif self.in_place:
                 self._leave_to_its_user()
+            if self.in_place:
+                self._forget_note()
         except DiskError:
             return False
         self._writer.close()
-        self._remove(self._note_name if self.in_place else self._copy_name)
+        if not self.in_place:
+            self._remove(self._copy_name)
         return True
+
+    def _forget_note(self) -> None:
+        """Remove the note for good. If a power cut brought it back, the next start would cut off what users have
+        appended since."""
+        try:
+            self._disk.remove_file(self._note_name)
+        except DiskError as error:
+            if error.trouble != Trouble.ABSENT:
+                raise
+        self._disk.sync_directory(parent_of(self._note_name))
 
     def _leave_to_its_user(self) -> None:
         """Another program has written into the file. If it truncated the file in the instant before our last write,
@@ -271,6 +285,7 @@ class Growth:
         before = size - len(self._last)
         if self._last and 0 <= before < self._written and self._writer.read(before, len(self._last)) == self._last:
             self._writer.truncate(before)
+            self._last = b""
         elif size > self._job.size:
             self._writer.sync()
 

@@ -207,8 +207,8 @@ def test_a_small_file_travels_whole_with_its_announcement() -> None:
 class Paper:
     """A file that is to grow from `was` to `will`."""
 
-    def __init__(self, was: bytes, will: bytes) -> None:
-        self.disk = MemoryDisk(iter(range(10**18, 2 * 10**18)).__next__, Random(1))
+    def __init__(self, was: bytes, will: bytes, seed: int = 1) -> None:
+        self.disk = MemoryDisk(iter(range(10**18, 2 * 10**18)).__next__, Random(seed))
         self.disk.mkdir(STAGING)
         self.disk.write(b"f", was)
         self.was, self.will = was, will
@@ -281,6 +281,27 @@ def test_what_could_not_be_cut_back_gets_its_time_when_it_can(verb: str, touched
     stat = paper.disk.stat(b"f")
     assert stat is not None
     assert stat.mtime == (77 if touched and verb == "file.set_meta" else paper.before.mtime), "a user's time stays"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("verb", ["remove_file", "sync_directory", None])
+def test_no_power_cut_brings_the_note_of_a_growth_back_that_was_given_up(verb: str | None) -> None:
+    """The next start would cut off what a user has appended since, and tell all peers of that."""
+    for seed in range(20):
+        paper = Paper(b"12345", b"12345678901234567890123", seed)
+        growth = paper.open()
+        growth.add(5, b"67890")
+        paper.disk.settle()
+        user = paper.disk.hold(b"f")
+        user.write(10, b" mine")
+        user.close()
+        if verb is not None:
+            paper.disk.fail = lambda each, path: Trouble.IO if each == verb else None
+            assert not growth.give_up(), "it is tried again"
+            paper.disk.fail = None
+        assert growth.give_up()
+        paper.disk.crash()
+        assert paper.disk.list(STAGING) == []
 
 
 @pytest.mark.usefixtures("small_steps")
