@@ -88,7 +88,7 @@ def words_before(option: str, takes_value: bool) -> list[str]:
 
 OPTIONS = [
     (option, action.nargs is None)
-    for action in options._parser()._actions
+    for action in options.run_parser()._actions
     for option in action.option_strings
     if option not in ("-h", "--help", "--version")
 ]
