@@ -25,6 +25,7 @@ __all__ = ["Publisher"]
 
 _OLD_NAMES_MAX = 4  # of one file
 _RENAMES_MAX = 10_000  # remembered renames
+_PAGE_SHARED = limits.PAGE_RECORDS_MAX // 8  # rows of a page while several peers compete: some 3 ms
 _PUMPS_MAX = 2  # peers that receive a page of backlog in one turn
 
 
@@ -298,7 +299,8 @@ class Publisher:
         if subscriber.sent < self._board.index.sequence and self.check_seeding(peer.replica):
             self.seed_page(subscriber)
         elif subscriber.sent < self._board.index.sequence and not subscriber.seeding.page:
-            rows = self._board.index.rows_after(subscriber.sent, limits.PAGE_RECORDS_MAX // 2)
+            most = _PAGE_SHARED if self._board.is_shared else limits.PAGE_RECORDS_MAX // 2
+            rows = self._board.index.rows_after(subscriber.sent, most)
             records = [row.record for row in rows]
             fit = len(pages(records, self._sources)[0]) if records else 0
             rows = rows[:fit]

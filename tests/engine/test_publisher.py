@@ -142,6 +142,20 @@ def test_who_lags_behind_is_told_page_by_page_and_then_that_this_is_all() -> Non
     assert kit.it.is_up_to_date(PEER)
 
 
+def test_while_several_compete_pages_are_short() -> None:
+    kit = alone(PEER)
+    kit.board.is_shared = True
+    for number in range(600):
+        kit.has(record(b"%05d" % number, b""))
+    sizes: list[int] = []
+    for _ in range(5):
+        kit.wait(1)
+        kit.it.send_backlogs()
+        sizes += [len(message.records) for message in kit.said() if isinstance(message, State) and message.records]
+    assert sum(sizes) == 600
+    assert max(sizes) <= 250
+
+
 def test_while_the_scan_goes_on_nobody_is_told_that_this_is_all() -> None:
     kit = alone(PEER)
     kit.board.begin_scan()

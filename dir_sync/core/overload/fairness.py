@@ -252,7 +252,7 @@ class Backlog:
 
 _PART_WEIGHT = 60  # records: some 2 ms of the engine's time
 _PART_WEIGHT_ALONE = 1_000
-_PULLS_IN_PART = 128  # each looked up by its path and its digest: some 3 ms
+_PULLS_IN_PART = 64  # each looked up by its path, and twice by a digest that many files may have: up to 6 ms
 _PULLS_IN_PART_ALONE = 512
 _HELD_IN_PART = 1_000
 _CONTENT_WEIGHT = 3  # of a change with its content: it is installed, too

@@ -266,7 +266,7 @@ def test_a_long_page_with_renames_is_cut_and_both_names_of_a_file_stay_together(
 
 def test_many_pulls_are_cut_and_so_are_acknowledgements() -> None:
     pulls = tuple(PullItem(number, b"f", b"d" * 32, None, 0, 5) for number in range(4_096))
-    for is_shared, most in ((True, 128), (False, 512)):
+    for is_shared, most in ((True, 64), (False, 512)):
         cut = [part.pulls for part in parts(Pull("f", pulls), is_shared) if isinstance(part, Pull)]
         assert tuple(one for some in cut for one in some) == pulls
         assert max(map(len, cut)) == most
