@@ -542,9 +542,9 @@ NOTICED = {
     "what failed outlives what is announced": 0,
     "half of a save is announced": 4,
     "a file is open only after an event said so": 21,
-    "a name is what a look by it finds": 17,
-    "what has no room is tried for ever": 17,
-    "another user's file keeps its mode and time": 27,
+    "a name is what a look by it finds": 7,
+    "what has no room is tried for ever": 7,
+    "another user's file keeps its mode and time": 82,
     "another user's file is moved and keeps its mode and time": 3,
     "a tombstone wins against an edit it did not know": 1,
     "tombstones are joined with what they did not know": 16,
@@ -574,8 +574,8 @@ NOTICED = {
     "a folder that is gone is empty": 259,
     "nobody looks again at what was displaced": 16,
     "the last that is heard of what is replaced is that it left": 0,
-    "the halves of a rename are told one by one": 2,
-    "an absence is believed at once": 11,
+    "the halves of a rename are told one by one": 4,
+    "an absence is believed at once": 3,
     "what moved stays in the history": 38,
 }
 """Worlds in which faults were noticed when this was last looked at; which ones, changes with every change of the engine."""
