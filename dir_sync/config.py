@@ -39,6 +39,7 @@ __all__ = [
     "ConfigError",
     "barred",
     "checked_folder",
+    "checked_interval",
     "checked_mode",
     "checked_name",
     "checked_port",
@@ -109,6 +110,7 @@ class Config:
     brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
+    file_interval: int = 0  # seconds between two announcements of one file, at least
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes
     history_days: int = HISTORY_DAYS  # versions are kept so many days ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
@@ -140,6 +142,15 @@ def checked_mode(text: str) -> Mode:
             return mode
     words = ", ".join(mode.value for mode in CHOICES)
     raise ConfigError(f"'{_shown(text)}' is not a mode ({words})", USAGE)
+
+
+def checked_interval(text: str) -> int:
+    """Seconds: 0, 10s, 2m, 1h."""
+    number, unit = (text[:-1], text[-1]) if text and not text[-1].isdigit() else (text, "s")
+    factor = {"s": 1, "m": 60, "h": 3_600}.get(unit)
+    if factor and number.isascii() and number.isdigit() and len(number) <= 6 and int(number) * factor <= 86_400:
+        return int(number) * factor
+    raise ConfigError(f"'{_shown(text)}' is not a time: 10s, 2m, 1h (at most a day)", USAGE)
 
 
 def checked_name(text: str) -> str:

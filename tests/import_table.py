@@ -675,7 +675,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli.parser": {"config", "reporting.output", "reporting.shell"},
     "cli.names": {"config"},
-    "cli.asked": {"cli.config_file", "cli.names", "cli.options", "config"},
+    "cli.asked": {"cli.config_file", "cli.making", "cli.names", "cli.options", "config"},
     "cli.config_file": {"cli.names", "cli.options", "config"},
     "cli.configuring": {
         "cli.asked",
@@ -688,6 +688,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reporting.shell",
     },
     "folder.running": {"folder.user_state"},
+    "cli.making": {"config", "folder.root"},
     "cli.options": {"", "cli.parser", "config", "folder.root", "reporting.shell", "utils"},
     "cli.mesh": {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "reporting.output", "reporting.shell"),

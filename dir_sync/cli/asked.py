@@ -11,8 +11,9 @@ import os
 from typing import NamedTuple
 
 from dir_sync import config
+from dir_sync.cli.making import make
 from dir_sync.cli.names import is_named, name_and_folder, together
-from dir_sync.cli.options import config_of, run_parser
+from dir_sync.cli.options import STORAGE, config_of, run_parser
 from dir_sync.config import Config, ConfigError
 
 __all__ = ["Asked", "default_file", "read_asked", "read_configs"]
@@ -37,16 +38,20 @@ def read_asked(argv: list[str]) -> Asked:
         given = parser.parse_args(argv)
     except BrokenPipeError:  # the reader of --help or --version has closed it
         raise SystemExit(0) from None
+    if given.create and not given.folders and given.config is None:
+        given.folders = [STORAGE]
     if given.folders:
         if given.config is not None:
             raise ConfigError("--config names the folders: give it, or DIR, but not both", config.USAGE)
+        for word in given.folders if given.create else ():
+            make(name_and_folder(word)[1] if len(given.folders) > 1 or is_named(word) else word)
         return Asked(_of_command_line(given))
     file = given.config if given.config is not None else default_file()
     if given.config is None and not os.path.lexists(file):
         parser.error("the following arguments are required: DIR")
     from dir_sync.cli.config_file import read_file  # imported late: most nodes have no such file
 
-    return Asked(read_file(file, _given_alone(argv)), os.path.abspath(os.path.expanduser(file)))
+    return Asked(read_file(file, _given_alone(argv), make), os.path.abspath(os.path.expanduser(file)))
 
 
 def default_file() -> str:

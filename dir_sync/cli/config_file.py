@@ -11,7 +11,7 @@ import argparse
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -57,8 +57,11 @@ def settings() -> dict[str, argparse.Action]:
     return found
 
 
-def read_file(path: str, given: Mapping[str, object] | None = None) -> tuple[Config, ...]:
-    """`given`: options of the command line, which count more than those of the file."""
+def read_file(
+    path: str, given: Mapping[str, object] | None = None, make: Callable[[str], None] | None = None
+) -> tuple[Config, ...]:
+    """`given`: options of the command line, which count more than those of the file. `make`: makes a folder that `create` names
+    and that does not exist; None: such a folder is no error, and is left out."""
     file = _File(os.path.abspath(os.path.expanduser(path)))
     known = settings()
     top = {key: value for key, value in file.tables.items() if key != _FOLDERS}
@@ -78,6 +81,10 @@ def read_file(path: str, given: Mapping[str, object] | None = None) -> tuple[Con
         try:
             config.checked_name(name)
             options = argparse.Namespace(**values | mine | dict(given or {}))
+            if options.create and make is not None:
+                make(shared)
+            elif options.create and not os.path.lexists(shared):
+                continue
             configs.append(config_of(options, shared, name, name))
         except ConfigError as error:
             raise file.error((), f"{_FOLDERS}.{name}", str(error)) from None

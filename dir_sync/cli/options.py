@@ -19,8 +19,9 @@ from dir_sync.core.mode import Mode
 from dir_sync.folder import root
 from dir_sync.reporting import shell
 
-__all__ = ["KEY_FILE", "config_of", "run_parser"]
+__all__ = ["KEY_FILE", "STORAGE", "config_of", "run_parser"]
 
+STORAGE = "Storage"  # the folder that --create makes, if none is named
 KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable with the key file, if no option names one
 
 HELP = (
@@ -102,6 +103,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         brake_rewrites=given.brake_rewrites,
         brake_rewrite_percent=given.brake_rewrite_percent,
         mode=given.mode,
+        file_interval=given.file_interval,
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,
         history_share=given.history_share,
@@ -206,6 +208,11 @@ def _basic(add: Callable[..., object]) -> None:
         metavar="CODE",
         help="join a closed mesh with the code that 'invite' printed on another machine, then run",
     )
+    add(
+        "--create",
+        action="store_true",
+        help=f"make DIR if it does not exist; without DIR: the folder {STORAGE} in the current folder",
+    )
     add("--config", metavar="FILE", help="read folders and options from FILE ('config --example' prints one)")
     add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
     add("-h", "--help", action="help", help="print this help and exit")
@@ -243,6 +250,14 @@ def _advanced(add: Callable[..., object]) -> None:
         dest="fresh",
         action="store_true",
         help="start with an empty DIR, though it was shared from here before",
+    )
+    add(
+        "--file-interval",
+        metavar="TIME",
+        type=checked(config.checked_interval),
+        default=0,
+        help="send one file at most every TIME (10s, 2m) however often it is saved; its last state always arrives"
+        " (default: at once)",
     )
     add(
         "--clock-ahead",

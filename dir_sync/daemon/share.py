@@ -135,6 +135,7 @@ class Share:
             self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns, self._number, config.mode
         )
         engine.work.disk.is_blind = is_blind
+        engine.work.pace.interval_ms = config.file_interval * 1000
         return engine
 
     def _retention(self) -> Retention:

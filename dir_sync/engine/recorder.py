@@ -113,6 +113,7 @@ class LocalRecorder:
         row = self._rows.put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._board.announcements.add_change(Fresh(row.record, previous, data, delta, None, folder_mtime))
+        self._work.pace.told(record.path, self._board.now.mono_ms)
         if seen is not None:
             self._folder_times.mark_active(parent_of(record.path), folder_mtime)
         self._signatures.sign_later(record, previous, delta is not None and delta.marks is not None)

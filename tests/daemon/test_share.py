@@ -25,6 +25,7 @@ GIVEN: dict[str, Any] = {
     "brake_rewrites": 100,
     "brake_rewrite_percent": 20,
     "clock_ahead": 1,
+    "file_interval": 0,
     "history_days": 30,
     "history_share": 10,
     "history_min": 1_000_000,

@@ -9,6 +9,7 @@ Three cases:
 1. A file changes now and then: nothing here delays it.
 2. A file is saved (or appended to and closed) again and again: the gap between two looks is REST times their cost. The
 first close after a look at the open file does not wait.
+   With `interval_ms`, a file of which a change was announced is not looked at for so long, however it is changed.
 3. A file stays open and is written to: it is looked at when nobody has written for a moment (`settle`), at the latest
 after `patience`, which grows with its size. If the file changed while a look read it, the look failed: the longest wait
 doubles.
@@ -46,6 +47,7 @@ class _Hot:
     vain: int = 0  # of these, the latest ones that failed because the file changed
     vain_since_ms: int = 0
     was_open: bool = False  # the file was open at the last look
+    told_ms: int | None = None  # when a change of it was last announced
 
 
 @frozen
@@ -59,6 +61,7 @@ class Span:
 
 class Pace:
     def __init__(self) -> None:
+        self.interval_ms = 0  # between two announcements of one file, at least; 0: no limit
         self._hot: dict[bytes, _Hot] = {}
 
     def knows(self, path: bytes) -> bool:
@@ -68,9 +71,10 @@ class Pace:
         """The time (ms) before which this path is not looked at; `now_ms` if it may be looked at now. `is_close`: a
         program has just closed it."""
         hot = self._hot.get(path)
-        if hot is None or (is_close and hot.was_open):
+        if hot is None:
             return now_ms
-        return max(now_ms, hot.ended_ms + hot.gap_ms)
+        earliest_ms = now_ms if is_close and hot.was_open else max(now_ms, hot.ended_ms + hot.gap_ms)
+        return earliest_ms if hot.told_ms is None else max(earliest_ms, hot.told_ms + self.interval_ms)
 
     def span(self, path: bytes, first_ms: int, size: int, now_ms: int, is_close: bool = False) -> Span:
         """For an open file of about `size` bytes. `first_ms`: the time of the first write since the last look."""
@@ -102,7 +106,7 @@ class Pace:
         """A look at a file has ended. `rests`: the file did not change meanwhile. `is_open`: it was not closed."""
         hot = self._hot.get(path)
         if hot is None or now_ms - took_ms - hot.ended_ms > _CALM_MS + (self._longest(hot) if hot.vain else hot.gap_ms):
-            hot = self._hot[path] = _Hot()
+            hot = self._hot[path] = _Hot(told_ms=None if hot is None else hot.told_ms)
         hot.streak += 1
         if not hot.vain:
             hot.vain_since_ms = now_ms
@@ -115,6 +119,11 @@ class Pace:
         hot.ended_ms, hot.size, hot.was_open = now_ms, size, is_open
         if len(self._hot) > _HOT_MAX:
             del self._hot[next(iter(self._hot))]
+
+    def told(self, path: bytes, now_ms: int) -> None:
+        """A change of this file is announced now."""
+        if self.interval_ms:
+            self._at(path).told_ms = now_ms
 
     def is_restless(self, path: bytes) -> bool:
         """True after so many failed looks in a row that people have to know."""

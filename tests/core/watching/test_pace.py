@@ -125,3 +125,24 @@ def test_a_delete_waits_for_nothing() -> None:
     desk.write(Urgency.NOW)
     desk.agenda.touch(FILE, Urgency.VANISHED, desk.now)
     assert desk.agenda.next_due() == desk.now + limits.VANISHED_MS
+
+
+def test_with_an_interval_a_file_is_announced_now_and_then_and_others_at_once() -> None:
+    pace = Pace()
+    pace.interval_ms = 10_000
+    pace.looked(b"busy", 10, 0, 1_000, rests=True)
+    pace.told(b"busy", 1_000)
+    assert pace.earliest(b"busy", 1_500) == 11_000
+    assert pace.earliest(b"busy", 1_500, is_close=True) == 11_000, "each save is a close"
+    assert pace.span(b"busy", 1_200, 10, 1_500).earliest_ms == 11_000
+    assert pace.earliest(b"other", 1_500) == 1_500
+    pace.looked(b"busy", 10, 0, 9_000, rests=True)  # long after the look before: its counts begin anew
+    assert pace.earliest(b"busy", 9_000) == 11_000
+    assert pace.earliest(b"busy", 12_000) == 12_000
+
+
+def test_without_an_interval_an_announcement_delays_nothing() -> None:
+    pace = Pace()
+    pace.looked(b"f", 10, 0, 1_000, rests=True)
+    pace.told(b"f", 1_000)
+    assert pace.earliest(b"f", 1_001) == 1_001

@@ -1,0 +1,1 @@
+"""What people did with the tools from which this one comes, done with this one."""
