@@ -45,7 +45,6 @@ from dir_sync.files import fingerprints
 from dir_sync.files.batches import Batches
 from dir_sync.files.downloads import Downloads
 from dir_sync.files.history_store import HistoryStore
-from dir_sync.files.move import Mover
 from dir_sync.files.prepare import Preparer
 from dir_sync.files.replace import Replacer
 from dir_sync.index import Index
@@ -374,17 +373,6 @@ def _others_are_left_alone() -> AbstractContextManager[object]:
     return patch.object(MemoryDisk, "is_only_replaceable", lambda self, path: False)
 
 
-def _others_rejected_after_the_move() -> AbstractContextManager[object]:
-    """A move of another user's file goes as far as it can."""
-
-    def move(self: Any, item: Any) -> Any:
-        with patch.object(self._disk, "is_only_replaceable", lambda path: False):
-            return _move(self, item)
-
-    _move = Mover.move
-    return patch.object(Mover, "move", move)
-
-
 def _copies_wait_on() -> AbstractContextManager[object]:
     return patch.object(Copies, "wake", lambda self, path: None)
 
@@ -475,7 +463,6 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a name is what a look by it finds": (_any_spelling_will_do, 40),
     "what has no room is tried for ever": (_names_are_tried_for_ever, 40),
     "another user's file keeps its mode and time": (_others_are_left_alone, 60),
-    "another user's file is moved and keeps its mode and time": (_others_rejected_after_the_move, 200),
     "a crowd is counted and not named": (_nameless_crowd, 60),
     "nobody is told of a removal": (_silent_removals, 60),
     "who waits for a content is not woken": (_copies_wait_on, 60),
@@ -485,7 +472,6 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
 
 NEEDS = {
     "another user's file keeps its mode and time": "others",
-    "another user's file is moved and keeps its mode and time": "others",
     "the brake holds nothing": "disaster",
     "the brake holds moves": "disaster",
     "losers of conflicts leave the history first": "retention",
@@ -519,7 +505,6 @@ PRONE: dict[str, dict[str, Any]] = {
         "weights": tuple(_SMALL_WRITES.get(operation, 0) for operation in OPERATIONS),
     },
     "copies are not verified": {"worst": 0.2, "meddling": 0.02, "steps": 50},
-    "another user's file is moved and keeps its mode and time": {"others": 0.9, "steps": 50},
 }
 """Faults for which worlds are made, since the right moment hardly ever comes by itself: the options that make it come."""
 
@@ -545,7 +530,6 @@ NOTICED = {
     "a name is what a look by it finds": 7,
     "what has no room is tried for ever": 7,
     "another user's file keeps its mode and time": 82,
-    "another user's file is moved and keeps its mode and time": 3,
     "a tombstone wins against an edit it did not know": 1,
     "tombstones are joined with what they did not know": 16,
     "what is found is not compared with what was expected": 14,
