@@ -109,6 +109,7 @@ class Config:
     brake_percent: int = BRAKE_PERCENT  # ... if they are more than this part of all files
     brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
+    default_rules: bool = True  # litter of editors and file managers is not shared
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes

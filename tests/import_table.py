@@ -41,6 +41,7 @@ MACHINES = [
     "intake",
     "recorder",
     "local_changes",
+    "ignoring",
     "scan",
     "queries",
     "decisions",
@@ -257,6 +258,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "engine.signatures",
         ),
         *("engine.look_queue", "engine.applier"),
+        *("engine.scope",),
     },
     "engine.acquire": {
         *(
@@ -304,6 +306,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "engine.brakes",
         ),
         *("engine.peer_losses", "engine.uploader", "engine.sync_report", "engine.in_vain"),
+        *("engine.scope",),
     },
     "engine.recorder": {
         *(
@@ -317,6 +320,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         *("engine.folder_times", "engine.local_renames", "engine.look_queue", "engine.rows", "engine.deltas_out"),
         *("engine.applier",),
+        *("engine.scope",),
     },
     "engine.local_changes": {
         *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
@@ -324,12 +328,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.local_renames", "engine.look_queue", "engine.names", "engine.rows", "engine.deltas_out"),
         *("engine.applier", "engine.intake", "engine.recorder"),
     },
+    "engine.ignoring": {
+        *("engine.constants", "engine.board", "engine.intake", "engine.own_losses", "engine.scope"),
+        *("engine.transfers", "engine.work"),
+    },
     "engine.scan": {
         *("engine.constants", "engine.board", "engine.work", "engine.scope", "engine.brakes", "engine.own_losses"),
         *("engine.transfers", "engine.publisher", "engine.local_renames", "engine.look_queue", "engine.rows"),
         *("engine.applier", "engine.planner", "engine.intake", "engine.recorder", "engine.local_changes"),
+        *("engine.ignoring",),
     },
-    "engine.queries": {"engine.constants", "engine.board", "engine.stamps"},
+    "engine.queries": {"engine.constants", "engine.board", "engine.scope", "engine.stamps"},
     "engine.decisions": {
         *(
             "history.undo_plan",
@@ -653,6 +662,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.dialogue": {
         *("cli.parser", "config", "folder.root", "network.control", "reporting.log", "reporting.shell", "utils"),
     },
+    "cli.ignoring": {
+        *("cli.parser", "config", "reporting.log", "reporting.output"),
+    },
     "cli.modes": {
         *(
             "cli.dialogue",
@@ -713,6 +725,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli.asked",
         "cli.commands",
         "cli.configuring",
+        "cli.ignoring",
         "cli.inviting",
         "cli.members",
         "cli.mesh",

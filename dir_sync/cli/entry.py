@@ -131,6 +131,14 @@ def _of_mesh(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def ignore(argv: list[str]) -> int:
+    """``ignore DIR``: the rules for paths that are not shared."""
+    gc.enable()  # main.py switched it off
+    from dir_sync.cli.ignoring import ignore as run_it
+
+    return run_it(argv)
+
+
 def _of_modes(name: str) -> Callable[[list[str]], int]:
     """One of the commands about what a mode leaves different."""
 
@@ -169,6 +177,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "diverged": _of_modes("diverged"),
     "override": _of_modes("override"),
     "revert": _of_modes("revert"),
+    "ignore": ignore,
     "invite": _of_mesh("invite"),
     "join": _of_mesh("join"),
     "members": _of_mesh("members"),

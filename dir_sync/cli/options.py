@@ -49,6 +49,7 @@ other commands (--help after any of them tells more):
   reject DIR            undo them instead, on all machines
   diverged DIR          list what a node with --mode has otherwise than others
   override, revert DIR  end that: ours counts everywhere; or ours is undone
+  ignore DIR            list the rules for paths that are not shared
   invite DIR            close the mesh, and let one more machine in by a code
   join DIR              become a member with that code
   members DIR           list who belongs to the closed mesh
@@ -104,6 +105,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         brake_rewrite_percent=given.brake_rewrite_percent,
         mode=given.mode,
         file_interval=given.file_interval,
+        default_rules=given.default_rules,
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,
         history_share=given.history_share,
@@ -191,6 +193,13 @@ def _basic(add: Callable[..., object]) -> None:
         default=Mode.TWO_WAY,
         help="two-way; send-only: what others change is listed ('diverged'), not taken; receive-only: what is changed"
         " here stays here, and is listed; mirror: what is changed here is undone at once (default: two-way)",
+    )
+    add(
+        "--no-default-ignores",
+        dest="default_rules",
+        action="store_false",
+        help="share also editors' swap and lock files, .DS_Store, Thumbs.db and partial downloads ('ignore DIR' lists the"
+        " rules; your own go into DIR/.syncignore)",
     )
     add(
         "--interface",

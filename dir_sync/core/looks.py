@@ -1,12 +1,14 @@
 """What a look at a path is asked for, and what it found; the same for the listing of a folder.
 
 In: nothing. Out: frozen values. The engine makes LookItem and Folder with the help of core.watching.pending_looks; the
-disk workers answer with Seen and Listing. They travel in jobs (core/jobs.py). May import: core.model.
+disk workers answer with Seen and Listing. They travel in jobs (core/jobs.py). May import: core.ignore,
+core.model.
 """
 
 from enum import Enum
 from typing import NamedTuple
 
+from dir_sync.core.ignore import FolderRules
 from dir_sync.core.model import Kind, Stat
 
 # Asked
@@ -37,10 +39,13 @@ class LookItem(NamedTuple):
 
 class Folder(NamedTuple):
     """A folder to list, and the fingerprints of its known entries by name. Entries that still match are not
-    reported."""
+    reported. Entries that the rules ignore are reported as such."""
 
     path: bytes
     known: dict[bytes, bytes]
+    rules: FolderRules | None = None  # None: nothing is ignored
+    generation: int = 0  # of the rules
+    has_local: bool = False  # the rules of this machine are read, too
 
 
 # Found
@@ -102,6 +107,13 @@ class Seen(NamedTuple):
     taken_for: bytes | None = None
 
 
+class RuleTexts(NamedTuple):
+    """The texts of files with rules for paths that are not shared, in one folder."""
+
+    own: bytes | None  # of its `.syncignore`; None: there is none
+    local: bytes = b""  # of the file of this machine, if it is the shared folder itself
+
+
 class Listing(NamedTuple):
     path: bytes
     entries: list[tuple[bytes, Stat]] | None  # entries that differ from the known ones; None: no such directory
@@ -111,3 +123,6 @@ class Listing(NamedTuple):
     seen: tuple[Seen, ...] = ()  # new small files that were looked at immediately; not in `entries`
     mtime: int | None = None  # mtime of the folder, if asked for
     mounts: tuple[bytes, ...] = ()  # names among the entries where another file system begins
+    ignored: tuple[tuple[bytes, Stat], ...] = ()  # entries that are not shared, by the rules of this generation
+    generation: int = 0
+    rules: RuleTexts | None = None  # None: they could not be read

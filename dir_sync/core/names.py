@@ -21,6 +21,7 @@ __all__ = [
     "DELTA_IN",
     "GROW",
     "HISTORY",
+    "LOCAL_RULES",
     "NEW",
     "NEW_GROW",
     "OLD",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 STATE = limits.RESERVED_NAME
+LOCAL_RULES = STATE + b"/ignore"  # what this machine does not share; its user makes it
 STAGING = STATE + b"/staging"
 HISTORY = STATE + b"/versions"
 

@@ -18,15 +18,15 @@ Fields that several kinds have, always with the same meaning:
 
 from typing import NamedTuple
 
-from dir_sync.core.scope_notes import Adopted, Reverted
+from dir_sync.core.scope_notes import Adopted, BadRule, Reverted, RulesChanged
 
 __all__ = [
-    "Adopted", "BadContent", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
-    "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged", "InSync", "Kept",
-    "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "Note", "NothingHeld", "PeerAhead", "PeerBehind",
-    "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere", "Rescanning",
-    "Restless", "Restored", "Resumed", "Reverted", "Safeguard", "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany",
-    "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
+    "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied",
+    "Decided", "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
+    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "Note", "NothingHeld", "PeerAhead",
+    "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere",
+    "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RulesChanged", "Safeguard", "Scanned", "Sent", "SentDelta",
+    "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 
@@ -256,7 +256,7 @@ class Rescanning(NamedTuple):
     reason: str
 
 
-Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning | Adopted
+Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning | Adopted | RulesChanged | BadRule
 
 
 # --- what does not work -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Adopted", "Reverted"]
+__all__ = ["Adopted", "BadRule", "Reverted", "RulesChanged"]
 
 
 class Adopted(NamedTuple):
@@ -21,3 +21,16 @@ class Reverted(NamedTuple):
     """What was changed here only was undone."""
 
     path: bytes
+
+
+class RulesChanged(NamedTuple):
+    """Other paths are ignored than before: `ignored` paths are not shared any more, and `shared` are from now on."""
+
+    ignored: int
+    shared: int
+
+
+class BadRule(NamedTuple):
+    """A line in a file with rules cannot be used."""
+
+    problem: str

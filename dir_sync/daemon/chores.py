@@ -80,6 +80,8 @@ class Chores:
             self._poll()
         if mono >= self._next_root:
             self._next_root = mono + _ROOT_POLL_S
+            if self._share.are_rules_changed():
+                self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them
             if not self._share.check(self._warn_once):
                 self._end_share()
         if mono >= self._next_progress:

@@ -17,8 +17,8 @@ from contextlib import ExitStack
 from dir_sync import delta
 from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.core.jobs import Version
-from dir_sync.core.model import show
-from dir_sync.core.names import HISTORY, STAGING, STATE
+from dir_sync.core.model import fingerprint, show
+from dir_sync.core.names import HISTORY, LOCAL_RULES, STAGING, STATE
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.daemon.inbox import Post
@@ -55,6 +55,7 @@ class Share:
         """`tag`: marks the staging files of this run, to distinguish them from those of another run. `number`: of this
         folder in its node. Raises ConfigError."""
         self._config = config
+        self._rules = b""  # fingerprint of the file with the rules of this machine, when last looked at
         self._number = number
         self._opened = ExitStack()
         try:
@@ -62,6 +63,7 @@ class Share:
             self._lock = state.lock(self.path, wait_s=_LOCK_WAIT_S)
             self._opened.callback(os.close, self._lock)
             self._disk.shut_all()
+            self.are_rules_changed()  # the first scan reads them as they are now, or later
             self.index = state.open_index(self.path, rng)
             self._opened.callback(self.index.close)
             signatures = self._open_signatures()
@@ -132,7 +134,17 @@ class Share:
         brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
         ahead_ns = max(config.clock_ahead, 1) * DAY_NS
         engine = Engine(
-            self.index, config.folder_name, tag, deltas, brake, self._retention(), ahead_ns, self._number, config.mode
+            self.index,
+            config.folder_name,
+            tag,
+            deltas,
+            brake,
+            self._retention(),
+            ahead_ns,
+            self._number,
+            config.mode,
+            config.default_rules,
+            local_rules=True,
         )
         engine.work.disk.is_blind = is_blind
         engine.work.pace.interval_ms = config.file_interval * 1000
@@ -186,6 +198,15 @@ class Share:
         except DiskError as error:
             warn_once(f"{show(STATE)} cannot be used: {error}")
         return True
+
+    def are_rules_changed(self) -> bool:
+        """True if the file with the rules of this machine is another one than at the last call: it is not watched."""
+        try:
+            stat = self._disk.stat(LOCAL_RULES)
+        except DiskError:
+            return False
+        before, self._rules = self._rules, b"" if stat is None else fingerprint(stat)
+        return self._rules != before
 
     def close(self) -> None:
         """Close everything in reverse order. Stop the workers and the watcher before."""

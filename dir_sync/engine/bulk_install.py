@@ -10,15 +10,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
+from dir_sync.core.ignore import NAME as RULES_NAME
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp
 from dir_sync.core.messages import Change
-from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself
+from dir_sync.core.model import FINGERPRINT_BYTES, Record, knows_itself, parent_of
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import TOLD_SINGLY, _new
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
@@ -33,6 +35,7 @@ class BulkInstall:
         self,
         board: Board,
         work: WorkTable,
+        scope: Scope,
         versions: VersionKeeper,
         signatures: SignatureBacklog,
         publisher: Publisher,
@@ -41,6 +44,7 @@ class BulkInstall:
     ) -> None:
         self._board = board
         self._work = work
+        self._scope = scope
         self._versions = versions
         self._signatures = signatures
         self._publisher = publisher
@@ -62,7 +66,7 @@ class BulkInstall:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
             is_new = path in free and path not in gifts and digest in new and digest not in given
-            if content is None or not is_new or not knows_itself(record):
+            if content is None or not is_new or not knows_itself(record) or self._scope.ignores(path, False):
                 others.append(change)
                 continue
             parent = path.rpartition(b"/")[0]
@@ -115,6 +119,7 @@ class BulkInstall:
             if subscriber is not None:
                 subscriber.all_taken_over(records)
             self._work.copies.wake_all(paths)
+            self._board.listings.add_all([parent_of(path) for path in paths if path.endswith(RULES_NAME)])
             for record in records:
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
                     self._signatures.sign_later(record, None)

@@ -51,6 +51,7 @@ class Engine(Machines):
         """Begin the scan of the whole folder. `found`: versions that the last run displaced and did not record before
         it ended, under the paths where the index still lists their content."""
         self.board.begin(now)
+        self.ignoring.start()
         self.own_changes.adopt()
         self.board.begin_scan()
         self.own_losses.begin_to_look()
@@ -175,6 +176,7 @@ class Engine(Machines):
         self.own_losses.judge_again()
         self.transfers.notice_room()
         self.own_changes.run_timers()
+        self.ignoring.run_timers()
         self.planner.plan_todo()
         self.applier.flush_jobs()
         self.queries.answer_some()
@@ -182,6 +184,7 @@ class Engine(Machines):
         self.folder_times.announce_mtimes()
         self.brakes.publish_when_due()
         for replica in sorted(self.board.peers):
+            self.intake.acknowledge_declined(self.board.peers[replica])
             self.intake.ask_again_if_due(self.board.peers[replica])
             self.uploader.serve_parked(self.board.peers[replica])
         self.publisher.send_backlogs()

@@ -1,7 +1,7 @@
 """Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged.
 
 In:   connections, STATE_REQUEST, STATE, ACKNOWLEDGE, and the records of updates. Out: offers; STATE_REQUEST messages.
-Used by: local_changes, scan, decisions, router.
+Used by: local_changes, ignoring, scan, decisions, router.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.frozen import mutable
+from dir_sync.core.messages import Acknowledge, Decision, StateRequest
 from dir_sync.core.messages import Brake as BrakeNews
-from dir_sync.core.messages import Decision, StateRequest
 from dir_sync.core.model import (
     Kind,
     PeerError,
@@ -35,6 +35,7 @@ from dir_sync.engine.constants import MEMBER, NOBODY, READER
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.publisher import Publisher
+from dir_sync.engine.scope import Scope
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
@@ -61,6 +62,7 @@ class Intake:
         self,
         board: Board,
         work: WorkTable,
+        scope: Scope,
         vain: VainCounter,
         stamps: Stamps,
         sources: Sources,
@@ -72,6 +74,7 @@ class Intake:
     ) -> None:
         self._board = board
         self._work = work
+        self._scope = scope
         self._vain = vain
         self._stamps = stamps
         self._sources = sources
@@ -81,6 +84,7 @@ class Intake:
         self._uploader = uploader
         self._sync_report = sync_report
         self._links = 0  # number of connections so far; the next one gets its number from it
+        self._declined: dict[str, list[tuple[bytes, Stamp]]] = {}  # by node: announcements at ignored paths
         self._announcers: dict[str, _Announcer] = {}  # by node: the connected peers
 
     def on_peer_up(self, event: PeerUp) -> Contact | None:
@@ -110,6 +114,7 @@ class Intake:
 
     def peer_gone(self, replica: str) -> None:
         announcer = self._announcers.pop(replica)
+        self._declined.pop(replica, None)
         known = self._board.index.peer(replica)
         if announcer.is_member or known is None:
             return
@@ -164,6 +169,16 @@ class Intake:
             self.ask_state(peer)  # a peer may acknowledge only what it asked for
         if self._board.index.any_offers():
             self._board.plan_queue.add_all_offers()  # from now on the peer may be asked for contents
+
+    def acknowledge_declined(self, peer: Contact) -> None:
+        """Tell a peer that what it announced at ignored paths was dealt with: it need not wait for that."""
+        declined = self._declined.pop(peer.replica, [])
+        if not declined:
+            return
+        sent = self._publisher.subscribers[peer.replica].sent
+        for at in range(0, len(declined) if peer.has_asked else 0, limits.PAGE_RECORDS_MAX):
+            some = tuple(declined[at : at + limits.PAGE_RECORDS_MAX])
+            self._board.send(peer.replica, Acknowledge(self._board.folder, sent, some), 60 * len(some))
 
     def advance_received(self, peer: Contact, sequence: int) -> None:
         announcer = self._announcers[peer.replica]
@@ -283,6 +298,9 @@ class Intake:
         if not knows_itself(record):
             record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
         subscriber = self._publisher.subscribers[peer.replica]
+        if self._scope.ignores_record(record):
+            self._declined.setdefault(peer.replica, []).append((path, record.stamp))
+            return False
         subscriber.seeding.note_announcement()
         if self._sources.no_longer_missing(peer.replica, record.content):
             self._board.plan_queue.add_all_offers()
@@ -304,13 +322,9 @@ class Intake:
                 return False
             else:
                 subscriber.pushes.acknowledged(path)
-        foreign = (
-            record.kind == Kind.ABSENT
-            and self._announcers[peer.replica].is_first_contact
-            and row is not None
-            and is_first_scan(row.record)
-            and not self._knew_us(record)
-        )
+        foreign = record.kind == Kind.ABSENT and row is not None and is_first_scan(row.record)
+        if foreign and not self._scope.is_shared_again(path):
+            foreign = self._announcers[peer.replica].is_first_contact and not self._knew_us(record)
         earlier = self._board.index.offer(path, peer.replica)
         if earlier is not None and earlier.record.stamp != record.stamp:
             self._vain.add(peer.replica)  # its earlier offer was never installed

@@ -93,6 +93,19 @@ class LocalChanges:
         pending = self._board.look_ends(path)
         now = self._board.now.mono_ms
         self._board.plan_queue.add(path)
+        if seen.look in (LookOutcome.FOUND, LookOutcome.SAME) and self._scope.ignores(
+            path, seen.kind is Kind.DIRECTORY
+        ):
+            row = self._board.index.get(path)
+            if row is None or row.record.kind in (Kind.ABSENT, seen.kind):
+                if self._board.index.offers(path):
+                    self._work.obstruct(path, Kind.OTHER)  # something else is wanted there
+                self._deltas_out.drop_delta(seen.delta)
+                self._done(path)
+                return
+            # Something that is ignored has taken the place of something that is not.
+            seen = Seen(path, LookOutcome.ABSENT)
+            pending.removal_confirmed = True
         if (
             self._local_renames.renames
             and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT)
@@ -333,7 +346,9 @@ class LocalChanges:
                 return self._board.scanning
         if mine is not None:
             mine = self._recorder.as_installed(mine)
-        if mine is None and self._board.first_scan:
+        if mine is None:
+            self._scope.found_new(path, seen.kind is Kind.DIRECTORY)
+        if mine is None and (self._board.first_scan or self._scope.is_shared_again(path)):
             record = self._stamps.first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
         else:
             stamp_ns = min(seen.mtime, self._board.now.wall_ns)

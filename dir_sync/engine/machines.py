@@ -23,6 +23,7 @@ from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.growth_in import GrowthInstaller
 from dir_sync.engine.idle import IdleTasks
+from dir_sync.engine.ignoring import Ignoring
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
@@ -72,11 +73,14 @@ class Machines:
         ahead_ns: int = limits.STAMP_AHEAD_NS,
         number: int = 0,
         mode: Mode = Mode.TWO_WAY,
+        default_rules: bool = False,
+        local_rules: bool = False,
     ) -> None:
         """`tag`: part of the names of staging files, different at each start. `deltas`: the delta library is installed.
         `retention`: how long the history keeps versions; None: forever. `ahead_ns`: how far a peer's stamp may be ahead
         of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO.
-        `mode`: what is announced, and what is taken."""
+        `mode`: what is announced, and what is taken. `default_rules`: litter is not shared.
+        `local_rules`: this machine may have rules of its own."""
         self.board = board = Board(index, folder, tag, deltas, number, mode)
         self.work = work = WorkTable(board)
         self.publisher = publisher = Publisher(board)
@@ -111,7 +115,7 @@ class Machines:
             board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in
         )
         self.bulk_install = bulk_install = BulkInstall(
-            board, work, versions, signatures, publisher, look_queue, applier
+            board, work, scope, versions, signatures, publisher, look_queue, applier
         )
         self.acquire = acquire = Acquire(
             board, work, vain, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
@@ -133,10 +137,10 @@ class Machines:
         )
         self.sync_report = sync_report = SyncReport(board, work, brakes, publisher, transfers)
         self.intake = intake = Intake(
-            board, work, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
+            board, work, scope, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
         )
         self.recorder = recorder = LocalRecorder(
-            board, work, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier
+            board, work, scope, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier
         )
         self.local_changes = local_changes = LocalChanges(
             board,
@@ -157,10 +161,14 @@ class Machines:
             intake,
             recorder,
         )
+        self.ignoring = ignoring = Ignoring(
+            board, work, scope, own_losses, transfers, intake, default_rules, local_rules
+        )
         self.scan = Scan(
             board,
             work,
             scope,
+            ignoring,
             brakes,
             own_losses,
             transfers,
@@ -174,7 +182,7 @@ class Machines:
             recorder,
             local_changes,
         )
-        self.queries = queries = Queries(board, stamps)
+        self.queries = queries = Queries(board, scope, stamps)
         self.decisions = decisions = Decisions(board, brakes, own_losses, peer_losses, rows, intake, queries)
         self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
         self.router = MessageRouter(

@@ -1,7 +1,7 @@
 """The brake on files that vanished here: too many losses at once are not announced without a decision of a person.
 
 In:   paths that a look found gone. Out: held paths, which are not announced until a person decides.
-Used by: rows, local_changes, scan, decisions.
+Used by: rows, local_changes, ignoring, scan, decisions.
 """
 
 from __future__ import annotations

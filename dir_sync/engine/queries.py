@@ -19,6 +19,7 @@ from dir_sync.core.peers.inquiry import Inquiries
 from dir_sync.core.reconcile import Offer
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import OURS
+from dir_sync.engine.scope import Scope
 from dir_sync.engine.stamps import Stamps
 
 __all__ = ["Queries"]
@@ -30,8 +31,9 @@ _LOOKUPS_MAX = 128  # contents looked up in one turn
 class Queries:
     """Questions to and from peers, and restores from the history."""
 
-    def __init__(self, board: Board, stamps: Stamps) -> None:
+    def __init__(self, board: Board, scope: Scope, stamps: Stamps) -> None:
         self._board = board
+        self._scope = scope
         self._stamps = stamps
         # Peer, its link, its request, how many contents were looked up, and the positions of those that are here.
         self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
@@ -43,6 +45,9 @@ class Queries:
         """Each version to restore becomes a new change of ours. It is planned like an offer: its content comes from
         wherever it is."""
         for path, kind, size, content, mtime, mode, _, _ in wanted:
+            if self._scope.ignores(path, kind == Kind.DIRECTORY):
+                self._scope.skip(path, "it is ignored, and not restored")
+                continue
             row = self._board.index.get(path)
             mine = None if row is None else row.record
             now = unstamped(path, kind, size, content, mtime, mode)

@@ -23,6 +23,7 @@ from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.rows import Rows
+from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.values import got_meta
@@ -39,6 +40,7 @@ class LocalRecorder:
         self,
         board: Board,
         work: WorkTable,
+        scope: Scope,
         stamps: Stamps,
         signatures: SignatureBacklog,
         folder_times: FolderTimes,
@@ -50,6 +52,7 @@ class LocalRecorder:
     ) -> None:
         self._board = board
         self._work = work
+        self._scope = scope
         self._stamps = stamps
         self._signatures = signatures
         self._folder_times = folder_times
@@ -174,7 +177,8 @@ class LocalRecorder:
         """Record something that is new to us and to all peers, as far as we know. `told`: a peer is connected that
         hears of it."""
         path, _, kind, size, content, mtime, mode, fp, *_ = seen
-        if self._board.first_scan:
+        self._scope.found_new(path, kind is Kind.DIRECTORY)
+        if self._board.first_scan or self._scope.is_shared_again(path):
             record = self._stamps.first_scan_record(path, kind, size, content, mtime, mode)
         else:
             now = unstamped(path, kind, size, content, mtime, mode)

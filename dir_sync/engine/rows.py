@@ -8,6 +8,7 @@ Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local
 
 from __future__ import annotations
 
+from dir_sync.core.ignore import NAME as RULES_NAME
 from dir_sync.core.mode import OWN_FIRST, THEIRS, Mode, is_own, nothing, own_change
 from dir_sync.core.model import (
     Kind,
@@ -78,6 +79,8 @@ class Rows:
             if before is None or fp != before.fp or record.kind == Kind.ABSENT:
                 self._own_losses.no_longer_held(record.path)
         row = self._board.index.put(record, fp)
+        if record.path.endswith(RULES_NAME):
+            self._board.listings.add(parent_of(record.path))  # that reads the rules
         self._board.announcements.add(row, record)
         self._board.plan_queue.add(record.path)
         if self._work.unable and record.kind == Kind.ABSENT:

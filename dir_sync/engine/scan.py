@@ -18,6 +18,7 @@ from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BLIND, TROUBLE_RETRY_MS
+from dir_sync.engine.ignoring import Ignoring
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.local_renames import LocalRenames
@@ -44,6 +45,7 @@ class Scan:
         board: Board,
         work: WorkTable,
         scope: Scope,
+        ignoring: Ignoring,
         brakes: Brakes,
         own_losses: OwnLosses,
         transfers: TransferTable,
@@ -60,6 +62,7 @@ class Scan:
         self._board = board
         self._work = work
         self._scope = scope
+        self._ignoring = ignoring
         self._brakes = brakes
         self._own_losses = own_losses
         self._transfers = transfers
@@ -114,6 +117,10 @@ class Scan:
                 self._board.add_scanned(folder).listing = True  # if the folder exists again, its content is unknown
             return
         self._board.listings.listed(folder)
+        is_other = listing.rules is not None and self._ignoring.learn(folder, listing.rules)
+        if is_other or listing.generation != self._scope.generation:
+            self._board.listings.add(folder)  # what is in it is judged by the new rules
+            return
         if folder in self._board.listings.put_in:
             # A file that was created and deleted before the folder was watched caused no event.
             self._board.listings.add_when_calm(folder)
@@ -149,7 +156,7 @@ class Scan:
             if (left_over or is_awaited) and not self._work.jobs.is_at(folder):
                 self._work.attempts.end_listing_wait(folder)
                 self._work.obstacles.remove(folder)
-                self._left_over(folder, listing.entries)
+                self._left_over(folder, listing.entries, listing.ignored)
 
     def _entered(
         self, folder: bytes, prefix: bytes, entries: list[tuple[bytes, Stat]], folder_mtime: int | None
@@ -174,6 +181,8 @@ class Scan:
             if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
                 self._scope.skip(path, "not a file, a folder or a link")
                 continue
+            if row is None:
+                self._scope.found_new(path, stat.kind == Kind.DIRECTORY)
             if path in self._board.looking:  # that look is newer than this listing, or another one follows
                 looked_at = self._board.looking[path]
                 looked_at.listing |= stat.kind == Kind.DIRECTORY
@@ -257,8 +266,12 @@ class Scan:
             or self._work.obstacles.is_at(path)
             or (row is not None and row.record.kind == Kind.ABSENT)
         ):
-            return Folder(path, {})  # every entry is reported
-        return Folder(path, self._board.index.known_in(path))
+            known = {}  # every entry is reported
+        else:
+            known = self._board.index.known_in(path)
+        return Folder(
+            path, known, self._scope.rules.of_folder(path), self._scope.generation, self._ignoring.reads(path)
+        )
 
     def _list_later(self, folder: bytes, problem: str) -> None:
         """The content of a folder is unknown: list it again later."""
@@ -267,7 +280,9 @@ class Scan:
             self._board.tell(notes.Unreadable(folder, problem))
         self._board.listings.list_later(folder, self._board.now.mono_ms, first, most)
 
-    def _left_over(self, folder: bytes, entries: list[tuple[bytes, Stat]]) -> None:
+    def _left_over(
+        self, folder: bytes, entries: list[tuple[bytes, Stat]], ignored: tuple[tuple[bytes, Stat], ...]
+    ) -> None:
         """A folder was listed that peers deleted. If it contains only unsynchronized entries, it stays here and counts
         as deleted; if it is empty, it is removed."""
         row = self._board.index.get(folder)
@@ -279,9 +294,9 @@ class Scan:
             return  # a look has found it meanwhile; it keeps its folder
         decision = decide(row.record, self._board.index.offers(folder), (), self._board.mode_at(folder))
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
-        if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries:
+        if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries and not ignored:
             self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)
-        elif not entries or wanted == Kind.DIRECTORY or self._board.index.has_live_child(folder):
+        elif not (entries or ignored) or wanted == Kind.DIRECTORY or self._board.index.has_live_child(folder):
             return
         elif wanted != Kind.ABSENT:
             self._work.obstruct(folder, Kind.DIRECTORY)

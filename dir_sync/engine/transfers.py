@@ -4,7 +4,7 @@ In:   transfers that begin, receive bytes, fail, end, or are no longer wanted.
 Out:  pulls, jobs that write into the staging folder, and staging files to remove.
 Rule: a staging file is never removed while a job writes it.
 Used by: rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report,
-      local_changes, scan, idle.
+      local_changes, ignoring, scan, idle.
 """
 
 from __future__ import annotations

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
+from dir_sync.core.ignore import NAME as RULES_NAME
+from dir_sync.core.ignore import FolderRules
 from dir_sync.core.jobs import Listed, ListJob, Looked
-from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, LookItem, LookOutcome, Seen
+from dir_sync.core.looks import MOUNTED, Folder, Grown, Listing, LookItem, LookOutcome, RuleTexts, Seen
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.names import LOCAL_RULES
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.files import fingerprints
 from dir_sync.files.growth import GrowingFiles
@@ -60,6 +63,10 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
     if not found and not disk.is_root_here():
         return Listing(folder.path, None, _ROOT_GONE)
     known = dict(folder.known)
+    texts = _rule_texts(disk, folder, found)
+    ignored: list[tuple[bytes, Stat]] = []
+    if folder.rules is not None:
+        found, ignored = _shared(folder.rules, found)
     entries: list[tuple[bytes, Stat]] = []
     folders: list[bytes] = []
     new: list[tuple[bytes, Stat]] = []
@@ -97,7 +104,46 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
     mtime = _mtime_of(disk, folder.path) if want_bytes else None
     others = [entry for entry in entries if entry[1].kind is Kind.OTHER and entry[0] != _OURS]
     mounts = tuple(name for name, stat in others if _is_mount(disk, stat))
-    return Listing(folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime, mounts)
+    return Listing(
+        folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime, mounts, tuple(ignored),
+        folder.generation, texts,
+    )  # fmt: skip
+
+
+def _shared(
+    rules: FolderRules, found: list[tuple[bytes, Stat]]
+) -> tuple[list[tuple[bytes, Stat]], list[tuple[bytes, Stat]]]:
+    """Entries that are shared, and those that are not."""
+    rule_for = rules.rule_for
+    shared: list[tuple[bytes, Stat]] = []
+    ignored: list[tuple[bytes, Stat]] = []
+    for entry in found:
+        name, stat = entry
+        is_ignored = name != _OURS and rule_for(name, stat.kind is Kind.DIRECTORY) is not None
+        (ignored if is_ignored else shared).append(entry)
+    return shared, ignored
+
+
+def _rule_texts(disk: Disk, folder: Folder, found: list[tuple[bytes, Stat]]) -> RuleTexts | None:
+    """The texts of the files with rules in a folder; None: they cannot be read, so the rules stay as they were."""
+    own: bytes | None = None
+    local = b""
+    try:
+        if any(name == RULES_NAME and stat.kind is Kind.FILE for name, stat in found):
+            own = _text(disk, folder.path + b"/" + RULES_NAME if folder.path else RULES_NAME)
+            if own is None:
+                return None
+        if folder.has_local and disk.stat(LOCAL_RULES) is not None:
+            local = _text(disk, LOCAL_RULES) or b""
+    except DiskError:
+        return None
+    return RuleTexts(own, local)
+
+
+def _text(disk: Disk, path: bytes) -> bytes | None:
+    """The content of a small file; None: it is none, or larger."""
+    read = disk.read_small(path, limits.RULES_BYTES_MAX)
+    return None if read is None else read[1]
 
 
 def _is_mount(disk: Disk, stat: Stat) -> bool:

@@ -155,6 +155,9 @@ class Index:
     def forget(self, path: bytes) -> None:
         self._rows.forget(path)
 
+    def forget_all(self, paths: Sequence[bytes]) -> None:
+        self._rows.forget_all(paths)
+
     def by_content(self, digest: bytes) -> list[Row]:
         return self._rows.by_content(digest)
 

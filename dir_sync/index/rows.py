@@ -125,10 +125,17 @@ class Rows:
 
     def forget(self, path: bytes) -> None:
         """Remove a row as if nothing had ever been at its path."""
+        self.forget_all([path])
+
+    def forget_all(self, paths: Sequence[bytes]) -> None:
+        """`forget` for many paths."""
+        if not paths:
+            return
         self.flush()
-        parent, _, name = path.rpartition(b"/")
-        self._database.execute("DELETE FROM row WHERE parent=? AND name=?", (parent, name))
-        self._decoded.pop(path, None)
+        keys = [path.rpartition(b"/")[::2] for path in paths]
+        self._database.executemany("DELETE FROM row WHERE parent=? AND name=?", keys)
+        for path in paths:
+            self._decoded.pop(path, None)
         self._summary = self._live = None
         self._note_live()
 

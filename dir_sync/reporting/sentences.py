@@ -106,8 +106,8 @@ class Sentences:
                 self._log.warning("not synchronized: %s (%s)", path, note.reason)
             case notes.Blocked():
                 self._log.warning(
-                    "%s %s not changed here: something in it or in its place is not synchronized (a pipe, a socket, a"
-                    " mount)", path, "were" if others else "was",
+                    "%s %s not changed here: something in it or in its place is not synchronized (ignored, a pipe,"
+                    " a socket, a mount)", path, "were" if others else "was",
                 )  # fmt: skip
             case notes.Unreadable():
                 self._log.warning(
@@ -211,6 +211,12 @@ class Sentences:
                 self._log.warning("cannot restore %s: no old version is available on any connected machine", show(path))
             case notes.NothingHeld():
                 self._log.warning("nothing is held any more")
+            case notes.RulesChanged(ignored, shared):
+                self._log.info(
+                    "rules to ignore: %s newly ignored, %s newly shared", how_many(ignored, "path"), f"{shared:,}"
+                )
+            case notes.BadRule(problem):
+                self._log.warning("a rule to ignore cannot be used: %s", show_text(problem))
             case notes.Adopted(paths):
                 self._log.warning(
                     "%s that stayed on this machine until now will be announced: the mode is another one",

@@ -37,6 +37,7 @@ def config(**more: Any) -> Config:
         "broadcast_port": 5000,
         "peers": (),
         "mode": Mode.TWO_WAY,
+        "default_rules": True,
     }
     return cast(Config, SimpleNamespace(**given | more))
 
@@ -155,6 +156,9 @@ class Folder:
         self.workers = Workers()
         self.watcher = SimpleNamespace(unwatched=dict[bytes, str]())
         self.is_there = True
+
+    def are_rules_changed(self) -> bool:
+        return False
 
     def check(self, warn_once: object) -> bool:
         return self.is_there

@@ -53,7 +53,14 @@ T = TypeVar("T")
 Call = tuple[Any, ...]
 """The name of a machine and its method, and the arguments as they were passed."""
 
-_SETTINGS: dict[str, Any] = {"deltas": True, "brake": None, "retention": None, "ahead_ns": 86_400 * 10**9}
+_SETTINGS: dict[str, Any] = {
+    "deltas": True,
+    "brake": None,
+    "retention": None,
+    "default_rules": False,
+    "local_rules": True,
+    "ahead_ns": 86_400 * 10**9,
+}
 _EMPTY: dict[Any, Callable[[], Any]] = {
     **{kind: kind for kind in (bool, int, str, bytes, list, dict, set, frozenset, tuple)},
     type(None): lambda: None,

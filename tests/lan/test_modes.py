@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -58,9 +59,12 @@ def four(new_lan: Callable[..., Lan]) -> Lan:
     for node in lan:
         for number in range(3):
             write(node.dir / "d" / f"{number}", b"content %d" % number)
+            os.utime(node.dir / "d" / f"{number}", (1_700_000_000, 1_700_000_000))
     for node, mode in zip(lan, MODES, strict=True):
         node.start("--mode", mode)
-    lan.meet("start")
+    for node in lan:
+        wait_for(lambda node=node: node.log().count(" found ") == 3, SOON_S, f"{node} knows all others")
+        wait_for(lambda node=node: "everything is in sync" in node.log(), SOON_S, f"{node} is in sync")
     return lan
 
 

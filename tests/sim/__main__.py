@@ -1,4 +1,4 @@
-"""python -m tests.sim --seeds N [--from K] [--jobs J] [--sealed | --modes] [--hashes] | --seed N [--trace]: try worlds."""
+"""python -m tests.sim --seeds N [--from K] [--jobs J] [--sealed|--modes|--rules] [--hashes] | --seed N [--trace]: try worlds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
+from tests.sim.ignoring import rules_of
 from tests.sim.modes import modes_of
 from tests.sim.world import Broken, run
 
@@ -24,7 +25,9 @@ class Attempt(NamedTuple):
 
 def changes_of(seed: int, kind: str) -> dict[str, Any]:
     """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
-    modes."""
+    modes; "rules": people write rules for paths that are not shared."""
+    if kind == "rules":
+        return rules_of(seed)
     return modes_of(seed) if kind == "modes" else {"sealed": True} if kind == "sealed" else {}
 
 
@@ -58,6 +61,7 @@ def main() -> int:
         "--sealed", dest="kind", action="store_const", const="sealed", help="all links are those of a closed mesh"
     )
     kinds.add_argument("--modes", dest="kind", action="store_const", const="modes", help="the nodes have modes")
+    kinds.add_argument("--rules", dest="kind", action="store_const", const="rules", help="people write rules to ignore")
     parser.add_argument(
         "--hashes",
         action="store_true",

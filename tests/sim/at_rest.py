@@ -95,7 +95,7 @@ class AtRest:
             if displaced and not self.world.options.trouble and not self.world.options.unreadable:
                 raise Broken(f"{when}: {node.name} has not filed away {displaced[0]!r}")
             for path, kind in node.engine.work.obstacles.all():
-                if not is_in_the_way(node.disk.tree(), path, kind):
+                if not is_in_the_way(node.disk.tree(), path, kind) and path not in self.world.ignoring.near():
                     raise Broken(f"{when}: {node.name} leaves out {path!r}, and nothing is in the way")
             if node.unsaid:
                 raise Broken(f"{when}: no line of {node.name} tells of the change of {min(node.unsaid)!r}")
@@ -143,6 +143,7 @@ class AtRest:
         found = [
             path for node in self.world.nodes for path, entry in node.disk.tree().items() if entry[0] == Kind.OTHER
         ]
+        found += self.world.ignoring.hidden()
         return found + [path for node in self.world.nodes if node.alive for path, _ in node.engine.work.obstacles.all()]
 
     def check_history(self) -> None:
@@ -166,6 +167,7 @@ class AtRest:
         options = self.world.options
         if (
             options.retention is not None
+            or options.rules
             or options.unreadable
             or any(node.forgot or node.linked for node in self.world.nodes)
         ):
@@ -240,6 +242,8 @@ class AtRest:
             newest = max(edits, key=lambda record: record.stamp, default=None)
             survives = newest in [local.record for local in last if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
             is_to_be_had = newest is not None and self.world.written.get(newest.content, kept) <= kept
+            if self.world.ignoring.was_hidden(path):
+                continue  # what users did to it meanwhile is known to nobody
             if survives and is_to_be_had and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for

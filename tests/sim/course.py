@@ -63,6 +63,9 @@ class Course:
         if options.modes:
             self._with_modes()
             return
+        if options.rules:
+            self._with_rules()
+            return
         self.world.at_rest.check("after the last fault")
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
@@ -82,6 +85,13 @@ class Course:
         self.world.modes.end_differences()
         self.world.at_rest.check("after override and revert")
         self.world.at_rest.check_kept()
+
+    def _with_rules(self) -> None:
+        """The rest of a world with rules: what no rule is about is the same everywhere."""
+        self.world.at_rest.check("after the last fault")
+        self.world.at_rest.check_history()
+        self.world.at_rest.check_versions()
+        self.world.at_rest.check_quiet()
 
     def _something_happens(self) -> None:
         options, rng = self.world.options, self.world.rng
@@ -118,6 +128,8 @@ class Course:
             self.world.note(f"{node.name} has its clock set to {node.skew_ns}")
         elif self.world.chance(options.rescan) and node.alive:
             self.world.loop.post(node, node.epoch, Blind(b"", "events were lost"))
+        elif options.rules and self.world.ignoring.rng.random() < options.rules:
+            self.world.ignoring.write_rules(node)
         elif self.world.chance(options.logs):
             node.user.log()
         else:

@@ -30,6 +30,7 @@ class Hazards:
         if not node.disk.program:
             return
         self.world.modes.at_verb(node, verb, path)
+        self.world.ignoring.at_verb(node, verb, path)
         if self.world.chance(self.world.options.crash_in_job):
             raise PowerCut
         if node.disk.locked is not None:

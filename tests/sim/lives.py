@@ -52,7 +52,16 @@ class Lives:
         tag = f"{node.instance:x}"
         brake = BRAKE if self.world.options.brake else None
         retention = None if self.world.options.retention is None else Retention(*self.world.options.retention)
-        node.engine = SimEngine(node.index, FOLDER, tag, self.world.options.deltas, brake, retention, mode=node.mode)
+        node.engine = SimEngine(
+            node.index,
+            FOLDER,
+            tag,
+            self.world.options.deltas,
+            brake,
+            retention,
+            mode=node.mode,
+            local_rules=self.world.options.rules > 0,
+        )
         node.engine.board.is_shared = node.instance % 3 == 0  # some do all in small pieces, and tell it together
         node.engine.on_decided = lambda approve: self.world.decided(node, approve)
         node.engine.on_rejected = self._rejected

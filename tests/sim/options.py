@@ -74,6 +74,7 @@ class Options:
     logs: float  # chance in a step: a program begins to append to a file, again and again
     blind: bool  # the disk of the last node takes names for others: no case, no Unicode forms
     sealed: bool  # the links are those of a closed mesh
+    rules: float  # chance in a step: a user writes rules for paths that are not shared
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
@@ -152,6 +153,7 @@ def draw(seed: int) -> Options:
         logs=rng.choice([0.0, 0.0, 0.0, 0.1, 0.4]),  # drawn last: the other worlds are what they were
         blind=rng.random() < 0.15,
         sealed=seed % 12 == 6,  # not drawn, so the other worlds are what they were; with --sealed all of them are
+        rules=0.0,  # with --rules there are some
         modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
     )

@@ -66,7 +66,7 @@ class Promises:
                             self._cross(link, change.record.content, len(change.content))
             case StateRequest(_, replica, after):
                 known = node.heard_of.get(replica, 0)
-                may_ask_anew = node.rejected or node.forgot or node.lost_power
+                may_ask_anew = node.rejected or node.forgot or node.lost_power or self.world.options.rules > 0
                 if after < known and not (may_ask_anew and not after):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
             case Pull(_, pulls):
@@ -109,6 +109,8 @@ class Promises:
         if sequence > before:
             for row in node.index.rows_after(before, 1_000):
                 is_told = said.get(row.record.path) == row.record.stamp
+                if self.world.ignoring.is_hidden_record(row.record, node, link.other(node)):
+                    continue
                 if is_own(row.record) or not link.other(node).mode.announces:
                     continue  # (the other may have changed what it had, and tells nobody)
                 if row.seq <= sequence and not is_told and not holds(link.other(node), row.record):
@@ -278,6 +280,7 @@ class Promises:
                 path not in node.touched
                 and not any(other in node.touched for other in node.other_names(path))
                 and not (node.forgot or node.linked)
+                and not (self.world.options.rules and path in node.moves)  # the rules came while it moved
                 and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
@@ -310,6 +313,13 @@ class Promises:
             lacking = [(other, row.record) for row in ours if not holds(other, row.record)]
             lacking += [(node, row.record) for row in theirs if row.seq <= heard and not holds(node, row.record)]
             for who, record in lacking:
+                if self.world.ignoring.is_hidden_record(record, node, other) or node.engine.ignoring.is_changing:
+                    continue
+                contact = other.engine.board.peers.get(node.index.replica)
+                if self.world.options.rules and (
+                    other.engine.ignoring.is_changing or contact is None or not contact.synced
+                ):
+                    continue  # it asks anew for what it had passed over
                 raise Broken(
                     f"{node.name} says that it is in sync with {other.name}; {who.name} lacks {describe_record(record)}"
                 )

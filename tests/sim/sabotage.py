@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -28,6 +28,7 @@ from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.expected import Copies
+from dir_sync.engine.ignoring import Ignoring
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
@@ -37,6 +38,7 @@ from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.retries import Retries
 from dir_sync.engine.scan import Scan
+from dir_sync.engine.scope import Scope
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
@@ -415,7 +417,52 @@ def _nothing_is_reverted() -> AbstractContextManager[object]:
     return patch.object(Board, "revert", lambda self, path: None)
 
 
+def _ignored_is_taken() -> AbstractContextManager[object]:
+    return patch.object(Scope, "ignores_record", lambda self, record: False)
+
+
+def _ignored_is_deleted() -> AbstractContextManager[object]:
+    """What is ignored from now on is announced as deleted."""
+
+    def forget(self: Any, paths: list[bytes]) -> None:
+        for path in paths:
+            row = self._board.index.get(path)
+            if row is not None and row.record.kind != Kind.ABSENT:
+                self._board.add_scanned(path).removal_confirmed = True
+
+    def looked(self: Any, seen: Seen, *rest: Any) -> None:
+        is_ignored = self._scope.ignores(seen.path, seen.kind is Kind.DIRECTORY)
+        original(self, Seen(seen.path, LookOutcome.ABSENT) if is_ignored else seen, *rest)
+
+    original = LocalChanges.on_looked
+    stack = ExitStack()
+    stack.enter_context(patch.object(Ignoring, "_forget", forget))
+    stack.enter_context(patch.object(LocalChanges, "on_looked", looked))
+    return stack
+
+
+def _nobody_is_asked_again() -> AbstractContextManager[object]:
+    run_timers = Ignoring.run_timers
+
+    def run(self: Any) -> None:
+        with (
+            patch.object(Intake, "ask_again", lambda *arguments: None),
+            patch.object(Index, "ask_anew", lambda *arguments: None),
+        ):
+            run_timers(self)
+
+    return patch.object(Ignoring, "run_timers", run)
+
+
+def _shared_again_is_an_edit() -> AbstractContextManager[object]:
+    return patch.object(Scope, "is_shared_again", lambda self, path: False)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
+    "what is ignored is taken from peers": (_ignored_is_taken, 40),
+    "what is ignored from now on is deleted": (_ignored_is_deleted, 40),
+    "what is shared again is an edit": (_shared_again_is_an_edit, 60),
+    "peers are not asked again when rules change": (_nobody_is_asked_again, 60),
     "a send-only node takes what others change": (_send_only_takes, 40),
     "a receive-only node announces its changes": (_own_changes_are_announced, 40),
     "a mirror undoes nothing": (_mirror_keeps, 40),
@@ -486,6 +533,10 @@ NEEDS = {
 _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 
 KINDS = {
+    "what is ignored is taken from peers": "rules",
+    "what is ignored from now on is deleted": "rules",
+    "what is shared again is an edit": "rules",
+    "peers are not asked again when rules change": "rules",
     "a send-only node takes what others change": "modes",
     "a receive-only node announces its changes": "modes",
     "a mirror undoes nothing": "modes",
@@ -517,6 +568,10 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "what is ignored is taken from peers": 8,
+    "what is ignored from now on is deleted": 7,
+    "what is shared again is an edit": 7,
+    "peers are not asked again when rules change": 14,
     "a send-only node takes what others change": 7,
     "a receive-only node announces its changes": 0,
     "a mirror undoes nothing": 1,

@@ -46,6 +46,10 @@ class User:
             what = "write"
         self._try(what, getattr(self, "_" + what.replace(" ", "_")))
 
+    def do(self, what: str, act: Callable[[], None]) -> None:
+        """Something that only some worlds have."""
+        self._try(what, act)
+
     def meddle(self, path: bytes) -> None:
         """Between two verbs of a job: something happens, most likely to the very file."""
         rng = self._world.rng

@@ -29,6 +29,7 @@ from tests.sim.broken import Broken
 from tests.sim.conflicts import Conflicts
 from tests.sim.course import Course
 from tests.sim.hazards import Hazards
+from tests.sim.ignoring import Ignoring
 from tests.sim.lives import Lives
 from tests.sim.loop import Loop
 from tests.sim.modes import Modes
@@ -77,6 +78,7 @@ class World:
         self.network = Network(self)
         self.promises = Promises(self)
         self.modes = Modes(self)
+        self.ignoring = Ignoring(self)
         self.at_rest = AtRest(self)
         self.course = Course(self)
         self.nodes = [
