@@ -67,7 +67,7 @@ class Promises:
             case StateRequest(_, replica, after):
                 known = node.heard_of.get(replica, 0)
                 may_ask_anew = node.rejected or node.forgot or node.lost_power or self.world.options.rules > 0
-                if after < known and not (may_ask_anew and not after):
+                if after < known and not (may_ask_anew and (not after or self.world.options.rules)):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
             case Pull(_, pulls):
                 for pull in pulls:
