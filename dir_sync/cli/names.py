@@ -54,7 +54,35 @@ def together(configs: Sequence[Config]) -> tuple[Config, ...]:
         for outer in paths:
             if inner != outer and inner.startswith(outer.rstrip("/") + "/"):
                 raise ConfigError(f"{_shown(inner)} is inside {_shown(outer)}: share only one of them", config.USAGE)
+    if len(configs) > 1 and not _fit(configs):
+        raise ConfigError(
+            f"the names of these {len(configs)} folders are too long to be told together: give them shorter names, or share"
+            " fewer of them",
+            config.USAGE,
+        )
     return tuple(configs)
+
+
+def _fit(configs: Sequence[Config]) -> bool:
+    """True if the first message of a connection, which names all folders, is not too long. Ids and sequences are those that need
+    most room."""
+    from dir_sync.core.messages import (
+        PROTOCOL,
+        FolderIndex,
+        Hello,
+        LocalError,
+    )  # imported late: other commands need none
+
+    id_ = os.urandom(8 * (len(configs) + 2)).hex()
+    folders = tuple(
+        FolderIndex(one.folder_name, id_[16 * at : 16 * at + 16], limits.SEQUENCE_MAX)
+        for at, one in enumerate(configs, 2)
+    )
+    try:
+        Hello(PROTOCOL, id_[:16], configs[0].name, id_[16:32], 65535, folders).encode()
+    except LocalError:
+        return False
+    return True
 
 
 def _checked(name: str, advice: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -78,6 +79,20 @@ def test_each_folder_has_the_options_of_the_command_line(here: Path) -> None:
 )
 def test_what_does_not_go_together_is_one_line(here: Path, words: list[str], says: str) -> None:
     assert says in refused(*words)
+
+
+def test_names_that_do_not_fit_into_a_greeting_are_refused(here: Path) -> None:
+    """As many folders as there may be, with names that cannot be told in fewer bytes; short names fit."""
+    rng = Random(1)
+    folders = [f"f{number}" for number in range(64)]
+    for name in folders:
+        Path(name).mkdir()
+    letters = "".join(map(chr, range(0x4E00, 0x9000)))
+    long = ["".join(rng.choices(letters, k=60)) for _ in folders]
+    assert len(names(*folders)) == 64
+    assert "too long to be told together" in refused(
+        *(f"{name}={folder}" for name, folder in zip(long, folders, strict=True))
+    )
 
 
 def test_a_node_that_could_never_meet_another_is_refused(here: Path) -> None:
