@@ -125,4 +125,4 @@ class Listing(NamedTuple):
     mounts: tuple[bytes, ...] = ()  # names among the entries where another file system begins
     ignored: tuple[tuple[bytes, Stat], ...] = ()  # entries that are not shared, by the rules of this generation
     generation: int = 0
-    rules: RuleTexts | None = None  # None: they could not be read
+    rules: RuleTexts | None = RuleTexts(None)  # None: they could not be read

@@ -131,6 +131,8 @@ class Applier:
             self._board.plan_queue.add(path)
             if result.result == Result.DONE:
                 self._board.index.set_fp(path, result.fp)
+                if result.version is not None:
+                    self._versions.rescued((result.version,))
                 if item.act is TreeOp.REMOVE:
                     self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.maker)))
                     self.let_folder_go(path)

@@ -239,7 +239,7 @@ class Engine(Machines):
             due.append(max(self.board.moved_ms, self.board.now.mono_ms) + CALM_MS)
         if self.uploader.has_parked:
             due.append(self.board.now.mono_ms + 20)
-        if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements():
+        if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements() or self.ignoring.is_changing:
             due.append(self.board.now.mono_ms + RETRY_MS)
         return min(due, default=None)
 

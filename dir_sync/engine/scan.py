@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Cause, ListJob, TreeOp
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of, unstamped
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
@@ -75,6 +75,9 @@ class Scan:
         self._intake = intake
         self._recorder = recorder
         self._local_changes = local_changes
+        self._going: dict[
+            bytes, bytes
+        ] = {}  # ignored folders that go with the one that they are in: their fingerprints
 
     def send_listings(self) -> None:
         self._board.listings.add_due(self._board.now.mono_ms)
@@ -117,8 +120,10 @@ class Scan:
                 self._board.add_scanned(folder).listing = True  # if the folder exists again, its content is unknown
             return
         self._board.listings.listed(folder)
-        is_other = listing.rules is not None and self._ignoring.learn(folder, listing.rules)
-        if is_other or listing.generation != self._scope.generation:
+        if listing.rules is None:
+            self._list_later(folder, "the rules in it cannot be read")
+            return
+        if self._ignoring.learn(folder, listing.rules) or listing.generation != self._scope.generation:
             self._board.listings.add(folder)  # what is in it is judged by the new rules
             return
         if folder in self._board.listings.put_in:
@@ -149,7 +154,9 @@ class Scan:
         for path in self._work.unable.in_folder(folder) if self._work.unable else ():
             # the index may not know that the entry which kept them away vanished
             self._board.pending_looks.add(path, now, now)
-        if folder:
+        if folder in self._going:
+            self._let_go(folder, listing.entries, listing.ignored)
+        elif folder:
             here = self._board.index.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
             is_awaited = self._work.attempts.awaits_listing(folder) or self._work.obstacles.is_at(folder)
@@ -296,6 +303,8 @@ class Scan:
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
         if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries and not ignored:
             self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)
+        elif wanted == Kind.ABSENT and not entries and ignored and self._scope.are_disposable(folder, ignored):
+            self._let_go(folder, entries, ignored)
         elif not (entries or ignored) or wanted == Kind.DIRECTORY or self._board.index.has_live_child(folder):
             return
         elif wanted != Kind.ABSENT:
@@ -303,6 +312,31 @@ class Scan:
         elif isinstance(decision, Take):
             self._rows.accept(decision.record, row.fp)
             self._planner.block(folder)
+
+    def _let_go(
+        self, folder: bytes, entries: list[tuple[bytes, Stat]], ignored: tuple[tuple[bytes, Stat], ...]
+    ) -> None:
+        """What is ignored in a folder may go with it: into the history. Folders in it go when they are empty."""
+        fp = self._going.pop(folder, b"")
+        prefix = folder + b"/"
+        for name, stat in ignored:
+            path = prefix + name
+            if self._work.is_at_work(path):
+                continue
+            if stat.kind is Kind.DIRECTORY:
+                self._going[path] = fingerprint(stat)
+                self._board.listings.add(path)
+            elif stat.kind is not Kind.OTHER:
+                self._remove(path, fingerprint(stat))
+        if fp and not entries and not ignored and not self._work.is_at_work(folder):
+            self._remove(folder, fp)
+        elif fp and not entries:
+            self._going[folder] = fp
+            self._board.listings.add_when_calm(folder)  # when what is in it has gone
+
+    def _remove(self, path: bytes, fp: bytes) -> None:
+        gone = unstamped(path, Kind.ABSENT, 0, b"", 0, 0)
+        self._applier.order_change(ApplyItem(path, TreeOp.REMOVE, gone, fp, Cause.RECOVERED), None)
 
     def _keeps_folder(self, path: bytes, stat: Stat) -> bool:
         """True if the listed entry is synchronized. A folder that itself only stayed behind is not."""

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dir_sync.core import limits, notes
 from dir_sync.core.ignore import Rules
 from dir_sync.core.looks import MOUNTED
-from dir_sync.core.model import Kind, PathError, Record, check_path, parent_of
+from dir_sync.core.model import Kind, PathError, Record, Stat, check_path, parent_of
 from dir_sync.engine.board import Board
 
 __all__ = ["Scope"]
@@ -59,6 +59,12 @@ class Scope:
         if row is not None and row.record.kind != Kind.ABSENT:
             return self.rules.ignores(record.path, row.record.kind is Kind.DIRECTORY)
         return self.rules.ignores(record.path, None)
+
+    def are_disposable(self, folder: bytes, entries: Collection[tuple[bytes, Stat]]) -> bool:
+        """True if everything of this that is ignored in a folder may go with it."""
+        rules = self.rules.of_folder(folder)
+        found = [rules.rule_for(name, stat.kind is Kind.DIRECTORY) for name, stat in entries]
+        return all(rule is not None and rule.is_disposable for rule in found)
 
     def set_rules(self, rules: Rules) -> None:
         """Other rules hold from now on."""

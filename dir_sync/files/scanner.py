@@ -125,14 +125,14 @@ def _shared(
 
 
 def _rule_texts(disk: Disk, folder: Folder, found: list[tuple[bytes, Stat]]) -> RuleTexts | None:
-    """The texts of the files with rules in a folder; None: they cannot be read, so the rules stay as they were."""
+    """The texts of the files with rules in a folder; None: they cannot be read just now."""
     own: bytes | None = None
     local = b""
     try:
         if any(name == RULES_NAME and stat.kind is Kind.FILE for name, stat in found):
             own = _text(disk, folder.path + b"/" + RULES_NAME if folder.path else RULES_NAME)
-            if own is None:
-                return None
+            if own is None:  # too large: it says so where it is read
+                own = b"#" * (limits.RULES_BYTES_MAX + 1)
         if folder.has_local and disk.stat(LOCAL_RULES) is not None:
             local = _text(disk, LOCAL_RULES) or b""
     except DiskError:

@@ -140,3 +140,17 @@ def test_the_defaults_can_be_switched_off_and_are_listed(new_lan: Callable[..., 
     ended = a.run_to_end("ignore", a.dir, "x.part")
     assert ended.code == 0
     assert "ignored by built in" in ended.out
+
+
+def test_what_is_disposable_goes_with_its_folder(pair: Lan) -> None:
+    a, b = pair
+    write(a.dir / ".syncignore", b"(?d)*.o\n(?d)cache/\n")
+    has(b, ".syncignore", b"(?d)*.o\n(?d)cache/\n")
+    write(b.dir / "logs" / "x.o", b"built at b")
+    write(b.dir / "logs" / "cache" / "deep" / "y", b"kept for a while")
+    for path in (a.dir / "logs").iterdir():
+        path.unlink()
+    (a.dir / "logs").rmdir()
+    wait_for(lambda: not (b.dir / "logs").exists(), SOON_S, "the folder goes with what is in it")
+    assert b.keeps(b"built at b")
+    assert b.keeps(b"kept for a while")

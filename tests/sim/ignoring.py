@@ -24,7 +24,7 @@ __all__ = ["Ignoring", "rules_of"]
 
 _PATTERNS = (
     b"a", b"b", b"/a", b"d/", b"d/a", b"e/", b"*.old", b"*~", b"x", b"\xffx", b"k", b"/f/g", b"d/*", b"**/b", b"!a", b"!b",
-    b"!d/", b"[a-c]", b"in/", b"!/f/", b"l", b"*.tmp", b"(?d)h",
+    b"!d/", b"(?d)x", b"(?d)in/", b"[a-c]", b"in/", b"!/f/", b"l", b"*.tmp", b"(?d)h",
 )  # fmt: skip
 _PLACES = (b".syncignore", b".syncignore", b".syncignore", b"d/.syncignore", b"f/.syncignore", LOCAL_RULES)
 _CHANGING = (
@@ -112,6 +112,9 @@ class Ignoring:
         if not self.world.options.rules or not node.disk.program or verb not in _CHANGING:
             return
         if not path or path.startswith(b".dir_sync") or path in node.engine.ignoring.leaving:
+            return
+        rule = node.engine.scope.rules.rule_for(path, False)
+        if rule is not None and rule.is_disposable and verb in ("rename", "remove_file", "remove_directory"):
             return
         if node.engine.scope.rules.ignores(path, None):
             raise Broken(f"{node.name} ignores {path!r}, and changes it ({verb})")
