@@ -568,10 +568,10 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
-    "what is ignored is taken from peers": 8,
+    "what is ignored is taken from peers": 0,
     "what is ignored from now on is deleted": 7,
-    "what is shared again is an edit": 7,
-    "peers are not asked again when rules change": 14,
+    "what is shared again is an edit": 14,
+    "peers are not asked again when rules change": 16,
     "a send-only node takes what others change": 7,
     "a receive-only node announces its changes": 0,
     "a mirror undoes nothing": 1,
