@@ -14,6 +14,7 @@ from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
 from dir_sync.core.mode import CHOICES, Mode
 from dir_sync.core.model import show, show_text
+from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.reporting.output import meant
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "checked_mode",
     "checked_name",
     "checked_port",
+    "checked_rate",
     "checked_size",
     "existing",
     "host_name",
@@ -72,6 +74,7 @@ TIMEOUT = 3  # under way, but not finished in time
 UNFINISHED = 4  # something is held, in conflict, or not in sync
 
 PORT_MAX = 65535
+RATE_MIN = 10_000  # bytes a second: a chunk takes some seconds then
 
 
 class ConfigError(Exception):
@@ -112,6 +115,7 @@ class Config:
     default_rules: bool = True  # litter of editors and file managers is not shared
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
+    speed: SpeedLimits = SpeedLimits()  # bytes per second
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes
     history_days: int = HISTORY_DAYS  # versions are kept so many days ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
@@ -134,6 +138,19 @@ def checked_size(text: str) -> int:
     if factor is None or not digits.isascii() or not digits.isdigit() or len(number) > 15:
         raise ConfigError(f"'{_shown(text)}' is not a size: 500M, 10G", USAGE)
     return int(float(number) * factor)
+
+
+def checked_rate(text: str) -> int:
+    """Bytes a second: 500k, 1.5M, 1G, with or without /s; 0: no limit."""
+    try:
+        rate = checked_size(text.removesuffix("/s"))
+    except ConfigError:
+        raise ConfigError(f"'{_shown(text)}' is not a number of bytes a second: 500k, 1.5M", USAGE) from None
+    if 0 < rate < RATE_MIN:
+        raise ConfigError(
+            f"{_shown(text)} is too slow to be useful: at least {RATE_MIN // 1000}k, or 0 for no limit", USAGE
+        )
+    return rate
 
 
 def checked_mode(text: str) -> Mode:

@@ -34,6 +34,7 @@ from dir_sync.network import tcp
 from dir_sync.network.backpressure import Backpressure
 from dir_sync.network.channel import Channel, PlainChannel
 from dir_sync.network.outbox import Outbound, Outbox
+from dir_sync.network.pacing import LinkPace
 
 if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
     from dir_sync.core.link_handshake import Member
@@ -89,9 +90,10 @@ class Node:
         listener: Listener,
         channel: Channel | None = None,
         member: Member | None = None,
+        pace: LinkPace | None = None,
     ) -> None:
         """`channel`: carries the bytes, if the socket itself does not. `member`: the proven identity at the other end,
-        in a closed mesh."""
+        in a closed mesh. `pace`: the limit of bytes per second for what is sent."""
         self.link = link
         self.address = address
         self.dialled = dialled
@@ -104,7 +106,8 @@ class Node:
         self._session = Session()
         self._began = time.monotonic()
         # --- any thread ---
-        self._outbox = Outbox()
+        self._pace = pace
+        self._outbox = Outbox(pace)
         self._reason = ""
         self._text = ""
         self._said_close = 0.0
@@ -120,6 +123,11 @@ class Node:
     def is_mute(self) -> bool:
         """True if the peer has not sent HELLO."""
         return self._session.hello is None
+
+    @property
+    def sends_per_s(self) -> int:
+        """The limit of bytes per second for what is sent; 0: none."""
+        return 0 if self._pace is None else self._pace.per_s
 
     def start(self) -> None:
         self._writer.start()
@@ -302,10 +310,13 @@ class Node:
 
     def _write(self) -> None:
         left = 0
+        owed = False  # what was sent is not paid yet, by the limit of bytes per second: the report waits
         try:
             while True:
-                while not self._outbox.wait(_LOOK_AGAIN_S if self._is_unacknowledged() else None):
-                    pass
+                while not self._outbox.wait(self._next_look_s(owed)):
+                    if owed and not self._pace_s():
+                        self._listener.left(self, left)
+                        left, owed = 0, False
                 parcels = self._outbox.take()
                 if not parcels:
                     if self._reason and not self._outbox.control:
@@ -321,8 +332,10 @@ class Node:
                 self._channel.send_all(buffers, self._is_unacknowledged)
                 is_all = not self._outbox.control and not self._outbox.bulk
                 if left >= (_SENT_AT_REST_BYTES if is_all else _SENT_REPORT_BYTES):
-                    self._listener.left(self, left)
-                    left = 0
+                    owed = self._pace_s() > 0
+                    if not owed:
+                        self._listener.left(self, left)
+                        left = 0
                 if closing or self._session.closed:
                     self._part(socket.SHUT_WR)
                     return
@@ -331,6 +344,16 @@ class Node:
         except LocalError:
             self._part(socket.SHUT_RDWR)  # an error of ours: a new connection is better than one that sends nothing
             raise
+
+    def _pace_s(self) -> float:
+        return 0.0 if self._pace is None else self._pace.wait_s()
+
+    def _next_look_s(self, owed: bool) -> float | None:
+        """How long (s) to wait for a message, until something else has to be looked at; None: nothing has to."""
+        look_s = _LOOK_AGAIN_S if self._is_unacknowledged() else None
+        if not owed:
+            return look_s
+        return self._pace_s() if look_s is None else min(look_s, self._pace_s())
 
     def _part(self, how: int) -> None:
         """Shut down our side. Bytes sent before still arrive, and the peer has a moment to close its side."""

@@ -20,6 +20,7 @@ from dir_sync.network.address_policy import AddressPolicy
 from dir_sync.network.channel import Channel
 from dir_sync.network.link_table import LinkTable
 from dir_sync.network.outbox import Outbound
+from dir_sync.network.pacing import Pacing
 from dir_sync.network.throttle import Throttle
 from dir_sync.node import Node
 
@@ -122,10 +123,12 @@ class NodeManager:
         trusted: frozenset[str] = frozenset(),
         throttle: Throttle | None = None,
         sealing: Sealing | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         """Listen on `address` ("": all) and `port`; None: nobody can connect to this node. `our_hello` is called on several
         threads. `is_near`: the address is on a network of this machine. `trusted`: addresses that the user named, which may
-        be anywhere. `sealing`: of a closed mesh; without it links are open. Raises OSError if the port is not available."""
+        be anywhere. `sealing`: of a closed mesh; without it links are open. `pacing`: limits of what is sent.
+        Raises OSError if the port is not available."""
         self._our_hello = our_hello
         self._post = post
         self._report = report
@@ -140,6 +143,7 @@ class NodeManager:
         self._listener = None if port is None else socket.create_server((address, port), backlog=_BACKLOG)
         self.port: int = 0 if self._listener is None else self._listener.getsockname()[1]
         self._sealing = sealing
+        self._pacing = pacing
         self._gate = None if sealing is None or self._listener is None else sealing.gate(self._listener, self)
         self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), name="accept", daemon=True)
 
@@ -246,7 +250,8 @@ class NodeManager:
                     return None
             number = self._links.new_number()
             try:
-                node = Node(number, sock, address, dialled, self._our_hello(), self, channel, member)
+                pace = None if self._pacing is None else self._pacing.of_link()
+                node = Node(number, sock, address, dialled, self._our_hello(), self, channel, member, pace)
             except OSError:
                 return None
             self._links.add(node)

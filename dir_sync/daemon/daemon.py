@@ -34,6 +34,7 @@ from dir_sync.daemon.threads import Threads
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.networks import Networks
 from dir_sync.network.node_id import NodeId
+from dir_sync.network.pacing import Pacing
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, labelled, listed, logger
@@ -165,6 +166,7 @@ class Daemon:
                 trusted,
                 self._parts.throttle,
                 self._sealing,
+                Pacing(config.speed.up, config.speed.peer_up),
             )
         except OSError as error:
             raise NodeError(_port_trouble("TCP", config.listen_port, "-l", error)) from error

@@ -18,6 +18,7 @@ from dir_sync.core.events import Drained
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show
+from dir_sync.core.overload.byte_rate import ByteRate, LinkRates
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import (
     NOTHING_IN_COMMON,
@@ -84,18 +85,17 @@ class _Linked:
 
     __slots__ = ("connection", "hello", "node", "unanswered")
 
-    def __init__(self, node: Node, hello: Hello) -> None:
+    def __init__(self, node: Node, hello: Hello, rates: Sequence[ByteRate]) -> None:
         self.node = node
         self.hello = hello  # with the folders that the peer shares now
-        self.connection = Connection(node.link)
+        self.connection = Connection(node.link, rates, node.sends_per_s)
         self.unanswered = 0  # our lists of folders that the peer has not answered yet
 
 
 class Neighbours:
     """Engine thread only.
 
-    It has more fields than a class should have: most are those whom it joins.
-    """
+    It has more fields than a class should have: most are those whom it joins."""
 
     def __init__(
         self,
@@ -119,6 +119,7 @@ class Neighbours:
         self._once = Once()
         self._breaches = Breaches()
         self._links: dict[int, _Linked] = {}
+        self._rates = LinkRates(config.speed.down, config.speed.peer_down)  # for what is asked for
 
     def begin(self, mono_ms: int) -> None:
         """The folders with which this node starts are known now."""
@@ -192,7 +193,7 @@ class Neighbours:
             if old is not None:
                 self._left(old.node, verdict.reason, now)
         node.id = hello.node
-        linked = self._links[node.link] = _Linked(node, hello)
+        linked = self._links[node.link] = _Linked(node, hello, self._rates.of_link(now.mono_ms))
         is_news = not self._breaches.is_recent(node.address)
         level = logging.INFO if is_news else logging.DEBUG
         which = ""

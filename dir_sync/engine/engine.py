@@ -231,6 +231,7 @@ class Engine(Machines):
             self.queries.inquiries.due_ms(),
             self.own_losses.held_again_ms,
             telling,
+            self.transfers.opens_ms(),
         )
         due += [
             when for when in (*others, self.sync_report.lacks_due_ms, self.sync_report.sync_due_ms) if when is not None

@@ -79,8 +79,10 @@ class Fetcher:
             return
         choice = min(holders, key=lambda replica: (self._transfers.holders[replica].window.bytes, replica))
         small = target.size <= limits.CHUNK_BYTES
-        if not self._transfers.holders[choice].window.has_room(target.size if small else limits.CHUNK_BYTES):
-            self._work.rooms.enter(choice, path, target.size if small else limits.CHUNK_BYTES)
+        length = target.size if small else limits.CHUNK_BYTES
+        if not self._transfers.holders[choice].window.has_room(length, self._board.now.mono_ms):
+            self._work.rooms.enter(choice, path, length)
+            self._transfers.note_limit(choice)
             return
         if (
             not small
@@ -224,8 +226,12 @@ class Fetcher:
                 self._board.plan_queue.add_all(self._work.rooms.close(holder))
                 continue
             room = giver.window.room()
-            if room < limits.PULL_WINDOW_BYTES // 4:
+            if room < min(limits.PULL_WINDOW_BYTES, giver.window.most) // 4:
                 continue
+            portion = giver.window.portion(self._board.now.mono_ms)
+            if portion is not None:
+                room = min(room, max(portion, limits.CHUNK_BYTES)) if portion else 0
+                self._transfers.note_limit(holder)
             self._board.plan_queue.add_all(self._work.rooms.wake(holder, room))
         self._board.plan_queue.for_all()
 

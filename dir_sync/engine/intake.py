@@ -138,9 +138,9 @@ class Intake:
             after = 0 if known is None else known.seen
             sequence = self._board.index.sequence
             summary = b"" if after or not sequence else self._board.index.summary()
-            self._board.send(
-                peer.replica, StateRequest(self._board.folder, peer.replica, after, sequence, summary), 100
-            )
+            pulls = peer.connection.window.has_limits
+            request = StateRequest(self._board.folder, peer.replica, after, sequence, summary, pulls)
+            self._board.send(peer.replica, request, 100)
 
     def on_state_request(self, peer: Contact, message: StateRequest) -> None:
         after = message.after
@@ -162,7 +162,9 @@ class Intake:
         subscriber.knows.clear()
         peer.has_asked = True
         subscriber.begin(after if is_known else 0, message.summary)
-        if message.sequence == 0 and not after and self._announcers[peer.replica].is_first_contact:
+        is_first = self._announcers[peer.replica].is_first_contact
+        may_seed = not message.pulls and peer.connection.outbox_bytes is None
+        if message.sequence == 0 and not after and is_first and may_seed:
             subscriber.seeding.begin()
             subscriber.pushes.acked_ms = self._board.now.mono_ms
         if message.sequence <= limits.PAGE_RECORDS_MAX:

@@ -132,6 +132,9 @@ class MessageRouter:
     def on_update(self, peer: Contact, message: ModificationUpdate) -> None:
         changes: Sequence[Change] = message.changes
         sequence = message.sequence
+        if message.attached:
+            came = sum(change.record.size for change in message.changes if change.attached)
+            peer.connection.window.count(came, self._board.now.mono_ms)
         if message.attached and not self._board.scanning and self._board.mode.takes:
             changes = self._bulk_install.install_pushed(peer, message.changes)
         self._board.index.fetch(change.record.path for change in changes)

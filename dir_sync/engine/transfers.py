@@ -38,6 +38,7 @@ class Holder:
     window: Window
     freed: int = 0  # how often the window has got more room, as far as this folder has seen
     strikes: int = 0  # contents with a wrong hash
+    is_limited: bool = False  # something waits for a limit of bytes per second
 
 
 class TransferTable:
@@ -87,9 +88,23 @@ class TransferTable:
         self._board.plan_queue.room_came()
         self.holders.pop(replica).window.users -= 1
 
+    def note_limit(self, replica: str) -> None:
+        """Something was not requested: if a limit of bytes per second is the reason, it is requested later."""
+        holder = self.holders[replica]
+        holder.is_limited |= holder.window.wait_ms(limits.CHUNK_BYTES, self._board.now.mono_ms) > 0
+
+    def opens_ms(self) -> int | None:
+        """When (ms) a limit of bytes per second allows what had to wait for it; None: nothing waits."""
+        now_ms = self._board.now.mono_ms
+        waits = [one.window.wait_ms(limits.CHUNK_BYTES, now_ms) for one in self.holders.values() if one.is_limited]
+        return now_ms + max(1, min(waits)) if waits else None
+
     def notice_room(self) -> None:
-        """Another folder of a connection may have left room for more in its window."""
+        """A limit may allow more now; another folder of a connection may have left room for more in its window."""
         for holder in self.holders.values():
+            if holder.is_limited and not holder.window.wait_ms(limits.CHUNK_BYTES, self._board.now.mono_ms):
+                holder.is_limited = False
+                self._board.plan_queue.room_came()
             if holder.window.users > 1 and holder.freed != holder.window.freed:
                 holder.freed = holder.window.freed
                 self._board.plan_queue.room_came()
@@ -100,8 +115,11 @@ class TransferTable:
             return
         window = holder.window
         pulls = self._pulls.setdefault(fetch.peer, [])
-        for offset, length in fetch.next_ranges(window):
-            pulls.append(window.ask(fetch, offset, length, self._board.number))
+        now_ms = self._board.now.mono_ms
+        for offset, length in fetch.next_ranges(window, now_ms):
+            pulls.append(window.ask(fetch, offset, length, self._board.number, now_ms))
+        if fetch.asked < fetch.size:
+            self.note_limit(fetch.peer)
 
     def cancel(self, path: bytes) -> None:
         fetch = self._work.arrivals.fetch(path)

@@ -6,6 +6,9 @@ Used by: intake, router.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 from dir_sync.core import limits, notes
 from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
@@ -37,6 +40,9 @@ class _Served:
     reading: dict[int, PullItem] = field(default_factory=dict)  # by id: pieces of large files
     # ... of files that were just renamed; since when (ms)
     parked: list[tuple[PullItem, int]] = field(default_factory=list)
+    # ... that wait because what is sent is limited, and their bytes
+    paced: deque[PullItem] = field(default_factory=deque)
+    paced_bytes: int = 0
 
     def asked(self, length: int) -> None:
         self.unread += length
@@ -91,9 +97,6 @@ class Uploader:
 
     def on_pull(self, peer: Contact, message: Pull, again: bool = False) -> None:
         """`again`: these pulls were parked before."""
-        refused: list[tuple[int, str]] = []
-        items: list[ReadItem] = []
-        size = 0
         served, connection = self._served[peer.replica], peer.connection
         for pull in message.pulls:
             if pull.length > limits.PULL_BYTES_MAX:
@@ -101,6 +104,32 @@ class Uploader:
             served.asked(pull.length)
             if connection.unread > 2 * limits.PULL_WINDOW_BYTES or connection.pulls > limits.PULLS_MAX:
                 raise PeerError("asked for more than the window allows")
+        if connection.outbox_bytes is None or again:
+            self._read(peer, message.pulls, again)
+        else:
+            served.paced.extend(message.pulls)
+            served.paced_bytes += sum(pull.length for pull in message.pulls)
+            self._read_paced(peer, connection.outbox_bytes)
+
+    def _read_paced(self, peer: Contact, outbox_bytes: int) -> None:
+        """What is sent is limited: read as much as keeps the outbox filled."""
+        served = self._served[peer.replica]
+        going = peer.connection.queued + served.unread - served.paced_bytes
+        pulls: list[PullItem] = []
+        while served.paced and going < outbox_bytes:
+            pull = served.paced.popleft()
+            served.paced_bytes -= pull.length
+            going += pull.length
+            pulls.append(pull)
+        if pulls:
+            self._read(peer, pulls, again=False)
+
+    def _read(self, peer: Contact, pulls: Sequence[PullItem], again: bool) -> None:
+        served = self._served[peer.replica]
+        refused: list[tuple[int, str]] = []
+        items: list[ReadItem] = []
+        size = 0
+        for pull in pulls:
             source = self._source_of(pull)
             if source is None:
                 is_known = pull.base is not None or self._board.index.get(pull.path) is not None
@@ -145,6 +174,8 @@ class Uploader:
 
     def serve_parked(self, peer: Contact) -> None:
         served = self._served[peer.replica]
+        if served.paced and peer.connection.outbox_bytes is not None:
+            self._read_paced(peer, peer.connection.outbox_bytes)
         parked, served.parked = served.parked, []
         for pull, since_ms in parked:
             is_over = self._board.now.mono_ms - since_ms > limits.RENAME_HOLD_MS

@@ -14,6 +14,7 @@ from dir_sync.core.jobs import Job
 from dir_sync.core.link_handshake import Member
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Held, Hello, Message
 from dir_sync.core.mode import Mode
+from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.share import Share
@@ -38,6 +39,7 @@ def config(**more: Any) -> Config:
         "peers": (),
         "mode": Mode.TWO_WAY,
         "default_rules": True,
+        "speed": SpeedLimits(),
     }
     return cast(Config, SimpleNamespace(**given | more))
 
@@ -203,6 +205,7 @@ class Link:
         self.is_doubted = False
         self.member: Member | None = None
         self.is_mute = False
+        self.sends_per_s = 0
         self.sent: list[Message] = []
         self.given_up = ""
 

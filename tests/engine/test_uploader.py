@@ -11,6 +11,7 @@ from dir_sync.core.jobs import ApplyItem, Cause, ReadDone, ReadItem, ReadJob, Tr
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Chunks, Piece, Pull, PullItem, Refuse
 from dir_sync.core.model import Kind, PeerError, Record
+from dir_sync.core.transfers.connection import Connection
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.uploader import Uploader
@@ -184,3 +185,23 @@ def test_how_far_a_large_content_has_come() -> None:
     assert kit.told() == [], "it is told of when it is there"
     kit.it.peer_gone(PEER)
     assert kit.it.progress() == []
+
+
+def test_if_what_is_sent_is_limited_only_what_the_outbox_has_room_for_is_read() -> None:
+    kit = Alone(Uploader, DeltasForPeers)
+    peer = kit.connects()
+    peer.connection = Connection(1, (), 4_000_000)
+    kit.it.peer_came(peer)
+    mine = kit.has(large(b"a"))
+    piece, most = limits.CHUNK_BYTES, 1_000_000
+    pulls = tuple(PullItem(n, b"a", mine.record.content, None, n * piece, piece) for n in range(1, 9))
+    kit.it.on_pull(peer, Pull(FOLDER, pulls))
+    first = [item.id for item in read(kit)]
+    assert first == [1, 2, 3, 4]
+    assert len(first) * piece > most, "so that the outbox is never empty"
+    kit.it.on_read(ReadDone(PEER, 1, tuple(Piece(key, key * piece, bytes(piece)) for key in first), (), 4 * piece))
+    kit.it.serve_parked(peer)
+    assert [item.id for item in read(kit)] == first, "they are in the outbox"
+    peer.connection.drained(2 * piece)
+    kit.it.serve_parked(peer)
+    assert [item.id for item in read(kit)] == [*first, 5, 6]

@@ -42,6 +42,7 @@ class StateRequest(BaseMessage):
     after: int
     sequence: int = 0  # the last sequence of the sender; 0: its index is empty
     summary: bytes = b""  # at first contact: sums of the tags of its records, by bucket (docs/protocol.md, 3.4)
+    pulls: bool = False  # the sender asks for the contents that it wants: none is sent unasked at first contact
 
     def to_wire(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -53,6 +54,8 @@ class StateRequest(BaseMessage):
         }
         if self.summary:
             fields["summary"] = self.summary.hex()
+        if self.pulls:
+            fields["pulls"] = True
         return fields
 
     @classmethod
@@ -61,7 +64,9 @@ class StateRequest(BaseMessage):
         summary = b""
         if "summary" in fields:
             summary = checked_hex(fields["summary"], "summary", limits.SUMMARY_BYTES)
-        return cls(folder_of(fields), checked_id(fields.get("replica"), "replica"), after, sequence_of(fields), summary)
+        pulls = checked_bool(fields.get("pulls", False), "pulls")
+        replica = checked_id(fields.get("replica"), "replica")
+        return cls(folder_of(fields), replica, after, sequence_of(fields), summary, pulls)
 
 
 @frozen

@@ -1,7 +1,6 @@
 """A token bucket: a burst at once, and a rate per second in the long run. The caller passes the time (ms).
 
-A rate limit for sending or fetching would use one of these: in the writer of `node` (`network.outbox`), and in the
-window of a transfer (`core.transfers.transfer`).
+Bytes per second, as a person limits them: see byte_rate.
 """
 
 from __future__ import annotations

@@ -138,7 +138,9 @@ class Subscriber:
         self.shared += sum(record.stamp.maker != self.contact.replica for record in records)
 
     def may_be_pushed(self, size: int) -> bool:
-        has_room = self.contact.connection.queued + size <= limits.OUTBOX_BYTES_MAX
+        connection = self.contact.connection
+        most = limits.OUTBOX_BYTES_MAX if connection.outbox_bytes is None else 2 * connection.outbox_bytes
+        has_room = connection.queued + size <= most
         return has_room and self.pushes.total + size <= _UNACKED_BYTES_MAX
 
 

@@ -8,20 +8,27 @@ each folder. Messages name their folder. Chunks name a pull, whose id contains t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from dir_sync.core import limits
+from dir_sync.core.overload.byte_rate import ByteRate
 from dir_sync.core.transfers.transfer import Window
 
 __all__ = ["Connection"]
 
 
 class Connection:
-    """`number`: of this link; never reused."""
+    """`number`: of this link; never reused. `rates`: limits of bytes per second for what is requested.
+    `sends_per_s`: the limit of bytes per second for what is sent; 0: none."""
 
-    __slots__ = ("number", "pulls", "queued", "unread", "window")
+    __slots__ = ("number", "outbox_bytes", "pulls", "queued", "unread", "window")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, rates: Sequence[ByteRate] = (), sends_per_s: int = 0) -> None:
         self.number = number
-        self.window = Window()  # requested from the peer and not received yet
+        self.window = Window(rates)  # requested from the peer and not received yet
         self.queued = 0  # approximate bytes in its outbox
+        # if what is sent is limited: so much waits in the outbox, and the peer gets contents only as it asks for them
+        self.outbox_bytes = max(limits.CHUNK_BYTES, sends_per_s // 4) if sends_per_s else None
         self.unread = 0  # bytes that the peer requested and that were not read yet ...
         self.pulls = 0  # ... and the number of these pulls
 

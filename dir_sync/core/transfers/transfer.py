@@ -7,7 +7,7 @@ Rule: contents arrive only on request, so the outstanding requests are the windo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from dir_sync.core import limits
@@ -15,11 +15,15 @@ from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import Growing
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import PeerError, Record
+from dir_sync.core.overload.byte_rate import ByteRate
 
 __all__ = ["Fetch", "Window", "folder_of"]
 
 _MEASURE_MS = 50
 _AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room as well
+_SMALL_OWES_MS = 250
+_WINDOW_MS = 2_000  # what a peer sends in this time is requested at once: nothing waits there for long
+_WINDOW_BYTES_MIN = limits.CHUNK_BYTES
 
 
 @mutable
@@ -63,11 +67,11 @@ class Fetch:
             self.waiting.append((self.received, piece))
             self.received += len(piece)
 
-    def next_ranges(self, window: Window) -> Iterator[tuple[int, int]]:
+    def next_ranges(self, window: Window, now_ms: int) -> Iterator[tuple[int, int]]:
         """Offsets and lengths to request now; each takes room of the window."""
         while self.asked < self.size:
             length = min(window.chunk, self.size - self.asked)
-            if self.asked - self.written >= _AHEAD_BYTES or not window.has_room(length):
+            if self.asked - self.written >= _AHEAD_BYTES or not window.has_room(length, now_ms):
                 return
             yield self.asked, length
             self.asked += length
@@ -81,11 +85,14 @@ def folder_of(id_: int) -> int:
 class Window:
     """Bytes requested from one peer and not received yet, for all folders of the connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Sequence[ByteRate] = ()) -> None:
+        """`rates`: the limits of bytes per second for what is requested."""
+        self._rates = rates
         self.bytes = 0
         self.chunk = limits.CHUNK_BYTES  # bytes in the next pull of a large content
         self._since_ms: int | None = None  # since when bytes have arrived without a pause
         self._came = 0  # bytes since then
+        self.most = limits.PULL_WINDOW_BYTES  # requested at once; less from a slow peer
         self.users = 0  # folders that fetch through this connection
         self.freed = 0  # how often room became free; a folder that waits for room compares it
         self._count = 1  # lower bits of the next id
@@ -99,15 +106,40 @@ class Window:
         """The ids of requests that are not answered yet."""
         return self._pulls.keys()
 
-    def has_room(self, length: int) -> bool:
-        return len(self._pulls) < limits.PULLS_MAX // 2 and self.bytes + length <= limits.PULL_WINDOW_BYTES
+    def has_room(self, length: int, now_ms: int) -> bool:
+        """True if so many bytes may be requested now."""
+        if len(self._pulls) >= limits.PULLS_MAX // 2 or self.bytes + length > max(self.most, length):
+            return False
+        return self.wait_ms(length, now_ms) <= 0
+
+    @property
+    def has_limits(self) -> bool:
+        return bool(self._rates)
+
+    def wait_ms(self, length: int, now_ms: int) -> int:
+        """How long (ms) the limits of bytes per second let a request of that length wait. A small content does not wait
+        for the bulk that was requested just before."""
+        wait_ms = max((rate.wait_ms(now_ms) for rate in self._rates), default=0)
+        return max(0, wait_ms - _SMALL_OWES_MS) if length < limits.CHUNK_BYTES_MIN else wait_ms
+
+    def count(self, size: int, now_ms: int) -> None:
+        """So many bytes have come, or will come, from this peer."""
+        for rate in self._rates:
+            rate.count(size, now_ms)
 
     def room(self) -> int:
         """Bytes that may be requested now; 0 if there are many pulls already."""
-        return 0 if len(self._pulls) >= limits.PULLS_MAX // 4 else max(0, limits.PULL_WINDOW_BYTES - self.bytes)
+        return 0 if len(self._pulls) >= limits.PULLS_MAX // 4 else max(0, self.most - self.bytes)
 
-    def ask(self, fetch: Fetch, offset: int, length: int, folder: int = 0) -> PullItem:
+    def portion(self, now_ms: int) -> int | None:
+        """Bytes that the limits of bytes per second allow to be requested together; None: there are no limits."""
+        if not self._rates:
+            return None
+        return 0 if self.wait_ms(limits.CHUNK_BYTES, now_ms) else min(rate.per_s for rate in self._rates) // 10
+
+    def ask(self, fetch: Fetch, offset: int, length: int, folder: int = 0, now_ms: int = 0) -> PullItem:
         """The pull for a range of `fetch`. `folder`: see `new_id`."""
+        self.count(length, now_ms)
         id_ = self.new_id(folder)
         self._pulls[id_] = (fetch, offset, length)
         fetch.pulls.add(id_)
@@ -136,6 +168,7 @@ class Window:
         if took_ms >= _MEASURE_MS:
             chunk = self._came * limits.CHUNK_MS // took_ms // limits.CHUNK_BYTES_MIN * limits.CHUNK_BYTES_MIN
             self.chunk = max(limits.CHUNK_BYTES_MIN, min(chunk, limits.PULL_BYTES_MAX))
+            self.most = max(_WINDOW_BYTES_MIN, min(self._came * _WINDOW_MS // took_ms, limits.PULL_WINDOW_BYTES))
             self._since_ms, self._came = now_ms, 0
 
     def arrived(self, id_: int, offset: int, length: int, now_ms: int) -> Fetch | None:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
+from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, PeerError, Record, Stamp
+from dir_sync.core.overload.byte_rate import ByteRate
 from dir_sync.core.transfers.transfer import Fetch, Window, folder_of
 
 
@@ -25,7 +27,7 @@ def test_everything_comes_once_in_whatever_order_it_is_answered(size: int, seed:
     asked: list[tuple[int, int, int]] = []
     got = 0
     while True:
-        for offset, length in fetch.next_ranges(window):
+        for offset, length in fetch.next_ranges(window, 0):
             pull = window.ask(fetch, offset, length)
             asked.append((pull.id, pull.offset, pull.length))
         assert window.bytes <= limits.PULL_WINDOW_BYTES
@@ -78,9 +80,9 @@ def test_a_refusal_frees_the_room_and_names_the_transfer() -> None:
 
 def test_one_transfer_leaves_room_for_others() -> None:
     window, fetch = Window(), fetch_of(100 * limits.MIB)
-    for offset, length in fetch.next_ranges(window):
+    for offset, length in fetch.next_ranges(window, 0):
         window.ask(fetch, offset, length)
-    assert window.has_room(limits.CHUNK_BYTES)
+    assert window.has_room(limits.CHUNK_BYTES, 0)
     assert window.room() > 0
 
 
@@ -94,7 +96,7 @@ def test_a_chunk_takes_the_link_some_milliseconds(bytes_per_ms: int, chunk: int)
     asked = []
     now = 0.0
     for _ in range(2_000):
-        asked += [window.ask(fetch, *piece) for piece in fetch.next_ranges(window)]
+        asked += [window.ask(fetch, *piece) for piece in fetch.next_ranges(window, 0)]
         pull = asked.pop(0)
         now += pull.length / bytes_per_ms
         assert window.arrived(pull.id, pull.offset, pull.length, int(now)) is fetch
@@ -129,3 +131,33 @@ def test_ids_begin_anew_without_those_that_are_in_use() -> None:
     assert window.new_id() == 0
     assert window.new_id() not in (long, last)
     assert window.arrived(last - 5, 0, 10, 0) is None
+
+
+def test_a_limit_of_bytes_per_second_closes_the_window_for_bulk_and_not_for_what_is_small() -> None:
+    window = Window([ByteRate(1_000_000, 0)])
+    assert window.has_limits
+    bulk = fetch_of(limits.PULL_WINDOW_BYTES)
+    now, asked = 0, 0
+    while now < 2_000:
+        asked += sum(window.ask(bulk, *piece, now_ms=now).length for piece in bulk.next_ranges(window, now))
+        assert window.has_room(1_000, now), "a small content does not wait"
+        wait_ms = window.wait_ms(limits.CHUNK_BYTES, now)
+        assert wait_ms > 0
+        assert not window.has_room(limits.CHUNK_BYTES, now)
+        now += wait_ms
+    assert asked == pytest.approx(2_000_000, rel=0.2)
+
+
+def test_a_slow_peer_is_asked_for_less_at_once() -> None:
+    window = Window()
+    slow = fetch_of(limits.PULL_WINDOW_BYTES * 4)
+    now = 0
+    asked: list[PullItem] = []
+    for _ in range(100):
+        asked += [window.ask(slow, *piece) for piece in slow.next_ranges(window, now)]
+        pull = asked.pop(0)
+        now += pull.length // 100  # 100 kB a second
+        window.arrived(pull.id, pull.offset, pull.length, now)
+        slow.written += pull.length
+    assert window.most == limits.CHUNK_BYTES
+    assert window.room() <= limits.CHUNK_BYTES
