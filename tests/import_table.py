@@ -704,7 +704,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "folder.running": {"folder.user_state"},
     "cli.making": {"config", "folder.root"},
-    "cli.options": {"", "cli.parser", "config", "folder.root", "reporting.shell", "utils"},
+    "cli.speed": {"cli.parser", "config"},
+    "cli.options": {"", "cli.parser", "cli.speed", "config", "folder.root", "reporting.shell", "utils"},
     "cli.mesh": {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "reporting.output", "reporting.shell"),
         *("security.files", "security.process", "security.store"),

@@ -12,11 +12,11 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
+from dir_sync.cli import speed
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.mode import Mode
-from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.folder import root
 from dir_sync.reporting import shell
 
@@ -107,7 +107,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         mode=given.mode,
         file_interval=given.file_interval,
         default_rules=given.default_rules,
-        speed=SpeedLimits(given.limit_up, given.limit_down, given.limit_up_per_peer, given.limit_down_per_peer),
+        speed=speed.speed_of(given),
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,
         history_share=given.history_share,
@@ -127,11 +127,7 @@ def run_parser() -> Parser:
         " those of the configuration file",
     )
     _basic(parser.add_argument_group("basic options").add_argument)
-    _speed(
-        parser.add_argument_group(
-            "speed (RATE: bytes a second, such as 500k or 2M); small changes never wait"
-        ).add_argument
-    )
+    speed.add_options(parser.add_argument_group(speed.TITLE).add_argument)
     group = parser.add_argument_group("log")
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="name every file, and say more")
@@ -232,16 +228,6 @@ def _basic(add: Callable[..., object]) -> None:
     add("--config", metavar="FILE", help="read folders and options from FILE ('config --example' prints one)")
     add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
     add("-h", "--help", action="help", help="print this help and exit")
-
-
-def _speed(add: Callable[..., object]) -> None:
-    for option, what in (
-        ("--limit-up", "send at most RATE, to all machines together"),
-        ("--limit-down", "receive at most RATE, from all machines together"),
-        ("--limit-up-per-peer", "send at most RATE to each machine"),
-        ("--limit-down-per-peer", "receive at most RATE from each machine"),
-    ):
-        add(option, metavar="RATE", type=checked(config.checked_rate), default=0, help=f"{what} (default: no limit)")
 
 
 def _advanced(add: Callable[..., object]) -> None:

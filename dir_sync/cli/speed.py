@@ -1,0 +1,33 @@
+"""The options that limit how many bytes a node sends and receives in a second.
+
+In:   a parser's group, and the arguments. Out: the SpeedLimits of a Config.
+Used by: options.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from dir_sync import config
+from dir_sync.cli.parser import checked
+from dir_sync.core.overload.byte_rate import SpeedLimits
+
+__all__ = ["TITLE", "add_options", "speed_of"]
+
+TITLE = "speed (RATE: bytes a second, such as 500k or 2M); small changes never wait"
+
+
+def add_options(add: Callable[..., object]) -> None:
+    """`add`: add_argument of the group."""
+    for option, what in (
+        ("--limit-up", "send at most RATE, to all machines together"),
+        ("--limit-down", "receive at most RATE, from all machines together"),
+        ("--limit-up-per-peer", "send at most RATE to each machine"),
+        ("--limit-down-per-peer", "receive at most RATE from each machine"),
+    ):
+        add(option, metavar="RATE", type=checked(config.checked_rate), default=0, help=f"{what} (default: no limit)")
+
+
+def speed_of(given: argparse.Namespace) -> SpeedLimits:
+    return SpeedLimits(given.limit_up, given.limit_down, given.limit_up_per_peer, given.limit_down_per_peer)
