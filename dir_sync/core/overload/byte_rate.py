@@ -47,10 +47,11 @@ class ByteRate:
         self._level -= size
         return wait_ms
 
-    def wait_ms(self, now_ms: int) -> int:
-        """The time (ms) until everything booked or counted is paid; 0: something may be used now."""
+    def wait_ms(self, now_ms: int, owing: int = 0) -> int:
+        """The time (ms) until everything booked or counted is paid, but for `owing` bytes; 0: something may be used now."""
         self._fill(now_ms)
-        return 0 if self._level >= 0 else int(-self._level * 1000 / self.per_s) + 1
+        missing = -self._level - owing
+        return 0 if missing <= 0 else int(missing * 1000 / self.per_s) + 1
 
     def _fill(self, now_ms: int) -> None:
         passed_ms, self._at_ms = max(0, now_ms - self._at_ms), max(now_ms, self._at_ms)

@@ -21,7 +21,7 @@ __all__ = ["Fetch", "Window", "folder_of"]
 
 _MEASURE_MS = 50
 _AHEAD_BYTES = limits.PULL_WINDOW_BYTES // 2  # of one transfer, so that others have room as well
-_SMALL_OWES_MS = 250
+_SMALL_OWES_MS = 100  # small contents do not wait for the last piece of bulk, and for so much of their own
 _WINDOW_MS = 2_000  # what a peer sends in this time is requested at once: nothing waits there for long
 _WINDOW_BYTES_MIN = limits.CHUNK_BYTES
 
@@ -119,8 +119,14 @@ class Window:
     def wait_ms(self, length: int, now_ms: int) -> int:
         """How long (ms) the limits of bytes per second let a request of that length wait. A small content does not wait
         for the bulk that was requested just before."""
-        wait_ms = max((rate.wait_ms(now_ms) for rate in self._rates), default=0)
-        return max(0, wait_ms - _SMALL_OWES_MS) if length < limits.CHUNK_BYTES_MIN else wait_ms
+        is_small = length < limits.CHUNK_BYTES_MIN
+        return max(
+            (
+                rate.wait_ms(now_ms, self.chunk + rate.per_s * _SMALL_OWES_MS // 1000 if is_small else 0)
+                for rate in self._rates
+            ),
+            default=0,
+        )
 
     def count(self, size: int, now_ms: int) -> None:
         """So many bytes have come, or will come, from this peer."""
