@@ -139,3 +139,42 @@ def test_files_name_no_folder_of_a_developers_machine() -> None:
             if MACHINE_PATHS.search(line) or (here is not None and here.search(line)):
                 guilty.append(f"{name}:{number}")
     assert not guilty
+
+
+# --- that a newcomer finds each module by what the folders say -------------------------------------------------------
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.parent not in (PACKAGE, PACKAGE / "core")], ids=lambda p: p.stem
+)
+def test_a_package_says_what_is_in_it(path: Path) -> None:
+    words = ast.get_docstring(ast.parse((path.parent / "__init__.py").read_text("utf-8"))) or ""
+    assert re.search(rf"\b{path.stem}\b", words), f"{path.parent.name}/__init__.py does not name {path.stem}"
+
+
+def drawn(tree: str) -> list[str]:
+    """The files of a drawn folder tree, as paths. Several names may stand in a line; deeper lines may be parts of one."""
+    found, folders = [], [(-1, "")]
+    for line in tree.splitlines():
+        depth = len(line) - len(line.lstrip())
+        while depth <= folders[-1][0]:
+            folders.pop()
+        if folder := re.match(r"\s*(\w+)/(?:\s|$)", line):
+            folders.append((depth, f"{folders[-1][1]}{folder[1]}/"))
+        elif names := re.match(r"\s*((?:\w+\.py,? ?)+)", line):
+            found += [folders[-1][1] + name for name in re.findall(r"\w+\.py", names[1])]
+    return found
+
+
+def test_the_tree_of_docs_architecture_has_each_module_once() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    tree = text[text.index("```\nmain.py") + 4 :].partition("\n```")[0]
+    assert sorted(drawn(tree)) == sorted(["main.py", *(str(path.relative_to(ROOT)) for path in MODULES)])
+
+
+def test_a_drawn_tree_is_read() -> None:
+    assert drawn("a.py   one\nb/   two: c.py\n  d.py, e.py  three\n    f.py\n  g/\n    h.py i.py  four\nj.py") == [
+        *("a.py", "b/d.py", "b/e.py", "b/f.py", "b/g/h.py", "b/g/i.py", "j.py")
+    ]

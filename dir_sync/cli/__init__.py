@@ -1,8 +1,23 @@
 """The command line: its options, its commands, and their output.
 
-What is in it: `entry` finds the command, and turns every error into one line and an exit code; `options` has the
-options of a node and the layout of help; `commands` the other commands; `status_words` the text of `status`.
-It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
+    entry         finds the command, and turns every error into one line and an exit code; COMMANDS is the table of all
+    parser        the layout of help and errors
+    asked         which folders a node shares: those on the command line, or those of the configuration file
+    options       the options of a node, their checks and defaults; docs/options.md is made from them
+    names         the names of several folders
+    making        folders that --create makes
+    config_file   the configuration file: each option has a key
+    configuring   config, reload
+    commands      status, approve, reject, history, restore, undo, conflicts
+    modes         diverged, override, revert
+    inviting      invite, join
+    members       members, remove
+    mesh          new-key, key, leave
+    dialogue      what the commands about the mesh share
+    status_words  the text of `status`
+
+A new command is a function in one of these modules and a line in COMMANDS. If a running node has to answer it, the answer is
+made in `dir_sync.daemon.requests`. It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
 `dir_sync.network.control`. Who calls it: main.py.
 """
 

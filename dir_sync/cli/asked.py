@@ -1,7 +1,7 @@
-"""What a node is asked to share: by the words of the command line, or by a configuration file.
+"""Which folders a node shares: those on the command line, or those of a configuration file.
 
 In:   the arguments of ``run``. Out: a Config for each folder, and the file from which they were read.
-Raises ConfigError, one line for the user.
+Raises ConfigError, one line for the user. What commands ask a running node is not here, but in `daemon.requests`.
 """
 
 from __future__ import annotations

@@ -1,20 +1,29 @@
-"""One running node: the parts of the process, the parts of the shared folder, and the loop that joins them.
+"""One running node: the parts of the process, the parts of each shared folder, and the loop that joins them.
 
-    process.py   run(): wait for the folder, share it until a signal comes, wait again after trouble that passes
-    daemon.py    Daemon: the process's parts (ports, discovery, roster, control socket) around one Share
-    share.py     Share: one folder: its lock, disk, index, watcher, workers and engine
-    loop.py      Loop: the engine's thread: news in, one turn, effects out
-    effects.py   Performer: commits the index, then does what the engine ordered
-    chores.py    Chores: periodic work of the loop: scans, progress lines, a check of the folder
-    links.py     ConnectedPeers: accepts and removes peers, and carries out the actions of the roster
-    requests.py  Requests: the commands that arrive through the control socket
-    status.py    collects the figures of `status`
-    jobs.py      DiskWorkers: the threads that do the engine's jobs on the disk
-    threads.py   Threads: starts all threads of this package, and handles their uncaught errors
-    inbox.py     Inbox: the events for the engine's thread, and which comes next
-    news.py      the events that only this package posts to the inbox
-    workers.py   the queue of disk jobs, in fair shares for all peers
-    signals.py   the signals that end a node
+    process.py    run(): share the folders until a signal comes; a node runs while one of them can be shared
+    rereading.py  Rereading: the configuration file, read again while the node runs
+    life.py       Life: one folder through the life of the process: waited for, shared, paused after trouble that may pass
+    daemon.py     Daemon: the process's parts (ports, discovery, roster, inbox) and the folders that it shares
+    sharing.py    Sharing: one folder of a node from its opening to its end, with its control socket
+    share.py      Share: one folder: its lock, disk, index, watcher, workers and engine
+    loop.py       Loop: the engine's thread: news in, one turn of the folders that they concern, effects out
+    folder.py     Folder: the rooms around the engine of one folder; Folders: all of a node
+    effects.py    Performer: commits the index, then does what the engine ordered
+    borrowing.py  Borrowing: contents that another folder of the node has are read there
+    chores.py     Chores: periodic work of the loop: scans, progress lines, a check of the folder
+    links.py      Neighbours: accepts and removes nodes, and carries out the actions of the roster
+    peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
+    breaches.py   what the log says of peers that break the protocol
+    requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers
+    mesh.py       MeshRequests: those of them that are about the mesh
+    status.py     collects the figures of `status`
+    jobs.py       DiskWorkers: the threads that do the engine's jobs on the disk
+    threads.py    Threads: starts all threads of this package, and handles their uncaught errors
+    inbox.py      Inbox: the events for the engine's thread, and which comes next
+    lanes.py      Lanes: what waits of one link, a lane for each folder
+    news.py       the events that only this package posts to the inbox
+    workers.py    the queue of disk jobs, in fair shares for all peers
+    signals.py    the signals that end a node
 
 May import: everything below the commands. Who calls it: `cli`, through `process.run`; main.py and `cli` listen to `signals`.
 Rule: the engine's thread waits for its inbox and for nothing else (except the commit of its index). All other threads

@@ -2,6 +2,7 @@
 
 In:   paths of files and folders; prepared entries in the staging folder that will be renamed elsewhere.
 Out:  these get the attributes that they would have if they had been made there. A rename alone does not set them.
+Attributes that are synchronized begin elsewhere: with a field of `Record` in `core.model`.
 Rule: as far as this user may, and never with an error: the file matters more than its group.
 Used by: real.
 """

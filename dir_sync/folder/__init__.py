@@ -1,7 +1,9 @@
 """The shared folder as a place: whether it may be shared now, and which program has its lock.
 
-    root    does the folder exist? A disk that is not mounted looks like an empty folder
-    state   `.dir_sync`: its lock, and the index in it
+    root        does the folder exist? A disk that is not mounted looks like an empty folder
+    state       `.dir_sync`: its lock, and the index in it
+    running     which process runs with which configuration file
+    user_state  what this user's programs remember on this machine, outside all folders
 
 May import: `dir_sync.core`, `dir_sync.config`, `dir_sync.index`, `dir_sync.reporting`. Who calls it: `daemon`, `history`, `cli`.
 """

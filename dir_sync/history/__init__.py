@@ -6,6 +6,7 @@
     restorer    puts files back without the engine
     client      the history of one folder: used by the commands history, restore, undo and conflicts
     choice      selects versions
+    undo_plan   what an undo has to do, from the journal
     words       text for people: times, tables, what an undo does
 
 The daemon imports `answers`, the commands import `client`, `choice` and `words`. A restored file is an ordinary new

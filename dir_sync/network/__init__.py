@@ -6,6 +6,11 @@
     link_table      all links by number, and the places for those that have not said HELLO
     address_policy  which addresses may connect
     throttle        which address is delayed for a moment, because it used most of this machine's time
+    gate            the entrance of a closed mesh
+    channel         what carries the bytes of a link: the socket as it is
+    sealed_channel  ... or a sealed link
+    sealing         what a node of a closed mesh needs beside its open parts
+    node_id         the id of this node on the network
     networks        the networks of this machine; which address is near
     discovery       presence: UDP broadcasts, sent and received
     control         the Unix socket through which other commands ask a running node

@@ -1,5 +1,7 @@
 """Delays an address that uses most of this machine's time, while another one makes small changes.
 
+It is no limit of speed (docs/architecture.md says where that is).
+
 In:   time spent for each address; addresses that wait for something small.
 Out:  until when nothing more is done for an address.
 Rule: a pause is a multiple of the work before it, so it grows with the real cost on disk and processor. Without pauses,

@@ -1,6 +1,7 @@
 """Peers: which are near, which are dialled, which link stays, and how far each is from being in sync.
 
     beacon         the beacon as a value and as bytes
+    sealed_beacon  the same in a closed mesh
     address_book   known nodes, and the addresses at which they were heard
     links          the links that have said HELLO
     beacon_times   when this node sends its beacon
