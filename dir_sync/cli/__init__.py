@@ -10,6 +10,7 @@
     configuring   config, reload
     commands      status, approve, reject, history, restore, undo, conflicts
     modes         diverged, override, revert
+    ignoring      ignore
     inviting      invite, join
     members       members, remove
     mesh          new-key, key, leave
@@ -17,7 +18,8 @@
     status_words  the text of `status`
 
 A new command is a function in one of these modules and a line in COMMANDS. If a running node has to answer it, the answer is
-made in `dir_sync.daemon.requests`. It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
+made in `dir_sync.daemon.requests`.
+It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
 `dir_sync.network.control`. Who calls it: main.py.
 """
 

@@ -21,7 +21,7 @@ from dir_sync.cli.options import config_of, run_parser
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
 
-__all__ = ["NODE_KEYS", "example", "read_file", "settings"]
+__all__ = ["NODE_KEYS", "ONE_FOLDER_KEYS", "example", "read_file", "settings"]
 
 NODE_KEYS = frozenset(
     {
@@ -39,7 +39,8 @@ NODE_KEYS = frozenset(
 )
 """What all folders of a node have in common."""
 
-_ONE_FOLDER_KEYS = frozenset({"join", "new"})
+ONE_FOLDER_KEYS = frozenset({"join", "new"})
+"""What is about one folder alone, and stands in its table."""
 _NO_KEYS = frozenset({"config", "folder"})  # --folder: a folder has the name of its table
 _PATHS = frozenset({"dir", "key_file", "log_file", "signature_dir"})
 _DIR = "dir"
@@ -134,7 +135,7 @@ class _File:
                 raise self.error(where, key, _unknown(key, where, known))
             if where and key in NODE_KEYS:
                 raise self.error(where, key, "all folders have this in common: write it above the first table")
-            if not where and key in _ONE_FOLDER_KEYS:
+            if not where and key in ONE_FOLDER_KEYS:
                 raise self.error(where, key, "this is about one folder: write it into its table")
             if key in _PATHS:
                 value = self.path(where, key, value)
@@ -220,7 +221,7 @@ def example() -> str:
     ]
     known = settings()
     for key in sorted(known, key=lambda key: key not in NODE_KEYS):
-        if key in _ONE_FOLDER_KEYS:
+        if key in ONE_FOLDER_KEYS:
             continue
         if key not in NODE_KEYS and lines[-1] != "" and not any("below" in line for line in lines):
             lines += ["", "# --- for all folders; a table below may say otherwise for its own folder ---"]
@@ -235,7 +236,7 @@ def example() -> str:
         "[folders.photos]",
         'dir = "~/photos"',
         "history_days = 90",
-        *(line for key in sorted(_ONE_FOLDER_KEYS) for line in _explained(key, known[key])),
+        *(line for key in sorted(ONE_FOLDER_KEYS) for line in _explained(key, known[key])),
     ]
     return "\n".join(lines)
 

@@ -1,0 +1,45 @@
+"""The pages of docs/ that can be held against the program: its options, its commands, and what people type elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dir_sync.cli import COMMANDS
+from dir_sync.cli.options import run_parser
+from tests import options_doc
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
+
+
+def test_the_page_of_options_is_what_the_program_says() -> None:
+    assert options_doc.PAGE.read_text("utf-8") == options_doc.page(), "run: python -m tests.options_doc"
+
+
+def test_an_option_without_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = run_parser()
+    parser.add_argument("--new-one", metavar="N", default=3, help="something new (default: %(default)s)")
+    monkeypatch.setattr(options_doc, "run_parser", lambda: parser)
+    assert "| `--new-one N` | `3` |" in options_doc.page()
+    assert options_doc.main(["--check"]) == 1
+
+
+def test_every_command_stands_in_docs_cli() -> None:
+    text = (DOCS / "cli.md").read_text("utf-8")
+    table = text[text.index("| command |") :].partition("\n\n")[0]
+    named = {words.split()[0] for row in table.splitlines() for words in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert set(COMMANDS) - {"run", "help", "version"} <= named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for place, heading in re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", text):
+        to = page.parent / place if place else page
+        assert to.exists(), place
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", to.read_text("utf-8"), re.M)
+            assert heading[1:] in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, heading
