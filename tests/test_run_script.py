@@ -38,7 +38,7 @@ def start(script: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [script, *words],
         cwd=place / "work",
-        env={**os.environ, "HOME": str(place / "home"), "XDG_STATE_HOME": ""},
+        env={**os.environ, "HOME": str(place / "home"), "XDG_STATE_HOME": "", "XDG_CONFIG_HOME": ""},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -90,7 +90,7 @@ OPTIONS = [
     (option, action.nargs is None)
     for action in options.run_parser()._actions
     for option in action.option_strings
-    if option not in ("-h", "--help", "--version")
+    if option not in ("-h", "--help", "--version", "--create", "--config")
 ]
 
 
@@ -108,6 +108,22 @@ def test_dir_is_found_behind_every_option(script: Path, option: str, takes_value
 
 
 @pytest.mark.parametrize(
+    "words",
+    [["--create", "missing"], ["missing", "--create"], ["--create"], ["--config", "missing"], ["--config=missing"]],
+)
+def test_where_no_folder_has_to_exist_main_is_asked(script: Path, words: list[str]) -> None:
+    assert start(script, *words).stdout == f"started: {script.parents[1]}/main.py {' '.join(words)}\n"
+
+
+def test_no_dir_is_needed_where_there_is_a_configuration_file(script: Path) -> None:
+    file = script.parents[2] / "home/.config/dir_sync/config.toml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    for words in ([], ["-v"]):
+        assert start(script, *words).stdout.startswith("started: ")
+
+
+@pytest.mark.parametrize(
     "words", [["-vq", "missing"], ["-vl", "6001", "missing"], ["-l6001", "missing"], ["--", "missing"]]
 )
 def test_dir_is_found_behind_words_run_together(script: Path, words: list[str]) -> None:
@@ -122,6 +138,8 @@ def test_questions_about_the_program_need_no_dir(script: Path, words: list[str])
 @pytest.mark.parametrize("command", [*(name for name in cli.COMMANDS if name != "run"), "stats", "help"])
 def test_other_commands_look_for_themselves(script: Path, command: str) -> None:
     assert start(script, command, "missing").stdout == f"started: {script.parents[1]}/main.py {command} missing\n"
+    if command in cli.COMMANDS:
+        assert start(script, command).stdout == f"started: {script.parents[1]}/main.py {command}\n"
 
 
 def test_no_dir_at_all(script: Path) -> None:

@@ -6,6 +6,7 @@
     link_table      all links by number, and the places for those that have not said HELLO
     address_policy  which addresses may connect
     throttle        which address is delayed for a moment, because it used most of this machine's time
+    pacing          the limits of speed for what is sent
     gate            the entrance of a closed mesh
     channel         what carries the bytes of a link: the socket as it is
     sealed_channel  ... or a sealed link
