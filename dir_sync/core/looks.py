@@ -78,6 +78,9 @@ class Grown(NamedTuple):
     marks: tuple[bytes, ...]
 
 
+RACY = b"?"
+"""Appended to the fingerprint of a file that may have been written after it was read, without a trace in its times."""
+
 MOUNTED = "another file system is mounted there"
 """The problem text for a path that is not part of the shared folder."""
 

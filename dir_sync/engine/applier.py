@@ -12,6 +12,7 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp, Version
+from dir_sync.core.looks import RACY
 from dir_sync.core.messages import Pull
 from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
@@ -112,6 +113,11 @@ class Applier:
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
         self._look_queue.installed(path, result.result is Result.DONE)
+        pending = self._board.pending_looks.find(path)
+        if pending is not None and pending.closed and len(result.fp) == FINGERPRINT_BYTES:
+            # A program wrote to the file while the job was out. If that was between the rename and the stat, and the size
+            # and mtime are as before (cp -p), the fingerprint is of what the program wrote: read it again.
+            result = result._replace(fp=result.fp + RACY)
         pushed = self._work.jobs.pushed(path)
         if pushed is not None:  # the push failed: from now on it is an ordinary offer
             self.no_longer_intended(pushed.intent)

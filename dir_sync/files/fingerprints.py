@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dir_sync.core.looks import RACY
 from dir_sync.core.model import CTIME_BYTES, Kind, Stat, fingerprint
 from dir_sync.core.names import HISTORY
 from dir_sync.ports import Disk
 
 __all__ = ["RACY", "Fingerprints", "is_same", "is_still_as"]
-
-RACY = b"?"
-"""Appended to the fingerprint of a file that was written within the timestamp granularity of being read."""
 
 _COARSE_NS = 1_000_000_000  # the granularity of FAT and ext3
 

@@ -10,6 +10,7 @@ import pytest
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import ApplyItem, ApplyJob, ApplyResult, Cause, Result, TreeOp, Version
+from dir_sync.core.looks import RACY
 from dir_sync.core.messages import Pull, PullItem
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Take
@@ -394,3 +395,19 @@ def test_what_was_not_as_listed_while_the_job_was_out_is_looked_at() -> None:
         kit.work.attempts.note_listed(b"a", listed)
         kit.it.on_applied(ApplyResult(b"a", Result.DONE, fp_of(target)))
         assert kit.is_looked_at(b"a") == is_looked_at
+
+
+@pytest.mark.parametrize(
+    ("urgency", "is_racy"), [(Urgency.NOW, True), (Urgency.ARRIVED, False), (Urgency.VANISHED, False)]
+)
+def test_what_was_written_while_it_was_installed_is_read_again(urgency: Urgency, is_racy: bool) -> None:
+    """A program may have written to the file between its installation and the stat, and have kept its size and mtime."""
+    kit = alone()
+    target = record(b"a", b"1")
+    kit.announces(target)
+    order(kit, target)
+    kit.it.flush_jobs()
+    kit.board.pending_looks.touch(b"a", urgency, kit.board.now.mono_ms)
+    kit.it.on_applied(ApplyResult(b"a", Result.DONE, fp_of(target)))
+    ((_, fp, *_),) = [call[1:] for call in kit.calls if call[0] == "rows.accept"]
+    assert fp == fp_of(target) + (RACY if is_racy else b"")
