@@ -165,8 +165,16 @@ def _of_file(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def once(argv: list[str]) -> int:
+    """``once DIR``: make a folder the same as on other machines, then end."""
+    from dir_sync.cli.once import once as run_once  # imported late: a running node needs none of it
+
+    return run_once(argv)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
+    "once": once,
     "status": _other("status"),
     "approve": _other("approve"),
     "reject": _other("reject"),

@@ -20,7 +20,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.folder import root
 from dir_sync.reporting import shell
 
-__all__ = ["KEY_FILE", "STORAGE", "config_of", "run_parser"]
+__all__ = ["KEY_FILE", "STORAGE", "add_node_options", "config_of", "run_parser"]
 
 STORAGE = "Storage"  # the folder that --create makes, if none is named
 KEY_FILE = "DIR_SYNC_KEY_FILE"  # the environment variable with the key file, if no option names one
@@ -41,6 +41,7 @@ two nodes on one machine need two TCP ports:
   {program} two -l 6001
 
 other commands (--help after any of them tells more):
+  once DIR              make DIR the same as on other machines once, then end
   status DIR            show how the node for DIR is doing
   history DIR           list old versions of replaced and deleted files
   restore DIR PATH      bring an old version back
@@ -126,7 +127,17 @@ def run_parser() -> Parser:
         help="the folder to share; it has to exist. Several are shared under their own names, or as NAME=DIR. Without any:"
         " those of the configuration file",
     )
-    _basic(parser.add_argument_group("basic options").add_argument)
+    basic = add_node_options(parser)
+    basic.add_argument(
+        "--config", metavar="FILE", help="read folders and options from FILE ('config --example' prints one)"
+    )
+    return parser
+
+
+def add_node_options(parser: Parser) -> argparse._ArgumentGroup:
+    """The options of a node, also for a command that is one for a while. Returns the group of the basic ones."""
+    basic = parser.add_argument_group("basic options")
+    _basic(basic.add_argument)
     speed.add_options(parser.add_argument_group(speed.TITLE).add_argument)
     group = parser.add_argument_group("log")
     loudness = group.add_mutually_exclusive_group()
@@ -134,7 +145,7 @@ def run_parser() -> Parser:
     loudness.add_argument("-q", "--quiet", action="store_true", help="print warnings only")
     group.add_argument("--log-file", metavar="FILE", help="also write the log to FILE, with dates")
     _advanced(parser.add_argument_group("advanced: old versions, and the brake that holds mass deletions").add_argument)
-    return parser
+    return basic
 
 
 def _basic(add: Callable[..., object]) -> None:
@@ -225,7 +236,6 @@ def _basic(add: Callable[..., object]) -> None:
         action="store_true",
         help=f"make DIR if it does not exist; without DIR: the folder {STORAGE} in the current folder",
     )
-    add("--config", metavar="FILE", help="read folders and options from FILE ('config --example' prints one)")
     add("--version", action="version", version=f"dir_sync {__version__}", help="print the version and exit")
     add("-h", "--help", action="help", help="print this help and exit")
 

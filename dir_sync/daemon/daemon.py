@@ -3,7 +3,7 @@
 In:   Configs, one for each folder. Out: a running node: its ports, discovery and threads. Raises ConfigError if one of them
 cannot be opened.
 Rule: the parts of the program are joined only here and in sharing. They end in the opposite order.
-Used by: process.
+Used by: process, shot.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
 from dir_sync.daemon.sharing import JOBS_WITHIN_S, NodeParts, Sharing
 from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.witness import Witness
+from dir_sync.network.control import Answer
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.networks import Networks
 from dir_sync.network.node_id import NodeId
@@ -67,14 +69,20 @@ class Daemon:
     It has more fields than a class should have: each is one part of the node, and only here they are joined."""
 
     def __init__(
-        self, config: Config, end_share: Callable[[], None], was_closed: bool = False, once: Once | None = None
+        self,
+        config: Config,
+        end_share: Callable[[], None],
+        was_closed: bool = False,
+        once: Once | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """Open and lock everything, with the first folder. `end_share` is called, on any thread, when that cannot be shared
         any longer. `was_closed`: the folder belonged to a closed mesh a moment ago. `once`: the lines that need not be said
-        again, of a node that goes over to another key. Raises ConfigError if something cannot be had."""
+        again, of a node that goes over to another key. `witness`: of a run that ends when all is in sync.
+        Raises ConfigError if something cannot be had."""
         self._config = config
         rng = random.Random()
-        self._parts = NodeParts(NodeId(config.folder, rng), rng, once or Once())
+        self._parts = NodeParts(NodeId(config.folder, rng), rng, once or Once(), witness)
         self._opened = ExitStack()
         self._networks = Networks(config.interface, self._parts.warn_once)  # that of the discovery, if there is one
         self._discovery: Discovery | None = None
@@ -313,6 +321,10 @@ class Daemon:
         news.done.wait(_ANSWER_WITHIN_S)
         self._told = tuple(self._folders)
         self._forget(path)
+
+    def ask(self, path: str, question: Answer) -> Answer:
+        """What a command asks that folder through its socket, asked in this process."""
+        return self._sharings[path].ask(question)
 
     def trouble_of(self, path: str) -> Exception | None:
         """What ended a folder, if it may pass."""

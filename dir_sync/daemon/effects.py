@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from dir_sync.core.events import Drained, Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, PullItem, Signature
-from dir_sync.core.notes import LocalChange
+from dir_sync.core.notes import LocalChange, Note
 from dir_sync.daemon.borrowing import Borrowed, Borrowing
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
+from dir_sync.daemon.witness import Witness
 from dir_sync.file_sync import SYNC_ALL_FROM, is_new_file
 from dir_sync.folder import state
 from dir_sync.network.outbox import Outbound
@@ -43,8 +44,10 @@ class Performer:
         narrator: Narrator,
         inbox: Post,
         borrowing: Borrowing | None = None,
+        witness: Witness | None = None,
     ) -> None:
-        """`borrowing`: from other folders of the node."""
+        """`borrowing`: from other folders of the node. `witness`: of a run that ends when all is in sync."""
+        self._witness = witness
         self._borrowing = borrowing
         self._share = share
         self._peers = peers
@@ -68,7 +71,7 @@ class Performer:
                 case Tell(note):
                     if isinstance(note, LocalChange):
                         self._inbox.somebody_works_here()
-                    self._narrator.tell(note, time.monotonic())
+                    self._tell(note)
                 case Drop(peer, reason, text):
                     self._peers.drop(peer, reason, text)
                 case UselessAnnouncements(peer, announcements):
@@ -79,6 +82,11 @@ class Performer:
                     self._requests.answered(effect)
                 case _:
                     self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
+
+    def _tell(self, note: Note) -> None:
+        self._narrator.tell(note, time.monotonic())
+        if self._witness is not None:
+            self._witness.tell(note)
 
     def _pull(self, peer: str, pull: Pull, size: int) -> None:
         """Ask a peer for what no other folder of this node has."""
@@ -131,7 +139,7 @@ class Performer:
         """Say what the last effects say, and make the last commit. Nothing else is begun any more."""
         for effect in effects:
             if isinstance(effect, Tell):
-                self._narrator.tell(effect.note, time.monotonic())
+                self._tell(effect.note)
         self._narrator.breathe(time.monotonic(), all_of_it=True)
         self._share.index.note(state.AT_REST, int(not self._share.engine.has_jobs_out))
         self._share.index.commit()

@@ -27,6 +27,7 @@ from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import may_pass
+from dir_sync.daemon.witness import Witness
 from dir_sync.engine import Now
 from dir_sync.node import Node
 from dir_sync.reporting.log import logger
@@ -70,9 +71,10 @@ class Folder:
         chores: Chores,
         found: Sequence[Version] = (),
         end: Callable[[sqlite3.Error], None] = lambda error: None,
+        witness: Witness | None = None,
     ) -> None:
         """`found`: versions that the last run displaced and did not record. `end` is called if the index cannot be written
-        or read any more."""
+        or read any more. `witness`: of a run that ends when all is in sync."""
         self.is_over = False  # then nothing happens here any more
         self.end = end
         self.share = share
@@ -80,6 +82,7 @@ class Folder:
         self._requests = requests
         self._performer = performer
         self._chores = chores
+        self._witness = witness
         self._found = found
         self._effects: list[Effect] = []  # of this turn
         self._is_concerned = False  # something happened to it in this turn
@@ -170,6 +173,8 @@ class Folder:
             if self._has_applied and self.share.index.is_dirty:
                 self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
             self._is_concerned = self._has_applied = False
+            if self._witness is not None:
+                self._witness.turn_over(self.share)
         self._chores.run(time.monotonic())
 
     @_alone
@@ -180,6 +185,9 @@ class Folder:
     @_alone
     def left(self, node: Node, reason: str, now: Now) -> None:
         """That link has ended, or its node does not share this folder any more."""
+        replica = self.peers.replica_on(node)
+        if self._witness is not None and replica is not None:
+            self._witness.leaves(self.share, replica)
         self.add(self.peers.left(node, reason, now))
 
     def take_new_replica(self) -> None:

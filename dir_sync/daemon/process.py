@@ -3,7 +3,7 @@
 In:   Configs, one for each folder, and the signals as an Ending. Out: the exit code of the process.
 Rule: all open folders have one node, and each closed one has a node of its own. A node runs while one of its folders can be
 shared; a folder in trouble does not stop the others.
-Used by: entry.
+Used by: entry, shot.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.threads import may_pass
 from dir_sync.reporting.log import Once, how_many, logger
 
-__all__ = ["run"]
+__all__ = ["run", "tune"]
 
 T = TypeVar("T")
 
@@ -39,14 +39,19 @@ _SWITCH_S = 0.0005
 _DIGITS_MAX = 640
 
 
-def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None = None) -> int:
-    """Share the folders until a signal comes; wait for those that are missing. `rereading`: of the configuration file. Raises
-    ConfigError, with one line for the user."""
+def tune() -> None:
+    """The interpreter as a node needs it."""
     sys.setswitchinterval(_SWITCH_S)
     sys.set_int_max_str_digits(_DIGITS_MAX)
     gc.freeze()  # imported objects live as long as the process
     gc.set_threshold(*_GC_THRESHOLD)
     gc.enable()  # main.py switched it off
+
+
+def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None = None) -> int:
+    """Share the folders until a signal comes; wait for those that are missing. `rereading`: of the configuration file. Raises
+    ConfigError, with one line for the user."""
+    tune()
     wake = Wake()  # never closed: a signal may arrive until the very end
     wake.listen()
     ending.wake = wake.set

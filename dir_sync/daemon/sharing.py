@@ -28,6 +28,7 @@ from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.witness import Witness
 from dir_sync.folder import root
 from dir_sync.network.control import Answer, ControlServer
 from dir_sync.network.node_id import NodeId
@@ -49,11 +50,12 @@ _END_WITHIN_S = 1.5
 class NodeParts:
     """What all folders of a node use."""
 
-    def __init__(self, node_id: NodeId, rng: random.Random, once: Once) -> None:
-        """`once`: the lines that need not be said again."""
+    def __init__(self, node_id: NodeId, rng: random.Random, once: Once, witness: Witness | None = None) -> None:
+        """`once`: the lines that need not be said again. `witness`: of a run that ends when all is in sync."""
         self.node_id = node_id
         self.rng = rng
         self.once = once
+        self.witness = witness
         self.throttle = Throttle()
         self.inbox = Inbox(self.throttle)
         self.folders = Folders()  # engine thread only, once that runs
@@ -130,15 +132,15 @@ class Sharing:
         requests = Requests(share, peers, self._post, status, mesh_requests)
         narrator = Narrator(config.folder, Once() if config.label else parts.once, config.label)
         borrowing = Borrowing(self._post, lambda: parts.folders.shares_beside(share))
-        performer = Performer(share, peers, requests, narrator, self._post, borrowing)
+        performer = Performer(share, peers, requests, narrator, self._post, borrowing, parts.witness)
         chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share)
-        return Folder(share, peers, requests, performer, chores, found, self.threads.give_up)
+        return Folder(share, peers, requests, performer, chores, found, self.threads.give_up, parts.witness)
 
     def answer_commands(self) -> None:
         """From now on the loop knows the folder: commands such as status may ask."""
         state = os.path.join(self.config.folder, os.fsdecode(STATE))
         try:
-            control = ControlServer(state, self._on_question)
+            control = ControlServer(state, self.ask)
         except OSError as error:
             logger.warning(
                 "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror
@@ -147,7 +149,8 @@ class Sharing:
         self._opened.callback(control.stop)
         control.start()
 
-    def _on_question(self, question: Answer) -> Answer:
+    def ask(self, question: Answer) -> Answer:
+        """Any thread but the engine's, once the loop knows the folder."""
         return ask_engine(self._post, question, lambda: self.threads.is_ending)
 
     def end_jobs(self, within_s: float) -> None:

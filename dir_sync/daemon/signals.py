@@ -4,7 +4,7 @@ In:   SIGINT, SIGTERM, SIGHUP. Out: `asked` is true, and `wake` was called.
 Where a configuration file is read, SIGHUP asks for reading it again instead.
 Rule: two signals within half a second count as one, because a supervisor signals both the process and its group. A
 closed terminal always ends a node cleanly, however many SIGHUPs it sends; an ignored SIGHUP (nohup) stays ignored.
-Used by: entry, process.
+Used by: entry, once, process, shot.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Ending:
         """`leave` is called with an exit code if a signal has to end the process at once. `reads_file`: SIGHUP does not end
         it, but asks for reading a file again."""
         self.asked = False
+        self.number = 0  # of the first signal
         self.readings_asked = 0  # how often SIGHUP has asked for that
         self._reads_file = reads_file
         self.wake: Callable[[], None] = lambda: None  # called at the first signal
@@ -105,6 +106,7 @@ class Ending:
             self.wake()
         elif not self.asked:
             self.asked = True
+            self.number = number
             self._first_s = self._clock()
             self.wake()
         elif number != signal.SIGHUP and self._clock() - self._first_s > TOGETHER_S:

@@ -50,9 +50,15 @@ class SyncReport:
 
     def in_sync_with(self) -> list[str]:
         """Peers that have everything this node has, and from which this node has everything."""
-        if not self._is_settled():
+        if not self.is_settled():
             return []
         return [replica for replica, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
+
+    def is_agreed_with(self, replica: str) -> bool:
+        """True if that peer has everything this node has announced, this node everything it has announced, and it was told so.
+        Whatever happens here now, nobody waits for anything else of what was announced."""
+        peer = self._board.peers.get(replica)
+        return peer is not None and self._is_in_sync(peer) and peer.standing.is_told_that_we_have_all
 
     def _is_in_sync(self, peer: Contact) -> bool:
         return (
@@ -62,7 +68,7 @@ class SyncReport:
             and (not self._board.mode.takes or self._board.index.wanted_from(peer.replica) == NOTHING)
         )
 
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
         """True if no local change is unrecorded, and no change is being carried out here."""
         return not (
             self._board.scanning

@@ -20,7 +20,7 @@ from dir_sync.core.model import show
 from dir_sync.index import Index, IndexDamaged
 from dir_sync.reporting.log import logger
 
-__all__ = ["AT_REST", "lock", "open_index"]
+__all__ = ["AT_REST", "Locked", "lock", "open_index"]
 
 AT_REST = "at rest"
 """Index note: the index lists everything in the history. 0 while a version may be displaced and not recorded."""
@@ -29,9 +29,13 @@ _LOCK_POLL_S = 0.05
 _BESIDE_BYTES = 64 * 1024  # the minimum size of SQLite's files beside a database
 
 
+class Locked(ConfigError):
+    """Another program has the lock of the folder."""
+
+
 def lock(root: bytes, wait_s: float = 0.0) -> int:
-    """A handle that locks the folder until it is closed. ConfigError if another program has the lock for longer than
-    `wait_s` seconds, or if it cannot be made."""
+    """A handle that locks the folder until it is closed. Locked if another program has the lock for longer than
+    `wait_s` seconds; ConfigError if it cannot be made."""
     path = root + b"/" + limits.RESERVED_NAME
     if not _is_in(root, path):
         raise ConfigError(f"{show(path)} has to be a folder on the same file system as {show(root)}, not a link")
@@ -48,7 +52,7 @@ def lock(root: bytes, wait_s: float = 0.0) -> int:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise ConfigError(f"{show(path)} cannot be locked: {error.strerror}") from error
         who = f" (process {owner})" if owner.isdigit() else ""
-        raise ConfigError(f"another dir_sync{who} is already running on {show(root)}") from None
+        raise Locked(f"another dir_sync{who} is already running on {show(root)}") from None
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, b"%d\n" % os.getpid(), 0)

@@ -83,6 +83,11 @@ class Standing:
         return self.said_ms + (_SAY_AGAIN_MS if NOTHING in (said, lack) else _PROGRESS_MS)
 
     @property
+    def is_told_that_we_have_all(self) -> bool:
+        """True if the last report to the peer says that this node lacks nothing of the peer's last news."""
+        return self.said == (self.heard, NOTHING)
+
+    @property
     def has_all(self) -> bool:
         """True if the peer received our last news and reports that it lacks nothing."""
         return self.lacks == NOTHING and 0 <= self.news <= self.lacks_as_of

@@ -1,0 +1,150 @@
+"""Decides when a run of `once` is over: everything is the same on both sides, something cannot be, or the time is over.
+
+In:   Status values with the time, and which peers know that both sides have everything. Out: a Verdict, and what is left.
+Rule: pure. It may import core only. A peer that has left counts as long as nothing has changed since.
+Used by: cli.once, daemon.shot, daemon.witness.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from dir_sync.core.peers.standing import NOTHING
+from dir_sync.core.status import Status
+from dir_sync.core.tally import Tally
+
+__all__ = [
+    "ALONE_MS",
+    "CALM_MS",
+    "LACK_MS",
+    "STEADY_MS",
+    "Judge",
+    "Left",
+    "Seen",
+    "Shot",
+    "Sight",
+    "Verdict",
+    "left_over",
+]
+
+STEADY_MS = 100  # all is equal for so long before that counts, as long as a peer is connected
+LACK_MS = 8_000  # a peer that lacks something, and gets nothing for so long, cannot have it
+CALM_MS = 10_000  # what this node cannot have is given up after so long without any progress ...
+ALONE_MS = 3_000  # ... and after so long, if no peer is connected
+
+
+class Verdict(enum.Enum):
+    """How it ended."""
+
+    EQUAL = "equal"
+    STUCK = "stuck"
+    LATE = "late"
+
+
+class Seen(NamedTuple):
+    """What the peers know, by their replicas."""
+
+    agreed: frozenset[str] = frozenset()  # connected: both sides have everything, and both know it
+    parted: frozenset[str] = frozenset()  # they left when both sides had everything, and nothing has changed since
+
+
+class Sight(NamedTuple):
+    """What is known at one moment."""
+
+    status: Status
+    seen: Seen
+
+
+class Left(NamedTuple):
+    """Something that is not the same on both sides. `path` is escaped; "": several paths."""
+
+    path: str
+    problem: str
+
+
+class Shot(NamedTuple):
+    """How a run ended. `verdict` None: a signal ended it."""
+
+    verdict: Verdict | None
+    status: Status | None = None  # the last one; None: there was none
+    peers: tuple[str, ...] = ()  # the names of those that were there, also if they have left
+    tally: Tally | None = None  # None: a node that was running has done the work
+
+
+class Judge:
+    """Gets one Sight after the other."""
+
+    def __init__(self, wait_for: int, begun_ms: int, within_ms: int) -> None:
+        """`wait_for`: how many peers have to have everything, at least. `begun_ms`, `within_ms`: the time-out."""
+        self._wait_for = wait_for
+        self._late_ms = begun_ms + within_ms
+        self._equal_since_ms: int | None = None
+        self._figures: object = None  # the last ones
+        self._calm_since_ms = begun_ms  # since when they are the same
+
+    def is_late(self, now_ms: int) -> bool:
+        return now_ms >= self._late_ms
+
+    def judge(self, sight: Sight, now_ms: int) -> Verdict | None:
+        """None: it goes on."""
+        status = sight.status
+        figures = _figures(status)
+        if figures != self._figures or status.scanning:
+            self._figures, self._calm_since_ms = figures, now_ms
+        if not self._is_equal(sight):
+            self._equal_since_ms = None
+        else:
+            if self._equal_since_ms is None:
+                self._equal_since_ms = now_ms
+            if not status.peers or now_ms - self._equal_since_ms >= STEADY_MS:
+                return Verdict.EQUAL
+        calm_ms = now_ms - self._calm_since_ms
+        if _own(status) and calm_ms >= (CALM_MS if status.peers else ALONE_MS):
+            return Verdict.STUCK
+        if _at_peers(status) and calm_ms >= LACK_MS:
+            return Verdict.STUCK
+        if self.is_late(now_ms):
+            return Verdict.STUCK if _own(status) else Verdict.LATE
+        return None
+
+    def _is_equal(self, sight: Sight) -> bool:
+        status, (agreed, parted) = sight
+        connected = {peer.replica for peer in status.peers}
+        return (
+            not (status.scanning or status.held)
+            and connected <= agreed
+            and len((agreed & connected) | parted) >= self._wait_for
+        )
+
+
+def left_over(status: Status) -> list[Left]:
+    """What is not the same on both sides, as far as this node knows why."""
+    return _own(status) + _at_peers(status)
+
+
+def _own(status: Status) -> list[Left]:
+    """What this node cannot have or send, or what a person has to decide."""
+    found = [Left(one.path, one.problem) for one in status.troubled]
+    found += [Left(path, "it changes all the time") for path in status.restless]
+    for held in status.held:
+        where = f"on {held.at}" if held.at else "here"
+        found.append(Left(held.path, f"{held.files:,} files are held {where} until a person decides"))
+    return found
+
+
+def _at_peers(status: Status) -> list[Left]:
+    """What peers do not take. Why, only they know."""
+    return [
+        Left("", f"{peer.name} lacks {peer.lacks.files + peer.lacks.others:,} of the changes made here, and says why")
+        for peer in status.peers
+        if peer.lacks is not None and peer.lacks != NOTHING and peer.lacking_here == NOTHING
+    ]
+
+
+def _figures(status: Status) -> object:
+    """They stay the same if nothing goes on. A file that changes all the time is no progress."""
+    return (
+        tuple((peer.replica, peer.synchronized, peer.lacks, peer.lacking_here) for peer in status.peers),
+        *(status.wanted, status.transfers, status.uploads, tuple(one.path for one in status.troubled)),
+    )

@@ -1,0 +1,132 @@
+"""A node that runs until its folder is the same on both sides: the process of `once`.
+
+In:   a Config, a Judge, and the signals as an Ending. Out: how it ended, the last Status, and a Tally.
+Raises ConfigError; Locked, if another program has the folder.
+Rule: what runs is the same node as otherwise, and it is stopped in the same way: what is queued still arrives.
+Used by: once.
+"""
+
+from __future__ import annotations
+
+import time
+
+from dir_sync.config import Config, ConfigError
+from dir_sync.core.frozen import changed
+from dir_sync.core.shot import Judge, Shot, Sight, Verdict
+from dir_sync.core.status import Status
+from dir_sync.core.tally import Tally
+from dir_sync.daemon.daemon import Daemon, NodeError
+from dir_sync.daemon.process import tune
+from dir_sync.daemon.signals import Ending, Wake
+from dir_sync.daemon.witness import Witness
+from dir_sync.folder import root
+
+__all__ = ["run"]
+
+_LOOK_S = 0.2  # how often the judge is asked at least
+
+
+def _mono_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def run(config: Config, takes_any_port: bool, judge: Judge, ending: Ending) -> Shot:
+    """`takes_any_port`: if the TCP port is taken, any other one will do."""
+    tune()
+    if reason := root.reason_to_wait(config.folder, None, config.fresh) or root.reason_against(config.folder):
+        raise ConfigError(f"this folder cannot be shared now: {reason}")
+    wake = Wake()
+    wake.listen()
+    ending.wake = wake.set
+    node = _Run(config, takes_any_port, judge, ending, wake)
+    try:
+        verdict = node.until_over()
+    finally:
+        node.stop()
+    return Shot(verdict, node.status, node.peers(verdict), node.tally)
+
+
+class _Run:
+    """The node, and the one after it if it goes over to another key of its mesh. Main thread only."""
+
+    def __init__(self, config: Config, takes_any_port: bool, judge: Judge, ending: Ending, wake: Wake) -> None:
+        self.tally = Tally()
+        self.status: Status | None = None
+        self._names: dict[str, str] = {}  # of the peers that were here, by replica
+        self._config = config
+        self._takes_any_port = takes_any_port
+        self._judge = judge
+        self._ending = ending
+        self._wake = wake
+        self._was_closed = False
+        self._has_ended = False  # the folder cannot be shared any longer; set on any thread
+        self._daemon: Daemon | None = None
+        self._witness = Witness(self.tally, wake.set)
+
+    def until_over(self) -> Verdict | None:
+        self._begin()
+        while not self._ending.asked:
+            self._wake.clear()
+            if self._has_ended:
+                self._again()
+            verdict = self._verdict()
+            if verdict is not None:
+                return verdict
+            self._wake.wait(_LOOK_S)
+        return None
+
+    def peers(self, verdict: Verdict | None) -> tuple[str, ...]:
+        """The names of those that have the same; if that is not so of all, of those that were there."""
+        seen = self._witness.seen
+        same = seen.agreed | seen.parted if verdict is Verdict.EQUAL else self._names.keys()
+        return tuple(sorted(name for replica, name in self._names.items() if replica in same))
+
+    def stop(self) -> None:
+        """Raises the error that ended one of its threads, if there is one."""
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            daemon.stop()
+            if (failure := daemon.failure()) is not None:
+                raise failure
+
+    def _end(self) -> None:
+        """Any thread."""
+        self._has_ended = True
+        self._wake.set()
+
+    def _begin(self) -> None:
+        self._has_ended = False
+        self._witness = Witness(self.tally, self._wake.set)
+        self._daemon = self._open()
+        self._was_closed = self._daemon.is_closed
+        self._daemon.start()
+
+    def _open(self) -> Daemon:
+        try:
+            return Daemon(self._config, self._end, self._was_closed, witness=self._witness)
+        except NodeError:
+            if not self._takes_any_port:
+                raise
+        self._config = changed(self._config, listen_port=0)  # any that is free
+        return Daemon(self._config, self._end, self._was_closed, witness=self._witness)
+
+    def _again(self) -> None:
+        """The folder cannot be shared any longer: for good, or the node goes over to another key."""
+        assert self._daemon is not None
+        trouble = self._daemon.trouble_of(self._config.folder)
+        goes_over = self._daemon.goes_over(self._config.folder)
+        self._was_closed = self._daemon.is_closed
+        self.stop()
+        if trouble is not None or not goes_over:
+            raise ConfigError(f"the folder cannot be shared any longer: {trouble or 'it was removed or replaced'}")
+        self._begin()
+
+    def _verdict(self) -> Verdict | None:
+        assert self._daemon is not None
+        seen = self._witness.seen
+        answer = self._daemon.ask(self._config.folder, {"command": "status"})
+        if "error" in answer:
+            return Verdict.LATE if self._judge.is_late(_mono_ms()) else None
+        self.status = Status.from_json(answer)
+        self._names |= {peer.replica: peer.name for peer in self.status.peers} | self._witness.names
+        return self._judge.judge(Sight(self.status, seen), _mono_ms())

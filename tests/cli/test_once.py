@@ -1,0 +1,135 @@
+"""The command line of `once`, and its words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dir_sync import cli
+from dir_sync.cli import once
+from dir_sync.config import Config
+from dir_sync.core import notes
+from dir_sync.core.shot import Shot, Verdict
+from dir_sync.core.tally import Tally
+from tests.core.test_shot import ALONE, TROUBLE, peer, with_peers
+
+
+@pytest.fixture
+def folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "shared").mkdir()
+    return str(tmp_path / "shared")
+
+
+def ends(monkeypatch: pytest.MonkeyPatch, shot: Shot) -> list[Any]:
+    """The run ends so. Returns what it is called with."""
+    called: list[Any] = []
+
+    def run(*args: Any) -> Shot:
+        called.extend(args)
+        return shot
+
+    monkeypatch.setattr(once, "_run", run)
+    return called
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--timeout", "0"], ["--timeout", "x"], ["--timeout", "2d"], ["--wait-for", "0"], ["--wait-for", "x"], ["--wait"],
+     ["--config", "f"], ["more"], ["-l", "0"]],
+)  # fmt: skip
+def test_wrong_words(capsys: pytest.CaptureFixture[str], folder: str, words: list[str]) -> None:
+    assert cli.main(["once", folder, *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+
+
+def test_no_such_folder(capsys: pytest.CaptureFixture[str], folder: str) -> None:
+    assert cli.main(["once", f"{folder}/none"]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_options_of_a_node_count(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    called = ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally()))
+    words = ["-b", "5001", "-s", f"{folder}.s", "--peer", "h", "--mode", "mirror", "--folder", "photos", "--no-listen"]
+    assert cli.main(["once", folder, *words]) == 0
+    config: Config = called[0]
+    assert (config.broadcast_port, config.peers, config.mode.value) == (5001, (("h", 6000),), "mirror")
+    assert (config.folder_name, config.listens, config.listen_port) == ("photos", False, 6000)
+    assert called[1] is True, "any port will do"
+    assert cli.main(["once", folder, "-l", "6000"]) == 0
+    assert called[5] is False
+
+
+def test_create_makes_the_folder(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    called = ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally()))
+    assert cli.main(["once", f"{folder}/new", "--create"]) == 0
+    assert called[0].folder == f"{folder}/new"
+
+
+@pytest.mark.parametrize(
+    ("shot", "code", "line"),
+    [
+        (Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally()), 0, "in sync with b: 3 files (9 B)"),
+        (Shot(Verdict.EQUAL, ALONE, ("b", "c"), Tally()), 0, "in sync with b and c: 3 files (9 B)"),
+        (Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",)), 0,
+         "in sync with b: 3 files (9 B) (by the node that runs here, process 1)"),
+        (Shot(Verdict.LATE, ALONE, (), Tally()), 3, "not in sync: no other machine was there in time"),
+        (Shot(Verdict.LATE, None, (), Tally()), 3, "not in sync: no other machine was there in time"),
+        (Shot(Verdict.LATE, with_peers(peer("b", None)), ("b",), Tally()), 3, "not in sync in time with b"),
+        (Shot(Verdict.STUCK, with_peers(peer("b"), troubled=TROUBLE), ("b",), Tally()), 4,
+         "not in sync with b: something is left"),
+    ],
+)  # fmt: skip
+def test_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, shot: Shot, code: int, line: str
+) -> None:
+    ends(monkeypatch, shot)
+    assert cli.main(["once", folder]) == code
+    assert capsys.readouterr().out.splitlines()[0] == line
+    assert cli.main(["once", folder, "-q"]) == code
+    assert bool(capsys.readouterr().out) == bool(code)
+    assert cli.main(["once", folder, "--json"]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert found["result"] == shot.verdict.value if shot.verdict else None
+    assert found["peers"] == list(shot.peers)
+    assert found["node_runs"] is (shot.tally is None)
+
+
+def test_a_signal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str) -> None:
+    called = ends(monkeypatch, Shot(None))
+    monkeypatch.setattr(once.Ending, "listen", lambda ending: setattr(ending, "number", 2))
+    assert cli.main(["once", folder]) == 130
+    assert called
+    assert capsys.readouterr().out == ""
+
+
+def test_what_was_done_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    tally = Tally()
+    for number in range(9):
+        tally.tell(notes.Received(b"%d" % number, "b", 5))
+    for note in (notes.Sent(b"s", "b", 7), notes.Removed(b"gone", "b"), notes.Conflict(b"c", b"c.1")):
+        tally.tell(note)
+    tally.tell(notes.Unreadable(b"locked", "Permission denied"))
+    ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), tally))
+    assert cli.main(["once", folder]) == 4, "a file that cannot be read is not the same elsewhere"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:4] == [
+        "received: 9 paths (45 B)",
+        "sent: 1 path (7 B): s",
+        "deleted here, as elsewhere: 1 path: gone",
+    ]
+    assert lines[4] == "in conflict; what lost is kept: 1 path: c"
+    assert "conflicts" in lines[5]
+    assert lines[6:] == ["  locked: Permission denied"]
+    assert cli.main(["once", folder, "--json"]) == 4
+    found = json.loads(capsys.readouterr().out)
+    assert found["result"] == "stuck"
+    assert found["received"]["count"] == 9
+    assert found["conflicts"] == [{"path": "c", "version": "c.1"}]
+    assert found["left"] == [{"path": "locked", "problem": "Permission denied"}]

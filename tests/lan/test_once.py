@@ -1,0 +1,181 @@
+"""`once` with real processes: against a node, against another `once`, alone, and where something is in the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .changes import blob, write
+from .checker import wait_equal, wait_for
+from .lan import Ended, Lan, Node
+
+pytestmark = pytest.mark.lan
+
+LIMIT_S = 90.0
+
+
+def once(node: Node, *more: str) -> Ended:
+    ended = node.run_to_end("once", node.dir, "-s", node.signatures, "--name", node.name, *more, limit_s=LIMIT_S)
+    assert "Traceback" not in ended.err
+    return ended
+
+
+def both(lan: Lan, *more: str) -> list[Ended]:
+    with ThreadPoolExecutor(len(lan.nodes)) as pool:
+        return list(pool.map(lambda node: once(node, *more), lan.nodes))
+
+
+def said(ended: Ended) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(ended.out)
+    return found
+
+
+def test_against_a_node(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    node, other = lan
+    write(node.dir / "theirs", b"theirs")
+    for number in range(300):
+        write(other.dir / "many" / f"{number}", b"%d" % number)
+    write(other.dir / "large", blob(9 << 20, "large"))
+    node.start("--name", "node")
+    ended = once(other)
+    assert ended.code == 0, ended
+    assert ended.err == ""
+    lines = ended.out.splitlines()
+    assert lines[0].startswith("in sync with node: 302 files")
+    assert "received: 1 path (6 B): theirs" in lines
+    assert any(line.startswith("sent: 301 paths") for line in lines)
+    wait_equal(lan.roots, 0)  # it is so when the command has ended
+    # what was changed on both sides meanwhile; nothing was running here
+    (other.dir / "many" / "1").unlink()
+    (node.dir / "theirs").unlink()
+    again = said(once(other, "--json", "--peer", node.address, "--no-discovery"))
+    assert again["result"] == "equal"
+    assert again["peers"] == ["node"]
+    assert again["removed"]["paths"] == ["theirs"]
+    assert again["deleted"]["paths"] == ["many/1"]
+    assert again["sent"]["count"] == again["received"]["count"] == 0
+    wait_equal(lan.roots, 0)
+    node.stop()
+
+
+@pytest.mark.parametrize("way", [(), ("--no-discovery",)])
+def test_two_against_each_other(new_lan: Callable[..., Lan], way: tuple[str, ...]) -> None:
+    """Both know in the end that both have everything, also what lost a conflict."""
+    lan = new_lan(2)
+    for node in lan:
+        write(node.dir / f"of {node}", b"of %d" % node.index)
+        write(node.dir / "both", b"by %d" % node.index)
+        for number in range(200):
+            write(node.dir / "many" / f"{node}" / f"{number}", b"%d %d" % (node.index, number))
+    peers = ("--peer", lan[0].address, "--peer", lan[1].address) if way else ()
+    ended = both(lan, "--json", *way, *peers)
+    assert [one.code for one in ended] == [0, 0], ended
+    wait_equal(lan.roots, 0)
+    for one in ended:
+        assert said(one)["files"] == 403
+    assert sorted(len(said(one)["conflicts"]) for one in ended) == [0, 1]
+    again = both(lan, *way, *peers)
+    assert [one.code for one in again] == [0, 0], again
+    assert all(one.out.splitlines()[1:] == ["nothing was to be done"] for one in again)
+
+
+def test_nobody_is_there(new_lan: Callable[..., Lan]) -> None:
+    (node,) = new_lan(1)
+    ended = once(node, "--timeout", "2s")
+    assert ended.code == 3
+    assert ended.out == "not in sync: no other machine was there in time\n"
+
+
+def test_not_so_many_as_are_wanted(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(3)
+    lan[0].start()
+    few = once(lan[1], "--wait-for", "2", "--timeout", "4s")
+    assert few.code == 3
+    assert "2 machines are needed" in few.out
+    lan[2].start()
+    assert once(lan[1], "--wait-for", "2").code == 0
+
+
+def test_what_cannot_be_here_is_listed(new_lan: Callable[..., Lan]) -> None:
+    """A pipe is where a file should come. The rest arrives, and both sides know that something is left."""
+    lan = new_lan(2)
+    node, other = lan
+    write(node.dir / "in the way", b"a file")
+    write(node.dir / "fine", b"fine")
+    os.mkfifo(other.dir / "in the way")
+    ended = both(lan, "--json")
+    assert [one.code for one in ended] == [4, 4], ended
+    sender, receiver = map(said, ended)
+    assert sender["result"] == receiver["result"] == "stuck"
+    assert [one["path"] for one in receiver["left"]] == ["in the way"]
+    assert "n1 lacks 1" in sender["left"][0]["problem"]
+    assert (other.dir / "fine").read_bytes() == b"fine"
+
+
+def test_where_a_node_runs_that_one_is_asked(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    node, other = lan
+    node.start()
+    wait_for((node.dir / ".dir_sync" / "control").exists, LIMIT_S, "the node answers")
+    alone = once(node, "--timeout", "1s")
+    assert alone.code == 3
+    assert f"process {node.pid}" in alone.out
+    other.start()
+    write(node.dir / "new", b"new")
+    ended = once(node)
+    assert ended.code == 0, ended
+    assert f"process {node.pid}" in ended.out
+    assert (other.dir / "new").read_bytes() == b"new"
+    node.must_run()
+
+
+def test_a_second_one_for_the_same_folder(new_lan: Callable[..., Lan]) -> None:
+    """It waits for the first, and says so if that takes too long."""
+    lan = new_lan(2)
+    node, other = lan
+    node.launch([*first_words(node), "--timeout", "60s"])
+    wait_for((node.dir / ".dir_sync" / "control").exists, LIMIT_S, "the first one runs")
+    late = once(node, "--timeout", "1s")
+    assert late.code == 3
+    assert f"process {node.pid}" in late.out
+    assert len(late.out.splitlines()) == 1
+    other.start()
+    write(other.dir / "new", b"new")
+    assert once(node).code == 0
+    assert (node.dir / "new").read_bytes() == b"new"
+    assert node.ends(LIMIT_S) == 0
+
+
+def first_words(node: Node) -> list[str]:
+    return [sys.executable, str(node.main), "once", str(node.dir), "-s", str(node.signatures)]
+
+
+def test_a_signal_ends_it(new_lan: Callable[..., Lan]) -> None:
+    (node,) = new_lan(1)
+    node.launch(first_words(node))
+    wait_for((node.dir / ".dir_sync" / "control").exists, LIMIT_S, "it runs")
+    node.send_signal(signal.SIGTERM)
+    assert node.ends(LIMIT_S) == 143
+    assert not (node.dir / ".dir_sync" / "control").exists()
+
+
+def test_on_one_machine_with_one_port(new_lan: Callable[..., Lan]) -> None:
+    """The default port is taken by the node of another folder; one that was asked for must be free."""
+    lan = new_lan(2, one_machine=True)
+    node, other = lan
+    write(node.dir / "f", b"f")
+    node.start("--interface", "lo", listen_port=6000)
+    wait_for(lambda: "TCP port 6000" in node.log(), LIMIT_S, "it listens")
+    assert once(other, "--interface", "lo", "--peer", "127.0.0.1:6000").code == 0
+    assert (other.dir / "f").read_bytes() == b"f"
+    taken = once(other, "--interface", "lo", "-l", "6000")
+    assert taken.code == 1
+    assert "choose another port" in taken.err
