@@ -31,6 +31,11 @@ PORTS = json.loads(os.environ["README_PORTS"])  # as the README has them -> free
 PEER = PLACE / "peer"  # the folder of another machine
 WITHIN_S = 30.0
 TAKES_PORT = ("-b", "--broadcast-port", "-l", "--listen-port")
+MODE_OF = {
+    "diverged": "send-only",
+    "override": "send-only",
+    "revert": "receive-only",
+}  # commands that are for nodes with this mode alone
 DOCUMENTED = (0, 3, 4)  # exit codes that say how things are, not that something is wrong
 
 
@@ -95,6 +100,8 @@ def node_words(words: list[str]) -> list[str]:
 def folder_of(words: list[str]) -> str:
     """The folder that a command is about."""
     after = words[1:] if words and words[0] in COMMANDS else words
+    if "--create" in words:
+        return next((word for word in after if word.startswith("/")), str(Path.cwd() / "Storage"))
     return next((word for word in after if os.path.isdir(word)), "")
 
 
@@ -160,19 +167,24 @@ def main(words: list[str]) -> int:
     is_run = not words or words[0] not in COMMANDS or words[0] == "run"
     is_question = bool({"-h", "--help"} & set(words)) or (is_run and "--version" in words)
     is_node = is_run and not is_question
-    if is_node and folder:
-        stop(folder)  # as its reader would, before starting it in another way
-        note(folder)
+    if is_node and words:
+        if folder:
+            stop(folder)  # as its reader would, before starting it in another way
+            note(folder)
         with (PLACE / "processes").open("a") as file:
             file.write(f"{os.getpid()}\n")
         words = node_words(words)
     elif folder and not is_question:
         if os.environ["README_STARTS"]:  # nodes, in these very lines: it may be on its way
             wait_for(lambda: process_on(folder) > 0, f"a node on {folder}")
+        elif words[0] in MODE_OF:
+            stop(folder)
+            start_aside(folder, "--mode", MODE_OF[words[0]])
         elif not process_on(folder):
             start_aside(folder)
         path = words[2] if words[0] == "restore" and len(words) > 2 and words[2] != "." else "notes.txt"
-        give_it_a_past(folder, path)
+        if words[0] not in MODE_OF:
+            give_it_a_past(folder, path)
         some = "all" if words[0] == "conflicts" else newest_version(folder, path) if "ID" in words else ""
         words = [some if word == "ID" else word for word in words]
     command = [sys.executable, str(ROOT / "main.py"), *words]

@@ -1,4 +1,4 @@
-"""Every command line of the README is run, as printed.
+"""Every command line of the README and of docs/coming-from.md is run, as printed.
 
 Of blocks (indented, or fenced as sh, bash, console or nothing) whose first word is a command, all lines are run by bash, one
 block after the other. Blocks of other words are sample output; so are fences with another name (```text). Inline code that
@@ -32,6 +32,8 @@ from dir_sync.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+COMING_FROM = dict(re.findall(r"^## (.*)\n((?:(?!## ).*\n)*)", (ROOT / "docs/coming-from.md").read_text("utf-8"), re.M))
+"""The tables of docs/coming-from.md, by the tool that they are about."""
 LIMIT_S = 120
 
 SHELLS = ("", "sh", "bash", "shell", "console")
@@ -224,7 +226,13 @@ class Place:
             **os.environ,
             **{"HOME": str(self.home), "PATH": f"{place / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
             **{"README_PLACE": str(place), "README_ROOT": str(ROOT), "README_CHECKOUT": str(self.checkout)},
-            **{"README_PORTS": json.dumps(ports), "XDG_STATE_HOME": "", "XDG_CACHE_HOME": "", "PYTHONPATH": ""},
+            **{
+                "README_PORTS": json.dumps(ports),
+                "XDG_STATE_HOME": "",
+                "XDG_CACHE_HOME": "",
+                "XDG_CONFIG_HOME": "",
+                "PYTHONPATH": "",
+            },
         }
 
     def script(self, name: str, text: str) -> None:
@@ -285,6 +293,17 @@ def reader(tmp_path: Path) -> Iterator[Place]:
         yield place
     finally:
         place.close()
+
+
+@pytest.mark.parametrize("name", COMING_FROM)
+def test_what_people_of_another_tool_type_here(reader: Place, name: str) -> None:
+    """Each line of docs/coming-from.md about one tool that begins with a program of this project."""
+    for folder in ("notes", "photos"):
+        (reader.home / folder).mkdir()
+    lines = inline_commands(COMING_FROM[name])
+    assert lines, "a tool without a single command"
+    for line in lines:
+        reader.run([line])
 
 
 def test_the_readme(reader: Place) -> None:

@@ -12,6 +12,7 @@
     commands      status, approve, reject, history, restore, undo, conflicts
     modes         diverged, override, revert
     ignoring      ignore
+    once          once: a node that ends when both sides have the same
     inviting      invite, join
     members       members, remove
     mesh          new-key, key, leave

@@ -16,6 +16,8 @@
     breaches.py   what the log says of peers that break the protocol
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers
     mesh.py       MeshRequests: those of them that are about the mesh
+    shot.py       a node that runs until both sides have the same: the process of `once`
+    witness.py    what such a run says, and which peers know that both sides have everything
     status.py     collects the figures of `status`
     jobs.py       DiskWorkers: the threads that do the engine's jobs on the disk
     threads.py    Threads: starts all threads of this package, and handles their uncaught errors
