@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dir_sync.cli import COMMANDS
+from dir_sync.cli import COMMANDS, main
 from dir_sync.cli.options import run_parser
 from tests import options_doc
 
@@ -32,6 +32,12 @@ def test_every_command_stands_in_docs_cli() -> None:
     table = text[text.index("| command |") :].partition("\n\n")[0]
     named = {words.split()[0] for row in table.splitlines() for words in re.findall(r"`([^`]+)`", row.split("|")[1])}
     assert set(COMMANDS) - {"run", "help", "version"} <= named
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_no_default_that_is_none(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert "None" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -105,6 +105,9 @@ def _parser() -> Parser:
     group.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     add_node_options(parser)
     parser.set_defaults(listen_port=None)
+    for option in parser.options:
+        if option.dest == "listen_port":
+            option.help = f"TCP port for connections (default: {config.LISTEN_PORT}, or any other if that is taken)"
     return parser
 
 
