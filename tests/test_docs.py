@@ -31,7 +31,7 @@ def test_every_command_stands_in_docs_cli() -> None:
     text = (DOCS / "cli.md").read_text("utf-8")
     table = text[text.index("| command |") :].partition("\n\n")[0]
     named = {words.split()[0] for row in table.splitlines() for words in re.findall(r"`([^`]+)`", row.split("|")[1])}
-    assert set(COMMANDS) - {"run", "help", "version"} <= named
+    assert set(COMMANDS) - {"run"} <= named  # it is "DIR..." there
 
 
 @pytest.mark.parametrize("command", COMMANDS)
