@@ -40,6 +40,7 @@ SHELLS = ("", "sh", "bash", "shell", "console")
 PYTHONS = ("python", "python3", ".venv/bin/python")
 PROGRAMS = (
     "scripts/",
+    "nohup scripts/",
     "main.py",
     "./main.py",
     *(f"{python} {what}" for python in PYTHONS for what in ("main.py", "-m tests")),
