@@ -10,6 +10,7 @@
     config_file   the configuration file: each option has a key
     configuring   config, reload
     commands      status, approve, reject, history, restore, undo, conflicts
+    once          once: a run that ends when all is in sync
     modes         diverged, override, revert
     ignoring      ignore
     once          once: a node that ends when both sides have the same

@@ -54,6 +54,7 @@ class Sight(NamedTuple):
 
     status: Status
     seen: Seen
+    unreadable: int = 0  # paths of ours that cannot be read
 
 
 class Left(NamedTuple):
@@ -100,16 +101,17 @@ class Judge:
             if not status.peers or now_ms - self._equal_since_ms >= STEADY_MS:
                 return Verdict.EQUAL
         calm_ms = now_ms - self._calm_since_ms
-        if _own(status) and calm_ms >= (CALM_MS if status.peers else ALONE_MS):
+        is_stuck = bool(_own(status) or sight.unreadable)
+        if is_stuck and calm_ms >= (CALM_MS if status.peers else ALONE_MS):
             return Verdict.STUCK
         if _at_peers(status) and calm_ms >= LACK_MS:
             return Verdict.STUCK
         if self.is_late(now_ms):
-            return Verdict.STUCK if _own(status) else Verdict.LATE
+            return Verdict.STUCK if is_stuck else Verdict.LATE
         return None
 
     def _is_equal(self, sight: Sight) -> bool:
-        status, (agreed, parted) = sight
+        status, (agreed, parted), _ = sight
         connected = {peer.replica for peer in status.peers}
         return (
             not (status.scanning or status.held)

@@ -1,6 +1,8 @@
 """One running node: the parts of the process, the parts of each shared folder, and the loop that joins them.
 
     process.py    run(): share the folders until a signal comes; a node runs while one of them can be shared
+    shot.py       the process of `once`: the same node, until its judge has a verdict
+    witness.py    Witness: what a folder of `once` says, and which peers know that both sides have everything
     rereading.py  Rereading: the configuration file, read again while the node runs
     life.py       Life: one folder through the life of the process: waited for, shared, paused after trouble that may pass
     daemon.py     Daemon: the process's parts (ports, discovery, roster, inbox) and the folders that it shares
@@ -27,7 +29,8 @@
     workers.py    the queue of disk jobs, in fair shares for all peers
     signals.py    the signals that end a node
 
-May import: everything below the commands. Who calls it: `cli`, through `process.run`; main.py and `cli` listen to `signals`.
+May import: everything below the commands. Who calls it: `cli`, through `process.run` and `shot.run`; main.py and `cli` listen to
+`signals`.
 Rule: the engine's thread waits for its inbox and for nothing else (except the commit of its index). All other threads
 post events to the inbox, or take orders from it. A file's bytes are durable before its row, and a row is committed
 before a message tells of it: effects are performed after the commit that covers them.

@@ -12,7 +12,7 @@ import time
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.frozen import changed
-from dir_sync.core.shot import Judge, Shot, Sight, Verdict
+from dir_sync.core.shot import STEADY_MS, Judge, Seen, Shot, Sight, Verdict
 from dir_sync.core.status import Status
 from dir_sync.core.tally import Tally
 from dir_sync.daemon.daemon import Daemon, NodeError
@@ -72,7 +72,7 @@ class _Run:
             verdict = self._verdict()
             if verdict is not None:
                 return verdict
-            self._wake.wait(_LOOK_S)
+            self._wake.wait(STEADY_MS / 1000 if self._witness.seen != Seen() else _LOOK_S)
         return None
 
     def peers(self, verdict: Verdict | None) -> tuple[str, ...]:
@@ -129,4 +129,4 @@ class _Run:
             return Verdict.LATE if self._judge.is_late(_mono_ms()) else None
         self.status = Status.from_json(answer)
         self._names |= {peer.replica: peer.name for peer in self.status.peers} | self._witness.names
-        return self._judge.judge(Sight(self.status, seen), _mono_ms())
+        return self._judge.judge(Sight(self.status, seen, len(self.tally.unreadable)), _mono_ms())

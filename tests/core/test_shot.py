@@ -137,3 +137,12 @@ def test_a_file_that_changes_all_the_time_is_named_in_the_end() -> None:
     verdict, _ = story.stays(with_peers(peer("a", NOTHING, Lack(0, 0, 1)), restless=("disk.img",)), seen(), 9_000)
     assert verdict is Verdict.STUCK
     assert left_over(status)[0].path == "disk.img"
+
+
+def test_a_file_of_ours_that_cannot_be_read() -> None:
+    """It is never settled here then, and the peer knows nothing of it."""
+    judge, both = Judge(1, 0, WITHIN_MS), with_peers(peer("a"), unseen=1)
+    verdicts = [judge.judge(Sight(both, seen(), 1), now_ms) for now_ms in range(0, CALM_MS + 1, 500)]
+    assert verdicts == [None] * (len(verdicts) - 1) + [Verdict.STUCK]
+    assert judge.judge(Sight(ALONE, seen(), 1), CALM_MS + 500) is None
+    assert judge.judge(Sight(ALONE, seen(), 1), CALM_MS + 500 + ALONE_MS) is Verdict.STUCK

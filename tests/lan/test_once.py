@@ -19,6 +19,7 @@ from .lan import Ended, Lan, Node
 pytestmark = pytest.mark.lan
 
 LIMIT_S = 90.0
+ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown", "--inh-caps=-all")
 
 
 def once(node: Node, *more: str) -> Ended:
@@ -118,6 +119,22 @@ def test_what_cannot_be_here_is_listed(new_lan: Callable[..., Lan]) -> None:
     assert [one["path"] for one in receiver["left"]] == ["in the way"]
     assert "n1 lacks 1" in sender["left"][0]["problem"]
     assert (other.dir / "fine").read_bytes() == b"fine"
+
+
+def test_what_cannot_be_read_is_listed(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    node, other = lan
+    write(other.dir / "locked", b"locked")
+    write(other.dir / "open", b"open")
+    (other.dir / "locked").chmod(0)
+    node.start()
+    words = ("once", other.dir, "-s", other.signatures, "--json")
+    ended = other.run_to_end(*words, before=ORDINARY, limit_s=LIMIT_S)
+    assert ended.code == 4, ended
+    (left,) = said(ended)["left"]
+    assert left["path"] == "locked"
+    assert "ermission" in left["problem"]
+    assert (node.dir / "open").read_bytes() == b"open"
 
 
 def test_where_a_node_runs_that_one_is_asked(new_lan: Callable[..., Lan]) -> None:
