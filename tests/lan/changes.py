@@ -249,7 +249,7 @@ def every_odd_name() -> Iterator[bytes]:
         b"x.dir_sync",
         b".DIR_SYNC",
         b"file.swp",
-        b".#lock",
+        b"#lock",
         b"#auto#",
         b"n~",
     )
