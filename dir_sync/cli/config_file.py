@@ -27,6 +27,10 @@ NODE_KEYS = frozenset(
     {
         "broadcast_port",
         "interface",
+        "limit_down",
+        "limit_down_per_peer",
+        "limit_up",
+        "limit_up_per_peer",
         "listen_port",
         "log_file",
         "name",
@@ -154,7 +158,7 @@ class _File:
         if action.nargs == 0 and isinstance(action.default, bool):
             if not isinstance(value, bool):
                 raise self.error(where, key, "true or false is needed")
-            return value
+            return bool(action.const) if value else not action.const  # no_default_ignores turns something off
         if action.nargs == 0:
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 9:
                 raise self.error(where, key, "a whole number from 0 to 9 is needed")
@@ -251,7 +255,7 @@ def _explained(key: str, action: argparse.Action) -> Iterator[str]:
     if default is None:
         yield f'#{key} = "{action.metavar or key.upper()}"  # not set'
     elif isinstance(default, bool):
-        yield f"#{key} = {str(default).lower()}"
+        yield f"#{key} = {str(default == action.const).lower()}"
     elif isinstance(default, int):
         yield f"#{key} = {default}"
     elif isinstance(default, list):

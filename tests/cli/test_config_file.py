@@ -11,6 +11,8 @@ from dir_sync import cli
 from dir_sync.cli.config_file import NODE_KEYS, example, read_file, settings
 from dir_sync.cli.options import run_parser
 from dir_sync.config import Config, ConfigError
+from dir_sync.core.mode import Mode
+from dir_sync.core.overload.byte_rate import SpeedLimits
 
 
 @pytest.fixture
@@ -160,3 +162,19 @@ def test_the_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "my.toml").write_text(TWO)
     assert cli.main(["reload", "--config", "my.toml"]) == 1
     assert "no node runs with my.toml" in capsys.readouterr().err.replace(str(here) + "/", "")
+
+
+def test_a_switch_means_the_same_as_on_the_command_line(here: Path) -> None:
+    notes, photos = read(here, f"no_discovery = true\n{TWO}no_default_ignores = true\nmode = 'mirror'\n")
+    assert (notes.discovers, notes.default_rules, photos.default_rules) == (False, True, False)
+    assert (notes.mode, photos.mode) == (Mode.TWO_WAY, Mode.MIRROR)
+    notes, photos = read(here, f"no_discovery = false\n{TWO}no_default_ignores = false\n")
+    assert (notes.discovers, photos.default_rules) == (True, True)
+    assert "#no_default_ignores = false\n" in example()
+
+
+def test_the_limits_of_speed_are_of_the_whole_node(here: Path) -> None:
+    configs = read(here, f'limit_up = "2M"\nlimit_down_per_peer = 50000\n{TWO}')
+    assert {one.speed for one in configs} == {SpeedLimits(up=2_000_000, peer_down=50_000)}
+    with pytest.raises(ConfigError, match=":3: limit_up: all folders have this in common"):
+        read(here, '[folders.notes]\ndir = "notes"\nlimit_up = "1M"\n')
