@@ -226,7 +226,7 @@ class Fetcher:
                 self._board.plan_queue.add_all(self._work.rooms.close(holder))
                 continue
             room = giver.window.room()
-            if room < min(limits.PULL_WINDOW_BYTES, giver.window.most) // 4:
+            if room < giver.window.most // 4:
                 continue
             portion = giver.window.portion(self._board.now.mono_ms)
             if portion is not None:

@@ -110,7 +110,7 @@ class Window:
         """True if so many bytes may be requested now."""
         if len(self._pulls) >= limits.PULLS_MAX // 2 or self.bytes + length > max(self.most, length):
             return False
-        return self.wait_ms(length, now_ms) <= 0
+        return not self.wait_ms(length, now_ms)
 
     @property
     def has_limits(self) -> bool:
@@ -119,14 +119,11 @@ class Window:
     def wait_ms(self, length: int, now_ms: int) -> int:
         """How long (ms) the limits of bytes per second let a request of that length wait. A small content does not wait
         for the bulk that was requested just before."""
-        is_small = length < limits.CHUNK_BYTES_MIN
-        return max(
-            (
-                rate.wait_ms(now_ms, self.chunk + rate.per_s * _SMALL_OWES_MS // 1000 if is_small else 0)
-                for rate in self._rates
-            ),
-            default=0,
-        )
+        if not self._rates:
+            return 0
+        if length >= limits.CHUNK_BYTES_MIN:
+            return max(rate.wait_ms(now_ms) for rate in self._rates)
+        return max(rate.wait_ms(now_ms, self.chunk + rate.per_s * _SMALL_OWES_MS // 1000) for rate in self._rates)
 
     def count(self, size: int, now_ms: int) -> None:
         """So many bytes have come, or will come, from this peer."""
