@@ -11,7 +11,7 @@ from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.mode import is_own, is_own_first
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
-from dir_sync.core.reconcile import Offer, Refuse, Take, decide
+from dir_sync.core.reconcile import Offer, Refuse, Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -149,7 +149,7 @@ class Acquire:
             if self._work.is_at_work(name):
                 pending = True
                 continue
-            decision = decide(child.record, self._board.index.offers(name), (), self._board.mode_at(name))
+            decision = self._board.decision_at(name, child)
             if isinstance(decision, Refuse) and decision.record.kind == Kind.ABSENT:
                 continue  # it is gone elsewhere, too
             if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:

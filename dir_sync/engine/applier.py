@@ -16,7 +16,7 @@ from dir_sync.core.looks import RACY
 from dir_sync.core.messages import Pull
 from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
-from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.apply_orders import ApplyOrders
 from dir_sync.engine.board import Board
@@ -295,10 +295,8 @@ class Applier:
             child = row.record
             path = target + child.path[len(source) :]
             known = self._board.index.get(path)
-            take = decide(
-                None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)
-            )
-            gone = decide(child, self._board.index.offers(child.path), (), self._board.mode_at(child.path))
+            take = self._board.decision_at(path, known)
+            gone = self._board.decision_at(child.path, row)
             if (
                 isinstance(take, Take)
                 and isinstance(gone, Take)
@@ -318,9 +316,7 @@ class Applier:
         """A move took the file from its old name. Accept the tombstone that a peer announced for that name."""
         self._work.attempts.forget_attempt(source)
         row = self._board.index.get(source)
-        decision = decide(
-            None if row is None else row.record, self._board.index.offers(source), (), self._board.mode_at(source)
-        )
+        decision = self._board.decision_at(source, row)
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
             self._rows.accept(decision.record, b"")
         else:

@@ -2,7 +2,7 @@
 
 In:   marks: look at this path, plan it, announce it, run once more; effects to be performed.
 Out:  the same, to the machine that consumes each of them; index, time and connected peers.
-Rule: decides nothing. A mark may be set by every machine and twice; one machine consumes it.
+Rule: decides nothing by itself: `core.reconcile` does. A mark may be set by every machine and twice; one machine consumes it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from dir_sync.core.mode import OWN, Mode
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
+from dir_sync.core.reconcile import Decision, decide
 from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
 from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
 from dir_sync.engine.values import Now
-from dir_sync.index import JOURNAL_SINCE, Index
+from dir_sync.index import JOURNAL_SINCE, Index, Row
 
 __all__ = ["Board"]
 
@@ -103,6 +104,10 @@ class Board:
         if path in self.reverting:
             return Mode.REVERT
         return self.mode if self.mode is not Mode.MIRROR or self.knows_mesh else Mode.RECEIVE_ONLY
+
+    def decision_at(self, path: bytes, row: Row | None) -> Decision:
+        """What `core.reconcile` says about a path. `row`: ours there."""
+        return decide(None if row is None else row.record, self.index.offers(path), (), self.mode_at(path))
 
     def mesh_is_known(self) -> None:
         """A peer's state is complete: from now on a mirror undoes what is changed here."""

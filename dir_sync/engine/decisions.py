@@ -10,7 +10,7 @@ from __future__ import annotations
 from dir_sync.core import notes
 from dir_sync.core.messages import Decision
 from dir_sync.core.model import Kind
-from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.reconcile import Take
 from dir_sync.core.safeguard.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -121,9 +121,7 @@ class Decisions:
         if not approve:
             for path in held:
                 row = self._board.index.get(path)
-                decision = decide(
-                    None if row is None else row.record, self._board.index.offers(path), (), self._board.mode_at(path)
-                )
+                decision = self._board.decision_at(path, row)
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._rows.reassert(row, decision.record, is_meant=True)
                     self._board.tell(notes.Spared(path))

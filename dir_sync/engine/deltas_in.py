@@ -13,7 +13,7 @@ from dir_sync.core.jobs import PatchJob, Signed, SignJob
 from dir_sync.core.messages import Delta, DeltaOffer, DeltaRequest, Signature
 from dir_sync.core.model import Record
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import STALLED_MS
@@ -116,9 +116,7 @@ class DeltaRequests:
             return
         path = asked.path
         row = self._board.index.get(path)
-        decision = decide(
-            None if row is None else row.record, self._board.index.offers(path), (), self._board.mode_at(path)
-        )
+        decision = self._board.decision_at(path, row)
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)

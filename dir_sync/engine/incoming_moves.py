@@ -9,7 +9,7 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.model import Kind, Record, same_content
-from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -54,9 +54,7 @@ class IncomingMoves:
         for child in below:
             path = target + child.record.path[len(source) :]
             known = self._board.index.get(path)
-            take = decide(
-                None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)
-            )
+            take = self._board.decision_at(path, known)
             is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
             if not is_wanted or self._rows.announced_gone(child.record) is None:
                 return False
@@ -79,9 +77,7 @@ class IncomingMoves:
 
     def is_leaving(self, row: Row) -> bool:
         """True if a peer deleted this file of ours, and the file is not kept as the loser of a conflict."""
-        decision = decide(
-            row.record, self._board.index.offers(row.record.path), (), self._board.mode_at(row.record.path)
-        )
+        decision = self._board.decision_at(row.record.path, row)
         return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT and not decision.conflict
 
     def renamed_there(self, record: Record, source: bytes) -> None:
@@ -108,14 +104,12 @@ class IncomingMoves:
         mine = row.record
         if mine.kind not in (Kind.FILE, Kind.DIRECTORY):
             return False
-        gone = decide(mine, self._board.index.offers(source), (), self._board.mode_at(source))
+        gone = self._board.decision_at(source, row)
         if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
             return False
         for path in self._work.unable.behind(source):
             known = self._board.index.get(path)
-            take = decide(
-                None if known is None else known.record, self._board.index.offers(path), (), self._board.mode_at(path)
-            )
+            take = self._board.decision_at(path, known)
             is_here = (
                 self._work.is_unblocked(path) and not self._work.is_at_work(path) and (known is None or not known.fp)
             )

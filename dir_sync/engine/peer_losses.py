@@ -11,7 +11,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.messages import Held
 from dir_sync.core.model import Kind, Record, parent_of
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.reconcile import Offer, Take, decide
+from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.safeguard.approval import Approval, Approvals
 from dir_sync.core.safeguard.peer_brake import OLD_NS, Verdict
 from dir_sync.engine.board import Board
@@ -91,9 +91,7 @@ class PeerLosses:
             after = paths[-1]
             for path in paths:
                 row = self._board.index.get(path)
-                decision = decide(
-                    None if row is None else row.record, self._board.index.offers(path), (), self._board.mode_at(path)
-                )
+                decision = self._board.decision_at(path, row)
                 if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
                     continue
                 target = decision.record

@@ -14,7 +14,7 @@ from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, parent_of, same_content, unstamped
 from dir_sync.core.peers.announce import Fresh
-from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import _new
@@ -84,7 +84,7 @@ class LocalRecorder:
                 or len(index.by_content(version.content)) != 1
             ):
                 continue
-            decision = decide(row.record, index.offers(version.path), (), self._board.mode_at(version.path))
+            decision = self._board.decision_at(version.path, row)
             if isinstance(decision, Take) and decision.record.kind != Kind.ABSENT:
                 self._not_noted[version.path] = row.record, decision.record
 

@@ -12,7 +12,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Cause, ListJob, TreeOp
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of, unstamped
-from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.reconcile import Take
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -299,7 +299,7 @@ class Scan:
         self._board.plan_queue.add(folder)
         if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
             return  # a look has found it meanwhile; it keeps its folder
-        decision = decide(row.record, self._board.index.offers(folder), (), self._board.mode_at(folder))
+        decision = self._board.decision_at(folder, row)
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
         if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries and not ignored:
             self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)

@@ -15,7 +15,7 @@ from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.reconcile import Take, decide
+from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch, Window
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.board import Board
@@ -194,9 +194,7 @@ class TransferTable:
         ]
         for name in names:
             row = self._board.index.get(name)
-            decision = decide(
-                None if row is None else row.record, self._board.index.offers(name), (), self._board.mode_at(name)
-            )
+            decision = self._board.decision_at(name, row)
             if not isinstance(decision, Take) or self._work.arrivals.is_coming_to(name):
                 continue
             if fetch is not None and self.go_on_with(fetch, decision.record):
