@@ -174,7 +174,7 @@ class Requests:
 
     def _versions(self, asked: Asked, now: Now) -> list[Effect]:
         def then(report: Report) -> None:
-            asked.reply.put(own | {"peers": answers.listed_there(self._index, report.answers)})
+            asked.reply.put(own | {"peers": answers.listed_there(report.answers)})
 
         path = answers.path_asked(asked.question)
         own = answers.listed(self._index, path)

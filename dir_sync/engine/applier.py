@@ -251,7 +251,7 @@ class Applier:
         if source is not None and _is_kept(source):
             self._board.index.drop_version(source)
         elif source is not None:
-            self._moved_away(source, item.expect != b"")
+            self._moved_away(source)
             if target.kind == Kind.DIRECTORY:
                 self._moved_whole(source, path)
         if target.kind == Kind.DIRECTORY:
@@ -312,7 +312,7 @@ class Applier:
             self._board.pending_looks.add(path, now, now)
             self._board.pending_looks.add(child.path, now, now)
 
-    def _moved_away(self, source: bytes, exchanged: bool) -> None:
+    def _moved_away(self, source: bytes) -> None:
         """A move took the file from its old name. Accept the tombstone that a peer announced for that name."""
         self._work.attempts.forget_attempt(source)
         row = self._board.index.get(source)

@@ -65,7 +65,7 @@ class Fetcher:
             if offer.marks is None:
                 if peer in holders and self._sources.where_is(base, path) is not None:
                     self._sources.begin_with(path, base)
-                    self._begin(path, target, peer, base, offer.size)
+                    self._begin(target, peer, base, offer.size)
                     return
             elif row is not None and peer in holders and (row.record.kind, row.record.content) == (Kind.FILE, base):
                 if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
@@ -73,7 +73,7 @@ class Fetcher:
                     return
             elif peer in holders and (known := self._sources.where_is(base, path)) is not None:
                 self._sources.begin_with(path, base)
-                self._begin(path, target, peer, None, target.size, Beginning(*known))
+                self._begin(target, peer, None, target.size, Beginning(*known))
                 return
         if self._work.holders.is_whole_wanted(path) and self._deltas_in.delta_is_coming(path, target.content):
             return
@@ -109,10 +109,10 @@ class Fetcher:
         ):
             self._deltas_in.ask_for_delta(path, before[0], before[1] if is_ours else 0, target, choice)
             return
-        self._begin(path, target, choice, None, target.size)
+        self._begin(target, choice, None, target.size)
 
     def _begin(
-        self, path: bytes, target: Record, replica: str, base: bytes | None, size: int, begins: Beginning | None = None
+        self, target: Record, replica: str, base: bytes | None, size: int, begins: Beginning | None = None
     ) -> None:
         token = self._transfers.parts.new_token()
         now = self._board.now.mono_ms

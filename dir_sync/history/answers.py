@@ -40,7 +40,7 @@ def listed(index: Index, path: bytes = b"") -> Answer:
     return {"versions": versions, "names": index.noted_below("name "), "node": index.replica, "known": known}
 
 
-def listed_there(index: Index, answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
+def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
     """The versions in the histories of peers, from their answers."""
     found = []
     for peer, _, answer in answers:
