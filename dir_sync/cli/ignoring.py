@@ -15,7 +15,7 @@ from dir_sync.cli.parser import command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.ignore import NAME, Rule, Rules
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
@@ -52,18 +52,14 @@ def ignore(argv: list[str]) -> int:
         return _explain(folder, rules, [os.fsencode(path) for path in given.paths])
     for file in rules.files():
         for rule in file.rules:
-            say(f"{_place(rule)}: {show(_bytes(rule.text))}")
+            say(f"{_place(rule)}: {show_text(rule.text)}")
         for problem in file.problems:
-            say(f"cannot be used: {show(_bytes(problem))}")
+            say(f"cannot be used: {show_text(problem)}")
     return config.OK
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _place(rule: Rule) -> str:
-    return f"{show(_bytes(rule.origin))}, line {rule.line}"
+    return f"{show_text(rule.origin)}, line {rule.line}"
 
 
 def _read(path: bytes) -> bytes:
@@ -120,7 +116,7 @@ def _explain(folder: bytes, rules: Rules, paths: list[bytes]) -> int:
             code = config.UNFINISHED
             say(f"{show(below)}: shared")
         else:
-            say(f"{show(below)}: ignored by {_place(rule)}: {show(_bytes(rule.text))}")
+            say(f"{show(below)}: ignored by {_place(rule)}: {show_text(rule.text)}")
     return code
 
 
@@ -128,7 +124,7 @@ def _check(folder: bytes, rules: Rules, text: bytes) -> int:
     """The effect of other rules in the file at the top."""
     after = rules.changed(b"", text)
     for problem in after.file(b"").problems:
-        say(f"cannot be used: {show(_bytes(problem))}")
+        say(f"cannot be used: {show_text(problem)}")
     ignored: list[bytes] = []
     shared: list[bytes] = []
     by: Counter[str] = Counter()
@@ -141,7 +137,7 @@ def _check(folder: bytes, rules: Rules, text: bytes) -> int:
                 continue
             if rule is not None:
                 ignored.append(path)
-                by[f"{_place(rule)}: {show(_bytes(rule.text))}"] += 1
+                by[f"{_place(rule)}: {show_text(rule.text)}"] += 1
             else:
                 shared.append(path)
     say(f"{how_many(len(ignored), 'path')} newly ignored, {len(shared):,} newly shared; nothing would be deleted")

@@ -17,7 +17,7 @@ from dir_sync.config import Config
 from dir_sync.core.events import Drained
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
-from dir_sync.core.model import show
+from dir_sync.core.model import show_text
 from dir_sync.core.overload.byte_rate import ByteRate, LinkRates
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import (
@@ -393,8 +393,4 @@ def _now() -> Now:
 
 
 def _name(hello: Hello) -> str:
-    return show(_raw(hello.name))
-
-
-def _raw(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
+    return show_text(hello.name)
