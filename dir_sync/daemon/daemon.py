@@ -212,7 +212,6 @@ class Daemon:
         roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
         folders = self._parts.folders
         self._links = Neighbours(config, folders, node_id, self._manager, roster, self._announce, self._sealing)
-        self._folders = folders
         refused: dict[str, ConfigError | sqlite3.Error] = {}
         for path, sharing in list(self._sharings.items()):
             try:
@@ -309,7 +308,7 @@ class Daemon:
         news = Attached(folder)
         self._parts.inbox.put(news)
         news.done.wait(_ANSWER_WITHIN_S)
-        self._told = tuple(self._folders)
+        self._told = tuple(self._parts.folders)
         sharing.answer_commands()
 
     def remove(self, path: str) -> None:
@@ -319,7 +318,7 @@ class Daemon:
         news = Detached(sharing.config.folder_name)
         self._parts.inbox.put(news)
         news.done.wait(_ANSWER_WITHIN_S)
-        self._told = tuple(self._folders)
+        self._told = tuple(self._parts.folders)
         self._forget(path)
 
     def ask(self, path: str, question: Answer) -> Answer:
@@ -348,10 +347,10 @@ class Daemon:
 
     def _announce(self, ask: bool) -> None:
         """Send a beacon. Engine thread."""
-        node_id = self._parts.node_id
-        tags = folder_tags([folder.name for folder in self._folders])
         if self._discovery is None or not self._config.listens:
             return
+        node_id = self._parts.node_id
+        tags = folder_tags([folder.name for folder in self._parts.folders])
         self._discovery.announce(Beacon(node_id.value, node_id.instance, self._manager.port, ask, tags))
 
     def _on_beacon(self, beacon: Beacon, address: str) -> None:
