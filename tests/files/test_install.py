@@ -11,7 +11,7 @@ from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.ports import Trouble
-from tests.files.tools import MTIME, apply, change, file_sync, kept, record, watched
+from tests.files.tools import MTIME, apply, change, file_sync, kept, move, record, watched
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -55,9 +55,7 @@ def test_what_is_replaced_is_named_first() -> None:
     apply(sync, change(disk, b"file", b"new"))
     source = disk.stat(b"source")
     assert source is not None
-    item = change(disk, b"file", b"moved")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
-    )
+    item = move(disk, b"file", b"moved", b"source", source)
     apply(sync, item)
     assert disk.content(b"file") == b"moved"
     assert [mine for mine, _ in disk.exchanges] == [b"file", b"file"]

@@ -12,7 +12,7 @@ from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.ports import Trouble
-from tests.files.tools import MTIME, apply, change, file_sync, kept
+from tests.files.tools import MTIME, apply, change, file_sync, kept, move
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -96,8 +96,7 @@ def test_another_users_file_that_is_moved_is_kept_as_what_it_is(disk: MemoryDisk
     source = disk.stat(b"source")
     assert source is not None
     disk.others.add(source.inode)
-    moved = change(disk, b"file", b"data")._replace(act=TreeOp.MOVE, data=None, copy_path=b"source")
-    (result,) = apply(sync, moved._replace(copy_fp=fingerprint(source)))
+    (result,) = apply(sync, move(disk, b"file", b"data", b"source", source))
     if there is None:
         assert result.version is not None
         assert result.version.content == blake3(b"data").digest()

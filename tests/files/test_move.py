@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core.jobs import Result, TreeOp
-from dir_sync.core.model import fingerprint
+from dir_sync.core.jobs import Result
 from dir_sync.core.names import STAGING
 from dir_sync.engine.values import got_meta
 from dir_sync.ports import Trouble
-from tests.files.tools import MTIME, apply, change, file_sync, kept, watched
+from tests.files.tools import MTIME, apply, change, file_sync, kept, move, watched
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -35,9 +34,7 @@ def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it
 
     source = disk.stat(b"source")
     assert source is not None
-    item = change(disk, b"file", b"new")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
-    )
+    item = move(disk, b"file", b"new", b"source", source)
     disk.before = before
     (result,) = apply(sync, item)
     assert not swaps
@@ -60,9 +57,7 @@ def test_what_went_to_the_history_comes_out_of_it_as_it_was(written_meanwhile: b
     assert removed.version is not None
     if written_meanwhile:
         disk.write(removed.version.name, b"written by whoever had it open")
-    item = change(disk, b"new", b"content")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
-    )
+    item = move(disk, b"new", b"content", removed.version.name, before)
     (moved,) = apply(sync, item)
     if written_meanwhile:
         assert moved.result is Result.MISSING
@@ -85,9 +80,7 @@ def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -
     (removed,) = apply(sync, change(disk, b"old", None))
     assert removed.version is not None
     disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"new" else None
-    item = change(disk, b"new", b"content")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=removed.version.name, copy_fp=fingerprint(before)
-    )
+    item = move(disk, b"new", b"content", removed.version.name, before)
     (moved,) = apply(sync, item)
     assert moved.result is Result.PROBLEM
     assert disk.content(b"new") is None
@@ -118,9 +111,7 @@ def test_what_should_take_the_place_of_a_file_goes_back_as_it_was_after_any_fail
         return Trouble.IO
 
     disk.fail = fail
-    item = change(disk, b"file", b"moved")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
-    )
+    item = move(disk, b"file", b"moved", b"source", source)
     (moved,) = apply(sync, item)
     assert disk.fail is None
     assert moved.result is Result.PROBLEM
@@ -151,9 +142,7 @@ def test_what_takes_the_place_of_a_file_has_its_mode_and_time_before_it_has_the_
         if content == b"moved":
             found.append((mode, mtime))
 
-    item = change(disk, b"file", b"moved")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
-    )
+    item = move(disk, b"file", b"moved", b"source", source)
     disk.before = before
     (moved,) = apply(sync, item)
     disk.before = None
@@ -174,9 +163,7 @@ def test_who_changes_the_mode_of_what_has_just_moved_is_seen_by_the_next_look(di
             disk.before = None
             disk.chmod(b"file", 0o600)
 
-    item = change(disk, b"file", b"new")._replace(
-        act=TreeOp.MOVE, data=None, copy_path=b"source", copy_fp=fingerprint(source)
-    )
+    item = move(disk, b"file", b"new", b"source", source)
     disk.before = before
     (result,) = apply(sync, item)
     stat = disk.stat(b"file")

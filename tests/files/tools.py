@@ -8,7 +8,7 @@ from random import Random
 from blake3 import blake3
 
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, ApplyResult, Cause, TreeOp
-from dir_sync.core.model import Kind, Record, Stamp, fingerprint
+from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint
 from dir_sync.core.names import HISTORY
 from dir_sync.file_sync import FileSync
 from dir_sync.ports import Disk
@@ -38,6 +38,11 @@ def change(disk: Disk, path: bytes, data: bytes | None) -> ApplyItem:
     return ApplyItem(
         path, TreeOp.REMOVE if data is None else TreeOp.INSTALL, record(path, data), expect, Cause.REPLACED, data
     )
+
+
+def move(disk: Disk, path: bytes, data: bytes, source: bytes, found: Stat) -> ApplyItem:
+    """As `change`, but by a rename of `source`, which has that content. `found`: as a look has seen it."""
+    return change(disk, path, data)._replace(act=TreeOp.MOVE, data=None, copy_path=source, copy_fp=fingerprint(found))
 
 
 def apply(sync: FileSync, *items: ApplyItem) -> tuple[ApplyResult, ...]:
