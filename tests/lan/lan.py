@@ -531,6 +531,27 @@ class Node:
             command("tc", "-n", self.ns, "qdisc", "add", "dev", "eth0", "root", *bucket)
 
 
+def say(node: Node, word: str, *more: str) -> str:
+    """A command for its folder, which it carries out without a complaint. Returns what it prints."""
+    ended = node.run_to_end(word, node.dir, *more)
+    assert ended.code == 0, ended.err
+    assert not ended.errors
+    return ended.out
+
+
+def content(node: Node, name: str) -> bytes | None:
+    """Of that file in its folder; None: there is none."""
+    try:
+        return (node.dir / name).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def has(node: Node, name: str, data: bytes | None, limit_s: float = 60.0) -> None:
+    """Wait until that is the content of that file in its folder."""
+    wait_for(lambda: content(node, name) == data, limit_s, f"{name} at {node} is {data!r}")
+
+
 def _enter(namespace: int) -> None:
     if _libc.setns(namespace, _CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")

@@ -10,23 +10,12 @@ import pytest
 
 from .changes import write
 from .checker import wait_equal, wait_for
-from .lan import Lan, Node
+from .lan import Lan, Node, content, has
 
 pytestmark = pytest.mark.lan
 
 SOON_S = 60.0
 ONCE_MORE = 1.2  # of its size: what a content may cost on the wire
-
-
-def content(node: Node, name: str) -> bytes | None:
-    try:
-        return (node.dir / name).read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def has(node: Node, name: str, data: bytes | None) -> None:
-    wait_for(lambda: content(node, name) == data, SOON_S, f"{name} at {node} is {data!r}")
 
 
 def says(node: Node, words: str) -> None:

@@ -11,19 +11,12 @@ import pytest
 
 from .changes import write
 from .checker import wait_equal, wait_for
-from .lan import Lan, Node
+from .lan import Lan, Node, content, has, say
 
 pytestmark = pytest.mark.lan
 
 SOON_S = 60.0
 MODES = ("two-way", "send-only", "receive-only", "mirror")
-
-
-def say(node: Node, word: str, *more: str) -> str:
-    ended = node.run_to_end(word, node.dir, *more)
-    assert ended.code == 0, ended.err
-    assert not ended.errors
-    return ended.out
 
 
 def differing(node: Node) -> dict[str, tuple[str, str]] | None:
@@ -35,17 +28,6 @@ def differing(node: Node) -> dict[str, tuple[str, str]] | None:
     answer: dict[str, Any] = json.loads(ended.out)
     assert answer["count"] == len(answer["paths"])
     return {one["path"]: (one["here"], one["there"]) for one in answer["paths"]}
-
-
-def content(node: Node, name: str) -> bytes | None:
-    try:
-        return (node.dir / name).read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def has(node: Node, name: str, data: bytes | None) -> None:
-    wait_for(lambda: content(node, name) == data, SOON_S, f"{name} at {node} is {data!r}")
 
 
 def differs(node: Node, expected: dict[str, tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from .changes import write
 from .checker import holds, survey, wait_equal, wait_for
-from .lan import Lan, Node, make_immutable
+from .lan import Lan, Node, make_immutable, say
 
 pytestmark = pytest.mark.lan
 
@@ -34,13 +34,6 @@ def empty(node: Node) -> None:
     for path in node.dir.iterdir():
         if path.name != ".dir_sync":
             shutil.rmtree(path)
-
-
-def say(node: Node, word: str, *more: str) -> str:
-    ended = node.run_to_end(word, node.dir, *more)
-    assert ended.code == 0, ended.err
-    assert not ended.errors
-    return ended.out
 
 
 @pytest.fixture
