@@ -16,7 +16,7 @@ from dir_sync.core.membership import Charter, Gate, Member
 from dir_sync.core.noise import public_of
 from dir_sync.core.pairing import Code, CodeError, Host, Invitation, InviterRun, JoinerRun, PairingError, Welcome
 
-KITCHEN, LAPTOP = "a" * 32, "b" * 32
+KITCHEN = "a" * 32
 HOST = Host("kitchen", 3, "default")
 KEY = MeshKey.made_of(bytes(range(32)), 2)
 CHARTER = Charter(2, KEY.id, {KITCHEN: Member(KITCHEN, "kitchen", "rw", 1_700_000_000)}, frozenset({"d" * 32}))

@@ -71,7 +71,6 @@ class World:
         self.own_keys = own_keys
         self.made_by_thieves: set[str] = set()  # keys: what is made against whom there, nobody promised
         self.thieves: list[Thief] = []
-        self.known_thefts: set[str] = set()
         count = machines or self.rng.randint(3, 7)
         first = self.fresh()
         founder = self.fresh()

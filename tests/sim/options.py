@@ -78,11 +78,6 @@ class Options:
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
-    @property
-    def keeps_memory(self) -> bool:
-        """No node ever forgets what it knew."""
-        return not (self.lose_index or self.old_index)
-
 
 def draw(seed: int) -> Options:
     """The world of a seed. The simplest ones (no faults, two nodes) come often enough to be caught first."""
