@@ -724,13 +724,14 @@ MAY_IMPORT: dict[str, set[str]] = {
             "cli.making",
             "cli.options",
             "cli.parser",
+            "cli.status_words",
             "config",
             "daemon.shot",
             "daemon.signals",
         ),
         *("folder.state", "reporting.log", "reporting.output", "reporting.shell"),
     },
-    "cli.status_words": {"reporting.log", "reporting.shell"},
+    "cli.status_words": {"config", "network.control", "reporting.log", "reporting.shell"},
     "cli.commands": {
         *(
             "cli.dialogue",

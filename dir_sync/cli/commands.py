@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
 from dir_sync.cli.parser import checked, command_parser, count
-from dir_sync.cli.status_words import render
+from dir_sync.cli.status_words import render, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Cause
 from dir_sync.core.model import show, show_text
-from dir_sync.core.status import Status
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, listed
@@ -57,10 +56,7 @@ def status(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
     given = parser.parse_args(argv)
     answer = ask_running(given.folder, {"command": "status"})
-    try:
-        found = Status.from_json(answer)
-    except (KeyError, TypeError):
-        raise ConfigError("the running node is another version: restart it") from None
+    found = status_in(answer)
     if given.json:
         say(json.dumps(answer))
     else:

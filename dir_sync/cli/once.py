@@ -15,9 +15,9 @@ from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.making import make
 from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
+from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, left_over
-from dir_sync.core.status import Status
 from dir_sync.core.tally import Paths, Tally
 from dir_sync.daemon.signals import Ending
 from dir_sync.folder.state import Locked
@@ -158,7 +158,6 @@ def _run(settings: Config, takes_any_port: bool, judge: Judge, ending: Ending) -
 
 def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
     """Wait until the node that runs for the folder is in sync. None: none runs, or none any more."""
-    status: Status | None = None
     while not ending.asked:
         try:
             answer = answer_or_none(folder, {"command": "status"}, folder)
@@ -168,10 +167,7 @@ def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
         else:
             if answer is None:
                 return None
-            try:
-                status = Status.from_json(answer)
-            except (KeyError, TypeError):
-                raise ConfigError("the running node is another version: restart it") from None
+            status = status_in(answer)
             agreed = frozenset(peer.replica for peer in status.peers if peer.synchronized)
             verdict = judge.judge(Sight(status, Seen(agreed)), _mono_ms())
             if verdict is not None:

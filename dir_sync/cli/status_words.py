@@ -1,21 +1,31 @@
 """The status of a node as text.
 
-In: a Status from a running node. Out: lines for a person.
+In: the answer of a running node, or the Status in it. Out: that Status, or ConfigError; lines for a person.
 """
 
 from __future__ import annotations
 
 import time
 
+from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Status
+from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
-__all__ = ["render"]
+__all__ = ["render", "status_in"]
 
 _TOLD_MAX = 5  # paths that are named
+
+
+def status_in(answer: Answer) -> Status:
+    """The Status in the answer of a running node. ConfigError if another version of the program gave it."""
+    try:
+        return Status.from_json(answer)
+    except (KeyError, TypeError):
+        raise ConfigError("the running node is another version: restart it") from None
 
 
 def render(status: Status, folder: str) -> list[str]:
