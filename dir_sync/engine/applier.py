@@ -113,8 +113,7 @@ class Applier:
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
         self._look_queue.installed(path, result.result is Result.DONE)
-        pending = self._board.pending_looks.find(path)
-        if pending is not None and pending.closed and len(result.fp) == FINGERPRINT_BYTES:
+        if len(result.fp) == FINGERPRINT_BYTES and self._board.pending_looks.is_closed(path):
             # A program wrote to the file while the job was out. If that was between the rename and the stat, and the size
             # and mtime are as before (cp -p), the fingerprint is of what the program wrote: read it again.
             result = result._replace(fp=result.fp + RACY)

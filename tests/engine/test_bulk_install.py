@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp
 from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
@@ -120,6 +121,18 @@ def test_what_did_not_go_as_it_should_is_left_to_others(result: ApplyResult) -> 
     assert kit.it.on_pushed_installed([result]) == [result]
     assert kit.index.get(b"a") is None
     assert kit.work.jobs.is_at(b"a")
+
+
+@pytest.mark.parametrize(
+    ("urgency", "is_doubted"), [(Urgency.NOW, True), (Urgency.ARRIVED, False), (Urgency.VANISHED, False)]
+)
+def test_what_was_written_while_it_was_installed_is_left_to_others(urgency: Urgency, is_doubted: bool) -> None:
+    """A program may have written to the file between its installation and the stat: `Applier` says that it is read again."""
+    kit = alone()
+    push(kit, gift(b"a", b"1"))
+    kit.board.pending_looks.touch(b"a", urgency, kit.board.now.mono_ms)
+    result = ApplyResult(b"a", Result.DONE, FP)
+    assert kit.it.on_pushed_installed([result]) == ([result] if is_doubted else [])
 
 
 def test_who_waits_for_the_content_is_planned() -> None:

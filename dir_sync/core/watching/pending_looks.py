@@ -75,6 +75,11 @@ class PendingLooks:
         """Those of `paths` without an entry."""
         return paths.difference(self._looks)
 
+    def is_closed(self, path: bytes) -> bool:
+        """True if a path waits for a look because a program has closed it."""
+        pending = self._looks.get(path)
+        return pending is not None and pending.closed
+
     def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> PendingLook:
         """The watcher reported an event at `path`. `span`: when to look at a file that is being written, or that was
         looked at a short time ago."""
