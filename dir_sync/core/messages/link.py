@@ -13,6 +13,7 @@ from dir_sync.core.messages.base import ANY_TIME, FIRST, ONCE_OPEN, BaseMessage,
 from dir_sync.core.messages.checks import (
     bounded,
     checked_array,
+    checked_bool,
     checked_hex,
     checked_id,
     checked_int,
@@ -130,10 +131,7 @@ class Folders(BaseMessage):
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
-        answer = fields.get("answer")
-        if not isinstance(answer, bool):
-            raise PeerError("answer is missing or wrong")
-        return cls(_folders_of(fields), answer)
+        return cls(_folders_of(fields), checked_bool(fields.get("answer"), "answer"))
 
 
 class MemberRow(NamedTuple):
