@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,9 @@ from dir_sync.index import Index
 from dir_sync.network.control import Answer, NoDaemon, ask
 
 __all__ = ["Source", "open_source"]
+
+_STARTS_WITHIN_S = 2.0  # as long as a node that starts waits for a command
+_POLL_S = 0.05
 
 
 class Source:
@@ -62,17 +66,34 @@ def open_source(folder: str) -> Iterator[Source]:
     """ConfigError if the folder was never shared, or if its node does not answer."""
     if not os.path.isdir(os.path.join(folder, ".dir_sync", "versions")):
         raise ConfigError(f"{show(os.fsencode(folder))} has no history: it was never shared from here")
-    handle, index = -1, None
+    handle = _lock_unless_a_node_runs(folder)
+    if handle is None:
+        yield Source(folder, None)
+        return
+    index: Index | None = None
     try:
-        ask(folder, {"command": "status"})
-    except NoDaemon:
-        handle = state.lock(os.fsencode(folder))
         index = state.open_index(os.fsencode(folder), random.Random())
-    except OSError as error:
-        raise ConfigError(f"the node of this folder does not answer: {error}") from None
-    try:
         yield Source(folder, index)
     finally:
         if index is not None:
             index.close()
-            os.close(handle)
+        os.close(handle)
+
+
+def _lock_unless_a_node_runs(folder: str) -> int | None:
+    """The handle of the lock; None if a node runs. One that starts has the lock a moment before it answers, and one that ends
+    has it a moment longer: Locked only if that lasts."""
+    deadline_s = time.monotonic() + _STARTS_WITHIN_S
+    while True:
+        try:
+            ask(folder, {"command": "status"})
+            return None
+        except NoDaemon:
+            try:
+                return state.lock(os.fsencode(folder))
+            except state.Locked:
+                if time.monotonic() >= deadline_s:
+                    raise
+        except OSError as error:
+            raise ConfigError(f"the node of this folder does not answer: {error}") from None
+        time.sleep(_POLL_S)
