@@ -19,7 +19,6 @@ from dir_sync.core.overload.guard import Guard, Verdict, place_among
 from dir_sync.network.address_policy import AddressPolicy
 from dir_sync.network.channel import Channel
 from dir_sync.network.link_table import LinkTable
-from dir_sync.network.outbox import Outbound
 from dir_sync.network.pacing import Pacing
 from dir_sync.network.throttle import Throttle
 from dir_sync.node import Node
@@ -158,12 +157,6 @@ class NodeManager:
     def dial(self, address: str, port: int) -> None:
         """Connect; a Dialled event reports the result."""
         threading.Thread(target=self._dial, args=(address, port), name="dial", daemon=True).start()
-
-    def send(self, link: int, parcel: Outbound) -> None:
-        """Send a message; nothing happens if the link has ended."""
-        node = self._links.nodes.get(link)
-        if node is not None:
-            node.send(parcel)
 
     def drop(self, link: int, reason: str, text: str = "") -> None:
         """Send CLOSE and end that link."""

@@ -518,7 +518,6 @@ MAY_IMPORT: dict[str, set[str]] = {
             "network.address_policy",
             "network.channel",
             "network.link_table",
-            "network.outbox",
             "network.pacing",
             "network.throttle",
             "node",

@@ -38,7 +38,6 @@ __all__ = [
     "is_forgotten",
     "is_new_key_good",
     "leave_out",
-    "let_in_by",
     "meet",
     "merged",
     "met",
@@ -342,14 +341,3 @@ def leave_out(
     known[mine.me] = own or known.get(mine.me) or Member(mine.me, "unnamed", mine.role)
     listed = {identity: known[identity] for identity in sorted([*others[: MEMBERS_MAX - 1], mine.me])}
     return Charter(mine.charter.generation + 1, key, listed, _removed(mine, gone))
-
-
-def let_in_by(mine: Membership, lost: Iterable[str]) -> frozenset[str]:
-    """Those whom only the lost ones let in, directly or by others whom these let in."""
-    known = mine.everybody()
-    found = set(lost)
-    while True:
-        more = {identity for identity, one in known.items() if one.by in found} - found - {mine.me}
-        if not more:
-            return frozenset(found - set(lost))
-        found |= more

@@ -30,7 +30,6 @@ __all__ = [
     "Vector",
     "beats",
     "check_path",
-    "concurrent",
     "fingerprint",
     "from_shown",
     "has_seen",
@@ -176,15 +175,6 @@ def with_change(vector: Vector, node: str, counter: int, *makers: str) -> Vector
         others = [entry for entry in vector if entry[0] not in makers]
         vector = tuple(sorted(kept + others[: limits.VECTOR_ENTRIES_MAX // 2]))
     return join(((node, counter),), vector)
-
-
-def concurrent(mine: Record, theirs: Record) -> bool:
-    """True if neither record was made with knowledge of the other. Equal vectors with different stamps count as
-    concurrent."""
-    below, above = leq(mine.vector, theirs.vector), leq(theirs.vector, mine.vector)
-    if below and above:
-        return mine.stamp != theirs.stamp
-    return not below and not above
 
 
 def has_seen(mine: Record, theirs: Record) -> bool:

@@ -139,10 +139,6 @@ class Handshake:
         self._re = b""
         self._mix_hash(prologue)
 
-    @property
-    def is_done(self) -> bool:
-        return not self._steps
-
     def write(self, payload: bytes | Callable[[bytes], bytes] = b"") -> bytes:
         """Our next message. `payload` may be made of the hash that it is bound to (`bound`)."""
         out = b""

@@ -29,7 +29,6 @@ from dir_sync.core.model import (
     made_from,
     same_body,
     same_content,
-    same_version,
     with_change,
 )
 
@@ -291,11 +290,6 @@ def answer(
         lineage = join(lineage, lineage_of(top))
     lineage = with_change(lineage, node, sequence, *makers)
     return mine._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
-
-
-def holds(offer: Offer, wanted: Record) -> bool:
-    """True if that peer has the content of `wanted`."""
-    return same_version(offer.record, wanted) or same_content(offer.record, wanted)
 
 
 _MODES = {

@@ -77,10 +77,6 @@ class Session:
         """The messages that are complete with the `n` bytes just received into `buffer()`."""
         return [] if self._deaf else self._receive_all(self._decoder.frames(n))
 
-    def feed(self, data: Buffer) -> list[Message]:
-        """The messages that are complete with `data`, of any length."""
-        return [] if self._deaf else self._receive_all(self._decoder.frames_of(data))
-
     def receive(self, frame: Frame) -> list[Message]:
         """The message, if any, that is complete with `frame`. Raises PeerError for an invalid or illegal message,
         ProtocolVersion for a HELLO of another version."""

@@ -151,17 +151,10 @@ class FrameDecoder:
             self._start, self._end = 0, left
         return self._view[self._end :]
 
-    def filled(self, n: int) -> list[Frame]:
-        """The frames that are complete with the `n` bytes just written to the beginning of `buffer()`."""
-        return list(self.frames(n))
-
-    def feed(self, data: Buffer) -> list[Frame]:
-        """The frames that are complete with `data`, of any length."""
-        return list(self.frames_of(data))
-
     def frames(self, n: int) -> Iterator[Frame]:
-        """Like `filled`, one frame at a time: `open` applies to the very next frame, and only one message is in memory.
-        Consume it completely before any call except `open`."""
+        """The frames that are complete with the `n` bytes just written to the beginning of `buffer()`, one at a time:
+        `open` applies to the very next frame, and only one message is in memory. Consume it completely before any call
+        except `open`."""
         body = self._body
         if body is not None:
             assert 0 <= n <= len(body) - self._body_end
@@ -189,16 +182,6 @@ class FrameDecoder:
             yield _parse(self._view[start : self._start], lasting=False)
         if self._start == self._end:
             self._start = self._end = 0
-
-    def frames_of(self, data: Buffer) -> Iterator[Frame]:
-        """Like `feed`, one frame at a time: see `frames`."""
-        rest = memoryview(data)
-        while rest:
-            room = self.buffer()
-            n = min(len(room), len(rest))
-            room[:n] = rest[:n]
-            rest = rest[n:]
-            yield from self.frames(n)
 
 
 def encode_message(fields: dict[str, Any], beside: int = 0) -> bytes:

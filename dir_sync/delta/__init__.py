@@ -29,7 +29,7 @@ Sources: A. Tridgell, Efficient Algorithms for Sorting and Synchronization (1999
 """
 
 from dir_sync.delta.apply import apply_delta
-from dir_sync.delta.format import DeltaError, block_bytes, check_signature, plain_signature
+from dir_sync.delta.format import DeltaError, block_bytes, check_signature
 from dir_sync.delta.librsync import MISSING, available
 from dir_sync.delta.make import make_delta
 from dir_sync.delta.sign import signature
@@ -44,6 +44,5 @@ __all__ = [
     "block_bytes",
     "check_signature",
     "make_delta",
-    "plain_signature",
     "signature",
 ]

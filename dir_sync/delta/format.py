@@ -37,7 +37,6 @@ __all__ = [
     "copy_command",
     "literal_command",
     "parse_signature",
-    "plain_signature",
     "signature_bytes",
     "strong_sum",
 ]
@@ -140,12 +139,6 @@ def parse_signature(data: bytes, base_size: int | None) -> Sums:
     if base_size is not None and (size not in (None, base_size) or count != -(-base_size // block)):
         raise DeltaError("a signature of a file of another size")
     return Sums(data, block, count, size)
-
-
-def plain_signature(data: bytes) -> bytes:
-    """A signature without our appendix, as librsync and `rdiff` read it. Raises DeltaError if `data` is none."""
-    sums = parse_signature(data, None)
-    return data[: sums.plain_bytes]
 
 
 def check_signature(data: bytes, base_size: int | None = None) -> None:

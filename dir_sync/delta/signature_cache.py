@@ -80,15 +80,6 @@ class SignatureCache:
         if directory >= 0:
             os.close(directory)
 
-    def has(self, digest: bytes) -> bool:
-        """True if there is an entry; reading may show that it is invalid."""
-        if self._directory < 0:
-            return False
-        try:
-            return stat.S_ISREG(os.lstat(digest.hex(), dir_fd=self._directory).st_mode)
-        except OSError:
-            return False
-
     def get(self, digest: bytes) -> bytes | None:
         """The signature of the content with this digest, exactly as it was stored; None if there is none."""
         if self._directory < 0:

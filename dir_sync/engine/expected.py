@@ -46,10 +46,6 @@ class Expected:
         """Those of `contents` that are not expected anywhere."""
         return contents.difference(self._paths)
 
-    def all(self) -> list[bytes]:
-        """All expected contents; some of them may be out of date."""
-        return list(self._paths)
-
 
 class Copies:
     """Paths that wait for a content which comes to another path."""

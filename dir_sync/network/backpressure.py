@@ -42,9 +42,9 @@ class Backpressure:
 
     def wait(self, most: int) -> None:
         """Wait until at most `most` bytes wait for the engine."""
-        if self._posted - self._consumed > most:
+        if self.waiting_bytes > most:
             with self._changed:
-                while self._posted - self._consumed > most and not self._has_ended():
+                while self.waiting_bytes > most and not self._has_ended():
                     self._changed.wait(_POLL_S)
 
     def pause(self, seconds: float) -> None:

@@ -30,10 +30,6 @@ class Networks:
         self._listed_ms: int | None = None
         self._causes: frozenset[tuple[str, int | str]] = frozenset()
 
-    @property
-    def is_listed(self) -> bool:
-        return self._listed_ms is not None
-
     def list(self) -> tuple[Interface, ...]:
         """The networks in use now; `is_near` remembers them."""
         networks: tuple[Interface, ...] = ()

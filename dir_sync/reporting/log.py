@@ -22,7 +22,6 @@ from dir_sync.reporting.output import ESCAPE
 
 __all__ = [
     "Once",
-    "RateLimiter",
     "close",
     "complain",
     "escape",
@@ -41,7 +40,7 @@ logger = logging.getLogger("dir_sync")
 LINE_CHARS_MAX = 1000  # in UTF-8 less than a page: a pipe that is ready accepts a page without blocking
 LINE_BYTES_MAX = 4096  # that page (PIPE_BUF)
 PATIENCE_MS = 100  # how long (ms) one line may wait for the reader; no wait after a line was lost
-CAUSES_MAX = 10_000  # causes remembered by one Once or RateLimiter: some 2 MB; beyond that the oldest is forgotten
+CAUSES_MAX = 10_000  # causes remembered by one Once: some 2 MB; beyond that the oldest is forgotten
 
 _FOREIGN = logging.getLogger("watchdog")  # its warnings go to the same destinations
 
@@ -161,38 +160,6 @@ class Once:
             del self._seen[next(iter(self._seen))]
         self._seen[cause] = None
         return True
-
-    def forget(self, cause: Hashable) -> None:
-        """The problem is over: if it comes back, it is reported again."""
-        self._seen.pop(cause, None)
-
-
-class RateLimiter:
-    """At most `per_s` lines a second for each cause, the first one at once. Not for several threads."""
-
-    def __init__(self, per_s: float, causes_max: int = CAUSES_MAX) -> None:
-        assert per_s > 0
-        self._per_s = per_s
-        self._causes_max = causes_max
-        self._causes: dict[Hashable, tuple[float, float, int]] = {}  # (tokens, at, held back), longest unused first
-
-    def allow(self, cause: Hashable, now_s: float) -> bool:
-        """`now_s` may be of any clock; if it goes backwards, no line is allowed for that."""
-        burst = max(1.0, self._per_s)
-        tokens, at_s, held_back = self._causes.pop(cause, (burst, now_s, 0))
-        tokens = min(burst, tokens + max(0.0, now_s - at_s) * self._per_s)
-        allowed = tokens >= 1.0 - 1e-9  # ten steps of 0.1 s add up to a second
-        if len(self._causes) >= self._causes_max:
-            del self._causes[next(iter(self._causes))]
-        self._causes[cause] = (tokens - 1.0, now_s, held_back) if allowed else (tokens, now_s, held_back + 1)
-        return allowed
-
-    def held_back(self, cause: Hashable) -> int:
-        """How many lines of a cause were refused since the last call: "... and 12 more"."""
-        tokens, at_s, held_back = self._causes.get(cause, (0.0, 0.0, 0))
-        if held_back:
-            self._causes[cause] = (tokens, at_s, 0)
-        return held_back
 
 
 class _Labelled(logging.LoggerAdapter[logging.Logger]):

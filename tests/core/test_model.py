@@ -18,7 +18,6 @@ from dir_sync.core.model import (
     Stamp,
     Vector,
     check_path,
-    concurrent,
     is_first_scan,
     join,
     leq,
@@ -292,16 +291,6 @@ def test_join_does_not_mind_order(one: Vector, other: Vector, third: Vector) -> 
 
 def of(vector: Vector, ns: int = 1, node: str = "a", **other: object) -> Record:
     return Record(b"p", Kind.FILE, 1, b"d" * 32, 5, 0o644, Stamp(ns, node), vector)._replace(**other)
-
-
-@given(VECTOR, VECTOR, st.integers(1, 2), st.integers(1, 2))
-def test_concurrent_means_that_neither_knew_the_other(one: Vector, other: Vector, mine: int, theirs: int) -> None:
-    found = concurrent(of(one, mine), of(other, theirs))
-    assert found == concurrent(of(other, theirs), of(one, mine))
-    if one == other:
-        assert found == (mine != theirs)
-    else:
-        assert found == (not leq(one, other) and not leq(other, one))
 
 
 # Records

@@ -50,6 +50,7 @@ from dir_sync.core.messages import (
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, joined
 from dir_sync.core.session import Session
 from dir_sync.core.wire import Attachment, Frame, FrameDecoder, Json, Unknown
+from tests.receiving import feed, frames_in
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 
@@ -218,7 +219,7 @@ def frame_of(carried: dict[str, Any]) -> Frame:
 def frames_of(raw: bytes) -> list[Frame]:
     decoder = FrameDecoder()
     decoder.open()
-    return decoder.feed(raw)
+    return frames_in(decoder, raw)
 
 
 def asked() -> Session:
@@ -226,7 +227,7 @@ def asked() -> Session:
     session = Session()
     hello = Hello(2, THERE, "n", "01", 1, ())
     session.send(hello)
-    session.feed(b"".join(encode(hello)))
+    feed(session, b"".join(encode(hello)))
     session.send(StateRequest("docs", "99cc", 0))
     return session
 
@@ -253,7 +254,7 @@ def test_vectors_mean_what_they_should(number: str, at_once: bool) -> None:
     session = Session() if number == "4.1" else asked()
     got: list[Message] = []
     for part in [raw] if at_once else [raw[at : at + 1] for at in range(len(raw))]:
-        got += session.feed(part)
+        got += feed(session, part)
     assert got == MEANING[number]
     assert [type(message) for message in got] == [type(message) for message in MEANING[number]]
 
@@ -309,5 +310,5 @@ def test_every_refusal_has_a_reason() -> None:
 @pytest.mark.parametrize("why", REFUSED)
 def test_what_must_be_refused_is(why: str) -> None:
     with pytest.raises(PeerError) as caught:
-        asked().feed(REFUSED[why])
+        feed(asked(), REFUSED[why])
     assert REASONS[why] in str(caught.value)

@@ -31,6 +31,7 @@ from dir_sync.core.wire import (
     encode_pieces,
 )
 from tests import strategies
+from tests.receiving import frames_in, frames_of
 
 SENDMSG_BUFFERS_MAX = 1024  # IOV_MAX on Linux
 
@@ -68,14 +69,14 @@ def received(decoder: FrameDecoder, data: bytes, at_once: int) -> list[Frame]:
         n = min(len(room), len(rest), at_once)
         room[:n] = rest[:n]
         rest = rest[n:]
-        frames += decoder.filled(n)
+        frames += decoder.frames(n)
     return frames
 
 
 def refused(data: bytes, decoder: FrameDecoder | None = None) -> str:
     """The one line with which `data` is refused."""
     with pytest.raises(PeerError) as caught:
-        (decoder or opened()).feed(data)
+        frames_in(decoder or opened(), data)
     line = str(caught.value)
     assert line.isprintable()
     assert 0 < len(line) < 200
@@ -88,7 +89,7 @@ def outcome(parts: list[bytes]) -> list[Frame] | str:
     got: list[Frame] = []
     try:
         for part in parts:
-            got += decoder.feed(part)
+            got += frames_in(decoder, part)
     except PeerError as error:
         return str(error)
     return got
@@ -126,7 +127,7 @@ def test_frames_come_out_however_they_are_cut(sent: list[tuple[Frame, bytes]], d
     stream = b"".join(raw for _, raw in sent)
 
     decoder = opened()
-    got = [frame for part in data.draw(strategies.cuts(stream)) for frame in decoder.feed(part)]
+    got = [frame for part in data.draw(strategies.cuts(stream)) for frame in frames_in(decoder, part)]
     assert got == expected
 
     at_once = data.draw(st.integers(1, 100) if len(stream) < 10_000 else st.integers(1000, 100_000))
@@ -139,8 +140,8 @@ def test_frames_come_out_one_byte_at_a_time(sent: tuple[Frame, bytes]) -> None:
     frame, raw = sent
     decoder = opened()
     tail = raw[-300:]  # the bulk of a large one at once, to save time
-    assert decoder.feed(raw[: len(raw) - len(tail)]) == []
-    got = [decoder.feed(tail[at : at + 1]) for at in range(len(tail))]
+    assert frames_in(decoder, raw[: len(raw) - len(tail)]) == []
+    got = [frames_in(decoder, tail[at : at + 1]) for at in range(len(tail))]
     assert got[:-1] == [[]] * (len(tail) - 1)
     assert got[-1] == [frame]
 
@@ -151,18 +152,18 @@ def test_many_small_frames_are_parsed_from_one_read() -> None:
     assert len(decoder.buffer()) >= 64 * limits.KIB
     assert len(stream) <= len(decoder.buffer())
     decoder.buffer()[: len(stream)] = stream
-    assert decoder.filled(len(stream)) == [Json({"type": "PING", "token": token}) for token in range(500)]
+    assert list(decoder.frames(len(stream))) == [Json({"type": "PING", "token": token}) for token in range(500)]
 
 
 def test_a_large_body_is_received_where_its_pieces_point() -> None:
     data = bytes(range(256)) * 1024
     raw = joined(encode_pieces(CHUNKS, [Piece(1, 0, data)]))
     decoder = opened()
-    assert decoder.feed(raw[:100]) == []
+    assert frames_in(decoder, raw[:100]) == []
     room = decoder.buffer()
     assert len(room) == len(raw) - 100  # exactly the rest: nothing of the next frame can get into it
     room[:] = raw[100:]
-    (frame,) = decoder.filled(len(room))
+    (frame,) = decoder.frames(len(room))
     assert frame == Chunks((Piece(1, 0, data),))
     room[-1] ^= 0xFF
     assert frame.pieces[0].data[-1] == data[-1] ^ 0xFF  # no copy was made
@@ -175,7 +176,7 @@ def test_pieces_stay_as_they_are_while_more_is_received() -> None:
     expected = []
     for key in range(40):
         pieces = (Piece(key, 0, bytes([key]) * 9000),)
-        kept += decoder.feed(joined(encode_pieces(CHUNKS, pieces)))
+        kept += frames_in(decoder, joined(encode_pieces(CHUNKS, pieces)))
         expected.append(Chunks(pieces))
     assert kept == expected
 
@@ -186,7 +187,9 @@ def test_content_is_sent_without_a_copy() -> None:
     buffers = encode_pieces(CHUNKS, [Piece(1, 2, content), Piece(3, 4, b"small"), Piece(5, 6, view)])
     assert any(each is content for each in buffers)
     assert any(each is view for each in buffers)
-    assert opened().feed(joined(buffers)) == [Chunks((Piece(1, 2, content), Piece(3, 4, b"small"), Piece(5, 6, view)))]
+    assert frames_in(opened(), joined(buffers)) == [
+        Chunks((Piece(1, 2, content), Piece(3, 4, b"small"), Piece(5, 6, view)))
+    ]
 
 
 @pytest.mark.parametrize("size", [0, 1, 900, 1000])
@@ -194,7 +197,7 @@ def test_pieces_go_into_one_sendmsg(size: int) -> None:
     pieces = [Piece(key, 0, b"x" * size) for key in range(limits.PULLS_MAX)]
     buffers = encode_pieces(ATTACHMENT, pieces)
     assert len(buffers) < SENDMSG_BUFFERS_MAX
-    assert opened().feed(joined(buffers)) == [Attachment(tuple(pieces))]
+    assert frames_in(opened(), joined(buffers)) == [Attachment(tuple(pieces))]
 
 
 def test_pieces_go_into_one_sendmsg_at_the_worst_size() -> None:
@@ -211,7 +214,7 @@ def test_pieces_go_into_one_sendmsg_at_the_worst_size() -> None:
 def test_a_length_out_of_bounds_is_refused_before_anything_is_reserved(length: int, opens: bool) -> None:
     decoder = opened() if opens else FrameDecoder()
     head = struct.pack(">Q", length)
-    assert decoder.feed(head[:7]) == []
+    assert frames_in(decoder, head[:7]) == []
     peak = peak_of(lambda: refused(head[7:], decoder))
     assert peak < 100_000
 
@@ -219,16 +222,16 @@ def test_a_length_out_of_bounds_is_refused_before_anything_is_reserved(length: i
 def test_the_cap_is_low_until_the_hello() -> None:
     longest = framed(b"\xf0" * limits.HELLO_FRAME_BYTES_MAX)
     too_long = framed(b"\xf0" * (limits.HELLO_FRAME_BYTES_MAX + 1))
-    assert FrameDecoder().feed(longest) == [Unknown(0xF0)]
+    assert frames_in(FrameDecoder(), longest) == [Unknown(0xF0)]
     refused(too_long, FrameDecoder())
-    assert opened().feed(too_long) == [Unknown(0xF0)]
+    assert frames_in(opened(), too_long) == [Unknown(0xF0)]
 
 
 def test_opening_counts_for_the_very_next_frame() -> None:
     large = framed(b"\xf0" * 100_000)
     decoder = FrameDecoder()
     got = []
-    for frame in decoder.frames_of(framed(b"\xf1") + large):
+    for frame in frames_of(decoder, framed(b"\xf1") + large):
         decoder.open()
         got.append(frame)
     assert got == [Unknown(0xF1), Unknown(0xF0)]
@@ -236,7 +239,7 @@ def test_opening_counts_for_the_very_next_frame() -> None:
 
 def test_the_longest_frame_is_taken() -> None:
     longest = framed(b"\xf0" * limits.FRAME_BYTES_MAX)
-    assert opened().feed(longest) == [Unknown(0xF0)]
+    assert frames_in(opened(), longest) == [Unknown(0xF0)]
     assert received(opened(), longest, 100_001) == [Unknown(0xF0)]
 
 
@@ -245,7 +248,7 @@ def test_memory_follows_what_arrives() -> None:
 
     def wait() -> FrameDecoder:
         decoder = opened()
-        decoder.feed(announced)
+        frames_in(decoder, announced)
         decoder.buffer()
         return decoder
 
@@ -264,7 +267,7 @@ def test_decoding_chunks_takes_their_size_once() -> None:
 
 def test_zlib_must_end_with_the_frame() -> None:
     body = zlib.compress(b'{"type":"PING","token":1}')
-    assert opened().feed(framed(body)) == [Json({"type": "PING", "token": 1})]
+    assert frames_in(opened(), framed(body)) == [Json({"type": "PING", "token": 1})]
     for length in range(1, len(body)):
         refused(framed(body[:length]))
     refused(framed(body + b"\0"))
@@ -327,7 +330,7 @@ def test_the_largest_message_is_taken_and_one_more_byte_is_not() -> None:
     noise = "".join(f"{(n * 2654435761) % 2**32:08x}" for n in range(30_000))  # or it would deflate too well
     text = '{"t":"' + noise
     text += "x" * (limits.MESSAGE_BYTES_MAX - len(text) - 2)
-    (frame,) = opened().feed(message_of(text + '"}', 1))
+    (frame,) = frames_in(opened(), message_of(text + '"}', 1))
     assert frame == Json({"t": text[6:]})
     assert "inflates" in refused(message_of(text + 'x"}', 1))
 
@@ -335,7 +338,7 @@ def test_the_largest_message_is_taken_and_one_more_byte_is_not() -> None:
 def test_what_deflates_too_well_is_sent_so_that_it_is_believed() -> None:
     fields = {"type": "x" * 1_000_000}
     refused(message_of(json.dumps(fields), 1))
-    assert opened().feed(encode_message(fields)) == [Json(fields)]
+    assert frames_in(opened(), encode_message(fields)) == [Json(fields)]
 
 
 # JSON
@@ -417,7 +420,7 @@ def test_what_is_not_utf8_is_refused(raw: bytes) -> None:
     ],
 )
 def test_other_ways_to_write_json_are_taken(text: str, fields: dict[str, Any]) -> None:
-    assert opened().feed(message_of(text)) == [Json(fields)]
+    assert frames_in(opened(), message_of(text)) == [Json(fields)]
 
 
 def nested(depth: int, arrays: int, filler: list[str]) -> str:
@@ -441,7 +444,7 @@ def test_depth_is_bounded_whatever_strings_say(depth: int, arrays: int, filler: 
     if depth > 64:
         assert "deep" in refused(raw)
     else:
-        (frame,) = opened().feed(raw)
+        (frame,) = frames_in(opened(), raw)
         assert type(frame) is Json
         assert strategies.as_json(frame.fields) == json.loads(nested(depth, arrays, filler))
 
@@ -463,7 +466,7 @@ def test_depth_is_counted_and_not_guessed(around: tuple[str, str], depth: int) -
     if depth == 64:
         assert "deep" in refused(raw)
     else:
-        assert len(opened().feed(raw)) == 1
+        assert len(frames_in(opened(), raw)) == 1
 
 
 @pytest.mark.parametrize("pair", ["[]", "{}"])
@@ -494,7 +497,7 @@ DEAR = {
 def test_what_is_dear_to_parse_is_parsed_step_by_step(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The decoder in C would keep all other threads waiting until it is done."""
     monkeypatch.setattr(wire, "_json_value", None)
-    (frame,) = opened().feed(framed(zlib.compress(text.encode(), 0)))
+    (frame,) = frames_in(opened(), framed(zlib.compress(text.encode(), 0)))
     assert type(frame) is Json
     assert frame.fields == json.loads(text)
 
@@ -513,13 +516,13 @@ def test_a_full_page_is_parsed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps({"type": "STATE", "records": [row] * 2_000}, separators=(",", ":"))
     assert len(text) > 350 * limits.KIB
     monkeypatch.setattr(wire, "_json_value_slowly", None)
-    assert len(opened().feed(framed(zlib.compress(text.encode(), 0)))) == 1
+    assert len(frames_in(opened(), framed(zlib.compress(text.encode(), 0)))) == 1
 
 
 @pytest.mark.parametrize("name", ["," * 250, "[{" * 120, '\\"[,' * 60, "\\\\" + "{" * 200])
 def test_names_may_be_full_of_brackets(name: str) -> None:
     text = '{"type":"WEATHER","x":[' + ",".join([f'"{name}"'] * 4_000) + "]}"
-    assert len(opened().feed(framed(zlib.compress(text.encode(), 0)))) == 1
+    assert len(frames_in(opened(), framed(zlib.compress(text.encode(), 0)))) == 1
 
 
 # Pieces
@@ -546,7 +549,7 @@ def test_broken_pieces_are_refused(body: bytes) -> None:
 
 def test_pieces_at_their_bounds_are_taken() -> None:
     body = b"\x01" + piece_of(2**32 - 1, 2**60, 0, b"") + piece_of(0, 0, 1, b"z")
-    assert opened().feed(framed(body)) == [Chunks((Piece(2**32 - 1, 2**60, b""), Piece(0, 0, b"z")))]
+    assert frames_in(opened(), framed(body)) == [Chunks((Piece(2**32 - 1, 2**60, b""), Piece(0, 0, b"z")))]
 
 
 def test_a_frame_full_of_empty_pieces_stays_small() -> None:
@@ -598,7 +601,7 @@ def test_what_no_peer_would_take_is_our_fault() -> None:
     with pytest.raises(LocalError):
         encode_pieces(CHUNKS, [Piece(1, 0, b"")] * (limits.PULLS_MAX + 1))
     longest = encode_pieces(CHUNKS, [Piece(1, 0, bytes(limits.FRAME_BYTES_MAX - 17))])
-    assert len(opened().feed(joined(longest))) == 1
+    assert len(frames_in(opened(), joined(longest))) == 1
 
 
 def test_only_finite_numbers_are_sent() -> None:

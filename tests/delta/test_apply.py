@@ -16,7 +16,6 @@ from dir_sync.delta import (
     DeltaError,
     apply_delta,
     check_signature,
-    plain_signature,
 )
 from tests.delta.tools import (
     BLOCK,
@@ -28,6 +27,7 @@ from tests.delta.tools import (
     needs_librsync,
     needs_rdiff,
     noise,
+    plain_signature,
     sign,
 )
 

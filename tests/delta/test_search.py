@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
-from dir_sync.delta import DeltaError, apply_delta, check_signature, make_delta, plain_signature, signature
+from dir_sync.delta import DeltaError, apply_delta, check_signature, make_delta, signature
 from dir_sync.delta.format import DELTA_MAGIC, END, copy_command, literal_command
 from dir_sync.delta.search import _Front
-from tests.delta.tools import BLOCK, NO_LIMIT, MemoryFile, needs_librsync, noise
+from tests.delta.tools import BLOCK, NO_LIMIT, MemoryFile, needs_librsync, noise, plain_signature
 
 MULTIPLIER = 0x08104225  # of librsync's Rabin-Karp
 

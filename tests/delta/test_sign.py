@@ -17,7 +17,6 @@ from dir_sync.delta import (
     check_signature,
     librsync,
     make_delta,
-    plain_signature,
 )
 from tests.delta.tools import (
     BLOCK,
@@ -30,6 +29,7 @@ from tests.delta.tools import (
     needs_librsync,
     noise,
     pieces,
+    plain_signature,
     round_trip,
     sign,
 )

@@ -70,12 +70,12 @@ def test_what_is_put_comes_back_also_after_a_restart(opened: Open, folder: Path)
     cache = opened()
     assert (cache.warning, cache.folder) == (None, str(folder))
     assert cache.get(digest_of(1)) is None
-    assert not cache.has(digest_of(1))
+    assert cache.get(digest_of(1)) is None
     cache.put(digest_of(1), b"one")
     cache.put(digest_of(2), b"")
     cache.put(digest_of(1), b"another one")
     for again in (cache, opened()):
-        assert again.has(digest_of(1))
+        assert again.get(digest_of(1)) is not None
         assert again.get(digest_of(1)) == b"another one"
         assert again.get(digest_of(2)) == b""
         assert again.get(digest_of(3)) is None
@@ -88,7 +88,7 @@ def test_the_largest_signature_is_kept_and_a_larger_one_is_not(opened: Open) -> 
     cache.put(digest_of(1), largest)
     cache.put(digest_of(2), largest + b"\0")
     assert cache.get(digest_of(1)) == largest
-    assert not cache.has(digest_of(2))
+    assert cache.get(digest_of(2)) is None
 
 
 def test_only_the_user_can_read_it(opened: Open, folder: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_closed_cache_is_empty(opened: Open) -> None:
     cache.close()
     cache.put(digest_of(2), b"two")
     assert cache.get(digest_of(1)) is None
-    assert not cache.has(digest_of(1))
+    assert cache.get(digest_of(1)) is None
 
 
 # --- The folder ---------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_without_any_folder_nothing_is_kept(folder: Path) -> None:
     assert "not kept" in cache.warning
     cache.put(digest_of(1), b"one")
     assert cache.get(digest_of(1)) is None
-    assert not cache.has(digest_of(1))
+    assert cache.get(digest_of(1)) is None
     cache.close()
 
 
@@ -323,7 +323,7 @@ def test_a_planted_link_is_removed_and_its_target_is_not(opened: Open, folder: P
     outside = folder.parent / "outside"
     os.rename(folder / name_of(2), outside)
     (folder / name_of(1)).symlink_to(outside)
-    assert not cache.has(digest_of(1))
+    assert cache.get(digest_of(1)) is None
     assert_refused_and_removed(cache, folder)
     assert outside.exists()
     assert not outside.is_symlink()
@@ -449,8 +449,8 @@ def test_the_total_stays_below_its_limit(opened: Open, folder: Path) -> None:
         cache.put(digest_of(number), bytes(10_000))
         assert used_bytes(folder) <= bytes_max
     assert used_bytes(folder) > bytes_max // 2
-    assert cache.has(digest_of(149))
-    assert not cache.has(digest_of(0))
+    assert cache.get(digest_of(149)) is not None
+    assert cache.get(digest_of(0)) is None
 
 
 def test_the_least_recently_used_go_first(opened: Open, folder: Path) -> None:
@@ -463,7 +463,7 @@ def test_the_least_recently_used_go_first(opened: Open, folder: Path) -> None:
     again = opened(bytes_max=1024 * 1024)
     for number in range(100, 130):
         again.put(digest_of(number), bytes(10_000))
-    left = {number for number in range(60) if again.has(digest_of(number))}
+    left = {number for number in range(60) if again.get(digest_of(number)) is not None}
     assert 3 in left
     assert len(left) < 60
     assert left - {3} == set(range(60 - len(left) + 1, 60))
@@ -497,7 +497,7 @@ def test_what_a_dead_process_left_is_removed_and_what_is_not_ours_is_left(opened
 def test_a_signature_too_large_for_a_small_cache_is_not_kept(opened: Open) -> None:
     cache = opened(bytes_max=160_000)
     cache.put(digest_of(1), bytes(10_001))
-    assert not cache.has(digest_of(1))
+    assert cache.get(digest_of(1)) is None
 
 
 # --- Several at once ----------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from dir_sync.core.model import Kind, Stat
 from dir_sync.delta import (
     apply_delta,
     make_delta,
-    plain_signature,
     signature,
 )
+from dir_sync.delta.format import parse_signature
 
 BLOCK = limits.SIGNATURE_BLOCK_BYTES_MIN
 CHUNK = BLOCK * 8
@@ -35,6 +35,11 @@ needs_rdiff = pytest.mark.skipif(
 def noise(length: int, seed: int = 0) -> bytes:
     """Incompressible, without repeats, the same each time."""
     return blake3(struct.pack(">Q", seed)).digest(length)
+
+
+def plain_signature(data: bytes) -> bytes:
+    """A signature without our appendix, as librsync and `rdiff` read it. Raises DeltaError if `data` is none."""
+    return data[: parse_signature(data, None).plain_bytes]
 
 
 def stat_of(size: int) -> Stat:

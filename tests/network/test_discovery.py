@@ -124,7 +124,7 @@ def test_sources_that_are_not_near_are_dropped(
         listed.set()
         return [far]
 
-    until(lambda: ear.discovery.networks.is_listed, "the first list")
+    until(lambda: ear.discovery.networks._listed_ms is not None, "the first list")
     monkeypatch.setattr(networks, "LIST_AGAIN_MS", 0)
     monkeypatch.setattr(networks, "interfaces", only_far)
     ear.discovery.networks.list()

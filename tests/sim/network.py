@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dir_sync.core.events import Drained, Event, PeerDown, PeerUp, Received
 from dir_sync.core.messages import PROTOCOL, Close, FolderIndex, Hello, Message, encode
 from dir_sync.core.model import PeerError
+from tests.receiving import feed
 from tests.sim.broken import Broken
 from tests.sim.node import FOLDER, Link, Node
 from tests.sim.sealed import End
@@ -118,7 +119,7 @@ class Network:
             if end is not None:
                 data, answer = end.hear(data)
                 self._pass_on(link, node, answer)
-            messages = link.sessions[node.name].feed(data)
+            messages = feed(link.sessions[node.name], data)
         except PeerError as error:
             raise Broken(f"{node.name} does not understand {link.other(node).name}: {error}") from error
         for message in messages:

@@ -27,7 +27,6 @@ __all__ = [
     "Foreign",
     "OpenPresence",
     "beacon_of",
-    "decode_beacon",
     "encode_beacon",
     "fields_of",
     "folder_tags",
@@ -73,12 +72,6 @@ def encode_beacon(beacon: Beacon) -> bytes:
     data = json.dumps(fields, separators=(",", ":")).encode("ascii")
     assert len(data) <= limits.BEACON_BYTES_MAX
     return data
-
-
-def decode_beacon(data: bytes) -> Beacon | None:
-    """The beacon in a datagram; None for anything but a valid beacon of this mesh. Never raises."""
-    fields = json_fields(data, of_any_version=True)
-    return None if fields is None or fields.get("mesh") != MESH else beacon_of(fields)
 
 
 def fields_of(beacon: Beacon) -> dict[str, object]:

@@ -251,14 +251,6 @@ class Roster:
         beacon_ms, dial_ms = self._beacons.next_ms(), self._dialling.next_ms(self._now_ms)
         return beacon_ms if dial_ms is None else min(beacon_ms, dial_ms)
 
-    def connected_nodes(self) -> list[str]:
-        """The ids of all nodes with a link, sorted."""
-        return self._links.nodes()
-
-    def link_of(self, node: str) -> int | None:
-        """The link with that node; None if there is none."""
-        return self._links.id_of(node)
-
     # --- beacons --------------------------------------------------------------------------------------------
 
     def _has_common(self, beacon: Beacon) -> bool:

@@ -7,7 +7,7 @@ Rule: contents arrive only on request, so the outstanding requests are the windo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dir_sync.core import limits
@@ -101,10 +101,6 @@ class Window:
 
     def __len__(self) -> int:
         return len(self._pulls)
-
-    def unanswered(self) -> Collection[int]:
-        """The ids of requests that are not answered yet."""
-        return self._pulls.keys()
 
     def has_room(self, length: int, now_ms: int) -> bool:
         """True if so many bytes may be requested now."""

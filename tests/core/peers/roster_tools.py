@@ -27,6 +27,14 @@ def beacon(
     return Beacon(node, instance, port, ask, None if folders is None else folder_tags(folders))
 
 
+def connected_nodes(roster: Roster) -> list[str]:
+    return roster._links.nodes()
+
+
+def link_of(roster: Roster, node: str) -> int | None:
+    return roster._links.id_of(node)
+
+
 def started(
     fixed: Iterable[tuple[str, int]] = (), instance: str = "50", folders: Iterable[str] | None = None
 ) -> Roster:

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dir_sync.core.peers.beacon import FOLDER_TAGS_MAX, Beacon, decode_beacon, encode_beacon, folder_tags
+from dir_sync.core.peers.beacon import FOLDER_TAGS_MAX, Beacon, Foreign, OpenPresence, encode_beacon, folder_tags
 from tests.core.peers.roster_tools import LARGER, PORT, beacon
+
+
+def decoded(data: bytes) -> Beacon | Foreign | None:
+    return OpenPresence().heard(data, "10.0.0.9")
+
 
 ids = st.text("0123456789abcdef", min_size=1, max_size=64)
 tags = st.none() | st.lists(st.text(max_size=64), max_size=FOLDER_TAGS_MAX).map(folder_tags)
@@ -20,7 +25,7 @@ beacons = st.builds(Beacon, ids, ids, st.integers(1, 65535), st.booleans(), tags
 def test_a_beacon_survives_the_way(sent: Beacon) -> None:
     data = encode_beacon(sent)
     assert len(data) <= 512
-    assert decode_beacon(data) == sent
+    assert decoded(data) == sent
 
 
 def test_the_beacon_is_what_the_protocol_says() -> None:
@@ -72,19 +77,19 @@ GOOD = {"dir_sync": 2, "mesh": "open", "node": "ab", "instance": "cd", "port": 1
     ],
 )
 def test_a_wrong_field_is_no_beacon(change: dict[str, object]) -> None:
-    assert decode_beacon(json.dumps(GOOD).encode()) is not None
-    assert decode_beacon(json.dumps(GOOD | change).encode()) is None
+    assert decoded(json.dumps(GOOD).encode()) is not None
+    assert decoded(json.dumps(GOOD | change).encode()) is None
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 2**62])
 def test_a_beacon_of_another_version_counts(version: int) -> None:
     """Its sender is dialled: only a connection tells both sides which of them is to be upgraded."""
-    assert decode_beacon(json.dumps(GOOD | {"dir_sync": version}).encode()) == decode_beacon(json.dumps(GOOD).encode())
+    assert decoded(json.dumps(GOOD | {"dir_sync": version}).encode()) == decoded(json.dumps(GOOD).encode())
 
 
 @pytest.mark.parametrize("field", sorted(GOOD))
 def test_a_missing_field_is_no_beacon(field: str) -> None:
-    assert decode_beacon(json.dumps({k: v for k, v in GOOD.items() if k != field}).encode()) is None
+    assert decoded(json.dumps({k: v for k, v in GOOD.items() if k != field}).encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -110,15 +115,15 @@ def test_a_missing_field_is_no_beacon(field: str) -> None:
     ],
 )
 def test_other_bytes_are_no_beacon(data: bytes) -> None:
-    assert decode_beacon(data) is None
+    assert decoded(data) is None
 
 
 def test_unknown_fields_are_skipped() -> None:
-    assert decode_beacon(json.dumps(GOOD | {"later": [1, {"x": None}]}).encode()) is not None
+    assert decoded(json.dumps(GOOD | {"later": [1, {"x": None}]}).encode()) is not None
 
 
 @given(st.binary(max_size=600) | st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(
     lambda value: json.dumps(value).encode()
 ))  # fmt: skip
 def test_nothing_that_arrives_raises(data: bytes) -> None:
-    decode_beacon(data)
+    decoded(data)

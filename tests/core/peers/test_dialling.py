@@ -7,7 +7,20 @@ import random
 import pytest
 
 from dir_sync.core.peers.roster import Accept, Announce, Dial, Refuse, Roster
-from tests.core.peers.roster_tools import HOST, LARGER, ME, PORT, SMALLER, beacon, dials, linked, run, started
+from tests.core.peers.roster_tools import (
+    HOST,
+    LARGER,
+    ME,
+    PORT,
+    SMALLER,
+    beacon,
+    connected_nodes,
+    dials,
+    link_of,
+    linked,
+    run,
+    started,
+)
 
 
 def test_the_smaller_id_dials_at_once() -> None:
@@ -28,8 +41,8 @@ def test_the_larger_id_waits_for_the_other() -> None:
     mine.heard(beacon(SMALLER), HOST, 100)
     linked(mine, SMALLER, 599)
     assert run(mine, 60_000) == []
-    assert mine.connected_nodes() == [SMALLER]
-    assert mine.link_of(SMALLER) == 1
+    assert connected_nodes(mine) == [SMALLER]
+    assert link_of(mine, SMALLER) == 1
 
 
 def test_a_broken_link_is_dialled_with_back_off() -> None:
@@ -37,8 +50,8 @@ def test_a_broken_link_is_dialled_with_back_off() -> None:
     mine.tick(0)
     linked(mine, LARGER, 0)
     mine.closed(1, 100_000, "timeout")
-    assert mine.connected_nodes() == []
-    assert mine.link_of(LARGER) is None
+    assert connected_nodes(mine) == []
+    assert link_of(mine, LARGER) is None
     at = [at_ms - 100_000 for at_ms, _ in run(mine, 200_000)]
     # 250, +500 (put off: one a second), +1000, +2000 ...
     assert at == [250, 1_250, 2_250, 4_250, 8_250, 16_250, 32_250, 62_250, 92_250]
@@ -99,7 +112,7 @@ def test_nodes_are_forgotten_after_ten_minutes() -> None:
     dialled = run(mine, 3_000_000)
     assert max(at_ms for at_ms, dial in dialled if dial.port == 7000) < 620_000
     assert 1_550_000 < max(at_ms for at_ms, dial in dialled if dial.port == PORT) < 1_650_000
-    assert mine.connected_nodes() == ["77"]  # silent, but connected
+    assert connected_nodes(mine) == ["77"]  # silent, but connected
 
 
 def test_another_address_is_tried_at_once() -> None:
@@ -128,7 +141,7 @@ def test_an_address_is_a_hint() -> None:
     mine.heard(beacon(LARGER), HOST, 0)
     mine.dialled(HOST, PORT, 1, 10)
     assert mine.hello(1, "7777", "bb", True, HOST, PORT, 20) == Accept()
-    assert mine.connected_nodes() == ["7777"]
+    assert connected_nodes(mine) == ["7777"]
     assert run(mine, 60_000) == []
     assert Dial("10.0.0.4", PORT) in mine.heard(beacon(LARGER), "10.0.0.4", 61_000)
 

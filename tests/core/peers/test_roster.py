@@ -10,7 +10,21 @@ import pytest
 from dir_sync.core import limits
 from dir_sync.core.peers import address_book, beacon_times, dial_limits, dialling
 from dir_sync.core.peers.roster import Accept, Announce, Dial, Refuse, Roster
-from tests.core.peers.roster_tools import HOST, LARGER, ME, PORT, SMALLER, beacon, crowd, dials, linked, run, started
+from tests.core.peers.roster_tools import (
+    HOST,
+    LARGER,
+    ME,
+    PORT,
+    SMALLER,
+    beacon,
+    connected_nodes,
+    crowd,
+    dials,
+    link_of,
+    linked,
+    run,
+    started,
+)
 
 
 def test_the_first_beacon_goes_at_once_and_asks() -> None:
@@ -82,13 +96,13 @@ def test_which_of_two_links_stays(peer: str, old_is_ours: bool, new_is_ours: boo
     smaller_dialled_new = new_is_ours == (peer == LARGER)
     if instance == "aa" and (gap_ms < 2_000 and smaller_dialled_new and not smaller_dialled_old):
         assert verdict == Accept(closing=1)
-        assert mine.link_of(peer) == 2
+        assert link_of(mine, peer) == 2
         mine.closed(1, gap_ms, "duplicate")
     else:
         assert verdict == Refuse("duplicate", keeping=1)
-        assert mine.link_of(peer) == 1
+        assert link_of(mine, peer) == 1
         mine.closed(2, gap_ms, "duplicate")
-    assert mine.connected_nodes() == [peer]
+    assert connected_nodes(mine) == [peer]
     if instance == "aa":
         assert run(mine, gap_ms + 60_000) == []
     else:
@@ -170,7 +184,7 @@ def test_so_many_links_and_no_more() -> None:
     assert mine.hello(1_001, LARGER, "aa", True, HOST, PORT, 3) == Refuse("overload")
     assert run(mine, 20_000) == []
     assert mine.hello(1_002, "a0", "bb", False, HOST, PORT, 20_000) == Refuse("duplicate", keeping=0)
-    assert len(mine.connected_nodes()) == limits.LINKS_MAX
+    assert len(connected_nodes(mine)) == limits.LINKS_MAX
     # Beacons do not make us dial while it is so.
     assert dials(mine.heard(beacon(LARGER, instance="cc"), HOST, 20_001)) == []
     mine.closed(5, 21_000, "bye")
@@ -188,7 +202,7 @@ def test_strangers_are_1024_and_never_push_out_who_is_connected() -> None:
         mine.heard(beacon(f"b{number:x}", instance=f"{number:x}"), f"10.0.{number % 9}.{number % 251}", now_ms)
         assert len(mine._book.strangers) <= address_book.STRANGERS_MAX
     assert len(mine._book.strangers) == address_book.STRANGERS_MAX
-    assert len(mine.connected_nodes()) == 50
+    assert len(connected_nodes(mine)) == 50
     assert len(mine._dialling._queue) + len(mine._dialling._stranger_queue) + len(mine._dialling._heap) < 5_000
     # The last ones are those that are known.
     assert f"b{19_999:x}" in mine._book.strangers
@@ -303,7 +317,7 @@ def test_news_of_unknown_links_and_dials_do_no_harm() -> None:
     linked(mine, LARGER, 0, link_id=7)
     mine.closed(7, 1, "bye")
     mine.closed(7, 2, "bye")
-    assert mine.connected_nodes() == []
+    assert connected_nodes(mine) == []
 
 
 def test_a_peer_without_a_port_cannot_be_dialled() -> None:
@@ -322,7 +336,7 @@ def test_one_address_has_some_places_and_not_all() -> None:
     linked(mine, "b1", 501, link_id=501)
     # A peer of earlier days behind that address comes in for the oldest of those who are none.
     assert mine.hello(502, "b2", "aa", False, "10.1.0.0", PORT, 502, True) == Accept(0, "overload")
-    assert not mine.link_of("a0")
+    assert not link_of(mine, "a0")
 
 
 def test_a_known_peer_takes_the_place_of_the_oldest_stranger() -> None:
@@ -332,15 +346,15 @@ def test_a_known_peer_takes_the_place_of_the_oldest_stranger() -> None:
     assert mine.hello(901, "d1", "aa", False, HOST, PORT, 901) == Refuse("overload")
     assert mine.hello(902, "d2", "aa", False, HOST, PORT, 902, True) == Accept(0, "overload")
     mine.closed(0, 903, "overload")  # the news of the one that gave way
-    assert mine.link_of("d2") == 902
-    assert mine.link_of("d0") == 900
+    assert link_of(mine, "d2") == 902
+    assert link_of(mine, "d0") == 900
 
 
 def test_a_newcomer_takes_a_place_of_the_address_that_has_most() -> None:
     mine = started()
     crowd(mine, limits.LINKS_MAX, 16)
     assert mine.hello(901, "d1", "aa", False, HOST, PORT, 901) == Accept(0, "overload")
-    assert len(mine.connected_nodes()) == limits.LINKS_MAX
+    assert len(connected_nodes(mine)) == limits.LINKS_MAX
 
 
 def test_peers_of_earlier_days_are_not_sent_away() -> None:

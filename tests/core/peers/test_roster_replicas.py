@@ -7,6 +7,7 @@ import pytest
 from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.identity import EVERY_MS, PROOFS_MAX, REFUSALS_MIN, SQUATTED_MS
 from dir_sync.core.peers.roster import Accept, Dial, NewIdentity, NewReplica, Refuse, Roster, Verdict
+from tests.core.peers.roster_tools import connected_nodes
 
 ME, BOB, CAROL = "5555", "1111", "9999"  # nodes
 MINE, BOBS = "a1" * 8, "b2" * 8  # replicas
@@ -81,7 +82,7 @@ def test_one_node_for_each_replica() -> None:
     assert greet(mine, 1, BOB, BOBS, 0) == Accept()
     assert greet(mine, 2, CAROL, BOBS, 5_000) == Refuse("duplicate-replica", keeping=1)
     mine.closed(2, 5_000, "duplicate-replica")
-    assert mine.connected_nodes() == [BOB]
+    assert connected_nodes(mine) == [BOB]
     mine.closed(1, 6_000, "timeout")
     assert greet(mine, 3, CAROL, BOBS, 7_000) == Accept()
     assert greet(mine, 4, BOB, BOBS, 8_000) == Refuse("duplicate-replica", keeping=3)

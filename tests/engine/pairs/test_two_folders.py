@@ -8,7 +8,7 @@ from dir_sync.core import limits
 from dir_sync.core.events import Drained, PeerDown, PeerUp, Received, Touched, Urgency
 from dir_sync.core.messages import PROTOCOL, Chunks, FolderIndex, Hello, Message, Pull
 from dir_sync.core.transfers.connection import Connection
-from dir_sync.core.transfers.transfer import folder_of
+from dir_sync.core.transfers.transfer import Window, folder_of
 from tests.pair import Clock, OneNode
 
 NAMES = ("docs", "music")
@@ -88,8 +88,13 @@ class TwoFolders:
                 self.asked[pull.id] = folder.folder
         window = self.there.connection.window
         self.most_bytes = max(self.most_bytes, window.bytes)
-        users = {folder_of(id_) for id_ in window.unanswered()}
+        users = {folder_of(id_) for id_ in unanswered(window)}
         self.most_at_once = max(self.most_at_once, len(users))
+
+
+def unanswered(window: Window) -> list[int]:
+    """The ids of the pulls that the peer has not answered completely."""
+    return list(window._pulls)
 
 
 def save(node: OneNode, path: bytes, content: bytes) -> None:
@@ -157,7 +162,7 @@ def test_a_folder_that_ends_gives_back_its_share_of_the_connection(both: TwoFold
             mine.folder(name).inbox.append(PeerUp(peer, other.hello(), connection=mine.connection))
     here, there = both.here.connection, both.there.connection
     for _ in range(200):
-        if here.pulls and set(map(folder_of, there.window.unanswered())) == {0, 1}:
+        if here.pulls and set(map(folder_of, unanswered(there.window))) == {0, 1}:
             break
         both.step()
     assert here.pulls, "in the middle of it"
