@@ -15,6 +15,7 @@ from dir_sync.core.frozen import frozen
 from dir_sync.core.mode import CHOICES, Mode
 from dir_sync.core.model import show, show_text
 from dir_sync.core.overload.byte_rate import SpeedLimits
+from dir_sync.core.preserve import ALWAYS, USUAL, Part
 from dir_sync.reporting.output import meant
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "checked_interval",
     "checked_mode",
     "checked_name",
+    "checked_parts",
     "checked_port",
     "checked_rate",
     "checked_size",
@@ -113,6 +115,7 @@ class Config:
     brake_rewrites: int = BRAKE_REWRITES  # the same for files that one node rewrites within a minute
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
     default_rules: bool = True  # litter of editors and file managers is not shared
+    preserve: frozenset[Part] = USUAL  # what is kept of files beside content, times and modes
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
     speed: SpeedLimits = SpeedLimits()  # bytes per second
@@ -160,6 +163,21 @@ def checked_mode(text: str) -> Mode:
             return mode
     words = ", ".join(mode.value for mode in CHOICES)
     raise ConfigError(f"'{_shown(text)}' is not a mode ({words})", USAGE)
+
+
+def checked_parts(text: str) -> frozenset[Part]:
+    """Words with commas between them: each adds a part to what is usually kept, or takes it away (no-sparse)."""
+    parts = set(USUAL)
+    for word in text.replace(",", " ").split():
+        if word == "all":
+            parts |= set(Part)
+        elif word not in ALWAYS:
+            part = next((part for part in Part if part.value == word.removeprefix("no-")), None)
+            if part is None:
+                words = ", ".join((*(part.value for part in Part), *ALWAYS, "all"))
+                raise ConfigError(f"'{_shown(word)}' cannot be kept ({words}; no- before one of them: not kept)", USAGE)
+            (parts.discard if word.startswith("no-") else parts.add)(part)
+    return frozenset(parts)
 
 
 def checked_interval(text: str) -> int:

@@ -5,6 +5,7 @@
     asked         which folders a node shares: those on the command line, or those of the configuration file
     options       the options of a node, their checks and defaults; docs/options.md is made from them
     speed         the options that limit the speed
+    preserving    the option that says what is kept of a file
     names         the names of several folders
     making        folders that --create makes
     config_file   the configuration file: each option has a key

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
-from dir_sync.cli import speed
+from dir_sync.cli import preserving, speed
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -108,6 +108,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         mode=given.mode,
         file_interval=given.file_interval,
         default_rules=given.default_rules,
+        preserve=given.preserve,
         speed=speed.speed_of(given),
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,
@@ -215,6 +216,7 @@ def _basic(add: Callable[..., object]) -> None:
         help="share also editors' swap and lock files, .DS_Store, Thumbs.db and partial downloads ('ignore DIR' lists the"
         " rules; your own go into DIR/.syncignore)",
     )
+    preserving.add_option(add)
     add(
         "--interface",
         metavar="ADDRESS|NAME",

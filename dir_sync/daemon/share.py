@@ -19,6 +19,7 @@ from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import fingerprint, show
 from dir_sync.core.names import HISTORY, LOCAL_RULES, STAGING, STATE
+from dir_sync.core.preserve import Part
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.daemon.inbox import Post
@@ -97,7 +98,7 @@ class Share:
 
     def _open_disk(self) -> RealDisk:
         try:
-            disk = RealDisk(self.path)
+            disk = RealDisk(self.path, makes_holes=Part.SPARSE in self._config.preserve)
         except DiskError as error:
             raise ConfigError(f"{show(self.path)} cannot be opened: {error}") from error
         self._opened.callback(disk.close)

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dir_sync.core.limits import MIB
 from dir_sync.core.model import Kind, Stat
 from dir_sync.disk.errors import NO_MODES, disk_error
+from dir_sync.disk.holes import BLOCK_BYTES, data_ranges, write_all, write_around, zero_runs
 from dir_sync.disk.linux import CREATE, READ_FILE, SAFELY, is_too_long_for_the_disk, lease, os_error, start_flush
 from dir_sync.disk.stats import stat_of
 from dir_sync.ports import DiskError, NewFile, Reader, Trouble
@@ -76,24 +77,69 @@ class File:
 
 
 class OwnFile(File):
-    """ports.Writer. When write or copy_from fails, a part may have been written."""
+    """ports.Writer. When write or copy_from fails, a part may have been written. With `makes_holes`, blocks of zeros
+    behind the end of the file become holes."""
 
-    __slots__ = ()
+    __slots__ = ("_appends", "_makes_holes")
+
+    def __init__(self, fd: int, path: bytes, makes_holes: bool = False, appends: bool = False) -> None:
+        super().__init__(fd, path)
+        self._makes_holes = makes_holes
+        self._appends = appends
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         try:
-            written = os.pwrite(self._fd, data, offset)
-            while written < len(data):
-                more = os.pwrite(self._fd, memoryview(data)[written:], offset + written)
-                if not more:
-                    raise OSError(errno.EIO, "nothing more is taken")
-                written += more
+            if self._makes_holes and (runs := zero_runs(offset, data)) and self._is_end(offset):
+                try:
+                    write_around(self._fd, offset, data, runs)
+                finally:
+                    if self._appends:
+                        lease(self._fd, fcntl.F_UNLCK)
+            else:
+                write_all(self._fd, offset, data)
         except OSError as error:
             raise disk_error(error, self._path) from error
 
+    def _is_end(self, offset: int) -> bool:
+        """True if the file has no bytes from `offset` on, so that a hole can be made there. A user's file, to which we
+        append, is locked until the hole is made: another program's bytes behind it would be cut off."""
+        if os.fstat(self._fd).st_size > offset:
+            return False
+        if not self._appends:
+            return True
+        if self.lock():
+            if os.fstat(self._fd).st_size == offset:
+                return True
+            lease(self._fd, fcntl.F_UNLCK)
+        return False
+
     def copy_from(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
         """Copies inside the kernel if possible (shared extents on btrfs and xfs), otherwise through memory. When the
-        kernel copies nothing more, a read decides whether that is the end: some file systems return 0 too early."""
+        kernel copies nothing more, a read decides whether that is the end: some file systems return 0 too early.
+
+        Holes of the source become holes, where this file has no bytes yet."""
+        if not self._makes_holes or source.fileno() < 0:
+            return self._copy(source, source_offset, offset, length)
+        ranges = data_ranges(source.fileno(), source_offset, length)
+        begin, end = next(ranges, (-1, -1))
+        if begin == source_offset and end == source_offset + length:
+            return self._copy(source, source_offset, offset, length)
+        try:
+            there = max(min(os.fstat(source.fileno()).st_size - source_offset, length), 0)
+            if os.fstat(self._fd).st_size > offset:
+                return self._copy(source, source_offset, offset, length)
+            while begin >= 0:
+                copied = self._copy(source, begin, offset + begin - source_offset, end - begin)
+                if copied < end - begin:
+                    return begin - source_offset + copied
+                begin, end = next(ranges, (-1, -1))
+            if os.fstat(self._fd).st_size < offset + there:
+                os.ftruncate(self._fd, offset + there)
+            return there
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+
+    def _copy(self, source: Reader, source_offset: int, offset: int, length: int) -> int:
         copied = 0
         fd = source.fileno()
         try:
@@ -213,14 +259,19 @@ def create(parent: int, leaf: bytes) -> int:
     return os.open(leaf, CREATE, 0o600, dir_fd=parent)
 
 
-def create_whole(parent: int, file: NewFile) -> Stat:
+def create_whole(parent: int, file: NewFile, makes_holes: bool = False) -> Stat:
     """Make a new file with content, mode and time. If it fails, nothing is left."""
     name, data, mode, mtime = file
     mode &= 0o777
     fd = os.open(name, CREATE, mode | 0o600, dir_fd=parent)
     try:
-        written = os.write(fd, data) if data else 0
-        while written < len(data):
+        runs = zero_runs(0, data) if makes_holes and len(data) >= BLOCK_BYTES else []
+        written = 0
+        if runs:
+            write_around(fd, 0, data, runs)
+        elif data:
+            written = os.write(fd, data)
+        while not runs and written < len(data):
             more = os.write(fd, memoryview(data)[written:])
             if not more:
                 raise os_error(errno.EIO)

@@ -2,7 +2,8 @@
 
 In:   handles, names relative to them, flags.
 Out:  handles and numbers; OSError, or -1 and ctypes.get_errno() where the docstring says so.
-Used by: attributes, directories, files, handles, real, renames, stats, steps, unlocked. Imports nothing of the program.
+Used by: attributes, directories, files, handles, holes, real, renames, stats, steps, unlocked. Imports nothing of the
+program.
 """
 
 from __future__ import annotations

@@ -51,9 +51,10 @@ class RealDisk:
     shared folder itself is left as it is: it concerns this machine only.
     """
 
-    def __init__(self, root: str | bytes, kernel: Kernel | None = None) -> None:
-        """`kernel`: which newer system calls exist; detected if it is not given."""
+    def __init__(self, root: str | bytes, kernel: Kernel | None = None, makes_holes: bool = True) -> None:
+        """`kernel`: which newer system calls exist; detected if it is not given. `makes_holes`: in files of ours."""
         kernel = kernel or Kernel.found()
+        self._makes_holes = makes_holes
         self._folder = Folder(root)
         self._directories = Directories(self._folder, kernel)
         self._stats = Stats(kernel, self._folder.device)
@@ -176,7 +177,7 @@ class RealDisk:
     # Making
 
     def create(self, path: bytes) -> OwnFile:
-        return OwnFile(self._act(path, create, making=True, rights=CHANGE), path)
+        return OwnFile(self._act(path, create, making=True, rights=CHANGE), path, self._makes_holes)
 
     def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
         file = self.create(path)
@@ -206,10 +207,10 @@ class RealDisk:
             for file in files:
                 try:
                     try:
-                        made.append(create_whole(parent, file))
+                        made.append(create_whole(parent, file, self._makes_holes))
                     except PermissionError as denied:
                         with self._unlocked.allow(denied, (path, CHANGE)):
-                            made.append(create_whole(parent, file))
+                            made.append(create_whole(parent, file, self._makes_holes))
                 except OSError as error:
                     made.append(disk_error(error, path + b"/" + file.name))
             return made
@@ -217,10 +218,10 @@ class RealDisk:
             os.close(parent)
 
     def reopen(self, path: bytes) -> OwnFile:
-        return OwnFile(self._open_file(path, os.O_RDWR), path)
+        return OwnFile(self._open_file(path, os.O_RDWR), path, self._makes_holes)
 
     def append(self, path: bytes) -> OwnFile:
-        return OwnFile(self._open_file(path, os.O_RDWR | os.O_APPEND), path)
+        return OwnFile(self._open_file(path, os.O_RDWR | os.O_APPEND), path, self._makes_holes, appends=True)
 
     def is_closed(self, path: bytes) -> bool:
         """A read lease (fcntl(2)) is granted only if nobody has the file open for writing. A program that opens it

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dir_sync.config import ConfigError
+from dir_sync.core.preserve import USUAL
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
@@ -26,6 +27,7 @@ GIVEN: dict[str, Any] = {
     "brake_rewrite_percent": 20,
     "clock_ahead": 1,
     "file_interval": 0,
+    "preserve": USUAL,
     "history_days": 30,
     "history_share": 10,
     "history_min": 1_000_000,

@@ -120,7 +120,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         world = RealWorld(tmp_path)
         disk = world.disk
         writer = disk.create(b"file")
-        assert trouble(writer.write, 0, bytes(100_000)) == Trouble.FULL
+        assert trouble(writer.write, 0, b"x" * 100_000) == Trouble.FULL
         assert disk.free_bytes() == 0
         writer.close()
         other = disk.create(b"other")
