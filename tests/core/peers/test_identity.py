@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dir_sync.core.peers.identity import EVERY_MS, PROOFS_MAX, REFUSALS_GAP_MS, SQUATTED_MS
 from dir_sync.core.peers.roster import STABLE_LINK_MS, Accept, Announce, Dial, NewIdentity, Refuse, Roster
-from tests.core.peers.roster_tools import HOST, LARGER, ME, PORT, SMALLER, beacon, dials, linked, run, started
+from tests.core.peers.roster_tools import (
+    HOST,
+    LARGER,
+    ME,
+    PORT,
+    SMALLER,
+    beacon,
+    connected_nodes,
+    dials,
+    linked,
+    run,
+    started,
+)
 
 
 def test_ourselves_are_not_dialled_again() -> None:
@@ -82,7 +94,7 @@ def test_nobody_takes_the_place_of_a_node_that_is_there() -> None:
         verdict = mine.hello(2 + number, LARGER, f"{number:x}", False, "10.0.0.66", PORT, now_ms)
         assert verdict == Refuse("duplicate", keeping=1)
         mine.closed(2 + number, now_ms, "duplicate")
-    assert mine.connected_nodes() == [LARGER]
+    assert connected_nodes(mine) == [LARGER]
 
 
 def test_a_node_whose_place_is_taken_gets_a_new_id() -> None:
