@@ -100,6 +100,7 @@ class ApplyItem(NamedTuple):
     staged: bytes | None = None  # ... or a verified file in the staging folder
     mtime: int | None = None  # META of a folder: its mtime
     mode: int | None = None
+    known: bytes = b""  # the digest of the file that is there now; b"": it is no file, or not compared
 
 
 class ApplyJob(NamedTuple):

@@ -66,6 +66,10 @@ class Applier:
         self._orders = ApplyOrders()
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
+        if item.expect:
+            there = self._board.index.get(item.path)
+            if there is not None and there.record.kind is Kind.FILE and there.fp == item.expect:
+                item = item._replace(known=there.record.content)
         self._work.jobs.begin_apply(item, take)
         if item.act is TreeOp.REMOVE:
             self._board.removal_begins()
@@ -145,6 +149,11 @@ class Applier:
         row = self._board.index.get(path)
         if result.version is not None:
             self._keep(result.version, item, take, row)
+            kept = self._board.index.version(result.version.name)
+            if kept is not None and kept.size > limits.MIB and self._board.pending_looks.is_closed(path):
+                # A program wrote to the file while the job was out, maybe to the one that the job displaced. A small file
+                # was read again when it came out.
+                self._versions.doubt(kept)
         match result.result:
             case Result.DONE:
                 self._work.retries.end_trouble(path)

@@ -81,7 +81,8 @@ class BulkInstall:
             gifts[path] = record
             given[digest] = None
             item = _new(
-                ApplyItem, (path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None)
+                ApplyItem,
+                (path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None, b""),
             )
             items.append(item)
         if gifts:

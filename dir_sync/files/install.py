@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
 from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, OLD, SWAP
-from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import digest_at
 from dir_sync.files.history_store import HistoryStore
@@ -121,7 +120,7 @@ class Installer:
         name = self._staging.new_name(OLD)
         self._disk.rename(path, name)
         displaced = self._disk.stat(name)
-        if displaced is None or not fingerprints.is_same(displaced, there):
+        if displaced is None or not self._replacer.is_as_known(name, displaced, there, item.known):
             self._put_back.undo_rename(name, path)
             raise Unexpected
         try:

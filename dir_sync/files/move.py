@@ -68,11 +68,11 @@ class Mover:
             return self._move_over(item, source, moving, there, is_meant)
         self._give_name(source, path, moving)
         moved = self._disk.stat(path)
-        if moved is None or not fingerprints.is_same(moved, moving):
+        if moved is None or not self._replacer.is_as_known(path, moved, moving, target.content):
             self._put_back.undo_rename(path, source)
             raise Unexpected
         if is_others:
-            return self._meta.put_ours(item._replace(expect=fingerprint(moved)), path)
+            return self._meta.put_ours(item._replace(expect=fingerprint(moved), known=target.content), path)
         if not is_meant:
             try:
                 self._disk.set_meta(path, target.mode, target.mtime)
@@ -98,7 +98,7 @@ class Mover:
         is_exchanged, mtimes = False, {moving.mtime, target.mtime}
         try:
             came = self._disk.stat(swap)
-            if came is None or not fingerprints.is_same(came, moving):
+            if came is None or not self._replacer.is_as_known(swap, came, moving, target.content):
                 raise Unexpected
             if not is_meant:
                 self._disk.set_meta(swap, target.mode, target.mtime)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, Cause, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
 from dir_sync.files import fingerprints
-from dir_sync.files.hashing import begins_with
+from dir_sync.files.hashing import begins_with, digest_at
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.outcomes import Unexpected
 from dir_sync.files.put_back import PutBack
@@ -51,7 +52,7 @@ class Replacer:
         its content; b"": the engine knows it."""
         path = item.path
         displaced = self._disk.stat(swap)
-        if displaced is None or not fingerprints.is_same(displaced, there):
+        if displaced is None or not self.is_as_known(swap, displaced, there, item.known):
             self._put_back.undo_exchange(swap, path, ready)
             raise Unexpected
         try:
@@ -69,6 +70,20 @@ class Replacer:
                 raise
             raise Unexpected from error
         return None
+
+    def is_as_known(self, name: bytes, out: Stat, there: Stat, digest: bytes) -> bool:
+        """True if what a rename took out is the entry that was looked at. `out`, `there`: after and before the rename.
+        `digest`: its content; b"": unknown. A program may write as many bytes between the look and the rename, and set
+        the time that was there before (cp -p). Only ctime would show that, and the rename changes it. So a small file is
+        read again."""
+        if not fingerprints.is_same(out, there):
+            return False
+        if not digest or out.kind is not Kind.FILE or out.size > limits.MIB:
+            return True
+        try:
+            return digest_at(self._disk, name, out.size, self._stopping) == digest
+        except DiskError:
+            return True  # it cannot be read, and was not a moment ago either, as far as anyone knows
 
     def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
         """True if the displaced file is the beginning of the file that replaced it, so that nothing is lost with it,

@@ -96,7 +96,8 @@ class Restorer:
             if self.disk.stat(parent) is None:
                 self.disk.make_directory(parent, 0o755)
         item = _item(Before(path, kind, size, content, mtime, mode, 0, ""), there)
-        is_done = self._put(item._replace(copy_path=version.name), node, was, "restored")
+        known = was if there is not None and there.kind is Kind.FILE else b""
+        is_done = self._put(item._replace(copy_path=version.name, known=known), node, was, "restored")
         return True if is_done else None
 
     def put_back(self, index: Index, one: Before) -> None:

@@ -247,6 +247,36 @@ def test_a_version_that_is_not_as_listed_is_doubted() -> None:
     assert not kit.is_looked_at(name), "no name of the tree"
 
 
+@pytest.mark.parametrize(
+    ("size", "urgency", "is_doubted"),
+    [(limits.MIB + 1, Urgency.NOW, True), (limits.MIB, Urgency.NOW, False), (limits.MIB + 1, Urgency.ARRIVED, False)],
+)
+def test_a_large_version_is_read_again_if_a_program_wrote_while_it_was_displaced(
+    size: int, urgency: Urgency, is_doubted: bool
+) -> None:
+    """A small one was read when it came out."""
+    kit = alone()
+    name = b".dir_sync/versions/v"
+    version = Version(name, b"a", Kind.FILE, size, b"", 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
+    kit.has(record(b"a", b"old"))
+    kit.index.put_version(version)
+    kit.board.pending_looks.touch(b"a", urgency, kit.board.now.mono_ms)
+    apply(kit, later(record(b"a", b"old"), b"new"), version=version)
+    assert kit.asked("versions.doubt") == ([(version,)] if is_doubted else [])
+
+
+def test_a_job_knows_the_content_that_it_displaces() -> None:
+    kit = alone()
+    old = record(b"a", b"old")
+    kit.has(old)
+    order(kit, later(old, b"new"))
+    order(kit, record(b"b", b"new"))
+    order(kit, record(b"c", b"new"), expect=b"something that no row knows")
+    kit.it.flush_jobs()
+    (job,) = kit.out(ApplyJob)
+    assert [item.known for item in job.items] == [old.content, b"", b""]
+
+
 def test_trouble_of_the_disk_is_said_once_and_tried_again_later_each_time() -> None:
     kit = alone()
     waits = []

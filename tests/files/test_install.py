@@ -6,6 +6,7 @@ import time
 from random import Random
 
 import pytest
+from blake3 import blake3
 
 from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
@@ -59,6 +60,53 @@ def test_what_is_replaced_is_named_first() -> None:
     apply(sync, item)
     assert disk.content(b"file") == b"moved"
     assert [mine for mine, _ in disk.exchanges] == [b"file", b"file"]
+
+
+def alike(disk: MemoryDisk, path: bytes, data: bytes) -> None:
+    """cp -p: a file as large as what is there, with the time of what is there, in its place."""
+    there = disk.stat(path)
+    assert there is not None
+    assert there.size == len(data)
+    disk.write(path, data, there.mtime)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("new", [b"new", b"old!, and more", None])
+def test_what_is_as_large_and_as_old_as_what_was_there_is_not_replaced(
+    disk: MemoryDisk, new: bytes | None, known: bool
+) -> None:
+    """A program writes it between the last look and the rename. Its ctime would tell, and the rename changes that.
+    (`known`: without it, what comes out cannot be compared.)"""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old!")
+
+    def before(verb: str, path: bytes) -> None:
+        if verb in ("exchange", "rename") and path == b"file" and disk.content(b"file") == b"old!":
+            alike(disk, b"file", b"mine")
+
+    item = change(disk, b"file", new)._replace(known=blake3(b"old!").digest() if known else b"")
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert result.result is (Result.CHANGED if known else Result.DONE)
+    assert disk.content(b"file") == (b"mine" if known else new)
+    assert kept(disk) == ([] if known else [b"mine"])
+    assert disk.list(STAGING) == []
+
+
+def test_what_cannot_be_read_any_more_is_replaced(disk: MemoryDisk) -> None:
+    """A bad sector. The look before has read it."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    item = change(disk, b"file", None)._replace(known=blake3(b"old").digest())
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        return Trouble.IO if verb == "open" and b"/old-" in path else None
+
+    disk.fail = fail
+    (result,) = apply(sync, item)
+    assert disk.counts["open"]
+    assert result.result is Result.DONE
+    assert kept(disk) == [b"old"]
 
 
 class NoModes(MemoryDisk):

@@ -46,6 +46,33 @@ def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it
     assert disk.list(STAGING) == []
 
 
+@pytest.mark.parametrize("there", [b"old", None])
+@pytest.mark.parametrize("is_dated", [False, True])
+def test_what_is_as_large_and_as_old_as_what_should_move_stays(
+    disk: MemoryDisk, there: bytes | None, is_dated: bool
+) -> None:
+    """cp -p between the last look at the source and its rename. `is_dated`: the move also sets another time."""
+    sync = file_sync(disk)
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"new", None if is_dated else MTIME)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "rename" and path == b"source" and disk.content(b"source") == b"new":
+            assert source is not None
+            disk.write(b"source", b"own", source.mtime)
+
+    source = disk.stat(b"source")
+    assert source is not None
+    item = move(disk, b"file", b"new", b"source", source)
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert result.result is Result.CHANGED
+    assert (disk.content(b"source"), disk.content(b"file")) == (b"own", there)
+    assert kept(disk) == []
+    assert disk.list(STAGING) == []
+
+
 @pytest.mark.parametrize("written_meanwhile", [False, True])
 def test_what_went_to_the_history_comes_out_of_it_as_it_was(written_meanwhile: bool) -> None:
     disk = watched()

@@ -15,6 +15,7 @@ from blake3 import blake3
 from dir_sync import cli
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint, show
+from dir_sync.disk import RealDisk
 from dir_sync.history import client, source
 from dir_sync.history.choice import Entry
 from dir_sync.history.client import open_history
@@ -152,6 +153,36 @@ def test_what_a_restore_displaces_is_kept_as_what_it_is(folder: Path) -> None:
             assert file.read_bytes() == content
         kept = {entry.version.content for entry in opened.entries()}
         assert kept == {blake3(content).digest() for content in (*contents, b"there!")}
+
+
+def test_what_is_saved_as_large_and_as_old_while_it_is_displaced_is_kept_as_what_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cp -p between the last look and the exchange."""
+    file = folder / "file"
+    kept = folder / ".dir_sync/versions/0"
+    kept.write_bytes(b"first")
+    with open_source(str(folder)) as here:
+        assert here.index is not None
+        here.index.put_version(version(b"first", 0)._replace(name=b".dir_sync/versions/0"))
+        here.index.commit()
+    file.write_bytes(b"there!")
+    exchange = RealDisk.exchange
+
+    def meddling(disk: RealDisk, mine: bytes, theirs: bytes) -> None:
+        if file.read_bytes() == b"there!":
+            there = file.stat()
+            file.write_bytes(b"saved!")
+            os.utime(file, ns=(there.st_atime_ns, there.st_mtime_ns))
+        exchange(disk, mine, theirs)
+
+    monkeypatch.setattr(RealDisk, "exchange", meddling)
+    with open_history(str(folder)) as opened:
+        (entry,) = opened.entries()
+        assert opened.restore(entry)
+        assert file.read_bytes() == b"first"
+        contents = {entry.version.content for entry in opened.entries()}
+        assert contents == {blake3(b"first").digest(), blake3(b"saved!").digest()}
 
 
 def restored(node: Node, *words: str) -> int:

@@ -117,7 +117,6 @@ class Node:
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
     linked: bool = False  # files with two names: what is done to one is done to the other
-    alike: set[tuple[bytes, bytes]] = field(default_factory=set)  # (path, content): size and time of what was there
     unsettled: set[bytes] = field(default_factory=set)  # a job has been there, and no committed row tells of it yet
     moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way
     bystanders: dict[bytes, int] = field(default_factory=dict)

@@ -76,6 +76,7 @@ class Options:
     sealed: bool  # the links are those of a closed mesh
     rules: float  # chance in a step: a user writes rules for paths that are not shared
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
+    alike: float  # share of saves in the worst moment that leave size and time as they were
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
 
@@ -151,6 +152,7 @@ def draw(seed: int) -> Options:
         rules=0.0,  # with --rules there are some
         modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
+        alike=0.3 if others.random() < 0.3 else 0.0,
     )
 
 

@@ -124,7 +124,13 @@ def _unexpected_is_fine() -> AbstractContextManager[object]:
 
 
 def _any_inode_will_do() -> AbstractContextManager[object]:
-    return patch.object(fingerprints, "is_same", lambda out, there: True)
+    return patch.object(Replacer, "is_as_known", lambda self, name, out, there, digest: True)
+
+
+def _size_and_time_will_do() -> AbstractContextManager[object]:
+    return patch.object(
+        Replacer, "is_as_known", lambda self, name, out, there, digest: fingerprints.is_same(out, there)
+    )
 
 
 def _content_unsynced() -> AbstractContextManager[object]:
@@ -474,6 +480,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "copies are not verified": (_copies_unverified, 400),
     "what is found is not compared with what was expected": (_unexpected_is_fine, 100),
     "what comes out of an exchange is not looked at": (_any_inode_will_do, 300),
+    "what is as large and as old is what it was": (_size_and_time_will_do, 60),
     "contents are not synced": (_content_unsynced, 60),
     "names are not synced": (_names_unsynced, 100),
     "what is displaced is deleted": (_no_history, 60),
@@ -556,6 +563,7 @@ PRONE: dict[str, dict[str, Any]] = {
         "weights": tuple(_SMALL_WRITES.get(operation, 0) for operation in OPERATIONS),
     },
     "copies are not verified": {"worst": 0.2, "meddling": 0.02, "steps": 50},
+    "what is as large and as old is what it was": {"worst": 0.2, "alike": 0.5},
 }
 """Faults for which worlds are made, since the right moment hardly ever comes by itself: the options that make it come."""
 

@@ -69,6 +69,9 @@ class User:
 
     def save_now(self, path: bytes) -> None:
         """The worst moment: between the last check of a file and its exchange."""
+        if self._world.options.alike and self._world.rng.random() < self._world.options.alike:
+            self._try(f"saves {path!r} at the worst moment, as large and as old", lambda: self._put_alike(path))
+            return
         replace = self._world.rng.random() < 0.5
         self._try(f"saves {path!r} at the worst moment", lambda: self._put(path, replace))
 
@@ -278,6 +281,16 @@ class User:
         if parent_of(path):
             disk.mkdir(parent_of(path))
         disk.write(path, self._content(f"write {path!r}"), replace=replace)
+
+    def _put_alike(self, path: bytes) -> None:
+        """cp -p over a file that is as large and has the same time."""
+        there = self._node.disk.tree().get(path)
+        if there is None or there[0] != Kind.FILE:
+            return
+        _, content, _, mtime = there
+        token = self._world.token(self._node, f"write {path!r}")
+        if len(token) <= len(content):
+            self._node.disk.write(path, token + content[len(token) :], mtime)
 
     def _add(self, path: bytes) -> None:
         content = self._node.disk.content(path)

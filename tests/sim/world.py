@@ -184,9 +184,6 @@ class World:
             if old == new or (old and new and old[:3] == new[:3] and old[0] == Kind.DIRECTORY):
                 continue
             node.touched[path] = self.us
-            if old and new and old[0] == new[0] == Kind.FILE and old[1] != new[1]:
-                if len(old[1]) == len(new[1]) and old[3] == new[3]:
-                    node.alike.add((path, new[1]))
             if new is not None and new[0] == Kind.FILE and (old is None or old[1] != new[1]):
                 self.written[blake3(new[1]).digest()] = tokens_of(new[1])
             if old is not None and old[0] == Kind.FILE:
