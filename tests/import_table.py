@@ -564,7 +564,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "daemon.witness": {"daemon.share"},
     "daemon.shot": {"config", "daemon.daemon", "daemon.process", "daemon.signals", "daemon.witness", "folder.root"},
-    "daemon.loop": {"daemon.folder", "daemon.inbox", "daemon.links", "daemon.news", "engine", "node", "node_manager"},
+    "daemon.loop": {
+        *(
+            "daemon.folder",
+            "daemon.inbox",
+            "daemon.links",
+            "daemon.news",
+            "daemon.turns",
+            "engine",
+            "node",
+            "node_manager",
+        ),
+    },
     "daemon.chores": {"daemon.effects", "daemon.share", "daemon.inbox", "reporting.narrator"},
     "daemon.effects": {
         "daemon.borrowing",
@@ -601,6 +612,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "daemon.borrowing",
         "daemon.chores",
         "daemon.effects",
+        "daemon.memory",
         "daemon.news",
         "daemon.peers",
         "daemon.requests",
@@ -612,6 +624,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reporting.log",
     },
     "daemon.lanes": set(),
+    "daemon.memory": set(),
+    "daemon.turns": set(),
     "daemon.life": {"config", "disk", "folder.root", "reporting.log", "security.files"},
     "daemon.peers": {"config", "daemon.share", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.sharing": {
@@ -621,6 +635,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "daemon.effects",
         "daemon.folder",
         "daemon.inbox",
+        "daemon.jobs",
+        "daemon.memory",
         "daemon.mesh",
         "daemon.peers",
         "daemon.requests",
@@ -654,7 +670,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.share": {
         *(
             "daemon.jobs",
-            "daemon.threads",
             "config",
             "delta",
             "disk",
@@ -663,7 +678,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "file_sync",
             "daemon.inbox",
         ),
-        *("reporting.log", "ports", "network.throttle", "delta.signature_cache", "folder.state"),
+        *("reporting.log", "ports", "delta.signature_cache", "folder.state"),
     },
     "daemon.jobs": {"daemon.news", "daemon.threads", "file_sync", "daemon.inbox", "network.throttle", "daemon.workers"},
     "daemon.news": {"daemon.inbox", "network.control"},

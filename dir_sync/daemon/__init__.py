@@ -8,6 +8,8 @@
     daemon.py     Daemon: the process's parts (ports, discovery, roster, inbox) and the folders that it shares
     sharing.py    Sharing: one folder of a node from its opening to its end, with its control socket
     share.py      Share: one folder: its lock, disk, index, watcher, workers and engine
+    turns.py      Turns: whose first scan goes on, if several folders scan
+    memory.py     Memory: how much of its index each folder keeps in memory
     loop.py       Loop: the engine's thread: news in, one turn of the folders that they concern, effects out
     folder.py     Folder: the rooms around the engine of one folder; Folders: all of a node
     effects.py    Performer: commits the index, then does what the engine ordered
@@ -21,12 +23,12 @@
     shot.py       a node that runs until both sides have the same: the process of `once`
     witness.py    what such a run says, and which peers know that both sides have everything
     status.py     collects the figures of `status`
-    jobs.py       DiskWorkers: the threads that do the engine's jobs on the disk
+    jobs.py       DiskWorkers: the threads that do the jobs of all folders on their disks; FolderJobs: those of one folder
     threads.py    Threads: starts all threads of this package, and handles their uncaught errors
     inbox.py      Inbox: the events for the engine's thread, and which comes next
     lanes.py      Lanes: what waits of one link, a lane for each folder
     news.py       the events that only this package posts to the inbox
-    workers.py    the queue of disk jobs, in fair shares for all peers
+    workers.py    Pool: which job comes next, in fair shares for all folders and peers, and how many workers there are
     signals.py    the signals that end a node
 
 May import: everything below the commands. Who calls it: `cli`, through `process.run` and `shot.run`; main.py and `cli` listen to

@@ -212,6 +212,7 @@ class Daemon:
         roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
         folders = self._parts.folders
         self._links = Neighbours(config, folders, node_id, self._manager, roster, self._announce, self._sealing)
+        self._parts.workers.start(self._manager, self.threads)
         refused: dict[str, ConfigError | sqlite3.Error] = {}
         for path, sharing in list(self._sharings.items()):
             try:
@@ -286,6 +287,7 @@ class Daemon:
             sharing.threads.is_ending = True
         for sharing in self._sharings.values():
             sharing.end_jobs(max(0.0, JOBS_WITHIN_S - (time.monotonic() - begun)))
+        self._parts.workers.stop()
         self._parts.inbox.put(Stop())
         self.threads.join(_END_WITHIN_S - (time.monotonic() - begun))
         self._opened.close()

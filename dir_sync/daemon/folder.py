@@ -22,6 +22,7 @@ from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.borrowing import Borrowed
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.memory import Memory
 from dir_sync.daemon.news import Asked
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
@@ -72,9 +73,11 @@ class Folder:
         found: Sequence[Version] = (),
         end: Callable[[sqlite3.Error], None] = lambda error: None,
         witness: Witness | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """`found`: versions that the last run displaced and did not record. `end` is called if the index cannot be written
-        or read any more. `witness`: of a run that ends when all is in sync."""
+        or read any more. `witness`: of a run that ends when all is in sync. `memory`: of all folders of the node."""
+        self._memory = memory or Memory()
         self.is_over = False  # then nothing happens here any more
         self.end = end
         self.share = share
@@ -103,9 +106,23 @@ class Folder:
         index = self.share.index
         return FolderIndex(self.name, index.replica, index.sequence)
 
+    @property
+    def is_scanning(self) -> bool:
+        """True until its first scan is over."""
+        return self.share.engine.board.scanning and not self.is_over
+
+    def let_scan(self, is_its_turn: bool) -> None:
+        """Its first scan goes on, or waits for its turn."""
+        board = self.share.engine.board
+        if board.scan_waits == is_its_turn:
+            board.scan_waits = not is_its_turn
+            self._is_concerned = True
+
     @_alone
-    def start(self, now: Now) -> None:
-        """Begin its first scan."""
+    def start(self, now: Now, is_its_turn: bool = True) -> None:
+        """Begin its first scan, at once or when it is its turn."""
+        self.share.engine.board.scan_waits = not is_its_turn
+        self._memory.used(self.share.index, time.monotonic())
         self._performer.perform(self.share.engine.start(now, self._found))
         self._found = ()
 
@@ -169,6 +186,7 @@ class Folder:
     def perform(self) -> None:
         """Perform the effects of the turn, and the chores that are due."""
         if self._is_concerned:
+            self._memory.used(self.share.index, time.monotonic())
             self.flush()
             if self._has_applied and self.share.index.is_dirty:
                 self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
@@ -208,6 +226,8 @@ class Folder:
         """The time (monotonic, s) at which it has something to do."""
         if self.is_over:
             return _NEVER_S
+        if self._is_concerned:
+            return mono
         due = self._chores.due(mono)
         engine = self.share.engine.next_deadline()
         if engine is not None:
@@ -217,6 +237,7 @@ class Folder:
     @_alone
     def finish(self) -> None:
         """The last words and the last commit."""
+        self._memory.gone(self.share.index)
         effects, self._effects = self._effects, []
         self._performer.finish(effects)
 

@@ -1,16 +1,17 @@
-"""The disk workers of one folder: two pools of threads that do the engine's jobs.
+"""The disk workers of a node, and the jobs of each of its folders: two pools of threads that do the engines' jobs.
 
-In:   jobs and their flows; flows that ended. Out: the event that answers each job, posted to the inbox.
-Rule: small jobs never wait for large ones. A search with a peer's signature is done only while the budget of that
-address lasts.
-Used by: share.
+In:   jobs and their flows; flows that ended. Out: the event that answers each job, posted to the inbox of its folder.
+Rule: small jobs never wait for large ones, and no folder waits for the disk of another. A search with a peer's signature is
+done only while the budget of that address lasts.
+Used by: share, sharing.
 """
 
 from __future__ import annotations
 
-import threading
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from dir_sync.core.events import Event
@@ -23,9 +24,9 @@ from dir_sync.daemon.workers import Pool, Task, given_up
 from dir_sync.file_sync import FileSync, Stopped
 from dir_sync.network.throttle import Throttle
 
-__all__ = ["DiskWorkers", "Searches"]
+__all__ = ["DiskWorkers", "FolderJobs", "Searches"]
 
-_WORKERS = 3  # of each pool: jobs of one address never occupy all of them
+_WORKERS = 3  # of each pool, for a folder: jobs of one address never occupy all of them
 
 
 class Searches(Protocol):
@@ -37,61 +38,104 @@ class Searches(Protocol):
 
 
 class DiskWorkers:
-    """Any thread may add jobs and remove them."""
+    """The threads, and what the folders of the node put into their pools."""
 
-    def __init__(self, sync: FileSync, inbox: Post, throttle: Throttle, threads: Threads) -> None:
+    def __init__(self, throttle: Throttle) -> None:
+        self.small = Pool(_WORKERS, throttle)
+        self.bulk = Pool(_WORKERS, throttle)
+
+    def start(self, searches: Searches, threads: Threads) -> None:
+        self.searches = searches
+        self._threads = threads
+        for pool, name in ((self.small, "disk"), (self.bulk, "bulk")):
+            pool.start(partial(self._hire, pool, name, itertools.count(1)))
+
+    def _hire(self, pool: Pool, name: str, numbers: Iterator[int]) -> None:
+        self._threads.start(f"{name}-{next(numbers)}", self._work, pool)
+
+    def stop(self) -> None:
+        """Workers end, each after its job."""
+        self.small.stop()
+        self.bulk.stop()
+
+    def _work(self, pool: Pool) -> None:
+        """The body of a worker's thread."""
+        while not self._threads.is_ending and self._work_once(pool):
+            pass
+
+    @staticmethod
+    def _work_once(pool: Pool) -> bool:
+        """False at the end. What a job and its answer hold is not kept while the worker waits for the next one: these are the
+        names of thousands of files."""
+        task = pool.get()
+        if task is None:
+            return False
+        try:
+            event = task.jobs.doer.perform(task)
+        except Stopped:
+            return True
+        finally:
+            pool.done(task)
+        task.jobs.doer.answer(task, event)
+        return True
+
+
+class FolderJobs:
+    """Those of one folder. Any thread may add jobs and remove them."""
+
+    def __init__(self, sync: FileSync, inbox: Post, workers: DiskWorkers, is_ending: Callable[[], bool]) -> None:
+        """`is_ending`: from now on errors do not count, because everything is being closed."""
         self._sync = sync
         self._inbox = inbox
-        self._threads = threads
-        self._small = Pool(_WORKERS, throttle)
-        self._bulk = Pool(_WORKERS, throttle)
-        self._running: list[threading.Thread] = []
-
-    def start(self, searches: Searches) -> None:
-        for pool, name in ((self._small, "disk"), (self._bulk, "bulk")):
-            for number in range(_WORKERS):
-                self._running.append(self._threads.start(f"{name}-{number + 1}", self._work, pool, searches))
+        self._workers = workers
+        self._is_ending = is_ending
+        self._jobs = {pool: pool.open(self) for pool in (workers.small, workers.bulk)}
 
     def stop(self, within_s: float) -> None:
         """No further job is begun. Waits, at most so long, for the answers of those that are being done."""
-        self._small.stop()
-        self._bulk.stop()
         until = time.monotonic() + within_s
-        for thread in self._running:
-            thread.join(max(0.0, until - time.monotonic()))
+        for pool, jobs in self._jobs.items():
+            pool.close(jobs, max(0.0, until - time.monotonic()))
 
     def put(self, flow: Flow, job: Job) -> None:
         """Queue a job in the share of `flow`; cleanup jobs always belong to this machine's share."""
         if isinstance(job, DiscardJob):
-            self._small.put(HERE, job)
+            self._put(self._workers.small, HERE, job)
         else:
-            (self._bulk if job.bulk else self._small).put(flow, job)
+            self._put(self._workers.bulk if job.bulk else self._workers.small, flow, job)
 
     def lend(self, job: ReadJob, answer: Callable[[Event | None], None]) -> None:
-        """Read for another folder. `answer` is called with the result, on the worker's thread."""
-        self._small.put(Flow(HERE.group, "lent"), job, answer)
+        """Read for another folder. `answer` is called with the result, on a worker's thread."""
+        self._put(self._workers.small, Flow(HERE.group, "lent"), job, answer)
+
+    def _put(self, pool: Pool, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+        pool.put(self._jobs[pool], flow, job, answer)
 
     def leave(self, flow: Flow) -> None:
         """A peer disconnected: answer the jobs that only it wanted without doing them."""
-        for pool in (self._small, self._bulk):
-            for answer in pool.leave(flow):
+        for pool, jobs in self._jobs.items():
+            for answer in pool.leave(jobs, flow):
                 self._inbox.put(For(jobs_of(flow), answer))
 
-    def _work(self, pool: Pool, searches: Searches) -> None:
-        """The body of a worker's thread."""
-        while (task := pool.get()) is not None and not self._threads.is_ending:
-            try:
-                event = self._perform(task, searches)
-            except Stopped:
-                return
-            pool.done(task)
-            if task.answer is not None:
-                task.answer(event)
-            elif event is not None:
-                self._inbox.put(For(jobs_of(task.flow), event))
+    # --- on a worker's thread ----------------------------------------------------------------------------------------
 
-    def _perform(self, task: Task, searches: Searches) -> Event | None:
-        job, address = task.job, str(task.flow.group)
+    def perform(self, task: Task) -> Event | None:
+        """Raises Stopped at the end."""
+        try:
+            return self._perform(task)
+        except Exception as error:
+            if self._is_ending():
+                raise Stopped from error
+            raise
+
+    def answer(self, task: Task, event: Event | None) -> None:
+        if task.answer is not None:
+            task.answer(event)
+        elif event is not None:
+            self._inbox.put(For(jobs_of(task.flow), event))
+
+    def _perform(self, task: Task) -> Event | None:
+        job, address, searches = task.job, str(task.flow.group), self._workers.searches
         is_foreign = isinstance(job, DeltaJob) and job.signature is not None
         if is_foreign and not searches.may_search(address):
             return given_up(job)  # its content is fetched as a whole

@@ -19,6 +19,7 @@ from dir_sync.daemon.folder import FOUND_OR_DONE, Attached, Detached, Folder, Fo
 from dir_sync.daemon.inbox import In, Inbox
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.news import Asked, Heard, Stop
+from dir_sync.daemon.turns import Turns
 from dir_sync.engine import Now
 from dir_sync.node import Node
 from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
@@ -39,12 +40,14 @@ class Loop:
         self._inbox = inbox
         self._folders = folders
         self._links = links
+        self._turns: Turns[Folder] = Turns()
 
     def run(self) -> None:
         """Take turns until Stop arrives."""
         self._inbox.numbers = self._folders.numbers
         for folder in self._folders:
-            folder.start(_now())
+            folder.start(_now(), len(self._folders) == 1)
+        self._scan_in_turn()
         while True:
             news = self._wait()
             now = _now()
@@ -68,8 +71,17 @@ class Loop:
             self._links.tick(now)
             for folder in self._folders:
                 folder.perform()
+            self._scan_in_turn()
             planned = [one for folder in self._folders for one in folder.planned()]
             self._inbox.turn_over(time.monotonic() - begun, planned)
+
+    def _scan_in_turn(self) -> None:
+        """Let a few of the first scans go on."""
+        scanning = [folder for folder in self._folders if folder.is_scanning]
+        if scanning:
+            going = self._turns.now(scanning, time.monotonic())
+            for folder in scanning:
+                folder.let_scan(folder in going)
 
     def _finish(self, folder: Folder) -> None:
         """Take in what its workers have answered before they ended, so that the index says what is on the disk: commands
@@ -87,6 +99,8 @@ class Loop:
             return news
         mono = time.monotonic()
         due = [self._links.due_s(), *(folder.due_s(mono) for folder in self._folders)]
+        if (turn := self._turns.due_s()) is not None:
+            due.append(turn)
         due += self._inbox.resting().values()  # what their peers have announced is planned then
         return self._inbox.get(max(0.0, min(due) - mono))
 
@@ -128,7 +142,7 @@ class Loop:
     def _attach(self, news: Attached, now: Now) -> None:
         self._folders.add(news.folder)
         self._inbox.numbers = self._folders.numbers
-        news.folder.start(now)
+        news.folder.start(now, len(self._folders) == 1)
         self._links.folders_changed(now)
         news.done.set()
 

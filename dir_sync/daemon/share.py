@@ -23,15 +23,13 @@ from dir_sync.core.preserve import Part
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.daemon.inbox import Post
-from dir_sync.daemon.jobs import DiskWorkers
-from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.jobs import DiskWorkers, FolderJobs
 from dir_sync.delta.signature_cache import SignatureCache
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
-from dir_sync.network.throttle import Throttle
 from dir_sync.ports import DiskError
 from dir_sync.reporting.log import logger
 
@@ -49,12 +47,12 @@ class Share:
         tag: str,
         rng: random.Random,
         inbox: Post,
-        throttle: Throttle,
-        threads: Threads,
+        workers: DiskWorkers,
+        is_ending: Callable[[], bool],
         number: int = 0,
     ) -> None:
-        """`tag`: marks the staging files of this run, to distinguish them from those of another run. `number`: of this
-        folder in its node. Raises ConfigError."""
+        """`tag`: marks the staging files of this run, to distinguish them from those of another run. `workers`: of its node.
+        `is_ending`: jobs are to be given up. `number`: of this folder in its node. Raises ConfigError."""
         self._config = config
         self._rules = b""  # fingerprint of the file with the rules of this machine, when last looked at
         self._number = number
@@ -70,11 +68,10 @@ class Share:
             signatures = self._open_signatures()
             self.watcher = self._open_watcher(inbox)
             disk = truthful(self._disk)
-            self._sync = FileSync(
-                disk, self.watcher.watch, signatures, time.time_ns, tag, lambda: threads.is_ending
-            )  # fmt: skip
+            self._sync = FileSync(disk, self.watcher.watch, signatures, time.time_ns, tag, is_ending)
             self._opened.callback(self._sync.close)
-            self.workers = DiskWorkers(self._sync, inbox, throttle, threads)
+            self.workers = FolderJobs(self._sync, inbox, workers, is_ending)
+            self._opened.callback(self.workers.stop, 0.0)
             self.engine = self._make_engine(tag, is_blind=disk is not self._disk)
         except BaseException:
             self.close()

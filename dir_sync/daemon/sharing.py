@@ -23,6 +23,8 @@ from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.daemon.inbox import FolderPost, Inbox
+from dir_sync.daemon.jobs import DiskWorkers
+from dir_sync.daemon.memory import Memory
 from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests, ask_engine
@@ -58,6 +60,8 @@ class NodeParts:
         self.witness = witness
         self.throttle = Throttle()
         self.inbox = Inbox(self.throttle)
+        self.workers = DiskWorkers(self.throttle)
+        self.memory = Memory()  # engine thread only
         self.folders = Folders()  # engine thread only, once that runs
 
     def say_once(self, line: str) -> None:
@@ -83,7 +87,7 @@ class Sharing:
         self.threads = Threads(end_share)
         self._post = FolderPost(parts.inbox, config.folder_name)
         tag = parts.node_id.instance[:8]
-        self.share = Share(config, tag, parts.rng, self._post, parts.throttle, self.threads, number)
+        self.share = Share(config, tag, parts.rng, self._post, parts.workers, lambda: self.threads.is_ending, number)
         self._opened.callback(self.share.close)
 
     def start(
@@ -106,7 +110,6 @@ class Sharing:
         share.watcher.start()
         self._opened.callback(share.watcher.stop)
         root.remember(config.folder)
-        share.workers.start(manager)
         return self._rooms(manager, renewed, sealing, open_up, found)
 
     def _rooms(
@@ -134,7 +137,9 @@ class Sharing:
         borrowing = Borrowing(self._post, lambda: parts.folders.shares_beside(share))
         performer = Performer(share, peers, requests, narrator, self._post, borrowing, parts.witness)
         chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share)
-        return Folder(share, peers, requests, performer, chores, found, self.threads.give_up, parts.witness)
+        return Folder(
+            share, peers, requests, performer, chores, found, self.threads.give_up, parts.witness, parts.memory
+        )
 
     def answer_commands(self) -> None:
         """From now on the loop knows the folder: commands such as status may ask."""

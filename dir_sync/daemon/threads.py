@@ -3,7 +3,7 @@
 In:   functions to run. Out: the error that ended one: an error of ours, or a passing error of the index.
 Rule: an error of ours in any thread ends the process, with one line. An index that cannot be written only pauses the
 node.
-Used by: daemon, folder, jobs, process, share, sharing.
+Used by: daemon, folder, jobs, process, sharing.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ class Threads:
     def __init__(self, end_share: Callable[[], None]) -> None:
         """`end_share` is called on the thread that had a passing error."""
         self._end_share = end_share
-        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []  # of those that have ended, some are left out
         self.is_ending = False  # from now on errors do not count, because everything is being closed
         self.failed: Exception | None = None
         self.trouble: sqlite3.Error | None = None
 
     def start(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(target, *args), name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._lock:
+            self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
+            thread.start()
         return thread
 
     def give_up(self, error: sqlite3.Error) -> None:

@@ -1,8 +1,10 @@
-"""A pool of disk workers: jobs wait by the peer for which they are done, and start in fair shares.
+"""A pool of disk workers for all folders of a node: jobs wait by folder and peer, and start in fair shares.
 
-In:   jobs and their flows; flows that ended. Out: the next job for a free worker.
-Rule: jobs of one address never occupy all workers. When a peer disconnects, its waiting jobs are not started, and its
-running jobs are informed.
+In:   jobs and their flows; folders that come and go; flows that ended. Out: the next job for a free worker, and how many
+workers there have to be.
+Rule: jobs of one address never occupy all workers, and neither do those of one folder beside others. A disk that hangs keeps
+only its own folder waiting: a job that takes long does not count, and another worker takes its place. When a peer
+disconnects, its waiting jobs are not started, and its running jobs are informed.
 Used by: jobs.
 """
 
@@ -10,26 +12,38 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import ApplyJob, DeltaDone, DeltaJob, Job, ReadDone, ReadJob, Signed, SignJob
 from dir_sync.core.overload.fairness import FairQueue, Flow
 from dir_sync.network.throttle import Throttle
 
-__all__ = ["Pool", "Task", "given_up"]
+__all__ = ["Doer", "Jobs", "Pool", "Task", "given_up"]
 
 
 _ACTIVE_S = 2.0
+_LONG_S = 0.5  # a job that takes longer keeps no place from other folders: its disk may be slow, or hang
+
+
+class Doer(Protocol):
+    """Who does the jobs of a folder. Called on a worker's thread."""
+
+    def perform(self, task: Task) -> Event | None: ...
+
+    def answer(self, task: Task, event: Event | None) -> None: ...
 
 
 class Task:
     """One job in a pool."""
 
-    __slots__ = ("answer", "began", "flow", "is_wanted", "job")
+    __slots__ = ("answer", "began", "flow", "is_wanted", "job", "jobs")
 
-    def __init__(self, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+    def __init__(self, jobs: Jobs, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
         """`answer` is called with the result, if that is not for the engine of this folder."""
+        self.jobs = jobs
         self.answer = answer
         self.flow = flow
         self.job = job
@@ -37,69 +51,199 @@ class Task:
         self.began = 0.0
 
 
-class Pool:
-    """The pool. All methods may be called from any thread."""
+class Jobs:
+    """Those of one folder in one pool: which wait, and how many are being done."""
 
-    def __init__(self, workers: int, throttle: Throttle | None = None) -> None:
-        """Of `workers`, one is always kept free of the jobs of each single address, and all but one while other
-        addresses have jobs from time to time."""
-        self._ready = threading.Condition()
-        self._throttle = throttle or Throttle()
+    def __init__(self, doer: Doer, workers: int) -> None:
+        self.doer = doer
+        self.waiting: FairQueue[Task] = FairQueue(at_once_max=max(1, workers - 1))
+        self.running = 0
+        self.spent = 0.0  # virtual time: what it got; while it was idle, it moved on with the others
+        self._active: dict[Hashable, float] = {}  # addresses, until when they count as active
         self._workers = workers
-        self._queue: FairQueue[Task] = FairQueue(at_once_max=max(1, workers - 1))
-        self._active: dict[Hashable, float] = {}
-        self._running: set[Task] = set()
-        self._is_over = False
 
-    def put(self, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+    def put(self, task: Task, now: float) -> None:
+        self.waiting.put(task.flow, task)
+        self._active[task.flow.group] = now + _ACTIVE_S
+        if len(self._active) > 1:
+            self._active = {group: until for group, until in self._active.items() if until > now}
+        self.waiting.at_once_max = 1 if len(self._active) > 1 else max(1, self._workers - 1)
+
+
+class Pool:
+    """Any thread may call all methods. Each worker calls `get` and `done` by turns, until `get` returns None."""
+
+    def __init__(
+        self,
+        workers: int,
+        throttle: Throttle | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """A folder has at most `workers` workers, and one of them is always kept free of the jobs of each single address, and
+        all but one while other addresses have jobs from time to time."""
+        self._workers = workers
+        self._throttle = throttle or Throttle()
+        self._hire: Callable[[], None] = lambda: None
+        self._clock = clock
+        lock = threading.Lock()
+        self._ready = threading.Condition(lock)
+        self._freed = threading.Condition(lock)
+        self._folders: list[Jobs] = []  # replaced as a whole
+        self._served = 0.0  # virtual time of the folder that was served last
+        self._running: set[Task] = set()
+        self._hired = 0
+        self._is_running = False
+
+    # --- folders -----------------------------------------------------------------------------------------------------
+
+    def start(self, hire: Callable[[], None]) -> None:
+        """From now on there are workers. `hire` starts one more."""
+        self._hire = hire
         with self._ready:
-            self._queue.put(flow, Task(flow, job, answer))
-            now = time.monotonic()
-            self._active[flow.group] = now + _ACTIVE_S
-            if len(self._active) > 1:
-                self._active = {group: until for group, until in self._active.items() if until > now}
-            self._queue.at_once_max = 1 if len(self._active) > 1 else max(1, self._workers - 1)
+            self._is_running = True
+        self._hire_missing()
+
+    def open(self, doer: Doer) -> Jobs:
+        """One more folder."""
+        with self._ready:
+            jobs = Jobs(doer, self._workers)
+            self._folders = [*self._folders, jobs]
+        self._hire_missing()
+        return jobs
+
+    def close(self, jobs: Jobs, within_s: float) -> None:
+        """No further job of this folder is begun. Waits, at most so long, for those that are being done."""
+        with self._ready:
+            self._folders = [one for one in self._folders if one is not jobs]
+            self._ready.notify_all()  # a worker may be too many
+            self._freed.wait_for(lambda: not jobs.running, within_s)
+
+    def stop(self) -> None:
+        """All workers end, each after its job."""
+        with self._ready:
+            self._is_running = False
+            self._ready.notify_all()
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def put(self, jobs: Jobs, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+        with self._ready:
+            if not jobs.waiting:
+                jobs.spent = max(jobs.spent, self._served)
+            jobs.put(Task(jobs, flow, job, answer), self._clock())
             self._ready.notify()
 
-    def get(self) -> Task | None:
-        """Wait for a job; None at the end. Call `done` after each."""
-        with self._ready:
-            while not self._is_over:
-                resting = self._throttle.resting()
-                taken = self._queue.take(resting)
-                if taken is not None:
-                    _, task = taken
-                    task.began = time.monotonic()
-                    self._running.add(task)
-                    return task
-                left = min(resting.values(), default=0.0) - time.monotonic()
-                self._ready.wait(max(0.001, left) if resting and len(self._queue) else None)
-        return None
-
-    def done(self, task: Task) -> None:
-        with self._ready:
-            self._running.discard(task)
-            seconds = max(1e-6, time.monotonic() - task.began)
-            self._queue.charge(task.flow, seconds)
-            if isinstance(task.job, ApplyJob):  # windows limit what is read for a peer
-                self._throttle.spent(task.flow.group, seconds, bool(task.flow.group))
-            if len(self._queue):
-                self._ready.notify()  # a job that could not start while this one ran
-
-    def leave(self, flow: Flow) -> list[Event]:
+    def leave(self, jobs: Jobs, flow: Flow) -> list[Event]:
         """A peer disconnected. Returns the answers of its jobs that will not be started."""
         with self._ready:
-            gone = self._queue.remove(flow, lambda task: given_up(task.job) is not None)
+            gone = jobs.waiting.remove(flow, lambda task: given_up(task.job) is not None)
             for task in self._running:
-                if task.flow.member == flow.member:
+                if task.jobs is jobs and task.flow.member == flow.member:
                     task.is_wanted = False
         answers = [given_up(task.job) for task in gone]
         return [answer for answer in answers if answer is not None]
 
-    def stop(self) -> None:
+    # --- workers -----------------------------------------------------------------------------------------------------
+
+    def get(self) -> Task | None:
+        """Wait for a job; None if this worker is to end. Call `done` after each."""
         with self._ready:
-            self._is_over = True
-            self._ready.notify_all()
+            while True:
+                if not self._is_running or self._hired > self.wanted():
+                    self._hired -= 1
+                    self._ready.notify()  # it may have been woken for a job
+                    return None
+                task = self._take()
+                if task is not None:
+                    break
+                self._ready.wait(self._patience_s())
+        self._hire_missing()
+        return task
+
+    def done(self, task: Task) -> None:
+        with self._ready:
+            self._running.discard(task)
+            seconds = max(1e-6, self._clock() - task.began)
+            task.jobs.running -= 1
+            task.jobs.spent += seconds
+            task.jobs.waiting.charge(task.flow, seconds)
+            if isinstance(task.job, ApplyJob):  # windows limit what is read for a peer
+                self._throttle.spent(task.flow.group, seconds, bool(task.flow.group))
+            if any(map(_waits, self._folders)):
+                self._ready.notify()  # a job that could not start while this one ran
+            self._freed.notify_all()
+
+    def wanted(self) -> int:
+        """How many workers there have to be: one for each place and for each job that takes long. With several folders one
+        more, which finds nothing to do: it notices that a job takes long."""
+        if len(self._folders) < 2:
+            return self._workers * len(self._folders)
+        return self._places() + 1 + len(self._running) - len(self._counted())
+
+    def _hire_missing(self) -> None:
+        while True:
+            with self._ready:
+                if not self._is_running or self._hired >= self.wanted():
+                    return
+                self._hired += 1
+            self._hire()
+
+    def _places(self) -> int:
+        """How many jobs may be done at the same time, beside those that take long. A folder alone gets all; beside others,
+        one more, so that it has as many as it would have alone, and never all."""
+        return self._workers if len(self._folders) < 2 else self._workers + 1
+
+    def _counted(self) -> list[Task]:
+        """The running jobs that keep a place."""
+        if len(self._folders) < 2:
+            return list(self._running)
+        since = self._clock() - _LONG_S
+        return [task for task in self._running if task.began > since]
+
+    def _take(self) -> Task | None:
+        """The next job: of the folder that got least, in it of the address that got least."""
+        counted = self._counted()
+        if len(counted) >= self._places():
+            return None
+        passed = set(self._throttle.resting())
+        if len(self._folders) > 1:
+            passed.update(self._full(counted))
+        for jobs in sorted(filter(_waits, self._folders), key=_got):
+            taken = jobs.waiting.take(passed) if jobs.running < self._workers else None
+            if taken is not None:
+                _, task = taken
+                task.began = self._clock()
+                jobs.running += 1
+                self._served = max(self._served, jobs.spent)
+                self._running.add(task)
+                return task
+        return None
+
+    def _full(self, counted: list[Task]) -> list[Hashable]:
+        """The addresses that have their share of the places, in all folders together: a peer half of them, this machine all
+        but one."""
+        places = self._places()
+        numbers = Counter(task.flow.group for task in counted)
+        return [group for group, number in numbers.items() if number >= (places // 2 if group else places - 1)]
+
+    def _patience_s(self) -> float | None:
+        """How long until a job may be taken that cannot be taken now; None: not before something happens."""
+        if not any(map(_waits, self._folders)):
+            return None
+        due = list(self._throttle.resting().values())
+        now = self._clock()
+        left = [when - time.monotonic() for when in due]
+        if len(self._folders) > 1:
+            left += [task.began + _LONG_S - now for task in self._counted()]
+        return max(0.001, min(left)) if left else None
+
+
+def _waits(jobs: Jobs) -> bool:
+    return len(jobs.waiting) > 0
+
+
+def _got(jobs: Jobs) -> float:
+    return jobs.spent
 
 
 def given_up(job: Job) -> Event | None:

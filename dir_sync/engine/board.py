@@ -80,6 +80,9 @@ class Board:
         self.run_again = False
         self.first_scan = not index.first_scan_done
         self.scanning = False
+        self.scan_waits = (
+            False  # the first scans of other folders of this node go on, and it is not the turn of this one
+        )
         self.addresses: dict[str, str] = {}  # last known address of each peer, connected or not
         self.removing = 0  # removals of files that are being carried out
         # false until the first peer's state is complete: what that brings is no change

@@ -85,7 +85,7 @@ class Scan:
             self._board.listings.waiting
             and not self._board.listings.out
             and len(self._board.pending_looks) < limits.DIRTY_BACKLOG_MAX
-            and not (self._board.scanning and self._publisher.seeding_lags())
+            and not (self._board.scanning and (self._board.scan_waits or self._publisher.seeding_lags()))
         ):
             some = self._board.listings.take(_FOLDERS_MAX, self._work.jobs.folders_being_filled())
             folders = tuple([self.folder(path) for path in dict.fromkeys(some)])

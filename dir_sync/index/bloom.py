@@ -12,43 +12,58 @@ from collections.abc import Callable, Iterable, Sequence
 __all__ = ["Bloom", "ContentFilter"]
 
 
+_BYTES = 1 << 14
+_BYTES_MAX = 1 << 20
+_GROWTH = 8
+
+
 class Bloom:
-    """A set of random numbers with false positives: some 3 % of all answers with 100,000 numbers, in 128 KiB.
+    """A set of random numbers of 64 bits with false positives: at most some 5 % of all answers until it is full."""
 
-    Of each number only the lowest 40 bits count."""
+    def __init__(self, size: int = _BYTES) -> None:
+        """`size`: in bytes, a power of two. It has room for as many numbers."""
+        self._bits = bytearray(size)
+        self._mask = size - 1
+        self._room = size
 
-    def __init__(self) -> None:
-        self._bits = bytearray(1 << 17)
+    @property
+    def is_full(self) -> bool:
+        """True if a larger one should take its place."""
+        return self._room < 0 and len(self._bits) < _BYTES_MAX
+
+    def larger(self) -> Bloom:
+        """A larger one, without the numbers."""
+        return Bloom(len(self._bits) * _GROWTH)
 
     def add(self, number: int) -> None:
-        bits = self._bits
-        bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
-        number >>= 20
-        bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
+        bits, mask = self._bits, self._mask
+        bits[number >> 3 & mask] |= 1 << (number & 7)
+        number >>= 32
+        bits[number >> 3 & mask] |= 1 << (number & 7)
+        self._room -= 1
 
     def add_all(self, numbers: Iterable[int]) -> None:
-        bits = self._bits
-        for number in numbers:
-            bits[number >> 3 & 0x1FFFF] |= 1 << (number & 7)
-            bits[number >> 23 & 0x1FFFF] |= 1 << (number >> 20 & 7)
+        bits, mask = self._bits, self._mask
+        count = 0
+        for count, number in enumerate(numbers, 1):  # noqa: B007
+            bits[number >> 3 & mask] |= 1 << (number & 7)
+            bits[number >> 35 & mask] |= 1 << (number >> 32 & 7)
+        self._room -= count
 
     def lack(self, numbers: Iterable[int]) -> list[bool]:
         """For each number: true if it is certainly not in the set."""
-        bits = self._bits
+        bits, mask = self._bits, self._mask
         return [
-            not (
-                bits[number >> 3 & 0x1FFFF] & 1 << (number & 7)
-                and bits[number >> 23 & 0x1FFFF] & 1 << (number >> 20 & 7)
-            )
+            not (bits[number >> 3 & mask] & 1 << (number & 7) and bits[number >> 35 & mask] & 1 << (number >> 32 & 7))
             for number in numbers
         ]
 
     def may_have(self, number: int) -> bool:
-        bits = self._bits
-        if not bits[number >> 3 & 0x1FFFF] & 1 << (number & 7):
+        bits, mask = self._bits, self._mask
+        if not bits[number >> 3 & mask] & 1 << (number & 7):
             return False
-        number >>= 20
-        return bits[number >> 3 & 0x1FFFF] & 1 << (number & 7) != 0
+        number >>= 32
+        return bits[number >> 3 & mask] & 1 << (number & 7) != 0
 
 
 class ContentFilter:
@@ -77,11 +92,16 @@ class ContentFilter:
         return {digest for digest, is_new in zip(digests, lacking, strict=True) if is_new}
 
     def _made(self) -> Bloom:
-        if self._bloom is None:
-            self._bloom = Bloom()
-            self._bloom.add_all(map(_low_bits, self._everything()))
-        return self._bloom
+        bloom = self._bloom
+        if bloom is None:
+            bloom = Bloom()
+            bloom.add_all(map(_low_bits, self._everything()))
+        while bloom.is_full:
+            bloom = bloom.larger()
+            bloom.add_all(map(_low_bits, self._everything()))
+        self._bloom = bloom
+        return bloom
 
 
 def _low_bits(digest: bytes) -> int:
-    return int.from_bytes(digest[:5], "little")
+    return int.from_bytes(digest[:8], "little")

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from dir_sync.core.messages import LATER_FIELDS
 
-__all__ = ["Database", "IndexDamaged", "Writer"]
+__all__ = ["CACHE_KIB", "Database", "IndexDamaged", "Writer"]
 
 _RENAMED_COLUMNS = (
     ("row", "stamp_node", "stamp_maker"),
@@ -23,6 +23,7 @@ _RENAMED_COLUMNS = (
     ("version", "node", "maker"),
     ("change", "node", "maker"),
 )
+CACHE_KIB = 8000  # if no other index takes part
 _SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 
@@ -64,7 +65,7 @@ class Database:
             if path != ":memory:" and self.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
                 self._log = path + "-wal"
             self.execute(f"PRAGMA synchronous={'FULL' if self._log is None else 'NORMAL'}")
-            self.execute("PRAGMA cache_size=-8000")
+            self.cache(CACHE_KIB)
             self.execute("PRAGMA temp_store=MEMORY")
             self._make_tables()
             self.execute("BEGIN")
@@ -148,6 +149,10 @@ class Database:
             if self._log_handle is None:
                 self._log_handle = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
             os.fdatasync(self._log_handle)
+
+    def cache(self, kib: int) -> None:
+        """From now on, keep at most so much of the file in memory, beside pages that have to be written."""
+        self.execute(f"PRAGMA cache_size=-{kib}")
 
     def copy(self) -> bytes:
         """The database as bytes, with all flushed writes."""

@@ -15,14 +15,14 @@ from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
 from dir_sync.core.rng import Rng
 from dir_sync.index.bloom import ContentFilter
-from dir_sync.index.database import Database
+from dir_sync.index.database import CACHE_KIB, Database
 from dir_sync.index.identity import Identity, Sequences
 from dir_sync.index.intents import Intents
 from dir_sync.index.journal import Journal
 from dir_sync.index.notes import Notes
 from dir_sync.index.offers import Offers
 from dir_sync.index.peers import Peers, PeerSeen
-from dir_sync.index.rows import Row, Rows
+from dir_sync.index.rows import DECODED_MAX, Row, Rows
 from dir_sync.index.tree import Tree
 from dir_sync.index.versions import Versions
 
@@ -93,6 +93,11 @@ class Index:
         self._rows.index_contents()
         self.first_scan_done = True
         self._notes.note("first_scan_done", 1)
+
+    def cache(self, share: float) -> None:
+        """From now on, keep this part in memory of what an index may keep that is alone."""
+        self._rows.cache(int(DECODED_MAX * share))
+        self._database.cache(int(CACHE_KIB * share))
 
     # --- identity and sequences --------------------------------------------------------------------------------------
 

@@ -20,9 +20,9 @@ from dir_sync.index.database import Database
 from dir_sync.index.identity import Sequences
 from dir_sync.index.notes import Notes
 
-__all__ = ["Row", "Rows"]
+__all__ = ["DECODED_MAX", "Row", "Rows"]
 
-_DECODED_MAX = 20_000  # decoded rows that are cached; at most some 10 MB
+DECODED_MAX = 20_000  # decoded rows that are cached, if no other index takes part; at most some 10 MB
 _FETCH_ROWS = 400  # rows read with one query
 # A search for each path. For "(parent,name) IN (VALUES ...)" SQLite reads the whole table as soon as there are two.
 _ROWS_OF = (
@@ -60,6 +60,7 @@ class Rows:
         self._decoded: dict[
             bytes, Row | None
         ] = {}  # all dirty rows, and some of those in the database (None: there is no row)
+        self._decoded_max = DECODED_MAX
         self._dirty: dict[bytes, Row] = {}
         self._dirty_contents: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
         self._paths: Bloom | None = (
@@ -91,6 +92,8 @@ class Rows:
         self._database.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
         self._dirty.clear()
         self._dirty_contents.clear()
+        if len(self._decoded) > self._decoded_max:
+            self._forget_decoded()
 
     # --- one path ---
 
@@ -115,6 +118,7 @@ class Rows:
         if self._paths is not None:  # not before: a new path needs no query
             self._paths.add(hash(record.path))
             self._paths.add(hash(_folder_key(record.path)))
+            self._make_room_for_paths()
         return row
 
     def set_fp(self, path: bytes, fp: bytes) -> None:
@@ -155,10 +159,18 @@ class Rows:
             self._contents.add(row.record.content)
 
     def _remember(self, path: bytes, row: Row | None) -> None:
-        if len(self._decoded) >= _DECODED_MAX:
-            self._decoded.clear()
-            self._decoded.update(self._dirty)
+        if len(self._decoded) >= self._decoded_max:
+            self._forget_decoded()
         self._decoded[path] = row
+
+    def _forget_decoded(self) -> None:
+        self._decoded = dict(self._dirty)
+
+    def cache(self, most: int) -> None:
+        """From now on, keep at most so many decoded rows beside those that have to be written."""
+        self._decoded_max = most
+        if len(self._decoded) > most:
+            self._forget_decoded()
 
     def may_have_in(self, folder: bytes) -> bool:
         """False: nothing was ever directly in this folder."""
@@ -180,13 +192,22 @@ class Rows:
             self._paths.add_all(map(hash, paths))
             self._paths.add_all(map(hash, set(map(_folder_key, paths))))
         self._contents.add_all(contents)
-        if len(self._decoded) + len(rows) > _DECODED_MAX:
-            self._decoded.clear()
-            self._decoded.update(self._dirty)
+        if len(self._decoded) + len(rows) > self._decoded_max:
+            self._forget_decoded()
         self._decoded.update(zip(paths, rows, strict=True))
         self._dirty.update(zip(paths, rows, strict=True))
         self._dirty_contents.update(zip(contents, paths, strict=True))
+        self._make_room_for_paths()
         return rows
+
+    def _make_room_for_paths(self) -> None:
+        """A filter that is full says of most paths that they may be known."""
+        while self._paths is not None and self._paths.is_full:
+            self.flush()
+            self._paths = self._paths.larger()
+            keys = list(self._database.execute("SELECT parent,name FROM row"))
+            self._paths.add_all(hash(joined(*key)) for key in keys)
+            self._paths.add_all({hash(parent + b"/") for parent, _ in keys})
 
     def fetch(self, paths: Iterable[bytes]) -> None:
         """Read many rows with one query, so that `get` finds them decoded."""

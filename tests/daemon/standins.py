@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
@@ -51,6 +51,7 @@ class Engine:
     def __init__(self, name: str = FOLDER, number: int = 0) -> None:
         self.events: list[Event] = []
         self.turns = 0
+        self.at_turn: Callable[[], None] = lambda: None
         self.gives: list[Effect] = []
         self.is_busy = False
         self.has_jobs_out = False
@@ -64,6 +65,7 @@ class Engine:
         self.board = SimpleNamespace(
             name_of=lambda node: self.names.get(node, node),
             scanning=False,
+            scan_waits=False,
             is_shared=False,
             mode=Mode.TWO_WAY,
             folder=name,
@@ -94,6 +96,7 @@ class Engine:
 
     def end_turn(self, now: Now) -> list[Effect]:
         self.turns += 1
+        self.at_turn()
         return []
 
     def next_deadline(self) -> int | None:

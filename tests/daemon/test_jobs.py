@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 from typing import Any, cast
 
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, Pruned, PruneJob, ReadDone, ReadItem, ReadJob
 from dir_sync.core.overload.fairness import Flow
-from dir_sync.daemon.inbox import Inbox
-from dir_sync.daemon.jobs import DiskWorkers
+from dir_sync.daemon.inbox import HERE, Inbox
+from dir_sync.daemon.jobs import DiskWorkers, FolderJobs
 from dir_sync.daemon.threads import Threads
 from dir_sync.network.throttle import Throttle
 
@@ -40,23 +44,34 @@ class Budget:
 
 
 class Bench:
+    """The workers of a node with one folder."""
+
     def __init__(self, answer: object, is_left: bool = True) -> None:
         self.sync = Sync(answer)
         self.budget = Budget(is_left)
         self.inbox = Inbox()
         self.threads = Threads(lambda: None)
-        self.workers = DiskWorkers(cast(Any, self.sync), self.inbox, Throttle(), self.threads)
+        self.workers = DiskWorkers(Throttle())
+        self.jobs = self.folder(self.sync, self.inbox)
+
+    def folder(self, sync: Sync, inbox: Inbox) -> FolderJobs:
+        return FolderJobs(cast(Any, sync), inbox, self.workers, lambda: self.threads.is_ending)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self.workers.start(self.budget, self.threads)
+        try:
+            yield
+        finally:
+            self.threads.is_ending = True
+            self.workers.stop()
+            self.threads.join(5)
 
     def answer_to(self, flow: Flow, job: Job) -> object:
         """What comes of it with workers that run."""
-        self.workers.start(self.budget)
-        try:
-            self.workers.put(flow, job)
+        with self.working():
+            self.jobs.put(flow, job)
             return self.inbox.get(10)
-        finally:
-            self.threads.is_ending = True
-            self.workers.stop(5)
-            self.threads.join(5)
 
 
 def delta_job(signature: bytes | None) -> DeltaJob:
@@ -90,9 +105,75 @@ def test_a_delta_to_a_signature_of_ours_costs_no_budget() -> None:
 
 def test_what_a_peer_wanted_that_has_left_is_answered_and_not_done() -> None:
     bench = Bench(None)
-    bench.workers.put(BOB, ReadJob("bb", 1, (ReadItem(5, b"f", b"", 0, 70),)))
-    bench.workers.put(BOB, DiscardJob((b"part-1",)))
-    bench.workers.leave(BOB)
+    bench.jobs.put(BOB, ReadJob("bb", 1, (ReadItem(5, b"f", b"", 0, 70),)))
+    bench.jobs.put(BOB, DiscardJob((b"part-1",)))
+    bench.jobs.leave(BOB)
     assert isinstance(bench.inbox.get(0), ReadDone)
     assert bench.inbox.get(0) is None, "our own clearing up goes on"
     assert not bench.sync.jobs
+
+
+class Hanging(Sync):
+    """A disk that does not answer before the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(Pruned((b"late",)))
+        self.is_back = Event()
+
+    def perform(self, job: Job, is_unwanted: Callable[[], bool]) -> Any:
+        answer = super().perform(job, is_unwanted)
+        assert self.is_back.wait(30)
+        return answer
+
+
+def test_a_disk_that_hangs_stops_its_folder_alone() -> None:
+    bench = Bench(Pruned((b"v",)))
+    away = [(Hanging(), Inbox()) for _ in range(4)]
+    with bench.working():
+        for sync, inbox in away:
+            jobs = bench.folder(sync, inbox)
+            for number in range(10):
+                for flow in (HERE, BOB, Flow("10.0.0.3", "cc")):
+                    jobs.put(flow, PruneJob((b"%d" % number,)))
+        try:
+            for number in range(20):
+                bench.jobs.put(HERE, PruneJob((b"%d" % number,)))
+                assert bench.inbox.get(10) == Pruned((b"v",))
+            assert all(len(sync.jobs) <= 3 for sync, _ in away)
+        finally:
+            for sync, _ in away:
+                sync.is_back.set()
+        assert away[0][1].get(10) == Pruned((b"late",)), "it goes on when its disk is back"
+
+
+def test_a_worker_that_waits_keeps_nothing_of_its_last_job() -> None:
+    """A job to list folders knows all names in them. Here the task keeps a function, because that can be observed."""
+    bench = Bench(None)
+    done = Event()
+
+    def answer(event: object) -> None:
+        done.set()
+
+    kept = weakref.ref(answer)
+    with bench.working():
+        bench.jobs.lend(ReadJob("bb", 1, ()), answer)
+        assert done.wait(10)
+        del answer
+        until = time.monotonic() + 10
+        while kept() is not None and time.monotonic() < until:
+            time.sleep(0.001)
+        assert kept() is None
+
+
+def test_a_fault_of_a_folder_that_is_being_closed_ends_nothing() -> None:
+    bench = Bench(None)
+    bench.sync.perform = fail  # type: ignore[method-assign]
+    with bench.working():
+        bench.threads.is_ending = True
+        bench.jobs.put(HERE, PruneJob((b"name",)))
+        bench.jobs.stop(10)
+    assert bench.threads.failed is None
+
+
+def fail(job: Job, is_unwanted: Callable[[], bool]) -> Any:
+    raise OSError("the disk is closed")

@@ -13,8 +13,8 @@ import pytest
 from dir_sync.config import ConfigError
 from dir_sync.core.preserve import USUAL
 from dir_sync.daemon.inbox import Inbox
+from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.share import Share
-from dir_sync.daemon.threads import Threads
 from dir_sync.folder import state
 from dir_sync.network.throttle import Throttle
 from tests.daemon.standins import config
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 def opened(folder: Path) -> Share:
     given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN)
     inbox = Inbox()
-    return closed_at_end(Share(given, "tag", Random(1), inbox, Throttle(), Threads(lambda: None)))
+    return closed_at_end(Share(given, "tag", Random(1), inbox, DiskWorkers(Throttle()), lambda: False))
 
 
 def test_it_holds_the_folder_until_it_is_closed(folder: Path) -> None:

@@ -56,6 +56,22 @@ def test_with_much_to_look_at_nothing_more_is_listed() -> None:
     assert sent(kit) == []
 
 
+def test_the_first_scan_waits_for_its_turn_and_later_listings_do_not() -> None:
+    kit = scanning()
+    kit.board.scan_waits = True
+    kit.board.listings.add(b"d")
+    assert sent(kit) == []
+    assert kit.board.scanning
+    kit.board.scan_waits = False
+    assert sent(kit) == [[b"d"]]
+    kit.board.listings.came_back([])
+    kit.effects()
+    kit.board.end_scan()
+    kit.board.scan_waits = True
+    kit.board.listings.add(b"e")
+    assert sent(kit) == [[b"e"]]
+
+
 def test_the_scan_waits_for_a_peer_that_is_given_everything() -> None:
     kit = alone(publisher__seeding_lags=True)
     kit.board.begin_scan()

@@ -37,6 +37,8 @@ def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
             case _:
                 index.set_fp(path, b"%d" % step)
         if rng.random() < 0.1:
+            index.cache(rng.choice([0.0001, 1.0]))
+        if rng.random() < 0.1:
             if rng.random() < 0.7:
                 index.commit()
             index.close()
@@ -59,3 +61,19 @@ def test_what_a_peer_told_after_an_intent_is_not_forgotten_at_the_next_start(tmp
     index.close()
     again = closed_at_end(Index(path, Random(2)))
     assert [offer.record for offer in again.offers(b"a")] == [gone]
+
+
+def test_many_indexes_keep_little_of_what_is_written() -> None:
+    index = closed_at_end(Index(":memory:", Random(1)))
+    index.cache(1 / 20)
+    for step in range(5):
+        new = [record(b"d/%d %d" % (step, number), Kind.FILE, number) for number in range(700)]
+        index.put_new(new, [b"fp"] * len(new))
+    assert len(index._rows._decoded) == 3500, "what is not written is kept"
+    index.commit()
+    assert len(index._rows._decoded) <= 1000
+    index.fetch([b"d/%d %d" % (step, number) for step in range(5) for number in range(700)])
+    assert len(index._rows._decoded) <= 1000
+    row = index.get(b"d/3 33")
+    assert row is not None
+    assert row.record.size == 33

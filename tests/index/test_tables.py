@@ -96,6 +96,40 @@ def test_a_filter_never_denies_what_it_was_given() -> None:
     assert bloom.lack(others) == [not bloom.may_have(number) for number in others]
 
 
+def test_a_filter_of_paths_grows_with_the_folder_and_never_denies_one() -> None:
+    rows = rows_in(database())
+    assert rows._paths is not None
+    small = len(rows._paths._bits)
+    number = 0
+    while len(rows._paths._bits) == small:
+        some = [record(b"d%d/%d" % (at % 5, at), at=at + 1) for at in range(number, number + 900)]
+        if number % 2:
+            for one in some:
+                rows.put(one, b"")
+        else:
+            rows.put_new(some, [b""] * len(some))
+        number += len(some)
+    assert number > 10_000
+    paths = [b"d%d/%d" % (at % 5, at) for at in range(number)]
+    assert rows.unknown([*paths, b"other"]) == {b"other"}
+    assert all(rows.may_have_in(b"d%d" % at) for at in range(5))
+    others = [b"other %d" % at for at in range(5_000)]
+    assert sum(rows._paths.lack(map(hash, others))) > 4_500
+    assert len(rows._paths._bits) > small
+
+
+def test_a_filter_of_contents_grows_and_never_denies_one() -> None:
+    rng = Random(1)
+    known = [rng.randbytes(32) for _ in range(20_000)]
+    contents = ContentFilter(lambda: known)
+    assert all(map(contents.may_have, known))
+    later = [rng.randbytes(32) for _ in range(150_000)]
+    known += later
+    contents.add_all(later)
+    assert not contents.may_not_have(known)
+    assert len(contents.may_not_have([rng.randbytes(32) for _ in range(1_000)])) > 900
+
+
 def test_a_filter_of_contents_is_made_at_the_first_question_and_then_grows() -> None:
     asked = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from dir_sync.core.jobs import DeltaJob
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import For, Inbox
@@ -128,8 +130,10 @@ def test_a_worker_begins_nothing_for_who_rests() -> None:
     throttle = Throttle(clock)
     resting(throttle, clock)
     pool = Pool(3, throttle)
+    pool.start(lambda: None)
+    jobs = pool.open(cast(Any, None))
     for address in (FLOOD, HONEST):
-        pool.put(Flow(address), DeltaJob("aa", 1, 1, b"f", b"", b"d", b"b", b"signature"))
+        pool.put(jobs, Flow(address), DeltaJob("aa", 1, 1, b"f", b"", b"d", b"b", b"signature"))
     task = pool.get()
     assert task is not None
     assert task.flow.group == HONEST
