@@ -532,13 +532,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # where all of them meet
     "daemon": set(),
     "daemon.process": {
-        "config",
-        "daemon.daemon",
-        "daemon.life",
-        "daemon.rereading",
-        "daemon.signals",
-        "daemon.threads",
-        "reporting.log",
+        *("config", "daemon.daemon", "daemon.life", "daemon.rereading", "daemon.signals", "daemon.threads"),
+        *("reporting.log",),
     },
     "daemon.daemon": {
         "config",
@@ -578,16 +573,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "daemon.chores": {"daemon.effects", "daemon.share", "daemon.inbox", "reporting.narrator"},
     "daemon.effects": {
-        "daemon.borrowing",
-        "daemon.inbox",
-        "daemon.peers",
-        "daemon.requests",
-        "daemon.share",
-        "daemon.witness",
-        "file_sync",
-        "folder.state",
-        "network.outbox",
-        "reporting.narrator",
+        *("daemon.borrowing", "daemon.inbox", "daemon.peers", "daemon.requests", "daemon.share"),
+        *("daemon.witness", "file_sync", "folder.state", "network.outbox", "reporting.narrator"),
     },
     "daemon.mesh": {
         *("config", "network.control", "security.founding", "security.invitations", "security.inviting"),
