@@ -23,6 +23,7 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEv
 
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
 from dir_sync.core.limits import KIB, RESERVED_NAME
+from dir_sync.readable import Readable
 
 __all__ = ["ChangeHandler"]
 
@@ -58,12 +59,17 @@ _READ_BYTES = 64 * KIB
 
 
 class _Reader(InotifyFD):
-    """Watchdog's inotify thread, which here hands over whole reads instead of single events."""
+    """Watchdog's inotify, without its thread: `Readable` calls `read`. It hands over whole reads instead of single events."""
 
     def __init__(self, handler: ChangeHandler) -> None:
         super().__init__()
-        self.name = "watcher"
         self._handler = handler
+        self._is_reading = False  # for watchdog: `close` need not wait for a thread that reads
+        os.set_blocking(self._inotify_fd, False)
+
+    @property
+    def descriptor(self) -> int:
+        return self._inotify_fd
 
     def add(self, path: bytes) -> int:
         """Watch a directory from now on. Returns the watch descriptor. Raises OSError."""
@@ -82,15 +88,20 @@ class _Reader(InotifyFD):
             if not self._closed and wd in self._watch_for_wd:
                 self._remove_callback(WatchDescriptor(wd), _CALLBACK)
 
-    def run(self) -> None:
-        while self.should_keep_running():
-            self._take(self._read_event_buffer(_READ_BYTES))
-            while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
-                self._take(self._read_event_buffer(_READ_BYTES))
-            self._handler.end_of_batch()
-            if self._handler.is_flooded():
-                # the next read returns many events at once, which costs a fraction of single ones
-                time.sleep(_BREATH_S)
+    def read(self) -> float:
+        """Take what there is. Returns for how long (s) to let more come together."""
+        self._take(self._events())
+        while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
+            self._take(self._events())
+        self._handler.end_of_batch()
+        # the next read returns many events at once, which costs a fraction of single ones
+        return _BREATH_S if self._handler.is_flooded() else 0.0
+
+    def _events(self) -> bytes:
+        try:
+            return os.read(self._inotify_fd, _READ_BYTES)
+        except BlockingIOError:
+            return b""
 
     def _take(self, raw: bytes) -> None:
         """Report the events of one read. Watchdog would make an object of each event and take a lock for each."""
@@ -159,13 +170,18 @@ class _WatchedFolders:
 
 
 class ChangeHandler:
-    """Watches the folders of one tree. Any thread may call `watch`; everything else runs on watchdog's thread."""
+    """Watches the folders of one tree. Any thread may call `watch`; everything else runs on the thread of `Readable`.
 
-    def __init__(self, root: bytes, post: Callable[[list[Event]], None], backlog: Callable[[], int]) -> None:
+    It has more fields than a class should have: what is watched, what was read of one batch, and where it goes."""
+
+    def __init__(
+        self, root: bytes, readable: Readable, post: Callable[[list[Event]], None], backlog: Callable[[], int]
+    ) -> None:
         """`post` must not wait; `backlog()` is the number of batches that wait. Raises OSError if the system's limit of
         inotify instances is reached."""
         logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # the same problems are reported here in better words
         self._root = root
+        self._readable = readable
         self._post = post
         self._backlog = backlog
         self._folders = _WatchedFolders()
@@ -174,15 +190,18 @@ class ChangeHandler:
         self._lost = False
         self._flood = _FloodMeter()
         self.unwatched: dict[bytes, str] = {}  # folders that cannot be watched, and why; read by other threads
+        self._is_over = False
         self._reader = _Reader(self)
 
     def start(self) -> None:
-        self._reader.start()
+        self._readable.add(self._reader.descriptor, self._reader.read)
 
     def stop(self) -> None:
-        self._reader.stop()
-        if self._reader.is_alive():
-            self._reader.join(2)
+        """May be called whether or not it was started, and again."""
+        if not self._is_over:
+            self._is_over = True
+            self._readable.remove(self._reader.descriptor)
+            self._reader.close()
 
     def watch(self, path: bytes) -> bool:
         """Report all events directly in a folder from now on; false if it cannot be watched."""
@@ -200,7 +219,7 @@ class ChangeHandler:
         self._folders.add(wd, path)
         return True
 
-    # --- watchdog's thread -------------------------------------------------------------------------------------------
+    # --- the thread of Readable ----------------------------------------------------------------------------------------
 
     def is_flooded(self) -> bool:
         """True while events arrive by the hundred."""

@@ -17,6 +17,7 @@ from watchdog.observers.inotify_c import InotifyEvent, InotifyFD, Mask, WatchDes
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
 from dir_sync.disk import RealDisk
 from dir_sync.event_handler import ChangeHandler
+from dir_sync.readable import Readable
 
 
 class Heard:
@@ -26,8 +27,17 @@ class Heard:
         self.events: list[Event] = []
         self.backlog = 0
         self._news = threading.Condition()
-        self.handler = ChangeHandler(os.fsencode(root), self._post, lambda: self.backlog)
+        self.readable = Readable()
+        self.handler = ChangeHandler(os.fsencode(root), self.readable, self._post, lambda: self.backlog)
         self.handler.start()
+        self._thread = threading.Thread(target=self.readable.run)
+        self._thread.start()
+
+    def end(self) -> None:
+        self.handler.stop()
+        self.readable.stop()
+        self._thread.join()
+        self.readable.close()
 
     def _post(self, events: list[Event]) -> None:
         with self._news:
@@ -45,7 +55,7 @@ def heard(tmp_path: Path) -> Iterator[Heard]:
     it = Heard(tmp_path)
     assert it.handler.watch(b"")
     yield it
-    it.handler.stop()
+    it.end()
 
 
 def test_a_file_that_is_closed_after_writing_is_told_at_once(heard: Heard, tmp_path: Path) -> None:
@@ -188,6 +198,15 @@ def test_a_backlog_becomes_one_scan(heard: Heard, tmp_path: Path) -> None:
     assert not [event for event in events if isinstance(event, Touched) and event.path == b"f"]
 
 
+def test_one_that_has_stopped_has_given_back_its_instance(heard: Heard) -> None:
+    descriptor = heard.handler._reader.descriptor
+    heard.handler.stop()
+    heard.handler.stop()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    assert not heard.handler.watch(b"")
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -197,17 +216,20 @@ def test_a_backlog_becomes_one_scan(heard: Heard, tmp_path: Path) -> None:
         "_lock",
         "_closed",
         "_watch_for_wd",
-        "_read_event_buffer",
+        "_is_reading",
+        "_close_resources",
     ],
 )
 def test_watchdog_still_has_what_we_use(name: str) -> None:
     reader = InotifyFD()
+    reader._is_reading = False  # there is no thread for which `close` would have to wait
     try:
         assert hasattr(reader, name)
     finally:
-        reader.start()
-        reader.stop()
-        reader.join(5)
+        descriptor = reader._inotify_fd
+        reader.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 @pytest.mark.parametrize("kinds", [("file", "file"), ("folder", "file"), ("file", "folder")])

@@ -92,6 +92,7 @@ class Daemon:
         self._has_left = False  # a person has left the closed mesh
         self.threads = Threads(end_share)
         try:
+            self._opened.callback(self._parts.readable.close)
             self._opened.callback(self._close_folders)
             self._open(config, end_share)
             self._sealing = self._open_mesh(was_closed, end_share)
@@ -213,6 +214,7 @@ class Daemon:
         folders = self._parts.folders
         self._links = Neighbours(config, folders, node_id, self._manager, roster, self._announce, self._sealing)
         self._parts.workers.start(self._manager, self.threads)
+        self.threads.start("watcher", self._parts.readable.run)
         refused: dict[str, ConfigError | sqlite3.Error] = {}
         for path, sharing in list(self._sharings.items()):
             try:
@@ -288,6 +290,7 @@ class Daemon:
         for sharing in self._sharings.values():
             sharing.end_jobs(max(0.0, JOBS_WITHIN_S - (time.monotonic() - begun)))
         self._parts.workers.stop()
+        self._parts.readable.stop()
         self._parts.inbox.put(Stop())
         self.threads.join(_END_WITHIN_S - (time.monotonic() - begun))
         self._opened.close()

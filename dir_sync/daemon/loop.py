@@ -13,6 +13,7 @@ import time
 from typing import Final
 
 from dir_sync.core.events import Received
+from dir_sync.core.jobs import Listed
 from dir_sync.core.messages import Chunks, Message, Taker, handlers
 from dir_sync.core.transfers.transfer import folder_of
 from dir_sync.daemon.folder import FOUND_OR_DONE, Attached, Detached, Folder, Folders
@@ -76,7 +77,7 @@ class Loop:
             self._inbox.turn_over(time.monotonic() - begun, planned)
 
     def _scan_in_turn(self) -> None:
-        """Let a few of the first scans go on."""
+        """Let the first scans go on, one after the other."""
         scanning = [folder for folder in self._folders if folder.is_scanning]
         if scanning:
             going = self._turns.now(scanning, time.monotonic())
@@ -110,6 +111,8 @@ class Loop:
             case In(name, its):
                 folder = self._folders.named(name)
                 if folder is not None:
+                    if isinstance(its, Listed):
+                        self._turns.came(folder, time.monotonic())
                     folder.take(its, now)
                     return len(its) if isinstance(its, list) else 1
                 if isinstance(its, Asked):

@@ -1,8 +1,8 @@
 """How much of its index each folder of a node keeps in memory.
 
 In:   indexes that come and go; who used its own, and when. Out: the share of each.
-Rule: all of them together keep what the index of a single folder keeps, whatever their number; who is busy gets more than who
-is not.
+Rule: all of them together keep no more than the index of a single folder, whatever their number; who is busy gets more than
+who is not.
 Used by: folder, sharing.
 """
 
@@ -13,6 +13,7 @@ from typing import Protocol
 __all__ = ["Caches", "Memory"]
 
 _BUSY_S = 10.0  # a folder counts as busy for so long
+_TOGETHER = 0.75  # of what an index keeps that is alone: beside it, each needs some memory anyhow
 _RESTING = 1 / 80  # the share of a folder that is not busy: 100 KiB
 
 
@@ -43,5 +44,6 @@ class Memory:
 
     def _share_out(self, mono: float) -> None:
         busy = [index for index, when in self._used.items() if mono - when <= _BUSY_S]
+        each = 1.0 if len(self._used) == 1 else max(_TOGETHER / len(busy), _RESTING)
         for index in self._used:
-            index.cache(max(1 / len(busy), _RESTING) if index in busy else _RESTING)
+            index.cache(each if index in busy else _RESTING)

@@ -31,6 +31,7 @@ from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
 from dir_sync.ports import DiskError
+from dir_sync.readable import Readable
 from dir_sync.reporting.log import logger
 
 __all__ = ["Share"]
@@ -48,11 +49,12 @@ class Share:
         rng: random.Random,
         inbox: Post,
         workers: DiskWorkers,
+        readable: Readable,
         is_ending: Callable[[], bool],
         number: int = 0,
     ) -> None:
-        """`tag`: marks the staging files of this run, to distinguish them from those of another run. `workers`: of its node.
-        `is_ending`: jobs are to be given up. `number`: of this folder in its node. Raises ConfigError."""
+        """`tag`: marks the staging files of this run, to distinguish them from those of another run. `workers`, `readable`: of
+        its node. `is_ending`: jobs are to be given up. `number`: of this folder in its node. Raises ConfigError."""
         self._config = config
         self._rules = b""  # fingerprint of the file with the rules of this machine, when last looked at
         self._number = number
@@ -66,7 +68,8 @@ class Share:
             self.index = state.open_index(self.path, rng)
             self._opened.callback(self.index.close)
             signatures = self._open_signatures()
-            self.watcher = self._open_watcher(inbox)
+            self.watcher = self._open_watcher(inbox, readable)
+            self._opened.callback(self.watcher.stop)
             disk = truthful(self._disk)
             self._sync = FileSync(disk, self.watcher.watch, signatures, time.time_ns, tag, is_ending)
             self._opened.callback(self._sync.close)
@@ -114,9 +117,9 @@ class Share:
         self._opened.callback(cache.close)
         return cache
 
-    def _open_watcher(self, inbox: Post) -> ChangeHandler:
+    def _open_watcher(self, inbox: Post, readable: Readable) -> ChangeHandler:
         try:
-            return ChangeHandler(self.path, inbox.put, inbox.qsize)
+            return ChangeHandler(self.path, readable, inbox.put, inbox.qsize)
         except OSError as error:
             raise ConfigError(
                 f"changes cannot be watched ({error.strerror}); raise the limit:"

@@ -36,6 +36,7 @@ from dir_sync.network.control import Answer, ControlServer
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.throttle import Throttle
 from dir_sync.node_manager import NodeManager
+from dir_sync.readable import Readable
 from dir_sync.reporting.log import Once, logger
 from dir_sync.reporting.narrator import Narrator
 
@@ -61,6 +62,7 @@ class NodeParts:
         self.throttle = Throttle()
         self.inbox = Inbox(self.throttle)
         self.workers = DiskWorkers(self.throttle)
+        self.readable = Readable()
         self.memory = Memory()  # engine thread only
         self.folders = Folders()  # engine thread only, once that runs
 
@@ -87,7 +89,9 @@ class Sharing:
         self.threads = Threads(end_share)
         self._post = FolderPost(parts.inbox, config.folder_name)
         tag = parts.node_id.instance[:8]
-        self.share = Share(config, tag, parts.rng, self._post, parts.workers, lambda: self.threads.is_ending, number)
+        self.share = Share(
+            config, tag, parts.rng, self._post, parts.workers, parts.readable, lambda: self.threads.is_ending, number
+        )
         self._opened.callback(self.share.close)
 
     def start(
@@ -108,7 +112,6 @@ class Sharing:
                 show(share.path),
             )
         share.watcher.start()
-        self._opened.callback(share.watcher.stop)
         root.remember(config.folder)
         return self._rooms(manager, renewed, sealing, open_up, found)
 
@@ -145,7 +148,7 @@ class Sharing:
         """From now on the loop knows the folder: commands such as status may ask."""
         state = os.path.join(self.config.folder, os.fsdecode(STATE))
         try:
-            control = ControlServer(state, self.ask)
+            control = ControlServer(state, self._parts.readable, self.ask)
         except OSError as error:
             logger.warning(
                 "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror

@@ -1,8 +1,8 @@
 """Whose first scan goes on: those of several folders take turns.
 
-In:   the folders that scan, and the time. Out: the folders whose scans go on now.
-Rule: a few at the same time, because each scan keeps lists in memory, and more of them are no faster. A turn is short, so that
-a small folder does not wait for a large one, nor for one whose disk hangs.
+In:   the folders that scan, their listings, and the time. Out: the folders whose scans go on now.
+Rule: one scan at a time, because one interpreter reads all listings; but who waits for its disk keeps nobody waiting. A turn is
+short, so that a small folder does not wait for a large one.
 Used by: loop.
 """
 
@@ -15,30 +15,37 @@ __all__ = ["Turns"]
 
 T = TypeVar("T", bound=Hashable)
 
-_AT_ONCE = 2
 _TURN_S = 1.0
+_WAITS_S = 0.05  # a folder without a listing for so long waits for its disk: it may be slow, or hang
 
 
 class Turns(Generic[T]):
     """Engine thread only."""
 
     def __init__(self) -> None:
-        self._since: dict[T, float] = {}  # who has a turn, since when (monotonic, s)
-        self._queue: list[T] = []  # who scans and has none, the next one first
+        self._since: dict[T, float] = {}  # whose scans go on, since when (monotonic, s)
+        self._listed: dict[T, float] = {}  # of these, when the last listing came, or the turn began
+        self._queue: list[T] = []  # who waits for a turn, the next one first
+
+    def came(self, one: T, mono: float) -> None:
+        """A listing has come."""
+        if one in self._listed:
+            self._listed[one] = mono
 
     def now(self, scanning: Sequence[T], mono: float) -> tuple[T, ...]:
         """Those of `scanning` whose turn it is."""
-        self._since = {one: since for one, since in self._since.items() if one in scanning}
+        for one, since in list(self._since.items()):
+            if one not in scanning or mono - since >= _TURN_S:
+                del self._since[one], self._listed[one]
         self._queue = [one for one in self._queue if one in scanning]
         self._queue += [one for one in scanning if one not in self._since and one not in self._queue]
-        for one, since in list(self._since.items()):
-            if len(self._queue) > _AT_ONCE - len(self._since) and mono - since >= _TURN_S:
-                del self._since[one]
-                self._queue.append(one)
-        while self._queue and len(self._since) < _AT_ONCE:
-            self._since[self._queue.pop(0)] = mono
+        while self._queue and all(mono - when >= _WAITS_S for when in self._listed.values()):
+            one = self._queue.pop(0)
+            self._since[one] = self._listed[one] = mono
         return tuple(self._since)
 
     def due_s(self) -> float | None:
-        """When `now` has another answer (monotonic, s), if the same folders scan; None: never."""
-        return min(self._since.values()) + _TURN_S if self._queue and self._since else None
+        """When `now` may have another answer (monotonic, s), if the same folders scan and no listing comes; None: never."""
+        if not self._queue:
+            return None
+        return min(max(self._listed.values()) + _WAITS_S, min(self._since.values()) + _TURN_S)

@@ -16,8 +16,8 @@
     discovery       presence: UDP broadcasts, sent and received
     control         the Unix socket through which other commands ask a running node
 
-May import: `dir_sync.core`, `dir_sync.utils`; `link_table` also `dir_sync.node`. Who calls it: `node`, `node_manager` and
-`daemon`; `history` and `cli` ask through `control`. One peer's socket with its threads is `dir_sync/node.py`; all of them
-together are `dir_sync/node_manager.py`. The messages themselves are in `dir_sync/core/messages/`; whom to dial is decided in
-`dir_sync/core/peers/`.
+May import: `dir_sync.core`, `dir_sync.utils`; `link_table` also `dir_sync.node`, `control` also `dir_sync.readable`.
+Who calls it: `node`, `node_manager` and `daemon`; `history` and `cli` ask through `control`. One peer's socket with
+its threads is `dir_sync/node.py`; all of them together are `dir_sync/node_manager.py`. The messages themselves are in
+`dir_sync/core/messages/`; whom to dial is decided in `dir_sync/core/peers/`.
 """

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from dir_sync.readable import Readable
 
 __all__ = ["Answer", "ControlServer", "NoDaemon", "ask"]
 
@@ -32,15 +35,16 @@ class NoDaemon(Exception):
 
 
 class ControlServer:
-    """Answers questions, one at a time, on a thread of its own."""
+    """Answers questions, one at a time. There is a thread for it only while somebody asks."""
 
-    def __init__(self, state: str, answer: Callable[[Answer], Answer]) -> None:
-        """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the server's thread.
+    def __init__(self, state: str, readable: Readable, answer: Callable[[Answer], Answer]) -> None:
+        """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the thread of a question.
         Raises OSError if the file system has no sockets."""
         self._state = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._name = _NAME
+        self._readable = readable
         self._answer = answer
-        self._ending = False
+        self._asked: threading.Thread | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
@@ -51,11 +55,11 @@ class ControlServer:
                 self._state = elsewhere
                 self._bind()
             self._socket.listen(8)
+            self._socket.setblocking(False)
         except OSError:
             self._socket.close()
             os.close(self._state)
             raise
-        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
 
     def _bind(self) -> None:
         try:
@@ -66,17 +70,13 @@ class ControlServer:
         os.chmod(self._name, 0o600, dir_fd=self._state)
 
     def start(self) -> None:
-        self._thread.start()
+        self._readable.add(self._socket.fileno(), self._called)
 
     def stop(self) -> None:
         """May be called whether or not it was started."""
-        self._ending = True
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        except OSError:
-            pass
-        if self._thread.is_alive():
-            self._thread.join(2.0)
+        self._readable.remove(self._socket.fileno())
+        if self._asked is not None:
+            self._asked.join(2.0)
         self._socket.close()
         try:
             os.unlink(self._name, dir_fd=self._state)
@@ -84,18 +84,25 @@ class ControlServer:
             pass  # the folder is gone, or was replaced
         os.close(self._state)
 
-    def _serve(self) -> None:
-        while not self._ending:
+    def _called(self) -> float:
+        """Somebody connects: begin to serve it. The next one waits until that is over."""
+        try:
+            link, _ = self._socket.accept()
+        except OSError:
+            return 0.0  # it has gone already
+        self._asked = threading.Thread(target=self._serve, args=(link,), name="control", daemon=True)
+        self._asked.start()
+        return math.inf
+
+    def _serve(self, link: socket.socket) -> None:
+        with link:
             try:
-                link, _ = self._socket.accept()
+                link.settimeout(_PATIENCE_S)
+                link.sendall(_line(self._answer_to(_read_line(link, _LINE_BYTES_MAX))))
             except OSError:
-                return
-            with link:
-                try:
-                    link.settimeout(_PATIENCE_S)
-                    link.sendall(_line(self._answer_to(_read_line(link, _LINE_BYTES_MAX))))
-                except OSError:
-                    pass  # the client has gone
+                pass  # the client has gone
+            finally:
+                self._readable.resume(self._socket.fileno())
 
     def _answer_to(self, line: bytes) -> Answer:
         try:

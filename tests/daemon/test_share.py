@@ -17,6 +17,7 @@ from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.share import Share
 from dir_sync.folder import state
 from dir_sync.network.throttle import Throttle
+from dir_sync.readable import Readable
 from tests.daemon.standins import config
 from tests.ends import closed_at_end
 
@@ -44,7 +45,9 @@ def folder(tmp_path: Path) -> Path:
 def opened(folder: Path) -> Share:
     given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN)
     inbox = Inbox()
-    return closed_at_end(Share(given, "tag", Random(1), inbox, DiskWorkers(Throttle()), lambda: False))
+    return closed_at_end(
+        Share(given, "tag", Random(1), inbox, DiskWorkers(Throttle()), closed_at_end(Readable()), lambda: False)
+    )
 
 
 def test_it_holds_the_folder_until_it_is_closed(folder: Path) -> None:

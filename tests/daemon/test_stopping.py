@@ -68,8 +68,7 @@ class Bench:
         return time.monotonic() - begun
 
     def end_workers(self) -> None:
-        for sharing in self.daemon._sharings.values():
-            sharing.threads.join(SOON_S)
+        self.daemon.threads.join(SOON_S)
 
     def is_known(self) -> bool:
         index = closed_at_end(state.open_index(str(self.folder).encode(), Random(1)))

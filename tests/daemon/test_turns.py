@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dir_sync.daemon.turns import Turns
 
+MS = 0.001
+
 
 def test_a_folder_alone_scans_all_the_time() -> None:
     turns: Turns[str] = Turns()
@@ -11,33 +13,54 @@ def test_a_folder_alone_scans_all_the_time() -> None:
     assert turns.due_s() is None
 
 
-def test_two_scan_at_the_same_time_and_the_next_when_one_is_done() -> None:
+def test_one_scans_at_a_time_and_the_next_when_it_is_done() -> None:
     turns: Turns[str] = Turns()
-    assert turns.now(["a", "b", "c", "d"], 0.0) == ("a", "b")
-    assert turns.now(["a", "c", "d"], 0.1) == ("a", "c")
-    assert turns.now(["c", "d"], 0.2) == ("c", "d")
+    assert turns.now(["a", "b", "c"], 0.0) == ("a",)
+    turns.came("a", 40 * MS)
+    assert turns.now(["a", "b", "c"], 60 * MS) == ("a",)
+    assert turns.now(["b", "c"], 70 * MS) == ("b",)
+    assert turns.now(["c"], 80 * MS) == ("c",)
 
 
 def test_a_small_folder_does_not_wait_for_large_ones() -> None:
     turns: Turns[str] = Turns()
-    assert turns.now(["large", "larger", "small"], 0.0) == ("large", "larger")
-    assert turns.due_s() == 1.0
-    assert "small" in turns.now(["large", "larger", "small"], 1.0)
-    assert set(turns.now(["large", "larger"], 1.1)) == {"large", "larger"}
+    folders = ["large", "larger", "small"]
+    mono, order = 0.0, []
+    while "small" in folders:
+        (one,) = turns.now(folders, mono)
+        turns.came(one, mono)
+        if one not in order:
+            order.append(one)
+        if one == "small":
+            folders.remove(one)
+        mono += 10 * MS
+    assert order == ["large", "larger", "small"]
+    assert mono < 2.1
+    assert turns.now(folders, mono) == ("large",), "and then it goes on with the others"
 
 
-def test_folders_whose_disks_hang_do_not_stop_the_others() -> None:
+def test_who_waits_for_its_disk_keeps_nobody_waiting() -> None:
+    """A slow disk, one that hangs, or a large file that is read."""
     turns: Turns[str] = Turns()
-    hang = ["x", "y", "z"]
-    left = [*hang, *"abcdef"]
+    left, done = ["x", "y", "z", *"abcdef"], []
     mono = 0.0
     while len(left) > 3:
-        left = [one for one in left if one in hang or one not in turns.now(left, mono)]
-        mono += 0.5
-        assert mono < 30
-    assert left == hang
+        for one in turns.now(left, mono):
+            if one in "abcdef":
+                turns.came(one, mono)
+                left.remove(one)
+                done.append(one)
+        due = turns.due_s()
+        assert len(left) == 3 or due is not None
+        mono = max(mono + MS, due or 0.0)
+    assert done == [*"abcdef"]
+    assert mono < 0.5
 
 
-def test_turns_are_not_taken_away_while_nobody_waits() -> None:
+def test_when_a_turn_is_over_is_known_beforehand() -> None:
     turns: Turns[str] = Turns()
-    assert turns.now(["a", "b"], 0.0) == turns.now(["a", "b"], 50.0) == ("a", "b")
+    turns.now(["a", "b"], 5.0)
+    assert turns.due_s() == 5.0 + 50 * MS
+    turns.came("a", 5.98)
+    assert turns.due_s() == 6.0
+    assert turns.now(["a", "b"], 6.0) == ("b",)

@@ -148,6 +148,33 @@ def table(node: Node, name: str, *more: str) -> str:
     return "\n".join([f"[folders.{name}]", f'dir = "{folder(node, name)}"', *more])
 
 
+def threads(node: Node) -> int:
+    """Of the node's process."""
+    assert node.process is not None
+    return len(list(Path(f"/proc/{node.process.pid}/task").iterdir()))
+
+
+def test_many_folders_need_no_more_threads_than_two() -> None:
+    """Also while they have work, and while commands ask them."""
+    with Lan(2) as lan:
+        one, two = lan
+        names = [f"d{number}" for number in range(15)]
+        for name in names:
+            for number in range(20):
+                (folder(one, name) / f"f{number}").write_text(name)
+        launch(one, *(folder(one, name) for name in names))
+        launch(two, *(folder(two, name) for name in names[:2]))
+        wait_for(lambda: one.log().count("the folder holds") == 15, SOON_S, "all are scanned")
+        for name in names[:2]:
+            wait_equal([one.base / name, two.base / name], SOON_S)
+        most = 0
+        for name in names:
+            (one.base / name / "late").write_text("late")
+            assert status(one, one.base / name)["files"] in (20, 21)
+            most = max(most, threads(one))
+        assert most <= threads(two) + 3, "a thread that answers a command, and some that are about to end"
+
+
 def test_a_configuration_file_is_read_again_without_a_break_for_the_others() -> None:
     """By the command and by SIGHUP: a folder comes, one changes, one goes; a wrong file changes nothing."""
     with Lan(2) as lan:

@@ -1,0 +1,98 @@
+"""The control socket: questions of other commands."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dir_sync.network.control import Answer, ControlServer, NoDaemon, ask
+from dir_sync.readable import Readable
+
+
+class Node:
+    """Some folders and one thread. A folder answers with its name; one question waits until the test says so."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.readable = Readable()
+        self.go_on = threading.Event()
+        self.asked: list[str] = []
+        self.folders = [tmp_path / name for name in ("one", "two")]
+        self.servers = []
+        for folder in self.folders:
+            (folder / ".dir_sync").mkdir(parents=True)
+            server = ControlServer(str(folder / ".dir_sync"), self.readable, self.answering(folder.name))
+            server.start()
+            self.servers.append(server)
+        self.thread = threading.Thread(target=self.readable.run)
+        self.thread.start()
+
+    def answering(self, name: str) -> Callable[[Answer], Answer]:
+        def answer(question: Answer) -> Answer:
+            self.asked.append(name)
+            if question["command"] == "wait":
+                assert self.go_on.wait(30)
+            return {"name": name}
+
+        return answer
+
+    def end(self) -> None:
+        self.go_on.set()
+        for server in self.servers:
+            server.stop()
+        self.readable.stop()
+        self.thread.join()
+        self.readable.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    it = Node(tmp_path)
+    yield it
+    it.end()
+
+
+def test_each_folder_answers_its_own_questions_and_keeps_no_thread(node: Node) -> None:
+    before = threading.active_count()
+    for _ in range(3):
+        for folder in node.folders:
+            assert ask(str(folder), {"command": "status"}) == {"name": folder.name}
+    for server in node.servers:
+        assert server._asked is not None
+        server._asked.join(10)
+    assert threading.active_count() == before
+
+
+def test_a_question_that_takes_long_keeps_no_other_folder_waiting(node: Node) -> None:
+    one, two = map(str, node.folders)
+    answers: list[Answer] = []
+    asking = [
+        threading.Thread(target=lambda word=word: answers.append(ask(one, {"command": word})))  # type: ignore[misc]
+        for word in ("wait", "wait")
+    ]
+    for thread in asking:
+        thread.start()
+    assert ask(two, {"command": "status"}) == {"name": "two"}
+    assert len(node.asked) <= 2, "a folder answers one question at a time"
+    node.go_on.set()
+    for thread in asking:
+        thread.join(30)
+    assert answers == [{"name": "one"}] * 2
+
+
+def test_somebody_who_asks_nothing_does_not_stop_the_others(node: Node) -> None:
+    one, two = node.folders
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.connect(str(one / ".dir_sync" / "control"))
+        assert ask(str(two), {"command": "status"}) == {"name": "two"}
+    assert ask(str(one), {"command": "status"}) == {"name": "one"}
+
+
+def test_after_the_end_nobody_answers(node: Node) -> None:
+    node.servers.pop(0).stop()
+    with pytest.raises(NoDaemon):
+        ask(str(node.folders[0]), {"command": "status"})
+    assert ask(str(node.folders[1]), {"command": "status"}) == {"name": "two"}
