@@ -13,6 +13,7 @@
     commands      status, approve, reject, history, restore, undo, conflicts
     once          once: a run that ends when all is in sync
     modes         diverged, override, revert
+    pausing       pause, resume
     ignoring      ignore
     once          once: a node that ends when both sides have the same
     inviting      invite, join

@@ -152,6 +152,19 @@ def _of_modes(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def _of_pauses(name: str) -> Callable[[list[str]], int]:
+    """One of the commands about pauses."""
+
+    def command(argv: list[str]) -> int:
+        gc.enable()  # main.py switched it off
+        from dir_sync.cli import pausing
+
+        run_it: Callable[[list[str]], int] = getattr(pausing, name)
+        return run_it(argv)
+
+    return command
+
+
 def _of_file(name: str) -> Callable[[list[str]], int]:
     """One of the commands about the configuration file."""
 
@@ -185,6 +198,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "diverged": _of_modes("diverged"),
     "override": _of_modes("override"),
     "revert": _of_modes("revert"),
+    "pause": _of_pauses("pause"),
+    "resume": _of_pauses("resume"),
     "ignore": ignore,
     "invite": _of_mesh("invite"),
     "join": _of_mesh("join"),

@@ -75,7 +75,7 @@ def _fit(configs: Sequence[Config]) -> bool:
 
     id_ = os.urandom(8 * (len(configs) + 2)).hex()
     folders = tuple(
-        FolderIndex(one.folder_name, id_[16 * at : 16 * at + 16], limits.SEQUENCE_MAX)
+        FolderIndex(one.folder_name, id_[16 * at : 16 * at + 16], limits.SEQUENCE_MAX, True)
         for at, one in enumerate(configs, 2)
     )
     try:

@@ -20,6 +20,7 @@ from dir_sync.config import Config, ConfigError
 from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, left_over
 from dir_sync.core.tally import Paths, Tally
 from dir_sync.daemon.signals import Ending
+from dir_sync.folder.pauses import refuse_if
 from dir_sync.folder.state import Locked
 from dir_sync.reporting import log, shell
 from dir_sync.reporting.log import how_many, human_bytes, listed
@@ -168,6 +169,7 @@ def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
             if answer is None:
                 return None
             status = status_in(answer)
+            refuse_if(status.pause, folder)
             agreed = frozenset(peer.replica for peer in status.peers if peer.synchronized)
             verdict = judge.judge(Sight(status, Seen(agreed)), _mono_ms())
             if verdict is not None:
@@ -193,6 +195,8 @@ def _headline(shot: Shot, verdict: Verdict, wait_for: int) -> list[str]:
         return [line]
     if verdict is Verdict.STUCK:
         return [f"not in sync{f' with {listed(names)}' if names else ''}: something is left{who}"]
+    if not names and status is not None and status.paused_elsewhere:
+        return [f"not in sync: {listed(status.paused_elsewhere)} has paused this folder{who}"]
     if not names:
         return [f"not in sync: no other machine was there in time{who}"]
     is_equal = status is not None and all(peer.synchronized for peer in status.peers)

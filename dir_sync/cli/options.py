@@ -51,6 +51,7 @@ other commands (--help after any of them tells more):
   reject DIR            undo them instead, on all machines
   diverged DIR          list what a node with --mode has otherwise than others
   override, revert DIR  end that: ours counts everywhere; or ours is undone
+  pause, resume DIR     exchange nothing for a while (--for 1h), and go on
   ignore DIR            list the rules for paths that are not shared
   invite DIR            close the mesh, and let one more machine in by a code
   join DIR              become a member with that code
@@ -274,14 +275,6 @@ def _advanced(add: Callable[..., object]) -> None:
         dest="fresh",
         action="store_true",
         help="start with an empty DIR, though it was shared from here before",
-    )
-    add(
-        "--file-interval",
-        metavar="TIME",
-        type=checked(config.checked_interval),
-        default=0,
-        help="send one file at most every TIME (10s, 2m) however often it is saved; its last state always arrives"
-        " (default: at once)",
     )
     add(
         "--clock-ahead",

@@ -27,6 +27,14 @@ def add_options(add: Callable[..., object]) -> None:
         ("--limit-down-per-peer", "receive at most RATE from each machine"),
     ):
         add(option, metavar="RATE", type=checked(config.checked_rate), default=0, help=f"{what} (default: no limit)")
+    add(
+        "--file-interval",
+        metavar="TIME",
+        type=checked(config.checked_interval),
+        default=0,
+        help="send one file at most every TIME (10s, 2m) however often it is saved; its last state always arrives"
+        " (default: at once)",
+    )
 
 
 def speed_of(given: argparse.Namespace) -> SpeedLimits:

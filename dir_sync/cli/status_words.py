@@ -9,13 +9,14 @@ import time
 
 from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
+from dir_sync.core.pausing import NO_END
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Status
+from dir_sync.core.status import HeldChange, MeshStatus, PauseStatus, PeerStatus, Status
 from dir_sync.network.control import Answer
-from dir_sync.reporting.log import how_many, human_bytes
+from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
-__all__ = ["render", "status_in"]
+__all__ = ["pause_words", "render", "status_in"]
 
 _TOLD_MAX = 5  # paths that are named
 
@@ -38,6 +39,9 @@ def render(status: Status, folder: str) -> list[str]:
     ]
     if status.mode != Mode.TWO_WAY.value:
         lines.append(f"mode {status.mode}: {_diverged(status, folder)}")
+    if status.pause is not None:
+        lines.append(f"{pause_words(status.pause)}: nothing is sent or taken; to go on: {command('resume', folder)}")
+    lines += [f"{name} has paused this folder: nothing is exchanged with it" for name in status.paused_elsewhere]
     lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
     if status.scanning:
         lines.append("scanning the folder")
@@ -75,6 +79,11 @@ def render(status: Status, folder: str) -> list[str]:
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
     lines.append(_headline(status))
     return lines
+
+
+def pause_words(pause: PauseStatus) -> str:
+    by = " by the schedule" if pause.scheduled else ""
+    return f"PAUSED{by}" if pause.until_s == NO_END else f"PAUSED{by} until {moment(pause.until_s)}"
 
 
 def _diverged(status: Status, folder: str) -> str:
@@ -122,10 +131,14 @@ def _amount(lack: Lack) -> str:
 
 def _headline(status: Status) -> str:
     """The last line: whether everything is in sync."""
+    if status.pause is not None:
+        return "not in sync: it is paused here"
     if status.in_sync:
         return "everything is in sync"
     if not status.peers and status.mesh is not None and status.mesh.removed_by:
         return "not in sync: this machine was removed from its mesh"
+    if not status.peers and status.paused_elsewhere:
+        return f"not in sync: it is paused by {listed(status.paused_elsewhere)}"
     if not status.peers:
         return (
             "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"

@@ -15,7 +15,17 @@ from typing import Any, TypeVar
 
 from dir_sync.core.peers.standing import Lack
 
-__all__ = ["HeldChange", "MeshStatus", "PeerStatus", "Receiving", "Sending", "Status", "Trouble", "Unwatched"]
+__all__ = [
+    "HeldChange",
+    "MeshStatus",
+    "PauseStatus",
+    "PeerStatus",
+    "Receiving",
+    "Sending",
+    "Status",
+    "Trouble",
+    "Unwatched",
+]
 
 T = TypeVar("T")
 
@@ -96,6 +106,14 @@ class MeshStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseStatus:
+    """Nothing of the folder is sent or taken."""
+
+    until_s: int  # Unix time; 0: until a person resumes it
+    scheduled: bool  # by the schedule, not by a command
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of one node and its folder at one moment.
 
@@ -113,6 +131,8 @@ class Status:
     files: int
     bytes: int
     peers: tuple[PeerStatus, ...]
+    pause: PauseStatus | None  # None: it is not paused
+    paused_elsewhere: tuple[str, ...]  # the names of connected nodes that have paused the folder
     in_sync: bool  # with all connected peers, of which there is at least one
     scanning: bool
     unseen: int  # paths that wait for a look
@@ -131,7 +151,7 @@ class Status:
     @property
     def is_all_in_sync(self) -> bool:
         """True if nothing is to be done and nothing waits for a decision."""
-        return self.in_sync and not (self.scanning or self.held)
+        return self.in_sync and not (self.scanning or self.held or self.pause)
 
     def to_json(self) -> dict[str, Any]:
         plain = _plain(self)
@@ -142,11 +162,13 @@ class Status:
     def from_json(cls, answer: Mapping[str, Any]) -> Status:
         """Ignores unknown keys. Raises KeyError for a missing one."""
         known = {field.name: answer[field.name] for field in fields(cls)}
-        first, mesh = known["unwatched_first"], known["mesh"]
+        first, mesh, pause = known["unwatched_first"], known["mesh"], known["pause"]
         return cls(
             **known
             | {
                 "mesh": None if mesh is None else _made(MeshStatus, mesh),
+                "pause": None if pause is None else _made(PauseStatus, pause),
+                "paused_elsewhere": tuple(known["paused_elsewhere"]),
                 "peers": tuple(_peer(one) for one in known["peers"]),
                 "troubled": _each(Trouble, known["troubled"]),
                 "restless": tuple(known["restless"]),

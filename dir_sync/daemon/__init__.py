@@ -16,6 +16,8 @@
     borrowing.py  Borrowing: contents that another folder of the node has are read there
     chores.py     Chores: periodic work of the loop: scans, progress lines, a check of the folder
     links.py      Neighbours: accepts and removes nodes, and carries out the actions of the roster
+    linked.py     Linked: one link, and which folders it serves
+    pausing.py    Pausing: one folder is paused and goes on
     peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
     breaches.py   what the log says of peers that break the protocol
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers

@@ -1,7 +1,7 @@
 """Periodic work of the loop, independent of events.
 
-In:   the time. Out: scans for the engine (as Blind events), commits, progress lines, the end of the share if the folder
-is gone.
+In:   the time. Out: scans for the engine (as Blind events), commits, progress lines, the end of a pause, the end of
+the share if the folder is gone.
 Rule: a chore is short. Long work is posted to the inbox, and done in turns.
 Used by: folder, sharing.
 """
@@ -16,6 +16,7 @@ from dir_sync.core.events import Blind
 from dir_sync.core.model import parent_of, show
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.inbox import Post
+from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.share import Share
 from dir_sync.reporting.narrator import Narrator
 
@@ -40,8 +41,10 @@ class Chores:
         rng: random.Random,
         warn_once: Callable[[str], None],
         end_share: Callable[[], None],
+        pausing: Pausing | None = None,
     ) -> None:
-        """`end_share` is called if the folder is gone."""
+        """`end_share` is called if the folder is gone. `pausing`: None: the folder is never paused."""
+        self._pausing = pausing
         self._share = share
         self._performer = performer
         self._narrator = narrator
@@ -80,6 +83,8 @@ class Chores:
             self._poll()
         if mono >= self._next_root:
             self._next_root = mono + _ROOT_POLL_S
+            if self._pausing is not None:
+                self._pausing.look(time.time())
             if self._share.are_rules_changed():
                 self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them
             if not self._share.check(self._warn_once):

@@ -3,7 +3,7 @@
 In:   events of the folder, from the loop. Out: the effects of each turn, performed after the commit that they rely on.
 Rule: a folder takes part in a turn only if something happened to it, or its time has come: what others do costs it
 nothing.
-Used by: daemon, links, loop, sharing.
+Used by: daemon, linked, links, loop, sharing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.memory import Memory
 from dir_sync.daemon.news import Asked
+from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
@@ -74,9 +75,11 @@ class Folder:
         end: Callable[[sqlite3.Error], None] = lambda error: None,
         witness: Witness | None = None,
         memory: Memory | None = None,
+        pausing: Pausing | None = None,
     ) -> None:
         """`found`: versions that the last run displaced and did not record. `end` is called if the index cannot be written
-        or read any more. `witness`: of a run that ends when all is in sync. `memory`: of all folders of the node."""
+        or read any more. `witness`: of a run that ends when all is in sync. `memory`: of all folders of the node. `pausing`:
+        None: it is never paused."""
         self._memory = memory or Memory()
         self.is_over = False  # then nothing happens here any more
         self.end = end
@@ -86,6 +89,7 @@ class Folder:
         self._performer = performer
         self._chores = chores
         self._witness = witness
+        self._pausing = pausing
         self._found = found
         self._effects: list[Effect] = []  # of this turn
         self._is_concerned = False  # something happened to it in this turn
@@ -104,7 +108,12 @@ class Folder:
     def index(self) -> FolderIndex:
         """What a HELLO says of it."""
         index = self.share.index
-        return FolderIndex(self.name, index.replica, index.sequence)
+        return FolderIndex(self.name, index.replica, index.sequence, self.is_paused)
+
+    @property
+    def is_paused(self) -> bool:
+        """True while nothing of it is exchanged, because a person or the schedule says so."""
+        return self._pausing is not None and self._pausing.pause is not None
 
     @property
     def is_scanning(self) -> bool:

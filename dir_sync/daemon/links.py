@@ -18,7 +18,7 @@ from dir_sync.core.events import Drained
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show_text
-from dir_sync.core.overload.byte_rate import ByteRate, LinkRates
+from dir_sync.core.overload.byte_rate import LinkRates
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import (
     NOTHING_IN_COMMON,
@@ -31,9 +31,9 @@ from dir_sync.core.peers.roster import (
     Refuse,
     Roster,
 )
-from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.breaches import Breaches
 from dir_sync.daemon.folder import Folder, Folders
+from dir_sync.daemon.linked import Linked, in_common, says_the_same
 from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
@@ -80,18 +80,6 @@ class Mesh(Protocol):
         """False: other nodes ignore its changes."""
 
 
-class _Linked:
-    """A link that was accepted."""
-
-    __slots__ = ("connection", "hello", "node", "unanswered")
-
-    def __init__(self, node: Node, hello: Hello, rates: Sequence[ByteRate]) -> None:
-        self.node = node
-        self.hello = hello  # with the folders that the peer shares now
-        self.connection = Connection(node.link, rates, node.sends_per_s)
-        self.unanswered = 0  # our lists of folders that the peer has not answered yet
-
-
 class Neighbours:
     """Engine thread only.
 
@@ -118,7 +106,7 @@ class Neighbours:
         self._announce = announce
         self._once = Once()
         self._breaches = Breaches()
-        self._links: dict[int, _Linked] = {}
+        self._links: dict[int, Linked] = {}
         self._rates = LinkRates(config.speed.down, config.speed.peer_down)  # for what is asked for
 
     def begin(self, mono_ms: int) -> None:
@@ -160,7 +148,7 @@ class Neighbours:
     def on_hello(self, greeted: HelloReceived, now: Now) -> None:
         node, hello = greeted
         said = {index.name for index in node.said.folders}
-        common = [one for one in self._common(hello) if one[0].name in said]
+        common = [one for one in in_common(self._folders, hello) if one[0].name in said]
         is_ours = hello.node == self._node_id.value  # the roster handles a node with our id, whatever it shares
         if not common and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
@@ -181,11 +169,6 @@ class Neighbours:
             case Refuse():
                 self._refuse(node, hello, verdict)
 
-    def _common(self, hello: Hello) -> list[tuple[Folder, str]]:
-        """The folders that both sides share, each with the replica of the other side."""
-        found = [(self._folders.named(name), replica) for name, replica, _ in hello.folders]
-        return [(folder, replica) for folder, replica in found if folder is not None]
-
     def _accept(self, node: Node, hello: Hello, common: list[tuple[Folder, str]], verdict: Accept, now: Now) -> None:
         if verdict.closing is not None:
             self._manager.drop(verdict.closing, verdict.reason)
@@ -193,7 +176,7 @@ class Neighbours:
             if old is not None:
                 self._left(old.node, verdict.reason, now)
         node.id = hello.node
-        linked = self._links[node.link] = _Linked(node, hello, self._rates.of_link(now.mono_ms))
+        linked = self._links[node.link] = Linked(node, hello, self._rates.of_link(now.mono_ms))
         is_news = not self._breaches.is_recent(node.address)
         level = logging.INFO if is_news else logging.DEBUG
         which = ""
@@ -204,9 +187,11 @@ class Neighbours:
         if self._mesh is not None and node.member is not None:
             may_write = self._mesh.may_write(node.member)
             node.send(Outbound(self._mesh.greeted(node.member, hello.name), 0))
-        for folder, replica in common:
+        linked.note_common(common, self._folders)
+        linked.note_pauses(self._folders)
+        for folder, replica in linked.used(common, node.said):
             folder.came(node, hello, replica, may_write, linked.connection, now)
-        if {index.name for index in node.said.folders} != {folder.name for folder in self._folders}:
+        if not says_the_same(node.said.folders, self._folders.indexes):
             self._tell_folders(linked)  # they have changed since our HELLO
 
     def _left(self, node: Node, reason: str, now: Now) -> None:
@@ -216,6 +201,7 @@ class Neighbours:
             if all(one is None or one.identity != node.member.identity for one in others):
                 self._mesh.parted(node.member.identity)
         for folder in self._folders:
+            folder.peers.goes_on(node)
             if folder.peers.replica_on(node) is not None:
                 folder.left(node, reason, now)
 
@@ -284,6 +270,10 @@ class Neighbours:
         self._manager.folders = max(1, len(indexes))
         self._roster.has_replicas([index.replica for index in indexes], now.mono_ms)
         self._roster.shares(folder_tags([index.name for index in indexes]), now.mono_ms)
+        self.pauses_changed(now)
+
+    def pauses_changed(self, now: Now) -> None:
+        """A folder is paused from now on, or goes on: say so on each link."""
         for linked in list(self._links.values()):
             self._tell_folders(linked)
             self._match(linked, now)
@@ -294,34 +284,35 @@ class Neighbours:
             if folder.peers.replica_on(linked.node) is not None:
                 folder.left(linked.node, "bye", now)
 
-    def _tell_folders(self, linked: _Linked) -> None:
+    def _tell_folders(self, linked: Linked) -> None:
         linked.unanswered += 1
         linked.node.send(Outbound(FolderList(self._folders.indexes, False), 0))
 
-    def _match(self, linked: _Linked, now: Now) -> None:
-        """Bring the peers of each folder to what both sides share on that link now. A folder that we have just begun to share
-        waits until the peer has answered: what it said of it before is about an earlier time."""
+    def _match(self, linked: Linked, now: Now) -> None:
+        """Bring the peers of each folder to what both sides share on that link now, and do not pause. A folder that we have
+        just begun to share waits until the peer has answered: what it said of it before is about an earlier time."""
         node, hello = linked.node, linked.hello
-        common = self._common(hello)
-        theirs = {folder.name: replica for folder, replica in common}
+        common = in_common(self._folders, hello)
+        used = linked.used(common)
+        theirs = {folder.name: replica for folder, replica in used}
         for folder in self._folders:
             before = folder.peers.replica_on(node)
             if before is not None and before != theirs.get(folder.name):
                 folder.left(node, "bye", now)
-                logger.info("%s does not share %s any more", _name(hello), folder.name)
+        linked.note_common(common, self._folders)
+        linked.note_pauses(self._folders)
         if not common:
             self._manager.drop(node.link, NOTHING_IN_COMMON)
             return
-        if not self._roster.share_on(node.link, tuple(theirs.values())):
+        if not self._roster.share_on(node.link, tuple(replica for _, replica in common)):
             self._manager.drop(
                 node.link, "new-folders"
             )  # a copy of a folder is among them: HELLO finds out whose it is
             return
         may_write = self._mesh is None or node.member is None or self._mesh.may_write(node.member)
-        for folder, replica in common if not linked.unanswered else ():
+        for folder, replica in used if not linked.unanswered else ():
             if folder.peers.replica_on(node) is None:
                 folder.came(node, hello, replica, may_write, linked.connection, now)
-                logger.info("%s shares %s, too", _name(hello), folder.name)
 
     def on_stalled(self, node: Node, now: Now) -> None:
         """The peer acknowledges nothing. End the link if another address of the peer may work better, or if it has

@@ -19,7 +19,7 @@ from dir_sync.core.transfers.transfer import folder_of
 from dir_sync.daemon.folder import FOUND_OR_DONE, Attached, Detached, Folder, Folders
 from dir_sync.daemon.inbox import In, Inbox
 from dir_sync.daemon.links import Neighbours
-from dir_sync.daemon.news import Asked, Heard, Stop
+from dir_sync.daemon.news import Asked, Heard, PauseChanged, Stop
 from dir_sync.daemon.turns import Turns
 from dir_sync.engine import Now
 from dir_sync.node import Node
@@ -138,6 +138,8 @@ class Loop:
                 self._attach(news, now)
             case Detached():
                 self._detach(news, now)
+            case PauseChanged():
+                self._links.pauses_changed(now)
             case _:
                 raise TypeError(f"an event that nobody handles: {news!r}")
         return 1

@@ -1,7 +1,7 @@
 """The events that only this package posts to the inbox, and the flow that each counts as.
 
-In:   beacons, questions of other commands, the end. Out: values for `inbox.Inbox.put`.
-Used by: daemon, folder, jobs, loop, requests.
+In:   beacons, questions of other commands, pauses, the end. Out: values for `inbox.Inbox.put`.
+Used by: daemon, folder, jobs, loop, requests, sharing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dir_sync.core.peers.beacon import Beacon
 from dir_sync.daemon.inbox import HERE
 from dir_sync.network.control import Answer
 
-__all__ = ["COMMANDS", "PRESENCE", "Asked", "Heard", "Stop", "jobs_of"]
+__all__ = ["COMMANDS", "PRESENCE", "Asked", "Heard", "PauseChanged", "Stop", "jobs_of"]
 
 PRESENCE = Flow("presence")
 COMMANDS = Flow(HERE.group, "commands")
@@ -37,6 +37,10 @@ class Asked:
     def __init__(self, question: Answer) -> None:
         self.question = question
         self.reply: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+
+
+class PauseChanged:
+    """A folder is paused from now on, or goes on."""
 
 
 class Stop:

@@ -45,6 +45,7 @@ class ConnectedPeers:
         self._renewed = renewed
         self._links: dict[str, Node] = {}
         self._replicas: dict[int, str] = {}  # link -> replica
+        self._pausing: dict[int, str] = {}  # link -> name of a node that shares this folder and has paused it
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
@@ -83,6 +84,23 @@ class ConnectedPeers:
     def names(self) -> list[str]:
         """The display names of the connected peers."""
         return sorted(show(self.name_of(replica)) for replica in self._links)
+
+    # --- who has paused it -------------------------------------------------------------------------------------------
+
+    @property
+    def pausing(self) -> list[str]:
+        """The display names of connected nodes that have paused this folder, escaped."""
+        return sorted(self._pausing.values())
+
+    def has_paused(self, node: Node, name: str) -> bool:
+        """The node at the other end of that link has paused this folder. True if that is news."""
+        is_news = node.link not in self._pausing
+        self._pausing[node.link] = name
+        return is_news
+
+    def goes_on(self, node: Node) -> bool:
+        """It has not, or not any more. True if that is news."""
+        return self._pausing.pop(node.link, None) is not None
 
     # --- orders of the engine ----------------------------------------------------------------------------------------
 

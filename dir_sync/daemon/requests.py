@@ -1,7 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject,
-      diverged, override, revert.
+      diverged, override, revert, pause, resume.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -34,6 +34,7 @@ from dir_sync.daemon.inbox import For, Post
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
 from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.news import COMMANDS, Asked
+from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
@@ -68,7 +69,13 @@ class Requests:
     """Engine thread only."""
 
     def __init__(
-        self, share: Share, peers: ConnectedPeers, inbox: Post, status: Callable[[], Status], mesh: MeshRequests
+        self,
+        share: Share,
+        peers: ConnectedPeers,
+        inbox: Post,
+        status: Callable[[], Status],
+        mesh: MeshRequests,
+        pausing: Pausing,
     ) -> None:
         self._index = share.index
         self._engine = share.engine
@@ -76,6 +83,7 @@ class Requests:
         self._inbox = inbox
         self._status = status
         self._mesh = mesh
+        self._pausing = pausing
         # number of a question to all peers -> the function to call with the answers
         self._reports: dict[int, Callable[[Report], None]] = {}
         self._inquiry = 0
@@ -109,6 +117,8 @@ class Requests:
                 case "approve" | "reject" as word:
                     asked.reply.put(self._decided(word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)
+                case "pause" | "resume":
+                    asked.reply.put(self._pausing.asked(question, now.wall_ns / 1e9))
                 case "diverged":
                     asked.reply.put(self._diverged(question))
                 case "override" | "revert" as word:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ from dir_sync.daemon.inbox import FolderPost, Inbox
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.memory import Memory
 from dir_sync.daemon.mesh import MeshRequests
+from dir_sync.daemon.news import PauseChanged
+from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
@@ -37,7 +40,7 @@ from dir_sync.network.node_id import NodeId
 from dir_sync.network.throttle import Throttle
 from dir_sync.node_manager import NodeManager
 from dir_sync.readable import Readable
-from dir_sync.reporting.log import Once, logger
+from dir_sync.reporting.log import Once, labelled, logger
 from dir_sync.reporting.narrator import Narrator
 
 if TYPE_CHECKING:
@@ -125,6 +128,8 @@ class Sharing:
     ) -> Folder:
         config, share, parts = self.config, self.share, self._parts
         peers = ConnectedPeers(config, share, manager, renewed)
+        log = labelled(config.label)
+        pausing = Pausing(share.index, log, lambda: parts.inbox.put(PauseChanged()), time.time())
 
         def status() -> Status:
             from dir_sync.daemon.status import (
@@ -132,17 +137,16 @@ class Sharing:
             )
 
             mesh = None if sealing is None else sealing.status
-            return status_of(config, parts.node_id.value, manager.port, share, peers, mesh)
+            return status_of(config, parts.node_id.value, manager.port, share, peers, mesh, pausing.pause)
 
         mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)
-        requests = Requests(share, peers, self._post, status, mesh_requests)
+        requests = Requests(share, peers, self._post, status, mesh_requests, pausing)
         narrator = Narrator(config.folder, Once() if config.label else parts.once, config.label)
         borrowing = Borrowing(self._post, lambda: parts.folders.shares_beside(share))
         performer = Performer(share, peers, requests, narrator, self._post, borrowing, parts.witness)
-        chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share)
-        return Folder(
-            share, peers, requests, performer, chores, found, self.threads.give_up, parts.witness, parts.memory
-        )
+        chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share, pausing)
+        end = self.threads.give_up
+        return Folder(share, peers, requests, performer, chores, found, end, parts.witness, parts.memory, pausing)
 
     def answer_commands(self) -> None:
         """From now on the loop knows the folder: commands such as status may ask."""

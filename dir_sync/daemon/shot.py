@@ -19,7 +19,7 @@ from dir_sync.daemon.daemon import Daemon, NodeError
 from dir_sync.daemon.process import tune
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.witness import Witness
-from dir_sync.folder import root
+from dir_sync.folder import pauses, root
 
 __all__ = ["run"]
 
@@ -128,5 +128,6 @@ class _Run:
         if "error" in answer:
             return Verdict.LATE if self._judge.is_late(_mono_ms()) else None
         self.status = Status.from_json(answer)
+        pauses.refuse_if(self.status.pause, self._config.folder)
         self._names |= {peer.replica: peer.name for peer in self.status.peers} | self._witness.names
         return self._judge.judge(Sight(self.status, seen, len(self.tally.unreadable)), _mono_ms())

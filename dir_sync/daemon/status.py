@@ -12,7 +12,18 @@ import os
 from dir_sync.config import Config
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import show, show_text
-from dir_sync.core.status import HeldChange, MeshStatus, PeerStatus, Receiving, Sending, Status, Trouble, Unwatched
+from dir_sync.core.pausing import Pause
+from dir_sync.core.status import (
+    HeldChange,
+    MeshStatus,
+    PauseStatus,
+    PeerStatus,
+    Receiving,
+    Sending,
+    Status,
+    Trouble,
+    Unwatched,
+)
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 
@@ -22,9 +33,16 @@ _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
 def status_of(
-    config: Config, node: str, port: int, share: Share, peers: ConnectedPeers, mesh: MeshStatus | None = None
+    config: Config,
+    node: str,
+    port: int,
+    share: Share,
+    peers: ConnectedPeers,
+    mesh: MeshStatus | None = None,
+    pause: Pause | None = None,
 ) -> Status:
-    """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open."""
+    """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open.
+    `pause`: None if it is not paused."""
     index, engine = share.index, share.engine
     unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
@@ -44,6 +62,8 @@ def status_of(
         files=files,
         bytes=size,
         peers=_peers(share, peers, in_sync),
+        pause=None if pause is None else PauseStatus(*pause),
+        paused_elsewhere=tuple(peers.pausing),
         in_sync=bool(in_sync) and len(in_sync) == len(peers.links),
         scanning=engine.board.scanning,
         unseen=engine.sync_report.unseen(),

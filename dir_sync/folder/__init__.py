@@ -2,6 +2,7 @@
 
     root        does the folder exist? A disk that is not mounted looks like an empty folder
     state       `.dir_sync`: its lock, and the index in it
+    pauses      what a person has said about a pause, as a note of the index
     running     which process runs with which configuration file
     user_state  what this user's programs remember on this machine, outside all folders
 

@@ -32,6 +32,7 @@ __all__ = [
     "labelled",
     "listed",
     "logger",
+    "moment",
     "setup",
 ]
 
@@ -118,6 +119,13 @@ def human_bytes(n: int) -> str:
 def how_many(n: int, thing: str) -> str:
     """`1 file`, `2,000 files`."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def moment(at_s: float) -> str:
+    """A point in Unix time as local time; with its date, if that is another one than today's."""
+    at = time.localtime(at_s)
+    is_today = at[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M", at)
 
 
 def listed(names: Sequence[str]) -> str:

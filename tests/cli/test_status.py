@@ -22,6 +22,8 @@ ANSWER: dict[str, Any] = {
     "files": 3,
     "bytes": 2_000,
     "peers": [],
+    "pause": None,
+    "paused_elsewhere": [],
     "in_sync": False,
     "unseen": 0,
     "scanning": False,
@@ -165,3 +167,18 @@ def test_a_mode_says_what_differs_for_it() -> None:
     (line,) = [line for line in lines(mode="send-only", diverged=1) if line.startswith("mode")]
     assert line.startswith("mode send-only: 1 path is otherwise here than elsewhere; to list: ")
     assert line.endswith(" diverged 'my docs'")
+
+
+def test_a_pause_is_said_first_and_last() -> None:
+    told = lines(pause={"until_s": 0, "scheduled": False}, in_sync=False)
+    assert any(line.startswith("PAUSED: nothing is sent or taken; to go on: ") for line in told)
+    assert told[-1] == "not in sync: it is paused here"
+    told = lines(pause={"until_s": 1_700_000_000, "scheduled": True})
+    assert any(line.startswith("PAUSED by the schedule until 2023-11-") for line in told)
+    assert not Status.from_json({**ANSWER, "in_sync": True, "pause": {"until_s": 0, "scheduled": False}}).is_all_in_sync
+
+
+def test_a_pause_elsewhere_is_no_trouble_with_the_network() -> None:
+    told = lines(paused_elsewhere=["bob", "carol"])
+    assert "bob has paused this folder: nothing is exchanged with it" in told
+    assert told[-1] == "not in sync: it is paused by bob and carol"

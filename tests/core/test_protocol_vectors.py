@@ -184,7 +184,7 @@ MEANING: dict[str, list[Message]] = {
             )
         )
     ],
-    "4.22": [Folders((FolderIndex("docs", HERE, 24), FolderIndex("photos", THERE, 7)), False)],
+    "4.22": [Folders((FolderIndex("docs", HERE, 24), FolderIndex("photos", THERE, 7, paused=True)), False)],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}

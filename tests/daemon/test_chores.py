@@ -22,6 +22,7 @@ class Bench:
         self.lines: list[str] = []
         self.progress: list[bytes] = []
         self.ended = 0
+        self.looks: list[float] = []  # for the end of a pause
         performer: Any = SimpleNamespace(
             commit_due_s=lambda: self.commit_due_s, is_commit_due=self._is_commit_due, commit=self._commit
         )
@@ -29,8 +30,9 @@ class Bench:
             breathe=lambda mono: None, progress=lambda path, *more, **sending: self.progress.append(path)
         )
         self.began = time.monotonic()
+        pausing: Any = SimpleNamespace(look=self.looks.append)
         self.chores = Chores(
-            self.folder.share, performer, narrator, self.inbox, Random(1), self.lines.append, self._end
+            self.folder.share, performer, narrator, self.inbox, Random(1), self.lines.append, self._end, pausing
         )
 
     def _is_commit_due(self, mono: float) -> bool:
@@ -97,3 +99,12 @@ def test_long_transfers_are_told_of() -> None:
     bench.folder.engine.receiving = [(b"iso", "bob", 1, 9, started_ms, 0), (b"new", "bob", 1, 9, started_ms + 5_500, 0)]
     bench.after(6)
     assert bench.progress == [b"iso"]
+
+
+def test_a_pause_ends_by_itself_also_if_nothing_happens() -> None:
+    bench = Bench()
+    bench.after(1.0)
+    assert not bench.looks
+    assert min(bench.chores.due(time.monotonic())) < bench.began + 2.5
+    bench.after(3.0)
+    assert len(bench.looks) == 1

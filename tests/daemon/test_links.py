@@ -14,6 +14,7 @@ from dir_sync.core.link_handshake import Member
 from dir_sync.core.messages import FolderIndex, Hello, MemberRow, Members, Ping
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.pausing import Pause
 from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.folder import Folder, Folders
@@ -47,6 +48,7 @@ class Bench:
         self.node_id.value = ME
         self.folders = Folders()
         self.standins: dict[str, Standin] = {}
+        self.pauses: dict[str, Any] = {}
         roster = Roster(ME, INSTANCE, Random(1), NOW.mono_ms, peers, folder_tags(names))
         self.links = Neighbours(
             config(peers=peers), self.folders, self.node_id, cast(Any, self.manager), roster, self.beacons.append, mesh
@@ -61,7 +63,14 @@ class Bench:
         standin = self.standins[name] = Standin(name, number)
         peers = ConnectedPeers(config(folder_name=name), standin.share, cast(Any, self.manager), self.links.renewed)
         nobody = SimpleNamespace(perform=lambda effects: None)
-        self.folders.add(Folder(standin.share, peers, *cast(Any, (None, nobody, None))))
+        self.pauses[name] = SimpleNamespace(pause=None)
+        rooms = cast(Any, (None, nobody, None))
+        self.folders.add(Folder(standin.share, peers, *rooms, pausing=cast(Any, self.pauses[name])))
+
+    def pause(self, name: str, until: bool = True) -> None:
+        """Or let it go on."""
+        self.pauses[name].pause = Pause(0) if until else None
+        self.links.pauses_changed(NOW)
 
     def peers_of(self, name: str) -> ConnectedPeers:
         folder = self.folders.named(name)
@@ -392,3 +401,80 @@ def test_bytes_that_have_left_are_noted_once_and_concern_all_folders() -> None:
     for folder in bench.folders:
         folder.decide(NOW, False)
     assert [bench.standins[name].engine.turns for name in BOTH] == [1, 1]
+
+
+def paused(said: Hello, *names: str) -> tuple[FolderIndex, ...]:
+    """The folders of a HELLO, some of which are paused."""
+    return tuple(one._replace(paused=one.name in names) for one in said.folders)
+
+
+def test_a_folder_that_is_paused_here_has_no_peers_and_the_link_stays() -> None:
+    bench = Bench()
+    bob = greet(bench, hello(BOB))
+    bench.pause(FOLDER)
+    assert not bench.peers.links
+    assert [type(one) for one in bench.folder.engine.events] == [PeerUp, PeerDown]
+    assert bob.said_last() == FolderList(bench.folders.indexes, False)
+    assert [one.paused for one in bench.folders.indexes] == [True]
+    bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, True))
+    assert not bench.peers.links
+    assert not bench.manager.orders, "the peer is told, and not left"
+
+
+def test_a_folder_goes_on_when_the_peer_has_heard_of_it() -> None:
+    bench = Bench()
+    bob = greet(bench, hello(BOB))
+    bench.pause(FOLDER)
+    bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, True))
+    bench.pause(FOLDER, False)
+    assert not bench.peers.links, "what the peer says now may be about the time before the pause"
+    bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, True))
+    assert list(bench.peers.links) == [BOBS]
+
+
+def test_a_folder_that_the_peer_has_paused_is_said_to_be_so(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    bench.links.on_folders(bob.node, FolderList(paused(both(), MUSIC), False))
+    assert not bench.peers_of(MUSIC).links
+    assert bench.peers_of(MUSIC).pausing == ["bob"]
+    assert not bench.peers_of(FOLDER).pausing
+    assert len(bench.peers_of(FOLDER).links) == 1
+    bench.links.on_folders(bob.node, FolderList(both().folders, False))
+    assert len(bench.peers_of(MUSIC).links) == 1
+    assert not bench.peers_of(MUSIC).pausing
+    assert caplog.messages[1:] == ["bob has paused music: nothing is exchanged with it", "bob goes on with music"]
+
+
+def test_a_pause_is_said_in_the_greeting() -> None:
+    bench = Bench()
+    said = hello(BOB)
+    bob = greet(bench, said.with_folders(paused(said, FOLDER)))
+    assert bench.links.is_link(bob.node)
+    assert not bench.folder.engine.events
+    assert bench.peers.pausing == ["bob"]
+    bench.links.on_end(bob.node, "lost", "", NOW)
+    assert not bench.peers.pausing, "nobody knows what it does now"
+
+
+@pytest.mark.parametrize("was_paused", [True, False])
+def test_a_pause_that_changed_after_our_hello_is_told(was_paused: bool) -> None:
+    bench = Bench()
+    bench.pause(FOLDER, was_paused)
+    bob = Link(1, "10.0.0.2")
+    bob.said = bench.said()
+    bench.pause(FOLDER, not was_paused)
+    bench.links.on_hello(HelloReceived(bob.node, hello(BOB)), NOW)
+    assert bob.said_last() == FolderList(bench.folders.indexes, False)
+    assert not bench.peers.links
+    bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, True))
+    assert len(bench.peers.links) == was_paused
+
+
+def test_a_copy_of_a_paused_folder_is_found_out() -> None:
+    bench = Bench()
+    bench.pause(FOLDER)
+    mine = bench.folder.index.replica
+    bench.connect(replica=mine)
+    assert not bench.peers.links
+    assert any(order[0] == "drop" for order in bench.manager.orders)

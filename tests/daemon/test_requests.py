@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,6 +26,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
+from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.engine.own_changes import Difference
 from dir_sync.network.control import Answer
@@ -55,8 +57,10 @@ class Bench:
             links={BOB: None, CAROL: None}, name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node]
         )
         status = SimpleNamespace(to_json=lambda: {"files": 3})
+        log = logging.getLogger("dir_sync")
+        pausing = Pausing(self.folder.index, log, lambda: self.inbox.put("pause changed"), NOW.wall_ns / 1e9)
         self.requests = Requests(
-            self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status), cast(Any, None)
+            self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status), cast(Any, None), pausing
         )
         self.effects: list[Effect] = []
 
@@ -206,3 +210,20 @@ def test_what_a_mode_leaves_different_is_listed_and_ended(bench: Bench) -> None:
 def test_a_node_of_another_mode_does_nothing(bench: Bench, command: str, modes: list[str]) -> None:
     assert "this node is two-way" in bench.answer(command, modes=modes)["error"]
     assert not bench.events
+
+
+def test_a_pause_is_noted_at_once_and_news_for_the_loop() -> None:
+    bench = Bench()
+    assert bench.answer("pause", for_s=60) == {
+        "was_paused": False,
+        "paused": True,
+        "until_s": NOW.wall_ns // 10**9 + 60,
+    }
+    assert not bench.folder.index.is_dirty
+    assert bench.inbox.get(0) == "pause changed"
+    assert bench.answer("pause", for_s=90)["was_paused"]
+    assert bench.inbox.get(0) is None, "it is paused as before"
+    assert bench.answer("resume") == {"was_paused": True, "paused": False, "until_s": 0}
+    assert bench.inbox.get(0) == "pause changed"
+    assert not bench.events, "the engine does not know of it"
+    assert "error" in bench.answer("pause", for_s=-1)

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from dir_sync.core.messages import Held
+from dir_sync.core.pausing import Pause
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import HeldChange, PeerStatus, Receiving, Status, Trouble, Unwatched
+from dir_sync.core.status import HeldChange, PauseStatus, PeerStatus, Receiving, Status, Trouble, Unwatched
 from dir_sync.daemon.status import status_of
 from tests.daemon.standins import Folder, Link, config
 
@@ -30,8 +31,9 @@ def collected() -> tuple[Folder, Status]:
     peers = SimpleNamespace(
         links={CAROL: Link(2, "10.0.0.3", id_="node c"), BOB: Link(1, "10.0.0.2", id_="node b")},
         name_of=lambda node: engine.names[node].encode(),
+        pausing=["dora"],
     )
-    return folder, status_of(config(), ME, 6000, folder.share, cast(Any, peers))
+    return folder, status_of(config(), ME, 6000, folder.share, cast(Any, peers), pause=Pause(1_700_000_000))
 
 
 def test_each_figure_comes_from_who_knows_it() -> None:
@@ -42,6 +44,7 @@ def test_each_figure_comes_from_who_knows_it() -> None:
         PeerStatus("bob\\n", "node b", BOB, "10.0.0.2", True, NOTHING, NOTHING),
         PeerStatus("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3)),
     )
+    assert (status.pause, status.paused_elsewhere) == (PauseStatus(1_700_000_000, False), ("dora",))
     assert not status.in_sync
     assert status.unseen == 7
     assert status.troubled == (
@@ -65,7 +68,7 @@ def test_another_process_reads_the_same() -> None:
 
 
 def test_without_peers_nothing_is_in_sync() -> None:
-    peers = SimpleNamespace(links={}, name_of=lambda node: b"")
+    peers = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[])
     status = status_of(config(), ME, 6000, Folder().share, cast(Any, peers))
     assert not status.in_sync
     assert status.peers == ()

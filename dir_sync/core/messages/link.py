@@ -54,11 +54,13 @@ def _versions(theirs: int, ours: int) -> str:
 
 
 class FolderIndex(NamedTuple):
-    """One folder of a HELLO: its name, the id of the sender's replica, and the last sequence of that replica."""
+    """One folder of a HELLO: its name, the id of the sender's replica, and the last sequence of that replica. `paused`: the
+    sender exchanges nothing of it for now."""
 
     name: str
     replica: str
     sequence: int
+    paused: bool = False
 
 
 @frozen
@@ -222,7 +224,7 @@ class Close(BaseMessage):
 
 
 def _rows_of(folders: tuple[FolderIndex, ...]) -> list[list[Any]]:
-    return [list(folder) for folder in bounded(folders, 0, limits.FOLDERS_MAX)]
+    return [list(folder if folder.paused else folder[:3]) for folder in bounded(folders, 0, limits.FOLDERS_MAX)]
 
 
 def _folders_of(fields: dict[str, Any]) -> tuple[FolderIndex, ...]:
@@ -230,12 +232,15 @@ def _folders_of(fields: dict[str, Any]) -> tuple[FolderIndex, ...]:
     folders = []
     names, replicas = set[str](), set[str]()
     for row in checked_array(fields.get("folders"), "folders", 0, limits.FOLDERS_MAX):
-        name, replica, sequence = checked_array(row, "folder", 3, 3)
+        name, replica, sequence, *paused = checked_array(row, "folder", 3, 4)
         folder = FolderIndex(
             checked_name(name, "folder"),
             checked_id(replica, "replica"),
             checked_int(sequence, "sequence", 0, limits.SEQUENCE_MAX),
+            bool(paused),
         )
+        if paused and paused[0] is not True:
+            raise PeerError("a folder with another word than that it is paused")
         if folder.name in names or folder.replica in replicas:
             raise PeerError("a folder that comes twice")
         names.add(folder.name)

@@ -42,8 +42,8 @@ EXAMPLES: Examples = [
         Hello(2, "ab", "k\u00fcche", "01", 4711, (FolderIndex("docs", "cd", 12),)),
     ),
     (
-        {"type": "FOLDERS", "folders": [["docs", "cd", 12]], "answer": True},
-        Folders((FolderIndex("docs", "cd", 12),), True),
+        {"type": "FOLDERS", "folders": [["docs", "cd", 12], ["photos", "ef", 3, True]], "answer": True},
+        Folders((FolderIndex("docs", "cd", 12), FolderIndex("photos", "ef", 3, paused=True)), True),
     ),
     (
         {"type": "MEMBERS", "members": [["ab" * 16, "nas", "rw", 5, ""], ["cd" * 16, "tv", "ro", 0, "ab" * 16]]},
@@ -103,6 +103,11 @@ def test_another_version_is_told_whatever_else_the_hello_says(version: int) -> N
 
 def test_a_folder_comes_once_in_a_hello() -> None:
     refused({**WIRE["HELLO"], "folders": [["docs", "ab", 1], ["docs", "cd", 2]]})
+
+
+@pytest.mark.parametrize("word", [False, 1, "true", None, [], [True]])
+def test_the_word_that_a_folder_is_paused_is_true_or_is_not_there(word: object) -> None:
+    refused({**WIRE["FOLDERS"], "folders": [["docs", "ab", 1, word]]})
 
 
 def test_a_replica_is_of_one_folder() -> None:

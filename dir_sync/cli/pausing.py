@@ -1,0 +1,108 @@
+"""The commands ``pause`` and ``resume``: a folder is left alone for a while.
+
+In:   the words after the command. Out: one line on stdout, and an exit code.
+Rule: where a node runs for the folder, that one is asked; else the note is written into the index, and counts when a node
+starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+
+from dir_sync import config
+from dir_sync.cli.dialogue import ask_node
+from dir_sync.cli.parser import checked, command_parser
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.core.pausing import NO_END, judge
+from dir_sync.folder import pauses, state
+from dir_sync.network.control import Answer
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import moment
+from dir_sync.reporting.output import say
+
+__all__ = ["pause", "resume"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LOCK_WAIT_S = 2.0  # a node that starts or ends has the lock for a moment
+
+
+def pause(argv: list[str]) -> int:
+    """``pause DIR``: nothing of the folder is sent or taken until it is resumed."""
+    parser = command_parser(
+        "pause",
+        "Send and take nothing of DIR until 'resume', or for a time. Its node goes on noting what you change; after the "
+        "pause, all of it is exchanged. Other folders of the node go on, and so do the other machines. A pause survives "
+        "a restart of the node. A second 'pause' replaces the first.",
+        "pause ~/shared",
+        "pause ~/shared --for 1h",
+        more="exit codes: 0 done, 1 trouble, 2 wrong command line",
+    )
+    parser.add_argument("--for", dest="for_s", metavar="TIME", type=checked(_duration),
+                        help="go on by itself after TIME (30s, 10m, 1h, 2d)")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    given = parser.parse_args(argv)
+    question: Answer = {"command": "pause"} | ({} if given.for_s is None else {"for_s": given.for_s})
+    answer, is_node = _done(given.folder, question)
+    until = "until you resume it" if answer["until_s"] == NO_END else f"until {moment(answer['until_s'])}"
+    back = f"; to go on: {shell.command('resume', given.folder)}"
+    _say(given.json, answer, f"paused {until}{'' if is_node else ' (no node runs now)'}{back}")
+    return config.OK
+
+
+def resume(argv: list[str]) -> int:
+    """``resume DIR``: the end of a pause."""
+    parser = command_parser(
+        "resume",
+        "End the pause of DIR: what was changed meanwhile, here and elsewhere, is exchanged.",
+        "resume ~/shared",
+        more="exit codes: 0 done, or it was not paused; 1 trouble, 2 wrong command line",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    given = parser.parse_args(argv)
+    answer, is_node = _done(given.folder, {"command": "resume"})
+    line = "resumed" if answer["was_paused"] else "it was not paused: there is nothing to do"
+    _say(given.json, answer, f"{line}{'' if is_node else ' (no node runs now)'}")
+    return config.OK
+
+
+def _say(as_json: bool, answer: Answer, line: str) -> None:
+    say(json.dumps(answer) if as_json else line)
+
+
+def _duration(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) <= 8:
+        seconds = int(number) * _UNITS[unit]
+        if 0 < seconds <= pauses.FOR_S_MAX:
+            return seconds
+    raise ConfigError("a time from 1s to a year, such as 10m, 1h or 2d", config.USAGE)
+
+
+def _done(text: str, question: Answer) -> tuple[Answer, bool]:
+    """The answer, and whether a node gave it."""
+    folder = config.checked_folder(text)
+    answer = ask_node(folder, question)
+    if answer is not None:
+        return answer, True
+    if not os.path.exists(os.path.join(folder, ".dir_sync", "index.db")):
+        raise ConfigError(f"{show(os.fsencode(folder))} was never shared from here")
+    return _noted(folder, question), False
+
+
+def _noted(folder: str, question: Answer) -> Answer:
+    """What the node will find when it starts."""
+    root, now_s = os.fsencode(folder), time.time()
+    handle = state.lock(root, wait_s=_LOCK_WAIT_S)
+    try:
+        index = state.open_index(root, random.Random())
+        try:
+            was = judge(pauses.noted(index), None, now_s)
+            return pauses.answer_of(was, judge(pauses.asked(index, question, now_s), None, now_s))
+        finally:
+            index.close()
+    finally:
+        os.close(handle)

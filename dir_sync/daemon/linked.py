@@ -1,0 +1,72 @@
+"""A link that was accepted, and the folders that it serves.
+
+In:   the folders of this node, and what both sides have said of theirs (HELLO, FOLDERS). Out: those that both share, those
+of them that no side has paused; log lines about what changes there.
+Rule: a folder that one side has paused stays on the link, so that it is known to be paused; nothing of it is exchanged.
+Used by: links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dir_sync.core.messages import FolderIndex, Hello
+from dir_sync.core.model import show_text
+from dir_sync.core.overload.byte_rate import ByteRate
+from dir_sync.core.transfers.connection import Connection
+from dir_sync.daemon.folder import Folder, Folders
+from dir_sync.node import Node
+from dir_sync.reporting.log import logger
+
+__all__ = ["Linked", "in_common", "says_the_same"]
+
+
+class Linked:
+    """Engine thread only."""
+
+    __slots__ = ("_common", "connection", "hello", "node", "unanswered")
+
+    def __init__(self, node: Node, hello: Hello, rates: Sequence[ByteRate]) -> None:
+        self.node = node
+        self.hello = hello  # with the folders that the peer shares now
+        self.connection = Connection(node.link, rates, node.sends_per_s)
+        self.unanswered = 0  # our lists of folders that the peer has not answered yet
+        self._common: frozenset[str] | None = None  # the names of those that both share, paused or not
+
+    def used(self, common: Sequence[tuple[Folder, str]], said: Hello | None = None) -> list[tuple[Folder, str]]:
+        """Those of `common` that no side has paused. `said`: our HELLO, which the peer has heard, if nothing else."""
+        paused = {one.name for one in (*self.hello.folders, *(said.folders if said is not None else ())) if one.paused}
+        return [(folder, replica) for folder, replica in common if not folder.is_paused and folder.name not in paused]
+
+    def note_common(self, common: Sequence[tuple[Folder, str]], folders: Folders) -> None:
+        """Tell people which folders the peer shares with us by now, and did not at the last call."""
+        names = frozenset(folder.name for folder, _ in common)
+        before, self._common = self._common, names
+        if before is None:
+            return
+        for name in sorted(names - before):
+            logger.info("%s shares %s, too", show_text(self.hello.name), name)
+        for name in sorted(one for one in before - names if folders.named(one) is not None):
+            logger.info("%s does not share %s any more", show_text(self.hello.name), name)
+
+    def note_pauses(self, folders: Folders) -> None:
+        """Note which folders the peer has paused, and tell people what is new of that."""
+        paused = {one.name for one in self.hello.folders if one.paused}
+        name = show_text(self.hello.name)
+        for folder in folders:
+            if folder.name in paused:
+                if folder.peers.has_paused(self.node, name):
+                    logger.info("%s has paused %s: nothing is exchanged with it", name, folder.name)
+            elif folder.peers.goes_on(self.node):
+                logger.info("%s goes on with %s", name, folder.name)
+
+
+def in_common(folders: Folders, hello: Hello) -> list[tuple[Folder, str]]:
+    """The folders that both sides share, each with the replica of the other side."""
+    found = [(folders.named(one.name), one.replica) for one in hello.folders]
+    return [(folder, replica) for folder, replica in found if folder is not None]
+
+
+def says_the_same(one: Sequence[FolderIndex], other: Sequence[FolderIndex]) -> bool:
+    """True if both lists have the same folders, and the same of them are paused."""
+    return {(index.name, index.paused) for index in one} == {(index.name, index.paused) for index in other}

@@ -1,0 +1,78 @@
+"""The commands pause and resume, with a node that answers what the test says, and without one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from dir_sync import cli
+from dir_sync.cli import pausing
+from dir_sync.core.pausing import NO_END
+from dir_sync.folder import pauses
+from dir_sync.index import Index
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "shared"
+    (folder / ".dir_sync").mkdir(parents=True)
+    return folder
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    asked: list[dict[str, Any]] = []
+
+    def ask(folder: str, question: dict[str, Any]) -> dict[str, Any]:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(pausing, "ask_node", ask)
+    return asked
+
+
+def test_a_node_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shared: Path) -> None:
+    asked = answers(monkeypatch, {"was_paused": False, "paused": True, "until_s": NO_END})
+    assert cli.main(["pause", str(shared)]) == 0
+    assert capsys.readouterr().out.startswith("paused until you resume it; to go on: ")
+    assert cli.main(["pause", str(shared), "--for", "90m", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"was_paused": False, "paused": True, "until_s": 0}
+    assert cli.main(["resume", str(shared)]) == 0
+    assert capsys.readouterr().out == "it was not paused: there is nothing to do\n"
+    assert asked == [{"command": "pause"}, {"command": "pause", "for_s": 5_400}, {"command": "resume"}]
+
+
+def test_without_a_node_the_note_waits_for_one(capsys: pytest.CaptureFixture[str], shared: Path) -> None:
+    path = str(shared / ".dir_sync" / "index.db")
+    Index(path, Random(1)).close()
+    assert cli.main(["pause", str(shared)]) == 0
+    assert "paused until you resume it (no node runs now)" in capsys.readouterr().out
+    index = Index(path, Random(1))
+    assert pauses.noted(index) is not None
+    index.close()
+    assert cli.main(["resume", str(shared)]) == 0
+    assert capsys.readouterr().out == "resumed (no node runs now)\n"
+    index = Index(path, Random(1))
+    assert pauses.noted(index) is None
+    index.close()
+
+
+def test_a_folder_that_was_never_shared_is_not_touched(
+    capsys: pytest.CaptureFixture[str], shared: Path, tmp_path: Path
+) -> None:
+    (other := tmp_path / "other").mkdir()
+    assert cli.main(["pause", str(other)]) == 1
+    assert "was never shared from here" in capsys.readouterr().err
+    assert not list(other.iterdir())
+
+
+@pytest.mark.parametrize("time", ["", "5", "0s", "-1h", "1y", "h", "1.5h", "999999999d", "9999d"])
+def test_a_time_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str], shared: Path, time: str) -> None:
+    assert cli.main(["pause", str(shared), f"--for={time}"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "such as 10m, 1h or 2d" in lines[0]
