@@ -101,9 +101,10 @@ class FileSync:
         names: list[bytes],
         known: Callable[[bytes], Version | None],
         path_of: Callable[[bytes, bytes], bytes | None] = lambda digest, base: None,
+        content_at: Callable[[bytes], bytes] = lambda path: b"",
     ) -> list[Version]:
         """Clear what an earlier run left in the staging folder: see `Recovery.recover`."""
-        return self._recovery.recover(names, known, path_of)
+        return self._recovery.recover(names, known, path_of, content_at)
 
     def unlisted(
         self, is_listed: Callable[[bytes], bool], path_of: Callable[[bytes, bytes], bytes | None]

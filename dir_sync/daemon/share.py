@@ -176,7 +176,7 @@ class Share:
             names = sync.prepare()
             found = [] if index.noted(state.AT_REST) else sync.unlisted(index.has_version, index.path_with)
             index.note(state.AT_REST, 0)
-            found = [*found, *sync.recover(names, index.version_with, index.path_with)]
+            found = [*found, *sync.recover(names, index.version_with, index.path_with, index.content_at)]
         except DiskError as error:
             raise ConfigError(f"{show(error.path)} in {self._config.folder}: {error}", ENVIRONMENT) from error
         for version in found:

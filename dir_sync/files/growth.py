@@ -341,20 +341,29 @@ def undo_unfinished(
     left: Unfinished,
     digest_of_first: Callable[[bytes, int], bytes],
     keep_copy: Callable[[bytes, Stat], None],
+    recorded: bytes = b"",
 ) -> None:
     """Cut the file back to its old state. If it has reached its new state, only set its mtime. If a program may have
-    written into it since, call `keep_copy` first. `digest_of_first`: the digest of the first so many bytes. Raises
-    DiskError."""
+    written into it since, call `keep_copy` first. `digest_of_first`: the digest of the first so many bytes. `recorded`:
+    the content that the index has at this path; b"": none. Raises DiskError.
+
+    A power cut may bring back the note of a growth that was complete, because the removal of a note is not synced: that
+    would cost each append another sync. The index then has the new content, or what a user has made of it."""
     stat = disk.stat(left.path)
     if stat is None or stat.kind != Kind.FILE or stat.size <= left.size:
         return
+    was_complete = recorded == left.target
+    if recorded and recorded not in (left.content, left.target) and digest_of_first(left.path, stat.size) == recorded:
+        return
     if stat.size >= left.size_after and digest_of_first(left.path, left.size_after) == left.target:
+        if was_complete and stat.size == left.size_after:
+            return  # a mode or time that it has got since is a user's
         if stat.size == left.size_after:
             disk.set_meta(left.path, left.mode_after, left.mtime_after)
         elif stat.mtime == left.mtime_after:  # it had begun to grow again, and the note of that is lost
             _cut(disk, left.path, stat, left.size_after, left.mode_after, left.mtime_after)
         return
-    if digest_of_first(left.path, left.size) != left.content:
+    if was_complete or digest_of_first(left.path, left.size) != left.content:
         return  # a user has replaced or changed it
     if stat.mtime != left.mtime:
         keep_copy(left.path, stat)

@@ -46,13 +46,15 @@ class Recovery:
         names: list[bytes],
         known: Callable[[bytes], Version | None],
         path_of: Callable[[bytes, bytes], bytes | None] = lambda digest, base: None,
+        content_at: Callable[[bytes], bytes] = lambda path: b"",
     ) -> list[Version]:
         """Clear what an earlier run left in the staging folder. Partial downloads are kept, to be continued. Files that
         may be a user's data (displaced, and not filed away when the program ended) go into the history, unless the
         version that `known` names is there with this content. (A row of the index proves nothing: it still describes
         the displaced content as that of the tree; and a version that was not synced may be lost.)
 
-        `path_of`: the path that the index has for a content, preferably one with that last part ("" for any)."""
+        `path_of`: the path that the index has for a content, preferably one with that last part ("" for any).
+        `content_at`: the content that the index has at a path; b"": none."""
         versions = []
         growing: dict[bytes, growth.Unfinished | None] = {}
         for name in names:
@@ -81,7 +83,7 @@ class Recovery:
         # After a power cut there may be several notes of one file's growths: the latest one is undone first.
         for note, left in sorted(growing.items(), key=lambda each: -each[1].size if each[1] is not None else 0):
             try:
-                versions += self._undo_growth(note, left)
+                versions += self._undo_growth(note, left, content_at)
             except DiskError:
                 continue
         for version in versions:
@@ -93,7 +95,9 @@ class Recovery:
                 return []  # the versions are in the history, but cannot be listed
         return versions
 
-    def _undo_growth(self, note: bytes, left: growth.Unfinished | None) -> list[Version]:
+    def _undo_growth(
+        self, note: bytes, left: growth.Unfinished | None, content_at: Callable[[bytes], bytes]
+    ) -> list[Version]:
         """A file was growing when the program ended. If a program may have written into it since, its present content
         is kept."""
         versions: list[Version] = []
@@ -119,6 +123,6 @@ class Recovery:
             versions.append(self._history.file_away(name, made, path, digest, Cause.RECOVERED, ""))
 
         if left is not None:
-            growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy)
+            growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy, content_at(left.path))
         self._disk.remove_file(note)
         return versions

@@ -82,6 +82,11 @@ class Index:
         paths = [row.record.path for row in self.by_content(digest)]
         return next((path for path in paths if path.rpartition(b"/")[2].endswith(base)), paths[0] if paths else None)
 
+    def content_at(self, path: bytes) -> bytes:
+        """The content of the file at a path, according to the index; b"": there is no file."""
+        row = self.get(path)
+        return row.record.content if row is not None and row.record.kind == Kind.FILE else b""
+
     def forget_peer(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""
         self._offers.forget(replica)

@@ -228,7 +228,8 @@ class Paper:
     def content(self) -> bytes | None:
         return self.disk.content(b"f")
 
-    def recover(self) -> list[bytes]:
+    def recover(self, recorded: bytes = b"") -> list[bytes]:
+        """`recorded`: the content that the index has."""
         kept: list[bytes] = []
         left = read_note(self.disk, STAGING + b"/grow-1")
         assert left is not None
@@ -237,6 +238,7 @@ class Paper:
             left,
             lambda path, size: blake3((self.disk.content(path) or b"")[:size]).digest(),
             lambda path, _: kept.append(self.disk.content(path) or b""),
+            blake3(recorded).digest() if recorded else b"",
         )
         return kept
 
@@ -389,6 +391,43 @@ def test_what_may_be_a_users_is_kept_before_the_next_start_cuts_it_off() -> None
     user.write(10, b" mine")
     user.close()
     assert paper.recover() == [b"1234567890 mine"]
+    assert paper.content() == b"12345"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("then", ["nothing", "touched", "edited", "edited and recorded", "grown on and recorded"])
+def test_the_note_of_a_growth_that_was_complete_undoes_nothing(then: str) -> None:
+    """A power cut has brought it back."""
+    paper = Paper(b"12345", b"1234567890")
+    growth = paper.open()
+    note = paper.disk.read_link(STAGING + b"/grow-1")
+    growth.add(5, b"67890")
+    growth.finish()
+    assert paper.disk.list(STAGING) == []
+    paper.disk.make_link(STAGING + b"/grow-1", note)
+    content = {"nothing": b"1234567890", "touched": b"1234567890", "grown on and recorded": b"1234567890more"}.get(
+        then, b"1234567 mine"
+    )
+    if then != "nothing":
+        paper.disk.write(b"f", content, 77)
+        paper.disk.chmod(b"f", 0o640)
+    before = paper.disk.stat(b"f")
+    assert paper.recover(content if then.endswith("recorded") else paper.will) == []
+    after = paper.disk.stat(b"f")
+    assert before is not None
+    assert after is not None
+    assert (after.size, after.mtime, after.mode) == (before.size, before.mtime, before.mode)
+    assert paper.content() == content
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("recorded", [b"12345", b"123", b"something of an old backup"])
+def test_a_growth_that_was_not_complete_is_undone_whatever_the_index_has(recorded: bytes) -> None:
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, paper.will[5:15])
+    growth.leave()
+    assert paper.recover(recorded) == []
     assert paper.content() == b"12345"
 
 

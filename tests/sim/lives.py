@@ -78,7 +78,7 @@ class Lives:
             try:
                 index, names = node.index, node.sync.prepare()
                 found = node.sync.unlisted(index.has_version, index.path_with)
-                found += node.sync.recover(names, index.version_with, index.path_with)
+                found += node.sync.recover(names, index.version_with, index.path_with, index.content_at)
                 for version in found:
                     index.put_version(version)
             finally:
