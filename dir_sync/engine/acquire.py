@@ -29,7 +29,7 @@ from dir_sync.index import Row
 
 __all__ = ["Acquire"]
 
-_RETRY_MS_MAX = 60_000
+_RETRY_MS_MAX = 3_600_000  # nobody may have the content any more; who announces the path or connects is asked at once
 _LINGER_MS = 400  # a folder's tombstone may arrive this long before those of its children
 
 

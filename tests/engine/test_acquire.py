@@ -12,6 +12,7 @@ from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.acquire import Acquire
+from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.values import Ready
 from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, fp_of, later, record, tombstone
 
@@ -330,6 +331,30 @@ def test_who_has_just_failed_is_not_asked_and_all_are_asked_again_later() -> Non
     assert fetched(kit) == []
     assert kit.planned_later() == {b"a"}
     assert kit.work.holders.failed_holders(b"a") == frozenset()
+
+
+def test_a_content_that_no_holder_gives_is_asked_for_ever_more_rarely_until_it_is_announced() -> None:
+    """Nobody may have it any more, as after two people have rejected the same loss in different ways."""
+    kit = alone()
+    target = record(b"a", b"content", node="maker")
+    kit.announces(target, PEER)
+
+    def wait() -> int:
+        kit.work.holders.holder_failed(b"a", PEER)
+        bring(kit, target)
+        due = kit.board.plan_queue.next_due_ms()
+        assert due is not None
+        took = due - kit.board.now.mono_ms
+        kit.wait(took)
+        kit.board.plan_queue.add_due(due)
+        return took
+
+    waits = [wait() for _ in range(16)]
+    assert waits[:3] == [RETRY_MS, 2 * RETRY_MS, 4 * RETRY_MS]
+    assert waits == sorted(waits)
+    assert waits[-1] == 3_600_000
+    kit.work.holders.announced_by(b"a", PEER, False)
+    assert wait() == RETRY_MS
 
 
 def test_the_maker_of_a_change_is_waited_for_a_moment_before_another_holder_is_asked() -> None:
