@@ -16,6 +16,7 @@ from dir_sync.core.mode import CHOICES, Mode
 from dir_sync.core.model import show, show_text
 from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.core.preserve import ALWAYS, USUAL, Part
+from dir_sync.core.schedule import Rule, read_rule
 from dir_sync.reporting.output import meant
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "checked_parts",
     "checked_port",
     "checked_rate",
+    "checked_rule",
     "checked_size",
     "existing",
     "host_name",
@@ -119,6 +121,7 @@ class Config:
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
     speed: SpeedLimits = SpeedLimits()  # bytes per second
+    schedule: tuple[Rule, ...] = ()  # when other limits hold, or nothing is exchanged
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes
     history_days: int = HISTORY_DAYS  # versions are kept so many days ...
     history_share: int = HISTORY_SHARE  # ... and up to so many percent of the disk,
@@ -154,6 +157,14 @@ def checked_rate(text: str) -> int:
             f"{_shown(text)} is too slow to be useful: at least {RATE_MIN // 1000}k, or 0 for no limit", USAGE
         )
     return rate
+
+
+def checked_rule(text: str) -> Rule:
+    """A rule of the schedule."""
+    try:
+        return read_rule(text, checked_rate)
+    except ValueError as error:
+        raise ConfigError(str(error), USAGE) from None
 
 
 def checked_mode(text: str) -> Mode:

@@ -538,6 +538,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("reporting.log",),
     },
     "daemon.daemon": {
+        "daemon.timetable",
         "config",
         "daemon.folder",
         "daemon.inbox",
@@ -551,7 +552,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "network.discovery",
         "network.networks",
         "network.node_id",
-        "network.pacing",
         "network.sealing",
         "node_manager",
         "reporting.log",
@@ -585,7 +585,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("config", "network.control", "security.founding", "security.invitations", "security.inviting"),
         *("security.keeper", "security.listing"),
     },
-    "daemon.pausing": {"folder.pauses", "index", "network.control", "reporting.log"},
+    "daemon.timetable": {"network.pacing", "reporting.log"},
+    "daemon.pausing": {"daemon.timetable", "folder.pauses", "index", "network.control", "reporting.log"},
     "daemon.requests": {
         *("config", "daemon.inbox", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
         *("daemon.share", "engine", "history.answers", "history.undo_plan", "index", "network.control"),
@@ -603,6 +604,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.life": {"config", "disk", "folder.root", "reporting.log", "security.files"},
     "daemon.peers": {"config", "daemon.share", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.sharing": {
+        "daemon.timetable",
         *("config", "daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.folder", "daemon.inbox"),
         *("daemon.jobs", "daemon.memory", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
         *("daemon.requests", "daemon.share", "daemon.status", "daemon.threads", "daemon.witness"),
@@ -613,6 +615,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon.borrowing": {"daemon.inbox", "daemon.share"},
     "daemon.linked": {"daemon.folder", "node", "reporting.log"},
     "daemon.links": {
+        "daemon.timetable",
         *("config", "daemon.breaches", "daemon.folder", "daemon.linked", "engine", "network.node_id"),
         *("network.outbox", "node", "node_manager", "reporting.log", "reporting.shell"),
     },

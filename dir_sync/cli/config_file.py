@@ -38,6 +38,7 @@ NODE_KEYS = frozenset(
         "no_listen",
         "peer",
         "quiet",
+        "schedule",
         "verbose",
     }
 )

@@ -111,6 +111,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         default_rules=given.default_rules,
         preserve=given.preserve,
         speed=speed.speed_of(given),
+        schedule=tuple(given.schedule),
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,
         history_share=given.history_share,

@@ -28,6 +28,15 @@ def add_options(add: Callable[..., object]) -> None:
     ):
         add(option, metavar="RATE", type=checked(config.checked_rate), default=0, help=f"{what} (default: no limit)")
     add(
+        "--schedule",
+        metavar="RULE",
+        action="append",
+        type=checked(config.checked_rule),
+        default=[],
+        help='other limits at some times: "mo-fr 08:00-18:00 up=1M down=2M", or "sa,su off" (nothing is sent or taken then);'
+        " repeatable, the last rule that holds counts; days and times may be left out",
+    )
+    add(
         "--file-interval",
         metavar="TIME",
         type=checked(config.checked_interval),

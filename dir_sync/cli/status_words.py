@@ -11,7 +11,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
 from dir_sync.core.pausing import NO_END
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import HeldChange, MeshStatus, PauseStatus, PeerStatus, Status
+from dir_sync.core.status import HeldChange, MeshStatus, PauseStatus, PeerStatus, ScheduleStatus, Status
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
@@ -41,6 +41,8 @@ def render(status: Status, folder: str) -> list[str]:
         lines.append(f"mode {status.mode}: {_diverged(status, folder)}")
     if status.pause is not None:
         lines.append(f"{pause_words(status.pause)}: nothing is sent or taken; to go on: {command('resume', folder)}")
+    if status.schedule is not None:
+        lines.append(_schedule(status.schedule))
     lines += [f"{name} has paused this folder: nothing is exchanged with it" for name in status.paused_elsewhere]
     lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
     if status.scanning:
@@ -84,6 +86,12 @@ def render(status: Status, folder: str) -> list[str]:
 def pause_words(pause: PauseStatus) -> str:
     by = " by the schedule" if pause.scheduled else ""
     return f"PAUSED{by}" if pause.until_s == NO_END else f"PAUSED{by} until {moment(pause.until_s)}"
+
+
+def _schedule(schedule: ScheduleStatus) -> str:
+    until = f" until {moment(schedule.until_s)}" if schedule.until_s else ""
+    holds = f"'{schedule.holds}' holds{until}" if schedule.holds else f"no rule holds{until}"
+    return f"schedule: {holds} ({how_many(len(schedule.rules), 'rule')})"
 
 
 def _diverged(status: Status, folder: str) -> str:

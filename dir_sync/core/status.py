@@ -114,6 +114,15 @@ class PauseStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """The rules by which limits change with the time of the week."""
+
+    rules: tuple[str, ...]
+    holds: str  # the rule that counts now; "": none
+    until_s: int  # Unix time; 0: for good
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of one node and its folder at one moment.
 
@@ -132,6 +141,7 @@ class Status:
     bytes: int
     peers: tuple[PeerStatus, ...]
     pause: PauseStatus | None  # None: it is not paused
+    schedule: ScheduleStatus | None  # None: there is none
     paused_elsewhere: tuple[str, ...]  # the names of connected nodes that have paused the folder
     in_sync: bool  # with all connected peers, of which there is at least one
     scanning: bool
@@ -163,11 +173,15 @@ class Status:
         """Ignores unknown keys. Raises KeyError for a missing one."""
         known = {field.name: answer[field.name] for field in fields(cls)}
         first, mesh, pause = known["unwatched_first"], known["mesh"], known["pause"]
+        schedule = known["schedule"]
         return cls(
             **known
             | {
                 "mesh": None if mesh is None else _made(MeshStatus, mesh),
                 "pause": None if pause is None else _made(PauseStatus, pause),
+                "schedule": None
+                if schedule is None
+                else ScheduleStatus(tuple(schedule["rules"]), schedule["holds"], schedule["until_s"]),
                 "paused_elsewhere": tuple(known["paused_elsewhere"]),
                 "peers": tuple(_peer(one) for one in known["peers"]),
                 "troubled": _each(Trouble, known["troubled"]),

@@ -17,6 +17,7 @@
     chores.py     Chores: periodic work of the loop: scans, progress lines, a check of the folder
     links.py      Neighbours: accepts and removes nodes, and carries out the actions of the roster
     linked.py     Linked: one link, and which folders it serves
+    timetable.py  Timetable: the limits of speed by the time of the week
     pausing.py    Pausing: one folder is paused and goes on
     peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
     breaches.py   what the log says of peers that break the protocol

@@ -31,12 +31,12 @@ from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
 from dir_sync.daemon.sharing import JOBS_WITHIN_S, NodeParts, Sharing
 from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.timetable import Timetable
 from dir_sync.daemon.witness import Witness
 from dir_sync.network.control import Answer
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.networks import Networks
 from dir_sync.network.node_id import NodeId
-from dir_sync.network.pacing import Pacing
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, labelled, listed, logger
@@ -82,7 +82,8 @@ class Daemon:
         Raises ConfigError if something cannot be had."""
         self._config = config
         rng = random.Random()
-        self._parts = NodeParts(NodeId(config.folder, rng), rng, once or Once(), witness)
+        timetable = Timetable(config.schedule, config.speed, time.time())
+        self._parts = NodeParts(NodeId(config.folder, rng), rng, once or Once(), timetable, witness)
         self._opened = ExitStack()
         self._networks = Networks(config.interface, self._parts.warn_once)  # that of the discovery, if there is one
         self._discovery: Discovery | None = None
@@ -175,7 +176,7 @@ class Daemon:
                 trusted,
                 self._parts.throttle,
                 self._sealing,
-                Pacing(config.speed.up, config.speed.peer_up),
+                self._parts.timetable.sending,
             )
         except OSError as error:
             raise NodeError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
@@ -212,7 +213,9 @@ class Daemon:
         mono_ms = time.monotonic_ns() // 1_000_000
         roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
         folders = self._parts.folders
-        self._links = Neighbours(config, folders, node_id, self._manager, roster, self._announce, self._sealing)
+        self._links = Neighbours(
+            config, folders, node_id, self._manager, roster, self._announce, self._sealing, self._parts.timetable
+        )
         self._parts.workers.start(self._manager, self.threads)
         self.threads.start("watcher", self._parts.readable.run)
         refused: dict[str, ConfigError | sqlite3.Error] = {}

@@ -34,6 +34,7 @@ from dir_sync.core.peers.roster import (
 from dir_sync.daemon.breaches import Breaches
 from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.daemon.linked import Linked, in_common, says_the_same
+from dir_sync.daemon.timetable import Timetable
 from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
@@ -94,9 +95,10 @@ class Neighbours:
         roster: Roster,
         announce: Callable[[bool], None],
         mesh: Mesh | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
         """`config`: of the first folder. `announce` sends a beacon, which asks others for theirs if its argument is true.
-        `mesh`: the closed mesh to which the folders belong."""
+        `mesh`: the closed mesh to which the folders belong. `timetable`: has the limits of speed; None: there are none."""
         self._mesh = mesh
         self._config = config
         self._folders = folders
@@ -107,7 +109,9 @@ class Neighbours:
         self._once = Once()
         self._breaches = Breaches()
         self._links: dict[int, Linked] = {}
-        self._rates = LinkRates(config.speed.down, config.speed.peer_down)  # for what is asked for
+        self._rates = LinkRates(0, 0) if timetable is None else timetable.asking  # for what is asked for
+        if timetable is not None:
+            timetable.when_changed(self._speed_changed)
 
     def begin(self, mono_ms: int) -> None:
         """The folders with which this node starts are known now."""
@@ -329,6 +333,10 @@ class Neighbours:
 
     def on_beacon(self, beacon: Beacon, address: str, now: Now) -> None:
         self._act(self._roster.heard(beacon, address, now.mono_ms))
+
+    def _speed_changed(self) -> None:
+        for linked in self._links.values():
+            linked.connection.sends(linked.node.sends_per_s)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

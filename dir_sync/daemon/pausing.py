@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 
 from dir_sync.core.pausing import NO_END, Pause, judge
+from dir_sync.daemon.timetable import Timetable
 from dir_sync.folder import pauses
 from dir_sync.index import Index
 from dir_sync.network.control import Answer
@@ -26,17 +27,21 @@ _Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 class Pausing:
     """Engine thread only."""
 
-    def __init__(self, index: Index, log: _Log, changed: Callable[[], None], now_s: float) -> None:
+    def __init__(
+        self, index: Index, log: _Log, changed: Callable[[], None], timetable: Timetable, now_s: float
+    ) -> None:
         """`changed` is called when the folder is paused from now on, or goes on."""
         self._index = index
         self._log = log
         self._changed = changed
+        self._timetable = timetable
         self._wish = pauses.noted(index)
         self.pause: Pause | None = None
         self._judge(now_s)
 
     def look(self, now_s: float) -> None:
         """Pause, or go on, if the time for that has come."""
+        self._timetable.look(now_s)
         was = self.pause
         self._judge(now_s)
         if (was is None) != (self.pause is None):
@@ -45,12 +50,12 @@ class Pausing:
     def asked(self, question: Answer, now_s: float) -> Answer:
         """Do what a command says. Raises ConfigError."""
         was = self.pause
-        self._wish = pauses.asked(self._index, question, now_s)
+        self._wish = pauses.asked(self._index, question, now_s, self._timetable.off_until_s)
         self.look(now_s)
         return pauses.answer_of(was, self.pause)
 
     def _judge(self, now_s: float) -> None:
-        was, self.pause = self.pause, judge(self._wish, None, now_s)
+        was, self.pause = self.pause, judge(self._wish, self._timetable.off_until_s, now_s)
         if self.pause == was:
             return
         if self.pause is None:

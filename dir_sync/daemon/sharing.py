@@ -33,6 +33,7 @@ from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.timetable import Timetable
 from dir_sync.daemon.witness import Witness
 from dir_sync.folder import root
 from dir_sync.network.control import Answer, ControlServer
@@ -56,9 +57,12 @@ _END_WITHIN_S = 1.5
 class NodeParts:
     """What all folders of a node use."""
 
-    def __init__(self, node_id: NodeId, rng: random.Random, once: Once, witness: Witness | None = None) -> None:
+    def __init__(
+        self, node_id: NodeId, rng: random.Random, once: Once, timetable: Timetable, witness: Witness | None = None
+    ) -> None:
         """`once`: the lines that need not be said again. `witness`: of a run that ends when all is in sync."""
         self.node_id = node_id
+        self.timetable = timetable
         self.rng = rng
         self.once = once
         self.witness = witness
@@ -129,7 +133,7 @@ class Sharing:
         config, share, parts = self.config, self.share, self._parts
         peers = ConnectedPeers(config, share, manager, renewed)
         log = labelled(config.label)
-        pausing = Pausing(share.index, log, lambda: parts.inbox.put(PauseChanged()), time.time())
+        pausing = Pausing(share.index, log, lambda: parts.inbox.put(PauseChanged()), parts.timetable, time.time())
 
         def status() -> Status:
             from dir_sync.daemon.status import (
@@ -137,7 +141,8 @@ class Sharing:
             )
 
             mesh = None if sealing is None else sealing.status
-            return status_of(config, parts.node_id.value, manager.port, share, peers, mesh, pausing.pause)
+            schedule = parts.timetable.status
+            return status_of(config, parts.node_id.value, manager.port, share, peers, mesh, pausing.pause, schedule)
 
         mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)
         requests = Requests(share, peers, self._post, status, mesh_requests, pausing)

@@ -19,6 +19,7 @@ from dir_sync.core.status import (
     PauseStatus,
     PeerStatus,
     Receiving,
+    ScheduleStatus,
     Sending,
     Status,
     Trouble,
@@ -40,9 +41,10 @@ def status_of(
     peers: ConnectedPeers,
     mesh: MeshStatus | None = None,
     pause: Pause | None = None,
+    schedule: ScheduleStatus | None = None,
 ) -> Status:
     """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open.
-    `pause`: None if it is not paused."""
+    `pause`: None if it is not paused. `schedule`: None if there is none."""
     index, engine = share.index, share.engine
     unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
@@ -63,6 +65,7 @@ def status_of(
         bytes=size,
         peers=_peers(share, peers, in_sync),
         pause=None if pause is None else PauseStatus(*pause),
+        schedule=schedule,
         paused_elsewhere=tuple(peers.pausing),
         in_sync=bool(in_sync) and len(in_sync) == len(peers.links),
         scanning=engine.board.scanning,

@@ -53,11 +53,18 @@ class LinkPace:
 class Pacing:
     """The limits of a node for what it sends, in bytes per second; 0: none."""
 
-    def __init__(self, node: int, peer: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`node`: for all connections together; `peer`: for each of them."""
+    def __init__(
+        self, node: int, peer: int, clock: Callable[[], float] = time.monotonic, may_change: bool = False
+    ) -> None:
+        """`node`: for all connections together; `peer`: for each of them. `may_change`: `node` may become another one."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._rates = LinkRates(node, peer)
+        self._rates = LinkRates(node, peer, may_change)
+
+    def change(self, node: int) -> None:
+        """From now on all connections together have this limit; 0: none."""
+        with self._lock:
+            self._rates.share(node, int(self._clock() * 1000))
 
     def of_link(self) -> LinkPace | None:
         """The limits of a new connection; None: there are none."""

@@ -23,6 +23,7 @@ ANSWER: dict[str, Any] = {
     "bytes": 2_000,
     "peers": [],
     "pause": None,
+    "schedule": None,
     "paused_elsewhere": [],
     "in_sync": False,
     "unseen": 0,
@@ -182,3 +183,16 @@ def test_a_pause_elsewhere_is_no_trouble_with_the_network() -> None:
     told = lines(paused_elsewhere=["bob", "carol"])
     assert "bob has paused this folder: nothing is exchanged with it" in told
     assert told[-1] == "not in sync: it is paused by bob and carol"
+
+
+@pytest.mark.parametrize(
+    ("holds", "until_s", "line"),
+    [
+        ("sa off", 0, "schedule: 'sa off' holds (2 rules)"),
+        ("sa off", 1_700_000_000, "schedule: 'sa off' holds until 2023-11-"),
+        ("", 1_700_000_000, "schedule: no rule holds until 2023-11-"),
+    ],
+)
+def test_a_schedule_is_said_with_what_holds_now(holds: str, until_s: int, line: str) -> None:
+    schedule = {"rules": ["sa off", "up=1M"], "holds": holds, "until_s": until_s}
+    assert any(one.startswith(line) for one in lines(schedule=schedule))

@@ -57,8 +57,11 @@ class Bench:
             links={BOB: None, CAROL: None}, name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node]
         )
         status = SimpleNamespace(to_json=lambda: {"files": 3})
+        self.timetable: Any = SimpleNamespace(look=lambda now_s: None, off_until_s=None)
         log = logging.getLogger("dir_sync")
-        pausing = Pausing(self.folder.index, log, lambda: self.inbox.put("pause changed"), NOW.wall_ns / 1e9)
+        pausing = Pausing(
+            self.folder.index, log, lambda: self.inbox.put("pause changed"), self.timetable, NOW.wall_ns / 1e9
+        )
         self.requests = Requests(
             self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status), cast(Any, None), pausing
         )
@@ -227,3 +230,16 @@ def test_a_pause_is_noted_at_once_and_news_for_the_loop() -> None:
     assert bench.inbox.get(0) == "pause changed"
     assert not bench.events, "the engine does not know of it"
     assert "error" in bench.answer("pause", for_s=-1)
+
+
+def test_a_resume_while_the_schedule_says_off_counts_until_the_schedule_changes() -> None:
+    bench = Bench()
+    bench.timetable.off_until_s = until_s = NOW.wall_ns // 10**9 + 600
+    bench.requests._pausing.look(NOW.wall_ns / 1e9)
+    assert bench.answer("resume") == {"was_paused": True, "paused": False, "until_s": 0}
+    assert bench.inbox.get(0) == bench.inbox.get(0) == "pause changed"
+    bench.timetable.off_until_s = until_s + 600
+    bench.requests._pausing.look(until_s - 1.0)
+    assert bench.inbox.get(0) is None
+    bench.requests._pausing.look(until_s)
+    assert bench.inbox.get(0) == "pause changed", "the next time off counts again"

@@ -62,3 +62,21 @@ def test_a_paused_folder_neither_sends_nor_takes_and_then_exchanges_all(new_lan:
     assert one.run_to_end("resume", one.dir).out == "it was not paused: there is nothing to do\n"
     wait_for(lambda: not status(two)["paused_elsewhere"], SOON_S, "the pause is over for the others")
     assert "goes on with default" in two.log()
+
+
+def test_a_schedule_pauses_and_a_person_counts_more(new_lan: Callable[..., Lan]) -> None:
+    one, two = lan = new_lan(2)
+    write(one.dir / "mine", b"of one")
+    one.start("--name", "n0", "--schedule", "up=1M", "--schedule", "off")
+    two.start()
+    wait_for(lambda: status(two).get("paused_elsewhere") == ["n0"], SOON_S, "the other one knows of the pause")
+    found = status(one)
+    assert found["pause"] == {"until_s": 0, "scheduled": True}
+    assert found["schedule"]["holds"] == "off"
+    assert "PAUSED by the schedule" in one.run_to_end("status", one.dir).out
+    assert content(two, "mine") is None
+    assert one.run_to_end("resume", one.dir).code == 0
+    wait_equal(lan.roots, SOON_S)
+    assert status(one)["pause"] is None
+    wrong = one.run_to_end(two.dir, "--schedule", "mo-xx off")
+    assert (wrong.code, len(wrong.err.splitlines())) == (2, 1)

@@ -23,6 +23,7 @@ SIZE = 8_000_000
     ("sender", "receiver", "files"),
     [
         (("--limit-up", "2M"), (), 1),
+        (("--schedule", "off", "--schedule", "up=2M"), (), 1),
         (("--limit-up-per-peer", "2M"), (), 400),
         ((), ("--limit-down", "2M"), 400),
         ((), ("--limit-down-per-peer", "2M/s"), 1),

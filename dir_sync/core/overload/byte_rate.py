@@ -4,14 +4,17 @@ In:   sizes (bytes) that are sent or requested, and the time (ms). Out: how long
 Rule: bulk books a slot and waits for it, in order of arrival. What must not wait is only counted: bulk waits for it
 afterwards, so that in the long run the limit holds for all bytes together.
 Source: a token bucket whose level may become negative (a virtual scheduling algorithm, ITU-T I.371).
-Used by: network.pacing (what is sent), core.transfers.transfer (what is requested); config has the SpeedLimits.
+Used by: network.pacing (what is sent), core.transfers.transfer (what is requested), daemon.timetable; config has the
+SpeedLimits.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ByteRate", "LinkRates", "SpeedLimits"]
+__all__ = ["NO_LIMIT", "ByteRate", "LinkRates", "SpeedLimits"]
+
+NO_LIMIT = 10**12  # bytes per second: that of a limit which may be set later
 
 _BURST_MS = 50  # what was not used for a while may be made up for, up to so much
 
@@ -35,6 +38,12 @@ class ByteRate:
         self.per_s = per_s
         self._level = 0.0  # bytes that may be used now; below 0: bytes that others have booked
         self._at_ms = now_ms
+
+    def change(self, per_s: int, now_ms: int) -> None:
+        """Another limit from now on. What is owed stays owed."""
+        self._fill(now_ms)
+        self.per_s = per_s
+        self._fill(now_ms)
 
     def count(self, size: int, now_ms: int) -> None:
         """So many bytes are used, whatever the limit says."""
@@ -62,9 +71,15 @@ class ByteRate:
 class LinkRates:
     """The limits of each connection: one that all of them share, and one of its own. In bytes per second; 0: none."""
 
-    def __init__(self, shared: int, own: int) -> None:
-        self._shared = [ByteRate(shared, 0)] if shared else []
+    def __init__(self, shared: int, own: int, may_change: bool = False) -> None:
+        """`may_change`: the limit that all share may become another one, also if there is none now."""
+        self._shared = [ByteRate(shared or NO_LIMIT, 0)] if shared or may_change else []
         self._own = own
+
+    def share(self, per_s: int, now_ms: int) -> None:
+        """From now on all connections share this limit; 0: none. Only if it may change."""
+        for rate in self._shared:
+            rate.change(per_s or NO_LIMIT, now_ms)
 
     def of_link(self, now_ms: int) -> list[ByteRate]:
         """The limits of a new connection."""

@@ -28,9 +28,15 @@ class Connection:
         self.window = Window(rates)  # requested from the peer and not received yet
         self.queued = 0  # approximate bytes in its outbox
         # if what is sent is limited: so much waits in the outbox, and the peer gets contents only as it asks for them
-        self.outbox_bytes = max(limits.CHUNK_BYTES, sends_per_s // 4) if sends_per_s else None
+        self.outbox_bytes: int | None = None
+        self.sends(sends_per_s)
         self.unread = 0  # bytes that the peer requested and that were not read yet ...
         self.pulls = 0  # ... and the number of these pulls
+
+    def sends(self, per_s: int) -> None:
+        """The limit of what is sent is this from now on. One that is there stays, but may become very large."""
+        if per_s:
+            self.outbox_bytes = min(max(limits.CHUNK_BYTES, per_s // 4), limits.OUTBOX_BYTES_MAX)
 
     def drained(self, size: int) -> None:
         """So many bytes have left the outbox."""
