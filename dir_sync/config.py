@@ -17,6 +17,7 @@ from dir_sync.core.model import show, show_text
 from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.core.preserve import ALWAYS, USUAL, Part
 from dir_sync.core.schedule import Rule, read_rule
+from dir_sync.core.taking import Keep
 from dir_sync.reporting.output import meant
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "barred",
     "checked_folder",
     "checked_interval",
+    "checked_keep",
     "checked_mode",
     "checked_name",
     "checked_parts",
@@ -121,6 +123,7 @@ class Config:
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
     speed: SpeedLimits = SpeedLimits()  # bytes per second
+    min_free: Keep | None = None  # so much of the disk stays free of what others send
     schedule: tuple[Rule, ...] = ()  # when other limits hold, or nothing is exchanged
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes
     history_days: int = HISTORY_DAYS  # versions are kept so many days ...
@@ -157,6 +160,16 @@ def checked_rate(text: str) -> int:
             f"{_shown(text)} is too slow to be useful: at least {RATE_MIN // 1000}k, or 0 for no limit", USAGE
         )
     return rate
+
+
+def checked_keep(text: str) -> Keep:
+    """A part of the disk, 5%, or a size, 2G; 0: nothing."""
+    number = text.removesuffix("%")
+    if number == text:
+        return Keep(text, bytes=checked_size(text))
+    if number.isascii() and number.isdigit() and int(number[:3]) <= 99 and len(number) <= 2:
+        return Keep(text, percent=int(number))
+    raise ConfigError(f"'{_shown(text)}' is not a part of the disk: 0% to 99%, or a size such as 2G", USAGE)
 
 
 def checked_rule(text: str) -> Rule:

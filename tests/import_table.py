@@ -275,6 +275,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.fetcher", "engine.in_vain"),
     },
     "engine.planner": {
+        "index",
         *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
         *(
             "engine.sources",

@@ -1,4 +1,4 @@
-"""The options that limit how many bytes a node sends and receives in a second.
+"""The options that limit what a node sends and takes: how fast, when, and how much.
 
 In:   a parser's group, and the arguments. Out: the SpeedLimits of a Config.
 Used by: options.
@@ -15,7 +15,7 @@ from dir_sync.core.overload.byte_rate import SpeedLimits
 
 __all__ = ["TITLE", "add_options", "speed_of"]
 
-TITLE = "speed (RATE: bytes a second, such as 500k or 2M); small changes never wait"
+TITLE = "limits (RATE: bytes a second, such as 500k or 2M); small changes never wait for one of speed"
 
 
 def add_options(add: Callable[..., object]) -> None:
@@ -35,6 +35,13 @@ def add_options(add: Callable[..., object]) -> None:
         default=[],
         help='other limits at some times: "mo-fr 08:00-18:00 up=1M down=2M", or "sa,su off" (nothing is sent or taken then);'
         " repeatable, the last rule that holds counts; days and times may be left out",
+    )
+    add(
+        "--min-free",
+        metavar="P%|SIZE",
+        type=checked(config.checked_keep),
+        help="take no contents that would leave less than 5%% of the disk free, or less than SIZE (default: until the disk is"
+        " full)",
     )
     add(
         "--file-interval",

@@ -99,6 +99,12 @@ class Ticked(NamedTuple):
     """A deadline is due."""
 
 
+class RoomMeasured(NamedTuple):
+    """So many bytes of contents may still come, by the limit of a person (negative: it is exceeded)."""
+
+    room: int
+
+
 class PeerUp(NamedTuple):
     """A peer is connected. `peer`: the id of its replica of this folder, the name of peers in all events and effects.
     `address`: the other end of the connection. `may_write`: its changes are accepted. `connection`: the state that all
@@ -130,7 +136,8 @@ class Drained(NamedTuple):
 
 Event = (
     Touched | Moved | Blind | Decided | Overridden | Reverted | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed
-    | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned | Rechecked
+    | RoomMeasured | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned
+    | Rechecked
 )  # fmt: skip
 
 

@@ -18,15 +18,16 @@ Fields that several kinds have, always with the same meaning:
 
 from typing import NamedTuple
 
-from dir_sync.core.scope_notes import Adopted, BadRule, Reverted, RulesChanged
+from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
 
 __all__ = [
     "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied",
     "Decided", "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
-    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "Note", "NothingHeld", "PeerAhead",
-    "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere",
-    "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RulesChanged", "Safeguard", "Scanned", "Sent", "SentDelta",
-    "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
+    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld",
+    "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed",
+    "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "RulesChanged", "Safeguard",
+    "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit",
+    "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 
@@ -256,7 +257,7 @@ class Rescanning(NamedTuple):
     reason: str
 
 
-Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning | Adopted | RulesChanged | BadRule
+Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning | ScopeProgress
 
 
 # --- what does not work -----------------------------------------------------------------------------------------------

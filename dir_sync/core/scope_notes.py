@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Adopted", "BadRule", "Reverted", "RulesChanged"]
+__all__ = ["Adopted", "BadRule", "NoRoom", "Reverted", "RoomAgain", "RulesChanged", "ScopeProgress"]
 
 
 class Adopted(NamedTuple):
@@ -23,6 +23,17 @@ class Reverted(NamedTuple):
     path: bytes
 
 
+class NoRoom(NamedTuple):
+    """Contents of other machines wait, so that enough of the disk stays free. `reason`: the limit, for people."""
+
+    path: bytes  # of the first one
+    reason: str
+
+
+class RoomAgain(NamedTuple):
+    """All contents that waited for room may come."""
+
+
 class RulesChanged(NamedTuple):
     """Other paths are ignored than before: `ignored` paths are not shared any more, and `shared` are from now on."""
 
@@ -34,3 +45,6 @@ class BadRule(NamedTuple):
     """A line in a file with rules cannot be used."""
 
     problem: str
+
+
+ScopeProgress = Adopted | RulesChanged | BadRule | NoRoom | RoomAgain

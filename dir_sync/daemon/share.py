@@ -22,6 +22,7 @@ from dir_sync.core.names import HISTORY, LOCAL_RULES, STAGING, STATE
 from dir_sync.core.preserve import Part
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
+from dir_sync.core.taking import Taking
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.jobs import DiskWorkers, FolderJobs
 from dir_sync.delta.signature_cache import SignatureCache
@@ -148,8 +149,27 @@ class Share:
             local_rules=True,
         )
         engine.work.disk.is_blind = is_blind
+        engine.board.taking = self._taking()
         engine.work.pace.interval_ms = config.file_interval * 1000
         return engine
+
+    def _taking(self) -> Taking | None:
+        """What may come of peers' contents; None: everything."""
+        keep = self._config.min_free
+        if keep is None or not keep.of(100):
+            return None
+        return Taking(room=self.room(), full=f"--min-free keeps {keep.text} of this disk free")
+
+    def room(self) -> int | None:
+        """The bytes that may come by --min-free; None: there is no such limit, or the disk does not say."""
+        keep = self._config.min_free
+        if keep is None:
+            return None
+        try:
+            found = os.statvfs(self._config.folder)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize - keep.of(found.f_blocks * found.f_frsize)
 
     def _retention(self) -> Retention:
         config = self._config

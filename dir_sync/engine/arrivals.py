@@ -132,7 +132,8 @@ class Arrivals:
     def is_ready(self, path: bytes) -> bool:
         return path in self._come
 
-    def _all_ready(self) -> list[tuple[bytes, Ready]]:
+    def all_ready(self) -> list[tuple[bytes, Ready]]:
+        """The contents that have come, by path."""
         found = ((path, self.ready(path)) for path in self._come)
         return [(path, ready) for path, ready in found if ready is not None]
 
@@ -145,11 +146,11 @@ class Arrivals:
         return self._ready_bytes + size > READY_BYTES_MAX // 2
 
     def staged_names(self) -> set[bytes]:
-        return {ready.staged for _, ready in self._all_ready() if ready.staged is not None}
+        return {ready.staged for _, ready in self.all_ready() if ready.staged is not None}
 
     def is_staged(self, name: bytes) -> bool:
         """True if this staging file holds the content of a path, or is being installed just now."""
-        return any(ready.staged == name for _, ready in self._all_ready()) or self._jobs.uses(name)
+        return any(ready.staged == name for _, ready in self.all_ready()) or self._jobs.uses(name)
 
     def path_it_arrives_at(self, content: bytes) -> bytes | None:
         """The path for which a content is being fetched; None if there is none."""
@@ -170,7 +171,7 @@ class Arrivals:
         """Forget expected contents. Called when no job and no transfer is active; otherwise the table would only
         grow."""
         if len(self._expected) > len(self._come) and not self._fetching:
-            self._expected.replace({ready.digest: path for path, ready in self._all_ready()})
+            self._expected.replace({ready.digest: path for path, ready in self.all_ready()})
 
     def drop_below(self, folder: bytes) -> None:
         """Drop everything that is wanted below a folder in which nothing can be installed."""

@@ -32,6 +32,7 @@ from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Decision, decide
+from dir_sync.core.taking import Taking
 from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
 from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
 from dir_sync.engine.values import Now
@@ -54,6 +55,7 @@ class Board:
     ) -> None:
         self.index = index
         self.mode = mode
+        self.taking: Taking | None = None  # what may come of peers' contents; None: everything
         self.knows_mesh = (
             index.noted(MESH_KNOWN) is not None
         )  # a peer's state was complete: a mirror undoes nothing before

@@ -54,7 +54,7 @@ class BulkInstall:
     def install_pushed(self, peer: Contact, changes: tuple[Change, ...]) -> list[Change]:
         """Install pushed files at paths that the index does not know, as the planner would decide in the end. Returns
         the changes that have to be planned."""
-        index, work = self._board.index, self._work
+        index, work, taking = self._board.index, self._work, self._board.taking
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
         given: dict[bytes, None] = {}  # their contents
@@ -66,6 +66,8 @@ class BulkInstall:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
             is_new = path in free and path not in gifts and digest in new and digest not in given
+            if taking is not None and is_new and content is not None and not taking.may_be_pushed(record):
+                content = None
             if content is None or not is_new or not knows_itself(record) or self._scope.ignores(path, False):
                 others.append(change)
                 continue

@@ -29,6 +29,7 @@ from dir_sync.core.events import (
     Report,
     RestoreRequested,
     Reverted,
+    RoomMeasured,
     Ticked,
     Touched,
     Urgency,
@@ -115,6 +116,8 @@ class Engine(Machines):
                 self.versions.on_rechecked(versions, gone)
             case Ticked():
                 pass
+            case RoomMeasured(room):
+                self.planner.room_measured(room)
             case Listed(listings, left):
                 self.board.job_came_back()
                 self.board.listings.came_back(left)

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from dir_sync.core import limits, notes
 from dir_sync.core.mode import THEIRS, is_own
-from dir_sync.core.model import Kind, beats, leq, parent_of, show
+from dir_sync.core.model import Kind, beats, leq, parent_of, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Rebase, Refuse, Take, decide
+from dir_sync.core.unable import Unfit
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -29,6 +30,7 @@ from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import holder_of
 from dir_sync.engine.work import WorkTable
+from dir_sync.index import Row
 
 __all__ = ["Planner"]
 
@@ -70,6 +72,7 @@ class Planner:
         self._acquire = acquire
         self._next_stall_check = 0
         self._blocked_told: set[bytes] = set()
+        self._is_short = False  # contents wait for room, by the limit of a person
 
     def run_timers(self) -> None:
         self._board.plan_queue.add_due(self._board.now.mono_ms)
@@ -184,6 +187,8 @@ class Planner:
                 return  # a look that finds the way free plans the path again
         if self._work.unable and isinstance(decision, Take) and self.hold_back(decision):
             return
+        if self._board.taking is not None and isinstance(decision, Take) and self._stays_away(row, decision):
+            return
         match decision:
             case Nothing():
                 self.drop_stale_offers(path, offers)
@@ -237,6 +242,42 @@ class Planner:
         if self._work.unable.is_news(path):
             self._board.tell(notes.Unfit(path, unfit.text))
         return True
+
+    def _stays_away(self, row: Row | None, take: Take) -> bool:
+        """True if the limits of a person do not let the wanted content come, or not now."""
+        taking, wanted = self._board.taking, take.record
+        path, content = wanted.path, wanted.content
+        if taking is None or wanted.kind != Kind.FILE or (row is not None and same_content(row.record, wanted)):
+            return False
+        if taking.is_too_large(wanted):
+            self._work.unable.hold(path, Unfit(taking.large, least=taking.most + 1))
+            return self.hold_back(take)
+        ready, index = self._work.arrivals.ready(path), self._board.index
+        is_here = ready is not None and ready.digest == content and ready.staged is not None
+        if not wanted.size or is_here or index.by_content(content):
+            return False
+        if taking.has_room(wanted):
+            return False
+        if not self._is_short:
+            self._is_short = True
+            self._board.tell(notes.NoRoom(path, taking.full))
+        self._work.retries.note_trouble(path, taking.full)
+        self._transfers.drop_wanted(path)
+        return True
+
+    def room_measured(self, room: int) -> None:
+        """The room for contents is this now: plan what waited for it."""
+        taking, work = self._board.taking, self._work
+        if taking is None:
+            return
+        coming = {path: max(0, fetch.size - fetch.written) for path, fetch in work.arrivals.fetches()}
+        coming |= {path: len(ready.data or b"") for path, ready in work.arrivals.all_ready()}
+        for path in taking.measured(room, coming):
+            work.retries.end_trouble(path)
+            self._board.plan_queue.add(path)
+        if self._is_short and not taking.waiting:
+            self._is_short = False
+            self._board.tell(notes.RoomAgain())
 
     def block(self, path: bytes) -> None:
         """A newer version cannot be installed here. People are told once."""

@@ -217,6 +217,13 @@ class Sentences:
                 )
             case notes.BadRule(problem):
                 self._log.warning("a rule to ignore cannot be used: %s", show_text(problem))
+            case notes.NoRoom(path, reason):
+                self._log.warning(
+                    "contents of other machines wait, %s the first of them: %s; deletions and what needs no room go on",
+                    show(path), reason,
+                )  # fmt: skip
+            case notes.RoomAgain():
+                self._log.warning("there is room again: the contents that waited come now")
             case notes.Adopted(paths):
                 self._log.warning(
                     "%s that stayed on this machine until now will be announced: the mode is another one",

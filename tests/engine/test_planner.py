@@ -11,6 +11,7 @@ from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.taking import Taking
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.constants import NOBODY, OURS, STALLED_MS
 from dir_sync.engine.planner import Planner
@@ -291,3 +292,52 @@ def test_a_folder_that_could_not_go_may_stay_for_all() -> None:
     kit.announces(later(mine.record, None))
     assert plan(kit, b"d") == [b"d"]
     assert not kit.work.obstacles.is_at(b"d")
+
+
+def test_a_content_for_which_there_is_no_room_waits_and_comes_by_itself() -> None:
+    kit = alone()
+    kit.board.taking = Taking(room=10, full="the limit")
+    kit.announces(record(b"large", b"x" * 11))
+    kit.announces(record(b"small", b"x" * 7))
+    kit.announces(folder(b"d"))
+    kit.announces(record(b"empty", b""))
+    assert plan(kit, b"large", b"small", b"d", b"empty") == [b"d", b"empty", b"small"]
+    assert kit.told() == [notes.NoRoom(b"large", "the limit")]
+    assert kit.work.retries.troubles() == {b"large": "the limit"}
+    kit.announces(record(b"another", b"y" * 4))
+    assert len(plan(kit, b"another")) == 3, "what may come has its room at once"
+    assert len(kit.told()) == 1, "people know it already"
+    kit.it.room_measured(10)
+    kit.it.plan_todo()
+    assert [call[0] for call in kit.asked("acquire.step_towards")][3:] == [b"another"], "the large one waits on"
+    kit.it.room_measured(11)
+    kit.it.plan_todo()
+    assert [call[0] for call in kit.asked("acquire.step_towards")][4:] == [b"large"]
+    assert kit.told()[1:] == [notes.RoomAgain()]
+    assert not kit.work.retries.troubles()
+
+
+def test_what_needs_no_room_goes_on() -> None:
+    kit = alone()
+    kit.board.taking = Taking(room=0, full="the limit")
+    mine = kit.has(record(b"a", b"content"))
+    kit.announces(later(mine.record, None))
+    kit.has(record(b"b", b"other"))
+    kit.announces(record(b"b", b"other", WALL_NS + 9)._replace(mode=0o600))
+    kit.announces(record(b"moved", b"content"))
+    assert sorted(plan(kit, b"a", b"b", b"moved")) == [b"a", b"b", b"moved"]
+    assert kit.told() == []
+
+
+def test_a_content_that_is_too_large_is_not_taken_and_said_once() -> None:
+    kit = alone()
+    kit.board.taking = Taking(most=5, large="larger than the limit")
+    kit.announces(record(b"large", b"x" * 6))
+    kit.announces(record(b"fits", b"x" * 5))
+    assert plan(kit, b"large", b"fits") == [b"fits"]
+    assert kit.told() == [notes.Unfit(b"large", "larger than the limit")]
+    assert plan(kit, b"large") == [b"fits"]
+    assert len(kit.told()) == 1
+    assert dict(kit.work.unable.all()) == {b"large": "larger than the limit"}
+    kit.announces(record(b"large", b"x" * 4, WALL_NS + 9))
+    assert plan(kit, b"large") == [b"fits", b"large"], "a smaller version is taken"

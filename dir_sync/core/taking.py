@@ -1,0 +1,88 @@
+"""Which contents of peers are taken here: while enough of the disk stays free, none that is too large.
+
+In:   the limits that a person has set; how much room there is, measured now and then. Out: whether a content may come; the
+paths that had to wait and may be tried again.
+Rule: what may come is subtracted from the room at once, so a burst between two measurements keeps to the limit. Deletions,
+folders, links, times, modes, and contents that are on this disk already are never asked about.
+Used by: engine.planner, engine.bulk_install; config has the Keep; daemon.share makes a Taking if a person has set a limit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dir_sync.core.model import Kind, Record
+
+__all__ = ["Keep", "Taking"]
+
+
+class Keep(NamedTuple):
+    """How much of the disk stays free: `percent` of it, or `bytes`. `text`: as a person has typed it."""
+
+    text: str
+    bytes: int = 0
+    percent: int = 0
+
+    def of(self, disk: int) -> int:
+        """In bytes, of a disk of so many."""
+        return self.bytes + disk * self.percent // 100
+
+
+class Taking:
+    """The limits of one folder."""
+
+    def __init__(self, most: int = 0, room: int | None = None, full: str = "", large: str = "") -> None:
+        """`most`: bytes of a file; 0: any number. `room`: bytes that may come; None: any number. `full`, `large`: for people, why
+        something is not taken."""
+        self.most = most
+        self.full = full
+        self.large = large
+        self._room = room
+        self._waiting: dict[bytes, int] = {}  # paths that wait for room, and how many bytes each needs
+        self._granted: dict[bytes, tuple[bytes, int]] = {}  # path -> the content that may come, and its bytes
+
+    @property
+    def waiting(self) -> int:
+        """How many paths wait for room."""
+        return len(self._waiting)
+
+    def is_too_large(self, record: Record) -> bool:
+        return 0 < self.most < record.size and record.kind is Kind.FILE
+
+    def may_be_pushed(self, record: Record) -> bool:
+        """True if a small file that came with its content may be installed at once."""
+        if self.is_too_large(record):
+            return False
+        if self._room is None:
+            return True
+        if record.size > self._room:
+            return False
+        self._room -= record.size
+        return True
+
+    def has_room(self, record: Record) -> bool:
+        """True if this content may come now; then it has its room. Otherwise the path waits."""
+        path, size = record.path, record.size
+        if self._room is None or self._granted.get(path, (b"",))[0] == record.content:
+            return True
+        if size > self._room:
+            self._waiting[path] = size
+            return False
+        self._waiting.pop(path, None)
+        self._room -= size
+        self._granted[path] = record.content, size
+        return True
+
+    def measured(self, room: int, coming: dict[bytes, int]) -> list[bytes]:
+        """So many bytes may still come. `coming`: paths whose content is on its way, and how much of it is not on the disk yet.
+        Returns the waiting paths that fit now, in the order in which they came."""
+        self._granted = {path: granted for path, granted in self._granted.items() if path in coming}
+        self._room = left = room - sum(coming.values())
+        fits = []
+        for path, size in self._waiting.items():
+            if size <= left:
+                left -= size
+                fits.append(path)
+        for path in fits:
+            del self._waiting[path]
+        return fits
