@@ -12,8 +12,7 @@ Fields that several kinds have, always with the same meaning:
     size        bytes of the whole content
     travelled   bytes that went over the network: fewer than `size` if the receiver had the beginning already
     took_ms     duration of the transfer, in milliseconds
-    problem     what is wrong, as text
-    reason      why this was done or skipped, as text
+    problem, reason    what is wrong; why this was done or skipped, as text
 """
 
 from typing import NamedTuple

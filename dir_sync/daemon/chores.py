@@ -45,7 +45,6 @@ class Chores:
     ) -> None:
         """`end_share` is called if the folder is gone. `pausing`: None: the folder is never paused."""
         self._pausing = pausing
-        self._room: int | None = None  # bytes that may come, when last measured
         self._share = share
         self._performer = performer
         self._narrator = narrator
@@ -86,10 +85,8 @@ class Chores:
             self._next_root = mono + _ROOT_POLL_S
             if self._pausing is not None:
                 self._pausing.look(time.time())
-            if self._share.engine.board.taking is not None and (room := self._share.room()) is not None:
-                if room != self._room:
-                    self._inbox.put(RoomMeasured(room))
-                self._room = room
+            if self._share.engine.board.taking is not None and (room := self._share.other_room()) is not None:
+                self._inbox.put(RoomMeasured(room))
             if self._share.are_rules_changed():
                 self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them
             if not self._share.check(self._warn_once):
