@@ -40,6 +40,7 @@ def config(**more: Any) -> Config:
         "mode": Mode.TWO_WAY,
         "default_rules": True,
         "speed": SpeedLimits(),
+        "min_free": None,
     }
     return cast(Config, SimpleNamespace(**given | more))
 
@@ -71,6 +72,7 @@ class Engine:
             folder=name,
             number=number,
             plan_queue=PlanQueue(),
+            taking=None,
         )
         self.differing: list[Difference] = []
         self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing))
