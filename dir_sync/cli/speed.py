@@ -15,7 +15,7 @@ from dir_sync.core.overload.byte_rate import SpeedLimits
 
 __all__ = ["TITLE", "add_options", "speed_of"]
 
-TITLE = "limits (RATE: bytes a second, such as 500k or 2M); small changes never wait for one of speed"
+TITLE = "limits (RATE: bytes a second, as 500k or 2M); small changes do not wait"
 
 
 def add_options(add: Callable[..., object]) -> None:
