@@ -3,7 +3,8 @@
 In:   one job at a time (dir_sync.core.jobs), on a disk worker's thread.
 Out:  one event with the result.
 Rule: this module only dispatches; `dir_sync.files` works on files, and holds the rules.
-Used by: `daemon`, whose disk workers call `perform`; `history`, for commands without a running node.
+Used by: `daemon`, whose disk workers call `perform`, and whose dry runs call `only_look`; `history`, for commands
+without a running node.
 """
 
 from __future__ import annotations
@@ -152,6 +153,16 @@ class FileSync:
                 return self._history.prune(names, young)
             case RecheckJob(versions, closely):
                 return self._history.recheck(versions, closely)
+
+    def only_look(self, job: ListJob | LookJob) -> Event:
+        """`perform` for a dry run: nothing is watched, and no signature is made."""
+        with self._disk.batch():
+            if isinstance(job, ListJob):
+                return scanner.list_folders(self._disk, lambda path: True, job, self._now_ns, self._appends.files)
+            return scanner.look(
+                self._disk, job.items, self._now_ns, self._stopping, lambda item, reader, seen: seen,
+                self._appends.files,
+            )  # fmt: skip
 
     def close(self) -> None:
         """Close the open staging files; they are kept, to be continued."""

@@ -39,6 +39,7 @@ MACHINES = [
     "planner",
     "sync_report",
     "intake",
+    "forecaster",
     "recorder",
     "local_changes",
     "ignoring",
@@ -310,6 +311,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine.peer_losses", "engine.uploader", "engine.sync_report", "engine.in_vain"),
         *("engine.scope",),
     },
+    "engine.forecaster": {"engine.board", "engine.intake", "engine.scope", "engine.stamps", "engine.work"},
     "engine.recorder": {
         *(
             "index",
@@ -535,47 +537,37 @@ MAY_IMPORT: dict[str, set[str]] = {
     # where all of them meet
     "daemon": set(),
     "daemon.process": {
-        *("config", "daemon.daemon", "daemon.life", "daemon.rereading", "daemon.signals", "daemon.threads"),
-        *("reporting.log",),
+        *("config", "daemon.daemon", "daemon.life", "daemon.opening", "daemon.rereading", "daemon.signals"),
+        *("daemon.threads", "reporting.log"),
     },
     "daemon.daemon": {
-        "daemon.timetable",
-        "config",
-        "daemon.folder",
-        "daemon.inbox",
-        "daemon.links",
-        "daemon.loop",
-        "daemon.news",
-        "daemon.sharing",
-        "daemon.threads",
-        "daemon.witness",
-        "network.control",
-        "network.discovery",
-        "network.networks",
-        "network.node_id",
-        "network.sealing",
-        "node_manager",
-        "reporting.log",
-        "reporting.shell",
-        "security.files",
-        "utils",
+        *("config", "daemon.folder", "daemon.inbox", "daemon.links", "daemon.loop", "daemon.news"),
+        *("daemon.observers", "daemon.opening", "daemon.sharing", "daemon.threads", "daemon.timetable"),
+        *("daemon.witness", "network.control", "network.discovery", "network.networks", "network.node_id"),
+        *("network.sealing", "node_manager", "reporting.log", "reporting.shell", "security.files"),
     },
     "daemon.witness": {"daemon.share"},
     "daemon.shot": {
-        *("config", "daemon.daemon", "daemon.process", "daemon.signals", "daemon.witness", "folder.pauses"),
-        "folder.root",
+        *("config", "daemon.daemon", "daemon.opening", "daemon.process", "daemon.signals", "daemon.witness"),
+        *("folder.pauses", "folder.root"),
+    },
+    "daemon.opening": {"config", "utils"},
+    "daemon.observers": {"daemon.folder", "network.outbox", "node", "reporting.log"},
+    "daemon.rehearsal": {
+        *("config", "daemon.share", "disk", "engine", "file_sync", "folder.pauses", "folder.state"),
+        *("network.control", "ports"),
+    },
+    "daemon.meeting": {
+        *("config", "daemon.opening", "network.discovery", "network.networks", "network.outbox", "network.sealing"),
+        *("node", "node_manager", "reporting.log"),
+    },
+    "daemon.dry_run": {
+        *("config", "daemon.meeting", "daemon.process", "daemon.rehearsal", "folder.root", "network.control"),
+        *("network.sealing", "security.files"),
     },
     "daemon.loop": {
-        *(
-            "daemon.folder",
-            "daemon.inbox",
-            "daemon.links",
-            "daemon.news",
-            "daemon.turns",
-            "engine",
-            "node",
-            "node_manager",
-        ),
+        *("daemon.folder", "daemon.inbox", "daemon.links", "daemon.news", "daemon.observers", "daemon.turns"),
+        *("engine", "node", "node_manager"),
     },
     "daemon.chores": {"daemon.effects", "daemon.pausing", "daemon.share", "daemon.inbox", "reporting.narrator"},
     "daemon.effects": {
@@ -622,7 +614,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "daemon.share": {
         *("daemon.jobs", "config", "delta", "disk", "engine", "event_handler", "file_sync", "daemon.inbox"),
-        *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state"),
+        *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state", "index"),
     },
     "daemon.jobs": {"daemon.news", "daemon.threads", "file_sync", "daemon.inbox", "network.throttle", "daemon.workers"},
     "daemon.news": {"daemon.inbox", "network.control"},
@@ -686,10 +678,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "reporting.output", "reporting.shell"),
         *("security.files", "security.process", "security.store"),
     },
+    "cli.plan_words": {"reporting.log"},
+    "cli.rehearsing": {
+        *("cli.dialogue", "cli.plan_words", "cli.status_words", "config", "daemon.dry_run", "daemon.signals"),
+        *("folder.pauses", "folder.state", "network.control", "reporting.log", "reporting.output"),
+    },
     "cli.once": {
-        *("cli.dialogue", "cli.inviting", "cli.making", "cli.options", "cli.parser", "cli.status_words"),
-        *("config", "daemon.shot", "daemon.signals", "folder.pauses", "folder.state", "reporting.log"),
-        *("reporting.output", "reporting.shell"),
+        *("cli.dialogue", "cli.inviting", "cli.making", "cli.options", "cli.parser", "cli.rehearsing"),
+        *("cli.status_words", "config", "daemon.shot", "daemon.signals", "folder.pauses", "folder.state"),
+        *("reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli.pausing": {
         *("cli.dialogue", "cli.parser", "config", "folder.pauses", "folder.state", "network.control"),
@@ -719,4 +716,7 @@ MESSAGES: dict[str, set[str]] = {
     "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
     "history": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
     "brake": {"frozen", "messages.base", "messages.checks", "limits"},
+    "observe": {
+        *("forecast", "frozen", "messages.base", "messages.checks", "messages.records", "limits", "mode", "model"),
+    },
 }

@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
+from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
@@ -25,6 +26,8 @@ from dir_sync.core.messages import (
     DeltaOffer,
     DeltaRequest,
     FolderIndex,
+    Forecast,
+    ForecastRequest,
     Have,
     HaveRequest,
     Held,
@@ -45,11 +48,14 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Rows,
+    RowsRequest,
     Settle,
     Signature,
     State,
     StateRequest,
 )
+from dir_sync.core.mode import CHOICES
 from dir_sync.core.model import Kind, Record, Stamp, Vector, join
 
 _FORBIDDEN = (b"", b".", b"..", limits.RESERVED_NAME)
@@ -243,7 +249,10 @@ def hellos() -> st.SearchStrategy[Hello]:
         max_size=3,
         unique_by=(lambda folder: folder.name, lambda folder: folder.replica),
     )
-    return st.builds(Hello, st.just(PROTOCOL), ids(), names(), ids(), st.integers(0, 65535), folders.map(tuple))
+    observes = st.just("") | names()
+    return st.builds(
+        Hello, st.just(PROTOCOL), ids(), names(), ids(), st.integers(0, 65535), folders.map(tuple), observes
+    )
 
 
 @cache
@@ -343,6 +352,12 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(Lacks, names(), sequences(), sequences(), sequences(), sequences()),
         st.builds(Settle, names(), _some(st.builds(Loser, paths(), st.just(Kind.FILE), digests()), least=1)),
         st.builds(Members, st.lists(member_rows(), max_size=3).map(tuple)),
+        st.builds(RowsRequest, names(), sequences()),
+        st.builds(
+            Rows, names(), ids(), st.sampled_from(CHOICES), st.booleans(), sequences(), st.booleans(), _some(records())
+        ),
+        st.builds(ForecastRequest, names(), ids(), _some(records(), least=1)),
+        st.builds(Forecast, names(), _some(st.tuples(st.sampled_from(Fate), texts()), least=1)),
         st.builds(Ping, sequences()),
         st.builds(Pong, sequences()),
         chunks(),

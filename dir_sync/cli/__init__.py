@@ -11,11 +11,12 @@
     config_file   the configuration file: each option has a key
     configuring   config, reload
     commands      status, approve, reject, history, restore, undo, conflicts
-    once          once: a run that ends when all is in sync
     modes         diverged, override, revert
     pausing       pause, resume
     ignoring      ignore
     once          once: a node that ends when both sides have the same
+    rehearsing    once --dry-run
+    plan_words    the table that it prints
     inviting      invite, join
     members       members, remove
     mesh          new-key, key, leave

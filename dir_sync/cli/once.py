@@ -15,6 +15,7 @@ from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.making import make
 from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
+from dir_sync.cli.rehearsing import rehearse
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, left_over
@@ -38,6 +39,7 @@ examples:
   {program} once ~/shared
   {program} once ~/shared --peer server --timeout 10m
   {program} once ~/shared --json -q || echo not the same yet
+  {program} once ~/shared --dry-run      only what would be done
 
 exit codes: 0 the same on both sides; 1 trouble; 2 wrong command line; 3 not in time, or nobody
 was there; 4 something cannot be the same (it is listed)
@@ -50,7 +52,9 @@ _CODES = {Verdict.EQUAL: config.OK, Verdict.STUCK: config.UNFINISHED, Verdict.LA
 def once(argv: list[str]) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
-    if given.create:
+    if given.dry_run and given.join is not None:
+        raise ConfigError("--dry-run changes nothing, and --join does: join first", config.USAGE)
+    if given.create and not given.dry_run:
         make(given.dir)
     takes_any_port = given.listen_port is None
     if takes_any_port:
@@ -60,6 +64,8 @@ def once(argv: list[str]) -> int:
     ending = Ending()
     ending.listen()
     log.setup(settings.verbosity - (settings.verbosity >= 0), settings.log_file)
+    if given.dry_run:
+        return rehearse(settings, given.wait_for, given.timeout, ending, given.json, given.quiet)
     begun_ms = _mono_ms()
     judge = Judge(given.wait_for, begun_ms, given.timeout * 1000)
     try:
@@ -102,6 +108,12 @@ def _parser() -> Parser:
         type=checked(_at_least_one),
         default=1,
         help="so many other machines have to have the same, and all that are connected (default: %(default)s)",
+    )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only print what would be done: for each path whether it is sent, received, deleted, renamed or in conflict;"
+        " nothing is changed, here or elsewhere",
     )
     group.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     add_node_options(parser)

@@ -23,8 +23,11 @@
     breaches.py   what the log says of peers that break the protocol
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers
     mesh.py       MeshRequests: those of them that are about the mesh
-    shot.py       a node that runs until both sides have the same: the process of `once`
-    witness.py    what such a run says, and which peers know that both sides have everything
+    dry_run.py    the process of `once --dry-run`: what a run would do
+    rehearsal.py  this machine's side of it: a copy of the index in memory, or the node that runs here
+    meeting.py    the other sides of it: nodes that are asked, and note nothing
+    observers.py  Observers: at a node, the links of those who only ask so
+    opening.py    what a node opens on the network
     status.py     collects the figures of `status`
     jobs.py       DiskWorkers: the threads that do the jobs of all folders on their disks; FolderJobs: those of one folder
     threads.py    Threads: starts all threads of this package, and handles their uncaught errors
@@ -34,8 +37,8 @@
     workers.py    Pool: which job comes next, in fair shares for all folders and peers, and how many workers there are
     signals.py    the signals that end a node
 
-May import: everything below the commands. Who calls it: `cli`, through `process.run` and `shot.run`; main.py and `cli` listen to
-`signals`.
+May import: everything below the commands. Who calls it: `cli`, through `process.run`, `shot.run` and `dry_run.run`;
+main.py and `cli` listen to `signals`.
 Rule: the engine's thread waits for its inbox and for nothing else (except the commit of its index). All other threads
 post events to the inbox, or take orders from it. A file's bytes are durable before its row, and a row is committed
 before a message tells of it: effects are performed after the commit that covers them.

@@ -8,7 +8,6 @@ Used by: process, shot.
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import sqlite3
@@ -29,6 +28,8 @@ from dir_sync.daemon.inbox import For
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import PRESENCE, Heard, Stop
+from dir_sync.daemon.observers import Observers
+from dir_sync.daemon.opening import NodeError, bind_address, port_trouble
 from dir_sync.daemon.sharing import JOBS_WITHIN_S, NodeParts, Sharing
 from dir_sync.daemon.threads import Threads
 from dir_sync.daemon.timetable import Timetable
@@ -41,19 +42,14 @@ from dir_sync.node_manager import NodeManager
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, labelled, listed, logger
 from dir_sync.security import files
-from dir_sync.utils import interfaces
 
 if TYPE_CHECKING:
     from dir_sync.network.sealing import MeshSealing
 
-__all__ = ["Daemon", "NodeError"]
+__all__ = ["Daemon"]
 
 _END_WITHIN_S = 1.5
 _ANSWER_WITHIN_S = 10.0  # of the engine's thread, when a folder comes or goes
-
-
-class NodeError(ConfigError):
-    """What no folder of the node can do without is not to be had: a port, an interface."""
 
 
 _MODES = {
@@ -168,7 +164,7 @@ class Daemon:
         try:
             manager = NodeManager(
                 config.listen_port if config.listens else None,
-                _bind_address(config.interface),
+                bind_address(config.interface),
                 self._hello,
                 self._parts.inbox.put,
                 self._parts.warn_once,
@@ -179,7 +175,7 @@ class Daemon:
                 self._parts.timetable.sending,
             )
         except OSError as error:
-            raise NodeError(_port_trouble("TCP", config.listen_port, "-l", error)) from error
+            raise NodeError(port_trouble("TCP", config.listen_port, "-l", error)) from error
         self._opened.callback(self._end_links, manager)
         return manager
 
@@ -233,7 +229,8 @@ class Daemon:
         self._links.begin(mono_ms)
         self._manager.start()
         self._say_what_is_shared()
-        self.threads.start("engine", Loop(self._parts.inbox, folders, self._links).run)
+        observers = Observers(folders, self._manager, None if self._sealing is None else self._sealing.may_write)
+        self.threads.start("engine", Loop(self._parts.inbox, folders, self._links, observers).run)
         self._runs = True
         return refused
 
@@ -247,7 +244,7 @@ class Daemon:
                 config.broadcast_port, config.interface, self._on_beacon, self._parts.warn_once, presence
             )
         except OSError as error:
-            raise NodeError(_port_trouble("UDP", config.broadcast_port, "-b", error)) from error
+            raise NodeError(port_trouble("UDP", config.broadcast_port, "-b", error)) from error
         self._opened.callback(discovery.stop)
         return discovery
 
@@ -363,24 +360,6 @@ class Daemon:
 
     def _on_beacon(self, beacon: Beacon, address: str) -> None:
         self._parts.inbox.put(For(PRESENCE, Heard(beacon, address)))
-
-
-def _bind_address(interface: str | None) -> str:
-    """The address of an interface; "": all. Raises ConfigError."""
-    if interface is None:
-        return ""
-    try:
-        return interfaces(interface)[0].address
-    except ValueError as error:
-        raise NodeError(str(error)) from error
-
-
-def _port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"{kind} port {port} is taken by another program: choose another port with {option}"
-    if error.errno == errno.EACCES:
-        return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
-    return f"{kind} port {port} cannot be used: {error.strerror}"
 
 
 def _ways(config: Config, port: int) -> str:

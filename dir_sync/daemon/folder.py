@@ -3,7 +3,7 @@
 In:   events of the folder, from the loop. Out: the effects of each turn, performed after the commit that they rely on.
 Rule: a folder takes part in a turn only if something happened to it, or its time has come: what others do costs it
 nothing.
-Used by: daemon, linked, links, loop, sharing.
+Used by: daemon, linked, links, loop, observers, sharing.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from dir_sync.daemon.folder import FOUND_OR_DONE, Attached, Detached, Folder, Fo
 from dir_sync.daemon.inbox import In, Inbox
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.news import Asked, Heard, PauseChanged, Stop
+from dir_sync.daemon.observers import Observers
 from dir_sync.daemon.turns import Turns
 from dir_sync.engine import Now
 from dir_sync.node import Node
@@ -31,13 +32,15 @@ _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
 _TURN_S_MAX = 0.02  # a turn ends after this even if more events wait ...
 _TURN_S_FAIR = 0.006  # ... and earlier, if several groups wait
 _LAST_ANSWERS_S = 0.3  # the end takes at most so long for what workers have answered
-_HANDLERS: Final = handlers(Taker.LINKS, Neighbours)  # messages for them; all others are for a folder
+_HANDLERS: Final = handlers(Taker.LINKS, Neighbours)  # messages for them ...
+_OBSERVERS: Final = handlers(Taker.OBSERVERS, Observers)  # ... and for those; all others are for a folder
 
 
 class Loop:
     """The folders and the links, in the order of a turn. Engine thread only."""
 
-    def __init__(self, inbox: Inbox, folders: Folders, links: Neighbours) -> None:
+    def __init__(self, inbox: Inbox, folders: Folders, links: Neighbours, observers: Observers | None = None) -> None:
+        self._observers = observers
         self._inbox = inbox
         self._folders = folders
         self._links = links
@@ -122,6 +125,9 @@ class Loop:
                 self._said(node, message, now)
             case BytesSent(node, size):
                 self._links.on_sent(node, size, now)
+            case HelloReceived(node, hello) if hello.observes:
+                if self._observers is not None:
+                    self._observers.came(node, hello)
             case HelloReceived():
                 for folder in self._folders:  # effects made before this event belong to the old link
                     folder.flush()
@@ -129,6 +135,8 @@ class Loop:
             case Stalled(node):
                 self._links.on_stalled(node, now)
             case LinkClosed(node, reason, text):
+                if self._observers is not None:
+                    self._observers.left(node)
                 self._links.on_end(node, reason, text, now)
             case Dialled():
                 self._links.on_dialled(news, now)
@@ -169,6 +177,9 @@ class Loop:
         handle = _HANDLERS.get(type(message))
         if handle is not None:
             handle(self._links, node, message)
+        elif (answer := _OBSERVERS.get(type(message))) is not None:
+            if self._observers is not None:
+                answer(self._observers, node, message)
         elif isinstance(message, Chunks):
             self._came(node, message, now)
         else:

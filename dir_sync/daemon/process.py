@@ -3,7 +3,7 @@
 In:   Configs, one for each folder, and the signals as an Ending. Out: the exit code of the process.
 Rule: all open folders have one node, and each closed one has a node of its own. A node runs while one of its folders can be
 shared; a folder in trouble does not stop the others.
-Used by: entry, shot.
+Used by: dry_run, entry, shot.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import TypeVar
 from dir_sync.config import PORT_MAX, Config, ConfigError
 from dir_sync.core.frozen import changed
 from dir_sync.core.model import show
-from dir_sync.daemon.daemon import Daemon, NodeError
+from dir_sync.daemon.daemon import Daemon
 from dir_sync.daemon.life import Life
+from dir_sync.daemon.opening import NodeError
 from dir_sync.daemon.rereading import Rereading
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.threads import may_pass

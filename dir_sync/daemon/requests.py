@@ -1,7 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject,
-      diverged, override, revert, pause, resume.
+      diverged, override, revert, rows, forecast, pause, resume.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -28,6 +28,7 @@ from dir_sync.core.events import (
     Touched,
     Urgency,
 )
+from dir_sync.core.forecast import from_json, to_json
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import Kind, show, show_text
 from dir_sync.daemon.inbox import For, Post
@@ -49,6 +50,7 @@ __all__ = ["Requests", "ask_engine"]
 
 _ANSWER_WITHIN_S = 30.0
 _LISTED_MAX = 10_000
+_ROWS_MAX = 2_000  # of one answer
 _KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}
 
 
@@ -104,6 +106,10 @@ class Requests:
                     return self._undo(asked, now)
                 case "recall":
                     return self._recall(asked, now)
+                case "rows":
+                    asked.reply.put(self._rows(question))
+                case "forecast":
+                    asked.reply.put(self._forecast(question))
                 case "pending":
                     asked.reply.put({"count": self._engine.queries.pending_restores()})
                 case "keep":
@@ -172,6 +178,31 @@ class Requests:
             for one in found[:most]
         ]
         return {"mode": mode, "count": len(found), "paths": paths}
+
+    def _rows(self, question: Answer) -> Answer:
+        """What is here, page by page: for a dry run."""
+        forecaster = self._engine.forecaster
+        records, sequence, is_last = forecaster.rows(int(question.get("after", 0)), _ROWS_MAX, with_own=True)
+        return {
+            "ready": forecaster.is_ready,
+            "replica": self._index.replica,
+            "mode": self._engine.board.mode.value,
+            "sequence": sequence,
+            "last": is_last,
+            "records": [to_json(record) for record in records],
+        }
+
+    def _forecast(self, question: Answer) -> Answer:
+        """What would happen here, if others had this."""
+        found = [
+            self._engine.forecaster.outcome(bytes.fromhex(path), [(replica, from_json(row)) for replica, row in told])
+            for path, told in question.get("told", [])
+        ]
+        return {
+            "outcomes": [
+                [one.fate.value, None if one.record is None else to_json(one.record), one.reason] for one in found
+            ]
+        }
 
     def _recall(self, asked: Asked, now: Now) -> list[Effect]:
         wanted = undo_plan.with_parents(self._index, answers.restore_asked(asked.question))

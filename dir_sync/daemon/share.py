@@ -3,7 +3,7 @@
 In:   a Config; the inbox for its events; the threads for its workers.
 Out:  the folder's index, engine, watcher and workers. Raises ConfigError if one of them cannot be opened.
 Rule: a Share holds the folder's lock. Nothing here knows ports, links or peers.
-Used by: borrowing, chores, effects, folder, peers, requests, sharing, status, witness.
+Used by: borrowing, chores, effects, folder, peers, rehearsal, requests, sharing, status, witness.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
+from dir_sync.index import Index
 from dir_sync.ports import DiskError
 from dir_sync.readable import Readable
 from dir_sync.reporting.log import logger
 
-__all__ = ["Share"]
+__all__ = ["Share", "engine_of"]
 
 _LOCK_WAIT_S = 2.0  # commands that run without a node have the lock for a moment
 
@@ -130,28 +131,12 @@ class Share:
 
     def _make_engine(self, tag: str, is_blind: bool) -> Engine:
         """`is_blind`: the disk takes names that differ in case or Unicode form for one name."""
-        config = self._config
         deltas = delta.available()
         if not deltas:
             logger.warning("%s", delta.MISSING)
-        brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
-        ahead_ns = max(config.clock_ahead, 1) * DAY_NS
-        engine = Engine(
-            self.index,
-            config.folder_name,
-            tag,
-            deltas,
-            brake,
-            self._retention(),
-            ahead_ns,
-            self._number,
-            config.mode,
-            config.default_rules,
-            local_rules=True,
-        )
+        engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number)
         engine.work.disk.is_blind = is_blind
         engine.board.taking = self._taking()
-        engine.work.pace.interval_ms = config.file_interval * 1000
         return engine
 
     def _taking(self) -> Taking | None:
@@ -235,3 +220,26 @@ class Share:
     def close(self) -> None:
         """Close everything in reverse order. Stop the workers and the watcher before."""
         self._opened.close()
+
+
+def engine_of(
+    config: Config, index: Index, tag: str, deltas: bool, retention: Retention | None, number: int = 0
+) -> Engine:
+    """The engine of a folder with these options. `number`: of the folder in its node."""
+    brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
+    ahead_ns = max(config.clock_ahead, 1) * DAY_NS
+    engine = Engine(
+        index,
+        config.folder_name,
+        tag,
+        deltas,
+        brake,
+        retention,
+        ahead_ns,
+        number,
+        config.mode,
+        config.default_rules,
+        local_rules=True,
+    )
+    engine.work.pace.interval_ms = config.file_interval * 1000
+    return engine

@@ -15,7 +15,8 @@ from dir_sync.core.frozen import changed
 from dir_sync.core.shot import STEADY_MS, Judge, Seen, Shot, Sight, Verdict
 from dir_sync.core.status import Status
 from dir_sync.core.tally import Tally
-from dir_sync.daemon.daemon import Daemon, NodeError
+from dir_sync.daemon.daemon import Daemon
+from dir_sync.daemon.opening import NodeError
 from dir_sync.daemon.process import tune
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.witness import Witness

@@ -4,7 +4,7 @@ In:   SIGINT, SIGTERM, SIGHUP. Out: `asked` is true, and `wake` was called.
 Where a configuration file is read, SIGHUP asks for reading it again instead.
 Rule: two signals within half a second count as one, because a supervisor signals both the process and its group. A
 closed terminal always ends a node cleanly, however many SIGHUPs it sends; an ignored SIGHUP (nohup) stays ignored.
-Used by: entry, once, process, shot.
+Used by: entry, once, process, rehearsing, shot.
 """
 
 from __future__ import annotations

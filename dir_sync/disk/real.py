@@ -51,14 +51,16 @@ class RealDisk:
     shared folder itself is left as it is: it concerns this machine only.
     """
 
-    def __init__(self, root: str | bytes, kernel: Kernel | None = None, makes_holes: bool = True) -> None:
-        """`kernel`: which newer system calls exist; detected if it is not given. `makes_holes`: in files of ours."""
+    def __init__(
+        self, root: str | bytes, kernel: Kernel | None = None, makes_holes: bool = True, unlocks: bool = True
+    ) -> None:
+        """`kernel`: detected if not given. `makes_holes`: in files of ours. `unlocks` false: what is denied stays so."""
         kernel = kernel or Kernel.found()
         self._makes_holes = makes_holes
         self._folder = Folder(root)
         self._directories = Directories(self._folder, kernel)
         self._stats = Stats(kernel, self._folder.device)
-        self._unlocked = Unlocked(self._folder, kernel, self._directories, self._stats)
+        self._unlocked = Unlocked(self._folder, kernel, self._directories, self._stats, unlocks)
         self._handles = Handles(self._folder, kernel, self._directories, self._unlocked)
         self._renames = Renames(self._handles, self._unlocked)
         self._attributes = Attributes(self._handles, self._unlocked)
@@ -82,8 +84,7 @@ class RealDisk:
         self._folder.close()
 
     def shut_all(self) -> None:
-        """Restore the modes of folders that an earlier run left unlocked, unless they were changed since. Never fails.
-        Call it before any other verb."""
+        """First of all, restore the modes of folders that an earlier run left unlocked and nobody changed. Never fails."""
         try:
             names = [name for name, _ in self.list(RESERVED_NAME) or [] if name.startswith(NOTE)]
             notes = [(self.read_link(RESERVED_NAME + b"/" + name), name) for name in names]

@@ -62,7 +62,11 @@ class _Kept(threading.local):
 class Unlocked:
     """The folders that are unlocked now, by any thread."""
 
-    def __init__(self, folder: Folder, kernel: Kernel, directories: Directories, stats: Stats) -> None:
+    def __init__(
+        self, folder: Folder, kernel: Kernel, directories: Directories, stats: Stats, unlocks: bool = True
+    ) -> None:
+        """`unlocks` false: no folder is unlocked, and what is denied stays denied."""
+        self._unlocks = unlocks
         self._root = folder
         self._kernel = kernel
         self._directories = directories
@@ -77,7 +81,7 @@ class Unlocked:
     @contextlib.contextmanager
     def allow(self, denied: OSError, *wanted: tuple[bytes, int]) -> Iterator[None]:
         """Inside, these folders give us these rights. Raises `denied` if that is impossible, or is so already."""
-        unlocked = self._unlock(wanted) if denied.errno == errno.EACCES else []
+        unlocked = self._unlock(wanted) if self._unlocks and denied.errno == errno.EACCES else []
         if not unlocked:
             raise denied
         try:

@@ -1,7 +1,7 @@
 """Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged.
 
 In:   connections, STATE_REQUEST, STATE, ACKNOWLEDGE, and the records of updates. Out: offers; STATE_REQUEST messages.
-Used by: local_changes, ignoring, scan, decisions, router.
+Used by: forecaster, local_changes, ignoring, scan, decisions, router.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.uploader import Uploader
 from dir_sync.engine.work import WorkTable
-from dir_sync.index import PeerSeen
+from dir_sync.index import PeerSeen, Row
 
 __all__ = ["Intake"]
 
@@ -229,6 +229,13 @@ class Intake:
         if offer is not None:
             self._board.index.put_offer(Offer(NOBODY, offer.record, offer.foreign))
 
+    def is_foreign(self, record: Record, row: Row | None, is_first_contact: bool) -> bool:
+        """True for a deletion whose maker did not know what is here (`row`): it is from the first contact with a peer, or the
+        path is shared again."""
+        if record.kind != Kind.ABSENT or row is None or not is_first_scan(row.record):
+            return False
+        return self._scope.is_shared_again(record.path) or (is_first_contact and not self._knew_us(record))
+
     def _knew_us(self, record: Record) -> bool:
         """True if a record was made by a node after our first contact with it."""
         for replica, counter in record.vector:
@@ -324,9 +331,7 @@ class Intake:
                 return False
             else:
                 subscriber.pushes.acknowledged(path)
-        foreign = record.kind == Kind.ABSENT and row is not None and is_first_scan(row.record)
-        if foreign and not self._scope.is_shared_again(path):
-            foreign = self._announcers[peer.replica].is_first_contact and not self._knew_us(record)
+        foreign = self.is_foreign(record, row, self._announcers[peer.replica].is_first_contact)
         earlier = self._board.index.offer(path, peer.replica)
         if earlier is not None and earlier.record.stamp != record.stamp:
             self._vain.add(peer.replica)  # its earlier offer was never installed

@@ -21,6 +21,7 @@ from dir_sync.engine.deltas_in import DeltaRequests
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.forecaster import Forecaster
 from dir_sync.engine.growth_in import GrowthInstaller
 from dir_sync.engine.idle import IdleTasks
 from dir_sync.engine.ignoring import Ignoring
@@ -139,6 +140,7 @@ class Machines:
         self.intake = intake = Intake(
             board, work, scope, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
         )
+        self.forecaster = Forecaster(board, work, scope, stamps, intake)
         self.recorder = recorder = LocalRecorder(
             board, work, scope, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier
         )

@@ -2,7 +2,7 @@
 
 In:   the index, and the question of a command. Out: the wish that counts from now on.
 Rule: the same for a node that runs, and for a command that opens the index itself. It is on the disk before it is answered.
-Used by: daemon.pausing, daemon.shot, cli.once, cli.pausing.
+Used by: daemon.pausing, daemon.rehearsal, daemon.shot, cli.once, cli.pausing, cli.rehearsing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The folder's own state, `.dir_sync`: its lock, and the index in it.
 
-In:   the folder's path. Out: a lock that is held until it is closed, and the index.
+In:   the folder's path. Out: a lock that is held until it is closed, and the index, or a copy of it.
 Rule: only one program at a time writes the index of a folder.
 """
 
@@ -10,8 +10,10 @@ import errno
 import fcntl
 import os
 import random
+import shutil
 import sqlite3
 import stat
+import tempfile
 import time
 
 from dir_sync.config import ConfigError
@@ -20,7 +22,7 @@ from dir_sync.core.model import show
 from dir_sync.index import Index, IndexDamaged
 from dir_sync.reporting.log import logger
 
-__all__ = ["AT_REST", "Locked", "lock", "open_index"]
+__all__ = ["AT_REST", "Locked", "copied_index", "lock", "open_index"]
 
 AT_REST = "at rest"
 """Index note: the index lists everything in the history. 0 while a version may be displaced and not recorded."""
@@ -106,6 +108,58 @@ def open_index(root: bytes, rng: random.Random) -> Index:
             full.sqlite_errorname = "SQLITE_FULL"
             raise full from error
         raise ConfigError(f"{show(path)} cannot be opened: {error}") from error
+
+
+def copied_index(root: bytes, rng: random.Random, wait_s: float) -> Index:
+    """A copy of the folder's index, in memory; an empty one if there is none. Nothing is changed in the folder. Locked if a
+    program has its lock for longer than `wait_s` seconds; ConfigError if it cannot be read."""
+    own = root + b"/" + limits.RESERVED_NAME
+    image: bytes | None = None
+    try:
+        handle = os.open(own + b"/lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return Index(":memory:", rng)
+    except OSError as error:
+        raise ConfigError(f"{show(own)} cannot be read: {error.strerror}") from error
+    try:
+        _lock_within(handle, wait_s)
+        image = _image(own + b"/index.db")
+    except BlockingIOError:
+        raise Locked(f"another dir_sync is already running on {show(root)}") from None
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"{show(own)} cannot be read: {error}") from error
+    finally:
+        os.close(handle)
+    try:
+        index = Index(":memory:", rng, image)
+    except (IndexDamaged, sqlite3.Error) as error:
+        logger.warning("the index is damaged (%s): what a run would do is found out without it", error)
+        index = Index(":memory:", rng)
+    index.skip_sequences(time.time_ns())
+    return index
+
+
+def _image(path: bytes) -> bytes | None:
+    """The bytes of a database that nobody has open, with what its write-ahead log holds. None: there is none."""
+    if not os.path.exists(path):
+        return None
+    with tempfile.TemporaryDirectory(prefix="dir_sync-") as folder:
+        copy = os.path.join(folder, "index.db")
+        for suffix in ("", "-wal"):
+            try:
+                shutil.copyfile(path + os.fsencode(suffix), copy + suffix)
+            except FileNotFoundError:
+                pass  # no log is left if its last user has closed it
+        try:
+            connection = sqlite3.connect(copy, isolation_level=None)
+            try:
+                connection.execute("PRAGMA journal_mode=DELETE")
+            finally:
+                connection.close()
+        except sqlite3.DatabaseError:
+            pass  # it is damaged: who opens the copy finds out
+        with open(copy, "rb") as file:
+            return file.read() or None
 
 
 def _keep_private(path: bytes) -> None:

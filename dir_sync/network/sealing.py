@@ -31,13 +31,13 @@ from dir_sync.network.sealed_channel import AnotherKey, Silent, call
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, logger
 from dir_sync.security import store
-from dir_sync.security.admission import Mesh, admit
+from dir_sync.security.admission import Mesh, admit, looked_up
 from dir_sync.security.callers import Callers, removal_words
 from dir_sync.security.invitations import Invitations
 from dir_sync.security.keeper import Keeper
 from dir_sync.security.process import give_back_pages, has_aes, keep_out_of_dumps
 
-__all__ = ["MeshSealing", "open_mesh"]
+__all__ = ["MeshSealing", "open_mesh", "open_to_look"]
 
 _PLACES_MAX = 1_024  # addresses of which it is known that they do not answer under our own gate
 
@@ -55,10 +55,24 @@ def open_mesh(folder: str, key_file: str | None, name: str, changed: Callable[[]
     return sealing
 
 
-class MeshSealing:
-    """Any thread may call."""
+def open_to_look(folder: str, key_file: str | None, name: str) -> MeshSealing | None:
+    """The same for a dry run: nothing is kept, and no other key is taken over."""
+    keep_out_of_dumps()
+    mesh = looked_up(folder, key_file)
+    kept = store.load(folder)
+    if mesh is None or kept is None:
+        return None
+    return MeshSealing(mesh, Keeper(folder, kept, mesh.credentials.static, name, lambda: None), only_looks=True)
 
-    def __init__(self, mesh: Mesh, keeper: Keeper) -> None:
+
+class MeshSealing:
+    """Any thread may call.
+
+    It has more fields than a class should have: each is one part of the closed mesh, and only here they are joined."""
+
+    def __init__(self, mesh: Mesh, keeper: Keeper, only_looks: bool = False) -> None:
+        """`only_looks`: with members that have another key nothing is done."""
+        self._only_looks = only_looks
         self.keeper = keeper
         self.invitations = Invitations()
         self._callers = Callers(keeper, self.invitations)
@@ -114,6 +128,8 @@ class MeshSealing:
                 self.presence.has_our_key(address, port)
                 with self._lock:
                     self._mute.pop((address, port), None)
+                raise
+            if self._only_looks:
                 raise
             self._callers.has_another_key(sock.dup(), met.sealer, met.opener, met.peer)
             raise

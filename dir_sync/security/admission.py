@@ -26,7 +26,7 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import logger
 from dir_sync.security import files, store
 
-__all__ = ["Mesh", "admit", "key_in"]
+__all__ = ["Mesh", "admit", "key_in", "looked_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,26 @@ def admit(folder: str, key_file: str | None) -> Mesh | None:
     if kept != before:
         store.save(folder, kept)  # before the mark: a folder that is marked has a key
     files.write_marker(folder, kept.key.fingerprint)
+    older = tuple((gate.key, Gate(gate.secret)) for gate in kept.membership.older)
+    return Mesh(Credentials(kept.key, static, kept.membership.charter.removed, older), kept.membership)
+
+
+def looked_up(folder: str, key_file: str | None) -> Mesh | None:
+    """The mesh with which `admit` would let the folder run, if it is known already: nothing is kept. ConfigError if it is
+    not known, or the folder must not run."""
+    marker = files.marker_of(folder)
+    kept = store.load(folder)
+    given = None if key_file is None else key_in(key_file)
+    if kept is None and given is None and marker is None:
+        return None
+    if kept is None and given is None:
+        raise ConfigError(_lost(folder, marker or ""))
+    if kept is None or (given is not None and given.id != kept.key.id):
+        raise ConfigError(
+            f"{show_text(folder)} does not belong to that closed mesh yet, and a dry run does not change that: start it"
+            " without --dry-run"
+        )
+    static = kept.static or store.identity()
     older = tuple((gate.key, Gate(gate.secret)) for gate in kept.membership.older)
     return Mesh(Credentials(kept.key, static, kept.membership.charter.removed, older), kept.membership)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     Acknowledge,
     Brake,
@@ -21,6 +22,8 @@ from dir_sync.core.messages import (
     DeltaRequest,
     FolderIndex,
     Folders,
+    Forecast,
+    ForecastRequest,
     Have,
     HaveRequest,
     Held,
@@ -41,12 +44,15 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Rows,
+    RowsRequest,
     Settle,
     Signature,
     State,
     StateRequest,
     encode,
 )
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, joined
 from dir_sync.core.session import Session
 from dir_sync.core.wire import Attachment, Frame, FrameDecoder, Json, Unknown
@@ -185,6 +191,12 @@ MEANING: dict[str, list[Message]] = {
         )
     ],
     "4.22": [Folders((FolderIndex("docs", HERE, 24), FolderIndex("photos", THERE, 7, paused=True)), False)],
+    "4.23": [
+        RowsRequest("docs", 0),
+        Rows("docs", HERE, Mode.RECEIVE_ONLY, True, 20, True, (file(b"a.txt", 5, FIRST, T, 0o600, T, 20),)),
+        ForecastRequest("docs", THERE, (gone(b"a.txt", 0, T + S, THERE, 9),)),
+        Forecast("docs", ((Fate.ANSWER, ""),)),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -236,7 +248,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 25  # each message there is
+    assert len(said) == 29  # each message there is
     assert len(REFUSED) >= 25
 
 

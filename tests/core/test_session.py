@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
+from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     PROTOCOL,
     Acknowledge,
@@ -25,6 +26,8 @@ from dir_sync.core.messages import (
     DeltaRequest,
     FolderIndex,
     Folders,
+    Forecast,
+    ForecastRequest,
     Have,
     HaveRequest,
     Held,
@@ -45,12 +48,15 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Rows,
+    RowsRequest,
     Settle,
     Signature,
     State,
     StateRequest,
     encode,
 )
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, PeerError, Record, Stamp
 from dir_sync.core.session import LEGAL, LocalError, Phase, Session
 from dir_sync.core.wire import (
@@ -94,6 +100,10 @@ ONE_OF_EACH: list[Message] = [
     Settle("docs", (Loser(b"a", Kind.FILE, b"d" * 32),)),
     Members((MemberRow("ab" * 16, "nas", "rw", 5, ""),)),
     Folders((), False),
+    RowsRequest("docs", 1),
+    Rows("docs", "ab", Mode.TWO_WAY, True, 1, True, (RECORD,)),
+    ForecastRequest("docs", "ab", (RECORD,)),
+    Forecast("docs", ((Fate.TAKE, ""),)),
     Ping(1),
     Pong(1),
     Chunks((Piece(1, 0, b"abc"),)),
@@ -139,7 +149,10 @@ def raw_message(**fields: Any) -> bytes:
 
 # What is legal when: the table of the protocol, written by hand.
 
-ALWAYS_ONCE_OPEN = {Folders, Members, StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close}
+ALWAYS_ONCE_OPEN = {
+    *(Folders, Members, StateRequest, Pull, DeltaRequest, Signature, Ping, Pong, Close),
+    *(RowsRequest, Rows, ForecastRequest, Forecast),
+}
 EXPECTED = {
     Phase.HELLO: {Hello, Close},
     Phase.OPEN: ALWAYS_ONCE_OPEN,
@@ -150,7 +163,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 25
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 29
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

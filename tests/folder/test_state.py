@@ -93,3 +93,55 @@ def test_the_index_and_its_journal_are_private(root: bytes, umask: int) -> None:
             os.close(handle)
     finally:
         os.umask(before)
+
+
+def everything(root: bytes) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(Path(os.fsdecode(root)).rglob("*")):
+        info = path.lstat()
+        found[str(path)] = (info.st_mode, info.st_ino, info.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+    return found
+
+
+def test_a_copy_of_the_index_changes_nothing(root: bytes) -> None:
+    """Also what is only in the log beside the database is in it."""
+    copy = state.copied_index(root, random.Random(1), 0.0)
+    copy.close()
+    assert everything(root) == {}  # no `.dir_sync` was made
+    handle = state.lock(root)
+    index = state.open_index(root, random.Random(1))
+    index.note("before", "x")
+    index.commit()
+    index.note("late", "y")
+    index.commit()
+    log = Path(os.fsdecode(root)) / ".dir_sync" / "index.db-wal"
+    assert log.stat().st_size
+    kept = log.read_bytes()
+    index.close()
+    log.write_bytes(kept)  # as after a crash
+    os.close(handle)
+    before = everything(root)
+    copy = state.copied_index(root, random.Random(2), 0.0)
+    assert (copy.noted("before"), copy.noted("late"), copy.replica) == ("x", "y", index.replica)
+    copy.note("before", "z")
+    copy.commit()
+    copy.close()
+    assert everything(root) == before
+
+
+def test_a_folder_that_is_locked_is_not_copied(root: bytes) -> None:
+    handle = state.lock(root)
+    with pytest.raises(state.Locked, match="another dir_sync"):
+        state.copied_index(root, random.Random(1), 0.0)
+    os.close(handle)
+    state.copied_index(root, random.Random(1), 0.0).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 500])
+def test_a_damaged_index_is_left_as_it_is(root: bytes, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    os.close(state.lock(root))
+    (Path(os.fsdecode(root)) / ".dir_sync" / "index.db").write_bytes(content)
+    before = everything(root)
+    state.copied_index(root, random.Random(1), 0.0).close()
+    assert everything(root) == before
+    assert ("damaged" in caplog.text) == bool(content)

@@ -9,6 +9,7 @@ handler, its JSON form in both directions, and its attachment. The classes are g
     transfer    PULL, REFUSE, DELTA_REQUEST, ...          contents
     history     HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE    older versions
     brake       BRAKE, DECISION                           what the brake holds
+    observe     ROWS_REQUEST, ROWS, FORECAST_REQUEST, FORECAST    a dry run, which asks and changes nothing
     records     a record as a row of JSON, the hot path
     checks      single values: digests, paths, times
     base        what every message has; the phases of a connection
@@ -41,6 +42,7 @@ from dir_sync.core.messages.link import (
     Pong,
     ProtocolVersion,
 )
+from dir_sync.core.messages.observe import Forecast, ForecastRequest, Rows, RowsRequest
 from dir_sync.core.messages.records import LATER_DEFAULTS, LATER_FIELDS, page_size
 from dir_sync.core.messages.state import Acknowledge, Lacks, State, StateRequest
 from dir_sync.core.messages.transfer import (
@@ -75,6 +77,8 @@ __all__ = [
     "DeltaRequest",
     "FolderIndex",
     "Folders",
+    "Forecast",
+    "ForecastRequest",
     "Have",
     "HaveRequest",
     "Held",
@@ -99,6 +103,8 @@ __all__ = [
     "Pull",
     "PullItem",
     "Refuse",
+    "Rows",
+    "RowsRequest",
     "Settle",
     "Signature",
     "State",
@@ -132,6 +138,10 @@ JsonMessage = (
     | Lacks
     | Folders
     | Members
+    | RowsRequest
+    | Rows
+    | ForecastRequest
+    | Forecast
     | Ping
     | Pong
     | Close

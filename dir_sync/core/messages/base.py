@@ -36,6 +36,7 @@ class Taker(Enum):
     CONNECTION = "node.Node"
     LINKS = "daemon.links.Neighbours"
     ENGINE = "engine.router.MessageRouter"
+    OBSERVERS = "daemon.observers.Observers"
 
 
 class Handler(NamedTuple):

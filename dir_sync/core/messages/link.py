@@ -78,9 +78,10 @@ class Hello(BaseMessage):
     instance: str
     port: int
     folders: tuple[FolderIndex, ...]
+    observes: str = ""  # the folder at which the speaker only looks, for a dry run; then it shares none
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "type": self.TYPE,
             "protocol": self.protocol,
             "node": self.node,
@@ -89,6 +90,9 @@ class Hello(BaseMessage):
             "port": self.port,
             "folders": _rows_of(self.folders),
         }
+        if self.observes:
+            fields["observes"] = self.observes
+        return fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
@@ -102,6 +106,7 @@ class Hello(BaseMessage):
             checked_id(fields.get("instance"), "instance"),
             checked_int(fields.get("port"), "port", 0, 65535),
             _folders_of(fields),
+            checked_name(fields["observes"], "observes") if "observes" in fields else "",
         )
 
     def with_folders(self, folders: tuple[FolderIndex, ...]) -> Hello:

@@ -15,12 +15,14 @@ from dir_sync.core.messages import (
     Acknowledge,
     Decision,
     Folders,
+    ForecastRequest,
     HaveRequest,
     HistoryRequest,
     Lacks,
     Message,
     Ping,
     Pong,
+    RowsRequest,
     Settle,
     StateRequest,
 )
@@ -49,6 +51,9 @@ ALLOWED: dict[object, Allowance] = {
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker with a decision
     BrakeNews: Allowance(200, 5, "news of held changes"),
     Folders: Allowance(100, 1, "changes of what it shares"),
+    # A dry run asks for all that is here, page by page, and then about all that differs.
+    RowsRequest: Allowance(4_000, 20, "questions about what is here"),
+    ForecastRequest: Allowance(4_000, 20, "questions about what would happen"),
     "ping": Allowance(200, 20, "pings"),
     "unknown": Allowance(2_000, 100, "messages without a meaning"),
     "search": Allowance(10, 0.1, "signatures that lead to no delta"),  # seconds of CPU time

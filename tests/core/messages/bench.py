@@ -100,6 +100,8 @@ BAD: dict[str, list[Any]] = {
     "true": [None, False, 0, 1, "true", []],
     "history limit": not_between(1, 10_000),
     "why": [*NOT_STRINGS, "", "Replaced", "moved"],
+    "mode": [*NOT_STRINGS, "", "Mirror", "revert"],
+    "outcome": [*NOT_STRINGS, "", "Take", "maybe"],
     "positions": [[0, 0], [1, 0], [-1], [4096], [True], ["0"], [None], 0, {}],
 }
 GOOD: dict[str, list[Any]] = {
@@ -124,5 +126,7 @@ GOOD: dict[str, list[Any]] = {
     "true": [True],
     "history limit": [1, 10_000],
     "why": ["replaced", "deleted", "conflict", "recovered"],
+    "mode": ["two-way", "send-only", "receive-only", "mirror"],
+    "outcome": ["same", "take", "conflict", "keep", "answer", "refuse", "ignored", "blocked"],
     "positions": [[], [0], list(range(4096))],
 }

@@ -22,10 +22,19 @@ from dir_sync.core.messages import (
 )
 from dir_sync.core.model import PeerError
 from dir_sync.daemon.links import Neighbours
+from dir_sync.daemon.observers import Observers
 from dir_sync.engine.router import MessageRouter
 from dir_sync.node import Node
 from tests import strategies
-from tests.core.messages import test_brake, test_history, test_link, test_state, test_transfer, test_update
+from tests.core.messages import (
+    test_brake,
+    test_history,
+    test_link,
+    test_observe,
+    test_state,
+    test_transfer,
+    test_update,
+)
 from tests.core.messages.bench import (
     BAD,
     GOOD,
@@ -36,7 +45,7 @@ from tests.core.messages.bench import (
     refused,
 )
 
-TOPICS = (test_link, test_state, test_update, test_transfer, test_history, test_brake)
+TOPICS = (test_link, test_state, test_update, test_transfer, test_history, test_brake, test_observe)
 EXAMPLES = [each for topic in TOPICS for each in topic.EXAMPLES]
 FIELDS = [each for topic in TOPICS for each in topic.FIELDS]
 ARRAYS = [each for topic in TOPICS for each in topic.ARRAYS]
@@ -59,7 +68,7 @@ def test_every_message_is_defined_in_its_class_and_has_an_example() -> None:
     assert set(SAID_IN) == set(HANDLERS) == {*kinds, Chunks}
 
 
-TAKERS = {Taker.CONNECTION: Node, Taker.LINKS: Neighbours, Taker.ENGINE: MessageRouter}
+TAKERS = {Taker.CONNECTION: Node, Taker.LINKS: Neighbours, Taker.ENGINE: MessageRouter, Taker.OBSERVERS: Observers}
 
 
 def test_every_message_has_a_handler_that_takes_it() -> None:
@@ -72,7 +81,7 @@ def test_every_message_has_a_handler_that_takes_it() -> None:
 
 
 def test_every_handler_has_a_message() -> None:
-    for taker in (Taker.CONNECTION, Taker.ENGINE):
+    for taker in (Taker.CONNECTION, Taker.ENGINE, Taker.OBSERVERS):
         found = sorted(name for name in vars(TAKERS[taker]) if name.startswith("on_"))
         assert found == sorted(handler.method for handler in HANDLERS.values() if handler.taker is taker)
     for taker in Taker:

@@ -1,0 +1,98 @@
+"""`once --dry-run`: says what a run would do.
+
+In:   the settings of the run. Out: a table, or a JSON object, on stdout, and an exit code.
+Rule: nothing is changed, here or elsewhere: no file, no index, no history, no `.dir_sync`.
+Used by: once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+from dir_sync import config
+from dir_sync.cli.dialogue import answer_or_none
+from dir_sync.cli.plan_words import object_of, table
+from dir_sync.cli.status_words import status_in
+from dir_sync.config import Config, ConfigError
+from dir_sync.daemon.signals import Ending
+from dir_sync.folder.pauses import refuse_if
+from dir_sync.folder.state import Locked
+from dir_sync.network.control import Answer
+from dir_sync.reporting import log
+from dir_sync.reporting.output import say
+
+__all__ = ["rehearse"]
+
+_AGAIN_S = 0.1
+
+
+def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_json: bool, is_quiet: bool) -> int:
+    begun = time.monotonic()
+
+    def is_over() -> bool:
+        return ending.asked or time.monotonic() - begun >= within_s
+
+    from dir_sync.daemon.dry_run import run  # imported late: it loads everything else
+
+    while True:
+        try:
+            ask = _node_of(settings.folder, is_over)
+            found = run(settings, wait_for, is_over, ask)
+            break
+        except Locked as error:
+            if is_over():
+                log.complain(f"{error}, and has not ended in time")
+                return config.TIMEOUT
+            time.sleep(_AGAIN_S)
+    if ending.asked:
+        return 128 + ending.number
+    made = found.plan
+    left = [] if made is None else made.left
+    code = config.TIMEOUT if made is None else config.UNFINISHED if left else config.OK
+    if as_json:
+        said = {
+            "result": {config.OK: "planned", config.UNFINISHED: "stuck", config.TIMEOUT: "late"}[code],
+            "dry_run": True,
+            "seconds": round(time.monotonic() - begun, 3),
+            "node_runs": ask is not None,
+            **object_of(made, found.peers),
+            "skipped": [{"path": path, "reason": reason} for path, reason in found.skipped],
+            "left": [{"path": path, "problem": problem} for path, problem in left],
+        }
+        say(json.dumps(said))
+    elif made is not None and (not is_quiet or code):
+        lines = table(made, found.peers)
+        if left:
+            lines += ["this could not be the same:", *(f"  {path}: {problem}" for path, problem in left)]
+        say("\n".join(lines))
+    elif made is None:
+        few = (
+            f"only {log.listed(found.peers)} was there in time" if found.peers else "no other machine was there in time"
+        )
+        say("\n".join([f"not known: {few}", *(f"  {one}" for one in found.turned_away)]))
+    return code
+
+
+def _node_of(folder: str, is_over: Callable[[], bool]) -> Callable[[Answer], Answer] | None:
+    """Asks the node that runs for the folder; None: none runs. ConfigError if it does not answer."""
+    while True:
+        try:
+            answer = answer_or_none(folder, {"command": "status"}, folder)
+        except ConfigError:  # it begins or ends just now
+            if is_over():
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            if answer is None:
+                return None
+            refuse_if(status_in(answer).pause, folder)
+            return lambda question: _answer(folder, question)
+
+
+def _answer(folder: str, question: Answer) -> Answer:
+    answer = answer_or_none(folder, question, folder)
+    if answer is None:
+        raise ConfigError("the node that runs here has ended meanwhile: try again")
+    return answer

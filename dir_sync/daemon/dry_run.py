@@ -1,0 +1,107 @@
+"""The process of `once --dry-run`: finds out what a run would do, and changes nothing, here or elsewhere.
+
+In:   a Config, how many peers are wanted, and until when. Out: a Rehearsed: the plan, with whom, and what would be left.
+Raises ConfigError; Locked, if another program has the folder.
+Rule: what is here comes from a copy of the index and a look at the folder, or from the node that runs here; what others
+have and would do, they say themselves.
+Used by: rehearsing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from dir_sync.config import Config, ConfigError
+from dir_sync.core.forecast import Action, Plan, plan
+from dir_sync.core.model import Kind, show
+from dir_sync.daemon.meeting import Gone, Meeting
+from dir_sync.daemon.process import tune
+from dir_sync.daemon.rehearsal import Asked, Rehearsal
+from dir_sync.folder import root
+from dir_sync.network.control import Answer
+from dir_sync.security import files
+
+if TYPE_CHECKING:
+    from dir_sync.network.sealing import MeshSealing
+
+__all__ = ["Rehearsed", "run"]
+
+_LOCK_WAIT_S = 2.0  # commands that run without a node have the lock for a moment
+
+
+class Rehearsed(NamedTuple):
+    """`plan` None: it is not known, because nobody was there in time, or a signal came."""
+
+    plan: Plan | None
+    peers: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()  # what is never shared: path, escaped, and why
+    turned_away: tuple[str, ...] = ()  # who was there and could not be asked, and why
+
+
+def run(
+    config: Config, wait_for: int, is_over: Callable[[], bool], ask: Callable[[Answer], Answer] | None
+) -> Rehearsed:
+    """`is_over`: the time is over, or a signal has come. `ask`: a question to the node that runs here."""
+    tune()
+    if ask is None and (
+        reason := root.reason_to_wait(config.folder, None, config.fresh) or root.reason_against(config.folder)
+    ):
+        raise ConfigError(f"this folder cannot be shared now: {reason}")
+    side: Rehearsal | Asked = Rehearsal(config, _LOCK_WAIT_S) if ask is None else Asked(ask)
+    try:
+        meeting = Meeting(config, _sealing(config))
+        try:
+            return _rehearsed(side, meeting, wait_for, is_over)
+        finally:
+            meeting.stop()
+    finally:
+        if isinstance(side, Rehearsal):
+            side.close()
+
+
+def _sealing(config: Config) -> MeshSealing | None:
+    if config.key_file is None and not files.is_closed(config.folder):
+        return None
+    from dir_sync.network.sealing import open_to_look  # imported late: open folders do without
+
+    return open_to_look(config.folder, config.key_file, config.name)
+
+
+def _rehearsed(side: Rehearsal | Asked, meeting: Meeting, wait_for: int, is_over: Callable[[], bool]) -> Rehearsed:
+    if not side.scan(is_over):
+        return Rehearsed(None)
+    while True:
+        peers = meeting.collect(wait_for, is_over)
+        away = tuple(f"{address}: {why}" for address, why in sorted(meeting.turned_away.items()))
+        if len(peers) < wait_for:
+            return Rehearsed(None, tuple(peer.name for peer in peers), (), away)
+        try:
+            made = plan(side, peers)
+        except Gone:
+            if is_over():
+                return Rehearsed(None, (), (), away)
+            time.sleep(0.05)
+            continue
+        break
+    skipped: tuple[tuple[str, str], ...] = ()
+    if isinstance(side, Rehearsal):
+        made.left.extend(_left_here(side, made))
+        skipped = tuple(side.tally.skipped.words())
+    return Rehearsed(made, tuple(peer.name for peer in peers), skipped)
+
+
+def _left_here(side: Rehearsal, made: Plan) -> list[tuple[str, str]]:
+    """What this machine could not read, and what its brakes would hold."""
+    left = list(side.tally.unreadable.words())
+    if held := side.held:
+        left.append(
+            (show(held[0]), f"{len(held):,} files are missing here, which would be held until a person decides")
+        )
+    gone = [step for step in made.steps if step.action is Action.DELETE and not step.at and step.kind is Kind.FILE]
+    files_here = sum(record.kind is Kind.FILE for record in side.records.values())
+    if side.brake.files and len(gone) >= side.brake.files and side.brake.is_disaster(len(gone), files_here):
+        words = f"{len(gone):,} files would be deleted here: that would be held until a person decides"
+        left.append((show(gone[0].path), words))
+    return left

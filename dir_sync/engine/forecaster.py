@@ -1,0 +1,105 @@
+"""Says what this node has, and what it would do with what it is told, without doing it.
+
+In:   questions of a dry run: which rows are here; what would happen to these records. Out: the answers.
+Rule: nothing is changed, neither the index nor a mark: whoever asks leaves no trace. The decision is that of
+`core.reconcile`, with the mode, the rules and the obstacles of this folder.
+Used by: engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dir_sync.core.forecast import Fate, Outcome, Told
+from dir_sync.core.mode import Mode, is_own
+from dir_sync.core.model import Kind, Record, parent_of, same_body, show
+from dir_sync.core.reconcile import Answer, Join, Offer, Refuse, Take, answer, decide
+from dir_sync.engine.board import Board
+from dir_sync.engine.intake import Intake
+from dir_sync.engine.scope import Scope
+from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.work import WorkTable
+
+__all__ = ["Forecaster"]
+
+
+class Forecaster:
+    """Answers dry runs."""
+
+    def __init__(self, board: Board, work: WorkTable, scope: Scope, stamps: Stamps, intake: Intake) -> None:
+        self._board = board
+        self._work = work
+        self._scope = scope
+        self._stamps = stamps
+        self._intake = intake
+
+    @property
+    def is_ready(self) -> bool:
+        """False while it is not known yet what is here."""
+        return not self._board.scanning
+
+    def rows(self, after: int, most: int, with_own: bool = False) -> tuple[list[Record], int, bool]:
+        """What is here behind that sequence, at most so much: the records, the sequence up to which they reach, and whether
+        these are all. `with_own`: also what stays on this node because of its mode."""
+        index = self._board.index
+        rows = index.rows_after(after, most)
+        is_last = len(rows) < most
+        records = [row.record for row in rows if with_own or not is_own(row.record)]
+        return records, rows[-1].seq if rows else max(after, index.sequence), is_last
+
+    def outcome(self, path: bytes, told: Sequence[Told]) -> Outcome:
+        """What would happen at a path, if these replicas announced what they have there."""
+        index = self._board.index
+        row = index.get(path)
+        mine = None if row is None else row.record
+        shared = [(replica, record) for replica, record in told if not self._scope.ignores_record(record)]
+        if told and not shared:
+            return Outcome(Fate.IGNORED, mine)
+        news = {replica for replica, _ in shared}
+        offers = [offer for offer in index.offers(path) if offer.peer not in news]
+        offers += [
+            Offer(replica, record, self._intake.is_foreign(record, row, self._is_first(replica)))
+            for replica, record in shared
+        ]
+        mode = self._board.mode
+        if mode is not Mode.MIRROR:
+            mode = self._board.mode_at(path)  # a mirror will have met the mesh when it decides
+        decision = decide(mine, offers, self._stamps.outdone.get(path, ()), mode)
+        match decision:
+            case Take(record, conflict):
+                return self._taken(mine, record, conflict)
+            case Answer(top):
+                assert mine is not None
+                counter = index.sequence + 1
+                return Outcome(Fate.ANSWER, answer(mine, top, index.replica, counter, self._board.now.wall_ns))
+            case Refuse():
+                return Outcome(Fate.REFUSE, mine)
+            case Join(record):
+                return Outcome(Fate.KEEP, record)
+        return Outcome(Fate.KEEP, mine)
+
+    def _taken(self, mine: Record | None, record: Record, conflict: bool) -> Outcome:
+        path = record.path
+        if mine is not None and same_body(mine, record):
+            return Outcome(Fate.SAME, record)
+        if record.kind is not Kind.ABSENT:
+            unfit = self._work.unable.why(record) if self._work.unable else None
+            if unfit is not None:
+                return Outcome(Fate.BLOCKED, mine, unfit.text)
+            in_the_way = self._obstacle(path)
+            if in_the_way is not None:
+                return Outcome(Fate.BLOCKED, mine, f"{show(in_the_way)} is in the way, and is not synchronized")
+        return Outcome(Fate.CONFLICT if conflict else Fate.TAKE, record)
+
+    def _obstacle(self, path: bytes) -> bytes | None:
+        """What is never synchronized and is at a path, or at a folder above it."""
+        at = path
+        while at:
+            if at in self._scope.named or self._work.obstacles.is_at(at):
+                return at
+            at = parent_of(at)
+        return None
+
+    def _is_first(self, replica: str) -> bool:
+        known = self._board.index.peer(replica)
+        return known is None or known.first is None

@@ -1,0 +1,95 @@
+"""This machine's side of a dry run: it finds what is here, and leaves no trace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dir_sync.core.forecast import Fate
+from dir_sync.core.mode import Mode
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.daemon.rehearsal import Asked, Rehearsal
+from tests.daemon.standins import config as plain_config
+
+NEW = Record(b"new", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab", 1),))
+
+
+def everything(root: Path) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {"": (root.stat().st_mtime_ns,)}
+    for path in sorted(root.rglob("*")):
+        info = path.lstat()
+        found[str(path)] = (info.st_mode, info.st_ino, info.st_mtime_ns, info.st_ctime_ns)
+    return found
+
+
+def config(folder: Path, **more: Any) -> Any:
+    limits = {"brake_files": 100, "brake_percent": 50, "brake_rewrites": 1000, "brake_rewrite_percent": 80}
+    return plain_config(folder=str(folder), clock_ahead=365, file_interval=0, **limits | more)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "shared"
+    (root / "d").mkdir(parents=True)
+    (root / "d" / "small").write_bytes(b"small")
+    (root / "large").write_bytes(b"x" * 200_000)
+    (root / "link").symlink_to("large")
+    (root / "x.part").write_bytes(b"litter")
+    os.mkfifo(root / "pipe")
+    for path in (root / "d" / "small", root / "large"):
+        os.utime(path, ns=(10**18, 10**18))
+    return root
+
+
+@pytest.fixture
+def side(folder: Path) -> Iterator[Rehearsal]:
+    side = Rehearsal(config(folder), 0.0)
+    yield side
+    side.close()
+
+
+def test_it_finds_what_is_here_and_changes_nothing(folder: Path, side: Rehearsal) -> None:
+    before = everything(folder)
+    assert side.scan(lambda: False)
+    assert {path: one.kind for path, one in side.records.items()} == {
+        b"d": Kind.DIRECTORY, b"d/small": Kind.FILE, b"large": Kind.FILE, b"link": Kind.SYMLINK,
+    }  # fmt: skip
+    assert side.mode is Mode.TWO_WAY
+    assert side.held == []
+    assert [path for path, _ in side.tally.skipped.words()] == ["pipe"]
+    (new, litter, blocked) = side.outcomes(
+        [(one.path, (("cd", one),)) for one in (NEW, NEW._replace(path=b"y.part"), NEW._replace(path=b"pipe"))]
+    )
+    assert (new.fate, litter.fate, blocked.fate) == (Fate.TAKE, Fate.IGNORED, Fate.BLOCKED)
+    assert everything(folder) == before
+
+
+def test_it_ends_when_it_has_to(side: Rehearsal) -> None:
+    assert not side.scan(lambda: True)
+
+
+def test_a_node_that_runs_says_the_same(side: Rehearsal) -> None:
+    """The two forms in which this machine's side is asked agree. Long questions come in pieces."""
+    from dir_sync.daemon.requests import Requests
+
+    side.scan(lambda: False)
+    requests = Requests.__new__(Requests)
+    requests._engine, requests._index = side._engine, side._index
+    questions: list[str] = []
+
+    def ask(question: dict[str, Any]) -> dict[str, Any]:
+        questions.append(question["command"])
+        return requests._rows(question) if question["command"] == "rows" else requests._forecast(question)
+
+    asked = Asked(ask)
+    assert asked.scan(lambda: False)
+    assert asked.records == side.records
+    assert (asked.replica, asked.mode) == (side.replica, side.mode)
+    told = [(b"%d" % number, (("cd", NEW._replace(path=b"%d" % number)),)) for number in range(500)]
+    assert asked.outcomes(told) == side.outcomes(told)
+    assert questions.count("forecast") > 1
+    assert asked.outcomes([]) == []
