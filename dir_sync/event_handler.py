@@ -28,6 +28,8 @@ from dir_sync.readable import Readable
 __all__ = ["ChangeHandler"]
 
 _PAIR_WITHIN_MS = 2  # one system call queues both halves of a rename
+_CLOSE_WITHIN_MS = 1  # most programs close a new file right after they made it: one turn serves both events
+_CLOSE_READS_MAX = 3  # a program that goes on writing is not waited for
 _FLOOD = 100  # so many events ...
 _FLOOD_S = 0.2  # ... within this are a flood, such as a bulk of new files; it ends after an equally long calm
 _BREATH_S = 0.02
@@ -53,6 +55,7 @@ _TO = InotifyConstants.IN_MOVED_TO
 _CLOSED = InotifyConstants.IN_CLOSE_WRITE
 _ATTRIBUTES = InotifyConstants.IN_ATTRIB
 _MODIFY = InotifyConstants.IN_MODIFY
+_BEFORE_CLOSE = (Urgency.CREATED, Urgency.WRITING)
 _NOT_OF_A_FILE = InotifyConstants.IN_IGNORED | InotifyConstants.IN_Q_OVERFLOW
 _HEAD = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
 _READ_BYTES = 64 * KIB
@@ -92,6 +95,10 @@ class _Reader(InotifyFD):
         """Take what there is. Returns for how long (s) to let more come together."""
         self._take(self._events())
         while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
+            self._take(self._events())
+        for _ in range(_CLOSE_READS_MAX):
+            if not self._handler.awaits_close or not self._is_readable(_CLOSE_WITHIN_MS):
+                break
             self._take(self._events())
         self._handler.end_of_batch()
         # the next read returns many events at once, which costs a fraction of single ones
@@ -228,6 +235,13 @@ class ChangeHandler:
     @property
     def awaits_other_half(self) -> bool:
         return self._half is not None
+
+    @property
+    def awaits_close(self) -> bool:
+        """True if all that happened is that files were made or written, so nothing is looked at before they are closed."""
+        return bool(self._batch) and all(
+            type(event) is Touched and event.urgency in _BEFORE_CLOSE for event in self._batch
+        )
 
     def on_event(self, event: InotifyEvent) -> None:
         self.happened(event.wd, event.mask, event.cookie, event.name)

@@ -231,6 +231,11 @@ class Folder:
         """Another folder, which lent contents to this one, is not shared any more."""
         self._performer.lender_gone(share)
 
+    @property
+    def runs_again(self) -> bool:
+        """True if it takes another turn at once."""
+        return not self.is_over and self.share.engine.board.run_again
+
     def due_s(self, mono: float) -> float:
         """The time (monotonic, s) at which it has something to do."""
         if self.is_over:

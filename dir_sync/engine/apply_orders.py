@@ -35,6 +35,8 @@ class ApplyOrders:
     def take(self) -> list[ApplyJob]:
         """Remove and return what is ordered now."""
         jobs: list[ApplyJob] = []
+        if not (self._waiting or self._large):
+            return jobs
         for peer, items in list(self._waiting.items()):
             *full, rest = _batches(items)
             jobs += [self._job(peer, batch) for batch in full]

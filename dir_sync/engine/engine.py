@@ -88,6 +88,8 @@ class Engine(Machines):
         match event:
             case Touched(path, urgency):
                 self.look_queue.on_touched(path, urgency)
+            case Received(replica, message):
+                self._received(replica, message)
             case Moved():
                 self.look_queue.on_moved(event)
             case Blind(path, reason):
@@ -158,8 +160,6 @@ class Engine(Machines):
                     self._peer_came(peer)
             case PeerDown(replica, _):
                 self._peer_down(replica)
-            case Received(replica, message):
-                self._received(replica, message)
             case Drained(replica, size):
                 peer = self.board.peers.get(replica)
                 if peer is not None:
@@ -210,42 +210,44 @@ class Engine(Machines):
 
     def next_deadline(self) -> int | None:
         """The monotonic ms at which `end_turn` has to be called even without an event; None: never."""
-        if self.board.run_again:
-            return self.board.now.mono_ms
-        due: list[int] = []
-        if self.board.announcements.rows:
+        board = self.board
+        now_ms = board.now.mono_ms
+        if board.run_again:
+            return now_ms
+        due: list[int | None] = [
+            board.plan_queue.next_due_ms(),
+            self.brakes.peers.due_ms(),
+            self.queries.inquiries.due_ms(),
+            self.own_losses.held_again_ms,
+            self.sync_report.lacks_due_ms,
+            self.sync_report.sync_due_ms,
+        ]
+        if board.announcements.rows:
             due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
-        if not self.look_queue.looks_out and (when := self.board.pending_looks.next_due()) is not None:
-            due.append(when)  # further looks are sent when the current ones return
+        if board.listings.failed:
+            due.append(board.listings.next_due_ms())
+        if not self.brakes.is_published:
+            due.append(self.brakes.publish_due_ms)
+        if not self.look_queue.looks_out:
+            due.append(board.pending_looks.next_due())  # further looks are sent when the current ones return
         if self.versions.rechecks:
             due.append(self.versions.rechecks[0][0])
         if self.deltas_out.deltas:
             due.append(next(iter(self.deltas_out.deltas.values()))[1] + DELTA_KEEP_MS)
-        due += [when for when, _ in self.transfers.unfinished.values()]
+        if self.transfers.unfinished:
+            due += [when for when, _ in self.transfers.unfinished.values()]
         if self.signatures.sign_grown:
             due.append(next(iter(self.signatures.sign_grown.values())))
         if self.versions.retention is not None and not self.versions.pruning:
-            due.append(self.board.now.mono_ms if self.versions.thin else self.versions.prune_at)
-        telling = None if self.brakes.is_published else self.brakes.publish_due_ms
-        queues = (self.board.plan_queue.next_due_ms(), self.board.listings.next_due_ms())
-        others = (
-            *queues,
-            self.brakes.peers.due_ms(),
-            self.queries.inquiries.due_ms(),
-            self.own_losses.held_again_ms,
-            telling,
-            self.transfers.opens_ms(),
-        )
-        due += [
-            when for when in (*others, self.sync_report.lacks_due_ms, self.sync_report.sync_due_ms) if when is not None
-        ]
+            due.append(now_ms if self.versions.thin else self.versions.prune_at)
+        due.append(self.transfers.opens_ms())
         if self.idle.calm_work():
-            due.append(max(self.board.moved_ms, self.board.now.mono_ms) + CALM_MS)
+            due.append(max(board.moved_ms, now_ms) + CALM_MS)
         if self.uploader.has_parked:
-            due.append(self.board.now.mono_ms + 20)
+            due.append(now_ms + 20)
         if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements() or self.ignoring.is_changing:
-            due.append(self.board.now.mono_ms + RETRY_MS)
-        return min(due, default=None)
+            due.append(now_ms + RETRY_MS)
+        return min([when for when in due if when is not None], default=None)
 
     @property
     def is_busy(self) -> bool:

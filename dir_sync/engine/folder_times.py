@@ -66,6 +66,8 @@ class FolderTimes:
             self._board.order(ApplyJob(tuple(items[at : at + limits.APPLY_ITEMS_MAX])))
 
     def announce_mtimes(self) -> None:
+        if not self._mtimes_to_announce:
+            return
         times = list(self._mtimes_to_announce.items())
         self._mtimes_to_announce.clear()
         for at in range(0, len(times), limits.CHANGES_MAX):

@@ -18,7 +18,7 @@ from dir_sync.core.watching.pace import Span
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import likely_originals, says_nothing
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX, REOPENED_MS
+from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.scope import Scope
@@ -157,12 +157,15 @@ class LookQueue:
 
     def take_echo(self, path: bytes) -> bool:
         """True if this event is most probably an echo of our own work. A bulk of new files causes thousands of them;
-        their folders are listed when all is calm, which costs less than a look at each file."""
+        their folders are listed when all is calm, which costs less than a look at each file. Single files are looked at
+        together with all others of a short span: a look for each costs as much as its installation."""
         until = self.echoes.pop(path, 0)
-        if until is not None and until <= self._board.now.mono_ms:
+        now = self._board.now.mono_ms
+        if until is not None and until <= now:
             return False
         if len(self.echoes) < self.echoes_min and not self._board.listings.when_calm:
-            return False
+            self._board.pending_looks.add(path, now - now % ECHO_LOOK_MS + ECHO_LOOK_MS, now).watched = True
+            return True
         self._board.listings.add_when_calm(path.rpartition(b"/")[0])
         return True
 

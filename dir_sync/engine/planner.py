@@ -90,16 +90,18 @@ class Planner:
             if len(self._board.plan_queue) > limits.TODO_PATHS_MAX:
                 self._board.plan_queue.clear()
             return  # what is here is not known yet; the end of the scan plans everything
-        self._board.plan_queue.for_one(_SWEEP)
-        if self._board.plan_queue.cursor is not None and self._board.plan_queue.waiting < PLAN_MAX:
-            some = self._board.index.offered_paths(self._board.plan_queue.cursor or None, PLAN_MAX)
-            self._board.plan_queue.add_offers(some, is_last=len(some) < PLAN_MAX)
-        self._board.plan_queue.for_all()
-        if self._board.plan_queue.take_room() or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
+        queue = self._board.plan_queue
+        if queue.cursor is not None:
+            queue.for_one(_SWEEP)
+            if queue.waiting < PLAN_MAX:
+                some = self._board.index.offered_paths(queue.cursor or None, PLAN_MAX)
+                queue.add_offers(some, is_last=len(some) < PLAN_MAX)
+        queue.for_all()
+        if queue.take_room() or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
             self._fetcher.wake_waiting()
-        if not self._board.plan_queue:
+        if not queue:
             return
-        self._board.plan_queue.take_overflow()
+        queue.take_overflow()
         most = min(PLAN_MAX, _PLAN_SHARED_MAX) if self._board.is_shared else PLAN_MAX
         for owner, paths in self._board.plan_queue.take(most, self._board.resting):
             self._board.plan_queue.for_one(owner)

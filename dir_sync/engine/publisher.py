@@ -60,7 +60,11 @@ class Publisher:
         )
 
     def publish_when_due(self) -> None:
-        if not self.may_tell_later():
+        news = self._board.announcements
+        if not (news.rows or news.unlogged):
+            self.told_ms = self._board.now.mono_ms
+            self.renamed_here.clear()
+        elif not self.may_tell_later():
             self.told_ms = self._board.now.mono_ms
             self.publish()
 
@@ -267,11 +271,14 @@ class Publisher:
         """Announce the backlog to peers that lag behind. Of peers that lag by a page or more, only some are served in
         one turn, in rotation."""
         nodes = sorted(self._board.peers)
-        nodes = [replica for replica in nodes if replica > self._pumped] + [
-            replica for replica in nodes if replica <= self._pumped
-        ]
+        if len(nodes) > 1:
+            nodes = [replica for replica in nodes if replica > self._pumped] + [
+                replica for replica in nodes if replica <= self._pumped
+            ]
         left = _PUMPS_MAX
         for replica in nodes:
+            if self.is_up_to_date(replica):
+                continue
             subscriber = self.subscribers[replica]
             if self._board.announcements.rows and subscriber.sent == self._board.announcements.rows[0][0] - 1:
                 continue  # the current changes are announced to it in a moment

@@ -102,7 +102,9 @@ class SyncReport:
         """What this node lacks of a peer's announcements. A node that takes nothing lacks nothing."""
         if not self._board.mode.takes:
             return NOTHING
-        lack = self._board.index.wanted_from(replica)
+        lack, held_files = self._board.index.wanted_from(replica), self._brakes.own.held_files
+        if lack == NOTHING and not held_files and not self._work.jobs.pushed_counts:
+            return NOTHING  # asked in each turn, and most often true
         lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(replica), 0))
         here = sum(
             fetch.received
@@ -110,7 +112,7 @@ class SyncReport:
             if fetch.base is None and self._board.index.offer(fetch.target.path, replica) is not None
         )
         lack = lack._replace(bytes=max(0, lack.bytes - here))
-        return lack.plus(Lack(self._brakes.own.held_files, self._brakes.own.held_bytes, 0))
+        return lack.plus(Lack(held_files, self._brakes.own.held_bytes, 0))
 
     def unseen(self) -> int:
         """How many paths wait for a look."""

@@ -126,7 +126,10 @@ class Database:
         """True if a commit would write something."""
         if self._connection.total_changes != self._changes_at_commit:
             return True
-        return any(writer.is_dirty for writer in self._writers)
+        for writer in self._writers:  # noqa: SIM110 - asked several times in each turn: `any` makes a generator each time
+            if writer.is_dirty:
+                return True
+        return False
 
     def commit(self, durable: bool) -> None:
         """When this returns, everything written so far survives the end of the program and, if `durable`, also a power

@@ -135,6 +135,8 @@ class Narrator:
 
     def breathe(self, now_s: float, all_of_it: bool = False) -> float | None:
         """Log the crowds whose interval is over. Returns when to call again; None if nothing waits."""
+        if not (self._crowds or self._empty or self._wrong):
+            return None
         for path, (note, since_s) in list(self._empty.items()):
             if all_of_it or now_s - since_s >= _BREATH_S:
                 del self._empty[path]

@@ -207,6 +207,8 @@ class PeerBrake:
 
     def due_ms(self) -> int | None:
         """When (ms) `judge` has something to do."""
+        if not self._bursts:
+            return None
         due = [burst.waiting.due_ms for burst in self._bursts.values() if burst.waiting.changes]
         due += [at for burst in self._bursts.values() if (at := burst.held.due_again_ms) is not None]
         return min(due, default=None)
