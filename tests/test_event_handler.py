@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from watchdog.observers import inotify_c
-from watchdog.observers.inotify_c import InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
 from dir_sync.disk import RealDisk
@@ -61,6 +61,30 @@ def heard(tmp_path: Path) -> Iterator[Heard]:
 def test_a_file_that_is_closed_after_writing_is_told_at_once(heard: Heard, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     heard.until(lambda events: Touched(b"f", Urgency.NOW) in events)
+
+
+@pytest.mark.parametrize(
+    ("masks", "waits"),
+    [
+        ([InotifyConstants.IN_CREATE], True),
+        ([InotifyConstants.IN_CREATE, InotifyConstants.IN_MODIFY], True),
+        ([InotifyConstants.IN_CREATE, InotifyConstants.IN_MODIFY, InotifyConstants.IN_CLOSE_WRITE], False),
+        ([InotifyConstants.IN_DELETE, InotifyConstants.IN_CREATE], False),
+        ([InotifyConstants.IN_CREATE | InotifyConstants.IN_ISDIR], False),
+        ([], False),
+    ],
+)
+def test_a_file_that_was_just_made_waits_a_moment_for_its_close(
+    heard: Heard, tmp_path: Path, masks: list[int], waits: bool
+) -> None:
+    handler = ChangeHandler(os.fsencode(tmp_path), heard.readable, lambda events: None, lambda: 0)
+    try:
+        assert handler.watch(b"")
+        for mask in masks:
+            handler.happened(1, mask, 0, b"f")
+        assert handler.awaits_close is waits
+    finally:
+        handler.stop()
 
 
 def test_a_name_that_is_not_utf8(heard: Heard, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ class Engine:
             number=number,
             plan_queue=PlanQueue(),
             taking=None,
+            run_again=False,
         )
         self.differing: list[Difference] = []
         self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing))

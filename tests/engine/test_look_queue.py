@@ -11,7 +11,7 @@ from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import ApplyItem, Cause, LookJob, TreeOp, Version
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, fingerprint, inode_of
-from dir_sync.engine.constants import ECHO_MS, EMPTY_MS, REOPENED_MS
+from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, EMPTY_MS, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from tests.engine.kit import WALL_NS, Alone, folder, record, stat
@@ -208,9 +208,20 @@ def test_the_events_of_a_bulk_are_ours_and_its_folder_is_listed_when_all_is_calm
     assert kit.board.listings.when_calm == {b"d"}
 
 
-def test_the_event_of_a_single_name_is_looked_at() -> None:
+def test_single_names_that_we_made_are_looked_at_together_a_moment_later() -> None:
+    kit = alone()
+    made = echo(kit, 3)
+    for path in made:
+        kit.it.on_touched(path, Urgency.ARRIVED)
+    assert looks(kit) == []
+    kit.wait(ECHO_LOOK_MS)
+    assert paths(looks(kit)) == [made]
+
+
+def test_what_happens_at_such_a_name_is_looked_at_at_once() -> None:
     kit = alone()
     (path,) = echo(kit, 1)
+    kit.it.on_touched(path, Urgency.ARRIVED)
     kit.it.on_touched(path, Urgency.ARRIVED)
     assert paths(looks(kit)) == [[path]]
 

@@ -10,6 +10,7 @@ from dir_sync.core.jobs import ApplyJob, ApplyResult, Listed, ListJob, Looked, L
 from dir_sync.core.looks import Listing, LookOutcome, Seen
 from dir_sync.core.messages import Change, Chunks, ModificationUpdate, Piece
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, join
+from dir_sync.engine.constants import ECHO_LOOK_MS
 from tests.engine.whole.bench import (
     FOLDER,
     OTHER,
@@ -187,6 +188,7 @@ def test_a_single_new_name_is_looked_at() -> None:
     bench.hear(ModificationUpdate(FOLDER, 9, (Change("create", one, attached=True, content=b"1"),), (), True))
     bench.apply(ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES))
     bench.feed(Touched(b"a", Urgency.ARRIVED))
+    bench.wait(ECHO_LOOK_MS)
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"a"]
 
 
