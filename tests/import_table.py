@@ -569,7 +569,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("daemon.folder", "daemon.inbox", "daemon.links", "daemon.news", "daemon.observers", "daemon.turns"),
         *("engine", "node", "node_manager"),
     },
-    "daemon.chores": {"daemon.effects", "daemon.pausing", "daemon.share", "daemon.inbox", "reporting.narrator"},
+    "daemon.chores": {
+        "daemon.effects",
+        "daemon.pausing",
+        "daemon.share",
+        "daemon.threads",
+        "daemon.inbox",
+        "reporting.narrator",
+    },
     "daemon.effects": {
         *("daemon.borrowing", "daemon.inbox", "daemon.peers", "daemon.requests", "daemon.share"),
         *("daemon.witness", "file_sync", "folder.state", "network.outbox", "reporting.narrator"),

@@ -12,12 +12,13 @@ import random
 import time
 from collections.abc import Callable
 
-from dir_sync.core.events import Blind, RoomMeasured
+from dir_sync.core.events import Blind, RoomMeasured, Ticked
 from dir_sync.core.model import parent_of, show
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.share import Share
+from dir_sync.daemon.threads import DiskHangs
 from dir_sync.reporting.narrator import Narrator
 
 __all__ = ["Chores"]
@@ -27,10 +28,13 @@ _POLL_S = 20.0  # folders that cannot be watched are listed at this interval
 _PROGRESS_S = 5.0
 _PROGRESS_AFTER_S = 2.0  # a transfer that lasts longer gets progress lines
 _ROOT_POLL_S = 2.0  # how often the node checks that the folder still exists
+_HANGS = 5  # a disk hangs if so many checks would have been due since the one that it does not answer
 
 
 class Chores:
-    """Engine thread only."""
+    """Engine thread only.
+
+    It has more fields than a class should have: whom it asks and tells, and when each chore is due."""
 
     def __init__(
         self,
@@ -42,8 +46,13 @@ class Chores:
         warn_once: Callable[[str], None],
         end_share: Callable[[], None],
         pausing: Pausing | None = None,
+        is_beside_others: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`end_share` is called if the folder is gone. `pausing`: None: the folder is never paused."""
+        """`end_share` is called if the folder is gone. `pausing`: None: the folder is never paused. `is_beside_others`: the node
+        has more folders, which must not wait for this one."""
+        self._is_beside_others = is_beside_others
+        self._is_checking = False  # a worker sets it to false
+        self._missed = 0  # checks that were due since
         self._pausing = pausing
         self._share = share
         self._performer = performer
@@ -62,7 +71,7 @@ class Chores:
         """The times (monotonic clock) at which a chore is due; the earliest counts."""
         due = [self._next_scan, self._next_root]
         commit = self._performer.commit_due_s()
-        if commit is not None:
+        if commit is not None and not self.is_stalled:
             due.append(commit)
         if self._has_blind_spots:
             due.append(self._next_poll)
@@ -73,7 +82,7 @@ class Chores:
 
     def run(self, mono: float) -> None:
         """Do the chores that are due."""
-        if self._performer.is_commit_due(mono):
+        if self._performer.is_commit_due(mono) and not self.is_stalled:
             self._performer.commit(durable=False)
         if mono >= self._next_scan:
             self._next_scan = mono + _RESCAN_S * self._rng.uniform(0.8, 1.2)
@@ -85,15 +94,37 @@ class Chores:
             self._next_root = mono + _ROOT_POLL_S
             if self._pausing is not None:
                 self._pausing.look(time.time())
-            if self._share.engine.board.taking is not None and (room := self._share.other_room()) is not None:
-                self._inbox.put(RoomMeasured(room))
-            if self._share.are_rules_changed():
-                self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them
-            if not self._share.check(self._warn_once):
-                self._end_share()
+            self._check_root()
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
             self._tell_progress(mono)
+
+    @property
+    def is_stalled(self) -> bool:
+        """True while its disk does not answer, and others must not wait for it: then nothing may be written to its index."""
+        return self._is_checking and self._missed > 0 and self._is_beside_others()
+
+    def _check_root(self) -> None:
+        """Raises DiskHangs."""
+        if not self._is_checking:
+            self._is_checking, self._missed = True, 0
+            self._share.workers.check(self._check)
+            return
+        self._missed += 1
+        if self._missed >= _HANGS and self._is_beside_others():
+            raise DiskHangs
+
+    def _check(self) -> None:
+        """On a worker's thread."""
+        if self._share.engine.board.taking is not None and (room := self._share.other_room()) is not None:
+            self._inbox.put(RoomMeasured(room))
+        if self._share.are_rules_changed():
+            self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them
+        if not self._share.check(self._warn_once):
+            self._end_share()
+        self._is_checking = False
+        if self._missed:
+            self._inbox.put(Ticked())  # what has waited goes on
 
     @property
     def _has_blind_spots(self) -> bool:

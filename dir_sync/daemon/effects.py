@@ -10,7 +10,8 @@ Used by: chores, folder, sharing.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from dir_sync.core.events import Drained, Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
 from dir_sync.core.jobs import ApplyJob
@@ -45,8 +46,11 @@ class Performer:
         inbox: Post,
         borrowing: Borrowing | None = None,
         witness: Witness | None = None,
+        is_beside_others: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`borrowing`: from other folders of the node. `witness`: of a run that ends when all is in sync."""
+        """`is_beside_others`: the node has more folders. `borrowing`: from them. `witness`: of a run that ends when all is in
+        sync."""
+        self._is_beside_others = is_beside_others
         self._witness = witness
         self._borrowing = borrowing
         self._share = share
@@ -124,7 +128,12 @@ class Performer:
             self._inbox.put(Drained(peer, size))  # nothing is sent of it
 
     def commit(self, durable: bool = True) -> None:
-        self._share.index.commit(durable)
+        """Raises DiskHangs, if other folders of the node would have to wait."""
+        index = self._share.index
+        if not self._is_beside_others():
+            index.commit(durable)
+        elif index.needs_commit(durable):
+            self._share.workers.wait_for(partial(index.commit, durable))
         self._last_commit = time.monotonic()
 
     def commit_due_s(self) -> float | None:

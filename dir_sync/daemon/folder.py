@@ -28,7 +28,7 @@ from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
-from dir_sync.daemon.threads import may_pass
+from dir_sync.daemon.threads import DiskHangs, may_pass
 from dir_sync.daemon.witness import Witness
 from dir_sync.engine import Now
 from dir_sync.node import Node
@@ -50,11 +50,10 @@ def _alone(work: Callable[Concatenate[Folder, _P], None]) -> Callable[Concatenat
             return
         try:
             work(folder, *args, **more)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DiskHangs) as error:
             if not may_pass(error):
                 raise
-            folder.is_over = True
-            folder.end(error)
+            folder.give_up(error)
 
     return guarded
 
@@ -72,7 +71,7 @@ class Folder:
         performer: Performer,
         chores: Chores,
         found: Sequence[Version] = (),
-        end: Callable[[sqlite3.Error], None] = lambda error: None,
+        end: Callable[[Exception], None] = lambda error: None,
         witness: Witness | None = None,
         memory: Memory | None = None,
         pausing: Pausing | None = None,
@@ -175,6 +174,8 @@ class Folder:
     @_alone
     def decide(self, now: Now, is_shared: bool, resting: Container[Hashable] = ()) -> None:
         """Do what is due at the end of a turn. Nothing is planned for peers at addresses in `resting`."""
+        if self._chores.is_stalled:
+            return
         engine, board = self.share.engine, self.share.engine.board
         board.resting = self.peers.at(resting) if resting else ()
         is_planned = not board.scanning and board.plan_queue.waits_beside(
@@ -194,9 +195,11 @@ class Folder:
     @_alone
     def perform(self) -> None:
         """Perform the effects of the turn, and the chores that are due."""
-        if self._is_concerned:
+        if self._is_concerned and not self._chores.is_stalled:
             self._memory.used(self.share.index, time.monotonic())
             self.flush()
+            if self.is_over:  # its disk has failed in that moment
+                return
             if self._has_applied and self.share.index.is_dirty:
                 self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
             self._is_concerned = self._has_applied = False
@@ -240,18 +243,27 @@ class Folder:
         """The time (monotonic, s) at which it has something to do."""
         if self.is_over:
             return _NEVER_S
-        if self._is_concerned:
+        if self._is_concerned and not self._chores.is_stalled:
             return mono
         due = self._chores.due(mono)
-        engine = self.share.engine.next_deadline()
+        engine = None if self._chores.is_stalled else self.share.engine.next_deadline()
         if engine is not None:
             due.append(engine / 1000)
         return min(due)
 
-    @_alone
-    def finish(self) -> None:
-        """The last words and the last commit."""
+    def give_up(self, error: Exception) -> None:
+        """Its disk fails. From now on its index is not used: a worker may still be in the commit that hangs."""
+        self.is_over = True
         self._memory.gone(self.share.index)
+        self.end(error)
+
+    def finish(self) -> None:
+        """The last words and the last commit. Its index is not used any more."""
+        self._memory.gone(self.share.index)
+        self._end_well()
+
+    @_alone
+    def _end_well(self) -> None:
         effects, self._effects = self._effects, []
         self._performer.finish(effects)
 

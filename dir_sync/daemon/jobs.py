@@ -9,6 +9,7 @@ Used by: share, sharing.
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,13 +20,15 @@ from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, ReadJob
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import HERE, For, Post
 from dir_sync.daemon.news import jobs_of
-from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.threads import DiskHangs, Threads
 from dir_sync.daemon.workers import Pool, Task, given_up
 from dir_sync.file_sync import FileSync, Stopped
 from dir_sync.network.throttle import Throttle
 
 __all__ = ["DiskWorkers", "FolderJobs", "Searches"]
 
+_PATIENCE_S = 10.0  # a stick may take seconds to write; all folders of the node wait meanwhile
+_LOOK_S = 0.2
 _WORKERS = 3  # of each pool, for a folder: jobs of one address never occupy all of them
 
 
@@ -43,11 +46,12 @@ class DiskWorkers:
     def __init__(self, throttle: Throttle) -> None:
         self.small = Pool(_WORKERS, throttle)
         self.bulk = Pool(_WORKERS, throttle)
+        self.checks = Pool(1)  # is the folder still there: no other job delays the answer
 
     def start(self, searches: Searches, threads: Threads) -> None:
         self.searches = searches
         self._threads = threads
-        for pool, name in ((self.small, "disk"), (self.bulk, "bulk")):
+        for pool, name in ((self.small, "disk"), (self.bulk, "bulk"), (self.checks, "check")):
             pool.start(partial(self._hire, pool, name, itertools.count(1)))
 
     def _hire(self, pool: Pool, name: str, numbers: Iterator[int]) -> None:
@@ -55,8 +59,8 @@ class DiskWorkers:
 
     def stop(self) -> None:
         """Workers end, each after its job."""
-        self.small.stop()
-        self.bulk.stop()
+        for pool in (self.small, self.bulk, self.checks):
+            pool.stop()
 
     def _work(self, pool: Pool) -> None:
         """The body of a worker's thread."""
@@ -89,7 +93,7 @@ class FolderJobs:
         self._inbox = inbox
         self._workers = workers
         self._is_ending = is_ending
-        self._jobs = {pool: pool.open(self) for pool in (workers.small, workers.bulk)}
+        self._jobs = {pool: pool.open(self) for pool in (workers.small, workers.bulk, workers.checks)}
 
     def stop(self, within_s: float) -> None:
         """No further job is begun. Waits, at most so long, for the answers of those that are being done."""
@@ -104,11 +108,49 @@ class FolderJobs:
         else:
             self._put(self._workers.bulk if job.bulk else self._workers.small, flow, job)
 
+    def check(self, work: Callable[[], None]) -> None:
+        """Call this on a worker's thread, at once."""
+        self._put(self._workers.checks, HERE, work)
+
+    def wait_for(self, work: Callable[[], None]) -> None:
+        """Have this done by a worker, and wait for it. Raises what it raises; DiskHangs after a while without an end. Then it is
+        not begun any more, and what it uses must not be used before it has ended."""
+        turn = threading.Lock()  # who gets it does the work
+        done = threading.Event()
+        failed: list[Exception] = []
+
+        def do() -> None:
+            if turn.acquire(blocking=False):
+                try:
+                    work()
+                except Exception as error:
+                    failed.append(error)
+                finally:
+                    done.set()
+
+        self.check(do)
+        until = time.monotonic() + _PATIENCE_S
+        while not done.wait(_LOOK_S):
+            if self._is_ending() and turn.acquire(blocking=False):  # no worker begins it any more
+                work()
+                return
+            if time.monotonic() >= until:
+                turn.acquire(blocking=False)
+                raise DiskHangs
+        if failed:
+            raise failed[0]
+
     def lend(self, job: ReadJob, answer: Callable[[Event | None], None]) -> None:
         """Read for another folder. `answer` is called with the result, on a worker's thread."""
         self._put(self._workers.small, Flow(HERE.group, "lent"), job, answer)
 
-    def _put(self, pool: Pool, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+    def _put(
+        self,
+        pool: Pool,
+        flow: Flow,
+        job: Job | Callable[[], None],
+        answer: Callable[[Event | None], None] | None = None,
+    ) -> None:
         pool.put(self._jobs[pool], flow, job, answer)
 
     def leave(self, flow: Flow) -> None:
@@ -136,6 +178,9 @@ class FolderJobs:
 
     def _perform(self, task: Task) -> Event | None:
         job, address, searches = task.job, str(task.flow.group), self._workers.searches
+        if callable(job):
+            job()
+            return None
         is_foreign = isinstance(job, DeltaJob) and job.signature is not None
         if is_foreign and not searches.may_search(address):
             return given_up(job)  # its content is fetched as a whole

@@ -9,6 +9,7 @@ Used by: process.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 
@@ -28,7 +29,9 @@ _ROOT_POLL_S = 2.0  # how often the node checks whether the folder is back
 
 
 class Life:
-    """Main thread only, but for `end`."""
+    """Main thread only, but for `end`.
+
+    It has more fields than a class should have: why it waits, and for how long."""
 
     def __init__(self, config: Config, wake: Callable[[], None]) -> None:
         """`wake` is called, on any thread, when something has ended."""
@@ -39,6 +42,7 @@ class Life:
         self._was: tuple[int, int] | None = None  # device and inode when it was last shared
         self._said = ""  # why it waits, as it was logged
         self._is_full = False  # it waits for room on its disk
+        self._question: threading.Thread | None = None  # asks a disk that hangs; it ends when that answers
         self._pause_s = _PAUSE_S[0]
         self._next_s = 0.0  # when to look again (monotonic)
         self._began_s = 0.0
@@ -60,6 +64,12 @@ class Life:
         mono = time.monotonic()
         if mono < self._next_s:
             return False
+        if self._question is not None:
+            if self._question.is_alive():
+                self._next_s = mono + _ROOT_POLL_S
+                return False
+            self._question = None
+            logger.warning("the disk of %s answers again: resumed", show(os.fsencode(self.config.folder)))
         if self._is_full and not self._has_room():
             self._next_s = mono + self._pause_s
             return False
@@ -105,6 +115,23 @@ class Life:
         root.say_paused(self.config.folder, reason)
         self._is_full = True
         self._next_s = now + self._pause_s
+
+    def hangs(self) -> None:
+        """Its disk does not answer: wait until it does. Whatever asks it may wait for as long, so a thread does."""
+        reason = f"the disk of {show(os.fsencode(self.config.folder))} does not answer"
+        logger.warning("paused: %s; will resume by itself when it does", reason)
+        root.say_paused(self.config.folder, reason)
+        self._question = threading.Thread(target=self._ask_disk, name="question", daemon=True)
+        self._question.start()
+        now = time.monotonic()
+        self._pause_s = _PAUSE_S[0] if now - self._began_s > _LASTED_S else longer(self._pause_s, _PAUSE_S[1])
+        self._next_s = now + self._pause_s
+
+    def _ask_disk(self) -> None:
+        try:
+            os.statvfs(self.config.folder)
+        except OSError:
+            pass  # that is an answer, too
 
     def refused(self, error: ConfigError) -> None:
         """It could not be opened, and other folders go on: try again later."""

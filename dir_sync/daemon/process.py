@@ -25,7 +25,7 @@ from dir_sync.daemon.life import Life
 from dir_sync.daemon.opening import NodeError
 from dir_sync.daemon.rereading import Rereading
 from dir_sync.daemon.signals import Ending, Wake
-from dir_sync.daemon.threads import may_pass
+from dir_sync.daemon.threads import DiskHangs, may_pass
 from dir_sync.reporting.log import Once, how_many, logger
 
 __all__ = ["run", "tune"]
@@ -208,11 +208,14 @@ class _Process:
             if daemon is None or not life.has_ended:
                 continue
             trouble = daemon.trouble_of(life.config.folder)
-            if not daemon.goes_over(life.config.folder):
+            hangs = isinstance(trouble, DiskHangs)  # then nothing of it can be asked
+            if hangs or not daemon.goes_over(life.config.folder):
                 self._once = None  # whatever ended it: people want to see how it begins anew
             self._end(life)
             life.was_closed = daemon.is_closed  # a person may have left the mesh
-            if trouble is not None and not self._ending.asked:
+            if hangs:
+                life.hangs()
+            elif trouble is not None and not self._ending.asked:
                 life.failed(trouble)
 
     def _end(self, life: Life) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,7 +33,7 @@ from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
-from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.threads import DiskHangs, Threads
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.daemon.witness import Witness
 from dir_sync.folder import root
@@ -148,8 +149,20 @@ class Sharing:
         requests = Requests(share, peers, self._post, status, mesh_requests, pausing)
         narrator = Narrator(config.folder, Once() if config.label else parts.once, config.label)
         borrowing = Borrowing(self._post, lambda: parts.folders.shares_beside(share))
-        performer = Performer(share, peers, requests, narrator, self._post, borrowing, parts.witness)
-        chores = Chores(share, performer, narrator, self._post, parts.rng, parts.warn_once, self.end_share, pausing)
+        performer = Performer(
+            share, peers, requests, narrator, self._post, borrowing, parts.witness, self._is_beside_others
+        )
+        chores = Chores(
+            share,
+            performer,
+            narrator,
+            self._post,
+            parts.rng,
+            parts.warn_once,
+            self.end_share,
+            pausing,
+            self._is_beside_others,
+        )
         end = self.threads.give_up
         return Folder(share, peers, requests, performer, chores, found, end, parts.witness, parts.memory, pausing)
 
@@ -166,6 +179,9 @@ class Sharing:
         self._opened.callback(control.stop)
         control.start()
 
+    def _is_beside_others(self) -> bool:
+        return len(self._parts.folders) > 1
+
     def ask(self, question: Answer) -> Answer:
         """Any thread but the engine's, once the loop knows the folder."""
         return ask_engine(self._post, question, lambda: self.threads.is_ending)
@@ -180,4 +196,14 @@ class Sharing:
         """End its threads, and close everything. The loop does not know the folder any more."""
         self.end_jobs(0.0)
         self.threads.join(_END_WITHIN_S)
+        if isinstance(self.threads.trouble, DiskHangs):
+            closing = threading.Thread(target=self._close_late, name="closing", daemon=True)
+            closing.start()
+            closing.join(_END_WITHIN_S)
+        else:
+            self._opened.close()
+
+    def _close_late(self) -> None:
+        """When the disk is back, and the last that asked it has its answer: one of them may be a commit of the index."""
+        self.share.workers.stop(threading.TIMEOUT_MAX)
         self._opened.close()

@@ -3,7 +3,7 @@
 In:   functions to run. Out: the error that ended one: an error of ours, or a passing error of the index.
 Rule: an error of ours in any thread ends the process, with one line. An index that cannot be written only pauses the
 node.
-Used by: daemon, folder, jobs, process, sharing.
+Used by: chores, daemon, folder, jobs, process, sharing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ from collections.abc import Callable
 
 from dir_sync.reporting.log import logger
 
-__all__ = ["Threads", "may_pass"]
+__all__ = ["DiskHangs", "Threads", "may_pass"]
 
 _MAY_PASS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 
 
+class DiskHangs(Exception):
+    """The disk of a folder does not answer."""
+
+
 def may_pass(error: Exception) -> bool:
-    """True for errors of the disk below the index that may pass: it is full, faulty or read-only."""
+    """True for errors of the disk below the index that may pass: it hangs, or is full, faulty or read-only."""
+    if isinstance(error, DiskHangs):
+        return True
     name = getattr(error, "sqlite_errorname", "")
     return isinstance(error, sqlite3.Error) and name.startswith(_MAY_PASS)
 
@@ -37,7 +43,7 @@ class Threads:
         self._threads: list[threading.Thread] = []  # of those that have ended, some are left out
         self.is_ending = False  # from now on errors do not count, because everything is being closed
         self.failed: Exception | None = None
-        self.trouble: sqlite3.Error | None = None
+        self.trouble: Exception | None = None
 
     def start(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(target, *args), name=name, daemon=True)
@@ -46,7 +52,7 @@ class Threads:
             thread.start()
         return thread
 
-    def give_up(self, error: sqlite3.Error) -> None:
+    def give_up(self, error: Exception) -> None:
         """The index cannot be used for now."""
         self.trouble = error
         self._end_share()

@@ -41,7 +41,13 @@ class Task:
 
     __slots__ = ("answer", "began", "flow", "is_wanted", "job", "jobs")
 
-    def __init__(self, jobs: Jobs, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        flow: Flow,
+        job: Job | Callable[[], None],
+        answer: Callable[[Event | None], None] | None = None,
+    ) -> None:
         """`answer` is called with the result, if that is not for the engine of this folder."""
         self.jobs = jobs
         self.answer = answer
@@ -126,7 +132,13 @@ class Pool:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def put(self, jobs: Jobs, flow: Flow, job: Job, answer: Callable[[Event | None], None] | None = None) -> None:
+    def put(
+        self,
+        jobs: Jobs,
+        flow: Flow,
+        job: Job | Callable[[], None],
+        answer: Callable[[Event | None], None] | None = None,
+    ) -> None:
         with self._ready:
             if not jobs.waiting:
                 jobs.spent = max(jobs.spent, self._served)
@@ -246,7 +258,7 @@ def _got(jobs: Jobs) -> float:
     return jobs.spent
 
 
-def given_up(job: Job) -> Event | None:
+def given_up(job: Job | Callable[[], None]) -> Event | None:
     """The answer of a job that is not done because its peer disconnected; None if the job is not for that peer
     alone."""
     match job:

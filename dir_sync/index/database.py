@@ -131,6 +131,10 @@ class Database:
                 return True
         return False
 
+    def needs_commit(self, durable: bool) -> bool:
+        """True if `commit` would ask the disk."""
+        return self.is_dirty or (durable and not self._is_synced)
+
     def commit(self, durable: bool) -> None:
         """When this returns, everything written so far survives the end of the program and, if `durable`, also a power
         cut. (Otherwise it survives that after the next sync of the whole file system.) No disk access if nothing

@@ -376,6 +376,9 @@ class Index:
         """True if a commit would write something."""
         return self._database.is_dirty
 
+    def needs_commit(self, durable: bool) -> bool:
+        return self._database.needs_commit(durable)
+
     def commit(self, durable: bool = True) -> None:
         self._database.commit(durable)
 

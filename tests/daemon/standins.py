@@ -147,9 +147,17 @@ class Workers:
     def __init__(self) -> None:
         self.jobs: list[tuple[Flow, Job]] = []
         self.left: list[Flow] = []
+        self.answers = True  # the disk
+        self.unanswered: list[Callable[[], None]] = []
 
     def put(self, flow: Flow, job: Job) -> None:
         self.jobs.append((flow, job))
+
+    def check(self, work: Callable[[], None]) -> None:
+        if self.answers:
+            work()
+        else:
+            self.unanswered.append(work)
 
     def leave(self, flow: Flow) -> None:
         self.left.append(flow)

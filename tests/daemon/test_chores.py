@@ -7,9 +7,12 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from dir_sync.core.events import Blind
+import pytest
+
+from dir_sync.core.events import Blind, Ticked
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.inbox import Inbox
+from dir_sync.daemon.threads import DiskHangs
 from tests.daemon.standins import Folder
 
 
@@ -31,8 +34,17 @@ class Bench:
         )
         self.began = time.monotonic()
         pausing: Any = SimpleNamespace(look=self.looks.append)
+        self.is_beside_others = True
         self.chores = Chores(
-            self.folder.share, performer, narrator, self.inbox, Random(1), self.lines.append, self._end, pausing
+            self.folder.share,
+            performer,
+            narrator,
+            self.inbox,
+            Random(1),
+            self.lines.append,
+            self._end,
+            pausing,
+            lambda: self.is_beside_others,
         )
 
     def _is_commit_due(self, mono: float) -> bool:
@@ -81,6 +93,46 @@ def test_a_folder_that_is_gone_ends_the_share() -> None:
     bench.folder.is_there = False
     bench.after(6)
     assert bench.ended == 1
+
+
+def test_a_disk_that_does_not_answer_ends_the_share() -> None:
+    bench = Bench()
+    bench.folder.workers.answers = False
+    bench.commit_due_s = 0.0
+    bench.after(3)
+    assert not bench.chores.is_stalled, "the first check has just begun"
+    assert bench.commits == 1
+    for seconds in (6, 9, 12, 15):
+        bench.after(seconds)
+        assert bench.chores.is_stalled
+    assert bench.commits == 2, "one in the turn that noticed it"
+    assert bench.chores.due(0.0).count(0.0) == 0, "no commit is due"
+    with pytest.raises(DiskHangs):
+        bench.after(18)
+
+
+def test_a_disk_that_answers_late_is_none_that_hangs() -> None:
+    bench = Bench()
+    bench.folder.workers.answers = False
+    for seconds in (3, 6, 9):
+        bench.after(seconds)
+    (check,) = bench.folder.workers.unanswered
+    check()
+    assert not bench.chores.is_stalled
+    assert bench.after(10) == [Ticked()], "what has waited goes on"
+    for seconds in range(11, 19, 3):
+        bench.after(seconds)
+    assert len(bench.folder.workers.unanswered) == 2
+
+
+def test_a_folder_alone_waits_for_its_disk() -> None:
+    bench = Bench()
+    bench.is_beside_others = False
+    bench.folder.workers.answers = False
+    for seconds in range(3, 100, 3):
+        bench.after(seconds)
+        assert not bench.chores.is_stalled
+    assert len(bench.folder.workers.unanswered) == 1
 
 
 def test_what_nobody_waits_for_is_committed_soon() -> None:

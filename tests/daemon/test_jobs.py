@@ -6,14 +6,17 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, current_thread
 from typing import Any, cast
+
+import pytest
 
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, Pruned, PruneJob, ReadDone, ReadItem, ReadJob
 from dir_sync.core.overload.fairness import Flow
+from dir_sync.daemon import jobs
 from dir_sync.daemon.inbox import HERE, Inbox
 from dir_sync.daemon.jobs import DiskWorkers, FolderJobs
-from dir_sync.daemon.threads import Threads
+from dir_sync.daemon.threads import DiskHangs, Threads
 from dir_sync.network.throttle import Throttle
 
 BOB = Flow("10.0.0.2", "bb")
@@ -163,6 +166,46 @@ def test_a_worker_that_waits_keeps_nothing_of_its_last_job() -> None:
         while kept() is not None and time.monotonic() < until:
             time.sleep(0.001)
         assert kept() is None
+
+
+def test_what_is_waited_for_is_done_and_its_error_raised() -> None:
+    bench = Bench(None)
+    done: list[str] = []
+    with bench.working():
+        bench.jobs.wait_for(lambda: done.append(current_thread().name))
+        with pytest.raises(ZeroDivisionError):
+            bench.jobs.wait_for(lambda: done.append(str(1 // 0)))
+    assert [name.partition("-")[0] for name in done] == ["check"]
+
+
+def test_a_disk_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was asked before goes on when it is back; what has not begun by then never begins."""
+    monkeypatch.setattr(jobs, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(jobs, "_LOOK_S", 0.01)
+    bench = Bench(None)
+    back, ended, begun = Event(), Event(), Event()
+
+    def hang() -> None:
+        assert back.wait(30)
+        ended.set()
+
+    with bench.working():
+        for work in (hang, begun.set):
+            with pytest.raises(DiskHangs):
+                bench.jobs.wait_for(work)
+        back.set()
+        assert ended.wait(10)
+        bench.jobs.wait_for(lambda: None)
+    assert not begun.is_set()
+
+
+def test_what_is_waited_for_at_the_end_is_done_without_a_worker() -> None:
+    bench = Bench(None)
+    bench.jobs.stop(0)
+    bench.threads.is_ending = True
+    done: list[int] = []
+    bench.jobs.wait_for(lambda: done.append(1))
+    assert done == [1]
 
 
 def test_a_fault_of_a_folder_that_is_being_closed_ends_nothing() -> None:

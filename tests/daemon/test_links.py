@@ -64,7 +64,7 @@ class Bench:
         peers = ConnectedPeers(config(folder_name=name), standin.share, cast(Any, self.manager), self.links.renewed)
         nobody = SimpleNamespace(perform=lambda effects: None)
         self.pauses[name] = SimpleNamespace(pause=None)
-        rooms = cast(Any, (None, nobody, None))
+        rooms = cast(Any, (None, nobody, SimpleNamespace(is_stalled=False)))
         self.folders.add(Folder(standin.share, peers, *rooms, pausing=cast(Any, self.pauses[name])))
 
     def pause(self, name: str, until: bool = True) -> None:

@@ -21,6 +21,7 @@ from dir_sync.daemon.inbox import FolderPost, For, Inbox
 from dir_sync.daemon.loop import Loop
 from dir_sync.daemon.news import Asked, Heard, Stop, jobs_of
 from dir_sync.daemon.peers import ConnectedPeers
+from dir_sync.daemon.threads import DiskHangs
 from dir_sync.node_manager import BytesSent, Dialled, HelloReceived, LinkClosed, MessageReceived, Stalled
 from tests.daemon.standins import FOLDER, NOW, Link, Manager, config, hello
 from tests.daemon.standins import Folder as Standin
@@ -45,8 +46,8 @@ class Room:
             finish=lambda effects: self.did("finish"),
             commit=lambda durable: self.did("commit", durable),
         )
-        chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: None)
-        self.folder = Folder(self.standin.share, self.peers, *cast(Any, (requests, performer, chores)))
+        self.chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: None, is_stalled=False)
+        self.folder = Folder(self.standin.share, self.peers, *cast(Any, (requests, performer, self.chores)))
 
     def did(self, *what: object) -> list[Any]:
         self.done.append(what if len(what) > 1 else what[0])
@@ -135,6 +136,47 @@ def test_first_scans_take_turns() -> None:
     around.run()
     assert [board.scan_waits for board in boards[1:]] == [False, True]
     assert around.music.folder.due_s(5.0) == 5.0, "it takes a turn at once"
+
+
+def test_while_a_disk_does_not_answer_nothing_is_written_and_nothing_is_lost() -> None:
+    around = Neighbours()
+    music = around.music
+    music.standin.engine.gives = [Tell(WORDS)]
+    music.chores.is_stalled = True
+    music.folder.take(Ticked(), NOW)
+    for _ in range(2):
+        music.folder.decide(NOW, False)
+        music.folder.perform()
+    assert not music.standin.engine.turns
+    assert not music.performed
+    assert music.folder.due_s(5.0) > 5.0, "the loop does not turn for it"
+    music.chores.is_stalled = False
+    assert music.folder.due_s(5.0) == 5.0
+    music.folder.decide(NOW, False)
+    music.folder.perform()
+    assert music.performed == [[Tell(WORDS)]]
+
+
+def test_after_a_commit_that_hangs_the_index_is_not_touched_any_more() -> None:
+    around = Neighbours()
+    music = around.music
+    ended: list[Exception] = []
+
+    def hangs(effects: Sequence[object]) -> None:
+        raise DiskHangs
+
+    music.folder._performer.perform = hangs  # type: ignore[assignment, method-assign]
+    music.folder.end = ended.append
+    music.chores.run = lambda mono: around.did("chores")
+    music.folder.take(Applied(()), NOW)
+    music.folder.perform()
+    music.folder.perform()
+    assert [type(error) for error in ended] == [DiskHangs]
+    assert "chores" not in around.done
+    assert ("commit", False) not in around.done
+    assert music.standin.index not in music.folder._memory._used
+    around.default.folder.finish()
+    assert around.default.standin.index not in around.default.folder._memory._used
 
 
 def test_news_of_links_go_to_the_links() -> None:

@@ -148,6 +148,43 @@ def table(node: Node, name: str, *more: str) -> str:
     return "\n".join([f"[folders.{name}]", f'dir = "{folder(node, name)}"', *more])
 
 
+def test_a_disk_that_hangs_does_not_stop_the_other_folders() -> None:
+    """A fake disk: what asks it waits, also whoever writes the index there. Nothing is lost when it is back."""
+    with Lan(2) as lan:
+        one, two = lan
+        flag = one.base / "hangs"
+        more = {
+            "HANGS_WHILE": str(flag),
+            "HANGING_FOLDER": str(one.base / "notes"),
+            "DIR_SYNC_MAIN_PY": str(one.main),
+        }
+        words = [folder(one, "photos"), folder(one, "notes"), "-s", one.signatures]
+        one.launch([sys.executable, Path(__file__).with_name("hanging_disk.py"), *words], more)
+        launch(two, folder(two, "photos"), folder(two, "notes"))
+        for name in ("photos", "notes"):
+            (one.base / name / "first").write_text("1")
+            wait_for(lambda name=name: _text(two.base / name / "first") == "1", SOON_S, f"{name} are shared")
+            wait_equal([one.base / name, two.base / name], SOON_S)
+        flag.touch()
+        (one.base / "notes" / "here").write_text("h")
+        for number in range(3):
+            (one.base / "photos" / f"of one {number}").write_text("x")
+            (two.base / "photos" / f"of two {number}").write_text("y")
+            wait_equal([one.base / "photos", two.base / "photos"], SOON_S)
+        wait_for(lambda: "notes does not answer" in one.log(), SOON_S, "it is noticed")
+        wait_for(lambda: "does not share notes any more" in two.log(), SOON_S, "the peer is told")
+        (two.base / "notes" / "there").write_text("t")
+        (two.base / "photos" / "then").write_text("z")
+        wait_equal([one.base / "photos", two.base / "photos"], SOON_S)
+        assert "does not answer" in one.run_to_end("status", one.base / "notes").err
+        assert status(one, one.base / "photos")["in_sync"]
+        flag.unlink()
+        wait_for(lambda: "answers again" in one.log(), SOON_S, "it goes on")
+        wait_for(lambda: _text(one.base / "notes" / "there") == "t", SOON_S, "what it missed arrives")
+        wait_for(lambda: _text(two.base / "notes" / "here") == "h", SOON_S, "what was made here leaves")
+        assert "lost " not in two.log(), "no connection was dropped"
+
+
 def threads(node: Node) -> int:
     """Of the node's process."""
     assert node.process is not None
