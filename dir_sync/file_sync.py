@@ -38,6 +38,7 @@ from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import Stopped
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.install import Installer
+from dir_sync.files.kept import Keeper
 from dir_sync.files.metadata import Metadata
 from dir_sync.files.move import Mover
 from dir_sync.files.patch import patch
@@ -56,6 +57,7 @@ __all__ = ["SYNC_ALL_FROM", "FileSync", "Stopped", "is_new_file"]
 class FileSync:
     """Performs the jobs of one folder. Jobs of different paths and tokens may run on several threads at once.
 
+    It has more fields than a class should have: one object for each kind of job, and what several of them need.
     Fields: the disk, the watcher, the clock, the function that tells whether the program ends; then one object for each
     kind of job."""
 
@@ -81,13 +83,16 @@ class FileSync:
         self._downloads = Downloads(disk, staging, stopping)
         self._deltas = Deltas(disk, staging, signatures, unsigned, stopping)
         fingerprints = Fingerprints(disk, now_ns)
+        keeper = self._keeper = Keeper(disk, staging)
         preparer = Preparer(disk, staging, stopping)
         replacer = Replacer(disk, history, put_back, stopping)
-        installer = Installer(disk, staging, fingerprints, history, put_back, replacer, stopping)
-        meta = Metadata(disk, staging, replacer, preparer, installer)
+        installer = Installer(disk, staging, fingerprints, history, put_back, replacer, keeper, stopping)
+        meta = Metadata(disk, staging, replacer, preparer, installer, keeper)
         self._appends = Appends(disk, staging, unsigned, meta, stopping)
-        mover = Mover(disk, staging, fingerprints, put_back, replacer, meta)
-        self._batches = Batches(disk, staging, fingerprints, preparer, installer, mover, meta, history, unsigned)
+        mover = Mover(disk, staging, fingerprints, put_back, replacer, meta, keeper)
+        self._batches = Batches(
+            disk, staging, fingerprints, preparer, installer, mover, meta, history, unsigned, keeper
+        )
 
     def prepare(self) -> list[bytes]:
         """Make our folders. Returns the names that an earlier run left in the staging folder."""
@@ -120,11 +125,13 @@ class FileSync:
         match job:
             case ListJob():
                 with self._disk.batch():
-                    return scanner.list_folders(self._disk, self._watch, job, self._now_ns, self._appends.files)
+                    return scanner.list_folders(
+                        self._disk, self._watch, job, self._now_ns, self._appends.files, self._keeper
+                    )
             case LookJob(items):
                 with self._disk.batch():
                     closer, growing = self._deltas.look_closer, self._appends.files
-                    return scanner.look(self._disk, items, self._now_ns, self._stopping, closer, growing)
+                    return scanner.look(self._disk, items, self._now_ns, self._stopping, closer, growing, self._keeper)
             case ApplyJob(items):
                 with self._disk.batch():
                     return self._batches.apply(items)

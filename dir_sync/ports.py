@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import Stat
+from dir_sync.core.preserve import Part
 
 __all__ = ["Disk", "DiskError", "NewFile", "Reader", "Signatures", "Trouble", "Watch", "Writer"]
 
@@ -186,6 +188,18 @@ class Disk(Protocol):
 
     def make_plain(self, path: bytes) -> None:
         """Entries made in this folder of ours from now on inherit neither group nor ACL. Never fails."""
+
+    @property
+    def keeps(self) -> frozenset[Part]:
+        """The attributes that are kept here (of ON_ENTRIES). For the other parts the two verbs below do nothing."""
+
+    def read_attributes(self, path: bytes, known: Attributes | None) -> Attributes | None:
+        """The kept attributes of an entry, in the words of `known`, those of its version, as far as they mean the same
+        here. What `known` does not say is left out, unless the entry has more than each new one. None: everything is
+        read as it is."""
+
+    def set_attributes(self, path: bytes, wanted: Attributes) -> None:
+        """Give an entry the kept attributes of a version, as far as permitted. Its mode stays. Never fails."""
 
     def is_only_replaceable(self, path: bytes) -> bool:
         """True for an entry of another user in a folder that we may change: only its owner may set its mode and times,

@@ -58,6 +58,7 @@ ROOMS = [
     "staging",
     "history_store",
     "put_back",
+    "kept",
     "prepare",
     "replace",
     "install",
@@ -410,8 +411,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "disk": {"disk.folder", "disk.linux", "disk.real", "disk.spelling"},
     "disk.real": {
         *("disk.linux", "disk.errors", "disk.stats", "disk.folder", "disk.directories", "disk.unlocked"),
-        *("disk.handles", "disk.files", "disk.renames", "disk.attributes", "ports"),
+        *("disk.handles", "disk.files", "disk.kept", "disk.renames", "disk.attributes", "ports"),
     },
+    "disk.kept": {"disk.attributes", "disk.errors", "disk.handles", "disk.unlocked", "ports"},
     "disk.attributes": {"disk.linux", "disk.unlocked", "disk.handles", "ports"},
     "disk.renames": {
         *("disk.linux", "disk.errors", "disk.stats", "disk.directories", "disk.unlocked", "disk.handles"),
@@ -452,20 +454,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "files.install": {
         *("ports", "files.outcomes", "files.hashing", "files.fingerprints", "files.staging"),
-        *("files.history_store", "files.put_back", "files.replace"),
+        *("files.history_store", "files.put_back", "files.replace", "files.kept"),
     },
     "files.metadata": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.prepare", "files.replace"),
-        *("files.install",),
+        *("files.install", "files.kept"),
     },
     "files.move": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.put_back", "files.replace"),
-        *("files.metadata",),
+        *("files.metadata", "files.kept"),
     },
     "files.unsigned": {"delta", "ports"},
     "files.batches": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.prepare", "files.install"),
-        *("files.metadata", "files.move", "files.unsigned", "files.history_store", "files.hashing"),
+        *("files.metadata", "files.move", "files.unsigned", "files.history_store", "files.hashing", "files.kept"),
     },
     "files.growth": {"ports"},
     "files.appends": {
@@ -476,7 +478,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.deltas": {"delta", "ports", "files.hashing", "files.staging", "files.unsigned"},
     "files.reading": {"ports", "files.hashing"},
-    "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth"},
+    "files.kept": {"ports", "files.staging"},
+    "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth", "files.kept"},
     "files.recovery": {
         *("ports", "files.hashing", "files.staging", "files.history_store", "files.put_back", "files.growth"),
     },
@@ -716,7 +719,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MESSAGES: dict[str, set[str]] = {
     "base": {"wire"},
     "checks": {"limits", "model", "transfers.growth", "wire"},
-    "records": {"messages.checks", "limits", "model", "wire"},
+    "records": {"attributes", "messages.checks", "limits", "model", "wire"},
     "link": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
     "state": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
     "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},

@@ -90,6 +90,7 @@ class OneNode:
         self.sync.prepare()
         self.engine = Engine(self.index, self.folder, tag, False, self.limits, self.retention, number=self.number)
         self.engine.work.disk.is_blind = self.disk.fold is not None
+        self.engine.board.keeps = bool(self.disk.keeps)
         self._do(self.engine.start(self.clock.now()))
 
     def _do(self, effects: list[Effect]) -> None:

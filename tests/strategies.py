@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import NOTHING, Attributes, Owner
 from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     PROTOCOL,
@@ -200,7 +201,30 @@ def _made(kind: Kind) -> st.SearchStrategy[Record]:
         Kind.SYMLINK: (nothing, targets(), st.just(0o777)),
     }
     size, content, mode = inside[kind]
-    return st.builds(Record, paths(), st.just(kind), size, content, mtimes(), mode, stamps(), vectors(), st.just(()))
+    some = st.none() if kind is Kind.ABSENT else st.none() | attributes()
+    return st.builds(
+        Record, paths(), st.just(kind), size, content, mtimes(), mode, stamps(), vectors(), st.just(()), some
+    )
+
+
+@cache
+def attributes() -> st.SearchStrategy[Attributes]:
+    """Each part is said or not, but never none of them."""
+    name = st.sampled_from(["", "anna", "\u00e9"])
+    number = st.sampled_from([0, 1000, limits.OWNER_NUMBER_END - 1])
+    bits = st.integers(0, 7)
+    plain = st.tuples(st.sampled_from([0x01, 0x04, 0x10, 0x20]), bits, st.just(""), st.just(0))
+    named = st.tuples(st.sampled_from([0x02, 0x08]), bits, name, number)
+    acl = st.lists(plain | named, max_size=4).map(tuple)
+    label = st.sampled_from([b"user.a", b"user.b", b"user.\xff"])
+    xattrs = st.dictionaries(label, st.binary(max_size=9)).map(lambda found: tuple(sorted(found.items())))
+    found = st.builds(
+        Attributes,
+        st.none() | st.builds(Owner, name, number, name, number),
+        st.none() | st.tuples(acl, acl),
+        st.none() | xattrs,
+    )
+    return found.filter(lambda one: one != NOTHING)
 
 
 @st.composite

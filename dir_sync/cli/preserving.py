@@ -22,6 +22,7 @@ def add_option(add: Callable[..., object]) -> None:
         metavar="LIST",
         type=checked(config.checked_parts),
         default=",".join(sorted(part.value for part in USUAL)),
-        help="what to keep of files beside content, times and modes: sparse (holes stay holes; always, unless LIST says"
-        " no-sparse). Words with commas between them, or all (default: sparse)",
+        help="what to keep of files beside content, times and modes, as words with commas between them: owner (user and"
+        " group, by name and else by number; needs root), xattrs (extended attributes user.*), acls (POSIX ACLs), sparse"
+        " (holes stay holes; kept unless LIST says no-sparse), or all (default: sparse)",
     )

@@ -12,7 +12,9 @@ from zlib import crc32
 
 from blake3 import blake3
 
+from dir_sync.core import attributes as kept
 from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp
 
 __all__ = ["bucket_of", "first_scan_record", "summarize"]
@@ -21,16 +23,21 @@ _NAMED = struct.Struct(">BHqI")
 _new = tuple.__new__  # half the cost of calling the named tuple
 
 
-def first_scan_record(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
-    """The record of something found by the very first scan. Its maker is a hash over kind, content, mode and mtime
-    (docs/protocol.md, 3.2), not the finding node: so nodes that start with equal trees get equal records."""
+def first_scan_record(
+    path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int, attributes: Attributes | None = None
+) -> Record:
+    """The record of something found by the very first scan. Its maker is a hash over kind, content, mode, mtime and
+    attributes (docs/protocol.md, 3.2), not the finding node: so nodes that start with equal trees get equal records."""
     if kind is Kind.DIRECTORY:
         named, ns = _NAMED.pack(kind, mode, 0, 0), 1
     else:
         named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // NS_PER_S, mtime % NS_PER_S)
         ns = min(max(mtime, 1), limits.STAMP_NS_MADE_MAX)
+    if attributes is not None:
+        named += kept.text(attributes).encode() + b"\0"
     maker = "=" + blake3(named + content).hexdigest(12)
-    return _new(Record, (path, kind, size, content, mtime, mode, _new(Stamp, (ns, maker)), ((maker, 1),), ()))
+    stamp = _new(Stamp, (ns, maker))
+    return _new(Record, (path, kind, size, content, mtime, mode, stamp, ((maker, 1),), (), attributes))
 
 
 def summarize(versions: Iterable[tuple[bytes, int, str, str]]) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from dir_sync.core import attributes
 from dir_sync.core.mode import Mode, is_own
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_body, same_content, same_meta, show
 
@@ -92,15 +93,17 @@ _EMPTY = Record(b"", Kind.ABSENT, 0, b"", 0, 0, Stamp(1, ""), ())
 def to_json(record: Record) -> list[Any]:
     """A record on its way between two programs of one machine. Those that stay on this machine have no form in the
     protocol."""
-    path, kind, size, content, mtime, mode, stamp, vector, lineage = record
-    return [path.hex(), int(kind), size, content.hex(), mtime, mode, *stamp, vector, lineage]
+    path, kind, size, content, mtime, mode, stamp, vector, lineage, kept = record
+    return [path.hex(), int(kind), size, content.hex(), mtime, mode, *stamp, vector, lineage, attributes.text(kept)]
 
 
 def from_json(row: list[Any]) -> Record:
-    path, kind, size, content, mtime, mode, ns, maker, vector, lineage = row
-    pairs = [tuple((str(one), int(counter)) for one, counter in some) for some in (vector, lineage)]
+    path, kind, size, content, mtime, mode, ns, maker, *vectors, kept = row
+    vector, lineage = [tuple((str(one), int(counter)) for one, counter in some) for some in vectors]
     stamp = Stamp(ns, maker)
-    return Record(bytes.fromhex(path), Kind(kind), size, bytes.fromhex(content), mtime, mode, stamp, *pairs)
+    known = attributes.value_of_text(kept) if kept else None
+    body = bytes.fromhex(content)
+    return Record(bytes.fromhex(path), Kind(kind), size, body, mtime, mode, stamp, vector, lineage, known)
 
 
 def plan(here: Side, peers: Sequence[Side]) -> Plan:

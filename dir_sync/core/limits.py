@@ -32,6 +32,11 @@ FOLDER_ID_SHIFT = 26  # the lower bits of a pull id count; the upper bits name t
 PULL_WINDOW_BYTES = 8 * MIB  # requested and not yet received, per peer
 # one entry for each node that ever changed the path; a longer vector is forged, and would fill every index
 VECTOR_ENTRIES_MAX = 1024
+XATTRS_BYTES_MAX = 32 * KIB  # names and values of the extended attributes of one path; most file systems hold less
+XATTRS_MAX = 256  # ... and how many
+ACL_ENTRIES_MAX = 256  # in one ACL
+OWNER_CHARS_MAX = 128  # in the name of a user or a group
+OWNER_NUMBER_END = 2**32 - 1  # above the largest number of a user: this one means nobody at all
 HISTORY_ANSWER_MAX = 10_000  # versions in the answer to one HISTORY_REQUEST
 NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people

@@ -1,13 +1,14 @@
 """What a look at a path is asked for, and what it found; the same for the listing of a folder.
 
 In: nothing. Out: frozen values. The engine makes LookItem and Folder with the help of core.watching.pending_looks; the
-disk workers answer with Seen and Listing. They travel in jobs (core/jobs.py). May import: core.ignore,
-core.model.
+disk workers answer with Seen and Listing. They travel in jobs (core/jobs.py). May import:
+core.attributes, core.ignore, core.model.
 """
 
 from enum import Enum
 from typing import NamedTuple
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.ignore import FolderRules
 from dir_sync.core.model import Kind, Stat
 
@@ -35,6 +36,7 @@ class LookItem(NamedTuple):
     was_size: int = 0
     open_below: int = 0  # answer OPEN if it is open for writing, and is shorter than this or does not begin with `was`
     cut_below: int = 0  # although no event told so: answer OPEN if it is surely open for writing, and shorter than this
+    attributes: Attributes | None = None  # of the version that is there so far; None: there is none, or nothing is kept
 
 
 class Folder(NamedTuple):
@@ -46,6 +48,7 @@ class Folder(NamedTuple):
     rules: FolderRules | None = None  # None: nothing is ignored
     generation: int = 0  # of the rules
     has_local: bool = False  # the rules of this machine are read, too
+    attributes: Attributes | None = None  # of the folder itself, if it is asked whether they differ
 
 
 # Found
@@ -108,6 +111,7 @@ class Seen(NamedTuple):
     folder_mtime: int | None = None  # mtime of its folder, to be announced together with a change
     # ABSENT, because the disk takes the name for this other one (see ports.Disk.spelled)
     taken_for: bytes | None = None
+    attributes: Attributes | None = None  # those that are kept here
 
 
 class RuleTexts(NamedTuple):
@@ -129,3 +133,4 @@ class Listing(NamedTuple):
     ignored: tuple[tuple[bytes, Stat], ...] = ()  # entries that are not shared, by the rules of this generation
     generation: int = 0
     rules: RuleTexts | None = RuleTexts(None)  # None: they could not be read
+    differs: bool = False  # the folder itself has other attributes than the known ones

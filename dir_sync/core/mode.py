@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import Kind, Record, Stamp
 
 __all__ = [
@@ -69,13 +70,18 @@ def own_change(now: Record, stamp_ns: int, counter: int) -> Record:
     return now._replace(stamp=Stamp(max(stamp_ns, 1), OWN), vector=((OWN, counter),), lineage=())
 
 
-def own_first_scan(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
+def own_first_scan(
+    path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int, attributes: Attributes | None = None
+) -> Record:
     """What a first scan found, as something that stays here until the mesh has a version of it."""
-    return Record(path, kind, size, content, mtime, mode, Stamp(max(mtime, 1), OWN_FIRST), ((OWN_FIRST, 1),))
+    stamp = Stamp(max(mtime, 1), OWN_FIRST)
+    return Record(path, kind, size, content, mtime, mode, stamp, ((OWN_FIRST, 1),), (), attributes)
 
 
 def nothing(mine: Record) -> Record:
     """Nothing at the path of a change that stayed here, and of which the mesh has no version."""
     return own_change(
-        mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0), mine.stamp.ns + 1, mine.vector[0][1]
+        mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, attributes=None),
+        mine.stamp.ns + 1,
+        mine.vector[0][1],
     )

@@ -1,7 +1,7 @@
 """The basic values: path, record, stamp and version vector.
 
-Values only. To add an attribute of files, begin with a field of `Record` and `Stat` here; `LATER_FIELDS` of
-`core.messages` sends and stores it, `disk` reads it and `files.metadata` sets it.
+Values only. To add an attribute of files, begin with a field of `Record` here (or a part of `core.attributes`, if it is
+kept on demand); `LATER_FIELDS` of `core.messages` sends and stores it, `disk` reads it and `files.metadata` sets it.
 
 Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
 Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the year 2446).
@@ -14,7 +14,9 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
+from dir_sync.core import attributes as kept
 from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 
 __all__ = [
     "CTIME_BYTES",
@@ -100,6 +102,7 @@ class Record(NamedTuple):
     stamp: Stamp
     vector: Vector  # all changes that this version includes: those it was made from, and those that lost to it
     lineage: Vector = ()  # only those it was made from, if it was joined with a loser; (): the same as `vector`
+    attributes: Attributes | None = None  # owner and the like, as far as nodes keep them; None: nothing is said
 
 
 def unstamped(path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
@@ -208,11 +211,12 @@ def beats(theirs: Record, mine: Record) -> bool:
 
 
 def same_body(mine: Record, theirs: Record) -> bool:
-    return same_content(mine, theirs) and same_meta(mine, theirs)
+    """Equal content, mode, mtime and attributes."""
+    return same_content(mine, theirs) and same_meta(mine, theirs) and mine.attributes == theirs.attributes
 
 
-def _body(record: Record) -> tuple[int, bytes, int, int]:
-    return record.kind, record.content, record.mode, record.mtime
+def _body(record: Record) -> tuple[int, bytes, int, int, str]:
+    return record.kind, record.content, record.mode, record.mtime, kept.text(record.attributes)
 
 
 def joined(record: Record, other: Record) -> Record:

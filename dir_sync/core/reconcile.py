@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import merged
 from dir_sync.core.mode import OURS, THEIRS, Mode, is_own, is_own_first
 from dir_sync.core.model import (
     Kind,
@@ -240,7 +241,8 @@ def changed(
 ) -> Record:
     """The record of a change made on `node`. It wins over what it replaces, whatever the clocks say.
 
-    `now` has path, kind, size, content, mtime and mode; `stamp_ns` is the time of the change, as well as it is known.
+    `now` has path, kind, size, content, mtime and mode, and the attributes that this node keeps: the others are those of
+    `previous`, so a node passes on what it does not keep. `stamp_ns` is the time of the change, as well as it is known.
     If the replaced version is dated beyond `latest_ns`, the new stamp does not continue from there: the new version
     wins because its vector includes the other one (`model.beats`), and from then on the path has a normal stamp."""
     vector: Vector = ((node, sequence),)
@@ -260,7 +262,10 @@ def changed(
         vector = with_change(previous.vector, node, sequence, previous.stamp.maker)
         lineage = with_change(lineage_of(previous), node, sequence, previous.stamp.maker)
     stamp = Stamp(stamp_ns, node) if is_time else _stamp(stamp_ns, node, sequence)
-    return now._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
+    found = now._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
+    if previous is not None and previous.attributes is not None and previous.kind == now.kind:
+        return found._replace(attributes=merged(previous.attributes, now.attributes))
+    return found
 
 
 def _stamp(least_ns: int, node: str, sequence: int) -> Stamp:

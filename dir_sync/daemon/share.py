@@ -19,7 +19,7 @@ from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import fingerprint, show
 from dir_sync.core.names import HISTORY, LOCAL_RULES, STAGING, STATE
-from dir_sync.core.preserve import Part
+from dir_sync.core.preserve import ON_ENTRIES, Part
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.core.taking import Taking
@@ -67,9 +67,11 @@ class Share:
             self._lock = state.lock(self.path, wait_s=_LOCK_WAIT_S)
             self._opened.callback(os.close, self._lock)
             self._disk.shut_all()
+            self._keep_attributes(tag)
             self.are_rules_changed()  # the first scan reads them as they are now, or later
             self.index = state.open_index(self.path, rng)
             self._opened.callback(self.index.close)
+            self._look_for_attributes()
             signatures = self._open_signatures()
             self.watcher = self._open_watcher(inbox, readable)
             self._opened.callback(self.watcher.stop)
@@ -107,6 +109,34 @@ class Share:
         self._opened.callback(disk.close)
         return disk
 
+    def _keep_attributes(self, tag: str) -> None:
+        """Keep what the user wants to be kept of files, as far as this machine can."""
+        wanted = self._config.preserve & ON_ENTRIES
+        if not wanted:
+            return
+        probe = STATE + b"/probe-" + tag.encode()
+        try:
+            self._disk.create(probe).close()
+            try:
+                refused = self._disk.kept.begin(wanted, probe)
+            finally:
+                self._disk.remove_file(probe)
+        except DiskError as error:
+            raise ConfigError(f"{show(self.path)} cannot be written: {error}") from error
+        for part, why in refused.items():
+            logger.warning(
+                "--preserve %s: %s, so it is not kept here; what other machines keep is passed on", part.value, why
+            )
+
+    def _look_for_attributes(self) -> None:
+        """Attributes that are kept from now on are looked for in all files, once."""
+        parts = sorted(part.value for part in self._disk.keeps)
+        before = str(self.index.noted("keeps") or "").split()
+        if set(parts) - set(before):
+            self.index.doubt_all()
+        if parts != before:
+            self.index.note("keeps", " ".join(parts))
+
     def _open_signatures(self) -> SignatureCache:
         signature_dir = self._config.signature_dir
         if is_shared(signature_dir, self._config.folder):
@@ -137,6 +167,7 @@ class Share:
         engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number)
         engine.work.disk.is_blind = is_blind
         engine.board.taking = self._taking()
+        engine.board.keeps = bool(self._disk.keeps)
         return engine
 
     def _taking(self) -> Taking | None:

@@ -12,7 +12,8 @@ another program swaps directories meanwhile, the verb acts in a directory that w
     handles      open parents, kept during a batch; stale ones
     unlocked     our folders whose mode denies their owner something: unlocked temporarily; all modes of folders
     directories  from a path to a handle of a directory        folder     the shared folder itself
-    files        regular files: Reader, Writer, small ones     attributes owners, groups, ACLs
+    files        regular files: Reader, Writer, small ones     attributes owners, groups, ACLs of folders
+    kept         owner, ACLs and extended attributes that are part of a version
     holes        holes of sparse files
     stats        converts os.stat_result to Stat            errors     converts errno to Trouble
     linux        system calls that the standard library lacks

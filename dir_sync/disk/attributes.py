@@ -2,9 +2,9 @@
 
 In:   paths of files and folders; prepared entries in the staging folder that will be renamed elsewhere.
 Out:  these get the attributes that they would have if they had been made there. A rename alone does not set them.
-Attributes that are synchronized begin elsewhere: with a field of `Record` in `core.model`.
+Attributes that are synchronized are read and set in `kept`.
 Rule: as far as this user may, and never with an error: the file matters more than its group.
-Used by: real.
+Used by: kept, real.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dir_sync.disk.linux import inode_flags
 from dir_sync.disk.unlocked import Unlocked
 from dir_sync.ports import DiskError
 
-__all__ = ["Attributes"]
+__all__ = ["Attributes", "with_mode"]
 
 _ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 _COPIED = (_ACCESS, "security.selinux")
@@ -153,7 +153,7 @@ def _give(inherited: _Inherited, parent: int, leaf: bytes) -> None:
     path = b"/proc/self/fd/%d/%b" % (parent, leaf)  # these calls take no handle of a folder
     try:
         if acl:
-            os.setxattr(path, _ACCESS, _with_mode(acl, found.st_mode), follow_symlinks=False)
+            os.setxattr(path, _ACCESS, with_mode(acl, found.st_mode), follow_symlinks=False)
             if st.S_ISDIR(found.st_mode):
                 os.setxattr(path, _DEFAULT, acl, follow_symlinks=False)
         if group >= 0 and st.S_ISDIR(found.st_mode):
@@ -200,7 +200,7 @@ def _is_immutable(parent: int, leaf: bytes) -> bool:
         os.close(handle)
 
 
-def _with_mode(acl: bytes, mode: int) -> bytes:
+def with_mode(acl: bytes, mode: int) -> bytes:
     """The ACL with its entries for owner, group (or mask, which limits all groups and named users) and others set to
     these rwx bits, as after a chmod."""
     if acl[:4] != _VERSION:

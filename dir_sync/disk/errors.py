@@ -2,7 +2,7 @@
 
 In:   an OSError, and the path that the caller asked about.
 Out:  a DiskError.
-Used by: handles, files, folder, renames, real.
+Used by: handles, files, folder, kept, renames, real.
 """
 
 from __future__ import annotations

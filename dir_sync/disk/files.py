@@ -259,8 +259,8 @@ def create(parent: int, leaf: bytes) -> int:
     return os.open(leaf, CREATE, 0o600, dir_fd=parent)
 
 
-def create_whole(parent: int, file: NewFile, makes_holes: bool = False) -> Stat:
-    """Make a new file with content, mode and time. If it fails, nothing is left."""
+def create_whole(parent: int, file: NewFile, makes_holes: bool = False, sync: bool = False) -> Stat:
+    """Make a new file with content, mode and time, durable if `sync`. If it fails, nothing is left."""
     name, data, mode, mtime = file
     mode &= 0o777
     fd = os.open(name, CREATE, mode | 0o600, dir_fd=parent)
@@ -288,6 +288,8 @@ def create_whole(parent: int, file: NewFile, makes_holes: bool = False) -> Stat:
                 if error.errno not in NO_MODES:
                     raise
             found = os.fstat(fd)
+        if sync:
+            os.fsync(fd)
         return stat_of(Kind.FILE, found)
     except BaseException:
         try:

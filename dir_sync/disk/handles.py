@@ -2,7 +2,7 @@
 
 In:   a path, and a function to call with its open parent and its last part.
 Out:  the function's result, after a second call if a kept handle was stale or a mode denied it; or OSError.
-Used by: attributes, real, renames.
+Used by: attributes, kept, real, renames.
 """
 
 from __future__ import annotations

@@ -15,15 +15,18 @@ import stat as st
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.limits import RESERVED_NAME
 from dir_sync.core.model import Kind, Stat
+from dir_sync.core.preserve import Part
 from dir_sync.disk import linux
-from dir_sync.disk.attributes import Attributes
+from dir_sync.disk.attributes import Attributes as InheritedAttributes
 from dir_sync.disk.directories import Directories
 from dir_sync.disk.errors import MISSING, disk_error
 from dir_sync.disk.files import File, OwnFile, create, create_whole, open_regular, read_many, read_small
 from dir_sync.disk.folder import Folder
 from dir_sync.disk.handles import Batch, Handles
+from dir_sync.disk.kept import KeptAttributes
 from dir_sync.disk.linux import Kernel
 from dir_sync.disk.renames import Renames
 from dir_sync.disk.stats import Stats, names_in, stat_of
@@ -63,7 +66,8 @@ class RealDisk:
         self._unlocked = Unlocked(self._folder, kernel, self._directories, self._stats, unlocks)
         self._handles = Handles(self._folder, kernel, self._directories, self._unlocked)
         self._renames = Renames(self._handles, self._unlocked)
-        self._attributes = Attributes(self._handles, self._unlocked)
+        self._inherited = InheritedAttributes(self._handles, self._unlocked)
+        self.kept = KeptAttributes(self._handles, self._unlocked)
 
     @property
     def supports_exchange(self) -> bool:
@@ -181,22 +185,10 @@ class RealDisk:
         return OwnFile(self._act(path, create, making=True, rights=CHANGE), path, self._makes_holes)
 
     def create_whole(self, path: bytes, data: bytes, mode: int, mtime: int, sync: bool) -> Stat:
-        file = self.create(path)
-        try:
-            if data:
-                file.write(0, data)
-            file.set_meta(mode, mtime)
-            if sync:
-                file.sync()
-            return file.stat()
-        except BaseException:
-            try:
-                self.remove_file(path)
-            except DiskError:
-                pass  # report the first error
-            raise
-        finally:
-            file.close()
+        def make(parent: int, leaf: bytes) -> Stat:
+            return create_whole(parent, NewFile(leaf, data, mode, mtime), self._makes_holes, sync)
+
+        return self._act(path, make, making=True, rights=CHANGE)
 
     def create_many(self, path: bytes, files: Sequence[NewFile]) -> builtins.list[Stat | DiskError]:
         made: builtins.list[Stat | DiskError] = []
@@ -271,9 +263,7 @@ class RealDisk:
         self._act(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent), rights=CHANGE)
 
     def rename(self, source: bytes, target: bytes) -> None:
-        """Without RENAME_NOREPLACE it is not atomic, but still never replaces: a file is linked to its new name and the
-        old one removed, so a crash may leave both; a folder replaces an empty one made for it. Without hard links as
-        well, it is a stat and then a rename: a file that a program makes at `target` in between is lost."""
+        """Without RENAME_NOREPLACE it is not atomic, but still never replaces: see Renames.rename."""
         self._renames.rename(source, target)
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> builtins.list[Stat | None | DiskError]:
@@ -313,16 +303,26 @@ class RealDisk:
 
     def keep_attributes(self, of: bytes, on: bytes) -> None:
         """See Attributes.copy."""
-        self._attributes.copy(of, on)
+        self._inherited.copy(of, on)
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
-        self._attributes.inherit(folder, on)
+        self._inherited.inherit(folder, on)
 
     def make_plain(self, path: bytes) -> None:
-        self._attributes.make_plain(path)
+        self._inherited.make_plain(path)
+
+    @property
+    def keeps(self) -> frozenset[Part]:
+        return self.kept.parts
+
+    def read_attributes(self, path: bytes, known: Attributes | None) -> Attributes | None:
+        return self.kept.read(path, known)
+
+    def set_attributes(self, path: bytes, wanted: Attributes) -> None:
+        self.kept.set(path, wanted)
 
     def is_only_replaceable(self, path: bytes) -> bool:
-        return self._attributes.is_only_replaceable(path)
+        return self._inherited.is_only_replaceable(path)
 
     # Waiting for the medium
 

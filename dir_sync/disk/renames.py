@@ -50,6 +50,9 @@ class Renames:
         return self._exchanges is not False
 
     def rename(self, source: bytes, target: bytes) -> None:
+        """Without RENAME_NOREPLACE it is not atomic, but still never replaces: a file is linked to its new name and the
+        old one removed, so a crash may leave both; a folder replaces an empty one made for it. Without hard links as
+        well, it is a stat and then a rename: a file that a program makes at `target` in between is lost."""
         self._move(source, target, _NOREPLACE)
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:

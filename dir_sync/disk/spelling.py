@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Protocol
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.limits import RESERVED_NAME
 from dir_sync.core.model import Stat, parent_of
+from dir_sync.core.preserve import Part
 from dir_sync.ports import Disk, DiskError, NewFile, Reader, Trouble, Writer
 
 __all__ = ["Blindness", "RawDisk", "SpelledDisk", "probe", "truthful"]
@@ -335,6 +337,16 @@ class SpelledDisk:
 
     def keep_attributes(self, of: bytes, on: bytes) -> None:
         self._disk.keep_attributes(of, on)
+
+    @property
+    def keeps(self) -> frozenset[Part]:
+        return self._disk.keeps
+
+    def read_attributes(self, path: bytes, known: Attributes | None) -> Attributes | None:
+        return self._disk.read_attributes(path, known)
+
+    def set_attributes(self, path: bytes, wanted: Attributes) -> None:
+        self._disk.set_attributes(path, wanted)
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
         self._disk.inherit(folder, on)

@@ -5,7 +5,7 @@ Out:  the verb is tried again while these folders are u+rwx; then they get their
 meanwhile. Every stat reports the mode that a folder will have again. If the program dies in between, notes in
 `.dir_sync` inform the next start.
 Rule: every read or change of a folder's mode goes through here, because an unlocked folder has two modes.
-Used by: attributes, handles, real, renames.
+Used by: attributes, handles, kept, real, renames.
 """
 
 from __future__ import annotations

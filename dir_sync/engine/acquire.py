@@ -108,7 +108,7 @@ class Acquire:
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
             self._transfers.cancel(path)
             self._work.arrivals.unready(path)
-            if same_meta(mine, target):
+            if same_meta(mine, target) and (mine.attributes == target.attributes or not self._board.keeps):
                 self._rows.accept(target, there)
             else:
                 mode = target.mode if target.kind == Kind.DIRECTORY else None

@@ -311,6 +311,7 @@ class Applier:
                 and gone.record.kind == Kind.ABSENT
                 and same_content(take.record, child)
                 and same_meta(take.record, child)
+                and take.record.attributes == child.attributes
                 and not self._work.is_at_work(path)
                 and not self._work.is_at_work(child.path)
             ):

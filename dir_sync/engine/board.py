@@ -63,6 +63,7 @@ class Board:
         self.folder = folder
         self.number = number  # of the folder: its place in our HELLO
         self.tag = tag.encode()
+        self.keeps = False  # the disk keeps attributes (core.attributes): looks read them, and installations set them
         self.with_deltas = deltas
         self.now = Now(0, 0)
         self.out: list[Effect] = []

@@ -68,7 +68,8 @@ class Fetcher:
                     self._begin(target, peer, base, offer.size)
                     return
             elif row is not None and peer in holders and (row.record.kind, row.record.content) == (Kind.FILE, base):
-                if len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
+                is_only_longer = row.record.attributes == target.attributes or not self._board.keeps
+                if is_only_longer and len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
                     self._growth_in.begin_growth(row, target, peer, offer.marks)
                     return
             elif peer in holders and (known := self._sources.where_is(base, path)) is not None:

@@ -7,6 +7,7 @@ Used by: scan.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
+from dir_sync.core.attributes import merged
 from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.looks import MOUNTED, Hint, LookOutcome, Seen
@@ -272,7 +273,7 @@ class LocalChanges:
             return self._recorder.redo(ApplyItem(path, TreeOp.REMOVE, best, b"", Cause.DELETED))
         mine = self._recorder.as_installed(mine)
         stamp_ns = self._board.now.wall_ns if pending.watched else 0
-        gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
+        gone = mine._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, attributes=None)
         record = self._stamps.changed_to(mine, gone, stamp_ns)
         self._recorder.record_change(record, mine, b"", seen)
         self._board.tell_later(notes.DeletedHere(path))
@@ -322,14 +323,22 @@ class LocalChanges:
                 again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms).watched = True
         now = unstamped(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
+        if seen.attributes is not None:
+            now = now._replace(attributes=seen.attributes)
+        as_seen = now
+        is_same_kind = mine is not None and mine.kind is seen.kind
+        before = self._local_renames.attributes_before(path, row if is_same_kind else None)
+        if before is not None:
+            now = now._replace(attributes=merged(before, seen.attributes))
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
                 self._board.index.set_fp(path, fp)  # the folder stays only because of an entry that is not synchronized
                 return True
-            if same_content(mine, now) and row.fp and got_meta(row.fp) == got_meta(fp):
+            is_as_was = same_content(mine, now) and now.attributes == mine.attributes
+            if is_as_was and row.fp and got_meta(row.fp) == got_meta(fp):
                 self._board.index.set_fp(path, fp)
                 return True
-        best = self._rows.announced(now, mine)
+        best = self._rows.announced(as_seen, mine)
         if best is not None:
             # We installed it before a crash: that was not recorded, or the name is not durable yet. Announce it when it
             # is.
@@ -349,7 +358,9 @@ class LocalChanges:
         if mine is None:
             self._scope.found_new(path, seen.kind is Kind.DIRECTORY)
         if mine is None and (self._board.first_scan or self._scope.is_shared_again(path)):
-            record = self._stamps.first_scan_record(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
+            record = self._stamps.first_scan_record(
+                path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, now.attributes
+            )
         else:
             stamp_ns = min(seen.mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(mine, now, stamp_ns)

@@ -7,6 +7,7 @@ Used by: look_queue, uploader, recorder, local_changes, scan.
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import NOTHING, Attributes
 from dir_sync.core.looks import Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, inode_of
 from dir_sync.core.watching.pending_looks import PendingLook
@@ -20,6 +21,8 @@ from dir_sync.index import Row
 
 __all__ = ["LocalRenames"]
 
+_MOVED_FOLDERS_MAX = 1_000
+
 
 class LocalRenames:
     """Pairs the halves of renames made here, and decides how long a vanished file is not yet announced as deleted."""
@@ -31,6 +34,7 @@ class LocalRenames:
         self._brakes = brakes
         self._publisher = publisher
         self.renames = Renames()
+        self._moved_folders: dict[bytes, Attributes] = {}  # new names of folders, until they are looked at
         self._is_listing = False  # a folder is about to be listed, which may show where a vanished file is
 
     def pair(self, source: bytes, target: bytes, row: Row | None, is_seen: bool = True) -> None:
@@ -68,6 +72,29 @@ class LocalRenames:
         """The row of the old name, while a rename is not completely handled."""
         rows = (self._board.index.get(source) for source in self.renames.sources_of(path))
         return next((row for row in rows if row is not None and row.record.kind == Kind.FILE), None)
+
+    def attributes_before(self, path: bytes, row: Row | None) -> Attributes | None:
+        """What is known of the attributes of the entry at a path: from the version there (`row`), or at its old name while
+        a rename is not completely handled. NOTHING: its version says nothing. None: there is no version."""
+        if row is not None and row.record.kind != Kind.ABSENT:
+            if self._moved_folders:
+                self._moved_folders.pop(path, None)
+            return row.record.attributes or NOTHING
+        if self.renames:
+            rows = [self._board.index.get(source) for source in self.renames.sources_of(path)]
+            if (
+                old := next((one for one in rows if one is not None and one.record.kind != Kind.ABSENT), None)
+            ) is not None:
+                return old.record.attributes or NOTHING
+        return self._moved_folders.get(path)
+
+    def folder_moved(self, source: bytes, target: bytes) -> None:
+        """The watcher reported the rename of a folder. Its record is made anew, with the attributes that it had."""
+        row = self._board.index.get(source)
+        if row is not None and row.record.attributes is not None:
+            if len(self._moved_folders) >= _MOVED_FOLDERS_MAX:
+                self._moved_folders.clear()
+            self._moved_folders[target] = row.record.attributes
 
     def began_too_early(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
         """True if the look at the new name began before the watcher reported the rename. Both names are then looked at

@@ -177,6 +177,7 @@ class LookQueue:
             return
         if event.is_directory:
             self.on_touched(event.target, Urgency.FOLDER)
+            self._local_renames.folder_moved(event.source, event.target)
             rows = self._board.index.live_below(event.source, MOVE_ROWS_MAX)
             rows.sort(key=lambda row: (row.record.kind != Kind.DIRECTORY, row.record.path))
             for row in rows:
@@ -268,8 +269,9 @@ class LookQueue:
         pending.replaced = replaced
         below, cut_below = self.open_below(pending), self._cut_below(pending)
         bytes_too = self.want_bytes()
+        kept = self._local_renames.attributes_before(pending.path, row) if self._board.keeps else None
         return LookItem(
-            pending.path, fp, base, pending.hint, bytes_too, pending.large, tried, was, was_size, below, cut_below
+            pending.path, fp, base, pending.hint, bytes_too, pending.large, tried, was, was_size, below, cut_below, kept
         )
 
     def _saved_for(self, pending: PendingLook) -> Row | None:

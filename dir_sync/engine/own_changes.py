@@ -148,7 +148,7 @@ class OwnChanges:
             if theirs is None and mine.kind == Kind.ABSENT:
                 index.forget(mine.path)
             elif theirs is None and is_own_first(mine):
-                first = self._stamps.first_scan_record(*mine[:6])
+                first = self._stamps.first_scan_record(*mine[:6], mine.attributes)
                 self._rows.put(first, row.fp)
             else:
                 self._rows.put(self._stamps.changed_to(theirs, mine, mine.stamp.ns), row.fp)

@@ -153,8 +153,8 @@ class LocalRecorder:
         """`new` for many files that the first scan found: no peer waits for them."""
         index, fresh = self._board.index, self._board.announcements.fresh
         records = [
-            self._stamps.first_scan_record(path, kind, size, content, mtime, mode)
-            for path, _, kind, size, content, mtime, mode, *_ in found
+            self._stamps.first_scan_record(path, kind, size, content, mtime, mode, attributes)
+            for path, _, kind, size, content, mtime, mode, *_, attributes in found
         ]
         new = index.may_not_have([record.content for record in records]) if told else set[bytes]()
         for seen, record in zip(found, records, strict=True):
@@ -176,12 +176,12 @@ class LocalRecorder:
     def new(self, seen: Seen, told: bool) -> None:
         """Record something that is new to us and to all peers, as far as we know. `told`: a peer is connected that
         hears of it."""
-        path, _, kind, size, content, mtime, mode, fp, *_ = seen
+        path, _, kind, size, content, mtime, mode, fp, *_, attributes = seen
         self._scope.found_new(path, kind is Kind.DIRECTORY)
         if self._board.first_scan or self._scope.is_shared_again(path):
-            record = self._stamps.first_scan_record(path, kind, size, content, mtime, mode)
+            record = self._stamps.first_scan_record(path, kind, size, content, mtime, mode, attributes)
         else:
-            now = unstamped(path, kind, size, content, mtime, mode)
+            now = unstamped(path, kind, size, content, mtime, mode)._replace(attributes=attributes)
             stamp_ns = min(mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(None, now, stamp_ns)
             if kind is not Kind.DIRECTORY:

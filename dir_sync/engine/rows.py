@@ -8,6 +8,7 @@ Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local
 
 from __future__ import annotations
 
+from dir_sync.core.attributes import fits
 from dir_sync.core.ignore import NAME as RULES_NAME
 from dir_sync.core.mode import OWN_FIRST, THEIRS, Mode, is_own, nothing, own_change
 from dir_sync.core.model import (
@@ -205,11 +206,15 @@ class Rows:
         return None
 
     def announced(self, now: Record, mine: Record | None) -> Record | None:
-        """A newer record that a peer announced and that matches what is on the disk; None if there is none."""
+        """A newer record that a peer announced and that matches what is on the disk; None if there is none. `now`: what is
+        there, with the attributes that this node keeps."""
         if mine is not None and is_own(mine):
             mine = None  # whatever the mesh has is newer than what stays here
         for offer in self._board.index.offers(now.path):
             theirs = offer.record
-            if same_content(theirs, now) and same_meta(theirs, now) and (mine is None or beats(theirs, mine)):
+            is_here = same_content(theirs, now) and same_meta(theirs, now)
+            if is_here and mine is not None and same_content(mine, now) and same_meta(mine, now):
+                is_here = fits(now.attributes, theirs.attributes)  # otherwise a user may have changed them alone
+            if is_here and (mine is None or beats(theirs, mine)):
                 return joined(theirs, mine) if mine is not None else theirs
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
+from dir_sync.core.attributes import NOTHING
 from dir_sync.core.jobs import ApplyItem, Cause, ListJob, TreeOp
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of, unstamped
@@ -129,6 +130,8 @@ class Scan:
                 self._board.add_scanned(folder).listing = True  # if the folder exists again, its content is unknown
             return
         self._board.listings.listed(folder)
+        if listing.differs:
+            self._board.pending_looks.add(folder, now, now)
         if listing.rules is None:
             self._list_later(folder, "the rules in it cannot be read")
             return
@@ -203,7 +206,7 @@ class Scan:
                 looked_at = self._board.looking[path]
                 looked_at.listing |= stat.kind == Kind.DIRECTORY
                 continue
-            if row is None and stat.kind == Kind.DIRECTORY:
+            if row is None and stat.kind == Kind.DIRECTORY and not self._board.keeps:
                 fp = fingerprint(stat)
                 new_folders.append(Seen(path, LookOutcome.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
                 continue
@@ -285,8 +288,11 @@ class Scan:
             known = {}  # every entry is reported
         else:
             known = self._board.index.known_in(path)
+        kept = None
+        if self._board.keeps and row is not None and row.record.kind == Kind.DIRECTORY:
+            kept = row.record.attributes or NOTHING
         return Folder(
-            path, known, self._scope.rules.of_folder(path), self._scope.generation, self._ignoring.reads(path)
+            path, known, self._scope.rules.of_folder(path), self._scope.generation, self._ignoring.reads(path), kept
         )
 
     def _list_later(self, folder: bytes, problem: str) -> None:

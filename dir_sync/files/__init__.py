@@ -15,6 +15,7 @@ Layers, lowest first; a module imports only those before it:
     staging         the staging folder: names, and the removal of unneeded files
     history_store   the history: files away displaced versions, and removes pruned ones
     put_back        undoes an exchange or a rename that took content no look had seen
+    kept            attributes that are kept on demand
     prepare         new content, complete and verified in the staging folder
     replace         replaces the expected content of a path
     install         installs at a path, or removes from it

@@ -16,6 +16,7 @@ from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import Stopped
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.install import Installer
+from dir_sync.files.kept import Keeper
 from dir_sync.files.metadata import Metadata
 from dir_sync.files.move import Mover
 from dir_sync.files.outcomes import Missing, Unexpected, failed, problem
@@ -45,6 +46,7 @@ class Batches:
         meta: Metadata,
         history: HistoryStore,
         unsigned: Unsigned,
+        keeper: Keeper,
     ) -> None:
         self._disk = disk
         self._staging = staging
@@ -55,6 +57,7 @@ class Batches:
         self._meta = meta
         self._history = history
         self._unsigned = unsigned
+        self._keeper = keeper
 
     def apply(self, items: tuple[ApplyItem, ...]) -> Applied:
         """Perform all changes of a batch. A staging file that was not installed is kept, to be used again."""
@@ -154,6 +157,9 @@ class Batches:
             together.setdefault(parent, []).append(staged[number][0])
         for folder, names in together.items():
             self._disk.inherit(folder, names)
+        if self._keeper.is_on:
+            for number in ready:
+                self._keeper.give(staged[number][0], items[number].target)
         moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
         rounded = self._disk.grain_ns
         for number, parent, stat in zip(ready, parents, moved, strict=True):

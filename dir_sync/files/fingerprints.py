@@ -44,7 +44,10 @@ class Fingerprints:
         grain = self._disk.grain_ns
         if not grain:
             return fingerprint(stat)
-        is_racy = (grain >= _COARSE_NS or not stat.mtime % grain) and abs(self._now_ns() - stat.ctime) < 2 * grain
+        may_be_as_old = (
+            grain >= _COARSE_NS or not stat.mtime % grain or self._disk.keeps
+        )  # attributes change ctime alone
+        is_racy = may_be_as_old and abs(self._now_ns() - stat.ctime) < 2 * grain
         return fingerprint(stat) + RACY if is_racy and stat.kind == Kind.FILE else fingerprint(stat)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
-from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, OLD, SWAP
-from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.fingerprints import RACY, Fingerprints
 from dir_sync.files.hashing import digest_at
 from dir_sync.files.history_store import HistoryStore
+from dir_sync.files.kept import Keeper
 from dir_sync.files.outcomes import Unexpected
 from dir_sync.files.put_back import PutBack
 from dir_sync.files.replace import Replacer
@@ -35,6 +36,7 @@ class Installer:
         history: HistoryStore,
         put_back: PutBack,
         replacer: Replacer,
+        keeper: Keeper,
         stopping: Callable[[], bool],
     ) -> None:
         self._disk = disk
@@ -43,6 +45,7 @@ class Installer:
         self._history = history
         self._put_back = put_back
         self._replacer = replacer
+        self._keeper = keeper
         self._stopping = stopping
 
     def install(self, item: ApplyItem, made: tuple[bytes, Stat] | None, displaced: bytes = b"") -> ApplyResult:
@@ -52,8 +55,10 @@ class Installer:
         if not item.expect:  # a new folder or file replaces nothing
             if made is None:
                 self._disk.make_directory(path, target.mode)
+                self._keeper.give(path, target)
                 return ApplyResult(path, Result.DONE, self._of_new_folder(path, target.mode))
             self._disk.inherit(parent_of(path), (made[0],))
+            self._keeper.give(made[0], target)
             self._disk.rename(made[0], path)
             return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, made[1]))
         there = self._replacer.expected(path, item.expect)
@@ -64,6 +69,7 @@ class Installer:
             self._disk.keep_attributes(path, staged)
         else:
             self._disk.inherit(parent_of(path), (staged,))
+        self._keeper.give(staged, target)
         # From now on this name may hold a user's data: its prefix tells the next start (see `recover`).
         swap = self._staging.new_name(SWAP)
         self._disk.rename(staged, swap)
@@ -80,7 +86,10 @@ class Installer:
                 else:
                     self._disk.rename(swap, staged)
             raise
-        return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, ready), version)
+        fp = self._fingerprints.after_rename(path, ready)
+        if len(fp) == FINGERPRINT_BYTES and self._keeper.says_more(path, target):
+            fp += RACY
+        return ApplyResult(path, Result.DONE, fp, version)
 
     def _of_new_folder(self, path: bytes, mode: int) -> bytes:
         """The fingerprint of a folder that was just made. If a user changed its mode since, the fingerprint as it was

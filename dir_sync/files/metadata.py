@@ -12,6 +12,7 @@ from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import NEW
 from dir_sync.files import fingerprints
 from dir_sync.files.install import Installer
+from dir_sync.files.kept import Keeper
 from dir_sync.files.outcomes import Unexpected
 from dir_sync.files.prepare import Preparer
 from dir_sync.files.replace import Replacer
@@ -25,13 +26,14 @@ class Metadata:
     """Modes and times. Fields: the disk and the modules below."""
 
     def __init__(
-        self, disk: Disk, staging: Staging, replacer: Replacer, preparer: Preparer, installer: Installer
+        self, disk: Disk, staging: Staging, replacer: Replacer, preparer: Preparer, installer: Installer, keeper: Keeper
     ) -> None:
         self._disk = disk
         self._staging = staging
         self._replacer = replacer
         self._preparer = preparer
         self._installer = installer
+        self._keeper = keeper
 
     def set_meta(self, item: ApplyItem) -> ApplyResult:
         """Set mode and mtime of the entry at `item.path`, and check that nothing has changed it meanwhile."""
@@ -41,6 +43,7 @@ class Metadata:
             raise Unexpected
         if there.kind == Kind.DIRECTORY:
             self._disk.set_meta(path, item.mode, item.mtime)
+            self._keeper.give(path, target)
             now = self._disk.stat(path)
             if now is None or now.inode != there.inode or not self.verify_meta(now, item.mode, None):
                 raise Unexpected  # a different folder, whose content was not listed
@@ -52,11 +55,15 @@ class Metadata:
             if error.trouble != Trouble.DENIED or not self._disk.is_only_replaceable(path):
                 raise
             return self.put_ours(item, path)
+        self._keeper.give(path, target)
         now = self._disk.stat(path)
         if now is None or now.inode != there.inode or now.size != there.size:
             raise Unexpected
         if not self.verify_meta(now, mode, target.mtime):
             raise Unexpected
+        if self._keeper.is_on and not self._disk.grain_ns and (now.mode, now.mtime) == (there.mode, there.mtime):
+            if not self._keeper.says_more(path, target):
+                return ApplyResult(path, Result.DONE, fingerprint(now))  # only attributes: its mtime was not set
         # A write between the look and the new mtime would not show, so the content has to be read again.
         return ApplyResult(path, Result.DONE, fingerprint(now) + fingerprints.RACY)
 

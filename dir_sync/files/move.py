@@ -9,10 +9,11 @@ Used by: `batches`.
 from __future__ import annotations
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
-from dir_sync.core.model import FINGERPRINT_BYTES, Stat, fingerprint
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stat, fingerprint
 from dir_sync.core.names import HISTORY, SWAP
 from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.kept import Keeper
 from dir_sync.files.metadata import Metadata
 from dir_sync.files.outcomes import Missing, Unexpected
 from dir_sync.files.put_back import PutBack
@@ -36,6 +37,7 @@ class Mover:
         put_back: PutBack,
         replacer: Replacer,
         meta: Metadata,
+        keeper: Keeper,
     ) -> None:
         self._disk = disk
         self._staging = staging
@@ -43,6 +45,7 @@ class Mover:
         self._put_back = put_back
         self._replacer = replacer
         self._meta = meta
+        self._keeper = keeper
 
     def move(self, item: ApplyItem) -> ApplyResult:
         """Rename `item.copy_path` to `item.path` and set mode and mtime. The file that was there goes into the
@@ -71,6 +74,12 @@ class Mover:
         if moved is None or not self._replacer.is_as_known(path, moved, moving, target.content):
             self._put_back.undo_rename(path, source)
             raise Unexpected
+        if self._keeper.is_on and not is_others:
+            self._keeper.give(path, target)
+            given = self._disk.stat(path)
+            if given is None or not fingerprints.is_same(given, moved):
+                return ApplyResult(path, Result.CHANGED)
+            moved = given
         if is_others:
             return self._meta.put_ours(item._replace(expect=fingerprint(moved), known=target.content), path)
         if not is_meant:
@@ -87,7 +96,7 @@ class Mover:
                 return ApplyResult(path, Result.CHANGED)
         else:
             moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
-        return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved))
+        return ApplyResult(path, Result.DONE, self._fingerprint(path, moved, target))
 
     def _move_over(self, item: ApplyItem, source: bytes, moving: Stat, there: Stat, is_meant: bool) -> ApplyResult:
         """Rename `source` to a path at which there is something else. It has its mode and mtime before it gets the name:
@@ -108,6 +117,8 @@ class Mover:
                 if not self._meta.verify_meta(came, target.mode, target.mtime):
                     raise Unexpected
                 mtimes.add(came.mtime)
+            if self._keeper.is_on:
+                self._keeper.give(swap, target)
             self._replacer.exchange(path, swap, there)
             is_exchanged = True
             version = self._replacer.take_out(item, swap, there, came)
@@ -121,7 +132,13 @@ class Mover:
         if moved is None or not fingerprints.is_same(moved, came):
             return ApplyResult(path, Result.CHANGED, b"", version)
         moved = moved._replace(mode=came.mode)  # if a user has changed the mode since, the next look sees that
-        return ApplyResult(path, Result.DONE, self._fingerprints.aged(moved), version)
+        return ApplyResult(path, Result.DONE, self._fingerprint(path, moved, target), version)
+
+    def _fingerprint(self, path: bytes, moved: Stat, target: Record) -> bytes:
+        """If the file brought attributes along that its version does not say, a look has to find them."""
+        fp = self._fingerprints.aged(moved)
+        is_more = moved.kind is Kind.FILE and len(fp) == FINGERPRINT_BYTES and self._keeper.says_more(path, target)
+        return fp + fingerprints.RACY if is_more else fp
 
     def _is_at(self, name: bytes, inode: int) -> bool:
         for _ in range(_TRIES):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import fits
 from dir_sync.core.ignore import NAME as RULES_NAME
 from dir_sync.core.ignore import FolderRules
 from dir_sync.core.jobs import Listed, ListJob, Looked
@@ -25,6 +26,7 @@ from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.files import fingerprints
 from dir_sync.files.growth import GrowingFiles
 from dir_sync.files.hashing import digest_of, digest_of_grown
+from dir_sync.files.kept import Keeper
 from dir_sync.ports import Disk, DiskError, Reader, Trouble, Watch
 
 __all__ = ["list_folders", "look"]
@@ -33,7 +35,14 @@ _OURS = limits.RESERVED_NAME
 _ROOT_GONE = "the shared folder itself is gone"
 
 
-def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], int], growing: GrowingFiles) -> Listed:
+def list_folders(
+    disk: Disk,
+    watch: Watch,
+    job: ListJob,
+    now_ns: Callable[[], int],
+    growing: GrowingFiles,
+    keeper: Keeper | None = None,
+) -> Listed:
     """Watch each folder, then list it: an entry that appears in between is seen twice, never missed."""
     listings: list[Listing] = []
     room = limits.GIVEN_LOOKS_MAX if job.want_bytes else limits.LISTING_LOOKS_MAX
@@ -46,7 +55,7 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
                 listings.append(Listing(folder.path, None))
                 continue
             watch(folder.path)
-            listing = _list(disk, folder, now_ns, job.want_bytes, growing)
+            listing = _list(disk, folder, now_ns, job.want_bytes, growing, keeper)
         except DiskError as error:
             listing = Listing(folder.path, None, str(error))
         room -= 1 + len(listing.seen)
@@ -54,7 +63,14 @@ def list_folders(disk: Disk, watch: Watch, job: ListJob, now_ns: Callable[[], in
     return Listed(tuple(listings))
 
 
-def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: bool, growing: GrowingFiles) -> Listing:
+def _list(
+    disk: Disk,
+    folder: Folder,
+    now_ns: Callable[[], int],
+    want_bytes: bool,
+    growing: GrowingFiles,
+    keeper: Keeper | None,
+) -> Listing:
     """Entries that differ from the known ones. New small files are looked at immediately, unless there are very
     many."""
     found = disk.list(folder.path)
@@ -97,6 +113,8 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
             small = None
             if file is not None and not is_growing(file[0]):
                 small = _seen_small(prefix + entry[0], file, want_bytes, grain_ns, now)
+                if small is not None and keeper is not None and keeper.is_on:
+                    small = small._replace(attributes=keeper.seen(small.path, Kind.FILE, None))
             if small is not None:
                 seen.append(small)
             else:
@@ -106,8 +124,15 @@ def _list(disk: Disk, folder: Folder, now_ns: Callable[[], int], want_bytes: boo
     mounts = tuple(name for name, stat in others if _is_mount(disk, stat))
     return Listing(
         folder.path, entries, "", tuple(folders), tuple(known), tuple(seen), mtime, mounts, tuple(ignored),
-        folder.generation, texts,
+        folder.generation, texts, _differs(folder, keeper),
     )  # fmt: skip
+
+
+def _differs(folder: Folder, keeper: Keeper | None) -> bool:
+    """True if the folder itself has other attributes than the known ones. Its fingerprint does not show that."""
+    if keeper is None or folder.attributes is None:
+        return False
+    return not fits(keeper.seen(folder.path, Kind.DIRECTORY, folder.attributes), folder.attributes)
 
 
 def _shared(
@@ -170,12 +195,13 @@ def look(
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
     growing: GrowingFiles,
+    keeper: Keeper | None = None,
 ) -> Looked:
     """Look at each path. `on_file` may add to the result while the file is open and verified not to have changed
     since."""
     found = []
     for item in items:
-        seen = _look(disk, item, now_ns, stopping, on_file, growing.watch())
+        seen = _look(disk, item, now_ns, stopping, on_file, growing.watch(), keeper)
         if seen.look == LookOutcome.ABSENT and not disk.is_root_here():
             seen = Seen(item.path, LookOutcome.UNKNOWN, problem=_ROOT_GONE)
         if item.want_bytes and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT):
@@ -199,38 +225,49 @@ def _look(
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
     is_growing: Callable[[Stat], bool],
+    keeper: Keeper | None,
 ) -> Seen:
     path = item.path
+
+    def with_attributes(seen: Seen) -> Seen:
+        return seen if keeper is None else seen._replace(attributes=keeper.seen(path, seen.kind, item.attributes))
+
+    if keeper is not None and not keeper.is_on:
+        keeper = None
     try:
         if not item.fp and item.hint is None:
             seen = _look_at_small_file(disk, path, item.want_bytes, now_ns, is_growing)
             if seen is not None and seen.size >= max(item.open_below, item.cut_below):
-                return seen
+                return with_attributes(seen)
         stat = disk.stat(path)
         if stat is None:
             return Seen(path, LookOutcome.ABSENT, taken_for=disk.spelled(path))
         fp = fingerprint(stat) if item.fp or stat.kind != Kind.FILE or item.hint is not None else b""
-        if fp and fp == item.fp:
+        is_same = bool(fp) and fp == item.fp
+        if stat.kind == Kind.DIRECTORY and (keeper is not None or not is_same):
+            seen = with_attributes(Seen(path, LookOutcome.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
+            is_same = is_same and fits(seen.attributes, item.attributes)
+            if not is_same:
+                return seen
+        if is_same:
             return Seen(path, LookOutcome.SAME, stat.kind, mtime=stat.mtime)
-        if stat.kind == Kind.DIRECTORY:
-            return Seen(path, LookOutcome.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp)
         if stat.kind == Kind.SYMLINK:
             target = disk.read_link(path)
-            if disk.stat(path) != stat:
-                return Seen(path, LookOutcome.UNSTABLE)
-            return Seen(path, LookOutcome.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp)
+            seen = with_attributes(Seen(path, LookOutcome.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp))
+            return seen if disk.stat(path) == stat else Seen(path, LookOutcome.UNSTABLE)
         if is_growing(stat):
             return Seen(path, LookOutcome.UNSTABLE, size=stat.size)
         if stat.kind == Kind.OTHER:
             return Seen(path, LookOutcome.FOUND, stat.kind, problem=MOUNTED if _is_mount(disk, stat) else "")
         if item.hint is not None and _is_hinted(stat, fp, item):
-            hint = item.hint
-            return Seen(path, LookOutcome.FOUND, stat.kind, hint.size, hint.content, stat.mtime, stat.mode, fp)
+            _, size, content, _ = item.hint
+            seen = Seen(path, LookOutcome.FOUND, stat.kind, size, content, stat.mtime, stat.mode, fp)
+            return with_attributes(seen)
         if _is_half(disk, item, stat.size):
             return Seen(path, LookOutcome.OPEN, size=stat.size)
         if stat.size >= limits.LARGE_FILE_BYTES and not item.may_be_large:
             return Seen(path, LookOutcome.TOO_BIG, size=stat.size)
-        return _look_at_file(disk, item, now_ns, stopping, on_file, is_growing)
+        return _look_at_file(disk, item, now_ns, stopping, on_file, is_growing, keeper)
     except DiskError as error:
         if error.trouble in (Trouble.ABSENT, Trouble.WRONG_TYPE):
             return Seen(path, LookOutcome.UNSTABLE)  # it was replaced between two steps
@@ -274,6 +311,7 @@ def _look_at_file(
     stopping: Callable[[], bool],
     on_file: Callable[[LookItem, Reader, Seen], Seen],
     is_growing: Callable[[Stat], bool],
+    keeper: Keeper | None,
 ) -> Seen:
     reader = disk.open(item.path)
     try:
@@ -297,6 +335,7 @@ def _look_at_file(
         is_rewritten = _is_half(disk, item, before.size)
         if is_changed and before.size > limits.INLINE_BYTES_MAX:
             is_rewritten = is_rewritten or not disk.is_closed(item.path)
+        attributes = None if keeper is None else keeper.seen(item.path, Kind.FILE, item.attributes)
         # After these questions: what somebody wrote before a close that they have seen shows here.
         after = reader.stat()
         if is_growing(before):
@@ -314,7 +353,7 @@ def _look_at_file(
         seen = Seen(
             item.path, LookOutcome.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
             fp + fingerprints.RACY if is_racy else fp, data,
-            grown=None if marks is None else Grown(item.was, item.was_size, marks),
+            grown=None if marks is None else Grown(item.was, item.was_size, marks), attributes=attributes,
         )  # fmt: skip
         return on_file(item, reader, seen)
     finally:

@@ -2,7 +2,7 @@
 
 In:   prefixes, names, the names that the engine still needs.
 Out:  paths that were not used before in this run; files that are removed, or renamed so that they can be used again.
-Used by: `history_store`, `prepare`, `install`, `metadata`, `move`, `batches`, `appends`, `downloads`, `patch`,
+Used by: `history_store`, `kept`, `prepare`, `install`, `metadata`, `move`, `batches`, `appends`, `downloads`, `patch`,
       `deltas`, `recovery`, `file_sync`.
 """
 

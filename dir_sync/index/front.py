@@ -159,6 +159,9 @@ class Index:
     def set_fp(self, path: bytes, fp: bytes) -> None:
         self._rows.set_fp(path, fp)
 
+    def doubt_all(self) -> None:
+        self._rows.doubt_all()
+
     def fetch(self, paths: Iterable[bytes]) -> None:
         self._rows.fetch(paths)
 

@@ -12,7 +12,8 @@ from functools import partial
 from typing import NamedTuple
 
 from dir_sync.core.content import summarize
-from dir_sync.core.model import Kind, Record
+from dir_sync.core.looks import RACY
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
 from dir_sync.core.peers.standing import Lack
 from dir_sync.index.bloom import Bloom, ContentFilter
 from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, joined, later_columns, record_of
@@ -126,6 +127,13 @@ class Rows:
         row = self.get(path)
         if row is not None and row.fp != fp:
             self._set(path, row._replace(fp=fp))
+
+    def doubt_all(self) -> None:
+        """Take no file for unchanged: the next scan reads each of them again."""
+        self.flush()
+        self._decoded.clear()
+        query = "UPDATE row SET fp = CAST(fp || ? AS BLOB) WHERE kind IN (?, ?) AND length(fp) = ?"
+        self._database.execute(query, (RACY, int(Kind.FILE), int(Kind.SYMLINK), FINGERPRINT_BYTES))
 
     def forget(self, path: bytes) -> None:
         """Remove a row as if nothing had ever been at its path."""

@@ -5,12 +5,13 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What this node has: one row for each path it ever knew. fp: fingerprint of what is on the disk there, '' if nothing is.
 -- lineage: of a version that was joined with others, the vector that it was made with; else ''.
+-- attributes: owner, ACLs and extended attributes as JSON, if a node keeps them; else ''.
 CREATE TABLE IF NOT EXISTS row (
     parent BLOB NOT NULL, name BLOB NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
     stamp_ns INTEGER NOT NULL, stamp_maker TEXT NOT NULL, vector TEXT NOT NULL,
-    seq INTEGER NOT NULL, fp BLOB NOT NULL, lineage TEXT NOT NULL DEFAULT '',
+    seq INTEGER NOT NULL, fp BLOB NOT NULL, lineage TEXT NOT NULL DEFAULT '', attributes TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (parent, name)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS row_seq ON row (seq);
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS offer (
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
     stamp_ns INTEGER NOT NULL, stamp_maker TEXT NOT NULL, vector TEXT NOT NULL,
-    foreign_ INTEGER NOT NULL, lineage TEXT NOT NULL DEFAULT '',
+    foreign_ INTEGER NOT NULL, lineage TEXT NOT NULL DEFAULT '', attributes TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (parent, name, peer)
 ) WITHOUT ROWID;
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     Acknowledge,
@@ -63,6 +64,11 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 HERE, THERE = "a1b2c3d4", "e5f60718"
 FIRST = bytes.fromhex("00112233445566778899aabbccddeeff" * 2)
 SECOND = bytes.fromhex("f0e1d2c3b4a5968778695a4b3c2d1e0f" * 2)
+KEPT = Attributes(
+    Owner("anna", 1000, "staff", 50),
+    (((1, 6, "", 0), (2, 4, "ben", 1001), (4, 4, "", 0), (16, 4, "", 0), (32, 0, "", 0)), ()),
+    ((b"user.colour", b"red"), (b"user.\xff", b"\0\1")),
+)
 SCANNED = "=0123456789abcdef01234567"
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -197,6 +203,19 @@ MEANING: dict[str, list[Message]] = {
         ForecastRequest("docs", THERE, (gone(b"a.txt", 0, T + S, THERE, 9),)),
         Forecast("docs", ((Fate.ANSWER, ""),)),
     ],
+    "4.24": [
+        State(
+            "docs",
+            25,
+            False,
+            (
+                file(b"a.txt", 5, FIRST, T + S, 0o640, T + S, 24)._replace(attributes=KEPT),
+                Record(
+                    b"d", Kind.DIRECTORY, 0, b"", T, 0o755, Stamp(T, HERE), ((HERE, 25),), (), Attributes(xattrs=())
+                ),
+            ),
+        )
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -312,6 +331,10 @@ REASONS = {
     "chunks of no pieces": "no pieces",
     "a piece that is longer than its frame": "longer than its frame",
     "a second HELLO": "Hello is not legal now",
+    "an extended attribute that is not a user's": "an extended attribute with a name that is wrong",
+    "an ACL with an unknown tag": "an ACL with an entry that is wrong",
+    "attributes that say nothing": "attributes that say nothing",
+    "a deleted file with attributes": "a record of nothing that has attributes",
 }
 
 

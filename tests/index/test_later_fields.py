@@ -11,10 +11,13 @@ from importlib.machinery import SourceFileLoader
 from random import Random
 
 EDITS = {
-    "dir_sync.core.model": ("    lineage: Vector = ()", "    lineage: Vector = ()\\n    label: str = ''\\n    #"),
+    "dir_sync.core.model": (
+        "    attributes: Attributes | None = None",
+        "    attributes: Attributes | None = None\\n    label: str = ''\\n    #",
+    ),
     "dir_sync.core.messages.records": (
-        "text_of_vector, vector_of_text),\\n)",
-        "text_of_vector, vector_of_text),\\n LaterField('label', str, lambda text, _: str(text), len, str, str),\\n)",
+        "attributes.value_of_text\\n    ),\\n)",
+        "attributes.value_of_text\\n    ),\\n LaterField('label', str, lambda text, _: str(text), len, str, str),\\n)",
     ),
 }
 as_it_is = SourceFileLoader.get_code
@@ -34,15 +37,15 @@ from dir_sync.core.overload.fairness import parts
 from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index
 
-assert not EDITS and [field.name for field in LATER_FIELDS] == ["lineage", "label"]
+assert not EDITS and [field.name for field in LATER_FIELDS] == ["lineage", "attributes", "label"]
 over = lambda message: from_wire(json.loads(json.dumps(message.to_wire())))
 plain = Record(b"d/a", Kind.FILE, 1, b"d" * 32, 5, 0o644, Stamp(9, "ab"), (("ab", 2), ("cd", 3)))
 older = (("ab", 2),)
 some = [plain, plain._replace(lineage=older), plain._replace(label="x"), plain._replace(label="x", lineage=older)]
 some = [one._replace(path=b"d/%d" % number) for number, one in enumerate(some)]
 state = State("f", 7, True, tuple(some))
-assert [len(row) for row in state.to_wire()["records"]] == [10, 11, 12, 12]
-assert state.to_wire()["records"][2][10:] == [None, "x"]
+assert [len(row) for row in state.to_wire()["records"]] == [10, 11, 13, 13]
+assert state.to_wire()["records"][2][10:] == [None, None, "x"]
 assert over(state) == state
 assert page_size(some[2]) == page_size(some[0]) + 1
 assert [type(one) for one in parts(state, True)] == [State]

@@ -76,7 +76,7 @@ CASES = (
     Case(31, "types", "renamed here and there, to two names", (QUARRELS,)),
     Case(33, "types", "empty folders; modes and times of folders", (CHANGE + "[create_empty_folders]", LIVE + "test_a_new_tree_has_its_times_and_modes")),
     Case(34, "types", "setuid and its like, from a user and from a peer", (LIVE + "test_privilege_does_not_travel", HOSTILE + "test_privilege_in_a_record_is_refused")),
-    Case(35, "types", "extended attributes and access lists", (FILES + "test_types_035_extended_attributes_stay_where_they_are", DISK_ATTRIBUTES + "test_an_acl_is_kept")),
+    Case(35, "types", "extended attributes and access lists", (FILES + "test_types_035_extended_attributes_stay_where_they_are", DISK_ATTRIBUTES + "test_an_acl_is_kept", "tests/lan/test_preserve.py::test_owner_attributes_and_acls_of_a_tree")),
     Case(142, "types", "a file and a folder exchanged by one system call", (FILES + "test_types_142_a_file_and_a_folder_change_places_at_once",)),
     Case(153, "types", "a name linked anew to a file that grows through the other", (FILES + "test_types_153_linked_again_and_again_while_it_grows",)),
     Case(154, "types", "edited by one of its names", (FILES + "test_types_154_edited_by_one_of_its_names",)),

@@ -1,4 +1,4 @@
-"""python -m tests.sim --seeds N [--from K] [--jobs J] [--sealed|--modes|--rules] [--hashes] | --seed N [--trace]: try worlds."""
+"""python -m tests.sim --seeds N [--from K] [--jobs J] [--KIND] [--hashes] | --seed N [--trace]: try worlds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from tests.sim.ignoring import rules_of
+from tests.sim.keeping import keeps_of
 from tests.sim.modes import modes_of
 from tests.sim.world import Broken, run
 
@@ -25,9 +26,12 @@ class Attempt(NamedTuple):
 
 def changes_of(seed: int, kind: str) -> dict[str, Any]:
     """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
-    modes; "rules": people write rules for paths that are not shared."""
+    modes; "rules": people write rules for paths that are not shared; "keeps": some nodes keep owner, ACLs and
+    extended attributes."""
     if kind == "rules":
         return rules_of(seed)
+    if kind == "keeps":
+        return keeps_of(seed)
     return modes_of(seed) if kind == "modes" else {"sealed": True} if kind == "sealed" else {}
 
 
@@ -62,6 +66,9 @@ def main() -> int:
     )
     kinds.add_argument("--modes", dest="kind", action="store_const", const="modes", help="the nodes have modes")
     kinds.add_argument("--rules", dest="kind", action="store_const", const="rules", help="people write rules to ignore")
+    kinds.add_argument(
+        "--keeps", dest="kind", action="store_const", const="keeps", help="nodes keep attributes of files"
+    )
     parser.add_argument(
         "--hashes",
         action="store_true",

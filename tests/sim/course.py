@@ -40,7 +40,7 @@ class Course:
             self.world.run_to_rest("at the beginning")
         if options.rest_first and not options.modes:
             self.world.at_rest.check("at the beginning", {node.number for node in order})
-            if options.trees != "overlapping":
+            if options.trees != "overlapping" and not options.keeps:
                 self.world.at_rest.check_crossed("at the beginning")
                 for node in order:
                     if node.index.sequence != len(node.index.rows_after(0, 1_000)):
@@ -66,6 +66,9 @@ class Course:
             return
         if options.rules:
             self._with_rules()
+            return
+        if options.keeps:
+            self._with_attributes()
             return
         self.world.at_rest.check("after the last fault")
         self.world.at_rest.check_history()
@@ -93,6 +96,15 @@ class Course:
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
         self.world.at_rest.check_quiet()
+
+    def _with_attributes(self) -> None:
+        """The rest of a world in which attributes are kept."""
+        self.world.at_rest.check("after the last fault")
+        self.world.keeping.check("after the last fault")
+        self.world.at_rest.check_history()
+        self.world.at_rest.check_versions()
+        self.world.at_rest.check_quiet()
+        self.world.keeping.pass_on()
 
     def _something_happens(self) -> None:
         options, rng = self.world.options, self.world.rng
@@ -131,6 +143,8 @@ class Course:
             self.world.loop.post(node, node.epoch, Blind(b"", "events were lost"))
         elif options.rules and self.world.ignoring.rng.random() < options.rules:
             self.world.ignoring.write_rules(node)
+        elif options.keeps and self.world.keeping.rng.random() < options.attributes:
+            self.world.keeping.act(node)
         elif self.world.chance(options.logs):
             node.user.log()
         else:

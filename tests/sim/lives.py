@@ -70,6 +70,8 @@ class Lives:
         )
         disk = node.disk if node.disk.fold is None else SpelledDisk(node.disk, True, True)
         node.engine.work.disk.is_blind = disk is not node.disk
+        node.disk.kept_parts = self.world.keeping.parts_of(node)
+        node.engine.board.keeps = bool(node.disk.keeps)
         node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequence
         self.world.note(f"{node.name} starts as {node.index.replica} at {node.index.sequence}")

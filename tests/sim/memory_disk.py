@@ -13,16 +13,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
+from typing import Any
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import Kind, Stat
+from dir_sync.core.preserve import Part
 from dir_sync.ports import DiskError, NewFile, Trouble
 from tests.sim.memory_file import MemoryFile
-from tests.sim.memory_tree import RESERVED, Inode, MemoryTree, is_below, stat_of
+from tests.sim.memory_tree import OWNER, RESERVED, Inode, MemoryTree, is_below, stat_of
 
 __all__ = ["Before", "Fail", "MemoryDisk", "MemoryFile"]
 
 Fail = Callable[[str, bytes], Trouble | None]
 Before = Callable[[str, bytes], None]
+
+FIELDS = {Part.OWNER: "owner", Part.ACLS: "acls", Part.XATTRS: "xattrs"}
 
 _PLENTY_BYTES = 1 << 40  # free space where there is no capacity
 
@@ -56,6 +61,7 @@ class MemoryDisk(MemoryTree):
         self.unreadable: set[int] = set()  # inodes whose content the program cannot read
         self.others: set[int] = set()  # inodes of another user: only they may set mode and times
         self._away: Inode | None = None  # the root, while it is gone
+        self.kept_parts: frozenset[Part] = frozenset()  # the attributes that the program keeps here
 
     # --- ports.Disk -----------------------------------------------------------------------------------------------------
 
@@ -230,11 +236,57 @@ class MemoryDisk(MemoryTree):
         self._set_meta(path, mode, mtime)
 
     def keep_attributes(self, of: bytes, on: bytes) -> None:
-        """Counted and hooked; there are no attributes here."""
         self._enter("keep_attributes", of, on)
+        old, new = self._find(of), self._find(on)
+        if old is not None and new is not None:
+            new.attributes = old.attributes
+
+    @property
+    def keeps(self) -> frozenset[Part]:
+        return self.kept_parts
+
+    def read_attributes(self, path: bytes, known: Attributes | None) -> Attributes | None:
+        if not self.kept_parts:
+            return None
+        self._enter("read_attributes", path)
+        inode = self._existing(path)[2]
+        there = {field: getattr(inode.attributes, field) for part, field in FIELDS.items() if part in self.kept_parts}
+        if inode.kind is Kind.SYMLINK:
+            there = {field: value for field, value in there.items() if field == "owner"}
+        if known is not None:
+            for field, plain in (("owner", OWNER), ("acls", ((), ())), ("xattrs", ())):
+                if getattr(known, field) is None and there.get(field) == plain:
+                    there[field] = None
+        return Attributes(**there) if any(value is not None for value in there.values()) else None
+
+    def set_attributes(self, path: bytes, wanted: Attributes) -> None:
+        if not self.kept_parts:
+            return
+        try:
+            self._enter("set_attributes", path)
+            inode = self._existing(path)[2]
+        except DiskError:
+            return
+        given = {field: getattr(wanted, field) for part, field in FIELDS.items() if part in self.kept_parts}
+        if inode.kind is Kind.SYMLINK:
+            given = {field: value for field, value in given.items() if field == "owner"}
+        given = {field: value for field, value in given.items() if value is not None}
+        if given:
+            self._set_attributes(inode, inode.attributes._replace(**given))
+
+    def change_attributes(self, path: bytes, **given: Any) -> None:
+        """A user does."""
+        inode = self._existing(path)[2]
+        self._set_attributes(inode, inode.attributes._replace(**given))
+
+    def _set_attributes(self, inode: Inode, attributes: Attributes) -> None:
+        if attributes != inode.attributes:
+            self._log_times(inode)
+            inode.attributes = attributes
+            self._stamp(inode, content=False)
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
-        """There are no groups and no ACLs here."""
+        """No folder has anything to inherit here."""
 
     def make_plain(self, path: bytes) -> None:
         """As `inherit`."""

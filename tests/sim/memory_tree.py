@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from random import Random
 
+from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.model import Kind, Stat
 from dir_sync.ports import DiskError, Trouble
 
@@ -38,12 +39,15 @@ _NO_NAMES = frozenset((b"", b".", b".."))
 
 Folder = dict[bytes, "Inode"]
 
+OWNER = Owner("us", 1000, "us", 1000)
+"""Of new entries."""
+
 
 class Inode:
     """`entries` of a directory, `data` of a file and `target` of a link, nothing else of the others."""
 
     __slots__ = (
-        "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kind", "links", "mode",
+        "attributes", "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kind", "links", "mode",
         "mtime", "number", "target", "writers",
     )  # fmt: skip
 
@@ -61,6 +65,7 @@ class Inode:
         self.target = b""
         self.entries: Folder = {}
         self.foreign = False  # something else is mounted on it
+        self.attributes = Attributes(OWNER, ((), ()), ())
 
 
 class MemoryTree:
@@ -469,17 +474,19 @@ class _Names:
 
 
 class _Meta:
-    """What mode and times of an inode were, and how long it was."""
+    """What mode, times and attributes of an inode were, and how long it was."""
 
-    __slots__ = ("ctime", "inode", "length", "mode", "mtime")
+    __slots__ = ("attributes", "ctime", "inode", "length", "mode", "mtime")
 
     def __init__(self, inode: Inode) -> None:
         self.inode = inode
         self.mode, self.mtime, self.ctime = inode.mode, inode.mtime, inode.ctime
+        self.attributes = inode.attributes
         self.length = len(inode.data)
 
     def undo(self) -> None:
         self.inode.mode, self.inode.mtime, self.inode.ctime = self.mode, self.mtime, self.ctime
+        self.inode.attributes = self.attributes
 
 
 _Entry = _Names | _Meta

@@ -14,6 +14,7 @@ from types import ModuleType
 from dir_sync.core import limits, retention
 from dir_sync.core.mode import Mode
 from dir_sync.core.peers import announce
+from dir_sync.core.preserve import Part
 from dir_sync.core.transfers import transfer
 from tests.sim.seams import machines_with
 
@@ -76,6 +77,8 @@ class Options:
     sealed: bool  # the links are those of a closed mesh
     rules: float  # chance in a step: a user writes rules for paths that are not shared
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
+    keeps: tuple[frozenset[Part], ...]  # which attributes of files each node keeps; (): none
+    attributes: float  # chance in a step: a user changes some of them
     alike: float  # share of saves in the worst moment that leave size and time as they were
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
@@ -150,6 +153,8 @@ def draw(seed: int) -> Options:
         blind=rng.random() < 0.15,
         sealed=seed % 12 == 6,  # not drawn, so the other worlds are what they were; with --sealed all of them are
         rules=0.0,  # with --rules there are some
+        keeps=(),  # with --keeps they keep some
+        attributes=0.0,
         modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,
         alike=0.3 if others.random() < 0.3 else 0.0,

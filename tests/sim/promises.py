@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from dir_sync.core.arrivals import is_flooded
+from dir_sync.core.attributes import NOTHING
 from dir_sync.core.events import Event, Received
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp, Version
 from dir_sync.core.looks import LookOutcome
 from dir_sync.core.messages import Acknowledge, Chunks, Message, ModificationUpdate, Pull, State, StateRequest
 from dir_sync.core.mode import OWN_FIRST, Mode, is_own
-from dir_sync.core.model import Kind, Record, beats, same_content
+from dir_sync.core.model import Kind, Record, beats, same_content, same_meta
 from dir_sync.core.retention import SHARE, THIN_SHARE
 from tests.sim.broken import Broken
+from tests.sim.memory_disk import FIELDS
 from tests.sim.node import Link, Local, Node
 from tests.sim.trees import holds, is_gone_elsewhere, tells
 from tests.sim.words import describe_record
@@ -254,6 +256,18 @@ class Promises:
                 if is_loser == (True, False) or (is_loser[0] == is_loser[1] and other.time_ns < version.time_ns):
                     raise Broken(f"{node.name} takes {version.name!r} out of the history before {other.name!r}")
 
+    def _is_about_attributes(self, node: Node, record: Record, previous: Record | None) -> bool:
+        """True if only attributes are new in a record, and they are those on the disk of a node that keeps them. (Whoever
+        makes a folder anew has changed them.)"""
+        inode = node.disk._find(record.path)
+        if previous is None or inode is None or not node.disk.keeps:
+            return False
+        if not (same_content(record, previous) and same_meta(record, previous)):
+            return False
+        known = record.attributes or NOTHING
+        fields = [FIELDS[part] for part in node.disk.keeps]
+        return all(getattr(known, field) in (None, getattr(inode.attributes, field)) for field in fields)
+
     def made_here(self, node: Node, record: Record, before: tuple[Record | None, ...], origin: str) -> None:
         """The engine records a change as made on this node, from what was there `before`. Did a user make one?"""
         path = record.path
@@ -281,6 +295,7 @@ class Promises:
                 and not any(other in node.touched for other in node.other_names(path))
                 and not (node.forgot or node.linked)
                 and not (self.world.options.rules and path in node.moves)  # the rules came while it moved
+                and not self._is_about_attributes(node, record, previous)
                 and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")

@@ -23,7 +23,7 @@ from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
 from dir_sync.disk import SpelledDisk
-from dir_sync.engine import Engine, values
+from dir_sync.engine import Engine, local_changes, values
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -47,6 +47,7 @@ from dir_sync.files import fingerprints
 from dir_sync.files.batches import Batches
 from dir_sync.files.downloads import Downloads
 from dir_sync.files.history_store import HistoryStore
+from dir_sync.files.kept import Keeper
 from dir_sync.files.prepare import Preparer
 from dir_sync.files.replace import Replacer
 from dir_sync.index import Index
@@ -464,7 +465,16 @@ def _shared_again_is_an_edit() -> AbstractContextManager[object]:
     return patch.object(Scope, "is_shared_again", lambda self, path: False)
 
 
+def _attributes_end_here() -> AbstractContextManager[object]:
+    stack = ExitStack()
+    for module in (reconcile, local_changes):
+        stack.enter_context(patch.object(module, "merged", lambda before, now: now))
+    return stack
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
+    "what a node does not keep ends with its next version": (_attributes_end_here, 40),
+    "what arrives is not given its attributes": (lambda: patch.object(Keeper, "give", lambda *arguments: None), 40),
     "what is ignored is taken from peers": (_ignored_is_taken, 40),
     "what is ignored from now on is deleted": (_ignored_is_deleted, 40),
     "what is shared again is an edit": (_shared_again_is_an_edit, 60),
@@ -540,6 +550,8 @@ NEEDS = {
 _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 
 KINDS = {
+    "what a node does not keep ends with its next version": "keeps",
+    "what arrives is not given its attributes": "keeps",
     "what is ignored is taken from peers": "rules",
     "what is ignored from now on is deleted": "rules",
     "what is shared again is an edit": "rules",

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.events import Moved, Touched, Urgency
 from dir_sync.core.model import Kind
 from dir_sync.core.names import HISTORY, STAGING
@@ -170,6 +171,15 @@ class SimDisk(MemoryDisk):
         super()._set_meta(path, mode, mtime)
         self._heard(path, Urgency.ATTRIBUTES)
 
+    def change_attributes(self, path: bytes, **given: Any) -> None:
+        super().change_attributes(path, **given)
+        self._heard(path, Urgency.ATTRIBUTES)
+
+    def set_attributes(self, path: bytes, wanted: Attributes) -> None:
+        super().set_attributes(path, wanted)
+        if self.kept_parts:
+            self._heard(path, Urgency.ATTRIBUTES)
+
     def _soil(self, inode: Inode) -> None:
         if self.program and inode.number in self.users and inode.number not in self.growing:
             raise Broken(f"{self.node.name} writes into a file of a user")
@@ -280,5 +290,6 @@ class SimDisk(MemoryDisk):
             "file.lock",
             "append",
             "free_bytes",
+            "read_attributes",
         )
         return sum(count for verb, count in self.counts.items() if verb not in quiet)

@@ -30,6 +30,7 @@ from tests.sim.conflicts import Conflicts
 from tests.sim.course import Course
 from tests.sim.hazards import Hazards
 from tests.sim.ignoring import Ignoring
+from tests.sim.keeping import Keeping
 from tests.sim.lives import Lives
 from tests.sim.loop import Loop
 from tests.sim.modes import Modes
@@ -79,6 +80,7 @@ class World:
         self.promises = Promises(self)
         self.modes = Modes(self)
         self.ignoring = Ignoring(self)
+        self.keeping = Keeping(self)
         self.at_rest = AtRest(self)
         self.course = Course(self)
         self.nodes = [

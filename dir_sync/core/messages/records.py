@@ -18,7 +18,8 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
-from dir_sync.core import limits
+from dir_sync.core import attributes, limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.messages.checks import (
     are_makers,
     checked_bytes,
@@ -138,7 +139,12 @@ def checked_record(row: Any, makers: dict[str, str]) -> Record:
     stamp = _new(Stamp, (stamp_ns, maker))
     vector = _vector(entries, makers)
     first = path, kind, size, body, mtime_s * NS_PER_S + mtime_ns, mode, stamp, vector
-    return _new(Record, first + (_later(more, makers) if more else LATER_DEFAULTS))
+    if not more:
+        return _new(Record, first + LATER_DEFAULTS)
+    record = _new(Record, first + _later(more, makers))
+    if kind is Kind.ABSENT and record.attributes is not None:
+        raise PeerError("a record of nothing that has attributes")
+    return record
 
 
 def _later(items: list[Any], makers: dict[str, str]) -> tuple[Any, ...]:
@@ -200,9 +206,19 @@ def _vector_bytes(vector: Vector) -> int:
     return len(vector) * (len(vector[0][0]) + 16)
 
 
+def _attributes(item: Any, makers: dict[str, str]) -> Attributes:
+    try:
+        return attributes.checked(item)
+    except ValueError as error:
+        raise PeerError(f"a record with {error}") from None
+
+
 LATER_FIELDS: Final = (
     LaterField("lineage", _vector_items, _vector, _vector_bytes, text_of_vector, vector_of_text),
-)  # fmt: skip
+    LaterField(
+        "attributes", attributes.row, _attributes, attributes.json_bytes, attributes.text, attributes.value_of_text
+    ),
+)
 assert tuple(field.name for field in LATER_FIELDS) == Record._fields[_FIRST_FIELDS:] == tuple(Record._field_defaults)
 assert not any(LATER_DEFAULTS)
 _TO_JSON: Final = tuple(field.to_json for field in LATER_FIELDS)

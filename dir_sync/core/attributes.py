@@ -1,0 +1,189 @@
+"""Attributes of files that are kept only if a node is told to: owner, ACLs, extended attributes.
+
+In:   what a look found; rows of JSON from peers.
+Out:  frozen values with one canonical form, so that equal attributes are equal values; their JSON.
+Rule: each part is None in a version if no node that made it keeps that part. What is None is left as it is on each disk,
+and the next version of a node that keeps the part says what is there. `merged` is the one place where a version gets the
+parts that its maker does not keep from the version before.
+Used by: core.model, core.content, core.reconcile, core.messages.records, the engine, disk.kept, files.kept.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from typing import Any, NamedTuple
+
+from dir_sync.core import limits
+
+__all__ = ["NOTHING", "Attributes", "Owner", "checked", "fits", "json_bytes", "merged", "row", "text", "value_of_text"]
+
+
+class Owner(NamedTuple):
+    """Names count first, then numbers. A name is "" where the machine of the maker has none."""
+
+    user: str
+    uid: int
+    group: str
+    gid: int
+
+
+Acl = tuple[tuple[int, int, str, int], ...]
+"""Entries of a POSIX ACL: tag, permissions, and of tags that name a user or a group its name and number (else "", 0)."""
+
+NAMED_TAGS = {0x02: "user", 0x08: "group"}
+"""Tags whose entry is about the user or the group with a number. The others are about the owner, the group and so on."""
+
+_TAGS = frozenset({0x01, 0x02, 0x04, 0x08, 0x10, 0x20})
+_XATTR_PREFIX = b"user."
+
+
+class Attributes(NamedTuple):
+    owner: Owner | None = None
+    acls: tuple[Acl, Acl] | None = None  # of the entry; of a folder also what new entries in it inherit. (): none
+    xattrs: tuple[tuple[bytes, bytes], ...] | None = None  # names begin with "user."; sorted by name
+
+
+NOTHING = Attributes()
+"""No part is said."""
+
+
+def merged(before: Attributes | None, now: Attributes | None) -> Attributes | None:
+    """The parts of `now`, and those of `before` where `now` says nothing."""
+    if now is None or before is None:
+        found = now or before
+    else:
+        found = Attributes(
+            before.owner if now.owner is None else now.owner,
+            before.acls if now.acls is None else now.acls,
+            before.xattrs if now.xattrs is None else now.xattrs,
+        )
+    return None if found == NOTHING else found
+
+
+def fits(seen: Attributes | None, known: Attributes | None) -> bool:
+    """True if each part that was seen is as in `known`."""
+    return seen is None or merged(known, seen) == known
+
+
+# JSON
+
+
+def row(attributes: Attributes) -> list[Any]:
+    """The item of a record's row: owner, ACLs, extended attributes; null for a part that is not said."""
+    owner, acls, xattrs = attributes
+    return [
+        None if owner is None else list(owner),
+        None if acls is None else [[_entry_row(entry) for entry in acl] for acl in acls],
+        None
+        if xattrs is None
+        else [[_text(name), b2a_base64(value, newline=False).decode()] for name, value in xattrs],
+    ]
+
+
+def _entry_row(entry: tuple[int, int, str, int]) -> list[Any]:
+    return list(entry) if entry[0] in NAMED_TAGS else list(entry[:2])
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def checked(item: Any) -> Attributes:
+    """The attributes of an item of a record's row. Raises ValueError, whose text is for people."""
+    if type(item) is not list or len(item) != 3:
+        raise ValueError("attributes that are not an array of 3")
+    owner, acls, xattrs = item
+    found = Attributes(
+        None if owner is None else _owner(owner),
+        None if acls is None else _acls(acls),
+        None if xattrs is None else _xattrs(xattrs),
+    )
+    if found == NOTHING:
+        raise ValueError("attributes that say nothing")
+    return found
+
+
+def _owner(item: Any) -> Owner:
+    if type(item) is not list or len(item) != 4 or not (_is_name(item[0]) and _is_name(item[2])):
+        raise ValueError("an owner that is wrong")
+    if not (_is_number(item[1]) and _is_number(item[3])):
+        raise ValueError("an owner with a number that is wrong")
+    return Owner(*item)
+
+
+def _acls(item: Any) -> tuple[Acl, Acl]:
+    if type(item) is not list or len(item) != 2:
+        raise ValueError("ACLs that are not a pair")
+    access, default = item
+    return _acl(access), _acl(default)
+
+
+def _acl(item: Any) -> Acl:
+    if type(item) is not list or len(item) > limits.ACL_ENTRIES_MAX:
+        raise ValueError("an ACL that is no array, or too long")
+    entries: list[tuple[int, int, str, int]] = []
+    for entry in item:
+        if type(entry) is not list or len(entry) not in (2, 4) or type(entry[0]) is not int or entry[0] not in _TAGS:
+            raise ValueError("an ACL with an entry that is wrong")
+        tag, permissions, name, number = (*entry, "", 0)[:4]
+        is_named = tag in NAMED_TAGS
+        if type(permissions) is not int or not 0 <= permissions <= 7 or is_named != (len(entry) == 4):
+            raise ValueError("an ACL with an entry that is wrong")
+        if not _is_name(name) or not _is_number(number):
+            raise ValueError("an ACL with a name or a number that is wrong")
+        entries.append((tag, permissions, name, number))
+    return tuple(entries)
+
+
+def _xattrs(item: Any) -> tuple[tuple[bytes, bytes], ...]:
+    if type(item) is not list or len(item) > limits.XATTRS_MAX:
+        raise ValueError("extended attributes that are no array, or too many")
+    found: list[tuple[bytes, bytes]] = []
+    size = 0
+    for pair in item:
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
+            raise ValueError("an extended attribute that is not a pair")
+        try:
+            name = pair[0].encode("utf-8", "surrogateescape")
+            value = a2b_base64(pair[1].encode("ascii"), strict_mode=True)
+        except (UnicodeError, Base64Error):
+            raise ValueError("an extended attribute that cannot be decoded") from None
+        if not is_kept_name(name) or (found and name <= found[-1][0]):
+            raise ValueError("an extended attribute with a name that is wrong")
+        size += len(name) + len(value)
+        if size > limits.XATTRS_BYTES_MAX:
+            raise ValueError("extended attributes that are too large")
+        found.append((name, value))
+    return tuple(found)
+
+
+def is_kept_name(name: bytes) -> bool:
+    """True for an extended attribute of the user. Those of the kernel and of root (security, system, trusted) mean something
+    on one machine only, or give rights: they never travel."""
+    return name.startswith(_XATTR_PREFIX) and len(_XATTR_PREFIX) < len(name) <= limits.PART_BYTES_MAX and 0 not in name
+
+
+def _is_name(item: Any) -> bool:
+    return type(item) is str and len(item) <= limits.OWNER_CHARS_MAX and (not item or item.isprintable())
+
+
+def _is_number(item: Any) -> bool:
+    return type(item) is int and 0 <= item < limits.OWNER_NUMBER_END
+
+
+def json_bytes(attributes: Attributes) -> int:
+    """About how many bytes of JSON they are; see `page_size` of core.messages.records."""
+    _, acls, xattrs = attributes
+    size = 60 if acls is None else 60 + 40 * (len(acls[0]) + len(acls[1]))
+    return size + sum(20 + 2 * len(name) + 2 * len(value) for name, value in xattrs or ())
+
+
+def text(attributes: Attributes | None) -> str:
+    """As the index stores them, and as a key for sorting; "" for none."""
+    return json.dumps(row(attributes), separators=(",", ":")) if attributes else ""
+
+
+def value_of_text(stored: str) -> Attributes:
+    return checked(json.loads(stored))

@@ -1,0 +1,81 @@
+"""Attributes that are kept on demand: what a look finds of them, and giving them to an entry.
+
+In:   paths, and the attributes of the version that is or shall be there.
+Out:  the attributes that the next version of this node has.
+Rule: what the file system makes of a version's attributes is no change: a file of ours shows what that is.
+Used by: `scanner`, `install`, `metadata`, `move`, `batches`, `file_sync`.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.attributes import NOTHING, Attributes, merged
+from dir_sync.core.model import Kind, Record
+from dir_sync.core.names import NEW
+from dir_sync.files.staging import Staging
+from dir_sync.ports import Disk, DiskError
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """Keeps attributes. Fields: the disk and the staging folder. If the disk keeps none, no verb does anything."""
+
+    def __init__(self, disk: Disk, staging: Staging) -> None:
+        self._disk = disk
+        self._staging = staging
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self._disk.keeps)
+
+    def seen(self, path: bytes, kind: Kind, known: Attributes | None) -> Attributes | None:
+        """The attributes of an entry, as the version that a look finds has them. `known`: those of the version that is
+        there so far; None: there is none. Raises DiskError."""
+        if not self._disk.keeps:
+            return None
+        found = self._disk.read_attributes(path, known)
+        if found is None or not known or merged(known, found) == known:
+            return found
+        tried = self._as_stored(kind, known)
+        if tried is None:
+            return found
+        return Attributes(*[  # type: ignore[arg-type]
+            was if here is not None and here == mine else here
+            for here, was, mine in zip(found, known, tried, strict=True)
+        ])  # fmt: skip
+
+    def give(self, path: bytes, target: Record) -> None:
+        """Give an entry the attributes of its version. Never fails."""
+        if target.attributes is not None and self._disk.keeps:
+            self._disk.set_attributes(path, target.attributes)
+
+    def says_more(self, path: bytes, target: Record) -> bool:
+        """True if the entry has attributes that its version does not say, so that a look has to find them."""
+        if not self._disk.keeps:
+            return False
+        known = target.attributes or NOTHING
+        try:
+            found = self._disk.read_attributes(path, known)
+        except DiskError:
+            return False
+        return found is not None and any(
+            here is not None for here, said in zip(found, known, strict=True) if said is None
+        )
+
+    def _as_stored(self, kind: Kind, known: Attributes) -> Attributes | None:
+        """What this file system makes of attributes; None: unknown."""
+        name = self._staging.new_name(NEW)
+        try:
+            if kind is Kind.DIRECTORY:
+                self._disk.make_directory(name, 0o700)
+            elif kind is Kind.SYMLINK:
+                self._disk.make_link(name, b"x")
+            else:
+                self._disk.create(name).close()
+            try:
+                self._disk.set_attributes(name, known)
+                return self._disk.read_attributes(name, known)
+            finally:
+                (self._disk.remove_directory if kind is Kind.DIRECTORY else self._disk.remove_file)(name)
+        except DiskError:
+            return None

@@ -1,0 +1,200 @@
+"""Owner, ACLs and extended attributes between two nodes: of which either, both or none keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.core.attributes import Attributes, Owner
+from dir_sync.core.events import Moved, Touched, Urgency
+from dir_sync.core.messages import Chunks, Pull
+from dir_sync.core.model import Record
+from dir_sync.core.preserve import ON_ENTRIES, Part
+from tests.engine.pairs.test_unable import listen
+from tests.pair import OneNode, Pair
+from tests.sim.memory_tree import OWNER
+
+ANNA, BEN = Owner("anna", 1000, "anna", 1000), Owner("ben", 1001, "users", 100)
+RED, BLUE = ((b"user.colour", b"red"),), ((b"user.colour", b"blue"),)
+FOR_BEN = (((1, 6, "", 0), (2, 4, "ben", 1001), (4, 4, "", 0), (16, 4, "", 0), (32, 0, "", 0)), ())
+PLAIN = Attributes(OWNER, ((), ()), ())
+
+
+def a_pair(one: frozenset[Part] = ON_ENTRIES, two: frozenset[Part] = ON_ENTRIES) -> Pair:
+    pair = Pair()
+    for node, parts in ((pair.one, one), (pair.two, two)):
+        node.disk.kept_parts = parts
+        node.boot()
+    pair.link()
+    return pair
+
+
+NOT_KEPT: frozenset[Part] = frozenset()
+
+
+def there(node: OneNode, path: bytes) -> Attributes:
+    inode = node.disk._find(path)
+    assert inode is not None
+    return inode.attributes
+
+
+def record(node: OneNode, path: bytes) -> Record:
+    row = node.index.get(path)
+    assert row is not None
+    return row.record
+
+
+def save(pair: Pair, node: OneNode, path: bytes, data: bytes, replace: bool = False, **attributes: Any) -> None:
+    node.disk.write(path, data, replace=replace)
+    if attributes:
+        node.disk.change_attributes(path, **attributes)
+    touch(pair, node, path)
+
+
+def change(pair: Pair, node: OneNode, path: bytes, **attributes: Any) -> None:
+    node.disk.change_attributes(path, **attributes)
+    touch(pair, node, path)
+
+
+def touch(pair: Pair, node: OneNode, path: bytes) -> None:
+    node.inbox.append(Touched(path, Urgency.NOW))
+    pair.run()
+
+
+@pytest.mark.parametrize("size", [3, 100_000, 5_000_000])
+def test_they_come_with_a_new_file_and_change_without_its_content(size: int) -> None:
+    pair = a_pair()
+    save(pair, pair.one, b"f", b"x" * size, owner=ANNA, acls=FOR_BEN, xattrs=RED)
+    assert there(pair.two, b"f") == Attributes(ANNA, FOR_BEN, RED)
+    sent = [listen(node) for node in (pair.one, pair.two)]
+    change(pair, pair.two, b"f", xattrs=BLUE, owner=BEN)
+    assert there(pair.one, b"f") == Attributes(BEN, FOR_BEN, BLUE)
+    change(pair, pair.one, b"f", xattrs=(), acls=((), ()))
+    assert there(pair.two, b"f") == Attributes(BEN, ((), ()), ())
+    assert not [one for each in sent for one in each.messages if isinstance(one, Pull | Chunks)]
+    assert pair.one.disk.content(b"f") == pair.two.disk.content(b"f") == b"x" * size
+    assert not [*pair.one.index.versions(), *pair.two.index.versions()], "nothing was displaced"
+    before = [node.index.sequence for node in (pair.one, pair.two)]
+    for node in (pair.one, pair.two):
+        touch(pair, node, b"f")
+    assert [node.index.sequence for node in (pair.one, pair.two)] == before, "an echo is no change"
+
+
+def test_folders_and_links_have_them_too() -> None:
+    pair = a_pair()
+    pair.one.disk.mkdir(b"d")
+    pair.one.disk.symlink(b"l", b"to")
+    pair.one.disk.change_attributes(b"d", xattrs=RED, owner=ANNA)
+    pair.one.disk.change_attributes(b"l", owner=ANNA)
+    for path in (b"d", b"l"):
+        touch(pair, pair.one, path)
+    assert there(pair.two, b"d") == PLAIN._replace(xattrs=RED, owner=ANNA)
+    assert there(pair.two, b"l").owner == ANNA
+    change(pair, pair.two, b"d", xattrs=BLUE)
+    change(pair, pair.two, b"l", owner=BEN)
+    assert there(pair.one, b"d").xattrs == BLUE
+    assert there(pair.one, b"l").owner == BEN
+
+
+def test_what_changed_while_a_node_was_off_is_found_by_its_scan() -> None:
+    pair = a_pair()
+    pair.one.disk.mkdir(b"d")
+    pair.one.disk.mkdir(b"d/e")
+    pair.one.disk.write(b"d/f", b"x")
+    for path in (b"d", b"d/f"):
+        touch(pair, pair.one, path)
+    pair.cut()
+    for path in (b"d", b"d/e", b"d/f"):
+        pair.one.disk.change_attributes(path, xattrs=RED)
+    pair.restart(pair.one)
+    assert [there(pair.two, path).xattrs for path in (b"d", b"d/e", b"d/f")] == [RED] * 3
+
+
+@pytest.mark.parametrize("keeps", [NOT_KEPT, frozenset({Part.ACLS}), frozenset({Part.OWNER})])
+def test_a_node_that_does_not_keep_them_passes_them_on(keeps: frozenset[Part]) -> None:
+    """Its own file stays as it is; its record has all. An edit there, a chmod and a rename lose nothing."""
+    pair = a_pair(ON_ENTRIES, keeps)
+    one, two = pair.one, pair.two
+    save(pair, one, b"f", b"x", owner=ANNA, acls=FOR_BEN, xattrs=RED)
+    everything = Attributes(ANNA, FOR_BEN, RED)
+    assert record(two, b"f").attributes == record(one, b"f").attributes == everything
+    here = Attributes(ANNA if Part.OWNER in keeps else OWNER, FOR_BEN if Part.ACLS in keeps else ((), ()), ())
+    assert there(two, b"f") == here
+    save(pair, two, b"f", b"edited there")
+    two.disk.chmod(b"f", 0o600)
+    touch(pair, two, b"f")
+    assert (record(one, b"f").attributes, one.disk.content(b"f")) == (everything, b"edited there")
+    two.disk.move(b"f", b"g")
+    two.inbox.append(Moved(b"f", b"g", False))
+    pair.run()
+    assert record(one, b"g").attributes == record(two, b"g").attributes == there(one, b"g") == everything
+
+
+def test_a_folder_that_is_renamed_where_they_are_not_kept() -> None:
+    pair = a_pair(ON_ENTRIES, NOT_KEPT)
+    pair.one.disk.mkdir(b"d")
+    pair.one.disk.change_attributes(b"d", xattrs=RED)
+    touch(pair, pair.one, b"d")
+    save(pair, pair.one, b"d/f", b"x", xattrs=BLUE)
+    pair.two.disk.move(b"d", b"e")
+    pair.two.inbox.append(Moved(b"d", b"e", True))
+    pair.run()
+    assert (there(pair.one, b"e").xattrs, there(pair.one, b"e/f").xattrs) == (RED, BLUE)
+
+
+def test_an_edit_by_a_new_file_takes_them_away_where_they_are_kept() -> None:
+    """A program that saves beside and renames over has removed them, and that is what its user sees."""
+    pair = a_pair()
+    save(pair, pair.one, b"f", b"x", xattrs=RED)
+    save(pair, pair.two, b"f", b"anew", replace=True)
+    assert there(pair.two, b"f").xattrs == there(pair.one, b"f").xattrs == ()
+
+
+def test_what_no_version_says_stays_and_is_told() -> None:
+    """The folders were shared before one of the nodes kept attributes."""
+    pair = a_pair(NOT_KEPT, NOT_KEPT)
+    save(pair, pair.one, b"f", b"x", xattrs=RED)
+    assert record(pair.one, b"f").attributes is None
+    pair.one.disk.kept_parts = pair.two.disk.kept_parts = frozenset({Part.XATTRS})
+    pair.restart(pair.one)
+    pair.restart(pair.two)
+    save(pair, pair.two, b"f", b"edited")
+    assert there(pair.one, b"f").xattrs == there(pair.two, b"f").xattrs == RED
+
+
+def test_a_first_contact_of_two_nodes_that_keep_different_parts() -> None:
+    pair = Pair()
+    for node, parts, given in (
+        (pair.one, frozenset({Part.XATTRS}), {"xattrs": RED}),
+        (pair.two, frozenset({Part.OWNER}), {"owner": ANNA}),
+    ):
+        node.disk.kept_parts = parts
+        node.disk.write(b"f", b"x", mtime=10**18)
+        node.disk.change_attributes(b"f", **given)
+        node.boot()
+    pair.link()
+    assert record(pair.one, b"f") == record(pair.two, b"f")
+    assert record(pair.one, b"f").attributes == Attributes(ANNA, None, RED)
+    assert (there(pair.one, b"f").xattrs, there(pair.two, b"f").owner) == (RED, ANNA)
+
+
+def test_bytes_that_were_appended_together_with_a_change_of_attributes() -> None:
+    pair = a_pair()
+    save(pair, pair.one, b"f", b"x" * 100_000, xattrs=RED)
+    with_more = pair.one.disk.hold(b"f")
+    with_more.write(100_000, b"more" * 5_000)
+    with_more.close()
+    pair.one.disk.change_attributes(b"f", xattrs=BLUE)
+    touch(pair, pair.one, b"f")
+    assert there(pair.two, b"f").xattrs == BLUE
+    assert pair.two.disk.content(b"f") == b"x" * 100_000 + b"more" * 5_000
+
+
+def test_without_the_option_no_attribute_is_looked_at() -> None:
+    pair = a_pair(NOT_KEPT, NOT_KEPT)
+    save(pair, pair.one, b"f", b"x", xattrs=RED)
+    save(pair, pair.two, b"f", b"y")
+    for node in (pair.one, pair.two):
+        assert node.disk.counts["read_attributes"] == node.disk.counts["set_attributes"] == 0
+    assert there(pair.one, b"f").xattrs == RED, "what the replaced file had is kept on each machine, as ever"
