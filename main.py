@@ -8,7 +8,6 @@ here: the oldest Python must be able to read this file, to say that it is too ol
 """
 # ruff: noqa: UP031, UP036
 
-import gc
 import os
 import sys
 
@@ -40,13 +39,9 @@ def start():
     tried = os.environ.pop(HANDED_OVER, "")
     trouble = lacking()
     if not trouble:
-        gc.disable()  # what imports make stays: to look for garbage among it took a tenth of the start
-        from dir_sync import cli
-        from dir_sync.daemon import signals
+        from dir_sync.__main__ import main
 
-        code = cli.main(sys.argv[1:])
-        signals.ignore()
-        return code
+        return main()
     for number, python in enumerate(pythons(), 1):
         if str(number) > tried and os.access(python, os.X_OK):
             more = {HANDED_OVER: str(number), "DIR_SYNC_PYTHON": (getattr(sys, "orig_argv", None) or [""])[0]}

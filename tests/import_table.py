@@ -713,6 +713,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("daemon.signals", "reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli": {"cli.asked", "cli.entry"},
+    "__main__": {"cli", "daemon.signals"},
 }
 
 # Exactly what the modules of core.messages import of core. All others know only the package.

@@ -26,7 +26,7 @@
 A new command is a function in one of these modules and a line in COMMANDS. If a running node has to answer it, the answer is
 made in `dir_sync.daemon.requests`.
 It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
-`dir_sync.network.control`. Who calls it: main.py.
+`dir_sync.network.control`. Who calls it: `dir_sync.__main__`.
 """
 
 from dir_sync.cli.asked import read_configs

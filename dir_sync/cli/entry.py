@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
         log.complain(f"the output cannot be written: {error}")
         return config.ENVIRONMENT
     except ImportError as error:
-        log.complain(f"a Python package is damaged ({error}); to set everything up again, run: scripts/setup")
+        log.complain(f"a Python package is missing or damaged ({error}); {shell.how_to_repair()}")
         return config.ENVIRONMENT
     except Exception as error:
         return _failed(error)
@@ -108,7 +108,7 @@ def _other(name: str) -> Callable[[list[str]], int]:
     """One of `cli.commands`, loaded on demand: a running node needs none."""
 
     def command(argv: list[str]) -> int:
-        gc.enable()  # main.py switched it off
+        gc.enable()  # `dir_sync.__main__` switched it off
         from dir_sync.cli import commands
 
         run_it: Callable[[list[str]], int] = getattr(commands, name)
@@ -121,7 +121,7 @@ def _of_mesh(name: str) -> Callable[[list[str]], int]:
     """One of the commands about closed meshes, which need cryptography."""
 
     def command(argv: list[str]) -> int:
-        gc.enable()  # main.py switched it off
+        gc.enable()  # `dir_sync.__main__` switched it off
         from dir_sync.cli import inviting, members, mesh
 
         rooms = {"invite": inviting, "join": inviting, "members": members, "remove": members}
@@ -133,7 +133,7 @@ def _of_mesh(name: str) -> Callable[[list[str]], int]:
 
 def ignore(argv: list[str]) -> int:
     """``ignore DIR``: the rules for paths that are not shared."""
-    gc.enable()  # main.py switched it off
+    gc.enable()  # `dir_sync.__main__` switched it off
     from dir_sync.cli.ignoring import ignore as run_it
 
     return run_it(argv)
@@ -143,7 +143,7 @@ def _of_modes(name: str) -> Callable[[list[str]], int]:
     """One of the commands about what a mode leaves different."""
 
     def command(argv: list[str]) -> int:
-        gc.enable()  # main.py switched it off
+        gc.enable()  # `dir_sync.__main__` switched it off
         from dir_sync.cli import modes
 
         run_it: Callable[[list[str]], int] = getattr(modes, name)
@@ -156,7 +156,7 @@ def _of_pauses(name: str) -> Callable[[list[str]], int]:
     """One of the commands about pauses."""
 
     def command(argv: list[str]) -> int:
-        gc.enable()  # main.py switched it off
+        gc.enable()  # `dir_sync.__main__` switched it off
         from dir_sync.cli import pausing
 
         run_it: Callable[[list[str]], int] = getattr(pausing, name)
@@ -169,7 +169,7 @@ def _of_file(name: str) -> Callable[[list[str]], int]:
     """One of the commands about the configuration file."""
 
     def command(argv: list[str]) -> int:
-        gc.enable()  # main.py switched it off
+        gc.enable()  # `dir_sync.__main__` switched it off
         from dir_sync.cli import configuring
 
         run_it: Callable[[list[str]], int] = getattr(configuring, name)

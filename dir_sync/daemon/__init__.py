@@ -38,7 +38,7 @@
     signals.py    the signals that end a node
 
 May import: everything below the commands. Who calls it: `cli`, through `process.run`, `shot.run` and `dry_run.run`;
-main.py and `cli` listen to `signals`.
+`dir_sync.__main__` and `cli` listen to `signals`.
 Rule: the engine's thread waits for its inbox and for nothing else (except the commit of its index). All other threads
 post events to the inbox, or take orders from it. A file's bytes are durable before its row, and a row is committed
 before a message tells of it: effects are performed after the commit that covers them.

@@ -46,7 +46,7 @@ def tune() -> None:
     sys.set_int_max_str_digits(_DIGITS_MAX)
     gc.freeze()  # imported objects live as long as the process
     gc.set_threshold(*_GC_THRESHOLD)
-    gc.enable()  # main.py switched it off
+    gc.enable()  # `dir_sync.__main__` switched it off
 
 
 def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None = None) -> int:

@@ -20,7 +20,7 @@ __all__ = ["DONE", "MISSING", "Job", "available", "need_library"]
 
 MISSING = (
     "librsync is missing: changed files travel whole; "
-    "to send only what changed install librsync2 (Debian, Ubuntu) or librsync (Fedora, Arch, Homebrew)"
+    "to send only what changed: apt install librsync2 (Debian, Ubuntu), or install librsync (Fedora, Arch, Homebrew)"
 )
 
 

@@ -1,6 +1,6 @@
 """Commands to paste into a shell, and names quoted for a shell.
 
-In:   how this program was started: by scripts/run, or as main.py with some Python.
+In:   how this program was started: by scripts/run, as main.py with some Python, or as it was installed.
 Out:  text for people.
 Rule: a printed command works when it is pasted: names are quoted, and paths in a log, which is read later and
 elsewhere, are absolute.
@@ -23,6 +23,8 @@ __all__ = [
     "how_to_come_back",
     "how_to_invite",
     "how_to_join",
+    "how_to_repair",
+    "is_checkout",
     "pasteable",
     "program",
     "quoted",
@@ -33,7 +35,10 @@ PYTHON = "DIR_SYNC_PYTHON"  # set by main.py before it runs the Python of .venv:
 
 APPROVE_ELSEWHERE = "run 'approve' on another machine"  # shown instead of the command if it cannot be given here
 
-_USUAL = "python main.py"
+_USUAL = "python main.py"  # in a checkout
+_INSTALLED = "dir-sync"  # the console script of the package
+_IN_EVERY_PATH = ("/usr/bin", "/usr/local/bin", "/bin")
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # of the package
 _LONG = 36  # characters; --help uses the usual name of a longer program path
 
 
@@ -43,10 +48,32 @@ def program(in_full: bool = False) -> str:
     if script:
         return quoted(_found(script, in_full))
     script = sys.argv[0] if sys.argv else ""
-    if os.path.basename(script) != "main.py":
-        return _USUAL
+    folder, name = os.path.split(script)
+    if name == _INSTALLED:
+        return quoted(_installed(script, in_full))
+    is_module = name == "__main__.py" and os.path.basename(folder) == "dir_sync"
+    if name != "main.py" and not is_module:
+        return _USUAL if is_checkout() else _INSTALLED
     python = os.environ.get(PYTHON) or next(iter(sys.orig_argv), "") or "python"
-    return f"{quoted(_found(python, in_full and '/' in python))} {quoted(_found(script, in_full))}"
+    python = quoted(_found(python, in_full and "/" in python))
+    if not is_module:
+        return f"{python} {quoted(_found(script, in_full))}"
+    if in_full and is_checkout():  # the module is found only from there
+        return f"{python} {quoted(os.path.join(_HOME, 'main.py'))}"
+    return f"{python} -m dir_sync"
+
+
+def is_checkout() -> bool:
+    """True if the program runs from a checkout; False if it was installed."""
+    return os.path.exists(os.path.join(_HOME, "main.py"))
+
+
+def how_to_repair() -> str:
+    """What a person does if a Python package is missing or damaged."""
+    setup = os.path.join(_HOME, "scripts", "setup")
+    if os.path.exists(setup):
+        return f"to set everything up again, run: {quoted(setup)}"
+    return "to mend it, install dir_sync again, as it was installed the first time"
 
 
 def brief() -> str:
@@ -54,7 +81,9 @@ def brief() -> str:
     name = program()
     if len(name) <= _LONG:
         return name
-    return "scripts/run" if os.environ.get(STARTED_AS) else _USUAL
+    if os.environ.get(STARTED_AS):
+        return "scripts/run"
+    return _USUAL if is_checkout() else _INSTALLED
 
 
 def command(*args: str) -> str:
@@ -97,6 +126,20 @@ def quoted(text: str) -> str:
         for c in text
     )
     return f"$'{escaped}'"
+
+
+def _installed(script: str, in_full: bool) -> str:
+    """The console script: its mere name, if the shell finds this one by it."""
+    if in_full and os.path.dirname(script) not in _IN_EVERY_PATH:  # another terminal may look elsewhere
+        return _found(script, in_full)
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        first = os.path.join(folder, _INSTALLED)
+        try:
+            if folder and os.access(first, os.X_OK):
+                return _INSTALLED if os.path.samefile(first, script) else _found(script, in_full)
+        except OSError:
+            break
+    return _found(script, in_full)
 
 
 def _found(path: str, in_full: bool) -> str:

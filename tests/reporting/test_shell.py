@@ -62,6 +62,45 @@ def test_a_command_names_the_python_that_was_started(
     assert shlex.split(shell.pasteable("reject", "/shared")) == there
 
 
+def installed(folder: Path) -> Path:
+    script = folder / "dir-sync"
+    folder.mkdir()
+    script.touch(mode=0o755)
+    return script
+
+
+def test_a_command_names_the_installed_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By its mere name where the shell finds this very program by it; in a log, by its path."""
+    script, other = installed(tmp_path / "my bin"), installed(tmp_path / "other")
+    monkeypatch.setattr(sys, "argv", [str(script), "shared"])
+    monkeypatch.setenv("PATH", f"/nowhere:{script.parent}:{other.parent}")
+    assert shell.command("status", "my docs") == "dir-sync status 'my docs'"
+    assert shlex.split(shell.pasteable("status", "/shared")) == [str(script), "status", "/shared"]
+    monkeypatch.setenv("PATH", f"{other.parent}:{script.parent}")
+    assert shlex.split(shell.command("status", "shared")) == [str(script), "status", "shared"]
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/dir-sync", "shared"])
+    monkeypatch.setattr(os.path, "samefile", lambda one, two: True)
+    assert shell.pasteable("status", "/shared") == "dir-sync status /shared"
+
+
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_a_command_names_the_module_that_was_started(monkeypatch: pytest.MonkeyPatch, is_checkout: bool) -> None:
+    monkeypatch.setattr(shell, "is_checkout", lambda: is_checkout)
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "dir_sync/__main__.py"), "shared"])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "-m", "dir_sync", "shared"])
+    assert shell.command("shared") == "python3 -m dir_sync shared"
+    in_full = f"python3 {shlex.quote(str(ROOT / 'main.py'))}" if is_checkout else "python3 -m dir_sync"
+    assert shell.pasteable("shared") == f"{in_full} shared"
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/python3/pytest/__main__.py"])
+    assert shell.command("shared") == ("python main.py shared" if is_checkout else "dir-sync shared")
+
+
+def test_what_a_person_does_about_a_missing_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert shell.how_to_repair().endswith(f"run: {shlex.quote(str(ROOT / 'scripts/setup'))}")
+    monkeypatch.setattr(shell, "_HOME", str(tmp_path))
+    assert shell.how_to_repair() == "to mend it, install dir_sync again, as it was installed the first time"
+
+
 def test_help_has_a_short_name_for_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(shell.STARTED_AS, "/a/very/long/path/to/some/checkout/scripts/run")
     assert shell.brief() == "scripts/run"
