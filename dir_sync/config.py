@@ -123,6 +123,7 @@ class Config:
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
     speed: SpeedLimits = SpeedLimits()  # bytes per second
+    max_file_size: int = 0  # bytes: larger files are neither sent nor taken; 0: any
     min_free: Keep | None = None  # so much of the disk stays free of what others send
     schedule: tuple[Rule, ...] = ()  # when other limits hold, or nothing is exchanged
     clock_ahead: int = CLOCK_AHEAD  # days: a version dated further ahead does not win over later local changes

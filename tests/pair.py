@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, deque
+from collections.abc import Callable
 from random import Random
 
 from dir_sync.core.events import (
@@ -24,6 +25,7 @@ from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello
 from dir_sync.core.notes import Note
 from dir_sync.core.retention import Retention
 from dir_sync.core.safeguard.brake import Limits
+from dir_sync.core.taking import Taking
 from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, Now
 from dir_sync.file_sync import FileSync
@@ -73,6 +75,7 @@ class OneNode:
         self.folder, self.number = folder, number
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
         self.index = closed_at_end(Index(":memory:", Random(name)))
+        self.taking: Callable[[], Taking] | None = None  # makes the limits of what is taken, at each start
         self.starts = 0
         self.events_max = 1_000_000  # in one turn
         self.boot()
@@ -89,6 +92,7 @@ class OneNode:
         self.sync = FileSync(disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
         self.sync.prepare()
         self.engine = Engine(self.index, self.folder, tag, False, self.limits, self.retention, number=self.number)
+        self.engine.board.taking = None if self.taking is None else self.taking()
         self.engine.work.disk.is_blind = self.disk.fold is not None
         self.engine.board.keeps = bool(self.disk.keeps)
         self._do(self.engine.start(self.clock.now()))

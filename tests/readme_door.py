@@ -191,6 +191,8 @@ def main(words: list[str]) -> int:
     if is_node:
         os.execv(sys.executable, command)
     code = subprocess.run(command, check=False).returncode
+    if words[:1] == ["pause"] and folder and not is_question:  # the next line is about a folder that is exchanged
+        subprocess.run([sys.executable, str(ROOT / "main.py"), "resume", folder], check=True)
     return 0 if code in DOCUMENTED else code
 
 

@@ -112,6 +112,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         preserve=given.preserve,
         speed=speed.speed_of(given),
         schedule=tuple(given.schedule),
+        max_file_size=given.max_file_size,
         min_free=given.min_free,
         clock_ahead=given.clock_ahead,
         history_days=given.history_days,

@@ -37,6 +37,13 @@ def add_options(add: Callable[..., object]) -> None:
         " repeatable, the last rule that holds counts; days and times may be left out",
     )
     add(
+        "--max-file-size",
+        metavar="SIZE",
+        type=checked(config.checked_size),
+        default=0,
+        help="neither send nor take files that are larger than SIZE; 'status' lists them (default: any size)",
+    )
+    add(
         "--min-free",
         metavar="P%|SIZE",
         type=checked(config.checked_keep),

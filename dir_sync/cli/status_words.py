@@ -64,6 +64,12 @@ def render(status: Status, folder: str) -> list[str]:
     if len(status.troubled) > _TOLD_MAX:
         lines.append(f"  and {len(status.troubled) - _TOLD_MAX:,} more")
     lines += [
+        f"  {path} is larger than the --max-file-size of this machine: it is not sent, and not replaced here"
+        for path in status.too_large[:_TOLD_MAX]
+    ]
+    if len(status.too_large) > _TOLD_MAX:
+        lines.append(f"  and {len(status.too_large) - _TOLD_MAX:,} more that are too large")
+    lines += [
         f"  {path} changes all the time: it is sent once nobody writes into it for a moment"
         for path in status.restless[:_TOLD_MAX]
     ]

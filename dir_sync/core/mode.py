@@ -17,10 +17,13 @@ __all__ = [
     "OURS",
     "OWN",
     "OWN_FIRST",
+    "OWN_LARGE",
     "THEIRS",
     "Mode",
     "is_own",
     "is_own_first",
+    "is_own_large",
+    "large_change",
     "nothing",
     "own_change",
     "own_first_scan",
@@ -28,6 +31,7 @@ __all__ = [
 
 OWN = "!"  # maker of a change that is not announced
 OWN_FIRST = "!="  # the same, found by a first scan: nobody changed it while the mode was in force
+OWN_LARGE = "!>"  # the same, of a file that is too large to be shared, or of the removal of one
 OURS = "~"  # peer of an offer that restores an earlier version; followed by a peer's name if that peer has the content
 THEIRS = "^"  # peer of an offer: what the mesh has at a path that was changed here only
 
@@ -39,6 +43,7 @@ class Mode(Enum):
     SEND_ONLY = "send-only"
     RECEIVE_ONLY = "receive-only"
     MIRROR = "mirror"
+    APART = "apart"  # of one path: what is here is too large to be shared
     REVERT = "revert"  # of one path of a node that keeps its changes to itself: its user wants the mesh's version back
 
     @property
@@ -63,6 +68,16 @@ def is_own(record: Record) -> bool:
 def is_own_first(record: Record) -> bool:
     """True for something that a first scan found here, and that the mesh does not have."""
     return record.stamp.maker == OWN_FIRST
+
+
+def is_own_large(record: Record) -> bool:
+    """True for a file that is too large to be shared, and for the removal of one."""
+    return record.stamp.maker == OWN_LARGE
+
+
+def large_change(now: Record, stamp_ns: int, counter: int) -> Record:
+    """`now` as a change that stays here because of its size."""
+    return now._replace(stamp=Stamp(max(stamp_ns, 1), OWN_LARGE), vector=((OWN_LARGE, counter),), lineage=())
 
 
 def own_change(now: Record, stamp_ns: int, counter: int) -> Record:

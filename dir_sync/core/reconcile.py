@@ -43,6 +43,7 @@ __all__ = [
     "Refuse",
     "Take",
     "answer",
+    "apart",
     "changed",
     "decide",
     "mirror",
@@ -202,6 +203,16 @@ def revert(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decis
     return Nothing() if theirs is None else Take(theirs, False)
 
 
+def apart(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
+    """What is here is too large to be shared: it stays, whatever the mesh has. Only a person here replaces it."""
+    decision = receive_only(mine, offers, spent)
+    if not isinstance(decision, Take) or mine is None or not is_own(mine):
+        return decision
+    stamp = decision.record.stamp
+    is_meant = any(offer.peer.startswith(OURS) and offer.record.stamp == stamp for offer in offers)
+    return decision if is_meant else Rebase(decision.record)
+
+
 def _mesh_version(offers: Iterable[Offer]) -> Record | None:
     """What the mesh has at a path that was changed here only; nothing, if the record is one of ours."""
     return next((offer.record for offer in offers if offer.peer == THEIRS), None)
@@ -302,5 +313,6 @@ _MODES = {
     Mode.SEND_ONLY: send_only,
     Mode.RECEIVE_ONLY: receive_only,
     Mode.MIRROR: mirror,
+    Mode.APART: apart,
     Mode.REVERT: revert,
 }

@@ -151,6 +151,7 @@ class Status:
     diverged: int  # paths that the mode leaves different
     wanted: int  # paths with a newer version elsewhere
     troubled: tuple[Trouble, ...]
+    too_large: tuple[str, ...]  # files here that are larger than the limit of this node, and not sent
     restless: tuple[str, ...]  # paths that change all the time
     unwatched: int
     unwatched_first: Unwatched | None
@@ -185,6 +186,7 @@ class Status:
                 "paused_elsewhere": tuple(known["paused_elsewhere"]),
                 "peers": tuple(_peer(one) for one in known["peers"]),
                 "troubled": _each(Trouble, known["troubled"]),
+                "too_large": tuple(known["too_large"]),
                 "restless": tuple(known["restless"]),
                 "unwatched_first": None if first is None else _made(Unwatched, first),
                 "transfers": _each(Receiving, known["transfers"]),

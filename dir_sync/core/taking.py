@@ -49,7 +49,7 @@ class Taking:
     def is_too_large(self, record: Record) -> bool:
         return 0 < self.most < record.size and record.kind is Kind.FILE
 
-    def may_be_pushed(self, record: Record) -> bool:
+    def take_pushed(self, record: Record) -> bool:
         """True if a small file that came with its content may be installed at once."""
         if self.is_too_large(record):
             return False
@@ -60,7 +60,7 @@ class Taking:
         self._room -= record.size
         return True
 
-    def has_room(self, record: Record) -> bool:
+    def take_room(self, record: Record) -> bool:
         """True if this content may come now; then it has its room. Otherwise the path waits."""
         path, size = record.path, record.size
         if self._room is None or self._granted.get(path, (b"",))[0] == record.content:

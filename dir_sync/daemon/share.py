@@ -34,7 +34,7 @@ from dir_sync.folder import state
 from dir_sync.index import Index
 from dir_sync.ports import DiskError
 from dir_sync.readable import Readable
-from dir_sync.reporting.log import logger
+from dir_sync.reporting.log import human_bytes, logger
 
 __all__ = ["Share", "engine_of"]
 
@@ -172,10 +172,12 @@ class Share:
 
     def _taking(self) -> Taking | None:
         """What may come of peers' contents; None: everything."""
-        keep = self._config.min_free
-        if keep is None or not keep.of(100):
+        keep, most = self._config.min_free, self._config.max_file_size
+        if keep is None and not most:
             return None
-        return Taking(room=self.other_room(), full=f"--min-free keeps {keep.text} of this disk free")
+        full = "" if keep is None else f"--min-free keeps {keep.text} of this disk free"
+        large = f"it is larger than {human_bytes(most)}, the --max-file-size of this machine"
+        return Taking(most, self.other_room(), full, large)
 
     def other_room(self) -> int | None:
         """The bytes that may come by --min-free. None: as many as at the last call; there is no such limit; or the disk does not

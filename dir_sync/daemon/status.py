@@ -30,6 +30,7 @@ from dir_sync.daemon.share import Share
 
 __all__ = ["status_of"]
 
+_TOO_LARGE_MAX = 1_000
 _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
@@ -75,6 +76,7 @@ def status_of(
         diverged=diverged,
         wanted=index.count_offers() - (diverged if engine.board.mode is Mode.SEND_ONLY else 0),
         troubled=_troubled(share),
+        too_large=tuple(show(path) for path in engine.own_changes.too_large()[:_TOO_LARGE_MAX]),
         restless=tuple(show(path) for path in engine.look_queue.restless()),
         unwatched=len(unwatched),
         unwatched_first=None if first is None else Unwatched(show(first[0]), first[1]),

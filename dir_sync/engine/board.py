@@ -27,7 +27,7 @@ from dir_sync.core.jobs import (
     StageJob,
 )
 from dir_sync.core.messages import Message
-from dir_sync.core.mode import OWN, Mode
+from dir_sync.core.mode import OWN, Mode, is_own_large
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
@@ -105,6 +105,10 @@ class Board:
 
     def mode_at(self, path: bytes) -> Mode:
         """By which rule a path is decided. A mirror undoes nothing before the first contact is over."""
+        if self.taking is not None and self.taking.most and self.mode.announces:
+            row = self.index.get(path)
+            if row is not None and is_own_large(row.record):
+                return Mode.APART
         if self.mode is Mode.TWO_WAY:
             return self.mode
         if path in self.reverting:
@@ -114,6 +118,11 @@ class Board:
     def decision_at(self, path: bytes, row: Row | None) -> Decision:
         """What `core.reconcile` says about a path. `row`: ours there."""
         return decide(None if row is None else row.record, self.index.offers(path), (), self.mode_at(path))
+
+    @property
+    def keeps_own(self) -> bool:
+        """True if some changes made here stay here: because of the mode, or because a file is too large."""
+        return not self.mode.announces or (self.taking is not None and self.taking.most > 0)
 
     def mesh_is_known(self) -> None:
         """A peer's state is complete: from now on a mirror undoes what is changed here."""

@@ -66,7 +66,7 @@ class BulkInstall:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
             is_new = path in free and path not in gifts and digest in new and digest not in given
-            if taking is not None and is_new and content is not None and not taking.may_be_pushed(record):
+            if taking is not None and is_new and content is not None and not taking.take_pushed(record):
                 content = None
             if content is None or not is_new or not knows_itself(record) or self._scope.ignores(path, False):
                 others.append(change)

@@ -12,8 +12,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dir_sync.core import notes
-from dir_sync.core.mode import OURS, OWN, OWN_FIRST, THEIRS, Mode, is_own, is_own_first, nothing
-from dir_sync.core.model import Kind, Record, beats, leq, unstamped
+from dir_sync.core.mode import (
+    OURS,
+    OWN,
+    OWN_FIRST,
+    OWN_LARGE,
+    THEIRS,
+    Mode,
+    is_own,
+    is_own_first,
+    large_change,
+    nothing,
+)
+from dir_sync.core.model import Kind, Record, beats, leq, same_body, unstamped
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Refuse, decide
 from dir_sync.engine.board import Board
@@ -24,6 +35,9 @@ from dir_sync.engine.stamps import Stamps
 from dir_sync.index import Row
 
 __all__ = ["Difference", "OwnChanges"]
+
+_MOST = "largest file"  # index note: the limit of the last run, in bytes
+_ROWS_MAX = 10**9  # of one query
 
 
 class Difference(NamedTuple):
@@ -140,6 +154,7 @@ class OwnChanges:
         """What was kept on this node counts as changed now, because this run announces its changes."""
         if not self._board.mode.announces:
             return
+        self._follow_size()
         rows, index = self._board.index.rows_by((OWN, OWN_FIRST)), self._board.index
         for row in rows:
             mine = row.record
@@ -154,3 +169,40 @@ class OwnChanges:
                 self._rows.put(self._stamps.changed_to(theirs, mine, mine.stamp.ns), row.fp)
         if rows:
             self._board.tell(notes.Adopted(len(rows)))
+
+    def too_large(self) -> list[bytes]:
+        """Files here that are too large to be shared."""
+        if not self._board.keeps_own:
+            return []
+        return [row.record.path for row in self._board.index.rows_by((OWN_LARGE,)) if row.record.kind is Kind.FILE]
+
+    def _follow_size(self) -> None:
+        """The limit of the size of files may be another one than in the last run. What is too large by now stays here from
+        now on, what is no longer too large is shared. Nothing is deleted anywhere for that."""
+        index, taking = self._board.index, self._board.taking
+        most, before = (0 if taking is None else taking.most), index.noted(_MOST) or 0
+        if most == before:
+            return
+        index.note(_MOST, most)
+        for row in index.rows_by((OWN_LARGE,)):
+            if taking is None or not taking.is_too_large(row.record):
+                self._share_again(row)
+        if taking is None or not most:
+            return
+        for row in index.rows_after(0, _ROWS_MAX):
+            if taking.is_too_large(row.record) and not is_own(row.record):
+                counter = index.next_sequence()
+                self._rows.put(large_change(row.record, row.record.stamp.ns, counter), row.fp)
+                self._board.tell(notes.Skipped(row.record.path, taking.large))
+
+    def _share_again(self, row: Row) -> None:
+        """A file is no longer too large. The removal of one counts only here: what the mesh has comes back."""
+        mine, theirs = row.record, self._theirs(row.record.path)
+        self._board.index.drop_offer(mine.path, THEIRS)
+        if mine.kind is Kind.ABSENT:
+            self._board.index.forget(mine.path)
+            self._board.index.ask_anew()
+        elif theirs is not None and same_body(mine, theirs):
+            self._rows.put(theirs, row.fp)
+        else:
+            self._rows.put(self._stamps.changed_to(theirs, mine, mine.stamp.ns), row.fp)

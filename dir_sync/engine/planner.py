@@ -258,7 +258,7 @@ class Planner:
         is_here = ready is not None and ready.digest == content and ready.staged is not None
         if not wanted.size or is_here or index.by_content(content):
             return False
-        if taking.has_room(wanted):
+        if taking.take_room(wanted):
             return False
         if not self._is_short:
             self._is_short = True

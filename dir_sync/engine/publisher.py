@@ -92,7 +92,7 @@ class Publisher:
         before = rows[0][0] - 1
         latest = {record.path: seq for seq, record in rows}
         rows = [(seq, record) for seq, record in rows if latest[record.path] == seq]
-        if not self._board.mode.announces:
+        if self._board.keeps_own:
             rows = [(seq, record) for seq, record in rows if not is_own(record)]
             if not rows:
                 for subscriber in self.subscribers.values():
@@ -181,7 +181,7 @@ class Publisher:
         page = self._board.index.rows_after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
         if not page:  # the sequence numbers since the last row are unused
             subscriber.sent = self._board.index.sequence
-        if not self._board.mode.announces:
+        if self._board.keeps_own:
             announced = [row for row in page if not is_own(row.record)]
             if page and not announced:
                 subscriber.sent = page[-1].seq
@@ -314,7 +314,7 @@ class Publisher:
             if rows and rows[-1].record.kind == Kind.FILE:  # both halves of a rename belong into one message
                 rows += [row for row in self._board.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
             until = rows[-1].seq if rows else self._board.index.sequence
-            if not self._board.mode.announces:
+            if self._board.keeps_own:
                 rows = [row for row in rows if not is_own(row.record)]
             if subscriber.equal and subscriber.sent < subscriber.equal_until:
                 equal, last = subscriber.equal, subscriber.equal_until

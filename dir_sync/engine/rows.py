@@ -68,9 +68,9 @@ class Rows:
     def put(self, record: Record, fp: bytes) -> Row:
         """Write a row. It is announced to the peers, and paths that depend on it are planned."""
         self.journal(record)
-        if not self._board.mode.announces:
+        if self._board.keeps_own:
             self._keep_theirs(record)
-        if not self._board.mode.announces and record.kind == Kind.ABSENT and b"/" in record.path:
+        if self._board.keeps_own and record.kind == Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # it may have kept its folder here
         if not self._board.mode.takes and record.kind != Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # peers may have deleted the folder
@@ -133,7 +133,7 @@ class Rows:
 
     def reassert(self, row: Row, top: Record, is_meant: bool = False) -> None:
         """Our version stays, though peers announced `top`. `is_meant`: a person knows `top` and wants ours."""
-        if not self._board.mode.announces:
+        if not self._board.mode.announces or is_own(row.record):
             self.keep_own(row, top)
             return
         now_ns, latest_ns = self._board.now.wall_ns, self._stamps.latest_ns()

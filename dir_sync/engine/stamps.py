@@ -8,10 +8,10 @@ Used by: rows, own_changes, planner, intake, forecaster, recorder, local_changes
 
 from __future__ import annotations
 
-from dir_sync.core import limits
+from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.mode import own_change, own_first_scan
-from dir_sync.core.model import Record, Stamp
+from dir_sync.core.mode import THEIRS, is_own, is_own_large, large_change, own_change, own_first_scan
+from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.reconcile import changed
 from dir_sync.engine.board import Board
@@ -27,12 +27,12 @@ class Stamps:
 
     def __init__(self, board: Board, ahead_ns: int) -> None:
         self._board = board
-        self.first_scan_record = first_scan_record if board.mode.announces else own_first_scan
         self._ahead_ns = ahead_ns
         self._new_id_ms: int | None = None  # when (ms) this index got a new replica id
         self._alias = ""  # maker of changes where a vector contains a forged entry of this replica
         # path -> (our winning stamp, the larger stamp that it replaced)
         self.outdone: dict[bytes, set[tuple[Stamp, Stamp]]] = {}
+        self._large_told: set[bytes] = set()  # paths of which people know that they are too large
         self.lowered: dict[bytes, set[Stamp]] = {}  # path -> earlier stamps that are larger than its present one
 
     def take_new_id(self) -> bool:
@@ -45,8 +45,38 @@ class Stamps:
         self._board.index.take_new_id()
         return True
 
+    def first_scan_record(self, path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
+        """The record of something that a first scan found."""
+        if not self._board.mode.announces:
+            return own_first_scan(path, kind, size, content, mtime, mode)
+        record = first_scan_record(path, kind, size, content, mtime, mode)
+        if self._board.keeps_own and self._stays_for_its_size(None, record):
+            return large_change(record, mtime, self._board.index.next_sequence())
+        return record
+
+    def _stays_for_its_size(self, previous: Record | None, now: Record) -> bool:
+        """True for a change that stays here, because it is about a file that is too large to be shared. People are told."""
+        taking = self._board.taking
+        if taking is None or not taking.is_too_large(now):
+            return now.kind is Kind.ABSENT and previous is not None and is_own_large(previous)
+        if now.path not in self._large_told:
+            if len(self._large_told) > _OUTDONE_MAX:
+                self._large_told.clear()
+            self._large_told.add(now.path)
+            was_shared = previous is not None and previous.kind is Kind.FILE and not is_own(previous)
+            rest = "; the other machines keep the last version that was smaller" if was_shared else ""
+            self._board.tell(notes.Skipped(now.path, taking.large + rest))
+        return True
+
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
         """The record of a local change that replaces `previous`."""
+        if self._board.keeps_own and self._board.mode.announces:
+            if self._stays_for_its_size(previous, now):
+                least_ns = 1 if previous is None else previous.stamp.ns + 1
+                return large_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())
+            if previous is not None and is_own_large(previous):  # it is shared from now on, after what the mesh has
+                offer = self._board.index.offer(now.path, THEIRS)
+                previous = None if offer is None or is_own(offer.record) else offer.record
         if not self._board.mode.announces:
             least_ns = 1 if previous is None else previous.stamp.ns + 1
             return own_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())

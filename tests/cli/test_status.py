@@ -33,6 +33,7 @@ ANSWER: dict[str, Any] = {
     "diverged": 0,
     "wanted": 0,
     "troubled": [],
+    "too_large": [],
     "restless": [],
     "unwatched": 0,
     "unwatched_first": None,

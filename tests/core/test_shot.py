@@ -24,7 +24,7 @@ ALONE = Status(
     folder="/f", folder_name="default", name="here", node="n", replica="r", mesh=None, port=6000, broadcast_port=5000,
     process=1, files=3, bytes=9, peers=(), pause=None, schedule=None, paused_elsewhere=(),
     in_sync=False, scanning=False, unseen=0, busy=False, mode="two-way", diverged=0,
-    wanted=0, troubled=(), restless=(), unwatched=0, unwatched_first=None, transfers=(), uploads=(), held=(),
+    wanted=0, troubled=(), too_large=(), restless=(), unwatched=0, unwatched_first=None, transfers=(), uploads=(), held=(),
 )  # fmt: skip
 
 

@@ -24,19 +24,19 @@ def test_only_files_are_too_large() -> None:
 
 def test_one_content_has_its_room_once() -> None:
     taking = Taking(room=10)
-    assert taking.has_room(of(6))
-    assert taking.has_room(of(6)), "it is planned in several steps"
-    assert not taking.has_room(of(6, b"b"))
-    assert not taking.has_room(of(6, content=b"another version"))
+    assert taking.take_room(of(6))
+    assert taking.take_room(of(6)), "it is planned in several steps"
+    assert not taking.take_room(of(6, b"b"))
+    assert not taking.take_room(of(6, content=b"another version"))
     assert taking.waiting == 2
 
 
 def test_what_comes_is_not_counted_twice() -> None:
     taking = Taking(room=10)
-    assert taking.has_room(of(8))
+    assert taking.take_room(of(8))
     assert taking.measured(10 - 5, {b"a": 3}) == [], "5 of 8 bytes are on the disk"
-    assert taking.has_room(of(2, b"b"))
-    assert not taking.has_room(of(1, b"c"))
+    assert taking.take_room(of(2, b"b"))
+    assert not taking.take_room(of(1, b"c"))
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=30), st.integers(-5, 100))
@@ -46,8 +46,8 @@ def test_a_burst_keeps_to_the_limit(sizes: list[tuple[int, int]], room: int) -> 
     for at, (path, size) in enumerate(sizes):
         record = of(size, b"%d" % path, b"%d" % at)
         if path % 2:
-            came += size * taking.may_be_pushed(record)
-        elif taking.has_room(record):
+            came += size * taking.take_pushed(record)
+        elif taking.take_room(record):
             came += size
     assert came <= max(0, room)
 
@@ -56,10 +56,10 @@ def test_a_burst_keeps_to_the_limit(sizes: list[tuple[int, int]], room: int) -> 
 def test_what_waits_comes_when_it_fits_and_nothing_waits_for_ever(sizes: list[int], room: int) -> None:
     taking = Taking(room=0)
     records = [of(size, b"%d" % at, b"%d" % at) for at, size in enumerate(sizes)]
-    assert not any(taking.has_room(record) for record in records)
+    assert not any(taking.take_room(record) for record in records)
     fits = taking.measured(room, {})
     assert sum(record.size for record in records if record.path in fits) <= room
-    assert all(taking.has_room(record) for record in records if record.path in fits)
+    assert all(taking.take_room(record) for record in records if record.path in fits)
     left = taking.measured(10**6, {})
     assert sorted([*fits, *left]) == sorted(record.path for record in records)
     assert not taking.waiting

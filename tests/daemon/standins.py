@@ -41,6 +41,7 @@ def config(**more: Any) -> Config:
         "default_rules": True,
         "speed": SpeedLimits(),
         "min_free": None,
+        "max_file_size": 0,
     }
     return cast(Config, SimpleNamespace(**given | more))
 
@@ -76,7 +77,7 @@ class Engine:
             run_again=False,
         )
         self.differing: list[Difference] = []
-        self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing))
+        self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing), too_large=lambda: [b"big"])
         self.scope = SimpleNamespace(mounted=set[bytes]())
         self.look_queue = SimpleNamespace(restless=lambda: [b"busy.log"])
         self.queries = SimpleNamespace(pending_restores=lambda: 3)

@@ -51,6 +51,7 @@ def test_each_figure_comes_from_who_knows_it() -> None:
         Trouble("big", "no room", again=True, held=False),
         Trouble("d/new", "its folder vanished here, and that is held", again=False, held=True),
     )
+    assert status.too_large == ("big",)
     assert status.restless == ("busy.log",)
     assert (status.unwatched, status.unwatched_first) == (2, Unwatched("a\\xff", "Permission denied"))
     assert status.transfers == (Receiving("iso", "bob", 10, 40),)

@@ -1,7 +1,8 @@
-"""Limits of how much is taken, with real nodes: --min-free."""
+"""Limits of how much is taken, with real nodes: --min-free, --max-file-size."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 
 from .changes import MIB, blob, write
 from .checker import holds, wait_equal, wait_for
-from .lan import Lan, has
+from .lan import Lan, content, has
 from .test_nasty_disk import mount
 
 pytestmark = pytest.mark.lan
@@ -42,3 +43,27 @@ def test_contents_wait_before_the_disk_is_full_and_come_by_themselves(new_lan: C
     finally:
         two.kill()
         subprocess.run(["umount", "-l", two.dir], check=True)
+
+
+def test_large_files_are_neither_sent_nor_taken_and_nothing_is_deleted(new_lan: Callable[..., Lan]) -> None:
+    one, two = lan = new_lan(2)
+    write(one.dir / "mine", bytes(3_000))
+    write(one.dir / "grows", b"small")
+    write(two.dir / "theirs", bytes(3_001))
+    one.start("--max-file-size", "2k")
+    two.start()
+    has(two, "grows", b"small")
+    write(one.dir / "grows", b"large" * 1_000)
+    write(one.dir / "last", b"small")
+    has(two, "last", b"small")
+    wait_for(lambda: "the other machines keep the last version" in one.log(), SOON_S, "it is said")
+    wait_for(lambda: "theirs" in one.log(), SOON_S, "what is not taken is said")
+    assert (content(two, "grows"), content(two, "mine"), content(one, "theirs")) == (b"small", None, None)
+    out = one.run_to_end("status", one.dir).out
+    for name in ("grows", "mine"):
+        assert f"{name} is larger than the --max-file-size of this machine" in out
+    assert re.search("theirs cannot be here: it is larger than .* the --max-file-size of this machine", out)
+    one.stop()
+    one.start("--max-file-size", "1M")
+    wait_equal(lan.roots, SOON_S)
+    assert content(two, "grows") == b"large" * 1_000
