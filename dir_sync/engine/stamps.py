@@ -9,6 +9,7 @@ Used by: rows, own_changes, planner, intake, forecaster, recorder, local_changes
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.mode import THEIRS, is_own, is_own_large, large_change, own_change, own_first_scan
 from dir_sync.core.model import Kind, Record, Stamp
@@ -45,11 +46,20 @@ class Stamps:
         self._board.index.take_new_id()
         return True
 
-    def first_scan_record(self, path: bytes, kind: Kind, size: int, content: bytes, mtime: int, mode: int) -> Record:
+    def first_scan_record(
+        self,
+        path: bytes,
+        kind: Kind,
+        size: int,
+        content: bytes,
+        mtime: int,
+        mode: int,
+        attributes: Attributes | None = None,
+    ) -> Record:
         """The record of something that a first scan found."""
         if not self._board.mode.announces:
-            return own_first_scan(path, kind, size, content, mtime, mode)
-        record = first_scan_record(path, kind, size, content, mtime, mode)
+            return own_first_scan(path, kind, size, content, mtime, mode, attributes)
+        record = first_scan_record(path, kind, size, content, mtime, mode, attributes)
         if self._board.keeps_own and self._stays_for_its_size(None, record):
             return large_change(record, mtime, self._board.index.next_sequence())
         return record
