@@ -43,7 +43,18 @@ WHOLE_PROGRAM = {"crash", "fuzz", "lan", "membership", "nasty", "sim"}
 """Folders of tests that belong to no package."""
 
 
-OUTSIDE = {"docs", "imports", "layout", "packaging", "readme", "rooms", "run_script", "scripts", "setup_script"}
+OUTSIDE = {
+    "debian",
+    "docs",
+    "imports",
+    "layout",
+    "packaging",
+    "readme",
+    "rooms",
+    "run_script",
+    "scripts",
+    "setup_script",
+}
 """Test modules of what lies outside dir_sync: the rules of its layout, the README, the scripts."""
 
 TEXT = {".py", ".md", ".toml", ".txt", ".sql", ".sh", ".cfg", ".yml", ".yaml", ".json", ""}
