@@ -15,7 +15,6 @@ from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.making import make
 from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
-from dir_sync.cli.rehearsing import rehearse
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, left_over
@@ -65,6 +64,8 @@ def once(argv: list[str]) -> int:
     ending.listen()
     log.setup(settings.verbosity - (settings.verbosity >= 0), settings.log_file)
     if given.dry_run:
+        from dir_sync.cli.rehearsing import rehearse
+
         return rehearse(settings, given.wait_for, given.timeout, ending, given.json, given.quiet)
     begun_ms = _mono_ms()
     judge = Judge(given.wait_for, begun_ms, given.timeout * 1000)

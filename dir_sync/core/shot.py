@@ -17,6 +17,7 @@ from dir_sync.core.tally import Tally
 __all__ = [
     "ALONE_MS",
     "CALM_MS",
+    "FOUND_MS",
     "LACK_MS",
     "STEADY_MS",
     "Judge",
@@ -28,7 +29,8 @@ __all__ = [
     "left_over",
 ]
 
-STEADY_MS = 100  # all is equal for so long before that counts, as long as a peer is connected
+STEADY_MS = 30  # all is equal for so long before that counts, as long as a peer is connected ...
+FOUND_MS = 150  # ... and not before the node has run for so long: others that hear its first beacon are here by then
 LACK_MS = 8_000  # a peer that lacks something, and gets nothing for so long, cannot have it
 CALM_MS = 10_000  # what this node cannot have is given up after so long without any progress ...
 ALONE_MS = 3_000  # ... and after so long, if no peer is connected
@@ -80,6 +82,7 @@ class Judge:
         """`wait_for`: how many peers have to have everything, at least. `begun_ms`, `within_ms`: the time-out."""
         self._wait_for = wait_for
         self._late_ms = begun_ms + within_ms
+        self._seen_since_ms: int | None = None  # of the first Sight
         self._equal_since_ms: int | None = None
         self._figures: object = None  # the last ones
         self._calm_since_ms = begun_ms  # since when they are the same
@@ -90,6 +93,8 @@ class Judge:
     def judge(self, sight: Sight, now_ms: int) -> Verdict | None:
         """None: it goes on."""
         status = sight.status
+        if self._seen_since_ms is None:
+            self._seen_since_ms = now_ms
         figures = _figures(status)
         if figures != self._figures or status.scanning:
             self._figures, self._calm_since_ms = figures, now_ms
@@ -98,7 +103,8 @@ class Judge:
         else:
             if self._equal_since_ms is None:
                 self._equal_since_ms = now_ms
-            if not status.peers or now_ms - self._equal_since_ms >= STEADY_MS:
+            steady_ms = max(self._equal_since_ms + STEADY_MS, self._seen_since_ms + FOUND_MS)
+            if not status.peers or now_ms >= steady_ms:
                 return Verdict.EQUAL
         calm_ms = now_ms - self._calm_since_ms
         is_stuck = bool(_own(status) or sight.unreadable)

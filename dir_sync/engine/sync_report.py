@@ -128,6 +128,8 @@ class SyncReport:
             known = self._board.index.peer(replica)
             if not (peer.has_asked and peer.was_asked) or known is None:
                 continue
+            if peer.standing.said is None and peer.standing.heard < 0:
+                continue  # a report that answers nothing would only delay the one that does
             earliest_ms = peer.standing.earliest_ms()
             if earliest_ms > self._board.now.mono_ms:  # what is missing for a moment only is not reported
                 self.lacks_due_ms = min(earliest_ms, self.lacks_due_ms or earliest_ms)

@@ -9,6 +9,7 @@ from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.shot import (
     ALONE_MS,
     CALM_MS,
+    FOUND_MS,
     LACK_MS,
     STEADY_MS,
     Judge,
@@ -55,7 +56,7 @@ class Story:
             verdict = self.judge.judge(Sight(status, seen), self.now_ms)
             if verdict is not None:
                 return verdict, self.now_ms - begun_ms
-            self.now_ms += 50
+            self.now_ms += 10
         return None, for_ms
 
 
@@ -65,9 +66,19 @@ def test_nobody_is_there() -> None:
 
 def test_equal_for_a_moment_does_not_count() -> None:
     story, both = Story(), with_peers(peer("a"))
-    assert story.stays(both, seen("a"), STEADY_MS - 50)[0] is None
+    assert story.stays(both, seen(), FOUND_MS)[0] is None
+    assert story.stays(both, seen("a"), STEADY_MS - 10)[0] is None
     assert story.stays(with_peers(peer("a", None)), seen(), 50)[0] is None
-    assert story.stays(both, seen("a"), 1_000) == (Verdict.EQUAL, STEADY_MS)
+    verdict, after_ms = story.stays(both, seen("a"), 1_000)
+    assert verdict is Verdict.EQUAL
+    assert STEADY_MS <= after_ms <= STEADY_MS + 50
+
+
+def test_others_have_a_moment_to_be_found() -> None:
+    """Who hears the first beacon of this run answers, and may have something."""
+    verdict, after_ms = Story().stays(with_peers(peer("a")), seen("a"), 1_000)
+    assert verdict is Verdict.EQUAL
+    assert FOUND_MS <= after_ms <= FOUND_MS + 50
 
 
 def test_a_peer_that_was_not_told_yet_keeps_it_waiting() -> None:

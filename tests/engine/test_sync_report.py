@@ -15,12 +15,15 @@ from dir_sync.index import PeerSeen
 from tests.engine.kit import FOLDER, PEER, Alone, folder, later, record
 
 
-def alone() -> Alone[SyncReport]:
+def alone(heard: bool = True) -> Alone[SyncReport]:
+    """`heard`: the peer has said what it has."""
     kit = Alone(SyncReport, Brakes)
     peer = kit.connects()
     peer.was_asked = True
     kit.real(Publisher).peer_came(peer)
     kit.index.set_peer(PEER, PeerSeen(0, None))
+    if heard:
+        peer.standing.came(State(FOLDER, 0, True, ()))
     return kit
 
 
@@ -107,6 +110,16 @@ def test_a_peer_is_told_what_is_lacking_when_that_changes() -> None:
     kit.wait(1_000)
     kit.it.tell_lacks()
     assert kit.said() == [], "it knows"
+
+
+def test_the_first_report_answers_something() -> None:
+    """Otherwise the one that does would have to wait: two that have the same would know it a fifth of a second later."""
+    kit = alone(heard=False)
+    kit.it.tell_lacks()
+    assert kit.said() == []
+    kit.board.peers[PEER].standing.came(State(FOLDER, 3, True, ()))
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]
 
 
 def test_not_more_often_than_now_and_then() -> None:

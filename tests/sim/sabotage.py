@@ -620,8 +620,8 @@ NOTICED = {
     "unknown is absent": 25,
     "the sequence moves on with the first message": 3,
     "a folder leaves before its children": 7,
-    "the index is believed after a crash": 84,
-    "a resumed transfer is not read again": 85,
+    "the index is believed after a crash": 25,
+    "a resumed transfer is not read again": 21,
     "a listing is believed": 27,
     "a removal is believed without a look": 0,
     "the brake holds nothing": 100,
@@ -635,7 +635,7 @@ NOTICED = {
     "the last that is heard of what is replaced is that it left": 0,
     "the halves of a rename are told one by one": 4,
     "an absence is believed at once": 3,
-    "what moved stays in the history": 284,
+    "what moved stays in the history": 188,
 }
 """Worlds in which faults were noticed when this was last looked at; which ones, changes with every change of the engine."""
 

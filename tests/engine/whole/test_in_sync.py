@@ -186,8 +186,8 @@ def test_a_peer_that_is_asked_anew_hears_again_that_nothing_is_lacking() -> None
     bench.hear(Acknowledge(FOLDER, 1, ((b"lost", Stamp(5, bench.index.replica)),)))
     bench.wait(1_000)
     bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 1, b""))
-    told_all(bench)
     bench.wait(1_000)
+    told_all(bench)
     last = [message for message in bench.said() if isinstance(message, Lacks)][-1:]
     assert [one.sequence for one in last] == [1]
 
@@ -214,6 +214,8 @@ def test_nothing_is_said_before_the_folder_was_scanned() -> None:
     assert said_lacks(bench) == []
     assert bench.engine.sync_report.in_sync_with() == []
     bench.feed(Listed((Listing(b"", []),)))
+    assert said_lacks(bench) == []  # it answers nothing yet
+    told_all(bench)
     assert said_lacks(bench) == [NOTHING]
 
 
