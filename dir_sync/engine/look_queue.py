@@ -29,6 +29,7 @@ from dir_sync.index import Row
 __all__ = ["LookQueue"]
 
 _NEIGHBOURS_MAX = 1_000  # files of a folder whose size is compared
+_LINKED_MAX = 10_000  # inodes
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _PACED = (Urgency.NOW, Urgency.ATTRIBUTES, Urgency.ARRIVED, Urgency.CREATED)
 _STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # events that do not mean that a program has closed the file
@@ -54,6 +55,9 @@ class LookQueue:
         self._local_renames = local_renames
         self.echoes_min = 16  # from so many new files on, the events of one folder are treated as a bulk
         self._restless_told: set[bytes] = set()  # files for which the "changes all the time" note was given
+        self._linked: dict[
+            int, set[bytes]
+        ] = {}  # by inode: the names of files that were changed through one of several
         self.looks_out = 0
         self.echoes: dict[bytes, int | None] = {}  # new names that we make -> until when (ms) their events are echoes
 
@@ -304,10 +308,20 @@ class LookQueue:
 
     def look_at_links(self, before: bytes, previous: Record) -> None:
         """A file was changed through one of its hard links; the watcher reports only that name. Look at the others.
-        `before`: its fingerprint before the change."""
-        for row in self._board.index.by_content(previous.content):
-            if row.record.path != previous.path and row.fp and inode_of(row.fp) == inode_of(before):
-                self._board.pending_looks.add(row.record.path, self._board.now.mono_ms, self._board.now.mono_ms)
+        `before`: its fingerprint before the change. The others may have been looked at since the last change but one, so
+        that they have another content by now: names that belonged together once are looked at, too."""
+        inode, now = inode_of(before), self._board.now.mono_ms
+        rows = [*self._board.index.by_content(previous.content)]
+        if inode in self._linked:
+            rows += [row for path in self._linked.pop(inode) if (row := self._board.index.get(path)) is not None]
+        others = {row.record.path for row in rows if row.fp and inode_of(row.fp) == inode} - {previous.path}
+        if not others or not inode:
+            return
+        for path in sorted(others):
+            self._board.pending_looks.add(path, now, now)
+        if len(self._linked) >= _LINKED_MAX:
+            self._linked.clear()
+        self._linked[inode] = others | {previous.path}
 
     def differs(self, path: bytes) -> None:
         """A job found something else at a path than its row says: look at it."""

@@ -177,10 +177,6 @@ class Course:
             wanted = wanted_of(node, left_over)
             linked = any(other.linked for other in self.world.nodes)
             self.world.rest("after one act of one user")
-            for _ in range(3 if linked else 0):
-                for other in self.world.nodes:  # a change under one name is not told of the others
-                    self.world.loop.post(other, other.epoch, Blind(b"", ""))
-                self.world.rest("after one act of one user")
             self.world.at_rest.check("after one act of one user")
             if not linked:
                 self.world.at_rest.check_crossed("after one act of one user")

@@ -1,0 +1,82 @@
+"""A file with several names on one node: whatever is done to it through one of them is told of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dir_sync.core.events import Touched, Urgency
+from tests.engine.pairs.test_attributes import save, touch
+from tests.pair import OneNode, Pair
+
+Act = Callable[[Pair, OneNode, OneNode], None]
+
+
+def edit(pair: Pair, one: OneNode, two: OneNode) -> None:
+    save(pair, one, b"a", b"edited through a")
+
+
+def chmod(pair: Pair, one: OneNode, two: OneNode) -> None:
+    one.disk.chmod(b"a", 0o600)
+    touch(pair, one, b"a")
+
+
+def chmod_elsewhere(pair: Pair, one: OneNode, two: OneNode) -> None:
+    """There the names are files of their own; here the mode is that of both."""
+    two.disk.chmod(b"a", 0o600)
+    touch(pair, two, b"a")
+
+
+def touch_elsewhere(pair: Pair, one: OneNode, two: OneNode) -> None:
+    two.disk.touch(b"a", 10**18)
+    touch(pair, two, b"a")
+
+
+def edit_through_both(pair: Pair, one: OneNode, two: OneNode) -> None:
+    """The second edit comes when only the first name was looked at: the other one still has an older content."""
+    for path, data in ((b"a", b"first"), (b"b", b"second")):
+        one.disk.write(path, data)
+        one.inbox.append(Touched(path, Urgency.NOW))
+        pair.step()
+    pair.run()
+
+
+def edit_through_three(pair: Pair, one: OneNode, two: OneNode) -> None:
+    one.disk.link(b"a", b"c")
+    touch(pair, one, b"c")
+    for path, data in ((b"a", b"first"), (b"b", b"second"), (b"c", b"third")):
+        one.disk.write(path, data)
+        one.inbox.append(Touched(path, Urgency.NOW))
+        pair.step()
+    pair.run()
+
+
+@pytest.mark.parametrize("size", [10, 100_000, 5_000_000])
+@pytest.mark.parametrize("act", [edit, chmod, chmod_elsewhere, touch_elsewhere, edit_through_both, edit_through_three])
+def test_no_name_stays_behind(act: Act, size: int) -> None:
+    pair = Pair()
+    pair.link()
+    one, two = pair.one, pair.two
+    save(pair, one, b"a", b"x" * size)
+    one.disk.link(b"a", b"b")
+    touch(pair, one, b"b")
+    act(pair, one, two)
+    assert one.disk.tree() == two.disk.tree()
+    assert one.disk.content(b"a") == one.disk.content(b"b")
+
+
+def test_names_are_forgotten_when_they_are_files_of_their_own() -> None:
+    pair = Pair()
+    pair.link()
+    one = pair.one
+    save(pair, one, b"a", b"x")
+    one.disk.link(b"a", b"b")
+    touch(pair, one, b"b")
+    edit_through_both(pair, one, pair.two)
+    assert list(one.engine.look_queue._linked.values()) == [{b"a", b"b"}]
+    save(pair, one, b"b", b"of its own", replace=True)
+    save(pair, one, b"a", b"alone")
+    assert not one.engine.look_queue._linked
+    assert (one.disk.content(b"a"), one.disk.content(b"b")) == (b"alone", b"of its own")
+    assert one.disk.tree() == pair.two.disk.tree()
