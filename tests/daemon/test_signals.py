@@ -116,8 +116,8 @@ def test_a_signal_while_python_ends_does_not_change_the_exit_code() -> None:
 
 
 def test_the_program_ignores_signals_when_all_is_done() -> None:
-    door = ast.parse((ROOT / "main.py").read_text("utf-8"))
-    start = next(node for node in door.body if isinstance(node, ast.FunctionDef) and node.name == "start")
+    door = ast.parse((ROOT / "dir_sync" / "__main__.py").read_text("utf-8"))
+    start = next(node for node in door.body if isinstance(node, ast.FunctionDef) and node.name == "main")
     calls = [ast.unparse(node.func) for node in ast.walk(start) if isinstance(node, ast.Call)]
     assert calls.index("cli.main") < calls.index("signals.ignore")
 
