@@ -39,7 +39,7 @@ TESTED_WITH_OTHERS = {
 """Modules of the engine whose tests stand in another test module, and which."""
 
 
-WHOLE_PROGRAM = {"crash", "fuzz", "lan", "membership", "nasty", "sim"}
+WHOLE_PROGRAM = {"imports", "crash", "fuzz", "lan", "membership", "nasty", "sim"}
 """Folders of tests that belong to no package."""
 
 

@@ -80,7 +80,7 @@ class Rehearsal:
 
     @property
     def mode(self) -> Mode:
-        return self._engine.board.mode
+        return self._engine.mode_rules.mode
 
     @property
     def records(self) -> Mapping[bytes, Record]:

@@ -168,7 +168,7 @@ class Requests:
 
     def _diverged(self, question: Answer, most: int = _LISTED_MAX) -> Answer:
         """What the mode leaves different. ConfigError if the question is for other modes."""
-        mode = self._engine.board.mode.value
+        mode = self._engine.mode_rules.mode.value
         modes = question.get("modes")
         if isinstance(modes, list) and mode not in modes:
             raise ConfigError(f"this node is {mode}, and that is for one that is {' or '.join(map(str, modes))}")
@@ -186,7 +186,7 @@ class Requests:
         return {
             "ready": forecaster.is_ready,
             "replica": self._index.replica,
-            "mode": self._engine.board.mode.value,
+            "mode": self._engine.mode_rules.mode.value,
             "sequence": sequence,
             "last": is_last,
             "records": [to_json(record) for record in records],

@@ -19,6 +19,7 @@ from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.sources import Sources
@@ -39,6 +40,7 @@ class Acquire:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         vain: VainCounter,
         sources: Sources,
@@ -51,6 +53,7 @@ class Acquire:
         fetcher: Fetcher,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._vain = vain
         self._sources = sources
@@ -100,7 +103,7 @@ class Acquire:
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
                 self._work.folders.begin_wait(path, target.content)
                 if above is not None and is_own(above.record):
-                    self._board.revert(parent)  # the folder was removed here only, and has something new
+                    self._mode_rules.revert(parent)  # the folder was removed here only, and has something new
                 if self._work.obstacles.is_at_or_above(parent):
                     self._transfers.drop_wanted(path)
                 return
@@ -149,7 +152,7 @@ class Acquire:
             if self._work.is_at_work(name):
                 pending = True
                 continue
-            decision = self._board.decision_at(name, child)
+            decision = self._mode_rules.decision_at(name, child)
             if isinstance(decision, Refuse) and decision.record.kind == Kind.ABSENT:
                 continue  # it is gone elsewhere, too
             if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
@@ -161,7 +164,7 @@ class Acquire:
                 pending = True
                 continue
             self._work.end_grace(path)
-            if self._board.mode.announces:
+            if self._mode_rules.mode.announces:
                 self._rows.reassert(row, target)
             elif is_own(child.record):
                 self._rows.keep_own(row, target, is_own_first(child.record))

@@ -23,6 +23,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.constants import MOVE_ROWS_MAX, NOBODY, OURS
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
@@ -42,6 +43,7 @@ class Applier:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         scope: Scope,
         sources: Sources,
@@ -53,6 +55,7 @@ class Applier:
         rows: Rows,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._scope = scope
         self._sources = sources
@@ -307,8 +310,8 @@ class Applier:
             child = row.record
             path = target + child.path[len(source) :]
             known = self._board.index.get(path)
-            take = self._board.decision_at(path, known)
-            gone = self._board.decision_at(child.path, row)
+            take = self._mode_rules.decision_at(path, known)
+            gone = self._mode_rules.decision_at(child.path, row)
             if (
                 isinstance(take, Take)
                 and isinstance(gone, Take)
@@ -329,7 +332,7 @@ class Applier:
         """A move took the file from its old name. Accept the tombstone that a peer announced for that name."""
         self._work.attempts.forget_attempt(source)
         row = self._board.index.get(source)
-        decision = self._board.decision_at(source, row)
+        decision = self._mode_rules.decision_at(source, row)
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
             self._rows.accept(decision.record, b"")
         else:

@@ -9,39 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from dir_sync.core.events import Drop, Effect, Send, Tell
+from dir_sync.core.events import Effect, Send, Tell
 from dir_sync.core.jobs import (
     ApplyJob,
-    DeltaDone,
     DeltaJob,
     DiscardJob,
     ListJob,
     LookJob,
     PatchJob,
     PruneJob,
-    ReadDone,
     ReadJob,
     RecheckJob,
-    Signed,
     SignJob,
     StageJob,
 )
 from dir_sync.core.messages import Message
-from dir_sync.core.mode import OWN, Mode, is_own_large
+from dir_sync.core.mode import OWN
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.reconcile import Decision, decide
 from dir_sync.core.taking import Taking
 from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
 from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
 from dir_sync.engine.values import Now
-from dir_sync.index import JOURNAL_SINCE, Index, Row
+from dir_sync.index import JOURNAL_SINCE, Index
 
 __all__ = ["Board"]
-
-_ADDRESSES_MAX = 10_000
-MESH_KNOWN = "mesh known"  # index note: a peer has sent its complete state
 
 
 class Board:
@@ -50,16 +43,9 @@ class Board:
     It has more fields than a machine may have: each is a queue or a mark that joins several machines, and belongs to none.
     """
 
-    def __init__(
-        self, index: Index, folder: str, tag: str, deltas: bool, number: int = 0, mode: Mode = Mode.TWO_WAY
-    ) -> None:
+    def __init__(self, index: Index, folder: str, tag: str, deltas: bool, number: int = 0) -> None:
         self.index = index
-        self.mode = mode
         self.taking: Taking | None = None  # what may come of peers' contents; None: everything
-        self.knows_mesh = (
-            index.noted(MESH_KNOWN) is not None
-        )  # a peer's state was complete: a mirror undoes nothing before
-        self.reverting: set[bytes] = set()  # paths that a person wants as the mesh has them
         self.folder = folder
         self.number = number  # of the folder: its place in our HELLO
         self.tag = tag.encode()
@@ -67,8 +53,7 @@ class Board:
         self.with_deltas = deltas
         self.now = Now(0, 0)
         self.out: list[Effect] = []
-        self.peers: dict[str, Contact] = {}
-        self.gone: list[str] = []  # peers whose link has ended, to be removed when this event is handled
+        self.peers: dict[str, Contact] = {}  # `Contacts` alone adds and removes
         self.pending_looks = PendingLooks()
         self.looking: dict[bytes, PendingLook] = {}
         self.listings = ListQueue()
@@ -86,7 +71,6 @@ class Board:
         self.scan_waits = (
             False  # the first scans of other folders of this node go on, and it is not the turn of this one
         )
-        self.addresses: dict[str, str] = {}  # last known address of each peer, connected or not
         self.removing = 0  # removals of files that are being carried out
         # false until the first peer's state is complete: what that brings is no change
         self.journals = index.noted(JOURNAL_SINCE) is not None
@@ -102,42 +86,6 @@ class Board:
         if replica.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
             return FIRST_CONTACT
         return str(self.index.noted("name " + replica) or replica[:8])
-
-    def mode_at(self, path: bytes) -> Mode:
-        """By which rule a path is decided. A mirror undoes nothing before the first contact is over."""
-        if self.taking is not None and self.taking.most and self.mode.announces:
-            row = self.index.get(path)
-            if row is not None and is_own_large(row.record):
-                return Mode.APART
-        if self.mode is Mode.TWO_WAY:
-            return self.mode
-        if path in self.reverting:
-            return Mode.REVERT
-        return self.mode if self.mode is not Mode.MIRROR or self.knows_mesh else Mode.RECEIVE_ONLY
-
-    def decision_at(self, path: bytes, row: Row | None) -> Decision:
-        """What `core.reconcile` says about a path. `row`: ours there."""
-        return decide(None if row is None else row.record, self.index.offers(path), (), self.mode_at(path))
-
-    @property
-    def keeps_own(self) -> bool:
-        """True if some changes made here stay here: because of the mode, or because a file is too large."""
-        return not self.mode.announces or (self.taking is not None and self.taking.most > 0)
-
-    def mesh_is_known(self) -> None:
-        """A peer's state is complete: from now on a mirror undoes what is changed here."""
-        self.knows_mesh = True
-        self.index.note(MESH_KNOWN, 1)
-        self.plan_queue.add_all_offers()
-
-    def revert(self, path: bytes) -> None:
-        """Undo what was changed here only."""
-        self.reverting.add(path)
-        self.plan_queue.add(path)
-
-    def revert_ends(self, path: bytes) -> None:
-        """Something else is at this path from now on."""
-        self.reverting.discard(path)
 
     def tell(self, note: Note) -> None:
         self.out.append(Tell(note))
@@ -224,38 +172,11 @@ class Board:
     def begin_journal(self) -> None:
         self.journals = True
 
-    def peer_came(self, peer: Contact, address: str) -> None:
-        if len(self.addresses) > _ADDRESSES_MAX:
-            self.addresses = {replica: at for replica, at in self.addresses.items() if replica in self.peers}
-        self.addresses[peer.replica] = address
-        self.peers[peer.replica] = peer
-
-    def peer_gone(self, replica: str) -> bool:
-        """Remove a peer. False if it was removed already."""
-        return self.peers.pop(replica, None) is not None
-
-    def drop_all(self) -> None:
-        """Ask for the end of all connections. The peers may connect again at once."""
-        self.gone += self.peers
-
-    def next_gone(self) -> str | None:
-        """The next peer that has to be removed; None if there is none."""
-        return self.gone.pop(0) if self.gone else None
-
     def is_being_told(self, path: bytes) -> bool:
         """True while a peer that announced this path has not sent all of its state yet."""
         return any(offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers(path))
-
-    def asker(self, event: ReadDone | DeltaDone | Signed) -> Contact | None:
-        """The peer that waits for this result; None if its connection was replaced meanwhile."""
-        peer = self.peers.get(event.peer)
-        return peer if peer is not None and peer.link == event.link else None
 
     def add_scanned(self, path: bytes) -> PendingLook:
         if self.scanning:
             self.scanned.add(path)
         return self.pending_looks.add(path, self.now.mono_ms, self.now.mono_ms)
-
-    def drop(self, peer: Contact, reason: str, text: str) -> None:
-        self.out.append(Drop(peer.replica, reason, text))
-        self.gone.append(peer.replica)

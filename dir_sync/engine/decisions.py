@@ -16,6 +16,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BRAKED_AT
 from dir_sync.engine.intake import Intake
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.queries import Queries
@@ -33,6 +34,7 @@ class Decisions:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         brakes: Brakes,
         own_losses: OwnLosses,
         peer_losses: PeerLosses,
@@ -41,6 +43,7 @@ class Decisions:
         queries: Queries,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._brakes = brakes
         self._own_losses = own_losses
         self._peer_losses = peer_losses
@@ -121,7 +124,7 @@ class Decisions:
         if not approve:
             for path in held:
                 row = self._board.index.get(path)
-                decision = self._board.decision_at(path, row)
+                decision = self._mode_rules.decision_at(path, row)
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._rows.reassert(row, decision.record, is_meant=True)
                     self._board.tell(notes.Spared(path))

@@ -17,6 +17,8 @@ from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import STALLED_MS
+from dir_sync.engine.contacts import Contacts
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.transfers import TransferTable
@@ -37,9 +39,18 @@ class DeltaRequests:
     """Deltas that this node asks for: a file of ours is the base of the wanted version."""
 
     def __init__(
-        self, board: Board, work: WorkTable, sources: Sources, signatures: SignatureBacklog, transfers: TransferTable
+        self,
+        board: Board,
+        mode_rules: ModeRules,
+        contacts: Contacts,
+        work: WorkTable,
+        sources: Sources,
+        signatures: SignatureBacklog,
+        transfers: TransferTable,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
+        self._contacts = contacts
         self._work = work
         self._sources = sources
         self._signatures = signatures
@@ -116,7 +127,7 @@ class DeltaRequests:
             return
         path = asked.path
         row = self._board.index.get(path)
-        decision = self._board.decision_at(path, row)
+        decision = self._mode_rules.decision_at(path, row)
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
             offer = DeltaOffer(base, message.size, message.marks)
@@ -127,7 +138,7 @@ class DeltaRequests:
         if not event.peer:
             self._signatures.one_signed()
             return
-        peer = self._board.asker(event)
+        peer = self._contacts.asker(event)
         if peer is None:
             return
         if event.data is not None and len(event.data) <= limits.SIGNATURE_BYTES_MAX:

@@ -15,6 +15,7 @@ from dir_sync.core.peers.contact import Contact
 from dir_sync.core.transfers.growth import Growths
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import DELTA_KEEP_MS
+from dir_sync.engine.contacts import Contacts
 
 __all__ = ["DeltasForPeers"]
 
@@ -26,8 +27,9 @@ _WANTED_MAX = 64  # requests of one peer that wait for a delta
 class DeltasForPeers:
     """Deltas made for peers: kept while a peer may pull them."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, contacts: Contacts) -> None:
         self._board = board
+        self._contacts = contacts
         self.growths = Growths()
         # By base and content; with the monotonic ms of the last request, in that order.
         self.deltas: dict[tuple[bytes, bytes], tuple[MadeDelta, int]] = {}
@@ -119,7 +121,7 @@ class DeltasForPeers:
     def on_delta_made(self, event: DeltaDone) -> None:
         if event.delta is not None:
             self.keep_delta(event.delta)
-        peer = self._board.asker(event)
+        peer = self._contacts.asker(event)
         if peer is None or event.id not in self._wanted[peer.replica]:
             return
         if event.need_signature:

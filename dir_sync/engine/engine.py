@@ -164,7 +164,7 @@ class Engine(Machines):
                 peer = self.board.peers.get(replica)
                 if peer is not None:
                     peer.connection.drained(size)
-        while (leaver := self.board.next_gone()) is not None:
+        while (leaver := self.contacts.next_gone()) is not None:
             self._peer_down(leaver)
         return self.board.out
 
@@ -276,7 +276,7 @@ class Engine(Machines):
         self.deltas_in.peer_came(peer)
 
     def _peer_down(self, replica: str) -> None:
-        if not self.board.peer_gone(replica):
+        if not self.contacts.left(replica):
             return
         self.intake.peer_gone(replica)
         self.vain.begin_anew(replica)
@@ -306,5 +306,5 @@ class Engine(Machines):
         try:
             self.router.route(peer, message)
         except PeerError as error:
-            self.board.drop(peer, "protocol-error", str(error))
+            self.contacts.drop(peer, "protocol-error", str(error))
         self.board.plan_queue.for_all()

@@ -16,6 +16,7 @@ from dir_sync.core.model import Kind, Record, parent_of, same_body, show
 from dir_sync.core.reconcile import Answer, Join, Offer, Refuse, Take, answer, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.intake import Intake
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.work import WorkTable
@@ -26,8 +27,11 @@ __all__ = ["Forecaster"]
 class Forecaster:
     """Answers dry runs."""
 
-    def __init__(self, board: Board, work: WorkTable, scope: Scope, stamps: Stamps, intake: Intake) -> None:
+    def __init__(
+        self, board: Board, mode_rules: ModeRules, work: WorkTable, scope: Scope, stamps: Stamps, intake: Intake
+    ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._scope = scope
         self._stamps = stamps
@@ -61,9 +65,9 @@ class Forecaster:
             Offer(replica, record, self._intake.is_foreign(record, row, self._is_first(replica)))
             for replica, record in shared
         ]
-        mode = self._board.mode
+        mode = self._mode_rules.mode
         if mode is not Mode.MIRROR:
-            mode = self._board.mode_at(path)  # a mirror will have met the mesh when it decides
+            mode = self._mode_rules.mode_at(path)  # a mirror will have met the mesh when it decides
         decision = decide(mine, offers, self._stamps.outdone.get(path, ()), mode)
         match decision:
             case Take(record, conflict):

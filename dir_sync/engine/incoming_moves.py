@@ -14,6 +14,7 @@ from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import MOVE_ROWS_MAX
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.transfers import TransferTable
@@ -31,6 +32,7 @@ class IncomingMoves:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         sources: Sources,
         brakes: Brakes,
@@ -39,6 +41,7 @@ class IncomingMoves:
         applier: Applier,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._sources = sources
         self._brakes = brakes
@@ -54,7 +57,7 @@ class IncomingMoves:
         for child in below:
             path = target + child.record.path[len(source) :]
             known = self._board.index.get(path)
-            take = self._board.decision_at(path, known)
+            take = self._mode_rules.decision_at(path, known)
             is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
             if not is_wanted or self._rows.announced_gone(child.record) is None:
                 return False
@@ -77,7 +80,7 @@ class IncomingMoves:
 
     def is_leaving(self, row: Row) -> bool:
         """True if a peer deleted this file of ours, and the file is not kept as the loser of a conflict."""
-        decision = self._board.decision_at(row.record.path, row)
+        decision = self._mode_rules.decision_at(row.record.path, row)
         return isinstance(decision, Take) and decision.record.kind == Kind.ABSENT and not decision.conflict
 
     def renamed_there(self, record: Record, source: bytes) -> None:
@@ -104,12 +107,12 @@ class IncomingMoves:
         mine = row.record
         if mine.kind not in (Kind.FILE, Kind.DIRECTORY):
             return False
-        gone = self._board.decision_at(source, row)
+        gone = self._mode_rules.decision_at(source, row)
         if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
             return False
         for path in self._work.unable.behind(source):
             known = self._board.index.get(path)
-            take = self._board.decision_at(path, known)
+            take = self._mode_rules.decision_at(path, known)
             is_here = (
                 self._work.is_unblocked(path) and not self._work.is_at_work(path) and (known is None or not known.fp)
             )

@@ -32,6 +32,7 @@ from dir_sync.core.transfers.uploads import Upload
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import MEMBER, NOBODY, READER
+from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.publisher import Publisher
@@ -61,6 +62,7 @@ class Intake:
     def __init__(
         self,
         board: Board,
+        contacts: Contacts,
         work: WorkTable,
         scope: Scope,
         vain: VainCounter,
@@ -73,6 +75,7 @@ class Intake:
         sync_report: SyncReport,
     ) -> None:
         self._board = board
+        self._contacts = contacts
         self._work = work
         self._scope = scope
         self._vain = vain
@@ -105,7 +108,7 @@ class Intake:
         self._links += 1
         self._peer_losses.forget_strangers()
         peer = Contact(event.peer, hello.name, event.connection or Connection(self._links), event.may_write)
-        self._board.peer_came(peer, event.address)
+        self._contacts.came(peer, event.address)
         is_member = bool(self._board.index.noted(MEMBER + peer.replica))
         self._announcers[peer.replica] = _Announcer(known.first is None, is_member)
         if not self._board.scanning:
@@ -149,7 +152,7 @@ class Intake:
             if not self._stamps.take_new_id():
                 raise PeerError("claims to have seen more of this index than there is")
             self._board.tell(notes.IdentityChanged("a peer has seen changes of ours that we have lost"))
-            self._board.drop_all()
+            self._contacts.drop_all()
             self._board.emit(NewReplica())
             return
         if not peer.has_asked:

@@ -16,6 +16,7 @@ from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.bulk_install import BulkInstall
+from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.decisions import Decisions
 from dir_sync.engine.deltas_in import DeltaRequests
 from dir_sync.engine.deltas_out import DeltasForPeers
@@ -31,6 +32,7 @@ from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.names import Names
 from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.own_losses import OwnLosses
@@ -82,36 +84,42 @@ class Machines:
         of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO.
         `mode`: what is announced, and what is taken. `default_rules`: litter is not shared.
         `local_rules`: this machine may have rules of its own."""
-        self.board = board = Board(index, folder, tag, deltas, number, mode)
+        self.board = board = Board(index, folder, tag, deltas, number)
+        self.mode_rules = mode_rules = ModeRules(board, mode)
+        self.contacts = contacts = Contacts(board)
         self.work = work = WorkTable(board)
-        self.publisher = publisher = Publisher(board)
+        self.publisher = publisher = Publisher(board, mode_rules)
         self.scope = scope = Scope(board)
         self.vain = vain = VainCounter(board)
         self.readers = ReadersFilter(board)
-        self.stamps = stamps = Stamps(board, ahead_ns)
+        self.stamps = stamps = Stamps(board, mode_rules, ahead_ns)
         self.sources = sources = Sources(board, work)
         self.versions = versions = VersionKeeper(board, work, sources, retention)
         self.signatures = signatures = SignatureBacklog(board, deltas)
         self.folder_times = folder_times = FolderTimes(board, work, publisher)
         self.brakes = brakes = Brakes(board, brake)
         self.own_losses = own_losses = OwnLosses(board, work, brakes)
-        self.peer_losses = peer_losses = PeerLosses(board, work, sources, brakes, index)
-        self.transfers = transfers = TransferTable(board, work, sources, brakes, peer_losses)
+        self.peer_losses = peer_losses = PeerLosses(board, mode_rules, contacts, work, sources, brakes, index)
+        self.transfers = transfers = TransferTable(board, mode_rules, contacts, work, sources, brakes, peer_losses)
         self.local_renames = local_renames = LocalRenames(board, work, scope, brakes, publisher)
         self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames)
         self.names = names = Names(board, work, look_queue)
-        self.rows = rows = Rows(board, work, stamps, brakes, own_losses, peer_losses, publisher, transfers, names)
-        self.own_changes = own_changes = OwnChanges(board, stamps, sources, rows)
-        self.deltas_out = deltas_out = DeltasForPeers(board)
+        self.rows = rows = Rows(
+            board, mode_rules, work, stamps, brakes, own_losses, peer_losses, publisher, transfers, names
+        )
+        self.own_changes = own_changes = OwnChanges(board, mode_rules, stamps, sources, rows)
+        self.deltas_out = deltas_out = DeltasForPeers(board, contacts)
         self.uploader = uploader = Uploader(
-            board, work, sources, brakes, publisher, local_renames, look_queue, deltas_out, vain
+            board, contacts, work, sources, brakes, publisher, local_renames, look_queue, deltas_out, vain
         )
         self.applier = applier = Applier(
-            board, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows
+            board, mode_rules, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows
         )
-        self.incoming_moves = incoming_moves = IncomingMoves(board, work, sources, brakes, transfers, rows, applier)
+        self.incoming_moves = incoming_moves = IncomingMoves(
+            board, mode_rules, work, sources, brakes, transfers, rows, applier
+        )
         self.growth_in = growth_in = GrowthInstaller(board, work, transfers, applier)
-        self.deltas_in = deltas_in = DeltaRequests(board, work, sources, signatures, transfers)
+        self.deltas_in = deltas_in = DeltaRequests(board, mode_rules, contacts, work, sources, signatures, transfers)
         self.fetcher = fetcher = Fetcher(
             board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in
         )
@@ -119,10 +127,22 @@ class Machines:
             board, work, scope, versions, signatures, publisher, look_queue, applier
         )
         self.acquire = acquire = Acquire(
-            board, work, vain, sources, brakes, peer_losses, transfers, rows, applier, incoming_moves, fetcher
+            board,
+            mode_rules,
+            work,
+            vain,
+            sources,
+            brakes,
+            peer_losses,
+            transfers,
+            rows,
+            applier,
+            incoming_moves,
+            fetcher,
         )
         self.planner = planner = Planner(
             board,
+            mode_rules,
             work,
             scope,
             stamps,
@@ -136,13 +156,24 @@ class Machines:
             fetcher,
             acquire,
         )
-        self.sync_report = sync_report = SyncReport(board, work, brakes, publisher, transfers)
+        self.sync_report = sync_report = SyncReport(board, mode_rules, work, brakes, publisher, transfers)
         self.intake = intake = Intake(
-            board, work, scope, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
+            board, contacts, work, scope, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
         )
-        self.forecaster = Forecaster(board, work, scope, stamps, intake)
+        self.forecaster = Forecaster(board, mode_rules, work, scope, stamps, intake)
         self.recorder = recorder = LocalRecorder(
-            board, work, scope, stamps, signatures, folder_times, local_renames, look_queue, rows, deltas_out, applier
+            board,
+            mode_rules,
+            work,
+            scope,
+            stamps,
+            signatures,
+            folder_times,
+            local_renames,
+            look_queue,
+            rows,
+            deltas_out,
+            applier,
         )
         self.local_changes = local_changes = LocalChanges(
             board,
@@ -168,6 +199,7 @@ class Machines:
         )
         self.scan = Scan(
             board,
+            mode_rules,
             work,
             scope,
             ignoring,
@@ -185,10 +217,14 @@ class Machines:
             local_changes,
         )
         self.queries = queries = Queries(board, scope, stamps)
-        self.decisions = decisions = Decisions(board, brakes, own_losses, peer_losses, rows, intake, queries)
+        self.decisions = decisions = Decisions(
+            board, mode_rules, brakes, own_losses, peer_losses, rows, intake, queries
+        )
         self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
         self.router = MessageRouter(
             board,
+            mode_rules,
+            contacts,
             work,
             folder_times,
             peer_losses,

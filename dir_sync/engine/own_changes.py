@@ -29,6 +29,7 @@ from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Refuse, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import PLAN_MAX
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
@@ -52,8 +53,9 @@ class Difference(NamedTuple):
 class OwnChanges:
     """What the mode leaves different, and how that ends."""
 
-    def __init__(self, board: Board, stamps: Stamps, sources: Sources, rows: Rows) -> None:
+    def __init__(self, board: Board, mode_rules: ModeRules, stamps: Stamps, sources: Sources, rows: Rows) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._stamps = stamps
         self._sources = sources
         self._rows = rows
@@ -83,11 +85,11 @@ class OwnChanges:
 
     def differences(self) -> Iterator[Difference]:
         """Everything that the mode leaves different, ordered by path."""
-        if self._board.mode is Mode.SEND_ONLY:
+        if self._mode_rules.mode is Mode.SEND_ONLY:
             for path, mine, record in self._refused():
                 here = Kind.ABSENT if mine is None else mine.record.kind
                 yield Difference(path, here, record.kind, self._board.name_of(record.stamp.maker))
-        elif self._board.mode is not Mode.TWO_WAY:
+        elif self._mode_rules.mode is not Mode.TWO_WAY:
             for row, theirs in self._kept():
                 there = Kind.ABSENT if theirs is None else theirs.kind
                 yield Difference(row.record.path, row.record.kind, there, "")
@@ -100,7 +102,7 @@ class OwnChanges:
             index.fetch(paths)
             for path in paths:
                 row = index.get(path)
-                decision = decide(None if row is None else row.record, index.offers(path), (), self._board.mode)
+                decision = decide(None if row is None else row.record, index.offers(path), (), self._mode_rules.mode)
                 if isinstance(decision, Refuse):
                     yield path, row, decision.record
 
@@ -141,18 +143,18 @@ class OwnChanges:
         for row, theirs in found:
             if theirs is None:
                 self._board.index.put_offer(Offer(THEIRS, nothing(row.record), False))
-            self._board.revert(row.record.path)
+            self._mode_rules.revert(row.record.path)
         return len(found)
 
     def run_timers(self) -> None:
         """A mirror undoes what it has found, once the first contact is over."""
-        if self._board.mode is Mode.MIRROR and not self._board.knows_mesh and not self._board.scanning:
+        if self._mode_rules.mode is Mode.MIRROR and not self._mode_rules.knows_mesh and not self._board.scanning:
             if any(peer.synced for peer in self._board.peers.values()):
-                self._board.mesh_is_known()
+                self._mode_rules.mesh_is_known()
 
     def adopt(self) -> None:
         """What was kept on this node counts as changed now, because this run announces its changes."""
-        if not self._board.mode.announces:
+        if not self._mode_rules.mode.announces:
             return
         self._follow_size()
         rows, index = self._board.index.rows_by((OWN, OWN_FIRST)), self._board.index
@@ -172,7 +174,7 @@ class OwnChanges:
 
     def too_large(self) -> list[bytes]:
         """Files here that are too large to be shared."""
-        if not self._board.keeps_own:
+        if not self._mode_rules.keeps_own:
             return []
         return [row.record.path for row in self._board.index.rows_by((OWN_LARGE,)) if row.record.kind is Kind.FILE]
 

@@ -17,6 +17,8 @@ from dir_sync.core.safeguard.peer_brake import OLD_NS, Verdict
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BRAKED_AT, MEMBER, NOBODY, OURS, PLAN_MAX
+from dir_sync.engine.contacts import Contacts
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.values import holder_of
 from dir_sync.engine.work import WorkTable
@@ -33,12 +35,22 @@ _BRAKED = "braked "  # prefix of index notes, before a maker's id: which of its 
 class PeerLosses:
     """The brake on what peers remove: which removals are held, which link brought them, and who may decide."""
 
-    def __init__(self, board: Board, work: WorkTable, sources: Sources, brakes: Brakes, index: Index) -> None:
+    def __init__(
+        self,
+        board: Board,
+        mode_rules: ModeRules,
+        contacts: Contacts,
+        work: WorkTable,
+        sources: Sources,
+        brakes: Brakes,
+        index: Index,
+    ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._sources = sources
         self._brakes = brakes
-        self.approvals = Approvals(lambda replica: self._board.addresses.get(replica, ""))
+        self.approvals = Approvals(lambda replica: contacts.addresses.get(replica, ""))
         self.approvals.here = {
             maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
         }
@@ -91,7 +103,7 @@ class PeerLosses:
             after = paths[-1]
             for path in paths:
                 row = self._board.index.get(path)
-                decision = self._board.decision_at(path, row)
+                decision = self._mode_rules.decision_at(path, row)
                 if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
                     continue
                 target = decision.record

@@ -22,6 +22,7 @@ from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
@@ -44,6 +45,7 @@ class Planner:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         scope: Scope,
         stamps: Stamps,
@@ -58,6 +60,7 @@ class Planner:
         acquire: Acquire,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._scope = scope
         self._stamps = stamps
@@ -155,7 +158,7 @@ class Planner:
             return
         row = self._board.index.get(path)
         spent = self._stamps.outdone.get(path, ())
-        mode = self._board.mode_at(path)
+        mode = self._mode_rules.mode_at(path)
         decision = decide(None if row is None else row.record, offers, spent, mode)
         if isinstance(decision, Take) and row is not None and is_own(row.record):
             offers = self._own_changes.ask_holders(decision.record)

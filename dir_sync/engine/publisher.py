@@ -20,6 +20,7 @@ from dir_sync.core.peers.announce import Fresh, Outgoing, Subscriber, pages, tel
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import STALLED_MS, TELL_TOGETHER_MS, TOLD_SINGLY
+from dir_sync.engine.mode_rules import ModeRules
 
 __all__ = ["Publisher"]
 
@@ -32,8 +33,9 @@ _PUMPS_MAX = 2  # peers that receive a page of backlog in one turn
 class Publisher:
     """Announces to each peer what changed here, in ascending sequence, and seeds new peers."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, mode_rules: ModeRules) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self.renamed_here: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, of this turn
         # new name -> old names, since the start, for peers that were away
         self._sources: dict[bytes, tuple[bytes, ...]] = {}
@@ -92,7 +94,7 @@ class Publisher:
         before = rows[0][0] - 1
         latest = {record.path: seq for seq, record in rows}
         rows = [(seq, record) for seq, record in rows if latest[record.path] == seq]
-        if self._board.keeps_own:
+        if self._mode_rules.keeps_own:
             rows = [(seq, record) for seq, record in rows if not is_own(record)]
             if not rows:
                 for subscriber in self.subscribers.values():
@@ -181,7 +183,7 @@ class Publisher:
         page = self._board.index.rows_after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
         if not page:  # the sequence numbers since the last row are unused
             subscriber.sent = self._board.index.sequence
-        if self._board.keeps_own:
+        if self._mode_rules.keeps_own:
             announced = [row for row in page if not is_own(row.record)]
             if page and not announced:
                 subscriber.sent = page[-1].seq
@@ -314,7 +316,7 @@ class Publisher:
             if rows and rows[-1].record.kind == Kind.FILE:  # both halves of a rename belong into one message
                 rows += [row for row in self._board.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
             until = rows[-1].seq if rows else self._board.index.sequence
-            if self._board.keeps_own:
+            if self._mode_rules.keeps_own:
                 rows = [row for row in rows if not is_own(row.record)]
             if subscriber.equal and subscriber.sent < subscriber.equal_until:
                 equal, last = subscriber.equal, subscriber.equal_until

@@ -22,6 +22,7 @@ from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
@@ -39,6 +40,7 @@ class LocalRecorder:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         scope: Scope,
         stamps: Stamps,
@@ -51,6 +53,7 @@ class LocalRecorder:
         applier: Applier,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._scope = scope
         self._stamps = stamps
@@ -84,7 +87,7 @@ class LocalRecorder:
                 or len(index.by_content(version.content)) != 1
             ):
                 continue
-            decision = self._board.decision_at(version.path, row)
+            decision = self._mode_rules.decision_at(version.path, row)
             if isinstance(decision, Take) and decision.record.kind != Kind.ABSENT:
                 self._not_noted[version.path] = row.record, decision.record
 
@@ -188,7 +191,7 @@ class LocalRecorder:
                 self._board.tell_later(notes.NewHere(path, size))
         if kind is Kind.DIRECTORY:
             self._board.listings.add(path)
-        if told or kind is Kind.DIRECTORY or not self._board.mode.announces:
+        if told or kind is Kind.DIRECTORY or not self._mode_rules.mode.announces:
             self.record_change(record, None, fp, seen)
         else:
             self._rows.journal(record)

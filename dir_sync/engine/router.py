@@ -42,6 +42,7 @@ from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 from dir_sync.engine.bulk_install import BulkInstall
 from dir_sync.engine.constants import TIMES_MAX
+from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.decisions import Decisions
 from dir_sync.engine.deltas_in import DeltaRequests
 from dir_sync.engine.deltas_out import DeltasForPeers
@@ -49,6 +50,7 @@ from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.queries import Queries
 from dir_sync.engine.sync_report import SyncReport
@@ -65,6 +67,8 @@ class MessageRouter:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
+        contacts: Contacts,
         work: WorkTable,
         folder_times: FolderTimes,
         peer_losses: PeerLosses,
@@ -80,6 +84,8 @@ class MessageRouter:
         decisions: Decisions,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
+        self._contacts = contacts
         self._work = work
         self._folder_times = folder_times
         self._peer_losses = peer_losses
@@ -96,7 +102,7 @@ class MessageRouter:
 
     def route(self, peer: Contact, message: Message) -> None:
         if peer.connection.queued > limits.OUTBOX_BYTES_BEHIND_MAX:
-            self._board.drop(peer, "overload", "it asks for more than it takes")
+            self._contacts.drop(peer, "overload", "it asks for more than it takes")
             return
         peer.standing.came(message)
         _HANDLERS[type(message)](self, peer, message)
@@ -135,7 +141,7 @@ class MessageRouter:
         if message.attached:
             came = sum(change.record.size for change in message.changes if change.attached)
             peer.connection.window.count(came, self._board.now.mono_ms)
-        if message.attached and not self._board.scanning and self._board.mode.takes:
+        if message.attached and not self._board.scanning and self._mode_rules.mode.takes:
             changes = self._bulk_install.install_pushed(peer, message.changes)
         self._board.index.fetch(change.record.path for change in changes)
         for change in changes:
@@ -149,7 +155,7 @@ class MessageRouter:
                     base, content = change.delta.base, record.content
                     self._work.holders.offer_delta(record.path, peer.replica, base, content, change.delta)
         for path, mtime in message.times:
-            if path and self._board.mode.takes and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
+            if path and self._mode_rules.mode.takes and len(self._folder_times.mtimes_to_set) < TIMES_MAX:
                 self._folder_times.set_later(path, mtime)
         self._intake.advance_received(peer, sequence)
 

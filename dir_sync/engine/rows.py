@@ -28,6 +28,7 @@ from dir_sync.core.reconcile import Offer, answer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX, TROUBLE_RETRY_MS
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.names import Names
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.peer_losses import PeerLosses
@@ -46,6 +47,7 @@ class Rows:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         stamps: Stamps,
         brakes: Brakes,
@@ -56,6 +58,7 @@ class Rows:
         names: Names,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._stamps = stamps
         self._brakes = brakes
@@ -68,11 +71,11 @@ class Rows:
     def put(self, record: Record, fp: bytes) -> Row:
         """Write a row. It is announced to the peers, and paths that depend on it are planned."""
         self.journal(record)
-        if self._board.keeps_own:
+        if self._mode_rules.keeps_own:
             self._keep_theirs(record)
-        if self._board.keeps_own and record.kind == Kind.ABSENT and b"/" in record.path:
+        if self._mode_rules.keeps_own and record.kind == Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # it may have kept its folder here
-        if not self._board.mode.takes and record.kind != Kind.ABSENT and b"/" in record.path:
+        if not self._mode_rules.mode.takes and record.kind != Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # peers may have deleted the folder
         if self._brakes.own.held:
             before = self._board.index.get(record.path)
@@ -119,7 +122,7 @@ class Rows:
 
     def _keep_theirs(self, record: Record) -> None:
         """Keep what the mesh has at a path that is changed here only; drop it when the path is as in the mesh again."""
-        self._board.revert_ends(record.path)
+        self._mode_rules.revert_ends(record.path)
         if not is_own(record):
             self._board.index.drop_offer(record.path, THEIRS)
             return
@@ -127,13 +130,15 @@ class Rows:
         if row is not None and not is_own(row.record):
             index.put_offer(Offer(THEIRS, row.record, False))
         elif (
-            self._board.mode is Mode.MIRROR and record.kind != Kind.ABSENT and index.offer(record.path, THEIRS) is None
+            self._mode_rules.mode is Mode.MIRROR
+            and record.kind != Kind.ABSENT
+            and index.offer(record.path, THEIRS) is None
         ):
             index.put_offer(Offer(THEIRS, nothing(record), False))
 
     def reassert(self, row: Row, top: Record, is_meant: bool = False) -> None:
         """Our version stays, though peers announced `top`. `is_meant`: a person knows `top` and wants ours."""
-        if not self._board.mode.announces or is_own(row.record):
+        if not self._mode_rules.mode.announces or is_own(row.record):
             self.keep_own(row, top)
             return
         now_ns, latest_ns = self._board.now.wall_ns, self._stamps.latest_ns()
@@ -183,7 +188,7 @@ class Rows:
 
     def _waits_for_offers(self) -> bool:
         """True if something that peers announced is still to come."""
-        return self._board.mode.takes and self._board.index.any_offers() and self._board.index.count_offers() > 0
+        return self._mode_rules.mode.takes and self._board.index.any_offers() and self._board.index.count_offers() > 0
 
     def _try_again_below(self, folder: bytes) -> None:
         """The attributes of a folder changed, maybe its mode: operations below it that failed may succeed now."""

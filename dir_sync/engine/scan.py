@@ -24,6 +24,7 @@ from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.publisher import Publisher
@@ -44,6 +45,7 @@ class Scan:
     def __init__(
         self,
         board: Board,
+        mode_rules: ModeRules,
         work: WorkTable,
         scope: Scope,
         ignoring: Ignoring,
@@ -61,6 +63,7 @@ class Scan:
         local_changes: LocalChanges,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._scope = scope
         self._ignoring = ignoring
@@ -314,7 +317,7 @@ class Scan:
         self._board.plan_queue.add(folder)
         if any(self._keeps_folder(prefix + name, stat) for name, stat in entries):
             return  # a look has found it meanwhile; it keeps its folder
-        decision = self._board.decision_at(folder, row)
+        decision = self._mode_rules.decision_at(folder, row)
         wanted = decision.record.kind if isinstance(decision, Take) else row.record.kind
         if row.record.kind == Kind.ABSENT and wanted == Kind.ABSENT and not entries and not ignored:
             self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)

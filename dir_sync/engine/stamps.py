@@ -16,6 +16,7 @@ from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.reconcile import changed
 from dir_sync.engine.board import Board
+from dir_sync.engine.mode_rules import ModeRules
 
 __all__ = ["Stamps"]
 
@@ -26,8 +27,9 @@ _OUTDONE_PAIRS_MAX = 100  # ... and pairs of versions for each
 class Stamps:
     """Makes the record of a change at this node: its maker, its counter and its stamp."""
 
-    def __init__(self, board: Board, ahead_ns: int) -> None:
+    def __init__(self, board: Board, mode_rules: ModeRules, ahead_ns: int) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._ahead_ns = ahead_ns
         self._new_id_ms: int | None = None  # when (ms) this index got a new replica id
         self._alias = ""  # maker of changes where a vector contains a forged entry of this replica
@@ -57,10 +59,10 @@ class Stamps:
         attributes: Attributes | None = None,
     ) -> Record:
         """The record of something that a first scan found."""
-        if not self._board.mode.announces:
+        if not self._mode_rules.mode.announces:
             return own_first_scan(path, kind, size, content, mtime, mode, attributes)
         record = first_scan_record(path, kind, size, content, mtime, mode, attributes)
-        if self._board.keeps_own and self._stays_for_its_size(None, record):
+        if self._mode_rules.keeps_own and self._stays_for_its_size(None, record):
             return large_change(record, mtime, self._board.index.next_sequence())
         return record
 
@@ -80,14 +82,14 @@ class Stamps:
 
     def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
         """The record of a local change that replaces `previous`."""
-        if self._board.keeps_own and self._board.mode.announces:
+        if self._mode_rules.keeps_own and self._mode_rules.mode.announces:
             if self._stays_for_its_size(previous, now):
                 least_ns = 1 if previous is None else previous.stamp.ns + 1
                 return large_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())
             if previous is not None and is_own_large(previous):  # it is shared from now on, after what the mesh has
                 offer = self._board.index.offer(now.path, THEIRS)
                 previous = None if offer is None or is_own(offer.record) else offer.record
-        if not self._board.mode.announces:
+        if not self._mode_rules.mode.announces:
             least_ns = 1 if previous is None else previous.stamp.ns + 1
             return own_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())
         latest_ns = self.latest_ns()

@@ -16,6 +16,7 @@ from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.work import WorkTable
@@ -33,9 +34,16 @@ class SyncReport:
     """What each peer lacks, what this node lacks, and when both are in sync."""
 
     def __init__(
-        self, board: Board, work: WorkTable, brakes: Brakes, publisher: Publisher, transfers: TransferTable
+        self,
+        board: Board,
+        mode_rules: ModeRules,
+        work: WorkTable,
+        brakes: Brakes,
+        publisher: Publisher,
+        transfers: TransferTable,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
         self._work = work
         self._brakes = brakes
         self._publisher = publisher
@@ -65,7 +73,7 @@ class SyncReport:
             peer.standing.has_all
             and peer.synced
             and self._publisher.is_up_to_date(peer.replica)
-            and (not self._board.mode.takes or self._board.index.wanted_from(peer.replica) == NOTHING)
+            and (not self._mode_rules.mode.takes or self._board.index.wanted_from(peer.replica) == NOTHING)
         )
 
     def is_settled(self) -> bool:
@@ -100,7 +108,7 @@ class SyncReport:
 
     def lacked_from(self, replica: str) -> Lack:
         """What this node lacks of a peer's announcements. A node that takes nothing lacks nothing."""
-        if not self._board.mode.takes:
+        if not self._mode_rules.mode.takes:
             return NOTHING
         lack, held_files = self._board.index.wanted_from(replica), self._brakes.own.held_files
         if lack == NOTHING and not held_files and not self._work.jobs.pushed_counts:
@@ -196,7 +204,7 @@ class SyncReport:
         """True if a peer announced a newer version there that is no tombstone."""
         offers = self._board.index.offers(path)
         row = self._board.index.get(path) if offers else None
-        decision = decide(None if row is None else row.record, offers, (), self._board.mode_at(path))
+        decision = decide(None if row is None else row.record, offers, (), self._mode_rules.mode_at(path))
         return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
 
     def undecided(self) -> list[bytes]:

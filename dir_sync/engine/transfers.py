@@ -21,6 +21,8 @@ from dir_sync.core.unable import Unfit
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import RETRY_MS
+from dir_sync.engine.contacts import Contacts
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.part_files import PartFiles
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.sources import Sources
@@ -45,9 +47,18 @@ class TransferTable:
     """Contents that are being fetched: which, from which peer, and into which staging file."""
 
     def __init__(
-        self, board: Board, work: WorkTable, sources: Sources, brakes: Brakes, peer_losses: PeerLosses
+        self,
+        board: Board,
+        mode_rules: ModeRules,
+        contacts: Contacts,
+        work: WorkTable,
+        sources: Sources,
+        brakes: Brakes,
+        peer_losses: PeerLosses,
     ) -> None:
         self._board = board
+        self._mode_rules = mode_rules
+        self._contacts = contacts
         self._work = work
         self._sources = sources
         self._brakes = brakes
@@ -194,7 +205,7 @@ class TransferTable:
         ]
         for name in names:
             row = self._board.index.get(name)
-            decision = self._board.decision_at(name, row)
+            decision = self._mode_rules.decision_at(name, row)
             if not isinstance(decision, Take) or self._work.arrivals.is_coming_to(name):
                 continue
             if fetch is not None and self.go_on_with(fetch, decision.record):
@@ -261,7 +272,7 @@ class TransferTable:
             holder = self.holders[peer.replica]
             holder.strikes += 1
             if holder.strikes >= _STRIKES_MAX:
-                self._board.drop(peer, "protocol-error", "it sent contents that were not what it announced")
+                self._contacts.drop(peer, "protocol-error", "it sent contents that were not what it announced")
         self._board.plan_later(path, RETRY_MS // 4)
 
     def undo_growths(self) -> None:

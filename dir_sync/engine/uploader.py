@@ -19,6 +19,7 @@ from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.uploads import Upload, Uploads
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.local_renames import LocalRenames
@@ -61,6 +62,7 @@ class Uploader:
     def __init__(
         self,
         board: Board,
+        contacts: Contacts,
         work: WorkTable,
         sources: Sources,
         brakes: Brakes,
@@ -71,6 +73,7 @@ class Uploader:
         vain: VainCounter,
     ) -> None:
         self._board = board
+        self._contacts = contacts
         self._work = work
         self._sources = sources
         self._brakes = brakes
@@ -234,7 +237,7 @@ class Uploader:
     def on_read(self, event: ReadDone) -> None:
         for _, path in event.refused:
             self._look_queue.differs(path)
-        peer = self._board.asker(event)
+        peer = self._contacts.asker(event)
         if peer is None:
             return
         if event.push:

@@ -69,13 +69,13 @@ class Engine:
             scanning=False,
             scan_waits=False,
             is_shared=False,
-            mode=Mode.TWO_WAY,
             folder=name,
             number=number,
             plan_queue=PlanQueue(),
             taking=None,
             run_again=False,
         )
+        self.mode_rules = SimpleNamespace(mode=Mode.TWO_WAY)
         self.differing: list[Difference] = []
         self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing), too_large=lambda: [b"big"])
         self.scope = SimpleNamespace(mounted=set[bytes]())

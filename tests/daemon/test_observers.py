@@ -40,7 +40,7 @@ class Bench:
         self.standin = Standin()
         self.forecaster = Forecaster()
         engine = cast(Any, self.standin.engine)
-        engine.forecaster, engine.board.mode = self.forecaster, Mode.MIRROR
+        engine.forecaster, engine.mode_rules.mode = self.forecaster, Mode.MIRROR
         self.folder = Folder(cast(Any, self.standin), *cast(Any, (None, None, None, None)))
         self.folders = Folders([self.folder])
         check = None if may_write is None else (lambda member: bool(may_write))

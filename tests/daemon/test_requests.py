@@ -201,7 +201,7 @@ def test_whoever_asks_waits_until_the_node_ends() -> None:
 
 def test_what_a_mode_leaves_different_is_listed_and_ended(bench: Bench) -> None:
     engine = bench.folder.engine
-    engine.board.mode = Mode.SEND_ONLY
+    engine.mode_rules.mode = Mode.SEND_ONLY
     engine.differing = [Difference(b"a\n", Kind.FILE, Kind.ABSENT, "bob")]
     paths = [{"path": "a\\n", "here": "file", "there": "nothing", "by": "bob"}]
     assert bench.answer("diverged") == {"mode": "send-only", "count": 1, "paths": paths}

@@ -1,4 +1,5 @@
-"""One machine of the engine by itself: a real board and a real table of work, and recorders for the machines below it.
+"""One machine of the engine by itself: a real board with its mode, contacts and table of work, and recorders
+for the machines below it.
 
 In:   the class of a machine; which of the machines below it are to be real.
 Out:  the machine, what it called and with which arguments, and what it left on the board.
@@ -18,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from dir_sync.core.events import Effect, Send, Tell
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import Message
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, fingerprint
 from dir_sync.core.notes import Note
 from dir_sync.core.peers.contact import Contact
@@ -25,6 +27,8 @@ from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
+from dir_sync.engine.contacts import Contacts
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.values import Now
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Index, Row
@@ -135,7 +139,12 @@ class Alone(Generic[M]):
         self.answers: dict[str, Any] = answers or {}
         self._settings = _SETTINGS | settings
         self._as_they_are = {*real, machine}
-        self._made: dict[type, Any] = {Board: self.board, WorkTable: self.work, Index: self.index}
+        self.mode_rules = ModeRules(self.board, Mode.TWO_WAY)
+        self.contacts = Contacts(self.board)
+        self._made: dict[type, Any] = {
+            type(one): one for one in (self.board, self.work, self.index, self.mode_rules, self.contacts)
+        }
+        self._always_real = frozenset(self._made)
         self._recorders: dict[type, Any] = {}
         self.it: M = self.real(machine)
 
@@ -153,7 +162,7 @@ class Alone(Generic[M]):
 
     def _one(self, name: str, machine: type) -> Any:
         real = self.real(machine)
-        if machine in self._as_they_are or machine in (Board, WorkTable, Index):
+        if machine in self._as_they_are or machine in self._always_real:
             return real
         if machine not in self._recorders:
             self._recorders[machine] = _Recorder(self, name, real)
@@ -177,7 +186,7 @@ class Alone(Generic[M]):
     def connects(self, node: str = PEER, asks: bool = True) -> Contact:
         peer = Contact(node, "name of " + node, Connection(1))
         peer.has_asked = asks
-        self.board.peer_came(peer, "")
+        self.contacts.came(peer, "")
         return peer
 
     def look_comes_back(self, path: bytes, **marks: Any) -> PendingLook:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.events import Drop, Send
+from dir_sync.core.events import Send
 from dir_sync.core.jobs import DiscardJob
 from dir_sync.core.messages import Lacks
 from dir_sync.core.model import FIRST_CONTACT
@@ -86,15 +86,6 @@ def test_a_message_to_all_goes_to_those_who_have_asked() -> None:
     kit.board.send_to_all(Lacks(FOLDER, 0, 0, 0, 0), 50, but=OTHER)
     assert [send.peers for send in kit.out(Send)] == [(PEER,)]
     assert kit.board.peers[PEER].connection.queued == 50
-
-
-def test_a_peer_that_is_dropped_is_let_go_of_once() -> None:
-    kit = Alone(Scope)
-    peer = kit.connects()
-    kit.board.drop(peer, "protocol-error", "it lies")
-    assert kit.out(Drop) == [Drop(PEER, "protocol-error", "it lies")]
-    assert [kit.board.next_gone() for _ in range(2)] == [PEER, None]
-    assert [kit.board.peer_gone(PEER) for _ in range(2)] == [True, False]
 
 
 def test_a_staging_file_that_was_ordered_away_is_remembered_for_a_while() -> None:

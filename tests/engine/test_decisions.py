@@ -105,7 +105,7 @@ def test_nobody_approves_what_its_own_link_brought_but_may_take_it_back() -> Non
 @pytest.mark.parametrize("member", [True, False])
 def test_another_member_may_approve_it(member: bool) -> None:
     kit = alone(intake__is_member=lambda node: member and node == OTHER)
-    kit.board.addresses |= {PEER: "10.0.0.1", OTHER: "10.0.0.2"}
+    kit.contacts.addresses |= {PEER: "10.0.0.1", OTHER: "10.0.0.2"}
     hold_peers(kit)
     kit.it.decide_on(PEER, 9, True, OTHER)
     assert bool(kit.real(Brakes).peers.held()) != member
@@ -113,7 +113,7 @@ def test_another_member_may_approve_it(member: bool) -> None:
 
 def test_a_decision_is_not_sent_back_to_who_said_it() -> None:
     kit = alone(intake__is_member=True)
-    kit.board.addresses |= {PEER: "10.0.0.1", OTHER: "10.0.0.2"}
+    kit.contacts.addresses |= {PEER: "10.0.0.1", OTHER: "10.0.0.2"}
     hold_peers(kit)
     kit.it.decide_on(PEER, 9, True, OTHER)
     assert [one for one in kit.said(OTHER) if isinstance(one, Decision)] == []

@@ -79,11 +79,11 @@ def test_what_would_be_here_then() -> None:
 
 def test_the_mode_counts() -> None:
     kit = alone()
-    kit.board.mode = Mode.SEND_ONLY
+    kit.mode_rules.mode = Mode.SEND_ONLY
     mine = kit.has(record(b"a", b"here")).record
     assert fate(kit, later(mine, b"there")) is Fate.REFUSE
-    kit.board.mode = Mode.MIRROR
-    assert not kit.board.knows_mesh  # it will, when it decides
+    kit.mode_rules.mode = Mode.MIRROR
+    assert not kit.mode_rules.knows_mesh  # it will, when it decides
     own = kit.has(own_change(record(b"own", b"here"), WALL_NS, 5)).record
     assert fate(kit, record(b"own", b"there", own.stamp.ns - 9)) is Fate.CONFLICT
 

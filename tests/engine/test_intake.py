@@ -119,7 +119,7 @@ def test_who_has_seen_more_of_us_than_there_is_shows_that_we_have_lost_it() -> N
     assert kit.index.replica != before
     assert len(kit.out(NewReplica)) == 1
     assert [type(note) for note in kit.told()] == [notes.IdentityChanged]
-    assert kit.board.next_gone() == PEER
+    assert kit.contacts.next_gone() == PEER
     with pytest.raises(PeerError):  # that is true once at most
         kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 99))
 

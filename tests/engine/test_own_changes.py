@@ -15,7 +15,7 @@ from tests.engine.kit import PEER, Alone, fp_of, later, record
 
 def alone(mode: Mode) -> Alone[OwnChanges]:
     kit = Alone(OwnChanges, Rows, Stamps)
-    kit.board.mode = mode
+    kit.mode_rules.mode = mode
     return kit
 
 
@@ -83,7 +83,7 @@ def test_revert_plans_each_path_by_the_rule_for_that() -> None:
     kit.planned()
     assert kit.it.revert() == 2
     assert kit.planned() == [b"a", b"b"]
-    assert kit.board.mode_at(b"a") is kit.board.mode_at(b"b") is Mode.REVERT
+    assert kit.mode_rules.mode_at(b"a") is kit.mode_rules.mode_at(b"b") is Mode.REVERT
     assert kit.index.offer(b"b", THEIRS) is not None
 
 
@@ -101,10 +101,10 @@ def test_a_mirror_waits_for_the_state_of_a_peer() -> None:
     kit = alone(Mode.MIRROR)
     peer = kit.connects()
     kit.it.run_timers()
-    assert kit.board.mode_at(b"a") is Mode.RECEIVE_ONLY
+    assert kit.mode_rules.mode_at(b"a") is Mode.RECEIVE_ONLY
     peer.synced = True
     kit.it.run_timers()
-    assert kit.board.mode_at(b"a") is Mode.MIRROR
+    assert kit.mode_rules.mode_at(b"a") is Mode.MIRROR
 
 
 def test_the_mesh_has_another_version_now() -> None:
@@ -123,7 +123,7 @@ def test_another_mode_announces_what_was_kept_here() -> None:
     changes_here(kit, b"a", b"2")
     kit.has(own_first_scan(b"first", Kind.FILE, 1, b"f" * 32, 5, 0o644))
     kit.has(own_change(record(b"gone", None), 5, 3))
-    kit.board.mode = Mode.TWO_WAY
+    kit.mode_rules.mode = Mode.TWO_WAY
     kit.it.adopt()
     row, first = kit.index.get(b"a"), kit.index.get(b"first")
     assert row is not None

@@ -140,6 +140,6 @@ def test_many_look_ups_are_answered_in_pieces() -> None:
 def test_who_has_left_gets_no_answer() -> None:
     kit = alone()
     kit.it.on_have_request(kit.board.peers[PEER], HaveRequest(FOLDER, 5, (b"d" * 32,)))
-    kit.board.peer_gone(PEER)
+    kit.contacts.left(PEER)
     kit.it.answer_some()
     assert kit.effects() == []

@@ -33,6 +33,7 @@ from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.planner import Planner
@@ -421,7 +422,7 @@ def _override_spares_the_unknown() -> AbstractContextManager[object]:
 
 
 def _nothing_is_reverted() -> AbstractContextManager[object]:
-    return patch.object(Board, "revert", lambda self, path: None)
+    return patch.object(ModeRules, "revert", lambda self, path: None)
 
 
 def _ignored_is_taken() -> AbstractContextManager[object]:

@@ -1,0 +1,40 @@
+"""By which mode a path is decided."""
+
+from __future__ import annotations
+
+import pytest
+
+from dir_sync.core.mode import Mode
+from dir_sync.core.reconcile import Take
+from dir_sync.engine.scope import Scope
+from tests.engine.kit import Alone, later, record
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_mirror_undoes_nothing_before_the_first_contact_is_over(mode: Mode) -> None:
+    kit = Alone(Scope)
+    kit.mode_rules.mode = mode
+    assert kit.mode_rules.mode_at(b"a") is (Mode.RECEIVE_ONLY if mode is Mode.MIRROR else mode)
+    kit.announces(record(b"b", b"1"))
+    kit.mode_rules.mesh_is_known()
+    assert kit.mode_rules.mode_at(b"a") is mode
+    assert kit.board.plan_queue.cursor == b"", "what peers announced is decided anew"
+
+
+def test_a_path_is_reverted_until_something_else_is_there() -> None:
+    kit = Alone(Scope)
+    kit.mode_rules.mode = Mode.RECEIVE_ONLY
+    kit.mode_rules.revert(b"a")
+    assert kit.mode_rules.mode_at(b"a") is Mode.REVERT
+    assert kit.planned() == [b"a"]
+    kit.mode_rules.revert_ends(b"a")
+    assert kit.mode_rules.mode_at(b"a") is Mode.RECEIVE_ONLY
+
+
+def test_the_mode_decides() -> None:
+    kit = Alone(Scope)
+    row = kit.has(record(b"a", b"1"))
+    kit.announces(later(row.record, b"2"))
+    assert isinstance(kit.mode_rules.decision_at(b"a", row), Take)
+    kit.mode_rules.mode = Mode.SEND_ONLY
+    assert not isinstance(kit.mode_rules.decision_at(b"a", row), Take)
