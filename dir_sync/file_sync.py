@@ -3,8 +3,7 @@
 In:   one job at a time (dir_sync.core.jobs), on a disk worker's thread.
 Out:  one event with the result.
 Rule: this module only dispatches; `dir_sync.files` works on files, and holds the rules.
-Used by: `daemon`, whose disk workers call `perform`, and whose dry runs call `only_look`; `history`, for commands
-without a running node.
+Used by: daemon, history.restorer.
 """
 
 from __future__ import annotations

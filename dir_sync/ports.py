@@ -98,6 +98,9 @@ class NewFile(NamedTuple):
 class Disk(Protocol):
     """One shared folder, held open. All verbs raise DiskError.
 
+    It has more methods than a class should have: each is what a system call or two can do to an entry, and a smaller
+    interface would have to be put together again by every room that makes a change safe.
+
     If the mode of a folder of ours denies its owner what a verb needs, the verb unlocks the folder temporarily, and no
     stat shows that."""
 

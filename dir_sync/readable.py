@@ -2,7 +2,7 @@
 
 In:   descriptors and what to call. Out: the calls, one at a time, on the thread that runs `run`.
 Rule: what is called never waits. A descriptor that is removed is not used any more when `remove` returns.
-Used by: `event_handler` and `network.control` add theirs; `daemon` runs it.
+Used by: daemon, event_handler, control.
 """
 
 from __future__ import annotations

@@ -121,3 +121,23 @@ def test_main_reaches_every_module() -> None:
             ahead |= GRAPH.get(module, set()) | {module.rpartition(".")[0]}  # a package is imported with its modules
     assert not set(TREES) - reached - {""}, "nobody imports these"
     assert not reached - set(TREES), "these are imported and do not exist"
+
+
+def test_whoever_says_who_uses_it_says_it_truly() -> None:
+    """A name stands for a module, by its last part or in full, or for all modules of a package. tests/test_rooms.py is
+    stricter with the machines, the disk, the daemon and the rooms below FileSync."""
+    untrue = {}
+    for module, tree in TREES.items():
+        words = " ".join((ast.get_docstring(tree) or "").split())
+        if module.split(".")[0] in ("engine", "disk", "daemon", "files") or "Used by" not in words:
+            continue
+        said = re.search(r"Used by: ([\w., ]+?)\.(?: |$)", words)
+        names = set(said.group(1).split(", ")) if said else set()
+        users = {other for other, row in GRAPH.items() if module in row}
+        of = {
+            name: {user for user in users if user == name or user.startswith(f"{name}.") or user.endswith(f".{name}")}
+            for name in names
+        }
+        if not names or not all(of.values()) or users - set().union(*of.values()):
+            untrue[module] = (sorted(names), sorted(users))
+    assert not untrue

@@ -2,7 +2,7 @@
 
 In:   a Plan, and with whom. Out: lines of text; the JSON object.
 Rule: nothing is decided here. Paths are escaped.
-Used by: once.
+Used by: rehearsing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 In:   channel and port; or bytes that anybody may have sent. Out: the datagram; channel and port, or None.
 
-May import of core: base32, limits, messages, strict_json. Used by: security.
+May import of core: base32, limits, messages, strict_json. Used by: network.gate, security.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In:   lines that a person has typed; a local time. Out: the rule that holds then
 Rule: of several rules that hold at once, the last one counts alone. A time that ends before it begins goes over midnight, and
 its days are those on which it begins. The time is that of the wall clock: an hour that is skipped or comes twice does so
 here, too.
-Raises ValueError, with one line for people. Used by: config, cli.speed, daemon.timetable.
+Raises ValueError, with one line for people. Used by: config, daemon.timetable.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In:   the limits that a person has set; how much room there is, measured now and
 paths that had to wait and may be tried again.
 Rule: what may come is subtracted from the room at once, so a burst between two measurements keeps to the limit. Deletions,
 folders, links, times, modes, and contents that are on this disk already are never asked about.
-Used by: engine.planner, engine.bulk_install; config has the Keep; daemon.share makes a Taking if a person has set a limit.
+Used by: config, daemon.share, engine.board.
 """
 
 from __future__ import annotations

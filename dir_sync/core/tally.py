@@ -2,7 +2,7 @@
 
 In:   notes. Out: for each kind, how many paths, how many bytes, and the names of the first ones; the JSON object.
 Rule: pure. It may import core only. A path counts once in each kind, however often it changed.
-Used by: cli.once, daemon.shot, daemon.witness.
+Used by: cli.once, core.shot, daemon.rehearsal, daemon.shot, daemon.witness.
 """
 
 from __future__ import annotations

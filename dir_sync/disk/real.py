@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class RealDisk:
-    """ports.Disk on the file system.
+    """ports.Disk on the file system. It has more methods than a class should have: each verb of the port is one.
 
     Any thread may call any verb. `root` may be reached through links; the folder found there is held open, so the verbs
     keep working on it whatever happens to its path (see is_root_here). The folder itself, b"", is valid for stat, list,

@@ -113,7 +113,10 @@ class _Local(threading.local):
 
 
 class SpelledDisk:
-    """ports.Disk. See the module."""
+    """ports.Disk. See the module.
+
+    It has more methods than a class should have: each verb of ports.Disk is one method, which puts right the spelling of
+    its paths and asks the disk below."""
 
     def __init__(self, disk: RawDisk, everywhere: bool, keeps: bool) -> None:
         """`everywhere`: any folder may ignore spelling, not only those with the casefold flag. `keeps`: new names are

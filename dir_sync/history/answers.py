@@ -1,8 +1,7 @@
 """The answers of a node when commands ask for its history.
 
 In:   the index, and questions from the control socket. Out: answers as JSON values, or orders for the engine.
-Rule: questions come from outside the process, so everything in them is checked here. Used by the daemon, and by
-`source` if no node runs.
+Rule: questions come from outside the process, so everything in them is checked here. Used by: daemon.requests, client, source.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In:   the folder's path, this machine, random numbers. Out: the id, the same at each start.
 Rule: the id is in the user's state folder, not in the shared one. A copy of the folder on another machine thus belongs
 to another node, with the same replica. If nothing can be stored, each start has a new id; that is no error.
-Used by: daemon.daemon, daemon.links.
+Used by: daemon.daemon, daemon.links, daemon.sharing.
 """
 
 from __future__ import annotations

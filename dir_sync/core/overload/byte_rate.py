@@ -4,8 +4,7 @@ In:   sizes (bytes) that are sent or requested, and the time (ms). Out: how long
 Rule: bulk books a slot and waits for it, in order of arrival. What must not wait is only counted: bulk waits for it
 afterwards, so that in the long run the limit holds for all bytes together.
 Source: a token bucket whose level may become negative (a virtual scheduling algorithm, ITU-T I.371).
-Used by: network.pacing (what is sent), core.transfers.transfer (what is requested), daemon.timetable; config has the
-SpeedLimits.
+Used by: cli.speed, config, core.transfers, daemon, network.pacing.
 """
 
 from __future__ import annotations
