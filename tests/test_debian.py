@@ -103,6 +103,8 @@ def test_it_is_installed_runs_and_leaves_nothing(package: Path, tmp_path: Path) 
     assert ended.returncode == 0, ended.stderr
     files = set((tmp_path / "usr").rglob("*"))
     assert machine.dir_sync("--version").stdout == f"dir_sync {__version__}\n"
+    for name in ("bash-completion/completions/dir-sync", "man/man1/dir-sync.1.gz", "zsh/vendor-completions/_dir-sync"):
+        assert (tmp_path / "usr/share" / name).is_file()
     assert machine.dir_sync("new-key", "my.key").returncode == 0, "it has its own cryptography"
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/file").write_text("content")

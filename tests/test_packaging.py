@@ -156,6 +156,8 @@ def test_both_doors_of_the_package(built: Built, user: dict[str, str], tmp_path:
         printed = run(*door, "status", "--help", env=user, cwd=tmp_path)
         assert f"usage: {door[0] if len(door) == 1 else ''}" in printed
         assert "main.py" not in printed
+    assert "dir-sync" in run("dir-sync", "completion", "bash", env=user, cwd=tmp_path)
+    assert (built.bin.parent / "share/man/man1/dir-sync.1").is_file()
     where = "import dir_sync; print(dir_sync.__file__)"
     assert str(built.place) in run(built.bin / "python", "-c", where, env=user, cwd=tmp_path)
 

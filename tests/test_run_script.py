@@ -90,7 +90,7 @@ OPTIONS = [
     (option, action.nargs is None)
     for action in options.run_parser()._actions
     for option in action.option_strings
-    if option not in ("-h", "--help", "--version", "--create", "--config")
+    if option not in ("-h", "--help", "--help-all", "--version", "--create", "--config")
 ]
 
 

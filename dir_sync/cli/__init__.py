@@ -14,6 +14,7 @@
     modes         diverged, override, revert
     pausing       pause, resume
     ignoring      ignore
+    completing    completion
     once          once: a node that ends when both sides have the same
     rehearsing    once --dry-run
     plan_words    the table that it prints

@@ -178,6 +178,13 @@ def _of_file(name: str) -> Callable[[list[str]], int]:
     return command
 
 
+def completion(argv: list[str]) -> int:
+    """``completion SHELL``: what a shell needs to complete commands."""
+    from dir_sync.cli.completing import completion as run_it
+
+    return run_it(argv)
+
+
 def once(argv: list[str]) -> int:
     """``once DIR``: make a folder the same as on other machines, then end."""
     from dir_sync.cli.once import once as run_once  # imported late: a running node needs none of it
@@ -210,6 +217,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "leave": _of_mesh("leave"),
     "config": _of_file("config_"),
     "reload": _of_file("reload"),
+    "completion": completion,
     "help": help_,
     "version": version,
 }

@@ -58,6 +58,7 @@ other commands (--help after any of them tells more):
   members DIR           list who belongs to the closed mesh
   remove DIR NAME       a machine was lost: all others get a new key
   new-key, key, leave   make a key file, print the key of DIR, forget it
+  completion SHELL      let the shell complete commands and options
   config                check the configuration file, or print an example
   reload                let the running node read the configuration file again
 
@@ -143,13 +144,13 @@ def add_node_options(parser: Parser) -> argparse._ArgumentGroup:
     """The options of a node, also for a command that is one for a while. Returns the group of the basic ones."""
     basic = parser.add_argument_group("basic options")
     _basic(basic.add_argument)
-    speed.add_options(parser.add_argument_group(speed.TITLE).add_argument)
+    speed.add_options(parser.add_second_group(speed.TITLE).add_argument)
     group = parser.add_argument_group("log")
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="name every file, and say more")
     loudness.add_argument("-q", "--quiet", action="store_true", help="print warnings only")
     group.add_argument("--log-file", metavar="FILE", help="also write the log to FILE, with dates")
-    _advanced(parser.add_argument_group("advanced: old versions, and the brake that holds mass deletions").add_argument)
+    _advanced(parser.add_second_group("advanced: old versions, and the brake that holds mass deletions").add_argument)
     return basic
 
 

@@ -17,7 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import output, shell
 
-__all__ = ["Parser", "checked", "command_parser", "count"]
+__all__ = ["Parser", "checked", "command_parser", "count", "parser_of"]
 
 T = TypeVar("T")
 
@@ -42,8 +42,37 @@ class Parser(argparse.ArgumentParser):
         )
         self._example = example
         self._given: list[str] = []
+        self._second: list[argparse._ArgumentGroup] = []
+        self.add_argument("--help-all", action=_HelpAll, help=argparse.SUPPRESS)
+
+    def add_second_group(self, title: str) -> argparse._ArgumentGroup:
+        """A group of options that --help leaves out, and --help-all has."""
+        group = self.add_argument_group(title)
+        self._second.append(group)
+        return group
+
+    def format_help(self) -> str:
+        """The text of --help."""
+        if not self._second:
+            return self.format_all()
+        groups = self._action_groups
+        more = self.add_argument_group("more options (--help-all describes them)", ", ".join(self._names_of_second()))
+        self._action_groups = [group for group in groups if group not in self._second and group is not more] + [more]
+        try:
+            return self.format_all()
+        finally:
+            self._action_groups = [group for group in groups if group is not more]
+
+    def format_all(self) -> str:
+        """The text of --help-all."""
+        return super().format_help()
+
+    def _names_of_second(self) -> list[str]:
+        return [action.option_strings[-1] for group in self._second for action in group._group_actions]
 
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        if isinstance(args, _Nothing):
+            raise _Described(self)
         self._given = list(args)
         return super().parse_args(args, namespace)
 
@@ -54,15 +83,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         required = "the following arguments are required: "
-        unknown = next((one for one in self._given if one.startswith("--") and one != "--"), "").partition("=")[0]
-        if message.startswith(required) and unknown and unknown not in self._option_string_actions:
+        unknown = next(
+            (word for word in map(_name, self._given) if word and word not in self._option_string_actions), ""
+        )
+        if message.startswith(required) and unknown:
             message = f"unrecognized arguments: {unknown}{self._guess(unknown)}"
         elif message.startswith(required):
             lacking = message.removeprefix(required)
             what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
             message = f"{what} For example: {shell.program()} {self._example} (--help tells more)"
-        elif message.startswith("unrecognized arguments: -"):
-            message += self._guess(message.split()[2])
+        elif message.startswith("unrecognized arguments: ") and unknown:
+            message += self._guess(unknown)
         raise ConfigError(message.removeprefix("argument "), config.USAGE)
 
     def _guess(self, option: str) -> str:
@@ -76,6 +107,44 @@ class Parser(argparse.ArgumentParser):
         """Prints help and version; errors are raised instead."""
         if message:
             output.say(message, end="")
+
+
+def _name(word: str) -> str:
+    """The name in a word that is a long option; "" for any other word."""
+    return word.partition("=")[0] if word.startswith("--") and word != "--" else ""
+
+
+class _HelpAll(argparse.Action):
+    """--help-all: prints all of the help, and ends the command."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        output.say(parser.format_all() if isinstance(parser, Parser) else parser.format_help(), end="")
+        raise SystemExit(config.OK)
+
+
+class _Described(Exception):
+    """Raised in place of parsing: what was wanted is the parser."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__()
+        self.parser = parser
+
+
+class _Nothing(list[str]):
+    """Arguments that are not to be parsed."""
+
+
+def parser_of(command: Callable[[list[str]], object]) -> Parser:
+    """The parser that a command makes, for completions, the man page and tests. Nothing else of the command is done: each
+    makes its parser first. Not for help and version, which have none."""
+    try:
+        command(_Nothing())
+    except _Described as found:
+        return found.parser
+    raise AssertionError("this command has no parser")
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -459,7 +459,9 @@ def test_help_and_version_as_words(capsys: pytest.CaptureFixture[str], words: li
 
 
 ALL = [name for name in cli.COMMANDS if name not in ("run", "help", "version")]
-OF_FOLDERS = [name for name in ALL if name not in ("config", "reload", "once")]  # they have tests of their own
+OF_FOLDERS = [
+    name for name in ALL if name not in ("config", "reload", "once", "completion")
+]  # they have tests of their own
 
 
 @pytest.mark.parametrize("name", OF_FOLDERS)
@@ -489,6 +491,8 @@ def test_help_fits_the_terminal(
     examples = re.findall(rf"^  python main.py {name}\b.*$", out, re.MULTILINE)
     assert examples, "an example"
     if not name:
+        assert cli.main(["--help-all"]) == 0
+        out, _ = capsys.readouterr()
         assert out.index("basic options:") < out.index("--peer") < out.index("advanced:") < out.index("--brake-files")
 
 

@@ -131,7 +131,7 @@ def test_every_option_has_a_key_and_every_key_is_in_the_example(here: Path) -> N
         for word in action.option_strings
         if word.startswith("--") and word != "--signature_dir"
     }
-    assert words - set(settings()) == {"help", "version", "config", "folder"}
+    assert words - set(settings()) == {"help", "help_all", "version", "config", "folder"}
     assert set(settings()) >= NODE_KEYS
     keys = re.findall(r"^#?(\w+) = ", example(), re.MULTILINE)
     assert set(keys) - {"dir"} == set(settings())
