@@ -251,6 +251,7 @@ class TransferTable:
     def failed_fetch(self, fetch: Fetch, event: Staged) -> None:
         path = fetch.target.path
         peer = self._board.peers.get(fetch.peer)
+        continues = fetch.grows is not None or fetch.began_at > 0
         self.give_up(fetch, path)
         if event.base_changed:
             self._board.pending_looks.add(
@@ -265,6 +266,13 @@ class TransferTable:
         if event.ours:
             self._work.holders.forgive_holders(path)
             self._board.plan_later(path, self._work.retries.wait_after(path, event.problem))
+            return
+        offer = self._board.index.offer(path, fetch.peer)
+        if continues and offer is not None and offer.record.content != fetch.target.content:
+            # It was written anew there while we received what it had grown by. Whoever reads a large file for us does not
+            # read all of it again, and has announced the new version meanwhile: nobody is to blame.
+            self._work.holders.forgive_holders(path)
+            self._board.plan_queue.add(path)
             return
         self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))
         # otherwise an older part of the file may be wrong

@@ -203,6 +203,19 @@ def test_after_a_resumed_transfer_failed_nobody_knows_which_part_was_bad() -> No
     assert not kit.out(Drop)
 
 
+@pytest.mark.parametrize("is_written_anew", [True, False])
+def test_what_was_written_anew_while_we_received_its_growth_is_nobodys_fault(is_written_anew: bool) -> None:
+    """Whoever reads a large file that has grown does not read its beginning again for each piece."""
+    kit = alone()
+    fetch = begin(kit, large(b"a"))
+    fetch.began_at = 1_000
+    kit.announces(later(fetch.target, b"anew") if is_written_anew else fetch.target)
+    kit.it.failed_fetch(fetch, Staged(fetch.token, 0, False, "another digest"))
+    assert [type(note) for note in kit.told()] == ([] if is_written_anew else [notes.BadContent])
+    assert kit.work.holders.failed_holders(b"a") == (frozenset() if is_written_anew else {PEER})
+    assert (b"a" in kit.planned()) == is_written_anew
+
+
 def test_a_delta_that_failed_leads_to_the_whole_and_is_no_fault_of_its_holder() -> None:
     kit = alone()
     fetch = begin(kit, large(b"a"), b"b" * 32)
