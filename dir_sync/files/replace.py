@@ -18,7 +18,7 @@ from dir_sync.files.hashing import begins_with, digest_at
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.outcomes import Unexpected
 from dir_sync.files.put_back import PutBack
-from dir_sync.ports import Disk, DiskError
+from dir_sync.ports import Disk, DiskError, Trouble
 
 __all__ = ["Replacer"]
 
@@ -80,10 +80,14 @@ class Replacer:
             return False
         if not digest or out.kind is not Kind.FILE or out.size > limits.MIB:
             return True
-        try:
-            return digest_at(self._disk, name, out.size, self._stopping) == digest
-        except DiskError:
-            return True  # it cannot be read, and was not a moment ago either, as far as anyone knows
+        trouble = Trouble.LIMIT
+        for _ in range(2):
+            try:
+                return digest_at(self._disk, name, out.size, self._stopping) == digest
+            except DiskError as error:
+                trouble = error.trouble
+        # A bad sector stays one, and what is on it must not be in the way for ever. Too many open files are not for long.
+        return trouble is not Trouble.LIMIT
 
     def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
         """True if the displaced file is the beginning of the file that replaced it, so that nothing is lost with it,

@@ -109,6 +109,27 @@ def test_what_cannot_be_read_any_more_is_replaced(disk: MemoryDisk) -> None:
     assert kept(disk) == [b"old"]
 
 
+@pytest.mark.parametrize(("trouble", "times"), [(Trouble.LIMIT, 2), (Trouble.IO, 1), (Trouble.LIMIT, 1)])
+def test_what_cannot_be_read_for_a_moment_is_not_taken_for_known(
+    disk: MemoryDisk, trouble: Trouble, times: int
+) -> None:
+    """A program saved as many bytes with the old time; to see that, the file has to be read again."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"new")
+    item = change(disk, b"file", None)._replace(known=blake3(b"old").digest())
+    left = [trouble] * times
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        return left.pop() if left and verb == "open" and b"/old-" in path else None
+
+    disk.fail = fail
+    (result,) = apply(sync, item)
+    assert not left
+    assert result.result is Result.CHANGED
+    assert disk.content(b"file") == b"new"
+    assert kept(disk) == []
+
+
 class NoModes(MemoryDisk):
     """A file system that has no modes."""
 
