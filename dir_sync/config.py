@@ -33,6 +33,8 @@ __all__ = [
     "HISTORY_MIN",
     "HISTORY_SHARE",
     "LISTEN_PORT",
+    "MERGE_OFF",
+    "MERGE_TEXT",
     "OK",
     "PORT_MAX",
     "SIGNATURE_DIR",
@@ -45,6 +47,7 @@ __all__ = [
     "checked_folder",
     "checked_interval",
     "checked_keep",
+    "checked_merge",
     "checked_mode",
     "checked_name",
     "checked_parts",
@@ -65,6 +68,7 @@ BRAKE_FILES = 100
 BRAKE_PERCENT = 50
 BRAKE_REWRITES = 1_000
 BRAKE_REWRITE_PERCENT = 80
+MERGE_OFF, MERGE_TEXT = "off", "text"
 CLOCK_AHEAD = limits.STAMP_AHEAD_NS // (86_400 * 10**9)
 HISTORY_DAYS = 30
 HISTORY_SHARE = 10
@@ -120,6 +124,7 @@ class Config:
     brake_rewrite_percent: int = BRAKE_REWRITE_PERCENT
     default_rules: bool = True  # litter of editors and file managers is not shared
     preserve: frozenset[Part] = USUAL  # what is kept of files beside content, times and modes
+    merge: str = MERGE_OFF  # what is merged if it was changed on two machines at once
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
     speed: SpeedLimits = SpeedLimits()  # bytes per second
@@ -203,6 +208,13 @@ def checked_parts(text: str) -> frozenset[Part]:
                 raise ConfigError(f"'{_shown(word)}' cannot be kept ({words}; no- before one of them: not kept)", USAGE)
             (parts.discard if word.startswith("no-") else parts.add)(part)
     return frozenset(parts)
+
+
+def checked_merge(text: str) -> str:
+    """What is merged if it was changed on two machines at once."""
+    if text in (MERGE_TEXT, MERGE_OFF):
+        return text
+    raise ConfigError(f"'{_shown(text)}' cannot be merged ({MERGE_TEXT}, {MERGE_OFF})", USAGE)
 
 
 def checked_interval(text: str) -> int:

@@ -16,8 +16,10 @@ from dir_sync.core.jobs import (
     DeltaJob,
     DiscardJob,
     Job,
+    KeepTextsJob,
     ListJob,
     LookJob,
+    MergeJob,
     PatchJob,
     PruneJob,
     ReadJob,
@@ -28,7 +30,7 @@ from dir_sync.core.jobs import (
     Version,
 )
 from dir_sync.core.names import HISTORY, STAGING, STATE
-from dir_sync.files import scanner
+from dir_sync.files import scanner, texts
 from dir_sync.files.appends import Appends
 from dir_sync.files.batches import SYNC_ALL_FROM, Batches, is_new_file
 from dir_sync.files.deltas import Deltas
@@ -159,6 +161,11 @@ class FileSync:
                 return self._history.prune(names, young)
             case RecheckJob(versions, closely):
                 return self._history.recheck(versions, closely)
+            case KeepTextsJob():
+                with self._disk.batch():
+                    return texts.read(job, self._disk)
+            case MergeJob():
+                return texts.merge(job)
 
     def only_look(self, job: ListJob | LookJob) -> Event:
         """`perform` for a dry run: nothing is watched, and no signature is made."""

@@ -33,6 +33,7 @@ ROOMS = [
     "patch",
     "deltas",
     "reading",
+    "texts",
     "scanner",
     "recovery",
 ]
@@ -58,13 +59,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting": set(),
     "folder": set(),
     # decisions and memory
-    "index": {"index.database", "index.front", "index.peers", "index.rows"},
+    "index": {"index.bases", "index.database", "index.front", "index.peers", "index.rows"},
     "index.front": {
-        *("index.bloom", "index.database", "index.identity", "index.intents", "index.journal", "index.notes"),
+        *(
+            "index.bases",
+            "index.bloom",
+            "index.database",
+            "index.identity",
+            "index.intents",
+            "index.journal",
+            "index.notes",
+        ),
         *("index.offers", "index.peers", "index.rows", "index.tree", "index.versions"),
     },
     "index.tree": {"index.codec", "index.database", "index.rows"},
     "index.rows": {"index.bloom", "index.codec", "index.database", "index.identity", "index.notes"},
+    "index.bases": {"index.codec", "index.database"},
     "index.intents": {"index.database", "index.offers"},
     "index.offers": {"index.codec", "index.database"},
     "index.versions": {"index.bloom", "index.codec", "index.database"},
@@ -173,6 +183,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.deltas": {"delta", "ports", "files.hashing", "files.staging", "files.unsigned"},
     "files.reading": {"ports", "files.hashing"},
+    "files.texts": {"ports"},
     "files.kept": {"ports", "files.staging"},
     "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth", "files.kept"},
     "files.recovery": {
@@ -246,7 +257,7 @@ MESSAGES: dict[str, set[str]] = {
     "state": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
     "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
     "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
-    "history": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
+    "history": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
     "brake": {"frozen", "messages.base", "messages.checks", "limits"},
     "observe": {
         *("forecast", "frozen", "messages.base", "messages.checks", "messages.records", "limits", "mode", "model"),

@@ -69,8 +69,10 @@ class OneNode:
         retention: Retention | None = None,
         folder: str = FOLDER,
         number: int = 0,
+        merges: bool = False,
     ) -> None:
-        """`number`: the place of the folder in the HELLO of its node."""
+        """`number`: the place of the folder in the HELLO of its node. `merges`: texts in conflict."""
+        self.merges = merges
         self.name, self.clock, self.limits, self.retention = name, clock, limits, retention
         self.folder, self.number = folder, number
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
@@ -91,7 +93,9 @@ class OneNode:
         disk = self.disk if self.disk.fold is None else SpelledDisk(self.disk, True, True)
         self.sync = FileSync(disk, lambda _: True, NoSignatures(), lambda: self.clock.now().wall_ns, tag)
         self.sync.prepare()
-        self.engine = Engine(self.index, self.folder, tag, False, self.limits, self.retention, number=self.number)
+        self.engine = Engine(
+            self.index, self.folder, tag, False, self.limits, self.retention, number=self.number, merges=self.merges
+        )
         self.engine.board.taking = None if self.taking is None else self.taking()
         self.engine.work.disk.is_blind = self.disk.fold is not None
         self.engine.board.keeps = bool(self.disk.keeps)
@@ -128,9 +132,9 @@ class OneNode:
 
 
 class Pair:
-    def __init__(self, limits: Limits = LIMITS, retention: Retention | None = None) -> None:
+    def __init__(self, limits: Limits = LIMITS, retention: Retention | None = None, merges: bool = False) -> None:
         self.clock = Clock()
-        self.one, self.two = (OneNode(name, self.clock, limits, retention) for name in ("one", "two"))
+        self.one, self.two = (OneNode(name, self.clock, limits, retention, merges=merges) for name in ("one", "two"))
         self.linked = False
         self.delivered = 0  # messages
         self.run()

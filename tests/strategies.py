@@ -38,6 +38,7 @@ from dir_sync.core.messages import (
     Kept,
     Lacks,
     Loser,
+    Lost,
     MemberRow,
     Members,
     Message,
@@ -315,6 +316,14 @@ def refusals() -> st.SearchStrategy[Refuse]:
     return st.builds(Refuse, names(), _some(st.tuples(pull_ids(), st.sampled_from(["gone", "later"])), least=1))
 
 
+@st.composite
+def losers(draw: st.DrawFn) -> Lost:
+    """A text that lost, and its record."""
+    text = draw(st.one_of(st.binary(min_size=1, max_size=30), st.just(b"line\n" * 20_000)))
+    record = draw(records(Kind.FILE))._replace(size=len(text))
+    return Lost(draw(names()), record, draw(ids()), text)
+
+
 @cache
 def signatures() -> st.SearchStrategy[Signature]:
     data = st.one_of(st.binary(max_size=30), st.just(b"s" * 100_000))
@@ -375,6 +384,7 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(Decision, names(), ids(), sequences(), st.booleans()),
         st.builds(Lacks, names(), sequences(), sequences(), sequences(), sequences()),
         st.builds(Settle, names(), _some(st.builds(Loser, paths(), st.just(Kind.FILE), digests()), least=1)),
+        losers(),
         st.builds(Members, st.lists(member_rows(), max_size=3).map(tuple)),
         st.builds(RowsRequest, names(), sequences()),
         st.builds(

@@ -6,6 +6,7 @@
     options       the options of a node, their checks and defaults; docs/options.md is made from them
     speed         the options that limit the speed
     preserving    the option that says what is kept of a file
+    merging       the option --merge
     names         the names of several folders
     making        folders that --create makes
     config_file   the configuration file: each option has a key

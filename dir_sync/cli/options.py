@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
-from dir_sync.cli import preserving, speed
+from dir_sync.cli import merging, preserving, speed
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -108,6 +108,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         brake_rewrites=given.brake_rewrites,
         brake_rewrite_percent=given.brake_rewrite_percent,
         mode=given.mode,
+        merge=merging.checked(given.merge),
         file_interval=given.file_interval,
         default_rules=given.default_rules,
         preserve=given.preserve,
@@ -214,6 +215,7 @@ def _basic(add: Callable[..., object]) -> None:
         help="two-way; send-only: what others change is listed ('diverged'), not taken; receive-only: what is changed"
         " here stays here, and is listed; mirror: what is changed here is undone at once (default: two-way)",
     )
+    merging.add_option(add)
     add(
         "--no-default-ignores",
         dest="default_rules",

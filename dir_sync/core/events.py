@@ -15,11 +15,13 @@ from dir_sync.core.jobs import (
     Job,
     Listed,
     Looked,
+    Merged,
     Pruned,
     ReadDone,
     Rechecked,
     Signed,
     Staged,
+    TextsRead,
 )
 from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message
 from dir_sync.core.notes import Note
@@ -137,7 +139,7 @@ class Drained(NamedTuple):
 Event = (
     Touched | Moved | Blind | Decided | Overridden | Reverted | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed
     | RoomMeasured | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned
-    | Rechecked
+    | Rechecked | TextsRead | Merged
 )  # fmt: skip
 
 

@@ -102,6 +102,11 @@ GIVEN_LOOKS_MAX = 128  # the same if their content is announced at once: what do
 LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small files, so that those need not wait
 APPLY_ITEMS_MAX = 256  # files in one install batch: one syncfs serves all
 APPLY_BYTES_MAX = 8 * MIB
+MERGE_BYTES_MAX = 1 * MIB  # a version of a text that is merged with another one: it travels as an attachment
+MERGE_LINES_MAX = 20_000  # ... and its lines: comparing them costs most
+MERGE_MS_MAX = 5_000  # a merge that takes longer is given up
+BASES_PER_PATH_MAX = 16  # versions of one text that are kept to be merged from ...
+BASES_BYTES_MAX = 128 * MIB  # ... and of all, compressed
 DIRTY_BACKLOG_MAX = 4096  # paths found by a scan and not yet looked at; above, the scan pauses
 TODO_PATHS_MAX = 50_000  # paths to plan kept in memory; above, a sweep of the index finds them again
 DEBOUNCE_MS = 100  # a file being written is looked at when it is unchanged for so long ...
@@ -116,6 +121,7 @@ RENAME_HOLD_MS = 2_000  # a removal waits so long for a new name of its content
 assert HELLO_FRAME_BYTES_MAX < FRAME_BYTES_MAX
 assert ATTACHED_BYTES_MAX + 64 * KIB < FRAME_BYTES_MAX
 assert INLINE_BYTES_MAX <= ATTACHED_BYTES_MAX
+assert MERGE_BYTES_MAX <= ATTACHED_BYTES_MAX
 assert PULL_BYTES_MAX * 4 <= PULL_WINDOW_BYTES
 assert FOLDERS_MAX << FOLDER_ID_SHIFT <= 2**32
 assert CHUNK_BYTES_MIN <= CHUNK_BYTES <= PULL_BYTES_MAX

@@ -17,7 +17,16 @@ Fields that several kinds have, always with the same meaning:
 
 from typing import NamedTuple
 
-from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
+from dir_sync.core.scope_notes import (
+    Adopted,
+    BadRule,
+    NoRoom,
+    Reverted,
+    RoomAgain,
+    RulesChanged,
+    ScopeProgress,
+    TextMerged,
+)
 
 __all__ = [
     "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied",
@@ -25,8 +34,8 @@ __all__ = [
     "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld",
     "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed",
     "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "RulesChanged", "Safeguard",
-    "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "Transfer", "Trouble", "Unfit",
-    "Unreadable", "WrittenLate",
+    "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "TextMerged", "Transfer", "Trouble",
+    "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 
@@ -336,7 +345,7 @@ class HistoryPruned(NamedTuple):
     size: int
 
 
-HistoryChange = Conflict | WrittenLate | HistoryPruned
+HistoryChange = Conflict | TextMerged | WrittenLate | HistoryPruned
 
 
 # --- the safeguard ----------------------------------------------------------------------------------------------------

@@ -88,6 +88,9 @@ class Tally:
                 self.deleted.add(path)
             case notes.Conflict(path, version):
                 self.conflicts.add(path, 0, show(version))
+            case notes.TextMerged(path):
+                self.conflicts.discard(path)
+                self.sent.add(path)
             case notes.Unreadable(path, problem):
                 self.unreadable.add(path, 0, problem)
             case notes.Skipped(path, reason):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from dir_sync import delta
-from dir_sync.config import ENVIRONMENT, Config, ConfigError, is_shared
+from dir_sync.config import ENVIRONMENT, MERGE_TEXT, Config, ConfigError, is_shared
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import fingerprint, show
 from dir_sync.core.names import HISTORY, LOCAL_RULES, STAGING, STATE
@@ -273,6 +273,7 @@ def engine_of(
         config.mode,
         config.default_rules,
         local_rules=True,
+        merges=config.merge == MERGE_TEXT,
     )
     engine.work.pace.interval_ms = config.file_interval * 1000
     return engine

@@ -20,7 +20,7 @@ from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.apply_orders import ApplyOrders
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import MOVE_ROWS_MAX, NOBODY, OURS
+from dir_sync.engine.constants import MERGED, MOVE_ROWS_MAX, NOBODY, OURS
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.mode_rules import ModeRules
@@ -276,6 +276,8 @@ class Applier:
         match item.act:
             case _ if is_undone:
                 self._board.tell(notes.Reverted(path))
+            case _ if peer == MERGED:
+                self._board.tell(notes.TextMerged(path))
             case TreeOp.REMOVE:
                 self._board.tell(notes.Removed(path, self._name_of(maker)))
             case TreeOp.MOVE if old_name == path:

@@ -14,8 +14,10 @@ from dir_sync.core.jobs import (
     ApplyJob,
     DeltaJob,
     DiscardJob,
+    KeepTextsJob,
     ListJob,
     LookJob,
+    MergeJob,
     PatchJob,
     PruneJob,
     ReadJob,
@@ -25,7 +27,7 @@ from dir_sync.core.jobs import (
 )
 from dir_sync.core.messages import Message
 from dir_sync.core.mode import OWN
-from dir_sync.core.model import FIRST_CONTACT
+from dir_sync.core.model import FIRST_CONTACT, Record
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.taking import Taking
@@ -72,6 +74,7 @@ class Board:
             False  # the first scans of other folders of this node go on, and it is not the turn of this one
         )
         self.removing = 0  # removals of files that are being carried out
+        self._lost: list[tuple[Record, bytes]] | None = None  # see `note_losers`
         # false until the first peer's state is complete: what that brings is no change
         self.journals = index.noted(JOURNAL_SINCE) is not None
 
@@ -99,7 +102,18 @@ class Board:
 
     def order(
         self,
-        job: ListJob | LookJob | ApplyJob | StageJob | PatchJob | ReadJob | DeltaJob | SignJob | PruneJob | RecheckJob,
+        job: ListJob
+        | LookJob
+        | ApplyJob
+        | StageJob
+        | PatchJob
+        | ReadJob
+        | DeltaJob
+        | SignJob
+        | PruneJob
+        | RecheckJob
+        | KeepTextsJob
+        | MergeJob,
     ) -> None:
         self.jobs_out += 1
         self.out.append(job)
@@ -168,6 +182,20 @@ class Board:
         if self.first_scan:
             self.first_scan = False
             self.index.set_first_scan_done()
+
+    def note_losers(self) -> None:
+        """From now on, what loses a conflict is kept for `take_losers`."""
+        self._lost = []
+
+    def lost(self, record: Record, version: bytes) -> None:
+        """A version lost a conflict here, and is in the history under that name."""
+        if self._lost is not None:
+            self._lost.append((record, version))
+
+    def take_losers(self) -> list[tuple[Record, bytes]]:
+        """The versions that lost since the last call."""
+        lost, self._lost = self._lost or [], []
+        return lost
 
     def begin_journal(self) -> None:
         self.journals = True

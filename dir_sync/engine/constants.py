@@ -15,6 +15,7 @@ __all__ = [
     "ECHO_MS",
     "EMPTY_MS",
     "MEMBER",
+    "MERGED",
     "MOVE_ROWS_MAX",
     "NOBODY",
     "OURS",
@@ -31,6 +32,7 @@ __all__ = [
     "TROUBLE_RETRY_MS",
 ]
 
+MERGED = OURS + "merged"  # peer of an offer: a text that was merged here
 NOBODY = ""  # node of an offer that its peer has replaced since
 TIMES_MAX = 10_000  # folders whose mtimes are to be set or announced
 PLAN_MAX = 800  # paths planned in one turn ...

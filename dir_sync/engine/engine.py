@@ -34,7 +34,20 @@ from dir_sync.core.events import (
     Touched,
     Urgency,
 )
-from dir_sync.core.jobs import Applied, DeltaDone, Listed, Looked, Pruned, ReadDone, Rechecked, Signed, Staged, Version
+from dir_sync.core.jobs import (
+    Applied,
+    DeltaDone,
+    Listed,
+    Looked,
+    Merged,
+    Pruned,
+    ReadDone,
+    Rechecked,
+    Signed,
+    Staged,
+    TextsRead,
+    Version,
+)
 from dir_sync.core.messages import Message
 from dir_sync.core.model import PeerError
 from dir_sync.core.peers.contact import Contact
@@ -154,6 +167,12 @@ class Engine(Machines):
             case Signed():
                 self.board.job_came_back()
                 self.deltas_in.on_signed(event)
+            case TextsRead():
+                self.board.job_came_back()
+                self.merging.on_texts(event)
+            case Merged():
+                self.board.job_came_back()
+                self.merging.on_merged(event)
             case PeerUp():
                 peer = self.intake.on_peer_up(event)
                 if peer is not None:
@@ -180,6 +199,8 @@ class Engine(Machines):
         self.transfers.notice_room()
         self.own_changes.run_timers()
         self.ignoring.run_timers()
+        if self.merging.is_on:
+            self.merging.run()
         self.planner.plan_todo()
         self.applier.flush_jobs()
         self.queries.answer_some()
@@ -243,6 +264,8 @@ class Engine(Machines):
         due.append(self.transfers.opens_ms())
         if self.idle.calm_work():
             due.append(max(board.moved_ms, now_ms) + CALM_MS)
+        if self.merging.is_on and (when := self.merging.due_ms()) is not None:
+            due.append(when)
         if self.uploader.has_parked:
             due.append(now_ms + 20)
         if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements() or self.ignoring.is_changing:
@@ -274,6 +297,8 @@ class Engine(Machines):
         self.deltas_out.peer_came(peer)
         self.uploader.peer_came(peer)
         self.deltas_in.peer_came(peer)
+        if self.merging.is_on:
+            self.merging.peer_came()
 
     def _peer_down(self, replica: str) -> None:
         if not self.contacts.left(replica):
@@ -290,6 +315,8 @@ class Engine(Machines):
         self.brakes.peer_gone(replica)
         self.sources.peer_gone(replica)
         self.queries.inquiries.gone(replica)
+        if self.merging.is_on:
+            self.merging.peer_gone(replica)
 
     def _received(self, replica: str, message: Message) -> None:
         peer = self.board.peers.get(replica)

@@ -32,6 +32,7 @@ from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.merging import Merging
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.names import Names
 from dir_sync.engine.own_changes import OwnChanges
@@ -78,12 +79,13 @@ class Machines:
         mode: Mode = Mode.TWO_WAY,
         default_rules: bool = False,
         local_rules: bool = False,
+        merges: bool = False,
     ) -> None:
         """`tag`: part of the names of staging files, different at each start. `deltas`: the delta library is installed.
         `retention`: how long the history keeps versions; None: forever. `ahead_ns`: how far a peer's stamp may be ahead
         of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO.
         `mode`: what is announced, and what is taken. `default_rules`: litter is not shared.
-        `local_rules`: this machine may have rules of its own."""
+        `local_rules`: this machine may have rules of its own. `merges`: texts that lost a conflict are merged."""
         self.board = board = Board(index, folder, tag, deltas, number)
         self.mode_rules = mode_rules = ModeRules(board, mode)
         self.contacts = contacts = Contacts(board)
@@ -217,6 +219,7 @@ class Machines:
             local_changes,
         )
         self.queries = queries = Queries(board, scope, stamps)
+        self.merging = merging = Merging(board, mode_rules, work, stamps, rows, queries, merges)
         self.decisions = decisions = Decisions(
             board, mode_rules, brakes, own_losses, peer_losses, rows, intake, queries
         )
@@ -237,5 +240,6 @@ class Machines:
             sync_report,
             intake,
             queries,
+            merging,
             decisions,
         )

@@ -18,7 +18,7 @@ from dir_sync.core.unable import Unfit
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_MS
+from dir_sync.engine.constants import MERGED, NOBODY, OURS, PLAN_MAX, RETRY_MS, STALLED_MS
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
@@ -163,6 +163,10 @@ class Planner:
         if isinstance(decision, Take) and row is not None and is_own(row.record):
             offers = self._own_changes.ask_holders(decision.record)
         if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
+            if self._board.index.offer(path, MERGED) is not None:
+                self._board.index.drop_offer(path, MERGED)  # it was not installed before the last run ended
+                self._board.plan_queue.add(path)
+                return
             if (
                 decision.record.stamp.maker == self._board.index.replica
                 and self._board.index.offer(path, OURS) is not None

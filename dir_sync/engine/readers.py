@@ -10,7 +10,7 @@ Used by: engine.
 from __future__ import annotations
 
 from dir_sync.core import notes
-from dir_sync.core.messages import Brake, Change, Decision, Message, ModificationUpdate, Settle, State
+from dir_sync.core.messages import Brake, Change, Decision, Lost, Message, ModificationUpdate, Settle, State
 from dir_sync.core.model import Record, beats, knows_itself, leq, same_body, with_change
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
@@ -42,7 +42,7 @@ class ReadersFilter:
                     Change("modify" if record.kind else "delete", record) for record in self._known(peer, records)
                 )
                 return ModificationUpdate(folder, sequence, told)
-            case Decision() | Settle() | Brake():
+            case Decision() | Settle() | Brake() | Lost():
                 return None
         return message
 

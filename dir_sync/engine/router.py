@@ -25,6 +25,7 @@ from dir_sync.core.messages import (
     History,
     HistoryRequest,
     Lacks,
+    Lost,
     Message,
     ModificationUpdate,
     NeedSignature,
@@ -50,6 +51,7 @@ from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
+from dir_sync.engine.merging import Merging
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.queries import Queries
@@ -81,6 +83,7 @@ class MessageRouter:
         sync_report: SyncReport,
         intake: Intake,
         queries: Queries,
+        merging: Merging,
         decisions: Decisions,
     ) -> None:
         self._board = board
@@ -98,6 +101,7 @@ class MessageRouter:
         self._sync_report = sync_report
         self._intake = intake
         self._queries = queries
+        self._merging = merging
         self._decisions = decisions
 
     def route(self, peer: Contact, message: Message) -> None:
@@ -200,6 +204,10 @@ class MessageRouter:
     def on_settle(self, _: Contact, message: Settle) -> None:
         for loser in message.losers:
             self._board.index.settle(*loser)
+
+    def on_lost(self, peer: Contact, message: Lost) -> None:
+        if self._merging.is_on:
+            self._merging.on_lost(peer, message)
 
     def on_brake(self, peer: Contact, message: Brake) -> None:
         self._peer_losses.on_brake_news(peer, message.held)

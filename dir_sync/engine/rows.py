@@ -3,7 +3,7 @@
 In:   records that are true here from now on.
 Out:  rows of the index with their sequence; marks for the paths that waited for them.
 Rule: no other machine writes a row.
-Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local_changes, scan, decisions.
+Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local_changes, scan, merging, decisions.
 """
 
 from __future__ import annotations

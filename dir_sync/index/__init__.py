@@ -15,6 +15,7 @@ them there. Nothing here uses the clock, the tree or the network. Not thread saf
     rows        what this node has                  tree       rows by their place in the folder
     offers      what peers announced                intents    offers, many in one row
     versions    what the history holds              journal    how paths were before each change
+    bases       versions that can be merged from, losers of conflicts
     peers       how much of each peer's index was received
     bloom       which paths and contents are certainly new
     codec       records and versions as columns
@@ -22,9 +23,10 @@ them there. Nothing here uses the clock, the tree or the network. Not thread saf
 A table may use database, notes, codec, bloom and the tables above it in `tests/import_table.py`; it never knows the front.
 """
 
+from dir_sync.index.bases import LostVersion
 from dir_sync.index.database import IndexDamaged
 from dir_sync.index.front import JOURNAL_SINCE, Index
 from dir_sync.index.peers import PeerSeen
 from dir_sync.index.rows import Row
 
-__all__ = ["JOURNAL_SINCE", "Index", "IndexDamaged", "PeerSeen", "Row"]
+__all__ = ["JOURNAL_SINCE", "Index", "IndexDamaged", "LostVersion", "PeerSeen", "Row"]

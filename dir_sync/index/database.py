@@ -72,10 +72,10 @@ class Database:
 
     def _make_tables(self) -> None:
         tables = {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-        if not {"meta", "change"} <= tables:
+        if not {"meta", "change", "loser"} <= tables:
             with open(_SCHEMA, encoding="utf-8") as schema:
                 self._connection.executescript(f"BEGIN;\n{schema.read()}\nCOMMIT;")
-        for table in ("row", "offer"):  # an older index may lack one of these columns
+        for table in ("row", "offer", "base", "loser"):  # an older index may lack one of these columns
             present = {name for _, name, *_ in self.execute(f"PRAGMA table_info({table})")}
             for field in LATER_FIELDS:
                 if field.name not in present:

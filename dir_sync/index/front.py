@@ -14,6 +14,7 @@ from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
 from dir_sync.core.rng import Rng
+from dir_sync.index.bases import Bases
 from dir_sync.index.bloom import ContentFilter
 from dir_sync.index.database import CACHE_KIB, Database
 from dir_sync.index.identity import Identity, Sequences
@@ -34,7 +35,8 @@ JOURNAL_SINCE = "journal since"  # index note: since when (wall clock, ns) the j
 class Index:
     """The index of one folder. Not thread safe: it belongs to the engine.
 
-    It has as many methods as its tables together, so that callers need one object instead of twelve; each is one line.
+    It has as many methods as its tables together, so that callers need one object instead of twelve; each is one line. Only
+    `bases`, which few nodes use, is called as it is.
 
     It has more fields than a class should have: each is one table of the database.
     """
@@ -56,6 +58,7 @@ class Index:
             self._intents = Intents(self._database)
             self._versions = Versions(self._database, self._contents)
             self._journal = Journal(self._database)
+            self.bases = Bases(self._database)
             # The notes come last, because flushing rows and sequences writes notes.
             for writer in (self._journal, self._rows, self._offers, self._sequences, self._peers, self._notes):
                 self._database.attach(writer)

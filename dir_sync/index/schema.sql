@@ -52,3 +52,22 @@ CREATE TABLE IF NOT EXISTS change (
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL
 );
+
+-- With --merge: earlier versions of texts, compressed (x'': no text), which conflicts are merged from; and the losers of
+-- conflicts that are not over.
+CREATE TABLE IF NOT EXISTS base (
+    parent BLOB NOT NULL, name BLOB NOT NULL,
+    kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
+    stamp_ns INTEGER NOT NULL, stamp_maker TEXT NOT NULL, vector TEXT NOT NULL,
+    lineage TEXT NOT NULL DEFAULT '', kept_ns INTEGER NOT NULL, packed BLOB NOT NULL,
+    PRIMARY KEY (parent, name, stamp_ns, stamp_maker)
+);
+CREATE INDEX IF NOT EXISTS base_kept ON base (kept_ns);
+CREATE TABLE IF NOT EXISTS loser (
+    parent BLOB NOT NULL, name BLOB NOT NULL,
+    kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
+    stamp_ns INTEGER NOT NULL, stamp_maker TEXT NOT NULL, vector TEXT NOT NULL,
+    lineage TEXT NOT NULL DEFAULT '', version BLOB NOT NULL PRIMARY KEY
+) WITHOUT ROWID;

@@ -153,6 +153,8 @@ class Sentences:
                     "CONFLICT: %s was changed on two nodes at once. The newer change won, yours is kept; to look at it: %s",
                     show(path), self._command("conflicts"),
                 )  # fmt: skip
+            case notes.TextMerged(path):
+                self._log.info("merged %s: it has the changes of both sides now, and the conflict is over", show(path))
             case notes.WrittenLate(path, version):
                 self._log.warning(
                     "a program kept writing into %s after it was replaced: what it wrote is kept as %s",

@@ -34,6 +34,7 @@ from dir_sync.core.messages import (
     Kept,
     Lacks,
     Loser,
+    Lost,
     MemberRow,
     Members,
     Message,
@@ -214,6 +215,14 @@ MEANING: dict[str, list[Message]] = {
                     b"d", Kind.DIRECTORY, 0, b"", T, 0o755, Stamp(T, HERE), ((HERE, 25),), (), Attributes(xattrs=())
                 ),
             ),
+        ),
+    ],
+    "4.25": [
+        Lost(
+            "docs",
+            file(b"a.txt", 12, bytes.fromhex("00112233445566778899aabbccddeeff" * 2), T, 0o644, T, 21),
+            HERE,
+            b"first\nthird\n",
         )
     ],
 }
@@ -267,7 +276,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 29  # each message there is
+    assert len(said) == 30  # each message there is
     assert len(REFUSED) >= 25
 
 

@@ -63,6 +63,7 @@ _SETTINGS: dict[str, Any] = {
     "retention": None,
     "default_rules": False,
     "local_rules": True,
+    "is_on": False,
     "ahead_ns": 86_400 * 10**9,
 }
 _EMPTY: dict[Any, Callable[[], Any]] = {

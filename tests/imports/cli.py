@@ -49,6 +49,7 @@ CLI: dict[str, set[str]] = {
     "cli.preserving": {"cli.parser", "config"},
     "cli.options": {
         "",
+        "cli.merging",
         "cli.parser",
         "cli.preserving",
         "cli.speed",
@@ -57,6 +58,7 @@ CLI: dict[str, set[str]] = {
         "reporting.shell",
         "utils",
     },
+    "cli.merging": {"cli.parser", "config", "reporting.shell"},
     "cli.mesh": {
         *("cli.dialogue", "cli.parser", "config", "folder.state", "reporting.output", "reporting.shell"),
         *("security.files", "security.process", "security.store"),

@@ -44,6 +44,7 @@ MACHINES = [
     "ignoring",
     "scan",
     "queries",
+    "merging",
     "decisions",
     "idle",
     "router",
@@ -347,6 +348,10 @@ ENGINE: dict[str, set[str]] = {
         *("engine.ignoring",),
     },
     "engine.queries": {"engine.constants", "engine.board", "engine.scope", "engine.stamps"},
+    "engine.merging": {
+        *("index", "engine.constants", "engine.values", "engine.board", "engine.mode_rules", "engine.work"),
+        *("engine.stamps", "engine.rows", "engine.queries"),
+    },
     "engine.decisions": {
         *(
             "history.undo_plan",
@@ -383,6 +388,7 @@ ENGINE: dict[str, set[str]] = {
         ),
         *("engine.deltas_out", "engine.uploader", "engine.incoming_moves", "engine.deltas_in", "engine.fetcher"),
         *("engine.bulk_install", "engine.sync_report", "engine.intake", "engine.queries", "engine.decisions"),
+        "engine.merging",
     },
     "engine.machines": {"index"} | {f"engine.{name}" for name in MACHINES},
     "engine.engine": {"engine.constants", "engine.values", "engine.machines"},

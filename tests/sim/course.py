@@ -73,6 +73,7 @@ class Course:
         self.world.at_rest.check("after the last fault")
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
+        self.world.merging.check("after the last fault")
         self.world.at_rest.check_quiet()
         self._one_after_the_other()
         self._only_renamed()
@@ -145,6 +146,8 @@ class Course:
             self.world.ignoring.write_rules(node)
         elif options.keeps and self.world.keeping.rng.random() < options.attributes:
             self.world.keeping.act(node)
+        elif options.merges and self.world.merging.rng.random() < options.merges:
+            self.world.merging.edit(node)
         elif self.world.chance(options.logs):
             node.user.log()
         else:

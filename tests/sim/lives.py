@@ -61,6 +61,7 @@ class Lives:
             retention,
             mode=node.mode,
             local_rules=self.world.options.rules > 0,
+            merges=self.world.options.merges > 0,
         )
         node.engine.board.is_shared = node.instance % 3 == 0  # some do all in small pieces, and tell it together
         node.engine.on_decided = lambda approve: self.world.decided(node, approve)
@@ -68,6 +69,7 @@ class Lives:
         node.engine.on_local = lambda record, before, origin: self.world.promises.made_here(
             node, record, before, origin
         )
+        node.engine.on_merge = lambda merge: self.world.merging.made(node, merge)
         disk = node.disk if node.disk.fold is None else SpelledDisk(node.disk, True, True)
         node.engine.work.disk.is_blind = disk is not node.disk
         node.disk.kept_parts = self.world.keeping.parts_of(node)

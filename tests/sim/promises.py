@@ -53,6 +53,7 @@ class Promises:
         """What is told is committed, and in order."""
         receiver = link.other(node)
         self.world.modes.check_words(node, message)
+        self.world.merging.check_words(message)
         match message:
             case State(sequence=sequence) | Acknowledge(sequence=sequence) | ModificationUpdate(sequence=sequence):
                 if sequence > node.committed:
@@ -275,6 +276,7 @@ class Promises:
         self.world.made += 1
         self.world.modes.made_here(node, record)
         self.world.conflicts.made(record, before)
+        self.world.merging.recorded(node, record, before)
         settles = None
         if origin == "user" and record.stamp.maker.startswith(("=", OWN_FIRST)):
             origin = "scan"

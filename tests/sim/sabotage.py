@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from dir_sync.core import content, limits, notes, reconcile
+from dir_sync.core import content, limits, merging, notes, reconcile
 from dir_sync.core.events import Touched, Urgency
-from dir_sync.core.jobs import Cause
+from dir_sync.core.jobs import Cause, Merged
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.mode import Mode
-from dir_sync.core.model import Kind, Record, Stamp, has_seen, join
+from dir_sync.core.model import Kind, Record, Stamp, has_seen, join, made_from
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.watching.pending_looks import PendingLook
@@ -33,6 +33,7 @@ from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.merging import Merging
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.own_losses import OwnLosses
@@ -44,7 +45,7 @@ from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
-from dir_sync.files import fingerprints
+from dir_sync.files import fingerprints, texts
 from dir_sync.files.batches import Batches
 from dir_sync.files.downloads import Downloads
 from dir_sync.files.history_store import HistoryStore
@@ -473,6 +474,28 @@ def _attributes_end_here() -> AbstractContextManager[object]:
     return stack
 
 
+def _known_is_common() -> AbstractContextManager[object]:
+    def includes(later: Record, earlier: Record, kept: object) -> bool:
+        return later.stamp != earlier.stamp and made_from(later, earlier)
+
+    return patch.object(merging, "includes", includes)
+
+
+def _loser_merges() -> AbstractContextManager[object]:
+    return patched("merger_of", lambda winner, loser: loser.stamp.maker)
+
+
+def _one_side_is_enough() -> AbstractContextManager[object]:
+    def merge_texts(base: bytes, mine: bytes, theirs: bytes, *more: Any) -> bytes | None:
+        return None if texts.merge_texts(base, mine, theirs, *more) is None else mine
+
+    return patch.object(texts, "merge", lambda job: Merged(job.path, merge_texts(*map(texts.unpacked, job[1:4]))))
+
+
+def _losers_are_not_sent() -> AbstractContextManager[object]:
+    return patch.object(Merging, "_send", lambda *arguments: None)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "what a node does not keep ends with its next version": (_attributes_end_here, 40),
     "what arrives is not given its attributes": (lambda: patch.object(Keeper, "give", lambda *arguments: None), 40),
@@ -480,6 +503,10 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "what is ignored from now on is deleted": (_ignored_is_deleted, 40),
     "what is shared again is an edit": (_shared_again_is_an_edit, 60),
     "peers are not asked again when rules change": (_nobody_is_asked_again, 60),
+    "whoever lost merges": (_loser_merges, 40),
+    "a merge has the changes of one side": (_one_side_is_enough, 40),
+    "what lost is not sent to who merges it": (_losers_are_not_sent, 60),
+    "what was known is a common version": (_known_is_common, 400),
     "a send-only node takes what others change": (_send_only_takes, 40),
     "a receive-only node announces its changes": (_own_changes_are_announced, 40),
     "a mirror undoes nothing": (_mirror_keeps, 40),
@@ -553,6 +580,10 @@ _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 KINDS = {
     "what a node does not keep ends with its next version": "keeps",
     "what arrives is not given its attributes": "keeps",
+    "whoever lost merges": "merge",
+    "a merge has the changes of one side": "merge",
+    "what lost is not sent to who merges it": "merge",
+    "what was known is a common version": "merge",
     "what is ignored is taken from peers": "rules",
     "what is ignored from now on is deleted": "rules",
     "what is shared again is an edit": "rules",

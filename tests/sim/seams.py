@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from dir_sync import engine as engine_package
 from dir_sync.core.jobs import Before, Seen
-from dir_sync.core.model import Kind, Record
+from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.engine import Engine
+from dir_sync.engine.constants import MERGED
 from dir_sync.index import Row
 
-__all__ = ["SimEngine", "machines_with", "patched"]
+__all__ = ["Merge", "SimEngine", "machines_with", "patched"]
 
 _MACHINES = tuple(
     import_module(f"{engine_package.__name__}.{each.name}") for each in pkgutil.iter_modules(engine_package.__path__)
@@ -44,12 +45,23 @@ def patched(name: str, value: object) -> Iterator[None]:
         yield
 
 
+class Merge(NamedTuple):
+    """A version that is merged from two others, with that base."""
+
+    record: Record
+    winner: Record
+    loser: Record
+    base: Record
+    data: bytes
+
+
 class SimEngine(Engine):
     """The real engine; what it records as made here can be seen.
 
     `on_local` gets the record, what it follows, and whether a user or the engine made it."""
 
     on_local: Callable[[Record, tuple[Record | None, ...], str], None] | None = None
+    on_merge: Callable[[Merge], None] | None = None
     on_decided: Callable[[bool], None] | None = None
     on_rejected: Callable[[list[bytes]], None] | None = None
 
@@ -64,6 +76,9 @@ class SimEngine(Engine):
         self._watch(self.decisions, "decided_here", self._decided_here, before=True)
         self._watch(self.decisions, "decide_on", self._decide_on, before=True)
         self._watch(self.queries, "on_restore", self._restored, before=True)
+        self._merges: dict[tuple[bytes, Stamp], Merge] = {}  # that are not installed yet
+        self._watch(self.merging, "make", self._merged)
+        self._watch(self.rows, "put", self._put, before=True)
 
     def _watch(self, machine: object, name: str, watcher: Callable[..., None], before: bool = False) -> None:
         original = getattr(machine, name)
@@ -117,3 +132,21 @@ class SimEngine(Engine):
     def _restored(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
         if self.on_rejected is not None:
             self.on_rejected([one.path for one in wanted])
+
+    def _merged(self, row: Row, loser: Record, base: Record, data: bytes) -> None:
+        """A version was merged: as an offer, or, if it has the content of the winner, as a row."""
+        offer = self.board.index.offer(row.record.path, MERGED)
+        now = self._row(row.record.path).record
+        record = now if now.stamp != row.record.stamp or offer is None else offer.record
+        merge = Merge(record, row.record, loser, base, data)
+        if self.on_merge is not None:
+            self.on_merge(merge)
+        if record is now:
+            self._tell(record, (row.record, loser), "engine")
+        else:
+            self._merges[record.path, record.stamp] = merge
+
+    def _put(self, record: Record, fp: bytes) -> None:
+        merge = self._merges.pop((record.path, record.stamp), None)
+        if merge is not None:
+            self._tell(record, (merge.winner, merge.loser), "engine")

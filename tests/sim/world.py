@@ -33,6 +33,7 @@ from tests.sim.ignoring import Ignoring
 from tests.sim.keeping import Keeping
 from tests.sim.lives import Lives
 from tests.sim.loop import Loop
+from tests.sim.merging import Merging
 from tests.sim.modes import Modes
 from tests.sim.network import Network
 from tests.sim.node import BIRTH_NS, Local, Node
@@ -81,6 +82,7 @@ class World:
         self.modes = Modes(self)
         self.ignoring = Ignoring(self)
         self.keeping = Keeping(self)
+        self.merging = Merging(self)
         self.at_rest = AtRest(self)
         self.course = Course(self)
         self.nodes = [
@@ -235,7 +237,7 @@ class World:
                 mtime = BIRTH_NS - 10**14
                 if options.trees == "overlapping":
                     mtime += shared.choice([0, shared.randint(-(10**13), 10**13)])
-                disk.write(name, content, mtime)
+                disk.write(name, self.merging.planted(content), mtime)
             disk.settle()
             node.touched = dict.fromkeys(disk.tree(), 0)
             node.bystanders = {

@@ -7,7 +7,7 @@ handler, its JSON form in both directions, and its attachment. The classes are g
     state       STATE_REQUEST, STATE, ACKNOWLEDGE, LACKS  what a node has, and what it has heard
     update      MODIFICATION_UPDATE                       what has changed
     transfer    PULL, REFUSE, DELTA_REQUEST, ...          contents
-    history     HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE    older versions
+    history     HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE, LOST    older versions
     brake       BRAKE, DECISION                           what the brake holds
     observe     ROWS_REQUEST, ROWS, FORECAST_REQUEST, FORECAST    a dry run, which asks and changes nothing
     records     a record as a row of JSON, the hot path
@@ -29,7 +29,7 @@ from typing import Any, Final, get_args
 
 from dir_sync.core.messages.base import Handler, Phase, Taker
 from dir_sync.core.messages.brake import Brake, Decision, Held
-from dir_sync.core.messages.history import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
+from dir_sync.core.messages.history import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Lost, Settle
 from dir_sync.core.messages.link import (
     PROTOCOL,
     Close,
@@ -90,6 +90,7 @@ __all__ = [
     "Lacks",
     "LocalError",
     "Loser",
+    "Lost",
     "MemberRow",
     "Members",
     "Message",
@@ -135,6 +136,7 @@ JsonMessage = (
     | Brake
     | Decision
     | Settle
+    | Lost
     | Lacks
     | Folders
     | Members

@@ -1,4 +1,4 @@
-"""Messages about older versions: HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE.
+"""Messages about older versions: HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE, LOST.
 
 May import of this package: base, checks, records. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -25,10 +25,11 @@ from dir_sync.core.messages.checks import (
     text_of,
     wrong,
 )
-from dir_sync.core.messages.records import MODE_MAX, checked_content, content_text
-from dir_sync.core.model import NS_PER_S, Kind
+from dir_sync.core.messages.records import MODE_MAX, checked_content, checked_record, content_text, record_row
+from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record
+from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_message, encode_pieces
 
-__all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", "Settle"]
+__all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", "Lost", "Settle"]
 
 _WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
 
@@ -219,3 +220,49 @@ class Settle(BaseMessage):
             path, number, content = checked_array(row, "losers", 3, 3)
             losers.append(Loser(checked_path(path, "path"), *checked_content(number, content)))
         return cls(folder_of(fields), tuple(losers))
+
+
+@frozen
+class Lost(BaseMessage):
+    """A text of the sender has lost a conflict. The node that made the winner merges the two, if it was asked to merge
+    texts; a node between them passes this on to it. The attachment is the text."""
+
+    TYPE: ClassVar[str] = "LOST"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_lost")
+
+    folder: str
+    record: Record
+    to: str  # the replica that merges
+    text: bytes  # travels as the attachment
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.TYPE,
+            "folder": self.folder,
+            "record": record_row(self.record),
+            "to": self.to,
+            "attached": True,
+        }
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        makers: dict[str, str] = {}
+        record = checked_record(fields.get("record"), makers)
+        if record.kind is not Kind.FILE or not 0 < record.size <= limits.MERGE_BYTES_MAX:
+            raise PeerError("a loser that is no small file")
+        if fields.get("attached") is not True:
+            raise wrong("attached")
+        return cls(folder_of(fields), record, checked_maker(fields.get("to"), makers), b"")
+
+    def encode(self) -> list[Buffer]:
+        if len(self.text) != self.record.size or len(self.text) > limits.MERGE_BYTES_MAX:
+            raise LocalError(f"a text of {len(self.text)} bytes for a record of size {self.record.size}")
+        frame = encode_message(self.to_wire(), len(self.text))
+        return [frame, *encode_pieces(ATTACHMENT, (Piece(0, 0, self.text),))]
+
+    def with_attachment(self, pieces: tuple[Piece, ...]) -> Lost:
+        (key, offset, data), *more = pieces
+        if more or key or offset or len(data) != self.record.size:
+            raise PeerError("an attachment that is not the text of the loser")
+        return Lost(self.folder, self.record, self.to, bytes(data))

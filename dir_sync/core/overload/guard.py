@@ -19,6 +19,7 @@ from dir_sync.core.messages import (
     HaveRequest,
     HistoryRequest,
     Lacks,
+    Lost,
     Message,
     Ping,
     Pong,
@@ -48,6 +49,7 @@ ALLOWED: dict[object, Allowance] = {
     Acknowledge: Allowance(50_000, 1_000, "acknowledgements"),  # one for each turn in which it installed something
     Lacks: Allowance(400, 10, "words on what it lacks"),
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
+    Lost: Allowance(2_000, 10, "losers of conflicts"),
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker with a decision
     BrakeNews: Allowance(200, 5, "news of held changes"),
     Folders: Allowance(100, 1, "changes of what it shares"),

@@ -13,6 +13,7 @@ from dir_sync.core.messages import (
     SAID_IN,
     Chunks,
     JsonMessage,
+    Lost,
     Message,
     ModificationUpdate,
     Signature,
@@ -98,6 +99,8 @@ def without_data(message: Message) -> Message:
     match message:
         case Signature(folder, number, _):
             return Signature(folder, number, b"")
+        case Lost(folder, record, to, _):
+            return Lost(folder, record, to, b"")
         case ModificationUpdate(folder, sequence, changes, times, attached):
             bare = tuple(change._replace(content=None) for change in changes)
             return ModificationUpdate(folder, sequence, bare, times, attached)

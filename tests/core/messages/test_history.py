@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dir_sync.core.messages import (
     Have,
     HaveRequest,
     History,
     HistoryRequest,
     Kept,
+    LocalError,
     Loser,
+    Lost,
+    Piece,
     Settle,
     from_wire,
 )
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, PeerError, Record, Stamp
 from tests.core.messages.bench import (
     BASE,
     DIGEST,
@@ -25,6 +30,7 @@ from tests.core.messages.bench import (
 )
 
 # What each message is on the wire, written by hand, and what it means.
+LOSER = Record(b"a/b", Kind.FILE, 5, RAW, 1_700_000_000_000_000_007, 0o644, Stamp(1_700_000_009, "ab"), (("ab", 3),))
 EXAMPLES: Examples = [
     (
         {"type": "HISTORY_REQUEST", "folder": "docs", "id": 4, "path": "a/b", "limit": 10},
@@ -70,6 +76,16 @@ EXAMPLES: Examples = [
         {"type": "SETTLE", "folder": "docs", "losers": [["a/b", 1, DIGEST], ["l", 3, "../\udcff"]]},
         Settle("docs", (Loser(b"a/b", Kind.FILE, RAW), Loser(b"l", Kind.SYMLINK, b"../\xff"))),
     ),
+    (
+        {
+            "type": "LOST",
+            "folder": "docs",
+            "record": ["a/b", 1, 5, DIGEST, 1_700_000_000, 7, 0o644, 1_700_000_009, "ab", [["ab", 3]]],
+            "to": "ab",
+            "attached": True,
+        },
+        Lost("docs", LOSER, "ab", b""),
+    ),
 ]
 # Where a value of each kind stands: the type of the message, the way into it, the kind of value (see BAD and GOOD).
 FIELDS: Fields = [
@@ -98,6 +114,11 @@ FIELDS: Fields = [
     ("SETTLE", ("folder",), "name"),
     ("SETTLE", ("losers", 0, 0), "path"),
     ("SETTLE", ("losers", 0, 2), "digest"),
+    ("LOST", ("folder",), "name"),
+    ("LOST", ("record", 0), "path"),
+    ("LOST", ("record", 3), "digest"),
+    ("LOST", ("to",), "maker"),
+    ("LOST", ("attached",), "true"),
 ]
 # Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
 ARRAYS: Arrays = [
@@ -117,3 +138,26 @@ def test_a_question_may_be_about_losers_of_conflicts_only() -> None:
     assert from_wire({**fields, "conflicts": False}) == HistoryRequest("docs", 4, b"", 10)
     for wrong in (0, 1, "true", None, [True]):
         assert "conflicts" in refused({**fields, "conflicts": wrong})
+
+
+def test_the_text_of_a_loser_is_as_long_as_its_record_says() -> None:
+    lost = Lost("docs", LOSER, "ab", b"")
+    assert lost.with_attachment((Piece(0, 0, b"12345"),)).text == b"12345"
+    for pieces in (
+        (Piece(0, 0, b"1234"),),
+        (Piece(1, 0, b"12345"),),
+        (Piece(0, 1, b"12345"),),
+        (Piece(0, 0, b"12345"),) * 2,
+    ):
+        with pytest.raises(PeerError, match="text of the loser"):
+            lost.with_attachment(pieces)
+    with pytest.raises(LocalError):
+        lost.encode()
+
+
+def test_only_a_small_file_can_be_merged() -> None:
+    fields = Lost("docs", LOSER, "ab", b"").to_wire()
+    for size in (0, 1024 * 1024 + 1):
+        row = [*fields["record"][:2], size, *fields["record"][3:]]
+        assert "small" in refused({**fields, "record": row})
+    assert "attached" in refused({**fields, "attached": False})

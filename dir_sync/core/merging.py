@@ -1,0 +1,112 @@
+"""Text conflicts that merge themselves: which node does it, from which common version, and what comes out of it.
+
+In:   the version that won, the version that lost, and earlier versions whose contents are kept here.
+Out:  the node that merges; the base of the merge; the record of the result. Nothing is read or written here.
+Rule: of the two nodes that made the versions, the one with the smaller id merges, so nobody else ever does. The base is
+a version from which both were really made: a vector says that a node *knew* a version, which is not enough here. If that
+cannot be proved, nothing is merged, and the conflict stays one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dir_sync.core import limits
+from dir_sync.core.model import Kind, Record, Vector, join, lineage_of, unstamped
+
+__all__ = ["common_version", "includes", "is_text", "may_merge", "merged", "merger_of", "with_loser"]
+
+_GRAIN_NS = 2 * 10**9  # of times on the coarsest file system, FAT
+
+
+def is_text(data: bytes) -> bool:
+    """True for text in UTF-8: without NUL, and decodable."""
+    if b"\0" in data:
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def may_merge(record: Record) -> bool:
+    """True if that version is small enough to be merged, if it is text."""
+    return record.kind is Kind.FILE and 0 < record.size <= limits.MERGE_BYTES_MAX
+
+
+def merger_of(winner: Record, loser: Record) -> str:
+    """The replica that merges this conflict: the smaller one of those that made the two versions."""
+    return min(winner.stamp.maker, loser.stamp.maker)
+
+
+def common_version(winner: Record, loser: Record, kept: Sequence[Record]) -> Record | None:
+    """The newest of the kept versions from which both were made; None: none is known."""
+    common = [one for one in kept if includes(winner, one, kept) and includes(loser, one, kept)]
+    return max(common, key=lambda one: one.stamp, default=None)
+
+
+def includes(later: Record, earlier: Record, kept: Sequence[Record]) -> bool:
+    """True if `later` was certainly made from `earlier`, directly or by way of the kept versions.
+
+    The lineage has one counter for each maker, the highest. There are three cases:
+
+    1. The counter is lower, or there is none: no.
+    2. It is the one of `earlier`: yes.
+    3. It is higher. The maker has changed the path again. That later version was made from `earlier` if nothing of
+       another node came in between (`_continues`). Otherwise a third version, kept here, may join the two."""
+    reached, ahead = {earlier.stamp}, [earlier]
+    while ahead:
+        one = ahead.pop()
+        if _follows(later, one, kept):
+            return True
+        for other in kept:
+            if other.stamp not in reached and other.stamp != later.stamp and _follows(other, one, kept):
+                reached.add(other.stamp)
+                ahead.append(other)
+    return False
+
+
+def _follows(later: Record, earlier: Record, kept: Sequence[Record]) -> bool:
+    """`includes` without a third version."""
+    maker = earlier.stamp.maker
+    made, known = _counter(earlier, maker), _counter(later, maker)
+    if later.stamp == earlier.stamp or made is None or known is None or known < made:
+        return False
+    if known == made:
+        return True
+    last = next((one for one in (later, *kept) if one.stamp.maker == maker and _counter(one, maker) == known), None)
+    return last is not None and _continues(last, earlier)
+
+
+def _continues(later: Record, earlier: Record) -> bool:
+    """True if both have one maker, and nothing that another node made came in between."""
+    maker = earlier.stamp.maker
+    return _without(lineage_of(later), maker) == _without(lineage_of(earlier), maker)
+
+
+def _counter(record: Record, maker: str) -> int | None:
+    return next((counter for node, counter in lineage_of(record) if node == maker), None)
+
+
+def _without(vector: Vector, maker: str) -> Vector:
+    return tuple(entry for entry in vector if entry[0] != maker)
+
+
+def with_loser(winner: Record, loser: Record) -> Record:
+    """What a merged version replaces: the winner, with knowledge of the loser, as if it had been made from both."""
+    vector = join(winner.vector, loser.vector)
+    lineage = join(lineage_of(winner), lineage_of(loser))
+    return winner._replace(vector=vector, lineage=() if lineage == vector else lineage)
+
+
+def merged(winner: Record, loser: Record, base: Record, content: bytes, size: int, now_ns: int) -> Record:
+    """The merged version, before it is a record. The permissions are those that were changed. Its mtime is later than both
+    others, and one that every file system can store."""
+    mode = loser.mode if winner.mode == base.mode else winner.mode
+    latest = max(winner.mtime, loser.mtime)
+    now = now_ns - now_ns % _GRAIN_NS
+    mtime = now if now > latest else latest + _GRAIN_NS
+    if content == winner.content:
+        mtime = winner.mtime
+    return unstamped(winner.path, Kind.FILE, size, content, mtime, mode)
