@@ -12,6 +12,7 @@
     config_file   the configuration file: each option has a key
     configuring   config, reload
     commands      status, approve, reject, history, restore, undo, conflicts
+    conflict_tools  conflicts: show, merge
     modes         diverged, override, revert
     pausing       pause, resume
     ignoring      ignore

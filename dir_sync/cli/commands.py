@@ -274,29 +274,43 @@ def undo(argv: list[str]) -> int:
 
 
 def conflicts(argv: list[str]) -> int:
-    """``conflicts DIR [keep|restore ID ...]``: list or handle the losers of conflicts."""
+    """``conflicts DIR [keep|restore|show|merge ID ...]``: list or handle the losers of conflicts."""
     parser = command_parser(
         "conflicts",
         "List versions that lost because the same file was changed on two machines at the same "
         "time. 'restore ID' brings such a version back (the one that won is kept in the "
         "history); 'keep ID' leaves the winner in place. Both resolve the conflict on all "
-        "connected machines.",
+        "connected machines. 'show ID' prints how the two differ. 'merge ID' starts your merge "
+        "tool with the files $BASE (from which both were made; empty if it is not known: it is kept "
+        "with --merge), $LOCAL (the winner), $REMOTE (the loser) and $MERGED, installs what is in "
+        "$MERGED then, and resolves the conflict.",
         "conflicts ~/shared",
         "conflicts ~/shared restore 1a2b3c4d",
         "conflicts ~/shared keep all",
+        "conflicts ~/shared show 1a2b3c4d",
+        "conflicts ~/shared merge 1a2b3c4d --tool meld",
+        "conflicts ~/shared merge 1a2b3c4d --tool 'vimdiff $LOCAL $MERGED $REMOTE'",
         "conflicts ~/shared --check || echo there are conflicts",
         more="exit codes: 0 listed or resolved, 1 trouble; with --check also 4 there are conflicts",
     )
     parser.add_argument("--check", action="store_true", help="exit with 4 if there are conflicts")
     parser.add_argument(
-        "what", metavar="keep|restore", choices=("keep", "restore"), nargs="?", help="resolve the conflicts named by ID"
+        "what",
+        metavar="keep|restore|show|merge",
+        choices=("keep", "restore", "show", "merge"),
+        nargs="?",
+        help="resolve the conflicts named by ID, or show them",
     )
     parser.add_argument("ids", metavar="ID", nargs="*", help="as listed; 'all' for all of them")
+    parser.add_argument("--tool", metavar="CMD", help="the merge tool, for 'merge': a name, or a command with $MERGED")
     given = parser.parse_args(argv)
+    if (given.what == "merge") != (given.tool is not None):
+        raise ConfigError("'merge' and --tool belong together: conflicts DIR merge ID --tool meld", config.USAGE)
     if given.what is not None and not given.ids:
         raise ConfigError(f"{given.what} which conflict? Give its ID, or 'all'", config.USAGE)
+    from dir_sync.cli.conflict_tools import difference, merge_by
     from dir_sync.history.client import open_history
-    from dir_sync.history.words import table
+    from dir_sync.history.words import full, table
 
     with open_history(config.checked_folder(given.folder)) as client:
         entries = client.entries(conflicts=True)
@@ -312,6 +326,16 @@ def conflicts(argv: list[str]) -> int:
             return config.UNFINISHED if entries and given.check else config.OK
         if not ids:
             say(_NO_CONFLICTS)
+            return config.OK
+        if given.what == "show":
+            for one in ids:
+                say("\n".join(difference(client, known[one][0])))
+            return config.OK
+        if given.what == "merge":
+            for one in ids:
+                merge_by(client, known[one][0], given.tool)
+                client.settle(known[one])
+                say(f"{full(known[one][0].version.path)}: merged, and the conflict is resolved")
             return config.OK
         if given.what == "restore":
             _restore_losers(client, [known[one][0] for one in ids])

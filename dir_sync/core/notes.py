@@ -34,8 +34,8 @@ __all__ = [
     "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld",
     "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed",
     "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "RulesChanged", "Safeguard",
-    "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "TextMerged", "Transfer", "Trouble",
-    "Unfit", "Unreadable", "WrittenLate",
+    "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "TextMerged", "Transfer",
+    "Trouble", "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 

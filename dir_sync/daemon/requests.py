@@ -1,6 +1,6 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
-In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, settle, approve, reject,
+In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, approve, reject,
       diverged, override, revert, rows, forecast, pause, resume.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
@@ -116,6 +116,8 @@ class Requests:
                     asked.reply.put(answers.keep(self._index, question))
                     for path in answers.touched(question):
                         self._inbox.put(Touched(path, Urgency.NOW))
+                case "common":
+                    asked.reply.put(answers.common(self._index, question))
                 case "settle":
                     losers = answers.settle(self._index, question)
                     asked.reply.put({})

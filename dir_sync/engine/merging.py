@@ -62,7 +62,9 @@ class _Pair(NamedTuple):
 
 
 class Merging:
-    """Keeps texts, and merges those that lost a conflict."""
+    """Keeps texts, and merges those that lost a conflict.
+
+    It has more fields than a class should have: whom it asks and tells, and what it knows of conflicts and of texts."""
 
     def __init__(
         self,

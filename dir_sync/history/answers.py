@@ -6,11 +6,13 @@ Rule: questions come from outside the process, so everything in them is checked 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core.jobs import Before, Cause, Version
+from dir_sync.core.merging import common_version
 from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import Kind, PathError, check_path, show
 from dir_sync.history import undo_plan
@@ -20,6 +22,7 @@ from dir_sync.network.control import Answer
 
 __all__ = [
     "Wish",
+    "common",
     "describe",
     "keep",
     "listed",
@@ -166,3 +169,18 @@ def settle(index: Index, question: Answer) -> list[Loser]:
             index.put_version(known._replace(why=Cause.REPLACED))
     kinds = (Kind.FILE, Kind.SYMLINK)
     return [Loser(one.path, one.kind, one.content) for one in versions if one.content and one.kind in kinds]
+
+
+def common(index: Index, question: Answer) -> Answer:
+    """The text from which the loser of a conflict and what is there now were made, if it is kept here."""
+    try:
+        version = unpacked(question["version"])
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError("the question names no version") from None
+    row = index.get(version.path)
+    lost = next((one.record for one in index.bases.losers() if one.version == version.name), None)
+    if row is None or lost is None:
+        return {}
+    base = common_version(row.record, lost, index.bases.of(version.path))
+    kept = None if base is None else index.bases.content(base)
+    return {"text": text_of(zlib.decompress(kept))} if kept else {}

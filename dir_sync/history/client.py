@@ -15,7 +15,7 @@ from dataclasses import replace
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.jobs import Before, Cause
-from dir_sync.core.model import Kind, show
+from dir_sync.core.model import Kind, Stat, show
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
 from dir_sync.history.choice import Entry, below, parents_of
@@ -242,6 +242,33 @@ class HistoryClient:
         except (OSError, DiskError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigError(f"{show(os.fsencode(to))} cannot be written: {reason}") from None
+
+    def now(self, path: bytes) -> tuple[Stat, bytes] | None:
+        """What is at a path now, with its content or target; None: nothing. ConfigError if it cannot be read."""
+        return self._restorer.now(path)
+
+    def content(self, entry: Entry) -> bytes:
+        """The content of a file in this history, or the target of a link. ConfigError if another node has it."""
+        version = entry.version
+        if version.kind == Kind.SYMLINK:
+            return version.content
+        if entry.holder:
+            on = show(bytes_of(entry.on))
+            raise ConfigError(f"that version is kept on {on} only: run this there ('restore' works here, too)")
+        found = self._restorer.now(version.name)
+        if found is None:
+            raise ConfigError(f"the old version of {show(version.path)} is not in the history any more")
+        return found[1]
+
+    def common(self, entry: Entry) -> bytes | None:
+        """The text from which both sides of a conflict were made; None: it was not kept."""
+        answer = self._source.ask({"command": "common", "version": packed(entry.version)})
+        text = answer.get("text")
+        return bytes_of(text) if isinstance(text, str) else None
+
+    def install(self, entry: Entry, expected: bytes, data: bytes, mode: int) -> None:
+        """Put a text in the place of the expected one, as a user's edit. ConfigError if something else is there now."""
+        self._restorer.install(entry.version.path, expected, data, mode, self._node)
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """Mark these conflicts as settled, here and on the connected machines."""

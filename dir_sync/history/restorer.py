@@ -27,6 +27,7 @@ from dir_sync.ports import Disk, DiskError
 
 __all__ = ["Restorer"]
 
+_TEXT_BYTES_MAX = 64 * limits.MIB  # of a file that is compared or merged by hand
 _TRIES = 3  # a program may be writing the file at the same time
 
 
@@ -99,6 +100,36 @@ class Restorer:
         known = was if there is not None and there.kind is Kind.FILE else b""
         is_done = self._put(item._replace(copy_path=version.name, known=known), node, was, "restored")
         return True if is_done else None
+
+    def now(self, path: bytes) -> tuple[Stat, bytes] | None:
+        """What is at a path, with its content or target; None: nothing. ConfigError if it cannot be read."""
+        try:
+            there = self.disk.stat(path)
+            if there is None:
+                return None
+            if there.kind == Kind.SYMLINK:
+                return there, self.disk.read_link(path)
+            if there.kind != Kind.FILE:
+                raise ConfigError(f"{show(path)} is not a file now")
+            if there.size > _TEXT_BYTES_MAX:
+                raise ConfigError(f"{show(path)} is too large for that")
+            reader = self.disk.open(path)
+            try:
+                return there, reader.read(0, there.size)
+            finally:
+                reader.close()
+        except DiskError as error:
+            raise ConfigError(f"{show(path)} cannot be read: {error}") from None
+
+    def install(self, path: bytes, expected: bytes, data: bytes, mode: int, node: str) -> None:
+        """Replace a file that has the expected content. ConfigError if something else is there. `node`: our id."""
+        found = self.now(path)
+        if found is not None and found[1] == expected:
+            now = Before(path, Kind.FILE, len(data), blake3(data).digest(), time.time_ns(), mode, 0, "")
+            item = _item(now, found[0])._replace(data=data)
+            if self._put(item, node, blake3(expected).digest(), "changed"):
+                return
+        raise ConfigError(f"{show(path)} was changed meanwhile: try again")
 
     def put_back(self, index: Index, one: Before) -> None:
         """Set one path back to its state before a change."""

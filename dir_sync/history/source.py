@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import state
-from dir_sync.history.answers import keep, listed, path_asked, settle
+from dir_sync.history.answers import common, keep, listed, path_asked, settle
 from dir_sync.index import Index
 from dir_sync.network.control import Answer, NoDaemon, ask
 
@@ -46,6 +46,8 @@ class Source:
                     answer = listed(self.index, path_asked(question))
                 case "keep":
                     answer = keep(self.index, question)
+                case "common":
+                    answer = common(self.index, question)
                 case _:
                     settle(self.index, question)
             self.index.commit()

@@ -78,7 +78,9 @@ CLI: dict[str, set[str]] = {
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli.status_words": {"config", "network.control", "reporting.log", "reporting.shell"},
+    "cli.conflict_tools": {"config", "history.choice", "history.client", "history.words", "reporting.log"},
     "cli.commands": {
+        "cli.conflict_tools",
         *("cli.dialogue", "cli.parser", "cli.status_words", "config", "network.control", "reporting.log"),
         *("reporting.output", "reporting.shell", "history.choice", "history.client", "history.words"),
     },

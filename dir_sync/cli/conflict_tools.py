@@ -1,0 +1,133 @@
+"""What a person does with a conflict beside keeping or restoring: look at the difference, or merge by hand.
+
+In:   the loser of a conflict, and the histories that have it. Out: lines; the result of the user's merge tool, installed.
+Rule: the result of a tool replaces only what the tool was given. If the file has changed meanwhile, or the tool fails,
+nothing is changed, and what the tool made is kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, NamedTuple
+
+from dir_sync.config import ConfigError
+from dir_sync.core.merging import is_text
+from dir_sync.core.model import Kind, show, show_text
+from dir_sync.reporting.log import human_bytes
+
+if TYPE_CHECKING:
+    from dir_sync.history.choice import Entry
+    from dir_sync.history.client import HistoryClient
+
+__all__ = ["NAMES", "difference", "merge_by"]
+
+NAMES = ("BASE", "LOCAL", "REMOTE", "MERGED")
+_USUAL = '"$LOCAL" "$MERGED" "$REMOTE"'
+_KNOWN = {
+    "meld": 'meld --output "$MERGED" "$LOCAL" "$BASE" "$REMOTE"',
+    "kdiff3": 'kdiff3 -o "$MERGED" "$BASE" "$LOCAL" "$REMOTE"',
+}
+    "meld": 'meld --output "$MERGED" "$LOCAL" "$BASE" "$REMOTE"',
+    "kdiff3": 'kdiff3 -o "$MERGED" "$BASE" "$LOCAL" "$REMOTE"',
+}
+
+
+class _Side(NamedTuple):
+    """One of the two versions. `data` None: nothing is there."""
+
+    words: str
+    data: bytes | None
+
+
+def difference(client: HistoryClient, entry: Entry) -> list[str]:
+    """A unified diff from what is there now to the version that lost."""
+    now, lost = _sides(client, entry)
+    lines = [f"--- {now.words}", f"+++ {lost.words}"]
+    if not is_text(now.data or b"") or not is_text(lost.data or b""):
+        path = show(entry.version.path)
+        return [*lines, f"{path}: at least one of the two is no text, so no lines can be compared"]
+    before, after = (_lines(side.data or b"") for side in (now, lost))
+    found = list(difflib.unified_diff(before, after, lineterm=""))[2:]
+    return [*lines, *(found or ["no line is different"])]
+
+
+def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
+    """What is there now, and what lost."""
+    from dir_sync.history.words import full, local
+
+    version = entry.version
+    path, there = full(version.path), client.now(version.path)
+    if there is None:
+        now = _Side(f"{path}\tnothing is there now", None)
+    else:
+        stat, data = there
+        size = human_bytes(len(data)) if stat.kind is Kind.FILE else "link"
+        now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, won by the change of {show_text(entry.by)}", data)
+    data = client.content(entry)
+    size = human_bytes(len(data)) if version.kind is Kind.FILE else "link"
+    return now, _Side(f"{path}\tlost, {local(version.mtime)}, {size}, kept {_where(entry)}", data)
+
+
+def _where(entry: Entry) -> str:
+    return f"on {show_text(entry.on)}" if entry.holder else "here"
+
+
+def _lines(data: bytes) -> list[str]:
+    """Lines that can be printed: nothing in a file may move the cursor."""
+    text = data.decode("utf-8")
+    return [show(line.replace("\t", "    ").encode(), len(line) * 10 + 10) for line in text.split("\n")]
+
+
+def merge_by(client: HistoryClient, entry: Entry, tool: str) -> None:
+    """Let the user's tool merge, and install what it made. ConfigError if it made nothing, or if that cannot be installed."""
+    version = entry.version
+    now = client.now(version.path)
+    if now is None or now[0].kind is not Kind.FILE or version.kind is not Kind.FILE:
+        raise ConfigError(f"{show(version.path)}: only two files can be merged; use 'restore' or 'keep'")
+    data = now[1]
+    folder = tempfile.mkdtemp(prefix="dir_sync-merge-")
+    ending = os.path.splitext(os.fsdecode(version.path.rpartition(b"/")[2]))[1]
+    files = {name: os.path.join(folder, name + ending) for name in NAMES}
+    contents = {"BASE": client.common(entry) or b"", "LOCAL": data, "REMOTE": client.content(entry), "MERGED": data}
+    for name, content in contents.items():
+        with open(files[name], "xb") as file:
+            file.write(content)
+    keep = False
+    try:
+        code = _run(tool, files)
+        with open(files["MERGED"], "rb") as file:
+            result = file.read()
+        if code:
+            raise ConfigError(f"the merge tool ended with {code}: nothing was changed")
+        if result == data:
+            raise ConfigError(
+                "the merge tool has not changed the file $MERGED: nothing was changed"
+                f" ('keep {entry.id}' keeps the winner)"
+            )
+        keep = True
+        client.install(entry, data, result, now[0].mode)
+        keep = False
+    except FileNotFoundError:
+        raise ConfigError("the merge tool has removed the file $MERGED: nothing was changed") from None
+    except ConfigError as error:
+        if keep:
+            raise ConfigError(f"{error}; what the merge tool made is in {show(os.fsencode(files['MERGED']))}") from None
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(tool: str, files: dict[str, str]) -> int:
+    """Run the tool in the user's shell, as git does: the files are variables. A name alone gets them as arguments."""
+    command = tool
+    if not any(f"${name}" in tool or f"${{{name}}}" in tool for name in NAMES):
+        command = _KNOWN.get(tool, f"{tool} {_USUAL}")
+    try:
+        return subprocess.run(["/bin/sh", "-c", command], env={**os.environ, **files}, check=False).returncode
+    except OSError as error:
+        raise ConfigError(f"the merge tool cannot be started: {error.strerror}") from None
