@@ -289,7 +289,6 @@ def conflicts(argv: list[str]) -> int:
         "conflicts ~/shared keep all",
         "conflicts ~/shared show 1a2b3c4d",
         "conflicts ~/shared merge 1a2b3c4d --tool meld",
-        "conflicts ~/shared merge 1a2b3c4d --tool 'vimdiff $LOCAL $MERGED $REMOTE'",
         "conflicts ~/shared --check || echo there are conflicts",
         more="exit codes: 0 listed or resolved, 1 trouble; with --check also 4 there are conflicts",
     )

@@ -31,9 +31,6 @@ _KNOWN = {
     "meld": 'meld --output "$MERGED" "$LOCAL" "$BASE" "$REMOTE"',
     "kdiff3": 'kdiff3 -o "$MERGED" "$BASE" "$LOCAL" "$REMOTE"',
 }
-    "meld": 'meld --output "$MERGED" "$LOCAL" "$BASE" "$REMOTE"',
-    "kdiff3": 'kdiff3 -o "$MERGED" "$BASE" "$LOCAL" "$REMOTE"',
-}
 
 
 class _Side(NamedTuple):

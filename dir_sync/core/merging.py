@@ -10,13 +10,20 @@ cannot be proved, nothing is merged, and the conflict stays one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, Record, Vector, join, lineage_of, unstamped
 
-__all__ = ["common_version", "includes", "is_text", "may_merge", "merged", "merger_of", "with_loser"]
+__all__ = ["TextMerged", "common_version", "includes", "is_text", "may_merge", "merged", "merger_of", "with_loser"]
 
 _GRAIN_NS = 2 * 10**9  # of times on the coarsest file system, FAT
+
+
+class TextMerged(NamedTuple):
+    """For people (`core.notes`): a text that lost a conflict was merged here with what won, and has the changes of both."""
+
+    path: bytes
 
 
 def is_text(data: bytes) -> bool:

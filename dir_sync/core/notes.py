@@ -9,33 +9,24 @@ Fields that several kinds have, always with the same meaning:
     path        below the shared folder, as the disk spells it; b"" is the folder itself
     peer        the name of the node at the other end of the connection; "" if there is none
     maker       the name of the node on which a change was made; "" if it is not known
-    size        bytes of the whole content
+    size, took_ms    bytes of the whole content; milliseconds that the transfer took
     travelled   bytes that went over the network: fewer than `size` if the receiver had the beginning already
-    took_ms     duration of the transfer, in milliseconds
     problem, reason    what is wrong; why this was done or skipped, as text
 """
 
 from typing import NamedTuple
 
-from dir_sync.core.scope_notes import (
-    Adopted,
-    BadRule,
-    NoRoom,
-    Reverted,
-    RoomAgain,
-    RulesChanged,
-    ScopeProgress,
-    TextMerged,
-)
+from dir_sync.core.merging import TextMerged
+from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
 
 __all__ = [
-    "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied",
-    "Decided", "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
-    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld",
-    "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed",
-    "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "RulesChanged", "Safeguard",
-    "Scanned", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "TextMerged", "Transfer",
-    "Trouble", "Unfit", "Unreadable", "WrittenLate",
+    "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
+    "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged", "InSync", "Kept",
+    "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld", "PeerAhead",
+    "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere",
+    "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "RulesChanged", "Safeguard", "Scanned", "Sent",
+    "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "TextMerged", "Transfer", "Trouble", "Unfit",
+    "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 

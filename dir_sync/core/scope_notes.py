@@ -1,4 +1,4 @@
-"""What people are told of the mode of a node, of paths that are not shared, of merged texts: a part of `core.notes`.
+"""What people are told of the mode of a node, and of paths that are not shared: a part of `core.notes`.
 
 In:   nothing. Out: frozen values, one kind for each thing that happens.
 Rule: everyone uses them through `core.notes`.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Adopted", "BadRule", "NoRoom", "Reverted", "RoomAgain", "RulesChanged", "ScopeProgress", "TextMerged"]
+__all__ = ["Adopted", "BadRule", "NoRoom", "Reverted", "RoomAgain", "RulesChanged", "ScopeProgress"]
 
 
 class Adopted(NamedTuple):
@@ -45,12 +45,6 @@ class BadRule(NamedTuple):
     """A line in a file with rules cannot be used."""
 
     problem: str
-
-
-class TextMerged(NamedTuple):
-    """A text that lost a conflict was merged here with the one that won: the file has the changes of both."""
-
-    path: bytes
 
 
 ScopeProgress = Adopted | RulesChanged | BadRule | NoRoom | RoomAgain

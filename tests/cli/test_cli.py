@@ -165,7 +165,7 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
         (["nowhere/"], "nowhere/ is a link to a folder that does not exist"),
         (["--versio"], "unrecognized arguments: --versio (did you mean --version?)"),
         (["help", "bogus"], "there is no command bogus; all of them: python main.py --help"),
-        (["conflicts", "shared", "drop"], "keep|restore: invalid choice: 'drop'"),
+        (["conflicts", "shared", "drop"], "keep|restore|show|merge: invalid choice: 'drop'"),
         (["file"], "file is not a folder"),
         (["file/x"], "file/x: there is no such folder"),
         (["loop"], "loop: "),
