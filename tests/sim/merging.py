@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from dir_sync.core.jobs import Cause
+from dir_sync.core.merging import common_version
 from dir_sync.core.messages import Acknowledge, Message, ModificationUpdate, State
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.files.texts import merge_texts
@@ -210,7 +211,8 @@ class Merging:
         kept = [one for one in bases.of(loser.path) if one.stamp in mine & theirs]
         packed = bases.content(winner)
         text = self._texts.get(loser.content)
-        if not kept or not packed or text is None:
+        proved = [common_version(winner, loser, one.index.bases.of(loser.path)) for one in (node, merger)]
+        if not kept or not packed or text is None or None in proved:
             return  # it changed before it could be kept
         base = bases.content(max(kept, key=lambda one: one.stamp))
         assert base is not None
