@@ -199,8 +199,7 @@ class Merging:
             return
         winner = row.record
         merger = by_replica.get(min(winner.stamp.maker, loser.stamp.maker))
-        mine, theirs = (self._ancestors(loser.path, one.stamp) for one in (winner, loser))
-        if merger is None or mine is None or theirs is None:
+        if merger is None:
             return
         links = {frozenset(pair) for pair in self.world.options.links}
         hops = [{node.number, other.number} for other in self.world.nodes if other not in (node, merger)]
@@ -208,13 +207,13 @@ class Merging:
         if merger is not node and frozenset((node.number, merger.number)) not in links and not relayed:
             return
         bases = merger.index.bases
-        kept = [one for one in bases.of(loser.path) if one.stamp in mine & theirs]
+        common = [common_version(winner, loser, one.index.bases.of(loser.path)) for one in (node, merger)]
         packed = bases.content(winner)
         text = self._texts.get(loser.content)
-        proved = [common_version(winner, loser, one.index.bases.of(loser.path)) for one in (node, merger)]
-        if not kept or not packed or text is None or None in proved:
-            return  # it changed before it could be kept
-        base = bases.content(max(kept, key=lambda one: one.stamp))
+        if None in common or not packed or text is None:
+            return  # no common version can be proved; or it changed before it could be kept
+        assert common[1] is not None
+        base = bases.content(common[1])
         assert base is not None
         if merge_texts(zlib.decompress(base), zlib.decompress(packed), text, 5.0) is not None:
             raise Broken(f"{when}: nobody merges {describe_record(loser)} with {describe_record(winner)}")
