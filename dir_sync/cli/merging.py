@@ -27,7 +27,8 @@ def add_option(add: Callable[..., object]) -> None:
         type=checked_by(config.checked_merge),
         default=config.MERGE_OFF,
         help="a text (UTF-8, up to 1 MiB) that was changed on two machines at once gets the changes of both, if they"
-        " changed different lines; otherwise it is a conflict as usual. Give it on all machines (default: off)",
+        " changed different lines; otherwise it is a conflict as usual. Give it on all machines. Only two-way nodes merge"
+        " (default: off)",
     )
 
 

@@ -36,6 +36,7 @@ from dir_sync.core.messages import (
     HistoryRequest,
     Lacks,
     Loser,
+    Lost,
     MemberRow,
     Members,
     Message,
@@ -98,6 +99,7 @@ ONE_OF_EACH: list[Message] = [
     Decision("docs", "ab", 1, False),
     Lacks("docs", 12, 3, 700, 1),
     Settle("docs", (Loser(b"a", Kind.FILE, b"d" * 32),)),
+    Lost("docs", RECORD._replace(size=4), "ab", b"text"),
     Members((MemberRow("ab" * 16, "nas", "rw", 5, ""),)),
     Folders((), False),
     RowsRequest("docs", 1),
@@ -163,7 +165,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 29
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 30
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

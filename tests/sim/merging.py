@@ -158,6 +158,10 @@ class Merging:
         if tokens_of(data) != wanted:
             raise Broken(f"{what}: {sorted(tokens_of(data) ^ wanted)[:3]} are lines that one side wrote or removed")
 
+    def count_at(self, path: bytes) -> int:
+        """How often the text at that path was merged."""
+        return sum(len(stamps) for (at, _), stamps in self._merges.items() if at == path)
+
     def check_words(self, message: Message) -> None:
         if not self.is_on:
             return
@@ -210,6 +214,10 @@ class Merging:
         common = [common_version(winner, loser, one.index.bases.of(loser.path)) for one in (node, merger)]
         packed = bases.content(winner)
         text = self._texts.get(loser.content)
+        if None in common and self._is_plain(winner, loser, node, merger):
+            raise Broken(
+                f"{when}: nobody sees that {describe_record(loser)} and {describe_record(winner)} were made from one"
+            )
         if None in common or not packed or text is None:
             return  # no common version can be proved; or it changed before it could be kept
         assert common[1] is not None
@@ -217,3 +225,11 @@ class Merging:
         assert base is not None
         if merge_texts(zlib.decompress(base), zlib.decompress(packed), text, 5.0) is not None:
             raise Broken(f"{when}: nobody merges {describe_record(loser)} with {describe_record(winner)}")
+
+    def _is_plain(self, winner: Record, loser: Record, *nodes: Node) -> bool:
+        """True if both were made directly from one version, and the nodes have kept that."""
+        path = loser.path
+        mine, theirs = (self._from.get((path, one.stamp)) for one in (winner, loser))
+        if not mine or len(mine) != 1 or mine != theirs:
+            return False
+        return all(mine[0] in {one.stamp for one in node.index.bases.of(path)} for node in nodes)
