@@ -3,7 +3,7 @@
 In:   the mode; paths to be reverted; "a peer's state is complete". Out: the mode at a path, and the decision there.
 Rule: `core.reconcile` decides; this module says by which mode. A mirror undoes nothing before the first contact is over.
 Used by: publisher, peer_losses, stamps, transfers, rows, own_changes, applier, incoming_moves, deltas_in, acquire,
-planner, sync_report, forecaster, recorder, scan, decisions, router.
+planner, sync_report, forecaster, recorder, scan, decisions, router, merging.
 """
 
 from __future__ import annotations
