@@ -38,8 +38,8 @@ KINDS = (
     "fchownat,copy_file_range,sendfile,splice,ioctl,setxattr"
 )
 """What may change the disk, or make it last."""
-ROLES = ("disk-1", "disk-2", "disk-3", "bulk-1", "bulk-2", "bulk-3", "control", "accept", "engine")
-FEWER = ("disk-1", "bulk-1", "control", "accept", "engine")
+ROLES = ("disk-1", "disk-2", "disk-3", "bulk-1", "bulk-2", "bulk-3", "check-1", "watcher", "accept", "engine")
+FEWER = ("disk-1", "bulk-1", "check-1", "watcher", "accept", "engine")
 """The last threads that a daemon begins before it meets anybody, in this order; and with one worker in each pool."""
 
 SOON_S = 60.0
