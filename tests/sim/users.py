@@ -420,7 +420,7 @@ class User:
         source, target = self._existing(Kind.FILE), self._name()
         content = disk.content(source)
         stat = disk.tree().get(source)
-        if content is None or stat is None:
+        if content is None or stat is None or source == target:  # cp refuses the latter
             return
         if parent_of(target):
             disk.mkdir(parent_of(target))
