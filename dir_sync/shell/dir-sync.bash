@@ -7,15 +7,15 @@
 
 _shtab_dir_sync_subparsers=(run once status approve reject history restore undo conflicts diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version)
 
-_shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
-_shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
+_shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
+_shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
 _shtab_dir_sync_status_option_strings=(-h --help --json --check)
 _shtab_dir_sync_approve_option_strings=(-h --help)
 _shtab_dir_sync_reject_option_strings=(-h --help)
 _shtab_dir_sync_history_option_strings=(-h --help --limit)
 _shtab_dir_sync_restore_option_strings=(-h --help --version --at --to)
 _shtab_dir_sync_undo_option_strings=(-h --help --since --by --dry-run)
-_shtab_dir_sync_conflicts_option_strings=(-h --help --check)
+_shtab_dir_sync_conflicts_option_strings=(-h --help --check --tool)
 _shtab_dir_sync_diverged_option_strings=(-h --help --json --check)
 _shtab_dir_sync_override_option_strings=(-h --help --yes)
 _shtab_dir_sync_revert_option_strings=(-h --help --yes)
@@ -34,7 +34,7 @@ _shtab_dir_sync_reload_option_strings=(--config -h --help)
 _shtab_dir_sync_completion_option_strings=(-h --help)
 _shtab_dir_sync_help_option_strings=()
 _shtab_dir_sync_version_option_strings=()
-_shtab_dir_sync_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
+_shtab_dir_sync_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 
 _shtab_dir_sync_run__s_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_run___signature_dir_COMPGEN=_shtab_compgen_dirs
@@ -80,7 +80,7 @@ _shtab_dir_sync___key_file_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync___log_file_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync___config_COMPGEN=_shtab_compgen_files
 
-_shtab_dir_sync_conflicts_pos_1_choices=(keep restore)
+_shtab_dir_sync_conflicts_pos_1_choices=(keep restore show merge)
 _shtab_dir_sync_completion_pos_0_choices=(bash zsh fish)
 _shtab_dir_sync_pos_0_choices=(run once status approve reject history restore undo conflicts diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version)
 

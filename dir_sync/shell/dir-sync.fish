@@ -51,7 +51,7 @@ function _shtab_dir_sync_using
 end
 
 set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version
-set -g _shtab_dir_sync_opts_with_value --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --max-file-size --min-free --mode --name --peer --preserve --schedule --signature-dir --since --timeout --to --version --wait-for -b -l -s
+set -g _shtab_dir_sync_opts_with_value --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --max-file-size --merge --min-free --mode --name --peer --preserve --schedule --signature-dir --since --timeout --to --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
 complete -c dir-sync -f
@@ -65,6 +65,7 @@ complete -c dir-sync -n _shtab_dir_sync_using -l no-listen -d 'only connect to o
 complete -c dir-sync -n _shtab_dir_sync_using -l name -x -d 'name of this node in logs (default: the host name)'
 complete -c dir-sync -n _shtab_dir_sync_using -l folder -x -d 'nodes share folders that have the same NAME (default: default)'
 complete -c dir-sync -n _shtab_dir_sync_using -l mode -x -d 'two-way; send-only: what others change is listed ('"'"'diverged'"'"'), not taken; receive-only: what is changed here stays here, and is listed; mirror: what is changed here is undone at once (default: two-way)'
+complete -c dir-sync -n _shtab_dir_sync_using -l merge -x -d 'a text (UTF-8, up to 1 MiB) that was changed on two machines at once gets the changes of both, if they changed different lines; otherwise it is a conflict as usual. Give it on all machines. Only two-way nodes merge (default: off)'
 complete -c dir-sync -n _shtab_dir_sync_using -l no-default-ignores -d 'share also editors'"'"' swap and lock files, .DS_Store, Thumbs.db and partial downloads ('"'"'ignore DIR'"'"' lists the rules; your own go into DIR/.syncignore)'
 complete -c dir-sync -n _shtab_dir_sync_using -l preserve -x -d 'what to keep of files beside content, times and modes, as words with commas between them: owner (user and group, by name and else by number; needs root), xattrs (extended attributes user.*), acls (POSIX ACLs), sparse (holes stay holes; kept unless LIST says no-sparse), or all (default: sparse)'
 complete -c dir-sync -n _shtab_dir_sync_using -l interface -x -d 'use this network interface only (default: all)'
@@ -105,6 +106,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using run' -l no-listen -d 'only connec
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l name -x -d 'name of this node in logs (default: the host name)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l folder -x -d 'nodes share folders that have the same NAME (default: default)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l mode -x -d 'two-way; send-only: what others change is listed ('"'"'diverged'"'"'), not taken; receive-only: what is changed here stays here, and is listed; mirror: what is changed here is undone at once (default: two-way)'
+complete -c dir-sync -n '_shtab_dir_sync_using run' -l merge -x -d 'a text (UTF-8, up to 1 MiB) that was changed on two machines at once gets the changes of both, if they changed different lines; otherwise it is a conflict as usual. Give it on all machines. Only two-way nodes merge (default: off)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l no-default-ignores -d 'share also editors'"'"' swap and lock files, .DS_Store, Thumbs.db and partial downloads ('"'"'ignore DIR'"'"' lists the rules; your own go into DIR/.syncignore)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l preserve -x -d 'what to keep of files beside content, times and modes, as words with commas between them: owner (user and group, by name and else by number; needs root), xattrs (extended attributes user.*), acls (POSIX ACLs), sparse (holes stay holes; kept unless LIST says no-sparse), or all (default: sparse)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l interface -x -d 'use this network interface only (default: all)'
@@ -149,6 +151,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using once' -l no-listen -d 'only conne
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l name -x -d 'name of this node in logs (default: the host name)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l folder -x -d 'nodes share folders that have the same NAME (default: default)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l mode -x -d 'two-way; send-only: what others change is listed ('"'"'diverged'"'"'), not taken; receive-only: what is changed here stays here, and is listed; mirror: what is changed here is undone at once (default: two-way)'
+complete -c dir-sync -n '_shtab_dir_sync_using once' -l merge -x -d 'a text (UTF-8, up to 1 MiB) that was changed on two machines at once gets the changes of both, if they changed different lines; otherwise it is a conflict as usual. Give it on all machines. Only two-way nodes merge (default: off)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l no-default-ignores -d 'share also editors'"'"' swap and lock files, .DS_Store, Thumbs.db and partial downloads ('"'"'ignore DIR'"'"' lists the rules; your own go into DIR/.syncignore)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l preserve -x -d 'what to keep of files beside content, times and modes, as words with commas between them: owner (user and group, by name and else by number; needs root), xattrs (extended attributes user.*), acls (POSIX ACLs), sparse (holes stay holes; kept unless LIST says no-sparse), or all (default: sparse)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l interface -x -d 'use this network interface only (default: all)'
@@ -208,11 +211,12 @@ complete -c dir-sync -n '_shtab_dir_sync_using undo' -l since -x -d '10m (ago; s
 complete -c dir-sync -n '_shtab_dir_sync_using undo' -l by -x -d 'only what this node did: its name, or the beginning of its id'
 complete -c dir-sync -n '_shtab_dir_sync_using undo' -l dry-run -d 'only print what would happen'
 complete -c dir-sync -n '_shtab_dir_sync_using undo; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
-complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a conflicts -d 'List versions that lost because the same file was changed on two machines at the same time. '"'"'restore ID'"'"' brings such a version back (the one that won is kept in the history); '"'"'keep ID'"'"' leaves the winner in place. Both resolve the conflict on all connected machines.'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a conflicts -d 'List versions that lost because the same file was changed on two machines at the same time. '"'"'restore ID'"'"' brings such a version back (the one that won is kept in the history); '"'"'keep ID'"'"' leaves the winner in place. Both resolve the conflict on all connected machines. '"'"'show ID'"'"' prints how the two differ. '"'"'merge ID'"'"' starts your merge tool with the files $BASE (from which both were made; empty if it is not known: it is kept with --merge), $LOCAL (the winner), $REMOTE (the loser) and $MERGED, installs what is in $MERGED then, and resolves the conflict.'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -l check -d 'exit with 4 if there are conflicts'
+complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -l tool -x -d 'the merge tool, for '"'"'merge'"'"': a name, or a command with $MERGED'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
-complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 1' -ka "keep restore" -d 'resolve the conflicts named by ID'
+complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 1' -ka "keep restore show merge" -d 'resolve the conflicts named by ID, or show them'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a diverged -d 'List the paths that are otherwise here than on the other machines because of the mode of this node: with --mode send-only what others changed, with receive-only (and mirror) what was changed here only.'
 complete -c dir-sync -n '_shtab_dir_sync_using diverged' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using diverged' -l json -d 'print one JSON object, for programs'

@@ -42,6 +42,7 @@ def config(**more: Any) -> Config:
         "speed": SpeedLimits(),
         "min_free": None,
         "max_file_size": 0,
+        "merge": "off",
     }
     return cast(Config, SimpleNamespace(**given | more))
 

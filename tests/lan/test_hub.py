@@ -45,9 +45,12 @@ def test_spokes_meet_through_their_hub(lan: Lan) -> None:
     for spoke in (one, two):
         assert not sockets(spoke, "-tl"), "nobody can connect to it"
         assert not sockets(spoke, "-ul"), "it hears no broadcasts"
-        said = spoke.run_to_end("status", spoke.dir).out
-        assert "not listening" in said
-        assert f"at {hub.address}: in sync" in said
+        assert "not listening" in spoke.run_to_end("status", spoke.dir).out
+        wait_for(
+            lambda spoke=spoke: f"at {hub.address}: in sync" in spoke.run_to_end("status", spoke.dir).out,
+            SOON_S,
+            "the spoke says that it is in sync with its hub",
+        )
     assert not sockets(hub, "-ul")
 
 
