@@ -93,16 +93,20 @@ class _Reader(InotifyFD):
 
     def read(self) -> float:
         """Take what there is. Returns for how long (s) to let more come together."""
-        self._take(self._events())
-        while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
-            self._take(self._events())
+        self._take_some()
         for _ in range(_CLOSE_READS_MAX):
             if not self._handler.awaits_close or not self._is_readable(_CLOSE_WITHIN_MS):
                 break
-            self._take(self._events())
+            self._take_some()
         self._handler.end_of_batch()
         # the next read returns many events at once, which costs a fraction of single ones
         return _BREATH_S if self._handler.is_flooded() else 0.0
+
+    def _take_some(self) -> None:
+        """One read, and the other half of a rename that it ends with."""
+        self._take(self._events())
+        while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
+            self._take(self._events())
 
     def _events(self) -> bytes:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -85,6 +86,28 @@ def test_a_file_that_was_just_made_waits_a_moment_for_its_close(
         assert handler.awaits_close is waits
     finally:
         handler.stop()
+
+
+def test_a_rename_right_after_that_close_is_whole_though_its_halves_come_apart(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As editors save: a new file, written, closed and renamed."""
+    (wd,) = heard.handler._folders.paths
+    reads = [
+        event(wd, InotifyConstants.IN_CREATE, 0, b"tmp"),
+        event(wd, InotifyConstants.IN_CLOSE_WRITE, 0, b"tmp") + event(wd, InotifyConstants.IN_MOVED_FROM, 7, b"tmp"),
+        event(wd, InotifyConstants.IN_MOVED_TO, 7, b"f"),
+    ]
+    reader = heard.handler._reader
+    monkeypatch.setattr(reader, "_events", lambda: reads.pop(0))
+    monkeypatch.setattr(reader, "_is_readable", lambda wait_ms: bool(reads))
+    reader.read()
+    assert heard.events == [Touched(b"tmp", Urgency.CREATED), Touched(b"tmp", Urgency.NOW), Moved(b"tmp", b"f", False)]
+
+
+def event(wd: int, mask: int, cookie: int, name: bytes) -> bytes:
+    """As the kernel gives it."""
+    return struct.pack("iIII", wd, mask, cookie, 16) + name.ljust(16, b"\0")
 
 
 def test_a_name_that_is_not_utf8(heard: Heard, tmp_path: Path) -> None:
