@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
-from dir_sync.cli.parser import checked, command_parser, count
+from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.status_words import render, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Cause
@@ -52,7 +52,7 @@ def status(argv: list[str]) -> int:
         more="exit codes: 0 answered, 1 no node is running for DIR, or it is paused; with --check also "
         "4 not in sync (yet), no other node is connected, or something is held",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_json(parser)
     parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
     given = parser.parse_args(argv)
     answer = ask_running(given.folder, {"command": "status"})

@@ -23,7 +23,6 @@ from dir_sync.utils import interfaces, parse_host_port
 
 __all__ = [
     "RESTART_S",
-    "add_json",
     "add_network",
     "add_yes",
     "address_of",
@@ -50,11 +49,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600}
 
 def add_yes(parser: Parser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
-
-
-def add_json(parser: Parser, what: str) -> None:
-    """Questions to a person go to stderr beside that."""
-    parser.add_argument("--json", action="store_true", help=f"print {what}, for programs")
 
 
 def add_network(parser: Parser, listens: bool = True) -> None:

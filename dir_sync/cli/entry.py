@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from types import ModuleType
 
 from dir_sync import __version__, config
 from dir_sync.cli.asked import Asked, read_asked
@@ -104,78 +105,63 @@ def version(argv: list[str]) -> int:
     return config.OK
 
 
-def _other(name: str) -> Callable[[list[str]], int]:
-    """One of `cli.commands`, loaded on demand: a running node needs none."""
+def _late(room: Callable[[], ModuleType], name: str) -> Callable[[list[str]], int]:
+    """A command of a room that is loaded on demand: a running node needs none of them."""
 
     def command(argv: list[str]) -> int:
         gc.enable()  # `dir_sync.__main__` switched it off
-        from dir_sync.cli import commands
-
-        run_it: Callable[[list[str]], int] = getattr(commands, name)
+        run_it: Callable[[list[str]], int] = getattr(room(), name)
         return run_it(argv)
 
     return command
 
 
-def _of_mesh(name: str) -> Callable[[list[str]], int]:
-    """One of the commands about closed meshes, which need cryptography."""
+def _commands() -> ModuleType:
+    from dir_sync.cli import commands
 
-    def command(argv: list[str]) -> int:
-        gc.enable()  # `dir_sync.__main__` switched it off
-        from dir_sync.cli import inviting, members, mesh
-
-        rooms = {"invite": inviting, "join": inviting, "members": members, "remove": members}
-        run_it: Callable[[list[str]], int] = getattr(rooms.get(name, mesh), name)
-        return run_it(argv)
-
-    return command
+    return commands
 
 
-def ignore(argv: list[str]) -> int:
-    """``ignore DIR``: the rules for paths that are not shared."""
-    gc.enable()  # `dir_sync.__main__` switched it off
-    from dir_sync.cli.ignoring import ignore as run_it
+def _configuring() -> ModuleType:
+    from dir_sync.cli import configuring
 
-    return run_it(argv)
+    return configuring
 
 
-def _of_modes(name: str) -> Callable[[list[str]], int]:
-    """One of the commands about what a mode leaves different."""
+def _ignoring() -> ModuleType:
+    from dir_sync.cli import ignoring
 
-    def command(argv: list[str]) -> int:
-        gc.enable()  # `dir_sync.__main__` switched it off
-        from dir_sync.cli import modes
-
-        run_it: Callable[[list[str]], int] = getattr(modes, name)
-        return run_it(argv)
-
-    return command
+    return ignoring
 
 
-def _of_pauses(name: str) -> Callable[[list[str]], int]:
-    """One of the commands about pauses."""
+def _inviting() -> ModuleType:
+    from dir_sync.cli import inviting  # needs cryptography, as the next two do
 
-    def command(argv: list[str]) -> int:
-        gc.enable()  # `dir_sync.__main__` switched it off
-        from dir_sync.cli import pausing
-
-        run_it: Callable[[list[str]], int] = getattr(pausing, name)
-        return run_it(argv)
-
-    return command
+    return inviting
 
 
-def _of_file(name: str) -> Callable[[list[str]], int]:
-    """One of the commands about the configuration file."""
+def _members() -> ModuleType:
+    from dir_sync.cli import members
 
-    def command(argv: list[str]) -> int:
-        gc.enable()  # `dir_sync.__main__` switched it off
-        from dir_sync.cli import configuring
+    return members
 
-        run_it: Callable[[list[str]], int] = getattr(configuring, name)
-        return run_it(argv)
 
-    return command
+def _mesh() -> ModuleType:
+    from dir_sync.cli import mesh
+
+    return mesh
+
+
+def _modes() -> ModuleType:
+    from dir_sync.cli import modes
+
+    return modes
+
+
+def _pausing() -> ModuleType:
+    from dir_sync.cli import pausing
+
+    return pausing
 
 
 def completion(argv: list[str]) -> int:
@@ -195,28 +181,28 @@ def once(argv: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
     "once": once,
-    "status": _other("status"),
-    "approve": _other("approve"),
-    "reject": _other("reject"),
-    "history": _other("history_"),
-    "restore": _other("restore"),
-    "undo": _other("undo"),
-    "conflicts": _other("conflicts"),
-    "diverged": _of_modes("diverged"),
-    "override": _of_modes("override"),
-    "revert": _of_modes("revert"),
-    "pause": _of_pauses("pause"),
-    "resume": _of_pauses("resume"),
-    "ignore": ignore,
-    "invite": _of_mesh("invite"),
-    "join": _of_mesh("join"),
-    "members": _of_mesh("members"),
-    "remove": _of_mesh("remove"),
-    "new-key": _of_mesh("new_key"),
-    "key": _of_mesh("key"),
-    "leave": _of_mesh("leave"),
-    "config": _of_file("config_"),
-    "reload": _of_file("reload"),
+    "status": _late(_commands, "status"),
+    "approve": _late(_commands, "approve"),
+    "reject": _late(_commands, "reject"),
+    "history": _late(_commands, "history_"),
+    "restore": _late(_commands, "restore"),
+    "undo": _late(_commands, "undo"),
+    "conflicts": _late(_commands, "conflicts"),
+    "diverged": _late(_modes, "diverged"),
+    "override": _late(_modes, "override"),
+    "revert": _late(_modes, "revert"),
+    "pause": _late(_pausing, "pause"),
+    "resume": _late(_pausing, "resume"),
+    "ignore": _late(_ignoring, "ignore"),
+    "invite": _late(_inviting, "invite"),
+    "join": _late(_inviting, "join"),
+    "members": _late(_members, "members"),
+    "remove": _late(_members, "remove"),
+    "new-key": _late(_mesh, "new_key"),
+    "key": _late(_mesh, "key"),
+    "leave": _late(_mesh, "leave"),
+    "config": _late(_configuring, "config_"),
+    "reload": _late(_configuring, "reload"),
     "completion": completion,
     "help": help_,
     "version": version,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dir_sync import config
 from dir_sync.cli.dialogue import (
     RESTART_S,
-    add_json,
     add_network,
     add_yes,
     address_of,
@@ -32,7 +31,7 @@ from dir_sync.cli.dialogue import (
     peer_of,
     time_words,
 )
-from dir_sync.cli.parser import checked
+from dir_sync.cli.parser import add_json, checked
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer, NoDaemon, ask
@@ -198,7 +197,7 @@ def join(argv: list[str]) -> int:
     parser.add_argument("--peer", metavar="HOST[:PORT]", type=checked(peer_of),
                         help="where the inviting machine is, if broadcasts do not reach it")  # fmt: skip
     add_yes(parser)
-    add_json(parser, "one JSON object")
+    add_json(parser)
     add_network(parser, listens=False)
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 from dir_sync import config
 from dir_sync.cli.dialogue import (
     RESTART_S,
-    add_json,
     add_yes,
     agree,
     ask_node,
     ask_until,
-    command_parser,
     is_agreed,
 )
+from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer
@@ -47,7 +46,7 @@ def members(argv: list[str]) -> int:
         "members ~/shared --json",
         more="exit codes: 0 listed, 1 DIR is open, or the node does not answer",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_json(parser)
     given = parser.parse_args(argv)
     answer = _members(config.checked_folder(given.folder))
     if given.json:
@@ -118,7 +117,7 @@ def remove(argv: list[str]) -> int:
     parser.add_argument("--keep", metavar="NAME", action="append", default=[],
                         help="it stays, and nobody is asked about it; may be given several times")  # fmt: skip
     add_yes(parser)
-    add_json(parser, "one JSON object")
+    add_json(parser)
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
     before = _members(folder)

@@ -13,7 +13,7 @@ import os
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_node, has_terminal, is_agreed
-from dir_sync.cli.parser import command_parser
+from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import SECRET_BYTES, MeshKey
 from dir_sync.core.model import show
@@ -37,7 +37,7 @@ def new_key(argv: list[str]) -> int:
         more="exit codes: 0 done; 1 FILE exists already, or cannot be written",
         what="file",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_json(parser)
     given = parser.parse_args(argv)
     keep_out_of_dumps()
     made = MeshKey.made_of(os.urandom(SECRET_BYTES))

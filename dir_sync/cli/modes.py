@@ -10,7 +10,7 @@ import json
 
 from dir_sync import config
 from dir_sync.cli.dialogue import add_yes, agree, ask_running
-from dir_sync.cli.parser import command_parser
+from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.core.mode import Mode
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
@@ -32,7 +32,7 @@ def diverged(argv: list[str]) -> int:
         "diverged ~/shared --check || echo something differs",
         more="exit codes: 0 listed, 1 no node is running for DIR; with --check also 4 something differs",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_json(parser)
     parser.add_argument("--check", action="store_true", help="exit with 4 if something differs")
     given = parser.parse_args(argv)
     answer = ask_running(given.folder, {"command": "diverged"})

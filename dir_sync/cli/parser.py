@@ -17,7 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import output, shell
 
-__all__ = ["Parser", "checked", "command_parser", "count", "parser_of"]
+__all__ = ["Parser", "add_json", "checked", "command_parser", "count", "parser_of"]
 
 T = TypeVar("T")
 
@@ -183,6 +183,11 @@ def command_parser(name: str, description: str, *examples: str, more: str = "", 
     parser.add_argument(what, metavar=helps[what][0], help=helps[what][1])
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")
     return parser
+
+
+def add_json(parser: Parser, what: str = "one JSON object") -> None:
+    """Questions to a person go to stderr beside that."""
+    parser.add_argument("--json", action="store_true", help=f"print {what}, for programs")
 
 
 def _columns() -> int:

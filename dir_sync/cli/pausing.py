@@ -14,7 +14,7 @@ import time
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_node
-from dir_sync.cli.parser import checked, command_parser
+from dir_sync.cli.parser import add_json, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.pausing import NO_END, judge
@@ -43,7 +43,7 @@ def pause(argv: list[str]) -> int:
     )
     parser.add_argument("--for", dest="for_s", metavar="TIME", type=checked(_duration),
                         help="go on by itself after TIME (30s, 10m, 1h, 2d)")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_json(parser)
     given = parser.parse_args(argv)
     question: Answer = {"command": "pause"} | ({} if given.for_s is None else {"for_s": given.for_s})
     answer, is_node = _done(given.folder, question)
@@ -61,7 +61,7 @@ def resume(argv: list[str]) -> int:
         "resume ~/shared",
         more="exit codes: 0 done, or it was not paused; 1 trouble, 2 wrong command line",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_json(parser)
     given = parser.parse_args(argv)
     answer, is_node = _done(given.folder, {"command": "resume"})
     line = "resumed" if answer["was_paused"] else "it was not paused: there is nothing to do"

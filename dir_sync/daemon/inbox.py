@@ -99,10 +99,8 @@ class Inbox:
     def get(self, timeout_s: float) -> object | None:
         """The next event; None if there is none in time. The event before it counts as handled, at the cost of the CPU
         time that this thread has used since."""
-        if self._served is not None:
-            self.over()
-        while not self._new.empty():  # nobody else takes anything out
-            self._add(self._new.get_nowait())
+        self.over()
+        self._sort()
         taken = None
         if self._waiting:
             resting = self._throttle.resting()

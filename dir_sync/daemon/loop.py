@@ -31,9 +31,7 @@ __all__ = ["Loop"]
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
 _TURN_S_MAX = 0.02  # a turn ends after this even if more events wait ...
 _TURN_S_FAIR = 0.006  # ... and earlier, if several groups wait
-_LINGER_S = (
-    0.0005  # what a turn ordered often comes back at once: until then, its worker has the interpreter for itself
-)
+_LINGER_S = 0.0005  # what a turn ordered often comes back at once; until then its worker has the interpreter alone
 _LAST_ANSWERS_S = 0.3  # the end takes at most so long for what workers have answered
 _HANDLERS: Final = handlers(Taker.LINKS, Neighbours)  # messages for them ...
 _OBSERVERS: Final = handlers(Taker.OBSERVERS, Observers)  # ... and for those; all others are for a folder

@@ -237,6 +237,7 @@ class Engine(Machines):
             return now_ms
         due: list[int | None] = [
             board.plan_queue.next_due_ms(),
+            board.listings.next_due_ms(),
             self.brakes.peers.due_ms(),
             self.queries.inquiries.due_ms(),
             self.own_losses.held_again_ms,
@@ -245,8 +246,6 @@ class Engine(Machines):
         ]
         if board.announcements.rows:
             due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
-        if board.listings.failed:
-            due.append(board.listings.next_due_ms())
         if not self.brakes.is_published:
             due.append(self.brakes.publish_due_ms)
         if not self.look_queue.looks_out:
@@ -255,8 +254,7 @@ class Engine(Machines):
             due.append(self.versions.rechecks[0][0])
         if self.deltas_out.deltas:
             due.append(next(iter(self.deltas_out.deltas.values()))[1] + DELTA_KEEP_MS)
-        if self.transfers.unfinished:
-            due += [when for when, _ in self.transfers.unfinished.values()]
+        due += [when for when, _ in self.transfers.unfinished.values()]
         if self.signatures.sign_grown:
             due.append(next(iter(self.signatures.sign_grown.values())))
         if self.versions.retention is not None and not self.versions.pruning:

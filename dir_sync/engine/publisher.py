@@ -62,11 +62,7 @@ class Publisher:
         )
 
     def publish_when_due(self) -> None:
-        news = self._board.announcements
-        if not (news.rows or news.unlogged):
-            self.told_ms = self._board.now.mono_ms
-            self.renamed_here.clear()
-        elif not self.may_tell_later():
+        if not self.may_tell_later():
             self.told_ms = self._board.now.mono_ms
             self.publish()
 

@@ -26,8 +26,8 @@ CLI: dict[str, set[str]] = {
         *("security.inviting", "security.joining", "security.listing", "security.process", "security.store"),
     },
     "cli.members": {
-        *("cli.dialogue", "config", "network.control", "reporting.log", "reporting.output", "security.alone"),
-        *("security.founding", "security.keeper", "security.listing", "security.process"),
+        *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.log", "reporting.output"),
+        *("security.alone", "security.founding", "security.keeper", "security.listing", "security.process"),
     },
     "cli.parser": {"config", "reporting.output", "reporting.shell"},
     "cli.names": {"config"},

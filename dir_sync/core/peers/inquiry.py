@@ -52,13 +52,9 @@ class Inquiries:
             inquiry.waiting = {key: number for key, number in inquiry.waiting.items() if key[0] != peer}
 
     def due_ms(self) -> int | None:
-        if not self._open:
-            return None
         return min((one.until_ms if one.waiting else 0 for one in self._open.values()), default=None)
 
     def over(self, now_ms: int) -> list[tuple[int, Answers]]:
         """Remove and return the finished questions, with all answers."""
-        if not self._open:
-            return []
         done = [id_ for id_, one in self._open.items() if not one.waiting or one.until_ms <= now_ms]
         return [(id_, self._open.pop(id_).answers) for id_ in done]
