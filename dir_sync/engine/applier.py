@@ -152,8 +152,11 @@ class Applier:
         row = self._board.index.get(path)
         if result.version is not None:
             self._keep(result.version, item, take, row)
-            kept = self._board.index.version(result.version.name)
-            if kept is not None and kept.size > limits.MIB and self._board.pending_looks.is_closed(path):
+            if (
+                result.version.size > limits.MIB
+                and self._board.pending_looks.is_closed(path)
+                and (kept := self._board.index.version(result.version.name)) is not None
+            ):
                 # A program wrote to the file while the job was out, maybe to the one that the job displaced. A small file
                 # was read again when it came out.
                 self._versions.doubt(kept)

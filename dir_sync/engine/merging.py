@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from dir_sync.core import notes
+from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Cause, KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.core.merging import common_version, includes, is_text, may_merge, merged, merger_of, with_loser
 from dir_sync.core.messages import Loser, Lost
@@ -104,13 +104,17 @@ class Merging:
         self._keep_texts()
         now_ms = self._board.now.mono_ms
         for path in [path for path, (due, _) in self._due.items() if due <= now_ms]:
+            if len(self._work_at) >= _JOBS_MAX:
+                break  # the end of a job is an event: the others are decided then
             _, tries = self._due.pop(path)
             self._decide_all(path, tries)
 
     def due_ms(self) -> int | None:
         """When (ms) `run` has something to do; None: when something happens."""
-        due = [when for when, _ in self._due.values()]
-        if not self._page and not self._board.scanning and self._board.index.sequence > self._kept_up_to:
+        if self._board.scanning:
+            return None
+        due = [when for when, _ in self._due.values()] if len(self._work_at) < _JOBS_MAX else []
+        if not self._page and self._board.index.sequence > self._kept_up_to:
             due.append(self._board.now.mono_ms)
         return min(due, default=None)
 
@@ -243,7 +247,7 @@ class Merging:
         base, winner = bases.content(pair.base), bases.content(pair.winner)
         if winner == b"":
             self._remember(path, pair.winner.stamp, pair.loser.stamp)
-        elif not base or winner is None or not self._is_calm(row) or len(self._work_at) >= _JOBS_MAX:
+        elif not base or winner is None or not self._is_calm(row):
             self._soon(path, tries + 1)
         else:
             self._work_at[path] = pair
@@ -267,9 +271,12 @@ class Merging:
         row = self._board.index.get(path)
         if data is None:
             self._remember(path, pair.winner.stamp, pair.loser.stamp)  # each of them may be merged with another version
-        elif pair.loser.stamp not in self._losers.get(path, {}):
-            return  # a person has settled it meanwhile
-        elif row is not None and row.record.stamp == pair.winner.stamp and self._is_calm(row):
+        elif (
+            pair.loser.stamp in self._losers.get(path, {})  # else a person has settled it meanwhile
+            and row is not None
+            and row.record.stamp == pair.winner.stamp
+            and self._is_calm(row)
+        ):
             self._work.arrivals.make_ready(path, Ready(blake3(data).digest(), data, None))
             if self._work.arrivals.is_ready(path):
                 self.make(row, pair.loser, pair.base, data)
@@ -336,7 +343,8 @@ class Merging:
         row = index.get(path)
         if row is None or not may_merge(row.record) or merger_of(row.record, loser) != index.replica:
             return  # it is decided anew when the sender has what is here
-        if loser.stamp in self._losers.get(path, {}) or len(self._losers) >= _LOSERS_MAX:
+        losers = self._losers.get(path, {})
+        if loser.stamp in losers or len(losers) >= limits.BASES_PER_PATH_MAX or len(self._losers) >= _LOSERS_MAX:
             return
         if is_text(message.text) and common_version(row.record, loser, index.bases.of(path)) is not None:
             self._add(LostVersion(loser, b""))

@@ -41,13 +41,13 @@ class Bases:
         """Keep a version. `packed`: its content, compressed; b"": it is no text. Others may have to go, but not those that
         are `spared`."""
         values = (*columns_of_record(record), *later_columns(record), now_ns, packed)
-        self._execute(f"INSERT OR REPLACE INTO base ({RECORD_COLUMNS},kept_ns,packed) VALUES ({_MARKS})", values)
         self._total = self.total_bytes() + len(packed)
+        self._execute(f"INSERT OR REPLACE INTO base ({RECORD_COLUMNS},kept_ns,packed) VALUES ({_MARKS})", values)
         self._thin(record.path, spared)
         while self.total_bytes() > limits.BASES_BYTES_MAX:
             oldest = "SELECT kept_ns FROM base ORDER BY kept_ns LIMIT 1 OFFSET 99"
             self._execute(f"DELETE FROM base WHERE kept_ns<=COALESCE(({oldest}),(SELECT MAX(kept_ns) FROM base))")
-            self._total = None
+            self._total = None  # exact again: a version that was put twice counts twice until then
 
     def total_bytes(self) -> int:
         """The size of all contents."""
@@ -63,8 +63,7 @@ class Bases:
         while len(stamps) > limits.BASES_PER_PATH_MAX:
             at = min(range(1, len(stamps) - 1), key=lambda at: stamps[at + 1].ns - stamps[at].ns)
             stamp = stamps.pop(at)
-            self._execute(f"DELETE FROM base WHERE {_AT} AND stamp_ns=? AND stamp_maker=?", (*_key(path), *stamp))
-            self._total = None
+            self._remove(f"{_AT} AND stamp_ns=? AND stamp_maker=?", (*_key(path), *stamp))
 
     def of(self, path: bytes) -> list[Record]:
         """The versions of a path whose contents are kept, and are text."""
@@ -82,8 +81,13 @@ class Bases:
 
     def drop(self, path: bytes) -> None:
         """Nothing is at that path any more."""
-        self._execute(f"DELETE FROM base WHERE {_AT}", _key(path))
-        self._total = None
+        self._remove(_AT, _key(path))
+
+    def _remove(self, where: str, values: tuple[object, ...]) -> None:
+        """Without a new sum over the whole table: this is called for each folder and each deletion."""
+        gone = self._execute(f"DELETE FROM base WHERE {where} RETURNING LENGTH(packed)", values).fetchall()
+        if self._total is not None:
+            self._total -= sum(size for (size,) in gone)
 
     # --- losers ---
 

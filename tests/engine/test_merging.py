@@ -7,7 +7,7 @@ import zlib
 import pytest
 from blake3 import blake3
 
-from dir_sync.core import notes
+from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Cause, KeepTextsJob, Merged, MergeJob, Text, TextsRead, Version
 from dir_sync.core.messages import Lost
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Vector, leq
@@ -185,6 +185,55 @@ def test_what_changed_meanwhile_is_decided_anew() -> None:
     kit.wait(100_000)
     run(kit)
     assert len(kit.out(MergeJob)) == 1
+
+
+def test_of_many_conflicts_none_is_given_up_because_others_are_merged_first() -> None:
+    kit = alone()
+    paths = [b"%02d" % number for number in range(40)]
+    for path in paths:
+        base, won = (
+            version(kit, what, *how, keep=False)
+            for what, how in (("base", (SCANNED, 1, 0)), ("winner", (LARGER, 7, 200)))
+        )
+        lost = version(kit, "loser", kit.index.replica, 1, 100, keep=False)
+        for one, what in ((base, "base"), (won, "winner"), (lost, "loser")):
+            kit.index.bases.put(one._replace(path=path), zlib.compress(TEXTS[what]), WALL_NS)
+        kit.has(won._replace(path=path))
+        kit.index.put_version(
+            Version(path, path, Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, LARGER)
+        )
+        kit.board.lost(lost._replace(path=path), path)
+    merged: list[bytes] = []
+    for _ in range(len(paths)):
+        run(kit)
+        jobs = kit.out(MergeJob)
+        assert kit.it.due_ms() is None or len(jobs) < 4, "nothing is due while as many are merged as may be"
+        kit.wait(60_000)  # each takes long
+        for job in jobs:
+            kit.it.on_merged(Merged(job.path, None))
+            merged.append(job.path)
+    assert sorted(merged) == paths
+
+
+def test_of_one_path_a_peer_has_so_many_losers_and_no_more() -> None:
+    kit = alone()
+    peer = kit.connects(LARGER)
+    version(kit, "base", SCANNED, 1, 0)
+    kit.has(version(kit, "winner", kit.index.replica, 7, 200))
+    for number in range(3 * limits.BASES_PER_PATH_MAX):
+        lost = version(kit, "loser", LARGER, 5 + number, 100 + number, keep=False)
+        kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.replica, TEXTS["loser"]))
+    assert len(kit.index.bases.of(b"a")) <= 2 + limits.BASES_PER_PATH_MAX
+
+
+def test_nothing_is_due_during_a_scan() -> None:
+    kit = alone()
+    conflict(kit, LARGER, kit.index.replica)
+    run(kit)
+    kit.it.on_merged(Merged(b"a", None))
+    assert kit.it.due_ms() is not None
+    kit.board.begin_scan()
+    assert kit.it.due_ms() is None
 
 
 def test_nobody_merges_without_a_common_version() -> None:

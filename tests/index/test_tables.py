@@ -9,11 +9,13 @@ from random import Random
 
 import pytest
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index, PeerSeen
+from dir_sync.index.bases import Bases
 from dir_sync.index.bloom import Bloom, ContentFilter
 from dir_sync.index.codec import columns_of_record, later_columns, record_of
 from dir_sync.index.database import Database, IndexDamaged
@@ -360,3 +362,18 @@ def test_an_intent_becomes_offers_at_the_next_start() -> None:
     assert offers.of_peer(b"\xff", "peer") == Offer("peer", record(b"\xff"), False)
     intents.recover(offers)
     assert offers.count_by("peer") == 2
+
+
+def test_the_size_of_all_texts_is_known_without_a_sum_for_each_that_goes() -> None:
+    base = database()
+    bases = Bases(base)
+    for at in range(1, limits.BASES_PER_PATH_MAX + 6):
+        bases.put(record(b"a", at=at), b"x" * 10, at)
+    assert bases.total_bytes() == 10 * limits.BASES_PER_PATH_MAX
+    # Behind its back: whoever adds everything up again sees it.
+    base.execute("UPDATE base SET packed=x'00' WHERE stamp_ns=1")
+    bases.drop(b"nothing")
+    assert bases.total_bytes() == 10 * limits.BASES_PER_PATH_MAX
+    bases.put(record(b"b"), b"y" * 7, 99)
+    bases.drop(b"b")
+    assert bases.total_bytes() == 10 * limits.BASES_PER_PATH_MAX
