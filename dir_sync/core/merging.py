@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dir_sync.core import limits
-from dir_sync.core.model import Kind, Record, Vector, join, lineage_of, unstamped
+from dir_sync.core.model import Kind, Record, Vector, counter_of, join, lineage_of, unstamped
 
 __all__ = ["TextMerged", "common_version", "includes", "is_text", "may_merge", "merged", "merger_of", "with_loser"]
 
@@ -77,12 +77,13 @@ def includes(later: Record, earlier: Record, kept: Sequence[Record]) -> bool:
 def _follows(later: Record, earlier: Record, kept: Sequence[Record]) -> bool:
     """`includes` without a third version."""
     maker = earlier.stamp.maker
-    made, known = _counter(earlier, maker), _counter(later, maker)
+    made, known = counter_of(lineage_of(earlier), maker), counter_of(lineage_of(later), maker)
     if later.stamp == earlier.stamp or made is None or known is None or known < made:
         return False
     if known == made:
         return True
-    last = next((one for one in (later, *kept) if one.stamp.maker == maker and _counter(one, maker) == known), None)
+    by_maker = (one for one in (later, *kept) if one.stamp.maker == maker)
+    last = next((one for one in by_maker if counter_of(lineage_of(one), maker) == known), None)
     return last is not None and _continues(last, earlier)
 
 
@@ -90,10 +91,6 @@ def _continues(later: Record, earlier: Record) -> bool:
     """True if both have one maker, and nothing that another node made came in between."""
     maker = earlier.stamp.maker
     return _without(lineage_of(later), maker) == _without(lineage_of(earlier), maker)
-
-
-def _counter(record: Record, maker: str) -> int | None:
-    return next((counter for node, counter in lineage_of(record) if node == maker), None)
 
 
 def _without(vector: Vector, maker: str) -> Vector:

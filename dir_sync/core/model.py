@@ -32,6 +32,7 @@ __all__ = [
     "Vector",
     "beats",
     "check_path",
+    "counter_of",
     "fingerprint",
     "from_shown",
     "has_seen",
@@ -180,6 +181,11 @@ def with_change(vector: Vector, node: str, counter: int, *makers: str) -> Vector
     return join(((node, counter),), vector)
 
 
+def counter_of(vector: Vector, maker: str) -> int | None:
+    """The latest change of a node that a vector includes; None: there is none."""
+    return next((counter for node, counter in vector if node == maker), None)
+
+
 def has_seen(mine: Record, theirs: Record) -> bool:
     """True if `mine` was made with knowledge of the change that made `theirs`.
 
@@ -187,7 +193,7 @@ def has_seen(mine: Record, theirs: Record) -> bool:
     with, and says nothing about its content. (A version with a higher entry of that maker cannot have lost to it,
     because stamps rise.)"""
     maker = theirs.stamp.maker
-    made = next((counter for node, counter in theirs.vector if node == maker), None)
+    made = counter_of(theirs.vector, maker)
     if made is None:
         return leq(theirs.vector, mine.vector)
     if mine.vector == theirs.vector and mine.stamp != theirs.stamp:
@@ -242,7 +248,7 @@ def made_from(mine: Record, theirs: Record) -> bool:
     not be kept alive.)"""
     before = lineage_of(mine)
     maker = theirs.stamp.maker
-    made = next((counter for node, counter in lineage_of(theirs) if node == maker), None)
+    made = counter_of(lineage_of(theirs), maker)
     if made is None:
         return leq(lineage_of(theirs), before)
     if mine.stamp != theirs.stamp and before == lineage_of(theirs):

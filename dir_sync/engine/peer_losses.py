@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.messages import Held
-from dir_sync.core.model import Kind, Record, parent_of
+from dir_sync.core.model import Kind, Record, counter_of, parent_of
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.safeguard.approval import Approval, Approvals
@@ -67,7 +67,7 @@ class PeerLosses:
         if OURS in carriers:
             return False  # a person at this node asked for it
         carriers = carriers or {maker}  # the peers that announced it have announced something else since
-        counter = _counter(target, maker)
+        counter = counter_of(target.vector, maker) or 0
         files = self._board.index.files() - self._board.removing
         is_removal = target.kind == Kind.ABSENT
         if is_removal and self._is_being_moved(mine.path):
@@ -110,7 +110,7 @@ class PeerLosses:
                 maker = target.stamp.maker
                 for link in sorted(self.carriers(path, maker) & held.keys()):
                     if target.kind == Kind.ABSENT or kinds[link] == "rewrites":
-                        held[link][path] = maker, _counter(target, maker)
+                        held[link][path] = maker, counter_of(target.vector, maker) or 0
                         break
         for link, paths_held in held.items():
             if not paths_held:
@@ -222,8 +222,3 @@ class PeerLosses:
 def _is_by(offer: Offer, maker: str) -> bool:
     """True if `maker` made the offered version."""
     return offer.record.stamp.maker == maker and offer.peer != NOBODY
-
-
-def _counter(record: Record, replica: str) -> int:
-    """The latest change of a node that a record includes."""
-    return next((counter for maker, counter in record.vector if maker == replica), 0)
