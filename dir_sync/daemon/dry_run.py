@@ -51,7 +51,7 @@ def run(
         raise ConfigError(f"this folder cannot be shared now: {reason}")
     side: Rehearsal | Asked = Rehearsal(config, _LOCK_WAIT_S) if ask is None else Asked(ask)
     try:
-        meeting = Meeting(config, _sealing(config))
+        meeting = Meeting(config, _sealing(config), is_over)
         try:
             return _rehearsed(side, meeting, wait_for, is_over)
         finally:
@@ -73,7 +73,7 @@ def _rehearsed(side: Rehearsal | Asked, meeting: Meeting, wait_for: int, is_over
     if not side.scan(is_over):
         return Rehearsed(None)
     while True:
-        peers = meeting.collect(wait_for, is_over)
+        peers = meeting.collect(wait_for)
         away = tuple(f"{address}: {why}" for address, why in sorted(meeting.turned_away.items()))
         if len(peers) < wait_for:
             return Rehearsed(None, tuple(peer.name for peer in peers), (), away)

@@ -96,9 +96,10 @@ class Meeting:
 
     It has more fields than a class should have: who is there, who is wanted, and the sockets by which they are met."""
 
-    def __init__(self, config: Config, sealing: MeshSealing | None) -> None:
-        """Raises ConfigError if a port cannot be had."""
+    def __init__(self, config: Config, sealing: MeshSealing | None, is_over: Callable[[], bool]) -> None:
+        """`is_over`: nobody waits for the others any more. Raises ConfigError if a port cannot be had."""
         self._config = config
+        self._is_over = is_over
         rng = random.Random()
         self._node, self._instance = f"{rng.getrandbits(64):016x}", f"{rng.getrandbits(64):016x}"
         self._news: queue.SimpleQueue[Link | tuple[Beacon, str]] = queue.SimpleQueue()
@@ -161,9 +162,9 @@ class Meeting:
 
     # --- until all have said what they have ---------------------------------------------------------------------------
 
-    def collect(self, wait_for: int, is_over: Callable[[], bool]) -> list[Peer]:
-        """Those that have said all that they have, by name: at least `wait_for`, unless `is_over` comes first."""
-        while not is_over():
+    def collect(self, wait_for: int) -> list[Peer]:
+        """Those that have said all that they have, by name: at least `wait_for`, unless it is over first."""
+        while not self._is_over():
             found = list(self._peers.values())
             is_early = self._config.discovers and _now_ms() - self._begun_ms < _FOUND_MS
             if not is_early and len(found) >= wait_for and all(peer.is_complete for peer in found):
@@ -189,8 +190,8 @@ class Meeting:
                 self._dials[place] = now + _DIAL_AGAIN_MS
                 self._manager.dial(*place)
 
-    def _wait(self, within_s: float) -> Message | None:
-        """Deal with what has come. Returns an answer to a question about what would happen."""
+    def _wait(self, within_s: float) -> tuple[Node, Forecast] | None:
+        """Deal with what has come. Returns an answer to a question about what would happen, and whose it is."""
         try:
             news = self._news.get(timeout=within_s)
         except queue.Empty:
@@ -233,7 +234,7 @@ class Meeting:
             self._peers[node.link] = Peer(node, hello, self._forecast)
             self._ask_rows(node, 0)
 
-    def _said(self, node: Node, message: Message) -> Message | None:
+    def _said(self, node: Node, message: Message) -> tuple[Node, Forecast] | None:
         peer = self._peers.get(node.link)
         if peer is None:
             return None
@@ -241,7 +242,7 @@ class Meeting:
             after = peer.took(message, _now_ms())
             if after is not None:
                 self._ask_rows(node, after)
-        return message if isinstance(message, Forecast) else None
+        return (node, message) if isinstance(message, Forecast) else None
 
     def _closed(self, node: Node, reason: str, text: str) -> None:
         peer = self._peers.pop(node.link, None)
@@ -261,10 +262,14 @@ class Meeting:
         """Raises Gone."""
         node.send(Outbound(question, 0))
         until = _now_ms() + _ANSWER_MS
-        while node.link in self._peers and _now_ms() < until:
+        while node.link in self._peers and not self._is_over():
+            if _now_ms() >= until:  # its answer may still come, and would pass for one to the next question
+                del self._peers[node.link]
+                self._manager.drop(node.link, "timeout", "it did not say in time what it would do")
+                break
             answer = self._wait(_TICK_S)
-            if isinstance(answer, Forecast):
-                return answer
+            if answer is not None and answer[0] is node:
+                return answer[1]
         raise Gone
 
 
