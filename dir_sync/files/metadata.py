@@ -7,6 +7,7 @@ Used by: `move`, `batches`, `appends`.
 
 from __future__ import annotations
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import NEW
@@ -49,8 +50,10 @@ class Metadata:
                 raise Unexpected  # a different folder, whose content was not listed
             return ApplyResult(path, Result.DONE, fingerprint(now))
         mode = None if there.kind == Kind.SYMLINK else target.mode
+        # The mtime that is there already is not set: it would hide a write since that look.
+        mtime = None if there.mtime == target.mtime else target.mtime
         try:
-            self._disk.set_meta(path, mode, target.mtime)
+            self._disk.set_meta(path, mode, mtime)
         except DiskError as error:
             if error.trouble != Trouble.DENIED or not self._disk.is_only_replaceable(path):
                 raise
@@ -61,10 +64,12 @@ class Metadata:
             raise Unexpected
         if not self.verify_meta(now, mode, target.mtime):
             raise Unexpected
-        if self._keeper.is_on and not self._disk.grain_ns and (now.mode, now.mtime) == (there.mode, there.mtime):
+        is_only_attributes = mtime is None and now.mode == there.mode and now.size > limits.MIB
+        if is_only_attributes and self._keeper.is_on and not self._disk.grain_ns:
             if not self._keeper.says_more(path, target):
-                return ApplyResult(path, Result.DONE, fingerprint(now))  # only attributes: its mtime was not set
-        # A write between the look and the new mtime would not show, so the content has to be read again.
+                return ApplyResult(path, Result.DONE, fingerprint(now))
+        # A write between the look and the new mtime would not show, so the content has to be read again. Nor would one
+        # that set the old mtime (cp -p): as in `Replacer.is_as_known`, only a small file is read because of that.
         return ApplyResult(path, Result.DONE, fingerprint(now) + fingerprints.RACY)
 
     def put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:

@@ -8,12 +8,17 @@ from random import Random
 import pytest
 from blake3 import blake3
 
+from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, fingerprint
 from dir_sync.core.names import STAGING
+from dir_sync.core.preserve import ON_ENTRIES
+from dir_sync.files.fingerprints import RACY
 from dir_sync.ports import Trouble
 from tests.files.tools import MTIME, apply, change, file_sync, kept, move
 from tests.sim.memory_disk import MemoryDisk
+from tests.sim.memory_tree import OWNER
 
 
 @pytest.mark.parametrize("change_meta", ["touch", "chmod"])
@@ -37,6 +42,49 @@ def test_whoever_touches_a_file_while_its_times_are_set_is_not_taken_for_ourselv
     assert disk.before is None
     assert result.result == Result.CHANGED
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("verb", ["set_meta", "set_attributes"])
+@pytest.mark.parametrize(("size", "copies_time"), [(4, False), (4, True), (limits.MIB + 1, False)])
+def test_a_write_while_only_attributes_are_set_is_seen(
+    disk: MemoryDisk, size: int, verb: str, copies_time: bool
+) -> None:
+    """`copies_time`: by cp -p, for which only a small file is read again."""
+    disk.kept_parts = ON_ENTRIES
+    sync = file_sync(disk)
+    disk.write(b"file", b"a" * size, MTIME)
+    written: list[int] = []
+
+    def before(at: str, path: bytes) -> None:
+        if (at, path) == (verb, b"file"):
+            disk.before = None
+            disk.write(b"file", b"b" * size, MTIME if copies_time else None)
+            written.append(disk.tree()[b"file"][3])
+
+    item = change(disk, b"file", b"a" * size)._replace(act=TreeOp.META, data=None)
+    wanted = Attributes(None, None, ((b"user.a", b"1"),))
+    disk.before = before
+    (result,) = apply(sync, item._replace(target=item.target._replace(attributes=wanted)))
+    now = disk.stat(b"file")
+    assert now is not None
+    assert [now.mtime] == written, "the user's time stays"
+    if copies_time:
+        assert result.fp.endswith(RACY), "the content is read again"
+    else:
+        assert result.result is Result.CHANGED
+
+
+def test_a_large_file_that_gets_only_attributes_is_not_read_again(disk: MemoryDisk) -> None:
+    disk.kept_parts = ON_ENTRIES
+    sync = file_sync(disk)
+    data = b"a" * (limits.MIB + 1)
+    disk.write(b"file", data, MTIME)
+    item = change(disk, b"file", data)._replace(act=TreeOp.META, data=None)
+    wanted = Attributes(OWNER, ((), ()), ((b"user.a", b"1"),))
+    (result,) = apply(sync, item._replace(target=item.target._replace(attributes=wanted)))
+    now = disk.stat(b"file")
+    assert now is not None
+    assert (result.result, result.fp) == (Result.DONE, fingerprint(now))
 
 
 def test_times_that_the_file_system_cannot_hold_are_nobodys_touch() -> None:
