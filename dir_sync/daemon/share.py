@@ -164,20 +164,10 @@ class Share:
         deltas = delta.available()
         if not deltas:
             logger.warning("%s", delta.MISSING)
-        engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number)
+        engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number, self.other_room())
         engine.work.disk.is_blind = is_blind
-        engine.board.taking = self._taking()
         engine.board.keeps = bool(self._disk.keeps)
         return engine
-
-    def _taking(self) -> Taking | None:
-        """What may come of peers' contents; None: everything."""
-        keep, most = self._config.min_free, self._config.max_file_size
-        if keep is None and not most:
-            return None
-        full = "" if keep is None else f"--min-free keeps {keep.text} of this disk free"
-        large = f"it is larger than {human_bytes(most)}, the --max-file-size of this machine"
-        return Taking(most, self.other_room(), full, large)
 
     def other_room(self) -> int | None:
         """The bytes that may come by --min-free. None: as many as at the last call; there is no such limit; or the disk does not
@@ -256,9 +246,16 @@ class Share:
 
 
 def engine_of(
-    config: Config, index: Index, tag: str, deltas: bool, retention: Retention | None, number: int = 0
+    config: Config,
+    index: Index,
+    tag: str,
+    deltas: bool,
+    retention: Retention | None,
+    number: int = 0,
+    room: int | None = None,
 ) -> Engine:
-    """The engine of a folder with these options. `number`: of the folder in its node."""
+    """The engine of a folder with these options. `number`: of the folder in its node. `room`: bytes that may come by
+    --min-free; None: any number."""
     brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
     ahead_ns = max(config.clock_ahead, 1) * DAY_NS
     engine = Engine(
@@ -276,4 +273,15 @@ def engine_of(
         merges=config.merge == MERGE_TEXT,
     )
     engine.work.pace.interval_ms = config.file_interval * 1000
+    engine.board.taking = _taking(config, room)
     return engine
+
+
+def _taking(config: Config, room: int | None) -> Taking | None:
+    """What may come of peers' contents; None: everything."""
+    keep, most = config.min_free, config.max_file_size
+    if keep is None and not most:
+        return None
+    full = "" if keep is None else f"--min-free keeps {keep.text} of this disk free"
+    large = f"it is larger than {human_bytes(most)}, the --max-file-size of this machine"
+    return Taking(most, room, full, large)

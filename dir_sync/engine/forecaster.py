@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from dir_sync.core.forecast import Fate, Outcome, Told
 from dir_sync.core.mode import Mode, is_own
-from dir_sync.core.model import Kind, Record, parent_of, same_body, show
+from dir_sync.core.model import Kind, Record, parent_of, same_body, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Offer, Refuse, Take, answer, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.intake import Intake
@@ -90,6 +90,9 @@ class Forecaster:
             unfit = self._work.unable.why(record) if self._work.unable else None
             if unfit is not None:
                 return Outcome(Fate.BLOCKED, mine, unfit.text)
+            taking, is_here = self._board.taking, mine is not None and same_content(mine, record)
+            if taking is not None and not is_here and taking.is_too_large(record):
+                return Outcome(Fate.BLOCKED, mine, taking.large)
             in_the_way = self._obstacle(path)
             if in_the_way is not None:
                 return Outcome(Fate.BLOCKED, mine, f"{show(in_the_way)} is in the way, and is not synchronized")

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dir_sync.core.forecast import Fate
+from dir_sync.core.forecast import Action, Fate, Outcome, Told, plan
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.daemon.rehearsal import Asked, Rehearsal
 from tests.daemon.standins import config as plain_config
 
 NEW = Record(b"new", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab", 1),))
+
+
+class Other:
+    """Another machine that takes everything."""
+
+    name, replica, mode = "bob", "cd", Mode.TWO_WAY
+
+    def __init__(self, records: dict[bytes, Record]) -> None:
+        self.records = records
+
+    def outcomes(self, told: Sequence[tuple[bytes, Sequence[Told]]]) -> list[Outcome]:
+        return [Outcome(Fate.TAKE) for _ in told]
 
 
 def everything(root: Path) -> dict[str, tuple[object, ...]]:
@@ -66,6 +78,21 @@ def test_it_finds_what_is_here_and_changes_nothing(folder: Path, side: Rehearsal
     )
     assert (new.fate, litter.fate, blocked.fate) == (Fate.TAKE, Fate.IGNORED, Fate.BLOCKED)
     assert everything(folder) == before
+
+
+def test_what_is_too_large_is_neither_sent_nor_received(folder: Path) -> None:
+    side = Rehearsal(config(folder, max_file_size=1_000), 0.0)
+    try:
+        assert side.scan(lambda: False)
+        made = plan(side, (Other({b"new": NEW._replace(size=1_001)}),))
+    finally:
+        side.close()
+    assert sorted((one.action, one.path) for one in made.steps) == [
+        (Action.SEND, b"d"), (Action.SEND, b"d/small"), (Action.SEND, b"link"),
+    ]  # fmt: skip
+    reason = "it is larger than 1.00 kB, the --max-file-size of this machine"
+    assert made.left == [("new", f"this machine: {reason}")]
+    assert ("large", reason) in side.tally.skipped.words()
 
 
 def test_it_ends_when_it_has_to(side: Rehearsal) -> None:

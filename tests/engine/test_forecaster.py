@@ -8,6 +8,7 @@ from dir_sync.core.forecast import Fate
 from dir_sync.core.ignore import Rules
 from dir_sync.core.mode import Mode, own_change
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.taking import Taking
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.forecaster import Forecaster
 from dir_sync.engine.intake import Intake
@@ -101,6 +102,19 @@ def test_rules_and_obstacles_count() -> None:
     big = record(b"big", b"xyz")
     kit.work.unable.hold(b"big", Unfit("too large", least=2))
     assert kit.it.outcome(b"big", ((PEER, big),)).reason == "too large"
+
+
+def test_the_limit_of_sizes_counts() -> None:
+    """Only contents: a time, a mode, a folder or a deletion may always come."""
+    kit = alone()
+    kit.board.taking = Taking(most=3, large="it is larger than that")
+    mine = kit.has(record(b"a", b"12345")).record
+    found = kit.it.outcome(b"new", ((PEER, record(b"new", b"1234")),))
+    assert (found.fate, found.record, found.reason) == (Fate.BLOCKED, None, "it is larger than that")
+    assert fate(kit, record(b"new", b"123")) is Fate.TAKE
+    assert fate(kit, later(mine, b"1234")) is Fate.BLOCKED
+    assert fate(kit, later(mine, b"12345")._replace(mode=0o600)) is Fate.TAKE
+    assert fate(kit, later(mine, None)) is Fate.TAKE
 
 
 @pytest.mark.parametrize("first", [None, 3])
