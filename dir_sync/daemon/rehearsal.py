@@ -27,6 +27,7 @@ from dir_sync.core.safeguard.brake import Limits
 from dir_sync.core.status import PauseStatus
 from dir_sync.core.tally import Tally
 from dir_sync.daemon.share import engine_of
+from dir_sync.daemon.timetable import Timetable
 from dir_sync.disk import RealDisk
 from dir_sync.engine import Now
 from dir_sync.file_sync import FileSync
@@ -69,7 +70,9 @@ class Rehearsal:
         self._jobs: deque[ListJob | LookJob] = deque()
         self._records: dict[bytes, Record] = {}
         self.tally = Tally()
-        pause = judge(pauses.noted(self._index), None, time.time())
+        now_s = time.time()
+        off_until_s = Timetable(config.schedule, config.speed, now_s).off_until_s
+        pause = judge(pauses.noted(self._index), off_until_s, now_s)
         if pause is not None:
             self.close()
             pauses.refuse_if(PauseStatus(*pause), config.folder)

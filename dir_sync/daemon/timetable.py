@@ -3,7 +3,7 @@
 In:   the rules and limits that a person has given; the time, every two seconds. Out: the limits for what is sent and requested;
 until when the schedule says `off`; lines in the log.
 Rule: without rules nothing is looked at. A rule changes what all connections share, not the limits of each peer.
-Used by: daemon, links, pausing, sharing.
+Used by: daemon, links, pausing, rehearsal, sharing.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ def config(**more: Any) -> Config:
         "mode": Mode.TWO_WAY,
         "default_rules": True,
         "speed": SpeedLimits(),
+        "schedule": (),
         "min_free": None,
         "max_file_size": 0,
         "merge": "off",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from dir_sync.config import ConfigError, checked_rule
 from dir_sync.core.forecast import Action, Fate, Outcome, Told, plan
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.pausing import NO_END
 from dir_sync.daemon.rehearsal import Asked, Rehearsal
+from dir_sync.folder import pauses
+from dir_sync.index import Index
 from tests.daemon.standins import config as plain_config
 
 NEW = Record(b"new", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab", 1),))
@@ -93,6 +99,24 @@ def test_what_is_too_large_is_neither_sent_nor_received(folder: Path) -> None:
     reason = "it is larger than 1.00 kB, the --max-file-size of this machine"
     assert made.left == [("new", f"this machine: {reason}")]
     assert ("large", reason) in side.tally.skipped.words()
+
+
+def test_while_the_schedule_says_off_nothing_would_be_done(folder: Path) -> None:
+    off = checked_rule("off")
+    with pytest.raises(ConfigError, match="is paused; to go on"):
+        Rehearsal(config(folder, schedule=(off,)), 0.0)
+    side = Rehearsal(config(folder, schedule=(off, checked_rule("up=1M"))), 0.0)  # the last rule that holds counts
+    side.close()
+
+
+def test_a_resume_counts_more_than_the_schedule(folder: Path) -> None:
+    (folder / ".dir_sync").mkdir()
+    index = Index(str(folder / ".dir_sync" / "index.db"), Random(1))
+    pauses.asked(index, {"command": "resume"}, time.time(), NO_END)
+    index.close()
+    (folder / ".dir_sync" / "lock").touch()
+    side = Rehearsal(config(folder, schedule=(checked_rule("off"),)), 0.0)
+    side.close()
 
 
 def test_it_ends_when_it_has_to(side: Rehearsal) -> None:

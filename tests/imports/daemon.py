@@ -25,8 +25,8 @@ DAEMON: dict[str, set[str]] = {
     "daemon.opening": {"config", "utils"},
     "daemon.observers": {"daemon.folder", "network.outbox", "node", "reporting.log"},
     "daemon.rehearsal": {
-        *("config", "daemon.share", "disk", "engine", "file_sync", "folder.pauses", "folder.state"),
-        *("network.control", "ports"),
+        *("config", "daemon.share", "daemon.timetable", "disk", "engine", "file_sync", "folder.pauses"),
+        *("folder.state", "network.control", "ports"),
     },
     "daemon.meeting": {
         *("config", "daemon.opening", "network.discovery", "network.networks", "network.outbox", "network.sealing"),
