@@ -31,7 +31,7 @@ class NoRoom(NamedTuple):
 
 
 class RoomAgain(NamedTuple):
-    """All contents that waited for room may come."""
+    """No content waits for room any more: all that waited may come, or are not wanted any more."""
 
 
 class RulesChanged(NamedTuple):

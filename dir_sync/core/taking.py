@@ -4,7 +4,7 @@ In:   the limits that a person has set; how much room there is, measured now and
 paths that had to wait and may be tried again.
 Rule: what may come is subtracted from the room at once, so a burst between two measurements keeps to the limit. Deletions,
 folders, links, times, modes, and contents that are on this disk already are never asked about.
-Used by: config, daemon.share, engine.board.
+Used by: config, daemon.share, engine.board, engine.planner.
 """
 
 from __future__ import annotations
@@ -64,14 +64,19 @@ class Taking:
         """True if this content may come now; then it has its room. Otherwise the path waits."""
         path, size = record.path, record.size
         if self._room is None or self._granted.get(path, (b"",))[0] == record.content:
+            self.forget(path)  # another version of it may have waited
             return True
         if size > self._room:
             self._waiting[path] = size
             return False
-        self._waiting.pop(path, None)
+        self.forget(path)
         self._room -= size
         self._granted[path] = record.content, size
         return True
+
+    def forget(self, path: bytes) -> bool:
+        """The path waits for nothing any more. Returns whether it did."""
+        return self._waiting.pop(path, None) is not None
 
     def measured(self, room: int, coming: dict[bytes, int]) -> list[bytes]:
         """So many bytes may still come. `coming`: paths whose content is on its way, and how much of it is not on the disk yet.

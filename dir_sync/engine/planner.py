@@ -14,6 +14,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import Kind, beats, leq, parent_of, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Rebase, Refuse, Take, decide
+from dir_sync.core.taking import Taking
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.board import Board
@@ -122,7 +123,9 @@ class Planner:
         for path in paths:
             if offers := self._board.index.offers(path):
                 offered.append((path, offers))
-            elif not self._work.jobs.is_at(path):
+                continue
+            self._needs_no_room(path)
+            if not self._work.jobs.is_at(path):
                 self._transfers.drop_wanted(path)
                 self._transfers.forget_attempts(path)
         self._board.index.fetch(path for path, _ in offered)
@@ -196,7 +199,9 @@ class Planner:
                 return  # a look that finds the way free plans the path again
         if self._work.unable and isinstance(decision, Take) and self.hold_back(decision):
             return
-        if self._board.taking is not None and isinstance(decision, Take) and self._stays_away(row, decision):
+        if not isinstance(decision, Take):
+            self._needs_no_room(path)
+        elif self._board.taking is not None and self._stays_away(self._board.taking, row, decision):
             return
         match decision:
             case Nothing():
@@ -247,25 +252,27 @@ class Planner:
             return False
         if unfit.by is not None and self._incoming_moves.respell(unfit.by):
             return True
+        self._needs_no_room(path)
         self._transfers.drop_wanted(path)
         if self._work.unable.is_news(path):
             self._board.tell(notes.Unfit(path, unfit.text))
         return True
 
-    def _stays_away(self, row: Row | None, take: Take) -> bool:
+    def _stays_away(self, taking: Taking, row: Row | None, take: Take) -> bool:
         """True if the limits of a person do not let the wanted content come, or not now."""
-        taking, wanted = self._board.taking, take.record
+        wanted = take.record
         path, content = wanted.path, wanted.content
-        if taking is None or wanted.kind != Kind.FILE or (row is not None and same_content(row.record, wanted)):
-            return False
-        if taking.is_too_large(wanted):
+        is_known = wanted.kind != Kind.FILE or (row is not None and same_content(row.record, wanted))
+        if not is_known and taking.is_too_large(wanted):
             self._work.unable.hold(path, Unfit(taking.large, least=taking.most + 1))
             return self.hold_back(take)
         ready, index = self._work.arrivals.ready(path), self._board.index
         is_here = ready is not None and ready.digest == content and ready.staged is not None
-        if not wanted.size or is_here or index.by_content(content):
+        if is_known or not wanted.size or is_here or index.by_content(content):
+            self._needs_no_room(path)
             return False
         if taking.take_room(wanted):
+            self._tell_room_again(taking)
             return False
         if not self._is_short:
             self._is_short = True
@@ -284,6 +291,16 @@ class Planner:
         for path in taking.measured(room, coming):
             work.retries.end_trouble(path)
             self._board.plan_queue.add(path)
+        self._tell_room_again(taking)
+
+    def _needs_no_room(self, path: bytes) -> None:
+        """Nothing of this path waits for room: what waited is not wanted any more, is here, or cannot come for another reason."""
+        taking = self._board.taking
+        if taking is not None and taking.forget(path):
+            self._work.retries.end_trouble(path)
+            self._tell_room_again(taking)
+
+    def _tell_room_again(self, taking: Taking) -> None:
         if self._is_short and not taking.waiting:
             self._is_short = False
             self._board.tell(notes.RoomAgain())
@@ -292,6 +309,7 @@ class Planner:
         """A newer version cannot be installed here. People are told once."""
         near = next((other for other in self._scope.named if other == path or other.startswith(path + b"/")), None)
         what = "something in it or in its place" if near is None else show(near)
+        self._needs_no_room(path)
         self._work.retries.note_trouble(path, f"{what} is in the way, and is not synchronized")
         if path not in self._blocked_told:
             self._blocked_told.add(path)

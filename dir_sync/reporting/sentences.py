@@ -225,7 +225,7 @@ class Sentences:
                     show(path), reason,
                 )  # fmt: skip
             case notes.RoomAgain():
-                self._log.warning("there is room again: the contents that waited come now")
+                self._log.warning("there is room again for all contents of other machines")
             case notes.Adopted(paths):
                 self._log.warning(
                     "%s that stayed on this machine until now will be announced: the mode is another one",

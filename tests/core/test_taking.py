@@ -31,6 +31,19 @@ def test_one_content_has_its_room_once() -> None:
     assert taking.waiting == 2
 
 
+def test_a_path_that_waits_for_nothing_any_more_takes_no_room_from_those_that_do() -> None:
+    taking = Taking(room=0)
+    assert not taking.take_room(of(8, b"withdrawn"))
+    assert not taking.take_room(of(8, b"waits"))
+    assert taking.forget(b"withdrawn")
+    assert not taking.forget(b"withdrawn")
+    assert taking.measured(10, {}) == [b"waits"]
+    assert taking.take_room(of(8, b"waits"))
+    assert not taking.take_room(of(9, b"waits", b"a larger version"))
+    assert taking.take_room(of(8, b"waits")), "it is the first version again, which has its room"
+    assert not taking.waiting
+
+
 def test_what_comes_is_not_counted_twice() -> None:
     taking = Taking(room=10)
     assert taking.take_room(of(8))

@@ -341,3 +341,39 @@ def test_a_content_that_is_too_large_is_not_taken_and_said_once() -> None:
     assert dict(kit.work.unable.all()) == {b"large": "larger than the limit"}
     kit.announces(record(b"large", b"x" * 4, WALL_NS + 9))
     assert plan(kit, b"large") == [b"fits", b"large"], "a smaller version is taken"
+
+
+@pytest.mark.parametrize(
+    "why", ["deleted", "empty", "here", "withdrawn", "newer here", "in the way", "too large", "smaller"]
+)
+def test_what_waits_for_room_and_is_not_wanted_any_more_waits_no_more(why: str) -> None:
+    kit = alone()
+    kit.board.taking = taking = Taking(room=10, most=50, full="the limit", large="too large")
+    mine = kit.has(record(b"a", b"old")).record
+    wanted = kit.announces(later(mine, b"x" * 11)).record
+    assert plan(kit, b"a") == []
+    match why:
+        case "deleted":
+            kit.announces(later(wanted, None))
+        case "empty":
+            kit.announces(later(wanted, b""))
+        case "here":
+            kit.has(record(b"copy", b"x" * 11))
+        case "withdrawn":
+            kit.index.drop_offer(b"a", PEER)
+        case "newer here":
+            kit.has(later(wanted, b"newer"))
+        case "in the way":
+            kit.work.obstruct(b"a", Kind.OTHER)
+        case "too large":
+            kit.announces(later(wanted, b"x" * 51))
+        case "smaller":
+            kit.announces(later(wanted, b"x" * 9))
+    plan(kit, b"a")
+    assert not taking.waiting
+    told = [note for note in kit.told() if isinstance(note, notes.NoRoom | notes.RoomAgain)]
+    assert told == [notes.NoRoom(b"a", "the limit"), notes.RoomAgain()]
+    assert why == "smaller" or "the limit" not in kit.work.retries.troubles().values()
+    kit.announces(record(b"next", b"y" * 12))
+    plan(kit, b"next")
+    assert kit.told()[-1] == notes.NoRoom(b"next", "the limit"), "the next shortage is told again"
