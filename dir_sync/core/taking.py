@@ -78,6 +78,11 @@ class Taking:
         """The path waits for nothing any more. Returns whether it did."""
         return self._waiting.pop(path, None) is not None
 
+    def is_news(self, room: int) -> bool:
+        """True if `measured` has to know that so many bytes may come: another number than is left here, or somebody may need
+        what was given to a path that did not use it. Any thread may ask."""
+        return room != self._room or bool(self._waiting) or bool(self._granted)
+
     def measured(self, room: int, coming: dict[bytes, int]) -> list[bytes]:
         """So many bytes may still come. `coming`: paths whose content is on its way, and how much of it is not on the disk yet.
         Returns the waiting paths that fit now, in the order in which they came."""

@@ -116,7 +116,8 @@ class Chores:
 
     def _check(self) -> None:
         """On a worker's thread."""
-        if self._share.engine.board.taking is not None and (room := self._share.other_room()) is not None:
+        taking = self._share.engine.board.taking
+        if taking is not None and (room := self._share.other_room()) is not None and taking.is_news(room):
             self._inbox.put(RoomMeasured(room))
         if self._share.are_rules_changed():
             self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them

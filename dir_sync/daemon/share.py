@@ -60,7 +60,6 @@ class Share:
         self._config = config
         self._rules = b""  # fingerprint of the file with the rules of this machine, when last looked at
         self._number = number
-        self._room: int | None = None  # bytes that may come, when last measured
         self._opened = ExitStack()
         try:
             self._disk = self._open_disk()
@@ -170,8 +169,7 @@ class Share:
         return engine
 
     def other_room(self) -> int | None:
-        """The bytes that may come by --min-free. None: as many as at the last call; there is no such limit; or the disk does not
-        say."""
+        """The bytes that may come by --min-free. None: there is no such limit, or the disk does not say."""
         keep = self._config.min_free
         if keep is None:
             return None
@@ -179,8 +177,7 @@ class Share:
             found = os.statvfs(self._config.folder)
         except OSError:
             return None
-        before, self._room = self._room, found.f_bavail * found.f_frsize - keep.of(found.f_blocks * found.f_frsize)
-        return None if self._room == before else self._room
+        return found.f_bavail * found.f_frsize - keep.of(found.f_blocks * found.f_frsize)
 
     def _retention(self) -> Retention:
         config = self._config

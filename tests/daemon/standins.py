@@ -175,6 +175,10 @@ class Folder:
         self.workers = Workers()
         self.watcher = SimpleNamespace(unwatched=dict[bytes, str]())
         self.is_there = True
+        self.room: int | None = None
+
+    def other_room(self) -> int | None:
+        return self.room
 
     def are_rules_changed(self) -> bool:
         return False

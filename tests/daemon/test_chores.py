@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.events import Blind, Ticked
+from dir_sync.core.events import Blind, RoomMeasured, Ticked
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.taking import Taking
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.threads import DiskHangs
@@ -160,3 +162,29 @@ def test_a_pause_ends_by_itself_also_if_nothing_happens() -> None:
     assert min(bench.chores.due(time.monotonic())) < bench.began + 2.5
     bench.after(3.0)
     assert len(bench.looks) == 1
+
+
+def test_on_a_quiet_disk_room_that_was_given_and_not_used_goes_to_those_who_wait() -> None:
+    bench = Bench()
+    bench.folder.engine.board.taking = taking = Taking(room=10)
+    bench.folder.room = 10
+    first, second = (Record(path, Kind.FILE, 8, path, 0, 0o644, Stamp(1, "m"), (("m", 1),)) for path in (b"a", b"b"))
+    assert bench.after(3) == [], "nothing is new, and nobody waits"
+    assert taking.take_room(first)
+    assert not taking.take_room(second)
+    assert bench.after(6) == [RoomMeasured(10)]
+    assert taking.measured(10, {}) == [b"b"], "the first one does not come"
+    assert taking.take_room(second)
+    assert bench.after(9) == [RoomMeasured(10)]
+    taking.measured(10, {})
+    assert bench.after(12) == []
+    bench.folder.room = 12
+    assert bench.after(15) == [RoomMeasured(12)]
+
+
+def test_what_came_with_its_announcement_and_left_the_disk_as_it_was_takes_no_room_for_good() -> None:
+    bench = Bench()
+    bench.folder.engine.board.taking = taking = Taking(room=10)
+    bench.folder.room = 10
+    assert taking.take_pushed(Record(b"a", Kind.FILE, 8, b"c", 0, 0o644, Stamp(1, "m"), (("m", 1),)))
+    assert bench.after(3) == [RoomMeasured(10)]

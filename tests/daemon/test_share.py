@@ -12,6 +12,7 @@ import pytest
 
 from dir_sync.config import ConfigError
 from dir_sync.core.preserve import USUAL
+from dir_sync.core.taking import Keep
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.share import Share
@@ -42,8 +43,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "shared"
 
 
-def opened(folder: Path) -> Share:
-    given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN)
+def opened(folder: Path, **more: Any) -> Share:
+    given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN, **more)
     inbox = Inbox()
     return closed_at_end(
         Share(given, "tag", Random(1), inbox, DiskWorkers(Throttle()), closed_at_end(Readable()), lambda: False)
@@ -102,3 +103,10 @@ def test_folders_of_ours_are_made_again_and_the_lock_is_not(folder: Path, caplog
     (folder / ".dir_sync" / "lock").unlink()
     assert not share.check(lambda line: None)
     assert "begins anew" in caplog.messages[-1]
+
+
+def test_how_much_may_come_is_said_each_time(folder: Path) -> None:
+    share = opened(folder, min_free=Keep("0"))
+    assert share.other_room() is not None
+    assert share.other_room() is not None, "also while the disk is as it was"
+    assert share.engine.board.taking is not None
