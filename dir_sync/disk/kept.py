@@ -88,7 +88,7 @@ class KeptAttributes:
             if Part.ACLS in self.parts:
                 acls = _acls_read(at, names, found.st_mode, known)
             if Part.XATTRS in self.parts:
-                xattrs = _xattrs_read(at, names)
+                xattrs = _xattrs_said(_all_xattrs(at, names))
                 if not xattrs and known is not None and known.xattrs is None:
                     xattrs = None
         seen = Attributes(owner, acls, xattrs)
@@ -113,7 +113,7 @@ class KeptAttributes:
             )  # an ACL may change the mode
         if Part.XATTRS in self.parts and wanted.xattrs is not None:
             has = _all_xattrs(at, os.listxattr(at, follow_symlinks=False))
-            for name in has.keys() - dict(wanted.xattrs).keys():
+            for name in dict(_xattrs_said(has)).keys() - dict(wanted.xattrs).keys():
                 _attempt(functools.partial(os.removexattr, at, name, follow_symlinks=False))
             for name, value in wanted.xattrs:
                 if has.get(name) != value:
@@ -205,9 +205,9 @@ def _all_xattrs(at: bytes, names: list[str]) -> dict[bytes, bytes]:
     return found
 
 
-def _xattrs_read(at: bytes, names: list[str]) -> tuple[tuple[bytes, bytes], ...]:
-    """Those that a record may hold; the largest ones are left out."""
-    found = sorted(_all_xattrs(at, names).items(), key=lambda pair: (len(pair[1]), pair[0]))
+def _xattrs_said(has: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Those that a record may hold; the largest ones are left out, and nobody removes them because of that."""
+    found = sorted(has.items(), key=lambda pair: (len(pair[1]), pair[0]))
     size, kept = 0, []
     for name, value in found[: limits.XATTRS_MAX]:
         size += len(name) + len(value)

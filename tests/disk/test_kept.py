@@ -123,6 +123,12 @@ def test_what_is_too_large_for_a_record_is_left_out(real: RealWorld, monkeypatch
         os.setxattr(real.at(b"x"), name, b"v" * size)
     monkeypatch.setattr(kept.limits, "XATTRS_BYTES_MAX", 100)
     assert disk.read_attributes(b"x", None) == Attributes(None, None, ((b"user.small", b"vvvvv"),))
+    disk.set_attributes(b"x", Attributes(None, None, ((b"user.other", b"v"),)))
+    assert sorted(os.listxattr(real.at(b"x"))) == ["user.large", "user.other"], (
+        "no version can have named the large one"
+    )
+    disk.set_attributes(b"x", Attributes(None, None, ((b"user.large", b"v"),)))
+    assert disk.read_attributes(b"x", None) == Attributes(None, None, ((b"user.large", b"v"),))
 
 
 def test_what_cannot_be_kept_is_said_and_nothing_is_read(real: RealWorld, monkeypatch: pytest.MonkeyPatch) -> None:
