@@ -105,12 +105,11 @@ class KeptAttributes:
         at = _path(parent, leaf)
         if Part.ACLS in self.parts and wanted.acls is not None:
             access, default = wanted.acls
+            mode = self._unlocked.stat_at(parent, leaf).mode  # an ACL may change it; an unlocked folder has two
             _give(at, _ACCESS, with_mode(_acl_bytes(access), found.st_mode) if access else b"")
             if st.S_ISDIR(found.st_mode):
                 _give(at, _DEFAULT, _acl_bytes(default) if default else b"")
-            self._unlocked.change_mode(
-                parent, leaf, os.stat(leaf, dir_fd=parent, follow_symlinks=False), st.S_IMODE(found.st_mode) & 0o777
-            )  # an ACL may change the mode
+            self._unlocked.change_mode(parent, leaf, os.stat(leaf, dir_fd=parent, follow_symlinks=False), mode)
         if Part.XATTRS in self.parts and wanted.xattrs is not None:
             has = _all_xattrs(at, os.listxattr(at, follow_symlinks=False))
             for name in dict(_xattrs_said(has)).keys() - dict(wanted.xattrs).keys():

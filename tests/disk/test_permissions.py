@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import Stat
+from dir_sync.core.preserve import Part
 from dir_sync.disk.linux import Kernel
 from dir_sync.ports import Disk, DiskError, NewFile, Trouble
 from tests.disk.worlds import (
@@ -179,6 +181,21 @@ def test_a_mode_that_comes_while_it_is_open_is_what_it_gets(ours: RealWorld) -> 
         ours.disk.create(b"folder/z").close()
         ours.disk.set_meta(b"folder", 0o711, None)
     assert ours.seen(b"folder").mode == mode_of(b"folder") == 0o711
+
+
+def test_an_acl_that_comes_while_it_is_open_leaves_its_mode(ours: RealWorld) -> None:
+    ours.write(b"probe", b"")
+    if refused := ours.real.kept.begin({Part.ACLS}, b"probe"):
+        pytest.skip(f"not here: {refused}")
+    os.chmod(b"folder", 0o500)
+    acl = ((1, 7, "", 0), (2, 4, "", 2600), (4, 4, "", 0), (16, 4, "", 0), (32, 0, "", 0))
+    with ours.disk.batch():
+        ours.disk.create(b"folder/x").close()
+        assert mode_of(b"folder") == 0o700
+        ours.disk.set_attributes(b"folder", Attributes(None, (acl, acl), None))
+        assert (mode_of(b"folder"), ours.seen(b"folder").mode) == (0o700, 0o500)
+    assert mode_of(b"folder") == 0o500
+    assert "system.posix_acl_access" in os.listxattr(b"folder")
 
 
 def test_a_mode_that_a_user_gives_it_meanwhile_stays(ours: RealWorld) -> None:
