@@ -114,7 +114,10 @@ def _list(
             if file is not None and not is_growing(file[0]):
                 small = _seen_small(prefix + entry[0], file, want_bytes, grain_ns, now)
                 if small is not None and keeper is not None and keeper.is_on:
-                    small = small._replace(attributes=keeper.seen(small.path, Kind.FILE, None))
+                    try:
+                        small = small._replace(attributes=keeper.seen(small.path, Kind.FILE, None))
+                    except DiskError:
+                        small = None  # it has vanished, or cannot be read: a look of its own finds out
             if small is not None:
                 seen.append(small)
             else:

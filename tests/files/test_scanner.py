@@ -11,8 +11,11 @@ import pytest
 from dir_sync.core.jobs import Listed, ListJob
 from dir_sync.core.looks import Folder, LookItem, LookOutcome, Seen
 from dir_sync.core.model import fingerprint
+from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.files.growth import GrowingFiles
+from dir_sync.files.kept import Keeper
 from dir_sync.files.scanner import list_folders, look
+from dir_sync.files.staging import Staging
 from tests.sim.memory_disk import MemoryDisk
 
 
@@ -45,6 +48,27 @@ def test_what_is_empty_because_the_shared_folder_is_gone_tells_nothing() -> None
     disk.delete(b"a")
     (listing,) = listed(disk, known).listings
     assert (listing.entries, listing.gone, listing.problem) == ([], (b"a",), "")
+
+
+def test_a_file_that_vanishes_while_its_attributes_are_read_leaves_its_folder_readable() -> None:
+    disk = MemoryDisk(time.time_ns, Random(1))
+    disk.kept_parts = ON_ENTRIES
+    keeper = Keeper(disk, Staging(disk, b"tag"))
+    disk.write(b"a", b"stays")
+    disk.write(b"b", b"for a moment")
+
+    def before(verb: str, path: bytes) -> None:
+        if (verb, path) == ("read_attributes", b"b"):
+            disk.before = None
+            disk.delete(b"b")
+
+    disk.before = before
+    job = ListJob((Folder(b"", {}),))
+    (listing,) = list_folders(disk, lambda _: True, job, time.time_ns, GrowingFiles(), keeper).listings
+    assert disk.before is None
+    assert listing.problem == ""
+    assert [seen.path for seen in listing.seen] == [b"a"]
+    assert [name for name, _ in listing.entries or []] == [b"b"], "a look of its own finds that it is gone"
 
 
 def looked(disk: MemoryDisk, item: LookItem) -> Seen:
