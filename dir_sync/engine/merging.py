@@ -268,8 +268,9 @@ class Merging:
         path, data = event
         pair = self._work_at.pop(path)
         assert pair is not None
-        row = self._board.index.get(path)
-        if data is None:
+        row, taking = self._board.index.get(path), self._board.taking
+        is_large = data is not None and taking is not None and taking.is_too_large(pair.winner._replace(size=len(data)))
+        if data is None or is_large:
             self._remember(path, pair.winner.stamp, pair.loser.stamp)  # each of them may be merged with another version
         elif (
             pair.loser.stamp in self._losers.get(path, {})  # else a person has settled it meanwhile

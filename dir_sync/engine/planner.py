@@ -267,7 +267,10 @@ class Planner:
             self._work.unable.hold(path, Unfit(taking.large, least=taking.most + 1))
             return self.hold_back(take)
         ready, index = self._work.arrivals.ready(path), self._board.index
-        is_here = ready is not None and ready.digest == content and ready.staged is not None
+        merged = index.offer(path, MERGED)  # it was made here, and nobody would make it again
+        is_here = (ready is not None and ready.digest == content and ready.staged is not None) or (
+            merged is not None and merged.record.content == content
+        )
         if is_known or not wanted.size or is_here or index.by_content(content):
             self._needs_no_room(path)
             return False

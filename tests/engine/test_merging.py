@@ -11,6 +11,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Cause, KeepTextsJob, Merged, MergeJob, Text, TextsRead, Version
 from dir_sync.core.messages import Lost
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Vector, leq
+from dir_sync.core.taking import Taking
 from dir_sync.engine.constants import MERGED
 from dir_sync.engine.merging import Merging
 from dir_sync.engine.stamps import Stamps
@@ -90,6 +91,20 @@ def test_what_is_no_text_is_remembered_as_such() -> None:
     kit.it.on_texts(TextsRead((Text(record, b"a"),), (b"",)))
     assert kit.index.bases.of(b"a") == []
     assert kit.index.bases.content(record) == b""
+
+
+def test_a_merged_text_that_would_be_too_large_is_not_made() -> None:
+    kit = alone()
+    conflict(kit, LARGER, kit.index.replica)
+    kit.board.taking = Taking(most=len(TEXTS["both"]) - 1)
+    run(kit)
+    assert len(kit.out(MergeJob)) == 1
+    kit.it.on_merged(Merged(b"a", TEXTS["both"]))
+    assert kit.index.offer(b"a", MERGED) is None
+    assert kit.told() == []
+    kit.wait(1_000)
+    run(kit)
+    assert kit.out(MergeJob) == [], "it is not tried again and again"
 
 
 def test_our_loser_is_merged_here_if_our_id_is_the_smaller_one() -> None:

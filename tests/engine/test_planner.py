@@ -13,7 +13,7 @@ from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.taking import Taking
 from dir_sync.core.transfers.transfer import Fetch
-from dir_sync.engine.constants import NOBODY, OURS, STALLED_MS
+from dir_sync.engine.constants import MERGED, NOBODY, OURS, STALLED_MS
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.transfers import TransferTable
 from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, later, record, tombstone
@@ -327,6 +327,17 @@ def test_what_needs_no_room_goes_on() -> None:
     kit.announces(record(b"moved", b"content"))
     assert sorted(plan(kit, b"a", b"b", b"moved")) == [b"a", b"b", b"moved"]
     assert kit.told() == []
+
+
+def test_a_text_that_was_merged_here_does_not_wait_for_room() -> None:
+    kit = alone()
+    kit.board.taking = Taking(room=0, full="the limit")
+    mine = kit.has(record(b"a", b"mine")).record
+    kit.index.put_offer(Offer(MERGED, later(mine, b"mine and theirs", kit.index.replica), False))
+    assert plan(kit, b"a") == [b"a"]
+    kit.announces(later(mine, b"larger", PEER, 2 * 10**9))
+    assert plan(kit, b"a") == [b"a"], "what a peer has made after that needs room"
+    assert kit.told() == [notes.NoRoom(b"a", "the limit")]
 
 
 def test_a_content_that_is_too_large_is_not_taken_and_said_once() -> None:
